@@ -1,0 +1,1 @@
+"""ONNX file in, canonical graph (`onnx_ir.Model` plus the `n2uq` domain) out."""

@@ -1,0 +1,63 @@
+"""One clear error: the node, what was found, what is supported and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_LISTED = 40  # problems printed in full; a wholly foreign network would print thousands
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One reason why a network cannot be compiled.
+
+    Attributes:
+        node: name of the ONNX node (or the file, initializer, option) the problem sits at.
+        op: operator type of that node, "" where there is no node.
+        found: what was found there.
+        supported: what would have been accepted, "" if that is obvious from `found`.
+        mend: what the user can do, "" if nothing is known.
+    """
+
+    node: str
+    op: str
+    found: str
+    supported: str = ""
+    mend: str = ""
+
+    def __str__(self) -> str:
+        place = " ".join(part for part in (self.op, f"'{self.node}'" if self.node else "") if part)
+        text = f"{place}: {self.found}" if place else self.found
+        if self.supported:
+            text += f"\n    supported: {self.supported}"
+        if self.mend:
+            text += f"\n    to mend:   {self.mend}"
+        return text
+
+
+class CompileError(Exception):
+    """The input cannot be compiled; `str(error)` lists every problem found.
+
+    Attributes:
+        problems: the reasons, at least one.
+    """
+
+    def __init__(self, problems: str | Problem | Iterable[Problem]) -> None:
+        if isinstance(problems, str):
+            problems = [Problem(node="", op="", found=problems)]
+        elif isinstance(problems, Problem):
+            problems = [problems]
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        if not self.problems:
+            raise ValueError("a CompileError needs at least one problem")
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        if len(self.problems) == 1:
+            return str(self.problems[0])
+        lines = [f"{len(self.problems)} problems:"]
+        lines += [f"  - {problem}" for problem in self.problems[:_LISTED]]
+        if len(self.problems) > _LISTED:
+            lines.append(f"  … and {len(self.problems) - _LISTED} more")
+        return "\n".join(lines)

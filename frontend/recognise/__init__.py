@@ -1,0 +1,1 @@
+"""One export pattern per file: each has a pattern, a check and reasons for refusal."""

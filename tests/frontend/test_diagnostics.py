@@ -1,0 +1,42 @@
+"""CompileError: every problem is listed, and survives pickling (parallel compilation)."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from n2uqc.frontend.diagnostics import CompileError, Problem
+
+
+def test_one_problem_names_node_found_supported_and_mend() -> None:
+    text = str(CompileError(Problem("/conv", "Conv", "dilation 2", "dilation 1", "retrain")))
+    assert text.startswith("Conv '/conv': dilation 2")
+    assert "supported: dilation 1" in text and "retrain" in text
+
+
+def test_all_problems_are_listed() -> None:
+    problems = [Problem(f"n{i}", "Loop", "unsupported operator") for i in range(3)]
+    error = CompileError(problems)
+    assert error.problems == tuple(problems)
+    assert all(f"'n{i}'" in str(error) for i in range(3))
+    assert str(error).startswith("3 problems")
+
+
+def test_a_very_long_list_is_counted_not_printed() -> None:
+    text = str(CompileError(Problem(f"n{i}", "Loop", "x") for i in range(1000)))
+    assert "1000 problems" in text and "960 more" in text
+
+
+def test_plain_text() -> None:
+    assert str(CompileError("no such file: a.onnx")) == "no such file: a.onnx"
+
+
+def test_pickles() -> None:
+    error = CompileError([Problem("a", "b", "c"), Problem("d", "e", "f")])
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_needs_a_reason() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        CompileError([])
