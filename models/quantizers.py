@@ -1,0 +1,133 @@
+"""N2UQ quantizers: learned thresholds for activations, balanced levels for weights.
+
+Source: Liu, Cheng, Huang, Xing, Shen, "Nonuniform-to-Uniform Quantization: Towards Accurate
+Quantization via Generalized Straight-Through Estimation", CVPR 2022 (arXiv 2111.14826).
+Parameter names are those of the published checkpoints, so their state dicts load.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+BITS = range(2, 9)
+SHORTEST = 1e-3
+"""Interval lengths are kept at or above this, so that thresholds stay in ascending order."""
+
+
+def _levels_above_zero(bits: int) -> int:
+    if bits not in BITS:
+        raise ValueError(f"bits={bits}: N2UQ quantizers here have {BITS[0]} to {BITS[-1]} bits")
+    return 2**bits - 1
+
+
+class LTQ(nn.Module):
+    """Learnable-threshold activation quantizer with equidistant output levels (paper, section 3.2).
+
+    With n = 2**bits - 1 and lengths a⁺ = max(a, 1e-3) the thresholds are the middles of n adjacent
+    segments that begin at `start`:
+
+        T_0 = start + a⁺_0 / 2,  T_i = T_{i-1} + (a⁺_{i-1} + a⁺_i) / 2
+        y = scale2 * 2/n * #{i : scale1 * x > T_i}
+
+    Backward is the generalized straight-through estimator (paper, section 3.1): the derivative of
+    the continuous piecewise-linear function that rises by 2/n over each segment, which is the
+    expectation of the quantizer under stochastic thresholds. Inputs and the threshold parameters
+    receive it alike.
+
+    Attributes:
+        start: float32 (1,), where the first segment begins; may become negative.
+        a: float32 (n,), segment lengths before the clamp.
+        scale1, scale2: float32 (1,), input and output scale; either sign.
+        two, one, zero, minusone, eps: float32 (1,) constants the published checkpoints carry.
+    """
+
+    def __init__(self, bits: int) -> None:
+        super().__init__()
+        self.thresholds = _levels_above_zero(bits)
+        self.bits = bits
+        self.interval = 2.0 / self.thresholds
+        self.start = nn.Parameter(torch.zeros(1))
+        self.a = nn.Parameter(torch.full((self.thresholds,), self.interval))
+        self.scale1 = nn.Parameter(torch.ones(1))
+        self.scale2 = nn.Parameter(torch.ones(1))
+        constants = {"two": 2.0, "one": 1.0, "zero": 0.0, "minusone": -1.0, "eps": SHORTEST}
+        for name, value in constants.items():
+            self.register_parameter(name, nn.Parameter(torch.tensor([value]), requires_grad=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Quantize x, float32 of any shape."""
+        x = x * self.scale1
+        length = torch.where(self.a > self.eps, self.a, self.eps)
+        threshold = begin = self.start
+        level, ramp, top = self.zero, self.zero, self.zero
+        for i in range(self.thresholds):
+            half = length[i] / 2
+            threshold = threshold + (half if i == 0 else length[i - 1] / 2 + half)
+            rising = top + self.interval / length[i] * (x - begin)
+            ramp = torch.where(x > begin, rising, ramp)
+            top = top + self.interval
+            level = torch.where(x > threshold, top, level)
+            begin = begin + length[i]
+        ramp = torch.where(x > begin, self.two, ramp)
+        return (level.detach() + ramp - ramp.detach()) * self.scale2
+
+    def extra_repr(self) -> str:
+        return f"bits={self.bits}"
+
+
+class QuantizedConv2d(nn.Conv2d):
+    """Convolution without bias whose weights take 2**bits balanced levels per output channel.
+
+    With n = 2**bits - 1, gamma = n / 2**(bits-1), s_c = gamma * mean|W_c| (the entropy-preserving
+    regularisation, paper, section 3.3) and w = clip(W_c / s_c, -clip/2, clip/2):
+
+        Wq_c = s_c * (round((w + clip/2) * n/clip) * clip/n - clip/2)      ties to even
+
+    so that Wq_c is an odd integer in ±n times s_c * clip / (2n). Backward passes the gradient
+    straight to w, hence to W inside the clip range and to clip_val outside; s_c is a constant.
+
+    Attributes:
+        weight: float32 (O, I/groups, kh, kw), the real weights.
+        clip_val: float32 (1,), width of the clip range in units of s_c.
+        zero: float32 (1,) constant the published checkpoints carry.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        bits: int,
+        stride: int = 1,
+        padding: int = 0,
+        groups: int = 1,
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False
+        )
+        self.steps = _levels_above_zero(bits)
+        self.bits = bits
+        self.clip_val = nn.Parameter(torch.tensor([2.0]))
+        self.zero = nn.Parameter(torch.zeros(1), requires_grad=False)
+
+    def quantized_weight(self) -> Tensor:
+        """The weights the convolution uses: on their grid up to float32 rounding."""
+        mean = self.weight.abs().mean(3, keepdim=True).mean(2, keepdim=True).mean(1, keepdim=True)
+        scale = (self.steps / 2 ** (self.bits - 1) * mean).detach()
+        edge = self.clip_val / 2
+        clipped = self.weight / scale
+        clipped = torch.where(clipped < edge, clipped, edge)
+        clipped = torch.where(clipped > -edge, clipped, -edge)
+        per_unit = self.steps / self.clip_val
+        quantized = scale * (torch.round((clipped + edge) * per_unit) / per_unit - edge)
+        return quantized.detach() - clipped.detach() + clipped
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve x, float32 (N, I, H, W), with the quantized weights."""
+        weight = self.quantized_weight()
+        return F.conv2d(x, weight, None, self.stride, self.padding, self.dilation, self.groups)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, bits={self.bits}"
