@@ -1,0 +1,91 @@
+"""Where real numbers meet the integer program: images in, scaled outputs out.
+
+This is the only floating-point arithmetic around a program, done by the host in float64 and the
+same for every executor.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .base import Program
+from .types import IntArray, IntType
+
+
+class InputError(ValueError):
+    """Data that does not fit a program's interface."""
+
+
+class SaturationWarning(UserWarning):
+    """Some inputs lie outside the program's input range and were clamped."""
+
+
+def _input_type(program: Program) -> IntType:
+    kind = program.types[program.input]
+    assert isinstance(kind, IntType), "the program is not lowered"
+    return kind
+
+
+def quantize_input(program: Program, x: NDArray[Any]) -> IntArray:
+    """Real images (N, C, H, W) to the input's integers (N, H, W, C), int64.
+
+    ``clamp(round_half_even(x / scale))``; values outside the range are clamped with a warning.
+
+    Raises:
+        InputError: the dtype is not floating, the shape is wrong, or a value is not finite.
+    """
+    face, kind = program.interface, _input_type(program)
+    x = np.asarray(x)
+    if x.dtype.kind != "f":
+        raise InputError(
+            f"input {face.input!r} has dtype {x.dtype}; it takes real values as float32 or "
+            "float64 (convert with .astype('float32') after the network's own preprocessing)"
+        )
+    if x.shape[1:] != face.input_shape or x.ndim == 0:
+        raise InputError(
+            f"input {face.input!r} has shape {x.shape}; it takes (N, "
+            f"{', '.join(map(str, face.input_shape))}) for any N"
+        )
+    if not np.isfinite(x).all():
+        where = tuple(int(v) for v in np.argwhere(~np.isfinite(x))[0])
+        raise InputError(f"input {face.input!r} is not finite at index {where}: {x[where]}")
+    assert kind.scale is not None
+    height, width, channels = kind.shape
+    maps = x.astype(np.float64).reshape(len(x), channels, height, width).transpose(0, 2, 3, 1)
+    integers = np.rint(maps * float(1 / kind.scale))
+    outside = int(((integers < kind.lo) | (integers > kind.hi)).sum())
+    if outside:
+        low, high = (float(v * kind.scale) for v in (kind.lo, kind.hi))
+        warnings.warn(
+            f"{outside} of {integers.size} input values lie outside [{low:g}, {high:g}] and were "
+            "clamped; compile with a wider --input-range or calibration data",
+            SaturationWarning, stacklevel=2,
+        )
+    return np.clip(integers, kind.lo, kind.hi).astype(np.int64)
+
+
+def check_integers(program: Program, x: NDArray[Any]) -> None:
+    """Require integers of the input's shape and range.
+
+    Raises:
+        InputError: naming what was found and what is taken.
+    """
+    kind = _input_type(program)
+    if x.dtype.kind not in "iu":
+        raise InputError(f"dtype {x.dtype} where integers are taken")
+    if x.shape[1:] != kind.shape or x.ndim != 4:
+        raise InputError(f"shape {x.shape} where (N, {', '.join(map(str, kind.shape))}) is taken")
+    if x.size and not (kind.lo <= x.min() and x.max() <= kind.hi):
+        raise InputError(f"values {x.min()}..{x.max()} leave [{kind.lo}, {kind.hi}]")
+
+
+def real_output(program: Program, y: NDArray[Any]) -> NDArray[np.float64]:
+    """Output integers (N, H, W, C) to float64 (N, *output_shape) in the model's axis order."""
+    kind = program.types[program.output]
+    assert isinstance(kind, IntType) and kind.scale is not None
+    maps = y.astype(np.float64) * float(kind.scale)
+    return maps.transpose(0, 3, 1, 2).reshape(len(y), *program.interface.output_shape)

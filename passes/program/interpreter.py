@@ -1,0 +1,81 @@
+"""The numpy interpreter: the meaning of a program, run.  Every backend must equal it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import boundary
+from .base import Program
+from .types import IntArray, IntType
+
+
+class RangeError(AssertionError):
+    """A tensor left its proven range: a fault of the compiler, never of the input."""
+
+
+def steps(program: Program, x: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Every tensor in order of definition, as (name, batch (N, H, W, C))."""
+    values: dict[str, NDArray[Any]] = {program.input: x}
+    last_use = {name: k for k, op in enumerate(program.ops) for name in op.inputs}
+    yield program.input, x
+    for k, op in enumerate(program.ops):
+        result = op.execute([values[i] for i in op.inputs], program.constants)
+        kind = program.types[op.output]
+        if isinstance(kind, IntType) and result.size:
+            low, high = int(result.min()), int(result.max())
+            if low < kind.lo or high > kind.hi:
+                raise RangeError(f"%{op.output} took [{low}, {high}], proven {kind}")
+        values[op.output] = result
+        yield op.output, result
+        for name in set(op.inputs):
+            if last_use[name] == k and name != program.output:
+                del values[name]
+
+
+def run(program: Program, x: NDArray[Any], *, chunk: int = 32) -> IntArray:
+    """Run integers through the program.
+
+    Args:
+        program: a lowered program.
+        x: integers of the input's type, (N, H, W, C) of any integer dtype.
+        chunk: samples a piece, which bounds the memory.
+
+    Returns:
+        int64 (N, H, W, C) of the output tensor.
+
+    Raises:
+        InputError: wrong shape, dtype or range.
+    """
+    boundary.check_integers(program, x)
+    pieces = []
+    for start in range(0, len(x), chunk):
+        piece = x[start : start + chunk].astype(np.int64)
+        for name, value in steps(program, piece):
+            if name == program.output:
+                pieces.append(value)
+    shape = program.types[program.output].shape
+    return np.concatenate(pieces) if pieces else np.empty((0, *shape), np.int64)
+
+
+def trace(program: Program, x: NDArray[Any]) -> dict[str, IntArray]:
+    """All named tensors of a run, int64 (N, H, W, C) each; input as for ``run``."""
+    boundary.check_integers(program, x)
+    return dict(steps(program, x.astype(np.int64)))
+
+
+def run_real(program: Program, x: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Real images in, real outputs out, through the integer program.
+
+    Args:
+        program: a lowered program.
+        x: float32 or float64 (N, *interface.input_shape).
+
+    Returns:
+        float64 (N, *interface.output_shape).
+    """
+    integers = boundary.quantize_input(program, x)
+    return boundary.real_output(program, run(program, integers))

@@ -1,0 +1,14 @@
+"""The operations, one file each; SPEC.md states them in words."""
+
+from .add import Add
+from .clamp import Clamp
+from .conv import Conv
+from .flatten import Flatten
+from .pool import MaxPool, SumPool
+from .prelu import PRelu
+from .requantize import Requantize
+from .thresholds import Thresholds
+
+__all__ = [
+    "Add", "Clamp", "Conv", "Flatten", "MaxPool", "PRelu", "Requantize", "SumPool", "Thresholds",
+]

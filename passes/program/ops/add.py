@@ -1,0 +1,35 @@
+"""Sum of streams of one scale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+
+from ..base import Op
+from ..rounding import fits_int64
+from ..types import Constant, IntArray, IntType, TensorType
+
+
+@dataclass(frozen=True, kw_only=True)
+class Add(Op):
+    """``y = x1 + x2``, exact, for inputs of equal shape and scale."""
+
+    mnemonic: ClassVar[str] = "add"
+
+    def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
+        self.require(len(self.inputs) == 2, "takes two inputs")
+        a, b = (types[i] for i in self.inputs)
+        self.require(
+            isinstance(a, IntType) and isinstance(b, IntType), "input is not an integer tensor"
+        )
+        assert isinstance(a, IntType) and isinstance(b, IntType)
+        self.require(a.shape == b.shape, f"shapes {a.shape} and {b.shape} differ")
+        self.require(a.scale == b.scale, f"scales {a.scale} and {b.scale} differ")
+        self.require(fits_int64(a.lo + b.lo, a.hi + b.hi), "the sum needs more than 64 bits")
+        return IntType.ranged(a.shape, a.lo + b.lo, a.hi + b.hi)
+
+    def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
+        return inputs[0] + inputs[1]

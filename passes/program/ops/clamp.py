@@ -1,0 +1,34 @@
+"""Clamping: ReLU and ReLU6 on a fixed-point stream."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base import Op
+from ..types import Constant, IntArray, IntType, TensorType
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clamp(Op):
+    """``y = min(max(x, lo), hi)``."""
+
+    mnemonic: ClassVar[str] = "clamp"
+
+    lo: int
+    hi: int
+
+    def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
+        x = types[self.inputs[0]]
+        self.require(isinstance(x, IntType), "input is not an integer tensor")
+        assert isinstance(x, IntType)
+        self.require(self.lo <= self.hi, "empty range")
+        low, high = (min(max(v, self.lo), self.hi) for v in (x.lo, x.hi))
+        return IntType.ranged(x.shape, low, high)
+
+    def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
+        return np.clip(inputs[0], self.lo, self.hi)

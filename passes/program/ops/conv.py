@@ -1,0 +1,109 @@
+"""Integer convolution; a fully connected layer is one of kernel 1x1 on a 1x1 map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base import ConstRef, Op
+from ..rounding import fits_int64
+from ..types import Constant, IntArray, IntType, TensorType
+from .window import Pads, Pair, output_size, windows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conv(Op):
+    """``acc[o] = sum weight[o, r, s, i] * x[.., i]`` over the window, exact, no saturation.
+
+    Attributes:
+        weight: constant (O, KH, KW, I / groups).
+        pad_value: the code that stands outside the map.
+    """
+
+    mnemonic: ClassVar[str] = "conv"
+
+    weight: ConstRef
+    stride: Pair = (1, 1)
+    pads: Pads = (0, 0, 0, 0)
+    dilation: Pair = (1, 1)
+    groups: int = 1
+    pad_value: int = 0
+
+    def channel_ranges(
+        self, x: IntType, consts: Mapping[str, Constant]
+    ) -> tuple[IntArray, IntArray]:
+        """Exact least and greatest accumulator of each output channel, int64 (O,) each.
+
+        The worst case over independent inputs in ``[x.lo, x.hi]`` (FINN-R, TRETS 2018): every
+        product takes the end of its own sign.
+        """
+        weight = consts[self.weight].values.reshape(consts[self.weight].values.shape[0], -1)
+        lo, hi = x.lo, x.hi
+        if any(self.pads):
+            lo, hi = min(lo, self.pad_value), max(hi, self.pad_value)
+        positive = np.maximum(weight, 0).astype(object).sum(axis=1)
+        negative = np.minimum(weight, 0).astype(object).sum(axis=1)
+        least, greatest = positive * lo + negative * hi, positive * hi + negative * lo
+        self.require(
+            fits_int64(*least, *greatest), "the accumulator needs more than 64 bits; lower the "
+            "widths of weights or input",
+        )
+        return least.astype(np.int64), greatest.astype(np.int64)
+
+    def partial_bound(self, x: IntType, consts: Mapping[str, Constant]) -> int:
+        """The largest magnitude that any partial sum, in any order, can reach."""
+        weight = consts[self.weight].values
+        most = max(abs(x.lo), abs(x.hi), abs(self.pad_value))
+        rows = np.abs(weight).reshape(weight.shape[0], -1)
+        return int(rows.astype(object).sum(axis=1).max()) * most
+
+    def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
+        x = types[self.inputs[0]]
+        self.require(isinstance(x, IntType), "input is not an integer tensor")
+        assert isinstance(x, IntType)
+        out, kh, kw, depth = consts[self.weight].values.shape
+        height, width, channels = x.shape
+        self.require(
+            depth * self.groups == channels and out % self.groups == 0,
+            f"weight {consts[self.weight].values.shape} with {self.groups} groups does not fit "
+            f"{channels} channels",
+        )
+        size = output_size((height, width), (kh, kw), self.stride, self.pads, self.dilation)
+        self.require(min(size) > 0, f"the window does not fit a map of {height}x{width}")
+        least, greatest = self.channel_ranges(x, consts)
+        return IntType.ranged((*size, out), int(least.min()), int(greatest.max()))
+
+    def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
+        weight = consts[self.weight].values
+        out, kh, kw, depth = weight.shape
+        x = inputs[0]
+        view = windows(x, (kh, kw), self.stride, self.pads, self.dilation, self.pad_value)
+        n, oh, ow = view.shape[:3]
+        per_group = out // self.groups
+        result = np.empty((n, oh, ow, out), dtype=np.int64)
+        for g in range(self.groups):
+            rows = slice(g * per_group, (g + 1) * per_group)
+            part = view[:, :, :, g * depth : (g + 1) * depth]
+            part = part.transpose(0, 1, 2, 4, 5, 3).reshape(n * oh * ow, -1)
+            result[..., rows] = exact_matmul(part, weight[rows].reshape(per_group, -1).T).reshape(
+                n, oh, ow, per_group
+            )
+        return result
+
+
+def exact_matmul(a: NDArray[Any], b: NDArray[Any]) -> IntArray:
+    """Integer matrix product; by floating-point BLAS where no partial sum can be rounded.
+
+    Every partial sum is an integer of magnitude at most ``max|a| * sum|b|``; below 2**53 all of
+    them are exact in float64 in any order of addition, and far faster than numpy's int64 product.
+    """
+    if not a.size or not b.size:
+        return np.zeros((a.shape[0], b.shape[1]), dtype=np.int64)
+    bound = float(np.abs(a).max()) * float(np.abs(b).astype(np.float64).sum(axis=0).max())
+    if bound < 2.0**52:
+        return (a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
+    return a.astype(np.int64) @ b.astype(np.int64)

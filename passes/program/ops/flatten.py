@@ -1,0 +1,31 @@
+"""Flattening a map to a vector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+
+from ..base import Op
+from ..types import Constant, IntArray, IntType, TensorType
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flatten(Op):
+    """(H, W, C) to (1, 1, H·W·C) in the order of memory: no value moves.
+
+    ONNX flattens channels first; the layer behind has its weights' columns reordered instead.
+    """
+
+    mnemonic: ClassVar[str] = "flatten"
+
+    def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
+        x = types[self.inputs[0]]
+        self.require(isinstance(x, IntType), "input is not an integer tensor")
+        assert isinstance(x, IntType)
+        return IntType.ranged((1, 1, x.size), x.lo, x.hi)
+
+    def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
+        return inputs[0].reshape(len(inputs[0]), 1, 1, -1)

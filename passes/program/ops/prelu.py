@@ -1,0 +1,66 @@
+"""PReLU on a fixed-point stream."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base import ConstRef, Op
+from ..rounding import fits_int64, round_shift, round_shift_exact
+from ..types import Constant, IntArray, IntType, TensorType
+
+
+@dataclass(frozen=True, kw_only=True)
+class PRelu(Op):
+    """``y = clamp((x >= 0 ? x : round(x * multiplier[c] / 2**shift)) + bias[c], lo, hi)``.
+
+    Attributes:
+        multiplier: constant (C,) within 32 bits signed; slope = multiplier / 2**shift.
+        shift: 0 to 31.
+        bias: constant (C,), added after the bend.
+        lo, hi: saturation bounds.
+    """
+
+    mnemonic: ClassVar[str] = "prelu"
+
+    multiplier: ConstRef
+    shift: int
+    bias: ConstRef
+    lo: int
+    hi: int
+
+    def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
+        x = types[self.inputs[0]]
+        self.require(isinstance(x, IntType), "input is not an integer tensor")
+        assert isinstance(x, IntType)
+        slope, bias = consts[self.multiplier].values, consts[self.bias].values
+        self.require(
+            slope.shape == bias.shape == (x.shape[2],), f"constants do not fit {x.shape[2]} "
+            "channels",
+        )
+        self.require(self.lo <= self.hi, "empty saturation range")
+        self.require(0 <= self.shift <= 31, "shift leaves 0..31")
+        self.require(bool((np.abs(slope) < 2**31).all()), "a multiplier needs more than 32 bits")
+        reached: list[int] = []
+        half = (1 << self.shift) >> 1
+        for m, b in zip(slope.tolist(), bias.tolist(), strict=True):
+            ends = [x.hi, max(x.lo, 0)] if x.hi >= 0 else []
+            if x.lo < 0:
+                below = [x.lo, min(x.hi, -1)]
+                self.require(
+                    all(fits_int64(abs(v * m) + half + 1, abs(v * m) + abs(b)) for v in below),
+                    "the intermediate needs more than 64 bits",
+                )
+                ends += [round_shift_exact(v * m, self.shift) for v in below]
+            reached += [e + b for e in ends]
+        low, high = (min(max(v, self.lo), self.hi) for v in (min(reached), max(reached)))
+        return IntType.ranged(x.shape, low, high)
+
+    def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
+        x = inputs[0]
+        bent = round_shift(np.minimum(x, 0) * consts[self.multiplier].values, self.shift)
+        return np.clip(np.where(x >= 0, x, bent) + consts[self.bias].values, self.lo, self.hi)

@@ -1,0 +1,67 @@
+"""Requantization: from one integer scale to another by multiplier, bias and shift."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base import ConstRef, Op
+from ..rounding import fits_int64, round_shift, round_shift_exact
+from ..types import Constant, IntArray, IntType, TensorType
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requantize(Op):
+    """``y = clamp(round((x * multiplier[c] + bias[c]) / 2**shift[c]), lo, hi)`` in 64 bits.
+
+    The integer form of an affine map of a real scale (Jacob et al., CVPR 2018, section 2.2).
+
+    Attributes:
+        multiplier: constant (C,) within 32 bits signed.
+        bias: constant (C,).
+        shift: constant (C,), 0 to 62.
+        lo, hi: saturation bounds.
+    """
+
+    mnemonic: ClassVar[str] = "requantize"
+
+    multiplier: ConstRef
+    bias: ConstRef
+    shift: ConstRef
+    lo: int
+    hi: int
+
+    def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
+        x = types[self.inputs[0]]
+        self.require(isinstance(x, IntType), "input is not an integer tensor")
+        assert isinstance(x, IntType)
+        rows = [consts[n].values for n in (self.multiplier, self.bias, self.shift)]
+        self.require(
+            all(r.shape == (x.shape[2],) for r in rows), f"constants do not fit {x.shape[2]} "
+            "channels",
+        )
+        self.require(self.lo <= self.hi, "empty saturation range")
+        self.require(
+            bool((np.abs(rows[0]) < 2**31).all()), "a multiplier needs more than 32 bits"
+        )
+        self.require(bool(((rows[2] >= 0) & (rows[2] <= 62)).all()), "a shift leaves 0..62")
+        lows, highs = [], []
+        for m, b, s in zip(*(r.tolist() for r in rows), strict=True):
+            ends = sorted((x.lo * m + b, x.hi * m + b))
+            half = (1 << s) >> 1
+            self.require(
+                fits_int64(ends[0] - half - 1, ends[1] + half), "the intermediate needs more than "
+                "64 bits",
+            )
+            lows.append(round_shift_exact(ends[0], s))
+            highs.append(round_shift_exact(ends[1], s))
+        low, high = (min(max(v, self.lo), self.hi) for v in (min(lows), max(highs)))
+        return IntType.ranged(x.shape, low, high)
+
+    def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
+        product = inputs[0] * consts[self.multiplier].values + consts[self.bias].values
+        return np.clip(round_shift(product, consts[self.shift].values), self.lo, self.hi)

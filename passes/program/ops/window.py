@@ -1,0 +1,34 @@
+"""Sliding windows over (N, H, W, C) arrays, shared by convolution and pooling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+Pair = tuple[int, int]
+Pads = tuple[int, int, int, int]
+"""top, left, bottom, right"""
+
+
+def output_size(size: Pair, kernel: Pair, stride: Pair, pads: Pads, dilation: Pair) -> Pair:
+    """Rows and columns of the result (ONNX operator Conv, auto_pad NOTSET, floor mode)."""
+    reach = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
+    return (
+        (size[0] + pads[0] + pads[2] - reach[0]) // stride[0] + 1,
+        (size[1] + pads[1] + pads[3] - reach[1]) // stride[1] + 1,
+    )
+
+
+def windows(
+    x: NDArray[Any], kernel: Pair, stride: Pair, pads: Pads, dilation: Pair, fill: float
+) -> NDArray[Any]:
+    """A view (N, OH, OW, C, KH, KW) of the padded input."""
+    top, left, bottom, right = pads
+    if any(pads):
+        x = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
+    reach = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
+    view = sliding_window_view(x, reach, axis=(1, 2))
+    return view[:, :: stride[0], :: stride[1], :, :: dilation[0], :: dilation[1]]

@@ -1,0 +1,128 @@
+"""Programs on disk: one deterministic ZIP file of the text and the bit-packed constants."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from .base import Program
+from .text import TextError, dump, parse
+from .types import Constant, limits_of
+from .verify import verify
+
+_FORMAT = "n2uqc program 1"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+class StoreError(ValueError):
+    """A program file that cannot be read."""
+
+
+def pack(constant: Constant) -> bytes:
+    """The values at their own width, least significant bit first, no padding between them."""
+    low, _ = constant.limits
+    codes = constant.values.ravel().astype(np.int64)
+    if constant.encoding == "odd":
+        codes = (codes - low) // 2
+    raw = np.ascontiguousarray(codes.astype("<i8")).view(np.uint8).reshape(-1, 8)
+    used = raw[:, : (constant.bits + 7) // 8]
+    bits = np.unpackbits(used, axis=1, bitorder="little")[:, : constant.bits]
+    return np.packbits(bits, bitorder="little").tobytes()
+
+
+def unpack(data: bytes, encoding: str, bits: int, shape: tuple[int, ...]) -> Constant:
+    """The inverse of ``pack``.
+
+    Raises:
+        StoreError: the length does not fit the shape.
+    """
+    count = int(np.prod(shape, dtype=object)) if shape else 1
+    if len(data) != (count * bits + 7) // 8:
+        raise StoreError(f"{len(data)} bytes for {count} values of {bits} bits")
+    flat = np.unpackbits(np.frombuffer(data, np.uint8), count=count * bits, bitorder="little")
+    wide = np.zeros((count, 64), dtype=np.uint8)
+    wide[:, :bits] = flat.reshape(count, bits)
+    if encoding == "s":  # extend the sign
+        wide[:, bits:] = wide[:, bits - 1 : bits]
+    codes = np.packbits(wide, axis=1, bitorder="little").view("<i8").ravel().astype(np.int64)
+    if encoding == "odd":
+        codes = 2 * codes - ((1 << bits) - 1)
+    return Constant(codes.reshape(shape), encoding, bits)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a whole file or nothing."""
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent or ".", prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def to_bytes(program: Program) -> bytes:
+    """The file's content; equal programs give equal bytes."""
+    import io
+
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        def add(name: str, data: bytes) -> None:
+            info = zipfile.ZipInfo(name, _EPOCH)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, data)
+
+        add("format", _FORMAT.encode())
+        add("program.txt", dump(program, inline=False).encode())
+        for name, constant in program.constants.items():
+            add(f"constants/{name}", pack(constant))
+    return buffer.getvalue()
+
+
+def save(program: Program, path: Path | str) -> None:
+    """Write a lowered program to a file, atomically."""
+    verify(program)
+    write_atomically(Path(path), to_bytes(program))
+
+
+def load(path: Path | str) -> Program:
+    """Read and verify a program file.
+
+    Raises:
+        StoreError: the file is missing, damaged, or not a program.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.read("format").decode() != _FORMAT:
+                raise StoreError("written by another version of n2uqc")
+            text = archive.read("program.txt").decode()
+            constants, lines = {}, []
+            for line in text.splitlines():
+                if not line.startswith("@"):
+                    lines.append(line)
+                    continue
+                name, kind = line[1:].split(" = ")[0].split(" : ")
+                code, _, shape = kind.rstrip("]").partition("[")
+                encoding = code.rstrip("0123456789")
+                bits = int(code[len(encoding) :])
+                limits_of(bits, True)
+                sizes = tuple(int(v) for v in shape.split(",") if v)
+                constants[name] = unpack(
+                    archive.read(f"constants/{name}"), encoding, bits, sizes
+                )
+        program = parse("\n".join(lines), constants)
+        verify(program)
+        return program
+    except FileNotFoundError:
+        raise StoreError(f"no such file: {path}") from None
+    except (zipfile.BadZipFile, KeyError, TextError, ValueError, OSError, EOFError) as error:
+        raise StoreError(f"{path}: not a readable n2uqc program: {error}") from None

@@ -1,0 +1,225 @@
+"""Program text: printed for people and golden tests, parsed back without loss."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from .base import OPS, ConstRef, Interface, MemoryPlan, Op, Program
+from .exact import Surd
+from .types import Constant, IntType, RealType, TensorType
+
+_COMMON = {"output", "inputs", "origin"}
+
+
+class TextError(ValueError):
+    """Program text that cannot be read; the message names the line."""
+
+
+def _ints(text: str) -> tuple[int, ...]:
+    return tuple(int(v) for v in text.strip("()[]").split(",") if v)
+
+
+def _row(text: str) -> tuple[Surd, ...]:
+    return tuple(Surd.parse(v) for v in text.strip("[]").split(",") if v)
+
+
+def _join(values: Any) -> str:
+    return ",".join(str(v) for v in values)
+
+
+# How an attribute of each annotation is written and read; no value holds a space.
+_FORMATS: dict[str, tuple[Callable[[Any], str], Callable[[str], Any]]] = {
+    "int": (str, int),
+    "bool": (lambda v: str(v).lower(), lambda s: s == "true"),
+    "ConstRef": (lambda v: f"@{v}", lambda s: ConstRef(s.removeprefix("@"))),
+    "Pair": (lambda v: f"({_join(v)})", _ints),
+    "Pads": (lambda v: f"({_join(v)})", _ints),
+    "Row": (lambda v: f"[{_join(v)}]", _row),
+    "Table": (
+        lambda v: f"[{';'.join(_join(r) for r in v)}]",
+        lambda s: tuple(_row(r) for r in s.strip("[]").split(";")),
+    ),
+    "Surd": (str, Surd.parse),
+    "Surd | None": (str, lambda s: None if s == "None" else Surd.parse(s)),
+}
+
+
+def _attributes(op: Op) -> str:
+    parts = []
+    for f in fields(op):
+        value = getattr(op, f.name)
+        if f.name not in _COMMON and (f.default is MISSING or value != f.default):
+            parts.append(f" {f.name}={_FORMATS[str(f.type)][0](value)}")
+    return "".join(parts)
+
+
+def _values(constant: Constant, inline: bool) -> str:
+    flat = constant.values.ravel()
+    if not inline:
+        little_endian = flat.astype(flat.dtype.newbyteorder("<"))
+        return f"sha256:{hashlib.sha256(little_endian.tobytes()).hexdigest()[:16]}"
+    if constant.encoding == "real":
+        return " ".join(float(v).hex() for v in flat)
+    return " ".join(map(str, flat.tolist()))
+
+
+def dump(program: Program, *, inline: bool = True) -> str:
+    """The program as text.
+
+    Args:
+        program: any program, lowered or not.
+        inline: write constants' values; otherwise only their hashes (then it does not parse).
+    """
+    face = program.interface
+    lines = [
+        f"program {program.name}",
+        f"interface {json.dumps(face.input)} [{_join(face.input_shape)}] -> "
+        f"{json.dumps(face.output)} [{_join(face.output_shape)}]",
+        *(f"metadata {k} = {json.dumps(v)}" for k, v in program.metadata.items()),
+        *(f"note {json.dumps(n)}" for n in program.notes),
+        f"input %{program.input} : {program.types[program.input]}",
+    ]
+    for op in program.ops:
+        operands = ", ".join(f"%{i}" for i in op.inputs)
+        origin = f" from {json.dumps(list(op.origin))}" if op.origin else ""
+        lines.append(
+            f"%{op.output} = {op.mnemonic}({operands}){_attributes(op)} : "
+            f"{program.types[op.output]}{origin}"
+        )
+    lines.append(f"output %{program.output}")
+    if program.plan is not None:
+        slots = "".join(f" %{k}={v}" for k, v in program.plan.offsets.items())
+        lines.append(f"plan {program.plan.size}{slots}")
+    for name, c in program.constants.items():
+        lines.append(f"@{name} : {c.kind}[{_join(c.values.shape)}] = {_values(c, inline)}")
+    return "\n".join(lines) + "\n"
+
+
+_NAME = r"[\w.]+"
+_TYPE = re.compile(
+    r"(?P<sign>[su])(?P<bits>\d+)\[(?P<shape>[\d,]+)\] in \[(?P<lo>-?\d+), (?P<hi>-?\d+)\]"
+    r"(?: scale (?P<scale>\S+))?(?: error (?P<error>\S+))?"
+)
+_OP = re.compile(
+    rf"%(?P<out>{_NAME}) = (?P<op>\w+)\((?P<args>[^)]*)\)(?P<attrs>(?: \w+=\S+)*) : "
+    r"(?P<type>.*?)(?: from (?P<origin>\[.*\]))?$"
+)
+_CONST = re.compile(
+    rf"@(?P<name>{_NAME}) : (?P<kind>[a-z]+)(?P<bits>\d*)\[(?P<shape>[\d,]*)\] = (?P<values>.*)"
+)
+
+
+def _parse_type(text: str) -> TensorType:
+    if text.startswith("real["):
+        return RealType(_ints(text[5:-1]))  # type: ignore[arg-type]
+    m = _TYPE.fullmatch(text)
+    if m is None:
+        raise TextError(f"not a type: {text}")
+    return IntType(
+        _ints(m["shape"]), int(m["bits"]), m["sign"] == "s",  # type: ignore[arg-type]
+        int(m["lo"]), int(m["hi"]), Fraction(m["scale"]) if m["scale"] else None,
+        Fraction(m["error"] or 0),
+    )
+
+
+def _parse_op(m: re.Match[str]) -> Op:
+    cls = OPS.get(m["op"])
+    if cls is None:
+        raise TextError(f"unknown operation {m['op']}")
+    kinds = {f.name: str(f.type) for f in fields(cls)}
+    attributes = {}
+    for part in m["attrs"].split():
+        key, _, value = part.partition("=")
+        if key not in kinds:
+            raise TextError(f"{m['op']} has no attribute {key}")
+        attributes[key] = _FORMATS[kinds[key]][1](value)
+    return cls(
+        output=m["out"],
+        inputs=tuple(a.strip().removeprefix("%") for a in m["args"].split(",") if a.strip()),
+        origin=tuple(json.loads(m["origin"])) if m["origin"] else (),
+        **attributes,
+    )
+
+
+def _parse_constant(m: re.Match[str]) -> Constant:
+    if m["values"].startswith("sha256:"):
+        raise TextError(f"@{m['name']}: the text holds only the hash of the values")
+    shape, words = _ints(m["shape"]), m["values"].split()
+    if m["kind"] == "real":
+        return Constant.real(np.array([float.fromhex(w) for w in words]).reshape(shape))
+    values = np.array([int(w) for w in words], dtype=np.int64).reshape(shape)
+    return Constant(values, m["kind"], int(m["bits"]))
+
+
+def parse(text: str, constants: dict[str, Constant] | None = None) -> Program:
+    """Read program text.
+
+    Args:
+        text: what ``dump`` wrote.
+        constants: values from elsewhere (the store), instead of inline ones.
+
+    Raises:
+        TextError: naming the first line that cannot be read.
+    """
+    found: dict[str, Any] = {"metadata": {}, "notes": [], "ops": [], "plan": None}
+    types: dict[str, TensorType] = {}
+    consts: dict[str, Constant] = dict(constants or {})
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            _parse_line(line.strip(), found, types, consts)
+        except (ValueError, TypeError, KeyError, ZeroDivisionError) as error:
+            raise TextError(f"line {number}: {error}: {line[:120]}") from None
+    missing = {"name", "interface", "input", "output"} - found.keys()
+    if missing:
+        raise TextError(f"the text ends without: {', '.join(sorted(missing))}")
+    return Program(
+        found["name"], found["interface"], found["input"], found["output"], types,
+        tuple(found["ops"]), consts, found["plan"], found["metadata"], tuple(found["notes"]),
+    )
+
+
+def _parse_line(
+    line: str, found: dict[str, Any], types: dict[str, TensorType], consts: dict[str, Constant]
+) -> None:
+    word, _, rest = line.partition(" ")
+    if not line or line.startswith("#"):
+        return
+    if word == "program":
+        found["name"] = rest
+    elif word == "interface":
+        left, _, right = rest.partition(" -> ")
+        (a, b), (c, d) = ((s.rsplit(" ", 1)) for s in (left, right))
+        found["interface"] = Interface(json.loads(a), _ints(b), json.loads(c), _ints(d))
+    elif word == "metadata":
+        key, _, value = rest.partition(" = ")
+        found["metadata"][key] = json.loads(value)
+    elif word == "note":
+        found["notes"].append(json.loads(rest))
+    elif word == "input":
+        name, _, kind = rest.partition(" : ")
+        found["input"] = name.removeprefix("%")
+        types[found["input"]] = _parse_type(kind)
+    elif word == "output":
+        found["output"] = rest.removeprefix("%")
+    elif word == "plan":
+        size, *slots = rest.split()
+        pairs = (s.removeprefix("%").rsplit("=", 1) for s in slots)
+        found["plan"] = MemoryPlan({k: int(v) for k, v in pairs}, int(size))
+    elif m := _OP.fullmatch(line):
+        op = _parse_op(m)
+        if op.output in types:
+            raise TextError(f"%{op.output} is defined twice")
+        found["ops"].append(op)
+        types[op.output] = _parse_type(m["type"])
+    elif m := _CONST.fullmatch(line):
+        consts[m["name"]] = _parse_constant(m)
+    else:
+        raise TextError("not a line of a program")

@@ -1,0 +1,148 @@
+"""Types of the integer Program's tensors and constants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+Shape = tuple[int, int, int]
+IntArray = NDArray[np.int64]
+
+
+def width_of(lo: int, hi: int) -> tuple[int, bool]:
+    """The narrowest ``(bits, signed)`` that holds every integer in ``[lo, hi]``.
+
+    Unsigned if nothing is negative, else two's complement (Blott et al., "FINN-R", TRETS 2018,
+    section on accumulator sizing uses the same rule).
+    """
+    if lo >= 0:
+        return max(1, hi.bit_length()), False
+    return max((-lo - 1).bit_length(), max(hi, 0).bit_length()) + 1, True
+
+
+def limits_of(bits: int, signed: bool) -> tuple[int, int]:
+    """Smallest and largest integer of a width."""
+    return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class IntType:
+    """An integer tensor of one sample, channels last.
+
+    Attributes:
+        shape: (height, width, channels).
+        bits: width in bits, 1 to 64.
+        signed: two's complement if true.
+        lo, hi: proven closed range of the values; it lies inside the width.
+        scale: real value = scale * integer, for reports and the outer interface only; None where
+            the scale differs by channel (accumulators of per-channel quantized weights).
+        error: proven bound on |real value in the trained network - scale * integer| given equal
+            codes at the preceding quantizers, in real units; 0 is exact.
+    """
+
+    shape: Shape
+    bits: int
+    signed: bool
+    lo: int
+    hi: int
+    scale: Fraction | None = None
+    error: Fraction = Fraction(0)
+
+    @classmethod
+    def ranged(
+        cls, shape: Shape, lo: int, hi: int, scale: Fraction | None = None,
+        error: Fraction = Fraction(0),
+    ) -> IntType:
+        """The type of the narrowest width for a range."""
+        return cls(shape, *width_of(lo, hi), lo, hi, scale, error)
+
+    @property
+    def size(self) -> int:
+        """Number of elements of one sample."""
+        return self.shape[0] * self.shape[1] * self.shape[2]
+
+    @property
+    def container(self) -> np.dtype[np.signedinteger | np.unsignedinteger]:
+        """The smallest numpy integer type that holds the width (memory of CPU targets)."""
+        width = next(w for w in (8, 16, 32, 64) if w >= self.bits)
+        return np.dtype(f"{'int' if self.signed else 'uint'}{width}")
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        return limits_of(self.bits, self.signed)
+
+    def __str__(self) -> str:
+        shape = ",".join(map(str, self.shape))
+        text = f"{'s' if self.signed else 'u'}{self.bits}[{shape}] in [{self.lo}, {self.hi}]"
+        if self.scale is not None:
+            text += f" scale {self.scale}"
+        return text + (f" error {self.error}" if self.error else "")
+
+
+@dataclass(frozen=True, slots=True)
+class RealType:
+    """A tensor that is still real-valued: only before the pipeline's end."""
+
+    shape: Shape
+
+    def __str__(self) -> str:
+        return f"real[{','.join(map(str, self.shape))}]"
+
+
+TensorType = IntType | RealType
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A named array of a program.
+
+    Attributes:
+        values: int64 array (float64 for the encoding ``real``).
+        encoding: ``u`` unsigned, ``s`` two's complement, ``odd`` odd integers of
+            ``±(2**bits - 1)`` stored as ``(v + 2**bits - 1) / 2``, or ``real`` (before lowering).
+        bits: stored bits an element.
+    """
+
+    values: NDArray[np.int64] | NDArray[np.float64]
+    encoding: str
+    bits: int
+
+    def __post_init__(self) -> None:
+        self.values.setflags(write=False)
+
+    @classmethod
+    def narrow(cls, values: NDArray[np.integer] | list[int]) -> Constant:
+        """The narrowest ordinary encoding of an integer array."""
+        array = np.asarray(values, dtype=np.int64)
+        lo, hi = (int(array.min()), int(array.max())) if array.size else (0, 0)
+        bits, signed = width_of(lo, hi)
+        return cls(array, "s" if signed else "u", bits)
+
+    @classmethod
+    def odd(cls, values: NDArray[np.integer], bits: int) -> Constant:
+        return cls(np.asarray(values, dtype=np.int64), "odd", bits)
+
+    @classmethod
+    def real(cls, values: NDArray[np.floating]) -> Constant:
+        return cls(np.asarray(values, dtype=np.float64), "real", 64)
+
+    @property
+    def kind(self) -> str:
+        """The encoding as written in program text: u2, s24, odd2, real."""
+        return self.encoding if self.encoding == "real" else f"{self.encoding}{self.bits}"
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Smallest and largest value of the encoding."""
+        if self.encoding == "odd":
+            top = (1 << self.bits) - 1
+            return -top, top
+        return limits_of(self.bits, self.encoding == "s")
+
+    @property
+    def storage_bits(self) -> int:
+        """Bits that the array takes when packed."""
+        return self.bits * self.values.size

@@ -1,0 +1,66 @@
+"""What a legal program is; run after every pass."""
+
+from __future__ import annotations
+
+from .base import IllegalOp, Program
+from .types import IntType, RealType, limits_of
+
+
+def verify(program: Program, *, lowered: bool = True) -> None:
+    """Check every rule of SPEC.md, "Legal programs".
+
+    Args:
+        program: the program.
+        lowered: also require that nothing real-valued is left.
+
+    Raises:
+        IllegalOp: naming the operation, tensor or constant and the broken rule.
+    """
+    defined = {program.input}
+    used: set[str] = set()
+    for op in program.ops:
+        for name in op.inputs:
+            op.require(name in defined, f"reads %{name} before it is defined")
+        op.require(op.output not in defined, "the tensor is defined twice")
+        op.require(op.output in program.types, "the tensor has no type")
+        for name in op.constant_names():
+            op.require(name in program.constants, f"constant @{name} is missing")
+            used.add(name)
+        op.require(not (lowered and op.real), "a real-valued operation is left after lowering")
+        inferred, declared = op.infer(program.types, program.constants), program.types[op.output]
+        op.require(
+            inferred.shape == declared.shape, f"shape {inferred.shape}, declared {declared.shape}"
+        )
+        if isinstance(declared, IntType):
+            assert isinstance(inferred, IntType)
+            op.require(
+                declared.lo <= inferred.lo and inferred.hi <= declared.hi,
+                f"reaches [{inferred.lo}, {inferred.hi}], declared [{declared.lo}, {declared.hi}]",
+            )
+        defined.add(op.output)
+    if program.output not in defined:
+        raise IllegalOp(f"the output %{program.output} is never defined")
+    if defined != set(program.types):
+        raise IllegalOp(f"types of undefined tensors: {sorted(set(program.types) - defined)}")
+    if used != set(program.constants):
+        raise IllegalOp(f"unused constants: {sorted(set(program.constants) - used)}")
+    for name, kind in program.types.items():
+        if isinstance(kind, IntType):
+            low, high = limits_of(kind.bits, kind.signed)
+            if not (1 <= kind.bits <= 64 and low <= kind.lo <= kind.hi <= high):
+                raise IllegalOp(f"%{name}: the range does not fit the width: {kind}")
+        elif lowered:
+            raise IllegalOp(f"%{name}: a real-valued tensor is left after lowering")
+    if lowered and isinstance(program.types[program.output], RealType):
+        raise IllegalOp("the output is real-valued")
+    for name, constant in program.constants.items():
+        if constant.encoding == "real":
+            if lowered:
+                raise IllegalOp(f"@{name}: a real-valued constant is left after lowering")
+            continue
+        low, high = constant.limits
+        values = constant.values
+        if values.size and not (low <= values.min() and values.max() <= high):
+            raise IllegalOp(f"@{name}: values leave {constant.kind}")
+        if constant.encoding == "odd" and not (values % 2 != 0).all():
+            raise IllegalOp(f"@{name}: an even value in {constant.kind}")

@@ -1,0 +1,196 @@
+"""Random legal integer programs for differential tests of executors."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from hypothesis import strategies as st
+
+from n2uqc.passes.plan_memory import plan_memory
+from n2uqc.passes.program import (
+    Add, Clamp, Conv, Constant, Flatten, Interface, IntType, MaxPool, Op, PRelu, Program,
+    Requantize, SumPool, Thresholds, verify,
+)
+from n2uqc.passes.program.types import limits_of
+
+
+class Builder:
+    """Grows a random program operation by operation; every result is a legal program."""
+
+    def __init__(self, seed: int, size: int, channels: int, bits: int, signed: bool) -> None:
+        self.rng = np.random.default_rng(seed)
+        lo, hi = limits_of(bits, signed)
+        self.types = {"x": IntType((size, size, channels), bits, signed, lo, hi, Fraction(1, 7))}
+        self.ops: list[Op] = []
+        self.consts: dict[str, Constant] = {}
+
+    def const(self, constant: Constant) -> str:
+        name = f"c{len(self.consts)}"
+        self.consts[name] = constant
+        return name
+
+    def add(self, cls: type[Op], *inputs: str, **attributes: object) -> str:
+        op = cls(output=f"t{len(self.ops)}", inputs=inputs, **attributes)
+        self.types[op.output] = op.infer(self.types, self.consts)
+        self.ops.append(op)
+        return op.output
+
+    def conv(
+        self, x: str, out: int, *, bits: int, kernel: int = 3, stride: int = 1, groups: int = 1,
+        odd: bool = True, dilation: int = 1,
+    ) -> str:
+        kind = self.types[x]
+        depth = kind.shape[2] // groups
+        top = (1 << bits) - 1
+        shape = (out, kernel, kernel, depth)
+        if odd:
+            weight = Constant.odd(2 * self.rng.integers(0, top + 1, shape) - top, bits)
+        else:
+            weight = Constant.narrow(self.rng.integers(-top - 1, top + 1, shape))
+        lo_pad, hi_pad = (int(v) for v in self.rng.integers(0, kernel, 2)) if kernel > 1 else (0, 0)
+        pads = (lo_pad, hi_pad, hi_pad, lo_pad)
+        if min(kind.shape[:2]) + lo_pad + hi_pad < dilation * (kernel - 1) + 1:
+            pads = (dilation * (kernel - 1),) * 4
+        pad_value = int(self.rng.integers(kind.lo, kind.hi + 1)) if self.rng.random() < 0.3 else 0
+        pad_value = min(max(pad_value, kind.lo), kind.hi)
+        return self.add(
+            Conv, x, weight=self.const(weight), stride=(stride, stride), pads=pads,
+            dilation=(dilation, dilation), groups=groups, pad_value=pad_value,
+        )
+
+    def thresholds(self, x: str, bits: int) -> str:
+        """Random tables: increasing, decreasing, non-monotone, constant, outside the range."""
+        kind, n = self.types[x], (1 << bits) - 1
+        channels = kind.shape[2]
+        spread = max(2, int(self.rng.integers(2, 12)))
+        middle, reach = (kind.lo + kind.hi) // 2, max(1, (kind.hi - kind.lo) // spread)
+        bounds = np.sort(middle + self.rng.integers(-reach, reach + 1, (channels, n)), axis=1)
+        bounds = np.clip(bounds, kind.lo - 1, kind.hi)
+        signs = np.ones((channels, n), dtype=np.int64)
+        base = np.zeros(channels, dtype=np.int64)
+        for c in range(channels):
+            form = self.rng.integers(0, 4)
+            if form == 1:
+                signs[c], base[c] = -1, n
+            elif form == 2:  # up and down by single steps, always inside 0..n
+                code = base[c] = int(self.rng.integers(0, n + 1))
+                for k in range(n):
+                    step = -1 if code == n else 1 if code == 0 else int(self.rng.choice([-1, 1]))
+                    signs[c, k], code = step, code + step
+            elif form == 3:
+                bounds[c] = kind.hi
+                base[c] = int(self.rng.integers(0, n + 1))
+        return self.add(
+            Thresholds, x, bounds=self.const(Constant.narrow(bounds)),
+            signs=self.const(Constant.odd(signs, 1)), base=self.const(Constant.narrow(base)),
+            bits=bits,
+        )
+
+    def requantize(self, x: str, bits: int = 16, scale: Fraction = Fraction(1, 64)) -> str:
+        kind = self.types[x]
+        channels = kind.shape[2]
+        lo, hi = limits_of(bits, True)
+        most = max(abs(kind.lo), abs(kind.hi), 1)
+        width = min(30, 60 - most.bit_length())
+        multiplier = self.rng.integers(-(1 << width), 1 << width, channels)
+        shift = np.clip(
+            most.bit_length() + width - bits + self.rng.integers(-1, 4, channels), 0, 62
+        )
+        limit = np.minimum(1 << np.minimum(shift + bits - 2, 60), 1 << 60)
+        bias = (self.rng.uniform(-1, 1, channels) * limit).astype(np.int64)
+        out = self.add(
+            Requantize, x, multiplier=self.const(Constant.narrow(multiplier)),
+            bias=self.const(Constant.narrow(bias)), shift=self.const(Constant.narrow(shift)),
+            lo=lo, hi=hi,
+        )
+        old = self.types[out]
+        self.types[out] = IntType.ranged(old.shape, old.lo, old.hi, scale)
+        return out
+
+    def prelu(self, x: str, bits: int = 16) -> str:
+        kind = self.types[x]
+        channels = kind.shape[2]
+        lo, hi = limits_of(bits, True)
+        out = self.add(
+            PRelu, x, multiplier=self.const(Constant.narrow(self.rng.integers(
+                -(1 << 20), 1 << 20, channels))), shift=int(self.rng.integers(0, 22)),
+            bias=self.const(Constant.narrow(self.rng.integers(-200, 200, channels))), lo=lo, hi=hi,
+        )
+        old = self.types[out]
+        self.types[out] = IntType.ranged(old.shape, old.lo, old.hi, kind.scale)
+        return out
+
+    def finish(self, output: str) -> Program:
+        """The program with what does not lead to ``output`` removed."""
+        needed, ops = {output}, []
+        for op in reversed(self.ops):
+            if op.output in needed:
+                needed.update(op.inputs)
+                ops.append(op)
+        ops.reverse()
+        used = {c for op in ops for c in op.constant_names()}
+        types = {n: t for n, t in self.types.items() if n in needed or n == "x"}
+        h, w, c = types["x"].shape
+        oh, ow, oc = types[output].shape
+        program = Program(
+            "random", Interface("x", (c, h, w), "y", (oc, oh, ow)), "x", output, types, tuple(ops),
+            {n: v for n, v in self.consts.items() if n in used},
+        )
+        verify(program)
+        return plan_memory(program)
+
+    def input(self, count: int, mode: str = "random") -> np.ndarray:
+        """Inputs of the whole range, or all at its greatest or least value."""
+        kind = self.types["x"]
+        shape = (count, *kind.shape)
+        if mode == "random":
+            return self.rng.integers(kind.lo, kind.hi + 1, shape, dtype=np.int64)
+        return np.full(shape, kind.hi if mode == "max" else kind.lo, dtype=np.int64)
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> tuple[Program, np.ndarray]:
+    """A random program and a batch for it: plain and residual blocks, pooling, head."""
+    draw_int = lambda a, b: draw(st.integers(a, b))  # noqa: E731
+    bits = draw_int(1, 4)
+    size, channels = draw_int(3, 7), draw_int(1, 5)
+    b = Builder(draw_int(0, 2**32 - 1), size, channels, draw_int(1, 24), draw(st.booleans()))
+    width = draw(st.sampled_from([1, 3, 4, 8, 17, 32]))
+    stem_bits = draw(st.sampled_from([1, 7, 15, 23]))
+    stream = b.requantize(b.conv("x", width, bits=stem_bits, odd=False, stride=draw_int(1, 2)))
+    if draw(st.booleans()):
+        stream = b.add(Clamp, stream, lo=0, hi=draw_int(1, 30000))
+        b.types[stream] = IntType.ranged(
+            b.types[stream].shape, b.types[stream].lo, b.types[stream].hi, Fraction(1, 64)
+        )
+    for _ in range(draw_int(0, 2)):
+        kind = b.types[stream]
+        depthwise = draw(st.booleans())
+        code = b.thresholds(stream, bits)
+        acc = b.conv(
+            code, width, bits=draw_int(1, 4), kernel=draw(st.sampled_from([1, 3])),
+            groups=width if depthwise else 1, dilation=draw_int(1, 2),
+        )
+        if draw(st.booleans()):
+            acc = b.conv(b.thresholds(acc, bits), width, bits=bits, kernel=1)
+        branch = b.requantize(acc)
+        if b.types[branch].shape == kind.shape:
+            total = b.add(Add, branch, stream)
+            old = b.types[total]
+            b.types[total] = IntType.ranged(old.shape, old.lo, old.hi, Fraction(1, 64))
+            stream = b.prelu(total)
+        else:
+            stream = branch
+    pool = draw(st.sampled_from(["none", "max", "sum", "flatten"]))
+    kind = b.types[stream]
+    window = (min(2, kind.shape[0]), min(2, kind.shape[1]))
+    if pool == "max":
+        stream = b.add(MaxPool, stream, kernel=window, stride=(2, 1), pads=(0, 0, 0, 0))
+    elif pool == "sum":
+        stream = b.add(SumPool, stream, kernel=kind.shape[:2])
+    elif pool == "flatten":
+        stream = b.add(Flatten, stream)
+    head = b.conv(stream, draw_int(1, 10), bits=8, odd=False, kernel=1)
+    program = b.finish(b.requantize(head, 32))
+    return program, b.input(draw_int(1, 3), draw(st.sampled_from(["random", "max", "min"])))
