@@ -1,0 +1,98 @@
+"""Float meaning of the canonical graph: the `n2uq` operators for `onnx.reference`, run in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+from onnx import TensorProto, numpy_helper
+from onnx.defs import OpSchema
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
+
+from .diagnostics import CompileError
+from .opset import DOMAIN, SCHEMAS
+
+Array = npt.NDArray[Any]
+
+_SCHEMA: dict[str, OpSchema] = {schema.name: schema for schema in SCHEMAS}
+
+
+class Threshold(OpRun):  # type: ignore[misc]
+    """Y = step/divisor * sum_k [input_scale*X > thresholds[k]]."""
+
+    op_domain = DOMAIN
+    op_schema = _SCHEMA["Threshold"]
+
+    def _run(  # noqa: PLR0913 - the operator's inputs and attributes
+        self,
+        x: Array,
+        thresholds: Array,
+        input_scale: Array,
+        step: Array,
+        *,
+        divisor: int,
+        strict: int,
+        bits: int,
+    ) -> tuple[Array]:
+        del bits  # says how codes are stored, not what they are worth
+        scaled = x * input_scale
+        compare = np.greater if strict else np.greater_equal
+        code = np.zeros(x.shape, np.int64)
+        channels = (1, -1) + (1,) * (x.ndim - 2)
+        for k in range(thresholds.shape[1]):
+            code += compare(scaled, thresholds[:, k].reshape(channels))
+        return ((code * (step / divisor)).astype(x.dtype),)
+
+
+class Weight(OpRun):  # type: ignore[misc]
+    """W[o] = codes[o] * step[o]/divisor."""
+
+    op_domain = DOMAIN
+    op_schema = _SCHEMA["Weight"]
+
+    def _run(self, codes: Array, step: Array, *, divisor: int, bits: int) -> tuple[Array]:
+        del bits
+        return (codes * (step / divisor).reshape(-1, *[1] * (codes.ndim - 1)),)
+
+
+def _as_float64(model: ir.Model) -> Any:
+    """The model as a protobuf whose float parameters are float64 (exact: float32 widens)."""
+    proto = ir.to_proto(model)
+    for tensor in proto.graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT:
+            wide = numpy_helper.to_array(tensor).astype(np.float64)
+            tensor.CopyFrom(numpy_helper.from_array(wide, tensor.name))
+    return proto
+
+
+def evaluate_values(model: ir.Model, x: npt.ArrayLike, names: Sequence[str]) -> dict[str, Array]:
+    """Runs a canonical graph in float64 and returns the named values.
+
+    Float64 stands in for real arithmetic: it decides a comparison wrongly only where both sides
+    agree to some 1e-15. An oracle for tests, not a fast executor.
+
+    Args:
+        model: canonical graph.
+        x: the network input [N,C,H,W], widened to float64.
+        names: value names, for instance of every activation quantizer's output.
+
+    Raises:
+        CompileError: a named value does not exist.
+    """
+    proto = _as_float64(model)
+    known = {name for node in proto.graph.node for name in node.output}
+    if missing := [name for name in names if name not in known]:
+        raise CompileError(f"the graph has no value named {', '.join(missing)}")
+    runner = ReferenceEvaluator(proto, new_ops=[Threshold, Weight])
+    results = runner.run(list(names), {proto.graph.input[0].name: np.asarray(x, np.float64)})
+    return dict(zip(names, results, strict=True))
+
+
+def evaluate(model: ir.Model, x: npt.ArrayLike) -> Array:
+    """Runs a canonical graph in float64 and returns its output, see `evaluate_values`."""
+    (output,) = model.graph.outputs
+    return evaluate_values(model, x, [str(output.name)])[str(output.name)]
