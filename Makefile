@@ -24,7 +24,7 @@ test: venv
 	$(BIN)/python -m pytest $(PYTEST)
 
 check: venv
-	$(BIN)/ruff check .
+	$(BIN)/ruff check n2uqc $(addprefix n2uqc/,frontend passes backends models) tests
 	$(BIN)/mypy -p n2uqc
 	$(BIN)/lint-imports
 

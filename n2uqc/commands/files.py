@@ -1,0 +1,103 @@
+"""Arrays in and out of files: samples, outputs, dumps; written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class UserError(Exception):
+    """The request cannot be met; the message says what to change."""
+
+
+def read_array(path: Path) -> NDArray[Any]:
+    """The array of an .npy file, or of an .npz file (its only one, or the one named ``x``).
+
+    Raises:
+        UserError: the file is missing, damaged, holds pickled objects, or several arrays.
+    """
+    import numpy as np
+
+    try:
+        with open(path, "rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return loaded
+            name = "x" if "x" in loaded.files else loaded.files[0] if loaded.files else ""
+            if name != "x" and len(loaded.files) != 1:
+                raise UserError(
+                    f"{path}: holds the arrays {', '.join(loaded.files) or '(none)'}; an .npz "
+                    "file must hold a single array or one named x"
+                )
+            array: NDArray[Any] = loaded[name]
+            return array
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+    except (ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+        raise UserError(f"{path}: not a readable .npy or .npz file: {error}") from None
+
+
+def require_writable(path: Path, *, folder: bool = False) -> None:
+    """Check before long work that a result can be written.
+
+    Args:
+        path: the file, or the folder, that will be written.
+        folder: the path is a folder, which will be made with its parents.
+
+    Raises:
+        UserError: naming what stands in the way.
+    """
+    if folder and path.exists() and not path.is_dir():
+        raise UserError(f"cannot write {path}: it is a file, a folder is wanted")
+    if not folder and path.is_dir():
+        raise UserError(f"cannot write {path}: it is a folder, a file is wanted")
+    place = path if folder else path.parent
+    while folder and not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.exists():
+        raise UserError(f"cannot write {path}: there is no folder {place}")
+    if not place.is_dir():
+        raise UserError(f"cannot write {path}: {place} is not a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(f"cannot write {path}: no permission to write in {place}")
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file or nothing."""
+    from n2uqc.passes.program.store import write_atomically
+
+    try:
+        write_atomically(path, data)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def write_array(path: Path, array: NDArray[Any]) -> None:
+    """Write an .npy file."""
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    write_bytes(path, buffer.getvalue())
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write an .npz file of named arrays."""
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **dict(arrays))  # type: ignore[arg-type]
+    write_bytes(path, buffer.getvalue())
+
+
+def sha256(data: bytes) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(data).hexdigest()
