@@ -44,13 +44,13 @@ def fit(
     for _ in range(epochs):
         losses = []
         # The last, smaller batch is dropped: order changes every epoch, so no image stays unseen.
-        for batch in torch.randperm(len(labels), generator=random).split(BATCH):
-            if len(batch) < BATCH:
-                continue
+        order = torch.randperm(len(labels), generator=random)
+        for first in range(0, len(labels) - BATCH + 1, BATCH):
+            batch = order[first : first + BATCH]
             output = network(_shifted(images[batch], random))
             loss = F.cross_entropy(output, labels[batch])
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
             losses.append(loss.item())

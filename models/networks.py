@@ -75,8 +75,8 @@ class BasicBlock(nn.Module):
         y = self.bias22(self.prelu2(self.bias21(y)))
         y = self.bn2(self.conv2(self.quan2(y)))
         y = y + (x if self.downsample is None else self.downsample(x))
-        y = self.bias32(self.prelu3(self.bias31(y)))
-        return y
+        out: Tensor = self.bias32(self.prelu3(self.bias31(y)))
+        return out
 
 
 def _triple(channels: int) -> tuple[LearnableBias, nn.PReLU, LearnableBias]:
@@ -121,6 +121,7 @@ class ResidualNetwork(nn.Module):
         super().__init__()
         if len(widths) != len(blocks):
             raise ValueError(f"widths={tuple(widths)} and blocks={tuple(blocks)} differ in length")
+        self.bits = bits
         self.conv1 = _conv(in_channels, widths[0], stem_kernel, stem_stride, None)
         self.bn1 = nn.BatchNorm2d(widths[0])
         self.relu = nn.ReLU()
@@ -142,7 +143,8 @@ class ResidualNetwork(nn.Module):
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         for index in range(self.stages):
             x = self.get_submodule(f"layer{index + 1}")(x)
-        return self.fc(torch.flatten(self.avgpool(x), 1))
+        scores: Tensor = self.fc(torch.flatten(self.avgpool(x), 1))
+        return scores
 
 
 def count_macs(network: nn.Module, image: Tensor) -> int:

@@ -19,7 +19,11 @@ SHORTEST = 1e-3
 def _levels_above_zero(bits: int) -> int:
     if bits not in BITS:
         raise ValueError(f"bits={bits}: N2UQ quantizers here have {BITS[0]} to {BITS[-1]} bits")
-    return 2**bits - 1
+    return int(2**bits - 1)
+
+
+def _constant(value: float) -> nn.Parameter:
+    return nn.Parameter(torch.tensor([value]), requires_grad=False)
 
 
 class LTQ(nn.Module):
@@ -36,11 +40,14 @@ class LTQ(nn.Module):
     expectation of the quantizer under stochastic thresholds. Inputs and the threshold parameters
     receive it alike.
 
+    Args:
+        bits: 2 to 8; another value raises ValueError.
+
     Attributes:
         start: float32 (1,), where the first segment begins; may become negative.
         a: float32 (n,), segment lengths before the clamp.
         scale1, scale2: float32 (1,), input and output scale; either sign.
-        two, one, zero, minusone, eps: float32 (1,) constants the published checkpoints carry.
+        two, one, zero, minusone, eps: float32 (1,), constants the published checkpoints carry.
     """
 
     def __init__(self, bits: int) -> None:
@@ -52,16 +59,19 @@ class LTQ(nn.Module):
         self.a = nn.Parameter(torch.full((self.thresholds,), self.interval))
         self.scale1 = nn.Parameter(torch.ones(1))
         self.scale2 = nn.Parameter(torch.ones(1))
-        constants = {"two": 2.0, "one": 1.0, "zero": 0.0, "minusone": -1.0, "eps": SHORTEST}
-        for name, value in constants.items():
-            self.register_parameter(name, nn.Parameter(torch.tensor([value]), requires_grad=False))
+        self.two, self.one = _constant(2.0), _constant(1.0)
+        self.zero, self.minusone = _constant(0.0), _constant(-1.0)
+        self.eps = _constant(SHORTEST)
 
     def forward(self, x: Tensor) -> Tensor:
         """Quantize x, float32 of any shape."""
         x = x * self.scale1
         length = torch.where(self.a > self.eps, self.a, self.eps)
-        threshold = begin = self.start
-        level, ramp, top = self.zero, self.zero, self.zero
+        threshold: Tensor = self.start  # of the level; `begin` is where its segment begins
+        begin: Tensor = self.start
+        level: Tensor = self.zero
+        ramp: Tensor = self.zero
+        top: Tensor = self.zero
         for i in range(self.thresholds):
             half = length[i] / 2
             threshold = threshold + (half if i == 0 else length[i - 1] / 2 + half)
@@ -74,6 +84,7 @@ class LTQ(nn.Module):
         return (level.detach() + ramp - ramp.detach()) * self.scale2
 
     def extra_repr(self) -> str:
+        """What `print(module)` shows in brackets."""
         return f"bits={self.bits}"
 
 
@@ -88,10 +99,14 @@ class QuantizedConv2d(nn.Conv2d):
     so that Wq_c is an odd integer in ±n times s_c * clip / (2n). Backward passes the gradient
     straight to w, hence to W inside the clip range and to clip_val outside; s_c is a constant.
 
+    Args:
+        in_channels, out_channels, kernel_size, stride, padding, groups: As of torch's Conv2d.
+        bits: 2 to 8; another value raises ValueError.
+
     Attributes:
         weight: float32 (O, I/groups, kh, kw), the real weights.
         clip_val: float32 (1,), width of the clip range in units of s_c.
-        zero: float32 (1,) constant the published checkpoints carry.
+        zero: float32 (1,), a constant the published checkpoints carry.
     """
 
     def __init__(
@@ -110,7 +125,7 @@ class QuantizedConv2d(nn.Conv2d):
         self.steps = _levels_above_zero(bits)
         self.bits = bits
         self.clip_val = nn.Parameter(torch.tensor([2.0]))
-        self.zero = nn.Parameter(torch.zeros(1), requires_grad=False)
+        self.zero = _constant(0.0)
 
     def quantized_weight(self) -> Tensor:
         """The weights the convolution uses: on their grid up to float32 rounding."""
@@ -122,7 +137,8 @@ class QuantizedConv2d(nn.Conv2d):
         clipped = torch.where(clipped > -edge, clipped, -edge)
         per_unit = self.steps / self.clip_val
         quantized = scale * (torch.round((clipped + edge) * per_unit) / per_unit - edge)
-        return quantized.detach() - clipped.detach() + clipped
+        through: Tensor = quantized.detach() - clipped.detach() + clipped
+        return through
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve x, float32 (N, I, H, W), with the quantized weights."""
@@ -130,4 +146,5 @@ class QuantizedConv2d(nn.Conv2d):
         return F.conv2d(x, weight, None, self.stride, self.padding, self.dilation, self.groups)
 
     def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, bits={self.bits}"
+        """What `print(module)` shows in brackets."""
+        return f"{self.in_channels}, {self.out_channels}, {self.kernel_size}, bits={self.bits}"
