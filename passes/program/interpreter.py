@@ -23,7 +23,10 @@ def steps(program: Program, x: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]
     last_use = {name: k for k, op in enumerate(program.ops) for name in op.inputs}
     yield program.input, x
     for k, op in enumerate(program.ops):
-        result = op.execute([values[i] for i in op.inputs], program.constants)
+        operands = [values[i] for i in op.inputs]
+        if op.real:
+            operands = [_as_real(program, i, v) for i, v in zip(op.inputs, operands, strict=True)]
+        result = op.execute(operands, program.constants)
         kind = program.types[op.output]
         if isinstance(kind, IntType) and result.size:
             low, high = int(result.min()), int(result.max())
@@ -34,6 +37,13 @@ def steps(program: Program, x: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]
         for name in set(op.inputs):
             if last_use[name] == k and name != program.output:
                 del values[name]
+
+
+def _as_real(program: Program, name: str, value: NDArray[Any]) -> NDArray[np.float64]:
+    """How a real operation sees a tensor: an integer one times its scale."""
+    kind = program.types[name]
+    scale = float(kind.scale or 1) if isinstance(kind, IntType) else 1.0
+    return value.astype(np.float64) * scale
 
 
 def run(program: Program, x: NDArray[Any], *, chunk: int = 32) -> IntArray:

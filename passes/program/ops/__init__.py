@@ -6,9 +6,14 @@ from .conv import Conv
 from .flatten import Flatten
 from .pool import MaxPool, SumPool
 from .prelu import PRelu
+from .real import (
+    Affine, Quantize, RealAdd, RealAvgPool, RealClip, RealConv, RealFlatten, RealMaxPool, RealPRelu,
+)
 from .requantize import Requantize
 from .thresholds import Thresholds
 
 __all__ = [
-    "Add", "Clamp", "Conv", "Flatten", "MaxPool", "PRelu", "Requantize", "SumPool", "Thresholds",
+    "Add", "Affine", "Clamp", "Conv", "Flatten", "MaxPool", "PRelu", "Quantize", "RealAdd",
+    "RealAvgPool", "RealClip", "RealConv", "RealFlatten", "RealMaxPool", "RealPRelu", "Requantize",
+    "SumPool", "Thresholds",
 ]

@@ -1,0 +1,386 @@
+"""Give what N2UQ leaves real-valued (input, stem, skip stream, pooling, head) integer formats.
+
+Which tensors need one: operands of sums, pools, unquantized convolutions and the output.  A chain
+of affine maps and activations that only leads to a quantizer stays exact and is folded into its
+table afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import networkx as nx
+import numpy as np
+
+from n2uqc.frontend.diagnostics import CompileError, Problem
+
+from .multipliers import scaling, short
+from .options import Options
+from .program.base import ConstRef, Op, Program
+from .program.exact import Surd
+from .program.ops import Add, Clamp, Conv, Flatten, MaxPool, PRelu, Requantize, SumPool
+from .program.ops.real import (
+    Affine, Quantize, RealAdd, RealAvgPool, RealClip, RealConv, RealFlatten, RealMaxPool,
+    RealPRelu, floats,
+)
+from .program.types import Constant, IntType, TensorType, limits_of
+from .real_ranges import real_ranges
+from .rewrite import Constants, live
+
+ZERO, ONE = Surd.of(0), Surd.of(1)
+HEAD_INPUT_BITS = 24  # pooled features: as precise as the stem's input
+
+
+class FixedPoint:
+    """One lowering in progress."""
+
+    def __init__(self, program: Program, options: Options) -> None:
+        self.program, self.options = program, options
+        self.made = {op.output: op for op in program.ops}
+        self.readers = program.consumers()
+        self.types: dict[str, TensorType] = dict(program.types)
+        self.pool = Constants(dict(program.constants))
+        self.ops: list[Op] = []
+        self.ranges = real_ranges(program, options.real_input_range())
+        self.needed = self._needed()
+        self.fraction_bits = self._fraction_bits()
+
+    # -- which tensors, which scales ------------------------------------------------------------
+
+    def is_real(self, name: str) -> bool:
+        return not isinstance(self.program.types[name], IntType)
+
+    def unit_conv(self, op: Op) -> RealConv | None:
+        """The unquantized convolution whose affine map ``op`` is, if nothing else reads it."""
+        inner = self.made.get(op.inputs[0]) if isinstance(op, Affine) else None
+        single = isinstance(inner, RealConv) and len(self.readers[inner.output]) == 1
+        return inner if single and isinstance(inner, RealConv) else None
+
+    def unit_prelu(self, op: Op) -> RealPRelu | None:
+        """The PReLU whose trailing bias ``op`` is, if nothing else reads it."""
+        inner = self.made.get(op.inputs[0]) if isinstance(op, Affine) else None
+        if (
+            isinstance(op, Affine) and isinstance(inner, RealPRelu)
+            and len(self.readers[inner.output]) == 1 and all(s == 1 for s in op.slope)
+        ):
+            return inner
+        return None
+
+    def sources(self, op: Op) -> tuple[str, ...]:
+        """The tensors that must have a format so that ``op``'s result can have one."""
+        unit = self.unit_conv(op) or self.unit_prelu(op)
+        return unit.inputs if unit is not None else op.inputs
+
+    def _needed(self) -> set[str]:
+        needed = {self.program.output}
+        for op in reversed(self.program.ops):
+            if isinstance(op, Quantize):
+                name = op.inputs[0]  # the chain's base
+                while True:
+                    link = self.made.get(name)
+                    if not isinstance(link, Affine | RealPRelu | RealClip) or (
+                        name in needed or self.unit_conv(link)
+                    ):
+                        break
+                    name = link.inputs[0]
+                needed.add(name)
+            elif op.real and (
+                op.output in needed or not isinstance(op, Affine | RealPRelu | RealClip)
+            ):
+                if isinstance(op, RealConv) and any(
+                    self.unit_conv(r) is op for r in self.readers[op.output]
+                ):
+                    continue
+                needed.add(op.output)
+                needed.update(self.sources(op))
+        return {n for n in needed if self.is_real(n)}
+
+    def _fraction_bits(self) -> dict[str, int]:
+        """Fraction bits of every formatted tensor: one choice for all that share a scale.
+
+        Sums, activations and maxima keep the scale of what they read, so a whole residual stage
+        has one; affine maps and convolutions begin a new one.
+        """
+        groups = nx.Graph()
+        groups.add_nodes_from(self.needed)
+        for name in self.needed:
+            op = self.made.get(name)
+            if isinstance(op, RealAdd | RealClip | RealPRelu | RealMaxPool | RealFlatten) or (
+                op is not None and self.unit_prelu(op)
+            ):
+                assert op is not None
+                groups.add_edges_from(
+                    (name, s) for s in self.sources(op) if s in self.needed
+                    and s != self.program.input
+                )
+        found: dict[str, int] = {}
+        for group in nx.connected_components(groups):
+            most = max(self._most(name) for name in group)
+            found.update(dict.fromkeys(group, self._fit(most, self.options.residual_bits)))
+        return found
+
+    def _most(self, name: str) -> float:
+        """Greatest magnitude; before the trailing bias of a PReLU both sides count."""
+        lo, hi = self.ranges[name]
+        op = self.made.get(name)
+        inner = self.unit_prelu(op) if op is not None else None
+        extra = self._most(inner.output) if inner is not None else 0.0
+        return max(float(np.abs(lo).max()), float(np.abs(hi).max()), extra)
+
+    @staticmethod
+    def _fit(most: float, bits: int) -> int:
+        """Most fraction bits such that ``most`` and some rounding stay inside ``bits`` signed."""
+        if most == 0.0:
+            return bits - 2
+        room = ((1 << (bits - 1)) - 4) / (most * (1 + 2.0**-20))
+        return int(np.floor(np.log2(room)))
+
+    # -- emission -------------------------------------------------------------------------------
+
+    def put(self, op: Op, scale: Fraction | None, error: Fraction = Fraction(0)) -> str:
+        kind = op.infer(self.types, self.pool.all)
+        assert isinstance(kind, IntType)
+        self.types[op.output] = replace(kind, scale=scale, error=short(error))
+        self.ops.append(op)
+        return op.output
+
+    def const(self, wish: str, constant: Constant) -> ConstRef:
+        return ConstRef(self.pool.add(wish, constant))
+
+    def kind(self, name: str) -> IntType:
+        kind = self.types[name]
+        assert isinstance(kind, IntType), f"%{name} has no integer format yet"
+        return kind
+
+    def requantize(
+        self, name: str, x: str, slope: list[Surd], offset: list[Surd], scale: Fraction, bits: int,
+        origin: tuple[str, ...],
+    ) -> str:
+        """``name = slope * x + offset`` (real units) at a scale."""
+        kind = self.kind(x)
+        unit = (kind.scale or Fraction(1)) / scale
+        most = max(abs(kind.lo), abs(kind.hi))
+        s = scaling([a * unit for a in slope], [o * (1 / scale) for o in offset], most)
+        lo, hi = limits_of(bits, True)
+        steepest = max(abs(a).upper() for a in slope)
+        return self.put(
+            Requantize(
+                output=name, inputs=(x,), origin=origin, lo=lo, hi=hi,
+                multiplier=self.const(f"{name}.multiplier", s.multiplier),
+                bias=self.const(f"{name}.bias", s.bias), shift=self.const(f"{name}.shift", s.shift),
+            ),
+            scale, s.error * scale + kind.error * steepest,
+        )
+
+    def rescaled(self, x: str, scale: Fraction, bits: int, suffix: str) -> str:
+        """A tensor at another scale (shared by all that ask for the same)."""
+        if self.kind(x).scale == scale:
+            return x
+        name = f"{x}.{suffix}"
+        if name not in self.types or self.kind(name).scale != scale:
+            channels = self.kind(x).shape[2]
+            self.requantize(
+                name, x, [ONE] * channels, [ZERO] * channels, scale, bits,
+                self.made[x].origin if x in self.made else (),
+            )
+        return name
+
+    def narrowed(self, x: str, bits: int) -> str:
+        """A tensor of at most ``bits`` bits: the input of an unquantized convolution."""
+        kind = self.kind(x)
+        surplus = max(abs(kind.lo), abs(kind.hi)).bit_length() + 1 - bits
+        if surplus <= 0:
+            return x
+        assert kind.scale is not None
+        return self.rescaled(x, kind.scale * (1 << surplus), bits, f"to{bits}")
+
+    def lower(self, op: Op) -> None:
+        """Emit the integer form of a formatted tensor's operation under the same name."""
+        bits = self.options.residual_bits
+        scale = Fraction(1, 2) ** self.fraction_bits[op.output]
+        if isinstance(op, Affine):
+            conv, bent = self.unit_conv(op), self.unit_prelu(op)
+            if conv is not None:
+                self.convolution(conv, op, op.output, scale)
+            elif bent is not None:
+                self.prelu(bent, op, op.output, scale)
+            else:
+                self.requantize(op.output, op.inputs[0], list(op.slope), list(op.offset), scale,
+                                bits, op.origin)
+        elif isinstance(op, RealConv):
+            self.convolution(op, None, op.output, scale)
+        elif isinstance(op, RealPRelu):
+            self.prelu(op, None, op.output, scale)
+        elif isinstance(op, RealAdd):
+            a, b = (self.rescaled(i, scale, bits, "aligned") for i in op.inputs)
+            error = self.kind(a).error + self.kind(b).error
+            self.put(Add(output=op.output, inputs=(a, b), origin=op.origin), scale, error)
+        elif isinstance(op, RealClip):
+            self.clamp(op, scale)
+        elif isinstance(op, RealMaxPool):
+            x = self.kind(op.inputs[0])
+            self.put(
+                MaxPool(output=op.output, inputs=op.inputs, origin=op.origin, kernel=op.kernel,
+                        stride=op.stride, pads=op.pads), x.scale, x.error,
+            )
+        elif isinstance(op, RealAvgPool):
+            x = self.kind(op.inputs[0])
+            count = op.kernel[0] * op.kernel[1]
+            self.put(
+                SumPool(output=op.output, inputs=op.inputs, origin=op.origin, kernel=op.kernel,
+                        stride=op.stride, pads=op.pads), (x.scale or 1) * Fraction(1, count),
+                x.error,
+            )
+        elif isinstance(op, RealFlatten):
+            x = self.kind(op.inputs[0])
+            self.put(Flatten(output=op.output, inputs=op.inputs, origin=op.origin), x.scale, x.error)
+        else:
+            raise TypeError(f"no integer form for {op.mnemonic}")
+
+    def clamp(self, op: RealClip, scale: Fraction) -> None:
+        x = self.rescaled(op.inputs[0], scale, self.options.residual_bits, "aligned")
+        kind = self.kind(x)
+        lo, hi = (
+            far if bound is None else round(bound * (1 / scale))
+            for bound, far in ((op.lo, kind.lo), (op.hi, kind.hi))
+        )
+        off = max((abs(b - round(b * (1 / scale)) * scale).upper()
+                   for b in (op.lo, op.hi) if b is not None), default=Fraction(0))
+        self.put(Clamp(output=op.output, inputs=(x,), origin=op.origin, lo=min(lo, hi), hi=hi),
+                 scale, kind.error + off)
+
+    def prelu(self, op: RealPRelu, bias: Affine | None, name: str, scale: Fraction) -> None:
+        """``bend(x) + bias`` on the stream; slopes get all the bits that 64 leave."""
+        x = self.rescaled(op.inputs[0], scale, self.options.residual_bits, "aligned")
+        kind = self.kind(x)
+        most = max(abs(kind.lo), 1)
+        steepest = max(abs(s) for s in op.slope)
+        whole = max(0, int(np.frexp(max(float(steepest), 2.0**-30))[1]))
+        shift = min(31 - whole - 1, 61 - most.bit_length() - whole)
+        if shift < 0:
+            raise ValueError(f"PReLU slope {float(steepest):g} is too large for integers")
+        unit = Fraction(1 << shift)
+        slopes = [round(s * unit) for s in op.slope]
+        miss = max(
+            (abs(s - m / unit) * most).upper() for s, m in zip(op.slope, slopes, strict=True)
+        ) + Fraction(1, 2)
+        offsets = bias.offset if bias is not None else (ZERO,) * len(slopes)
+        biases = [round(o * (1 / scale)) for o in offsets]
+        off = max(abs(o - b * scale).upper() for o, b in zip(offsets, biases, strict=True))
+        lo, hi = limits_of(self.options.residual_bits, True)
+        grown = max(Fraction(1), steepest.upper())
+        self.put(
+            PRelu(
+                output=name, inputs=(x,), origin=op.origin + (bias.origin if bias else ()),
+                multiplier=self.const(f"{name}.slope", Constant.narrow(slopes)), shift=shift,
+                bias=self.const(f"{name}.bias", Constant.narrow(biases)), lo=lo, hi=hi,
+            ),
+            scale, kind.error * grown + miss * scale + off,
+        )
+
+    def convolution(self, op: RealConv, after: Affine | None, name: str, scale: Fraction) -> None:
+        """An unquantized convolution: its affine map joins the weights, which become integers.
+
+        Channel ``c`` has weights of ``2**-g[c]``, so that one accumulator unit is worth
+        ``2**-g[c]`` and only a shift and a bias remain behind it.
+        """
+        head = self.program.types[op.output].shape[:2] == (1, 1) and not any(op.pads)
+        head = head and name == self.program.output
+        weight_bits = self.options.head_bits if head else self.options.stem_bits
+        x = self.narrowed(op.inputs[0], HEAD_INPUT_BITS if head else self.options.stem_bits)
+        kind = self.kind(x)
+        weight = op.real_weight(self.program.constants) * float(kind.scale or 1)
+        channels = len(weight)
+        slope = floats(after.slope) if after is not None else np.ones(channels)
+        offset = after.offset if after is not None else (ZERO,) * channels
+        weight = weight * slope[:, None, None, None]
+        largest = np.abs(weight).reshape(channels, -1).max(axis=1)
+        room = np.float64((1 << (weight_bits - 1)) - 1)
+        g = np.where(largest > 0, np.floor(np.log2(room / np.maximum(largest, 1e-300))), 0)
+        out = -int(np.log2(float(scale)))
+        bias_room = 60 - np.frexp(np.maximum(np.abs(floats(offset)), 1e-300))[1]
+        g = np.clip(np.minimum(g, bias_room), out, out + 46).astype(np.int64)
+        integers = np.rint(weight * np.exp2(g)[:, None, None, None]).astype(np.int64)
+        miss = self._weight_miss(op, after, kind, integers, g)
+        origin = op.origin + (after.origin if after is not None else ())
+        accumulator = f"{name}.acc"
+        self.put(
+            Conv(
+                output=accumulator, inputs=(x,), origin=origin, stride=op.stride, pads=op.pads,
+                weight=self.const(f"{name}.weight", Constant.narrow(integers)),
+                dilation=op.dilation, groups=op.groups,
+            ), None,
+        )
+        shift = g - out
+        biases = [round(o * (Fraction(2) ** int(k))) for o, k in zip(offset, g, strict=True)]
+        off = max(
+            abs(o - b / Fraction(2) ** int(k)).upper()
+            for o, b, k in zip(offset, biases, g, strict=True)
+        )
+        lo, hi = limits_of(self.options.residual_bits if not head else 32, True)
+        self.put(
+            Requantize(
+                output=name, inputs=(accumulator,), origin=origin, lo=lo, hi=hi,
+                multiplier=self.const(f"{name}.multiplier", Constant.narrow(np.ones_like(g))),
+                bias=self.const(f"{name}.bias", Constant.narrow(biases)),
+                shift=self.const(f"{name}.shift", Constant.narrow(shift)),
+            ),
+            scale, miss + off + (scale / 2 if shift.any() else 0),
+        )
+
+    def _weight_miss(
+        self, op: RealConv, after: Affine | None, kind: IntType, integers: np.ndarray,
+        g: np.ndarray,
+    ) -> Fraction:
+        """Bound on the accumulator's error: rounded weights, and the input's own error."""
+        exact = op.real_weight(self.program.constants)
+        if after is not None:
+            exact = exact * floats(after.slope)[:, None, None, None]
+        scale = float(kind.scale or 1)
+        rounded = integers * np.exp2(-g.astype(float))[:, None, None, None] / scale
+        rows = (len(exact), -1)
+        off = np.abs(exact - rounded).reshape(rows).sum(axis=1)
+        off = off + np.abs(exact).reshape(rows).sum(axis=1) * 2.0**-50  # this analysis is float64
+        most = max(abs(kind.lo), abs(kind.hi)) * scale
+        carried = np.abs(exact).reshape(rows).sum(axis=1) * float(kind.error)
+        return Fraction(float((off * most + carried).max() * (1 + 2.0**-40)))
+
+    def input_format(self) -> None:
+        """Fixed point of the stem's width for the model's real input."""
+        low, high = self.options.real_input_range()
+        bits, name = self.options.stem_bits, self.program.input
+        # The range's power of two, so that common ranges (1, 8) get exact binary fractions.
+        reach = max(abs(low), abs(high))
+        scale = Fraction(2) ** (int(np.ceil(np.log2(reach))) - (bits - 1))
+        lo, hi = (int(round(Fraction(v) / scale)) for v in (low, high))
+        shape = self.program.types[name].shape
+        top = limits_of(bits, True)
+        self.types[name] = replace(
+            IntType.ranged(shape, max(lo, top[0]), min(hi, top[1]), scale),
+            error=short(scale / 2),
+        )
+
+    def run(self) -> Program:
+        self.input_format()
+        for op in self.program.ops:
+            if op.output not in self.needed:
+                self.ops.append(op)
+                continue
+            try:
+                self.lower(op)
+            except ValueError as error:
+                raise CompileError(Problem(
+                    node=", ".join(op.origin), op=op.mnemonic, found=str(error),
+                    supported="scales within 64-bit integer requantization (SPEC.md)",
+                    mend="lower --residual-bits or --stem-bits, or check the layer's parameters",
+                )) from None
+        return live(replace(
+            self.program, ops=tuple(self.ops), types=self.types, constants=self.pool.all
+        ))
+
+
+def fixed_point(program: Program, options: Options) -> Program:
+    """Fixed-point formats and integer operations for all that is not quantized by the network."""
+    return FixedPoint(program, options).run()
+

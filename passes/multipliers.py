@@ -1,0 +1,73 @@
+"""Integer multipliers, biases and shifts for affine maps, with the error they make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from .program.exact import Surd
+from .program.types import Constant
+
+MULTIPLIER_BITS = 31  # magnitude; with the sign a 32-bit word
+INTERMEDIATE_BITS = 61  # |x * multiplier| and |bias| below 2**61: the sum stays inside 64 bits
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """``y = round((x * multiplier + bias) / 2**shift)`` by channel.
+
+    Attributes:
+        multiplier, bias, shift: constants (C,).
+        error: most that y can differ from the exact affine map, in units of y (rounding included).
+    """
+
+    multiplier: Constant
+    bias: Constant
+    shift: Constant
+    error: Fraction
+
+
+def _exponent(value: Surd) -> int:
+    """``e`` with ``|value| < 2**e`` (close, not tight)."""
+    return max(-1000, int(np.frexp(abs(float(value)))[1])) + 1 if value.sign() else -1000
+
+
+def _channel(slope: Surd, offset: Surd, most: int) -> tuple[int, int, int, Fraction]:
+    """Multiplier, bias, shift and error for one channel with ``|x| <= most``."""
+    room = min(MULTIPLIER_BITS, INTERMEDIATE_BITS - most.bit_length())
+    shift = min(62, room - _exponent(slope), INTERMEDIATE_BITS - 1 - _exponent(offset))
+    if shift < 0:
+        raise ValueError(
+            f"slope {float(slope):g} or offset {float(offset):g} is too large for integer "
+            f"requantization of a {most.bit_length() + 1}-bit value"
+        )
+    unit = Fraction(1 << shift)
+    multiplier, bias = round(slope * unit), round(offset * unit)
+    while shift and multiplier % 2 == 0 and bias % 2 == 0:  # the same map in smaller numbers
+        multiplier, bias, shift = multiplier // 2, bias // 2, shift - 1
+    unit = Fraction(1 << shift)
+    miss = abs(slope - multiplier / unit) * most + abs(offset - bias / unit)
+    return multiplier, bias, shift, miss.upper() + (Fraction(1, 2) if shift else 0)
+
+
+def scaling(slope: Sequence[Surd], offset: Sequence[Surd], most: int) -> Scaling:
+    """The most precise constants that 64-bit intermediates allow.
+
+    Args:
+        slope, offset: the exact map of each channel, in integer units of input and output.
+        most: greatest magnitude of the input.
+
+    Raises:
+        ValueError: a channel's map is out of reach.
+    """
+    rows = [_channel(s, o, most) for s, o in zip(slope, offset, strict=True)]
+    m, b, s = (Constant.narrow([row[k] for row in rows]) for k in range(3))
+    return Scaling(m, b, s, max(row[3] for row in rows))
+
+
+def short(value: Fraction) -> Fraction:
+    """A number at or just above a bound, with few digits, for types and reports."""
+    return Surd.of(value).upper(16) if value else Fraction(0)

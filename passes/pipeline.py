@@ -1,0 +1,84 @@
+"""The pipeline, top to bottom: from a trained network to its integer program."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from .base import Observer, Pass, plain, run_passes
+from .channels_last import channels_last
+from .fixed_point import fixed_point
+from .from_graph import import_graph
+from .integer_layers import integer_layers
+from .integer_thresholds import integer_thresholds
+from .merge_affine import hoist_bias, merge_affine
+from .options import Options
+from .plan_memory import plan_memory
+from .program.base import Program
+
+PIPELINE: tuple[Pass, ...] = (
+    Pass("channels-last", plain(channels_last)),
+    Pass("integer-layers", plain(integer_layers)),
+    Pass("merge-affine", plain(merge_affine)),
+    Pass("hoist-bias", plain(hoist_bias)),
+    Pass("fixed-point", fixed_point),
+    Pass("integer-thresholds", plain(integer_thresholds), lowered=True),
+    Pass("plan-memory", plain(plan_memory), lowered=True),
+)
+
+
+def compile_graph(
+    graph: ir.Model, options: Options | None = None, *, name: str = "network",
+    metadata: Mapping[str, str] | None = None, observe: Observer | None = None,
+) -> Program:
+    """The integer program of a canonical graph.
+
+    Raises:
+        CompileError: what the passes refuse, by node.
+    """
+    options = options or Options()
+    program = import_graph(graph, name)
+    low, high = options.real_input_range()
+    facts = {
+        "residual_bits": str(options.residual_bits), "stem_bits": str(options.stem_bits),
+        "head_bits": str(options.head_bits), "input_range": f"{low!r},{high!r}",
+    }
+    program = replace(program, metadata={**(metadata or {}), **facts})
+    return run_passes(program, options, PIPELINE, observe)
+
+
+def load(
+    path: str | Path, options: Options | None = None, *,
+    calibration: NDArray | None = None, observe: Observer | None = None,
+) -> Program:
+    """Read a trained network and compile it to its integer program.
+
+    Args:
+        path: an ONNX file, or a program saved by n2uqc (``.n2uq``), which is returned as it is.
+        options: widths and ranges of the fixed-point parts.
+        calibration: real images (N, C, H, W) that set the input's range.
+        observe: called after each pass.
+
+    Raises:
+        CompileError: everything that is not supported, listed by node.
+    """
+    path = Path(path)
+    if path.suffix == ".n2uq":
+        from .program.store import load as load_program
+
+        return load_program(path)
+    from n2uqc.frontend.load import load_graph
+
+    options = options or Options()
+    if calibration is not None:
+        options = replace(options, calibration=calibration)
+    graph = load_graph(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return compile_graph(
+        graph, options, name=path.stem, metadata={"model_sha256": digest}, observe=observe
+    )

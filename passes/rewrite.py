@@ -1,0 +1,61 @@
+"""Small helpers that passes share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .program.base import Op, Program
+from .program.types import Constant, IntType, TensorType
+
+
+def live(program: Program) -> Program:
+    """Drop operations, types and constants that do not lead to the output."""
+    needed: set[str] = {program.output}
+    kept: list[Op] = []
+    for op in reversed(program.ops):
+        if op.output in needed:
+            needed.update(op.inputs)
+            kept.append(op)
+    kept.reverse()
+    used = {name for op in kept for name in op.constant_names()}
+    return replace(
+        program, ops=tuple(kept),
+        types={n: t for n, t in program.types.items() if n in needed or n == program.input},
+        constants={n: c for n, c in program.constants.items() if n in used},
+    )
+
+
+def typed(program: Program) -> Program:
+    """Infer the types of tensors that have none yet; others stay."""
+    types: dict[str, TensorType] = dict(program.types)
+    for op in program.ops:
+        if op.output not in types:
+            types[op.output] = op.infer(types, program.constants)
+    ordered = {program.input: types[program.input]}
+    ordered.update({op.output: types[op.output] for op in program.ops})
+    return replace(program, types=ordered)
+
+
+class Constants:
+    """Constants of a program in the making: equal arrays of one kind are stored once."""
+
+    def __init__(self, existing: dict[str, Constant]) -> None:
+        self.all = dict(existing)
+        self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+
+    def add(self, wish: str, constant: Constant) -> str:
+        """The name under which the constant now stands."""
+        key = (constant.kind, constant.values.shape, constant.values.tobytes())
+        if key not in self._known:
+            name, count = wish, 1
+            while name in self.all:
+                name, count = f"{wish}_{count}", count + 1
+            self.all[name] = constant
+            self._known[key] = name
+        return self._known[key]
+
+
+def integer_type(program: Program, name: str) -> IntType | None:
+    """The type of a tensor if it is an integer one."""
+    kind = program.types[name]
+    return kind if isinstance(kind, IntType) else None

@@ -1,0 +1,60 @@
+"""The whole pipeline on random networks, against exact and against real arithmetic."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+
+from n2uqc.passes import compile_graph
+from n2uqc.passes.from_graph import import_graph
+from n2uqc.passes.program import IntType, dump, quantize_input, trace, verify
+
+from ..properties.networks import networks
+
+
+@settings(max_examples=60, deadline=None)
+@given(networks())
+def test_every_network_lowers_to_a_legal_program(case) -> None:
+    model, images = case
+    program = compile_graph(model)
+    verify(program)
+    values = trace(program, quantize_input(program, images))  # checks every proven range
+    assert values[program.output].shape[0] == len(images)
+    assert not any(word in dump(program) for word in ("real", "affine", "sqrt"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(networks())
+def test_fixed_point_error_stays_in_its_bound(case) -> None:
+    """Given equal codes, every fixed-point tensor lies within its stated error of the real one."""
+    model, images = case
+    program = compile_graph(model)
+    values = trace(program, quantize_input(program, images))
+    real = import_graph(model)
+    exact: dict[str, np.ndarray] = {
+        real.input: images.astype(np.float64).transpose(0, 2, 3, 1)
+    }
+    checked = 0
+    for op in real.ops:
+        inputs = []
+        for name in op.inputs:
+            kind = real.types[name]
+            scale = float(kind.scale) if isinstance(kind, IntType) else 1.0
+            inputs.append(exact[name] * scale)
+        if op.mnemonic == "real_flatten" and not op.channels_last:
+            flat_shape = inputs[0].shape  # the program flattens in memory order
+        exact[op.output] = op.execute(inputs, real.constants)
+        kind = program.types.get(op.output)
+        if kind is None:
+            continue
+        if op.mnemonic == "quantize":
+            exact[op.output] = values[op.output]  # teacher forcing: equal codes from here
+        elif kind.scale is not None:
+            got = values[op.output] * float(kind.scale)
+            if op.mnemonic == "real_flatten":
+                n, h, w, c = flat_shape
+                got = got.reshape(n, h, w, c).transpose(0, 3, 1, 2).reshape(n, 1, 1, -1)
+            off = np.abs(got - exact[op.output]).max()
+            assert off <= float(kind.error) + 1e-9 * (1 + np.abs(got).max()), (op, off)
+            checked += 1
+    assert checked > 0
