@@ -1,1 +1,48 @@
-"""One export pattern per file: each has a pattern, a check and reasons for refusal."""
+"""Export patterns, one per file; `PATTERNS` is the order in which they are tried.
+
+To add one: a file with a `Pattern`, and one line here.
+"""
+
+from __future__ import annotations
+
+from .base import Context, Pattern, Refused
+from .bias import CONSTANT_OPERAND
+from .convolution import BATCH_NORM, CONVOLUTION
+from .head import FLATTEN, GEMM, MATMUL, RESHAPE_TARGET
+from .output_scale import OUTPUT_SCALE
+from .pooling import GLOBAL_MAX, MEAN, POOL
+from .prelu import PRELU
+from .relu import BOUND, CLIP
+from .straight_through import STRAIGHT_THROUGH
+from .threshold_ladder import LADDER, SUM_OF_COMPARISONS
+from .weight_grid import WEIGHT_GRID
+from .weight_quantizer import WEIGHT_QUANTIZER
+
+__all__ = ["PATTERNS_BEFORE_FOLDING", "PATTERNS", "Context", "Pattern", "Refused"]
+
+PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
+    WEIGHT_QUANTIZER,
+    LADDER,
+    SUM_OF_COMPARISONS,
+    STRAIGHT_THROUGH,
+    OUTPUT_SCALE,
+    RESHAPE_TARGET,
+)
+"""Need the structure of constant subgraphs: which number is a clip, which a scale."""
+
+PATTERNS: tuple[Pattern, ...] = (
+    WEIGHT_GRID,
+    BOUND,
+    CLIP,
+    MATMUL,
+    CONSTANT_OPERAND,
+    PRELU,
+    MEAN,
+    GLOBAL_MAX,
+    POOL,
+    FLATTEN,
+    GEMM,
+    CONVOLUTION,
+    BATCH_NORM,
+)
+"""See every constant as a parameter."""

@@ -1,0 +1,83 @@
+"""What a canonical graph is, checked: only its operators, with constant parameters."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from .diagnostics import CompileError, Problem
+from .opset import CANONICAL_OPS, DOMAIN, constant, is_op
+from .recognise.base import Context
+
+SUPPORTED = ", ".join(sorted(CANONICAL_OPS[""])) + "; N2UQ quantizers"
+
+_MEND = {
+    "Softmax": "export the network without its last softmax: the largest score stays the largest",
+    "LogSoftmax": "export the network without its last softmax",
+    "Round": "this rounding belongs to no known quantizer",
+    "Floor": "this rounding belongs to no known quantizer",
+    "Greater": "this comparison belongs to no known quantizer",
+    "Where": "this selection belongs to no known quantizer",
+    "Sigmoid": "use Relu, PRelu or a clamp",
+    "If": "export with control flow traced away",
+    "Loop": "export with control flow traced away",
+    "Scan": "export with control flow traced away",
+    "Resize": "use an image size the network takes without resizing",
+    "QuantizeLinear": "export the N2UQ network itself, not its QDQ conversion",
+    "DequantizeLinear": "export the N2UQ network itself, not its QDQ conversion",
+}
+
+
+def verify(context: Context) -> None:
+    """Checks that recognition left only canonical operators.
+
+    Raises:
+        CompileError: every node that is not, and every pattern refused, in one list.
+    """
+    problems = context.problems()
+    covered = {node for refusal in context.refusals.values() for node in refusal.covers}
+    covered.update(context.refusals)
+    for node in context.graph:
+        if node in covered:
+            continue
+        if node.op_type not in CANONICAL_OPS.get(node.domain, ()):
+            problems.append(_unsupported(node))
+        elif found := _broken(node):
+            problems.append(Problem(str(node.name), node.op_type, found))
+    graph = context.graph
+    if not problems and not graph.inputs[0].uses():
+        problems.append(Problem(str(graph.inputs[0].name), "input", "the output does not use it"))
+    if problems:
+        raise CompileError(problems)
+
+
+def _unsupported(node: ir.Node) -> Problem:
+    if node.domain != "":
+        found = f"operator of the domain '{node.domain}'"
+        return Problem(str(node.name), node.op_type, found, SUPPORTED, "export without custom operators")
+    return Problem(
+        str(node.name), node.op_type, "unsupported operator", SUPPORTED, _MEND.get(node.op_type, "")
+    )
+
+
+def _broken(node: ir.Node) -> str:
+    """Why a canonical operator is not in canonical form, "" if it is."""
+    data = node.inputs[0] if node.inputs else None
+    if is_op(node, "Weight"):
+        readers = node.outputs[0].uses()
+        if any(use.node.op_type != "Conv" or use.idx != 1 for use in readers):
+            return "quantized weights that feed something other than a convolution"
+        return ""
+    if data is None or constant(data) is not None:
+        return "its data input is a constant"
+    for value in (*node.inputs[1:], *node.outputs):
+        if value is not None and value.dtype not in (None, ir.DataType.FLOAT) and value.producer():
+            return f"'{value.name}' has element type {value.dtype}, float32 is supported"
+    pair = node.op_type == "Add" and node.domain != DOMAIN
+    for index, value in enumerate(node.inputs[1:], start=1):
+        if value is None or constant(value) is not None or pair:
+            continue
+        if index == 1 and is_op(value.producer(), "Weight"):
+            continue
+        return f"its input '{value.name}' is computed, a constant is supported"
+    shape = node.outputs[0].shape
+    return "" if shape is not None and shape.is_static() else "the shape of its output is not known"

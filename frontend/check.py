@@ -1,0 +1,222 @@
+"""Checks of the whole model before anything is rewritten: one error that lists all problems."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
+
+from .diagnostics import CompileError, Problem
+
+OPSETS = range(13, 26)
+"""Versions of the standard domain whose operators have the meaning this frontend knows."""
+
+_BROKEN = "the file is not a valid ONNX model"
+
+
+def to_graph(proto: onnx.ModelProto) -> ir.Model:
+    """Validates a model and returns it as onnx_ir, sorted, functions inlined, dead nodes gone.
+
+    Raises:
+        CompileError: an opset that is not supported, undefined or doubly defined values, a cycle,
+            an operator used against its definition.
+    """
+    _check_opset(proto)
+    try:
+        model = ir.from_proto(proto)
+    except Exception as error:  # malformed protobufs make onnx_ir raise anything
+        raise CompileError(Problem("", "", f"{_BROKEN}: {_first_line(error)}")) from error
+    _normalise_domain(model)
+    _check_values(model.graph)
+    try:
+        model.graph.sort()
+    except ValueError as error:
+        raise CompileError(_cycle(model.graph)) from error
+    try:
+        if model.functions:
+            InlinePass()(model)
+        RemoveUnusedNodesPass()(model)
+        onnx.checker.check_model(_light(model))
+    except Exception as error:  # as above; the checker's own is ValidationError
+        raise CompileError(Problem("", "", f"{_BROKEN}: {_first_line(error)}")) from error
+    return model
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300]
+
+
+def _check_opset(proto: onnx.ModelProto) -> None:
+    versions = {entry.domain or "ai.onnx": entry.version for entry in proto.opset_import}
+    version = versions.get("ai.onnx")
+    supported = f"opset {OPSETS[0]} to {OPSETS[-1]}"
+    if version is None:
+        raise CompileError(Problem("", "", "the model names no ONNX opset", supported))
+    if version not in OPSETS:
+        mend = "export again with opset_version=17"
+        raise CompileError(Problem("", "", f"opset {version}", supported, mend))
+
+
+def _normalise_domain(model: ir.Model) -> None:
+    """"ai.onnx" is the long name of the standard domain ""."""
+    if "ai.onnx" in model.graph.opset_imports:
+        model.graph.opset_imports[""] = model.graph.opset_imports.pop("ai.onnx")
+    for node in model.graph:
+        if node.domain == "ai.onnx":
+            node.domain = ""
+
+
+def _check_values(graph: ir.Graph) -> None:
+    """Every value is defined once; every node has a name."""
+    inputs = set(graph.inputs)
+    produced: Counter[str] = Counter()
+    problems = []
+    for node in graph:
+        for output in node.outputs:
+            if output.name:
+                produced[output.name] += 1
+        if not node.name:
+            node.name = str(node.outputs[0].name) if node.outputs else node.op_type
+        for value in node.inputs:
+            if (
+                value is not None
+                and value.producer() is None
+                and value not in inputs
+                and not value.is_initializer()
+            ):
+                problems.append(
+                    Problem(node.name, node.op_type, f"reads '{value.name}', which nothing computes")
+                )
+    for value in (*graph.inputs, *graph.initializers.values()):
+        if produced[str(value.name)]:
+            problems.append(Problem("", "", f"'{value.name}' is a node's output and an input"))
+    problems += [
+        Problem("", "", f"{count} nodes compute '{name}'")
+        for name, count in produced.items()
+        if count > 1
+    ]
+    if problems:
+        raise CompileError(problems)
+
+
+def _cycle(graph: ir.Graph) -> Problem:
+    """Names one node of a cycle: peel off nodes whose inputs are all computed."""
+    waiting = {
+        node: {v.producer() for v in node.inputs if v is not None and v.producer() is not None}
+        for node in graph
+    }
+    ready = [node for node, before in waiting.items() if not before]
+    while ready:
+        node = ready.pop()
+        waiting.pop(node, None)
+        for output in node.outputs:
+            for reader in output.consumers():
+                if reader in waiting:
+                    waiting[reader].discard(node)
+                    if not waiting[reader]:
+                        ready.append(reader)
+    names = ", ".join(f"'{node.name}'" for node in list(waiting)[:5])
+    first = next(iter(waiting), None)
+    return Problem(
+        str(first.name) if first else "",
+        first.op_type if first else "",
+        f"the graph is cyclic: {names} wait for each other",
+        "an acyclic graph",
+    )
+
+
+def _light(model: ir.Model) -> onnx.ModelProto:
+    """The model without the bytes of its large parameters, for checks that read only types."""
+    proto = onnx.ModelProto()
+    proto.ir_version = model.ir_version
+    for domain, version in model.graph.opset_imports.items():
+        proto.opset_import.add(domain=domain, version=version)
+    graph = proto.graph
+    graph.name = model.graph.name or "graph"
+    graph.node.extend(ir.to_proto(node) for node in model.graph)
+    known = {str(value.name) for value in model.graph.inputs}
+    for value in (*model.graph.inputs, *model.graph.initializers.values()):
+        if value in model.graph.inputs or str(value.name) not in known:
+            graph.input.append(ir.to_proto(value))
+    graph.output.extend(ir.to_proto(value) for value in model.graph.outputs)
+    return proto
+
+
+def check_interface(model: ir.Model) -> None:
+    """One image input [N,C,H,W] in float32, one output, finite parameters.
+
+    Parameters that are listed as inputs too (as old files do) are parameters only.
+
+    Raises:
+        CompileError: all that is wrong.
+    """
+    graph = model.graph
+    for value in [v for v in graph.inputs if v.is_initializer()]:
+        graph.inputs.remove(value)
+    problems: list[Problem] = []
+    if len(graph.inputs) != 1:
+        names = ", ".join(f"'{v.name}'" for v in graph.inputs) or "none"
+        problems.append(Problem("", "", f"{len(graph.inputs)} inputs: {names}", "one image input"))
+    if len(graph.outputs) != 1:
+        names = ", ".join(f"'{v.name}'" for v in graph.outputs) or "none"
+        problems.append(Problem("", "", f"{len(graph.outputs)} outputs: {names}", "one output"))
+    for value in graph.inputs:
+        problems += _check_image(value)
+    problems += _check_finite(graph)
+    if problems:
+        raise CompileError(problems)
+
+
+def _check_image(value: ir.Value) -> list[Problem]:
+    name, problems = str(value.name), []
+    if value.dtype != ir.DataType.FLOAT:
+        found = f"element type {value.dtype.name if value.dtype is not None else 'unknown'}"
+        mend = "export the float32 network; half precision and integer inputs are not read"
+        problems.append(Problem(name, "input", found, "float32", mend))
+    fixed = "[N,C,H,W] with fixed C, H, W; N may be dynamic"
+    shape = value.shape
+    if shape is None or len(shape) != 4:
+        found = "unknown shape" if shape is None else f"shape {_text(shape)}"
+        problems.append(Problem(name, "input", found, fixed))
+    elif any(not isinstance(d, int) or d < 1 for d in list(shape)[1:]):
+        mend = "export with dynamic axis 0 only"
+        problems.append(Problem(name, "input", f"shape {_text(shape)}", fixed, mend))
+    elif isinstance(shape[0], int) and shape[0] < 1:
+        problems.append(Problem(name, "input", f"batch {shape[0]}", "a batch of 1 or more"))
+    return problems
+
+
+def _text(shape: ir.Shape) -> str:
+    return "[" + ",".join(str(d.value or "?") if not isinstance(d, int) else str(d) for d in shape) + "]"
+
+
+def _check_finite(graph: ir.Graph) -> list[Problem]:
+    problems = []
+    for value in graph.initializers.values():
+        readers = [node for node in value.consumers() if node.op_type != "Clip"]
+        if value.const_value is None or value.dtype is None or not readers:
+            continue
+        if not value.dtype.is_floating_point():
+            continue
+        try:
+            array = value.const_value.numpy()
+        except Exception as error:  # raw data shorter than its shape says, and the like
+            found = f"parameter '{value.name}' cannot be read: {_first_line(error)}"
+            problems.append(Problem(str(readers[0].name), readers[0].op_type, found))
+            continue
+        finite = np.isfinite(array.astype(np.float64, copy=False))
+        if not finite.all():
+            place = tuple(int(i) for i in np.argwhere(~finite)[0])
+            found = (
+                f"parameter '{value.name}' holds {int((~finite).sum())} NaN or infinite "
+                f"values, the first at {list(place)}"
+            )
+            mend = "the training diverged, or the file is damaged"
+            problems.append(
+                Problem(str(readers[0].name), readers[0].op_type, found, "finite numbers", mend)
+            )
+    return problems

@@ -1,0 +1,221 @@
+"""Values a graph fixes already: parameters, and float32 arithmetic on parameters as written."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnx_ir as ir
+from onnx.reference import ReferenceEvaluator
+
+from .diagnostics import CompileError, Problem
+
+Array = npt.NDArray[Any]
+
+LARGEST = 2**29  # elements; a broken shape must not eat the machine's memory
+_SMALL = 4096  # elements; larger intermediates are dropped once their consumer is computed
+_NEVER = frozenset(
+    "RandomNormal RandomUniform RandomNormalLike RandomUniformLike Multinomial Bernoulli "
+    "If Loop Scan SequenceMap Optional".split()
+)
+
+
+class Constants:
+    """Answers which values of a graph are constant and what they are.
+
+    A value is constant if it is an initializer, or computed by a deterministic operator from
+    constants, or the shape of a tensor whose shape is known. Arithmetic is done by
+    `onnx.reference`, operator by operator in the dtype written, so thresholds and scales come out
+    as the trained float32 numbers.
+
+    Args:
+        model: the graph and its opset versions.
+        batch: (size stood in for a dynamic batch, another size), None for a static batch. Shapes
+            hold the first; `depends_on_batch` finds constants that would differ with the second.
+    """
+
+    def __init__(self, model: ir.Model, batch: tuple[int, int] | None) -> None:
+        self._opsets = dict(model.graph.opset_imports)
+        self._batch = batch
+        self._known: dict[ir.Value, bool] = {}
+        self._arrays: dict[ir.Value, Array] = {}
+
+    def known(self, value: ir.Value | None) -> bool:
+        """Whether `value` is constant. False for a missing optional input."""
+        if value is None:
+            return False
+        stack = [value]
+        while stack:
+            top = stack[-1]
+            if top in self._known:
+                stack.pop()
+                continue
+            node = top.producer()
+            if node is None or top.const_value is not None:
+                self._known[top] = top.const_value is not None
+            elif _has_static_shape(node):
+                self._known[top] = True
+            elif node.domain != "" or node.op_type in _NEVER:
+                self._known[top] = False
+            else:
+                inputs = [x for x in node.inputs if x is not None]
+                if pending := [x for x in inputs if x not in self._known]:
+                    stack.extend(pending)
+                    continue
+                self._known[top] = all(self._known[x] for x in inputs)
+        return self._known[value]
+
+    def array(self, value: ir.Value | None) -> Array | None:
+        """The constant's array, None if `value` is not constant.
+
+        Raises:
+            CompileError: the arithmetic fails or would be absurdly large, naming the node.
+        """
+        if value is None or not self.known(value):
+            return None
+        return self.arrays([value])[0]
+
+    def arrays(self, values: Sequence[ir.Value]) -> list[Array]:
+        """Arrays of several known values, computed together in one walk of their cone."""
+        found = self._compute(values, 0, self._arrays)
+        for value, array in found.items():
+            if array.size <= _SMALL:
+                self._arrays[value] = array
+        return [found[value] for value in values]
+
+    def scalar(self, value: ir.Value | None) -> np.generic | None:
+        """The one element of a constant of size 1, None for anything else."""
+        if value is None or not self.known(value):
+            return None
+        if value.shape is not None and value.shape.is_static():
+            if int(np.prod(value.shape.numpy(), dtype=np.int64)) != 1:
+                return None  # do not compute a whole weight tensor to learn that it is one
+        array = self.array(value)
+        return array.reshape(-1)[0] if array is not None and array.size == 1 else None
+
+    def with_other_batch(self, value: ir.Value) -> Array:
+        """The array a known value would have with the other batch size."""
+        return self._compute([value], 1, {})[value]
+
+    def depends_on_batch(self, value: ir.Value) -> bool:
+        """Whether a known value reads the shape of a tensor with a dynamic batch."""
+        if self._batch is None:
+            return False
+        shapes = (node for node in self._cone([value], ()) if _has_static_shape(node))
+        return any(not self.known(node.inputs[0]) for node in shapes)
+
+    def _cone(self, values: Iterable[ir.Value], stop: Container[ir.Value]) -> list[ir.Node]:
+        """The nodes that compute `values`, producers first, without those before `stop`."""
+        order: list[ir.Node] = []
+        seen: set[ir.Node] = set()
+        stack = [(value.producer(), False) for value in values if value.const_value is None]
+        while stack:
+            node, finished = stack.pop()
+            if node is None or (node in seen and not finished):
+                continue
+            if finished:
+                order.append(node)
+                continue
+            seen.add(node)
+            stack.append((node, True))
+            if not _has_static_shape(node):
+                stack.extend(
+                    (x.producer(), False)
+                    for x in node.inputs
+                    if x is not None and x.const_value is None and x not in stop
+                )
+        return order
+
+    def _compute(
+        self, values: Sequence[ir.Value], batch: int, memory: dict[ir.Value, Array]
+    ) -> dict[ir.Value, Array]:
+        found: dict[ir.Value, Array] = {}
+        for value in values:
+            if value.const_value is not None:
+                found[value] = value.const_value.numpy()
+            elif value in memory:
+                found[value] = memory[value]
+        cone = self._cone([v for v in values if v not in found], memory)
+        feed: dict[str, Array] = {}
+        nodes: list[onnx.NodeProto] = []
+        for node in cone:
+            if _has_static_shape(node):
+                feed[_key(node.outputs[0])] = self._shape(node, batch)
+                found[node.outputs[0]] = feed[_key(node.outputs[0])]
+                continue
+            _check_size(node)
+            nodes.append(_proto(node))
+            for x in node.inputs:
+                if x is not None and x.const_value is not None:
+                    feed[_key(x)] = x.const_value.numpy()
+                elif x is not None and x in memory:
+                    feed[_key(x)] = memory[x]
+        if nodes:
+            results = self._run(nodes, feed, cone)
+            wanted = set(values)
+            for node in cone:
+                for output in node.outputs:
+                    array = results.get(_key(output))
+                    if array is not None and (output in wanted or array.size <= _SMALL):
+                        found[output] = array
+        return found
+
+    def _run(
+        self, nodes: list[onnx.NodeProto], feed: dict[str, Array], cone: list[ir.Node]
+    ) -> dict[str, Array]:
+        inputs = [onnx.ValueInfoProto(name=name) for name in feed]
+        graph = onnx.helper.make_graph(nodes, "constants", inputs, [])
+        try:
+            with np.errstate(all="ignore"):  # a 0/0 is found later, as a NaN, with its node
+                runner = ReferenceEvaluator(graph, opsets=self._opsets)
+                return runner.run([], feed, intermediate=True)  # type: ignore[no-any-return]
+        except Exception as error:  # the operators of onnx.reference raise anything
+            last = cone[-1]
+            raise CompileError(
+                Problem(str(last.name), last.op_type, f"constant arithmetic fails: {error}")
+            ) from error
+
+    def _shape(self, node: ir.Node, batch: int) -> Array:
+        shape = node.inputs[0].shape  # type: ignore[union-attr]
+        assert shape is not None
+        dims = [int(d) for d in shape]  # type: ignore[call-overload]
+        if batch and self._batch is not None and dims and not self.known(node.inputs[0]):
+            dims[0] = self._batch[batch]
+        start = node.attributes.get_int("start", 0)
+        end = node.attributes.get_int("end", None)
+        return np.array(dims[start:end], np.int64)
+
+
+def _has_static_shape(node: ir.Node) -> bool:
+    if node.op_type != "Shape" or node.domain != "":
+        return False
+    shape = node.inputs[0].shape if node.inputs and node.inputs[0] is not None else None
+    return shape is not None and shape.is_static()
+
+
+def _key(value: ir.Value) -> str:
+    return f"v{id(value)}"  # names may be shared while patterns replace values
+
+
+def _proto(node: ir.Node) -> onnx.NodeProto:
+    proto = ir.to_proto(node)
+    del proto.input[:]
+    proto.input.extend("" if x is None else _key(x) for x in node.inputs)
+    del proto.output[:]
+    proto.output.extend(_key(x) for x in node.outputs)
+    return proto
+
+
+def _check_size(node: ir.Node) -> None:
+    for output in node.outputs:
+        shape = output.shape
+        if shape is not None and shape.is_static():
+            elements = 1
+            for d in shape:
+                elements *= int(d)  # type: ignore[call-overload]
+            if elements > LARGEST:
+                found = f"a constant of {elements} elements"
+                raise CompileError(Problem(str(node.name), node.op_type, found, f"{LARGEST}"))

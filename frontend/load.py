@@ -1,0 +1,55 @@
+"""ONNX file in, canonical graph out: the frontend's one entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import onnx_ir as ir
+
+from .canonical import verify
+from .check import check_interface, to_graph
+from .cleanup import EXPAND, IDENTITY, fold_constants
+from .constants import Constants
+from .opset import DOMAIN, VERSION
+from .read import Source, read_model
+from .recognise import PATTERNS, PATTERNS_BEFORE_FOLDING, Context
+from .shapes import bind_batch, release_batch
+
+Progress = Callable[[str], None]
+
+
+def load_graph(source: Source, progress: Progress | None = None) -> ir.Model:
+    """Reads an exported N2UQ network and recognises its quantizers.
+
+    The result holds only the operators of `opset.CANONICAL_OPS`, all parameters as initializers,
+    all shapes known but for a dynamic batch. Nodes keep their ONNX names; a node that replaces
+    others carries the name and the output name of the last of them.
+
+    Args:
+        source: path of an .onnx file (external data beside it), its bytes, or a ModelProto, which
+            is not changed.
+        progress: called with the name of each stage as it begins.
+
+    Raises:
+        CompileError: lists every reason why the network cannot be compiled.
+    """
+    say = progress or (lambda _: None)
+    say("reading")
+    model = to_graph(read_model(source))
+    check_interface(model)
+    say("inferring shapes")
+    batch = bind_batch(model)
+    context = Context(model, Constants(model, batch.sizes), batch.size, batch.symbol is not None)
+    for pattern in (IDENTITY, EXPAND, *PATTERNS_BEFORE_FOLDING):
+        say(f"recognising {pattern.name}")
+        context.run(pattern)
+    say("folding constants")
+    fold_constants(context)
+    for pattern in (IDENTITY, *PATTERNS):
+        say(f"recognising {pattern.name}")
+        context.run(pattern)
+    say("verifying")
+    verify(context)
+    release_batch(model, batch)
+    model.graph.opset_imports[DOMAIN] = VERSION
+    return model

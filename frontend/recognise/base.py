@@ -1,0 +1,223 @@
+"""What a pattern is, what it may change, and how it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+from onnx_ir.passes.common import RemoveUnusedNodesPass
+
+from ..constants import Constants
+from ..diagnostics import CompileError, Problem
+from ..opset import initializer
+
+Array = npt.NDArray[Any]
+
+NOTE = "n2uq.note"
+"""Key of a node's metadata_props: why a layer was not recognised as more than it is."""
+
+
+class Refused(Exception):
+    """A pattern was found but cannot be taken; becomes a Problem unless the node disappears.
+
+    Args:
+        found: what stands in the way.
+        supported: what would be accepted.
+        mend: what the user can do.
+        covers: nodes of the refused pattern, not to be reported one by one as unsupported.
+        fatal: report it even if another pattern disposes of the node.
+    """
+
+    def __init__(
+        self,
+        found: str,
+        supported: str = "",
+        mend: str = "",
+        *,
+        covers: Iterable[ir.Node] = (),
+        fatal: bool = False,
+    ) -> None:
+        super().__init__(found)
+        self.found, self.supported, self.mend = found, supported, mend
+        self.covers = tuple(covers)
+        self.fatal = fatal
+
+
+class UnknownShape(Refused):
+    """Needs a shape that is not known; reported only if nothing else explains why."""
+
+    def __init__(self, value: ir.Value | None) -> None:
+        name = value.name if value is not None else "an input"
+        super().__init__(
+            f"the shape of '{name}' is not known",
+            "static sizes but for the batch",
+            "export with a fixed image size",
+        )
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """One export pattern.
+
+    Attributes:
+        name: for logs and tests.
+        ops: operators the rewrite starts from; ("n2uq", "Threshold") or plain "Add".
+        rewrite: changes the graph around the node, does nothing if the pattern is not there, and
+            raises Refused if it is there but cannot be taken.
+        backwards: visit the nodes from the output to the input.
+    """
+
+    name: str
+    ops: frozenset[str]
+    rewrite: Callable[[ir.Node, Context], None]
+    backwards: bool = False
+
+
+@dataclass(eq=False)
+class Context:
+    """The graph being rewritten and what is known of it.
+
+    Attributes:
+        model: changed in place.
+        constants: which values are constant.
+        batch: the static batch size, or the one that stands in for a dynamic batch.
+        dynamic: whether the batch is dynamic.
+        refusals: by node; those of nodes that disappear are dropped unless fatal.
+    """
+
+    model: ir.Model
+    constants: Constants
+    batch: int
+    dynamic: bool
+    refusals: dict[ir.Node, Refused] = field(default_factory=dict)
+
+    @property
+    def graph(self) -> ir.Graph:
+        return self.model.graph
+
+    def run(self, pattern: Pattern) -> None:
+        """Applies a pattern once to every node there is, then drops what became unused."""
+        nodes = [node for node in self.graph if node.op_type in pattern.ops]
+        for node in reversed(nodes) if pattern.backwards else nodes:
+            if node.graph is None:
+                continue  # removed by this very sweep
+            try:
+                pattern.rewrite(node, self)
+            except Refused as refusal:
+                self.refusals[node] = refusal
+        self.drop_unused()
+
+    def drop_unused(self) -> None:
+        """Removes nodes and parameters nothing reads, and refusals of removed nodes."""
+        RemoveUnusedNodesPass()(self.model)
+        self.refusals = {
+            node: refusal
+            for node, refusal in self.refusals.items()
+            if refusal.fatal or node.graph is not None
+        }
+
+    def problems(self) -> list[Problem]:
+        """The refusals as problems; shape complaints only if there is nothing better."""
+        better = [r for r in self.refusals.values() if not isinstance(r, UnknownShape)]
+        return [
+            Problem(str(node.name), node.op_type, r.found, r.supported, r.mend)
+            for node, r in self.refusals.items()
+            if not better or not isinstance(r, UnknownShape)
+        ]
+
+    def replace(self, old: ir.Value, new: ir.Value) -> None:
+        """Lets every reader of `old` read `new`, which takes over the name of `old`.
+
+        A graph input or parameter keeps its own name; it cannot become the graph's output.
+        """
+        takes_name = new.producer() is not None
+        if old.is_graph_output() and not takes_name:
+            raise Refused("the network's output is its input or a constant", fatal=True)
+        old.replace_all_uses_with(new, replace_graph_outputs=True)
+        if new.shape is None:
+            new.shape = old.shape
+        if takes_name:
+            old.name, new.name = f"{old.name}#", old.name
+
+    def insert(self, before: ir.Node, node: ir.Node) -> ir.Value:
+        """Places a new node of one output; the output inherits dtype where it has none."""
+        self.graph.insert_before(before, node)
+        (output,) = node.outputs
+        if output.dtype is None:
+            output.dtype = ir.DataType.FLOAT
+        return output
+
+    def set_constant(self, node: ir.Node, index: int, array: Array) -> None:
+        """Makes `array` the node's input, as a parameter of its own unless it is that already."""
+        old = node.inputs[index]
+        if old is not None and old.is_initializer() and old.const_value is not None:
+            if old.const_value.shape == array.shape:
+                return
+        name = str(old.name) if old is not None else f"{node.name}.{index}"
+        node.replace_input_with(index, initializer(self.graph, name, array))
+
+    def note(self, node: ir.Node, text: str) -> None:
+        """Remembers with the node why it stays what it is."""
+        node.metadata_props[NOTE] = text
+
+
+def shape_of(value: ir.Value | None) -> tuple[int, ...]:
+    """The static shape of a value.
+
+    Raises:
+        UnknownShape: it is not known.
+    """
+    if value is None or value.shape is None or not value.shape.is_static():
+        raise UnknownShape(value)
+    return tuple(int(d) for d in value.shape)  # type: ignore[call-overload]
+
+
+def only_reader(value: ir.Value) -> ir.Node | None:
+    """The node that alone reads `value`, None if there are several, none, or it is an output."""
+    uses = list(value.uses())
+    return uses[0].node if len(uses) == 1 and not value.is_graph_output() else None
+
+
+def operands(node: ir.Node) -> Iterator[tuple[ir.Value, ir.Value]]:
+    """Both orders of the two inputs of a commutative node."""
+    if len(node.inputs) == 2 and node.inputs[0] is not None and node.inputs[1] is not None:
+        yield node.inputs[0], node.inputs[1]
+        yield node.inputs[1], node.inputs[0]
+
+
+def producer(value: ir.Value | None, *ops: str) -> ir.Node | None:
+    """The standard-domain node of one of these types that computes `value`."""
+    node = value.producer() if value is not None else None
+    return node if node is not None and node.domain == "" and node.op_type in ops else None
+
+
+def channel_values(array: Array, shape: tuple[int, ...]) -> Array | None:
+    """Reduces a constant that broadcasts against [N,C,...] to one value a channel.
+
+    Args:
+        array: the constant as written, of any shape.
+        shape: of the tensor it meets.
+
+    Returns:
+        float32 [1] (the same for all), [C], or None if it differs between positions or images,
+        or would enlarge the tensor.
+    """
+    if array.size == 1:
+        return array.reshape(1) if array.ndim <= len(shape) else None
+    if array.ndim > len(shape):
+        return None
+    full = array.reshape((1,) * (len(shape) - array.ndim) + array.shape)
+    if any(have not in (1, want) for have, want in zip(full.shape, shape, strict=True)):
+        return None
+    first = full[(slice(0, 1), slice(None)) + (slice(0, 1),) * (len(shape) - 2)]
+    return first.reshape(-1) if np.array_equal(full, np.broadcast_to(first, full.shape)) else None
+
+
+def refuse_all(context: Context) -> None:
+    """Raises everything refused so far as one error."""
+    if problems := context.problems():
+        raise CompileError(problems)

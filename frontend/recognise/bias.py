@@ -1,0 +1,67 @@
+"""Adding, subtracting, multiplying, dividing by a constant: a scalar or one value a channel.
+
+N2UQ's learnable biases are written (1,C,1,1), (C,1,1), or expanded to the whole tensor.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from ..opset import constant, initializer
+from .base import Array, Context, Pattern, Refused, channel_values, shape_of
+
+_PER_CHANNEL = "a constant for the tensor, or one value a channel"
+
+
+def per_channel(array: Array, values: Array, rank: int) -> Array:
+    """The canonical form: [] for a scalar, [1,C] or [1,C,1,1] for channels."""
+    if array.size == 1:
+        return values.reshape(())
+    return values.reshape(1, -1, *[1] * (rank - 2))
+
+
+def _normalise(node: ir.Node, context: Context) -> None:
+    if len(node.inputs) != 2 or node.inputs[0] is None or node.inputs[1] is None:
+        return
+    arrays = [constant(x) for x in node.inputs]
+    if arrays[0] is None and arrays[1] is None:
+        _check_pair(node)
+        return
+    position = 0 if arrays[0] is not None else 1
+    array, data = arrays[position], node.inputs[1 - position]
+    assert array is not None and data is not None
+    shape = shape_of(data)
+    values = channel_values(array, shape)
+    if values is None:
+        raise Refused(f"a constant of shape {array.shape} against a tensor {shape}", _PER_CHANNEL)
+    if position == 0 and node.op_type == "Div":
+        raise Refused("a constant divided by a tensor", "a tensor divided by a constant")
+    if node.op_type == "Div" and (values == 0).any():
+        raise Refused("division by 0", "a divisor other than 0")
+    name = str(node.inputs[position].name)  # type: ignore[union-attr]
+    if position == 0 and node.op_type == "Sub":  # c - x = x·(-1) + c, exactly
+        minus = initializer(context.graph, f"{node.name}.minus_one", np.float32(-1))
+        negated = ir.node("Mul", [data, minus], name=str(node.name))
+        negated.outputs[0].shape = data.shape
+        negated.outputs[0].name = f"{node.outputs[0].name}.negated"
+        data = context.insert(node, negated)
+        node.op_type = "Add"
+    form = per_channel(array, values, len(shape))
+    if position == 0 or form.shape != array.shape:
+        node.replace_input_with(0, data)
+        node.replace_input_with(1, initializer(context.graph, name, form))
+
+
+def _check_pair(node: ir.Node) -> None:
+    """Two tensors: only a skip connection."""
+    if node.op_type != "Add":
+        raise Refused("two computed tensors", "an operand that is constant; Add of two tensors")
+    left, right = shape_of(node.inputs[0]), shape_of(node.inputs[1])
+    if left != right:
+        raise Refused(f"tensors of shapes {left} and {right}", "two tensors of one shape")
+
+
+CONSTANT_OPERAND = Pattern(
+    "constant operand", frozenset({"Add", "Sub", "Mul", "Div"}), _normalise
+)

@@ -1,0 +1,57 @@
+"""Conv and BatchNormalization with constant parameters and explicit attributes."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from ..opset import constant, is_op
+from .base import Context, Pattern, Refused, shape_of
+from .windows import explicit_window
+
+
+def _convolution(node: ir.Node, context: Context) -> None:
+    weight = node.inputs[1]
+    if constant(weight) is None and not is_op(
+        weight.producer() if weight is not None else None, "Weight"
+    ):
+        raise Refused("computed weights", "constant or N2UQ-quantized weights")
+    if len(node.inputs) > 2 and node.inputs[2] is not None and constant(node.inputs[2]) is None:
+        raise Refused("a computed bias", "a constant bias")
+    kernel = shape_of(weight)[2:]
+    data, result = shape_of(node.inputs[0]), shape_of(node.outputs[0])
+    if len(kernel) != 2:
+        raise Refused(f"a kernel of {len(kernel)} dimensions", "two-dimensional convolutions")
+    window = explicit_window(node, data, result, (kernel[0], kernel[1]))
+    if window.kernel != kernel:
+        raise Refused(f"kernel_shape {window.kernel}", f"that of the weights, {kernel}")
+    group = node.attributes.get_int("group", 1)
+    node.attributes.clear()
+    for name, values in window.attributes().items():
+        node.attributes.add(ir.AttrInt64s(name, values))
+    node.attributes.add(ir.AttrInt64("group", group))
+
+
+def _batch_norm(node: ir.Node, context: Context) -> None:
+    """Inference: y = scale·(x - mean)/sqrt(var + epsilon) + bias, with var + epsilon > 0."""
+    if node.attributes.get_int("training_mode", 0) or any(o.uses() for o in node.outputs[1:]):
+        raise Refused("in training mode", "inference", "export after model.eval()")
+    channels = shape_of(node.inputs[0])[1:2]
+    epsilon = float(np.float32(node.attributes.get_float("epsilon", 1e-5)))
+    for name, value in zip(("scale", "B", "mean", "var"), node.inputs[1:], strict=False):
+        array = constant(value)
+        if array is None:
+            raise Refused(f"a computed {name}", "constant parameters")
+        if array.shape != channels:
+            raise Refused(f"{name} of shape {array.shape}", f"one value a channel, {channels}")
+        if name == "var" and not (array.astype(np.float64) + epsilon > 0).all():
+            bad = int(np.argmin(array))
+            raise Refused(
+                f"variance {array[bad]:g} + epsilon {epsilon:g} in channel {bad}", "a positive sum"
+            )
+    node.attributes.clear()
+    node.attributes.add(ir.AttrFloat32("epsilon", epsilon))
+
+
+CONVOLUTION = Pattern("convolution", frozenset({"Conv"}), _convolution)
+BATCH_NORM = Pattern("batch normalization", frozenset({"BatchNormalization"}), _batch_norm)

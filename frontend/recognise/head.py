@@ -1,0 +1,120 @@
+"""The classifier head: anything that flattens is Flatten, MatMul and Add become Gemm."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from ..opset import constant, initializer
+from .base import Context, Pattern, Refused, only_reader, operands, shape_of
+
+
+def _flatten(node: ir.Node, context: Context) -> None:
+    """Reshape, Squeeze or Flatten of [N,C,H,W] to [N, C·H·W]."""
+    data = node.inputs[0]
+    assert data is not None
+    before, after = shape_of(data), shape_of(node.outputs[0])
+    batch = before[:1]
+    if after[:1] != batch:
+        raise Refused(
+            f"reshapes {before} to {after}: images mix with the batch",
+            "the batch stays the first axis",
+            "flatten with torch.flatten(x, 1), and export with the network's own image size",
+        )
+    if before == after:
+        context.replace(node.outputs[0], data)
+        return
+    if len(after) != 2:
+        raise Refused(f"reshapes {before} to {after}", "flattening to [N, C·H·W]")
+    if context.dynamic and node.op_type == "Reshape" and _fixes_batch(node, context):
+        raise Refused(
+            f"fixes the batch at {batch[0]} while the input's batch is dynamic",
+            "a batch size read from the input, or -1",
+            "flatten with torch.flatten(x, 1)",
+        )
+    flatten = ir.node("Flatten", [data], {"axis": 1}, name=str(node.name))
+    context.replace(node.outputs[0], context.insert(node, flatten))
+
+
+def _fixes_batch(node: ir.Node, context: Context) -> bool:
+    target = context.constants.array(node.inputs[1])
+    return target is not None and int(target[0]) == context.batch and not node.meta.get(_DYNAMIC)
+
+
+_DYNAMIC = "n2uq.batch_from_shape"
+
+
+def _mark_dynamic(node: ir.Node, context: Context) -> None:
+    """Remembers, before folding, whether a Reshape's target follows the batch size."""
+    target = node.inputs[1]
+    if target is None or not context.constants.known(target):
+        return
+    if context.constants.depends_on_batch(target):
+        now, other = context.constants.array(target), context.constants.with_other_batch(target)
+        assert now is not None
+        node.meta[_DYNAMIC] = now.shape == other.shape and now[0] != other[0]
+
+
+def _matmul(node: ir.Node, context: Context) -> None:
+    """MatMul(x, W) is Gemm; an Add of a constant behind it is its bias."""
+    data, weight = node.inputs
+    array = constant(weight)
+    if array is None or array.ndim != 2 or len(shape_of(data)) != 2:
+        raise Refused(
+            "a product of computed or higher-dimensional tensors",
+            "[N,I] times a constant [I,O], after Flatten",
+        )
+    inputs = [data, initializer(context.graph, str(weight.name), array.T)]  # type: ignore[union-attr]
+    output = node.outputs[0]
+    add = only_reader(output)
+    name = str(node.name)
+    if add is not None and add.op_type == "Add":
+        for product, other in operands(add):
+            bias = constant(other)
+            if product is not output or bias is None or bias.size not in (1, array.shape[1]):
+                continue
+            full = np.ascontiguousarray(np.broadcast_to(bias.reshape(-1), array.shape[1]))
+            inputs.append(initializer(context.graph, str(other.name), full))
+            output, name = add.outputs[0], str(add.name)
+    gemm = ir.node("Gemm", inputs, _GEMM, name=name)
+    gemm.outputs[0].shape = output.shape
+    before = add if len(inputs) == 3 and add is not None else node
+    context.replace(output, context.insert(before, gemm))
+
+
+_GEMM = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1}
+
+
+def _gemm(node: ir.Node, context: Context) -> None:
+    """Gemm with weights [O,I] (transB=1) and a bias [O]."""
+    get = node.attributes
+    if get.get_int("transA", 0):
+        raise Refused("transA=1", "transA=0")
+    if get.get_float("alpha", 1.0) != 1 or get.get_float("beta", 1.0) != 1:
+        raise Refused("alpha or beta other than 1", "alpha = beta = 1", "fold them into the weights")
+    array = constant(node.inputs[1])
+    if array is None or array.ndim != 2:
+        raise Refused("computed weights", "constant weights")
+    if not get.get_int("transB", 0):
+        name = str(node.inputs[1].name)  # type: ignore[union-attr]
+        array = array.T
+        node.replace_input_with(1, initializer(context.graph, name, array))
+    if len(node.inputs) > 2 and node.inputs[2] is not None:
+        bias = constant(node.inputs[2])
+        if bias is None or bias.size not in (1, len(array)) or bias.shape[-1:] not in (
+            (), (1,), (len(array),)
+        ):  # fmt: skip
+            raise Refused("a bias that is computed or differs between images", "one value an output")
+        if bias.shape != (len(array),):
+            full = np.ascontiguousarray(np.broadcast_to(bias.reshape(-1), len(array)))
+            name = str(node.inputs[2].name)
+            node.replace_input_with(2, initializer(context.graph, name, full))
+    node.attributes.clear()
+    for key, value in _GEMM.items():
+        node.attributes.add(ir.convenience.convert_attribute(key, value))
+
+
+RESHAPE_TARGET = Pattern("reshape target", frozenset({"Reshape"}), _mark_dynamic)
+FLATTEN = Pattern("flatten", frozenset({"Flatten", "Reshape", "Squeeze"}), _flatten)
+MATMUL = Pattern("matrix product", frozenset({"MatMul"}), _matmul)
+GEMM = Pattern("gemm", frozenset({"Gemm"}), _gemm)

@@ -1,0 +1,67 @@
+"""Clamps: Relu, ReLU6 and the ways exporters write them (Clip, Max, Min, Where against a bound)."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from ..opset import initializer
+from .base import Context, Pattern, Refused, operands
+
+_CLIP_INPUTS = 3
+
+
+def _clip(node: ir.Node, context: Context) -> None:
+    """Clip with constant bounds; without an upper bound and from 0 it is a Relu."""
+    bounds: list[np.generic | None] = [None, None]
+    for index in range(1, min(len(node.inputs), _CLIP_INPUTS)):
+        value = node.inputs[index]
+        if value is None:
+            continue
+        bound = context.constants.scalar(value)
+        if bound is None:
+            raise Refused("a computed bound", "constant bounds")
+        if np.isnan(bound):
+            raise Refused("a bound that is not a number", "constant bounds")
+        bounds[index - 1] = bound if np.isfinite(bound) else None
+        if np.isinf(bound) and (bound > 0) == (index == 1):
+            raise Refused(f"a {('lower', 'upper')[index - 1]} bound of {bound}", "finite bounds")
+    low, high = bounds
+    if low is not None and high is not None and low > high:
+        raise Refused(f"bounds {low:g} to {high:g}", "a lower bound below the upper")
+    data = node.inputs[0]
+    assert data is not None
+    if low is None and high is None:
+        context.replace(node.outputs[0], data)
+        return
+    if low == 0 and high is None:
+        node.op_type = "Relu"
+        node.resize_inputs(1)
+        return
+    node.resize_inputs(_CLIP_INPUTS)
+    for index, bound in ((1, low), (2, high)):
+        old = node.inputs[index]
+        if bound is None:
+            node.replace_input_with(index, None)
+        elif old is None or old.const_value is None or old.const_value.shape != ():
+            name = f"{node.name}.{'min' if index == 1 else 'max'}"
+            node.replace_input_with(index, initializer(context.graph, name, np.array(bound)))
+    if high is None:
+        node.resize_inputs(_CLIP_INPUTS - 1)
+
+
+def _bound(node: ir.Node, context: Context) -> None:
+    """Max(x, c) and Min(x, c) become Clip, then Relu where they are one."""
+    for data, other in operands(node):
+        bound = context.constants.scalar(other)
+        if bound is None or context.constants.known(data):
+            continue
+        limit = initializer(context.graph, f"{node.name}.bound", np.array(bound, np.float32))
+        inputs = [data, limit] if node.op_type == "Max" else [data, None, limit]
+        clip = ir.node("Clip", inputs, name=str(node.name))
+        context.replace(node.outputs[0], context.insert(node, clip))
+        return
+
+
+BOUND = Pattern("bound", frozenset({"Max", "Min"}), _bound)
+CLIP = Pattern("clip", frozenset({"Clip"}), _clip)

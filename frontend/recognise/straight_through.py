@@ -1,0 +1,41 @@
+"""`(f + b) - b` and `(q - s) + s`: the straight-through estimator's forward value is f, or q.
+
+Training code writes `f.detach() + b - b.detach()` so that the gradient is b's. The exported float32
+expression is off f's grid by rounding noise; its meaning is f (N2UQ, Liu et al., CVPR 2022,
+section 3.1). Cancelled only where f comes from a quantizer: ordinary arithmetic stays as written.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from ..opset import DOMAIN
+from .base import Context, Pattern, operands, producer
+
+
+def _is_quantizer(value: ir.Value, context: Context) -> bool:
+    node = value.producer()
+    if node is None:
+        return False
+    # A refused quantizer counts: the error should name it, not the pair around it.
+    return node.domain == DOMAIN or node in context.refusals
+
+
+def _cancel(node: ir.Node, context: Context) -> None:
+    if node.op_type == "Sub":  # (f + b) - b
+        inner = producer(node.inputs[0], "Add")
+        pairs = [(f, b) for f, b in operands(inner)] if inner is not None else []
+        matches = [f for f, b in pairs if b is node.inputs[1]]
+    else:  # (q - s) + s
+        matches = []
+        for difference, s in operands(node):
+            inner = producer(difference, "Sub")
+            if inner is not None and inner.inputs[1] is s and inner.inputs[0] is not None:
+                matches.append(inner.inputs[0])
+    for quantized in matches:
+        if _is_quantizer(quantized, context):
+            context.replace(node.outputs[0], quantized)
+            return
+
+
+STRAIGHT_THROUGH = Pattern("straight-through pair", frozenset({"Sub", "Add"}), _cancel)

@@ -1,0 +1,286 @@
+"""Comparison ladders: N2UQ's learned-threshold activation quantizer as exporters write it.
+
+Two forms, both over one compared value x with constant thresholds T_k:
+
+    Where(x > T_n, v_n, … Where(x > T_2, v_2, Where(x > T_1, v_1, v_0)))
+    Cast(x > T_1)*v + Cast(x > T_2)*v + …
+
+N2UQ, Liu et al., CVPR 2022, section 3.2: with ascending T the value is v_k where k thresholds are
+passed, and equidistant levels v_k = k·2/n make it step/divisor times a count. The comparisons may
+be written either way round; `>` and `>=` are kept apart, a tie is a tie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from ..opset import MAX_BITS, Threshold, make_threshold
+from .base import (
+    Array,
+    Context,
+    Pattern,
+    Refused,
+    channel_values,
+    operands,
+    producer,
+    shape_of,
+)
+
+_NOISE = 1e-6  # relative: a level is a float32 sum of at most 255 terms
+_OPPOSITE = {
+    "Greater": "LessOrEqual",
+    "LessOrEqual": "Greater",
+    "Less": "GreaterOrEqual",
+    "GreaterOrEqual": "Less",
+}
+_MIRROR = {
+    "Greater": "Less",
+    "Less": "Greater",
+    "GreaterOrEqual": "LessOrEqual",
+    "LessOrEqual": "GreaterOrEqual",
+}
+
+
+@dataclass(frozen=True)
+class _Rung:
+    """One comparison: above the threshold the value is `high`, else `low`."""
+
+    x: ir.Value
+    threshold: ir.Value
+    strict: bool
+    high: ir.Value | None
+    low: ir.Value | None
+    nodes: tuple[ir.Node, ...]
+
+
+def _comparison(
+    condition: ir.Value | None, context: Context
+) -> tuple[ir.Value, ir.Value, str, tuple[ir.Node, ...]] | None:
+    """(x, T, operator with x on the left, nodes); None if it is not x against a constant."""
+    inverted, nodes = False, []
+    while (negation := producer(condition, "Not")) is not None:
+        inverted, condition = not inverted, negation.inputs[0]
+        nodes.append(negation)
+    node = producer(condition, *_MIRROR)
+    if node is None:
+        return None
+    left, right = node.inputs
+    known = context.constants.known
+    if left is None or right is None or known(left) == known(right):
+        return None
+    x, threshold, op = (
+        (left, right, node.op_type) if known(right) else (right, left, _MIRROR[node.op_type])
+    )
+    return x, threshold, _OPPOSITE[op] if inverted else op, (*nodes, node)
+
+
+def _rung(node: ir.Node | None, context: Context) -> _Rung | None:
+    """Reads a Where whose upper branch is a constant."""
+    if node is None:
+        return None
+    compared = _comparison(node.inputs[0], context)
+    if compared is None:
+        return None
+    x, threshold, op, nodes = compared
+    high, low = node.inputs[1], node.inputs[2]
+    if op in ("Less", "LessOrEqual"):
+        op, high, low = _OPPOSITE[op], low, high
+    if not context.constants.known(high):
+        return None
+    return _Rung(x, threshold, op == "Greater", high, low, (node, *nodes))
+
+
+def _continues(rung: _Rung, node: ir.Node, context: Context) -> bool:
+    """Whether another rung stands on this one."""
+    for reader in node.outputs[0].consumers():
+        above = _rung(reader, context) if reader.op_type == "Where" else None
+        if above is not None and above.low is node.outputs[0] and above.x is rung.x:
+            return True
+    return False
+
+
+def _recognise_where(node: ir.Node, context: Context) -> None:
+    rung = _rung(node, context)
+    if rung is None or context.constants.known(rung.x) or _continues(rung, node, context):
+        return
+    rungs = [rung]
+    while (below := _rung(producer(rungs[-1].low, "Where"), context)) is not None:
+        if below.x is not rung.x:
+            break
+        rungs.append(below)
+    rungs.reverse()
+    covers = [n for r in rungs for n in r.nodes]
+    levels = [context.constants.scalar(v) for v in (rungs[0].low, *(r.high for r in rungs))]
+    if any(level is None for level in levels):
+        raise Refused(
+            "a ladder of comparisons whose levels are not all single constants",
+            "constant levels, the lowest included",
+            covers=covers,
+        )
+    _emit(node, rungs, np.array(levels, np.float64), context, covers)
+
+
+def _leaves(value: ir.Value, context: Context, limit: int) -> Iterator[tuple[_Rung, np.generic]]:
+    """The terms of a sum of weighted comparisons, in order.
+
+    Raises:
+        _NotASum: a term is something else, or there are more than `limit` nodes.
+    """
+    stack = [value]
+    while stack:
+        limit -= 1
+        node = producer(stack.pop(), "Add", "Sum", "Mul", "Cast", "Where")
+        if node is None or limit < 0:
+            raise _NotASum
+        if node.op_type in ("Add", "Sum"):
+            stack.extend(x for x in reversed(node.inputs) if x is not None)
+            continue
+        term = _term(node, context)
+        if term is None:
+            raise _NotASum
+        yield term
+
+
+class _NotASum(Exception):
+    pass
+
+
+def _term(node: ir.Node, context: Context) -> tuple[_Rung, np.generic] | None:
+    """One Cast(x > T), times a constant or not, or Where(x > T, v, 0)."""
+    scalar = context.constants.scalar
+    if node.op_type == "Where":
+        rung = _rung(node, context)
+        weight = scalar(rung.high) if rung is not None else None
+        return (rung, weight) if rung and weight is not None and scalar(rung.low) == 0 else None
+    weight, around = np.float32(1), (node,)
+    if node.op_type == "Mul":
+        found = [
+            (cast, scalar(c)) for x, c in operands(node) if (cast := producer(x, "Cast")) is not None
+        ]
+        if not found or found[0][1] is None:
+            return None
+        around = (node, found[0][0])
+        weight = found[0][1]
+    compared = _comparison(around[-1].inputs[0], context) if around[-1].op_type == "Cast" else None
+    if compared is None or compared[2] not in ("Greater", "GreaterOrEqual"):
+        return None
+    x, threshold, op, nodes = compared
+    return _Rung(x, threshold, op == "Greater", None, None, (*around, *nodes)), weight
+
+
+def _recognise_sum(node: ir.Node, context: Context) -> None:
+    """A sum of at least two comparisons; visited from the output, so the whole sum comes first."""
+    try:
+        terms = list(_leaves(node.outputs[0], context, 4 * 2**MAX_BITS))
+    except _NotASum:
+        return
+    covers = [n for rung, _ in terms for n in rung.nodes]
+    if any(rung.x is not terms[0][0].x for rung, _ in terms):
+        raise Refused("a sum of comparisons of different tensors", covers=covers)
+    weights = {float(weight) for _, weight in terms}
+    if len(weights) != 1:
+        raise Refused(
+            f"a sum of comparisons of different heights {sorted(weights)}",
+            "equal heights: equidistant levels",
+            covers=covers,
+        )
+    step = weights.pop()
+    rungs = [rung for rung, _ in terms]
+    thresholds = [context.constants.array(rung.threshold) for rung in rungs]
+    if all(t is not None and t.size == 1 for t in thresholds):  # the order of a sum means nothing
+        order = np.argsort([float(t.reshape(-1)[0]) for t in thresholds if t is not None])
+        rungs = [rungs[i] for i in order]
+    _emit(node, rungs, np.arange(len(rungs) + 1) * step, context, covers)
+
+
+def _emit(
+    root: ir.Node, rungs: list[_Rung], levels: Array, context: Context, covers: list[ir.Node]
+) -> None:
+    """Checks the ladder and puts a Threshold in the place of `root`."""
+    strict = {rung.strict for rung in rungs}
+    if len(strict) > 1:
+        raise Refused("thresholds compared partly by >, partly by >=", "one rule", covers=covers)
+    n = len(rungs)
+    if n >= 2**MAX_BITS:
+        raise Refused(f"{n} thresholds", f"at most {2**MAX_BITS - 1}", covers=covers)
+    thresholds = _thresholds(rungs, context, covers)
+    step = _step(levels, covers)
+    x, scale = _input_scale(rungs[0].x, context)
+    if scale == 0:
+        raise Refused(
+            "an input scale of 0: the quantizer's output is constant",
+            "a scale other than 0",
+            "train again",
+            covers=covers,
+        )
+    params = Threshold(thresholds, scale, step, n, strict.pop(), n.bit_length())
+    node = make_threshold(context.graph, x, params, str(root.name))
+    context.replace(root.outputs[0], context.insert(root, node))
+
+
+def _input_scale(x: ir.Value, context: Context) -> tuple[ir.Value, np.float32]:
+    """Looks through the multiplication by N2UQ's scale1, which becomes part of the quantizer."""
+    product = producer(x, "Mul")
+    for inner, constant in operands(product) if product is not None else ():
+        factor = context.constants.scalar(constant)
+        if factor is not None and not context.constants.known(inner):
+            return inner, np.float32(factor)
+    return x, np.float32(1)
+
+
+def _thresholds(rungs: list[_Rung], context: Context, covers: list[ir.Node]) -> Array:
+    """float32 [1,K] or [C,K], ascending."""
+    shape = shape_of(rungs[0].x)
+    columns = []
+    for rung in rungs:
+        array = context.constants.array(rung.threshold)
+        column = channel_values(array, shape) if array is not None else None
+        if column is None:
+            raise Refused(
+                f"thresholds '{rung.threshold.name}' that differ between positions",
+                "one set for the tensor, or one a channel",
+                covers=covers,
+            )
+        columns.append(column)
+    channels = max(column.size for column in columns)
+    thresholds = np.stack([np.broadcast_to(c, channels) for c in columns], axis=1)
+    if not np.isfinite(thresholds).all():
+        raise Refused("a threshold is not finite", "finite thresholds", covers=covers)
+    falls = np.argwhere(np.diff(thresholds, axis=1) < 0)
+    if falls.size:
+        c, k = falls[0]
+        raise Refused(
+            f"thresholds out of order: number {k + 1} is {thresholds[c, k]:g}, "
+            f"number {k + 2} is {thresholds[c, k + 1]:g}",
+            "thresholds in ascending order",
+            "keep the interval lengths positive: a+ = max(a, 1e-3)",
+            covers=covers,
+        )
+    return thresholds.astype(np.float32)
+
+
+def _step(levels: Array, covers: list[ir.Node]) -> float:
+    """Exact value of the top level: 2 for N2UQ's k·2/n, else the written one."""
+    n = len(levels) - 1
+    if levels[0] != 0:
+        raise Refused(f"a lowest level of {levels[0]:g}", "0", covers=covers)
+    for top in (2.0, float(levels[-1])):
+        even = np.arange(n + 1) * (top / n)
+        if top > 0 and np.abs(levels - even).max() <= _NOISE * top:
+            return top
+    raise Refused(
+        f"levels {', '.join(f'{v:g}' for v in levels[:16])} that do not rise evenly",
+        "equidistant levels",
+        "codebook output levels are not compiled",
+        covers=covers,
+    )
+
+
+LADDER = Pattern("threshold ladder", frozenset({"Where"}), _recognise_where)
+SUM_OF_COMPARISONS = Pattern(
+    "sum of comparisons", frozenset({"Add", "Sum"}), _recognise_sum, backwards=True
+)

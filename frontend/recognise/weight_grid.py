@@ -1,0 +1,117 @@
+"""Grid recovery: constant weights that are odd multiples of a per-channel step.
+
+Exporters and optimizers may fold the weight quantizer, so that only float32 weights are left, off
+their grid by rounding noise. N2UQ's levels are s·clip·(2k - n)/(2n), odd integers times a step
+(Liu et al., CVPR 2022, section 3.3). A BatchNorm folded in later only changes the step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from ..opset import Weight, is_op, make_weight
+from .base import Array, Context, Pattern, shape_of
+
+MAX_BITS = 4
+NOISE = 2e-4  # of the step; float32 folding leaves less unless the weights are tiny
+_LUCK = 1e-9  # probability below which a grid within NOISE is no coincidence
+
+
+@dataclass(frozen=True)
+class _Channel:
+    """codes * step describes a channel up to `residue`, in units of the step."""
+
+    codes: Array
+    step: float
+    residue: float
+
+
+def _fit(weights: Array, bits: int) -> _Channel:
+    """Best grid whose largest used code needs exactly `bits` bits; `weights` float64, none 0."""
+    best: _Channel | None = None
+    largest = float(np.abs(weights).max())
+    for top in range(2 ** (bits - 1) + 1 if bits > 1 else 1, 2**bits, 2):
+        codes = _nearest_odd(weights * (top / largest))
+        step = float(weights @ codes) / float(codes @ codes)
+        if step <= 0:
+            continue
+        residue = float(np.abs(weights / step - codes).max())
+        if best is None or residue < best.residue:
+            best = _Channel(codes, step, residue)
+    assert best is not None  # codes of a channel's own signs always give a positive step
+    return best
+
+
+def _nearest_odd(x: Array) -> Array:
+    return 2 * np.floor(x / 2) + 1
+
+
+def _exact_step(channel: _Channel, weights: Array) -> float:
+    """A step whose multiples round to the float32 weights themselves, if there is one."""
+    candidates = np.unique(np.abs(weights) / np.abs(channel.codes))
+    for step in (*candidates, channel.step):
+        if np.array_equal((channel.codes * step).astype(np.float32), weights.astype(np.float32)):
+            return float(step)
+    return channel.step
+
+
+def recover(weights: Array) -> Weight | str:
+    """Finds codes and steps of float32 weights.
+
+    Args:
+        weights: float32 [O,I,kh,kw], finite.
+
+    Returns:
+        Codes with the fewest bits (1 to 4) that describe every channel within NOISE, divisor 1;
+        or the reason why there are none.
+    """
+    flat = weights.reshape(len(weights), -1).astype(np.float64)
+    if (zeros := np.argwhere(flat == 0)).size:
+        return f"output channel {zeros[0][0]} holds a weight of 0, which no odd multiple gives"
+    channels = []
+    for index, row in enumerate(flat):
+        fits: list[_Channel] = []
+        for bits in range(1, MAX_BITS + 1):
+            fits.append(_fit(row, bits))
+            if fits[-1].residue <= NOISE:
+                break
+        else:
+            residue = min(fit.residue for fit in fits)
+            return f"output channel {index} is {residue:.2g} of a step off every grid of 1 to 4 bits"
+        channels.append(fits[-1])
+    steps = np.array([_exact_step(c, row) for c, row in zip(channels, flat, strict=True)])
+    codes = np.stack([c.codes for c in channels]).reshape(weights.shape)
+    exact = np.array_equal(
+        (codes * steps.reshape(-1, *[1] * (codes.ndim - 1))).astype(np.float32), weights
+    )
+    if not exact and _coincidence(flat.shape[0], flat.shape[1]) > _LUCK:
+        return "too few weights to tell a grid from coincidence, and no grid gives them exactly"
+    bits = int(np.abs(codes).max()).bit_length()
+    return Weight(codes.astype(np.int8), steps, 1, bits)
+
+
+def _coincidence(channels: int, weights: int) -> float:
+    """Chance that random weights all fall within NOISE of some grid: 8 grids, largest weight free."""
+    return float(min(1.0, 8 * NOISE ** (weights - 1)) ** channels)
+
+
+def _recognise(node: ir.Node, context: Context) -> None:
+    data, weight = node.inputs[0], node.inputs[1]
+    if data is None or weight is None or not is_op(data.producer(), "Threshold"):
+        return
+    weights = context.constants.array(weight)
+    if weights is None or weights.dtype != np.float32 or len(shape_of(weight)) != 4:
+        return
+    found = recover(weights)
+    if isinstance(found, str):
+        context.note(node, f"weights stay float: {found}")
+        return
+    quantized = context.insert(node, make_weight(context.graph, found, f"{node.name}.weight"))
+    quantized.name = f"{weight.name}.quantized"
+    node.replace_input_with(1, quantized)
+
+
+WEIGHT_GRID = Pattern("weight grid", frozenset({"Conv"}), _recognise)

@@ -1,0 +1,92 @@
+"""Sliding windows of convolutions and pools: every attribute explicit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import onnx_ir as ir
+
+from .base import Refused
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A two-dimensional window; `pads` are top, left, bottom, right as in ONNX."""
+
+    kernel: Pair
+    strides: Pair
+    pads: tuple[int, int, int, int]
+    dilations: Pair
+
+    def attributes(self) -> dict[str, tuple[int, ...]]:
+        return {
+            "kernel_shape": self.kernel,
+            "strides": self.strides,
+            "pads": self.pads,
+            "dilations": self.dilations,
+        }
+
+    def overhang(self, data: tuple[int, ...], result: tuple[int, ...]) -> Pair:
+        """Rows and columns by which the last windows reach over the padded image."""
+        over = []
+        for axis in (0, 1):
+            span = (result[2 + axis] - 1) * self.strides[axis]
+            span += (self.kernel[axis] - 1) * self.dilations[axis] + 1
+            over.append(max(0, span - data[2 + axis] - self.pads[axis] - self.pads[2 + axis]))
+        return over[0], over[1]
+
+    def padded(self, extra: Pair) -> Window:
+        """With `extra` rows and columns below and to the right."""
+        top, left, bottom, right = self.pads
+        return replace(self, pads=(top, left, bottom + extra[0], right + extra[1]))
+
+
+def explicit_window(
+    node: ir.Node, data: tuple[int, ...], result: tuple[int, ...], kernel: Pair | None = None
+) -> Window:
+    """Reads a Conv's or pool's window, with defaults filled in and auto_pad resolved.
+
+    Args:
+        node: with attributes as exported.
+        data: shape of its input, [N,C,H,W].
+        result: shape of its output.
+        kernel: size of the weights where the attribute may be left out.
+
+    Raises:
+        Refused: not two-dimensional, or an attribute has a wrong number of entries.
+    """
+    if len(data) != 4:
+        raise Refused(f"a tensor of shape {data}", "images [N,C,H,W]")
+
+    def read(name: str, default: tuple[int, ...] | None) -> tuple[int, ...]:
+        values = node.attributes.get_ints(name)
+        values = tuple(int(v) for v in values) if values is not None else default
+        size = 4 if name == "pads" else 2
+        if values is None or len(values) != size:
+            raise Refused(f"{name} {values}", f"{size} entries: two-dimensional images")
+        if min(values) < (0 if name == "pads" else 1):
+            raise Refused(f"{name} {values}", "no negative or zero entries")
+        return values
+
+    height, width = read("kernel_shape", kernel)
+    strides = read("strides", (1, 1))
+    dilations = read("dilations", (1, 1))
+    mode = node.attributes.get_string("auto_pad", "NOTSET")
+    pads = read("pads", (0, 0, 0, 0)) if mode == "NOTSET" else (0, 0, 0, 0)
+    window = Window(
+        (height, width),
+        (strides[0], strides[1]),
+        (pads[0], pads[1], pads[2], pads[3]),
+        (dilations[0], dilations[1]),
+    )
+    if mode in ("SAME_UPPER", "SAME_LOWER"):
+        rows, columns = window.overhang(data, result)
+        before, after = ((rows // 2, columns // 2), (-(-rows // 2), -(-columns // 2)))
+        if mode == "SAME_LOWER":
+            before, after = after, before
+        window = replace(window, pads=(*before, *after))
+    elif mode not in ("NOTSET", "VALID"):
+        raise Refused(f"auto_pad {mode}", "NOTSET, VALID, SAME_UPPER, SAME_LOWER")
+    return window

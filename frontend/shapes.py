@@ -1,0 +1,99 @@
+"""Static shapes for every value: a number stands in for a dynamic batch while patterns match."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx
+import onnx_ir as ir
+from onnx_ir.passes.common import ShapeInferencePass
+
+from .constants import Constants
+
+STAND_IN = 2  # a target shape that fixes the batch at 1 then shows as a wrong batch
+OTHER = 3
+
+
+@dataclass(frozen=True)
+class Batch:
+    """How the batch axis is written.
+
+    Attributes:
+        size: the static batch, or the stand-in.
+        symbol: the name of a dynamic batch, None if it is static.
+    """
+
+    size: int
+    symbol: str | None
+
+    @property
+    def sizes(self) -> tuple[int, int] | None:
+        """Stand-in and another size, None for a static batch."""
+        return (STAND_IN, OTHER) if self.symbol is not None else None
+
+
+def bind_batch(model: ir.Model) -> Batch:
+    """Makes the batch a number and infers all shapes anew; what the file claims is dropped."""
+    (image,) = model.graph.inputs
+    assert image.shape is not None
+    first = image.shape[0]
+    batch = Batch(first, None) if isinstance(first, int) else Batch(STAND_IN, first.value or "N")
+    image.shape = ir.Shape([batch.size, *list(image.shape)[1:]])
+    for node in model.graph:
+        for output in node.outputs:
+            output.shape = None
+    ShapeInferencePass(check_type=True, strict_mode=False, data_prop=True)(model)
+    _infer_rest(model, batch)
+    return batch
+
+
+def _infer_rest(model: ir.Model, batch: Batch) -> None:
+    """Node by node where inference needs computed constants, as for Expand to a computed shape."""
+    if all(out.shape is not None and out.shape.is_static() for n in model.graph for out in n.outputs):
+        return
+    constants = Constants(model, batch.sizes)
+    for node in model.graph:
+        if node.domain != "" or all(
+            out.shape is not None and out.shape.is_static() for out in node.outputs
+        ):
+            continue
+        if any(x is not None and x.type is None for x in node.inputs):
+            continue
+        _infer_node(node, model, constants)
+
+
+def _infer_node(node: ir.Node, model: ir.Model, constants: Constants) -> None:
+    types, data = {}, {}
+    for value in node.inputs:
+        if value is None:
+            continue
+        types[str(value.name)] = ir.to_proto(value).type
+        if value.dtype == ir.DataType.INT64 and constants.known(value):
+            array = constants.array(value)
+            if array is not None:
+                data[str(value.name)] = onnx.numpy_helper.from_array(array, str(value.name))
+    version = model.graph.opset_imports[""]
+    try:
+        schema = onnx.defs.get_schema(node.op_type, version, "")
+        inferred = onnx.shape_inference.infer_node_outputs(
+            schema, ir.to_proto(node), types, data,
+            opset_imports=[onnx.helper.make_opsetid("", version)],
+        )  # fmt: skip
+    except (onnx.shape_inference.InferenceError, onnx.defs.SchemaError, RuntimeError):
+        return  # left without a shape: whoever needs it says so, naming the node
+    for output in node.outputs:
+        if (found := inferred.get(str(output.name))) is not None:
+            read = ir.serde.deserialize_type_proto_for_type(found)
+            output.type = read or output.type
+            output.shape = ir.serde.deserialize_type_proto_for_shape(found) or output.shape
+
+
+def release_batch(model: ir.Model, batch: Batch) -> None:
+    """Writes the dynamic batch back into the shapes; canonical operators keep it at axis 0."""
+    graph = model.graph
+    if batch.symbol is None:
+        return
+    weights = {v for n in graph if n.op_type == "Weight" for v in n.outputs}
+    for value in (*graph.inputs, *(v for n in graph for v in n.outputs)):
+        if value not in weights and value.shape is not None:
+            value.shape = ir.Shape([batch.symbol, *list(value.shape)[1:]])
