@@ -1,0 +1,132 @@
+"""Images, options and places that do not fit: one clear error, exit status 2, nothing written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from .conftest import Command
+
+
+def _file(path: Path, array: np.ndarray) -> Path:
+    np.save(path, array)
+    return path
+
+
+BAD_IMAGES = {
+    "shape": (np.zeros((2, 1, 9, 8), np.float32), "shape (2, 1, 9, 8)"),
+    "no batch axis": (np.zeros((1, 8, 8), np.float32), "shape (1, 8, 8)"),
+    "integers": (np.zeros((2, 1, 8, 8), np.uint8), "dtype uint8"),
+    "complex": (np.zeros((2, 1, 8, 8), np.complex64), "dtype complex64"),
+    "nan": (np.full((2, 1, 8, 8), np.nan, np.float32), "not finite"),
+    "infinite": (np.full((2, 1, 8, 8), np.inf), "not finite"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_IMAGES)
+def test_images_that_do_not_fit(
+    fault: str, command: Command, program_file: Path, tmp_path: Path
+) -> None:
+    array, mention = BAD_IMAGES[fault]
+    x, y = _file(tmp_path / "x.npy", array), tmp_path / "y.npy"
+    result = command("simulate", program_file, "--input", x, "--output", y)
+    assert result.status == 2
+    assert mention in result.err
+    assert result.err.count("\n") == 1
+    assert not y.exists()
+
+
+def _pickled(path: Path) -> None:
+    np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+
+
+def _two_arrays(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, a=np.zeros(1), b=np.zeros(1))
+
+
+def _cut(path: Path) -> None:
+    np.save(path, np.zeros((4, 1, 8, 8), np.float32))
+    path.write_bytes(path.read_bytes()[:300])
+
+
+BAD_FILES = {
+    "missing": lambda path: None,
+    "folder": lambda path: path.mkdir(),
+    "text": lambda path: path.write_text("1 2 3"),
+    "empty": lambda path: path.write_bytes(b""),
+    "pickle": _pickled,
+    "several arrays": _two_arrays,
+    "cut off": _cut,
+    "cut off zip": lambda path: path.write_bytes(b"PK\x03\x04 and no more"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_FILES)
+def test_input_files_that_cannot_be_read(
+    fault: str, command: Command, program_file: Path, tmp_path: Path
+) -> None:
+    x, y = tmp_path / "x.npy", tmp_path / "y.npy"
+    BAD_FILES[fault](x)
+    result = command("simulate", program_file, "--input", x, "--output", y)
+    assert result.status == 2, result.err
+    assert "x.npy" in result.err
+    assert result.err.count("\n") == 1
+    assert not y.exists()
+
+
+def test_a_named_array_among_several_is_taken(
+    command: Command, program_file: Path, images: np.ndarray, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "x.npz", x=images, labels=np.zeros(5))
+    result = command("simulate", program_file, "--input", tmp_path / "x.npz")
+    assert result.status == 0, result.err
+
+
+@pytest.mark.parametrize("place", ["missing/y.npy", "file/y.npy", "folder"])
+def test_outputs_that_cannot_be_written(
+    place: str, command: Command, program_file: Path, samples: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "folder").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    result = command("simulate", program_file, "--input", samples, "--output", tmp_path / place)
+    assert result.status == 2
+    assert "cannot write" in result.err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("arguments", [
+    ("--stem-bits", "99"), ("--residual-bits", "7"), ("--head-bits", "many"),
+    ("--input-range", "1"), ("--input-range=2,1",), ("--input-range=0,inf",),
+    ("--calib", "nowhere.npz"),
+])
+def test_options_out_of_range(
+    arguments: tuple[str, ...], command: Command, model: Path, samples: Path, tmp_path: Path
+) -> None:
+    y = tmp_path / "y.npy"
+    result = command("simulate", model, "--input", samples, "--output", y, *arguments)
+    assert result.status == 2
+    assert arguments[-1].split("=")[-1] in result.err.replace("2.0,1.0", "2,1").replace("0.0", "0")
+    assert not y.exists()
+
+
+@pytest.mark.parametrize("arguments", [
+    (), ("frobnicate",), ("compile",), ("simulate", "a.onnx"), ("compile", "a.onnx", "-o", "b"),
+])
+def test_command_lines_that_say_too_little(arguments: tuple[str, ...], command: Command) -> None:
+    result = command(*arguments)
+    assert result.status == 2
+    assert "usage:" in result.err
+
+
+def test_values_outside_the_input_range_are_announced(
+    command: Command, program_file: Path, tmp_path: Path
+) -> None:
+    x = _file(tmp_path / "x.npy", np.full((1, 1, 8, 8), 100.0))
+    result = command("simulate", program_file, "--input", x)
+    assert result.status == 0
+    assert result.err.startswith("n2uqc: warning: 64 of 64 input values lie outside")
+    assert result.err.count("\n") == 1

@@ -1,0 +1,85 @@
+"""A model that cannot be compiled: one clear error, exit status 2, nothing written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .broken import BROKEN
+from .conftest import Command
+
+COMMANDS = {
+    "inspect": ("inspect", "MODEL"),
+    "compile": ("compile", "MODEL", "--target", "aarch64", "-o", "OUT"),
+    "save": ("compile", "MODEL", "--target", "program", "-o", "OUT"),
+    "simulate": ("simulate", "MODEL", "--input", "X", "--output", "OUT"),
+    "verify": ("verify", "MODEL", "--output", "OUT"),
+    "cost": ("cost", "MODEL", "--html", "OUT"),
+}
+
+
+def _arguments(name: str, model: Path, samples: Path, output: Path) -> list[object]:
+    places = {"MODEL": model, "X": samples, "OUT": output}
+    return [places.get(word, word) for word in COMMANDS[name]]
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_broken_model(
+    name: str, fault: str, command: Command, model: Path, samples: Path, tmp_path: Path
+) -> None:
+    make, mention = BROKEN[fault]
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(make(model.read_bytes()))
+    before = sorted(tmp_path.iterdir())
+    result = command(*_arguments(name, broken, samples, tmp_path / "out"))
+    assert result.status == 2, result.err
+    assert result.err.startswith("n2uqc: error: ")
+    assert result.err.count("error:") == 1
+    assert mention in result.err
+    assert "Traceback" not in result.err
+    assert not result.out
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_missing_model(
+    name: str, command: Command, samples: Path, tmp_path: Path
+) -> None:
+    result = command(*_arguments(name, tmp_path / "none.onnx", samples, tmp_path / "out"))
+    assert result.status == 2
+    assert "none.onnx" in result.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_fault_is_listed_in_one_error(
+    command: Command, model: Path, tmp_path: Path
+) -> None:
+    import onnx
+
+    proto = onnx.load(model)
+    for node in proto.graph.node:
+        if node.op_type in ("Relu", "GlobalAveragePool"):
+            node.op_type = "Softsign"
+    onnx.save(proto, tmp_path / "two.onnx")
+    result = command("inspect", tmp_path / "two.onnx")
+    assert result.status == 2
+    assert result.err.count("Softsign") >= 2
+
+
+def test_a_damaged_program(command: Command, program_file: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.n2uq"
+    content = program_file.read_bytes()
+    damaged.write_bytes(content[: len(content) // 2])
+    result = command("inspect", damaged)
+    assert result.status == 2
+    assert "damaged.n2uq" in result.err
+
+
+def test_precision_options_do_not_apply_to_a_program(
+    command: Command, program_file: Path, samples: Path
+) -> None:
+    result = command("simulate", program_file, "--input", samples, "--stem-bits", 16)
+    assert result.status == 2
+    assert "--stem-bits" in result.err
