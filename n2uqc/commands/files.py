@@ -28,6 +28,9 @@ def read_array(path: Path) -> NDArray[Any]:
 
     try:
         with open(path, "rb") as file:
+            if file.read(4) not in (b"\x93NUM", b"PK\x03\x04"):
+                raise UserError(f"{path}: not an .npy or .npz file")
+            file.seek(0)
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 return loaded

@@ -5,6 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Runner = Callable[[NDArray[Any]], NDArray[Any]]
+    """Integers (N, H, W, C) in, integers (N, H, W, C) out."""
+
+_PIECE = 32  # samples between two steps of a bar
 
 
 @contextmanager
@@ -32,3 +41,15 @@ def working(what: str) -> Iterator[None]:
         return
     with console.status(what):
         yield
+
+
+def in_pieces(runner: Runner, x: NDArray[Any], what: str) -> NDArray[Any]:
+    """Run a batch piece by piece under a progress bar."""
+    import numpy as np
+
+    pieces = []
+    with progress(len(x), what) as advance:
+        for start in range(0, max(len(x), 1), _PIECE):
+            pieces.append(runner(x[start : start + _PIECE]))
+            advance(len(pieces[-1]))
+    return np.concatenate(pieces)

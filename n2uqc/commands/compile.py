@@ -1,0 +1,107 @@
+"""Compiles a network for a target.
+
+The targets host and aarch64 give a folder with a static library of plain C entries, a header, a
+small command-line driver, its source, and a manifest; fpga gives the datapath's description; the
+target program saves the integer program itself, which every command takes in place of MODEL.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .files import UserError, require_writable
+from .model import add_model, add_precision, open_program
+from .progress import working
+
+if TYPE_CHECKING:
+    from n2uqc.passes.base import Pass
+    from n2uqc.passes.program import Program
+
+HELP = "compile for ARM, this machine, or to a saved integer program"
+EXAMPLES = """\
+examples:
+  n2uqc compile net.onnx --target aarch64 -o out/net
+  n2uqc compile net.onnx --target aarch64 --mcpu cortex-a76 --mattr +neon,+dotprod -o out/net
+  n2uqc compile net.onnx --target program -o net.n2uq
+  n2uqc compile net.onnx --target program -o net.n2uq --print-after integer-thresholds --timing
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    add_model(parser)
+    parser.add_argument(
+        "--target", "-t", required=True, metavar="T", help="aarch64, host, fpga, or program"
+    )
+    parser.add_argument(
+        "--output", "-o", required=True, metavar="DIR", type=Path,
+        help="folder to write (a file for the target program)",
+    )
+    parser.add_argument(
+        "--mcpu", metavar="CPU", help="processor as LLVM names it, e.g. cortex-a72"
+    )
+    parser.add_argument(
+        "--mattr", metavar="LIST", type=lambda text: tuple(text.split(",")), default=(),
+        help="processor features as LLVM names them, e.g. +neon,+dotprod",
+    )
+    add_precision(parser)
+    group = parser.add_argument_group("looking inside")
+    group.add_argument(
+        "--print-after", metavar="PASS", action="append", default=[],
+        help="print the program's text after a pass (`all` for every pass); may be repeated",
+    )
+    group.add_argument("--timing", action="store_true", help="print the seconds of each pass")
+    group.add_argument("-v", "--verbose", action="store_true", help="print the notes of the passes")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out the command."""
+    to_program = options.target == "program"
+    if to_program and (options.mcpu or options.mattr):
+        raise UserError("--mcpu and --mattr belong to processor targets, not to a saved program")
+    require_writable(options.output, folder=not to_program)
+    _check_pass_names(options.print_after)
+    with working("compiling to the integer program"):
+        program = open_program(options, _Observer(options).after)
+    if options.verbose:
+        for note in program.notes:
+            print(f"note: {note}")
+    if to_program:
+        from n2uqc.passes.program import save
+
+        save(program, options.output)
+        print(f"wrote {options.output}")
+    else:
+        _emit(program, options)
+    return 0
+
+
+def _emit(program: Program, options: argparse.Namespace) -> None:
+    raise NotImplementedError
+
+
+def _check_pass_names(wanted: list[str]) -> None:
+    from n2uqc.passes import PIPELINE
+
+    names = [step.name for step in PIPELINE]
+    for name in wanted:
+        if name not in (*names, "all"):
+            raise UserError(f"--print-after {name}: no such pass; there are {', '.join(names)}")
+
+
+class _Observer:
+    """Prints what the user asked to see of the passes."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.wanted, self.timing = options.print_after, options.timing
+
+    def after(self, step: Pass, program: Program, seconds: float) -> None:
+        if self.timing:
+            print(f"{step.name:20} {1000 * seconds:9.1f} ms  {step.summary}", file=sys.stderr)
+        if step.name in self.wanted or "all" in self.wanted:
+            from n2uqc.passes.program import dump
+
+            print(f"# after {step.name}: {step.summary}\n{dump(program, inline=False)}")

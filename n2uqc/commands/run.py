@@ -1,0 +1,44 @@
+"""Runs a compiled artifact on images: on this machine, or emulated where the machine differs.
+
+The float images become the program's integers, the artifact computes on integers only, and its
+output integers become real numbers again in the model's own scale.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .files import UserError, read_array, require_writable
+from .progress import in_pieces
+from .simulate import add_samples, finish
+
+HELP = "run a compiled artifact (emulated where the machine differs)"
+EXAMPLES = """\
+examples:
+  n2uqc run out/net --input x.npy --output y.npy
+  n2uqc run out/net --input x.npz --output codes.npy --integers
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument(
+        "artifact", metavar="DIR", type=Path, help="the folder that `n2uqc compile` wrote"
+    )
+    add_samples(parser, output_required=True)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out the command."""
+    from n2uqc.backends.run import run_artifact
+    from n2uqc.passes.program import load, quantize_input
+
+    if not options.artifact.is_dir():
+        raise UserError(f"{options.artifact}: no such folder; `n2uqc compile … -o DIR` makes one")
+    require_writable(options.output)
+    program = load(options.artifact / "program.n2uq")
+    x = quantize_input(program, read_array(options.input))
+    y = in_pieces(lambda piece: run_artifact(options.artifact, piece), x, "artifact")
+    finish(program, y, options)
+    return 0

@@ -1,0 +1,105 @@
+"""Runs the integer program on images, by the interpreter or through the simulated datapath.
+
+The interpreter defines what the program means.  With --datapath the same integers come from a
+bit- and cycle-accurate simulation of a dataflow pipeline (one matrix-vector engine per layer,
+threshold units, stream adders), with a table of cycles per layer.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .files import UserError, read_array, require_writable, write_array, write_arrays
+from .model import add_model, add_precision, open_program
+from .progress import in_pieces
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from n2uqc.passes.program import Program
+
+HELP = "run the integer program here: interpreter, or cycle-accurate datapath"
+EXAMPLES = """\
+examples:
+  n2uqc simulate net.onnx --input x.npy --output y.npy
+  n2uqc simulate net.onnx --input x.npy --output y.npy --datapath
+  n2uqc simulate net.onnx --input x.npy --dump tensors.npz      every named integer tensor
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    add_model(parser)
+    add_samples(parser)
+    parser.add_argument(
+        "--dump", metavar="F.npz", type=Path,
+        help="write every named tensor, int64 (N,H,W,C), under its name in the program's text",
+    )
+    parser.add_argument(
+        "--datapath", action="store_true", help="simulate the hardware pipeline, count its cycles"
+    )
+    parser.add_argument(
+        "--folding", metavar="F.json", type=Path,
+        help="with --datapath: processing elements and SIMD lanes of each layer",
+    )
+    add_precision(parser)
+
+
+def add_samples(parser: argparse.ArgumentParser, *, output_required: bool = False) -> None:
+    """--input, --output and --integers, as `run` takes them too."""
+    parser.add_argument(
+        "--input", "-i", metavar="X", type=Path, required=True,
+        help="preprocessed images, .npy or .npz (its only array, or the one named x), float, "
+        "(N, C, H, W) for any N",
+    )
+    parser.add_argument(
+        "--output", metavar="Y.npy", type=Path, required=output_required,
+        help="where to write the outputs: float64 in the model's own scale and axis order",
+    )
+    parser.add_argument(
+        "--integers", action="store_true",
+        help="write the program's output integers (int64, channels last) instead",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out the command."""
+    from n2uqc.passes.program import quantize_input
+
+    if options.folding is not None and not options.datapath:
+        raise UserError("--folding belongs to --datapath")
+    for path in filter(None, (options.output, options.dump)):
+        require_writable(path)
+    program = open_program(options)
+    x = quantize_input(program, read_array(options.input))
+    y = _datapath(program, x, options) if options.datapath else _interpreter(program, x, options)
+    finish(program, y, options)
+    return 0
+
+
+def finish(program: Program, y: NDArray[Any], options: argparse.Namespace) -> None:
+    """Write the outputs and say so."""
+    from n2uqc.passes.program import real_output
+
+    if options.output is not None:
+        write_array(options.output, y if options.integers else real_output(program, y))
+        print(f"wrote {options.output}: {len(y)} samples")
+
+
+def _interpreter(program: Program, x: NDArray[Any], options: argparse.Namespace) -> NDArray[Any]:
+    from n2uqc.passes.program import run as run_program
+    from n2uqc.passes.program import trace
+
+    if options.dump is None:
+        return in_pieces(lambda piece: run_program(program, piece), x, "interpreter")
+
+    tensors = trace(program, x)
+    write_arrays(options.dump, tensors)
+    print(f"wrote {options.dump}: {len(tensors)} tensors of {len(x)} samples")
+    return tensors[program.output]
+
+
+def _datapath(program: Program, x: NDArray[Any], options: argparse.Namespace) -> NDArray[Any]:
+    raise NotImplementedError

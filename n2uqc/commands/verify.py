@@ -1,0 +1,162 @@
+"""Proves the comparison tables and compares every executor with the interpreter, bit for bit.
+
+The certificate names the model and the program by SHA-256, how many values were compared, and each
+difference.  The exit status is 1 if there is any.  Without --input the images are drawn over the
+program's whole input range, its corners included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .files import UserError, read_array, require_writable, sha256, write_bytes
+from .model import add_model, add_precision, open_program
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from n2uqc.passes.program import Program
+
+    from .executors import Executor, Outcome
+
+HELP = "prove the tables, run every executor, print a certificate"
+EXAMPLES = """\
+examples:
+  n2uqc verify net.onnx
+  n2uqc verify net.onnx --input x.npy --output certificate.json
+  n2uqc verify net.n2uq --executors host,datapath --samples 500
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    add_model(parser)
+    parser.add_argument(
+        "--input", "-i", metavar="X", type=Path,
+        help="preprocessed images (N, C, H, W), .npy or .npz; drawn if not given",
+    )
+    parser.add_argument(
+        "--samples", type=int, metavar="N", default=64, help="images to draw without --input (64)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the drawn images (0)")
+    parser.add_argument(
+        "--executors", metavar="LIST", help="which to compare, e.g. host,datapath (all)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the certificate as JSON")
+    parser.add_argument(
+        "--output", "-o", metavar="F.json", type=Path, help="also write the certificate as JSON"
+    )
+    add_precision(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out the command."""
+    from n2uqc.passes.program import quantize_input
+
+    from .executors import run_all
+
+    chosen = _chosen(options.executors)
+    if options.output is not None:
+        require_writable(options.output)
+    if options.samples < 1:
+        raise UserError(f"--samples is {options.samples}; it takes at least 1")
+    program = open_program(options)
+    if options.input is not None:
+        x = quantize_input(program, read_array(options.input))
+        source = f"{options.input} (sha256 {sha256(options.input.read_bytes())})"
+    else:
+        x = draw(program, options.samples, options.seed)
+        source = f"drawn over the input range, seed {options.seed}, corners included"
+    outcomes = run_all(program, x, executors=chosen)
+    certificate = certify(options.model, program, source, len(x), outcomes)
+    text = json.dumps(certificate, indent=2, ensure_ascii=False) + "\n"
+    if options.output is not None:
+        write_bytes(options.output, text.encode())
+    print(text if options.json else render(certificate), end="")
+    return 0 if certificate["verdict"] == "identical" else 1
+
+
+def _chosen(text: str | None) -> tuple[Executor, ...]:
+    from .executors import EXECUTORS
+
+    if text is None:
+        return EXECUTORS
+    known = {executor.name: executor for executor in EXECUTORS}
+    names = text.split(",")
+    for name in names:
+        if name not in known:
+            raise UserError(f"--executors: no executor {name!r}; there are {', '.join(known)}")
+    return tuple(e for e in EXECUTORS if e.name in names or e is EXECUTORS[0])
+
+
+def draw(program: Program, samples: int, seed: int) -> NDArray[Any]:
+    """Integers over a program's whole input range, (N, H, W, C); the first are its corners."""
+    import numpy as np
+
+    from n2uqc.passes.program import IntType
+
+    kind = program.types[program.input]
+    assert isinstance(kind, IntType)
+    rng = np.random.default_rng(seed)
+    x = rng.integers(kind.lo, kind.hi, (samples, *kind.shape), endpoint=True)
+    # Half the images span a small part of the range: real ones lie near zero.
+    x[samples // 2 :] //= 2 ** rng.integers(1, max(2, kind.bits), (samples - samples // 2, 1, 1, 1))
+    for k, corner in enumerate((kind.lo, kind.hi, 0)[: max(samples - 1, 0)]):
+        x[k] = corner
+    return x
+
+
+def certify(
+    model: Path, program: Program, source: str, samples: int, outcomes: list[Outcome]
+) -> dict[str, Any]:
+    """The certificate, as JSON values; the first outcome is the interpreter's."""
+    from n2uqc import __version__
+    from n2uqc.passes.program.store import to_bytes
+
+    reference = outcomes[0].output
+    assert reference is not None
+    rows: list[dict[str, Any]] = []
+    for outcome in outcomes:
+        row: dict[str, Any] = {"executor": outcome.executor.name}
+        if outcome.output is None:
+            row["not_run"] = outcome.missing
+        else:
+            row |= {"values": reference.size, "mismatches": _differences(outcome.output, reference),
+                    "seconds": round(outcome.seconds, 3)}
+        rows.append(row)
+    different = any(row.get("mismatches") for row in rows)
+    return {
+        "n2uqc": __version__,
+        "model": {"file": model.name, "sha256": sha256(model.read_bytes())},
+        "program": {"name": program.name, "sha256": sha256(to_bytes(program)),
+                    "operations": len(program.ops), "options": dict(program.metadata)},
+        "input": {"source": source, "samples": samples},
+        "executors": rows,
+        "verdict": "different" if different else "identical",
+    }
+
+
+def _differences(output: NDArray[Any], reference: NDArray[Any]) -> int:
+    if output.shape != reference.shape:
+        return reference.size
+    return int((output != reference).sum())
+
+
+def render(certificate: dict[str, Any]) -> str:
+    """The certificate for reading."""
+    lines = [
+        f"model    {certificate['model']['file']}  sha256 {certificate['model']['sha256']}",
+        f"program  {certificate['program']['operations']} operations  "
+        f"sha256 {certificate['program']['sha256']}",
+        f"input    {certificate['input']['samples']} samples, {certificate['input']['source']}",
+    ]
+    for row in certificate["executors"]:
+        result = (
+            f"not run: {row['not_run']}" if "not_run" in row
+            else f"{row['values']} values, {row['mismatches']} mismatches, {row['seconds']:.1f} s"
+        )
+        lines.append(f"{row['executor']:12} {result}")
+    return "\n".join([*lines, f"verdict  {certificate['verdict'].upper()}", ""])
