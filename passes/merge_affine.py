@@ -43,7 +43,6 @@ def hoist_bias(program: Program) -> Program:
     """
     readers = program.consumers()
     made = {op.output: op for op in program.ops}
-    rename: dict[str, str] = {}
     for op in program.ops:
         add = made.get(op.inputs[0]) if op.inputs else None
         if not (
@@ -55,10 +54,13 @@ def hoist_bias(program: Program) -> Program:
             branch = made.get(name)
             if isinstance(branch, Affine) and len(readers[name]) == 1:
                 offset = tuple(a + b for a, b in zip(branch.offset, op.offset, strict=True))
-                made[name] = replace(branch, offset=offset, origin=branch.origin + op.origin)
-                made[add.output] = replace(add, output=op.output)
+                moved = f"{op.output}.branch"  # a name keeps its meaning: this is another value
+                made[name] = replace(
+                    branch, output=moved, offset=offset, origin=branch.origin + op.origin
+                )
+                inputs = tuple(moved if i == name else i for i in add.inputs)
+                made[add.output] = replace(add, inputs=inputs, output=op.output)
                 del made[op.output]
-                rename[add.output] = op.output
                 break
     ops = tuple(made[op.output] for op in program.ops if op.output in made)
     return typed(live(replace(program, ops=ops)))

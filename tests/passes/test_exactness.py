@@ -1,0 +1,138 @@
+"""Promise 1: every folded code is the code of exact arithmetic, for every reachable integer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal, getcontext
+
+import numpy as np
+import onnx_ir as ir
+from hypothesis import given, settings
+
+from n2uqc.frontend import opset
+from n2uqc.passes import compile_graph
+from n2uqc.passes.program import Constant, Conv, Program, Thresholds
+from n2uqc.passes.prove import prove_tables
+
+from ..properties.networks import networks
+
+getcontext().prec = 60
+
+
+@settings(max_examples=40, deadline=None)
+@given(networks())
+def test_the_prover_accepts_every_table(case) -> None:
+    model, _ = case
+    program = compile_graph(model)
+    proofs = prove_tables(model, program)
+    assert len(proofs) == sum(isinstance(op, Thresholds) for op in program.ops) > 0
+    assert not [m for p in proofs for m in p.mismatches]
+
+
+@settings(max_examples=40, deadline=None)
+@given(networks())
+def test_the_prover_catches_a_table_that_is_off_by_one(case) -> None:
+    model, _ = case
+    program = compile_graph(model)
+    for op in program.ops:
+        if not isinstance(op, Thresholds):
+            continue
+        bounds = program.constants[op.bounds]
+        kind = program.types[op.inputs[0]]
+        inside = np.argwhere((bounds.values > kind.lo) & (bounds.values < kind.hi - 1))
+        if not len(inside):
+            continue
+        c, k = inside[0]
+        row = bounds.values[c]
+        moved = bounds.values.copy()
+        moved[c][row == row[k]] += 1  # all steps at that bound, so that the row stays sorted
+        signs = program.constants[op.signs].values[c]
+        if signs[row == row[k]].sum() == 0 or row[k] + 1 in row:
+            continue
+        if isinstance(maker := program.producer(op.inputs[0]), Conv):
+            x = program.types[maker.inputs[0]]
+            if maker.channel_ranges(x, program.constants)[1][c] <= row[k]:
+                continue  # padding of an unused step
+        wrong = replace(program, constants={
+            **program.constants, op.bounds: Constant.narrow(moved)})
+        users = [o for o in program.ops if isinstance(o, Thresholds) and o.bounds == op.bounds]
+        proofs = prove_tables(model, wrong)
+        assert {m.table for p in proofs for m in p.mismatches} == {o.output for o in users}
+        return
+
+
+def _decimal_step(link: ir.Node, c: int) -> Callable[[Decimal], Decimal]:
+    """One ONNX node on one channel, in 60 digits."""
+    p = [Decimal(float(opset.constant(i).ravel()[c])) for i in link.inputs[1:]]
+    if link.op_type == "BatchNormalization":
+        eps = Decimal(float(np.float32(link.attributes["epsilon"].as_float())))
+        slope = p[0] / (p[3] + eps).sqrt()
+        return lambda y: (y - p[2]) * slope + p[1]
+    if link.op_type == "Add":
+        return lambda y: y + p[0]
+    return lambda y: y * p[0] if y < 0 else y
+
+
+def decimal_codes(model: ir.Model, program: Program) -> int:
+    """An evaluation that shares no code with the passes: 60-digit decimals from ONNX parameters.
+
+    Walks forward from each quantized convolution whose result runs through one chain into a
+    quantizer; returns the number of values compared.
+    """
+    compared = 0
+    by_output = {op.output: op for op in program.ops}
+    for node in model.graph:
+        if node.op_type != "Conv" or not opset.is_op(node.inputs[1].producer(), "Weight"):
+            continue
+        chain, value = [], node.outputs[0]
+        while len(uses := list(value.consumers())) == 1 and uses[0].op_type in (
+            "BatchNormalization", "Add", "PRelu"
+        ) and opset.constant(uses[0].inputs[1]) is not None:
+            chain.append(uses[0])
+            value = uses[0].outputs[0]
+        if len(uses) != 1 or not opset.is_op(uses[0], "Threshold"):
+            continue
+        table = by_output[uses[0].outputs[0].name]
+        conv = by_output[f"{node.outputs[0].name}.acc"]
+        x = program.types[conv.inputs[0]]
+        weight = opset.read_weight(node.inputs[1].producer())
+        source = opset.read_threshold(node.inputs[0].producer())
+        quantizer = opset.read_threshold(uses[0])
+        lows, highs = conv.channel_ranges(x, program.constants)
+        for c in range(len(lows)):
+            values = np.arange(lows[c], highs[c] + 1)
+            batch = np.zeros((len(values), 1, 1, len(lows)), dtype=np.int64)
+            batch[:, 0, 0, c] = values
+            codes = table.execute([batch], program.constants)[:, 0, 0, c]
+            unit = (Decimal(float(weight.step[c])) / weight.divisor
+                    * Decimal(float(source.step)) / source.divisor)
+            steps = [_decimal_step(link, c) for link in chain]
+            for acc, code in zip(values.tolist(), codes.tolist(), strict=True):
+                y = unit * acc
+                for step in steps:
+                    y = step(y)
+                y *= Decimal(float(quantizer.input_scale))
+                gaps = [y - Decimal(float(t)) for t in quantizer.thresholds[0]]
+                if any(0 < abs(g) < Decimal("1e-45") for g in gaps):
+                    continue  # a tie or not: 60 digits cannot tell, the exact prover does
+                want = sum(g > 0 or (g == 0 and not quantizer.strict) for g in gaps)
+                assert code == want, (node.name, c, acc)
+                compared += 1
+    return compared
+
+
+def test_codes_equal_decimal_arithmetic_on_the_onnx_parameters() -> None:
+    compared = 0
+
+    @settings(max_examples=25, deadline=None)
+    @given(networks())
+    def check(case) -> None:
+        nonlocal compared
+        model, _ = case
+        compared += decimal_codes(model, compile_graph(model))
+
+    check()
+    assert compared > 1000
+
+
