@@ -1,0 +1,106 @@
+"""`n2uqc compile`: saved programs, looking inside the passes, refused requests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import n2uqc
+from n2uqc.passes import PIPELINE
+from n2uqc.passes.program import dump, load
+
+from .conftest import Command
+
+
+def test_a_saved_program_is_the_program(
+    command: Command, model: Path, program: n2uqc.Program, tmp_path: Path
+) -> None:
+    path = tmp_path / "net.n2uq"
+    result = command("compile", model, "--target", "program", "-o", path)
+    assert result.status == 0, result.err
+    assert str(path) in result.out
+    assert dump(load(path)) == dump(program)
+
+
+def test_saving_twice_gives_the_same_bytes(
+    command: Command, model: Path, tmp_path: Path
+) -> None:
+    for name in ("a.n2uq", "b.n2uq"):
+        assert command("compile", model, "-t", "program", "-o", tmp_path / name).status == 0
+    assert (tmp_path / "a.n2uq").read_bytes() == (tmp_path / "b.n2uq").read_bytes()
+
+
+def test_precision_options_reach_the_program(
+    command: Command, model: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "net.n2uq"
+    result = command(
+        "compile", model, "-t", "program", "-o", path, "--stem-bits", 12, "--head-bits", 9,
+        "--residual-bits", 20, "--input-range", "0,1",
+    )
+    assert result.status == 0, result.err
+    facts = load(path).metadata
+    assert (facts["stem_bits"], facts["head_bits"], facts["residual_bits"]) == ("12", "9", "20")
+    assert facts["input_range"] == "0.0,1.0"
+
+
+def test_calibration_data_set_the_input_range(
+    command: Command, model: Path, samples: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "net.n2uq"
+    result = command("compile", model, "-t", "program", "-o", path, "--calib", samples)
+    assert result.status == 0, result.err
+    assert load(path).metadata["input_range"] == "0.0,1.0"
+
+
+def test_print_after_and_timing(command: Command, model: Path, tmp_path: Path) -> None:
+    result = command(
+        "compile", model, "-t", "program", "-o", tmp_path / "net.n2uq",
+        "--print-after", "integer-layers", "--timing",
+    )
+    assert result.status == 0, result.err
+    assert result.out.count("# after ") == 1
+    assert "# after integer-layers" in result.out
+    assert "real_conv" in result.out
+    assert all(step.name in result.err for step in PIPELINE)
+
+
+def test_print_after_an_unknown_pass(command: Command, model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "net.n2uq"
+    result = command("compile", model, "-t", "program", "-o", path, "--print-after", "magic")
+    assert result.status == 2
+    assert "no such pass" in result.err
+    assert PIPELINE[0].name in result.err
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("option", [("--mcpu", "cortex-a72"), ("--mattr", "+neon")])
+def test_processor_options_do_not_apply_to_a_saved_program(
+    option: tuple[str, str], command: Command, model: Path, tmp_path: Path
+) -> None:
+    result = command("compile", model, "-t", "program", "-o", tmp_path / "p.n2uq", *option)
+    assert result.status == 2
+    assert "--mcpu" in result.err
+
+
+@pytest.mark.parametrize("target", ["aarch64", "host", "program"])
+def test_a_place_that_cannot_be_written(
+    target: str, command: Command, program_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    place = tmp_path / "file" / "out"
+    result = command("compile", program_file, "--target", target, "-o", place)
+    assert result.status == 2
+    assert "cannot write" in result.err
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_unknown_target_is_refused_by_name(
+    command: Command, program_file: Path, tmp_path: Path
+) -> None:
+    result = command("compile", program_file, "--target", "z80", "-o", tmp_path / "out")
+    assert result.status == 2
+    assert "z80" in result.err
+    assert "aarch64" in result.err
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,90 @@
+"""`n2uqc verify`: certificates of agreement, and a difference found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import n2uqc
+from n2uqc.commands import executors
+from n2uqc.commands.executors import Executor
+from n2uqc.commands.verify import draw
+from n2uqc.frontend.diagnostics import CompileError
+from n2uqc.passes.program import run
+
+from .conftest import Command
+
+
+def _with(monkeypatch: pytest.MonkeyPatch, build: Callable[..., Any]) -> None:
+    other = Executor("other", "another executor", build)
+    monkeypatch.setattr(executors, "EXECUTORS", (executors.EXECUTORS[0], other))
+
+
+def test_one_wrong_value_is_found(
+    command: Command, program_file: Path, program: n2uqc.Program, samples: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def off_by_one(program: n2uqc.Program, folder: Path) -> object:
+        def runner(x: np.ndarray) -> np.ndarray:
+            y = run(program, x)
+            y[-1, 0, 0, 3] += 1
+            return y
+
+        return runner
+
+    _with(monkeypatch, off_by_one)
+    report = tmp_path / "certificate.json"
+    result = command("verify", program_file, "--input", samples, "--output", report)
+    assert result.status == 1
+    assert "verdict  DIFFERENT" in result.out
+    [reference, other] = json.loads(report.read_text())["executors"]
+    assert (reference["mismatches"], other["mismatches"]) == (0, 1)
+
+
+def test_a_tool_that_is_missing_is_named_not_counted(
+    command: Command, program_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(program: n2uqc.Program, folder: Path) -> object:
+        raise CompileError("no emulator: apt install qemu-user")
+
+    _with(monkeypatch, missing)
+    result = command("verify", program_file)
+    assert result.status == 0
+    assert "not run: no emulator: apt install qemu-user" in result.out
+
+
+def test_the_certificate_names_model_and_program(
+    command: Command, model: Path, samples: Path
+) -> None:
+    result = command(
+        "verify", model, "--input", samples, "--executors", "interpreter", "--json"
+    )
+    assert result.status == 0, result.err
+    certificate = json.loads(result.out)
+    assert certificate["model"]["sha256"] == hashlib.sha256(model.read_bytes()).hexdigest()
+    assert certificate["verdict"] == "identical"
+    assert certificate["executors"][0]["values"] == 50
+
+
+def test_an_unknown_executor(command: Command, program_file: Path) -> None:
+    result = command("verify", program_file, "--executors", "abacus")
+    assert result.status == 2
+    assert "abacus" in result.err
+
+
+def test_drawn_images_reach_the_corners_and_repeat(program: n2uqc.Program) -> None:
+    x = draw(program, 16, seed=3)
+    kind = program.types[program.input]
+    assert x.shape == (16, 8, 8, 1)
+    assert (x[0] == kind.lo).all()
+    assert (x[1] == kind.hi).all()
+    assert x.min() == kind.lo
+    assert x.max() == kind.hi
+    np.testing.assert_array_equal(x, draw(program, 16, seed=3))
+    assert (x != draw(program, 16, seed=4)).any()
