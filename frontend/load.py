@@ -10,7 +10,7 @@ from .canonical import verify
 from .check import check_interface, to_graph
 from .cleanup import EXPAND, IDENTITY, fold_constants
 from .constants import Constants
-from .opset import DOMAIN, VERSION
+from .opset import DOMAIN, STANDARD_VERSION, VERSION
 from .read import Source, read_model
 from .recognise import PATTERNS, PATTERNS_BEFORE_FOLDING, Context
 from .shapes import bind_batch, release_batch
@@ -51,5 +51,6 @@ def load_graph(source: Source, progress: Progress | None = None) -> ir.Model:
     say("verifying")
     verify(context)
     release_batch(model, batch)
-    model.graph.opset_imports[DOMAIN] = VERSION
+    model.graph.opset_imports.clear()
+    model.graph.opset_imports.update({"": STANDARD_VERSION, DOMAIN: VERSION})
     return model

@@ -13,6 +13,9 @@ from onnx.defs import OpSchema
 
 DOMAIN = "n2uq"
 VERSION = 1
+STANDARD_VERSION = 18
+"""Opset of the standard domain in a canonical graph, whatever the file had: its operators, in
+canonical form, mean the same in every opset that is read, and have no training mode."""
 MAX_BITS = 8
 
 Array = npt.NDArray[Any]
