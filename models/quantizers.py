@@ -2,7 +2,7 @@
 
 Source: Liu, Cheng, Huang, Xing, Shen, "Nonuniform-to-Uniform Quantization: Towards Accurate
 Quantization via Generalized Straight-Through Estimation", CVPR 2022 (arXiv 2111.14826).
-Parameter names are those of the published checkpoints, so their state dicts load.
+Formulas cite its parts by subject. Parameter names are those of the published checkpoints.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ def _constant(value: float) -> nn.Parameter:
 
 
 class LTQ(nn.Module):
-    """Learnable-threshold activation quantizer with equidistant output levels (paper, section 3.2).
+    """Learnable-threshold activation quantizer with equidistant output levels.
 
     With n = 2**bits - 1 and lengths a⁺ = max(a, 1e-3) the thresholds are the middles of n adjacent
-    segments that begin at `start`:
+    segments that begin at `start` (paper, on the nonuniform-to-uniform quantizer):
 
         T_0 = start + a⁺_0 / 2,  T_i = T_{i-1} + (a⁺_{i-1} + a⁺_i) / 2
         y = scale2 * 2/n * #{i : scale1 * x > T_i}
 
-    Backward is the generalized straight-through estimator (paper, section 3.1): the derivative of
-    the continuous piecewise-linear function that rises by 2/n over each segment, which is the
-    expectation of the quantizer under stochastic thresholds. Inputs and the threshold parameters
-    receive it alike.
+    Backward is the paper's generalized straight-through estimator (G-STE): the derivative of the
+    continuous piecewise-linear function that rises by 2/n over each segment, the expectation of a
+    stochastic quantizer. The input and the threshold parameters receive it alike; outside the
+    segments, and for lengths held by the clamp, it is 0.
 
     Args:
         bits: 2 to 8; another value raises ValueError.
@@ -92,7 +92,7 @@ class QuantizedConv2d(nn.Conv2d):
     """Convolution without bias whose weights take 2**bits balanced levels per output channel.
 
     With n = 2**bits - 1, gamma = n / 2**(bits-1), s_c = gamma * mean|W_c| (the entropy-preserving
-    regularisation, paper, section 3.3) and w = clip(W_c / s_c, -clip/2, clip/2):
+    regularisation of the paper) and w = clip(W_c / s_c, -clip/2, clip/2):
 
         Wq_c = s_c * (round((w + clip/2) * n/clip) * clip/n - clip/2)      ties to even
 

@@ -70,7 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     data = _validation(digits(), options.seed) if options.validate else digits()
 
     began = time.monotonic()
-    network, twin = train(options, data, console)
+    try:
+        network, twin = train(options, data, console)
+    except KeyboardInterrupt:
+        console.print("stopped; nothing written", style="red")
+        return 130
     settings = {
         "command": shlex.join(["python", "-m", "n2uqc.models.train", *words]),
         "bits": network.bits,
@@ -81,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     try:
         record = write(network, twin, data.test, options.output, settings)
-    except (ExportDiffers, OSError) as error:
+    except (ExportDiffers, OSError, RuntimeError) as error:
         console.print(f"{options.output} not written: {error}", style="red", highlight=False)
         return 1
     console.print(
@@ -243,6 +247,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"--output {options.output}: the name must end in .onnx")
     if not options.output.parent.is_dir():
         parser.error(f"--output {options.output}: there is no directory {options.output.parent}")
+    if not os.access(options.output.parent, os.W_OK):
+        parser.error(f"--output {options.output}: {options.output.parent} cannot be written to")
     return options
 
 

@@ -50,15 +50,18 @@ class TestEach:
         onnx.checker.check_model(model, full_check=True)
         assert {node.domain for node in model.graph.node} == {""}
         assert model.producer_name == "pytorch" and not model.metadata_props
-        assert b"/work" not in shipped.path(name).read_bytes()
+        assert not any(node.doc_string for node in model.graph.node)  # would hold source paths
         (image,) = onnxruntime.InferenceSession(shipped.path(name)).get_inputs()
         assert image.shape == ["batch", 1, 8, 8]
 
 
-def test_float_accuracy_is_the_float_networks_own() -> None:
-    assert {shipped.record(name)["float_correct"] for name in NAMES} == {
-        shipped.record("digits_float")["correct"]
-    }
+def test_float_accuracy_is_that_of_the_float_network() -> None:
+    float_record = shipped.record("digits_float")
+    assert float_record["correct"] == float_record["float_correct"]
+    for name in NAMES:
+        record = shipped.record(name)
+        if record["epochs"] == float_record["epochs"]:  # the same float training came first
+            assert record["float_correct"] == float_record["correct"]
 
 
 def test_finding_shipped_networks_needs_no_torch() -> None:

@@ -77,6 +77,17 @@ def test_an_export_that_differs_is_not_written(
     assert "not written" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
+def test_an_interrupt_ends_without_traceback_or_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "fit", interrupted)
+    assert train.main(["--output", str(tmp_path / "a.onnx")]) == 130
+    assert "nothing written" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
