@@ -189,7 +189,7 @@ class FixedPoint:
     def narrowed(self, x: str, bits: int) -> str:
         """A tensor of at most ``bits`` bits: the input of an unquantized convolution."""
         kind = self.kind(x)
-        surplus = max(abs(kind.lo), abs(kind.hi)).bit_length() + 1 - bits
+        surplus = kind.bits + (not kind.signed) - bits
         if surplus <= 0:
             return x
         assert kind.scale is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 
@@ -9,9 +10,10 @@ import numpy as np
 
 from . import piecewise
 from .program.base import ConstRef, Op, Program
-from .program.ops import Conv, Thresholds
+from .program.ops import Thresholds
 from .program.ops.real import Affine, Quantize, RealClip, RealPRelu
-from .program.types import Constant, IntType, TensorType
+from .program.ranges import channel_ranges
+from .program.types import Constant, IntArray, IntType, TensorType
 from .rewrite import Constants, live
 
 ELEMENTWISE = (Affine, RealPRelu, RealClip)
@@ -28,21 +30,17 @@ def chain_of(program: Program, quantizer: Quantize) -> tuple[str, list[Op]]:
     return name, chain[::-1]
 
 
-def channel_functions(program: Program, base: str, chain: list[Op]) -> list[piecewise.Function]:
+def channel_functions(
+    program: Program, base: str, chain: list[Op], ranges: Mapping[str, tuple[IntArray, IntArray]]
+) -> list[piecewise.Function]:
     """For each channel, the chain's value as a function of the base's integer."""
     kind = program.types[base]
     assert isinstance(kind, IntType), f"%{base} is still real-valued"
-    maker = program.producer(base)
-    channels = kind.shape[2]
-    least, greatest = [kind.lo] * channels, [kind.hi] * channels
-    if isinstance(maker, Conv):
-        x = program.types[maker.inputs[0]]
-        assert isinstance(x, IntType)
-        least, greatest = (r.tolist() for r in maker.channel_ranges(x, program.constants))
+    least, greatest = (row.tolist() for row in ranges[base])
     scale = kind.scale or Fraction(1)
     return [
         _function(piecewise.identity(least[c], greatest[c], scale), chain, c)
-        for c in range(channels)
+        for c in range(kind.shape[2])
     ]
 
 
@@ -90,6 +88,7 @@ def integer_thresholds(program: Program) -> Program:
     pool = Constants(dict(program.constants))
     types: dict[str, TensorType] = dict(program.types)
     ops: list[Op] = []
+    ranges = channel_ranges(program)
     for op in program.ops:
         if not isinstance(op, Quantize):
             ops.append(op)
@@ -97,7 +96,7 @@ def integer_thresholds(program: Program) -> Program:
         base, chain = chain_of(program, op)
         kind = program.types[base]
         assert isinstance(kind, IntType)
-        functions = channel_functions(program, base, chain)
+        functions = channel_functions(program, base, chain, ranges)
         bounds, signs, start = table(functions, op, kind.hi)
         folded = Thresholds(
             output=op.output, inputs=(base,), bits=op.bits,

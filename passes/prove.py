@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from .from_graph import import_graph
 from .program.base import Op, Program
 from .program.exact import Surd
-from .program.ops import Conv, Thresholds
+from .program.ops import Thresholds
 from .program.ops.real import Affine, Quantize, RealClip, RealConv, RealMaxPool, RealPRelu
+from .program.ranges import channel_ranges
 from .program.types import IntType
 
 EXHAUSTIVE = 1 << 17  # most reachable values of a channel that are checked one by one
@@ -221,12 +222,13 @@ def prove_tables(
     """
     imported = import_graph(graph, program.name)
     quantizers = {op.output: op for op in imported.ops if isinstance(op, Quantize)}
+    ranges = channel_ranges(program)
     proofs = []
     for op in program.ops:
         if isinstance(op, Thresholds):
             if progress is not None:
                 progress(op.output)
-            proofs.append(_prove_table(imported, quantizers[op.output], program, op))
+            proofs.append(_prove_table(imported, quantizers[op.output], program, op, ranges))
     return proofs
 
 
@@ -241,20 +243,17 @@ def _code_scale(imported: Program, name: str) -> Fraction:
 
 
 def _prove_table(
-    imported: Program, quantizer: Quantize, program: Program, op: Thresholds
+    imported: Program, quantizer: Quantize, program: Program, op: Thresholds,
+    ranges: dict[str, tuple[Ints, Ints]],
 ) -> TableProof:
     base = op.inputs[0]
     chain, conv = _chain(imported, quantizer, base)
     kind = program.types[base]
     assert isinstance(kind, IntType)
     channels = kind.shape[2]
-    least, greatest = [kind.lo] * channels, [kind.hi] * channels
-    maker = program.producer(base)
+    least, greatest = (row.tolist() for row in ranges[base])
     slopes = [Surd.of(kind.scale or 1)] * channels
-    if conv is not None and isinstance(maker, Conv):
-        x = program.types[maker.inputs[0]]
-        assert isinstance(x, IntType)
-        least, greatest = (r.tolist() for r in maker.channel_ranges(x, program.constants))
+    if conv is not None:
         scale = _code_scale(imported, conv.inputs[0])
         slopes = [step * scale for step in conv.step]
     values = exhaustive = exact = ties = 0

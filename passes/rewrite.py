@@ -37,15 +37,19 @@ def typed(program: Program) -> Program:
 
 
 class Constants:
-    """Constants of a program in the making: equal arrays of one kind are stored once."""
+    """Constants of a program in the making: equal arrays of one role are stored once.
+
+    The role is the name's last part (``.bias``, ``.shift``), so that text stays readable.
+    """
 
     def __init__(self, existing: dict[str, Constant]) -> None:
         self.all = dict(existing)
-        self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._known: dict[tuple[str, str, tuple[int, ...], bytes], str] = {}
 
     def add(self, wish: str, constant: Constant) -> str:
         """The name under which the constant now stands."""
-        key = (constant.kind, constant.values.shape, constant.values.tobytes())
+        role = wish.rsplit(".", 1)[-1]
+        key = (role, constant.kind, constant.values.shape, constant.values.tobytes())
         if key not in self._known:
             name, count = wish, 1
             while name in self.all:

@@ -4,6 +4,7 @@ from .base import ConstRef, IllegalOp, Interface, MemoryPlan, Op, Program
 from .boundary import InputError, SaturationWarning, quantize_input, real_output
 from .interpreter import RangeError, run, run_real, steps, trace
 from .ops import Add, Clamp, Conv, Flatten, MaxPool, PRelu, Requantize, SumPool, Thresholds
+from .ranges import channel_ranges
 from .store import StoreError, load, save
 from .text import TextError, dump, parse
 from .types import Constant, IntType, RealType, TensorType
@@ -13,6 +14,6 @@ __all__ = [
     "Add", "Clamp", "ConstRef", "Constant", "Conv", "Flatten", "IllegalOp", "InputError",
     "IntType", "Interface", "MaxPool", "MemoryPlan", "Op", "PRelu", "Program", "RangeError",
     "RealType", "Requantize", "SaturationWarning", "StoreError", "SumPool", "TensorType",
-    "TextError", "Thresholds", "dump", "load", "parse", "quantize_input", "real_output", "run",
+    "TextError", "Thresholds", "channel_ranges", "dump", "load", "parse", "quantize_input", "real_output", "run",
     "run_real", "save", "steps", "trace", "verify",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NewType
 
-from .types import Constant, TensorType
+from .types import Constant, IntType, TensorType
 
 if TYPE_CHECKING:
     import numpy as np
@@ -136,6 +136,13 @@ class Program:
     plan: MemoryPlan | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        types = {
+            n: replace(t, rows=None) if isinstance(t, IntType) and t.rows is not None else t
+            for n, t in self.types.items()
+        }
+        object.__setattr__(self, "types", types)
 
     def producer(self, tensor: str) -> Op | None:
         """The operation that defines a tensor; None for the input."""

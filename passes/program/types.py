@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -41,6 +41,8 @@ class IntType:
             the scale differs by channel (accumulators of per-channel quantized weights).
         error: proven bound on |real value in the trained network - scale * integer| given equal
             codes at the preceding quantizers, in real units; 0 is exact.
+        rows: while types are inferred, the proven range of each channel; a Program drops it
+            (``ranges.channel_ranges`` derives it again).
     """
 
     shape: Shape
@@ -50,6 +52,7 @@ class IntType:
     hi: int
     scale: Fraction | None = None
     error: Fraction = Fraction(0)
+    rows: tuple[IntArray, IntArray] | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def ranged(
@@ -58,6 +61,20 @@ class IntType:
     ) -> IntType:
         """The type of the narrowest width for a range."""
         return cls(shape, *width_of(lo, hi), lo, hi, scale, error)
+
+    @classmethod
+    def of_rows(cls, shape: Shape, lo: IntArray, hi: IntArray) -> IntType:
+        """The narrowest type for ranges of channels, int64 (C,) each."""
+        kind = cls.ranged(shape, int(lo.min()), int(hi.max()))
+        return replace(kind, rows=(lo, hi))
+
+    @property
+    def channel_rows(self) -> tuple[IntArray, IntArray]:
+        """Least and greatest value of each channel, int64 (C,) each."""
+        if self.rows is not None:
+            return self.rows
+        channels = self.shape[2]
+        return np.full(channels, self.lo, np.int64), np.full(channels, self.hi, np.int64)
 
     @property
     def size(self) -> int:

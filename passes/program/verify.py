@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .base import IllegalOp, Program
 from .types import IntType, RealType, limits_of
 
@@ -17,6 +19,7 @@ def verify(program: Program, *, lowered: bool = True) -> None:
         IllegalOp: naming the operation, tensor or constant and the broken rule.
     """
     defined = {program.input}
+    known = {program.input: program.types[program.input]}
     used: set[str] = set()
     for op in program.ops:
         for name in op.inputs:
@@ -27,7 +30,7 @@ def verify(program: Program, *, lowered: bool = True) -> None:
             op.require(name in program.constants, f"constant @{name} is missing")
             used.add(name)
         op.require(not (lowered and op.real), "a real-valued operation is left after lowering")
-        inferred, declared = op.infer(program.types, program.constants), program.types[op.output]
+        inferred, declared = op.infer(known, program.constants), program.types[op.output]
         op.require(
             inferred.shape == declared.shape, f"shape {inferred.shape}, declared {declared.shape}"
         )
@@ -37,6 +40,9 @@ def verify(program: Program, *, lowered: bool = True) -> None:
                 declared.lo <= inferred.lo and inferred.hi <= declared.hi,
                 f"reaches [{inferred.lo}, {inferred.hi}], declared [{declared.lo}, {declared.hi}]",
             )
+            known[op.output] = replace(declared, rows=inferred.rows)
+        else:
+            known[op.output] = declared
         defined.add(op.output)
     if program.output not in defined:
         raise IllegalOp(f"the output %{program.output} is never defined")

@@ -29,7 +29,8 @@ class Add(Op):
         self.require(a.shape == b.shape, f"shapes {a.shape} and {b.shape} differ")
         self.require(a.scale == b.scale, f"scales {a.scale} and {b.scale} differ")
         self.require(fits_int64(a.lo + b.lo, a.hi + b.hi), "the sum needs more than 64 bits")
-        return IntType.ranged(a.shape, a.lo + b.lo, a.hi + b.hi)
+        (a_lo, a_hi), (b_lo, b_hi) = a.channel_rows, b.channel_rows
+        return IntType.of_rows(a.shape, a_lo + b_lo, a_hi + b_hi)
 
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
         return inputs[0] + inputs[1]

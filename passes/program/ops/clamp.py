@@ -27,8 +27,8 @@ class Clamp(Op):
         self.require(isinstance(x, IntType), "input is not an integer tensor")
         assert isinstance(x, IntType)
         self.require(self.lo <= self.hi, "empty range")
-        low, high = (min(max(v, self.lo), self.hi) for v in (x.lo, x.hi))
-        return IntType.ranged(x.shape, low, high)
+        low, high = (np.clip(row, self.lo, self.hi) for row in x.channel_rows)
+        return IntType.of_rows(x.shape, low, high)
 
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
         return np.clip(inputs[0], self.lo, self.hi)

@@ -41,16 +41,21 @@ class Conv(Op):
         The worst case over independent inputs in ``[x.lo, x.hi]`` (FINN-R, TRETS 2018): every
         product takes the end of its own sign.
         """
-        weight = consts[self.weight].values.reshape(consts[self.weight].values.shape[0], -1)
-        lo, hi = x.lo, x.hi
+        weight = consts[self.weight].values
+        per_group, depth = len(weight) // self.groups, weight.shape[3]
+        lo, hi = x.channel_rows
         if any(self.pads):
-            lo, hi = min(lo, self.pad_value), max(hi, self.pad_value)
-        positive = np.maximum(weight, 0).astype(object).sum(axis=1)
-        negative = np.minimum(weight, 0).astype(object).sum(axis=1)
-        least, greatest = positive * lo + negative * hi, positive * hi + negative * lo
+            lo, hi = np.minimum(lo, self.pad_value), np.maximum(hi, self.pad_value)
+        if self.partial_bound(x, consts) >= 2**62:  # beyond int64: Python integers, then a check
+            weight, lo, hi = weight.astype(object), lo.astype(object), hi.astype(object)
+        positive = np.maximum(weight, 0).sum(axis=(1, 2))
+        negative = np.minimum(weight, 0).sum(axis=(1, 2))
+        part = (np.arange(len(weight)) // per_group * depth)[:, None] + np.arange(depth)
+        least = (positive * lo[part] + negative * hi[part]).sum(axis=1)
+        greatest = (positive * hi[part] + negative * lo[part]).sum(axis=1)
         self.require(
-            fits_int64(*least, *greatest), "the accumulator needs more than 64 bits; lower the "
-            "widths of weights or input",
+            fits_int64(min(least), max(greatest)), "the accumulator needs more than 64 bits; "
+            "lower the widths of weights or input",
         )
         return least.astype(np.int64), greatest.astype(np.int64)
 
@@ -59,6 +64,8 @@ class Conv(Op):
         weight = consts[self.weight].values
         most = max(abs(x.lo), abs(x.hi), abs(self.pad_value))
         rows = np.abs(weight).reshape(weight.shape[0], -1)
+        if float(rows.astype(np.float64).sum(axis=1).max()) < 2.0**62:
+            return int(rows.sum(axis=1).max()) * most
         return int(rows.astype(object).sum(axis=1).max()) * most
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
@@ -75,7 +82,7 @@ class Conv(Op):
         size = output_size((height, width), (kh, kw), self.stride, self.pads, self.dilation)
         self.require(min(size) > 0, f"the window does not fit a map of {height}x{width}")
         least, greatest = self.channel_ranges(x, consts)
-        return IntType.ranged((*size, out), int(least.min()), int(greatest.max()))
+        return IntType.of_rows((*size, out), least, greatest)
 
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
         weight = consts[self.weight].values

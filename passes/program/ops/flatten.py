@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..base import Op
@@ -25,7 +26,8 @@ class Flatten(Op):
         x = types[self.inputs[0]]
         self.require(isinstance(x, IntType), "input is not an integer tensor")
         assert isinstance(x, IntType)
-        return IntType.ranged((1, 1, x.size), x.lo, x.hi)
+        lo, hi = (np.tile(row, x.shape[0] * x.shape[1]) for row in x.channel_rows)
+        return IntType.of_rows((1, 1, x.size), lo, hi)
 
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
         return inputs[0].reshape(len(inputs[0]), 1, 1, -1)

@@ -44,7 +44,7 @@ class MaxPool(_Pool):
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
         x, shape = self._shape(types)
-        return IntType.ranged(shape, x.lo, x.hi)
+        return IntType.of_rows(shape, *x.channel_rows)
 
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
         least = np.iinfo(np.int64).min
@@ -61,11 +61,11 @@ class SumPool(_Pool):
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
         x, shape = self._shape(types)
         count = self.kernel[0] * self.kernel[1]
-        lo, hi = x.lo * count, x.hi * count
+        self.require(fits_int64(x.lo * count, x.hi * count), "the sum needs more than 64 bits")
+        lo, hi = (row * count for row in x.channel_rows)
         if any(self.pads):
-            lo, hi = min(lo, 0), max(hi, 0)
-        self.require(fits_int64(lo, hi), "the sum needs more than 64 bits")
-        return IntType.ranged(shape, lo, hi)
+            lo, hi = np.minimum(lo, 0), np.maximum(hi, 0)
+        return IntType.of_rows(shape, lo, hi)
 
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
         view = windows(inputs[0], self.kernel, self.stride, self.pads, (1, 1), 0)

@@ -45,20 +45,24 @@ class PRelu(Op):
         self.require(self.lo <= self.hi, "empty saturation range")
         self.require(0 <= self.shift <= 31, "shift leaves 0..31")
         self.require(bool((np.abs(slope) < 2**31).all()), "a multiplier needs more than 32 bits")
-        reached: list[int] = []
+        ends = zip(*(r.tolist() for r in (*x.channel_rows, slope, bias)), strict=True)
+        found = [self._channel(*channel) for channel in ends]
+        low, high = (np.array([f[k] for f in found], dtype=np.int64) for k in (0, 1))
+        return IntType.of_rows(x.shape, low, high)
+
+    def _channel(self, lo: int, hi: int, m: int, b: int) -> tuple[int, int]:
+        """Range of one channel's results, in Python integers."""
         half = (1 << self.shift) >> 1
-        for m, b in zip(slope.tolist(), bias.tolist(), strict=True):
-            ends = [x.hi, max(x.lo, 0)] if x.hi >= 0 else []
-            if x.lo < 0:
-                below = [x.lo, min(x.hi, -1)]
-                self.require(
-                    all(fits_int64(abs(v * m) + half + 1, abs(v * m) + abs(b)) for v in below),
-                    "the intermediate needs more than 64 bits",
-                )
-                ends += [round_shift_exact(v * m, self.shift) for v in below]
-            reached += [e + b for e in ends]
-        low, high = (min(max(v, self.lo), self.hi) for v in (min(reached), max(reached)))
-        return IntType.ranged(x.shape, low, high)
+        reached = [hi, max(lo, 0)] if hi >= 0 else []
+        if lo < 0:
+            below = [lo, min(hi, -1)]
+            self.require(
+                all(fits_int64(abs(v * m) + half + 1, abs(v * m) + abs(b)) for v in below),
+                "the intermediate needs more than 64 bits",
+            )
+            reached += [round_shift_exact(v * m, self.shift) for v in below]
+        low, high = min(reached) + b, max(reached) + b
+        return min(max(low, self.lo), self.hi), min(max(high, self.lo), self.hi)
 
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
         x = inputs[0]

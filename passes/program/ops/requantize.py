@@ -49,18 +49,20 @@ class Requantize(Op):
             bool((np.abs(rows[0]) < 2**31).all()), "a multiplier needs more than 32 bits"
         )
         self.require(bool(((rows[2] >= 0) & (rows[2] <= 62)).all()), "a shift leaves 0..62")
-        lows, highs = [], []
-        for m, b, s in zip(*(r.tolist() for r in rows), strict=True):
-            ends = sorted((x.lo * m + b, x.hi * m + b))
-            half = (1 << s) >> 1
-            self.require(
-                fits_int64(ends[0] - half - 1, ends[1] + half), "the intermediate needs more than "
-                "64 bits",
-            )
-            lows.append(round_shift_exact(ends[0], s))
-            highs.append(round_shift_exact(ends[1], s))
-        low, high = (min(max(v, self.lo), self.hi) for v in (min(lows), max(highs)))
-        return IntType.ranged(x.shape, low, high)
+        ends = zip(*(r.tolist() for r in (*x.channel_rows, *rows)), strict=True)
+        found = [self._channel(*channel) for channel in ends]
+        low, high = (np.array([f[k] for f in found], dtype=np.int64) for k in (0, 1))
+        return IntType.of_rows(x.shape, low, high)
+
+    def _channel(self, lo: int, hi: int, m: int, b: int, s: int) -> tuple[int, int]:
+        """Range of one channel's results, in Python integers."""
+        low, high = sorted((lo * m + b, hi * m + b))
+        half = (1 << s) >> 1
+        self.require(
+            fits_int64(low - half - 1, high + half), "the intermediate needs more than 64 bits"
+        )
+        low, high = round_shift_exact(low, s), round_shift_exact(high, s)
+        return min(max(low, self.lo), self.hi), min(max(high, self.lo), self.hi)
 
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
         product = inputs[0] * consts[self.multiplier].values + consts[self.bias].values

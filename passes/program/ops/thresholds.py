@@ -49,12 +49,14 @@ class Thresholds(Op):
         )
         self.require(bool((np.diff(bounds, axis=1) >= 0).all()), "thresholds out of order")
         self.require(bool((np.abs(signs) == 1).all()), "signs other than +1 and -1")
-        # Steps at equal bounds fire together; only the sums between distinct bounds are reached.
+        lo, hi = x.channel_rows
         sums = base[:, None] + np.cumsum(signs, axis=1)
+        # A sum is reached if its step can fire and the next one need not: steps at one bound
+        # fire together, so only the last of them counts.
         last = np.append(np.diff(bounds, axis=1) > 0, np.ones((len(base), 1), bool), axis=1)
-        fires = last & (bounds < x.hi)
-        starts = np.append(bounds[:, :1] >= x.lo, np.zeros((len(base), 0), bool), axis=1)
-        reached = np.concatenate([sums[fires], base[starts[:, 0]] if bounds.shape[1] else base])
+        fires = last & (bounds < hi[:, None])
+        starts = bounds[:, 0] >= lo
+        reached = np.concatenate([sums[fires], base[starts]])
         top = (1 << self.bits) - 1
         low = int(reached.min()) if reached.size else 0
         high = int(reached.max()) if reached.size else 0
