@@ -53,7 +53,8 @@ def verify(context: Context) -> None:
 def _unsupported(node: ir.Node) -> Problem:
     if node.domain != "":
         found = f"operator of the domain '{node.domain}'"
-        return Problem(str(node.name), node.op_type, found, SUPPORTED, "export without custom operators")
+        mend = "export without custom operators"
+        return Problem(str(node.name), node.op_type, found, SUPPORTED, mend)
     return Problem(
         str(node.name), node.op_type, "unsupported operator", SUPPORTED, _MEND.get(node.op_type, "")
     )

@@ -62,7 +62,7 @@ def _check_opset(proto: onnx.ModelProto) -> None:
 
 
 def _normalise_domain(model: ir.Model) -> None:
-    """"ai.onnx" is the long name of the standard domain ""."""
+    """ "ai.onnx" is the long name of the standard domain ""."""
     if "ai.onnx" in model.graph.opset_imports:
         model.graph.opset_imports[""] = model.graph.opset_imports.pop("ai.onnx")
     for node in model.graph:
@@ -88,9 +88,8 @@ def _check_values(graph: ir.Graph) -> None:
                 and value not in inputs
                 and not value.is_initializer()
             ):
-                problems.append(
-                    Problem(node.name, node.op_type, f"reads '{value.name}', which nothing computes")
-                )
+                found = f"reads '{value.name}', which nothing computes"
+                problems.append(Problem(node.name, node.op_type, found))
     for value in (*graph.inputs, *graph.initializers.values()):
         if produced[str(value.name)]:
             problems.append(Problem("", "", f"'{value.name}' is a node's output and an input"))
@@ -191,7 +190,7 @@ def _check_image(value: ir.Value) -> list[Problem]:
 
 
 def _text(shape: ir.Shape) -> str:
-    return "[" + ",".join(str(d.value or "?") if not isinstance(d, int) else str(d) for d in shape) + "]"
+    return f"[{','.join(str(d) if isinstance(d, int) else d.value or '?' for d in shape)}]"
 
 
 def _check_finite(graph: ir.Graph) -> list[Problem]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from .recognise.base import Context, Pattern, Refused, UnknownShape, producer, shape_of
+from .recognise.base import Context, Pattern, Refused, UnknownShape, shape_of
 
 _BROADCASTING = frozenset(
     "Add Sub Mul Div PRelu Where Greater GreaterOrEqual Less LessOrEqual Min Max Sum".split()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -90,9 +91,8 @@ class Constants:
         """The one element of a constant of size 1, None for anything else."""
         if value is None or not self.known(value):
             return None
-        if value.shape is not None and value.shape.is_static():
-            if int(np.prod(value.shape.numpy(), dtype=np.int64)) != 1:
-                return None  # do not compute a whole weight tensor to learn that it is one
+        if value.shape is not None and value.shape.is_static() and prod(static(value.shape)) != 1:
+            return None  # do not compute a whole weight tensor to learn that it is one
         array = self.array(value)
         return array.reshape(-1)[0] if array is not None and array.size == 1 else None
 
@@ -171,22 +171,29 @@ class Constants:
         try:
             with np.errstate(all="ignore"):  # a 0/0 is found later, as a NaN, with its node
                 runner = ReferenceEvaluator(graph, opsets=self._opsets)
-                return runner.run([], feed, intermediate=True)  # type: ignore[no-any-return]
+                results = runner.run([], feed, intermediate=True)
         except Exception as error:  # the operators of onnx.reference raise anything
             last = cone[-1]
             raise CompileError(
                 Problem(str(last.name), last.op_type, f"constant arithmetic fails: {error}")
             ) from error
+        assert isinstance(results, dict)
+        return results
 
     def _shape(self, node: ir.Node, batch: int) -> Array:
         shape = node.inputs[0].shape  # type: ignore[union-attr]
         assert shape is not None
-        dims = [int(d) for d in shape]  # type: ignore[call-overload]
+        dims = list(static(shape))
         if batch and self._batch is not None and dims and not self.known(node.inputs[0]):
             dims[0] = self._batch[batch]
         start = node.attributes.get_int("start", 0)
         end = node.attributes.get_int("end", None)
         return np.array(dims[start:end], np.int64)
+
+
+def static(shape: ir.Shape) -> tuple[int, ...]:
+    """The sizes of a shape that is known to be static."""
+    return tuple(d for d in shape if isinstance(d, int))
 
 
 def _has_static_shape(node: ir.Node) -> bool:
@@ -213,9 +220,9 @@ def _check_size(node: ir.Node) -> None:
     for output in node.outputs:
         shape = output.shape
         if shape is not None and shape.is_static():
-            elements = 1
-            for d in shape:
-                elements *= int(d)  # type: ignore[call-overload]
+            elements = prod(static(shape))
             if elements > LARGEST:
                 found = f"a constant of {elements} elements"
-                raise CompileError(Problem(str(node.name), node.op_type, found, f"{LARGEST}"))
+                raise CompileError(
+                    Problem(str(node.name), node.op_type, found, f"at most {LARGEST}")
+                )

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
-from onnx import AttributeProto
 from onnx.defs import OpSchema
 
 DOMAIN = "n2uq"
@@ -20,11 +19,9 @@ MAX_BITS = 8
 
 Array = npt.NDArray[Any]
 
-_INT = AttributeProto.INT
-
 
 def _attribute(name: str, doc: str) -> OpSchema.Attribute:
-    return OpSchema.Attribute(name, OpSchema.AttrType(_INT), doc, required=True)
+    return OpSchema.Attribute(name, OpSchema.AttrType.INT, doc, required=True)
 
 
 SCHEMAS: tuple[OpSchema, ...] = (

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError, EncodeError
 from onnx.checker import ValidationError
 from onnx.external_data_helper import (
     ExternalDataInfo,
@@ -61,14 +60,12 @@ def _parse(content: bytes, label: str) -> onnx.ModelProto:
     model = onnx.ModelProto()
     try:
         model.ParseFromString(content)
-    except (DecodeError, EncodeError, RuntimeError) as error:
-        raise CompileError(
-            Problem(label, "", "not an ONNX model, or cut off in the middle", mend="export it again")
-        ) from error
+    except Exception as error:  # protobuf's implementations raise different types
+        found = "not an ONNX model, or cut off in the middle"
+        raise CompileError(Problem(label, "", found, mend="export it again")) from error
     if not model.graph.node or not model.opset_import:
-        raise CompileError(
-            Problem(label, "", "holds no ONNX graph (no nodes or no opset)", mend="export it again")
-        )
+        found = "holds no ONNX graph (no nodes or no opset)"
+        raise CompileError(Problem(label, "", found, mend="export it again"))
     return model
 
 

@@ -1,4 +1,4 @@
-"""Float meaning of the canonical graph: the `n2uq` operators for `onnx.reference`, run in float64."""
+"""Float meaning of the canonical graph: `n2uq` operators for `onnx.reference`, run in float64."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Array = npt.NDArray[Any]
 _SCHEMA: dict[str, OpSchema] = {schema.name: schema for schema in SCHEMAS}
 
 
-class Threshold(OpRun):  # type: ignore[misc]
+class Threshold(OpRun):
     """Y = step/divisor * sum_k [input_scale*X > thresholds[k]]."""
 
     op_domain = DOMAIN
     op_schema = _SCHEMA["Threshold"]
 
-    def _run(  # noqa: PLR0913 - the operator's inputs and attributes
+    def _run(
         self,
         x: Array,
         thresholds: Array,
@@ -48,7 +48,7 @@ class Threshold(OpRun):  # type: ignore[misc]
         return ((code * (step / divisor)).astype(x.dtype),)
 
 
-class Weight(OpRun):  # type: ignore[misc]
+class Weight(OpRun):
     """W[o] = codes[o] * step[o]/divisor."""
 
     op_domain = DOMAIN

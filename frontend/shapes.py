@@ -49,8 +49,6 @@ def bind_batch(model: ir.Model) -> Batch:
 
 def _infer_rest(model: ir.Model, batch: Batch) -> None:
     """Node by node where inference needs computed constants, as for Expand to a computed shape."""
-    if all(out.shape is not None and out.shape.is_static() for n in model.graph for out in n.outputs):
-        return
     constants = Constants(model, batch.sizes)
     for node in model.graph:
         if node.domain != "" or all(

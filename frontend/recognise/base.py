@@ -11,9 +11,8 @@ import numpy.typing as npt
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from ..constants import Constants
-from ..diagnostics import CompileError, Problem
-from ..opset import initializer
+from ..constants import Constants, static
+from ..diagnostics import Problem
 
 Array = npt.NDArray[Any]
 
@@ -151,15 +150,6 @@ class Context:
             output.dtype = ir.DataType.FLOAT
         return output
 
-    def set_constant(self, node: ir.Node, index: int, array: Array) -> None:
-        """Makes `array` the node's input, as a parameter of its own unless it is that already."""
-        old = node.inputs[index]
-        if old is not None and old.is_initializer() and old.const_value is not None:
-            if old.const_value.shape == array.shape:
-                return
-        name = str(old.name) if old is not None else f"{node.name}.{index}"
-        node.replace_input_with(index, initializer(self.graph, name, array))
-
     def note(self, node: ir.Node, text: str) -> None:
         """Remembers with the node why it stays what it is."""
         node.metadata_props[NOTE] = text
@@ -173,7 +163,7 @@ def shape_of(value: ir.Value | None) -> tuple[int, ...]:
     """
     if value is None or value.shape is None or not value.shape.is_static():
         raise UnknownShape(value)
-    return tuple(int(d) for d in value.shape)  # type: ignore[call-overload]
+    return static(value.shape)
 
 
 def only_reader(value: ir.Value) -> ir.Node | None:
@@ -215,9 +205,3 @@ def channel_values(array: Array, shape: tuple[int, ...]) -> Array | None:
         return None
     first = full[(slice(0, 1), slice(None)) + (slice(0, 1),) * (len(shape) - 2)]
     return first.reshape(-1) if np.array_equal(full, np.broadcast_to(first, full.shape)) else None
-
-
-def refuse_all(context: Context) -> None:
-    """Raises everything refused so far as one error."""
-    if problems := context.problems():
-        raise CompileError(problems)

@@ -41,7 +41,7 @@ def _normalise(node: ir.Node, context: Context) -> None:
         raise Refused("division by 0", "a divisor other than 0")
     name = str(node.inputs[position].name)  # type: ignore[union-attr]
     if position == 0 and node.op_type == "Sub":  # c - x = x·(-1) + c, exactly
-        minus = initializer(context.graph, f"{node.name}.minus_one", np.float32(-1))
+        minus = initializer(context.graph, f"{node.name}.minus_one", np.array(-1, np.float32))
         negated = ir.node("Mul", [data, minus], name=str(node.name))
         negated.outputs[0].shape = data.shape
         negated.outputs[0].name = f"{node.outputs[0].name}.negated"
@@ -62,6 +62,4 @@ def _check_pair(node: ir.Node) -> None:
         raise Refused(f"tensors of shapes {left} and {right}", "two tensors of one shape")
 
 
-CONSTANT_OPERAND = Pattern(
-    "constant operand", frozenset({"Add", "Sub", "Mul", "Div"}), _normalise
-)
+CONSTANT_OPERAND = Pattern("constant operand", frozenset({"Add", "Sub", "Mul", "Div"}), _normalise)

@@ -32,6 +32,9 @@ def _flatten(node: ir.Node, context: Context) -> None:
             "a batch size read from the input, or -1",
             "flatten with torch.flatten(x, 1)",
         )
+    if node.op_type == "Flatten":
+        node.attributes.add(ir.AttrInt64("axis", 1))
+        return
     flatten = ir.node("Flatten", [data], {"axis": 1}, name=str(node.name))
     context.replace(node.outputs[0], context.insert(node, flatten))
 
@@ -91,7 +94,7 @@ def _gemm(node: ir.Node, context: Context) -> None:
     if get.get_int("transA", 0):
         raise Refused("transA=1", "transA=0")
     if get.get_float("alpha", 1.0) != 1 or get.get_float("beta", 1.0) != 1:
-        raise Refused("alpha or beta other than 1", "alpha = beta = 1", "fold them into the weights")
+        raise Refused("alpha or beta other than 1", "1", "fold them into the weights")
     array = constant(node.inputs[1])
     if array is None or array.ndim != 2:
         raise Refused("computed weights", "constant weights")
@@ -101,10 +104,12 @@ def _gemm(node: ir.Node, context: Context) -> None:
         node.replace_input_with(1, initializer(context.graph, name, array))
     if len(node.inputs) > 2 and node.inputs[2] is not None:
         bias = constant(node.inputs[2])
-        if bias is None or bias.size not in (1, len(array)) or bias.shape[-1:] not in (
-            (), (1,), (len(array),)
-        ):  # fmt: skip
-            raise Refused("a bias that is computed or differs between images", "one value an output")
+        if (
+            bias is None
+            or bias.size != (bias.shape or (1,))[-1]
+            or bias.size not in (1, len(array))
+        ):
+            raise Refused("a bias that is computed or differs by image", "one value an output")
         if bias.shape != (len(array),):
             full = np.ascontiguousarray(np.broadcast_to(bias.reshape(-1), len(array)))
             name = str(node.inputs[2].name)

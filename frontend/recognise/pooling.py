@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import onnx_ir as ir
 
 from .base import Context, Pattern, Refused, shape_of
@@ -26,9 +25,7 @@ def _pool(node: ir.Node, context: Context) -> None:
     extra = window.overhang(data, result)
     if any(extra):
         if average:
-            raise Refused(
-                "ceil_mode=1 with windows that reach over the edge", "ceil_mode=0", "set ceil_mode=0"
-            )
+            raise Refused("ceil_mode=1 with windows that reach over the edge", "ceil_mode=0")
         window = window.padded(extra)  # a maximum never comes from the padding
     if average and window.kernel == data[2:] and not any(window.pads):
         pool = ir.node("GlobalAveragePool", [node.inputs[0]], name=str(node.name))

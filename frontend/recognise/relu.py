@@ -13,14 +13,15 @@ _CLIP_INPUTS = 3
 
 def _clip(node: ir.Node, context: Context) -> None:
     """Clip with constant bounds; without an upper bound and from 0 it is a Relu."""
-    bounds: list[np.generic | None] = [None, None]
+    bounds: list[float | None] = [None, None]
     for index in range(1, min(len(node.inputs), _CLIP_INPUTS)):
         value = node.inputs[index]
         if value is None:
             continue
-        bound = context.constants.scalar(value)
-        if bound is None:
+        scalar = context.constants.scalar(value)
+        if scalar is None:
             raise Refused("a computed bound", "constant bounds")
+        bound = float(scalar)
         if np.isnan(bound):
             raise Refused("a bound that is not a number", "constant bounds")
         bounds[index - 1] = bound if np.isfinite(bound) else None
@@ -45,7 +46,9 @@ def _clip(node: ir.Node, context: Context) -> None:
             node.replace_input_with(index, None)
         elif old is None or old.const_value is None or old.const_value.shape != ():
             name = f"{node.name}.{'min' if index == 1 else 'max'}"
-            node.replace_input_with(index, initializer(context.graph, name, np.array(bound)))
+            node.replace_input_with(
+                index, initializer(context.graph, name, np.array(bound, np.float32))
+            )
     if high is None:
         node.resize_inputs(_CLIP_INPUTS - 1)
 

@@ -156,15 +156,14 @@ def _term(node: ir.Node, context: Context) -> tuple[_Rung, np.generic] | None:
         rung = _rung(node, context)
         weight = scalar(rung.high) if rung is not None else None
         return (rung, weight) if rung and weight is not None and scalar(rung.low) == 0 else None
-    weight, around = np.float32(1), (node,)
+    weight: np.generic | None = np.float32(1)
+    around: tuple[ir.Node, ...] = (node,)
     if node.op_type == "Mul":
-        found = [
-            (cast, scalar(c)) for x, c in operands(node) if (cast := producer(x, "Cast")) is not None
-        ]
-        if not found or found[0][1] is None:
+        factors = [(producer(x, "Cast"), scalar(c)) for x, c in operands(node)]
+        cast, factor = next((f for f in factors if f[0] is not None), (None, None))
+        if cast is None or factor is None:
             return None
-        around = (node, found[0][0])
-        weight = found[0][1]
+        around, weight = (node, cast), factor
     compared = _comparison(around[-1].inputs[0], context) if around[-1].op_type == "Cast" else None
     if compared is None or compared[2] not in ("Greater", "GreaterOrEqual"):
         return None

@@ -80,7 +80,7 @@ def recover(weights: Array) -> Weight | str:
                 break
         else:
             residue = min(fit.residue for fit in fits)
-            return f"output channel {index} is {residue:.2g} of a step off every grid of 1 to 4 bits"
+            return f"output channel {index} is {residue:.2g} steps off every grid of 1 to 4 bits"
         channels.append(fits[-1])
     steps = np.array([_exact_step(c, row) for c, row in zip(channels, flat, strict=True)])
     codes = np.stack([c.codes for c in channels]).reshape(weights.shape)
@@ -94,7 +94,7 @@ def recover(weights: Array) -> Weight | str:
 
 
 def _coincidence(channels: int, weights: int) -> float:
-    """Chance that random weights all fall within NOISE of some grid: 8 grids, largest weight free."""
+    """Chance that random weights all lie within NOISE of one of 8 grids, the largest weight free."""
     return float(min(1.0, 8 * NOISE ** (weights - 1)) ** channels)
 
 

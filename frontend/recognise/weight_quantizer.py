@@ -50,9 +50,7 @@ def _match(rounding: ir.Node, context: Context) -> _Match | None:
     per_unit, half = scalar(division.inputs[1]), scalar(difference.inputs[1])
     if per_unit is None or half is None:
         return None
-    shifted = [
-        (producer(a, "Add"), scalar(m)) for a, m in operands(before) if producer(a, "Add")
-    ]
+    shifted = [(producer(a, "Add"), scalar(m)) for a, m in operands(before) if producer(a, "Add")]
     if not any(
         m == per_unit and any(scalar(h) == half for _, h in operands(inner))
         for inner, m in shifted
@@ -112,9 +110,8 @@ def _recognise(rounding: ir.Node, context: Context) -> None:
 def _channel_scale(scale: Array, k: Array) -> Array:
     """float32 [O] from (O,1,1,1) or a scalar."""
     if scale.size not in (1, len(k)) or (scale.size > 1 and scale.shape[:1] != k.shape[:1]):
-        raise Refused(
-            f"a weight scale of shape {scale.shape}", "one scale for each output channel", fatal=True
-        )
+        found = f"a weight scale of shape {scale.shape}"
+        raise Refused(found, "one scale for each output channel", fatal=True)
     return np.broadcast_to(scale.reshape(-1), len(k))
 
 

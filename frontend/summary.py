@@ -1,0 +1,258 @@
+"""What was recognised: quantizers, layers, what stays real-valued and why."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from .constants import static
+from .opset import constant, is_op, read_threshold, read_weight
+from .recognise.base import NOTE
+
+INTEGER, TABLE, FIXED = "integer", "comparison table", "fixed point"
+_CHANNELWISE = frozenset("BatchNormalization Add Sub Mul Div PRelu Relu LeakyRelu Clip".split())
+_KEEPS_CODES = frozenset({"MaxPool", "Flatten"})  # they select codes, they do not compute
+
+
+@dataclass(frozen=True)
+class Quantizer:
+    """One activation quantizer.
+
+    Attributes:
+        name: node name.
+        input, output: value names.
+        kind: "threshold" (learned thresholds), "uniform" or "codebook".
+        bits: of a code.
+        thresholds: per channel or once, ascending, compared with input_scale * x.
+        input_scale: see `thresholds`.
+        rule: ">" or ">=".
+        step: value of one code; level k is k * step.
+        levels: value of every code.
+    """
+
+    name: str
+    input: str
+    output: str
+    kind: str
+    bits: int
+    thresholds: list[list[float]]
+    input_scale: float
+    rule: str
+    step: float
+    levels: list[float]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One node that computes. Shapes are per image, without the batch.
+
+    Attributes:
+        name, op: of the ONNX node.
+        input_shape, output_shape: of its first input and its output.
+        kernel, strides, pads, dilations: empty where there is no window; pads as in ONNX.
+        groups: of a convolution, else 1.
+        weight_bits: bits of the weight codes; None for float weights or none.
+        weight_scale: value of one weight code, per output channel.
+        codes: how often each weight code occurs.
+        activation_bits: bits of the input codes; None for a real-valued input.
+        macs: multiply-accumulates for one image.
+        weights: number of weights.
+        becomes: "integer" (codes times codes), "comparison table" (part of the following
+            thresholds) or "fixed point" (real-valued in training; 8, 16, 24 or 32 bits later).
+        why: reason for `becomes`.
+    """
+
+    name: str
+    op: str
+    input_shape: list[int]
+    output_shape: list[int]
+    kernel: list[int]
+    strides: list[int]
+    pads: list[int]
+    dilations: list[int]
+    groups: int
+    weight_bits: int | None
+    weight_scale: list[float]
+    codes: dict[int, int]
+    activation_bits: int | None
+    macs: int
+    weights: int
+    becomes: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something the user should know about a node."""
+
+    node: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A network as it was recognised; the lists are in execution order."""
+
+    input: str
+    input_shape: list[int | str]
+    output: str
+    output_shape: list[int | str]
+    quantizers: list[Quantizer]
+    layers: list[Layer]
+    notes: list[Note]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, numbers and strings, for JSON; float32 numbers are written exactly."""
+        return asdict(self)
+
+
+def summarise(model: ir.Model) -> Summary:
+    """Describes a canonical graph."""
+    graph = model.graph
+    bits = _code_bits(graph)
+    tables = _values_of_tables(graph)
+    (image,), (output,) = graph.inputs, graph.outputs
+    return Summary(
+        str(image.name),
+        _shape(image),
+        str(output.name),
+        _shape(output),
+        [_quantizer(node) for node in graph if is_op(node, "Threshold")],
+        [_layer(node, bits, tables) for node in graph if node.domain == ""],
+        [Note(str(n.name), n.metadata_props[NOTE]) for n in graph if NOTE in n.metadata_props],
+    )
+
+
+def _shape(value: ir.Value | None) -> list[int | str]:
+    assert value is not None and value.shape is not None
+    return [d if isinstance(d, int) else str(d.value) for d in value.shape]
+
+
+def _per_image(value: ir.Value | None) -> list[int]:
+    return [d for d in _shape(value)[1:] if isinstance(d, int)]
+
+
+def _code_bits(graph: ir.Graph) -> dict[ir.Value, int]:
+    """Bits of every value that consists of quantizer codes."""
+    bits: dict[ir.Value, int] = {}
+    for node in graph:
+        if is_op(node, "Threshold"):
+            bits[node.outputs[0]] = node.attributes.get_int("bits")
+        elif node.op_type in _KEEPS_CODES and (source := node.inputs[0]) in bits:
+            assert source is not None
+            bits[node.outputs[0]] = bits[source]
+    return bits
+
+
+def _values_of_tables(graph: ir.Graph) -> set[ir.Value]:
+    """Values that only thresholds see, through functions of one channel and one number."""
+    found: set[ir.Value] = set()
+    for node in reversed(graph):
+        for value in node.outputs:
+            readers = value.consumers()
+            if (
+                readers
+                and not value.is_graph_output()
+                and all(
+                    is_op(r, "Threshold") or (_is_channelwise(r) and r.outputs[0] in found)
+                    for r in readers
+                )
+            ):
+                found.add(value)
+    return found
+
+
+def _is_channelwise(node: ir.Node) -> bool:
+    return node.op_type in _CHANNELWISE and all(
+        x is None or constant(x) is not None for x in node.inputs[1:]
+    )
+
+
+def _quantizer(node: ir.Node) -> Quantizer:
+    params = read_threshold(node)
+    step = params.step / params.divisor
+    source = node.inputs[0]
+    return Quantizer(
+        name=str(node.name),
+        input=str(source.name) if source is not None else "",
+        output=str(node.outputs[0].name),
+        kind="threshold",
+        bits=params.bits,
+        thresholds=[[float(t) for t in row] for row in params.thresholds],
+        input_scale=float(params.input_scale),
+        rule=">" if params.strict else ">=",
+        step=step,
+        levels=[k * params.step / params.divisor for k in range(params.levels + 1)],
+    )
+
+
+def _layer(node: ir.Node, bits: dict[ir.Value, int], tables: set[ir.Value]) -> Layer:
+    source, output = node.inputs[0], node.outputs[0]
+    assert source is not None
+    weight_bits: int | None = None
+    scale: list[float] = []
+    codes: dict[int, int] = {}
+    weights = macs = 0
+    if node.op_type in ("Conv", "Gemm"):
+        weight = node.inputs[1]
+        quantized = weight.producer() if weight is not None else None
+        shape = weight.shape if weight is not None else None
+        assert shape is not None
+        weights = prod(static(shape))
+        macs = weights * prod(_per_image(output)[1:])
+        if quantized is not None and is_op(quantized, "Weight"):
+            params = read_weight(quantized)
+            weight_bits = params.bits
+            scale = [float(s) for s in params.step / params.divisor]
+            values, counts = np.unique(params.codes, return_counts=True)
+            codes = {int(v): int(c) for v, c in zip(values, counts, strict=True)}
+    becomes, why = _future(node, weight_bits, bits.get(source), tables)
+    return Layer(
+        name=str(node.name),
+        op=node.op_type,
+        input_shape=_per_image(source),
+        output_shape=_per_image(output),
+        kernel=_ints(node, "kernel_shape"),
+        strides=_ints(node, "strides"),
+        pads=_ints(node, "pads"),
+        dilations=_ints(node, "dilations"),
+        groups=node.attributes.get_int("group", 1),
+        weight_bits=weight_bits,
+        weight_scale=scale,
+        codes=codes,
+        activation_bits=bits.get(source),
+        macs=macs,
+        weights=weights,
+        becomes=becomes,
+        why=why,
+    )
+
+
+def _ints(node: ir.Node, name: str) -> list[int]:
+    return [int(v) for v in node.attributes.get_ints(name, ())]
+
+
+def _future(
+    node: ir.Node, weight_bits: int | None, code_bits: int | None, tables: set[ir.Value]
+) -> tuple[str, str]:
+    """What a layer will be computed in, and why."""
+    if node.op_type in ("Conv", "Gemm"):
+        if weight_bits is not None and code_bits is not None:
+            return INTEGER, "quantized weights, quantized input"
+        if weight_bits is not None:
+            return FIXED, "its input is real-valued"
+        note = node.metadata_props.get(NOTE)
+        return FIXED, note or ("float weights" if code_bits else "float weights, real-valued input")
+    if code_bits is not None and node.op_type in _KEEPS_CODES:
+        return INTEGER, "moves codes"
+    if node.outputs[0] in tables:
+        return TABLE, "only thresholds read it"
+    if node.op_type == "Add" and not _is_channelwise(node):
+        return FIXED, "the skip connection is real-valued in training"
+    if node.outputs[0].is_graph_output():
+        return FIXED, "the network's output is real-valued"
+    return FIXED, "its result is read as a real value"

@@ -1,0 +1,82 @@
+"""The summary as tables on a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from .summary import FIXED, Layer, Quantizer, Summary
+
+_THRESHOLDS = 7  # printed in full: a 3-bit quantizer
+
+
+def print_summary(summary: Summary, console: Console | None = None) -> None:
+    """Prints quantizers, layers with weights, what stays real-valued, and the notes."""
+    out = console or Console()
+    shape = "×".join(map(str, summary.input_shape))
+    result = "×".join(map(str, summary.output_shape))
+    out.print(f"input {escape(summary.input)} {shape}, output {escape(summary.output)} {result}")
+    if summary.quantizers:
+        out.print(_quantizers(summary.quantizers))
+    else:
+        out.print("no activation quantizer was recognised")
+    out.print(_layers([layer for layer in summary.layers if layer.weights]))
+    macs = sum(layer.macs for layer in summary.layers)
+    real = sum(layer.macs for layer in summary.layers if layer.becomes == FIXED)
+    share = f", {real / macs:.1%} of them in fixed point" if macs else ""
+    out.print(f"{macs / 1e6:,.1f} M multiply-accumulates an image{share}")
+    for (becomes, why), ops in _others(summary.layers).items():
+        counted = ", ".join(f"{count} {op}" for op, count in sorted(ops.items()))
+        out.print(f"{becomes}: {counted} ({escape(why)})")
+    for note in summary.notes:
+        out.print(f"note: {escape(note.node)}: {escape(note.text)}")
+
+
+def _quantizers(quantizers: list[Quantizer]) -> Table:
+    table = Table("quantizer", "bits", "input scale", "rule", "thresholds", "step")
+    for q in quantizers:
+        numbers = q.thresholds[0]
+        text = " ".join(f"{t:.4g}" for t in numbers[:_THRESHOLDS])
+        if len(numbers) > _THRESHOLDS:
+            text += f" … {numbers[-1]:.4g}"
+        if len(q.thresholds) > 1:
+            text = f"{len(q.thresholds)} channels: {text}; …"
+        scale, step = f"{q.input_scale:.5g}", f"{q.step:.5g}"
+        table.add_row(escape(q.name), str(q.bits), scale, q.rule, text, step)
+    return table
+
+
+def _layers(layers: list[Layer]) -> Table:
+    headings = "layer", "input", "output", "kernel", "weights", "input bits", "M MACs", "becomes"
+    table = Table(*headings)
+    for layer in layers:
+        bits = f"{layer.weight_bits} bit" if layer.weight_bits else "float"
+        window = "×".join(map(str, layer.kernel))
+        if layer.strides and max(layer.strides) > 1:
+            window += f" /{layer.strides[0]}"
+        if layer.groups > 1:
+            window += f" g{layer.groups}"
+        becomes = layer.becomes if layer.becomes != FIXED else f"{FIXED}: {layer.why}"
+        table.add_row(
+            escape(layer.name),
+            "×".join(map(str, layer.input_shape)),
+            "×".join(map(str, layer.output_shape)),
+            window,
+            bits,
+            str(layer.activation_bits or "real"),
+            f"{layer.macs / 1e6:.2f}",
+            escape(becomes),
+        )
+    return table
+
+
+def _others(layers: list[Layer]) -> dict[tuple[str, str], Counter[str]]:
+    """Layers without weights, counted by what they become and why."""
+    groups: dict[tuple[str, str], Counter[str]] = {}
+    for layer in layers:
+        if not layer.weights:
+            groups.setdefault((layer.becomes, layer.why), Counter())[layer.op] += 1
+    return groups
