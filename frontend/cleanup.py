@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from .recognise.base import Context, Pattern, Refused, UnknownShape, shape_of
+from .recognise.base import Array, Context, Pattern, Refused, UnknownShape, shape_of
 
 _BROADCASTING = frozenset(
     "Add Sub Mul Div PRelu Where Greater GreaterOrEqual Less LessOrEqual Min Max Sum".split()
@@ -99,7 +99,7 @@ def _fold(node: ir.Node, value: ir.Value, context: Context) -> ir.Value:
     return new
 
 
-def _same_for_any_batch(array: np.ndarray, other: np.ndarray) -> bool:  # type: ignore[type-arg]
+def _same_for_any_batch(array: Array, other: Array) -> bool:
     if array.shape == other.shape:
         return np.array_equal(array, other)
     if array.ndim != other.ndim or array.ndim == 0 or array.shape[1:] != other.shape[1:]:

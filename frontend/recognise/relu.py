@@ -40,15 +40,14 @@ def _clip(node: ir.Node, context: Context) -> None:
         node.resize_inputs(1)
         return
     node.resize_inputs(_CLIP_INPUTS)
-    for index, bound in ((1, low), (2, high)):
+    for index, limit in ((1, low), (2, high)):
         old = node.inputs[index]
-        if bound is None:
+        if limit is None:
             node.replace_input_with(index, None)
         elif old is None or old.const_value is None or old.const_value.shape != ():
             name = f"{node.name}.{'min' if index == 1 else 'max'}"
-            node.replace_input_with(
-                index, initializer(context.graph, name, np.array(bound, np.float32))
-            )
+            parameter = initializer(context.graph, name, np.array(limit, np.float32))
+            node.replace_input_with(index, parameter)
     if high is None:
         node.resize_inputs(_CLIP_INPUTS - 1)
 

@@ -154,9 +154,11 @@ def _term(node: ir.Node, context: Context) -> tuple[_Rung, np.generic] | None:
     scalar = context.constants.scalar
     if node.op_type == "Where":
         rung = _rung(node, context)
-        weight = scalar(rung.high) if rung is not None else None
-        return (rung, weight) if rung and weight is not None and scalar(rung.low) == 0 else None
-    weight: np.generic | None = np.float32(1)
+        height = scalar(rung.high) if rung is not None else None
+        if rung is None or height is None or scalar(rung.low) != 0:
+            return None
+        return rung, height
+    weight: np.generic = np.float32(1)
     around: tuple[ir.Node, ...] = (node,)
     if node.op_type == "Mul":
         factors = [(producer(x, "Cast"), scalar(c)) for x, c in operands(node)]

@@ -94,7 +94,7 @@ def recover(weights: Array) -> Weight | str:
 
 
 def _coincidence(channels: int, weights: int) -> float:
-    """Chance that random weights all lie within NOISE of one of 8 grids, the largest weight free."""
+    """Chance that random weights lie within NOISE of one of 8 grids, the largest being free."""
     return float(min(1.0, 8 * NOISE ** (weights - 1)) ** channels)
 
 
