@@ -1,5 +1,9 @@
 """Proves the comparison tables and compares every executor with the interpreter, bit for bit.
 
+The proof evaluates the trained network's own parameters in exact arithmetic for every integer that
+can reach a table, channel by channel.  It needs the ONNX model; a saved program has no trained
+parameters any more, so only its executors are compared.
+
 The certificate names the model and the program by SHA-256, how many values were compared, and each
 difference.  The exit status is 1 if there is any.  Without --input the images are drawn over the
 program's whole input range, its corners included.
@@ -9,11 +13,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .files import UserError, read_array, require_writable, sha256, write_bytes
-from .model import add_model, add_precision, open_program
+from .model import add_model, add_precision, is_program, open_program
+from .progress import progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,8 +76,9 @@ def run(options: argparse.Namespace) -> int:
     else:
         x = draw(program, options.samples, options.seed)
         source = f"drawn over the input range, seed {options.seed}, corners included"
+    tables = None if is_program(options.model) else prove(options.model, program)
     outcomes = run_all(program, x, executors=chosen)
-    certificate = certify(options.model, program, source, len(x), outcomes)
+    certificate = certify(options.model, program, source, len(x), outcomes, tables)
     text = json.dumps(certificate, indent=2, ensure_ascii=False) + "\n"
     if options.output is not None:
         write_bytes(options.output, text.encode())
@@ -109,10 +116,29 @@ def draw(program: Program, samples: int, seed: int) -> NDArray[Any]:
     return x
 
 
+def prove(model: Path, program: Program) -> list[dict[str, Any]]:
+    """Prove every comparison table against the ONNX file's parameters, with progress."""
+    from n2uqc.frontend.load import load_graph
+    from n2uqc.passes.prove import prove_tables
+
+    total = sum(op.mnemonic == "thresholds" for op in program.ops)
+    with progress(total, "proving comparison tables") as advance:
+        proofs = prove_tables(load_graph(model), program, lambda table: advance(1))
+    return [asdict(proof) for proof in proofs]
+
+
 def certify(
-    model: Path, program: Program, source: str, samples: int, outcomes: list[Outcome]
+    model: Path, program: Program, source: str, samples: int, outcomes: list[Outcome],
+    tables: list[dict[str, Any]] | None,
 ) -> dict[str, Any]:
-    """The certificate, as JSON values; the first outcome is the interpreter's."""
+    """The certificate, as JSON values.
+
+    Args:
+        model, program: what is certified.
+        source, samples: of the input.
+        outcomes: of the executors, the interpreter first.
+        tables: proofs of the comparison tables, None where there is no ONNX model.
+    """
     from n2uqc import __version__
     from n2uqc.passes.program.store import to_bytes
 
@@ -127,13 +153,14 @@ def certify(
             row |= {"values": reference.size, "mismatches": _differences(outcome.output, reference),
                     "seconds": round(outcome.seconds, 3)}
         rows.append(row)
-    different = any(row.get("mismatches") for row in rows)
+    different = any(row.get("mismatches") for row in (*rows, *(tables or ())))
     return {
         "n2uqc": __version__,
         "model": {"file": model.name, "sha256": sha256(model.read_bytes())},
         "program": {"name": program.name, "sha256": sha256(to_bytes(program)),
                     "operations": len(program.ops), "options": dict(program.metadata)},
         "input": {"source": source, "samples": samples},
+        "tables": tables,
         "executors": rows,
         "verdict": "different" if different else "identical",
     }
@@ -153,6 +180,12 @@ def render(certificate: dict[str, Any]) -> str:
         f"sha256 {certificate['program']['sha256']}",
         f"input    {certificate['input']['samples']} samples, {certificate['input']['source']}",
     ]
+    lines.append(f"tables   {_summary(certificate['tables'])}")
+    for row in certificate["tables"] or ():
+        lines += [
+            f"  {m['table']} channel {m['channel']} at {m['value']}: code {m['table_code']}, the "
+            f"network gives {m['network_code']}" for m in row["mismatches"]
+        ]
     for row in certificate["executors"]:
         result = (
             f"not run: {row['not_run']}" if "not_run" in row
@@ -160,3 +193,14 @@ def render(certificate: dict[str, Any]) -> str:
         )
         lines.append(f"{row['executor']:12} {result}")
     return "\n".join([*lines, f"verdict  {certificate['verdict'].upper()}", ""])
+
+
+def _summary(tables: list[dict[str, Any]] | None) -> str:
+    if tables is None:
+        return "not proved: a saved program holds no trained parameters; verify its ONNX model"
+    channels, values, exact = (sum(t[key] for t in tables) for key in ("channels", "values", "exact"))
+    wrong = sum(len(t["mismatches"]) for t in tables)
+    return (
+        f"{len(tables)} tables, {channels} channels, {values:,} reachable integers proved, "
+        f"{exact:,} of the comparisons in exact arithmetic, {wrong} mismatches"
+    )

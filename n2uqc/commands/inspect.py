@@ -1,0 +1,91 @@
+"""Shows what was recognised in a network: quantizers, layers, what stays real-valued and why.
+
+Of an ONNX model it prints the quantizers with their thresholds, the layers with their bits, and
+what each becomes: integer arithmetic, part of a comparison table, or fixed point.  Of a saved
+program it prints the program's text, constants by their hash.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .model import add_model, is_program
+
+if TYPE_CHECKING:
+    from n2uqc.passes.program import Program
+
+HELP = "what was recognised: layers, bits, thresholds, what stays real-valued"
+EXAMPLES = """\
+examples:
+  n2uqc inspect net.onnx
+  n2uqc inspect net.onnx --json > net.json       every threshold and scale, exactly
+  n2uqc inspect net.n2uq                         the integer program as text
+"""
+WIDTH = 160  # of tables that no terminal bounds
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    add_model(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out the command."""
+    if is_program(options.model):
+        _show_program(options.model, options.json)
+    else:
+        show_model(options.model, as_json=options.json)
+    return 0
+
+
+def show_model(path: Path, *, as_json: bool = False) -> None:
+    """Print what the frontend recognises in an ONNX file.
+
+    Raises:
+        CompileError: what is not supported, by node.
+    """
+    from rich.console import Console
+
+    from n2uqc.frontend.load import load_graph
+    from n2uqc.frontend.summary import summarise
+    from n2uqc.frontend.summary_table import print_summary
+
+    summary = summarise(load_graph(path))
+    if as_json:
+        print(json.dumps(summary.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        wide = None if sys.stdout.isatty() else WIDTH
+        print_summary(summary, Console(width=wide, highlight=False))
+
+
+def _show_program(path: Path, as_json: bool) -> None:
+    from n2uqc.passes.program import dump, load
+
+    program = load(path)
+    if as_json:
+        print(json.dumps(_facts(program), indent=2, ensure_ascii=False))
+    else:
+        print(dump(program, inline=False), end="")
+
+
+def _facts(program: Program) -> dict[str, Any]:
+    return {
+        "name": program.name,
+        "input": {"name": program.interface.input, "shape": program.interface.input_shape},
+        "output": {"name": program.interface.output, "shape": program.interface.output_shape},
+        "metadata": dict(program.metadata),
+        "notes": list(program.notes),
+        "operations": [
+            {"output": op.output, "op": op.mnemonic, "inputs": op.inputs, "from": op.origin,
+             "type": str(program.types[op.output])}
+            for op in program.ops
+        ],
+        "constants": {name: {"type": c.kind, "shape": c.values.shape, "bits": c.storage_bits}
+                      for name, c in program.constants.items()},
+        "workspace_bytes": None if program.plan is None else program.plan.size,
+    }
