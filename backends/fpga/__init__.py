@@ -1,0 +1,15 @@
+"""The FPGA-style datapath: folded engines, their bit- and cycle-accurate simulation.
+
+DATAPATH.md states the hardware and its timing.  TVM is imported when something is compiled.
+"""
+
+from .folding import Folding, default_folding
+from .engines.base import Fold
+from .pipeline import Pipeline, build_pipeline
+from .simulate import EdgeReport, EngineReport, Simulation, Simulator, simulate
+from .timing import Timing, simulate_timing
+
+__all__ = [
+    "EdgeReport", "EngineReport", "Fold", "Folding", "Pipeline", "Simulation", "Simulator",
+    "Timing", "build_pipeline", "default_folding", "simulate", "simulate_timing",
+]

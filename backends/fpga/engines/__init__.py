@@ -1,0 +1,68 @@
+"""Engines, one kind of hardware a file; each states its arithmetic, timing and folding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from n2uqc.frontend.diagnostics import CompileError, Problem
+from n2uqc.passes.program import (
+    Add, Clamp, Conv, IntType, MaxPool, Op, PRelu, Program, Requantize, SumPool, Thresholds,
+)
+
+from .base import Beat, Engine, Fold, Timing, Window
+from .channelwise import Depthwise, pool_engine
+from .matrix_vector import MatrixVector
+from .rescale import ClampUnit, PReluUnit, Requantizer, StreamAdder
+from .stream import Converter, Fork, Sink, Source
+from .threshold import ThresholdUnit
+
+__all__ = [
+    "Beat", "Converter", "Engine", "Fold", "Fork", "Sink", "Source", "Timing", "Window", "engine_of",
+]
+
+
+def _conv(op: Any, program: Program) -> type[Engine]:
+    shape = program.constants[op.weight].values.shape
+    depthwise = op.groups > 1 and shape[0] == op.groups and shape[3] == 1
+    return Depthwise if depthwise else MatrixVector
+
+
+def _pool(op: Any, program: Program) -> type[Engine]:
+    kind = program.types[op.inputs[0]]
+    return pool_engine(op, kind.shape)
+
+
+ENGINES: dict[type[Op], Callable[[Any, Program], type[Engine]]] = {
+    Conv: _conv,
+    MaxPool: _pool,
+    SumPool: _pool,
+    Thresholds: lambda op, program: ThresholdUnit,
+    Requantize: lambda op, program: Requantizer,
+    PRelu: lambda op, program: PReluUnit,
+    Clamp: lambda op, program: ClampUnit,
+    Add: lambda op, program: StreamAdder,
+}
+
+
+def engine_of(op: Op, program: Program, fold: Fold = Fold()) -> Engine:
+    """The engine of an operation.
+
+    Raises:
+        CompileError: no engine exists for it (nothing that lowering leaves behind).
+    """
+    choose = ENGINES.get(type(op))
+    if choose is None:
+        raise CompileError(Problem(
+            node=", ".join(op.origin) or op.output, op=op.mnemonic,
+            found="an operation without an engine",
+            supported=", ".join(sorted(kind.mnemonic for kind in ENGINES)),
+        ))
+    types: list[IntType] = []
+    for name in (*op.inputs, op.output):
+        kind = program.types[name]
+        assert isinstance(kind, IntType), "the program is not lowered"
+        types.append(kind)
+    return choose(op, program)(
+        op=op, inputs=tuple(types[:-1]), output=types[-1], constants=program.constants, fold=fold
+    )

@@ -1,0 +1,207 @@
+"""Engines that work on every channel by itself behind a line buffer: depthwise and pooling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from n2uqc.passes.program import Conv, MaxPool, SumPool
+
+from .. import jit
+from ..widths import magnitude, register_dtype, storage, weight_dtype
+from .base import Arrays, Beat, Engine, Run, Timing
+from .window import Geometry, tree_depth
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Channelwise(Engine):
+    """PE channels at a time, SIMD taps of each: ``OH * OW * (C / PE) * (KH * KW / SIMD)`` cycles."""
+
+    reduction: ClassVar[str] = "sum"
+
+    @property
+    def geometry(self) -> Geometry:
+        raise NotImplementedError
+
+    @property
+    def simd_options(self) -> tuple[int, ...]:
+        return self.geometry.tap_options(1)
+
+    @property
+    def latency(self) -> int:
+        """Buffer read, tree, register of the result."""
+        return 2 + tree_depth(self.fold.simd)
+
+    @property
+    def timing(self) -> Timing:
+        return self.geometry.timing(
+            words=self.inputs[0].shape[2] // self.fold.pe,
+            results=self.output.shape[2] // self.fold.pe,
+            result_cycles=self.geometry.taps // self.fold.simd, latency=self.latency,
+        )
+
+    def weights(self) -> NDArray[np.int64]:
+        """(taps, C); ones where nothing is multiplied."""
+        return np.ones((self.geometry.taps, self.inputs[0].shape[2]), np.int64)
+
+    def pad_value(self) -> int:
+        return 0
+
+    def prepare(self) -> Run:
+        g, weight, pad = self.geometry, self.weights(), self.pad_value()
+        x_type, y_type = storage(self.inputs[0], self.name), storage(self.output, self.name)
+        rows = np.abs(weight).astype(object).sum(axis=0)
+        bound = int(rows.max()) * max(magnitude(self.inputs[0]), abs(pad))
+        sums = register_dtype(bound, self.output.bits + 1)
+        w_type = weight_dtype(weight)
+        kernel = jit.compiled(build_reduction, self.reduction, x_type, w_type, sums, y_type)
+        packed, offsets = weight.astype(w_type).reshape(-1), g.offsets(1)
+
+        def run(inputs: Arrays, y: NDArray[Any], counts: NDArray[np.int64]) -> None:
+            kernel(
+                len(y), *g.out, *g.stride, *g.padded, g.shape[2], g.taps // self.fold.simd,
+                self.fold.simd, self.output.bits, int(self.output.signed),
+                g.stage(inputs[0], pad), packed, offsets, y.reshape(-1), counts,
+            )
+
+        return run
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Depthwise(_Channelwise):
+    """Depthwise convolution: each PE holds one channel's filter (VVAU of FINN)."""
+
+    kind: ClassVar[str] = "depthwise"
+
+    op: Conv
+
+    @property
+    def geometry(self) -> Geometry:
+        _, kh, kw, _ = self.constants[self.op.weight].values.shape
+        return Geometry.of(self.op, self.inputs[0], self.output, (kh, kw))
+
+    @property
+    def multipliers(self) -> int:
+        return self.fold.pe * self.fold.simd
+
+    @property
+    def latency(self) -> int:
+        """Buffer and weight read, product, adder tree, accumulator."""
+        return 3 + tree_depth(self.fold.simd)
+
+    def weights(self) -> NDArray[np.int64]:
+        weight = self.values(self.op.weight)
+        return np.ascontiguousarray(weight.reshape(len(weight), -1).T)
+
+    def pad_value(self) -> int:
+        return self.op.pad_value
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pool(_Channelwise):
+    """Sum pooling over windows."""
+
+    kind: ClassVar[str] = "pool"
+
+    op: SumPool | MaxPool
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry.of(self.op, self.inputs[0], self.output, self.op.kernel)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Maximum(Pool):
+    """Maximum pooling; the padding is the least value of the input's range and never wins."""
+
+    reduction: ClassVar[str] = "max"
+
+    def pad_value(self) -> int:
+        return self.inputs[0].limits[0]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GlobalPool(Pool):
+    """A pool over the whole map: one register a channel and no line buffer, H * W * C / PE cycles."""
+
+    kind: ClassVar[str] = "global pool"
+
+    @property
+    def simd_options(self) -> tuple[int, ...]:
+        return (1,)
+
+    @property
+    def latency(self) -> int:
+        """The register."""
+        return 1
+
+    @property
+    def timing(self) -> Beat:
+        firings = self.inputs[0].size // self.fold.pe
+        return Beat(
+            firings, give=(firings, self.output.shape[2] // self.fold.pe), latency=self.latency
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GlobalMaximum(GlobalPool):
+    """Maximum over the whole map."""
+
+    reduction: ClassVar[str] = "max"
+
+
+def pool_engine(op: SumPool | MaxPool, shape: tuple[int, int, int]) -> type[Pool]:
+    """Which engine pools a map of this shape."""
+    whole = op.kernel == shape[:2] and not any(op.pads)
+    if isinstance(op, MaxPool):
+        return GlobalMaximum if whole else Maximum
+    return GlobalPool if whole else Pool
+
+
+def build_reduction(reduction: str, x_type: str, w_type: str, sums: str, y_type: str) -> Any:
+    """TIR: a folded reduction over taps for each channel; channels lie side by side in lanes."""
+    from tvm import tirx
+
+    from ..accumulator import Accumulators
+    from ..lanes import LANES, Kernel, Register, blocks, load, serial, store
+
+    most = LANES[sums]
+    with Kernel(f"channelwise_{reduction}") as kernel:
+        (n, out_h, out_w, stride_h, stride_w, rows, columns, channels, folds, simd, bits,
+         signed) = kernel.scalars(
+            "n", "out_h", "out_w", "stride_h", "stride_w", "rows", "columns", "channels", "folds",
+            "simd", "bits", "signed",
+        )
+        x, w = kernel.array("x", x_type), kernel.array("w", w_type)
+        offsets, y = kernel.array("offsets", "int32"), kernel.array("y", y_type)
+        counts = kernel.array("counts", "int64")
+        accumulators = Accumulators(sums, {most, 1}, bits, signed)
+        greatest = {k: Register(sums, k) for k in {most, 1}}
+        with serial(0, n) as i:
+            with serial(0, out_h) as r, serial(0, out_w) as c:
+                corner = ((i * rows + r * stride_h) * columns + c * stride_w) * channels
+                pixel = ((i * out_h + r) * out_w + c) * channels
+
+                def channel(first: Any, lanes: int, corner: Any = corner, pixel: Any = pixel) -> None:
+                    def tap(k: Any) -> Any:
+                        return load(x, corner + offsets[k] + first, sums, lanes)
+
+                    if reduction == "max":
+                        best = greatest[lanes]
+                        best.set(tap(0))
+                        with serial(1, folds * simd) as k:
+                            best.set(tirx.max(best.value, tap(k)))
+                        store(y, pixel + first, accumulators.keep(best.value, lanes))
+                        return
+                    total = accumulators.sum(
+                        lanes, folds, simd,
+                        lambda k: tap(k) * load(w, k * channels + first, sums, lanes),
+                    )
+                    store(y, pixel + first, total.value)
+
+                blocks(channels, most, channel)
+            accumulators.flush(counts)
+    return kernel.function

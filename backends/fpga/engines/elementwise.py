@@ -1,0 +1,128 @@
+"""What engines have in common that turn one element into one: thresholds, rescaling, clamping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import jit
+from ..widths import magnitude, register_dtype, storage
+from .base import Arrays, Engine, Run
+
+Term = Callable[..., Any]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Elementwise(Engine):
+    """PE elements a cycle, ``H * W * C / PE`` cycles; channels differ by constants only.
+
+    A subclass says what becomes of an element: ``expression`` in TIR, and the ``bound`` of every
+    intermediate.
+    """
+
+    def bound(self) -> int:
+        """No intermediate, of whatever the input's width can hold, is larger in magnitude."""
+        return magnitude(self.inputs[0])
+
+    def rows(self) -> Mapping[str, NDArray[np.int64]]:
+        """Constants by name: (C,), or (K, C) of which ``expression`` reads the K in a loop."""
+        return {}
+
+    def numbers(self) -> Mapping[str, int]:
+        """Constants by name that are the same for all channels."""
+        return {}
+
+    @staticmethod
+    def expression(element: Any, row: Any, number: Any, dtype: str, lanes: int) -> Any:
+        """The result in TIR.
+
+        Args:
+            element: the input's lanes (a tuple for two inputs) in ``dtype``.
+            row: ``row(name)`` or ``row(name, k)``: a constant's lanes in ``dtype``.
+            number: ``number(name)``: a number's lanes in ``dtype``, or ``number(name, dtype, lanes)``.
+        """
+        raise NotImplementedError
+
+    def prepare(self) -> Run:
+        rows, numbers = self.rows(), self.numbers()
+        y_type, channels = storage(self.output, self.name), self.output.shape[2]
+        most = max([self.bound(), *(int(abs(v).max(initial=0)) for v in rows.values()),
+                    *map(abs, numbers.values())])
+        dtype = register_dtype(most, self.output.bits + 1)
+        x_types = "+".join(storage(kind, self.name) for kind in self.inputs)
+        held = "int32" if dtype == "int32" else "int64"
+        kernel = jit.compiled(
+            build_map, type(self), x_types, dtype, y_type, ",".join(numbers), ",".join(rows)
+        )
+        # an empty array has no address to pass
+        packed = [
+            np.array(v if v.size else 0, dtype=held, order="C").reshape(-1) for v in rows.values()
+        ]
+
+        def run(inputs: Arrays, y: NDArray[Any], counts: NDArray[np.int64]) -> None:
+            kernel(
+                y.size // channels, channels, self.output.bits, int(self.output.signed),
+                *numbers.values(), *(x.reshape(-1) for x in inputs), *packed, y.reshape(-1), counts,
+            )
+
+        return run
+
+
+def build_map(
+    engine: type[Elementwise], x_types: str, dtype: str, y_type: str, numbers: str, rows: str
+) -> Any:
+    """TIR: one expression over all elements, vectorised over channels."""
+    from ..accumulator import Accumulators
+    from ..lanes import LANES, Kernel, blocks, load, serial, store, wide
+
+    most, held = LANES[dtype], "int32" if dtype == "int32" else "int64"
+    with Kernel(engine.__name__.lower()) as kernel:
+        pixels, channels, bits, signed = kernel.scalars("pixels", "channels", "bits", "signed")
+        scalars = {
+            name: kernel.scalars(name, dtype="int64")[0] for name in filter(None, numbers.split(","))
+        }
+        inputs = [kernel.array(f"x{k}", kind) for k, kind in enumerate(x_types.split("+"))]
+        tables = {name: kernel.array(name, held) for name in filter(None, rows.split(","))}
+        y, counts = kernel.array("y", y_type), kernel.array("counts", "int64")
+        accumulators = Accumulators(dtype, {most, 1}, bits, signed)
+        with serial(0, pixels) as pixel:
+
+            def work(first: Any, lanes: int, pixel: Any = pixel) -> None:
+                at = pixel * channels + first
+                elements = [load(x, at, dtype, lanes) for x in inputs]
+                result = engine.expression(
+                    elements[0] if len(elements) == 1 else elements,
+                    lambda name, k=0: load(tables[name], k * channels + first, dtype, lanes),
+                    lambda name, kind=dtype, count=lanes: wide(scalars[name], kind, count),
+                    dtype, lanes,
+                )
+                store(y, at, accumulators.keep(result, lanes))
+
+            blocks(channels, most, work)
+        accumulators.flush(counts)
+    return kernel.function
+
+
+def clamped(value: Any, number: Any) -> Any:
+    """``value`` within the numbers ``lo`` and ``hi``, in TIR."""
+    from tvm import tirx
+
+    return tirx.min(tirx.max(value, number("lo")), number("hi"))
+
+
+def rounded(value: Any, half: Any, shift: Any, dtype: str, lanes: int) -> Any:
+    """``value / 2**shift``, halves away from zero, in TIR; ``half`` is ``2**shift // 2``.
+
+    Adding half rounds up halves; one less below zero turns that into away from zero.
+    """
+    from tvm import tirx
+
+    from ..lanes import wide
+
+    zero, one = wide(0, dtype, lanes), wide(1, dtype, lanes)
+    away = tirx.Select(tirx.And(value < zero, half > zero), one, zero)
+    return (value + half - away) >> shift

@@ -1,0 +1,159 @@
+"""The matrix-vector engine: convolution with folded processing elements and SIMD lanes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from n2uqc.passes.program import Conv
+
+from .. import jit
+from ..widths import magnitude, register_dtype, storage, weight_dtype
+from .base import Arrays, Engine, Run, Window, divisors
+from .window import Geometry, tree_depth
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MatrixVector(Engine):
+    """Line buffer, then PE dot products of SIMD operands a cycle (MVU of FINN, FPGA 2017).
+
+    For each output pixel and group, ``NF = O / groups / PE`` neuron folds one after the other, each
+    of ``SF = KH * KW * I / groups / SIMD`` cycles, so ``OH * OW * (O / PE) * SF`` cycles an image.
+    SIMD is a divisor of the group's input channels, or a whole number of taps (then the buffer
+    is read at several places at once): a fold never straddles taps.  PEs share a group.
+
+    Every PE adds one fold's sum to its accumulator each cycle, wrapped at the declared width.
+    """
+
+    kind: ClassVar[str] = "matrix-vector"
+
+    op: Conv
+
+    @property
+    def geometry(self) -> Geometry:
+        _, kh, kw, _ = self.constants[self.op.weight].values.shape
+        return Geometry.of(self.op, self.inputs[0], self.output, (kh, kw))
+
+    @property
+    def depth(self) -> int:
+        """Input channels of a group."""
+        return self.inputs[0].shape[2] // self.op.groups
+
+    @property
+    def pe_options(self) -> tuple[int, ...]:
+        return divisors(self.output.shape[2] // self.op.groups)
+
+    @property
+    def simd_options(self) -> tuple[int, ...]:
+        return self.geometry.tap_options(self.depth)
+
+    @property
+    def multipliers(self) -> int:
+        return self.fold.pe * self.fold.simd
+
+    @property
+    def in_lanes(self) -> int:
+        return min(self.fold.simd, self.depth)
+
+    @property
+    def latency(self) -> int:
+        """Buffer and weight read, product, adder tree, accumulator."""
+        return 3 + tree_depth(self.fold.simd)
+
+    @property
+    def timing(self) -> Window:
+        operands = self.geometry.taps * self.depth
+        return self.geometry.timing(
+            words=self.inputs[0].shape[2] // self.in_lanes,
+            results=self.output.shape[2] // self.fold.pe,
+            result_cycles=operands // self.fold.simd, latency=self.latency,
+        )
+
+    def bound(self) -> int:
+        """No partial sum, of whatever the input's width can hold, is larger in magnitude."""
+        weight = self.values(self.op.weight)
+        rows = np.abs(weight).reshape(len(weight), -1).astype(object).sum(axis=1)
+        return int(rows.max()) * max(magnitude(self.inputs[0]), abs(self.op.pad_value))
+
+    def prepare(self) -> Run:
+        from ..lanes import LANES
+
+        weight, g, op = self.values(self.op.weight), self.geometry, self.op
+        x_type, y_type = storage(self.inputs[0], self.name), storage(self.output, self.name)
+        sums = register_dtype(self.bound(), self.output.bits + 1)
+        w_type = weight_dtype(weight)
+        lanes = LANES[sums]
+        kernel = jit.compiled(build_dots, x_type, w_type, sums, y_type)
+        packed, vectors = pack_weights(weight, op.groups, lanes, w_type)
+        offsets = g.offsets(self.depth)
+        folds = len(offsets) // self.fold.simd
+
+        def run(inputs: Arrays, y: NDArray[Any], counts: NDArray[np.int64]) -> None:
+            staged = g.stage(inputs[0], op.pad_value)
+            kernel(
+                len(y), *g.out, *g.stride, *g.padded, g.shape[2], y.shape[-1], op.groups,
+                self.depth, vectors, folds, self.fold.simd, self.output.bits,
+                int(self.output.signed), staged, packed, offsets, y.reshape(-1), counts,
+            )
+
+        return run
+
+
+def pack_weights(
+    weight: NDArray[np.int64], groups: int, lanes: int, dtype: str
+) -> tuple[NDArray[Any], int]:
+    """(O, KH, KW, I) to flat (groups, vectors, KH*KW*I, lanes), output channels zero-filled."""
+    per_group, operands = len(weight) // groups, prod(weight.shape[1:])
+    vectors = -(-per_group // lanes)
+    packed = np.zeros((groups, vectors * lanes, operands), dtype)
+    packed[:, :per_group] = weight.reshape(groups, per_group, operands)
+    packed = packed.reshape(groups, vectors, lanes, operands).transpose(0, 1, 3, 2)
+    return np.ascontiguousarray(packed).reshape(-1), vectors
+
+
+def build_dots(x_type: str, w_type: str, sums: str, y_type: str) -> Any:
+    """TIR: folded dot products.  Rows of the weight matrix lie side by side in host lanes.
+
+    Results of a pixel do not depend on each other, so the host computes a vector of them at once;
+    each is summed fold by fold in the hardware's order and wrapped after each fold.
+    """
+    from ..accumulator import Accumulators
+    from ..lanes import LANES, Else, If, Kernel, Then, load, serial, store, wide
+
+    lanes = LANES[sums]
+    with Kernel("dots") as kernel:
+        (n, out_h, out_w, stride_h, stride_w, rows, columns, channels, out_channels, groups, depth,
+         vectors, folds, simd, bits, signed) = kernel.scalars(
+            "n", "out_h", "out_w", "stride_h", "stride_w", "rows", "columns", "channels",
+            "out_channels", "groups", "depth", "vectors", "folds", "simd", "bits", "signed",
+        )
+        x, w = kernel.array("x", x_type), kernel.array("w", w_type)
+        offsets, y = kernel.array("offsets", "int32"), kernel.array("y", y_type)
+        counts = kernel.array("counts", "int64")
+        accumulators = Accumulators(sums, {lanes}, bits, signed)
+        per_group, operands = out_channels // groups, folds * simd
+        with serial(0, n) as i:
+            with serial(0, out_h) as r, serial(0, out_w) as c, serial(0, groups) as g, \
+                    serial(0, vectors) as v:
+                corner = ((i * rows + r * stride_h) * columns + c * stride_w) * channels + g * depth
+                row = (g * vectors + v) * operands
+
+                def term(k: Any, corner: Any = corner, row: Any = row) -> Any:
+                    operand = wide(x[corner + offsets[k]], sums, lanes)
+                    return operand * load(w, (row + k) * lanes, sums, lanes)
+
+                total = accumulators.sum(lanes, folds, simd, term)
+                pixel = (i * out_h + r) * out_w + c
+                first = pixel * out_channels + g * per_group + v * lanes
+                left = per_group - v * lanes
+                with If(left >= lanes):
+                    with Then():
+                        store(y, first, total.value)
+                    with Else(), serial(0, left) as lane:
+                        store(y, first + lane, total.lane(lane))
+            accumulators.flush(counts)
+    return kernel.function

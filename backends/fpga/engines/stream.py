@@ -1,0 +1,77 @@
+"""Plumbing between engines: source, sink, fork and width converter.  No value changes here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .base import Beat, Engine
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Plumbing(Engine):
+    """Attributes: tensor: the stream's name; lanes: elements of a token."""
+
+    tensor: str
+    lanes: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}:{self.tensor}"
+
+    @property
+    def in_lanes(self) -> int:
+        return self.lanes
+
+    @property
+    def out_lanes(self) -> int:
+        return self.lanes
+
+    @property
+    def timing(self) -> Beat:
+        return Beat(self.output.size // self.lanes)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Source(_Plumbing):
+    """Gives the image's tokens, one a cycle."""
+
+    kind: ClassVar[str] = "source"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sink(_Plumbing):
+    """Takes the result's tokens, one a cycle."""
+
+    kind: ClassVar[str] = "sink"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fork(_Plumbing):
+    """Gives every token to all readers of a tensor at once."""
+
+    kind: ClassVar[str] = "fork"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Converter(_Plumbing):
+    """Joins narrow tokens to wide ones, or cuts wide ones up; one width divides the other.
+
+    Attributes:
+        lanes: elements of a token taken.
+        given: elements of a token given.
+    """
+
+    kind: ClassVar[str] = "width"
+
+    given: int
+
+    @property
+    def out_lanes(self) -> int:
+        return self.given
+
+    @property
+    def timing(self) -> Beat:
+        if self.given > self.lanes:
+            return Beat(self.output.size // self.lanes, give=(self.given // self.lanes, 1))
+        return Beat(self.output.size // self.given, take=(self.lanes // self.given, 1))

@@ -1,0 +1,60 @@
+"""The threshold unit: the folded quantizer as comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from n2uqc.passes.program import Thresholds
+
+from .elementwise import Elementwise
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ThresholdUnit(Elementwise):
+    """PE elements a cycle, each searched among its channel's K bounds.
+
+    Pipelined binary search (FINN's RTL thresholding): one comparison a stage, then the number of
+    bounds passed is turned into the code, for which steps up only need no stage of their own.
+    """
+
+    kind: ClassVar[str] = "threshold"
+
+    op: Thresholds
+
+    @property
+    def latency(self) -> int:
+        """Search stages, and the look-up of the code where steps are not all upwards."""
+        signs = self.values(self.op.signs)
+        rising = bool((signs == 1).all()) and not self.values(self.op.base).any()
+        return max(1, signs.shape[1].bit_length()) + (0 if rising else 1)
+
+    def bound(self) -> int:
+        return max(super().bound(), self.values(self.op.signs).shape[1])
+
+    def rows(self) -> Mapping[str, NDArray[np.int64]]:
+        return {
+            "bounds": self.values(self.op.bounds).T, "signs": self.values(self.op.signs).T,
+            "base": self.values(self.op.base),
+        }
+
+    def numbers(self) -> Mapping[str, int]:
+        return {"steps": self.values(self.op.bounds).shape[1]}
+
+    @staticmethod
+    def expression(element: Any, row: Any, number: Any, dtype: str, lanes: int) -> Any:
+        from tvm import tirx
+
+        from ..lanes import Register, serial, wide
+
+        code = Register(dtype, lanes, row("base"))
+        value = Register(dtype, lanes, element)
+        zero = wide(0, dtype, lanes)
+        with serial(0, number("steps", "int32", 1)) as k:
+            fires = value.value > row("bounds", k)
+            code.set(code.value + tirx.Select(fires, row("signs", k), zero))
+        return code.value

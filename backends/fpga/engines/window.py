@@ -1,0 +1,129 @@
+"""The geometry of sliding windows, shared by convolutions and pooling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from n2uqc.passes.program import Conv, IntType, MaxPool, SumPool
+
+from .. import jit
+from .base import Window, divisors
+
+
+def tree_depth(operands: int) -> int:
+    """Stages of a binary tree that reduces so many operands."""
+    return (operands - 1).bit_length()
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """A window that slides over a map (H, W, C) and gives one of (OH, OW)."""
+
+    shape: tuple[int, int, int]
+    out: tuple[int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    pads: tuple[int, int, int, int]
+
+    @classmethod
+    def of(cls, op: Conv | MaxPool | SumPool, x: IntType, y: IntType, kernel: Any) -> Geometry:
+        """The geometry of an operation; ``kernel`` is (height, width)."""
+        return cls(
+            x.shape, y.shape[:2], tuple(kernel), op.stride, getattr(op, "dilation", (1, 1)), op.pads
+        )
+
+    @property
+    def taps(self) -> int:
+        return prod(self.kernel)
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Height and width of the window, dilation included."""
+        (kh, kw), (dh, dw) = self.kernel, self.dilation
+        return dh * (kh - 1) + 1, dw * (kw - 1) + 1
+
+    @property
+    def padded(self) -> tuple[int, int]:
+        """Height and width of the map with its padding."""
+        top, left, bottom, right = self.pads
+        return self.shape[0] + top + bottom, self.shape[1] + left + right
+
+    def offsets(self, channels: int) -> NDArray[np.int32]:
+        """Position of each tap, then channel, from the window's corner in the padded map."""
+        rows, columns = (
+            np.arange(k) * d for k, d in zip(self.kernel, self.dilation, strict=True)
+        )
+        taps = (rows[:, None] * self.padded[1] + columns) * self.shape[2]
+        return (taps.reshape(-1, 1) + np.arange(channels)).ravel().astype(np.int32)
+
+    def timing(self, *, words: int, results: int, result_cycles: int, latency: int) -> Window:
+        """Line buffer and reader (see DATAPATH.md, "Line buffer").
+
+        The buffer holds the rows of a window and those that the next window down needs besides,
+        so that they arrive while it is read: a stride, or from the last rows of an image to the
+        first of the next.  A 1x1 window without padding needs no rows: pixels that the stride
+        leaves out are dropped, two kept ones fit.
+        """
+        height, width, _ = self.shape
+        top, left, _, _ = self.pads
+        common = {"arriving": (height, width), "words": words, "results": results,
+                  "result_cycles": result_cycles, "latency": latency}
+        if self.kernel == (1, 1) and not any(self.pads):
+            pixels = (prod(self.out), 1)
+            return Window(
+                drop=self.stride, kept=pixels, rows=2, out=pixels, reach=(1, 1), stride=(1, 1),
+                top=0, left=0, **common,  # type: ignore[arg-type]
+            )
+        last = height - max(0, (self.out[0] - 1) * self.stride[0] - top)
+        first = min(height, max(0, self.reach[0] - top))
+        rows = min(2 * height, max(self.reach[0] + self.stride[0], last + first))
+        return Window(
+            drop=(1, 1), kept=(height, width), rows=rows, out=self.out,
+            reach=self.reach, stride=self.stride, top=top, left=left,
+            **common,  # type: ignore[arg-type]
+        )
+
+    def tap_options(self, depth: int) -> tuple[int, ...]:
+        """Legal SIMD lanes over ``depth`` channels: part of one tap, or several whole taps."""
+        return divisors(depth) + tuple(depth * t for t in divisors(self.taps)[1:])
+
+    def stage(self, x: NDArray[Any], pad: int) -> NDArray[Any]:
+        """The padded maps (N, PH, PW, C), flat: what the line buffer shows to its reader."""
+        if not any(self.pads):
+            return x.reshape(-1)
+        height, width, channels = self.shape
+        top, left, _, _ = self.pads
+        rows, columns = self.padded
+        staged = np.empty(len(x) * rows * columns * channels, x.dtype)
+        jit.compiled(build_stage, x.dtype.name)(
+            len(x), height, width, channels, rows, columns, top, left, pad, x.reshape(-1), staged
+        )
+        return staged
+
+
+def build_stage(dtype: str) -> Any:
+    """TIR: maps into the middle of padded ones."""
+    from ..lanes import If, Kernel, Else, Then, serial, store, wide
+
+    with Kernel("stage") as kernel:
+        n, height, width, channels, rows, columns, top, left = kernel.scalars(
+            "n", "height", "width", "channels", "rows", "columns", "top", "left"
+        )
+        (pad,) = kernel.scalars("pad", dtype="int64")
+        x, y = kernel.array("x", dtype), kernel.array("y", dtype)
+        with serial(0, n) as i, serial(0, rows) as r, serial(0, columns) as c:
+            to = ((i * rows + r) * columns + c) * channels
+            row, column = r - top, c - left
+            inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+            with If(inside):
+                with Then(), serial(0, channels) as k:
+                    store(y, to + k, x[((i * height + row) * width + column) * channels + k])
+                with Else(), serial(0, channels) as k:
+                    store(y, to + k, wide(pad, dtype, 1))
+    return kernel.function

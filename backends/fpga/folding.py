@@ -1,0 +1,180 @@
+"""Folding: how many processing elements and SIMD lanes each engine has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from n2uqc.frontend.diagnostics import CompileError, Problem
+from n2uqc.passes.program import Flatten, Program
+
+from .engines import Engine, Fold, engine_of
+
+DEFAULT_LANES = 1024
+"""Multiply-accumulate lanes that ``default_folding`` may spend: about a small FPGA's LUTs at 2 bit."""
+
+
+@dataclass(frozen=True)
+class Folding:
+    """The parallelism of every engine of a program, by the tensor it defines."""
+
+    engines: Mapping[str, Fold]
+
+    def to_json(self) -> str:
+        """Text for an editor: one line an engine."""
+        rows = [
+            f"    {json.dumps(name)}: {json.dumps({'pe': fold.pe, 'simd': fold.simd})}"
+            for name, fold in self.engines.items()
+        ]
+        return "{\n  \"engines\": {\n" + ",\n".join(rows) + "\n  }\n}\n"
+
+    @classmethod
+    def from_json(cls, text: str, program: Program) -> Folding:
+        """Read and check a folding for a program.
+
+        Raises:
+            CompileError: the text is no such JSON, an engine is missing or unknown, or a number
+                does not divide its layer; every fault is listed.
+        """
+        try:
+            found = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise CompileError(Problem(
+                node="folding", op="", found=f"not JSON: {error}", mend="start from the file that "
+                "default_folding(program).to_json() gives",
+            )) from error
+        rows = found.get("engines") if isinstance(found, dict) else None
+        if not isinstance(rows, dict):
+            raise CompileError(Problem(
+                node="folding", op="", found="no object \"engines\"",
+                supported='{"engines": {"layer": {"pe": 4, "simd": 8}, ...}}',
+            ))
+        problems, folds = [], {}
+        for name, row in rows.items():
+            if not isinstance(row, dict) or not {"pe"} <= set(row) <= {"pe", "simd"} or not all(
+                type(value) is int for value in row.values()
+            ):
+                problems.append(Problem(
+                    node=name, op="", found=f"{json.dumps(row)} in the folding",
+                    supported='{"pe": whole number, "simd": whole number}',
+                ))
+            else:
+                folds[name] = Fold(row["pe"], row.get("simd", 1))
+        folding = cls(folds)
+        problems += [p for p in folding.problems(program) if p.node not in rows or p.node in folds]
+        if problems:
+            raise CompileError(problems)
+        return folding
+
+    def problems(self, program: Program) -> list[Problem]:
+        """What keeps this folding from fitting the program; empty if it fits."""
+        found, known = [], set()
+        for engine in engines_of(program):
+            known.add(engine.name)
+            fold = self.engines.get(engine.name)
+            if fold is None:
+                found.append(Problem(
+                    node=engine.name, op=engine.kind, found="no entry in the folding",
+                    mend=f'add "{engine.name}": {{"pe": 1, "simd": 1}}',
+                ))
+                continue
+            for what, value, options in (("pe", fold.pe, engine.pe_options),
+                                         ("simd", fold.simd, engine.simd_options)):
+                if value not in options:
+                    found.append(Problem(
+                        node=engine.name, op=engine.kind, found=f"{what} {value} in the folding"
+                        + _origin(engine), supported=f"{what} of {_listed(options)}",
+                    ))
+        found += [
+            Problem(node=name, op="", found="the folding names an engine that the program has not",
+                    supported=_listed(sorted(known)), mend="remove the entry")
+            for name in self.engines if name not in known
+        ]
+        return found
+
+    def check(self, program: Program) -> None:
+        """Raise CompileError, listing every fault, unless the folding fits the program."""
+        problems = self.problems(program)
+        if problems:
+            raise CompileError(problems)
+
+
+def _origin(engine: Engine) -> str:
+    origin = engine.op.origin if engine.op is not None else ()
+    return f" (from {', '.join(origin)})" if origin else ""
+
+
+def _listed(values: Any) -> str:
+    return ", ".join(map(str, values))
+
+
+def engines_of(program: Program) -> Iterator[Engine]:
+    """The engines of a program, unfolded, in its order; a flatten is wiring and has none."""
+    for op in program.ops:
+        if not isinstance(op, Flatten):
+            yield engine_of(op, program)
+
+
+def default_folding(
+    program: Program, *, cycles: int | None = None, lanes: int = DEFAULT_LANES
+) -> Folding:
+    """A balanced folding: no engine takes longer than the target, each is as small as that allows.
+
+    Args:
+        program: a lowered program.
+        cycles: target of busy cycles an image; by default the least for which the
+            multiply-accumulate lanes of all engines stay within ``lanes``.
+        lanes: that budget.
+
+    Raises:
+        CompileError: ``cycles`` is below what the fastest folding of some engine reaches.
+    """
+    choices = {engine.name: _choices(engine) for engine in engines_of(program)}
+    fastest = {name: min(c for c, *_ in rows) for name, rows in choices.items()}
+    floor = max(fastest.values(), default=1)
+    if cycles is None:
+        cycles = _least_target(choices, floor, lanes)
+    if cycles < floor:
+        name = max(fastest, key=fastest.__getitem__)
+        raise CompileError(Problem(
+            node=name, op="", found=f"{cycles} cycles an image asked for",
+            supported=f"{fastest[name]} or more: this engine's fastest folding",
+        ))
+    return Folding({name: _smallest(rows, cycles)[-1] for name, rows in choices.items()})
+
+
+_Choice = tuple[int, int, int, Fold]
+"""cycles, cost in lanes, rank among equals, folding"""
+
+
+def _choices(engine: Engine) -> list[_Choice]:
+    """All legal foldings, cheapest first; among equals the one of most SIMD within a tap.
+
+    SIMD before PE, as FINN folds: it shortens the sum without widening the output stream.  More
+    than a tap's lanes would have the buffer read at several places, so those come last.
+    """
+    rows: list[_Choice] = []
+    for simd in engine.simd_options:
+        for pe in engine.pe_options:
+            fold = Fold(pe, simd)
+            folded = engine.folded(fold)
+            several = simd > folded.in_lanes // (pe if engine.kind == "depthwise" else 1)
+            rows.append((folded.cycles, pe * simd, simd if several else -simd, fold))
+    return sorted(rows, key=lambda row: (row[1], row[2], row[0]))
+
+
+def _smallest(rows: list[_Choice], target: int) -> _Choice:
+    return next(row for row in rows if row[0] <= target)
+
+
+def _least_target(choices: Mapping[str, list[_Choice]], floor: int, lanes: int) -> int:
+    """The least target whose multiply-accumulate lanes fit the budget, or the slowest folding."""
+    targets = sorted({row[0] for rows in choices.values() for row in rows if row[0] >= floor})
+    low, high = 0, len(targets) - 1
+    while low < high:
+        middle = (low + high) // 2
+        spent = sum(_smallest(rows, targets[middle])[1] for rows in choices.values())
+        low, high = (low, middle) if spent <= lanes else (middle + 1, high)
+    return targets[low] if targets else floor

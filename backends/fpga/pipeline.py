@@ -1,0 +1,154 @@
+"""The engines of a program and the streams between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import lcm
+
+from n2uqc.frontend.diagnostics import CompileError
+from n2uqc.passes.program import Flatten, IntType, Program
+
+from .engines import Converter, Engine, Fork, Sink, Source, engine_of
+from .folding import Folding
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A FIFO between two engines.
+
+    Attributes:
+        tensor: whose elements it carries.
+        source, target: indices of engines.
+        lanes: elements of a token.
+        bits: of an element.
+        tokens: of an image.
+    """
+
+    tensor: str
+    source: int
+    target: int
+    lanes: int
+    bits: int
+    tokens: int
+
+
+@dataclass
+class Pipeline:
+    """Engines in the order of the stream, with the edges between them.
+
+    Attributes:
+        program: what it computes.
+        folding: at which parallelism.
+        engines: source first, sink last.
+        edges: in order of their sources; those of one target in the order of its inputs.
+    """
+
+    program: Program
+    folding: Folding
+    engines: list[Engine] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+
+    def label(self, edge: Edge) -> str:
+        """An edge's name for people: producer -> consumer."""
+        return f"{self.engines[edge.source].name} -> {self.engines[edge.target].name}"
+
+
+def build_pipeline(program: Program, folding: Folding) -> Pipeline:
+    """Lay out the hardware of a program.
+
+    Every operation becomes an engine, except flattening, which a stream in the order of memory does
+    by itself.  A tensor with several readers gets a fork; where neighbours differ in lanes, width
+    converters go between, by way of the least common multiple.
+
+    Raises:
+        CompileError: the folding does not fit the program.
+    """
+    folding.check(program)
+    return _Builder(program, folding).build()
+
+
+class _Builder:
+    def __init__(self, program: Program, folding: Folding) -> None:
+        self.result = Pipeline(program, folding)
+        self.program, self.folding = program, folding
+        # a flattened tensor is the same stream
+        self.stream = {name: name for name in program.types}
+        for op in program.ops:
+            if isinstance(op, Flatten):
+                self.stream[op.output] = self.stream[op.inputs[0]]
+        # where the tokens of a stream wait for each of its readers
+        self.taps: dict[str, Iterator[int]] = {}
+
+    def build(self) -> Pipeline:
+        ops = [op for op in self.program.ops if not isinstance(op, Flatten)]
+        engines = [engine_of(op, self.program, self.folding.engines[op.output]) for op in ops]
+        readers: dict[str, int] = dict.fromkeys(self.stream.values(), 0)
+        first: dict[str, int] = {}
+        for engine in engines:
+            assert engine.op is not None
+            for name in engine.op.inputs:
+                readers[self.stream[name]] += 1
+                first.setdefault(self.stream[name], engine.in_lanes)
+        self.readers = readers
+        readers[self.stream[self.program.output]] += 1
+        source, kind = self.program.input, self._type(self.program.input)
+        lanes = first.get(source, kind.shape[2])
+        self._produced(source, self._add(Source(tensor=source, lanes=lanes, output=kind)))
+        for engine in engines:
+            assert engine.op is not None
+            feeds = [self._tap(name, engine.in_lanes) for name in engine.op.inputs]
+            index = self._add(engine)
+            for name, feed in zip(engine.op.inputs, feeds, strict=True):
+                self._connect(name, feed, index)
+            self._produced(self.stream[engine.name], index)
+        last = self.program.output
+        kind = self._type(last)
+        feed = self._tap(last, None)
+        lanes = self.result.engines[feed].out_lanes
+        self._connect(last, feed, self._add(Sink(tensor=last, lanes=lanes, output=kind)))
+        return self.result
+
+    def _type(self, name: str) -> IntType:
+        kind = self.program.types[name]
+        assert isinstance(kind, IntType)
+        return kind
+
+    def _add(self, engine: Engine) -> int:
+        self.result.engines.append(engine)
+        return len(self.result.engines) - 1
+
+    def _connect(self, tensor: str, source: int, target: int) -> None:
+        kind, lanes = self._type(tensor), self.result.engines[source].out_lanes
+        self.result.edges.append(
+            Edge(self.stream[tensor], source, target, lanes, kind.bits, kind.size // lanes)
+        )
+
+    def _produced(self, stream: str, index: int) -> None:
+        """Note where a stream comes from, forked if several read it."""
+        count = self.readers[stream]
+        if count == 0:
+            raise CompileError(f"nothing reads the tensor {stream}")
+        if count > 1:
+            lanes = self.result.engines[index].out_lanes
+            fork = self._add(Fork(tensor=stream, lanes=lanes, output=self._type(stream)))
+            self._connect(stream, index, fork)
+            index = fork
+        self.taps[stream] = iter([index] * count)
+
+    def _tap(self, tensor: str, lanes: int | None) -> int:
+        """The engine whose tokens a reader takes, of the lanes it wants."""
+        index = next(self.taps[self.stream[tensor]])
+        if lanes is None:
+            return index
+        have, common = self.result.engines[index].out_lanes, 0
+        common = lcm(have, lanes)
+        for taken, given in ((have, common), (common, lanes)):
+            if taken != given:
+                name = f"{self.stream[tensor]}:{taken}to{given}"
+                converter = Converter(
+                    tensor=name, lanes=taken, given=given, output=self._type(tensor)
+                )
+                self._connect(tensor, index, step := self._add(converter))
+                index = step
+        return index

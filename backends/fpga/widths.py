@@ -1,0 +1,63 @@
+"""Which integer type of the host holds what a register of the datapath can hold."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from n2uqc.frontend.diagnostics import CompileError, Problem
+from n2uqc.passes.program import IntType
+
+
+def storage(kind: IntType, name: str = "") -> str:
+    """The simulator's array type for a tensor: int32, or int64 where 32 bits do not do.
+
+    Raises:
+        CompileError: an unsigned tensor of 64 bits.
+    """
+    if kind.bits <= 31 or (kind.bits == 32 and kind.signed):
+        return "int32"
+    if kind.bits <= 63 or kind.signed:
+        return "int64"
+    raise CompileError(Problem(
+        node=name, op="", found="an unsigned tensor of 64 bits", supported="unsigned to 63 bits, "
+        "signed to 64", mend="declare it signed, or lower the widths of weights or input",
+    ))
+
+
+def magnitude(kind: IntType) -> int:
+    """The largest magnitude a register of the type holds, whatever range was proven for it."""
+    low, high = kind.limits
+    return max(-low, high)
+
+
+def register_dtype(bound: int, *widths: int) -> str:
+    """The host type of arithmetic whose intermediates stay below ``bound`` in magnitude.
+
+    Args:
+        bound: of every value before it is wrapped.
+        widths: bits of the registers it is wrapped to: the mask's arithmetic needs
+            ``bound + 2**bits``.
+
+    Returns:
+        "int32", "int64" or "int128".
+
+    Raises:
+        CompileError: not even 128 bits hold it.
+    """
+    need = bound + sum(1 << bits for bits in widths)
+    for dtype, limit in (("int32", 31), ("int64", 63), ("int128", 127)):
+        if need < 1 << limit:
+            return dtype
+    raise CompileError(f"datapath arithmetic needs {need.bit_length() + 1} bits; at most 128 are "
+                       "simulated")
+
+
+def weight_dtype(values: NDArray[np.int64]) -> str:
+    """The narrowest array type for constants that kernels read: int8, int32 or int64."""
+    low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
+    for dtype in ("int8", "int32"):
+        info = np.iinfo(dtype)
+        if info.min <= low and high <= info.max:
+            return dtype
+    return "int64"
