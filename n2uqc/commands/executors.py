@@ -71,9 +71,10 @@ def _binary(target: str) -> Callable[[Program, Path], Runner]:
 
 
 def _datapath(program: Program, folder: Path) -> Runner:
-    from n2uqc.backends.fpga import simulate
+    from n2uqc.backends.fpga import Simulator
 
-    return lambda x: simulate(program, x).output
+    simulator = Simulator(program)
+    return lambda x: simulator.run(x).output
 
 
 EXECUTORS = (

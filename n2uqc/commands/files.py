@@ -48,6 +48,20 @@ def read_array(path: Path) -> NDArray[Any]:
         raise UserError(f"{path}: not a readable .npy or .npz file: {error}") from None
 
 
+def read_text(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        UserError: the file is missing or is no UTF-8 text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text file") from None
+
+
 def require_writable(path: Path, *, folder: bool = False) -> None:
     """Check before long work that a result can be written.
 

@@ -8,12 +8,20 @@ threshold units, stream adders), with a table of cycles per layer.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .files import UserError, read_array, require_writable, write_array, write_arrays
+from .files import (
+    UserError,
+    read_array,
+    read_text,
+    require_writable,
+    write_array,
+    write_arrays,
+)
 from .model import add_model, add_precision, open_program
-from .progress import in_pieces
+from .progress import in_pieces, progress, working
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +50,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--folding", metavar="F.json", type=Path,
-        help="with --datapath: processing elements and SIMD lanes of each layer",
+        help="with --datapath: processing elements and SIMD lanes of each engine; "
+        "`n2uqc compile MODEL --target fpga` writes one to start from",
     )
     add_precision(parser)
 
@@ -96,10 +105,28 @@ def _interpreter(program: Program, x: NDArray[Any], options: argparse.Namespace)
         return in_pieces(lambda piece: run_program(program, piece), x, "interpreter")
 
     tensors = trace(program, x)
-    write_arrays(options.dump, tensors)
-    print(f"wrote {options.dump}: {len(tensors)} tensors of {len(x)} samples")
+    _dump(options.dump, tensors)
     return tensors[program.output]
 
 
 def _datapath(program: Program, x: NDArray[Any], options: argparse.Namespace) -> NDArray[Any]:
-    raise NotImplementedError
+    from n2uqc.backends.fpga import Folding, Simulator
+
+    from .cycles import print_cycles
+
+    folding = None
+    if options.folding is not None:
+        folding = Folding.from_json(read_text(options.folding), program)
+    with working("compiling the datapath's simulation"):
+        simulator = Simulator(program, folding)
+    with progress(len(x), "datapath") as advance:
+        simulation = simulator.run(x, dump=options.dump is not None, progress=advance)
+    if options.dump is not None:
+        _dump(options.dump, simulation.tensors)
+    print_cycles(simulation)
+    return simulation.output
+
+
+def _dump(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
+    write_arrays(path, tensors)
+    print(f"wrote {path}: {len(tensors)} tensors")

@@ -88,3 +88,39 @@ def test_drawn_images_reach_the_corners_and_repeat(program: n2uqc.Program) -> No
     assert x.max() == kind.hi
     np.testing.assert_array_equal(x, draw(program, 16, seed=3))
     assert (x != draw(program, 16, seed=4)).any()
+
+
+def test_every_table_of_a_model_is_proved(
+    command: Command, model: Path, program: n2uqc.Program
+) -> None:
+    result = command("verify", model, "--executors", "interpreter", "--json")
+    assert result.status == 0, result.err
+    tables = json.loads(result.out)["tables"]
+    assert [t["table"] for t in tables] == [
+        op.output for op in program if op.mnemonic == "thresholds"
+    ]
+    assert all(t["values"] > 0 and not t["mismatches"] for t in tables)
+
+
+def test_a_wrong_table_is_found(
+    command: Command, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from n2uqc.commands import verify
+    from n2uqc.passes.program import Constant
+
+    def one_bound_off(program: n2uqc.Program) -> n2uqc.Program:
+        op = next(op for op in program if op.mnemonic == "thresholds")
+        [name] = [n for n in op.constant_names() if n.endswith("bounds")]
+        bounds = program.constants[name].values.copy()
+        bounds[0, 0] -= 1
+        constants = {**program.constants, name: Constant.narrow(bounds)}
+        return replace(program, constants=constants)
+
+    true_open = verify.open_program
+    monkeypatch.setattr(verify, "open_program", lambda options: one_bound_off(true_open(options)))
+    result = command("verify", model, "--executors", "interpreter")
+    assert result.status == 1
+    assert "channel 0 at " in result.out
+    assert "verdict  DIFFERENT" in result.out

@@ -1,0 +1,69 @@
+"""Estimates what a network costs as hardware, by the way its activations are quantized.
+
+For every layer: multipliers, adders, comparators, LUT, FF, DSP and BRAM, memory bits, cycles and
+energy, under uniform requantization (multiply and shift, or thresholds), N2UQ comparison tables,
+and nonuniform output levels.  Every figure states whether it was measured, fitted or modelled, and
+every assumption is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .files import require_writable, write_bytes
+from .model import add_precision, open_program
+from .progress import progress
+
+HELP = "hardware cost: uniform, N2UQ and nonuniform quantizers compared"
+EXAMPLES = """\
+examples:
+  n2uqc cost net.onnx
+  n2uqc cost net2bit.onnx net4bit.onnx --html cost.html
+  n2uqc cost net.onnx --technology ecp5 --target-cycles 20000 --json
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument(
+        "models", metavar="MODEL", type=Path, nargs="+",
+        help="ONNX files, or programs saved by `n2uqc compile --target program`",
+    )
+    parser.add_argument(
+        "--html", metavar="F.html", type=Path, help="write a self-contained page with plots"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument(
+        "--technology", metavar="NAME", default="xc7",
+        help="FPGA family: xc7 (AMD 7 series) or ecp5 (Lattice) (xc7)",
+    )
+    parser.add_argument(
+        "--target-cycles", metavar="N", type=int,
+        help="cycles an image may take; sets the lanes of each layer",
+    )
+    add_precision(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out the command."""
+    from n2uqc.backends.cost import compare
+    from n2uqc.backends.report import render_html, render_json, render_table
+
+    if options.html is not None:
+        require_writable(options.html)
+    comparisons = []
+    with progress(len(options.models), "counting") as advance:
+        for model in options.models:
+            options.model = model
+            comparisons.append(compare(
+                open_program(options), technology=options.technology, name=model.stem,
+                target_cycles=options.target_cycles,
+            ))
+            advance(1)
+    if options.html is not None:
+        write_bytes(options.html, render_html(comparisons).encode())
+    print(render_json(comparisons) if options.json else render_table(comparisons))
+    if options.html is not None and not options.json:
+        print(f"wrote {options.html}")
+    return 0

@@ -1,0 +1,46 @@
+"""The datapath's cycles by engine, as a table."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from n2uqc.backends.fpga import Simulation
+
+WIDTH = 150  # of the table where no terminal bounds it
+_CLOCK_HZ = 100e6  # an example, for images per second
+_COLUMNS = {
+    "kind": "engine", "pe": "PE", "simd": "SIMD", "bits": "bits", "busy": "busy",
+    "starved": "starved", "blocked": "blocked", "first": "first", "last": "last",
+}
+
+
+def print_cycles(simulation: Simulation, console: Console | None = None) -> None:
+    """Print one line an engine, the pipeline's latency and its initiation interval."""
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = console or Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("layer", overflow="fold")
+    for key, title in _COLUMNS.items():
+        table.add_column(title, justify="left" if key == "kind" else "right", no_wrap=True)
+    for row in simulation.rows():
+        layer = row["node"].split(", ")[-1] or row["name"]
+        table.add_row(escape(layer), *(str(row[key]) for key in _COLUMNS))
+    console.print(table)
+    rate = simulation.images_per_second(_CLOCK_HZ)
+    console.print(
+        f"latency {simulation.latency:,} cycles, initiation interval {simulation.interval:,} "
+        f"cycles ({rate:,.0f} images/s at {_CLOCK_HZ / 1e6:.0f} MHz), "
+        f"{simulation.overflows} accumulator overflows"
+    )
+    console.print(
+        "busy, starved and blocked: cycles of one image in steady state; first, last: cycles in "
+        "which the first image enters and leaves an engine"
+    )

@@ -1,0 +1,151 @@
+"""The main job on the shipped network: ``python -m n2uqc.demo``, or ``make demo``.
+
+Compiles a trained 2-bit network for handwritten digits, runs it on all held-back images with every
+executor, checks that they give the same integers, and compares hardware cost.  Writes to out/demo.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from n2uqc.commands.executors import Outcome, run_all
+from n2uqc.commands.progress import working
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from rich.console import Console
+
+    from n2uqc.models.data import Split
+    from n2uqc.passes.program import Program
+
+NETWORK, FLOAT_TWIN = "digits_2bit", "digits_float"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demonstration; 0 if every executor agrees with the interpreter, else 1."""
+    parser = argparse.ArgumentParser(prog="python -m n2uqc.demo", description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("out/demo"), help="folder (out/demo)")
+    parser.add_argument("--images", type=int, metavar="N", help="only the first N images")
+    options = parser.parse_args(argv)
+
+    from rich.console import Console
+
+    from n2uqc import load
+    from n2uqc.backends.cost import compare
+    from n2uqc.backends.fpga import Simulator
+    from n2uqc.backends.report import render_html, render_table
+    from n2uqc.commands.cycles import print_cycles
+    from n2uqc.commands.files import write_bytes
+    from n2uqc.commands.inspect import WIDTH, show_model
+    from n2uqc.models import data, shipped
+    from n2uqc.passes.program import quantize_input, save
+
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    folder: Path = options.output
+    folder.mkdir(parents=True, exist_ok=True)
+    model = shipped.path(NETWORK)
+    test = data.digits().test
+    test = data.Split(test.images[: options.images], test.labels[: options.images])
+
+    console.rule(f"1. What is in {model.name}")
+    show_model(model)
+
+    console.rule("2. One integer program")
+    with working("compiling to the integer program"):
+        program = load(model)
+    save(program, folder / f"{NETWORK}.n2uq")
+    _show_program(program, console)
+
+    console.rule(f"3. {len(test)} held-back images through every executor")
+    x = quantize_input(program, test.images)
+    outcomes = run_all(program, x, folder)
+    agree = _show_outcomes(program, outcomes, test, console)
+
+    console.rule("4. Cycles of the datapath")
+    print_cycles(Simulator(program).run(x[:1]), console)
+
+    console.rule("5. What the quantizer costs in hardware")
+    comparison = compare(program)
+    print(render_table([comparison]))
+    write_bytes(folder / "cost.html", render_html([comparison]).encode())
+
+    console.rule("Files")
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        console.print(f"  {path}  {path.stat().st_size:,} bytes", soft_wrap=True)
+    return 0 if agree else 1
+
+
+def _show_program(program: Program, console: Console) -> None:
+    tables = sum(op.mnemonic == "thresholds" for op in program.ops)
+    bits = sum(constant.storage_bits for constant in program.constants.values())
+    arena = program.plan.size if program.plan is not None else 0
+    console.print(
+        f"{len(program.ops)} integer operations, {tables} of them comparison tables into which "
+        f"BatchNorm, biases, PReLU and scales are folded; {bits / 8192:.1f} KiB of constants, "
+        f"{arena / 1024:.1f} KiB of working memory; no floating point."
+    )
+    for note in program.notes:
+        console.print(f"note: {note}")
+
+
+def _show_outcomes(
+    program: Program, outcomes: list[Outcome], test: Split, console: Console
+) -> bool:
+    """Print one line an executor; true if all that ran gave the interpreter's integers."""
+    from rich.table import Table
+
+    from n2uqc.passes.program import real_output
+
+    reference = outcomes[0].output
+    assert reference is not None
+    table = Table(box=None, pad_edge=False)
+    for title in ("executor", "accuracy", "images with the interpreter's integers", "seconds"):
+        table.add_column(title, justify="left" if title == "executor" else "right")
+    agree = True
+    for outcome in outcomes:
+        if outcome.output is None:
+            table.add_row(outcome.executor.summary, "not run", outcome.missing)
+            continue
+        same = (outcome.output == reference).reshape(len(test), -1).all(axis=1)
+        agree &= bool(same.all())
+        table.add_row(
+            outcome.executor.summary,
+            _accuracy(real_output(program, outcome.output), test),
+            f"{same.sum()} of {len(test)}" if same.all() else f"[red]{same.sum()} of {len(test)}",
+            f"{outcome.seconds:.2f}",
+        )
+    for name, summary in (
+        (NETWORK, "the same ONNX file in ONNX Runtime (float32)"),
+        (FLOAT_TWIN, "float network of the same shape (float32)"),
+    ):
+        with working(summary):
+            start = time.perf_counter()
+            scores = _onnx_runtime(name, test.images)
+        seconds = time.perf_counter() - start
+        table.add_row(summary, _accuracy(scores, test), "–", f"{seconds:.2f}")
+    console.print(table)
+    if not agree:
+        console.print("[red]The executors differ: this is a fault of n2uqc, please report it.")
+    return agree
+
+
+def _accuracy(scores: NDArray[Any], test: Split) -> str:
+    right = int((scores.argmax(axis=1) == test.labels).sum())
+    return f"{100 * right / len(test):.2f}% ({right})"
+
+
+def _onnx_runtime(name: str, images: NDArray[Any]) -> NDArray[Any]:
+    import onnxruntime
+
+    from n2uqc.models import shipped
+
+    session = onnxruntime.InferenceSession(
+        str(shipped.path(name)), providers=["CPUExecutionProvider"]
+    )
+    scores: NDArray[Any] = session.run(None, {session.get_inputs()[0].name: images})[0]
+    return scores
