@@ -43,6 +43,12 @@ def verify(context: Context) -> None:
             problems.append(_unsupported(node))
         elif found := _broken(node):
             problems.append(Problem(str(node.name), node.op_type, found))
+    if not problems:
+        problems += [
+            Problem(str(node.name), node.op_type, "the shape of its output is not known")
+            for node in context.graph
+            if not all(o.shape is not None and o.shape.is_static() for o in node.outputs)
+        ]
     graph = context.graph
     if not problems and not graph.inputs[0].uses():
         problems.append(Problem(str(graph.inputs[0].name), "input", "the output does not use it"))
@@ -80,5 +86,4 @@ def _broken(node: ir.Node) -> str:
         if index == 1 and is_op(value.producer(), "Weight"):
             continue
         return f"its input '{value.name}' is computed, a constant is supported"
-    shape = node.outputs[0].shape
-    return "" if shape is not None and shape.is_static() else "the shape of its output is not known"
+    return ""

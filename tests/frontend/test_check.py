@@ -1,0 +1,151 @@
+"""Graphs that are broken or of the wrong kind, each with one error."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+from n2uqc.frontend.check import OPSETS
+from n2uqc.frontend.load import load_graph
+from tests.frontend.networks import build, check_same, ops, refused
+
+W = np.random.default_rng(0).standard_normal((3, 2, 3, 3))
+
+
+@pytest.mark.parametrize("opset", [9, 12, OPSETS[-1] + 1])
+def test_opset_out_of_range(opset: int) -> None:
+    refused(build("y = Relu (x)", opset=opset), f"opset {opset}", "opset 13 to")
+
+
+def test_no_standard_opset() -> None:
+    model = build("y = Relu (x)")
+    del model.opset_import[:]
+    model.opset_import.add(domain="other", version=1)
+    refused(model, "names no ONNX opset")
+
+
+@pytest.mark.parametrize("opset", [13, 16, 20, 22])
+def test_every_opset_means_the_same(opset: int) -> None:
+    check_same(
+        build(
+            """a = Conv <pads = [1, 1, 1, 1]> (x, W)
+            b = BatchNormalization (a, g, b0, mean, var)
+            c = PRelu (b, slope)
+            d = MaxPool <kernel_shape = [2, 2]> (c)
+            e = AveragePool <kernel_shape = [2, 2]> (d)
+            f = GlobalAveragePool (e)
+            h = Flatten (f)
+            y = Gemm <transB = 1> (h, V)""",
+            {
+                "W": W, "g": [1.0, -1.0, 0.5], "b0": [0.1, 0.2, 0.3], "mean": [0.0, 0.1, 0.2],
+                "var": [1.0, 2.0, 3.0], "slope": np.full((3, 1, 1), 0.25), "V": np.ones((4, 3)),
+            },
+            opset=opset,
+        )
+    )  # fmt: skip
+
+
+def test_long_name_of_the_standard_domain() -> None:
+    model = build("y = Relu (x)")
+    model.opset_import[0].domain = "ai.onnx"
+    model.graph.node[0].domain = "ai.onnx"
+    assert ops(load_graph(model)) == ["Relu"]
+
+
+def test_functions_are_inlined() -> None:
+    text = """<ir_version: 8, opset_import: ["" : 17, "local" : 1]>
+        g (float[N,2,4,4] x) => (float[N,2,4,4] y) { y = local.twice (x) }
+        <domain: "local", opset_import: ["" : 17]> twice (a) => (b) { b = Add (a, a) }"""
+    assert ops(check_same(onnx.parser.parse_model(text))) == ["Add"]
+
+
+def test_cycle_names_its_nodes() -> None:
+    body = "[first] a = Relu (x) [second] b = Add (a, c) [third] c = Relu (b) [last] y = Relu (c)"
+    (problem,) = refused(build(body), "cyclic", "'second'", "'third'")
+    assert problem.node == "second"
+    assert "'first'" not in str(problem)
+
+
+def test_nodes_out_of_order_are_sorted() -> None:
+    model = build("a = Relu (x) y = Neg (a)")
+    model.graph.node[1].op_type = "Relu"
+    model.graph.node.reverse()
+    assert ops(load_graph(model)) == ["Relu", "Relu"]
+
+
+def test_value_nothing_computes() -> None:
+    (problem,) = refused(build("[add] y = Add (x, ghost)"), "'ghost'")
+    assert (problem.node, problem.op) == ("add", "Add")
+
+
+def test_value_computed_twice() -> None:
+    refused(build("a = Relu (x) a = Neg (x) y = Relu (a)"))
+
+
+def test_attributes_against_the_definition() -> None:
+    refused(build("y = Relu <alpha = 1> (x)"), "against its definition", "alpha")
+
+
+@pytest.mark.parametrize(
+    ("x", "word"),
+    [
+        ("float[N,2,4,4] x, float[N,2,4,4] z", "2 inputs: 'x', 'z'"),
+        ("float[N,8] x", "shape [N,8]"),
+        ("float[N,2,H,W] x", "shape [N,2,H,W]"),
+        ("float[N,2,0,4] x", "shape [N,2,0,4]"),
+        ("float[] x", "unknown shape"),
+        ("float16[N,2,4,4] x", "FLOAT16"),
+        ("uint8[N,2,4,4] x", "UINT8"),
+    ],
+)
+def test_input_of_the_wrong_kind(x: str, word: str) -> None:
+    body = "y = Add (x, z)" if "z" in x else "a = Cast <to = 1> (x) y = Relu (a)"
+    refused(build(body, x=x), word)
+
+
+def test_two_outputs() -> None:
+    refused(build("y = Relu (x) z = Neg (x)", y="float[] y, float[] z"), "2 outputs: 'y', 'z'")
+
+
+def test_parameters_listed_as_inputs_are_parameters() -> None:
+    model = build("y = Conv (x, W)", {"W": W}, x="float[N,2,4,4] x, float[3,2,3,3] W")
+    assert ops(load_graph(model)) == ["Conv"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_parameter_not_finite(value: float) -> None:
+    broken = W.copy()
+    broken[1, 0, 2, 1] = value
+    (problem,) = refused(build("[conv] y = Conv (x, W)", {"W": broken}), "'W'", "[1, 0, 2, 1]")
+    assert (problem.node, problem.op) == ("conv", "Conv")
+
+
+def test_infinite_bound_is_no_bound() -> None:
+    model = build("y = Clip (x, low, high)", {"low": np.float32(0), "high": np.float32(np.inf)})
+    assert ops(check_same(model)) == ["Relu"]
+
+
+def test_constant_node_not_finite() -> None:
+    refused(build("[c] c = Constant <value_float = nan> () [add] y = Add (x, c)"), "not finite")
+
+
+def test_raw_data_shorter_than_its_shape() -> None:
+    model = build("[conv] y = Conv (x, W)", {"W": W})
+    model.graph.initializer[0].raw_data = model.graph.initializer[0].raw_data[:-8]
+    refused(model)
+
+
+def test_all_unsupported_nodes_in_one_error() -> None:
+    body = """[soft] a = Softmax (x) [conv] b = Conv (a, W) [mine] c = other.Strange (b)
+        [sig] d = Sigmoid (c) [relu] y = Relu (d)"""
+    problems = refused(build(body, {"W": W}), "'soft'", "'mine'", "'sig'", "largest score")
+    assert {p.node for p in problems} == {"soft", "mine", "sig"}
+
+
+def test_output_that_ignores_the_input() -> None:
+    refused(build("[a] a = Identity (c) y = Relu (a)", {"c": np.ones((1, 2, 4, 4))}), "constant")
+
+
+def test_network_without_layers() -> None:
+    refused(build("y = Identity (x)"), "output is its input")
