@@ -308,7 +308,7 @@ class FixedPoint:
         self.put(
             Conv(
                 output=accumulator, inputs=(x,), origin=origin, stride=op.stride, pads=op.pads,
-                weight=self.const(f"{name}.weight", Constant.narrow(integers)),
+                weight=self.const(f"{name}.weight.fixed", Constant.narrow(integers)),
                 dilation=op.dilation, groups=op.groups,
             ), None,
         )

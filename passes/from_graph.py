@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from n2uqc.frontend import opset
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
+from .naming import readable_names
 from .program.base import ConstRef, Interface, Op, Program
 from .program.exact import Surd
 from .program.ops.real import (
@@ -39,6 +40,8 @@ class Importer:
         self.consts: dict[str, Constant] = {}
         self.names: dict[ir.Value, str] = {}
         self.taken: set[str] = set()
+        nodes = [n for n in graph if not opset.is_op(n, "Weight")]
+        self.readable = readable_names(nodes)
 
     def name(self, wish: str) -> str:
         """A free tensor or constant name made of the wished one."""
@@ -56,11 +59,10 @@ class Importer:
         self, cls: type[Op], node: ir.Node, *inputs: str, last: bool = True, **attributes: Any
     ) -> str:
         """Append an operation for a node; the last one of a node defines its ONNX output."""
-        value = node.outputs[0]
-        wish = value.name or node.name or cls.mnemonic
+        value, wish = node.outputs[0], self.readable[node]
         op = cls(
-            output=self.name(wish if last else f"{wish}.{cls.mnemonic}"), inputs=inputs,
-            origin=(node.name or wish,), **attributes,
+            output=self.name(wish if last else f"{wish}.{cls.mnemonic.removeprefix('real_')}"), inputs=inputs,
+            origin=(node.name or value.name or wish,), **attributes,
         )
         self.types[op.output] = op.infer(self.types, self.consts)
         self.ops.append(op)
@@ -133,11 +135,10 @@ def _ones(channels: int) -> Row:
 
 
 def _conv(to: Importer, node: ir.Node) -> None:
-    x, out = to.operand(node), node.outputs[0]
+    x = to.operand(node)
     weight_value = node.inputs[1]
     maker = weight_value.producer() if weight_value is not None else None
     step: Row = ()
-    wish = (weight_value.name if weight_value is not None else None) or f"{out.name}.weight"
     if maker is not None and opset.is_op(maker, "Weight"):
         weight = opset.read_weight(maker)
         codes = np.asarray(weight.codes, dtype=np.int64).transpose(0, 2, 3, 1)
@@ -148,7 +149,7 @@ def _conv(to: Importer, node: ir.Node) -> None:
         if values is None:
             raise _Refusal("computed weights", "weights in an initializer", "freeze the weights")
         constant = Constant.real(np.ascontiguousarray(values.transpose(0, 2, 3, 1)))
-    name = to.name(wish)
+    name = to.name(f"{to.readable[node]}.weight")
     to.consts[name] = constant
     bias = to.constant(node, 2)
     made = to.emit(
@@ -167,7 +168,7 @@ def _gemm(to: Importer, node: ir.Node) -> None:
         raise _Refusal("a product of two tensors", "constant weights", "freeze the weights")
     rows = weight if _int(node, "transB", 0) else weight.T
     rows = rows.astype(np.float64) * _float(node, "alpha", 1.0)
-    name = to.name((node.inputs[1].name if node.inputs[1] is not None else None) or "weight")
+    name = to.name(f"{to.readable[node]}.weight")
     to.consts[name] = Constant.real(np.ascontiguousarray(rows[:, None, None, :]))
     bias = to.constant(node, 2)
     made = to.emit(RealConv, node, x, last=bias is None, weight=ConstRef(name))

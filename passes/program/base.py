@@ -45,6 +45,9 @@ class Op:
     inputs: tuple[str, ...]
     origin: tuple[str, ...] = field(default=(), compare=False)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "origin", tuple(dict.fromkeys(self.origin)))
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cls.mnemonic:

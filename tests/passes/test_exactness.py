@@ -81,7 +81,7 @@ def decimal_codes(model: ir.Model, program: Program) -> int:
     quantizer; returns the number of values compared.
     """
     compared = 0
-    by_output = {op.output: op for op in program.ops}
+    by_origin = {(type(op), name): op for op in program.ops for name in op.origin}
     for node in model.graph:
         if node.op_type != "Conv" or not opset.is_op(node.inputs[1].producer(), "Weight"):
             continue
@@ -93,8 +93,7 @@ def decimal_codes(model: ir.Model, program: Program) -> int:
             value = uses[0].outputs[0]
         if len(uses) != 1 or not opset.is_op(uses[0], "Threshold"):
             continue
-        table = by_output[uses[0].outputs[0].name]
-        conv = by_output[f"{node.outputs[0].name}.acc"]
+        table, conv = by_origin[Thresholds, uses[0].name], by_origin[Conv, node.name]
         x = program.types[conv.inputs[0]]
         weight = opset.read_weight(node.inputs[1].producer())
         source = opset.read_threshold(node.inputs[0].producer())
