@@ -1,0 +1,264 @@
+"""Exact operator counts of a program's layers: what is multiplied, added, compared and stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from n2uqc.passes.program import (
+    Add,
+    Clamp,
+    Constant,
+    Conv,
+    Flatten,
+    IntType,
+    MaxPool,
+    Op,
+    PRelu,
+    Program,
+    Requantize,
+    SumPool,
+    Thresholds,
+)
+from n2uqc.passes.program.types import width_of
+
+LOW_BITS = 8
+"""Codes up to this width count as low-bit; wider operands are fixed point."""
+
+
+@dataclass(frozen=True)
+class Mac:
+    """A convolution as a matrix-vector product: ``rows`` x ``depth``, once a position.
+
+    Attributes:
+        name, origin: the operation's output and ONNX nodes.
+        positions: output vectors V of an image.
+        rows, depth: matrix height MH (output channels) and width MW (kh*kw*inputs/groups).
+        groups: of the convolution.
+        activation_bits, weight_bits: widths of the operands.
+        accumulator: narrowest width of the proven range.
+        low_bit: the operands are a low-bit quantizer's codes and low-bit weights.
+        input_elements: elements of the input map.
+    """
+
+    name: str
+    origin: tuple[str, ...]
+    positions: int
+    rows: int
+    depth: int
+    groups: int
+    activation_bits: int
+    weight_bits: int
+    accumulator: int
+    low_bit: bool
+    input_elements: int
+
+    @property
+    def macs(self) -> int:
+        """Multiplications of an image, as many additions (padding counts: it is computed)."""
+        return self.positions * self.rows * self.depth
+
+    @property
+    def weight_storage(self) -> int:
+        return self.rows * self.depth * self.weight_bits
+
+
+@dataclass(frozen=True)
+class Quantizer:
+    """A comparison table over a map of ``positions`` x ``channels``.
+
+    Attributes:
+        width: bits of the operand.
+        bits: bits of the code.
+        live: of each channel, the steps that can fire (bound below the operand's greatest value).
+        steps: comparators of a lane that serves any channel; in a monotone table they include
+            those that always fire and so stand for a base.
+        shape: ``rising`` if every channel counts up, ``monotone`` if some count down, else
+            ``mixed``.
+        bent: some channel goes both up and down: a PReLU with a slope below zero lies within.
+        attached: reads a convolution's accumulators directly.
+    """
+
+    name: str
+    origin: tuple[str, ...]
+    positions: int
+    channels: int
+    width: int
+    bits: int
+    live: tuple[int, ...]
+    steps: int
+    shape: Literal["rising", "monotone", "mixed"]
+    bent: bool
+    attached: bool
+
+    @property
+    def compares(self) -> int:
+        """Comparisons of an image whose step can fire."""
+        return self.positions * sum(self.live)
+
+
+@dataclass(frozen=True)
+class Elementwise:
+    """An operation on the wide stream, the same in every alternative.
+
+    Attributes:
+        kind: its mnemonic.
+        window: positions read for one result (1, or a pool's kernel).
+        width: widest operand or result.
+        multiplier: bits of the per-channel multiplier, 0 without one.
+        word: parameter bits a channel.
+        attached: reads a convolution's accumulators directly.
+        operand: bits of what it reads.
+    """
+
+    name: str
+    origin: tuple[str, ...]
+    kind: str
+    positions: int
+    channels: int
+    window: int
+    width: int
+    multiplier: int
+    word: int
+    attached: bool
+    operand: int
+
+    @property
+    def elements(self) -> int:
+        return self.positions * self.channels
+
+    @property
+    def multiplies(self) -> int:
+        return self.elements if self.multiplier else 0
+
+    @property
+    def adds(self) -> int:
+        """Sums of two streams or a window, bias and rounding of a requantization, PReLU's bias."""
+        each = {"add": 1, "sumpool": self.window - 1, "requantize": 2, "prelu": 2}
+        return self.elements * each.get(self.kind, 0)
+
+    @property
+    def compares(self) -> int:
+        """Saturation takes two, PReLU's bend one more, a maximum one a further position."""
+        each = {"maxpool": self.window - 1, "clamp": 2, "requantize": 2, "prelu": 3}
+        return self.elements * each.get(self.kind, 0)
+
+
+@dataclass(frozen=True)
+class LayerCounts:
+    """A convolution and what follows it up to the next ones; ``mac`` None before the first."""
+
+    name: str
+    origin: tuple[str, ...]
+    mac: Mac | None
+    quantizers: tuple[Quantizer, ...]
+    others: tuple[Elementwise, ...]
+
+
+def count_layers(program: Program) -> tuple[LayerCounts, ...]:
+    """Every operation of a lowered program, grouped by the convolution it follows.
+
+    An operation belongs to the latest convolution that its inputs come from.
+    """
+    home: dict[str, int] = {program.input: -1}
+    groups: dict[int, list[Op]] = {}
+    for position, op in enumerate(program.ops):
+        mine = position if isinstance(op, Conv) else max(home[i] for i in op.inputs)
+        home[op.output] = mine
+        groups.setdefault(mine, []).append(op)
+    layers = []
+    for position in sorted(groups):
+        ops = groups[position]
+        convs = [count_conv(program, op) for op in ops if isinstance(op, Conv)]
+        mac = convs[0] if convs else None
+        tables = tuple(count_thresholds(program, op) for op in ops if isinstance(op, Thresholds))
+        others = tuple(
+            count_elementwise(program, op) for op in ops
+            if isinstance(op, Add | Clamp | MaxPool | PRelu | Requantize | SumPool)
+        )
+        name, origin = (mac.name, mac.origin) if mac else (program.input, ())
+        layers.append(LayerCounts(name, origin, mac, tables, others))
+    return tuple(layers)
+
+
+def _int_type(program: Program, name: str) -> IntType:
+    kind = program.types[name]
+    assert isinstance(kind, IntType), "the program is not lowered"
+    return kind
+
+
+def _width(kind: IntType) -> int:
+    return width_of(kind.lo, kind.hi)[0]
+
+
+def _is_code(program: Program, name: str) -> bool:
+    """Whether a tensor is a threshold unit's code, perhaps moved by pooling or flattening."""
+    op = program.producer(name)
+    while isinstance(op, MaxPool | Flatten):
+        op = program.producer(op.inputs[0])
+    return isinstance(op, Thresholds)
+
+
+def count_conv(program: Program, op: Conv) -> Mac:
+    """The counts of one convolution."""
+    x, y = _int_type(program, op.inputs[0]), _int_type(program, op.output)
+    weight: Constant = program.constants[op.weight]
+    rows, kh, kw, inputs = weight.values.shape
+    code = _is_code(program, op.inputs[0])
+    return Mac(
+        op.output, op.origin, y.shape[0] * y.shape[1], rows, kh * kw * inputs, op.groups,
+        x.bits if code else _width(x), weight.bits, _width(y),
+        code and x.bits <= LOW_BITS and weight.bits <= LOW_BITS, x.size,
+    )
+
+
+def count_thresholds(program: Program, op: Thresholds) -> Quantizer:
+    """The counts of one comparison table."""
+    x = _int_type(program, op.inputs[0])
+    bounds, signs = program.constants[op.bounds].values, program.constants[op.signs].values
+    base, top = program.constants[op.base].values, (1 << op.bits) - 1
+    fires = bounds < x.hi
+    up, down = (fires & (signs == 1)).any(axis=1), (fires & (signs == -1)).any(axis=1)
+    live = fires.sum(axis=1)
+    from_zero, from_top = base + live, top - base + live  # a base is as many steps that always fire
+    rising, falling = ~down & (from_zero <= top), ~up & (from_top <= top)
+    shape: Literal["rising", "monotone", "mixed"] = (
+        "rising" if rising.all() else "monotone" if (rising | falling).all() else "mixed"
+    )
+    needed = live if shape == "mixed" else np.where(rising, from_zero, from_top)
+    return Quantizer(
+        op.output, op.origin, x.shape[0] * x.shape[1], x.shape[2], _width(x), op.bits,
+        tuple(live.tolist()), int(needed.max(initial=0)), shape, bool((up & down).any()),
+        isinstance(program.producer(op.inputs[0]), Conv),
+    )
+
+
+def count_elementwise(program: Program, op: Op) -> Elementwise:
+    """The counts of one operation of the wide stream."""
+    x, y = _int_type(program, op.inputs[0]), _int_type(program, op.output)
+    window, multiplier, word = 1, 0, 0
+    if isinstance(op, MaxPool | SumPool):
+        window = op.kernel[0] * op.kernel[1]
+    elif isinstance(op, Requantize):
+        multiplier, word = _parameters(program.constants, op.multiplier, op.bias, op.shift)
+    elif isinstance(op, PRelu):
+        multiplier, word = _parameters(program.constants, op.multiplier, op.bias)
+    return Elementwise(
+        op.output, op.origin, op.mnemonic, y.shape[0] * y.shape[1], y.shape[2], window,
+        max(_width(x), 0 if isinstance(op, Requantize) else _width(y)), multiplier, word,
+        isinstance(program.producer(op.inputs[0]), Conv), _width(x),
+    )
+
+
+def _parameters(constants: Mapping[str, Constant], *names: str) -> tuple[int, int]:
+    """Bits of the multiplier, and of all parameters that differ by channel.
+
+    Where every channel has the same power of two, the multiplication is wiring: 0 bits.
+    """
+    word = sum(constants[n].bits for n in names if len(np.unique(constants[n].values)) > 1)
+    factor = np.unique(constants[names[0]].values)
+    wired = len(factor) == 1 and int(factor[0]) & (int(factor[0]) - 1) == 0
+    return 0 if wired else constants[names[0]].bits, word

@@ -1,0 +1,200 @@
+"""The alternatives compared: how activations are quantized, and what numbers the MACs multiply."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from . import energy
+from .counts import Mac, Quantizer
+from .technology import Technology
+from .units.mac import LEVEL_BITS, MacShape, cheapest_plain
+from .units.requantizer import requantizer
+from .units.resources import Unit
+from .units.thresholds import Table, cheapest
+
+REQUANTIZER_BITS = 16
+COEFFICIENT_BITS = 8  # of LQ-Nets' real coefficients, in fixed point
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One way to quantize the same network.
+
+    Attributes:
+        id, title: short name; the name shown.
+        quantizer: ``thresholds`` or ``multiply`` (with DSP) or ``multiply-lut``.
+        mac: number system of the low-bit layers: ``plain``, or a kind of ``units.mac``.
+        text: what it stands for.
+    """
+
+    id: str
+    title: str
+    quantizer: Literal["thresholds", "multiply", "multiply-lut"]
+    mac: Literal["plain", "codebook", "codebook-dsp", "apot", "lqnets"]
+    text: str
+
+
+ALTERNATIVES: tuple[Alternative, ...] = (
+    Alternative(
+        "n2uq", "N2UQ comparison tables", "thresholds", "plain",
+        "uneven learned thresholds, even levels: the program as compiled",
+    ),
+    Alternative(
+        "uniform-thresholds", "Uniform, thresholds", "thresholds", "plain",
+        "even thresholds with BatchNorm folded in, as FINN does: the same unit, other constants",
+    ),
+    Alternative(
+        "uniform-multiply", "Uniform, multiply-shift (DSP)", "multiply", "plain",
+        "multiplier, shift, round, clamp; 16-bit multiplier a channel, shift fixed for the layer",
+    ),
+    Alternative(
+        "uniform-multiply-lut", "Uniform, multiply-shift (no DSP)", "multiply-lut", "plain",
+        "the same with the multiplier in LUTs",
+    ),
+    Alternative(
+        "codebook", "Arbitrary codebook (no DSP)", "thresholds", "codebook",
+        "8-bit output levels looked up for weights and activations (as in LCQ), 8 x 8 products",
+    ),
+    Alternative(
+        "codebook-dsp", "Arbitrary codebook (DSP)", "thresholds", "codebook-dsp",
+        "the same, one DSP a lane",
+    ),
+    Alternative(
+        "apot", "APoT levels", "thresholds", "apot",
+        "levels that are sums of powers of two: shift and add (Li et al., ICLR 2020)",
+    ),
+    Alternative(
+        "lqnets", "LQ-Nets levels", "thresholds", "lqnets",
+        "levels on learned bases: bit planes, then coefficients (Zhang et al., ECCV 2018)",
+    ),
+)
+
+BY_ID: Mapping[str, Alternative] = {a.id: a for a in ALTERNATIVES}
+
+
+@dataclass(frozen=True)
+class Operators:
+    """Operators by kind; multiplications by the widths of their operands.
+
+    Attributes:
+        multiplies: (bits, bits) to count, wider operand first.
+        adds, compares, shifts, lookups: counts.
+    """
+
+    multiplies: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    adds: int = 0
+    compares: int = 0
+    shifts: int = 0
+    lookups: int = 0
+
+    @property
+    def multiplications(self) -> int:
+        return sum(self.multiplies.values())
+
+    def __add__(self, other: Operators) -> Operators:
+        products = Counter(self.multiplies)
+        products.update(other.multiplies)
+        return Operators(
+            dict(sorted(products.items(), reverse=True)), self.adds + other.adds,
+            self.compares + other.compares, self.shifts + other.shifts,
+            self.lookups + other.lookups,
+        )
+
+
+def products(count: int, a: int, b: int) -> Mapping[tuple[int, int], int]:
+    """A count of a-by-b-bit multiplications."""
+    return {(max(a, b), min(a, b)): count} if count else {}
+
+
+def mac_kind(alternative: Alternative, shape: MacShape, technology: Technology) -> str:
+    """The kind of lane a low-bit layer gets."""
+    if alternative.mac == "plain":
+        return cheapest_plain(shape, technology)
+    return alternative.mac
+
+
+def level_growth(alternative: Alternative, activation_bits: int, weight_bits: int) -> int:
+    """Bits an accumulator gains: codebook levels reach 255 and 127 instead of 2**b - 1."""
+    if not alternative.mac.startswith("codebook"):
+        return 0
+    return max(0, LEVEL_BITS - activation_bits) + max(0, LEVEL_BITS - 1 - weight_bits)
+
+
+def mac_operators(
+    alternative: Alternative, mac: Mac, lanes: int, coefficients: int
+) -> Operators:
+    """Operators of ``lanes`` multiply-accumulates of a layer.
+
+    The same rule counts an image (lanes = MACs) and the hardware (lanes = PE * SIMD).
+    ``coefficients`` are the multiplications of finished bit-plane sums (LQ-Nets only).
+    """
+    a, w = mac.activation_bits, mac.weight_bits
+    if not mac.low_bit or alternative.mac == "plain":
+        return Operators(products(lanes, a, w), lanes)
+    if alternative.mac.startswith("codebook"):
+        return Operators(products(lanes, LEVEL_BITS, LEVEL_BITS), lanes, lookups=2 * lanes)
+    if alternative.mac == "apot":
+        terms = -(-a // 2) * -(-w // 2)  # a level of b bits has ceil(b / 2) powers of two
+        return Operators(adds=terms * lanes, shifts=terms * lanes)
+    planes = a * w  # one-bit products, summed; then a coefficient a pair of planes
+    return Operators(
+        products(coefficients, mac.accumulator, COEFFICIENT_BITS), planes * lanes + coefficients
+    )
+
+
+def mac_energy(alternative: Alternative, mac: Mac, kind: str, accumulator: int) -> float:
+    """pJ an image of a layer's multiply-accumulates."""
+    each = energy.mac(kind, mac.activation_bits, mac.weight_bits, accumulator)
+    result = mac.macs * each
+    if mac.low_bit and alternative.mac == "lqnets":
+        planes = mac.activation_bits * mac.weight_bits
+        outputs = mac.positions * mac.rows
+        result += outputs * planes * (
+            energy.multiply(mac.accumulator, COEFFICIENT_BITS) + energy.add(mac.accumulator)
+        )
+    return result
+
+
+def quantizer_unit(
+    alternative: Alternative, table: Quantizer, width: int, channels: int, technology: Technology
+) -> Unit:
+    """One lane of the quantizer that stands where the program has a comparison table."""
+    if alternative.quantizer == "thresholds":
+        form = Table(width, table.steps, table.bits, table.shape)
+        return cheapest(form, channels, technology)
+    return requantizer(
+        width, table.bits, channels, technology, multiplier=REQUANTIZER_BITS,
+        dsp=alternative.quantizer == "multiply", bent=table.bent,
+    )
+
+
+def quantizer_operators(
+    alternative: Alternative, table: Quantizer, width: int, results: int, unit: Unit
+) -> Operators:
+    """Operators of ``results`` quantized values (an image's, or the lanes of the hardware)."""
+    if alternative.quantizer != "thresholds":
+        compares = (3 if table.bent else 2) * results
+        return Operators(
+            products(results, width, REQUANTIZER_BITS), 2 * results, compares, shifts=results
+        )
+    if unit.form == "parallel":
+        return Operators(adds=max(table.steps - 1, 0) * results, compares=table.steps * results)
+    return Operators(compares=table.steps.bit_length() * results)
+
+
+def quantizer_energy(
+    alternative: Alternative, table: Quantizer, width: int, unit: Unit
+) -> float:
+    """pJ an image of a quantizer's arithmetic."""
+    results = table.positions * table.channels
+    if alternative.quantizer == "thresholds":
+        compares = table.steps if unit.form == "parallel" else table.steps.bit_length()
+        return results * compares * energy.compare(width)
+    product = width + REQUANTIZER_BITS
+    return results * (
+        energy.multiply(width, REQUANTIZER_BITS) + 2 * energy.add(product)
+        + (3 if table.bent else 2) * energy.compare(width)
+    )

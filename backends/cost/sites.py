@@ -1,0 +1,68 @@
+"""Where the datapath puts every operation: lanes, cycles and line buffer of its engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from n2uqc.passes.program import Program
+
+from ..fpga.engines import Fold
+from ..fpga.engines.base import Window
+from ..fpga.folding import Folding, default_folding, engines_of
+
+Lanes = tuple[int, int]
+"""(PE, SIMD)"""
+
+
+@dataclass(frozen=True)
+class Site:
+    """The engine of one operation.
+
+    Attributes:
+        kind: the engine's.
+        pe, simd: results side by side, operands of each a cycle.
+        cycles: busy cycles an image; (MH/PE)(MW/SIMD)V of a convolution, unless its input takes
+            longer to arrive (FINN-R, Blott et al., TRETS 2018).
+        buffer_elements: elements of its line buffer, 0 without one.
+    """
+
+    kind: str
+    pe: int
+    simd: int
+    cycles: int
+    buffer_elements: int
+
+    @property
+    def lanes(self) -> int:
+        return self.pe * self.simd
+
+
+def find_sites(
+    program: Program, folding: Folding | Mapping[str, Lanes] | None = None,
+    cycles: int | None = None,
+) -> dict[str, Site]:
+    """The site of every operation but flattening, by the tensor it defines.
+
+    Args:
+        program: a lowered program.
+        folding: of the datapath; or (PE, SIMD) of some engines, the others by default; or None,
+            the default of the datapath simulator.
+        cycles: target of the default.
+
+    Raises:
+        CompileError: the folding does not fit the program, or the target is out of reach.
+    """
+    if not isinstance(folding, Folding):
+        given = {name: Fold(*lanes) for name, lanes in (folding or {}).items()}
+        folding = Folding({**default_folding(program, cycles=cycles).engines, **given})
+    folding.check(program)
+    sites = {}
+    for engine in engines_of(program):
+        fold = folding.engines[engine.name]
+        timing = engine.folded(fold).timing
+        held = 0
+        if isinstance(timing, Window):
+            held = timing.rows * timing.kept[1] * engine.inputs[0].shape[2]
+        sites[engine.name] = Site(engine.kind, fold.pe, fold.simd, timing.cycles, held)
+    return sites

@@ -1,0 +1,1 @@
+"""Hardware units, one file each: closed formulas from widths and lanes to LUT, FF, DSP, BRAM."""

@@ -1,0 +1,46 @@
+"""Units that every alternative has alike: sums, PReLU, clamps, pools of the wide stream.
+
+Structural models: a W-bit adder is W LUT, a comparison as in a threshold unit, a multiplexer
+W / 2 LUT; multiplications go to DSPs.
+"""
+
+from __future__ import annotations
+
+from ..technology import Basis, Technology
+from .requantizer import dsp_tiles
+from .resources import Memory, Resources, Unit, place
+
+
+def elementwise(
+    kind: str, width: int, channels: int, technology: Technology, *, multiplier: int = 0,
+    word: int = 0,
+) -> Unit:
+    """One lane of ``add``, ``clamp``, ``prelu``, ``maxpool``, ``sumpool`` or ``requantize``.
+
+    Args:
+        kind: the operation's mnemonic.
+        width: bits of the widest operand or result.
+        channels: channels that share the lane.
+        technology: the family.
+        multiplier: bits of the per-channel multiplier, if there is one.
+        word: parameter bits a channel.
+    """
+    adder, compare, select = float(width), technology.comparator.at(width), width / 2
+    dsp = 0
+    if kind in ("add", "sumpool"):
+        lut = adder
+    elif kind == "clamp":
+        lut = 2 * compare.value + select
+    elif kind == "maxpool":
+        lut = compare.value + select
+    elif kind == "requantize":
+        tiles = technology.requantizer[16 if multiplier <= 16 else 32].at(width)
+        lut, dsp = tiles.value, dsp_tiles(width, max(multiplier, 2), technology)
+    elif kind == "prelu":
+        lut = adder + select + 2 * compare.value  # bias, bend, saturation
+        dsp = dsp_tiles(width, max(multiplier, 2), technology)
+    else:
+        return Unit(kind, Resources())
+    logic = Resources(lut, width, dsp, basis=max(Basis.MODEL, compare.basis))
+    storage = place(Memory(word, channels), technology)
+    return Unit(kind, logic, storage, word * channels, word if channels > 1 else 0)
