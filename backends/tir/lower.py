@@ -1,0 +1,111 @@
+"""Scheduled TIR to functions of plain C pointers."""
+
+from __future__ import annotations
+
+import math
+
+import tvm
+import tvm_ffi
+from tvm import s_tir, tirx
+from tvm.ir import PointerType, PrimType
+
+WORKSPACE_BYTES = "n2uqc.workspace_bytes"
+"""Function attribute: what ``moved_to_workspace`` took off the stack."""
+
+_ALIGNMENT = 64
+
+
+def _with_pointers(f: tirx.PrimFunc) -> tirx.PrimFunc:
+    """Buffer parameters become typed pointers, so that the C signature is plain."""
+    params, declarations = [], []
+    for param in f.params:
+        if not tirx.is_buffer_var(param):
+            params.append(param)
+            continue
+        kind = PointerType(PrimType(str(param.ty.dtype)), param.ty.storage_scope or "global")
+        pointer = tirx.Var(param.name, kind)
+        params.append(pointer)
+        declarations.append(tirx.DeclBuffer(param, data=pointer))
+    if not declarations:
+        return f
+    body = tirx.SeqStmt([*declarations, f.body])
+    return tirx.PrimFunc(params, body, f.ret_type, f.attrs, f.span)
+
+
+@tirx.transform.prim_func_pass(opt_level=0, name="n2uqc.BuffersToPointers")
+def _buffers_to_pointers(
+    f: tirx.PrimFunc, mod: tvm.IRModule, ctx: tvm.ir.transform.PassContext
+) -> tirx.PrimFunc:
+    return _with_pointers(f)
+
+
+def _pipeline() -> tvm.ir.transform.Pass:
+    """TVM's own CPU lowering without its calling convention: no packed functions, no allocator."""
+    s, t = s_tir.transform, tirx.transform
+    return tvm.ir.transform.Sequential([
+        s.CanonicalizeLoop(), s.LowerInitBlock(), s.PlanAndUpdateBufferAllocationLocation(),
+        s.ConvertBlocksToOpaque(), s.CompactBufferAllocation(), s.LowerMatchBuffer(),
+        s.StmtSimplify(), s.LowerOpaqueBlock(), _buffers_to_pointers, t.FlattenBuffer(),
+        t.NarrowDataType(32), s.LoopPartition(), t.VectorizeLoop(True), t.StorageRewrite(),
+        t.UnrollLoop(), s.RenormalizeSplitPattern(), t.StmtSimplify(), t.RemoveNoOp(),
+        s.RewriteUnsafeSelect(), t.CommonSubexprElim(), t.LowerIntrin(),
+    ])
+
+
+def lower(mod: tvm.IRModule | tirx.PrimFunc, target: tvm.target.Target) -> tvm.IRModule:
+    """Lower scheduled functions to what LLVM code generation takes.
+
+    A function over buffers becomes ``void f(T *buffer, ...)`` in the order of its parameters.
+    Arithmetic on 32 and 64 bits must be proven not to overflow: it is emitted as such.
+
+    Args:
+        mod: functions from ``te.create_prim_func``, a schedule, or written over pointers.
+        target: from ``llvm_target``.
+    """
+    if isinstance(mod, tirx.PrimFunc):
+        mod = tvm.IRModule.from_expr(mod)
+    return _pipeline()(tirx.transform.BindTarget(target)(mod))
+
+
+def _bytes(buffer: tirx.Buffer) -> int:
+    kind = tvm.DataType(str(buffer.ty.dtype))
+    return math.prod(int(e) for e in buffer.ty.shape) * ((kind.bits * kind.lanes + 7) // 8)
+
+
+def moved_to_workspace(lowered: tvm.IRModule, limit: int = 1024) -> tvm.IRModule:
+    """Give functions with temporaries above ``limit`` bytes a last parameter ``workspace``.
+
+    Without it such temporaries would lie on the stack.  The bytes that a function needs, 64-byte
+    aligned, are its attribute ``WORKSPACE_BYTES``; a function without it keeps its parameters.
+
+    Args:
+        lowered: a module from ``lower``.
+        limit: the largest temporary, in bytes, that may stay on the stack.
+    """
+    return tvm.IRModule(
+        {g: _moved(f, limit) for g, f in lowered.functions.items()}, attrs=lowered.attrs
+    )
+
+
+def _moved(f: tirx.PrimFunc, limit: int) -> tirx.PrimFunc:
+    workspace, top = tirx.Var("workspace", PointerType(PrimType("uint8"))), 0
+
+    def place(statement: tirx.Stmt) -> tirx.Stmt:
+        nonlocal top
+        size = _bytes(statement.buffer)
+        if size <= limit:
+            return statement
+        address = tirx.handle_add_byte_offset(workspace, tirx.const(top, "int32"))
+        top += -(-size // _ALIGNMENT) * _ALIGNMENT
+        return tirx.DeclBuffer(statement.buffer, data=address)
+
+    body = tvm_ffi.structural_map(f.body, (tirx.AllocBuffer, place))
+    if not top:
+        return f
+    moved = tirx.PrimFunc([*f.params, workspace], body, f.ret_type, f.attrs, f.span)
+    return moved.with_attr(WORKSPACE_BYTES, top)
+
+
+def workspace_bytes(f: tirx.PrimFunc) -> int:
+    """What a function of ``moved_to_workspace`` needs, 0 if it has no such parameter."""
+    return int(f.attrs[WORKSPACE_BYTES]) if WORKSPACE_BYTES in f.attrs else 0

@@ -1,0 +1,46 @@
+"""LLVM targets, checked before LLVM sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tvm
+from tvm.target import codegen
+
+
+def llvm_target(
+    triple: str, cpu: str = "generic", features: Sequence[str] = (), *, float_abi: str = "",
+) -> tvm.target.Target:
+    """A TVM target for one processor.
+
+    LLVM itself only warns about an unknown processor or feature and goes on with another one, so
+    both are checked here.
+
+    Args:
+        triple: LLVM triple, such as ``aarch64-linux-gnu``.
+        cpu: LLVM's name of the processor (``-mcpu``).
+        features: LLVM features, each with its sign: ``+dotprod``.
+        float_abi: ``soft`` or ``hard`` where the triple leaves it open (32-bit ARM).
+
+    Raises:
+        ValueError: LLVM knows no such processor or feature for the triple.
+    """
+    if not codegen.llvm_is_valid_cpu(cpu, triple):
+        plain = tvm.target.Target({"kind": "llvm", "mtriple": triple})
+        known = sorted(map(str, codegen.llvm_get_cpu_archlist(plain)))
+        raise ValueError(
+            f"LLVM knows no processor {cpu!r} for {triple}; it knows {', '.join(known)}"
+        )
+    config: dict[str, object] = {
+        "kind": "llvm", "mtriple": triple, "mcpu": cpu, "mattr": list(features)
+    }
+    if float_abi:
+        config["mfloat-abi"] = float_abi
+    for feature in features:
+        if feature[:1] not in "+-" or len(feature) < 2:
+            raise ValueError(f"feature {feature!r} has no sign; write +{feature} or -{feature}")
+        # What an unknown feature leaves behind is a target without it, whatever its sign was.
+        probe = tvm.target.Target({**config, "mattr": [f"+{feature[1:]}"]})
+        if not codegen.target_has_features(feature[1:], probe):
+            raise ValueError(f"LLVM knows no feature {feature[1:]!r} for {triple}")
+    return tvm.target.Target(config)

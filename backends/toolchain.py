@@ -1,0 +1,204 @@
+"""The outer tools: C compiler, archiver, emulator.  Nothing is required that pip cannot install.
+
+Looked for in this order, the first that works is taken:
+
+    compiler, host      $CC, gcc, clang, cc, ziglang
+    compiler, aarch64   $N2UQC_AARCH64_CC, aarch64-linux-gnu-gcc, the host's own, ziglang
+    archiver            $AR or $N2UQC_AARCH64_AR, the compiler's companion, ar, ziglang
+    emulator, aarch64   $N2UQC_AARCH64_EMULATOR (a command, or "unicorn"), none on an aarch64
+                        machine, qemu-aarch64, qemu-aarch64-static, unicorn
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from n2uqc.frontend.diagnostics import CompileError, Problem
+
+Command = tuple[str, ...]
+
+UNICORN: Command = ("unicorn",)
+"""Stands for the emulation inside this process (see ``arm.unicorn_linux``)."""
+
+_NAMES = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}
+
+_DEBIAN = {
+    "host": "gcc",
+    "aarch64": "gcc-aarch64-linux-gnu",
+}
+
+
+def machine() -> str:
+    """This machine's architecture as LLVM spells it: ``x86_64``, ``aarch64``."""
+    name = platform.machine().lower()
+    return _NAMES.get(name, name)
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """Commands that make programs for one architecture.
+
+    Attributes:
+        architecture: ``x86_64`` or ``aarch64``.
+        compiler: the C compiler with what selects the architecture.
+        archiver: makes static libraries.
+        name: for the manifest: which tool it is.
+    """
+
+    architecture: str
+    compiler: Command
+    archiver: Command
+    name: str
+
+    def executable(self, sources: Sequence[Path], path: Path, flags: Sequence[str] = ()) -> None:
+        """Compile C files and link objects and archives to a static Linux program."""
+        options = ("-std=c99", "-O2", "-Wall", "-Wextra", "-static", *flags)
+        _run((*self.compiler, *options, *map(str, sources), "-o", str(path)))
+
+    def shared_library(self, objects: Sequence[Path], path: Path) -> None:
+        """Link objects that need no library to one that ``ctypes`` can load."""
+        options = ("-shared", "-nostdlib")
+        _run((*self.compiler, *options, *map(str, objects), "-o", str(path)))
+
+    def archive(self, objects: Sequence[Path], path: Path) -> None:
+        """A static library with nothing in it that differs from build to build."""
+        path.unlink(missing_ok=True)
+        _run((*self.archiver, "rcsD", str(path), *map(str, objects)))
+
+
+def shared_library(objects: Sequence[Path | str], path: Path | str) -> Path:
+    """Link objects for this machine to a library for ``ctypes``."""
+    host().shared_library([Path(o) for o in objects], Path(path))
+    return Path(path)
+
+
+def host() -> Toolchain:
+    """The toolchain of this machine.
+
+    Raises:
+        CompileError: no C compiler is found.
+    """
+    return find(machine(), "host")
+
+
+@cache
+def find(architecture: str, target: str) -> Toolchain:
+    """The toolchain for an architecture.
+
+    Args:
+        architecture: ``x86_64`` or ``aarch64``.
+        target: the name of the n2uqc target, for messages and variables.
+
+    Raises:
+        CompileError: no C compiler is found; it says which package brings one.
+    """
+    tried = []
+    for compiler in _compilers(architecture, target):
+        reason = _fault(compiler)
+        if not reason:
+            return Toolchain(
+                architecture, compiler, _archiver(compiler, target), Path(compiler[0]).name
+                if "ziglang" not in compiler else "zig",
+            )
+        tried.append(f"{shlex.join(compiler)}: {reason}")
+    raise CompileError(Problem(
+        node="", op="", found=f"no C compiler that makes static {architecture} Linux programs"
+        + "".join(f"\n      tried {line}" for line in tried),
+        supported="gcc, clang, or zig's compiler from pip",
+        mend=f"pip install 'n2uqc[toolchain]' (ziglang), or apt install {_DEBIAN[target]}, or "
+        f"name a compiler in ${_variable(target, 'CC')}",
+    ))
+
+
+def _variable(target: str, tool: str) -> str:
+    return tool if target == "host" else f"N2UQC_{target.upper()}_{tool}"
+
+
+def _compilers(architecture: str, target: str) -> Iterator[Command]:
+    chosen = os.environ.get(_variable(target, "CC"))
+    if chosen:
+        yield tuple(shlex.split(chosen))
+        return
+    names = [] if target == "host" else [f"{architecture}-linux-gnu-gcc"]
+    if architecture == machine():
+        names += ["gcc", "clang", "cc"]
+    for name in names:
+        if shutil.which(name):
+            yield (name,)
+    if importlib.util.find_spec("ziglang"):
+        yield (sys.executable, "-m", "ziglang", "cc", "-target", f"{architecture}-linux-musl")
+
+
+def _archiver(compiler: Command, target: str) -> Command:
+    chosen = os.environ.get(_variable(target, "AR"))
+    if chosen:
+        return tuple(shlex.split(chosen))
+    if "ziglang" in compiler:
+        return (sys.executable, "-m", "ziglang", "ar")
+    # Archives have no architecture of their own: any ar will do where the companion is absent.
+    for name in (f"{compiler[0].removesuffix('gcc')}ar", "ar", "llvm-ar"):
+        if shutil.which(name):
+            return (name,)
+    if importlib.util.find_spec("ziglang"):
+        return (sys.executable, "-m", "ziglang", "ar")
+    raise CompileError(Problem(
+        node="", op="", found="no archiver (ar)", mend="apt install binutils, or pip install "
+        f"'n2uqc[toolchain]' (ziglang), or name one in ${_variable(target, 'AR')}",
+    ))
+
+
+def _fault(compiler: Command) -> str:
+    """Why a compiler cannot be used, "" if it can: some come without a static C library."""
+    with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
+        source = Path(folder, "probe.c")
+        source.write_text("#include <stdio.h>\nint main(void) { return puts(\"\") < 0; }\n")
+        command = (*compiler, "-static", str(source), "-o", str(Path(folder, "probe")))
+        try:
+            done = subprocess.run(command, capture_output=True, text=True)
+        except OSError as error:
+            return error.strerror or str(error)
+    if not done.returncode:
+        return ""
+    return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[0][:200]
+
+
+def _run(command: Command) -> None:
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode or "warning:" in done.stderr:
+        raise CompileError(Problem(
+            node="", op="", found=f"{shlex.join(command)} failed:\n{done.stderr.strip()[-2000:]}",
+        ))
+
+
+def emulator(architecture: str, target: str) -> Command:
+    """What runs programs of an architecture here: a command prefix, () if none is needed.
+
+    Raises:
+        CompileError: nothing is found; it says which package brings an emulator.
+    """
+    chosen = os.environ.get(_variable(target, "EMULATOR")) if target != "host" else None
+    if chosen:
+        return tuple(shlex.split(chosen))
+    if architecture == machine():
+        return ()
+    for name in (f"qemu-{architecture}", f"qemu-{architecture}-static"):
+        if shutil.which(name):
+            return (name,)
+    if architecture == "aarch64" and importlib.util.find_spec("unicorn"):
+        return UNICORN
+    raise CompileError(Problem(
+        node="", op="", found=f"this machine is {machine()}; no emulator for {architecture} found",
+        mend="pip install 'n2uqc[toolchain]' (unicorn), or apt install qemu-user, or name one in "
+        f"${_variable(target, 'EMULATOR')}",
+    ))
