@@ -198,7 +198,9 @@ def render(certificate: dict[str, Any]) -> str:
 def _summary(tables: list[dict[str, Any]] | None) -> str:
     if tables is None:
         return "not proved: a saved program holds no trained parameters; verify its ONNX model"
-    channels, values, exact = (sum(t[key] for t in tables) for key in ("channels", "values", "exact"))
+    channels, values, exact = (
+        sum(table[key] for table in tables) for key in ("channels", "values", "exact")
+    )
     wrong = sum(len(t["mismatches"]) for t in tables)
     return (
         f"{len(tables)} tables, {channels} channels, {values:,} reachable integers proved, "
