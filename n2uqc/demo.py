@@ -7,14 +7,13 @@ executor, checks that they give the same integers, and compares hardware cost.  
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from n2uqc.commands.executors import Outcome, run_all
-from n2uqc.commands.progress import working
+from n2uqc.commands.progress import wide_console, working
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,19 +32,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--images", type=int, metavar="N", help="only the first N images")
     options = parser.parse_args(argv)
 
-    from rich.console import Console
-
     from n2uqc import load
     from n2uqc.backends.cost import compare
     from n2uqc.backends.fpga import Simulator
-    from n2uqc.backends.report import render_html, render_table
+    from n2uqc.backends.report import write_html
+    from n2uqc.commands.cost import print_costs
     from n2uqc.commands.cycles import print_cycles
-    from n2uqc.commands.files import write_bytes
-    from n2uqc.commands.inspect import WIDTH, show_model
+    from n2uqc.commands.inspect import show_model
     from n2uqc.models import data, shipped
     from n2uqc.passes.program import quantize_input, save
 
-    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    console = wide_console()
     folder: Path = options.output
     folder.mkdir(parents=True, exist_ok=True)
     model = shipped.path(NETWORK)
@@ -71,8 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     console.rule("5. What the quantizer costs in hardware")
     comparison = compare(program)
-    print(render_table([comparison]))
-    write_bytes(folder / "cost.html", render_html([comparison]).encode())
+    print_costs([comparison], console)
+    with working("drawing the page"):
+        write_html([comparison], folder / "cost.html")
 
     console.rule("Files")
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):

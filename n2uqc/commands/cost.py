@@ -9,11 +9,19 @@ every assumption is printed.
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .files import require_writable, write_bytes
+from .files import require_writable
 from .model import add_precision, open_program
-from .progress import progress
+from .progress import progress, wide_console, working
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from n2uqc.backends.cost import Comparison
 
 HELP = "hardware cost: uniform, N2UQ and nonuniform quantizers compared"
 EXAMPLES = """\
@@ -48,12 +56,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
     from n2uqc.backends.cost import compare
-    from n2uqc.backends.report import render_html, render_json, render_table
 
     if options.html is not None:
         require_writable(options.html)
     comparisons = []
-    with progress(len(options.models), "counting") as advance:
+    with progress(len(options.models), "compiling and counting") as advance:
         for model in options.models:
             options.model = model
             comparisons.append(compare(
@@ -62,8 +69,25 @@ def run(options: argparse.Namespace) -> int:
             ))
             advance(1)
     if options.html is not None:
-        write_bytes(options.html, render_html(comparisons).encode())
-    print(render_json(comparisons) if options.json else render_table(comparisons))
-    if options.html is not None and not options.json:
-        print(f"wrote {options.html}")
+        from n2uqc.backends.report import write_html
+
+        with working("drawing the page"):
+            write_html(comparisons, options.html)
+    if options.json:
+        from n2uqc.backends.report import to_json
+
+        print(json.dumps(to_json(comparisons), indent=2, ensure_ascii=False))
+    else:
+        print_costs(comparisons)
+        if options.html is not None:
+            print(f"wrote {options.html}")
     return 0
+
+
+def print_costs(comparisons: Sequence[Comparison], console: Console | None = None) -> None:
+    """Print the comparison's tables, findings and assumptions."""
+    from n2uqc.backends.report import render_table
+
+    console = console or wide_console()
+    for part in render_table(comparisons):
+        console.print(part)

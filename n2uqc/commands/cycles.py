@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
+
+from .progress import wide_console
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from n2uqc.backends.fpga import Simulation
 
-WIDTH = 150  # of the table where no terminal bounds it
 _CLOCK_HZ = 100e6  # an example, for images per second
 _COLUMNS = {
     "kind": "engine", "pe": "PE", "simd": "SIMD", "bits": "bits", "busy": "busy",
@@ -21,11 +21,10 @@ _COLUMNS = {
 def print_cycles(simulation: Simulation, console: Console | None = None) -> None:
     """Print one line an engine, the pipeline's latency and its initiation interval."""
     from rich import box
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    console = console or Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    console = console or wide_console()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("layer", overflow="fold")
     for key, title in _COLUMNS.items():

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .model import add_model, is_program
+from .progress import wide_console
 
 if TYPE_CHECKING:
     from n2uqc.passes.program import Program
@@ -25,7 +25,6 @@ examples:
   n2uqc inspect net.onnx --json > net.json       every threshold and scale, exactly
   n2uqc inspect net.n2uq                         the integer program as text
 """
-WIDTH = 160  # of tables that no terminal bounds
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -49,8 +48,6 @@ def show_model(path: Path, *, as_json: bool = False) -> None:
     Raises:
         CompileError: what is not supported, by node.
     """
-    from rich.console import Console
-
     from n2uqc.frontend.load import load_graph
     from n2uqc.frontend.summary import summarise
     from n2uqc.frontend.summary_table import print_summary
@@ -59,8 +56,7 @@ def show_model(path: Path, *, as_json: bool = False) -> None:
     if as_json:
         print(json.dumps(summary.to_dict(), indent=2, ensure_ascii=False))
     else:
-        wide = None if sys.stdout.isatty() else WIDTH
-        print_summary(summary, Console(width=wide, highlight=False))
+        print_summary(summary, wide_console())
 
 
 def _show_program(path: Path, as_json: bool) -> None:

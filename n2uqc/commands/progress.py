@@ -1,4 +1,4 @@
-"""Progress of long work, drawn on stderr and only where a person looks at it."""
+"""What a person sees on the terminal: progress on stderr, wide tables on stdout."""
 
 from __future__ import annotations
 
@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from rich.console import Console
 
     Runner = Callable[[NDArray[Any]], NDArray[Any]]
     """Integers (N, H, W, C) in, integers (N, H, W, C) out."""
 
+WIDTH = 160  # of tables that no terminal bounds
 _PIECE = 32  # samples between two steps of a bar
+
+
+def wide_console() -> Console:
+    """Where tables are printed: as wide as the terminal, or wide enough where there is none."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
 
 
 @contextmanager
