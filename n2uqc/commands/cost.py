@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .files import require_writable
+from .files import UserError, require_writable
+from .folding import add_folding, read_folding
 from .model import add_precision, open_program
 from .progress import progress, wide_console, working
 
@@ -46,10 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--technology", metavar="NAME", default="xc7",
         help="FPGA family: xc7 (AMD 7 series) or ecp5 (Lattice) (xc7)",
     )
-    parser.add_argument(
-        "--target-cycles", metavar="N", type=int,
-        help="cycles an image may take; sets the lanes of each layer",
-    )
+    add_folding(parser)
     add_precision(parser)
 
 
@@ -59,13 +57,16 @@ def run(options: argparse.Namespace) -> int:
 
     if options.html is not None:
         require_writable(options.html)
+    if options.folding is not None and len(options.models) > 1:
+        raise UserError("--folding belongs to one model; compare several without it")
     comparisons = []
     with progress(len(options.models), "compiling and counting") as advance:
         for model in options.models:
             options.model = model
+            program = open_program(options)
             comparisons.append(compare(
-                open_program(options), technology=options.technology, name=model.stem,
-                target_cycles=options.target_cycles,
+                program, read_folding(options, program), technology=options.technology,
+                name=model.stem,
             ))
             advance(1)
     if options.html is not None:

@@ -12,14 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .files import (
-    UserError,
-    read_array,
-    read_text,
-    require_writable,
-    write_array,
-    write_arrays,
-)
+from .files import UserError, read_array, require_writable, write_array, write_arrays
+from .folding import add_folding, read_folding
 from .model import add_model, add_precision, open_program
 from .progress import in_pieces, progress, working
 
@@ -33,6 +27,7 @@ EXAMPLES = """\
 examples:
   n2uqc simulate net.onnx --input x.npy --output y.npy
   n2uqc simulate net.onnx --input x.npy --output y.npy --datapath
+  n2uqc simulate net.onnx --input x.npy --datapath --target-cycles 20000
   n2uqc simulate net.onnx --input x.npy --dump tensors.npz      every named integer tensor
 """
 
@@ -48,11 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--datapath", action="store_true", help="simulate the hardware pipeline, count its cycles"
     )
-    parser.add_argument(
-        "--folding", metavar="F.json", type=Path,
-        help="with --datapath: processing elements and SIMD lanes of each engine; "
-        "`n2uqc compile MODEL --target fpga` writes one to start from",
-    )
+    add_folding(parser)
     add_precision(parser)
 
 
@@ -77,8 +68,8 @@ def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
     from n2uqc.passes.program import quantize_input
 
-    if options.folding is not None and not options.datapath:
-        raise UserError("--folding belongs to --datapath")
+    if not options.datapath and (options.folding or options.target_cycles) is not None:
+        raise UserError("--folding and --target-cycles belong to --datapath")
     for path in filter(None, (options.output, options.dump)):
         require_writable(path)
     program = open_program(options)
@@ -110,13 +101,11 @@ def _interpreter(program: Program, x: NDArray[Any], options: argparse.Namespace)
 
 
 def _datapath(program: Program, x: NDArray[Any], options: argparse.Namespace) -> NDArray[Any]:
-    from n2uqc.backends.fpga import Folding, Simulator
+    from n2uqc.backends.fpga import Simulator
 
     from .cycles import print_cycles
 
-    folding = None
-    if options.folding is not None:
-        folding = Folding.from_json(read_text(options.folding), program)
+    folding = read_folding(options, program)
     with working("compiling the datapath's simulation"):
         simulator = Simulator(program, folding)
     with progress(len(x), "datapath") as advance:
