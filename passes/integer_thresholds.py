@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
 from . import piecewise
+from .near import Near, Unsure
 from .program.base import ConstRef, Op, Program
+from .program.exact import Surd
 from .program.ops import Thresholds
-from .program.ops.real import Affine, Quantize, RealClip, RealPRelu
+from .program.ops.real import Affine, Quantize, RealClip, RealPRelu, Row
 from .program.ranges import channel_ranges
 from .program.types import Constant, IntArray, IntType, TensorType
 from .rewrite import Constants, live
@@ -30,53 +32,74 @@ def chain_of(program: Program, quantizer: Quantize) -> tuple[str, list[Op]]:
     return name, chain[::-1]
 
 
-def channel_functions(
-    program: Program, base: str, chain: list[Op], ranges: Mapping[str, tuple[IntArray, IntArray]]
-) -> list[piecewise.Function]:
-    """For each channel, the chain's value as a function of the base's integer."""
-    kind = program.types[base]
-    assert isinstance(kind, IntType), f"%{base} is still real-valued"
-    least, greatest = (row.tolist() for row in ranges[base])
-    scale = kind.scale or Fraction(1)
-    return [
-        _function(piecewise.identity(least[c], greatest[c], scale), chain, c)
-        for c in range(kind.shape[2])
-    ]
+class Chain:
+    """A quantizer and its chain in one kind of number, ready channel by channel."""
 
+    def __init__(
+        self, number: type[Surd] | type[Near], scale: Fraction, chain: list[Op], op: Quantize
+    ) -> None:
+        def row(values: Row) -> list[Any]:
+            return [number.of(v) for v in values]
 
-def _function(f: piecewise.Function, chain: list[Op], c: int) -> piecewise.Function:
-    for op in chain:
-        if isinstance(op, Affine):
-            f = piecewise.affine(f, op.slope[c], op.offset[c])
-        elif isinstance(op, RealPRelu):
-            f = piecewise.prelu(f, op.slope[c])
-        elif isinstance(op, RealClip):
-            f = piecewise.clip(f, op.lo, op.hi)
-    return f
+        self.scale, self.input_scale = number.of(scale), number.of(op.input_scale)
+        self.strict = op.strict
+        self.thresholds = [row(t) for t in op.thresholds]
+        self.links: list[tuple[str, Any, Any]] = []
+        for link in chain:
+            if isinstance(link, Affine):
+                self.links.append(("affine", row(link.slope), row(link.offset)))
+            elif isinstance(link, RealPRelu):
+                self.links.append(("prelu", row(link.slope), None))
+            elif isinstance(link, RealClip):
+                bounds = [None if v is None else number.of(v) for v in (link.lo, link.hi)]
+                self.links.append(("clip", *bounds))
+
+    def steps(self, c: int, lo: int, hi: int) -> tuple[int, dict[int, int]]:
+        """Base and signed steps of channel ``c`` on the integers ``[lo, hi]``.
+
+        Raises:
+            Unsure: ``Near`` numbers cannot decide; use exact ones.
+        """
+        f = piecewise.identity(lo, hi, self.scale)
+        for kind, a, b in self.links:
+            if kind == "affine":
+                f = piecewise.affine(f, a[c], b[c])
+            elif kind == "prelu":
+                f = piecewise.prelu(f, a[c])
+            else:
+                f = piecewise.clip(f, a, b)
+        f = piecewise.affine(f, self.input_scale, type(self.input_scale).of(0))
+        thresholds = self.thresholds[c if len(self.thresholds) > 1 else 0]
+        return piecewise.steps(f, thresholds, strict=self.strict)
 
 
 def table(
-    functions: list[piecewise.Function], op: Quantize, never: int
+    op: Quantize, chain: list[Op], scale: Fraction, rows: tuple[IntArray, IntArray], never: int
 ) -> tuple[Constant, Constant, Constant]:
-    """Bounds (C, K), signs (C, K) and base (C,) of a quantizer behind per-channel functions.
+    """Bounds (C, K), signs (C, K) and base (C,) of a quantizer behind a chain.
 
     Args:
-        functions: the quantizer's input for each channel.
         op: the quantizer.
+        chain: the operations between the integer tensor and the quantizer, in order.
+        scale: real value of the integer 1.
+        rows: reachable range of each channel.
         never: a bound that no reachable value exceeds; it fills unused steps.
     """
-    rows: list[list[tuple[int, int]]] = []
+    near, exact = Chain(Near, scale, chain, op), None
+    found: list[list[tuple[int, int]]] = []
     bases: list[int] = []
-    for c, f in enumerate(functions):
-        scaled = piecewise.affine(f, op.input_scale, piecewise.ZERO)
-        thresholds = op.thresholds[c if len(op.thresholds) > 1 else 0]
-        base, deltas = piecewise.steps(scaled, thresholds, strict=op.strict)
-        rows.append([
+    for c, (lo, hi) in enumerate(zip(*(r.tolist() for r in rows), strict=True)):
+        try:
+            base, deltas = near.steps(c, lo, hi)
+        except Unsure:
+            exact = exact or Chain(Surd, scale, chain, op)
+            base, deltas = exact.steps(c, lo, hi)
+        found.append([
             (bound, 1 if d > 0 else -1) for bound, d in deltas.items() for _ in range(abs(d))
         ])
         bases.append(base)
-    width = max(1, *(len(row) for row in rows))
-    filled = np.array([row + [(never, 1)] * (width - len(row)) for row in rows], dtype=np.int64)
+    width = max(1, *(len(row) for row in found))
+    filled = np.array([row + [(never, 1)] * (width - len(row)) for row in found], dtype=np.int64)
     return (
         Constant.narrow(filled[..., 0]), Constant.odd(filled[..., 1], 1),
         Constant.narrow(np.array(bases)),
@@ -95,9 +118,9 @@ def integer_thresholds(program: Program) -> Program:
             continue
         base, chain = chain_of(program, op)
         kind = program.types[base]
-        assert isinstance(kind, IntType)
-        functions = channel_functions(program, base, chain, ranges)
-        bounds, signs, start = table(functions, op, kind.hi)
+        assert isinstance(kind, IntType), f"%{base} is still real-valued"
+        scale = kind.scale or Fraction(1)
+        bounds, signs, start = table(op, chain, scale, ranges[base], kind.hi)
         folded = Thresholds(
             output=op.output, inputs=(base,), bits=op.bits,
             origin=tuple(o for link in chain for o in link.origin) + op.origin,

@@ -1,27 +1,32 @@
-"""Piecewise-linear functions of an integer, in exact arithmetic."""
+"""Piecewise-linear functions of an integer.
+
+Generic over the numbers: exact ones (``Surd``), or ``Near``, which raises ``Unsure`` where float64
+cannot decide.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from math import ceil, floor
+from typing import Generic, TypeVar
 
+from .near import Near
 from .program.exact import Surd
 
-ZERO = Surd.of(0)
+Number = TypeVar("Number", Surd, Near)
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Generic[Number]):
     """``f(v) = slope * v + offset`` for the integers ``lo <= v <= hi``."""
 
     lo: int
     hi: int
-    slope: Surd
-    offset: Surd
+    slope: Number
+    offset: Number
 
-    def where(self, level: Surd | Fraction | int, *, strict: bool) -> tuple[int, int]:
+    def where(self, level: Number, *, strict: bool) -> tuple[int, int]:
         """The run of integers ``(first, last)`` with ``f(v) > level`` (``>=`` if not strict).
 
         Empty if ``first > last``.  The only place where a bound becomes an integer: a strict
@@ -40,25 +45,25 @@ class Segment:
         return self.lo, min(self.hi, last)
 
 
-Function = tuple[Segment, ...]
+Function = tuple[Segment[Number], ...]
 """Segments in order, without gaps."""
 
 
-def identity(lo: int, hi: int, scale: Fraction | int = 1) -> Function:
+def identity(lo: int, hi: int, scale: Number) -> Function[Number]:
     """``f(v) = scale * v`` on ``[lo, hi]``."""
-    return (Segment(lo, hi, Surd.of(scale), ZERO),)
+    return (Segment(lo, hi, scale, type(scale).of(0)),)
 
 
-def affine(f: Function, slope: Surd, offset: Surd) -> Function:
+def affine(f: Function[Number], slope: Number, offset: Number) -> Function[Number]:
     """``slope * f + offset``."""
     return tuple(
         replace(s, slope=s.slope * slope, offset=s.offset * slope + offset) for s in f
     )
 
 
-def split(f: Function, level: Surd) -> list[tuple[Segment, bool]]:
+def split(f: Function[Number], level: Number) -> list[tuple[Segment[Number], bool]]:
     """The segments cut where f crosses a level; the flag tells ``f >= level``."""
-    parts: list[tuple[Segment, bool]] = []
+    parts: list[tuple[Segment[Number], bool]] = []
     for s in f:
         first, last = s.where(level, strict=False)
         if first > last:
@@ -72,28 +77,32 @@ def split(f: Function, level: Surd) -> list[tuple[Segment, bool]]:
     return parts
 
 
-def prelu(f: Function, slope: Surd) -> Function:
+def prelu(f: Function[Number], slope: Number) -> Function[Number]:
     """``f >= 0 ? f : slope * f``."""
     return tuple(
         s if above else replace(s, slope=s.slope * slope, offset=s.offset * slope)
-        for s, above in split(f, ZERO)
+        for s, above in split(f, type(slope).of(0))
     )
 
 
-def clip(f: Function, lo: Surd | None, hi: Surd | None) -> Function:
+def clip(f: Function[Number], lo: Number | None, hi: Number | None) -> Function[Number]:
     """``min(max(f, lo), hi)``; None is no bound."""
     if lo is not None:
         f = tuple(
-            s if above else replace(s, slope=ZERO, offset=lo) for s, above in split(f, lo)
+            s if above else replace(s, slope=type(lo).of(0), offset=lo)
+            for s, above in split(f, lo)
         )
     if hi is not None:
         f = tuple(
-            replace(s, slope=ZERO, offset=hi) if above else s for s, above in split(f, hi)
+            replace(s, slope=type(hi).of(0), offset=hi) if above else s
+            for s, above in split(f, hi)
         )
     return f
 
 
-def steps(f: Function, thresholds: Iterable[Surd], *, strict: bool) -> tuple[int, dict[int, int]]:
+def steps(
+    f: Function[Number], thresholds: Iterable[Number], *, strict: bool
+) -> tuple[int, dict[int, int]]:
     """The code ``#{k : f(v) > thresholds[k]}`` as a base and signed steps.
 
     Returns:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from decimal import Decimal, getcontext
+from decimal import Decimal, localcontext
 
 import numpy as np
 import onnx_ir as ir
+import pytest
 from hypothesis import given, settings
 
 from n2uqc.frontend import opset
@@ -17,7 +18,12 @@ from n2uqc.passes.prove import prove_tables
 
 from ..properties.networks import networks
 
-getcontext().prec = 60
+
+@pytest.fixture(autouse=True, scope="module")
+def digits() -> Iterator[None]:
+    with localcontext() as context:
+        context.prec = 60
+        yield
 
 
 @settings(max_examples=40, deadline=None)

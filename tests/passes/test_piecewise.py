@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from fractions import Fraction
+from math import ceil, floor
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from n2uqc.passes import piecewise
+from n2uqc.passes.near import Near, Unsure
 from n2uqc.passes.program.exact import Surd
 
 numbers = st.one_of(
@@ -33,7 +36,7 @@ def test_steps_give_the_code_of_every_integer(lo, count, chain, thresholds, stri
     hi = lo + count
     chain = [c for c in chain if not (c[0] == "clip" and c[1] is not None and c[2] is not None
                                       and c[2] < c[1])]
-    f = piecewise.identity(lo, hi, Fraction(1, 3))
+    f = piecewise.identity(lo, hi, Surd.of(Fraction(1, 3)))
     multiple = False
     for kind, a, b in chain:
         if kind == "affine":
@@ -60,3 +63,19 @@ def test_steps_give_the_code_of_every_integer(lo, count, chain, thresholds, stri
         want = sum(y > t or (y == t and not strict) for t in thresholds)
         got = base + sum(d for bound, d in deltas.items() if value > bound)
         assert got == want
+
+
+@settings(max_examples=300, deadline=None)
+@given(exact, exact, exact)
+def test_near_numbers_decide_right_or_not_at_all(a, b, c) -> None:
+    near = [Near.of(v) for v in (a, b, c)]
+    for got, want in (
+        (lambda: near[0] * near[1] + near[2], lambda: a * b + c),
+        (lambda: near[0] * near[1] - near[2], lambda: a * b - c),
+        (lambda: near[0] / near[1] if len(b.terms) == 1 else near[0], lambda: (
+            a / b if len(b.terms) == 1 else a)),
+    ):
+        value = want()
+        for decide in (lambda v: v.sign(), floor, ceil):
+            with contextlib.suppress(Unsure):
+                assert decide(got()) == decide(value)

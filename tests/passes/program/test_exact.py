@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, getcontext
+from collections.abc import Iterator
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from math import ceil, floor
 
@@ -12,7 +13,12 @@ from hypothesis import strategies as st
 
 from n2uqc.passes.program.exact import Surd
 
-getcontext().prec = 80
+
+@pytest.fixture(autouse=True, scope="module")
+def digits() -> Iterator[None]:
+    with localcontext() as context:
+        context.prec = 80
+        yield
 
 rationals = st.fractions(min_value=-50, max_value=50, max_denominator=60)
 radicands = st.fractions(min_value=0, max_value=40, max_denominator=12)
