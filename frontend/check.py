@@ -45,8 +45,11 @@ def to_graph(proto: onnx.ModelProto) -> ir.Model:
     return model
 
 
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
+def _first_line(error: BaseException) -> str:
+    cause: BaseException = error
+    while cause.__cause__ is not None:  # onnx_ir says what is wrong at the end of a long chain
+        cause = cause.__cause__
+    text = str(cause).strip() or type(cause).__name__
     return text.splitlines()[0][:300]
 
 

@@ -87,10 +87,10 @@ def fold_constants(context: Context) -> None:
 
 def _fold(node: ir.Node, value: ir.Value, context: Context) -> ir.Value:
     array = context.constants.arrays([value])[0]
-    if array.dtype.kind == "f" and node.op_type != "Clip" and not np.isfinite(array).all():
-        if not any(refusal.fatal for refusal in context.refusals.values()):  # one knows why
-            found = f"the constant '{value.name}' computed for it is not finite"
-            context.refusals[node] = Refused(found, "finite numbers", fatal=True)
+    explained = node.op_type == "Clip" or any(r.fatal for r in context.refusals.values())
+    if array.dtype.kind == "f" and not explained and not np.isfinite(array).all():
+        found = f"the constant '{value.name}' computed for it is not finite"
+        context.refusals[node] = Refused(found, "finite numbers", fatal=True)
     if array.dtype.kind == "f" and context.constants.depends_on_batch(value):
         other = context.constants.with_other_batch(value)
         if not _same_for_any_batch(array, other):

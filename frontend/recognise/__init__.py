@@ -22,8 +22,8 @@ __all__ = ["PATTERNS_BEFORE_FOLDING", "PATTERNS", "Context", "Pattern", "Refused
 
 PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     WEIGHT_QUANTIZER,
+    SUM_OF_COMPARISONS,  # before ladders: its terms may be ladders of one rung
     LADDER,
-    SUM_OF_COMPARISONS,
     STRAIGHT_THROUGH,
     OUTPUT_SCALE,
     RESHAPE_TARGET,

@@ -50,10 +50,15 @@ def _nearest_odd(x: Array) -> Array:
 
 
 def _exact_step(channel: _Channel, weights: Array) -> float:
-    """A step whose multiples round to the float32 weights themselves, if there is one."""
-    candidates = np.unique(np.abs(weights) / np.abs(channel.codes))
-    for step in (*candidates, channel.step):
-        if np.array_equal((channel.codes * step).astype(np.float32), weights.astype(np.float32)):
+    """A step whose multiples round to the float32 weights themselves, if there is one.
+
+    Each weight allows the steps that round to it; their intersection is an interval.
+    """
+    single, codes = np.abs(weights).astype(np.float32), np.abs(channel.codes)
+    below = (single + np.nextafter(single, np.float32(0)).astype(np.float64)) / 2 / codes
+    above = (single + np.nextafter(single, np.float32(np.inf)).astype(np.float64)) / 2 / codes
+    for step in (*np.unique(single / codes), (below.max() + above.min()) / 2):
+        if np.array_equal((codes * step).astype(np.float32), single):
             return float(step)
     return channel.step
 

@@ -84,7 +84,8 @@ def _recognise(rounding: ir.Node, context: Context) -> None:
     n = _steps(match, fatal=True)
     k, scale, folded = context.constants.arrays([match.k, match.scale, quantized])
     scale = _channel_scale(scale, k)
-    dead = np.flatnonzero(~np.isfinite(k).reshape(len(k), -1).all(axis=1))
+    alive = np.isfinite(k).reshape(len(k), -1).all(axis=1) & np.isfinite(scale) & (scale != 0)
+    dead = np.flatnonzero(~alive)
     if dead.size:
         kind = "all zero" if (scale[dead] == 0).all() else "not finite"
         raise Refused(

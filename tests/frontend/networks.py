@@ -109,7 +109,7 @@ def rungs(thresholds: list[Any], levels: list[float]) -> dict[str, Any]:
 
 def weight_quantizer(bits: int, name: str = "q", straight_through: bool = True) -> str:
     """The N2UQ weight quantizer over parameters W, s (its scale), h, minus_h, m."""
-    lines = f"""
+    lines = """
         [div] u = Div (W, s)
         [less] l = Less (u, h)
         [upper] a = Where (l, u, h)

@@ -80,7 +80,7 @@ def test_value_nothing_computes() -> None:
 
 
 def test_value_computed_twice() -> None:
-    refused(build("a = Relu (x) a = Neg (x) y = Relu (a)"))
+    refused(build("a = Relu (x) a = Neg (x) y = Relu (a)"), "'a'")
 
 
 def test_attributes_against_the_definition() -> None:

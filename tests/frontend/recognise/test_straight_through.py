@@ -1,0 +1,75 @@
+"""The straight-through pair is cancelled around quantizers, and only there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from n2uqc.frontend.load import load_graph
+from n2uqc.frontend.opset import read_threshold
+from tests.frontend.networks import build, check_same, ladder, node, ops, refused, rungs
+
+PARAMETERS = rungs([-0.5, 0.1, 0.9], [0, 2 / 3, 4 / 3, 2.0])
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "a = Add (f, b) y = Sub (a, b)",
+        "a = Add (b, f) y = Sub (a, b)",
+        "a = Sub (f, b) y = Add (a, b)",
+        "a = Sub (f, b) y = Add (b, a)",
+    ],
+)
+def test_cancelled(pair: str) -> None:
+    body = ladder(3) + "b = PRelu (x, slope) " + pair
+    graph = check_same(build(body, PARAMETERS | {"slope": [9.0]}))
+    assert ops(graph) == ["Threshold"]
+    assert node(graph, "Threshold").outputs[0].name == "y"
+
+
+def test_the_backward_ladder_vanishes() -> None:
+    """The real shape: a second ladder of straight lines, then scale2."""
+    backward = ""
+    for k in range(1, 4):
+        low = "v0" if k == 1 else f"bw{k - 1}"
+        backward += f"""bc{k} = Greater (x, T{k}) bd{k} = Sub (x, T{k}) bm{k} = Mul (bd{k}, v1)
+            ba{k} = Add (bm{k}, v{k}) bw{k} = Where (bc{k}, ba{k}, {low}) """
+    body = f"{ladder(3)} {backward} bc = Greater (x, T3) b = Where (bc, v3, bw3)"
+    body += " a = Add (f, b) s = Sub (a, b) y = Mul (s, scale2)"
+    graph = check_same(build(body, PARAMETERS | {"scale2": np.float32([0.7])}))
+    assert ops(graph) == ["Threshold"]
+    assert read_threshold(node(graph, "Threshold")).step == 2 * float(np.float32(0.7))
+
+
+@pytest.mark.parametrize("pair", ["a = Add (r, x) y = Sub (a, x)", "a = Sub (r, x) y = Add (a, x)"])
+def test_ordinary_arithmetic_is_left_alone(pair: str) -> None:
+    """(r + x) - x without a quantizer: two tensors are subtracted, which is refused."""
+    refused(build("r = Relu (x) " + pair), "two computed tensors")
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "a = Add (f, b) y = Sub (b, a)",
+        "a = Add (f, b) y = Sub (a, x)",
+        "a = Sub (b, f) y = Add (a, b)",
+    ],
+)
+def test_other_sums_are_not_cancelled(pair: str) -> None:
+    refused(build(ladder(3) + "b = Relu (x) " + pair, PARAMETERS), "two computed tensors")
+
+
+def test_a_refused_quantizer_is_the_only_problem_reported() -> None:
+    """Thresholds out of order: the pair and the backward ladder around it stay out of the error."""
+    parameters = rungs([0.5, 0.1, 0.9], [0, 2 / 3, 4 / 3, 2.0])
+    body = ladder(3) + "bc = Greater (x, T1) bm = Mul (x, v1) b = Where (bc, bm, v0) "
+    problems = refused(build(body + "a = Add (f, b) y = Sub (a, b)", parameters), "out of order")
+    assert [p.node for p in problems] == ["where3"]
+
+
+def test_two_quantizers_on_one_tensor() -> None:
+    second = {k.replace("T", "S"): v for k, v in PARAMETERS.items() if k[0] == "T"}
+    other = ladder(3, prefix="o", top="g").replace(", T", ", S")
+    body = ladder(3) + other + "[skip] y = Add (f, g)"
+    assert ops(load_graph(build(body, PARAMETERS | second))).count("Threshold") == 2

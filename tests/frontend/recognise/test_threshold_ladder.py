@@ -1,0 +1,267 @@
+"""Threshold ladders: both forms, both comparison directions, exact parameters, refusals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from n2uqc.frontend.load import load_graph
+from n2uqc.frontend.opset import Threshold, read_threshold
+from n2uqc.frontend.reference import evaluate
+from tests.frontend.networks import (
+    build,
+    check_same,
+    images,
+    ladder,
+    node,
+    ops,
+    refused,
+    run_onnx,
+    rungs,
+)
+
+LEVELS = [0.0, 2 / 3, 4 / 3, 2.0]
+T = [-0.5, 0.1, 0.9]
+
+
+def read(graph: Any) -> Threshold:
+    return read_threshold(node(graph, "Threshold"))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 4, 8])
+def test_n2uq_ladder(bits: int) -> None:
+    n = 2**bits - 1
+    thresholds = np.sort(np.random.default_rng(bits).standard_normal(n)).astype(np.float32)
+    levels = np.cumsum([0] + [np.float32(2 / n)] * n, dtype=np.float32)  # as PyTorch adds them up
+    graph = check_same(build(ladder(n, top="y"), rungs(list(thresholds), list(levels))))
+    params = read(graph)
+    np.testing.assert_array_equal(params.thresholds, thresholds[None])
+    assert params.thresholds.dtype == np.float32
+    assert (params.step, params.divisor, params.bits, params.strict) == (2.0, n, bits, True)
+    assert params.input_scale == 1
+
+
+def test_other_equidistant_levels_keep_their_step() -> None:
+    graph = check_same(build(ladder(3, top="y"), rungs(T, [0, 0.25, 0.5, 0.75])))
+    assert (read(graph).step, read(graph).divisor) == (0.75, 3)
+
+
+def test_three_levels_need_two_bits() -> None:
+    params = read(check_same(build(ladder(2, top="y"), rungs(T[:2], [0, 1, 2]))))
+    assert (params.levels, params.bits, params.step, params.divisor) == (2, 2, 2.0, 2)
+
+
+@pytest.mark.parametrize(
+    ("condition", "branches", "strict"),
+    [
+        ("Greater (x, T)", "v1, v0", True),
+        ("GreaterOrEqual (x, T)", "v1, v0", False),
+        ("Less (T, x)", "v1, v0", True),
+        ("LessOrEqual (T, x)", "v1, v0", False),
+        ("Less (x, T)", "v0, v1", False),
+        ("LessOrEqual (x, T)", "v0, v1", True),
+        ("Greater (T, x)", "v0, v1", False),
+        ("GreaterOrEqual (T, x)", "v0, v1", True),
+    ],
+)
+@pytest.mark.parametrize("inverted", [False, True])
+def test_every_way_of_comparing(
+    condition: str, branches: str, strict: bool, inverted: bool
+) -> None:
+    if inverted:
+        branches = ", ".join(reversed(branches.split(", ")))
+        body = f"a = {condition} c = Not (a) y = Where (c, {branches})"
+    else:
+        body = f"c = {condition} y = Where (c, {branches})"
+    model = build(body, {"T": 0.5, "v0": [0.0], "v1": [2.0]})
+    graph = load_graph(model)
+    assert read(graph).strict is strict
+    x = np.array([0.5, np.nextafter(np.float32(0.5), 1), 0.25, 1.0] * 8, np.float32)
+    x = x.reshape(1, 2, 4, 4)
+    np.testing.assert_array_equal(evaluate(graph, x), run_onnx(model, x))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    thresholds=st.lists(st.floats(-4, 4, width=32), min_size=1, max_size=7, unique=True),
+    scale=st.sampled_from([1.0, -1.0, 0.5, -2.0]),  # powers of two: float32 compares exactly
+    compare=st.sampled_from(["Greater", "GreaterOrEqual"]),
+    step=st.floats(2**-6, 4, width=32),
+)
+def test_any_ladder_agrees_with_onnxruntime_on_ties_too(
+    thresholds: list[float], scale: float, compare: str, step: float
+) -> None:
+    thresholds = sorted(thresholds)
+    n = len(thresholds)
+    levels = [float(np.float32(k * step / n)) for k in range(n + 1)]
+    body = "s = Mul (scale, x) " + ladder(n, compare, x="s", top="y")
+    model = build(body, rungs(thresholds, levels) | {"scale": np.float32(scale)})
+    graph = load_graph(model)
+    params = read(graph)
+    np.testing.assert_array_equal(params.thresholds[0], np.float32(thresholds))
+    assert params.input_scale == np.float32(scale)
+    assert ops(graph) == ["Threshold"]
+    x = images(model)
+    x.reshape(-1)[:n] = np.float32(thresholds) / np.float32(scale)
+    np.testing.assert_allclose(evaluate(graph, x), run_onnx(model, x), rtol=1e-5, atol=1e-6)
+
+
+def test_thresholds_computed_from_start_and_lengths() -> None:
+    """T_i comes out as the float32 numbers the graph's own additions give."""
+    body = """
+        [positive] p = Greater (a, eps) [clamp] l = Where (p, a, eps)
+        [l0] l0 = Gather (l, i0) [l1] l1 = Gather (l, i1)
+        [h0] h0 = Div (l0, two) [T1] T1 = Add (start, h0)
+        [h1] h1 = Div (l1, two) [s1] s1 = Add (T1, h0) [T2] T2 = Add (s1, h1)
+    """ + ladder(2, top="y")
+    a, start = np.float32([0.3, -1.0]), np.float32([0.1])
+    parameters = {
+        "a": a, "eps": np.float32([1e-3]), "two": np.float32(2), "start": start,
+        "i0": np.int64(0), "i1": np.int64(1), "v0": np.float32([0]), "v1": np.float32([1]),
+        "v2": np.float32([2]),
+    }  # fmt: skip
+    first = start[0] + a[0] / np.float32(2)
+    second = (first + a[0] / np.float32(2)) + np.float32(1e-3) / np.float32(2)
+    params = read(check_same(build(body, parameters)))
+    np.testing.assert_array_equal(params.thresholds, np.float32([[first, second]]))
+
+
+def test_thresholds_per_channel() -> None:
+    low, high = np.float32([[[-1.0]], [[0.25]]]), np.float32([[[0.0]], [[0.5]]])
+    parameters = {"T1": low, "T2": high, "v0": [0.0], "v1": [1.0], "v2": [2.0]}
+    params = read(check_same(build(ladder(2, top="y"), parameters)))
+    np.testing.assert_array_equal(params.thresholds, [[-1, 0], [0.25, 0.5]])
+
+
+def test_equal_thresholds_skip_a_level() -> None:
+    check_same(build(ladder(3, top="y"), rungs([0.0, 0.5, 0.5], LEVELS)))
+
+
+def test_input_scale_stays_for_other_readers() -> None:
+    body = "[mul] s = Mul (x, scale) " + ladder(2, x="s") + "[add] y = Add (f, s)"
+    graph = check_same(build(body, rungs(T[:2], [0, 1, 2]) | {"scale": np.float32(-0.5)}))
+    assert ops(graph) == ["Mul", "Threshold", "Add"]
+    threshold = node(graph, "Threshold")
+    assert threshold.inputs[0] is not None and threshold.inputs[0].name == "x"
+    assert read(graph).input_scale == np.float32(-0.5)
+
+
+def test_channel_scale_is_not_absorbed() -> None:
+    body = "[mul] s = Mul (x, scale) " + ladder(2, x="s", top="y")
+    scale = np.float32([[[0.5]], [[2.0]]])
+    graph = check_same(build(body, rungs(T[:2], [0, 1, 2]) | {"scale": scale}))
+    assert ops(graph) == ["Mul", "Threshold"]
+
+
+def test_names_are_those_of_the_replaced_nodes() -> None:
+    graph = load_graph(build(ladder(3, top="y"), rungs(T, LEVELS)))
+    threshold = node(graph, "Threshold")
+    assert (threshold.name, threshold.outputs[0].name) == ("where3", "y")
+
+
+def comparisons(weights: list[str], add: str = "chain") -> str:
+    """Cast(x > T_k) [* weight], added up as a chain or by Sum."""
+    lines = []
+    for k, weight in enumerate(weights, start=1):
+        lines.append(f"[compare{k}] c{k} = Greater (x, T{k}) [cast{k}] d{k} = Cast <to = 1> (c{k})")
+        lines.append(f"[mul{k}] e{k} = Mul (d{k}, {weight})" if weight else "")
+    terms = [f"e{k}" if w else f"d{k}" for k, w in enumerate(weights, start=1)]
+    if add == "sum":
+        return "\n".join(lines) + f"[sum] y = Sum ({', '.join(terms)})"
+    for k in range(1, len(terms)):
+        left = terms[0] if k == 1 else f"a{k - 1}"
+        out = f"a{k}" if k < len(terms) - 1 else "y"
+        lines.append(f"[add{k}] {out} = Add ({left}, {terms[k]})")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("add", ["chain", "sum"])
+@pytest.mark.parametrize("weight", ["", "step"])
+def test_sum_of_comparisons(add: str, weight: str) -> None:
+    parameters = rungs(T, LEVELS) | {"step": np.float32(0.3)}
+    graph = check_same(build(comparisons([weight] * 3, add), parameters))
+    assert ops(graph) == ["Threshold"]
+    params = read(graph)
+    assert params.step == (3 * float(np.float32(0.3)) if weight else 3)
+    assert params.divisor == 3
+
+
+def test_order_of_a_sum_means_nothing() -> None:
+    graph = check_same(build(comparisons([""] * 3), rungs([0.9, -0.5, 0.1], LEVELS)))
+    np.testing.assert_array_equal(read(graph).thresholds, np.float32([[-0.5, 0.1, 0.9]]))
+
+
+def test_sum_of_selections() -> None:
+    body = """c1 = Greater (x, T1) e1 = Where (c1, s, v0) c2 = Greater (x, T2)
+        e2 = Where (c2, s, v0) y = Add (e1, e2)"""
+    parameters = rungs(T[:2], [0.0]) | {"s": np.float32(0.5)}
+    assert read(check_same(build(body, parameters))).step == 1.0
+
+
+def test_skip_connections_are_no_sums_of_comparisons() -> None:
+    body = "a = Add (x, x) b = Add (a, x) y = Add (a, b)"
+    assert ops(check_same(build(body))) == ["Add"] * 3
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "levels", "words"),
+    [
+        ([0.1, -0.5, 0.9], LEVELS, ["thresholds out of order", "number 1 is 0.1"]),
+        (T, [0, 1, 2, 4], ["rise evenly", "0, 1, 2, 4"]),
+        (T, [-1, 0, 1, 2], ["lowest level of -1"]),
+        (T, [0, -1, -2, -3], ["rise evenly"]),
+        (T, [0, 0, 0, 0], ["rise evenly"]),
+    ],
+)
+def test_refused_ladders(thresholds: list[float], levels: list[float], words: list[str]) -> None:
+    (problem,) = refused(build(ladder(3, top="y"), rungs(thresholds, levels)), *words)
+    assert (problem.node, problem.op) == ("where3", "Where")
+
+
+def test_refused_per_position() -> None:
+    parameters = rungs(T[:1], [0, 1]) | {"T1": np.zeros((2, 4, 4), np.float32)}
+    parameters["T1"][0, 1, 2] = 1
+    refused(build(ladder(1, top="y"), parameters), "differ between positions")
+
+
+def test_refused_mixed_comparisons() -> None:
+    body = ladder(2, top="y").replace("c2 = Greater ", "c2 = GreaterOrEqual ")
+    (problem,) = refused(build(body, rungs(T[:2], [0, 1, 2])), "partly by >, partly by >=")
+    assert problem.node == "where2"
+
+
+def test_refused_levels_that_are_computed() -> None:
+    body = "c1 = Greater (x, T1) y = Where (c1, v1, x)"
+    refused(build(body, rungs(T[:1], [0, 1])), "not all single constants")
+
+
+def test_refused_zero_input_scale() -> None:
+    body = "s = Mul (x, z) " + ladder(1, x="s", top="y")
+    refused(build(body, rungs(T[:1], [0, 1]) | {"z": np.float32(0)}), "input scale of 0")
+
+
+def test_refused_too_many_thresholds() -> None:
+    levels = [k / 256 for k in range(257)]
+    refused(build(ladder(256, top="y"), rungs(list(range(256)), levels)), "256 thresholds")
+
+
+def test_refused_sum_of_unequal_heights() -> None:
+    parameters = rungs(T, LEVELS) | {"s": np.float32(0.5), "t": np.float32(0.25)}
+    problems = refused(build(comparisons(["s", "t", "t"]), parameters), "different heights")
+    assert problems[0].node == "add2"
+
+
+def test_refused_sum_over_different_tensors() -> None:
+    body = """z = Relu (x) c1 = Greater (x, T1) d1 = Cast <to = 1> (c1)
+        c2 = Greater (z, T2) d2 = Cast <to = 1> (c2) y = Add (d1, d2)"""
+    refused(build(body, rungs(T[:2], [0])), "different tensors")
+
+
+def test_a_comparison_alone_is_unsupported() -> None:
+    body = "[c] c = Greater (x, T) [d] d = Cast <to = 1> (c) [y] y = Mul (d, x)"
+    problems = refused(build(body, {"T": 0.5}), "no known quantizer")
+    assert "c" in {p.node for p in problems}
