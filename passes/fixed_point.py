@@ -15,7 +15,7 @@ import numpy as np
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
-from .multipliers import scaling, short
+from .multipliers import scaling, short, to_fixed
 from .options import Options
 from .program.base import ConstRef, Op, Program
 from .program.exact import Surd
@@ -163,7 +163,7 @@ class FixedPoint:
         most = max(abs(kind.lo), abs(kind.hi))
         s = scaling([a * unit for a in slope], [o * (1 / scale) for o in offset], most)
         lo, hi = limits_of(bits, True)
-        steepest = max(abs(a).upper() for a in slope)
+        steepest = Fraction(float(np.abs(floats(tuple(slope))).max()) * (1 + 2.0**-40))
         return self.put(
             Requantize(
                 output=name, inputs=(x,), origin=origin, lo=lo, hi=hi,
@@ -255,26 +255,24 @@ class FixedPoint:
         x = self.rescaled(op.inputs[0], scale, self.options.residual_bits, "aligned")
         kind = self.kind(x)
         most = max(abs(kind.lo), 1)
-        steepest = max(abs(s) for s in op.slope)
-        whole = max(0, int(np.frexp(max(float(steepest), 2.0**-30))[1]))
+        steepest = float(np.abs(floats(op.slope)).max())
+        whole = max(0, int(np.frexp(steepest)[1]))
         shift = min(31 - whole - 1, 61 - most.bit_length() - whole)
         if shift < 0:
-            raise ValueError(f"PReLU slope {float(steepest):g} is too large for integers")
-        unit = Fraction(1 << shift)
-        slopes = [round(s * unit) for s in op.slope]
-        miss = max(
-            (abs(s - m / unit) * most).upper() for s, m in zip(op.slope, slopes, strict=True)
-        ) + Fraction(1, 2)
+            raise ValueError(f"PReLU slope {steepest:g} is too large for integers")
+        slopes = [to_fixed(s, shift) for s in op.slope]
+        miss = Fraction(max(m for _, m in slopes)) * most + Fraction(1, 2)
         offsets = bias.offset if bias is not None else (ZERO,) * len(slopes)
-        biases = [round(o * (1 / scale)) for o in offsets]
-        off = max(abs(o - b * scale).upper() for o, b in zip(offsets, biases, strict=True))
+        biases = [to_fixed(o, self.fraction_bits[name]) for o in offsets]
         lo, hi = limits_of(self.options.residual_bits, True)
-        grown = max(Fraction(1), steepest.upper())
+        grown = max(Fraction(1), Fraction(steepest * (1 + 2.0**-40)))
+        off = Fraction(max(m for _, m in biases))
         self.put(
             PRelu(
                 output=name, inputs=(x,), origin=op.origin + (bias.origin if bias else ()),
-                multiplier=self.const(f"{name}.slope", Constant.narrow(slopes)), shift=shift,
-                bias=self.const(f"{name}.bias", Constant.narrow(biases)), lo=lo, hi=hi,
+                multiplier=self.const(f"{name}.slope", Constant.narrow([m for m, _ in slopes])),
+                bias=self.const(f"{name}.bias", Constant.narrow([b for b, _ in biases])),
+                shift=shift, lo=lo, hi=hi,
             ),
             scale, kind.error * grown + miss * scale + off,
         )
@@ -313,17 +311,14 @@ class FixedPoint:
             ), None,
         )
         shift = g - out
-        biases = [round(o * (Fraction(2) ** int(k))) for o, k in zip(offset, g, strict=True)]
-        off = max(
-            abs(o - b / Fraction(2) ** int(k)).upper()
-            for o, b, k in zip(offset, biases, g, strict=True)
-        )
+        biases = [to_fixed(o, int(k)) for o, k in zip(offset, g, strict=True)]
+        off = Fraction(max(m for _, m in biases))
         lo, hi = limits_of(self.options.residual_bits if not head else 32, True)
         self.put(
             Requantize(
                 output=name, inputs=(accumulator,), origin=origin, lo=lo, hi=hi,
                 multiplier=self.const(f"{name}.multiplier", Constant.narrow(np.ones_like(g))),
-                bias=self.const(f"{name}.bias", Constant.narrow(biases)),
+                bias=self.const(f"{name}.bias", Constant.narrow([b for b, _ in biases])),
                 shift=self.const(f"{name}.shift", Constant.narrow(shift)),
             ),
             scale, miss + off + (scale / 2 if shift.any() else 0),

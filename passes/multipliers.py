@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-import numpy as np
-
 from .program.exact import Surd
+from .program.rounding import round_shift_exact
 from .program.types import Constant
 
 MULTIPLIER_BITS = 31  # magnitude; with the sign a 32-bit word
@@ -30,12 +29,29 @@ class Scaling:
     error: Fraction
 
 
+_PRECISION = 256  # binary places to which real parameters are taken here
+_NOISE = 2.0**-180  # what is lost by that, far below any error reported
+
+
+def to_fixed(value: Surd, places: int) -> tuple[int, float]:
+    """``value * 2**places`` as an integer, and a bound on its error in units of the value."""
+    fine = value.scaled(_PRECISION)
+    shift = _PRECISION - places
+    integer = round_shift_exact(fine, shift)
+    return integer, ldexp(abs(fine - (integer << shift)), -_PRECISION) * (1 + 2.0**-50) + _NOISE
+
+
+def ldexp(value: int, exponent: int) -> float:
+    """``value * 2**exponent`` for integers of any size."""
+    return float(Fraction(value) * Fraction(2) ** exponent)
+
+
 def _exponent(value: Surd) -> int:
     """``e`` with ``|value| < 2**e`` (close, not tight)."""
-    return max(-1000, int(np.frexp(abs(float(value)))[1])) + 1 if value.sign() else -1000
+    return value.scaled(_PRECISION).bit_length() + 1 - _PRECISION
 
 
-def _channel(slope: Surd, offset: Surd, most: int) -> tuple[int, int, int, Fraction]:
+def _channel(slope: Surd, offset: Surd, most: int) -> tuple[int, int, int, float]:
     """Multiplier, bias, shift and error for one channel with ``|x| <= most``."""
     room = min(MULTIPLIER_BITS, INTERMEDIATE_BITS - most.bit_length())
     shift = min(62, room - _exponent(slope), INTERMEDIATE_BITS - 1 - _exponent(offset))
@@ -44,13 +60,10 @@ def _channel(slope: Surd, offset: Surd, most: int) -> tuple[int, int, int, Fract
             f"slope {float(slope):g} or offset {float(offset):g} is too large for integer "
             f"requantization of a {most.bit_length() + 1}-bit value"
         )
-    unit = Fraction(1 << shift)
-    multiplier, bias = round(slope * unit), round(offset * unit)
+    (multiplier, slope_miss), (bias, offset_miss) = (to_fixed(v, shift) for v in (slope, offset))
     while shift and multiplier % 2 == 0 and bias % 2 == 0:  # the same map in smaller numbers
         multiplier, bias, shift = multiplier // 2, bias // 2, shift - 1
-    unit = Fraction(1 << shift)
-    miss = abs(slope - multiplier / unit) * most + abs(offset - bias / unit)
-    return multiplier, bias, shift, miss.upper() + (Fraction(1, 2) if shift else 0)
+    return multiplier, bias, shift, slope_miss * most + offset_miss + (0.5 if shift else 0.0)
 
 
 def scaling(slope: Sequence[Surd], offset: Sequence[Surd], most: int) -> Scaling:
@@ -65,7 +78,7 @@ def scaling(slope: Sequence[Surd], offset: Sequence[Surd], most: int) -> Scaling
     """
     rows = [_channel(s, o, most) for s, o in zip(slope, offset, strict=True)]
     m, b, s = (Constant.narrow([row[k] for row in rows]) for k in range(3))
-    return Scaling(m, b, s, max(row[3] for row in rows))
+    return Scaling(m, b, s, Fraction(max(row[3] for row in rows)))
 
 
 def short(value: Fraction) -> Fraction:

@@ -72,6 +72,8 @@ class Surd:
         return self.terms.get(Fraction(1)) if len(self.terms) == 1 else None
 
     def __add__(self, other: Surd | Rational) -> Surd:
+        if not self.terms:
+            return Surd.of(other)
         terms = dict(self.terms)
         for q, coefficient in Surd.of(other).terms.items():
             key, factor = _class_of(q, terms)
@@ -98,7 +100,10 @@ class Surd:
         total = Surd({})
         for p, c in self.terms.items():
             for q, d in other.terms.items():
-                total += Surd({k: v * c * d for k, v in Surd.root(p * q).terms.items()})
+                if p == 1 or q == 1:  # no new root
+                    total += Surd({q if p == 1 else p: c * d})
+                else:
+                    total += Surd({k: v * c * d for k, v in Surd.root(p * q).terms.items()})
         return total
 
     __rmul__ = __mul__
@@ -130,6 +135,15 @@ class Surd:
             a, b = (Fraction(v, 1 << precision) * c for v in _enclose_root(q, precision))
             low, high = low + min(a, b), high + max(a, b)
         return low, high
+
+    def scaled(self, bits: int) -> int:
+        """An integer within one unit a term of ``value * 2**bits`` (bits >= 0); quick."""
+        total = 0
+        for q, c in self.terms.items():
+            square = c * c * q
+            root = isqrt((square.numerator << (2 * bits)) // square.denominator)
+            total += root if c > 0 else -root
+        return total
 
     def sign(self) -> int:
         """-1, 0 or 1; always exact (see the module's text for why the loop ends)."""
@@ -175,8 +189,8 @@ class Surd:
         return -self if self.sign() < 0 else self
 
     def __float__(self) -> float:
-        low, _ = self._enclose(128)
-        return float(low)
+        value = self.rational
+        return float(self._enclose(128)[0] if value is None else value)
 
     def upper(self, bits: int = 40) -> Fraction:
         """A rational at or just above the value, with few digits (for bounds, reports)."""
