@@ -1,0 +1,271 @@
+"""The state machines of a pipeline, and a run of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from n2uqc.frontend.diagnostics import CompileError, Problem
+
+from .. import jit
+from ..engines import Beat, Sink, Source, Window
+from ..pipeline import Pipeline
+from .kernels import ADVANCE, build_advance, build_occupancy
+from .tables import Kind, Rule, Stat, State
+
+LEAST_DEPTH = 2
+"""Places of the smallest FIFO: one is written while the other is read."""
+
+FIRST_IMAGES, MOST_IMAGES = 4, 64
+"""How many images a run starts with, and with how many it gives up waiting for a steady state."""
+
+WORTHWHILE = 2_000_000
+"""Firings up to which more images are simulated although the interval is known already."""
+
+Longs = NDArray[np.int64]
+
+
+class Network:
+    """A pipeline as tables for the timing kernel.
+
+    Attributes:
+        rows: the rules of each state machine.
+        machines: of each engine, its state machines: one, or a line buffer's writer and reader.
+        wiring: edges, those of a machine side by side.
+        words, releases: of an image, in all line buffers.
+    """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.rows: list[dict[Rule, int]] = []
+        self.machines: list[tuple[int, ...]] = []
+        self.wiring: list[int] = []
+        self.words = self.releases = 0
+        for index, engine in enumerate(pipeline.engines):
+            inputs = [k for k, e in enumerate(pipeline.edges) if e.target == index]
+            outputs = [k for k, e in enumerate(pipeline.edges) if e.source == index]
+            ports = {Rule.INPUTS: self._wire(inputs), Rule.INPUT_COUNT: len(inputs),
+                     Rule.OUTPUTS: self._wire(outputs), Rule.OUTPUT_COUNT: len(outputs)}
+            timing = engine.timing
+            if isinstance(timing, Beat):
+                self._beat(timing, ports)
+            else:
+                self._window(timing, ports)
+
+    def _wire(self, edges: list[int]) -> int:
+        self.wiring += edges
+        return len(self.wiring) - len(edges)
+
+    def _beat(self, beat: Beat, ports: Mapping[Rule, int]) -> None:
+        self.machines.append((len(self.rows),))
+        self.rows.append({
+            **ports, Rule.KIND: Kind.BEAT, Rule.FIRINGS: beat.firings, Rule.LATENCY: beat.latency,
+            Rule.TAKE_PERIOD: beat.take[0], Rule.TAKE_LENGTH: beat.take[1],
+            Rule.GIVE_PERIOD: beat.give[0], Rule.GIVE_LENGTH: beat.give[1],
+        })
+
+    def _window(self, w: Window, ports: Mapping[Rule, int]) -> None:
+        fill, work = len(self.rows), len(self.rows) + 1
+        common = {
+            Rule.WORDS: w.words, Rule.KEPT_HEIGHT: w.kept[0], Rule.KEPT_WIDTH: w.kept[1],
+            Rule.OUT_HEIGHT: w.out[0], Rule.OUT_WIDTH: w.out[1],
+            Rule.STRIDE_HEIGHT: w.stride[0], Rule.STRIDE_WIDTH: w.stride[1],
+            Rule.TOP: w.top, Rule.LEFT: w.left,
+            Rule.WRITTEN: self.words, Rule.RELEASED: self.releases,
+        }
+        self.rows.append({
+            **ports, **common, Rule.KIND: Kind.FILL, Rule.FIRINGS: w.fill_cycles,
+            Rule.OUTPUT_COUNT: 0, Rule.PARTNER: work, Rule.CAPACITY: w.rows,
+            Rule.ARRIVING_HEIGHT: w.arriving[0], Rule.ARRIVING_WIDTH: w.arriving[1],
+            Rule.DROP_ROWS: w.drop[0], Rule.DROP_COLUMNS: w.drop[1],
+        })
+        self.rows.append({
+            **ports, **common, Rule.KIND: Kind.WORK,
+            Rule.FIRINGS: w.out[0] * w.out[1] * w.results, Rule.INPUT_COUNT: 0, Rule.PARTNER: fill,
+            Rule.REACH_HEIGHT: w.reach[0], Rule.REACH_WIDTH: w.reach[1],
+            Rule.RESULTS: w.results, Rule.RESULT_CYCLES: w.result_cycles, Rule.LATENCY: w.latency,
+        })
+        self.machines.append((fill, work))
+        self.words += w.kept[0] * w.kept[1] * w.words
+        self.releases += w.out[0]
+
+    @cached_property
+    def firings(self) -> Longs:
+        """Of an image, by state machine."""
+        return np.array([row[Rule.FIRINGS] for row in self.rows], np.int64)
+
+    @cached_property
+    def bottleneck(self) -> int:
+        """Cycles an image of the slowest engine: no pipeline is faster."""
+        return max(engine.cycles for engine in self.pipeline.engines)
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """FIFO depths that cost no throughput, by edge.
+
+        Images enter evenly spread over the bottleneck's cycles and FIFOs have all the room they
+        want; the most that each one holds once all images move alike is its depth.  With these
+        depths every token can move exactly as it did, for no place is ever missed: so they neither
+        deadlock nor slow the pipeline down.
+        """
+        tokens = [e.tokens for e in self.pipeline.edges]
+        images = FIRST_IMAGES
+        while True:
+            run = self.run(images, [t * images for t in tokens], pace=self.bottleneck)
+            most, longest = run.occupancy()
+            # a place is held while as many more images come in, all of them in steady state
+            needed = -(-longest // self.bottleneck) + 1
+            if images - 1 - run.steady_from >= needed or images >= MOST_IMAGES:
+                return tuple(int(v) for v in np.maximum(most, LEAST_DEPTH))
+            images *= 2
+
+    def settled(self, depths: Sequence[int]) -> Run:
+        """A run of as many images back to back as it takes to reach a steady state.
+
+        Faster engines in front of the slowest run ahead of it by a little more each image until
+        their FIFOs are full.  That may take many images, and changes nothing behind: where all
+        depths suffice (``sizes``) the interval is the bottleneck's, so large networks stop early.
+
+        Raises:
+            CompileError: a deadlock.
+        """
+        images = FIRST_IMAGES
+        while True:
+            run = self.run(images, depths)
+            firings = int(self.firings.sum()) * images
+            if run.steady or images >= MOST_IMAGES or (run.sufficient and firings >= WORTHWHILE):
+                return run
+            images *= 2
+
+    def run(self, images: int, depths: Sequence[int], *, pace: int = 0) -> Run:
+        """Fire everything.
+
+        Args:
+            images: sent back to back.
+            depths: places of each edge's FIFO.
+            pace: cycles over which the source spreads each image; 0: as fast as it can.
+
+        Raises:
+            CompileError: a deadlock; the message names the full FIFOs.
+        """
+        run = Run(self, images, np.asarray(depths, np.int64), pace)
+        run.check()
+        return run
+
+
+class Run:
+    """One run of the timing kernel and the stamps it left.
+
+    Attributes:
+        give_stamp, take_stamp: cycle in which each token enters and leaves its FIFO, edge by edge.
+        stats: (machines, images, Stat).
+    """
+
+    def __init__(self, network: Network, images: int, depths: Longs, pace: int) -> None:
+        self.network, self.images, self.depths = network, images, depths
+        pipeline, edges = network.pipeline, network.pipeline.edges
+        self.rules = rules = np.zeros((len(network.rows), len(Rule)), np.int64)
+        for k, row in enumerate(network.rows):
+            for column, value in row.items():
+                rules[k, column] = value
+        for engine, machines in zip(pipeline.engines, network.machines, strict=True):
+            if isinstance(engine, Source):
+                rules[machines[0], Rule.PACE] = pace
+        # the stamps of all images of a buffer lie side by side
+        rules[:, [Rule.WRITTEN, Rule.RELEASED]] *= images
+        self.tokens = np.array([e.tokens for e in edges], np.int64) * images
+        self.offsets = np.cumsum(self.tokens) - self.tokens
+        self.givers = np.array([network.machines[e.source][-1] for e in edges], np.int64)
+        takers = np.array([network.machines[e.target][0] for e in edges], np.int64)
+        self.state = np.zeros((len(rules), len(State)), np.int64)
+        self.state[:, State.TIME] = -1
+        self.given, self.taken = (np.zeros(len(edges), np.int64) for _ in range(2))
+        self.stats = np.zeros((len(rules), images, len(Stat)), np.int64)
+        # no run takes longer than one that does everything one after the other
+        worst = sum(e.cycles + e.latency + 2 for e in pipeline.engines) + pace
+        self.stamp = "int32" if 4 * worst * images < 2**31 else "int64"
+        total = int(self.tokens.sum())
+        self.give_stamp, self.take_stamp, written, released = (
+            np.zeros(max(1, n), self.stamp)
+            for n in (total, total, network.words * images, network.releases * images)
+        )
+        queue = np.zeros((2, len(rules)), np.int64)
+        tables = {
+            "rules": rules, "wiring": np.array(network.wiring, np.int64), "depth": depths,
+            "offset": self.offsets, "source": self.givers, "target": takers, "state": self.state,
+            "given": self.given, "taken": self.taken, "give_stamp": self.give_stamp,
+            "take_stamp": self.take_stamp, "written": written, "released": released,
+            "stats": self.stats, "queue": queue[0], "queued": queue[1],
+        }
+        jit.compiled(build_advance, self.stamp)(
+            images, len(rules), *(tables[name].reshape(-1) for name in ADVANCE)
+        )
+
+    def check(self) -> None:
+        """Raise CompileError if something was left to do: a deadlock."""
+        left = self.state[:, State.FIRED] < self.rules[:, Rule.FIRINGS] * self.images
+        if not left.any():
+            return
+        pipeline = self.network.pipeline
+        full = [
+            Problem(
+                node=pipeline.label(edge), op="fifo", found=f"full with {depth} places",
+                supported=f"{self.network.sizes[k]} places",
+            )
+            for k, (edge, depth) in enumerate(zip(pipeline.edges, self.depths, strict=True))
+            if self.given[k] - self.taken[k] >= depth
+        ]
+        raise CompileError([
+            Problem(
+                node="", op="", found="the datapath comes to a standstill (deadlock): every engine "
+                "waits for another", mend="deepen the full FIFOs below, or have them sized",
+            ), *full,
+        ])
+
+    def occupancy(self) -> tuple[Longs, int]:
+        """The most places of each FIFO taken at once; the most cycles that one was."""
+        latency = np.ascontiguousarray(self.rules[self.givers, Rule.LATENCY])
+        most, longest = (np.zeros(len(self.tokens), np.int64) for _ in range(2))
+        jit.compiled(build_occupancy, self.stamp)(
+            len(most), self.offsets, self.tokens, latency, self.give_stamp, self.take_stamp, most,
+            longest,
+        )
+        return most, int(longest.max(initial=0))
+
+    @cached_property
+    def steady_from(self) -> int:
+        """The first image from which on every token moves as in the image before, only later.
+
+        The last image if there is no such.
+        """
+        first, interval = 0, int(np.diff(self.ends()[-2:])[0])
+        for stamps in (self.give_stamp, self.take_stamp):
+            for offset, count in zip(self.offsets, self.tokens, strict=True):
+                by_image = stamps[offset : offset + count].reshape(self.images, -1)
+                while first < self.images - 1 and (
+                    np.diff(by_image[first:], axis=0) != interval
+                ).any():
+                    first += 1
+        return first
+
+    @property
+    def steady(self) -> bool:
+        """Whether the last three images move alike."""
+        return self.steady_from <= self.images - 3
+
+    @property
+    def sufficient(self) -> bool:
+        """Whether no FIFO is smaller than ``Network.sizes``."""
+        return bool((self.depths >= np.array(self.network.sizes, np.int64)).all())
+
+    def ends(self) -> Longs:
+        """When each image's last token left, by image."""
+        pipeline = self.network.pipeline
+        index = next(
+            k for k, e in enumerate(pipeline.engines)
+            if isinstance(e, Sink) and e.tensor == pipeline.program.output
+        )
+        return self.stats[self.network.machines[index][0], :, Stat.LAST]
