@@ -59,6 +59,54 @@ class Weight(OpRun):
         return (codes * (step / divisor).reshape(-1, *[1] * (codes.ndim - 1)),)
 
 
+def _windows(
+    x: Array, fill: float, kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int]
+) -> Array:
+    """All windows of [N,C,H,W] as [N,C,Ho,Wo,kh,kw], padded with `fill`."""
+    top, left, bottom, right = pads
+    padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=fill)
+    windows: Array = np.lib.stride_tricks.sliding_window_view(padded, tuple(kernel), (2, 3))
+    return windows[:, :, :: int(strides[0]), :: int(strides[1])]
+
+
+class MaxPool(OpRun):
+    """Canonical MaxPool; the one of `onnx.reference` fails on one-sided padding and is slow."""
+
+    op_domain = ""
+
+    def _run(
+        self,
+        x: Array,
+        *,
+        kernel_shape: Sequence[int],
+        strides: Sequence[int],
+        pads: Sequence[int],
+        **_: Any,
+    ) -> tuple[Array]:
+        return (_windows(x, -np.inf, kernel_shape, strides, pads).max(axis=(4, 5)),)
+
+
+class AveragePool(OpRun):
+    """Canonical AveragePool, see MaxPool."""
+
+    op_domain = ""
+
+    def _run(
+        self,
+        x: Array,
+        *,
+        kernel_shape: Sequence[int],
+        strides: Sequence[int],
+        pads: Sequence[int],
+        count_include_pad: int,
+        **_: Any,
+    ) -> tuple[Array]:
+        total = _windows(x, 0.0, kernel_shape, strides, pads).sum(axis=(4, 5))
+        ones = np.ones_like(x[:1, :1])
+        counted = _windows(ones, float(count_include_pad), kernel_shape, strides, pads)
+        return (total / counted.sum(axis=(4, 5)),)
+
+
 def _as_float64(model: ir.Model) -> Any:
     """The model as a protobuf whose float parameters are float64 (exact: float32 widens)."""
     proto = ir.to_proto(model)
@@ -87,7 +135,7 @@ def evaluate_values(model: ir.Model, x: npt.ArrayLike, names: Sequence[str]) -> 
     known = {name for node in proto.graph.node for name in node.output}
     if missing := [name for name in names if name not in known]:
         raise CompileError(f"the graph has no value named {', '.join(missing)}")
-    runner = ReferenceEvaluator(proto, new_ops=[Threshold, Weight])
+    runner = ReferenceEvaluator(proto, new_ops=[Threshold, Weight, MaxPool, AveragePool])
     results = runner.run(list(names), {proto.graph.input[0].name: np.asarray(x, np.float64)})
     return dict(zip(names, results, strict=True))
 

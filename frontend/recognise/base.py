@@ -198,7 +198,7 @@ def channel_values(array: Array, shape: tuple[int, ...]) -> Array | None:
     """
     if array.size == 1:
         return array.reshape(1) if array.ndim <= len(shape) else None
-    if array.ndim > len(shape):
+    if array.ndim > len(shape) or len(shape) < 2:
         return None
     full = array.reshape((1,) * (len(shape) - array.ndim) + array.shape)
     if any(have not in (1, want) for have, want in zip(full.shape, shape, strict=True)):

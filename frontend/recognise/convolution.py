@@ -19,10 +19,10 @@ def _convolution(node: ir.Node, context: Context) -> None:
     if len(node.inputs) > 2 and node.inputs[2] is not None and constant(node.inputs[2]) is None:
         raise Refused("a computed bias", "a constant bias")
     kernel = shape_of(weight)[2:]
-    data, result = shape_of(node.inputs[0]), shape_of(node.outputs[0])
+    data = shape_of(node.inputs[0])
     if len(kernel) != 2:
         raise Refused(f"a kernel of {len(kernel)} dimensions", "two-dimensional convolutions")
-    window = explicit_window(node, data, result, (kernel[0], kernel[1]))
+    window = explicit_window(node, data, (kernel[0], kernel[1]))
     if window.kernel != kernel:
         raise Refused(f"kernel_shape {window.kernel}", f"that of the weights, {kernel}")
     group = node.attributes.get_int("group", 1)

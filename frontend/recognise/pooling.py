@@ -15,13 +15,20 @@ def _pool(node: ir.Node, context: Context) -> None:
     if any(output.uses() for output in node.outputs[1:]):
         raise Refused("its index output is read", "the pooled values only")
     data = shape_of(node.inputs[0])
+    window = explicit_window(node, data)
     result = shape_of(node.outputs[0])
-    window = explicit_window(node, data, result)
     average = node.op_type == "AveragePool"
     if window.dilations != (1, 1):
         raise Refused(f"dilations {window.dilations}", "dilation 1")
     if node.attributes.get_int("storage_order", 0):
         raise Refused("storage_order 1", "storage_order 0")
+    if window.starts_outside(data, result):
+        raise Refused(
+            "ceil_mode=1 with last windows that hold nothing but padding",
+            "windows that begin inside the image: PyTorch and onnxruntime drop the others, "
+            "ONNX before opset 22 counts them",
+            "set ceil_mode=0, or export with opset 22",
+        )
     extra = window.overhang(data, result)
     if any(extra):
         if average:

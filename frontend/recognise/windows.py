@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
-from .base import Refused
+from .base import Refused, shape_of
 
 Pair = tuple[int, int]
 
@@ -37,21 +37,26 @@ class Window:
             over.append(max(0, span - data[2 + axis] - self.pads[axis] - self.pads[2 + axis]))
         return over[0], over[1]
 
+    def starts_outside(self, data: tuple[int, ...], result: tuple[int, ...]) -> bool:
+        """Whether the last window begins behind the image, in the padding below or right of it."""
+        return any(
+            result[2 + axis] > 1
+            and (result[2 + axis] - 1) * self.strides[axis] >= data[2 + axis] + self.pads[axis]
+            for axis in (0, 1)
+        )
+
     def padded(self, extra: Pair) -> Window:
         """With `extra` rows and columns below and to the right."""
         top, left, bottom, right = self.pads
         return replace(self, pads=(top, left, bottom + extra[0], right + extra[1]))
 
 
-def explicit_window(
-    node: ir.Node, data: tuple[int, ...], result: tuple[int, ...], kernel: Pair | None = None
-) -> Window:
+def explicit_window(node: ir.Node, data: tuple[int, ...], kernel: Pair | None = None) -> Window:
     """Reads a Conv's or pool's window, with defaults filled in and auto_pad resolved.
 
     Args:
         node: with attributes as exported.
         data: shape of its input, [N,C,H,W].
-        result: shape of its output.
         kernel: size of the weights where the attribute may be left out.
 
     Raises:
@@ -82,7 +87,7 @@ def explicit_window(
         (dilations[0], dilations[1]),
     )
     if mode in ("SAME_UPPER", "SAME_LOWER"):
-        rows, columns = window.overhang(data, result)
+        rows, columns = window.overhang(data, shape_of(node.outputs[0]))
         before, after = ((rows // 2, columns // 2), (-(-rows // 2), -(-columns // 2)))
         if mode == "SAME_LOWER":
             before, after = after, before

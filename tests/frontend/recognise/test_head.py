@@ -1,0 +1,127 @@
+"""Heads: every way to flatten and to multiply by the classifier's matrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from n2uqc.frontend.opset import constant
+from tests.frontend.networks import build, check_same, node, ops, refused
+
+COMPUTED = """s = Shape (x) n = Gather (s, zero) u = Unsqueeze (n, zeros)
+    t = Concat <axis = 0> (u, minus) y = Reshape (x, t)"""
+INDICES = {"zero": np.int64(0), "zeros": np.int64([0]), "minus": np.int64([-1])}
+
+
+@pytest.mark.parametrize("x", ["float[N,2,4,4] x", "float[3,2,4,4] x", "float[1,2,4,4] x"])
+@pytest.mark.parametrize(
+    ("body", "parameters"),
+    [
+        ("y = Flatten (x)", {}),
+        ("y = Flatten <axis = -3> (x)", {}),
+        ("y = Reshape (x, t)", {"t": np.int64([-1, 32])}),
+        ("y = Reshape (x, t)", {"t": np.int64([0, -1])}),
+        (COMPUTED, INDICES),
+    ],
+)
+def test_flatten(x: str, body: str, parameters: Any) -> None:
+    graph = check_same(build(body, parameters, x=x))
+    assert ops(graph) == ["Flatten"]
+    assert node(graph, "Flatten").attributes.get_int("axis") == 1
+
+
+def test_reshape_to_a_static_batch() -> None:
+    model = build("y = Reshape (x, t)", {"t": np.int64([3, -1])}, x="float[3,2,4,4] x")
+    assert ops(check_same(model)) == ["Flatten"]
+
+
+def test_squeeze_after_pooling() -> None:
+    body = "p = GlobalAveragePool (x) y = Squeeze (p, axes)"
+    graph = check_same(build(body, {"axes": np.int64([2, 3])}))
+    assert ops(graph) == ["GlobalAveragePool", "Flatten"]
+
+
+def test_reshape_to_the_same_shape_vanishes() -> None:
+    body = "a = Relu (x) b = Reshape (a, t) y = Relu (b)"
+    assert ops(check_same(build(body, {"t": np.int64([-1, 2, 4, 4])}))) == ["Relu", "Relu"]
+
+
+@pytest.mark.parametrize("target", [[1, -1], [2, -1], [-1, 8], [-1, 64], [3, -1]])
+def test_reshape_that_mixes_images_with_the_batch(target: list[int]) -> None:
+    """MobileNetV2's view(-1, 1280) at another image size; a batch fixed by tracing."""
+    body = "[view] y = Reshape (x, t)"
+    (problem,) = refused(build(body, {"t": np.int64(target)}), "batch")
+    assert problem.node == "view"
+
+
+def test_reshape_to_other_images() -> None:
+    refused(build("[view] y = Reshape (x, t)", {"t": np.int64([0, 2, 2, 8])}), "flattening to")
+
+
+FLAT = "f = Flatten (x) "
+V = np.random.default_rng(0).standard_normal((5, 32)).astype(np.float32)
+C = np.random.default_rng(1).standard_normal(5).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "y = Gemm <transB = 1> (f, V, C)",
+        "y = Gemm (f, VT, C)",
+        "y = Gemm (f, VT, C1)",
+        "y = Gemm (f, VT)",
+        "y = Gemm (f, VT, c0)",
+        "m = MatMul (f, VT) y = Add (m, C)",
+        "m = MatMul (f, VT) y = Add (C1, m)",
+        "m = MatMul (f, VT) y = Add (m, c0)",
+        "y = MatMul (f, VT)",
+        "t = Transpose <perm = [1, 0]> (V) y = MatMul (f, t)",
+    ],
+)
+def test_matrix_products(body: str) -> None:
+    parameters = {"V": V, "VT": V.T, "C": C, "C1": C[None], "c0": np.float32(0.5)}
+    graph = check_same(build(FLAT + body, parameters))
+    assert ops(graph) == ["Flatten", "Gemm"]
+    gemm = node(graph, "Gemm")
+    np.testing.assert_array_equal(constant(gemm.inputs[1]), V)
+    assert gemm.attributes.get_int("transB") == 1
+    assert len(gemm.inputs) == 2 or (bias := constant(gemm.inputs[2])) is not None
+    assert len(gemm.inputs) == 2 or bias.shape == (5,)
+
+
+def test_names_follow_the_last_node() -> None:
+    graph = check_same(
+        build(FLAT + "[mm] m = MatMul (f, VT) [add] y = Add (m, C)", {"VT": V.T, "C": C})
+    )
+    gemm = node(graph, "Gemm")
+    assert (gemm.name, gemm.outputs[0].name) == ("add", "y")
+
+
+def test_a_product_read_twice_keeps_its_bias_apart() -> None:
+    body = FLAT + "m = MatMul (f, VT) a = Add (m, C) y = Add (a, m)"
+    assert ops(check_same(build(body, {"VT": V.T, "C": C}))) == ["Flatten", "Gemm", "Add", "Add"]
+
+
+def test_two_layers() -> None:
+    body = FLAT + "h = Gemm <transB = 1> (f, V, C) r = Relu (h) y = Gemm (r, U)"
+    parameters = {"V": V, "C": C, "U": np.ones((5, 3), np.float32)}
+    assert ops(check_same(build(body, parameters))) == ["Flatten", "Gemm", "Relu", "Gemm"]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (FLAT + "[g] y = Gemm <transB = 1, alpha = 0.5> (f, V)", "alpha or beta"),
+        (FLAT + "[g] y = Gemm <transB = 1, beta = 0.5> (f, V, C)", "alpha or beta"),
+        (FLAT + "[g] y = Gemm <transA = 1> (f, W)", "transA"),
+        (FLAT + "[g] y = Gemm <transB = 1> (f, f)", "computed weights"),
+        (FLAT + "[g] y = Gemm <transB = 1> (f, V, N)", "differs by image"),
+        ("[g] y = MatMul (x, W4)", "after Flatten"),
+    ],
+)
+def test_refusals(body: str, words: str) -> None:
+    parameters = {"V": V, "C": C, "W": np.ones((2, 3)), "W4": np.ones((4, 4)), "N": np.ones((2, 1))}
+    problems = refused(build(body, parameters, x="float[2,2,4,4] x"), words)
+    assert "g" in {problem.node for problem in problems}

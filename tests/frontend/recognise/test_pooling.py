@@ -1,0 +1,115 @@
+"""Pools: windows explicit, ceil_mode and auto_pad resolved, global averages in every form."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from tests.frontend.networks import build, check_same, node, ops, refused
+
+IMAGE = "float[N,2,7,6] x"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "y = GlobalAveragePool (x)",
+        "y = ReduceMean <axes = [2, 3]> (x)",
+        "y = ReduceMean <axes = [-1, -2]> (x)",
+        "y = AveragePool <kernel_shape = [7, 6]> (x)",
+        "y = AveragePool <kernel_shape = [7, 6], strides = [7, 6]> (x)",
+    ],
+)
+def test_global_average(body: str) -> None:
+    assert ops(check_same(build(body, x=IMAGE))) == ["GlobalAveragePool"]
+
+
+def test_mean_that_drops_its_axes() -> None:
+    graph = check_same(build("y = ReduceMean <axes = [2, 3], keepdims = 0> (x)", x=IMAGE))
+    assert ops(graph) == ["GlobalAveragePool", "Flatten"]
+
+
+def test_mean_with_axes_as_input() -> None:
+    model = build("y = ReduceMean (x, axes)", {"axes": np.int64([2, 3])}, x=IMAGE, opset=18)
+    assert ops(check_same(model)) == ["GlobalAveragePool"]
+
+
+def test_global_maximum() -> None:
+    assert ops(check_same(build("y = GlobalMaxPool (x)", x=IMAGE))) == ["MaxPool"]
+
+
+def window(text: str) -> tuple[list[int], ...]:
+    graph = check_same(build(f"y = MaxPool <{text}> (x)", x=IMAGE))
+    attributes = node(graph, "MaxPool").attributes
+    return tuple(list(attributes.get_ints(name)) for name in ("kernel_shape", "strides", "pads"))
+
+
+def test_defaults_are_filled_in() -> None:
+    assert window("kernel_shape = [2, 3]") == ([2, 3], [1, 1], [0, 0, 0, 0])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    strides=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    mode=st.sampled_from(["", "ceil_mode = 1", 'auto_pad = "SAME_UPPER"',
+                          'auto_pad = "SAME_LOWER"', 'auto_pad = "VALID"']),
+    padded=st.booleans(),
+)  # fmt: skip
+def test_any_max_pool(
+    kernel: tuple[int, int], strides: tuple[int, int], mode: str, padded: bool
+) -> None:
+    text = f"kernel_shape = {list(kernel)}, strides = {list(strides)}"
+    if padded and "auto" not in mode:
+        assume(min(kernel) > 1)
+        text += ", pads = [1, 1, 1, 1]"
+    if mode and "VALID" not in mode:  # elsewhere onnxruntime or PyTorch drop or refuse windows
+        assume(strides[0] <= kernel[0] and strides[1] <= kernel[1])
+    if "ceil" in mode and padded:
+        assume(
+            all(
+                (-(-(size + 2 - k) // s)) * s < size + 1
+                for size, k, s in zip((7, 6), kernel, strides)
+            )
+        )
+    graph = check_same(build(f"y = MaxPool <{text}{', ' if mode else ''}{mode}> (x)", x=IMAGE))
+    attributes = node(graph, "MaxPool").attributes
+    assert "auto_pad" not in attributes and "ceil_mode" not in attributes
+
+
+@pytest.mark.parametrize("counted", [0, 1])
+def test_average_pool_keeps_its_padding_rule(counted: int) -> None:
+    text = f"kernel_shape = [3, 3], pads = [1, 1, 1, 1], count_include_pad = {counted}"
+    graph = check_same(build(f"y = AveragePool <{text}> (x)", x=IMAGE))
+    assert node(graph, "AveragePool").attributes.get_int("count_include_pad") == counted
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            "[p] y, i = MaxPool <kernel_shape = [2, 2]> (x) [r] z = Cast <to = 1> (i)",
+            "index output",
+        ),
+        ("[p] y = MaxPool <kernel_shape = [2, 2], dilations = [2, 2]> (x)", "dilations (2, 2)"),
+        ("[p] y = MaxPool <kernel_shape = [2, 2], storage_order = 1> (x)", "storage_order"),
+        (
+            "[p] y = AveragePool <kernel_shape = [3, 3], strides = [3, 3], ceil_mode = 1> (x)",
+            "ceil",
+        ),
+        ("[p] y = ReduceMean <axes = [1]> (x)", "mean over axes [1]"),
+        ("[p] y = ReduceMean (x)", "mean over axes None"),
+    ],
+)
+def test_refusals(body: str, words: str) -> None:
+    if "[r]" in body:
+        body = body.replace("[p] y,", "[p] m,") + "y = Add (m, z)"
+    problems = refused(build(body, x=IMAGE), words)
+    assert "p" in {problem.node for problem in problems}
+
+
+def test_ceil_mode_that_changes_nothing() -> None:
+    text = "kernel_shape = [2, 2], strides = [1, 2], ceil_mode = 1"
+    assert ops(check_same(build(f"y = AveragePool <{text}> (x)", x=IMAGE))) == ["AveragePool"]
