@@ -67,7 +67,8 @@ def _matmul(node: ir.Node, context: Context) -> None:
             "a product of computed or higher-dimensional tensors",
             "[N,I] times a constant [I,O], after Flatten",
         )
-    inputs = [data, initializer(context.graph, str(weight.name), array.T)]  # type: ignore[union-attr]
+    assert weight is not None
+    inputs = [data, initializer(context.graph, str(weight.name), array.T)]
     output = node.outputs[0]
     add = only_reader(output)
     name = str(node.name)
