@@ -1,0 +1,92 @@
+"""`n2uqc cost`: tables, JSON and the HTML page."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from .conftest import Command
+
+TITLES = ("N2UQ comparison tables", "multiply-shift", "codebook")
+
+
+def test_the_tables_compare_the_quantizers(command: Command, program_file: Path) -> None:
+    result = command("cost", program_file)
+    assert result.status == 0, result.err
+    for title in TITLES:
+        assert title in result.out
+    for unit in ("LUT", "FF", "DSP", "BRAM", "kbit", "cycles", "nJ"):
+        assert unit in result.out
+    assert "conv2/Conv" in result.out
+
+
+def test_json_has_every_layer_under_every_alternative(
+    command: Command, program_file: Path
+) -> None:
+    result = command("cost", program_file, "--json")
+    assert result.status == 0, result.err
+    [model] = (report := json.loads(result.out))["models"]
+    assert model["model"] == "digits"
+    assert report["assumptions"]
+    ids = {alternative["id"] for alternative in model["alternatives"]}
+    assert {"n2uq", "uniform-thresholds", "uniform-multiply", "codebook"} <= ids
+    assert len(model["layers"]) == 7
+    assert all(set(layer["costs"]) == ids for layer in model["layers"])
+
+
+def test_models_side_by_side(command: Command, model: Path, program_file: Path) -> None:
+    result = command("cost", model, program_file, "--technology", "ecp5")
+    assert result.status == 0, result.err
+    assert "digits_2bit" in result.out
+    assert "digits:" in result.out
+
+
+def test_fewer_cycles_take_more_hardware(command: Command, program_file: Path) -> None:
+    lut = []
+    for cycles in (2000, 50000):
+        result = command("cost", program_file, "--json", "--target-cycles", cycles)
+        assert result.status == 0, result.err
+        alternative = json.loads(result.out)["models"][0]["alternatives"][0]
+        lut.append(sum(part["lut"] for part in alternative["cost"]["resources"].values()))
+    assert lut[0] > lut[1]
+
+
+def test_the_page_needs_nothing_from_elsewhere(
+    command: Command, program_file: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "cost.html"
+    result = command("cost", program_file, "--html", page)
+    assert result.status == 0, result.err
+    assert f"wrote {page}" in result.out
+    text = page.read_text(encoding="utf-8")
+    assert "<svg" in text
+    assert "digits" in text
+    assert not re.search(r"""(src|href)=["'](https?:)?//""", text)
+
+
+@pytest.mark.parametrize(("arguments", "mention"), [
+    (("--technology", "abacus"), "abacus"),
+    (("--target-cycles", "1"), "1 cycles"),
+    (("--html", "nowhere/cost.html"), "nowhere"),
+    (("--folding", "nowhere.json"), "nowhere.json"),
+])
+def test_requests_that_cannot_be_met(
+    arguments: tuple[str, str], mention: str, command: Command, program_file: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = command("cost", program_file, *arguments)
+    assert result.status == 2
+    assert mention in result.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folding_belongs_to_one_model(
+    command: Command, program_file: Path, tmp_path: Path
+) -> None:
+    result = command("cost", program_file, program_file, "--folding", tmp_path / "f.json")
+    assert result.status == 2
+    assert "one model" in result.err
