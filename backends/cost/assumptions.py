@@ -13,7 +13,7 @@ from .units.requantizer import BIAS_BITS
 
 Kind = Literal["measured", "fit", "literature", "model"]
 
-OWN = "synthesis by the authors of n2uqc"
+OWN = "own synthesis"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def _curve(technology: Technology, kind: str) -> str:
 
 
 def _synthesis(t: Technology) -> tuple[Assumption, ...]:
-    shared = f"{OWN}; {t.tool}"
+    shared = f"{OWN}, tool and options as under family"
     widths = ", ".join(f"{y:g} at W={x:g}" for x, y in t.comparator.points)
     return (
         Assumption(
@@ -84,7 +84,7 @@ def _synthesis(t: Technology) -> tuple[Assumption, ...]:
         ),
         Assumption(
             "mac-plain", "LUT a lane of a 16-lane dot with tree and accumulator, no DSP; the "
-            "cheaper of a direct product and bit planes is taken.",
+            "cheaper of a direct product and bit planes is taken, for N2UQ and uniform alike.",
             f"direct {_curve(t, 'direct')}; planes {_curve(t, 'planes')}", shared, "measured",
         ),
         Assumption(
@@ -101,7 +101,7 @@ def _synthesis(t: Technology) -> tuple[Assumption, ...]:
             "mac-lqnets", f"Bit planes (3 bit interpolated), and b_a*b_w multiplications by "
             f"{COEFFICIENT_BITS}-bit coefficients an output, in DSPs shared over the output's "
             "cycles.", _curve(t, "lqnets"),
-            "synthesis by the authors of n2uqc, yosys 0.23" if t.id == "xc7"
+            f"{OWN}, yosys 0.23" if t.id == "xc7"
             else "bit planes of N2UQ stand in: not synthesised for this family",
             "measured" if t.id == "xc7" else "model",
         ),
@@ -127,7 +127,7 @@ def _structure(t: Technology) -> tuple[Assumption, ...]:
         Assumption(
             "memory", f"Memories that fill {BRAM_FILLED:.0%} of 18-Kbit blocks go there, in the "
             "shape that takes fewest; smaller ones go to LUTs; a single word is wiring.",
-            f"1 LUT a bit of {t.rom_depth} words", "threshold ROMs of our synthesis; RAMB18E1 "
+            f"1 LUT a bit of {t.rom_depth} words", f"{OWN} of threshold ROMs; RAMB18E1 "
             "shapes of AMD UG473", "model",
         ),
         Assumption(

@@ -24,50 +24,56 @@ class Alternative:
     """One way to quantize the same network.
 
     Attributes:
-        id, title: short name; the name shown.
+        id, title, short: name in code; name shown; name shown where space is short.
         quantizer: ``thresholds`` or ``multiply`` (with DSP) or ``multiply-lut``.
-        mac: number system of the low-bit layers: ``plain``, or a kind of ``units.mac``.
+        mac: number system of the low-bit layers: ``plain`` (direct products or bit planes), or a
+            kind of ``units.mac``.
         text: what it stands for.
     """
 
     id: str
     title: str
+    short: str
     quantizer: Literal["thresholds", "multiply", "multiply-lut"]
-    mac: Literal["plain", "codebook", "codebook-dsp", "apot", "lqnets"]
+    mac: Literal["plain", "direct", "codebook", "codebook-dsp", "apot", "lqnets"]
     text: str
 
 
 ALTERNATIVES: tuple[Alternative, ...] = (
     Alternative(
-        "n2uq", "N2UQ comparison tables", "thresholds", "plain",
+        "n2uq", "N2UQ comparison tables", "N2UQ", "thresholds", "plain",
         "uneven learned thresholds, even levels: the program as compiled",
     ),
     Alternative(
-        "uniform-thresholds", "Uniform, thresholds", "thresholds", "plain",
+        "n2uq-direct", "N2UQ, direct products", "N2UQ, direct", "thresholds", "direct",
+        "the same without the bit-plane form of its MACs, built as the codebook's and APoT's are",
+    ),
+    Alternative(
+        "uniform-thresholds", "Uniform, thresholds", "uniform thresholds", "thresholds", "plain",
         "even thresholds with BatchNorm folded in, as FINN does: the same unit, other constants",
     ),
     Alternative(
-        "uniform-multiply", "Uniform, multiply-shift (DSP)", "multiply", "plain",
+        "uniform-multiply", "Uniform, multiply-shift (DSP)", "multiply-shift", "multiply", "plain",
         "multiplier, shift, round, clamp; 16-bit multiplier a channel, shift fixed for the layer",
     ),
     Alternative(
-        "uniform-multiply-lut", "Uniform, multiply-shift (no DSP)", "multiply-lut", "plain",
+        "uniform-multiply-lut", "Uniform, multiply-shift (no DSP)", "mult.-shift no DSP", "multiply-lut", "plain",
         "the same with the multiplier in LUTs",
     ),
     Alternative(
-        "codebook", "Arbitrary codebook (no DSP)", "thresholds", "codebook",
+        "codebook", "Arbitrary codebook (no DSP)", "codebook", "thresholds", "codebook",
         "8-bit output levels looked up for weights and activations (as in LCQ), 8 x 8 products",
     ),
     Alternative(
-        "codebook-dsp", "Arbitrary codebook (DSP)", "thresholds", "codebook-dsp",
+        "codebook-dsp", "Arbitrary codebook (DSP)", "codebook DSP", "thresholds", "codebook-dsp",
         "the same, one DSP a lane",
     ),
     Alternative(
-        "apot", "APoT levels", "thresholds", "apot",
+        "apot", "APoT levels", "APoT", "thresholds", "apot",
         "levels that are sums of powers of two: shift and add (Li et al., ICLR 2020)",
     ),
     Alternative(
-        "lqnets", "LQ-Nets levels", "thresholds", "lqnets",
+        "lqnets", "LQ-Nets levels", "LQ-Nets", "thresholds", "lqnets",
         "levels on learned bases: bit planes, then coefficients (Zhang et al., ECCV 2018)",
     ),
 )
@@ -132,7 +138,7 @@ def mac_operators(
     ``coefficients`` are the multiplications of finished bit-plane sums (LQ-Nets only).
     """
     a, w = mac.activation_bits, mac.weight_bits
-    if not mac.low_bit or alternative.mac == "plain":
+    if not mac.low_bit or alternative.mac in ("plain", "direct"):
         return Operators(products(lanes, a, w), lanes)
     if alternative.mac.startswith("codebook"):
         return Operators(products(lanes, LEVEL_BITS, LEVEL_BITS), lanes, lookups=2 * lanes)

@@ -1,0 +1,7 @@
+"""Cost reports: tables for the terminal, one self-contained HTML page, JSON."""
+
+from .data import Report, report, to_json
+from .html import write_html
+from .table import render_table
+
+__all__ = ["Report", "render_table", "report", "to_json", "write_html"]

@@ -1,0 +1,205 @@
+"""What a cost report shows, as plain data: the same for terminal, HTML and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..cost.assumptions import Assumption
+from ..cost.compare import Comparison, LayerComparison
+from ..cost.layer import LayerCost
+from ..cost.quantizers import Operators
+from .findings import findings
+
+RESOURCES = ("lut", "ff", "dsp", "bram18")
+PARTS = ("mac", "quantizer", "stream", "memory")
+
+
+@dataclass(frozen=True)
+class OperatorRow:
+    """Operators; multiplications as [wider bits, narrower bits, count]."""
+
+    multiplies: tuple[tuple[int, int, int], ...]
+    adds: int
+    compares: int
+    shifts: int
+    lookups: int
+
+    @property
+    def multiplications(self) -> int:
+        return sum(count for *_, count in self.multiplies)
+
+
+@dataclass(frozen=True)
+class CostRow:
+    """Cost of a layer or model under one alternative.
+
+    Attributes:
+        resources: LUT, FF, DSP, BRAM18 by part (mac, quantizer, stream, memory).
+        basis: of each part: measured, fit, interpolated, model or extrapolated.
+        bits: memory bits (weights, quantizer, stream, buffers).
+        energy: pJ an image (mac, quantizer, tables, stream, weights, activations).
+        share: the quantizer's part of lut, ff, dsp, bram18 and energy, 0 to 1.
+        hardware, operations: operators in the datapath; applied for one image.
+        forms: of the threshold units and low-bit lanes chosen.
+    """
+
+    resources: Mapping[str, Mapping[str, float]]
+    basis: Mapping[str, str]
+    bits: Mapping[str, int]
+    energy: Mapping[str, float]
+    share: Mapping[str, float]
+    hardware: OperatorRow
+    operations: OperatorRow
+    forms: tuple[str, ...]
+
+    def total(self, resource: str) -> float:
+        """LUT, FF, DSP or BRAM18 of all parts."""
+        return sum(part[resource] for part in self.resources.values())
+
+    @property
+    def memory_bits(self) -> int:
+        return sum(self.bits.values())
+
+    @property
+    def picojoules(self) -> float:
+        return sum(self.energy.values())
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One comparison table: operand and code bits, comparators of a lane, how it runs."""
+
+    name: str
+    width: int
+    bits: int
+    steps: int
+    shape: str
+    bent: bool
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """A layer: what is computed, where, and its cost by alternative."""
+
+    title: str
+    origin: tuple[str, ...]
+    low_bit: bool
+    rows: int
+    depth: int
+    positions: int
+    macs: int
+    activation_bits: int
+    weight_bits: int
+    accumulator: int
+    pe: int
+    simd: int
+    cycles: int
+    tables: tuple[TableRow, ...]
+    costs: Mapping[str, CostRow]
+
+
+@dataclass(frozen=True)
+class AlternativeRow:
+    """An alternative and its totals over a model."""
+
+    id: str
+    title: str
+    short: str
+    text: str
+    cost: CostRow
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """One model: every alternative's totals, layers, and what follows from them."""
+
+    model: str
+    technology: str
+    tool: str
+    macs: int
+    low_bit_macs: int
+    interval: int
+    findings: tuple[str, ...]
+    alternatives: tuple[AlternativeRow, ...]
+    layers: tuple[LayerRow, ...]
+
+    def cost(self, alternative: str) -> CostRow:
+        """Totals of an alternative."""
+        return next(a.cost for a in self.alternatives if a.id == alternative)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything shown: models side by side and what all figures rest on."""
+
+    models: tuple[ModelReport, ...]
+    assumptions: tuple[Assumption, ...]
+
+
+def report(comparisons: Sequence[Comparison] | Comparison) -> Report:
+    """The data of a report.
+
+    Raises:
+        ValueError: nothing to compare, or comparisons for different technologies.
+    """
+    found = [comparisons] if isinstance(comparisons, Comparison) else list(comparisons)
+    if not found or len({c.technology.id for c in found}) != 1:
+        raise ValueError("a report takes one or more comparisons for one technology")
+    return Report(tuple(map(_model, found)), found[0].assumptions)
+
+
+def to_json(comparisons: Sequence[Comparison] | Comparison) -> dict[str, Any]:
+    """The report as JSON-able data (numbers, text, lists, objects); same input, same data."""
+    return asdict(report(comparisons))
+
+
+def _model(c: Comparison) -> ModelReport:
+    return ModelReport(
+        c.model, c.technology.title, c.technology.tool, c.macs, c.low_bit_macs, c.interval,
+        findings(c),
+        tuple(
+            AlternativeRow(a.id, a.title, a.short, a.text, _cost(c.totals[a.id]))
+            for a in c.alternatives
+        ),
+        tuple(_layer(layer) for layer in c.layers),
+    )
+
+
+def _layer(layer: LayerComparison) -> LayerRow:
+    mac, site = layer.counts.mac, layer.site
+    return LayerRow(
+        layer.title, layer.counts.origin, bool(mac and mac.low_bit), mac.rows if mac else 0,
+        mac.depth if mac else 0, mac.positions if mac else 0, mac.macs if mac else 0,
+        mac.activation_bits if mac else 0, mac.weight_bits if mac else 0,
+        mac.accumulator if mac else 0, site.pe if site else 0, site.simd if site else 0,
+        layer.cycles,
+        tuple(
+            TableRow(q.name, q.width, q.bits, q.steps, q.shape, q.bent)
+            for q in layer.counts.quantizers
+        ),
+        {name: _cost(cost) for name, cost in layer.costs.items()},
+    )
+
+
+def _cost(cost: LayerCost) -> CostRow:
+    parts = {part: getattr(cost, part) for part in PARTS}
+    share = {resource: round(cost.share(resource), 6) for resource in RESOURCES}
+    return CostRow(
+        {
+            part: {r: round(float(getattr(value, r)), 3) for r in RESOURCES}
+            for part, value in parts.items()
+        },
+        {part: value.basis.label for part, value in parts.items()},
+        asdict(cost.bits), {k: round(v, 3) for k, v in asdict(cost.energy).items()},
+        {**share, "energy": round(cost.energy_share, 6)},
+        _operators(cost.hardware), _operators(cost.operations), cost.forms,
+    )
+
+
+def _operators(found: Operators) -> OperatorRow:
+    return OperatorRow(
+        tuple((a, b, n) for (a, b), n in found.multiplies.items()), found.adds, found.compares,
+        found.shifts, found.lookups,
+    )

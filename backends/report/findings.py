@@ -1,0 +1,76 @@
+"""What a comparison says in sentences, from its own figures, with the limits of what it can say."""
+
+from __future__ import annotations
+
+from ..cost.compare import Comparison
+
+TIE = 0.20
+"""Differences below this are ties: the synthesis tool's version alone moves results so far."""
+
+
+def findings(c: Comparison) -> tuple[str, ...]:
+    """One sentence or two a finding, the same ones for every model."""
+    own, even = c.totals["n2uq"], c.totals["uniform-thresholds"]
+    shift, fabric = c.totals["uniform-multiply"], c.totals["uniform-multiply-lut"]
+    result = [
+        f"N2UQ's comparison tables take {own.quantizer.lut:,.0f} LUT and {own.quantizer.dsp:.0f} "
+        f"DSP; a uniform quantizer built as thresholds takes {even.quantizer.lut:,.0f} LUT and "
+        f"{even.quantizer.dsp:.0f} DSP: the same unit with other constants.",
+        f"Multiply-shift takes {shift.quantizer.lut:,.0f} LUT and {shift.quantizer.dsp:.0f} DSP in "
+        "its place, so thresholds trade "
+        f"{_trade(own.quantizer.lut - shift.quantizer.lut, shift.quantizer.dsp)}; without DSPs it "
+        f"takes {fabric.quantizer.lut:,.0f} LUT.",
+    ]
+    if c.low_bit_macs:
+        result += _levels(c)
+    energy = own.energy
+    alone = energy.quantizer / (energy.mac + energy.quantizer) if energy.mac else 0.0
+    result.append(
+        f"The quantizer is {own.share('lut'):.0%} of the LUTs and {own.energy_share:.0%} of the "
+        f"modelled energy of the whole network, reads of its tables included; of the arithmetic in "
+        f"MACs and quantizers it is {alone:.1%}. What it saves or costs is bounded by these shares."
+    )
+    bent = sum(q.bent for layer in c.layers for q in layer.counts.quantizers)
+    if bent:
+        count = sum(len(layer.counts.quantizers) for layer in c.layers)
+        result.append(
+            f"{bent} of {count} tables go up and down, because a PReLU with a slope below zero "
+            "was folded in; they need up to twice the comparisons of a monotone table. That is the "
+            "price of the PReLU, not of uneven thresholds."
+        )
+    return tuple(result)
+
+
+def _trade(lut: float, dsp: float) -> str:
+    if lut >= 0:
+        return f"{dsp:.0f} DSP for {lut:,.0f} LUT"
+    return f"nothing: they save {-lut:,.0f} LUT and {dsp:.0f} DSP"
+
+
+def _levels(c: Comparison) -> list[str]:
+    """Sentences about uneven output levels: the low-bit layers' MACs."""
+    lut = {a.id: _low_bit(c, a.id, "lut") for a in c.alternatives}
+    direct, best = lut["n2uq-direct"], lut["n2uq"]
+
+    def against(name: str) -> str:
+        text = f"{lut[name] / direct:.1f} times N2UQ's direct products"
+        return text + (f" ({lut[name] / best:.1f} times its bit planes)" if best < direct else "")
+
+    near = []
+    for name, title in (("apot", "APoT"), ("lqnets", "LQ-Nets")):
+        extra = _low_bit(c, name, "dsp")
+        near.append(f"{title} {against(name)}" + (f" and {extra:.0f} DSP" if extra else ""))
+    return [
+        "Uneven output levels cost in the low-bit MACs, and only for arbitrary codebooks: there "
+        f"they take {against('codebook')} in LUT, or {_low_bit(c, 'codebook-dsp', 'dsp'):,.0f} DSP "
+        f"and {lut['codebook-dsp'] / direct:.1f} times the LUT.",
+        f"Structured levels are close to N2UQ: {'; '.join(near)}. Differences under {TIE:.0%} are "
+        "ties.",
+    ]
+
+
+def _low_bit(c: Comparison, alternative: str, resource: str) -> float:
+    return sum(
+        float(getattr(layer.costs[alternative].mac, resource))
+        for layer in c.layers if layer.counts.mac and layer.counts.mac.low_bit
+    )
