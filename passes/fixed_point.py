@@ -1,31 +1,24 @@
-"""Give what N2UQ leaves real-valued (input, stem, skip stream, pooling, head) integer formats.
-
-Which tensors need one: operands of sums, pools, unquantized convolutions and the output.  A chain
-of affine maps and activations that only leads to a quantizer stays exact and is folded into its
-table afterwards.
-"""
+"""Give what N2UQ leaves real-valued (input, stem, skip stream, pooling, head) integer operations."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
 
-import networkx as nx
 import numpy as np
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
+from .formats import Formats
 from .multipliers import scaling, short, to_fixed
 from .options import Options
 from .program.base import ConstRef, Op, Program
 from .program.exact import Surd
 from .program.ops import Add, Clamp, Conv, Flatten, MaxPool, PRelu, Requantize, SumPool
 from .program.ops.real import (
-    Affine, Quantize, RealAdd, RealAvgPool, RealClip, RealConv, RealFlatten, RealMaxPool,
-    RealPRelu, floats,
+    Affine, RealAdd, RealAvgPool, RealClip, RealConv, RealFlatten, RealMaxPool, RealPRelu, floats,
 )
 from .program.types import Constant, IntType, TensorType, limits_of
-from .real_ranges import real_ranges
 from .rewrite import Constants, live
 
 ZERO, ONE = Surd.of(0), Surd.of(1)
@@ -37,106 +30,10 @@ class FixedPoint:
 
     def __init__(self, program: Program, options: Options) -> None:
         self.program, self.options = program, options
-        self.made = {op.output: op for op in program.ops}
-        self.readers = program.consumers()
+        self.formats = Formats(program, options)
         self.types: dict[str, TensorType] = dict(program.types)
         self.pool = Constants(dict(program.constants))
         self.ops: list[Op] = []
-        self.ranges = real_ranges(program, options.real_input_range())
-        self.needed = self._needed()
-        self.fraction_bits = self._fraction_bits()
-
-    # -- which tensors, which scales ------------------------------------------------------------
-
-    def is_real(self, name: str) -> bool:
-        return not isinstance(self.program.types[name], IntType)
-
-    def unit_conv(self, op: Op) -> RealConv | None:
-        """The unquantized convolution whose affine map ``op`` is, if nothing else reads it."""
-        inner = self.made.get(op.inputs[0]) if isinstance(op, Affine) else None
-        single = isinstance(inner, RealConv) and len(self.readers[inner.output]) == 1
-        return inner if single and isinstance(inner, RealConv) else None
-
-    def unit_prelu(self, op: Op) -> RealPRelu | None:
-        """The PReLU whose trailing bias ``op`` is, if nothing else reads it."""
-        inner = self.made.get(op.inputs[0]) if isinstance(op, Affine) else None
-        if (
-            isinstance(op, Affine) and isinstance(inner, RealPRelu)
-            and len(self.readers[inner.output]) == 1 and all(s == 1 for s in op.slope)
-        ):
-            return inner
-        return None
-
-    def sources(self, op: Op) -> tuple[str, ...]:
-        """The tensors that must have a format so that ``op``'s result can have one."""
-        unit = self.unit_conv(op) or self.unit_prelu(op)
-        return unit.inputs if unit is not None else op.inputs
-
-    def _needed(self) -> set[str]:
-        needed = {self.program.output}
-        for op in reversed(self.program.ops):
-            if isinstance(op, Quantize):
-                name = op.inputs[0]  # the chain's base
-                while True:
-                    link = self.made.get(name)
-                    if not isinstance(link, Affine | RealPRelu | RealClip) or (
-                        name in needed or self.unit_conv(link)
-                    ):
-                        break
-                    name = link.inputs[0]
-                needed.add(name)
-            elif op.real and (
-                op.output in needed or not isinstance(op, Affine | RealPRelu | RealClip)
-            ):
-                if isinstance(op, RealConv) and any(
-                    self.unit_conv(r) is op for r in self.readers[op.output]
-                ):
-                    continue
-                needed.add(op.output)
-                needed.update(self.sources(op))
-        return {n for n in needed if self.is_real(n)}
-
-    def _fraction_bits(self) -> dict[str, int]:
-        """Fraction bits of every formatted tensor: one choice for all that share a scale.
-
-        Sums, activations and maxima keep the scale of what they read, so a whole residual stage
-        has one; affine maps and convolutions begin a new one.
-        """
-        groups = nx.Graph()
-        groups.add_nodes_from(self.needed)
-        for name in self.needed:
-            op = self.made.get(name)
-            if isinstance(op, RealAdd | RealClip | RealPRelu | RealMaxPool | RealFlatten) or (
-                op is not None and self.unit_prelu(op)
-            ):
-                assert op is not None
-                groups.add_edges_from(
-                    (name, s) for s in self.sources(op) if s in self.needed
-                    and s != self.program.input
-                )
-        found: dict[str, int] = {}
-        for group in nx.connected_components(groups):
-            most = max(self._most(name) for name in group)
-            found.update(dict.fromkeys(group, self._fit(most, self.options.residual_bits)))
-        return found
-
-    def _most(self, name: str) -> float:
-        """Greatest magnitude; before the trailing bias of a PReLU both sides count."""
-        lo, hi = self.ranges[name]
-        op = self.made.get(name)
-        inner = self.unit_prelu(op) if op is not None else None
-        extra = self._most(inner.output) if inner is not None else 0.0
-        return max(float(np.abs(lo).max()), float(np.abs(hi).max()), extra)
-
-    @staticmethod
-    def _fit(most: float, bits: int) -> int:
-        """Most fraction bits such that ``most`` and some rounding stay inside ``bits`` signed."""
-        if most == 0.0:
-            return bits - 2
-        room = ((1 << (bits - 1)) - 4) / (most * (1 + 2.0**-20))
-        return int(np.floor(np.log2(room)))
-
-    # -- emission -------------------------------------------------------------------------------
 
     def put(self, op: Op, scale: Fraction | None, error: Fraction = Fraction(0)) -> str:
         kind = op.infer(self.types, self.pool.all)
@@ -182,7 +79,7 @@ class FixedPoint:
             channels = self.kind(x).shape[2]
             self.requantize(
                 name, x, [ONE] * channels, [ZERO] * channels, scale, bits,
-                self.made[x].origin if x in self.made else (),
+                made.origin if (made := self.program.producer(x)) is not None else (),
             )
         return name
 
@@ -197,10 +94,10 @@ class FixedPoint:
 
     def lower(self, op: Op) -> None:
         """Emit the integer form of a formatted tensor's operation under the same name."""
-        bits = self.options.residual_bits
-        scale = Fraction(1, 2) ** self.fraction_bits[op.output]
+        bits = self.formats.bits[op.output]
+        scale = Fraction(1, 2) ** self.formats.fraction_bits[op.output]
         if isinstance(op, Affine):
-            conv, bent = self.unit_conv(op), self.unit_prelu(op)
+            conv, bent = self.formats.unit_conv(op), self.formats.unit_prelu(op)
             if conv is not None:
                 self.convolution(conv, op, op.output, scale)
             elif bent is not None:
@@ -239,7 +136,7 @@ class FixedPoint:
             raise TypeError(f"no integer form for {op.mnemonic}")
 
     def clamp(self, op: RealClip, scale: Fraction) -> None:
-        x = self.rescaled(op.inputs[0], scale, self.options.residual_bits, "aligned")
+        x = self.rescaled(op.inputs[0], scale, self.formats.bits[op.output], "aligned")
         kind = self.kind(x)
         lo, hi = (
             far if bound is None else round(bound * (1 / scale))
@@ -252,7 +149,7 @@ class FixedPoint:
 
     def prelu(self, op: RealPRelu, bias: Affine | None, name: str, scale: Fraction) -> None:
         """``bend(x) + bias`` on the stream; slopes get all the bits that 64 leave."""
-        x = self.rescaled(op.inputs[0], scale, self.options.residual_bits, "aligned")
+        x = self.rescaled(op.inputs[0], scale, self.formats.bits[name], "aligned")
         kind = self.kind(x)
         most = max(abs(kind.lo), 1)
         steepest = float(np.abs(floats(op.slope)).max())
@@ -263,8 +160,8 @@ class FixedPoint:
         slopes = [to_fixed(s, shift) for s in op.slope]
         miss = Fraction(max(m for _, m in slopes)) * most + Fraction(1, 2)
         offsets = bias.offset if bias is not None else (ZERO,) * len(slopes)
-        biases = [to_fixed(o, self.fraction_bits[name]) for o in offsets]
-        lo, hi = limits_of(self.options.residual_bits, True)
+        biases = [to_fixed(o, self.formats.fraction_bits[name]) for o in offsets]
+        lo, hi = limits_of(self.formats.bits[name], True)
         grown = max(Fraction(1), Fraction(steepest * (1 + 2.0**-40)))
         off = Fraction(max(m for _, m in biases))
         self.put(
@@ -313,7 +210,7 @@ class FixedPoint:
         shift = g - out
         biases = [to_fixed(o, int(k)) for o, k in zip(offset, g, strict=True)]
         off = Fraction(max(m for _, m in biases))
-        lo, hi = limits_of(self.options.residual_bits if not head else 32, True)
+        lo, hi = limits_of(self.formats.bits[name], True)
         self.put(
             Requantize(
                 output=name, inputs=(accumulator,), origin=origin, lo=lo, hi=hi,
@@ -343,6 +240,8 @@ class FixedPoint:
 
     def input_format(self) -> None:
         """Fixed point of the stem's width for the model's real input."""
+        if not self.formats.is_real(self.program.input):
+            return  # raw pixels
         low, high = self.options.real_input_range()
         bits, name = self.options.stem_bits, self.program.input
         # The range's power of two, so that common ranges (1, 8) get exact binary fractions.
@@ -359,7 +258,7 @@ class FixedPoint:
     def run(self) -> Program:
         self.input_format()
         for op in self.program.ops:
-            if op.output not in self.needed:
+            if op.output not in self.formats.needed:
                 self.ops.append(op)
                 continue
             try:

@@ -2,12 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from n2uqc.frontend.diagnostics import CompileError
+
+PRECISIONS: Mapping[str, tuple[int, int, int]] = MappingProxyType({
+    "exact": (32, 24, 16), "balanced": (32, 16, 16), "small": (16, 8, 8),
+})
+"""Residual, stem and head bits by name.
+
+Measured on trained 2-bit networks: at ``exact`` no activation code differs from exact arithmetic;
+``balanced`` flips about 0.1% of the codes, ``small`` several percent.
+"""
+
+_LIMITS = {"residual_bits": (8, 32), "stem_bits": (8, 26), "head_bits": (8, 26)}
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Raw 8-bit images as input: real value = (pixel * scale - mean[c]) / std[c].
+
+    Attributes:
+        scale: real value of one grey level, e.g. 1/255.
+        mean, std: one value, or one for each channel; 0 and 1 where the graph normalises itself.
+    """
+
+    scale: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+
+    def __post_init__(self) -> None:
+        values = (self.scale, *self.mean, *self.std)
+        if not np.isfinite(values).all() or self.scale <= 0 or not all(s > 0 for s in self.std):
+            raise CompileError(
+                f"pixel input of scale {self.scale}, mean {self.mean}, std {self.std}; it takes "
+                "finite numbers with scale > 0 and std > 0"
+            )
+
+    def rows(self, channels: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and std of each channel."""
+        for name, row in (("mean", self.mean), ("std", self.std)):
+            if len(row) not in (1, channels):
+                raise CompileError(
+                    f"--{name} has {len(row)} values; the input has {channels} channels"
+                )
+        mean, std = (np.broadcast_to(np.array(r), (channels,)) for r in (self.mean, self.std))
+        return mean, std
 
 
 @dataclass(frozen=True)
@@ -20,19 +66,23 @@ class Options:
         head_bits: weights of the last fully connected layer, 8 to 26.
         input_range: (least, greatest) real value of the model's input; values outside are
             clamped with a warning.  Ignored where calibration data is given.
-        calibration: real images (N, C, H, W); their extremes set the input's range.
+        pixels: raw 8-bit images instead of real ones; ``input_range`` is then not used.
+        calibration: images as the program will take them, (N, C, H, W), real or uint8.  The
+            fixed-point formats are then fitted to the values seen, with ``margin``, instead of
+            to the worst case.
+        margin: factor over the largest magnitude seen.
     """
 
     residual_bits: int = 32
     stem_bits: int = 24
     head_bits: int = 16
     input_range: tuple[float, float] = (-8.0, 8.0)
-    calibration: NDArray[np.floating] | None = None
+    pixels: Pixels | None = None
+    calibration: NDArray[Any] | None = None
+    margin: float = 1.25
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("residual_bits", 8, 32), ("stem_bits", 8, 26), ("head_bits", 8, 26)
-        ):
+        for name, (low, high) in _LIMITS.items():
             value = getattr(self, name)
             if not low <= value <= high:
                 raise CompileError(f"--{name.replace('_', '-')} is {value}; it takes {low}..{high}")
@@ -42,12 +92,46 @@ class Options:
                 f"--input-range is {low_value},{high_value}; it takes two finite numbers LO,HI "
                 "with LO < HI"
             )
+        if self.calibration is not None:
+            data = np.asarray(self.calibration)
+            wanted = "u" if self.pixels is not None else "f"
+            if data.size == 0 or data.dtype.kind != wanted or not np.isfinite(data).all():
+                kind = "uint8 images" if self.pixels else "finite real images, float32 or float64"
+                raise CompileError(f"calibration data of dtype {data.dtype}; it takes {kind}")
+
+    @classmethod
+    def preset(cls, precision: str, **changes: Any) -> Options:
+        """The options of a named precision, with changes.
+
+        Raises:
+            CompileError: no such precision, or a value out of its range.
+        """
+        if precision not in PRECISIONS:
+            raise CompileError(
+                f"--precision {precision}: there are {', '.join(PRECISIONS)} (and auto, with --calib)"
+            )
+        residual, stem, head = PRECISIONS[precision]
+        return replace(
+            cls(residual_bits=residual, stem_bits=stem, head_bits=head),
+            **{k: v for k, v in changes.items() if v is not None},
+        )
 
     def real_input_range(self) -> tuple[float, float]:
-        """The input's range, from the calibration data if there is any."""
+        """The real input's range, from the calibration data if there is any."""
         if self.calibration is None:
             return self.input_range
-        data = np.asarray(self.calibration)
-        if data.size == 0 or data.dtype.kind != "f" or not np.isfinite(data).all():
-            raise CompileError("calibration data must be finite real images, float32 or float64")
-        return min(float(data.min()), 0.0), max(float(data.max()), 0.0)
+        data = np.asarray(self.calibration, dtype=np.float64)
+        low, high = min(float(data.min()), 0.0), max(float(data.max()), 0.0)
+        return (low, high) if low < high else self.input_range
+
+    def facts(self) -> dict[str, str]:
+        """The choices as a program's metadata."""
+        found = {name: str(getattr(self, name)) for name in _LIMITS}
+        if self.pixels is None:
+            found["input_range"] = ",".join(repr(v) for v in self.real_input_range())
+        else:
+            rows = (",".join(map(repr, r)) for r in (self.pixels.mean, self.pixels.std))
+            found["pixels"] = f"scale {self.pixels.scale!r} mean {next(rows)} std {next(rows)}"
+        if self.calibration is not None:
+            found["calibration"] = f"{len(self.calibration)} images, margin {self.margin!r}"
+        return found

@@ -18,10 +18,12 @@ from .integer_layers import integer_layers
 from .integer_thresholds import integer_thresholds
 from .merge_affine import hoist_bias, merge_affine
 from .options import Options
+from .pixel_input import pixel_input
 from .plan_memory import plan_memory
 from .program.base import Program
 
 PIPELINE: tuple[Pass, ...] = (
+    Pass("pixel-input", pixel_input),
     Pass("channels-last", plain(channels_last)),
     Pass("integer-layers", plain(integer_layers)),
     Pass("merge-affine", plain(merge_affine)),
@@ -43,12 +45,7 @@ def compile_graph(
     """
     options = options or Options()
     program = import_graph(graph, name)
-    low, high = options.real_input_range()
-    facts = {
-        "residual_bits": str(options.residual_bits), "stem_bits": str(options.stem_bits),
-        "head_bits": str(options.head_bits), "input_range": f"{low!r},{high!r}",
-    }
-    program = replace(program, metadata={**(metadata or {}), **facts})
+    program = replace(program, metadata={**(metadata or {}), **options.facts()})
     return run_passes(program, options, PIPELINE, observe)
 
 
@@ -61,7 +58,7 @@ def load(
     Args:
         path: an ONNX file, or a program saved by n2uqc (``.n2uq``), which is returned as it is.
         options: widths and ranges of the fixed-point parts.
-        calibration: real images (N, C, H, W) that set the input's range.
+        calibration: images (N, C, H, W) to which the fixed-point formats are fitted.
         observe: called after each pass.
 
     Raises:

@@ -73,10 +73,12 @@ def real_ranges(program: Program, input_range: tuple[float, float]) -> dict[str,
         program: real dialect, in channels-last order.
         input_range: least and greatest real input.
     """
-    channels = program.types[program.input].shape[2]
-    found = {program.input: (
-        np.full(channels, float(input_range[0])), np.full(channels, float(input_range[1]))
-    )}
+    kind = program.types[program.input]
+    channels = kind.shape[2]
+    ends = input_range
+    if isinstance(kind, IntType):
+        ends = float(kind.lo * (kind.scale or 1)), float(kind.hi * (kind.scale or 1))
+    found = {program.input: (np.full(channels, ends[0]), np.full(channels, ends[1]))}
     for op in program.ops:
         kind = program.types[op.output]
         if isinstance(kind, IntType):

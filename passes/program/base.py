@@ -97,12 +97,14 @@ class Interface:
     Attributes:
         input, output: names in the ONNX model (for messages).
         input_shape, output_shape: ONNX shapes of one sample, batch excluded: (C, H, W) or (F,).
+        pixels: the input takes raw uint8 images instead of real ones.
     """
 
     input: str
     input_shape: tuple[int, ...]
     output: str
     output_shape: tuple[int, ...]
+    pixels: bool = False
 
 
 @dataclass(frozen=True)

@@ -31,16 +31,22 @@ def _input_type(program: Program) -> IntType:
 
 
 def quantize_input(program: Program, x: NDArray[Any]) -> IntArray:
-    """Real images (N, C, H, W) to the input's integers (N, H, W, C), int64.
+    """Images (N, C, H, W) to the input's integers (N, H, W, C), int64.
 
-    ``clamp(round_half_even(x / scale))``; values outside the range are clamped with a warning.
+    Real ones become ``clamp(round_half_even(x / scale))``; values outside the range are clamped
+    with a warning.  Raw pixels (uint8, where the program takes them) stay as they are.
 
     Raises:
-        InputError: the dtype is not floating, the shape is wrong, or a value is not finite.
+        InputError: the dtype or the shape is wrong, or a value is not finite.
     """
     face, kind = program.interface, _input_type(program)
     x = np.asarray(x)
-    if x.dtype.kind != "f":
+    if face.pixels and x.dtype != np.uint8:
+        raise InputError(
+            f"input {face.input!r} has dtype {x.dtype}; the program was compiled for raw pixels "
+            "and takes uint8"
+        )
+    if not face.pixels and x.dtype.kind != "f":
         raise InputError(
             f"input {face.input!r} has dtype {x.dtype}; it takes real values as float32 or "
             "float64 (convert with .astype('float32') after the network's own preprocessing)"
@@ -50,13 +56,15 @@ def quantize_input(program: Program, x: NDArray[Any]) -> IntArray:
             f"input {face.input!r} has shape {x.shape}; it takes (N, "
             f"{', '.join(map(str, face.input_shape))}) for any N"
         )
+    height, width, channels = kind.shape
+    maps = x.reshape(len(x), channels, height, width).transpose(0, 2, 3, 1)
+    if face.pixels:
+        return maps.astype(np.int64)
     if not np.isfinite(x).all():
         where = tuple(int(v) for v in np.argwhere(~np.isfinite(x))[0])
         raise InputError(f"input {face.input!r} is not finite at index {where}: {x[where]}")
     assert kind.scale is not None
-    height, width, channels = kind.shape
-    maps = x.astype(np.float64).reshape(len(x), channels, height, width).transpose(0, 2, 3, 1)
-    integers = np.rint(maps * float(1 / kind.scale))
+    integers = np.rint(maps.astype(np.float64) * float(1 / kind.scale))
     outside = int(((integers < kind.lo) | (integers > kind.hi)).sum())
     if outside:
         low, high = (float(v * kind.scale) for v in (kind.lo, kind.hi))

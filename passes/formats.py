@@ -1,0 +1,144 @@
+"""Which real tensors get a fixed-point format, and which scale each has.
+
+Operands of sums, pools, unquantized convolutions and the output need one.  A chain of affine maps
+and activations that only leads to a quantizer needs none: it stays exact until it is folded into
+the quantizer's table.
+"""
+
+from __future__ import annotations
+
+import networkx as nx
+import numpy as np
+
+from .calibrate import seen_ranges
+from .options import Options
+from .program.base import Op, Program
+from .program.ops.real import (
+    Affine, Quantize, RealAdd, RealClip, RealConv, RealFlatten, RealMaxPool, RealPRelu,
+)
+from .program.types import IntType
+from .real_ranges import Interval, real_ranges
+
+
+class Formats:
+    """The choice for one program.
+
+    Attributes:
+        needed: names of the real tensors that get a format.
+        fraction_bits: fraction bits of each.
+        bits: width of each, sign included.
+        made: operation by output.
+    """
+
+    def __init__(self, program: Program, options: Options) -> None:
+        self.program, self.options = program, options
+        self.made = {op.output: op for op in program.ops}
+        self.readers = program.consumers()
+        self.ranges = self._ranges()
+        self.needed = self._needed()
+        self.bits: dict[str, int] = {}
+        self.fraction_bits = self._fraction_bits()
+
+    def is_real(self, name: str) -> bool:
+        return not isinstance(self.program.types[name], IntType)
+
+    def unit_conv(self, op: Op) -> RealConv | None:
+        """The unquantized convolution whose affine map ``op`` is, if nothing else reads it."""
+        inner = self.made.get(op.inputs[0]) if isinstance(op, Affine) else None
+        single = isinstance(inner, RealConv) and len(self.readers[inner.output]) == 1
+        return inner if single and isinstance(inner, RealConv) else None
+
+    def unit_prelu(self, op: Op) -> RealPRelu | None:
+        """The PReLU whose trailing bias ``op`` is, if nothing else reads it."""
+        inner = self.made.get(op.inputs[0]) if isinstance(op, Affine) else None
+        if (
+            isinstance(op, Affine) and isinstance(inner, RealPRelu)
+            and len(self.readers[inner.output]) == 1 and all(s == 1 for s in op.slope)
+        ):
+            return inner
+        return None
+
+    def sources(self, op: Op) -> tuple[str, ...]:
+        """The tensors that must have a format so that ``op``'s result can have one."""
+        unit = self.unit_conv(op) or self.unit_prelu(op)
+        return unit.inputs if unit is not None else op.inputs
+
+    def _needed(self) -> set[str]:
+        needed = {self.program.output}
+        for op in reversed(self.program.ops):
+            if isinstance(op, Quantize):
+                name = op.inputs[0]  # the chain's base
+                while True:
+                    link = self.made.get(name)
+                    if not isinstance(link, Affine | RealPRelu | RealClip) or (
+                        name in needed or self.unit_conv(link)
+                    ):
+                        break
+                    name = link.inputs[0]
+                needed.add(name)
+            elif op.real and (
+                op.output in needed or not isinstance(op, Affine | RealPRelu | RealClip)
+            ):
+                if isinstance(op, RealConv) and any(
+                    self.unit_conv(r) is op for r in self.readers[op.output]
+                ):
+                    continue
+                needed.add(op.output)
+                needed.update(self.sources(op))
+        return {n for n in needed if self.is_real(n)}
+
+    def _fraction_bits(self) -> dict[str, int]:
+        """Fraction bits of every formatted tensor: one choice for all that share a scale.
+
+        Sums, activations and maxima keep the scale of what they read, so a whole residual stage
+        has one; affine maps and convolutions begin a new one.
+        """
+        groups = nx.Graph()
+        groups.add_nodes_from(self.needed)
+        for name in self.needed:
+            op = self.made.get(name)
+            if isinstance(op, RealAdd | RealClip | RealPRelu | RealMaxPool | RealFlatten) or (
+                op is not None and self.unit_prelu(op)
+            ):
+                assert op is not None
+                groups.add_edges_from(
+                    (name, s) for s in self.sources(op) if s in self.needed
+                    and s != self.program.input
+                )
+        found: dict[str, int] = {}
+        for group in nx.connected_components(groups):
+            most = max(self._most(name) for name in group)
+            # What only unquantized convolutions read needs no more than their inputs' width.
+            narrow = all(isinstance(r, RealConv) for n in group for r in self.readers[n])
+            narrow = narrow and self.program.output not in group
+            bits = self.options.stem_bits if narrow else self.options.residual_bits
+            found.update(dict.fromkeys(group, self._fit(most, bits)))
+            self.bits.update(dict.fromkeys(group, bits))
+        return found
+
+    def _most(self, name: str) -> float:
+        """Greatest magnitude; before the trailing bias of a PReLU both sides count."""
+        lo, hi = self.ranges[name]
+        op = self.made.get(name)
+        inner = self.unit_prelu(op) if op is not None else None
+        extra = self._most(inner.output) if inner is not None else 0.0
+        return max(float(np.abs(lo).max()), float(np.abs(hi).max()), extra)
+
+    @staticmethod
+    def _fit(most: float, bits: int) -> int:
+        """Most fraction bits such that ``most`` and some rounding stay inside ``bits`` signed."""
+        if most == 0.0:
+            return bits - 2
+        room = ((1 << (bits - 1)) - 4) / (most * (1 + 2.0**-20))
+        return int(np.floor(np.log2(room)))
+
+    def _ranges(self) -> dict[str, Interval]:
+        """Proven intervals, narrowed to what calibration images show, with a margin."""
+        found = real_ranges(self.program, self.options.real_input_range())
+        if self.options.calibration is not None:
+            seen = seen_ranges(self.program, self.options.calibration)
+            for name, (low, high) in seen.items():
+                reach = self.options.margin * max(abs(low), abs(high))
+                lo, hi = found[name]
+                found[name] = np.maximum(lo, -reach), np.minimum(hi, reach)
+        return found
