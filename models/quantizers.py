@@ -16,7 +16,8 @@ SHORTEST = 1e-3
 """Interval lengths are kept at or above this, so that thresholds stay in ascending order."""
 
 
-def _levels_above_zero(bits: int) -> int:
+def levels_above_zero(bits: int) -> int:
+    """n = 2**bits - 1; raises ValueError unless bits is 2 to 8."""
     if bits not in BITS:
         raise ValueError(f"bits={bits}: N2UQ quantizers here have {BITS[0]} to {BITS[-1]} bits")
     return int(2**bits - 1)
@@ -52,7 +53,7 @@ class LTQ(nn.Module):
 
     def __init__(self, bits: int) -> None:
         super().__init__()
-        self.thresholds = _levels_above_zero(bits)
+        self.thresholds = levels_above_zero(bits)
         self.bits = bits
         self.interval = 2.0 / self.thresholds
         self.start = nn.Parameter(torch.zeros(1))
@@ -122,7 +123,7 @@ class QuantizedConv2d(nn.Conv2d):
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False
         )
-        self.steps = _levels_above_zero(bits)
+        self.steps = levels_above_zero(bits)
         self.bits = bits
         self.clip_val = nn.Parameter(torch.tensor([2.0]))
         self.zero = _constant(0.0)

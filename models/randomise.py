@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .networks import LearnableBias
+from .blocks import LearnableBias
+from .pact import PACT
 from .quantizers import LTQ, SHORTEST, QuantizedConv2d
 
 Values = NDArray[np.float64]
@@ -19,7 +20,7 @@ def randomise(network: nn.Module, seed: int) -> None:
     In every BatchNorm about a fifth of the gammas is negative and one is 0; PReLU slopes are of
     either sign, among them 0, -0.4 and 1.3; every LTQ has one interval length below the 1e-3 clamp
     (positive, 0 or negative) and `start` of either sign; `scale1` is negative in every second LTQ;
-    clip ranges differ from 2.
+    clip ranges and levels differ from 2.
 
     Args:
         network: Network to change in place, of this package's modules and torch's Conv2d, Linear,
@@ -43,6 +44,8 @@ def randomise(network: nn.Module, seed: int) -> None:
         elif isinstance(module, LTQ):
             _draw_thresholds(module, reverse, random)
             reverse = not reverse
+        elif isinstance(module, PACT):
+            _fill(module.clip_val, random.uniform(0.8, 4.0, 1))
 
 
 def _draw_weights(module: nn.Conv2d | nn.Linear, random: np.random.Generator) -> None:
