@@ -3,8 +3,8 @@
 DATAPATH.md states the hardware and its timing.  TVM is imported when something is compiled.
 """
 
-from .folding import Folding, default_folding
 from .engines.base import Fold
+from .folding import Folding, default_folding
 from .pipeline import Pipeline, build_pipeline
 from .simulate import EdgeReport, EngineReport, Simulation, Simulator, simulate
 from .timing import Timing, simulate_timing

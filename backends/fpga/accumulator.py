@@ -6,7 +6,6 @@ Importing this module imports TVM.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from .lanes import Buffer, Count, Expr, Register, Wrap, serial, wide
 

@@ -13,7 +13,7 @@ from n2uqc.passes.program import Flatten, Program
 from .engines import Engine, Fold, engine_of
 
 DEFAULT_LANES = 1024
-"""Multiply-accumulate lanes that ``default_folding`` may spend: about a small FPGA's LUTs at 2 bit."""
+"""Multipliers that ``default_folding`` may spend: at 2 bits some 10,000 LUTs, a small FPGA."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,8 @@ def default_folding(
 
     Args:
         program: a lowered program.
-        cycles: target of busy cycles an image; by default the least for which the
-            multiply-accumulate lanes of all engines stay within ``lanes``.
+        cycles: target of busy cycles an image; by default the least for which the multipliers
+            of all engines stay within ``lanes``.
         lanes: that budget.
 
     Raises:
@@ -145,8 +145,8 @@ def default_folding(
     return Folding({name: _smallest(rows, cycles)[-1] for name, rows in choices.items()})
 
 
-_Choice = tuple[int, int, int, Fold]
-"""cycles, cost in lanes, rank among equals, folding"""
+_Choice = tuple[int, int, int, int, Fold]
+"""cycles, lanes, rank among equals, multipliers, folding"""
 
 
 def _choices(engine: Engine) -> list[_Choice]:
@@ -161,7 +161,8 @@ def _choices(engine: Engine) -> list[_Choice]:
             fold = Fold(pe, simd)
             folded = engine.folded(fold)
             several = simd > folded.in_lanes // (pe if engine.kind == "depthwise" else 1)
-            rows.append((folded.cycles, pe * simd, simd if several else -simd, fold))
+            rank = simd if several else -simd
+            rows.append((folded.cycles, pe * simd, rank, folded.multipliers, fold))
     return sorted(rows, key=lambda row: (row[1], row[2], row[0]))
 
 
@@ -170,11 +171,11 @@ def _smallest(rows: list[_Choice], target: int) -> _Choice:
 
 
 def _least_target(choices: Mapping[str, list[_Choice]], floor: int, lanes: int) -> int:
-    """The least target whose multiply-accumulate lanes fit the budget, or the slowest folding."""
+    """The least target whose multipliers fit the budget, or the slowest folding."""
     targets = sorted({row[0] for rows in choices.values() for row in rows if row[0] >= floor})
     low, high = 0, len(targets) - 1
     while low < high:
         middle = (low + high) // 2
-        spent = sum(_smallest(rows, targets[middle])[1] for rows in choices.values())
+        spent = sum(_smallest(rows, targets[middle])[3] for rows in choices.values())
         low, high = (low, middle) if spent <= lanes else (middle + 1, high)
     return targets[low] if targets else floor

@@ -25,14 +25,15 @@ def host_target() -> Any:
     triple, cpu = str(ask("GetProcessTriple")), str(ask("GetHostCPUName"))
     if not codegen.llvm_is_valid_cpu(cpu, triple):
         cpu = "generic"
-    features = [f"{'+' if int(on) else '-'}{name}" for name, on in ask("GetHostCPUFeatures").items()]
+    reported = ask("GetHostCPUFeatures").items()
+    features = [f"{'+' if int(on) else '-'}{name}" for name, on in reported]
     return tvm.target.Target(
         {"kind": "llvm", "mtriple": triple, "mcpu": cpu, "mattr": sorted(features)}
     )
 
 
 @cache
-def compiled(build: Callable[..., Any], *key: str) -> Compiled:
+def compiled(build: Callable[..., Any], *key: Any) -> Compiled:
     """The kernel that ``build(*key)`` describes, compiled on first use.
 
     Args:

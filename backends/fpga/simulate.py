@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +13,6 @@ from numpy.typing import NDArray
 from n2uqc.passes.program import Flatten, IntType, Program
 from n2uqc.passes.program.boundary import check_integers
 
-from .engines import Engine
 from .engines.base import Run
 from .folding import Folding, default_folding
 from .pipeline import Pipeline, build_pipeline
@@ -87,19 +82,24 @@ class EdgeReport:
 class Simulation:
     """What a simulated datapath gave.
 
+    Cycles depend on the pipeline alone; they are worked out when first asked for.
+
     Attributes:
         output: int64 (N, H, W, C).
-        engines: one report an engine, in the order of the stream.
-        edges: one report a FIFO.
-        timing: of the pipeline as a whole.
         tensors: every named tensor, int64 (N, H, W, C), where asked for.
+        events: of each engine, by tensor: (wraps, overflows).
+        simulator: what it ran on.
     """
 
     output: IntArray
-    engines: tuple[EngineReport, ...]
-    edges: tuple[EdgeReport, ...]
-    timing: Timing
-    tensors: Mapping[str, IntArray] = field(default_factory=dict)
+    tensors: Mapping[str, IntArray]
+    events: Mapping[str, tuple[int, int]]
+    simulator: Simulator
+
+    @property
+    def timing(self) -> Timing:
+        """Of the pipeline as a whole."""
+        return self.simulator.timing
 
     @property
     def latency(self) -> int:
@@ -114,11 +114,40 @@ class Simulation:
     @property
     def overflows(self) -> int:
         """Results that differ from exact arithmetic, over all engines."""
-        return sum(engine.overflows for engine in self.engines)
+        return sum(overflows for _, overflows in self.events.values())
 
     def images_per_second(self, clock_hz: float) -> float:
         """Throughput at a clock."""
         return self.timing.images_per_second(clock_hz)
+
+    @property
+    def engines(self) -> tuple[EngineReport, ...]:
+        """One report an engine, in the order of the stream."""
+        reports = []
+        engines = self.simulator.pipeline.engines
+        for engine, timing in zip(engines, self.timing.engines, strict=True):
+            wraps, overflows = self.events.get(engine.name, (0, 0))
+            op = engine.op
+            reports.append(EngineReport(
+                name=engine.name, kind=engine.kind, origin=() if op is None else op.origin,
+                pe=engine.out_lanes if op is None else engine.fold.pe, simd=engine.fold.simd,
+                bits=engine.output.bits, wraps=wraps, overflows=overflows, **vars(timing),
+            ))
+        return tuple(reports)
+
+    @property
+    def edges(self) -> tuple[EdgeReport, ...]:
+        """One report a FIFO."""
+        pipeline, timing = self.simulator.pipeline, self.timing
+        return tuple(
+            EdgeReport(
+                pipeline.engines[edge.source].name, pipeline.engines[edge.target].name, edge.lanes,
+                edge.bits, depth, occupancy,
+            )
+            for edge, depth, occupancy in zip(
+                pipeline.edges, timing.depths, timing.occupancy, strict=True
+            )
+        )
 
     def rows(self, *, plumbing: bool = False) -> Iterator[dict[str, Any]]:
         """The table of cycles by engine, for printing; forks and converters only on demand."""
@@ -126,25 +155,6 @@ class Simulation:
             if plumbing or engine.kind not in ("source", "sink", "fork", "width"):
                 row = {k: v for k, v in vars(engine).items() if k != "origin"}
                 yield {**row, "node": ", ".join(engine.origin)}
-
-    def save(self, path: Path | str) -> None:
-        """Write the tensors to an .npz file, by name; all of it or nothing."""
-        write_npz(path, self.tensors)
-
-
-def write_npz(path: Path | str, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays to an .npz file under exactly this name; a failure leaves no half of it."""
-    path = Path(path)
-    held = io.BytesIO()
-    np.savez(held, **arrays)  # type: ignore[arg-type]
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(held.getvalue())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 class Simulator:
@@ -164,7 +174,7 @@ class Simulator:
         depths: Mapping[int, int] | None = None,
     ) -> None:
         self.program = program
-        self.folding = folding or default_folding(program)
+        self.folding = default_folding(program) if folding is None else folding
         self.pipeline: Pipeline = build_pipeline(program, self.folding)
         self.depths = depths
         self._engines = {e.name: e for e in self.pipeline.engines if e.op is not None}
@@ -180,7 +190,11 @@ class Simulator:
 
     @cached_property
     def timing(self) -> Timing:
-        """Cycles; they do not depend on the images' values."""
+        """Cycles; they do not depend on the images' values.
+
+        Raises:
+            CompileError: a deadlock, which needs depths of one's own.
+        """
         return simulate_timing(self.pipeline, depths=self.depths)
 
     @property
@@ -219,8 +233,8 @@ class Simulator:
             if progress is not None:
                 progress(len(piece))
         return Simulation(
-            output=kept[self.program.output], engines=tuple(self._engine_reports(counts)),
-            edges=tuple(self._edge_reports()), timing=self.timing, tensors=kept if dump else {},
+            output=kept[self.program.output], tensors=kept if dump else {}, simulator=self,
+            events={name: (int(v[0]), int(v[1])) for name, v in counts.items()},
         )
 
     def _compute(
@@ -244,29 +258,6 @@ class Simulator:
             for name in set(op.inputs):
                 if last_use[name] == k:
                     del values[name]
-
-    def _engine_reports(self, counts: Mapping[str, IntArray]) -> Iterator[EngineReport]:
-        for engine, timing in zip(self.pipeline.engines, self.timing.engines, strict=True):
-            wraps, overflows = counts.get(engine.name, np.zeros(2, np.int64)).tolist()
-            plumbing = engine.op is None
-            yield EngineReport(
-                name=engine.name, kind=engine.kind,
-                origin=() if engine.op is None else engine.op.origin,
-                pe=engine.out_lanes if plumbing else engine.fold.pe, simd=engine.fold.simd,
-                bits=engine.output.bits, busy=timing.busy, starved=timing.starved,
-                blocked=timing.blocked, first=timing.first, last=timing.last,
-                interval=timing.interval, wraps=wraps, overflows=overflows,
-            )
-
-    def _edge_reports(self) -> Iterator[EdgeReport]:
-        engines: Sequence[Engine] = self.pipeline.engines
-        for edge, depth, occupancy in zip(
-            self.pipeline.edges, self.timing.depths, self.timing.occupancy, strict=True
-        ):
-            yield EdgeReport(
-                engines[edge.source].name, engines[edge.target].name, edge.lanes, edge.bits,
-                depth, occupancy,
-            )
 
 
 def simulate(

@@ -7,10 +7,20 @@ from typing import Any
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.passes.program import (
-    Add, Clamp, Conv, IntType, MaxPool, Op, PRelu, Program, Requantize, SumPool, Thresholds,
+    Add,
+    Clamp,
+    Conv,
+    IntType,
+    MaxPool,
+    Op,
+    PRelu,
+    Program,
+    Requantize,
+    SumPool,
+    Thresholds,
 )
 
-from .base import Beat, Engine, Fold, Timing, Window
+from .base import SMALLEST, Beat, Engine, Fold, Timing, Window
 from .channelwise import Depthwise, pool_engine
 from .matrix_vector import MatrixVector
 from .rescale import ClampUnit, PReluUnit, Requantizer, StreamAdder
@@ -18,7 +28,8 @@ from .stream import Converter, Fork, Sink, Source
 from .threshold import ThresholdUnit
 
 __all__ = [
-    "Beat", "Converter", "Engine", "Fold", "Fork", "Sink", "Source", "Timing", "Window", "engine_of",
+    "Beat", "Converter", "Engine", "Fold", "Fork", "Sink", "Source", "Timing", "Window",
+    "engine_of",
 ]
 
 
@@ -45,7 +56,7 @@ ENGINES: dict[type[Op], Callable[[Any, Program], type[Engine]]] = {
 }
 
 
-def engine_of(op: Op, program: Program, fold: Fold = Fold()) -> Engine:
+def engine_of(op: Op, program: Program, fold: Fold = SMALLEST) -> Engine:
     """The engine of an operation.
 
     Raises:

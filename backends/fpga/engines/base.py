@@ -35,6 +35,10 @@ class Fold:
     simd: int = 1
 
 
+SMALLEST = Fold()
+"""One of everything."""
+
+
 @dataclass(frozen=True)
 class Beat:
     """Timing of an engine that is one state machine: each cycle it may fire once.
@@ -129,7 +133,7 @@ class Engine:
     inputs: tuple[IntType, ...] = ()
     output: IntType
     constants: Mapping[str, Constant] = None  # type: ignore[assignment]
-    fold: Fold = Fold()
+    fold: Fold = SMALLEST
 
     @property
     def name(self) -> str:

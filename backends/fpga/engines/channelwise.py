@@ -18,7 +18,7 @@ from .window import Geometry, tree_depth
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Channelwise(Engine):
-    """PE channels at a time, SIMD taps of each: ``OH * OW * (C / PE) * (KH * KW / SIMD)`` cycles."""
+    """PE channels at a time, SIMD taps of each: ``OH * OW * C / PE * KH * KW / SIMD`` cycles."""
 
     reduction: ClassVar[str] = "sum"
 
@@ -125,7 +125,7 @@ class Maximum(Pool):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GlobalPool(Pool):
-    """A pool over the whole map: one register a channel and no line buffer, H * W * C / PE cycles."""
+    """A pool over the whole map: a register a channel, no line buffer, H * W * C / PE cycles."""
 
     kind: ClassVar[str] = "global pool"
 
@@ -185,7 +185,7 @@ def build_reduction(reduction: str, x_type: str, w_type: str, sums: str, y_type:
                 corner = ((i * rows + r * stride_h) * columns + c * stride_w) * channels
                 pixel = ((i * out_h + r) * out_w + c) * channels
 
-                def channel(first: Any, lanes: int, corner: Any = corner, pixel: Any = pixel) -> None:
+                def work(first: Any, lanes: int, corner: Any = corner, pixel: Any = pixel) -> None:
                     def tap(k: Any) -> Any:
                         return load(x, corner + offsets[k] + first, sums, lanes)
 
@@ -202,6 +202,6 @@ def build_reduction(reduction: str, x_type: str, w_type: str, sums: str, y_type:
                     )
                     store(y, pixel + first, total.value)
 
-                blocks(channels, most, channel)
+                blocks(channels, most, work)
             accumulators.flush(counts)
     return kernel.function

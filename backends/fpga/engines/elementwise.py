@@ -43,7 +43,8 @@ class Elementwise(Engine):
         Args:
             element: the input's lanes (a tuple for two inputs) in ``dtype``.
             row: ``row(name)`` or ``row(name, k)``: a constant's lanes in ``dtype``.
-            number: ``number(name)``: a number's lanes in ``dtype``, or ``number(name, dtype, lanes)``.
+            number: ``number(name)``: a number's lanes in ``dtype``; ``number(name, "int32", 1)``
+                casts it otherwise.
         """
         raise NotImplementedError
 
@@ -55,8 +56,9 @@ class Elementwise(Engine):
         dtype = register_dtype(most, self.output.bits + 1)
         x_types = "+".join(storage(kind, self.name) for kind in self.inputs)
         held = "int32" if dtype == "int32" else "int64"
+        kind: Any = type(self)
         kernel = jit.compiled(
-            build_map, type(self), x_types, dtype, y_type, ",".join(numbers), ",".join(rows)
+            build_map, kind, x_types, dtype, y_type, ",".join(numbers), ",".join(rows)
         )
         # an empty array has no address to pass
         packed = [
@@ -82,9 +84,8 @@ def build_map(
     most, held = LANES[dtype], "int32" if dtype == "int32" else "int64"
     with Kernel(engine.__name__.lower()) as kernel:
         pixels, channels, bits, signed = kernel.scalars("pixels", "channels", "bits", "signed")
-        scalars = {
-            name: kernel.scalars(name, dtype="int64")[0] for name in filter(None, numbers.split(","))
-        }
+        names = [name for name in numbers.split(",") if name]
+        scalars = dict(zip(names, kernel.scalars(*names, dtype="int64"), strict=True))
         inputs = [kernel.array(f"x{k}", kind) for k, kind in enumerate(x_types.split("+"))]
         tables = {name: kernel.array(name, held) for name in filter(None, rows.split(","))}
         y, counts = kernel.array("y", y_type), kernel.array("counts", "int64")

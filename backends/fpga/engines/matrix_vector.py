@@ -111,8 +111,8 @@ def pack_weights(
     vectors = -(-per_group // lanes)
     packed = np.zeros((groups, vectors * lanes, operands), dtype)
     packed[:, :per_group] = weight.reshape(groups, per_group, operands)
-    packed = packed.reshape(groups, vectors, lanes, operands).transpose(0, 1, 3, 2)
-    return np.ascontiguousarray(packed).reshape(-1), vectors
+    lanes_last = packed.reshape(groups, vectors, lanes, operands).transpose(0, 1, 3, 2)
+    return np.ascontiguousarray(lanes_last).reshape(-1), vectors
 
 
 def build_dots(x_type: str, w_type: str, sums: str, y_type: str) -> Any:

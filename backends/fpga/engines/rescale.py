@@ -34,11 +34,8 @@ class Requantizer(Elementwise):
 
     def bound(self) -> int:
         reach = magnitude(self.inputs[0])
-        return max(
-            abs(m) * reach + abs(b) + h + 1
-            for m, b, h in zip(*(self.rows()[k].tolist() for k in ("multiplier", "bias", "half")),
-                               strict=True)
-        )
+        rows = (self.rows()[name].tolist() for name in ("multiplier", "bias", "half"))
+        return max(int(abs(m) * reach + abs(b) + h + 1) for m, b, h in zip(*rows, strict=True))
 
     def rows(self) -> Mapping[str, NDArray[np.int64]]:
         shift = self.values(self.op.shift)

@@ -31,10 +31,10 @@ class ThresholdUnit(Elementwise):
         """Search stages, and the look-up of the code where steps are not all upwards."""
         signs = self.values(self.op.signs)
         rising = bool((signs == 1).all()) and not self.values(self.op.base).any()
-        return max(1, signs.shape[1].bit_length()) + (0 if rising else 1)
+        return max(1, int(signs.shape[1]).bit_length()) + (0 if rising else 1)
 
     def bound(self) -> int:
-        return max(super().bound(), self.values(self.op.signs).shape[1])
+        return max(super().bound(), int(self.values(self.op.signs).shape[1]))
 
     def rows(self) -> Mapping[str, NDArray[np.int64]]:
         return {

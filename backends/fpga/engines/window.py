@@ -109,7 +109,7 @@ class Geometry:
 
 def build_stage(dtype: str) -> Any:
     """TIR: maps into the middle of padded ones."""
-    from ..lanes import If, Kernel, Else, Then, serial, store, wide
+    from ..lanes import Else, If, Kernel, Then, serial, store, wide
 
     with Kernel("stage") as kernel:
         n, height, width, channels, rows, columns, top, left = kernel.scalars(

@@ -24,7 +24,8 @@ class EngineTiming:
     Attributes:
         busy: cycles of work an image (of the slower state machine, if it has two).
         first, last: cycle in which it begins and ends the first image, counted from the one in
-            which the first token enters the pipeline.
+            which the first token enters the pipeline.  A last row that no window reaches may
+            arrive after the result has left.
         interval: cycles between the ends of the last two images.
         starved: cycles of the last image waited for tokens (behind a line buffer: for pixels).
         blocked: cycles of the last image waited for room in the FIFO behind.
@@ -101,9 +102,9 @@ def simulate_timing(pipeline: Pipeline, *, depths: Mapping[int, int] | None = No
 
 def _engine(run: Run, index: int) -> EngineTiming:
     stats = run.stats[list(run.network.machines[index])]
-    last = stats[-1]
+    giver = stats[-1]
     return EngineTiming(
         busy=run.network.pipeline.engines[index].cycles, first=int(stats[:, 0, Stat.FIRST].min()),
-        last=int(last[0, Stat.LAST]), interval=int(np.diff(last[-2:, Stat.LAST])[0]),
-        starved=int(last[-1, Stat.STARVED]), blocked=int(last[-1, Stat.BLOCKED]),
+        last=int(stats[:, 0, Stat.LAST].max()), interval=int(np.diff(giver[-2:, Stat.LAST])[0]),
+        starved=int(giver[-1, Stat.STARVED]), blocked=int(giver[-1, Stat.BLOCKED]),
     )

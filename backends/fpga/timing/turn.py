@@ -19,8 +19,8 @@ LONG = "int64"
 class Turn:
     """Records what one state machine does while it can: the recurrence of DATAPATH.md.
 
-    Attributes of the recurrence: ``ready``, the first cycle in which all tokens are there; ``place``,
-    the first in which all results have a place; ``can``, whether both are known.
+    Of the recurrence: ``ready`` is the first cycle in which all tokens are there, ``place`` the
+    first in which all results have a place, ``can`` says whether both are known.
     """
 
     def __init__(self, tables: dict[str, Any], machine: Any, images: Any, moved: Any) -> None:
@@ -172,7 +172,7 @@ class Turn:
         self.when(self.can.value > 0, go)
 
     def fill(self) -> None:
-        """A line buffer's writer: the first word of a row needs the row released that it replaces."""
+        """A line buffer's writer: a row's first word needs the row released that it replaces."""
         self.ask_inputs()
         kept = tirx.And(
             tirx.floormod(self.get(State.Y), self.rule(Rule.DROP_ROWS)) == 0,
