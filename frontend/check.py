@@ -25,12 +25,15 @@ def to_graph(proto: onnx.ModelProto) -> ir.Model:
             an operator used against its definition.
     """
     _check_opset(proto)
+    _check_values(proto.graph)
     try:
         model = ir.from_proto(proto)
     except Exception as error:  # malformed protobufs make onnx_ir raise anything
         raise CompileError(Problem("", "", f"{_BROKEN}: {_first_line(error)}")) from error
     _normalise_domain(model)
-    _check_values(model.graph)
+    for node in model.graph:
+        if not node.name:
+            node.name = str(node.outputs[0].name) if node.outputs else node.op_type
     try:
         model.graph.sort()
     except ValueError as error:
@@ -73,33 +76,29 @@ def _normalise_domain(model: ir.Model) -> None:
             node.domain = ""
 
 
-def _check_values(graph: ir.Graph) -> None:
-    """Every value is defined once; every node has a name."""
-    inputs = set(graph.inputs)
-    produced: Counter[str] = Counter()
-    problems = []
-    for node in graph:
-        for output in node.outputs:
-            if output.name:
-                produced[output.name] += 1
-        if not node.name:
-            node.name = str(node.outputs[0].name) if node.outputs else node.op_type
-        for value in node.inputs:
-            if (
-                value is not None
-                and value.producer() is None
-                and value not in inputs
-                and not value.is_initializer()
-            ):
-                found = f"reads '{value.name}', which nothing computes"
-                problems.append(Problem(node.name, node.op_type, found))
-    for value in (*graph.inputs, *graph.initializers.values()):
-        if produced[str(value.name)]:
-            problems.append(Problem("", "", f"'{value.name}' is a node's output and an input"))
+def _check_values(graph: onnx.GraphProto) -> None:
+    """Every value is defined, once."""
+    given = [value.name for value in graph.input]
+    given += [value.name for value in graph.initializer if value.name not in set(given)]
+    given += [value.values.name for value in graph.sparse_initializer]
+    computed = [name for node in graph.node for name in node.output if name]
+    known = {*given, *computed, ""}
+    problems = [
+        Problem(node.name or "".join(node.output[:1]), node.op_type,
+                f"reads '{name}', which nothing computes")
+        for node in graph.node
+        for name in node.input
+        if name not in known
+    ]  # fmt: skip
     problems += [
-        Problem("", "", f"{count} nodes compute '{name}'")
-        for name, count in produced.items()
+        Problem("", "", f"the value '{name}' is defined {count} times")
+        for name, count in Counter(given + computed).items()
         if count > 1
+    ]
+    problems += [
+        Problem(value.name, "output", "nothing computes it")
+        for value in graph.output
+        if value.name not in known
     ]
     if problems:
         raise CompileError(problems)
@@ -169,7 +168,7 @@ def check_interface(model: ir.Model) -> None:
         problems.append(Problem("", "", f"{len(graph.outputs)} outputs: {names}", "one output"))
     for value in graph.inputs:
         problems += _check_image(value)
-    problems += _check_finite(graph)
+    problems += _check_parameters(graph)
     if problems:
         raise CompileError(problems)
 
@@ -197,29 +196,28 @@ def _text(shape: ir.Shape) -> str:
     return f"[{','.join(str(d) if isinstance(d, int) else d.value or '?' for d in shape)}]"
 
 
-def _check_finite(graph: ir.Graph) -> list[Problem]:
+def _check_parameters(graph: ir.Graph) -> list[Problem]:
+    """Parameters can be read and are finite."""
     problems = []
     for value in graph.initializers.values():
-        readers = [node for node in value.consumers() if node.op_type != "Clip"]
-        if value.const_value is None or value.dtype is None or not readers:
+        if not (readers := value.consumers()) or value.const_value is None:
             continue
-        if not value.dtype.is_floating_point():
-            continue
+        node = readers[0]
         try:
             array = value.const_value.numpy()
         except Exception as error:  # raw data shorter than its shape says, and the like
             found = f"parameter '{value.name}' cannot be read: {_first_line(error)}"
-            problems.append(Problem(str(readers[0].name), readers[0].op_type, found))
+            problems.append(Problem(str(node.name), node.op_type, found))
             continue
-        finite = np.isfinite(array.astype(np.float64, copy=False))
+        if array.dtype.kind != "f" or all(reader.op_type == "Clip" for reader in readers):
+            continue  # a clip may be unbounded
+        finite = np.isfinite(array)
         if not finite.all():
-            place = tuple(int(i) for i in np.argwhere(~finite)[0])
+            place = [int(i) for i in np.argwhere(~finite)[0]]
             found = (
                 f"parameter '{value.name}' holds {int((~finite).sum())} NaN or infinite "
-                f"values, the first at {list(place)}"
+                f"values, the first at {place}"
             )
             mend = "the training diverged, or the file is damaged"
-            problems.append(
-                Problem(str(readers[0].name), readers[0].op_type, found, "finite numbers", mend)
-            )
+            problems.append(Problem(str(node.name), node.op_type, found, "finite numbers", mend))
     return problems

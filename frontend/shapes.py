@@ -9,6 +9,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import ShapeInferencePass
 
 from .constants import Constants
+from .recognise.base import INFERENCE_ERROR
 
 STAND_IN = 2  # a target shape that fixes the batch at 1 then shows as a wrong batch
 OTHER = 3
@@ -77,8 +78,10 @@ def _infer_node(node: ir.Node, model: ir.Model, constants: Constants) -> None:
             schema, ir.to_proto(node), types, data,
             opset_imports=[onnx.helper.make_opsetid("", version)],
         )  # fmt: skip
-    except (onnx.shape_inference.InferenceError, onnx.defs.SchemaError, RuntimeError):
-        return  # left without a shape: whoever needs it says so, naming the node
+    except Exception as error:  # InferenceError, ValidationError, SchemaError, ValueError
+        # Left without a shape: whoever needs it says so, with this reason.
+        node.meta[INFERENCE_ERROR] = str(error).strip().splitlines()[0][:200]
+        return
     for output in node.outputs:
         if (found := inferred.get(str(output.name))) is not None:
             read = ir.serde.deserialize_type_proto_for_type(found)

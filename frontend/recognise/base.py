@@ -20,6 +20,10 @@ NOTE = "n2uq.note"
 """Key of a node's metadata_props: why a layer was not recognised as more than it is."""
 
 
+INFERENCE_ERROR = "n2uq.inference_error"
+"""Key of a node's meta: why its output has no shape."""
+
+
 class Refused(Exception):
     """A pattern was found but cannot be taken; becomes a Problem unless the node disappears.
 
@@ -51,8 +55,10 @@ class UnknownShape(Refused):
 
     def __init__(self, value: ir.Value | None) -> None:
         name = value.name if value is not None else "an input"
+        node = value.producer() if value is not None else None
+        reason = node.meta.get(INFERENCE_ERROR) if node is not None else None
         super().__init__(
-            f"the shape of '{name}' is not known",
+            f"the shape of '{name}' is not known" + (f": {reason}" if reason else ""),
             "static sizes but for the batch",
             "export with a fixed image size",
         )
