@@ -11,6 +11,7 @@ import tvm
 
 from .constants import Constants
 from .lower import lower
+from .memory import memory_functions
 
 _UNWANTED = [
     # half-precision helpers that TVM adds to every module
@@ -29,10 +30,13 @@ def compile_llvm(lowered: tvm.IRModule, target: tvm.target.Target) -> tvm.runtim
     return tvm.get_global_func("target.build.llvm")(lowered, target)
 
 
-def clean_text(text: str, constants: Constants, private: Collection[str]) -> str:
+def clean_text(
+    text: str, constants: Constants, private: Collection[str], more: str = ""
+) -> str:
     """Textual IR with only what belongs to the functions, and the constants' values put in."""
     for pattern, flags, new in _UNWANTED:
         text = re.sub(pattern, new, text, flags=flags)
+    text += f"\n{more}\n{memory_functions(text)}"
 
     for name in private:
         function = re.compile(rf"^define ([^\n]*@{re.escape(name)}\(.*?^}}\n)", re.S | re.M)
@@ -49,6 +53,7 @@ def clean_text(text: str, constants: Constants, private: Collection[str]) -> str
 def emit_object(
     mod: tvm.IRModule, target: tvm.target.Target, path: Path | str, *,
     constants: Constants | None = None, private: Collection[str] = (), lowered: bool = False,
+    more: str = "",
 ) -> None:
     """Write a module as an object file; equal modules give equal bytes.
 
@@ -60,11 +65,12 @@ def emit_object(
         private: exported functions to turn local after optimisation, and to drop where all calls
             were inlined: they keep a symbol for profiles, unlike one without ``global_symbol``.
         lowered: the module has been through ``lower`` already.
+        more: further functions as textual IR; they may call exported functions undeclared.
     """
     if not lowered:
         mod = lower(mod, target)
     library = compile_llvm(mod, target)
-    text = clean_text(library.inspect_source("ll"), constants or Constants(), private)
+    text = clean_text(library.inspect_source("ll"), constants or Constants(), private, more)
     # The file's name gets into the module, hence a fixed one.
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
         source = Path(folder, "module.ll")

@@ -1,0 +1,172 @@
+"""A kernel under construction: operands, per-channel rows, values with proven ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tvm import te, tirx
+
+from n2uqc.passes.program import Constant, IntType, Program
+
+from ..grouping import Group, int_type
+
+Expr = Any
+Row = Callable[[Expr], Expr]
+"""A per-channel number as a function of the channel slot."""
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The vector unit that kernels are shaped for.
+
+    Attributes:
+        size: bytes of a register.
+        count: registers.
+    """
+
+    size: int
+    count: int
+
+
+def computing_dtype(lo: int, hi: int) -> str:
+    """The narrowest type in which kernels compute numbers of ``[lo, hi]``, both signs included.
+
+    One spare bit: a type is taken only if its most negative number cannot occur.
+    """
+    most = max(abs(lo), abs(hi))
+    return next(f"int{bits}" for bits in (16, 32, 64) if most < 1 << (bits - 1))
+
+
+@dataclass(frozen=True)
+class Value:
+    """An integer expression with its proven range.
+
+    Attributes:
+        expr: of any integer type that holds the range.
+        lo, hi: the least and greatest value of each channel, int64 (C,).
+    """
+
+    expr: Expr
+    lo: NDArray[np.int64]
+    hi: NDArray[np.int64]
+
+    @property
+    def range(self) -> tuple[int, int]:
+        return int(self.lo.min()), int(self.hi.max())
+
+    def cast(self, dtype: str) -> Expr:
+        return self.expr.astype(dtype)
+
+
+@dataclass
+class Body:
+    """What a kernel's stages share while they are written.
+
+    Attributes:
+        program, group: what is computed.
+        storage: for every tensor the one whose memory it shares.
+        ranges: of all tensors' channels, from ``channel_ranges``.
+        vectors: of the processor.
+        operands: placeholders in the order of the function's parameters, with the tensor's name
+            or the array they stand for.
+        slots: the channel of each slot of a per-channel row.  Kernels that round channels up
+            repeat one in the surplus slots.
+    """
+
+    program: Program
+    group: Group
+    storage: Mapping[str, str]
+    ranges: Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]]
+    vectors: Vectors
+    operands: list[tuple[te.Tensor, str | NDArray[np.integer]]] = field(default_factory=list)
+    slots: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    _bound: list[tuple[tirx.Var, Expr]] = field(default_factory=list)
+
+    def kind(self, name: str) -> IntType:
+        return int_type(self.program, name)
+
+    @property
+    def output(self) -> IntType:
+        return self.kind(self.group.output)
+
+    def constant(self, name: str) -> Constant:
+        return self.program.constants[name]
+
+    def tensor(self, name: str, shape: tuple[int, ...]) -> te.Tensor:
+        """A tensor of the program as it lies in memory, seen in any shape of its size."""
+        dtype = self.kind(self.storage[name]).container.name
+        placeholder = te.placeholder(shape, dtype, f"x{len(self.operands)}")
+        self.operands.append((placeholder, name))
+        return placeholder
+
+    def table(self, hint: str, values: NDArray[np.integer]) -> te.Tensor:
+        """A constant array, in memory as given."""
+        placeholder = te.placeholder(values.shape, values.dtype.name, hint)
+        self.operands.append((placeholder, values))
+        return placeholder
+
+    def row(self, hint: str, values: NDArray[np.int64], dtype: str) -> Row:
+        """A number for each channel; one that all channels share costs no memory."""
+        if (values == values[0]).all():
+            return lambda slot: tirx.const(int(values[0]), dtype)
+        table = self.table(hint, values[self.slots].astype(dtype))
+        return lambda slot: table(slot)
+
+    def value(self, name: str, expr: Expr) -> Value:
+        """An expression for elements of a tensor, with that tensor's proven range."""
+        return Value(expr, *self.ranges[name])
+
+    def bind(self, expr: Expr) -> Expr:
+        """Name a number that is used several times, so that it is computed once."""
+        variable = tirx.Var(f"v{len(self._bound)}", expr.ty)
+        self._bound.append((variable, expr))
+        return variable
+
+    def bound(self, value: Value) -> Value:
+        return replace(value, expr=self.bind(value.expr))
+
+    def result(self, value: Value) -> Expr:
+        """The group's result as it is stored, with all named numbers before it."""
+        expr = value.cast(self.output.container.name)
+        for variable, bound in reversed(self._bound):
+            expr = tirx.Let(variable, bound, expr)
+        self._bound.clear()
+        return expr
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in the map an elementwise step computes.
+
+    Attributes:
+        slot: index into per-channel rows.
+        read: the element of another tensor at this place, in its container's type.
+    """
+
+    slot: Expr
+    read: Callable[[str], Expr]
+
+
+Step = Callable[[Any, Body, Value, Place], Value]
+"""An elementwise operation: (operation, body, its first input, place) -> its result."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A way to compute a group.
+
+    Attributes:
+        name: for tables and symbols.
+        fits: why it can serve a group, "" if it cannot; sees (group, program).
+        build: writes the scheduled function over the body's operands and an output.
+    """
+
+    name: str
+    fits: Callable[[Group, Program], str]
+    build: Callable[[Body], tirx.PrimFunc]
+
+

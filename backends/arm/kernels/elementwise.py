@@ -1,0 +1,65 @@
+"""Sum of streams, clamping, PReLU; and the table of all elementwise steps."""
+
+from __future__ import annotations
+
+import numpy as np
+from tvm import tirx
+
+from n2uqc.passes.program import Add, Clamp, Flatten, Op, PRelu, Requantize, Thresholds
+
+from .base import Body, Place, Step, Value, computing_dtype
+from .requantize import clamped, requantize, round_shift
+from .thresholds import thresholds
+
+
+def add(op: Add, body: Body, x: Value, place: Place) -> Value:
+    """``x1 + x2``; the first input comes from registers where it was computed here."""
+    other = [name for name in op.inputs if name in body.group.inputs][-1]
+    y = body.value(other, place.read(other))
+    ranges = [*x.range, *y.range, *body.value(op.output, None).range]
+    dtype = computing_dtype(min(ranges), max(ranges))
+    return body.value(op.output, x.cast(dtype) + y.cast(dtype))
+
+
+def clamp(op: Clamp, body: Body, x: Value, place: Place) -> Value:
+    """``min(max(x, lo), hi)``."""
+    dtype = computing_dtype(*x.range)
+    return clamped(body, op.output, x.cast(dtype), dtype, x.range, (op.lo, op.hi))
+
+
+def prelu(op: PRelu, body: Body, x: Value, place: Place) -> Value:
+    """``clamp((x >= 0 ? x : round_shift(x * multiplier[c], shift)) + bias[c], lo, hi)``."""
+    slope, bias = body.constant(op.multiplier).values, body.constant(op.bias).values
+    lo, hi, m, b = (row.astype(object) for row in (x.lo, x.hi, slope, bias))
+    half = (1 << op.shift) >> 1
+    product = np.minimum(lo, 0) * m
+    bent = (np.abs(product) + half) >> op.shift
+    low, high = np.minimum(lo, -bent) + b, np.maximum(hi, bent) + b
+    most = [*np.abs(product) + half + 1, *low, *high, *np.abs(b), *x.range]
+    dtype = computing_dtype(-max(abs(v) for v in most), 0)
+    dtype = "int32" if dtype == "int16" else dtype
+    source = body.bind(x.cast(dtype))
+    factor = body.row("slope", slope, "int32")(place.slot).astype(dtype)
+    below = tirx.min(source, tirx.const(0, dtype)) * factor
+    below = round_shift(body, below, np.array([op.shift]), dtype, place)
+    chosen = tirx.Select(source >= tirx.const(0, dtype), source, below)
+    total = chosen + body.row("bias", bias, dtype)(place.slot)
+    return clamped(body, op.output, total, dtype, (min(low), max(high)), (op.lo, op.hi))
+
+
+def flatten(op: Flatten, body: Body, x: Value, place: Place) -> Value:
+    """The same number, in a tensor of another shape."""
+    return body.value(op.output, x.expr)
+
+
+STEPS: dict[type[Op], Step] = {
+    Add: add, Clamp: clamp, Flatten: flatten, PRelu: prelu, Requantize: requantize,
+    Thresholds: thresholds,
+}
+
+
+def follow(body: Body, ops: tuple[Op, ...], value: Value, place: Place) -> Value:
+    """The operations of a group behind its first, one after the other in registers."""
+    for op in ops:
+        value = STEPS[type(op)](op, body, body.bound(value), place)
+    return value

@@ -1,0 +1,41 @@
+"""Kernels without neighbours: elementwise operations on tensors in memory, and plain copies."""
+
+from __future__ import annotations
+
+import numpy as np
+from tvm import s_tir, te, tirx
+
+from n2uqc.passes.program import Program
+
+from ..grouping import Group
+from .base import Body, Expr, Kernel, Place
+from .elementwise import follow
+from .tiling import lanes_for
+
+
+def _why(group: Group, program: Program) -> str:
+    return "its input is read by others too" if group.ops else "the output is the input"
+
+
+def build(body: Body) -> tirx.PrimFunc:
+    """The scheduled function over (pixels, channels)."""
+    group, kind = body.group, body.output
+    shape = (kind.shape[0] * kind.shape[1], kind.shape[2])
+    body.slots = np.arange(shape[1])
+    sources = {name: body.tensor(name, shape) for name in group.inputs}
+    name = group.ops[0].inputs[0] if group.ops else group.inputs[0]
+
+    def element(p: Expr, c: Expr) -> Expr:
+        value = body.value(name, sources[name](p, c))
+        place = Place(c, lambda other: sources[other](p, c))
+        return body.result(follow(body, group.ops, value, place))
+
+    y = te.compute(shape, element, "y")
+    schedule = s_tir.Schedule(te.create_prim_func([p for p, _ in body.operands] + [y]))
+    loops = schedule.get_loops(schedule.get_sblock("y"))
+    lanes = lanes_for(shape[1], 4, body.vectors)
+    schedule.vectorize(schedule.split(loops[1], [None, lanes])[1])
+    return schedule.mod["main"]
+
+
+KERNELS = (Kernel("elementwise", _why, build),)

@@ -1,0 +1,65 @@
+"""Pooling, vectorised over channels."""
+
+from __future__ import annotations
+
+import numpy as np
+from tvm import s_tir, te, tirx
+
+from n2uqc.passes.program import MaxPool, Program, SumPool
+
+from ..grouping import Group
+from .base import Body, Expr, Kernel, Place, computing_dtype
+from .elementwise import follow
+from .tiling import lanes_for
+from .window import container, padded
+
+
+def _why(group: Group, program: Program) -> str:
+    op = group.ops[0]
+    assert isinstance(op, MaxPool | SumPool)
+    return f"window {op.kernel[0]}x{op.kernel[1]}, vectors of channels"
+
+
+def build(body: Body) -> tirx.PrimFunc:
+    """The scheduled function: padded copy, reduction over the window, the group's rest."""
+    op = body.group.ops[0]
+    assert isinstance(op, MaxPool | SumPool)
+    kind, shape = body.kind(op.inputs[0]), body.kind(op.output).shape
+    largest = isinstance(op, MaxPool)
+    if largest:
+        dtype, fill = kind.container.name, int(np.iinfo(kind.container).min)
+        memory = dtype
+    else:
+        most = max(abs(kind.lo), abs(kind.hi)) * op.kernel[0] * op.kernel[1]
+        dtype, fill = computing_dtype(-most, most), 0
+        memory = container(min(kind.lo, 0), max(kind.hi, 0)) if any(op.pads) else ""
+    body.slots = np.arange(shape[2])
+    source = padded(body.tensor(op.inputs[0], kind.shape), op.pads, fill, memory)
+    others = {n: body.tensor(n, shape) for n in body.group.inputs if n != op.inputs[0]}
+    r, s = (te.reduce_axis((0, n), name) for n, name in zip(op.kernel, "rs", strict=True))
+    reduce = te.max if largest else te.sum
+    total = te.compute(shape, lambda y, z, c: reduce(
+        source[y * op.stride[0] + r, z * op.stride[1] + s, c].astype(dtype), axis=[r, s]
+    ), "total")
+
+    def element(y: Expr, z: Expr, c: Expr) -> Expr:
+        value = body.value(op.output, total(y, z, c))
+        place = Place(c, lambda name: others[name](y, z, c))
+        return body.result(follow(body, body.group.ops[1:], value, place))
+
+    y = te.compute(shape, element, "y")
+    schedule = s_tir.Schedule(te.create_prim_func([p for p, _ in body.operands] + [y]))
+    block, out = schedule.get_sblock("total"), schedule.get_sblock("y")
+    channel = schedule.get_loops(out)[2]
+    lanes = lanes_for(shape[2], np.dtype(dtype).itemsize, body.vectors)
+    channel, vector = schedule.split(channel, [None, lanes])
+    schedule.compute_at(block, channel, preserve_unit_loops=True)
+    _, _, inner, *taps = schedule.get_loops(block)[3:]
+    schedule.reorder(*taps, inner)
+    schedule.vectorize(inner)
+    schedule.vectorize(vector)
+    schedule.decompose_reduction(block, taps[0])
+    return schedule.mod["main"]
+
+
+KERNELS = (Kernel("pooling", _why, build),)

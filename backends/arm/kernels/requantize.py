@@ -1,0 +1,75 @@
+"""Requantization: multiply, add, shift with rounding, clamp."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from tvm import tirx
+
+from n2uqc.passes.program import Requantize
+from n2uqc.passes.program.rounding import fits_int64
+
+from .base import Body, Expr, Place, Value, computing_dtype
+
+
+def requantize(op: Requantize, body: Body, x: Value, place: Place) -> Value:
+    """``clamp(round_shift(x * multiplier[c] + bias[c], shift[c]), lo, hi)``."""
+    multiplier, bias, shift = (
+        body.constant(name).values for name in (op.multiplier, op.bias, op.shift)
+    )
+    lo, hi, m, b = (row.astype(object) for row in (x.lo, x.hi, multiplier, bias))
+    if not fits_int64(*(lo * m), *(hi * m)):
+        # Only the sum is sure to fit: measured from the middle of the range, both parts do.
+        middle = (lo + hi) // 2
+        lo, hi, b = lo - middle, hi - middle, b + middle * m
+        origin = body.row("middle", middle.astype(np.int64), "int64")(place.slot)
+        x = Value(x.cast("int64") - origin, lo.astype(np.int64), hi.astype(np.int64))
+    products = np.stack([lo * m, hi * m])
+    sums = products + b
+    half = np.array([(1 << s) >> 1 for s in shift.tolist()], dtype=object)
+    most = [*products.ravel(), *sums.ravel(), *(sums - half - 1).ravel(), *(sums + half).ravel(),
+            *b, *x.range]
+    dtype = computing_dtype(min(most), max(most))
+    dtype = "int32" if dtype == "int16" else dtype  # 16-bit lanes would need the factors widened
+    factor = body.row("multiplier", multiplier, "int32")(place.slot)
+    total = x.cast(dtype) * factor.astype(dtype)
+    total = total + body.row("bias", b.astype(np.int64), dtype)(place.slot)
+    rounded = round_shift(body, total, shift, dtype, place)
+    reached = (sums + half) >> shift.astype(object)
+    return clamped(body, op.output, rounded, dtype, (reached.min() - 1, reached.max()),
+                   (op.lo, op.hi))
+
+
+def round_shift(
+    body: Body, value: Expr, shift: NDArray[np.int64], dtype: str, place: Place
+) -> Expr:
+    """SPEC.md, "Rounding": to nearest, halves away from zero; plain where the shift is 0."""
+    if not shift.any():
+        return value
+    bits = int(dtype[3:])
+    half = np.where(shift > 0, np.left_shift(1, np.maximum(shift - 1, 0)), 0)
+    value = body.bind(value)
+    away = value >> tirx.const(bits - 1, dtype)  # -1 below zero: turns half-up into half-away
+    if not shift.all():
+        away = away & body.row("rounds", np.where(shift > 0, -1, 0), dtype)(place.slot)
+    rounded = value + body.row("half", half, dtype)(place.slot) + away
+    return rounded >> body.row("shift", shift, dtype)(place.slot)
+
+
+def clamped(
+    body: Body, output: str, expr: Expr, dtype: str, reached: tuple[int, int],
+    bounds: tuple[int, int],
+) -> Value:
+    """``min(max(expr, lo), hi)`` where the reached range needs it, in the result's own type."""
+    acting = [b for b, acts in zip(bounds, (reached[0] < bounds[0], reached[1] > bounds[1]),
+                                   strict=True) if acts]
+    wide = max(dtype, computing_dtype(min(acting, default=0), max(acting, default=0)))
+    expr = expr if wide == dtype else expr.astype(wide)
+    if reached[0] < bounds[0]:
+        expr = tirx.max(expr, tirx.const(bounds[0], wide))
+    if reached[1] > bounds[1]:
+        expr = tirx.min(expr, tirx.const(bounds[1], wide))
+    result = body.value(output, expr)
+    return replace(result, expr=result.cast(computing_dtype(*result.range)))

@@ -1,0 +1,54 @@
+"""How much of a map a kernel holds in registers at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .base import Vectors
+
+_TAIL = 1.5  # a pixel in a cut tile costs a branch besides its waste
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Accumulators held in registers: ``pixels`` neighbours of a row by ``channels`` lanes."""
+
+    pixels: int
+    channels: int
+
+
+def choose_tile(width: int, channels: int, bytes_each: int, vectors: Vectors) -> Tile:
+    """The tile with the least work for each multiply-accumulate.
+
+    One step over the reduction loads a row of weights and broadcasts one activation for each
+    pixel, then multiplies all pairs; so a tile as square as the registers allow wins, as long as it
+    divides the map.  Three quarters of the registers may hold accumulators.
+
+    Args:
+        width: pixels of an output row.
+        channels: output channels, of a group.
+        bytes_each: of an accumulator.
+        vectors: of the processor.
+    """
+    best, best_cost = Tile(1, 1), float("inf")
+    for lanes in range(1, min(channels, 64) + 1):
+        if lanes < channels and lanes % 4:
+            continue
+        registers = -(-lanes * bytes_each // vectors.size)
+        for pixels in range(1, min(width, 16) + 1):
+            if registers * pixels > vectors.count * 3 // 4 and (pixels, lanes) != (1, 1):
+                break
+            steps = -(-width // pixels) * -(-channels // lanes)
+            waste = _TAIL if width % pixels or channels % lanes else 1.0
+            cost = steps * waste * (registers * pixels + 2 * registers + 1.5 * pixels)
+            if cost < best_cost:
+                best, best_cost = Tile(pixels, lanes), cost
+    return best
+
+
+def lanes_for(channels: int, bytes_each: int, vectors: Vectors) -> int:
+    """Channels worked on at once where each is on its own: four registers, or all."""
+    most = max(4 * vectors.size // bytes_each, 1)
+    if channels <= most:
+        return channels
+    return max((n for n in range(1, most + 1) if channels % n == 0 and n * 4 >= most), default=most)
