@@ -48,6 +48,53 @@ def randomise(network: nn.Module, seed: int) -> None:
             _fill(module.clip_val, random.uniform(0.8, 4.0, 1))
 
 
+def settle(network: nn.Module, images: Tensor, seed: int) -> None:
+    """Fit statistics and ranges of a randomised network to what it sees, roughly, as training does.
+
+    Deep networks of drawn parameters tend to give every image the same codes. Layer by layer, as
+    the images pass: running statistics of each BatchNorm become those of its input, disturbed;
+    `scale1` of each LTQ (its sign is kept) and the clipping level of each PACT become such that
+    most of the input lies within the thresholds.
+
+    Args:
+        network: Network that `randomise` has drawn; changed in place, left in evaluation mode.
+        images: float32 (N, C, H, W).
+        seed: Of the disturbance.
+    """
+    random = np.random.default_rng(seed)
+
+    def fit(module: nn.Module, inputs: tuple[Tensor]) -> None:
+        (x,) = inputs
+        if isinstance(module, nn.BatchNorm2d):
+            variance, mean = torch.var_mean(x.double(), (0, 2, 3), correction=0)
+            count = module.num_features
+            assert module.running_mean is not None and module.running_var is not None
+            deviation = np.sqrt(variance.numpy() + 1e-6)
+            _fill(module.running_mean, mean.numpy() + deviation * random.normal(0.0, 0.3, count))
+            _fill(module.running_var, deviation**2 * np.exp(random.normal(0.0, 0.4, count)))
+        elif isinstance(module, LTQ):
+            sign = float(torch.sign(module.scale1))
+            last = float(module.start + module.a.clamp(min=SHORTEST).sum())
+            factor = random.uniform(0.7, 1.3, 1) * max(last, 0.5)
+            _fill(module.scale1, sign * factor / _upper(sign * x))
+        elif isinstance(module, PACT):
+            _fill(module.clip_val, _upper(x) * random.uniform(0.7, 1.3, 1))
+
+    hooks = [module.register_forward_pre_hook(fit) for module in network.modules()]
+    try:
+        with torch.no_grad():
+            network.eval()(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _upper(x: Tensor) -> float:
+    """The 95% quantile of the positive values of x; 1 if there is none."""
+    positive = x[x > 0].numpy()
+    return float(np.quantile(positive, 0.95)) if positive.size else 1.0
+
+
 def _draw_weights(module: nn.Conv2d | nn.Linear, random: np.random.Generator) -> None:
     outputs, fan_in = module.weight.shape[0], module.weight[0].numel()
     spread = random.uniform(0.3, 3.0, (outputs, 1)) / np.sqrt(fan_in)

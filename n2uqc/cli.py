@@ -53,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     for name in COMMANDS:
         module = import_module(f"n2uqc.commands.{name}")
         command = commands.add_parser(
-            name, help=module.HELP, description=module.__doc__, epilog=module.EXAMPLES,
+            name.replace("_", "-"), help=module.HELP, description=module.__doc__, epilog=module.EXAMPLES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.configure(command)

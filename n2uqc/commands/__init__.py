@@ -3,4 +3,4 @@
 Modules here import heavy things inside functions, so ``n2uqc --help`` stays quick.
 """
 
-COMMANDS = ("inspect", "compile", "run", "simulate", "verify", "cost")
+COMMANDS = ("inspect", "compile", "run", "simulate", "verify", "cost", "import_checkpoint")
