@@ -1,8 +1,9 @@
 """Compiles a network for a target.
 
 The targets host and aarch64 give a folder with a static library of plain C entries, a header, a
-small command-line driver, its source, and a manifest; fpga gives the datapath's description; the
-target program saves the integer program itself, which every command takes in place of MODEL.
+small command-line driver and a manifest.  The target fpga gives the layout of the datapath: its
+engines, their folding (to edit and give to `simulate --folding`), streams and cycles.  The target
+program saves the integer program itself, which every command takes in place of MODEL.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ examples:
   n2uqc compile net.onnx --target program -o net.n2uq
   n2uqc compile net.onnx --target program -o net.n2uq --print-after integer-thresholds --timing
 """
+
+
+_OWN = ("fpga", "program")  # targets that are no processors
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -60,8 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
     to_program = options.target == "program"
-    if to_program and (options.mcpu or options.mattr):
-        raise UserError("--mcpu and --mattr belong to processor targets, not to a saved program")
+    _check_target(options)
     require_writable(options.output, folder=not to_program)
     _check_pass_names(options.print_after)
     with working("compiling to the integer program"):
@@ -74,13 +77,39 @@ def run(options: argparse.Namespace) -> int:
 
         save(program, options.output)
         print(f"wrote {options.output}")
+    elif options.target == "fpga":
+        from .datapath_files import write_datapath
+
+        write_datapath(program, options.output)
     else:
         _emit(program, options)
     return 0
 
 
 def _emit(program: Program, options: argparse.Namespace) -> None:
-    raise NotImplementedError
+    from n2uqc.backends import compile as compile_program
+
+    with working(f"compiling for {options.target}"):
+        artifact = compile_program(
+            program, target=options.target, mcpu=options.mcpu, mattr=options.mattr
+        )
+        artifact.save(options.output)
+    for path in sorted(options.output.rglob("*")):
+        if path.is_file():
+            print(f"wrote {path}")
+
+
+def _check_target(options: argparse.Namespace) -> None:
+    if options.target in _OWN:
+        if options.mcpu or options.mattr:
+            raise UserError(f"--mcpu and --mattr choose a processor; {options.target} is none")
+        return
+    from n2uqc.backends import TARGETS
+
+    if options.target not in TARGETS:
+        raise UserError(
+            f"--target {options.target}: no such target; there are {', '.join((*TARGETS, *_OWN))}"
+        )
 
 
 def _check_pass_names(wanted: list[str]) -> None:

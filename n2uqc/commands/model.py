@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from n2uqc.passes.base import Observer
     from n2uqc.passes.program import Program
 
-_CHOICES = ("residual_bits", "stem_bits", "head_bits", "input_range", "calib")
+_BITS = ("residual_bits", "stem_bits", "head_bits")
+_CHOICES = ("precision", *_BITS, "input_range", "pixels", "mean", "std", "calib", "margin")
 
 
 def add_model(parser: argparse.ArgumentParser, **kwargs: Any) -> None:
@@ -27,34 +29,54 @@ def add_model(parser: argparse.ArgumentParser, **kwargs: Any) -> None:
 def add_precision(parser: argparse.ArgumentParser) -> None:
     """Options for what N2UQ leaves real-valued; the quantized layers need none."""
     group = parser.add_argument_group(
-        "fixed point", "Widths of what N2UQ leaves real-valued. Quantized layers are exact as "
-        "they are. A saved program already contains these choices."
+        "fixed point", "Widths of what N2UQ leaves real-valued; quantized layers are exact as they "
+        "are. A saved program already contains these choices."
     )
-    group.add_argument("--residual-bits", type=int, metavar="N", help="skip stream, 8..32 (32)")
+    group.add_argument(
+        "--precision", metavar="NAME", help="exact, balanced or small: sets the three widths below "
+        "(exact: 32, 24, 16)",
+    )
+    group.add_argument("--residual-bits", type=int, metavar="N", help="skip stream, 8..32")
     group.add_argument(
         "--stem-bits", type=int, metavar="N",
-        help="weights and inputs of convolutions that are not quantized, 8..26 (24)",
+        help="weights and inputs of convolutions that are not quantized, 8..26",
     )
-    group.add_argument(
-        "--head-bits", type=int, metavar="N", help="weights of the last layer, 8..26 (16)"
-    )
-    group.add_argument(
-        "--input-range", type=_range, metavar="LO,HI",
-        help="least and greatest value of the network's input; others are clamped (-8,8). "
-        "Write --input-range=-1,1 with the equals sign if LO is negative",
-    )
+    group.add_argument("--head-bits", type=int, metavar="N", help="weights of the last layer, 8..26")
     group.add_argument(
         "--calib", type=Path, metavar="X.npz",
-        help="preprocessed images (N,C,H,W), .npy or .npz, whose extremes set the input's range",
+        help="images (N,C,H,W), .npy or .npz; fixed-point formats are fitted to the values seen",
     )
+    group.add_argument(
+        "--margin", type=float, metavar="F",
+        help="with --calib: factor over the largest magnitude seen (1.25)",
+    )
+    group = parser.add_argument_group("input")
+    group.add_argument(
+        "--input-range", type=_numbers, metavar="LO,HI",
+        help="least and greatest value of the network's input; others are clamped (-8,8). "
+        "With a negative LO write --input-range=-1,1",
+    )
+    group.add_argument(
+        "--pixels", type=_number, metavar="SCALE",
+        help="take raw uint8 images instead of preprocessed ones: value = (pixel * SCALE - mean) / "
+        "std, e.g. --pixels 1/255",
+    )
+    group.add_argument("--mean", type=_numbers, metavar="M,…", help="with --pixels: one, or a channel's")
+    group.add_argument("--std", type=_numbers, metavar="S,…", help="with --pixels: one, or a channel's")
 
 
-def _range(text: str) -> tuple[float, float]:
+def _number(text: str) -> float:
     try:
-        low, high = (float(part) for part in text.split(","))
+        return float(Fraction(text))
+    except (ValueError, ZeroDivisionError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not two numbers LO,HI") from None
-    return low, high
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers A,B") from None
 
 
 def precision(options: argparse.Namespace) -> Options:
@@ -62,18 +84,28 @@ def precision(options: argparse.Namespace) -> Options:
 
     Raises:
         CompileError: a value outside its range.
-        UserError: the calibration file cannot be read.
+        UserError: the calibration file cannot be read, or options that exclude each other.
     """
     from n2uqc.passes import Options
+    from n2uqc.passes.options import Pixels
 
-    chosen: dict[str, Any] = {
-        name: value
-        for name in _CHOICES
-        if name != "calib" and (value := getattr(options, name)) is not None
-    }
+    chosen: dict[str, Any] = {name: getattr(options, name) for name in (*_BITS, "margin")}
+    if options.input_range is not None:
+        if options.pixels is not None or options.calib is not None:
+            raise UserError("--input-range has no meaning beside --pixels or --calib")
+        if len(options.input_range) != 2:
+            raise UserError(f"--input-range takes two numbers LO,HI, not {len(options.input_range)}")
+        chosen["input_range"] = options.input_range
+    if options.pixels is not None:
+        row = {name: v for name in ("mean", "std") if (v := getattr(options, name)) is not None}
+        chosen["pixels"] = Pixels(options.pixels, **row)
+    elif (options.mean or options.std) is not None:
+        raise UserError("--mean and --std belong to --pixels")
     if options.calib is not None:
         chosen["calibration"] = read_array(options.calib)
-    return Options(**chosen)
+    elif options.margin is not None:
+        raise UserError("--margin belongs to --calib")
+    return Options.preset(options.precision or "exact", **chosen)
 
 
 def is_program(path: Path) -> bool:

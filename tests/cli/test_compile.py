@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import n2uqc
@@ -52,6 +53,27 @@ def test_calibration_data_set_the_input_range(
     result = command("compile", model, "-t", "program", "-o", path, "--calib", samples)
     assert result.status == 0, result.err
     assert load(path).metadata["input_range"] == "0.0,1.0"
+
+
+def test_a_named_precision_sets_the_widths(
+    command: Command, model: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "net.n2uq"
+    result = command("compile", model, "-t", "program", "-o", path, "--precision", "small",
+                     "--head-bits", 12)
+    assert result.status == 0, result.err
+    facts = load(path).metadata
+    assert (facts["residual_bits"], facts["stem_bits"], facts["head_bits"]) == ("16", "8", "12")
+
+
+def test_raw_pixels_give_the_same_classes(
+    command: Command, model: Path, program: n2uqc.Program, images: np.ndarray, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "x.npy", (images * 16).astype(np.uint8))
+    y = tmp_path / "y.npy"
+    result = command("simulate", model, "-i", tmp_path / "x.npy", "--output", y, "--pixels", "1/16")
+    assert result.status == 0, result.err
+    np.testing.assert_array_equal(np.load(y).argmax(1), program(images).argmax(1))
 
 
 def test_print_after_and_timing(command: Command, model: Path, tmp_path: Path) -> None:
