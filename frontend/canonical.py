@@ -76,8 +76,8 @@ def _broken(node: ir.Node) -> str:
         return ""
     if data is None or constant(data) is not None:
         return "its data input is a constant"
-    for value in (*node.inputs[1:], *node.outputs):
-        if value is not None and value.dtype not in (None, ir.DataType.FLOAT) and value.producer():
+    for value in (*node.inputs, *node.outputs) if node.domain != DOMAIN else ():
+        if value is not None and value.dtype not in (None, ir.DataType.FLOAT):
             return f"'{value.name}' has element type {value.dtype}, float32 is supported"
     pair = node.op_type == "Add" and node.domain != DOMAIN
     for index, value in enumerate(node.inputs[1:], start=1):

@@ -9,7 +9,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import ShapeInferencePass
 
 from .constants import Constants
-from .recognise.base import INFERENCE_ERROR
+from .diagnostics import CompileError, Problem
 
 STAND_IN = 2  # a target shape that fixes the batch at 1 then shows as a wrong batch
 OTHER = 3
@@ -34,7 +34,11 @@ class Batch:
 
 
 def bind_batch(model: ir.Model) -> Batch:
-    """Makes the batch a number and infers all shapes anew; what the file claims is dropped."""
+    """Makes the batch a number and infers all shapes anew; what the file claims is dropped.
+
+    Raises:
+        CompileError: shapes or element types contradict each other, naming the nodes.
+    """
     (image,) = model.graph.inputs
     assert image.shape is not None
     first = image.shape[0]
@@ -43,7 +47,8 @@ def bind_batch(model: ir.Model) -> Batch:
     for node in model.graph:
         for output in node.outputs:
             output.shape = None
-    ShapeInferencePass(check_type=True, strict_mode=False, data_prop=True)(model)
+    # With check_type=True a wrong type makes it log and give up; `canonical` checks types instead.
+    ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
     _infer_rest(model, batch)
     return batch
 
@@ -51,14 +56,23 @@ def bind_batch(model: ir.Model) -> Batch:
 def _infer_rest(model: ir.Model, batch: Batch) -> None:
     """Node by node where inference needs computed constants, as for Expand to a computed shape."""
     constants = Constants(model, batch.sizes)
+    problems: list[Problem] = []
+    trial = f" with a batch of {batch.size}" if batch.symbol is not None else ""
     for node in model.graph:
-        if node.domain != "" or all(
-            out.shape is not None and out.shape.is_static() for out in node.outputs
-        ):
+        known = all(out.shape is not None and out.shape.is_static() for out in node.outputs)
+        if node.domain != "" or known or any(x and x.type is None for x in node.inputs):
             continue
-        if any(x is not None and x.type is None for x in node.inputs):
-            continue
-        _infer_node(node, model, constants)
+        try:
+            _infer_node(node, model, constants)
+        except CompileError as error:
+            problems += error.problems
+        except Exception as error:  # InferenceError, ValidationError, SchemaError, ValueError
+            found = str(error).strip().splitlines()[0][:300]
+            problems.append(
+                Problem(str(node.name), node.op_type, f"does not fit its inputs{trial}: {found}")
+            )
+    if problems:
+        raise CompileError(problems)
 
 
 def _infer_node(node: ir.Node, model: ir.Model, constants: Constants) -> None:
@@ -72,20 +86,16 @@ def _infer_node(node: ir.Node, model: ir.Model, constants: Constants) -> None:
             if array is not None:
                 data[str(value.name)] = onnx.numpy_helper.from_array(array, str(value.name))
     version = model.graph.opset_imports[""]
-    try:
-        schema = onnx.defs.get_schema(node.op_type, version, "")
-        inferred = onnx.shape_inference.infer_node_outputs(
-            schema, ir.to_proto(node), types, data,
-            opset_imports=[onnx.helper.make_opsetid("", version)],
-        )  # fmt: skip
-    except Exception as error:  # InferenceError, ValidationError, SchemaError, ValueError
-        # Left without a shape: whoever needs it says so, with this reason.
-        node.meta[INFERENCE_ERROR] = str(error).strip().splitlines()[0][:200]
-        return
+    inferred = onnx.shape_inference.infer_node_outputs(
+        onnx.defs.get_schema(node.op_type, version, ""),
+        ir.to_proto(node),
+        types,
+        data,
+        opset_imports=[onnx.helper.make_opsetid("", version)],
+    )
     for output in node.outputs:
         if (found := inferred.get(str(output.name))) is not None:
-            read = ir.serde.deserialize_type_proto_for_type(found)
-            output.type = read or output.type
+            output.type = ir.serde.deserialize_type_proto_for_type(found) or output.type
             output.shape = ir.serde.deserialize_type_proto_for_shape(found) or output.shape
 
 

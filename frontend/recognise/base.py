@@ -20,10 +20,6 @@ NOTE = "n2uq.note"
 """Key of a node's metadata_props: why a layer was not recognised as more than it is."""
 
 
-INFERENCE_ERROR = "n2uq.inference_error"
-"""Key of a node's meta: why its output has no shape."""
-
-
 class Refused(Exception):
     """A pattern was found but cannot be taken; becomes a Problem unless the node disappears.
 
@@ -55,10 +51,8 @@ class UnknownShape(Refused):
 
     def __init__(self, value: ir.Value | None) -> None:
         name = value.name if value is not None else "an input"
-        node = value.producer() if value is not None else None
-        reason = node.meta.get(INFERENCE_ERROR) if node is not None else None
         super().__init__(
-            f"the shape of '{name}' is not known" + (f": {reason}" if reason else ""),
+            f"the shape of '{name}' is not known",
             "static sizes but for the batch",
             "export with a fixed image size",
         )
@@ -126,13 +120,10 @@ class Context:
         }
 
     def problems(self) -> list[Problem]:
-        """The refusals as problems; shape complaints only if there is nothing better."""
-        better = [r for r in self.refusals.values() if not isinstance(r, UnknownShape)]
-        return [
-            Problem(str(node.name), node.op_type, r.found, r.supported, r.mend)
-            for node, r in self.refusals.items()
-            if not better or not isinstance(r, UnknownShape)
-        ]
+        """The refusals as problems; a shape complaint, the first, only if nothing explains it."""
+        found = [(n, r) for n, r in self.refusals.items() if not isinstance(r, UnknownShape)]
+        found = found or [next(iter(self.refusals.items()))] if self.refusals else []
+        return [Problem(str(n.name), n.op_type, r.found, r.supported, r.mend) for n, r in found]
 
     def replace(self, old: ir.Value, new: ir.Value) -> None:
         """Lets every reader of `old` read `new`, which takes over the name of `old`.
