@@ -3,6 +3,7 @@
 DATAPATH.md states the hardware and its timing.  TVM is imported when something is compiled.
 """
 
+from .describe import describe
 from .engines.base import Fold
 from .folding import Folding, default_folding
 from .pipeline import Pipeline, build_pipeline
@@ -11,5 +12,5 @@ from .timing import Timing, simulate_timing
 
 __all__ = [
     "EdgeReport", "EngineReport", "Fold", "Folding", "Pipeline", "Simulation", "Simulator",
-    "Timing", "build_pipeline", "default_folding", "simulate", "simulate_timing",
+    "Timing", "build_pipeline", "default_folding", "describe", "simulate", "simulate_timing",
 ]

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import lcm
 
-from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.passes.program import Flatten, IntType, Program
 
 from .engines import Converter, Engine, Fork, Sink, Source, engine_of
@@ -40,7 +39,7 @@ class Pipeline:
     Attributes:
         program: what it computes.
         folding: at which parallelism.
-        engines: source first, sink last.
+        engines: source first, the output's sink last.
         edges: in order of their sources; those of one target in the order of its inputs.
     """
 
@@ -102,12 +101,14 @@ class _Builder:
             for name, feed in zip(engine.op.inputs, feeds, strict=True):
                 self._connect(name, feed, index)
             self._produced(self.stream[engine.name], index)
-        last = self.program.output
-        kind = self._type(last)
-        feed = self._tap(last, None)
-        lanes = self.result.engines[feed].out_lanes
-        self._connect(last, feed, self._add(Sink(tensor=last, lanes=lanes, output=kind)))
+        self._sink(self.program.output, self._tap(self.program.output, None))
         return self.result
+
+    def _sink(self, tensor: str, source: int) -> None:
+        """The end of a stream: the program's output, or a tensor that nothing reads."""
+        lanes = self.result.engines[source].out_lanes
+        sink = self._add(Sink(tensor=tensor, lanes=lanes, output=self._type(tensor)))
+        self._connect(tensor, source, sink)
 
     def _type(self, name: str) -> IntType:
         kind = self.program.types[name]
@@ -128,7 +129,7 @@ class _Builder:
         """Note where a stream comes from, forked if several read it."""
         count = self.readers[stream]
         if count == 0:
-            raise CompileError(f"nothing reads the tensor {stream}")
+            self._sink(stream, index)
         if count > 1:
             lanes = self.result.engines[index].out_lanes
             fork = self._add(Fork(tensor=stream, lanes=lanes, output=self._type(stream)))

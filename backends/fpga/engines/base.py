@@ -95,6 +95,11 @@ class Window:
     latency: int
 
     @property
+    def buffer_words(self) -> int:
+        """Words of the line buffer."""
+        return self.rows * self.kept[1] * self.words
+
+    @property
     def fill_cycles(self) -> int:
         """Cycles an image of the writer."""
         return prod(self.arriving) * self.words

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -9,9 +11,18 @@ from hypothesis import strategies as st
 
 from n2uqc.backends.fpga import Fold, Folding
 from n2uqc.backends.fpga.engines import engine_of
-from n2uqc.passes.program import Flatten, Program
+from n2uqc.passes.program import (
+    Add,
+    Clamp,
+    Constant,
+    Conv,
+    Flatten,
+    MaxPool,
+    Program,
+    SumPool,
+)
 
-from ...properties.programs import programs
+from ...properties.programs import Builder, programs
 
 
 def random_folding(draw: st.DrawFn, program: Program) -> Folding:
@@ -31,3 +42,38 @@ def folded_programs(draw: st.DrawFn) -> tuple[Program, np.ndarray[Any, Any], Fol
     """A random program, a batch for it and a legal folding."""
     program, x = draw(programs())
     return program, x, random_folding(draw, program)
+
+
+def resnet18(size: int = 224) -> tuple[Program, np.ndarray[Any, Any]]:
+    """ResNet-18 with random 2-bit layers, 1.8 GMAC at 224 pixels, and one image."""
+    b = Builder(3, size, 3, 16, True)
+
+    def conv(x: str, out: int, kernel: int, stride: int, bits: int, odd: bool = True) -> str:
+        shape = (out, kernel, kernel, b.types[x].shape[2])
+        top = (1 << bits) - 1
+        weight = (
+            Constant.odd(2 * b.rng.integers(0, top + 1, shape) - top, bits) if odd
+            else Constant.narrow(b.rng.integers(-top - 1, top + 1, shape))
+        )
+        return b.add(
+            Conv, x, weight=b.const(weight), stride=(stride, stride), pads=(kernel // 2,) * 4
+        )
+
+    def scaled(x: str) -> str:
+        b.types[x] = replace(b.types[x], scale=Fraction(1, 64))
+        return x
+
+    stream = b.add(Clamp, b.requantize(conv("x", 64, 7, 2, 15, odd=False)), lo=0, hi=32767)
+    stream = scaled(b.add(MaxPool, stream, kernel=(3, 3), stride=(2, 2), pads=(1, 1, 1, 1)))
+    for stage, width in enumerate((64, 128, 256, 512)):
+        for block in range(2):
+            first = stage > 0 and block == 0
+            stride = 2 if first else 1
+            branch = conv(b.thresholds(stream, 2), width, 3, stride, 2)
+            branch = b.requantize(conv(b.thresholds(branch, 2), width, 3, 1, 2))
+            if first:
+                stream = b.requantize(conv(b.thresholds(stream, 2), width, 1, 2, 2))
+            stream = b.prelu(scaled(b.add(Add, branch, stream)))
+    stream = b.add(SumPool, stream, kernel=b.types[stream].shape[:2])
+    program = b.finish(b.requantize(conv(stream, 1000, 1, 1, 7, odd=False), 32))
+    return program, b.input(1)

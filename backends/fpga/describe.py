@@ -1,0 +1,51 @@
+"""The datapath in words and numbers: what `compile --target fpga` writes besides the folding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .engines import Engine, Window
+from .pipeline import Pipeline
+from .timing import Timing
+
+
+def describe(pipeline: Pipeline, timing: Timing) -> dict[str, Any]:
+    """Engines and FIFOs with their sizes and cycles, ready for JSON.
+
+    Widths are in bits, times in cycles; engines stand in the order of the stream, and a FIFO names
+    the two that it lies between.
+    """
+    names = [engine.name for engine in pipeline.engines]
+    return {
+        "program": pipeline.program.name,
+        "latency": timing.latency,
+        "interval": timing.interval,
+        "engines": [_engine(engine) for engine in pipeline.engines],
+        "fifos": [
+            {
+                "from": names[edge.source], "to": names[edge.target], "tensor": edge.tensor,
+                "lanes": edge.lanes, "bits": edge.bits, "depth": depth,
+            }
+            for edge, depth in zip(pipeline.edges, timing.depths, strict=True)
+        ],
+    }
+
+
+def _engine(engine: Engine) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": engine.name, "kind": engine.kind, "cycles": engine.cycles,
+        "latency": engine.timing.latency, "in_lanes": engine.in_lanes,
+        "out_lanes": engine.out_lanes, "bits": engine.output.bits, "signed": engine.output.signed,
+    }
+    if engine.op is not None:
+        row |= {
+            "nodes": list(engine.op.origin), "pe": engine.fold.pe, "simd": engine.fold.simd,
+            "input_bits": [kind.bits for kind in engine.inputs],
+            "constant_bits": sum(
+                engine.constants[name].storage_bits for name in engine.op.constant_names()
+            ),
+        }
+    if isinstance(engine.timing, Window):
+        words = engine.timing.buffer_words
+        row["line_buffer_bits"] = words * engine.in_lanes * engine.inputs[0].bits
+    return row

@@ -1,0 +1,292 @@
+"""Bits: the datapath equals the interpreter, and wraps as registers do where it is too narrow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from n2uqc.backends.fpga import Fold, Folding, Simulator, default_folding, simulate
+from n2uqc.backends.fpga.folding import engines_of
+from n2uqc.passes.program import (
+    Add,
+    Clamp,
+    Constant,
+    Conv,
+    Flatten,
+    InputError,
+    IntType,
+    MaxPool,
+    PRelu,
+    Program,
+    Requantize,
+    SumPool,
+    Thresholds,
+    run,
+    trace,
+    verify,
+)
+from n2uqc.passes.program.types import limits_of
+
+from ...properties.programs import Builder, programs
+from .cases import folded_programs
+
+
+def check(program: Program, x: np.ndarray[Any, Any], folding: Folding) -> None:
+    """Every named tensor equals the interpreter's; nothing overflowed."""
+    simulation = Simulator(program, folding).run(x, dump=True)
+    expected = trace(program, x)
+    assert set(simulation.tensors) == set(expected)
+    for name, value in expected.items():
+        assert simulation.tensors[name].dtype == np.int64
+        assert np.array_equal(simulation.tensors[name], value), name
+    assert simulation.overflows == 0
+    assert np.array_equal(simulation.output, expected[program.output])
+
+
+@settings(max_examples=200, deadline=None)
+@given(folded_programs())
+def test_equals_the_interpreter(case: Any) -> None:
+    check(*case)
+
+
+@pytest.mark.slow
+@settings(max_examples=5000, deadline=None)
+@given(folded_programs())
+def test_equals_the_interpreter_at_length(case: Any) -> None:
+    check(*case)
+
+
+@settings(max_examples=30, deadline=None)
+@given(programs())
+def test_equals_at_the_default_folding_in_pieces(case: Any) -> None:
+    program, x = case
+    simulator = Simulator(program)
+    simulator.__class__ = type("Pieces", (Simulator,), {"chunk": 2})
+    done: list[int] = []
+    assert np.array_equal(simulator.run(x, progress=done.append).output, run(program, x))
+    assert sum(done) == len(x)
+    assert all(n <= 2 for n in done)
+
+
+def wrapped(value: np.ndarray[Any, Any], kind: IntType) -> np.ndarray[Any, Any]:
+    """Modular arithmetic by Python integers."""
+    low, _ = limits_of(kind.bits, kind.signed)
+    rest = [(int(v) - low) % (1 << kind.bits) + low for v in value.ravel()]
+    return np.array(rest, np.int64).reshape(value.shape)
+
+
+@settings(max_examples=150, deadline=None)
+@given(folded_programs(), st.data())
+def test_narrowed_registers_wrap_and_are_counted(case: Any, data: st.DataObject) -> None:
+    program, x, folding = case
+    assume(all(kind.bits <= 48 for kind in program.types.values()))
+    types = dict(program.types)
+    for op in program.ops:
+        if not isinstance(op, Flatten) and data.draw(st.booleans()):
+            kind = types[op.output]
+            least = 2 if kind.signed else 1
+            bits = data.draw(st.integers(least, max(least, kind.bits - 1)))
+            types[op.output] = replace(kind, bits=bits)
+        elif isinstance(op, Flatten):
+            types[op.output] = replace(types[op.output], bits=types[op.inputs[0]].bits)
+    narrow = replace(program, types=types)
+    simulation = Simulator(narrow, folding).run(x, dump=True)
+    values = {program.input: x}
+    for op in program.ops:
+        exact = op.execute([values[name] for name in op.inputs], program.constants)
+        kept = wrapped(exact, types[op.output])
+        values[op.output] = kept
+        assert np.array_equal(simulation.tensors[op.output], kept), op.output
+        if not isinstance(op, Flatten):
+            assert simulation.events[op.output][1] == int((kept != exact).sum()), op.output
+
+
+@pytest.mark.parametrize("simd", [1, 3, 9, 27])
+def test_wraps_are_counted_fold_by_fold(simd: int) -> None:
+    b = Builder(11, 5, 3, 6, True)
+    weight = Constant.narrow(b.rng.integers(-20, 21, (4, 3, 3, 3)))
+    y = b.add(Conv, "x", weight=b.const(weight), pads=(1, 1, 1, 1))
+    b.types[y] = replace(b.types[y], scale=Fraction(1))
+    program, bits = b.finish(y), 10
+    kind = replace(program.types[y], bits=bits)
+    narrow = replace(program, types={**program.types, y: kind})
+    x = b.input(3)
+    simulation = simulate(narrow, x, Folding({y: Fold(2, simd)}))
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    total, exact, wraps = 0, 0, 0
+    columns = [
+        padded[:, r : r + 5, s : s + 5, i, None] * weight.values[:, r, s, i]
+        for r in range(3) for s in range(3) for i in range(3)
+    ]
+    for start in range(0, 27, simd):
+        partial = sum(columns[start : start + simd])
+        kept = wrapped(total + partial, kind)
+        wraps += int((kept != total + partial).sum())
+        total, exact = kept, exact + partial
+    assert wraps > 0
+    assert simulation.events[y] == (wraps, int((total != exact).sum()))
+    assert np.array_equal(simulation.output, total)
+
+
+def wide_program(bits: int, weight_bits: int, taps: int, seed: int) -> tuple[Builder, Program]:
+    """One convolution whose accumulators need ``bits + weight_bits + log2(taps)`` bits."""
+    b = Builder(seed, 3, taps, bits, True)
+    top = 1 << (weight_bits - 1)
+    weight = Constant.narrow(b.rng.integers(-top, top, (5, 1, 1, taps)))
+    y = b.add(Conv, "x", weight=b.const(weight))
+    b.types[y] = replace(b.types[y], scale=Fraction(1))
+    return b, b.finish(y)
+
+
+@pytest.mark.parametrize(
+    ("bits", "weight_bits"), [(32, 24), (32, 28), (33, 28), (36, 24), (30, 31)]
+)
+@pytest.mark.parametrize("mode", ["random", "max", "min"])
+def test_accumulators_up_to_64_bits(bits: int, weight_bits: int, mode: str) -> None:
+    b, program = wide_program(bits, weight_bits, 4, bits)
+    assert program.types[program.output].bits > 56
+    x = b.input(4, mode)
+    check(program, x, Folding({program.output: Fold(5, 2)}))
+    kind = replace(program.types[program.output], bits=program.types[program.output].bits - 3)
+    narrow = replace(program, types={**program.types, program.output: kind})
+    simulation = simulate(narrow, x, Folding({program.output: Fold(1, 1)}))
+    exact = run(program, x)
+    assert np.array_equal(simulation.output, wrapped(exact, kind))
+    assert simulation.overflows == int((wrapped(exact, kind) != exact).sum())
+
+
+def test_partial_sums_that_leave_64_bits_come_back() -> None:
+    b = Builder(2, 1, 4, 62, False)
+    lo, hi = 3 << 60, (1 << 62) - 1  # zero is not in the range: partial sums exceed the last
+    b.types["x"] = replace(b.types["x"], lo=lo, hi=hi)
+    weight = Constant.narrow(np.array([3, 3, -3, -3]).reshape(1, 1, 1, 4))
+    y = b.add(Conv, "x", weight=b.const(weight))
+    b.types[y] = replace(b.types[y], scale=Fraction(1))
+    program = b.finish(y)
+    assert program.types[y].bits == 64
+    x = np.array([[hi, hi, lo, lo], [lo, hi, lo, hi]], np.int64).reshape(2, 1, 1, 4)
+    simulation = simulate(program, x, Folding({y: Fold(1, 1)}))
+    exact = [3 * (int(v[0]) + int(v[1]) - int(v[2]) - int(v[3])) for v in x.reshape(2, 4)]
+    assert simulation.output.ravel().tolist() == exact
+    wraps, overflows = simulation.events[y]
+    assert wraps > 0
+    assert overflows == 0
+
+
+def each_operation() -> list[tuple[str, Program]]:
+    """Every operation on every kind of map that the random programs may leave out."""
+    cases = []
+
+    def case(name: str, build: Any, size: int = 6, channels: int = 6, bits: int = 4) -> None:
+        b = Builder(7, size, channels, bits, name.startswith("signed"))
+        y = build(b)
+        b.types[y] = replace(b.types[y], scale=Fraction(1))
+        cases.append((name, b.finish(y)))
+
+    def conv(b: Builder, out: int, kernel: tuple[int, int], **attributes: Any) -> str:
+        depth = b.types["x"].shape[2] // attributes.get("groups", 1)
+        weight = Constant.odd(2 * b.rng.integers(0, 4, (out, *kernel, depth)) - 3, 2)
+        return b.add(Conv, "x", weight=b.const(weight), **attributes)
+
+    case("grouped", lambda b: conv(b, 9, (3, 3), groups=3, pads=(1, 1, 1, 1), pad_value=3))
+    case("multiplier", lambda b: conv(b, 12, (2, 3), groups=6, stride=(2, 1)))
+    case("depthwise", lambda b: conv(b, 6, (3, 2), groups=6, dilation=(2, 3), pads=(0, 2, 1, 0)))
+    case("strided 1x1", lambda b: conv(b, 5, (1, 1), stride=(2, 3)))
+    case("padded 1x1", lambda b: conv(b, 5, (1, 1), pads=(1, 0, 2, 3), pad_value=9))
+    case("whole map", lambda b: conv(b, 3, (6, 6)))
+    case("many channels", lambda b: conv(b, 37, (3, 3), pads=(2, 2, 2, 2)), 5, 19)
+    case("signed maxpool", lambda b: b.add(
+        MaxPool, "x", kernel=(3, 2), stride=(2, 2), pads=(1, 0, 2, 1)))
+    case("signed sumpool", lambda b: b.add(
+        SumPool, "x", kernel=(3, 3), stride=(1, 2), pads=(2, 1, 0, 2)), 7, 17)
+    case("signed global maxpool", lambda b: b.add(MaxPool, "x", kernel=(6, 6)))
+    case("signed add", lambda b: b.add(Add, "x", "x"), 4, 20)
+    case("signed clamp", lambda b: b.add(Clamp, "x", lo=-3, hi=4))
+    case("signed prelu", lambda b: b.prelu("x"), 5, 23, 12)
+    case("signed thresholds", lambda b: b.thresholds("x", 4), 5, 18, 9)
+    case("signed requantize", lambda b: b.requantize("x", 9), 5, 21, 20)
+    return cases
+
+
+@pytest.mark.parametrize("case", each_operation(), ids=lambda c: c[0])
+def test_each_operation_at_every_folding(case: tuple[str, Program]) -> None:
+    program = case[1]
+    (engine,) = engines_of(program)
+    kind = program.types[program.input]
+    rng = np.random.default_rng(1)
+    x = rng.integers(kind.lo, kind.hi + 1, (3, *kind.shape))
+    for pe in engine.pe_options:
+        for simd in engine.simd_options[:3] + engine.simd_options[-1:]:
+            check(program, x, Folding({program.output: Fold(pe, simd)}))
+
+
+def test_half_values_round_away_from_zero() -> None:
+    b = Builder(1, 1, 2, 5, True)
+    y = b.add(
+        Requantize, "x", multiplier=b.const(Constant.narrow([1, 1])),
+        bias=b.const(Constant.narrow([0, 0])), shift=b.const(Constant.narrow([1, 0])), lo=-9, hi=9,
+    )
+    b.types[y] = replace(b.types[y], scale=Fraction(1))
+    x = np.arange(-5, 6).repeat(2).reshape(-1, 1, 1, 2)
+    output = simulate(b.finish(y), x).output.reshape(-1, 2)
+    assert output[:, 0].tolist() == [-3, -2, -2, -1, -1, 0, 1, 1, 2, 2, 3]
+    assert output[:, 1].tolist() == list(range(-5, 6))
+
+
+def test_thresholds_compare_strictly() -> None:
+    b = Builder(1, 1, 1, 5, True)
+    y = b.add(
+        Thresholds, "x", bounds=b.const(Constant.narrow([[-2, 0, 7]])),
+        signs=b.const(Constant.odd(np.array([[1, 1, -1]]), 1)), base=b.const(Constant.narrow([1])),
+        bits=2,
+    )
+    b.types[y] = replace(b.types[y], scale=Fraction(1))
+    x = np.array([-3, -2, -1, 0, 1, 7, 8]).reshape(-1, 1, 1, 1)
+    assert simulate(b.finish(y), x).output.ravel().tolist() == [1, 1, 2, 2, 3, 3, 2]
+
+
+def test_prelu_keeps_what_is_positive() -> None:
+    b = Builder(1, 1, 1, 6, True)
+    y = b.add(
+        PRelu, "x", multiplier=b.const(Constant.narrow([3])), shift=3,
+        bias=b.const(Constant.narrow([1])), lo=-5, hi=20,
+    )
+    b.types[y] = replace(b.types[y], scale=Fraction(1))
+    x = np.array([-32, -4, -1, 0, 5, 31]).reshape(-1, 1, 1, 1)
+    assert simulate(b.finish(y), x).output.ravel().tolist() == [-5, -1, 1, 1, 6, 20]
+
+
+def test_batches_and_bad_inputs() -> None:
+    b, program = wide_program(8, 4, 2, 1)
+    simulator = Simulator(program, default_folding(program))
+    assert simulator.run(np.zeros((0, 3, 3, 2), np.int8)).output.shape == (0, 3, 3, 5)
+    x = b.input(2)
+    fixed = x.astype(np.int8)
+    fixed.setflags(write=False)
+    strided = np.asfortranarray(x)
+    for same in (fixed, strided):
+        assert np.array_equal(simulator.run(same).output, run(program, x))
+    for bad, message in (
+        (x.astype(np.float32), "dtype"), (x[:, :2], "shape"), (x + 1000, "leave"),
+    ):
+        with pytest.raises(InputError, match=message):
+            simulator.run(bad)
+
+
+def test_a_program_without_operations_and_an_unread_tensor() -> None:
+    b = Builder(3, 2, 3, 4, False)
+    program = b.finish("x")
+    x = b.input(2)
+    simulation = simulate(program, x)
+    assert np.array_equal(simulation.output, x)
+    assert simulation.interval == 4
+    b.add(Clamp, "x", lo=0, hi=3)
+    unread = replace(program, types=b.types, ops=tuple(b.ops))
+    verify(unread)
+    assert np.array_equal(simulate(unread, x, dump=True).tensors["t0"], np.minimum(x, 3))
