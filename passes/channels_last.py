@@ -11,7 +11,14 @@ from n2uqc.frontend.diagnostics import CompileError, Problem
 
 from .program.base import ConstRef, Op, Program
 from .program.ops.real import (
-    Affine, Quantize, RealAdd, RealClip, RealConv, RealFlatten, RealPRelu, Row,
+    Affine,
+    Quantize,
+    RealAdd,
+    RealClip,
+    RealConv,
+    RealFlatten,
+    RealPRelu,
+    Row,
 )
 from .program.types import Constant
 from .rewrite import Constants, live

@@ -1,4 +1,4 @@
-"""Give what N2UQ leaves real-valued (input, stem, skip stream, pooling, head) integer operations."""
+"""Integer operations for what N2UQ leaves real-valued: input, stem, skips, pooling, head."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ from .program.base import ConstRef, Op, Program
 from .program.exact import Surd
 from .program.ops import Add, Clamp, Conv, Flatten, MaxPool, PRelu, Requantize, SumPool
 from .program.ops.real import (
-    Affine, RealAdd, RealAvgPool, RealClip, RealConv, RealFlatten, RealMaxPool, RealPRelu, floats,
+    Affine,
+    RealAdd,
+    RealAvgPool,
+    RealClip,
+    RealConv,
+    RealFlatten,
+    RealMaxPool,
+    RealPRelu,
+    floats,
 )
 from .program.types import Constant, IntType, TensorType, limits_of
 from .rewrite import Constants, live
@@ -131,7 +139,8 @@ class FixedPoint:
             )
         elif isinstance(op, RealFlatten):
             x = self.kind(op.inputs[0])
-            self.put(Flatten(output=op.output, inputs=op.inputs, origin=op.origin), x.scale, x.error)
+            flat = Flatten(output=op.output, inputs=op.inputs, origin=op.origin)
+            self.put(flat, x.scale, x.error)
         else:
             raise TypeError(f"no integer form for {op.mnemonic}")
 
@@ -247,7 +256,7 @@ class FixedPoint:
         # The range's power of two, so that common ranges (1, 8) get exact binary fractions.
         reach = max(abs(low), abs(high))
         scale = Fraction(2) ** (int(np.ceil(np.log2(reach))) - (bits - 1))
-        lo, hi = (int(round(Fraction(v) / scale)) for v in (low, high))
+        lo, hi = (round(Fraction(v) / scale) for v in (low, high))
         shape = self.program.types[name].shape
         top = limits_of(bits, True)
         self.types[name] = replace(

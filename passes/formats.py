@@ -14,7 +14,14 @@ from .calibrate import seen_ranges
 from .options import Options
 from .program.base import Op, Program
 from .program.ops.real import (
-    Affine, Quantize, RealAdd, RealClip, RealConv, RealFlatten, RealMaxPool, RealPRelu,
+    Affine,
+    Quantize,
+    RealAdd,
+    RealClip,
+    RealConv,
+    RealFlatten,
+    RealMaxPool,
+    RealPRelu,
 )
 from .program.types import IntType
 from .real_ranges import Interval, real_ranges

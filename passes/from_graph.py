@@ -18,8 +18,16 @@ from .naming import readable_names
 from .program.base import ConstRef, Interface, Op, Program
 from .program.exact import Surd
 from .program.ops.real import (
-    Affine, Quantize, RealAdd, RealAvgPool, RealClip, RealConv, RealFlatten, RealMaxPool,
-    RealPRelu, Row,
+    Affine,
+    Quantize,
+    RealAdd,
+    RealAvgPool,
+    RealClip,
+    RealConv,
+    RealFlatten,
+    RealMaxPool,
+    RealPRelu,
+    Row,
 )
 from .program.types import Constant, RealType, Shape, TensorType
 
@@ -61,8 +69,8 @@ class Importer:
         """Append an operation for a node; the last one of a node defines its ONNX output."""
         value, wish = node.outputs[0], self.readable[node]
         op = cls(
-            output=self.name(wish if last else f"{wish}.{cls.mnemonic.removeprefix('real_')}"), inputs=inputs,
-            origin=(node.name or value.name or wish,), **attributes,
+            output=self.name(wish if last else f"{wish}.{cls.mnemonic.removeprefix('real_')}"),
+            inputs=inputs, origin=(node.name or value.name or wish,), **attributes,
         )
         self.types[op.output] = op.infer(self.types, self.consts)
         self.ops.append(op)
@@ -188,7 +196,9 @@ def _batchnorm(to: Importer, node: ir.Node) -> None:
     for g, b, m, v in zip(gamma, beta, mean, var, strict=True):
         total = (v + eps).rational
         if total is None or total <= 0:
-            raise _Refusal(f"variance + epsilon = {float(v + eps):g}", "a positive value", "retrain")
+            raise _Refusal(
+                f"variance + epsilon = {float(v + eps):g}", "a positive value", "retrain the layer"
+            )
         slope.append(g / Surd.root(total))
         offset.append(b - m * slope[-1])
     to.emit(Affine, node, to.operand(node), slope=tuple(slope), offset=tuple(offset))

@@ -7,8 +7,8 @@ from dataclasses import replace
 from .program.base import Op, Program
 from .program.exact import Surd
 from .program.ops import Conv, MaxPool
-from .program.ops.real import Affine, RealConv, RealFlatten, RealMaxPool
 from .program.ops.flatten import Flatten
+from .program.ops.real import Affine, RealConv, RealFlatten, RealMaxPool
 from .program.types import IntType, TensorType
 
 

@@ -14,7 +14,6 @@ from .program.base import ConstRef, Op, Program
 from .program.exact import Surd
 from .program.ops import Thresholds
 from .program.ops.real import Affine, Quantize, RealClip, RealPRelu, Row
-from .program.ranges import channel_ranges
 from .program.types import Constant, IntArray, IntType, TensorType
 from .rewrite import Constants, live
 
@@ -41,7 +40,9 @@ class Chain:
         def row(values: Row) -> list[Any]:
             return [number.of(v) for v in values]
 
-        self.scale, self.input_scale = number.of(scale), number.of(op.input_scale)
+        # One kind of number throughout, which the type checker cannot see.
+        self.scale: Any = number.of(scale)
+        self.input_scale: Any = number.of(op.input_scale)
         self.strict = op.strict
         self.thresholds = [row(t) for t in op.thresholds]
         self.links: list[tuple[str, Any, Any]] = []
@@ -52,7 +53,7 @@ class Chain:
                 self.links.append(("prelu", row(link.slope), None))
             elif isinstance(link, RealClip):
                 bounds = [None if v is None else number.of(v) for v in (link.lo, link.hi)]
-                self.links.append(("clip", *bounds))
+                self.links.append(("clip", bounds[0], bounds[1]))
 
     def steps(self, c: int, lo: int, hi: int) -> tuple[int, dict[int, int]]:
         """Base and signed steps of channel ``c`` on the integers ``[lo, hi]``.
@@ -60,7 +61,7 @@ class Chain:
         Raises:
             Unsure: ``Near`` numbers cannot decide; use exact ones.
         """
-        f = piecewise.identity(lo, hi, self.scale)
+        f: Any = piecewise.identity(lo, hi, self.scale)
         for kind, a, b in self.links:
             if kind == "affine":
                 f = piecewise.affine(f, a[c], b[c])
@@ -111,16 +112,25 @@ def integer_thresholds(program: Program) -> Program:
     pool = Constants(dict(program.constants))
     types: dict[str, TensorType] = dict(program.types)
     ops: list[Op] = []
-    ranges = channel_ranges(program)
+    known: dict[str, TensorType] = {program.input: types[program.input]}
+
+    def learn(op: Op) -> None:
+        """Ranges of the channels, tables already folded included."""
+        inferred, declared = op.infer(known, pool.all), types[op.output]
+        if isinstance(declared, IntType) and isinstance(inferred, IntType):
+            declared = replace(declared, rows=inferred.rows)
+        known[op.output] = declared
+
     for op in program.ops:
         if not isinstance(op, Quantize):
             ops.append(op)
+            learn(op)
             continue
         base, chain = chain_of(program, op)
-        kind = program.types[base]
+        kind = known[base]
         assert isinstance(kind, IntType), f"%{base} is still real-valued"
         scale = kind.scale or Fraction(1)
-        bounds, signs, start = table(op, chain, scale, ranges[base], kind.hi)
+        bounds, signs, start = table(op, chain, scale, kind.channel_rows, kind.hi)
         folded = Thresholds(
             output=op.output, inputs=(base,), bits=op.bits,
             origin=tuple(o for link in chain for o in link.origin) + op.origin,
@@ -128,7 +138,8 @@ def integer_thresholds(program: Program) -> Program:
             signs=ConstRef(pool.add(f"{op.output}.signs", signs)),
             base=ConstRef(pool.add(f"{op.output}.base", start)),
         )
-        result = folded.infer(types, pool.all)
+        result = folded.infer(known, pool.all)
         types[op.output] = replace(result, scale=op.step.rational)
         ops.append(folded)
+        learn(folded)
     return live(replace(program, ops=tuple(ops), types=types, constants=pool.all))

@@ -77,8 +77,9 @@ def scaling(slope: Sequence[Surd], offset: Sequence[Surd], most: int) -> Scaling
         ValueError: a channel's map is out of reach.
     """
     rows = [_channel(s, o, most) for s, o in zip(slope, offset, strict=True)]
-    m, b, s = (Constant.narrow([row[k] for row in rows]) for k in range(3))
-    return Scaling(m, b, s, Fraction(max(row[3] for row in rows)))
+    multipliers, biases, shifts, errors = zip(*rows, strict=True)
+    m, b, s = (Constant.narrow(list(row)) for row in (multipliers, biases, shifts))
+    return Scaling(m, b, s, Fraction(max(errors)))
 
 
 def short(value: Fraction) -> Fraction:

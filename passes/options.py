@@ -108,7 +108,7 @@ class Options:
         """
         if precision not in PRECISIONS:
             raise CompileError(
-                f"--precision {precision}: there are {', '.join(PRECISIONS)} (and auto, with --calib)"
+                f"--precision {precision}: there are {', '.join(PRECISIONS)}"
             )
         residual, stem, head = PRECISIONS[precision]
         return replace(

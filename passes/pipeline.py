@@ -6,17 +6,21 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from .affine_tables import affine_tables
 from .base import Observer, Pass, plain, run_passes
 from .channels_last import channels_last
+from .constant_channels import constant_channels
 from .fixed_point import fixed_point
 from .from_graph import import_graph
 from .integer_layers import integer_layers
 from .integer_thresholds import integer_thresholds
 from .merge_affine import hoist_bias, merge_affine
+from .narrow_types import narrow_types
 from .options import Options
 from .pixel_input import pixel_input
 from .plan_memory import plan_memory
@@ -30,6 +34,9 @@ PIPELINE: tuple[Pass, ...] = (
     Pass("hoist-bias", plain(hoist_bias)),
     Pass("fixed-point", fixed_point),
     Pass("integer-thresholds", plain(integer_thresholds), lowered=True),
+    Pass("constant-channels", plain(constant_channels), lowered=True),
+    Pass("affine-tables", plain(affine_tables), lowered=True),
+    Pass("narrow-types", plain(narrow_types), lowered=True),
     Pass("plan-memory", plain(plan_memory), lowered=True),
 )
 
@@ -51,7 +58,7 @@ def compile_graph(
 
 def load(
     path: str | Path, options: Options | None = None, *,
-    calibration: NDArray | None = None, observe: Observer | None = None,
+    calibration: NDArray[Any] | None = None, observe: Observer | None = None,
 ) -> Program:
     """Read a trained network and compile it to its integer program.
 

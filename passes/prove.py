@@ -11,22 +11,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from math import inf, isfinite
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from .constant_channels import kept_channels
 from .from_graph import import_graph
 from .program.base import Op, Program
 from .program.exact import Surd
-from .program.ops import Thresholds
+from .program.ops import Requantize, Thresholds
 from .program.ops.real import Affine, Quantize, RealClip, RealConv, RealMaxPool, RealPRelu
 from .program.ranges import channel_ranges
+from .program.rounding import round_shift
 from .program.types import IntType
 
 EXHAUSTIVE = 1 << 17  # most reachable values of a channel that are checked one by one
 _WIDEN = 2.0**-49  # relative: covers two roundings of parameters and one of the operation
 
+Table = Thresholds | Requantize
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -120,9 +124,12 @@ class _Channel:
                     hi < 0, below[1], np.maximum(np.maximum(below[1], 0), above[1])))
                 lo = low
             elif isinstance(op, RealClip):
-                bounds = [None if v is None else float(v) for v in (op.lo, op.hi)]
-                size = max((abs(b) for b in bounds if b is not None), default=0.0)
-                lo, hi = _widen(np.clip(lo, *bounds), np.clip(hi, *bounds), size)
+                low_end, high_end = (
+                    far if v is None else float(v) for v, far in ((op.lo, -inf), (op.hi, inf))
+                )
+                size = max((abs(b) for b in (low_end, high_end) if isfinite(b)), default=0.0)
+                lo, hi = (np.clip(v, low_end, high_end) for v in (lo, hi))
+                lo, hi = _widen(lo, hi, size)
         lo, hi = _times(lo, hi, self.scale)
         result = np.zeros(len(values), dtype=np.int64)
         unsure = np.zeros(len(values), dtype=bool)
@@ -147,7 +154,13 @@ def _times(lo: Floats, hi: Floats, factor: Surd) -> tuple[Floats, Floats]:
     return _widen(np.minimum(a, b), np.maximum(a, b), np.maximum(np.abs(a), np.abs(b)))
 
 
-def _table_code(program: Program, op: Thresholds, channel: int) -> Callable[[Ints], Ints]:
+def _table_code(program: Program, op: Table, channel: int) -> Callable[[Ints], Ints]:
+    """One channel of a table, or of the requantization that replaced it, as a function."""
+    if isinstance(op, Requantize):
+        m, b, s = (
+            int(program.constants[n].values[channel]) for n in (op.multiplier, op.bias, op.shift)
+        )
+        return lambda values: np.clip(round_shift(values * m + b, s), op.lo, op.hi)
     bounds = program.constants[op.bounds].values[channel]
     signs = program.constants[op.signs].values[channel]
     base = int(program.constants[op.base].values[channel])
@@ -170,24 +183,23 @@ def _prove_channel(
             yield int(values[i]), int(got[i]), int(want[i])
         return
     # The chain is linear where no bend changes side.  Between two values that take the same
-    # sides and have the same code, every value has that code; elsewhere halve the run.
+    # sides and have the same code, every value has that code; elsewhere halve the run.  The table
+    # is constant between its bounds, a requantization monotone everywhere.
     cuts = {lo, hi}
     for bound in np.unique(bounds).tolist():
         cuts.update(v for v in (bound, bound + 1) if lo <= v <= hi)
     ends = sorted(cuts)
-    known = {v: f.exact(v) for v in ends}
+    known = {v: (*f.exact(v), int(table(np.array([v]))[0])) for v in ends}
     runs = list(zip(ends, ends[1:], strict=False))
     while runs:
         a, b = runs.pop()
         if b - a > 1 and known[a] != known[b]:
             middle = (a + b) // 2
-            known[middle] = f.exact(middle)
+            known[middle] = (*f.exact(middle), int(table(np.array([middle]))[0]))
             runs += [(a, middle), (middle, b)]
-    values = np.array(sorted(known))
-    got = table(values)
-    for v, code in zip(values.tolist(), got.tolist(), strict=True):
-        if code != known[v][0]:
-            yield v, code, known[v][0]
+    for v, (network_code, _, table_code) in sorted(known.items()):
+        if table_code != network_code:
+            yield v, table_code, network_code
 
 
 def _chain(imported: Program, quantizer: Quantize, base: str) -> tuple[list[Op], RealConv | None]:
@@ -225,7 +237,7 @@ def prove_tables(
     ranges = channel_ranges(program)
     proofs = []
     for op in program.ops:
-        if isinstance(op, Thresholds):
+        if isinstance(op, Table) and op.output in quantizers:
             if progress is not None:
                 progress(op.output)
             proofs.append(_prove_table(imported, quantizers[op.output], program, op, ranges))
@@ -242,30 +254,55 @@ def _code_scale(imported: Program, name: str) -> Fraction:
     return kind.scale
 
 
+def _removed_range(
+    imported: Program, program: Program, conv: RealConv, channel: int
+) -> tuple[int, int]:
+    """Reachable accumulators of a channel that the program no longer computes."""
+    source = conv.inputs[0]
+    weight = imported.constants[conv.weight].values[channel]
+    kept = kept_channels(program, source, weight.shape[-1])
+    lo, hi = channel_ranges(program)[source]
+    lo, hi = np.minimum(lo, 0), np.maximum(hi, 0)
+    up, down = np.maximum(weight, 0)[..., kept], np.minimum(weight, 0)[..., kept]
+    return int((up * lo + down * hi).sum()), int((up * hi + down * lo).sum())
+
+
 def _prove_table(
-    imported: Program, quantizer: Quantize, program: Program, op: Thresholds,
+    imported: Program, quantizer: Quantize, program: Program, op: Table,
     ranges: dict[str, tuple[Ints, Ints]],
 ) -> TableProof:
     base = op.inputs[0]
     chain, conv = _chain(imported, quantizer, base)
     kind = program.types[base]
     assert isinstance(kind, IntType)
-    channels = kind.shape[2]
-    least, greatest = (row.tolist() for row in ranges[base])
+    channels = imported.types[quantizer.output].shape[2]
     slopes = [Surd.of(kind.scale or 1)] * channels
     if conv is not None:
         scale = _code_scale(imported, conv.inputs[0])
         slopes = [step * scale for step in conv.step]
+    kept = kept_channels(program, op.output, channels)
     values = exhaustive = exact = ties = 0
     mismatches: list[Mismatch] = []
-    for c in range(channels):
+    least, greatest = (row.tolist() for row in ranges[base])
+    for row, c in enumerate(kept):
         f = _Channel(slopes[c], chain, quantizer, c)
-        bounds = program.constants[op.bounds].values[c]
-        found = _prove_channel(f, _table_code(program, op, c), bounds, least[c], greatest[c])
+        bounds = np.zeros(0, np.int64)
+        if isinstance(op, Thresholds):
+            bounds = program.constants[op.bounds].values[row]
+        lo, hi = least[row], greatest[row]
+        found = _prove_channel(f, _table_code(program, op, row), bounds, lo, hi)
         mismatches += [Mismatch(op.output, c, *difference) for difference in found]
-        values += greatest[c] - least[c] + 1
-        exhaustive += greatest[c] - least[c] < EXHAUSTIVE
+        values += hi - lo + 1
+        exhaustive += hi - lo < EXHAUSTIVE
         exact, ties = exact + f.exact_count, ties + f.ties
+    if conv is not None:
+        for c in sorted(set(range(channels)) - set(kept)):
+            f = _Channel(slopes[c], chain, quantizer, c)
+            lo, hi = _removed_range(imported, program, conv, c)
+            found = _prove_channel(f, np.zeros_like, np.zeros(0, np.int64), lo, hi)
+            mismatches += [Mismatch(op.output, c, *difference) for difference in found]
+            values += hi - lo + 1
+            exhaustive += hi - lo < EXHAUSTIVE
     return TableProof(
         op.output, op.origin, channels, values, exhaustive, exact, ties, tuple(mismatches[:10])
     )

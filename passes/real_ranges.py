@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 from .program.base import Op, Program
 from .program.ops import Conv
 from .program.ops.real import (
-    Affine, RealAdd, RealAvgPool, RealClip, RealConv, RealFlatten, RealMaxPool, RealPRelu, floats,
+    Affine,
+    RealAdd,
+    RealAvgPool,
+    RealClip,
+    RealConv,
+    RealFlatten,
+    RealMaxPool,
+    RealPRelu,
+    floats,
 )
 from .program.types import IntType
 

@@ -14,6 +14,6 @@ __all__ = [
     "Add", "Clamp", "ConstRef", "Constant", "Conv", "Flatten", "IllegalOp", "InputError",
     "IntType", "Interface", "MaxPool", "MemoryPlan", "Op", "PRelu", "Program", "RangeError",
     "RealType", "Requantize", "SaturationWarning", "StoreError", "SumPool", "TensorType",
-    "TextError", "Thresholds", "channel_ranges", "dump", "load", "parse", "quantize_input", "real_output", "run",
-    "run_real", "save", "steps", "trace", "verify",
+    "TextError", "Thresholds", "channel_ranges", "dump", "load", "parse", "quantize_input",
+    "real_output", "run", "run_real", "save", "steps", "trace", "verify",
 ]

@@ -25,7 +25,7 @@ def steps(program: Program, x: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]
     for k, op in enumerate(program.ops):
         operands = [values[i] for i in op.inputs]
         if op.real:
-            operands = [_as_real(program, i, v) for i, v in zip(op.inputs, operands, strict=True)]
+            operands = [as_real(program, i, v) for i, v in zip(op.inputs, operands, strict=True)]
         result = op.execute(operands, program.constants)
         kind = program.types[op.output]
         if isinstance(kind, IntType) and result.size:
@@ -39,7 +39,7 @@ def steps(program: Program, x: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]
                 del values[name]
 
 
-def _as_real(program: Program, name: str, value: NDArray[Any]) -> NDArray[np.float64]:
+def as_real(program: Program, name: str, value: NDArray[Any]) -> NDArray[np.float64]:
     """How a real operation sees a tensor: an integer one times its scale."""
     kind = program.types[name]
     scale = float(kind.scale or 1) if isinstance(kind, IntType) else 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,7 +124,7 @@ class Constant:
         bits: stored bits an element.
     """
 
-    values: NDArray[np.int64] | NDArray[np.float64]
+    values: NDArray[Any]
     encoding: str
     bits: int
 

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 
 from n2uqc.frontend import opset
 from n2uqc.passes import compile_graph
-from n2uqc.passes.program import Constant, Conv, Program, Thresholds
+from n2uqc.passes.constant_channels import kept_channels
+from n2uqc.passes.program import Constant, Conv, Program, Thresholds, channel_ranges
 from n2uqc.passes.prove import prove_tables
 
 from ..properties.networks import networks
@@ -56,10 +57,8 @@ def test_the_prover_catches_a_table_that_is_off_by_one(case) -> None:
         signs = program.constants[op.signs].values[c]
         if signs[row == row[k]].sum() == 0 or row[k] + 1 in row:
             continue
-        if isinstance(maker := program.producer(op.inputs[0]), Conv):
-            x = program.types[maker.inputs[0]]
-            if maker.channel_ranges(x, program.constants)[1][c] <= row[k]:
-                continue  # padding of an unused step
+        if channel_ranges(program)[op.inputs[0]][1][c] <= row[k]:
+            continue  # padding of an unused step
         wrong = replace(program, constants={
             **program.constants, op.bounds: Constant.narrow(moved)})
         users = [o for o in program.ops if isinstance(o, Thresholds) and o.bounds == op.bounds]
@@ -87,6 +86,7 @@ def decimal_codes(model: ir.Model, program: Program) -> int:
     quantizer; returns the number of values compared.
     """
     compared = 0
+    ranges = channel_ranges(program)
     by_origin = {(type(op), name): op for op in program.ops for name in op.origin}
     for node in model.graph:
         if node.op_type != "Conv" or not opset.is_op(node.inputs[1].producer(), "Weight"):
@@ -100,16 +100,15 @@ def decimal_codes(model: ir.Model, program: Program) -> int:
         if len(uses) != 1 or not opset.is_op(uses[0], "Threshold"):
             continue
         table, conv = by_origin[Thresholds, uses[0].name], by_origin[Conv, node.name]
-        x = program.types[conv.inputs[0]]
         weight = opset.read_weight(node.inputs[1].producer())
         source = opset.read_threshold(node.inputs[0].producer())
         quantizer = opset.read_threshold(uses[0])
-        lows, highs = conv.channel_ranges(x, program.constants)
-        for c in range(len(lows)):
-            values = np.arange(lows[c], highs[c] + 1)
+        lows, highs = ranges[conv.output]
+        for row, c in enumerate(kept_channels(program, table.output, len(weight.step))):
+            values = np.arange(lows[row], highs[row] + 1)
             batch = np.zeros((len(values), 1, 1, len(lows)), dtype=np.int64)
-            batch[:, 0, 0, c] = values
-            codes = table.execute([batch], program.constants)[:, 0, 0, c]
+            batch[:, 0, 0, row] = values
+            codes = table.execute([batch], program.constants)[:, 0, 0, row]
             unit = (Decimal(float(weight.step[c])) / weight.divisor
                     * Decimal(float(source.step)) / source.divisor)
             steps = [_decimal_step(link, c) for link in chain]

@@ -7,7 +7,15 @@ from .flatten import Flatten
 from .pool import MaxPool, SumPool
 from .prelu import PRelu
 from .real import (
-    Affine, Quantize, RealAdd, RealAvgPool, RealClip, RealConv, RealFlatten, RealMaxPool, RealPRelu,
+    Affine,
+    Quantize,
+    RealAdd,
+    RealAvgPool,
+    RealClip,
+    RealConv,
+    RealFlatten,
+    RealMaxPool,
+    RealPRelu,
 )
 from .requantize import Requantize
 from .thresholds import Thresholds

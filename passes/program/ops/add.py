@@ -33,4 +33,5 @@ class Add(Op):
         return IntType.of_rows(a.shape, a_lo + b_lo, a_hi + b_hi)
 
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
-        return inputs[0] + inputs[1]
+        result: IntArray = inputs[0] + inputs[1]
+        return result

@@ -31,4 +31,5 @@ class Clamp(Op):
         return IntType.of_rows(x.shape, low, high)
 
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
-        return np.clip(inputs[0], self.lo, self.hi)
+        result: IntArray = np.clip(inputs[0], self.lo, self.hi)
+        return result

@@ -49,7 +49,8 @@ class MaxPool(_Pool):
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
         least = np.iinfo(np.int64).min
         view = windows(inputs[0], self.kernel, self.stride, self.pads, (1, 1), least)
-        return view.max(axis=(4, 5))
+        result: IntArray = view.max(axis=(4, 5))
+        return result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,4 +70,5 @@ class SumPool(_Pool):
 
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
         view = windows(inputs[0], self.kernel, self.stride, self.pads, (1, 1), 0)
-        return view.sum(axis=(4, 5))
+        result: IntArray = view.sum(axis=(4, 5))
+        return result

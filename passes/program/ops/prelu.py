@@ -67,4 +67,6 @@ class PRelu(Op):
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
         x = inputs[0]
         bent = round_shift(np.minimum(x, 0) * consts[self.multiplier].values, self.shift)
-        return np.clip(np.where(x >= 0, x, bent) + consts[self.bias].values, self.lo, self.hi)
+        y = np.where(x >= 0, x, bent) + consts[self.bias].values
+        result: IntArray = np.clip(y, self.lo, self.hi)
+        return result

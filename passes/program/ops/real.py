@@ -133,7 +133,8 @@ class Quantize(RealOp):
         x = inputs[0] * float(self.input_scale)
         table = np.array([floats(row) for row in self.thresholds])
         fires = x[..., None] > table if self.strict else x[..., None] >= table
-        return fires.sum(axis=-1)
+        result: NDArray[np.int64] = fires.sum(axis=-1)
+        return result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,7 +218,8 @@ class RealMaxPool(_RealPool):
 
     def execute(self, inputs: list[Reals], consts: Mapping[str, Constant]) -> Reals:
         view = windows(inputs[0], self.kernel, self.stride, self.pads, (1, 1), -np.inf)
-        return view.max(axis=(4, 5))
+        result: Reals = view.max(axis=(4, 5))
+        return result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,7 +230,8 @@ class RealAvgPool(_RealPool):
 
     def execute(self, inputs: list[Reals], consts: Mapping[str, Constant]) -> Reals:
         view = windows(inputs[0], self.kernel, self.stride, self.pads, (1, 1), 0.0)
-        return view.mean(axis=(4, 5))
+        result: Reals = view.mean(axis=(4, 5))
+        return result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,4 +248,5 @@ class RealFlatten(RealOp):
 
     def execute(self, inputs: list[Any], consts: Mapping[str, Constant]) -> Reals:
         x = inputs[0] if self.channels_last else inputs[0].transpose(0, 3, 1, 2)
-        return x.reshape(len(x), 1, 1, -1)
+        result: Reals = x.reshape(len(x), 1, 1, -1)
+        return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -49,19 +49,26 @@ class Thresholds(Op):
         )
         self.require(bool((np.diff(bounds, axis=1) >= 0).all()), "thresholds out of order")
         self.require(bool((np.abs(signs) == 1).all()), "signs other than +1 and -1")
-        lo, hi = x.channel_rows
-        sums = base[:, None] + np.cumsum(signs, axis=1)
-        # A sum is reached if its step can fire and the next one need not: steps at one bound
-        # fire together, so only the last of them counts.
-        last = np.append(np.diff(bounds, axis=1) > 0, np.ones((len(base), 1), bool), axis=1)
-        fires = last & (bounds < hi[:, None])
-        starts = bounds[:, 0] >= lo
-        reached = np.concatenate([sums[fires], base[starts]])
+        low, high = self.reached(x, consts)
         top = (1 << self.bits) - 1
-        low = int(reached.min()) if reached.size else 0
-        high = int(reached.max()) if reached.size else 0
-        self.require(0 <= low and high <= top, f"codes {low}..{high} leave 0..{top}")
-        return IntType(x.shape, self.bits, False, 0, top)
+        self.require(
+            0 <= low.min() and high.max() <= top, f"codes {low.min()}..{high.max()} leave 0..{top}"
+        )
+        return replace(IntType(x.shape, self.bits, False, 0, top), rows=(low, high))
+
+    def reached(self, x: IntType, consts: Mapping[str, Constant]) -> tuple[IntArray, IntArray]:
+        """Least and greatest code of each channel over its reachable inputs, int64 (C,) each."""
+        bounds, signs = consts[self.bounds].values, consts[self.signs].values
+        base = consts[self.base].values
+        lo, hi = (row[:, None] for row in x.channel_rows)
+        sums = np.append(base[:, None], base[:, None] + np.cumsum(signs, axis=1), axis=1)
+        # Sum k holds for values in (bounds[k-1], bounds[k]]: reached if that run meets [lo, hi].
+        after = np.append(lo - 1, bounds, axis=1)
+        until = np.append(bounds, hi, axis=1)
+        meets = np.maximum(after + 1, lo) <= np.minimum(until, hi)
+        least = np.where(meets, sums, np.iinfo(np.int64).max).min(axis=1)
+        greatest = np.where(meets, sums, np.iinfo(np.int64).min).max(axis=1)
+        return least, greatest
 
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
         x = inputs[0]

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from n2uqc.passes.program import (
-    Add, Clamp, Constant, Conv, IllegalOp, IntType, MaxPool, PRelu, Requantize, SumPool, Thresholds,
+    Add,
+    Clamp,
+    Constant,
+    Conv,
+    IllegalOp,
+    IntType,
+    MaxPool,
+    PRelu,
+    Requantize,
+    SumPool,
+    Thresholds,
 )
 from n2uqc.passes.program.rounding import round_shift, round_shift_exact
 
@@ -122,8 +132,8 @@ def test_add_needs_one_scale() -> None:
 
 def test_thresholds_non_monotone() -> None:
     op = Thresholds(output="y", inputs=("x",), bounds="b", signs="s", base="z", bits=1)
-    consts = {"b": Constant.narrow([[-3, 5]] * 2), "s": Constant.odd(np.array([[1, -1], [-1, 1]]), 1),
-              "z": Constant.narrow([0, 1])}
+    signs = Constant.odd(np.array([[1, -1], [-1, 1]]), 1)
+    consts = {"b": Constant.narrow([[-3, 5]] * 2), "s": signs, "z": Constant.narrow([0, 1])}
     x = np.array([-4, -3, -2, 5, 6])
     got = op.execute([np.stack([x, x], axis=1).reshape(5, 1, 1, 2)], consts).reshape(5, 2)
     assert got.T.tolist() == [[0, 0, 1, 1, 0], [1, 1, 0, 0, 1]]
