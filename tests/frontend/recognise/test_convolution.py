@@ -58,7 +58,7 @@ def test_momentum_means_nothing_at_inference(opset: int) -> None:
         ("[op] y = Conv <kernel_shape = [5, 5]> (x, W)", {}, "kernel_shape (5, 5)"),
         ("[op] y = Conv <strides = [1]> (x, W)", {}, "strides"),
         ("[op] y = Conv <pads = [-1, 0, 0, 0]> (x, W)", {}, "pads"),
-        ("[op] y, m, v = BatchNormalization <training_mode = 1> (x, g, b, mean, var)", {}, "eval()"),
+        ("[op] y, m, v = BatchNormalization <training_mode = 1> (x, g, b, mean, var)", {}, "eval"),
         ("[op] y = BatchNormalization <epsilon = 0.0> (x, g, b, mean, var)", {}, "channel 1"),
         ("[op] y = BatchNormalization (x, g, b, mean, three)", {}, "between 3 and 2"),
         ("m = ReduceMax <axes = [0, 2, 3], keepdims = 0> (x) "
