@@ -7,9 +7,19 @@ from typing import Literal
 
 from ..fpga.folding import DEFAULT_LANES
 from .quantizers import COEFFICIENT_BITS, REQUANTIZER_BITS
-from .technology import BRAM_FILLED, ENGINES, SRAM_PJ_PER_BIT, Technology
-from .units.mac import LEVEL_BITS
+from .technology import (
+    BRAM_FILLED,
+    ENGINE_CHANNELS,
+    ENGINE_FAN_IN,
+    ENGINES,
+    SRAM_PJ_PER_BIT,
+    XC7,
+    MeasuredEngine,
+    Technology,
+)
+from .units.mac import LEVEL_BITS, MacShape, low_bit_array
 from .units.requantizer import BIAS_BITS
+from .units.thresholds import Table, cheapest
 
 Kind = Literal["measured", "fit", "literature", "model"]
 
@@ -139,7 +149,9 @@ def _structure(t: Technology) -> tuple[Assumption, ...]:
             "left-out", "Control, window address logic, FIFOs between engines and those that "
             "hold the skip stream are not counted; they are alike in all alternatives. Measured "
             "whole engines of 16 to 16 channels, 3x3 (SIMD x PE, bits: LUT): "
-            + ", ".join(f"{e.simd}x{e.pe}, {e.bits}: {e.lut}" for e in ENGINES) + ".", "",
+            + ", ".join(f"{e.simd}x{e.pe}, {e.bits}: {e.lut}" for e in ENGINES) + ".",
+            "their MACs and thresholds by this model: "
+            + ", ".join(f"{_engine(e):.0f}" for e in ENGINES),
             f"{OWN}, yosys 0.23, xc7", "measured",
         ),
         Assumption(
@@ -151,6 +163,15 @@ def _structure(t: Technology) -> tuple[Assumption, ...]:
             "FINN-R (Blott et al., TRETS 2018); n2uqc's datapath simulator", "model",
         ),
     )
+
+
+def _engine(engine: MeasuredEngine) -> float:
+    """LUT of the MACs (direct products) and thresholds of a measured engine, by the model."""
+    top = (1 << engine.bits) - 1
+    width = (ENGINE_FAN_IN * top * top).bit_length() + 1
+    shape = MacShape(engine.bits, engine.bits, width, engine.pe, engine.simd)
+    lane = cheapest(Table(width, top, engine.bits), ENGINE_CHANNELS // engine.pe, XC7)
+    return low_bit_array("direct", shape, XC7).lut + engine.pe * lane.resources.lut
 
 
 def _fairness() -> tuple[Assumption, ...]:

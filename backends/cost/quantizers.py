@@ -57,8 +57,8 @@ ALTERNATIVES: tuple[Alternative, ...] = (
         "multiplier, shift, round, clamp; 16-bit multiplier a channel, shift fixed for the layer",
     ),
     Alternative(
-        "uniform-multiply-lut", "Uniform, multiply-shift (no DSP)", "mult.-shift no DSP", "multiply-lut", "plain",
-        "the same with the multiplier in LUTs",
+        "uniform-multiply-lut", "Uniform, multiply-shift (no DSP)", "mult.-shift no DSP",
+        "multiply-lut", "plain", "the same with the multiplier in LUTs",
     ),
     Alternative(
         "codebook", "Arbitrary codebook (no DSP)", "codebook", "thresholds", "codebook",

@@ -17,9 +17,9 @@ def findings(c: Comparison) -> tuple[str, ...]:
         f"DSP; a uniform quantizer built as thresholds takes {even.quantizer.lut:,.0f} LUT and "
         f"{even.quantizer.dsp:.0f} DSP: the same unit with other constants.",
         f"Multiply-shift takes {shift.quantizer.lut:,.0f} LUT and {shift.quantizer.dsp:.0f} DSP in "
-        "its place, so thresholds trade "
-        f"{_trade(own.quantizer.lut - shift.quantizer.lut, shift.quantizer.dsp)}; without DSPs it "
-        f"takes {fabric.quantizer.lut:,.0f} LUT.",
+        f"its place: thresholds save {shift.quantizer.dsp:.0f} DSP "
+        f"{_against(own.quantizer.lut - shift.quantizer.lut)}. Without DSPs multiply-shift takes "
+        f"{fabric.quantizer.lut:,.0f} LUT.",
     ]
     if c.low_bit_macs:
         result += _levels(c)
@@ -34,17 +34,15 @@ def findings(c: Comparison) -> tuple[str, ...]:
     if bent:
         count = sum(len(layer.counts.quantizers) for layer in c.layers)
         result.append(
-            f"{bent} of {count} tables go up and down, because a PReLU with a slope below zero "
-            "was folded in; they need up to twice the comparisons of a monotone table. That is the "
+            f"{bent} of {count} tables go up and down, as a PReLU with a slope below zero makes "
+            "them; they need up to twice the comparisons of a monotone table. That is the "
             "price of the PReLU, not of uneven thresholds."
         )
     return tuple(result)
 
 
-def _trade(lut: float, dsp: float) -> str:
-    if lut >= 0:
-        return f"{dsp:.0f} DSP for {lut:,.0f} LUT"
-    return f"nothing: they save {-lut:,.0f} LUT and {dsp:.0f} DSP"
+def _against(lut: float) -> str:
+    return f"for {lut:,.0f} LUT more" if lut >= 0 else f"and {-lut:,.0f} LUT"
 
 
 def _levels(c: Comparison) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -42,10 +43,11 @@ def _svg(name: str, title: str, height: float, draw: Callable[[Figure], None]) -
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context():
+    with matplotlib.rc_context(), warnings.catch_warnings():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update({
             "svg.hashsalt": name, "svg.fonttype": "none", "font.size": 9.0,
+            "text.parse_math": False,  # names of nodes may hold dollar signs
             "font.family": "sans-serif", "text.color": INK, "axes.labelcolor": INK,
             "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.titlesize": 9.5,
             "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
@@ -58,6 +60,8 @@ def _svg(name: str, title: str, height: float, draw: Callable[[Figure], None]) -
         for axes in figure.axes:
             axes.patch.set_alpha(0)
         buffer = io.StringIO()
+        # A name in a script that matplotlib's own font lacks is drawn by the browser's.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         none: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(buffer, format="svg", metadata=none)
     return _embeddable(buffer.getvalue(), name, title)

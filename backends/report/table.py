@@ -114,7 +114,7 @@ def _memory(model: ModelReport) -> Table:
 def _layers(model: ModelReport) -> Table:
     table = _table(
         "Layers: matrix (outputs x inputs), activation x weight bits, accumulator bits, compares a "
-        "value,\nLUT (+n D: DSP) of the quantizers as thresholds or multiply-shift, LUT of the MACs as "
+        "value;\nLUT (+n D: DSP) of the quantizers as thresholds or multiply-shift, of the MACs as "
         "N2UQ or codebook", "", "matrix", "PExSIMD", "cycles", "bits", "acc.", "comp.", "thr.",
         "m.-shift", "MAC", "codebook", "q. part", keep=False,
     )

@@ -1,0 +1,86 @@
+"""The terminal report shows every figure, says what it rests on, and loses nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from rich.console import Console
+
+from n2uqc.backends.cost import compare
+from n2uqc.backends.report import render_table, report, to_json
+
+from ...properties.programs import programs
+from ..cost.networks import residual
+
+
+def shown(comparisons: Any, width: int = 110) -> str:
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    for part in render_table(comparisons):
+        console.print(part)
+    return console.file.getvalue()
+
+
+def test_everything_is_shown() -> None:
+    c = compare(residual(), name="toy")
+    text = shown(c, 160)
+    assert "toy" in text
+    for a in c.alternatives:
+        assert a.short in text and a.title in text
+    for layer in c.layers:
+        assert layer.title in text
+    for total in c.totals.values():
+        assert f"{total.resources.lut:,.0f}" in text
+    for assumption in c.assumptions:
+        assert assumption.id in text and f" {assumption.kind} " in text
+    assert "yosys 0.70" in text and "Horowitz" in text
+
+
+def test_findings_state_the_limits() -> None:
+    lines = " ".join(report(compare(residual())).models[0].findings)
+    assert "the same unit with other constants" in lines
+    assert "only for arbitrary codebooks" in lines
+    assert "Structured levels are close to N2UQ" in lines
+    assert "of the LUTs" in lines and "modelled energy" in lines
+
+
+def test_models_side_by_side() -> None:
+    text = shown([compare(residual(b), name=f"toy{b}") for b in (2, 4)])
+    assert "Models side by side" in text and "toy2" in text and "toy4" in text
+
+
+def test_refuses_to_mix_families() -> None:
+    with pytest.raises(ValueError, match="one technology"):
+        report([compare(residual()), compare(residual(), technology="ecp5")])
+    with pytest.raises(ValueError):
+        report([])
+
+
+def numbers(value: Any) -> list[float]:
+    if isinstance(value, dict):
+        return [n for v in value.values() for n in numbers(v)]
+    if isinstance(value, list | tuple):
+        return [n for v in value for n in numbers(v)]
+    return [value] if isinstance(value, int | float) else []
+
+
+@settings(max_examples=15, deadline=None)
+@given(programs())
+def test_any_program_renders_and_serialises(case) -> None:
+    program, _ = case
+    c = compare(program)
+    assert shown(c, 40) and shown(c)
+    data = to_json(c)
+    text = json.dumps(data, allow_nan=False)
+    assert json.dumps(to_json(compare(program))) == text
+    assert all(math.isfinite(n) for n in numbers(data))
+    (model,) = data["models"]
+    for row in model["alternatives"]:
+        total = c.totals[row["id"]]
+        lut = sum(part["lut"] for part in row["cost"]["resources"].values())
+        assert lut == pytest.approx(total.resources.lut, abs=0.01)
+        assert sum(row["cost"]["energy"].values()) == pytest.approx(total.energy.total, abs=0.01)
