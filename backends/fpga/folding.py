@@ -160,8 +160,7 @@ def _choices(engine: Engine) -> list[_Choice]:
         for pe in engine.pe_options:
             fold = Fold(pe, simd)
             folded = engine.folded(fold)
-            several = simd > folded.in_lanes // (pe if engine.kind == "depthwise" else 1)
-            rank = simd if several else -simd
+            rank = simd if simd > engine.tap_lanes else -simd
             rows.append((folded.cycles, pe * simd, rank, folded.multipliers, fold))
     return sorted(rows, key=lambda row: (row[1], row[2], row[0]))
 

@@ -25,7 +25,7 @@ def host_target() -> Any:
     triple, cpu = str(ask("GetProcessTriple")), str(ask("GetHostCPUName"))
     if not codegen.llvm_is_valid_cpu(cpu, triple):
         cpu = "generic"
-    reported = ask("GetHostCPUFeatures").items()
+    reported = (ask("GetHostCPUFeatures") or {}).items()
     features = [f"{'+' if int(on) else '-'}{name}" for name, on in reported]
     return tvm.target.Target(
         {"kind": "llvm", "mtriple": triple, "mcpu": cpu, "mattr": sorted(features)}

@@ -121,10 +121,6 @@ def store(buffer: Buffer, index: Expr, value: int | Expr) -> None:
     builder.buffer_store(buffer, wide(value, dtype, lanes), [where])
 
 
-def select(condition: Expr, yes: Expr, no: Expr) -> Expr:
-    return tirx.Select(condition, yes, no)
-
-
 def blocks(count: Expr, lanes: int, body: Callable[[Expr, int], None]) -> None:
     """``body(start, lanes)`` over ``count`` elements: whole blocks, then one at a time."""
     if lanes > 1:

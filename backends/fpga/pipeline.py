@@ -142,7 +142,7 @@ class _Builder:
         index = next(self.taps[self.stream[tensor]])
         if lanes is None:
             return index
-        have, common = self.result.engines[index].out_lanes, 0
+        have = self.result.engines[index].out_lanes
         common = lcm(have, lanes)
         for taken, given in ((have, common), (common, lanes)):
             if taken != given:

@@ -164,6 +164,11 @@ class Engine:
         return (1,)
 
     @property
+    def tap_lanes(self) -> int:
+        """SIMD lanes beyond which several places of the line buffer are read at once."""
+        return 1
+
+    @property
     def multipliers(self) -> int:
         """Multiply-accumulate lanes."""
         return 0

@@ -52,12 +52,16 @@ class MatrixVector(Engine):
         return self.geometry.tap_options(self.depth)
 
     @property
+    def tap_lanes(self) -> int:
+        return self.depth
+
+    @property
     def multipliers(self) -> int:
         return self.fold.pe * self.fold.simd
 
     @property
     def in_lanes(self) -> int:
-        return min(self.fold.simd, self.depth)
+        return min(self.fold.simd, self.tap_lanes)
 
     @property
     def latency(self) -> int:

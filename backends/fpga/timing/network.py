@@ -180,13 +180,18 @@ class Run:
         self.offsets = np.cumsum(self.tokens) - self.tokens
         self.givers = np.array([network.machines[e.source][-1] for e in edges], np.int64)
         takers = np.array([network.machines[e.target][0] for e in edges], np.int64)
+        self._fire("int32", takers)
+        # Stamps may be too short for the times, which the state holds in full.
+        if int((self.state[:, State.TIME] + rules[:, Rule.LATENCY]).max()) >= 2**31:
+            self._fire("int64", takers)
+
+    def _fire(self, stamp: str, takers: Longs) -> None:
+        network, images, rules = self.network, self.images, self.rules
+        self.stamp = stamp
         self.state = np.zeros((len(rules), len(State)), np.int64)
         self.state[:, State.TIME] = -1
-        self.given, self.taken = (np.zeros(len(edges), np.int64) for _ in range(2))
+        self.given, self.taken = (np.zeros(len(self.tokens), np.int64) for _ in range(2))
         self.stats = np.zeros((len(rules), images, len(Stat)), np.int64)
-        # no run takes longer than one that does everything one after the other
-        worst = sum(e.cycles + e.latency + 2 for e in pipeline.engines) + pace
-        self.stamp = "int32" if 4 * worst * images < 2**31 else "int64"
         total = int(self.tokens.sum())
         self.give_stamp, self.take_stamp, written, released = (
             np.zeros(max(1, n), self.stamp)
@@ -194,7 +199,7 @@ class Run:
         )
         queue = np.zeros((2, len(rules)), np.int64)
         tables = {
-            "rules": rules, "wiring": np.array(network.wiring, np.int64), "depth": depths,
+            "rules": rules, "wiring": np.array(network.wiring, np.int64), "depth": self.depths,
             "offset": self.offsets, "source": self.givers, "target": takers, "state": self.state,
             "given": self.given, "taken": self.taken, "give_stamp": self.give_stamp,
             "take_stamp": self.take_stamp, "written": written, "released": released,

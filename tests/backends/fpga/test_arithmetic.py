@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def check(program: Program, x: np.ndarray[Any, Any], folding: Folding) -> None:
     assert np.array_equal(simulation.output, expected[program.output])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(folded_programs())
 def test_equals_the_interpreter(case: Any) -> None:
     check(*case)
@@ -66,12 +67,12 @@ def test_equals_the_interpreter_at_length(case: Any) -> None:
 @given(programs())
 def test_equals_at_the_default_folding_in_pieces(case: Any) -> None:
     program, x = case
-    simulator = Simulator(program)
-    simulator.__class__ = type("Pieces", (Simulator,), {"chunk": 2})
     done: list[int] = []
-    assert np.array_equal(simulator.run(x, progress=done.append).output, run(program, x))
-    assert sum(done) == len(x)
-    assert all(n <= 2 for n in done)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(import_module("n2uqc.backends.fpga.simulate"), "CHUNK_BYTES", 1)
+        simulation = Simulator(program).run(x, progress=done.append)
+    assert np.array_equal(simulation.output, run(program, x))
+    assert done == [1] * len(x)
 
 
 def wrapped(value: np.ndarray[Any, Any], kind: IntType) -> np.ndarray[Any, Any]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -128,10 +131,13 @@ def test_a_folding_of_another_program_is_refused() -> None:
         build_pipeline(example(), Folding({}))
 
 
+def test_tvm_is_imported_only_to_compile() -> None:
+    code = "import sys, n2uqc.backends.fpga; sys.exit('tvm' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
 def test_origins_are_named() -> None:
     program = example()
-    from dataclasses import replace
-
     ops = tuple(replace(op, origin=(f"/layer/{op.output}",)) for op in program.ops)
     named = replace(program, ops=ops)
     folding = Folding({**default_folding(named).engines, "t0": Fold(4, 1)})
