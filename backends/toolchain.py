@@ -28,6 +28,11 @@ from n2uqc.frontend.diagnostics import CompileError, Problem
 
 Command = tuple[str, ...]
 
+
+class ToolchainError(CompileError):
+    """An outer tool is missing or failed."""
+
+
 UNICORN: Command = ("unicorn",)
 """Stands for the emulation inside this process (see ``arm.unicorn_linux``)."""
 
@@ -63,8 +68,13 @@ class Toolchain:
 
     def executable(self, sources: Sequence[Path], path: Path, flags: Sequence[str] = ()) -> None:
         """Compile C files and link objects and archives to a static Linux program."""
-        options = ("-std=c99", "-O2", "-Wall", "-Wextra", "-static", *flags)
+        options = ("-std=c11", "-O2", "-Wall", "-Wextra", "-static", *flags)
         _run((*self.compiler, *options, *map(str, sources), "-o", str(path)))
+
+    def version(self) -> str:
+        """The compiler's own first line about itself."""
+        done = subprocess.run([*self.compiler, "--version"], capture_output=True, text=True)
+        return (done.stdout.splitlines() or [self.name])[0].strip()
 
     def shared_library(self, objects: Sequence[Path], path: Path) -> None:
         """Link objects that need no library to one that ``ctypes`` can load."""
@@ -87,7 +97,7 @@ def host() -> Toolchain:
     """The toolchain of this machine.
 
     Raises:
-        CompileError: no C compiler is found.
+        ToolchainError: no C compiler is found.
     """
     return find(machine(), "host")
 
@@ -101,18 +111,16 @@ def find(architecture: str, target: str) -> Toolchain:
         target: the name of the n2uqc target, for messages and variables.
 
     Raises:
-        CompileError: no C compiler is found; it says which package brings one.
+        ToolchainError: no C compiler is found; it says which package brings one.
     """
     tried = []
     for compiler in _compilers(architecture, target):
         reason = _fault(compiler)
         if not reason:
-            return Toolchain(
-                architecture, compiler, _archiver(compiler, target), Path(compiler[0]).name
-                if "ziglang" not in compiler else "zig",
-            )
+            name = "zig" if "ziglang" in compiler else Path(compiler[0]).name
+            return Toolchain(architecture, compiler, _archiver(compiler, target), name)
         tried.append(f"{shlex.join(compiler)}: {reason}")
-    raise CompileError(Problem(
+    raise ToolchainError(Problem(
         node="", op="", found=f"no C compiler that makes static {architecture} Linux programs"
         + "".join(f"\n      tried {line}" for line in tried),
         supported="gcc, clang, or zig's compiler from pip",
@@ -152,7 +160,7 @@ def _archiver(compiler: Command, target: str) -> Command:
             return (name,)
     if importlib.util.find_spec("ziglang"):
         return (sys.executable, "-m", "ziglang", "ar")
-    raise CompileError(Problem(
+    raise ToolchainError(Problem(
         node="", op="", found="no archiver (ar)", mend="apt install binutils, or pip install "
         f"'n2uqc[toolchain]' (ziglang), or name one in ${_variable(target, 'AR')}",
     ))
@@ -176,7 +184,7 @@ def _fault(compiler: Command) -> str:
 def _run(command: Command) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode or "warning:" in done.stderr:
-        raise CompileError(Problem(
+        raise ToolchainError(Problem(
             node="", op="", found=f"{shlex.join(command)} failed:\n{done.stderr.strip()[-2000:]}",
         ))
 
@@ -185,7 +193,7 @@ def emulator(architecture: str, target: str) -> Command:
     """What runs programs of an architecture here: a command prefix, () if none is needed.
 
     Raises:
-        CompileError: nothing is found; it says which package brings an emulator.
+        ToolchainError: nothing is found; it says which package brings an emulator.
     """
     chosen = os.environ.get(_variable(target, "EMULATOR")) if target != "host" else None
     if chosen:
@@ -197,7 +205,7 @@ def emulator(architecture: str, target: str) -> Command:
             return (name,)
     if architecture == "aarch64" and importlib.util.find_spec("unicorn"):
         return UNICORN
-    raise CompileError(Problem(
+    raise ToolchainError(Problem(
         node="", op="", found=f"this machine is {machine()}; no emulator for {architecture} found",
         mend="pip install 'n2uqc[toolchain]' (unicorn), or apt install qemu-user, or name one in "
         f"${_variable(target, 'EMULATOR')}",

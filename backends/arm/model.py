@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import tvm
 from numpy.typing import NDArray
-from tvm import ir, s_tir, te, tirx
-from tvm.ir import PointerType, PrimType
+from tvm import s_tir, te, tirx
 from tvm.target import codegen
 
 from n2uqc.passes.program import IntType, Program
@@ -19,8 +18,8 @@ from n2uqc.passes.program.ranges import channel_ranges
 from ..tir import Constants, lower, moved_to_workspace
 from ..tir.lower import workspace_bytes
 from .choose import Choice, choose
-from .grouping import Schedule, int_type, schedule
-from .guard import guard
+from .entry import entry, workspace
+from .grouping import int_type, schedule
 from .kernels.base import Body, Expr, Vectors
 
 ALIGNMENT = 64  # bytes, of the workspace: the arena's own
@@ -30,31 +29,22 @@ class Model:
     """A program ready for code generation.
 
     Attributes:
-        module: lowered functions.
-        constants: their arrays.
-        private: symbols of its functions, none of which is exported.
-        guard: the exported function, as textual IR.
+        module: the kernels, lowered.
+        symbols: of the kernels.
+        constants: arrays that the entry passes to them.
+        entry: the exported function, as textual IR.
         choices: kernel and reason for each group, in order.
         arena_bytes: intermediate tensors; the kernels' scratch memory follows them.
         workspace_bytes: of both, what the caller provides.
     """
 
     module: tvm.IRModule
+    symbols: tuple[str, ...]
     constants: Constants
-    private: tuple[str, ...]
-    guard: str
+    entry: str
     choices: tuple[Choice, ...]
     arena_bytes: int
     workspace_bytes: int
-
-
-@dataclass(frozen=True)
-class _Call:
-    """A lowered kernel and what it is called with: tensors by name, constants by array."""
-
-    name: ir.GlobalVar
-    function: tirx.PrimFunc
-    operands: tuple[str | NDArray[np.integer], ...]
 
 
 def vectors_of(target: tvm.target.Target) -> Vectors:
@@ -83,28 +73,35 @@ def build_model(
     choices = tuple(choose(group, program) for group in plan.groups)
     ranges, vectors = channel_ranges(program), vectors_of(target)
     kinds = [int_type(program, name) for name in (program.input, program.output)]
-    calls = []
+    functions, calls, constants = {}, [], Constants()
+    places = {program.input: "%input", plan.storage[program.output]: "%output"}
+
+    def operand(what: str | NDArray[np.integer]) -> str:
+        if not isinstance(what, str):
+            return f"@{constants.add('table', what)}"
+        stored = plan.storage[what]
+        return places.get(stored) or workspace(plan.plan.offsets[stored])
+
+    scratch = 0
     for k, choice in enumerate(choices):
         progress(f"kernel {k + 1} of {len(choices)}: {choice.group.mnemonics}")
         name = f"{symbol}_k{k:02d}_{choice.group.mnemonics}"
         body = Body(program, choice.group, plan.storage, ranges, vectors)
-        function = _lowered(choice.kernel.build(body), name, target)
-        operands = (*(what for _, what in body.operands), choice.group.output)
-        calls.append(_Call(ir.GlobalVar(name), function, operands))
-    functions = {call.name: call.function for call in calls}
+        functions[name] = _lowered(choice.kernel.build(body), name, target)
+        operands = [*(operand(what) for _, what in body.operands), operand(choice.group.output)]
+        if needed := workspace_bytes(functions[name]):
+            operands.append(workspace(plan.plan.size))
+            scratch = max(scratch, needed)
+        calls.append((name, operands))
     check = _range_check(kinds[0])
+    name = f"{symbol}_check" if check is not None else ""
     if check is not None:
-        name = f"{symbol}_check"
-        functions[ir.GlobalVar(name)] = _lowered(check, name, target)
-    constants, inner = Constants(), f"{symbol}_body"
-    sizes = (kinds[0].container.itemsize, kinds[1].container.itemsize, ALIGNMENT)
-    outer = guard(symbol, sizes, f"{symbol}_check" if check is not None else "", inner)
-    run = _entry(program, plan, inner, calls, constants)
-    (functions[ir.GlobalVar(inner)],) = lower(run, target).functions.values()
-    scratch = max(workspace_bytes(call.function) for call in calls)
+        functions[name] = _lowered(check, name, target)
+    alignments = (kinds[0].container.itemsize, kinds[1].container.itemsize, ALIGNMENT)
     return Model(
-        tvm.IRModule(functions), constants, tuple(v.name_hint for v in functions), outer,
-        choices, plan.plan.size, max(plan.plan.size + scratch, ALIGNMENT),
+        tvm.IRModule(functions), tuple(functions), constants,
+        entry(symbol, alignments, name, calls), choices, plan.plan.size,
+        max(plan.plan.size + scratch, ALIGNMENT),
     )
 
 
@@ -139,35 +136,3 @@ def _range_check(kind: IntType) -> tirx.PrimFunc | None:
     plan.vectorize(column)
     plan.decompose_reduction(block, line)
     return plan.mod["main"]
-
-
-def _entry(
-    program: Program, plan: Schedule, symbol: str, calls: list[_Call], constants: Constants,
-) -> tirx.PrimFunc:
-    """The function that calls the kernels in order."""
-    input_, output = (
-        tirx.Var(role, PointerType(PrimType(int_type(program, name).container.name)))
-        for role, name in (("input", program.input), ("output", program.output))
-    )
-    workspace = tirx.Var("workspace", PointerType(PrimType("uint8")))
-    places = {program.input: input_, plan.storage[program.output]: output}
-
-    def at(offset: int) -> Expr:
-        return tirx.handle_add_byte_offset(workspace, tirx.const(offset, "int32"))
-
-    def argument(what: str | NDArray[np.integer]) -> Expr:
-        if not isinstance(what, str):
-            return constants.pointer(constants.add("table", what))
-        stored = plan.storage[what]
-        return places[stored] if stored in places else at(plan.plan.offsets[stored])
-
-    body: list[tirx.Stmt] = []
-    for call in calls:
-        arguments = [argument(what) for what in call.operands]
-        if workspace_bytes(call.function):
-            arguments.append(at(plan.plan.size))
-        body.append(tirx.Evaluate(ir.Call(call.name, arguments, ret_ty=PrimType("void"))))
-    body.append(tirx.Return(tirx.const(0, "int32")))
-    whole = constants.declared(tirx.SeqStmt(body))
-    function = tirx.PrimFunc([input_, output, workspace], whole, PrimType("int32"))
-    return function.with_attrs({"global_symbol": symbol, "tirx.noalias": True})

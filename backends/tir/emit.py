@@ -30,47 +30,40 @@ def compile_llvm(lowered: tvm.IRModule, target: tvm.target.Target) -> tvm.runtim
     return tvm.get_global_func("target.build.llvm")(lowered, target)
 
 
-def clean_text(
-    text: str, constants: Constants, private: Collection[str], more: str = ""
-) -> str:
-    """Textual IR with only what belongs to the functions, and the constants' values put in."""
+def clean_text(text: str, private: Collection[str] = ()) -> str:
+    """Textual IR with only what belongs to the functions; those named become local."""
     for pattern, flags, new in _UNWANTED:
         text = re.sub(pattern, new, text, flags=flags)
-    text += f"\n{more}\n{memory_functions(text)}"
-
     for name in private:
-        function = re.compile(rf"^define ([^\n]*@{re.escape(name)}\(.*?^}}\n)", re.S | re.M)
-        used = len(re.findall(rf"@{re.escape(name)}\b", text)) > 1
-        text = function.sub(r"define internal \1" if used else "", text)
-
-    def define(match: re.Match[str]) -> str:
-        name = match[1]
-        return constants.definition(name) if name in constants.arrays else match[0]
-
-    return re.sub(r"^@([\w.]+) = external [^\n]*$", define, text, flags=re.M)
+        text = re.sub(
+            rf"^define ([^\n]*@{re.escape(name)}\()", r"define internal \1", text, flags=re.M
+        )
+    return text
 
 
 def emit_object(
-    mod: tvm.IRModule, target: tvm.target.Target, path: Path | str, *,
-    constants: Constants | None = None, private: Collection[str] = (), lowered: bool = False,
-    more: str = "",
+    mod: tvm.IRModule, target: tvm.target.Target, path: Path | str, *, lowered: bool = False,
+    private: Collection[str] = (), constants: Constants | None = None, more: str = "",
 ) -> None:
     """Write a module as an object file; equal modules give equal bytes.
+
+    Functions meet memory of their own only: TVM tells LLVM that different buffers never overlap,
+    so one function must not see the same bytes through two buffers.  Calls between functions of
+    the module may be inlined; calls from ``more`` are not.
 
     Args:
         mod: scheduled functions; those with a ``global_symbol`` are exported.
         target: from ``llvm_target``.
         path: the object to write.
-        constants: arrays that the functions refer to.
-        private: exported functions to turn local after optimisation, and to drop where all calls
-            were inlined: they keep a symbol for profiles, unlike one without ``global_symbol``.
         lowered: the module has been through ``lower`` already.
-        more: further functions as textual IR; they may call exported functions undeclared.
+        private: functions of ``mod`` to turn local, called from ``more``.
+        constants: arrays, for ``more`` to refer to.
+        more: functions as textual IR, which join the module after optimisation; they may call all
+            functions of ``mod`` without declaring them.
     """
-    if not lowered:
-        mod = lower(mod, target)
-    library = compile_llvm(mod, target)
-    text = clean_text(library.inspect_source("ll"), constants or Constants(), private, more)
+    library = compile_llvm(mod if lowered else lower(mod, target), target)
+    text = clean_text(library.inspect_source("ll"), private)
+    text += memory_functions(text) + (constants.text() if constants else "") + more + "\n"
     # The file's name gets into the module, hence a fixed one.
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
         source = Path(folder, "module.ll")

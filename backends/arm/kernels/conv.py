@@ -86,6 +86,8 @@ def build(body: Body, depthwise: bool) -> tirx.PrimFunc:
                      z * op.stride[1] + s * op.dilation[1], channel]
         factor = w[g, o // lanes, r, s, 0 if depthwise else k, o % lanes]
         axes = [r, s] if depthwise else [r, s, k]
+        if source.dtype == "uint8" and high < 128:
+            tap = tap.astype("int8")  # both factors signed: ARM multiplies and widens in one step
         return te.sum(tap.astype(dtype) * factor.astype(dtype), axis=axes)
 
     # Depthwise reads as many channels as it writes: it cannot compute surplus ones.

@@ -22,7 +22,7 @@ def choose_tile(width: int, channels: int, bytes_each: int, vectors: Vectors) ->
 
     One step over the reduction loads a row of weights and broadcasts one activation for each
     pixel, then multiplies all pairs; so a tile as square as the registers allow wins, as long as it
-    divides the map.  Three quarters of the registers may hold accumulators.
+    divides the map.  Besides the accumulators the registers hold the weights and two pixels.
 
     Args:
         width: pixels of an output row.
@@ -36,7 +36,7 @@ def choose_tile(width: int, channels: int, bytes_each: int, vectors: Vectors) ->
             continue
         registers = -(-lanes * bytes_each // vectors.size)
         for pixels in range(1, min(width, 16) + 1):
-            if registers * pixels > vectors.count * 3 // 4 and (pixels, lanes) != (1, 1):
+            if registers * (pixels + 1) + 4 > vectors.count and (pixels, lanes) != (1, 1):
                 break
             steps = -(-width // pixels) * -(-channels // lanes)
             waste = _TAIL if width % pixels or channels % lanes else 1.0

@@ -1,0 +1,71 @@
+"""The exported function of a model: checks what the caller gave, then calls the kernels.
+
+It is textual IR that joins the module after optimisation, for two reasons.  TIR functions can
+return nothing but 0.  And TVM marks accesses through different buffers as never aliasing, which is
+true within a kernel and false between two that meet in the arena: inlined into one function, the
+second could read before the first has written.  So kernels stay functions of their own; profiles
+see them by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+NULL_POINTER, MISALIGNED, OUT_OF_RANGE = 1, 2, 3
+"""What the exported function returns, besides 0."""
+
+_ROLES = ("input", "output", "workspace")
+
+
+def workspace(offset: int) -> str:
+    """An operand: this many bytes into the caller's workspace."""
+    return f"getelementptr i8, ptr %workspace, i64 {offset}"
+
+
+def entry(
+    symbol: str, alignments: tuple[int, int, int], check: str,
+    calls: Iterable[tuple[str, Sequence[str]]],
+) -> str:
+    """``int32_t symbol(const T_in *input, T_out *output, void *workspace)`` as textual IR.
+
+    Args:
+        symbol: the exported name.
+        alignments: of input, output and workspace, in bytes, powers of two.
+        check: function (input, int32_t *flag) that sets the flag if an input value leaves its
+            range; "" if none can.
+        calls: kernels in order, with operands: ``%input``, ``%output``, ``@constant``, or what
+            ``workspace`` gives.
+    """
+    lines = [f"define i32 @{symbol}(ptr %input, ptr %output, ptr %workspace) {{"]
+    for role, alignment in zip(_ROLES, alignments, strict=True):
+        lines += [
+            f"  %{role}.null = icmp eq ptr %{role}, null",
+            f"  %{role}.address = ptrtoint ptr %{role} to i64",
+            f"  %{role}.low = and i64 %{role}.address, {alignment - 1}",
+            f"  %{role}.off = icmp ne i64 %{role}.low, 0",
+        ]
+    for fault in ("null", "off"):
+        lines += [
+            f"  %two.{fault} = or i1 %input.{fault}, %output.{fault}",
+            f"  %any.{fault} = or i1 %two.{fault}, %workspace.{fault}",
+        ]
+    lines += [
+        "  br i1 %any.null, label %null, label %given",
+        "given:", "  br i1 %any.off, label %misaligned, label %aligned",
+        "null:", f"  ret i32 {NULL_POINTER}", "misaligned:", f"  ret i32 {MISALIGNED}", "aligned:",
+    ]
+    if check:
+        lines += [
+            f"  call void @{check}(ptr %input, ptr %workspace)",
+            "  %flag = load i32, ptr %workspace", "  %outside = icmp ne i32 %flag, 0",
+            "  br i1 %outside, label %range, label %legal",
+            "range:", f"  ret i32 {OUT_OF_RANGE}", "legal:",
+        ]
+    for k, (kernel, operands) in enumerate(calls):
+        names = []
+        for n, operand in enumerate(operands):
+            names.append(operand if operand[0] in "%@" else f"%p{k}.{n}")
+            if names[-1] != operand:
+                lines.append(f"  {names[-1]} = {operand}")
+        lines.append(f"  call void @{kernel}({', '.join(f'ptr {name}' for name in names)})")
+    return "\n".join([*lines, "  ret i32 0", "}"])

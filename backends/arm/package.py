@@ -1,0 +1,133 @@
+"""From a program to the files of an artifact: object, library, header, driver, manifest facts."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from n2uqc import __version__
+from n2uqc.frontend.diagnostics import CompileError
+from n2uqc.passes.program import IntType, Program
+from n2uqc.passes.program.store import to_bytes
+
+from .. import toolchain
+from ..artifact import PROGRAM, Artifact
+from ..base import Progress, Target
+from .grouping import int_type
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def identifier(name: str) -> str:
+    """A program's name as part of C symbols and file names: letters, digits, underscores."""
+    return re.sub(r"[^0-9A-Za-z]+", "_", name).strip("_").lower()[:60] or "network"
+
+
+def build(program: Program, target: Target, progress: Progress) -> Artifact:
+    """Compile and link a program for a processor.
+
+    Raises:
+        CompileError: LLVM does not know the processor, or a tool is missing.
+    """
+    processor = target.processor
+    assert processor is not None
+    tools = toolchain.find(processor.architecture, target.name)
+    # Imported late: TVM takes seconds, a missing tool should be told at once.
+    progress("loading TVM")
+    from ..tir import emit_object, llvm_target
+    from . import model as models
+    from .entry import MISALIGNED, NULL_POINTER, OUT_OF_RANGE
+
+    try:
+        llvm = llvm_target(processor.triple, processor.cpu, processor.features)
+    except ValueError as error:
+        raise CompileError(str(error)) from None
+    symbol = f"n2uqc_{identifier(program.name)}"
+    model = models.build_model(program, f"{symbol}_run", llvm, progress)
+    stored = to_bytes(program)
+    input_, output = (
+        _tensor(int_type(program, name), face) for name, face in (
+            (program.input, program.interface.input), (program.output, program.interface.output),
+        )
+    )
+    context = {
+        "name": program.name, "symbol": symbol, "macro": symbol.upper(), "version": __version__,
+        "target": target.name, "cpu": processor.cpu, "input": input_, "output": output,
+        "program_sha256": hashlib.sha256(stored).hexdigest(), "alignment": models.ALIGNMENT,
+        "workspace_bytes": model.workspace_bytes,
+        "codes": (NULL_POINTER, MISALIGNED, OUT_OF_RANGE),
+    }
+    library, header = f"lib{symbol}.a", f"{symbol}.h"
+    source, driver = f"{symbol}_main.c", symbol
+    with tempfile.TemporaryDirectory(prefix="n2uqc-") as place:
+        folder = Path(place)
+        progress("generating code")
+        emit_object(
+            model.module, llvm, folder / f"{symbol}.o", lowered=True, private=model.symbols,
+            constants=model.constants, more=model.entry,
+        )
+        (folder / header).write_text(render("header.h.j2", context), encoding="utf-8")
+        (folder / source).write_text(render("driver.c.j2", context), encoding="utf-8")
+        progress("linking")
+        tools.archive([folder / f"{symbol}.o"], folder / library)
+        tools.executable([folder / source, folder / library], folder / driver)
+        files = {n: (folder / n).read_bytes() for n in (library, header, source, driver)}
+    files[PROGRAM] = stored
+    facts = {
+        "name": program.name,
+        "target": target.name, "architecture": processor.architecture, "triple": processor.triple,
+        "cpu": processor.cpu, "features": list(processor.features),
+        "input": _facts(input_), "output": _facts(output),
+        "function": f"{symbol}_run", "library": library, "header": header, "driver": driver,
+        "arena_bytes": model.arena_bytes, "workspace_bytes": model.workspace_bytes,
+        "workspace_alignment": models.ALIGNMENT,
+        "program_sha256": context["program_sha256"], "options": dict(program.metadata),
+        "kernels": [
+            {
+                "operations": [op.output for op in choice.group.ops],
+                "computes": choice.group.mnemonics, "kernel": choice.kernel.name,
+                "reason": choice.reason,
+            } for choice in model.choices
+        ],
+        "versions": {
+            "n2uqc": __version__, "tvm": metadata.version("apache-tvm"),
+            "compiler": tools.version(),
+        },
+    }
+    return Artifact(files, frozenset({driver}), facts)
+
+
+def render(template: str, context: dict[str, Any]) -> str:
+    """A text from a template of this package."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined,
+        trim_blocks=True, keep_trailing_newline=True, autoescape=False,
+    )
+    return environment.get_template(template).render(context)
+
+
+def _tensor(kind: IntType, face: str) -> dict[str, Any]:
+    """How a tensor looks to users of the library."""
+    assert kind.scale is not None
+    dtype = kind.container
+    low, high = (f"{float(v * kind.scale):g}" for v in (kind.lo, kind.hi))
+    face = re.sub(r"[^\x20-\x7e]|\*/", "?", face)  # it goes into a C comment
+    return {
+        "real": f"{face}: real value = integer * {kind.scale}, {low} to {high}",
+        "dtype": dtype.name, "ctype": f"{dtype.name}_t", "descr": dtype.str, "shape": kind.shape,
+        "count": kind.size, "bytes": kind.size * dtype.itemsize, "min": kind.lo, "max": kind.hi,
+        "min_text": str(kind.lo), "max_text": str(kind.hi), "scale": str(kind.scale), "face": face,
+    }
+
+
+def _facts(tensor: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": tensor["face"], "dtype": tensor["dtype"], "shape": list(tensor["shape"]),
+        "min": tensor["min"], "max": tensor["max"], "scale": tensor["scale"],
+    }

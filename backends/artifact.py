@@ -1,0 +1,158 @@
+"""What a backend makes: a folder of files with a manifest, written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from n2uqc.frontend.diagnostics import CompileError, Problem
+
+FORMAT = "n2uqc artifact 1"
+MANIFEST = "manifest.json"
+PROGRAM = "program.n2uq"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A compiled program.
+
+    Attributes:
+        files: content by name, without the manifest.
+        executables: the files that can be run.
+        facts: what the manifest says besides the files: target, types, scales, memory, versions,
+            kernels.
+    """
+
+    files: Mapping[str, bytes]
+    executables: frozenset[str]
+    facts: Mapping[str, Any]
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Everything about the artifact, as JSON values."""
+        files = {
+            name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            for name, data in sorted(self.files.items())
+        }
+        return {"format": FORMAT, **self.facts, "files": files}
+
+    def save(self, folder: Path | str) -> Path:
+        """Write the artifact as a folder, its parents made, in the place of an older one.
+
+        All files are written beside it first and moved by renaming, so a failure leaves what was
+        there before.
+
+        Raises:
+            CompileError: something else than an artifact is there.
+            OSError: the place cannot be written.
+        """
+        folder = Path(folder)
+        _require_replaceable(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        try:
+            umask = os.umask(0)
+            os.umask(umask)
+            made.chmod(0o777 & ~umask)
+            text = json.dumps(self.manifest, indent=2, ensure_ascii=False) + "\n"
+            for name, data in {**self.files, MANIFEST: text.encode()}.items():
+                (made / name).write_bytes(data)
+                if name in self.executables:
+                    (made / name).chmod(0o777 & ~umask)
+            _replace(folder, made)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+        return folder
+
+
+def _replace(folder: Path, made: Path) -> None:
+    """Put one folder in the place of another, which is put back if that fails."""
+    if not folder.exists():
+        made.rename(folder)
+        return
+    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        folder.rename(aside / "old")
+        try:
+            made.rename(folder)
+        except OSError:
+            (aside / "old").rename(folder)
+            raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _require_replaceable(folder: Path) -> None:
+    """Refuse to destroy what no compiler wrote."""
+    if not folder.exists() and not folder.is_symlink():
+        return
+    mend = "choose another folder, or remove this one yourself"
+    if folder.is_symlink() or not folder.is_dir():
+        raise CompileError(Problem(
+            node="", op="", found=f"{folder} is there and is no folder", mend=mend
+        ))
+    there = {path.name for path in folder.iterdir()}
+    if not there:
+        return
+    try:
+        known = {MANIFEST, *read_manifest(folder)["files"]}
+    except CompileError:
+        raise CompileError(Problem(
+            node="", op="", found=f"{folder} is not empty and holds no n2uqc artifact", mend=mend
+        )) from None
+    if strange := sorted(there - known):
+        raise CompileError(Problem(
+            node="", op="", found=f"{folder} holds files that n2uqc did not write: "
+            f"{', '.join(strange[:5])}{' …' if len(strange) > 5 else ''}", mend=mend,
+        ))
+
+
+def read_manifest(folder: Path | str) -> dict[str, Any]:
+    """The manifest of a saved artifact.
+
+    Raises:
+        CompileError: there is none, or it is damaged or of another version.
+    """
+    path = Path(folder, MANIFEST)
+    mend = "compile the network again with `n2uqc compile MODEL --target T -o DIR`"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        wrong = not isinstance(manifest["files"], dict) or manifest["format"] != FORMAT
+    except OSError as error:
+        raise CompileError(Problem(
+            node="", op="", found=f"{folder} holds no n2uqc artifact: {path.name}: "
+            f"{error.strerror}", mend=mend,
+        )) from None
+    except (ValueError, KeyError, TypeError):
+        wrong = True
+    if wrong:
+        raise CompileError(Problem(
+            node="", op="", found=f"{path} is damaged, or of another version of n2uqc", mend=mend
+        ))
+    return dict(manifest)
+
+
+def read_file(folder: Path | str, manifest: Mapping[str, Any], name: str) -> bytes:
+    """A file of a saved artifact, checked against its hash.
+
+    Raises:
+        CompileError: the file is missing or was changed.
+    """
+    path = Path(folder, name)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CompileError(f"{path}: {error.strerror}") from None
+    if hashlib.sha256(data).hexdigest() != manifest["files"].get(name, {}).get("sha256"):
+        raise CompileError(Problem(
+            node="", op="", found=f"{path} is not the file that the manifest names: its hash "
+            "differs", mend="compile the network again",
+        ))
+    return data
