@@ -1,0 +1,7 @@
+"""One thread for torch: small tensors gain nothing from more, and test machines are shared."""
+
+from __future__ import annotations
+
+import torch
+
+torch.set_num_threads(1)
