@@ -60,6 +60,11 @@ def _curve(technology: Technology, kind: str) -> str:
 def _synthesis(t: Technology) -> tuple[Assumption, ...]:
     shared = f"{OWN}, tool and options as under family"
     widths = ", ".join(f"{y:g} at W={x:g}" for x, y in t.comparator.points)
+    parallel_fit, binary_fit = {
+        "xc7": ("exact for W 12 to 24, within 10% at 8, 28, 32",
+                "within 2.5% of 12 synthesised units (W 12 to 24)"),
+        "ecp5": ("exact at W=16", "within 2% of 3 synthesised units (W=16)"),
+    }.get(t.id, ("", ""))
     return (
         Assumption(
             "family", "Resources are those of synthesis for one family; nothing is placed or "
@@ -70,15 +75,14 @@ def _synthesis(t: Technology) -> tuple[Assumption, ...]:
             "under 20% are ties.", "20%", f"{OWN}, yosys 0.23 against 0.70", "measured",
         ),
         Assumption(
-            "thresholds-parallel", "N comparators of W bits and a sum: N*c(W) + decode(N). The "
-            "fit equals the synthesised units for 2, 3, 4 bits; other numbers of steps are "
-            "interpolated. Bounds known to be constant would be smaller.", f"c = {widths}",
-            shared, "fit",
+            "thresholds-parallel", "N comparators of W bits and a sum: N*c(W) + decode(N), fitted "
+            "on units of 2, 3, 4 bits; other numbers of steps are interpolated. Bounds known to "
+            "be constant would be smaller.", f"c = {widths}; {parallel_fit}", shared, "fit",
         ),
         Assumption(
             "thresholds-binary", "log2(N+1) comparators, one memory a level of (channels a lane) "
             "* 2^level words, pipelined: one result a cycle, as the parallel unit. The cheaper "
-            "form is taken, memory included.", "within 2% of 12 synthesised units", shared, "fit",
+            "form is taken, memory included.", binary_fit, shared, "fit",
         ),
         Assumption(
             "requantizer", f"Multiply-shift with a {REQUANTIZER_BITS}-bit multiplier and one shift "
@@ -100,7 +104,8 @@ def _synthesis(t: Technology) -> tuple[Assumption, ...]:
         Assumption(
             "mac-codebook", f"Arbitrary {LEVEL_BITS}-bit levels for weights and activations. The "
             "figure changes with the levels: a network trained with a codebook should be measured "
-            "with its own.", f"{_curve(t, 'codebook')}; with DSP 1 DSP and 20 to 29 LUT", shared,
+            "with its own.", f"{_curve(t, 'codebook')}; with DSP 1 DSP and 20 to 29 LUT"
+            + (" (xc7)" if "codebook-dsp" in t.stand_ins else ""), shared,
             "measured",
         ),
         Assumption(
@@ -111,9 +116,9 @@ def _synthesis(t: Technology) -> tuple[Assumption, ...]:
             "mac-lqnets", f"Bit planes (3 bit interpolated), and b_a*b_w multiplications by "
             f"{COEFFICIENT_BITS}-bit coefficients an output, in DSPs shared over the output's "
             "cycles.", _curve(t, "lqnets"),
-            f"{OWN}, yosys 0.23" if t.id == "xc7"
+            f"{OWN}, yosys 0.23" if "lqnets" not in t.stand_ins
             else "bit planes of N2UQ stand in: not synthesised for this family",
-            "measured" if t.id == "xc7" else "model",
+            "model" if "lqnets" in t.stand_ins else "measured",
         ),
     )
 

@@ -85,6 +85,8 @@ class Technology:
         requantizer_no_dsp: the same with a 16-bit multiplier, fixed shift and no DSP.
         dsp_slice: bits a DSP multiplies of the wider and of the narrower operand (signed).
         rom_depth: entries of one bit that one LUT stores.
+        stand_ins: kinds of MAC whose figures were not synthesised for this family: another kind's
+            or family's stand in.
     """
 
     id: str
@@ -100,6 +102,7 @@ class Technology:
     requantizer_no_dsp: Curve
     dsp_slice: tuple[int, int]
     rom_depth: int
+    stand_ins: frozenset[str] = frozenset()
 
 
 XC7 = Technology(
@@ -145,6 +148,7 @@ ECP5 = Technology(
     requantizer_no_dsp=Curve(((16, 1540),)),
     dsp_slice=(17, 17),
     rom_depth=16,
+    stand_ins=frozenset({"lqnets", "codebook-dsp"}),
 )
 
 TECHNOLOGIES: Mapping[str, Technology] = {"xc7": XC7, "ecp5": ECP5}

@@ -69,6 +69,8 @@ def low_bit_array(kind: str, shape: MacShape, technology: Technology) -> Resourc
     basis = lane.basis
     if shape.simd != DOT_LANES or shape.activation_bits != shape.weight_bits:
         basis = max(basis, Basis.INTERPOLATED)
+    if kind in technology.stand_ins:
+        basis = max(basis, Basis.MODEL)
     tree = shape.simd * (lane.value - DOT_ACCUMULATOR / DOT_LANES)
     lut = shape.pe * (tree + shape.accumulator)
     return Resources(lut, registers(kind, shape), dsp, basis=basis)
