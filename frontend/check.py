@@ -20,17 +20,23 @@ _BROKEN = "the file is not a valid ONNX model"
 def to_graph(proto: onnx.ModelProto) -> ir.Model:
     """Validates a model and returns it as onnx_ir, sorted, functions inlined, dead nodes gone.
 
+    Args:
+        proto: is changed: "ai.onnx" becomes "".
+
     Raises:
         CompileError: an opset that is not supported, undefined or doubly defined values, a cycle,
             an operator used against its definition.
     """
+    for part in (*proto.opset_import, *proto.graph.node):
+        if part.domain == "ai.onnx":  # the long name of the standard domain
+            part.domain = ""
     _check_opset(proto)
     _check_values(proto.graph)
+    _check_nodes(proto)
     try:
         model = ir.from_proto(proto)
     except Exception as error:  # malformed protobufs make onnx_ir raise anything
         raise CompileError(Problem("", "", f"{_BROKEN}: {_first_line(error)}")) from error
-    _normalise_domain(model)
     for node in model.graph:
         if not node.name:
             node.name = str(node.outputs[0].name) if node.outputs else node.op_type
@@ -44,7 +50,6 @@ def to_graph(proto: onnx.ModelProto) -> ir.Model:
         RemoveUnusedNodesPass()(model)
     except Exception as error:  # as above, for functions
         raise CompileError(Problem("", "", f"{_BROKEN}: {_first_line(error)}")) from error
-    _check_nodes(model)
     return model
 
 
@@ -57,8 +62,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _check_opset(proto: onnx.ModelProto) -> None:
-    versions = {entry.domain or "ai.onnx": entry.version for entry in proto.opset_import}
-    version = versions.get("ai.onnx")
+    version = next((entry.version for entry in proto.opset_import if not entry.domain), None)
     supported = f"opset {OPSETS[0]} to {OPSETS[-1]}"
     if version is None:
         raise CompileError(Problem("", "", "the model names no ONNX opset", supported))
@@ -67,29 +71,20 @@ def _check_opset(proto: onnx.ModelProto) -> None:
         raise CompileError(Problem("", "", f"opset {version}", supported, mend))
 
 
-def _normalise_domain(model: ir.Model) -> None:
-    """ "ai.onnx" is the long name of the standard domain ""."""
-    if "ai.onnx" in model.graph.opset_imports:
-        model.graph.opset_imports[""] = model.graph.opset_imports.pop("ai.onnx")
-    for node in model.graph:
-        if node.domain == "ai.onnx":
-            node.domain = ""
-
-
 def _check_values(graph: onnx.GraphProto) -> None:
     """Every value is defined, once."""
+    inputs = {value.name for value in graph.input}
     given = [value.name for value in graph.input]
-    given += [value.name for value in graph.initializer if value.name not in set(given)]
+    given += [value.name for value in graph.initializer if value.name not in inputs]
     given += [value.values.name for value in graph.sparse_initializer]
     computed = [name for node in graph.node for name in node.output if name]
     known = {*given, *computed, ""}
     problems = [
-        Problem(node.name or "".join(node.output[:1]), node.op_type,
-                f"reads '{name}', which nothing computes")
+        Problem(_name(node), node.op_type, f"reads '{name}', which nothing computes")
         for node in graph.node
         for name in node.input
         if name not in known
-    ]  # fmt: skip
+    ]
     problems += [
         Problem("", "", f"the value '{name}' is defined {count} times")
         for name, count in Counter(given + computed).items()
@@ -130,22 +125,26 @@ def _cycle(graph: ir.Graph) -> Problem:
     )
 
 
-def _check_nodes(model: ir.Model) -> None:
+def _check_nodes(proto: onnx.ModelProto) -> None:
     """Every standard operator has the attributes and numbers of inputs its definition asks for."""
     context = onnx.checker.C.CheckerContext()
-    context.ir_version = model.ir_version
-    context.opset_imports = dict(model.graph.opset_imports)
+    context.ir_version = proto.ir_version
+    context.opset_imports = {entry.domain: entry.version for entry in proto.opset_import}
     problems = []
-    for node in model.graph:
-        if node.domain != "":
+    for node in proto.graph.node:
+        if node.domain:
             continue  # reported as unsupported later
         try:
-            onnx.checker.check_node(ir.to_proto(node), context)
-        except Exception as error:  # ValidationError, or what onnx_ir finds in a broken attribute
+            onnx.checker.check_node(node, context)
+        except Exception as error:  # ValidationError, or RuntimeError on broken attributes
             found = f"against its definition: {_first_line(error)}"
-            problems.append(Problem(str(node.name), node.op_type, found))
+            problems.append(Problem(_name(node), node.op_type, found))
     if problems:
         raise CompileError(problems)
+
+
+def _name(node: onnx.NodeProto) -> str:
+    return node.name or "".join(node.output[:1])
 
 
 def check_interface(model: ir.Model) -> None:

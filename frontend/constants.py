@@ -208,7 +208,7 @@ def _key(value: ir.Value) -> str:
 
 
 def _proto(node: ir.Node) -> onnx.NodeProto:
-    proto = ir.to_proto(node)
+    proto = ir.serde.serialize_node(node)
     del proto.input[:]
     proto.input.extend("" if x is None else _key(x) for x in node.inputs)
     del proto.output[:]
