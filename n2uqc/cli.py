@@ -32,13 +32,10 @@ A first walk, with the trained network that comes with the package:
 2 the input or the request is at fault (one message says what), 3 a fault of n2uqc itself.
 """
 
-# Where each expected error lives; imported only to name the error that happened.
-_EXPECTED = {
-    "n2uqc.frontend.diagnostics": ("CompileError",),
-    "n2uqc.commands.files": ("UserError",),
-    "n2uqc.passes.program": ("InputError", "StoreError", "IllegalOp", "TextError"),
-    "n2uqc.backends.toolchain": ("ToolchainError",),
-}
+# Errors of n2uqc that a user can mend, by name: their modules are heavy to import.
+_EXPECTED = frozenset(
+    {"CompileError", "UserError", "InputError", "StoreError", "IllegalOp", "TextError"}
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -53,8 +50,8 @@ def build_parser() -> argparse.ArgumentParser:
     for name in COMMANDS:
         module = import_module(f"n2uqc.commands.{name}")
         command = commands.add_parser(
-            name.replace("_", "-"), help=module.HELP, description=module.__doc__, epilog=module.EXAMPLES,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            name.replace("_", "-"), help=module.HELP, description=module.__doc__,
+            epilog=module.EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.configure(command)
         command.add_argument(
@@ -65,13 +62,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _is_expected(error: BaseException) -> bool:
-    if isinstance(error, OSError):
-        return True
-    home = type(error).__mro__
-    return any(
-        kind.__name__ in names and kind.__module__.startswith("n2uqc.")
-        for kind in home
-        for names in _EXPECTED.values()
+    return isinstance(error, OSError) or any(
+        kind.__name__ in _EXPECTED and kind.__module__.startswith("n2uqc.")
+        for kind in type(error).__mro__
     )
 
 

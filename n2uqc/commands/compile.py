@@ -78,9 +78,10 @@ def run(options: argparse.Namespace) -> int:
         save(program, options.output)
         print(f"wrote {options.output}")
     elif options.target == "fpga":
-        from .datapath_files import write_datapath
+        from .datapath_files import datapath_artifact
 
-        write_datapath(program, options.output)
+        datapath_artifact(program).save(options.output)
+        report_files(options.output)
     else:
         _emit(program, options)
     return 0
@@ -94,9 +95,13 @@ def _emit(program: Program, options: argparse.Namespace) -> None:
             program, target=options.target, mcpu=options.mcpu, mattr=options.mattr
         )
         artifact.save(options.output)
-    for path in sorted(options.output.rglob("*")):
-        if path.is_file():
-            print(f"wrote {path}")
+    report_files(options.output)
+
+
+def report_files(folder: Path) -> None:
+    """Name every file of an artifact."""
+    for path in sorted(folder.iterdir()):
+        print(f"wrote {path}")
 
 
 def _check_target(options: argparse.Namespace) -> None:

@@ -26,8 +26,8 @@ class Executor:
     Attributes:
         name: as the user reads and writes it.
         summary: what runs, for tables.
-        build: makes the runner for a program, writing what it needs into a folder; raises
-            CompileError where a tool is missing on this machine.
+        build: makes the runner for a program, writing what it needs into a folder; it or the
+            runner raises ToolchainError where a tool is missing on this machine.
     """
 
     name: str
@@ -61,7 +61,7 @@ def _interpreter(program: Program, folder: Path) -> Runner:
 def _binary(target: str) -> Callable[[Program, Path], Runner]:
     def build(program: Program, folder: Path) -> Runner:
         from n2uqc.backends import compile as compile_program
-        from n2uqc.backends.run import run_artifact
+        from n2uqc.backends import run_artifact
 
         place = folder / target
         compile_program(program, target=target).save(place)
@@ -104,13 +104,13 @@ def run_all(
 
 
 def _run(executor: Executor, program: Program, x: NDArray[Any], folder: Path) -> Outcome:
-    from n2uqc.frontend.diagnostics import CompileError
+    from n2uqc.backends import ToolchainError
 
     try:
         with working(f"building: {executor.summary}"):
             runner = executor.build(program, folder)
-    except CompileError as error:
+        start = time.perf_counter()
+        output = in_pieces(runner, x, executor.summary)
+    except ToolchainError as error:
         return Outcome(executor, None, missing=str(error))
-    start = time.perf_counter()
-    output = in_pieces(runner, x, executor.summary)
     return Outcome(executor, output, time.perf_counter() - start)

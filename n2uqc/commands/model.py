@@ -41,7 +41,9 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
         "--stem-bits", type=int, metavar="N",
         help="weights and inputs of convolutions that are not quantized, 8..26",
     )
-    group.add_argument("--head-bits", type=int, metavar="N", help="weights of the last layer, 8..26")
+    group.add_argument(
+        "--head-bits", type=int, metavar="N", help="weights of the last layer, 8..26"
+    )
     group.add_argument(
         "--calib", type=Path, metavar="X.npz",
         help="images (N,C,H,W), .npy or .npz; fixed-point formats are fitted to the values seen",
@@ -61,8 +63,11 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
         help="take raw uint8 images instead of preprocessed ones: value = (pixel * SCALE - mean) / "
         "std, e.g. --pixels 1/255",
     )
-    group.add_argument("--mean", type=_numbers, metavar="M,…", help="with --pixels: one, or a channel's")
-    group.add_argument("--std", type=_numbers, metavar="S,…", help="with --pixels: one, or a channel's")
+    for name in ("mean", "std"):
+        group.add_argument(
+            f"--{name}", type=_numbers, metavar="A,…",
+            help="with --pixels: one number, or one for each channel",
+        )
 
 
 def _number(text: str) -> float:
@@ -94,7 +99,8 @@ def precision(options: argparse.Namespace) -> Options:
         if options.pixels is not None or options.calib is not None:
             raise UserError("--input-range has no meaning beside --pixels or --calib")
         if len(options.input_range) != 2:
-            raise UserError(f"--input-range takes two numbers LO,HI, not {len(options.input_range)}")
+            count = len(options.input_range)
+            raise UserError(f"--input-range takes two numbers LO,HI, not {count}")
         chosen["input_range"] = options.input_range
     if options.pixels is not None:
         row = {name: v for name in ("mean", "std") if (v := getattr(options, name)) is not None}

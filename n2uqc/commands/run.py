@@ -31,13 +31,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
-    from n2uqc.backends.run import run_artifact
+    from n2uqc.backends import read_manifest, run_artifact
+    from n2uqc.backends.artifact import PROGRAM, read_file
     from n2uqc.passes.program import load, quantize_input
 
-    if not options.artifact.is_dir():
-        raise UserError(f"{options.artifact}: no such folder; `n2uqc compile … -o DIR` makes one")
+    manifest = read_manifest(options.artifact)
+    if "driver" not in manifest:
+        raise UserError(
+            f"{options.artifact} holds no program for a processor but the target "
+            f"{manifest.get('target')}; `n2uqc simulate --datapath` runs it"
+        )
     require_writable(options.output)
-    program = load(options.artifact / "program.n2uq")
+    read_file(options.artifact, manifest, PROGRAM)  # intact, before it is read
+    program = load(options.artifact / PROGRAM)
     x = quantize_input(program, read_array(options.input))
     y = in_pieces(lambda piece: run_artifact(options.artifact, piece), x, "artifact")
     finish(program, y, options)

@@ -14,7 +14,9 @@ from n2uqc.passes.program import quantize_input, trace
 from .conftest import Command
 
 
-def _datapath(command: Command, program_file: Path, samples: Path, *more: object) -> tuple[int, str]:
+def _datapath(
+    command: Command, program_file: Path, samples: Path, *more: object
+) -> tuple[int, str]:
     result = command("simulate", program_file, "--input", samples, "--datapath", *more)
     assert result.status == 0, result.err
     [latency, interval] = re.findall(r"latency ([\d,]+) cycles, initiation interval ([\d,]+)",
