@@ -5,8 +5,12 @@ torch is not installed:
 
 * `data`: the handwritten digits and their fixed split (numpy, scikit-learn)
 * `shipped`: paths of the trained ONNX files in the package (standard library only)
-* `quantizers`, `networks`: the N2UQ quantizers and residual networks built of them (torch)
+* `architectures`: the published networks by name; torch is needed to build one
+* `quantizers`, `pact`: the quantizers (torch)
+* `blocks`, `networks`: blocks built of them, and residual networks of blocks (torch)
+* `checkpoint`: published checkpoints, read safely and checked key by key (torch)
 * `calibrate`: from a float network to the starting point of its quantized twin (torch)
-* `export`: ONNX export, its check against onnxruntime, randomised parameters for tests (torch)
+* `randomise`: parameters that look trained, for tests and measurements (torch)
+* `export`: ONNX export, and running the file with onnxruntime (torch)
 * `train`: `python -m n2uqc.models.train` (torch)
 """

@@ -184,5 +184,5 @@ class InvertedResidual(nn.Module):
         y = self.bias22(self.prelu2(self.bias21(y)))
         y = self.bn2(self.conv2(self.quan2(y)))
         y = self.bias32(self.prelu3(self.bias31(y)))
-        y = self.bn3(self.conv3(self.quan3(y)))
-        return y + x if self.residual else y
+        out: Tensor = self.bn3(self.conv3(self.quan3(y)))
+        return out + x if self.residual else out

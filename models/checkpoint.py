@@ -87,7 +87,9 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     return Checkpoint(path, parameters, prefix, beside)
 
 
-def build_network(checkpoint: Checkpoint, architecture: Architecture, variant: Variant) -> nn.Module:
+def build_network(
+    checkpoint: Checkpoint, architecture: Architecture, variant: Variant
+) -> nn.Module:
     """The network of a variant with the parameters of a checkpoint, in evaluation mode.
 
     Args:

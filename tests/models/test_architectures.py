@@ -108,8 +108,9 @@ def test_names_of_mobilenetv2() -> None:
         }),
         ("resnet50", 4, {
             "layer1.0.conv1.weight": (64, 64, 1, 1), "layer1.0.conv3.weight": (256, 64, 1, 1),
-            "layer1.0.downsample.0.weight": (256, 64, 1, 1), "layer1.1.conv1.weight": (64, 256, 1, 1),
-            "layer2.0.conv2.weight": (128, 128, 3, 3), "layer4.2.quan3.a": (15,),
+            "layer1.0.downsample.0.weight": (256, 64, 1, 1),
+            "layer1.1.conv1.weight": (64, 256, 1, 1), "layer2.0.conv2.weight": (128, 128, 3, 3),
+            "layer4.2.quan3.a": (15,),
             "layer4.2.bias01.bias": (1, 2048, 1, 1), "layer4.2.prelu0.weight": (2048,),
             "fc.weight": (1000, 2048),
         }),
