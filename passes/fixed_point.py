@@ -189,9 +189,10 @@ class FixedPoint:
         Channel ``c`` has weights of ``2**-g[c]``, so that one accumulator unit is worth
         ``2**-g[c]`` and only a shift and a bias remain behind it.
         """
-        head = self.program.types[op.output].shape[:2] == (1, 1) and not any(op.pads)
-        head = head and name == self.program.output
-        weight_bits = self.options.head_bits if head else self.options.stem_bits
+        head = self.formats.is_head(op, name)
+        weight_bits = self.formats.width(
+            f"{name}.weight", self.options.head_bits if head else self.options.stem_bits
+        )
         x = self.narrowed(op.inputs[0], HEAD_INPUT_BITS if head else self.options.stem_bits)
         kind = self.kind(x)
         weight = op.real_weight(self.program.constants) * float(kind.scale or 1)
@@ -252,7 +253,8 @@ class FixedPoint:
         if not self.formats.is_real(self.program.input):
             return  # raw pixels
         low, high = self.options.real_input_range()
-        bits, name = self.options.stem_bits, self.program.input
+        name = self.program.input
+        bits = self.formats.width(name, self.options.stem_bits)
         # The range's power of two, so that common ranges (1, 8) get exact binary fractions.
         reach = max(abs(low), abs(high))
         scale = Fraction(2) ** (int(np.ceil(np.log2(reach))) - (bits - 1))
@@ -278,9 +280,17 @@ class FixedPoint:
                     supported="scales within 64-bit integer requantization (SPEC.md)",
                     mend="lower --residual-bits or --stem-bits, or check the layer's parameters",
                 )) from None
+        self.formats.check_widths()
         return live(replace(
             self.program, ops=tuple(self.ops), types=self.types, constants=self.pool.all
         ))
+
+
+def widths(program: Program, options: Options) -> dict[str, int]:
+    """Every adjustable width of a program that has not passed ``fixed-point`` yet, by name."""
+    lowering = FixedPoint(program, options)
+    lowering.run()
+    return lowering.formats.widths
 
 
 def fixed_point(program: Program, options: Options) -> Program:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import networkx as nx
 import numpy as np
 
+from n2uqc.frontend.diagnostics import CompileError
+
 from .calibrate import seen_ranges
 from .options import Options
 from .program.base import Op, Program
@@ -34,6 +36,8 @@ class Formats:
         needed: names of the real tensors that get a format.
         fraction_bits: fraction bits of each.
         bits: width of each, sign included.
+        widths: adjustable widths by name: the input's, each group's that shares a scale (by its
+            first tensor), and each unquantized convolution's weights (``NAME.weight``).
         made: operation by output.
     """
 
@@ -44,6 +48,7 @@ class Formats:
         self.ranges = self._ranges()
         self.needed = self._needed()
         self.bits: dict[str, int] = {}
+        self.widths: dict[str, int] = {}
         self.fraction_bits = self._fraction_bits()
 
     def is_real(self, name: str) -> bool:
@@ -113,15 +118,47 @@ class Formats:
                     and s != self.program.input
                 )
         found: dict[str, int] = {}
-        for group in nx.connected_components(groups):
+        order = {op.output: k for k, op in enumerate(self.program.ops)}
+        for group in sorted(
+            (sorted(g, key=lambda n: order.get(n, -1)) for g in nx.connected_components(groups)),
+            key=lambda g: order.get(g[0], -1),
+        ):
+            if group == [self.program.input]:
+                self.width(self.program.input, self.options.stem_bits)
+                continue
             most = max(self._most(name) for name in group)
             # What only unquantized convolutions read needs no more than their inputs' width.
             narrow = all(isinstance(r, RealConv) for n in group for r in self.readers[n])
             narrow = narrow and self.program.output not in group
-            bits = self.options.stem_bits if narrow else self.options.residual_bits
+            bits = self.width(
+                group[0], self.options.stem_bits if narrow else self.options.residual_bits
+            )
             found.update(dict.fromkeys(group, self._fit(most, bits)))
             self.bits.update(dict.fromkeys(group, bits))
         return found
+
+    def width(self, key: str, default: int) -> int:
+        """The width under an adjustable name: the user's choice, or the preset's."""
+        self.widths[key] = self.options.widths.get(key, default)
+        return self.widths[key]
+
+    def is_head(self, conv: RealConv, name: str) -> bool:
+        """Whether an unquantized layer (its unit's result ``name``) is the last, on a 1x1 map."""
+        one = self.program.types[conv.output].shape[:2] == (1, 1) and not any(conv.pads)
+        return one and name == self.program.output
+
+    def check_widths(self) -> None:
+        """Refuse widths for names that are not adjustable (after all were asked for).
+
+        Raises:
+            CompileError: naming them, and what there is.
+        """
+        unknown = sorted(set(self.options.widths) - set(self.widths))
+        if unknown:
+            raise CompileError(
+                f"no fixed-point width is called {', '.join(unknown)}; there are "
+                f"{', '.join(self.widths)}"
+            )
 
     def _most(self, name: str) -> float:
         """Greatest magnitude; before the trailing bias of a PReLU both sides count."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -71,6 +71,8 @@ class Options:
             fixed-point formats are then fitted to the values seen, with ``margin``, instead of
             to the worst case.
         margin: factor over the largest magnitude seen.
+        widths: widths of single tensors and weights by name, over the three above
+            (``formats.Formats.widths`` says which names there are).
     """
 
     residual_bits: int = 32
@@ -80,12 +82,17 @@ class Options:
     pixels: Pixels | None = None
     calibration: NDArray[Any] | None = None
     margin: float = 1.25
+    widths: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, (low, high) in _LIMITS.items():
             value = getattr(self, name)
             if not low <= value <= high:
                 raise CompileError(f"--{name.replace('_', '-')} is {value}; it takes {low}..{high}")
+        for name, value in self.widths.items():
+            low, high = _LIMITS["stem_bits" if name.endswith(".weight") else "residual_bits"]
+            if not low <= value <= high:
+                raise CompileError(f"the width of {name} is {value}; it takes {low}..{high}")
         low_value, high_value = self.input_range
         if not (np.isfinite(self.input_range).all() and low_value < high_value):
             raise CompileError(
@@ -132,6 +139,8 @@ class Options:
         else:
             rows = (",".join(map(repr, r)) for r in (self.pixels.mean, self.pixels.std))
             found["pixels"] = f"scale {self.pixels.scale!r} mean {next(rows)} std {next(rows)}"
+        if self.widths:
+            found["widths"] = ",".join(f"{k}={v}" for k, v in self.widths.items())
         if self.calibration is not None:
             found["calibration"] = f"{len(self.calibration)} images, margin {self.margin!r}"
         return found

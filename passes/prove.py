@@ -8,31 +8,25 @@ are decided by interval arithmetic in float64 and, where that cannot tell, exact
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from math import inf, isfinite
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
+from .channel_proof import EXHAUSTIVE, Channel, Ints, differences
 from .constant_channels import kept_channels
 from .from_graph import import_graph
 from .program.base import Op, Program
 from .program.exact import Surd
 from .program.ops import Requantize, Thresholds
-from .program.ops.real import Affine, Quantize, RealClip, RealConv, RealMaxPool, RealPRelu
+from .program.ops.real import Quantize, RealConv, RealMaxPool
 from .program.ranges import channel_ranges
 from .program.rounding import round_shift
 from .program.types import IntType
 
-EXHAUSTIVE = 1 << 17  # most reachable values of a channel that are checked one by one
-_WIDEN = 2.0**-49  # relative: covers two roundings of parameters and one of the operation
-
 Table = Thresholds | Requantize
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -72,88 +66,6 @@ class TableProof:
     mismatches: tuple[Mismatch, ...]
 
 
-class _Channel:
-    """One channel's chain: the quantizer's input as a function of the table's integer input."""
-
-    def __init__(self, slope: Surd, chain: list[Op], quantizer: Quantize, channel: int) -> None:
-        self.slope, self.chain, self.channel = slope, chain, channel
-        self.scale, self.strict = quantizer.input_scale, quantizer.strict
-        rows = quantizer.thresholds
-        self.thresholds = rows[channel if len(rows) > 1 else 0]
-        self.exact_count = self.ties = 0
-
-    def exact(self, value: int) -> tuple[int, tuple[int, ...]]:
-        """Exact code, and which side of each bend the value takes."""
-        self.exact_count += 1
-        y, sides = self.slope * value, []
-        c = self.channel
-        for op in self.chain:
-            if isinstance(op, Affine):
-                y = y * op.slope[c] + op.offset[c]
-            elif isinstance(op, RealPRelu):
-                below = y.sign() < 0
-                sides.append(int(below))
-                y = y * op.slope[c] if below else y
-            elif isinstance(op, RealClip):
-                low = op.lo is not None and y < op.lo
-                y = op.lo if low and op.lo is not None else y
-                high = op.hi is not None and y > op.hi
-                y = op.hi if high and op.hi is not None else y
-                sides.append(2 * int(high) + int(low))
-        y = y * self.scale
-        signs = [(y - t).sign() for t in self.thresholds]
-        self.ties += any(s == 0 for s in signs)
-        code = sum(s > 0 or (s == 0 and not self.strict) for s in signs)
-        return code, tuple(sides)
-
-    def codes(self, values: Ints) -> Ints:
-        """Codes of many values: interval arithmetic, exact where it is undecided."""
-        y = values.astype(np.float64)
-        lo, hi = _times(y, y, self.slope)
-        c = self.channel
-        for op in self.chain:
-            if isinstance(op, Affine):
-                lo, hi = _times(lo, hi, op.slope[c])
-                offset = float(op.offset[c])
-                lo, hi = _widen(lo + offset, hi + offset, abs(offset) + np.abs(lo) + np.abs(hi))
-            elif isinstance(op, RealPRelu):
-                below = _times(np.minimum(lo, 0), np.minimum(hi, 0), op.slope[c])
-                above = np.maximum(lo, 0), np.maximum(hi, 0)
-                low = np.where(lo >= 0, lo, np.where(hi < 0, below[0], np.minimum(below[0], 0)))
-                hi = np.where(lo >= 0, hi, np.where(
-                    hi < 0, below[1], np.maximum(np.maximum(below[1], 0), above[1])))
-                lo = low
-            elif isinstance(op, RealClip):
-                low_end, high_end = (
-                    far if v is None else float(v) for v, far in ((op.lo, -inf), (op.hi, inf))
-                )
-                size = max((abs(b) for b in (low_end, high_end) if isfinite(b)), default=0.0)
-                lo, hi = (np.clip(v, low_end, high_end) for v in (lo, hi))
-                lo, hi = _widen(lo, hi, size)
-        lo, hi = _times(lo, hi, self.scale)
-        result = np.zeros(len(values), dtype=np.int64)
-        unsure = np.zeros(len(values), dtype=bool)
-        for threshold in self.thresholds:
-            t = float(threshold)
-            margin = abs(t) * _WIDEN
-            result += lo > t + margin
-            unsure |= (lo <= t + margin) & (hi >= t - margin)
-        for index in np.flatnonzero(unsure):
-            result[index] = self.exact(int(values[index]))[0]
-        return result
-
-
-def _widen(lo: Floats, hi: Floats, size: Floats | float) -> tuple[Floats, Floats]:
-    margin = size * _WIDEN
-    return lo - margin, hi + margin
-
-
-def _times(lo: Floats, hi: Floats, factor: Surd) -> tuple[Floats, Floats]:
-    f = float(factor)
-    a, b = lo * f, hi * f
-    return _widen(np.minimum(a, b), np.maximum(a, b), np.maximum(np.abs(a), np.abs(b)))
-
-
 def _table_code(program: Program, op: Table, channel: int) -> Callable[[Ints], Ints]:
     """One channel of a table, or of the requantization that replaced it, as a function."""
     if isinstance(op, Requantize):
@@ -170,36 +82,6 @@ def _table_code(program: Program, op: Table, channel: int) -> Callable[[Ints], I
         return base + sums[np.searchsorted(bounds, values, side="left")]
 
     return code
-
-
-def _prove_channel(
-    f: _Channel, table: Callable[[Ints], Ints], bounds: Ints, lo: int, hi: int
-) -> Iterator[tuple[int, int, int]]:
-    """Yield (value, table code, network code) wherever the two differ."""
-    if hi - lo < EXHAUSTIVE:
-        values = np.arange(lo, hi + 1)
-        got, want = table(values), f.codes(values)
-        for i in np.flatnonzero(got != want)[:3]:
-            yield int(values[i]), int(got[i]), int(want[i])
-        return
-    # The chain is linear where no bend changes side.  Between two values that take the same
-    # sides and have the same code, every value has that code; elsewhere halve the run.  The table
-    # is constant between its bounds, a requantization monotone everywhere.
-    cuts = {lo, hi}
-    for bound in np.unique(bounds).tolist():
-        cuts.update(v for v in (bound, bound + 1) if lo <= v <= hi)
-    ends = sorted(cuts)
-    known = {v: (*f.exact(v), int(table(np.array([v]))[0])) for v in ends}
-    runs = list(zip(ends, ends[1:], strict=False))
-    while runs:
-        a, b = runs.pop()
-        if b - a > 1 and known[a] != known[b]:
-            middle = (a + b) // 2
-            known[middle] = (*f.exact(middle), int(table(np.array([middle]))[0]))
-            runs += [(a, middle), (middle, b)]
-    for v, (network_code, _, table_code) in sorted(known.items()):
-        if table_code != network_code:
-            yield v, table_code, network_code
 
 
 def _chain(imported: Program, quantizer: Quantize, base: str) -> tuple[list[Op], RealConv | None]:
@@ -285,21 +167,21 @@ def _prove_table(
     mismatches: list[Mismatch] = []
     least, greatest = (row.tolist() for row in ranges[base])
     for row, c in enumerate(kept):
-        f = _Channel(slopes[c], chain, quantizer, c)
+        f = Channel(slopes[c], chain, quantizer, c)
         bounds = np.zeros(0, np.int64)
         if isinstance(op, Thresholds):
             bounds = program.constants[op.bounds].values[row]
         lo, hi = least[row], greatest[row]
-        found = _prove_channel(f, _table_code(program, op, row), bounds, lo, hi)
+        found = differences(f, _table_code(program, op, row), bounds, lo, hi)
         mismatches += [Mismatch(op.output, c, *difference) for difference in found]
         values += hi - lo + 1
         exhaustive += hi - lo < EXHAUSTIVE
         exact, ties = exact + f.exact_count, ties + f.ties
     if conv is not None:
         for c in sorted(set(range(channels)) - set(kept)):
-            f = _Channel(slopes[c], chain, quantizer, c)
+            f = Channel(slopes[c], chain, quantizer, c)
             lo, hi = _removed_range(imported, program, conv, c)
-            found = _prove_channel(f, np.zeros_like, np.zeros(0, np.int64), lo, hi)
+            found = differences(f, np.zeros_like, np.zeros(0, np.int64), lo, hi)
             mismatches += [Mismatch(op.output, c, *difference) for difference in found]
             values += hi - lo + 1
             exhaustive += hi - lo < EXHAUSTIVE

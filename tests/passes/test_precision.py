@@ -14,6 +14,7 @@ from n2uqc.passes import Options, compile_graph
 from n2uqc.passes.evaluate import deviation, reference
 from n2uqc.passes.options import Pixels
 from n2uqc.passes.program import InputError, IntType, quantize_input, trace
+from n2uqc.passes.search_precision import search_precision
 
 from ..properties.networks import networks
 
@@ -109,3 +110,27 @@ def test_bad_pixels_and_shapes(graph) -> None:
         compile_graph(graph, Options(calibration=np.zeros((2, 1, 9, 8), np.float32)))
     with pytest.raises(CompileError, match="no such|there are exact"):
         Options.preset("tiny")
+
+
+def test_search_keeps_codes_and_narrows(graph) -> None:
+    options = Options(calibration=digits().train.images[:24])
+    lines: list[str] = []
+    found = search_precision(graph, options, flip_rate=2e-3, progress=lines.append)
+    assert found.flip_rate <= 2e-3 and found.top1 == found.samples == 24
+    assert {c.tensor for c in found.choices} >= {"input", "conv1.weight", "fc.weight"}
+    assert sum(c.bits for c in found.choices) < sum(c.most for c in found.choices) * 0.7
+    assert len(lines) >= len(found.choices)
+    images = digits().test.images[:100]
+    result = deviation(reference(graph, options), compile_graph(graph, found.options), images)
+    assert result.flip_rate < 0.01  # on images it was not fitted to
+
+
+def test_search_refusals(graph) -> None:
+    with pytest.raises(CompileError, match="needs calibration images"):
+        search_precision(graph, Options())
+    with pytest.raises(CompileError, match="it takes 0..1"):
+        search_precision(graph, Options(calibration=digits().train.images[:2]), flip_rate=2)
+    with pytest.raises(CompileError, match="no fixed-point width is called nothing; there are"):
+        compile_graph(graph, Options(widths={"nothing": 12}))
+    with pytest.raises(CompileError, match="the width of conv1 is 60"):
+        Options(widths={"conv1": 60})
