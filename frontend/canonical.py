@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import onnx_ir as ir
 
 from .diagnostics import CompileError, Problem
@@ -50,6 +52,12 @@ def verify(context: Context) -> None:
             if not all(o.shape is not None and o.shape.is_static() for o in node.outputs)
         ]
     graph = context.graph
+    names = Counter(str(output.name) for node in graph for output in node.outputs)
+    problems += [
+        Problem("", "", f"{count} values would be named '{name}'", mend="rename one of them")
+        for name, count in names.items()
+        if count > 1
+    ]
     if not problems and not graph.inputs[0].uses():
         problems.append(Problem(str(graph.inputs[0].name), "input", "the output does not use it"))
     if problems:

@@ -10,6 +10,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
 
 from .diagnostics import CompileError, Problem
+from .opset import DOMAIN
 
 OPSETS = range(13, 26)
 """Versions of the standard domain whose operators have the meaning this frontend knows."""
@@ -27,7 +28,8 @@ def to_graph(proto: onnx.ModelProto) -> ir.Model:
         CompileError: an opset that is not supported, undefined or doubly defined values, a cycle,
             an operator used against its definition.
     """
-    for part in (*proto.opset_import, *proto.graph.node):
+    inside = [part for f in proto.functions for part in (*f.opset_import, *f.node)]
+    for part in (*proto.opset_import, *proto.graph.node, *inside):
         if part.domain == "ai.onnx":  # the long name of the standard domain
             part.domain = ""
     _check_opset(proto)
@@ -76,7 +78,6 @@ def _check_values(graph: onnx.GraphProto) -> None:
     inputs = {value.name for value in graph.input}
     given = [value.name for value in graph.input]
     given += [value.name for value in graph.initializer if value.name not in inputs]
-    given += [value.values.name for value in graph.sparse_initializer]
     computed = [name for node in graph.node for name in node.output if name]
     known = {*given, *computed, ""}
     problems = [
@@ -94,6 +95,10 @@ def _check_values(graph: onnx.GraphProto) -> None:
         Problem(value.name, "output", "nothing computes it")
         for value in graph.output
         if value.name not in known
+    ]
+    problems += [
+        Problem(value.values.name, "initializer", "is stored sparse", "dense parameters")
+        for value in graph.sparse_initializer
     ]
     if problems:
         raise CompileError(problems)
@@ -129,16 +134,20 @@ def _check_nodes(proto: onnx.ModelProto) -> None:
     """Every standard operator has the attributes and numbers of inputs its definition asks for."""
     context = onnx.checker.C.CheckerContext()
     context.ir_version = proto.ir_version
-    context.opset_imports = {entry.domain: entry.version for entry in proto.opset_import}
     problems = []
-    for node in proto.graph.node:
-        if node.domain:
-            continue  # reported as unsupported later
-        try:
-            onnx.checker.check_node(node, context)
-        except Exception as error:  # ValidationError, or RuntimeError on broken attributes
-            found = f"against its definition: {_first_line(error)}"
-            problems.append(Problem(_name(node), node.op_type, found))
+    for part in (proto, *proto.functions):
+        context.opset_imports = {entry.domain: entry.version for entry in part.opset_import}
+        for node in part.graph.node if part is proto else part.node:
+            if node.domain == DOMAIN:
+                found = f"a node of the domain '{DOMAIN}': the file is not a network as exported"
+                problems.append(Problem(_name(node), node.op_type, found, mend="give that network"))
+            if node.domain:
+                continue  # reported as unsupported later
+            try:
+                onnx.checker.check_node(node, context)
+            except Exception as error:  # ValidationError, or RuntimeError on broken attributes
+                found = f"against its definition: {_first_line(error)}"
+                problems.append(Problem(_name(node), node.op_type, found))
     if problems:
         raise CompileError(problems)
 

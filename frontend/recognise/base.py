@@ -64,7 +64,7 @@ class Pattern:
 
     Attributes:
         name: for logs and tests.
-        ops: operators the rewrite starts from; ("n2uq", "Threshold") or plain "Add".
+        ops: operators of the standard domain the rewrite starts from.
         rewrite: changes the graph around the node, does nothing if the pattern is not there, and
             raises Refused if it is there but cannot be taken.
         backwards: visit the nodes from the output to the input.
@@ -100,7 +100,7 @@ class Context:
 
     def run(self, pattern: Pattern) -> None:
         """Applies a pattern once to every node there is, then drops what became unused."""
-        nodes = [node for node in self.graph if node.op_type in pattern.ops]
+        nodes = [node for node in self.graph if is_standard(node, *pattern.ops)]
         for node in reversed(nodes) if pattern.backwards else nodes:
             if node.graph is None:
                 continue  # removed by this very sweep
@@ -163,10 +163,12 @@ def shape_of(value: ir.Value | None) -> tuple[int, ...]:
     return static(value.shape)
 
 
-def only_reader(value: ir.Value) -> ir.Node | None:
-    """The node that alone reads `value`, None if there are several, none, or it is an output."""
+def only_reader(value: ir.Value, *ops: str) -> ir.Node | None:
+    """The node that alone reads `value`, if it is one of these operators; never of an output."""
     uses = list(value.uses())
-    return uses[0].node if len(uses) == 1 and not value.is_graph_output() else None
+    if len(uses) != 1 or value.is_graph_output() or not is_standard(uses[0].node, *ops):
+        return None
+    return uses[0].node
 
 
 def operands(node: ir.Node) -> Iterator[tuple[ir.Value, ir.Value]]:
@@ -176,10 +178,15 @@ def operands(node: ir.Node) -> Iterator[tuple[ir.Value, ir.Value]]:
         yield node.inputs[1], node.inputs[0]
 
 
+def is_standard(node: ir.Node | None, *ops: str) -> bool:
+    """Whether `node` is one of these operators, of the standard domain."""
+    return node is not None and node.op_type in ops and node.domain == ""
+
+
 def producer(value: ir.Value | None, *ops: str) -> ir.Node | None:
     """The standard-domain node of one of these types that computes `value`."""
     node = value.producer() if value is not None else None
-    return node if node is not None and node.domain == "" and node.op_type in ops else None
+    return node if is_standard(node, *ops) else None
 
 
 def channel_values(array: Array, shape: tuple[int, ...]) -> Array | None:

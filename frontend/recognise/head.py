@@ -70,9 +70,9 @@ def _matmul(node: ir.Node, context: Context) -> None:
     assert weight is not None
     inputs = [data, initializer(context.graph, str(weight.name), array.T)]
     output = node.outputs[0]
-    add = only_reader(output)
+    add = only_reader(output, "Add")
     name = str(node.name)
-    if add is not None and add.op_type == "Add":
+    if add is not None:
         for product, other in operands(add):
             bias = constant(other)
             if product is not output or bias is None or bias.size not in (1, array.shape[1]):

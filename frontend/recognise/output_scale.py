@@ -21,7 +21,7 @@ def _absorb(node: ir.Node, context: Context) -> None:
         params = read_threshold(quantizer)
         step = params.step * float(factor)
         exact = Fraction(params.step) * Fraction(float(factor)) if np.isfinite(factor) else None
-        if only_reader(quantized) is not node or exact is None or Fraction(step) != exact:
+        if only_reader(quantized, "Mul") is not node or exact is None or Fraction(step) != exact:
             continue
         x = quantizer.inputs[0]
         assert x is not None

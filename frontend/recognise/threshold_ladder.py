@@ -25,6 +25,7 @@ from .base import (
     Pattern,
     Refused,
     channel_values,
+    is_standard,
     operands,
     producer,
     shape_of,
@@ -97,7 +98,7 @@ def _rung(node: ir.Node | None, context: Context) -> _Rung | None:
 def _continues(rung: _Rung, node: ir.Node, context: Context) -> bool:
     """Whether another rung stands on this one."""
     for reader in node.outputs[0].consumers():
-        above = _rung(reader, context) if reader.op_type == "Where" else None
+        above = _rung(reader, context) if is_standard(reader, "Where") else None
         if above is not None and above.low is node.outputs[0] and above.x is rung.x:
             return True
     return False

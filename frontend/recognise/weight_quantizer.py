@@ -36,14 +36,14 @@ def _match(rounding: ir.Node, context: Context) -> _Match | None:
     """Follows Round to both sides; None if the neighbourhood is of another kind."""
     scalar = context.constants.scalar
     before = producer(rounding.inputs[0], "Mul")
-    division = only_reader(rounding.outputs[0])
-    if before is None or division is None or division.op_type != "Div":
+    division = only_reader(rounding.outputs[0], "Div")
+    if before is None or division is None:
         return None
-    difference = only_reader(division.outputs[0])
-    if difference is None or difference.op_type != "Sub" or division.inputs[1] is None:
+    difference = only_reader(division.outputs[0], "Sub")
+    if difference is None:
         return None
-    product = only_reader(difference.outputs[0])
-    if product is None or product.op_type != "Mul":
+    product = only_reader(difference.outputs[0], "Mul")
+    if product is None:
         return None
     if (division.inputs[0], difference.inputs[0]) != (rounding.outputs[0], division.outputs[0]):
         return None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
 
 from n2uqc.frontend.check import OPSETS
 from n2uqc.frontend.load import load_graph
-from tests.frontend.networks import build, check_same, ops, refused
+from tests.frontend.networks import build, check_same, ladder, ops, refused, rungs
 
 W = np.random.default_rng(0).standard_normal((3, 2, 3, 3))
 
@@ -25,7 +26,7 @@ def test_no_standard_opset() -> None:
     refused(model, "names no ONNX opset")
 
 
-@pytest.mark.parametrize("opset", [13, 16, 20, 22])
+@pytest.mark.parametrize("opset", [13, 16, 20, 22, OPSETS[-1]])
 def test_every_opset_means_the_same(opset: int) -> None:
     check_same(
         build(
@@ -141,6 +142,37 @@ def test_all_unsupported_nodes_in_one_error() -> None:
         [sig] d = Sigmoid (c) [relu] y = Relu (d)"""
     problems = refused(build(body, {"W": W}), "'soft'", "'mine'", "'sig'", "largest score")
     assert {p.node for p in problems} == {"soft", "mine", "sig"}
+
+
+def test_custom_operators_are_not_taken_for_standard_ones() -> None:
+    """other.Identity is not Identity, other.Where no rung of a ladder."""
+    for op in ("Identity", "Relu", "Conv"):
+        body = f"a = Relu (x) [mine] b = other.{op} (a) y = Relu (b)"
+        (problem,) = refused(build(body), "domain 'other'")
+        assert problem.node == "mine"
+
+
+def test_canonical_graphs_are_no_input() -> None:
+    graph = load_graph(build(ladder(1, top="y"), rungs([0.5], [0.0, 1.0])))
+    refused(ir.to_proto(graph), "domain 'n2uq'", "'where1'")
+
+
+def test_sparse_parameters() -> None:
+    model = build("y = Conv (x, W)")
+    dense = onnx.helper.make_tensor("W", 1, [1], [1.0])
+    index = onnx.helper.make_tensor("i", 7, [1], [0])
+    sparse = onnx.helper.make_sparse_tensor(dense, index, [3, 2, 3, 3])
+    model.graph.sparse_initializer.append(sparse)
+    refused(model, "stored sparse", "'W'")
+
+
+def test_value_names_that_would_clash() -> None:
+    """A constant minus a tensor needs a value of its own."""
+    body = "y.negated = Relu (x) y = Sub (c, y.negated)".replace("y.negated", "z")
+    model = build(body, {"c": np.float32(1)})
+    for part in (model.graph.node[0].output, model.graph.node[1].input):
+        part[-1] = "y.negated"
+    refused(model, "2 values would be named 'y.negated'")
 
 
 def test_output_that_ignores_the_input() -> None:
