@@ -38,6 +38,10 @@ UNICORN: Command = ("unicorn",)
 
 _NAMES = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}
 
+_STATIC = ("-std=c11", "-O2", "-Wall", "-Wextra", "-static", "-Wl,--strip-debug")
+"""Options of every static program.  Symbols stay, for profiles; debug information would only
+describe the C library, and name folders of the machine that built it."""
+
 _DEBIAN = {
     "host": "gcc",
     "aarch64": "gcc-aarch64-linux-gnu",
@@ -68,8 +72,8 @@ class Toolchain:
 
     def executable(self, sources: Sequence[Path], path: Path, flags: Sequence[str] = ()) -> None:
         """Compile C files and link objects and archives to a static Linux program."""
-        options = ("-std=c11", "-O2", "-Wall", "-Wextra", "-static", *flags)
-        _run((*self.compiler, *options, *map(str, sources), "-o", str(path)))
+        command = (*self.compiler, *_STATIC, *flags, *map(str, sources), "-o", str(path))
+        _run(command)
 
     def version(self) -> str:
         """The compiler's own first line about itself."""
@@ -171,7 +175,8 @@ def _fault(compiler: Command) -> str:
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
         source = Path(folder, "probe.c")
         source.write_text("#include <stdio.h>\nint main(void) { return puts(\"\") < 0; }\n")
-        command = (*compiler, "-static", str(source), "-o", str(Path(folder, "probe")))
+        # The options of later builds: zig keeps a C library built for each set of them.
+        command = (*compiler, *_STATIC, str(source), "-o", str(Path(folder, "probe")))
         try:
             done = subprocess.run(command, capture_output=True, text=True)
         except OSError as error:

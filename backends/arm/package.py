@@ -35,6 +35,8 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
     """
     processor = target.processor
     assert processor is not None
+    # The first time, zig builds its C library: a minute or two.
+    progress(f"preparing the C compiler for {processor.architecture}")
     tools = toolchain.find(processor.architecture, target.name)
     # Imported late: TVM takes seconds, a missing tool should be told at once.
     progress("loading TVM")
