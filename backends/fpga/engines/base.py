@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from math import prod
+from fractions import Fraction
+from functools import cache
+from math import ceil, prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 from n2uqc.passes.program import Constant, IntType, Op
 
+Pair = tuple[int, int]
 Arrays = list[NDArray[Any]]
 Run = Callable[[Arrays, NDArray[Any], NDArray[np.int64]], None]
 """Computes a batch: inputs, output (filled in), counters [wraps, overflows] (added to)."""
@@ -71,7 +74,6 @@ class Window:
         drop: (rows, columns): only every so-manieth is kept.
         kept: (height, width) of what is written to the buffer.
         words: tokens a pixel.
-        rows: capacity of the buffer in rows.
         out: (height, width) of the results.
         reach, stride: (height, width) of a window, dilation included, and its step.
         top, left: padding.
@@ -84,7 +86,6 @@ class Window:
     drop: tuple[int, int]
     kept: tuple[int, int]
     words: int
-    rows: int
     out: tuple[int, int]
     reach: tuple[int, int]
     stride: tuple[int, int]
@@ -93,6 +94,22 @@ class Window:
     results: int
     result_cycles: int
     latency: int
+
+    @property
+    def rows(self) -> int:
+        """Rows that the line buffer holds: the fewest with which no side has to wait.
+
+        Let writer and reader both spread an image evenly over the interval ``T``, the reader
+        ``d * T`` later. Window (y, x) begins at ``(d + (y + x / OW) / OH) * T``, its last pixel
+        (r, c) is written by ``(r + (c + 1) / W) / H * T``: that gives ``d``. Row ``k`` is released
+        by ``(d + (y + 1) / OH) * T`` with the last output row ``y`` that reads it, and by then
+        ``H / T`` times that many rows have been begun: ``k`` of them do not count. Constraints
+        have whole offsets, so rounding all times up keeps them; and the number does not depend on
+        ``T``, so it suits every folding and every pipeline.
+        """
+        return _buffer_rows(
+            self.kept, self.out, self.reach, self.stride, self.top, self.left
+        )
 
     @property
     def buffer_words(self) -> int:
@@ -112,6 +129,28 @@ class Window:
     @property
     def cycles(self) -> int:
         return max(self.fill_cycles, self.work_cycles)
+
+
+@cache
+def _buffer_rows(
+    kept: Pair, out: Pair, reach: Pair, stride: Pair, top: int, left: int
+) -> int:
+    (height, width), (out_height, out_width) = kept, out
+
+    def last(at: int, axis: int, pad: int) -> int:
+        return min(max(at * stride[axis] - pad + reach[axis] - 1, 0), kept[axis] - 1)
+
+    # in rows: d * H
+    delay = max(
+        last(y, 0, top) - Fraction(y * height, out_height) for y in range(out_height)
+    ) + max(
+        Fraction(last(x, 1, left) + 1, width) - Fraction(x * height, out_width * out_height)
+        for x in range(out_width)
+    )
+    readers = (min((k + top) // stride[0], out_height - 1) for k in range(height))
+    return max(
+        ceil(delay + Fraction((y + 1) * height, out_height)) - k for k, y in enumerate(readers)
+    )
 
 
 Timing = Beat | Window

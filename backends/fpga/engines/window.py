@@ -65,10 +65,8 @@ class Geometry:
     def timing(self, *, words: int, results: int, result_cycles: int, latency: int) -> Window:
         """Line buffer and reader (see DATAPATH.md, "Line buffer").
 
-        The buffer holds the rows of a window and those that the next window down needs besides,
-        so that they arrive while it is read: a stride, or from the last rows of an image to the
-        first of the next.  A 1x1 window without padding needs no rows: pixels that the stride
-        leaves out are dropped, two kept ones fit.
+        A 1x1 window without padding needs no rows: pixels that the stride leaves out are dropped,
+        and each of the others counts as a row.
         """
         height, width, _ = self.shape
         top, left, _, _ = self.pads
@@ -77,14 +75,11 @@ class Geometry:
         if self.kernel == (1, 1) and not any(self.pads):
             pixels = (prod(self.out), 1)
             return Window(
-                drop=self.stride, kept=pixels, rows=2, out=pixels, reach=(1, 1), stride=(1, 1),
+                drop=self.stride, kept=pixels, out=pixels, reach=(1, 1), stride=(1, 1),
                 top=0, left=0, **common,  # type: ignore[arg-type]
             )
-        last = height - max(0, (self.out[0] - 1) * self.stride[0] - top)
-        first = min(height, max(0, self.reach[0] - top))
-        rows = min(2 * height, max(self.reach[0] + self.stride[0], last + first))
         return Window(
-            drop=(1, 1), kept=(height, width), rows=rows, out=self.out,
+            drop=(1, 1), kept=(height, width), out=self.out,
             reach=self.reach, stride=self.stride, top=top, left=left,
             **common,  # type: ignore[arg-type]
         )

@@ -220,26 +220,23 @@ class Turn:
         self.when(self.can.value > 0, go)
 
     def work(self) -> None:
-        """Its reader: a window's first result needs the window's last pixel inside the map."""
+        """Its reader: a window's first result needs the window's last pixel, or the one nearest."""
         self.ask_outputs()
 
         def last(at: State, step: Rule, pad: Rule, reach: Rule, size: Rule) -> Any:
             end = self.get(at) * self.rule(step) - self.rule(pad) + self.rule(reach) - 1
-            return tirx.min(end, self.rule(size) - 1)
+            return tirx.max(tirx.min(end, self.rule(size) - 1), 0)
 
         def ask_window() -> None:
             y = last(State.Y, Rule.STRIDE_HEIGHT, Rule.TOP, Rule.REACH_HEIGHT, Rule.KEPT_HEIGHT)
             x = last(State.X, Rule.STRIDE_WIDTH, Rule.LEFT, Rule.REACH_WIDTH, Rule.KEPT_WIDTH)
 
-            def inside() -> None:
-                row = self.get(State.IMAGE) * self.rule(Rule.KEPT_HEIGHT) + y
-                pixels = row * self.rule(Rule.KEPT_WIDTH) + x + 1
-                need = Register(LONG, 1, pixels * self.rule(Rule.WORDS) - 1)
-                known = need.value < self.get(State.DONE, self.rule(Rule.PARTNER))
-                stamp = self.t["written"][self.rule(Rule.WRITTEN) + need.value]
-                self.await_stamp(known, stamp, self.ready)
-
-            self.when(tirx.And(y >= 0, x >= 0), inside)
+            row = self.get(State.IMAGE) * self.rule(Rule.KEPT_HEIGHT) + y
+            pixels = row * self.rule(Rule.KEPT_WIDTH) + x + 1
+            need = Register(LONG, 1, pixels * self.rule(Rule.WORDS) - 1)
+            known = need.value < self.get(State.DONE, self.rule(Rule.PARTNER))
+            stamp = self.t["written"][self.rule(Rule.WRITTEN) + need.value]
+            self.await_stamp(known, stamp, self.ready)
 
         self.when(self.get(State.WORD) == 0, ask_window)
 

@@ -37,6 +37,50 @@ def random_folding(draw: st.DrawFn, program: Program) -> Folding:
     return Folding(folds)
 
 
+def window_chain(seed: int) -> tuple[Program, np.ndarray[Any, Any]]:
+    """Up to three engines with line buffers, of any geometry: what networks never ask for too."""
+    rng = np.random.default_rng(seed)
+    b = Builder(seed, 1, int(rng.choice([1, 2, 4, 6])), 2, False)
+    stream, kind = "x", b.types["x"]
+    size = tuple(int(v) for v in rng.integers(1, 13, 2))
+    b.types["x"] = replace(kind, shape=(*size, kind.shape[2]))
+    for _ in range(rng.integers(1, 4)):
+        height, width, depth = b.types[stream].shape
+        kernel, stride, dilation = (
+            tuple(int(v) for v in rng.integers(1, most, 2)) for most in (6, 5, 4)
+        )
+        pads = tuple(int(v) for v in rng.integers(0, 5, 4))
+        choice = rng.choice(["dense", "depthwise", "max", "sum"])
+        pool = choice in ("max", "sum")
+        if pool:
+            dilation = (1, 1)
+            pads = tuple(min(p, k - 1) for p, k in zip(pads, kernel * 2, strict=True))
+        reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+        if height + pads[0] + pads[2] < reach[0] or width + pads[1] + pads[3] < reach[1]:
+            continue
+        if pool:
+            cls = MaxPool if choice == "max" else SumPool
+            stream = b.add(cls, stream, kernel=kernel, stride=stride, pads=pads)
+        else:
+            groups = depth if choice == "depthwise" else 1
+            out = depth if choice == "depthwise" else int(rng.choice([1, 2, 4, 6]))
+            codes = 2 * rng.integers(0, 4, (out, *kernel, depth // groups)) - 3
+            stream = b.add(
+                Conv, stream, weight=b.const(Constant.odd(codes, 2)), stride=stride, pads=pads,
+                dilation=dilation, groups=groups, pad_value=int(rng.integers(0, 4)),
+            )
+        stream = b.thresholds(stream, 2)
+        b.types[stream] = replace(b.types[stream], scale=Fraction(1))
+    return b.finish(stream), b.input(2)
+
+
+@st.composite
+def folded_chains(draw: st.DrawFn) -> tuple[Program, np.ndarray[Any, Any], Folding]:
+    """A chain of windows of any geometry, a batch for it and a legal folding."""
+    program, x = window_chain(draw(st.integers(0, 2**32 - 1)))
+    return program, x, random_folding(draw, program)
+
+
 @st.composite
 def folded_programs(draw: st.DrawFn) -> tuple[Program, np.ndarray[Any, Any], Folding]:
     """A random program, a batch for it and a legal folding."""

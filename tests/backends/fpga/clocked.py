@@ -126,12 +126,19 @@ class WindowMachine:
             return False
         image, oy, ox, result = self.windows[self.given]
         if result == 0 and self.worked == 0:
-            y = min(oy * w.stride[0] - w.top + w.reach[0], w.kept[0]) - 1
-            x = min(ox * w.stride[1] - w.left + w.reach[1], w.kept[1]) - 1
-            if y >= 0 and x >= 0:
-                pixels = (image * w.kept[0] + y) * w.kept[1] + x + 1
-                if self.seen_written < pixels * w.words:
-                    return False
+            last_y, last_x = (
+                at * stride - pad + reach - 1
+                for at, stride, pad, reach in zip(
+                    (oy, ox), w.stride, (w.top, w.left), w.reach, strict=True
+                )
+            )
+            # the map's pixel nearest to the window's last
+            y, x = (
+                sorted((0, at, size - 1))[1]
+                for at, size in zip((last_y, last_x), w.kept, strict=True)
+            )
+            if self.seen_written < ((image * w.kept[0] + y) * w.kept[1] + x + 1) * w.words:
+                return False
         if self.worked < w.result_cycles - 1:
             self.worked += 1
             return True

@@ -19,14 +19,14 @@ from n2uqc.backends.fpga import (
     describe,
     simulate_timing,
 )
-from n2uqc.backends.fpga.engines import Source
+from n2uqc.backends.fpga.engines import Source, Window
 from n2uqc.backends.fpga.folding import engines_of
 from n2uqc.backends.fpga.timing import Network
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.passes.program import Add, Conv, IntType, MaxPool, SumPool
 
 from ...properties.programs import Builder
-from .cases import folded_programs
+from .cases import folded_chains, folded_programs
 from .clocked import run_clocked
 
 IMAGES = 3
@@ -52,7 +52,7 @@ def compare(network: Network, depths: list[int]) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(folded_programs(), st.data())
+@given(folded_programs() | folded_chains(), st.data())
 def test_equals_a_clocked_model(case: Any, data: st.DataObject) -> None:
     program, _, folding = case
     network = Network(build_pipeline(program, folding))
@@ -63,8 +63,8 @@ def test_equals_a_clocked_model(case: Any, data: st.DataObject) -> None:
     compare(network, depths)
 
 
-@settings(max_examples=150, deadline=None)
-@given(folded_programs())
+@settings(max_examples=200, deadline=None)
+@given(folded_programs() | folded_chains())
 def test_sized_fifos_keep_the_bottleneck_busy(case: Any) -> None:
     program, _, folding = case
     pipeline = build_pipeline(program, folding)
@@ -157,6 +157,16 @@ def test_start_up_of_a_three_by_three_window() -> None:
     # 8 register stages and 2 places keep a token a cycle flowing; one place less costs a cycle
     # whenever its credit comes back late.
     assert Network(run.network.pipeline).run(1, [2, 9]).stats[2, 0].tolist() == [7, 23, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "pad", "rows"), [(1, 1, 0, 2), (3, 1, 1, 4), (3, 2, 1, 5), (3, 1, 0, 6)]
+)
+def test_rows_of_line_buffers(kernel: int, stride: int, pad: int, rows: int) -> None:
+    b, y = convolution(16, 1, 1, kernel, stride, pad)
+    timing = next(engines_of(finished(b, y))).timing
+    assert isinstance(timing, Window)
+    assert timing.rows == rows
 
 
 def test_a_pool_over_the_whole_map() -> None:
