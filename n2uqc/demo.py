@@ -7,12 +7,17 @@ executor, checks that they give the same integers, and compares hardware cost.  
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from n2uqc.commands.cost import print_costs
+from n2uqc.commands.cycles import print_cycles
+from n2uqc.commands.errors import guarded
 from n2uqc.commands.executors import Outcome, run_all
+from n2uqc.commands.inspect import show_model
 from n2uqc.commands.progress import wide_console, working
 
 if TYPE_CHECKING:
@@ -26,28 +31,30 @@ NETWORK, FLOAT_TWIN = "digits_2bit", "digits_float"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the demonstration; 0 if every executor agrees with the interpreter, else 1."""
+    """Run the demonstration; 0 if every executor ran and agrees with the interpreter, else 1."""
     parser = argparse.ArgumentParser(prog="python -m n2uqc.demo", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("out/demo"), help="folder (out/demo)")
     parser.add_argument("--images", type=int, metavar="N", help="only the first N images")
+    parser.add_argument("--traceback", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
+    return guarded(
+        lambda: _demonstrate(options.output, options.images), show_traceback=options.traceback
+    )
 
+
+def _demonstrate(folder: Path, count: int | None) -> int:
     from n2uqc import load
     from n2uqc.backends.cost import compare
     from n2uqc.backends.fpga import Simulator
     from n2uqc.backends.report import write_html
-    from n2uqc.commands.cost import print_costs
-    from n2uqc.commands.cycles import print_cycles
-    from n2uqc.commands.inspect import show_model
     from n2uqc.models import data, shipped
     from n2uqc.passes.program import quantize_input, save
 
     console = wide_console()
-    folder: Path = options.output
     folder.mkdir(parents=True, exist_ok=True)
     model = shipped.path(NETWORK)
     test = data.digits().test
-    test = data.Split(test.images[: options.images], test.labels[: options.images])
+    test = data.Split(test.images[:count], test.labels[:count])
 
     console.rule(f"1. What is in {model.name}")
     show_model(model)
@@ -58,21 +65,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     save(program, folder / f"{NETWORK}.n2uq")
     _show_program(program, console)
 
-    console.rule(f"3. {len(test)} held-back images through every executor")
+    console.rule("3. Cycles of the datapath")
     x = quantize_input(program, test.images)
-    outcomes = run_all(program, x, folder)
-    agree = _show_outcomes(program, outcomes, test, console)
-
-    console.rule("4. Cycles of the datapath")
     print_cycles(Simulator(program).run(x[:1]), console)
 
-    console.rule("5. What the quantizer costs in hardware")
+    console.rule("4. What the quantizer costs in hardware")
     comparison = compare(program)
     print_costs([comparison], console)
     with working("drawing the page"):
         write_html([comparison], folder / "cost.html")
 
-    console.rule("Files")
+    console.rule(f"5. {len(test)} held-back images through every executor")
+    agree = _show_outcomes(program, run_all(program, x, folder), test, console)
+
+    console.rule("Files written")
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         console.print(f"  {path}  {path.stat().st_size:,} bytes", soft_wrap=True)
     return 0 if agree else 1
@@ -94,7 +100,7 @@ def _show_program(program: Program, console: Console) -> None:
 def _show_outcomes(
     program: Program, outcomes: list[Outcome], test: Split, console: Console
 ) -> bool:
-    """Print one line an executor; true if all that ran gave the interpreter's integers."""
+    """Print one line an executor; true if all of them ran and gave the interpreter's integers."""
     from rich.table import Table
 
     from n2uqc.passes.program import real_output
@@ -104,10 +110,11 @@ def _show_outcomes(
     table = Table(box=None, pad_edge=False)
     for title in ("executor", "accuracy", "images with the interpreter's integers", "seconds"):
         table.add_column(title, justify="left" if title == "executor" else "right")
-    agree = True
+    agree, missing = True, list[str]()
     for outcome in outcomes:
         if outcome.output is None:
-            table.add_row(outcome.executor.summary, "not run", outcome.missing)
+            table.add_row(outcome.executor.summary, "not run", "", "")
+            missing.append(f"{outcome.executor.summary}: not run: {outcome.missing}")
             continue
         same = (outcome.output == reference).reshape(len(test), -1).all(axis=1)
         agree &= bool(same.all())
@@ -127,9 +134,13 @@ def _show_outcomes(
         seconds = time.perf_counter() - start
         table.add_row(summary, _accuracy(scores, test), "–", f"{seconds:.2f}")
     console.print(table)
+    for line in missing:
+        console.print(line, markup=False)
     if not agree:
         console.print("[red]The executors differ: this is a fault of n2uqc, please report it.")
-    return agree
+    elif not missing:
+        console.print("All executors gave the same integers, bit for bit.")
+    return agree and not missing
 
 
 def _accuracy(scores: NDArray[Any], test: Split) -> str:
@@ -147,3 +158,7 @@ def _onnx_runtime(name: str, images: NDArray[Any]) -> NDArray[Any]:
     )
     scores: NDArray[Any] = session.run(None, {session.get_inputs()[0].name: images})[0]
     return scores
+
+
+if __name__ == "__main__":
+    sys.exit(main())
