@@ -51,6 +51,15 @@ def test_developers_can_see_the_traceback(
         assert "Traceback" in result.err
 
 
+def test_a_missing_package_names_the_extra_that_brings_it(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _failing(monkeypatch, ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib"))
+    result = command("simulate", "m.onnx", "--input", "x.npy")
+    assert result.status == 2
+    assert "pip install 'n2uqc[report]'" in result.err
+
+
 def test_an_interrupt_is_no_error(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     _failing(monkeypatch, KeyboardInterrupt())
     result = command("simulate", "m.onnx", "--input", "x.npy")
@@ -60,9 +69,10 @@ def test_an_interrupt_is_no_error(command: Command, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_teaches(name: str, command: Command) -> None:
-    result = command(name, "--help")
+    shown = name.replace("_", "-")
+    result = command(shown, "--help")
     assert result.status == 0
-    assert f"n2uqc {name}" in result.out
+    assert f"n2uqc {shown}" in result.out
     assert "examples:" in result.out
 
 

@@ -1,4 +1,4 @@
-"""`n2uqc compile` for processors and `n2uqc run`: the interpreter's integers, or one clear error."""
+"""`n2uqc compile` for processors and `n2uqc run`: the same integers, or one clear error."""
 
 from __future__ import annotations
 
