@@ -50,6 +50,11 @@ def verify(context: Context) -> None:
             Problem(str(node.name), node.op_type, "the shape of its output is not known")
             for node in context.graph
             if not all(o.shape is not None and o.shape.is_static() for o in node.outputs)
+        ][:1]  # the others follow from it
+    if not problems:  # never let a refusal pass in silence
+        problems += [
+            Problem(str(node.name), node.op_type, r.found, r.supported, r.mend)
+            for node, r in context.refusals.items()
         ]
     graph = context.graph
     names = Counter(str(output.name) for node in graph for output in node.outputs)

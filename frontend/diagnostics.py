@@ -27,9 +27,13 @@ class Problem:
     mend: str = ""
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, supported: bool = True) -> str:
+        """In words; without the line of what is supported if a list said it already."""
         place = " ".join(part for part in (self.op, f"'{self.node}'" if self.node else "") if part)
         text = f"{place}: {self.found}" if place else self.found
-        if self.supported:
+        if self.supported and supported:
             text += f"\n    supported: {self.supported}"
         if self.mend:
             text += f"\n    to mend:   {self.mend}"
@@ -56,8 +60,10 @@ class CompileError(Exception):
     def __str__(self) -> str:
         if len(self.problems) == 1:
             return str(self.problems[0])
-        lines = [f"{len(self.problems)} problems:"]
-        lines += [f"  - {problem}" for problem in self.problems[:_LISTED]]
+        lines, said = [f"{len(self.problems)} problems:"], set()
+        for problem in self.problems[:_LISTED]:
+            lines.append(f"  - {problem.text(problem.supported not in said)}")
+            said.add(problem.supported)
         if len(self.problems) > _LISTED:
             lines.append(f"  … and {len(self.problems) - _LISTED} more")
         return "\n".join(lines)

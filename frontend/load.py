@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import onnx_ir as ir
@@ -16,6 +17,9 @@ from .recognise import PATTERNS, PATTERNS_BEFORE_FOLDING, Context
 from .shapes import bind_batch, release_batch
 
 Progress = Callable[[str], None]
+
+# What onnx_ir warns of on the way ends in a CompileError here; without a handler it would print.
+logging.getLogger("onnx_ir").addHandler(logging.NullHandler())
 
 
 def load_graph(source: Source, progress: Progress | None = None) -> ir.Model:

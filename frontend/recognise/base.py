@@ -107,7 +107,7 @@ class Context:
             try:
                 pattern.rewrite(node, self)
             except Refused as refusal:
-                self.refusals[node] = refusal
+                self.refusals.setdefault(node, refusal)
         self.drop_unused()
 
     def drop_unused(self) -> None:
@@ -120,10 +120,12 @@ class Context:
         }
 
     def problems(self) -> list[Problem]:
-        """The refusals as problems; a shape complaint, the first, only if nothing explains it."""
-        found = [(n, r) for n, r in self.refusals.items() if not isinstance(r, UnknownShape)]
-        found = found or [next(iter(self.refusals.items()))] if self.refusals else []
-        return [Problem(str(n.name), n.op_type, r.found, r.supported, r.mend) for n, r in found]
+        """The refusals as problems, without those that only miss a shape."""
+        return [
+            Problem(str(node.name), node.op_type, r.found, r.supported, r.mend)
+            for node, r in self.refusals.items()
+            if not isinstance(r, UnknownShape)
+        ]
 
     def replace(self, old: ir.Value, new: ir.Value) -> None:
         """Lets every reader of `old` read `new`, which takes over the name of `old`.

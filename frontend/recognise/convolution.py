@@ -26,6 +26,15 @@ def _convolution(node: ir.Node, context: Context) -> None:
     if window.kernel != kernel:
         raise Refused(f"kernel_shape {window.kernel}", f"that of the weights, {kernel}")
     group = node.attributes.get_int("group", 1)
+    outputs, inputs = shape_of(weight)[:2]
+    if group < 1 or outputs % group or data[1] != inputs * group:
+        raise Refused(
+            f"{data[1]} input channels, weights {shape_of(weight)}, {group} groups",
+            "weights [O, I/groups, kh, kw] with I the input's channels and O divisible",
+        )
+    bias = constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    if bias is not None and bias.shape != (outputs,):
+        raise Refused(f"a bias of shape {bias.shape}", f"one value an output channel, ({outputs},)")
     node.attributes.clear()
     for name, values in window.attributes().items():
         node.attributes.add(ir.AttrInt64s(name, values))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 import onnx_ir as ir
 
@@ -24,7 +26,7 @@ def _flatten(node: ir.Node, context: Context) -> None:
     if before == after:
         context.replace(node.outputs[0], data)
         return
-    if len(after) != 2:
+    if len(after) != 2 or prod(before) != prod(after):
         raise Refused(f"reshapes {before} to {after}", "flattening to [N, C·H·W]")
     if context.dynamic and node.op_type == "Reshape" and _fixes_batch(node, context):
         raise Refused(

@@ -181,3 +181,32 @@ def test_output_that_ignores_the_input() -> None:
 
 def test_network_without_layers() -> None:
     refused(build("y = Identity (x)"), "output is its input")
+
+
+@pytest.mark.parametrize("op", ["Conv (a, W)", "PRelu (a, p)", "Add (a, p)", "Flatten (a)"])
+def test_shapes_unknown_behind_a_custom_operator_are_not_reported(op: str) -> None:
+    body = f"[mine] a = other.Strange (x) [after] y = {op}"
+    (problem,) = refused(build(body, {"W": W, "p": np.ones((2, 1, 1))}), "domain 'other'")
+    assert problem.node == "mine"
+
+
+def test_size_that_depends_on_the_data() -> None:
+    body = """[max] n = ReduceMax <keepdims = 0> (x) i = Cast <to = 7> (n) t = Reshape (i, one)
+        u = Concat <axis = 0> (zero, zero, zero, t) a = Reshape (x, u) [relu] y = Relu (a)"""
+    parameters = {"one": np.int64([1]), "zero": np.int64([0])}
+    names = {p.node for p in refused(build(body, parameters))}
+    assert "max" in names and "relu" not in names
+
+
+def test_integer_activations() -> None:
+    body = (
+        "a = Cast <to = 3> (x) [pool] b = MaxPool <kernel_shape = [2, 2]> (a) y = Cast <to = 1> (b)"
+    )
+    assert "pool" in {p.node for p in refused(build(body), "INT8")}
+
+
+def test_all_problems_of_the_shapes_in_one_error() -> None:
+    body = "[one] a = Add (x, p) [two] b = Conv (x, q) y = Relu (x)"
+    body = body.replace("y = Relu (x)", "c = Relu (a) d = Relu (b) y = Add (c, d)")
+    parameters = {"p": np.ones(5), "q": np.ones((3, 2))}
+    assert {p.node for p in refused(build(body, parameters), "does not fit")} == {"one", "two"}

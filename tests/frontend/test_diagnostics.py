@@ -23,6 +23,12 @@ def test_all_problems_are_listed() -> None:
     assert str(error).startswith("3 problems")
 
 
+def test_what_is_supported_is_said_once() -> None:
+    problems = [Problem(f"n{i}", "Loop", "unsupported", "Conv, Add") for i in range(3)]
+    assert str(CompileError(problems)).count("Conv, Add") == 1
+    assert "Conv, Add" in str(problems[2])
+
+
 def test_a_very_long_list_is_counted_not_printed() -> None:
     text = str(CompileError(Problem(f"n{i}", "Loop", "x") for i in range(1000)))
     assert "1000 problems" in text and "960 more" in text

@@ -138,3 +138,19 @@ def test_constant_computed_from_the_batch_size_is_refused() -> None:
 def test_constant_computed_from_the_image_size_is_folded() -> None:
     body = """s = Shape (x) n = Gather (s, two) f = Cast <to = 1> (n) [op] y = Mul (x, f)"""
     assert ops(check_same(build(body, {"two": np.int64(2)}))) == ["Mul"]
+
+
+def test_constant_expanded_to_the_batch_is_folded() -> None:
+    body = "s = Shape (x) e = Expand (b, s) f = Mul (e, e) [op] y = Add (x, f)"
+    graph = check_same(build(body, {"b": BIAS.reshape(1, 2, 1, 1)}))
+    array = constant(node(graph, "Add").inputs[1])
+    assert array is not None
+    np.testing.assert_array_equal(array, (BIAS * BIAS).reshape(1, 2, 1, 1))
+
+
+def test_constant_that_grows_with_the_batch_is_refused() -> None:
+    """One number per image: its size follows the batch, but so does its content."""
+    body = """s = Shape (x) n = Gather (s, zero) r = Range (zero, n, one) f = Cast <to = 1> (r)
+        g = Reshape (f, t) [op] y = Add (x, g)"""
+    parameters = {"zero": np.int64(0), "one": np.int64(1), "t": np.int64([-1, 1, 1, 1])}
+    refused(build(body, parameters), "computed from the batch size", "'op'")

@@ -60,6 +60,11 @@ def test_reshape_to_other_images() -> None:
     refused(build("[view] y = Reshape (x, t)", {"t": np.int64([0, 2, 2, 8])}), "flattening to")
 
 
+def test_reshape_to_another_size() -> None:
+    model = build("[view] y = Reshape (x, t)", {"t": np.int64([3, 31])}, x="float[3,2,4,4] x")
+    refused(model, "'view'")
+
+
 FLAT = "f = Flatten (x) "
 V = np.random.default_rng(0).standard_normal((5, 32)).astype(np.float32)
 C = np.random.default_rng(1).standard_normal(5).astype(np.float32)
