@@ -14,12 +14,13 @@ from .multipliers import scaling, short, to_fixed
 from .options import Options
 from .program.base import ConstRef, Op, Program
 from .program.exact import Surd
-from .program.ops import Add, Clamp, Conv, Flatten, MaxPool, PRelu, Requantize, SumPool
+from .program.ops import Add, Clamp, Concat, Conv, Flatten, MaxPool, PRelu, Requantize, SumPool
 from .program.ops.real import (
     Affine,
     RealAdd,
     RealAvgPool,
     RealClip,
+    RealConcat,
     RealConv,
     RealFlatten,
     RealMaxPool,
@@ -121,6 +122,10 @@ class FixedPoint:
             a, b = (self.rescaled(i, scale, bits, "aligned") for i in op.inputs)
             error = self.kind(a).error + self.kind(b).error
             self.put(Add(output=op.output, inputs=(a, b), origin=op.origin), scale, error)
+        elif isinstance(op, RealConcat):
+            a, b = (self.rescaled(i, scale, bits, "aligned") for i in op.inputs)
+            error = max(self.kind(a).error, self.kind(b).error)
+            self.put(Concat(output=op.output, inputs=(a, b), origin=op.origin), scale, error)
         elif isinstance(op, RealClip):
             self.clamp(op, scale)
         elif isinstance(op, RealMaxPool):

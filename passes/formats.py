@@ -20,6 +20,7 @@ from .program.ops.real import (
     Quantize,
     RealAdd,
     RealClip,
+    RealConcat,
     RealConv,
     RealFlatten,
     RealMaxPool,
@@ -27,6 +28,9 @@ from .program.ops.real import (
 )
 from .program.types import IntType
 from .real_ranges import Interval, real_ranges
+
+SAME_SCALE = (RealAdd, RealClip, RealConcat, RealFlatten, RealMaxPool, RealPRelu)
+"""What keeps the scale of its inputs."""
 
 
 class Formats:
@@ -109,7 +113,7 @@ class Formats:
         groups.add_nodes_from(self.needed)
         for name in self.needed:
             op = self.made.get(name)
-            if isinstance(op, RealAdd | RealClip | RealPRelu | RealMaxPool | RealFlatten) or (
+            if isinstance(op, SAME_SCALE) or (
                 op is not None and self.unit_prelu(op)
             ):
                 assert op is not None

@@ -1,55 +1,135 @@
-"""Convolutions and pooling of codes become integer operations on the codes themselves."""
+"""Convolutions, pooling and joins of codes become integer operations on the codes themselves."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
-from .program.base import Op, Program
+import numpy as np
+
+from .multipliers import short, to_fixed
+from .options import Options
+from .program.base import ConstRef, Op, Program
 from .program.exact import Surd
-from .program.ops import Conv, MaxPool
-from .program.ops.flatten import Flatten
-from .program.ops.real import Affine, RealConv, RealFlatten, RealMaxPool
-from .program.types import IntType, TensorType
+from .program.ops import Concat, Conv, Flatten, Lookup, MaxPool
+from .program.ops.real import (
+    Affine,
+    RealConcat,
+    RealConv,
+    RealFlatten,
+    RealLookup,
+    RealMaxPool,
+    floats,
+)
+from .program.types import Constant, IntType, TensorType
+from .rewrite import Constants, live
+
+ZERO = Surd.of(0)
 
 
-def integer_layers(program: Program) -> Program:
-    """Quantized weights on codes: an exact integer accumulator times a per-channel step.
+class IntegerLayers:
+    """One rewrite in progress."""
 
-    ``conv(s_a * a, s_w[c] * w) = s_a * s_w[c] * conv(a, w)``, because code 0 is value 0 and so
-    zero padding is code 0.  Pooling and flattening of codes commute with their scale.
-    """
-    types: dict[str, TensorType] = {program.input: program.types[program.input]}
-    ops: list[Op] = []
+    def __init__(self, program: Program, options: Options) -> None:
+        self.program, self.options = program, options
+        self.made = {op.output: op for op in program.ops}
+        self.types: dict[str, TensorType] = {program.input: program.types[program.input]}
+        self.pool = Constants(dict(program.constants))
+        self.ops: list[Op] = []
 
-    def put(op: Op, like: IntType | None = None) -> None:
-        kind = op.infer(types, program.constants)
-        if like is not None:
-            assert isinstance(kind, IntType)
-            kind = replace(kind, scale=like.scale, bits=like.bits, signed=like.signed)
-        types[op.output] = kind
-        ops.append(op)
+    def put(self, op: Op, scale: Fraction | None = None, error: Fraction = Fraction(0)) -> None:
+        kind = op.infer(self.types, self.pool.all)
+        if isinstance(kind, IntType) and not op.real:
+            kind = replace(kind, scale=scale, error=short(error))
+        self.types[op.output] = kind
+        self.ops.append(op)
 
-    for op in program.ops:
-        x = types[op.inputs[0]]
-        codes = isinstance(x, IntType) and x.scale is not None and x.lo == 0
-        if isinstance(op, RealConv) and op.step and codes:
-            assert isinstance(x, IntType) and x.scale is not None
-            accumulator = f"{op.output}.acc"
-            put(Conv(
-                output=accumulator, inputs=op.inputs, origin=op.origin, weight=op.weight,
-                stride=op.stride, pads=op.pads, dilation=op.dilation, groups=op.groups,
-            ))
-            put(Affine(
-                output=op.output, inputs=(accumulator,), origin=op.origin,
-                slope=tuple(s * x.scale for s in op.step), offset=(Surd.of(0),) * len(op.step),
-            ))
-        elif isinstance(op, RealMaxPool) and codes:
-            assert isinstance(x, IntType)
-            put(MaxPool(output=op.output, inputs=op.inputs, origin=op.origin, kernel=op.kernel,
-                        stride=op.stride, pads=op.pads), x)
-        elif isinstance(op, RealFlatten) and op.channels_last and codes:
-            assert isinstance(x, IntType)
-            put(Flatten(output=op.output, inputs=op.inputs, origin=op.origin), x)
+    def codes(self, name: str) -> IntType | None:
+        """The type of a tensor of integers with one scale, else None."""
+        kind = self.types[name]
+        return kind if isinstance(kind, IntType) and kind.scale is not None else None
+
+    def lower(self, op: Op) -> None:
+        if isinstance(op, RealConv) and op.step and self.convolution(op):
+            return
+        if isinstance(op, RealLookup):
+            self.lookup(op)
+            return
+        found = [self.codes(i) for i in op.inputs]
+        kinds = [k for k in found if k is not None]
+        x = kinds[0] if kinds and len(kinds) == len(found) else None
+        moved: Op | None = None
+        if x is not None and isinstance(op, RealMaxPool):
+            moved = MaxPool(output=op.output, inputs=op.inputs, origin=op.origin,
+                            kernel=op.kernel, stride=op.stride, pads=op.pads)
+        elif x is not None and isinstance(op, RealFlatten) and op.channels_last:
+            moved = Flatten(output=op.output, inputs=op.inputs, origin=op.origin)
+        elif x is not None and isinstance(op, RealConcat) and kinds[0].scale == kinds[1].scale:
+            moved = Concat(output=op.output, inputs=op.inputs, origin=op.origin)
+        if moved is not None and x is not None:
+            self.put(moved, x.scale, max(k.error for k in kinds))
         else:
-            put(op)
-    return replace(program, ops=tuple(ops), types=types)
+            self.put(op)
+
+    def convolution(self, op: RealConv) -> bool:
+        """Quantized weights on codes: an exact accumulator times a per-channel step.
+
+        ``conv(s_a * (a + z), s_w * w) = s_a * s_w * (conv(a, w) + z * sum(w))``; positions outside
+        the map are real zeros, which is the code ``-z``.  N2UQ has z = 0.
+        """
+        source, z = op.inputs[0], Fraction(0)
+        kind, scale = self.codes(source), Fraction(1)
+        shift = self.made.get(source)
+        if kind is None and isinstance(shift, Affine) and self.codes(shift.inputs[0]) is not None:
+            slope, offset = shift.slope[0].rational, shift.offset[0].rational
+            same = all(v == shift.slope[0] for v in shift.slope) and all(
+                v == shift.offset[0] for v in shift.offset
+            )
+            if not same or not slope or offset is None:
+                return False
+            source, kind = shift.inputs[0], self.codes(shift.inputs[0])
+            assert kind is not None and kind.scale is not None
+            scale, z = slope, offset / (slope * kind.scale)
+            if any(op.pads) and z.denominator != 1:
+                return False  # a real zero is no code
+        if kind is None or kind.scale is None:
+            return False
+        weight = self.pool.all[op.weight].values
+        accumulator = f"{op.output}.acc"
+        most = int(np.abs(weight).reshape(len(weight), -1).sum(axis=1).max())
+        self.put(
+            Conv(output=accumulator, inputs=(source,), origin=op.origin, weight=op.weight,
+                 stride=op.stride, pads=op.pads, dilation=op.dilation, groups=op.groups,
+                 pad_value=int(-z) if any(op.pads) else 0),
+            None, kind.error / kind.scale * most,
+        )
+        slopes = tuple(s * (kind.scale * scale) for s in op.step)
+        sums = weight.reshape(len(weight), -1).sum(axis=1).tolist()
+        self.put(Affine(
+            output=op.output, inputs=(accumulator,), origin=op.origin, slope=slopes,
+            offset=tuple(s * (z * total) for s, total in zip(slopes, sums, strict=True)),
+        ))
+        return True
+
+    def lookup(self, op: RealLookup) -> None:
+        """Codebook levels become a table in fixed point of the stem's width."""
+        most = float(np.abs(floats(op.levels)).max()) or 1.0
+        places = self.options.stem_bits - 1 - int(np.frexp(most)[1])
+        entries = [to_fixed(level, places) for level in op.levels]
+        scale = Fraction(1, 2) ** places
+        table = Constant.narrow([value for value, _ in entries])
+        name = self.pool.add(f"{op.output}.levels", table)
+        self.put(
+            Lookup(output=op.output, inputs=op.inputs, origin=op.origin, table=ConstRef(name)),
+            scale, Fraction(max(miss for _, miss in entries)),
+        )
+
+
+def integer_layers(program: Program, options: Options) -> Program:
+    """Lower what reads codes: convolutions by quantized weights, maxima, joins, codebooks."""
+    work = IntegerLayers(program, options)
+    for op in program.ops:
+        work.lower(op)
+    return live(replace(
+        program, ops=tuple(work.ops), types=work.types, constants=work.pool.all
+    ))

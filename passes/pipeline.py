@@ -29,7 +29,7 @@ from .program.base import Program
 PIPELINE: tuple[Pass, ...] = (
     Pass("pixel-input", pixel_input),
     Pass("channels-last", plain(channels_last)),
-    Pass("integer-layers", plain(integer_layers)),
+    Pass("integer-layers", integer_layers),
     Pass("merge-affine", plain(merge_affine)),
     Pass("hoist-bias", plain(hoist_bias)),
     Pass("fixed-point", fixed_point),

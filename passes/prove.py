@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 import onnx_ir as ir
@@ -20,8 +19,8 @@ from .constant_channels import kept_channels
 from .from_graph import import_graph
 from .program.base import Op, Program
 from .program.exact import Surd
-from .program.ops import Requantize, Thresholds
-from .program.ops.real import Quantize, RealConv, RealMaxPool
+from .program.ops import Conv, Requantize, Thresholds
+from .program.ops.real import Quantize, RealConv
 from .program.ranges import channel_ranges
 from .program.rounding import round_shift
 from .program.types import IntType
@@ -126,16 +125,6 @@ def prove_tables(
     return proofs
 
 
-def _code_scale(imported: Program, name: str) -> Fraction:
-    """The step of the codes that a convolution reads, through pooling."""
-    made = {op.output: op for op in imported.ops}
-    while isinstance(op := made[name], RealMaxPool):
-        name = op.inputs[0]
-    kind = imported.types[name]
-    assert isinstance(kind, IntType) and kind.scale is not None
-    return kind.scale
-
-
 def _removed_range(
     imported: Program, program: Program, conv: RealConv, channel: int
 ) -> tuple[int, int]:
@@ -160,8 +149,11 @@ def _prove_table(
     channels = imported.types[quantizer.output].shape[2]
     slopes = [Surd.of(kind.scale or 1)] * channels
     if conv is not None:
-        scale = _code_scale(imported, conv.inputs[0])
-        slopes = [step * scale for step in conv.step]
+        maker = program.producer(base)
+        assert isinstance(maker, Conv)
+        codes = program.types[maker.inputs[0]]
+        assert isinstance(codes, IntType) and codes.scale is not None
+        slopes = [step * codes.scale for step in conv.step]
     kept = kept_channels(program, op.output, channels)
     values = exhaustive = exact = ties = 0
     mismatches: list[Mismatch] = []

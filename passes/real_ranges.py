@@ -12,6 +12,7 @@ from .program.ops.real import (
     RealAdd,
     RealAvgPool,
     RealClip,
+    RealConcat,
     RealConv,
     RealFlatten,
     RealMaxPool,
@@ -62,6 +63,8 @@ def _transfer(op: Op, program: Program, inputs: list[Interval]) -> Interval:
         return np.clip(lo, low, high), np.clip(hi, low, high)
     if isinstance(op, RealAdd):
         return lo + inputs[1][0], hi + inputs[1][1]
+    if isinstance(op, RealConcat):
+        return tuple(np.concatenate(rows) for rows in zip(*inputs, strict=True))  # type: ignore
     if isinstance(op, RealConv):
         return convolve(op, program, inputs[0])
     if isinstance(op, RealMaxPool):

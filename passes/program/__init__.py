@@ -3,7 +3,19 @@
 from .base import ConstRef, IllegalOp, Interface, MemoryPlan, Op, Program
 from .boundary import InputError, SaturationWarning, quantize_input, real_output
 from .interpreter import RangeError, run, run_real, steps, trace
-from .ops import Add, Clamp, Conv, Flatten, MaxPool, PRelu, Requantize, SumPool, Thresholds
+from .ops import (
+    Add,
+    Clamp,
+    Concat,
+    Conv,
+    Flatten,
+    Lookup,
+    MaxPool,
+    PRelu,
+    Requantize,
+    SumPool,
+    Thresholds,
+)
 from .ranges import channel_ranges
 from .store import StoreError, load, save
 from .text import TextError, dump, parse
@@ -11,8 +23,8 @@ from .types import Constant, IntType, RealType, TensorType
 from .verify import verify
 
 __all__ = [
-    "Add", "Clamp", "ConstRef", "Constant", "Conv", "Flatten", "IllegalOp", "InputError",
-    "IntType", "Interface", "MaxPool", "MemoryPlan", "Op", "PRelu", "Program", "RangeError",
+    "Add", "Clamp", "Concat", "ConstRef", "Constant", "Conv", "Flatten", "IllegalOp",
+    "InputError", "IntType", "Interface", "Lookup", "MaxPool", "MemoryPlan", "Op", "PRelu", "Program", "RangeError",
     "RealType", "Requantize", "SaturationWarning", "StoreError", "SumPool", "TensorType",
     "TextError", "Thresholds", "channel_ranges", "dump", "load", "parse", "quantize_input",
     "real_output", "run", "run_real", "save", "steps", "trace", "verify",

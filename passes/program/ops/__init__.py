@@ -2,8 +2,10 @@
 
 from .add import Add
 from .clamp import Clamp
+from .concat import Concat
 from .conv import Conv
 from .flatten import Flatten
+from .lookup import Lookup
 from .pool import MaxPool, SumPool
 from .prelu import PRelu
 from .real import (
@@ -12,8 +14,10 @@ from .real import (
     RealAdd,
     RealAvgPool,
     RealClip,
+    RealConcat,
     RealConv,
     RealFlatten,
+    RealLookup,
     RealMaxPool,
     RealPRelu,
 )
@@ -21,7 +25,7 @@ from .requantize import Requantize
 from .thresholds import Thresholds
 
 __all__ = [
-    "Add", "Affine", "Clamp", "Conv", "Flatten", "MaxPool", "PRelu", "Quantize", "RealAdd",
-    "RealAvgPool", "RealClip", "RealConv", "RealFlatten", "RealMaxPool", "RealPRelu", "Requantize",
-    "SumPool", "Thresholds",
+    "Add", "Affine", "Clamp", "Concat", "Conv", "Flatten", "Lookup", "MaxPool", "PRelu",
+    "Quantize", "RealAdd", "RealAvgPool", "RealClip", "RealConcat", "RealConv", "RealFlatten",
+    "RealLookup", "RealMaxPool", "RealPRelu", "Requantize", "SumPool", "Thresholds",
 ]

@@ -250,3 +250,39 @@ class RealFlatten(RealOp):
         x = inputs[0] if self.channels_last else inputs[0].transpose(0, 3, 1, 2)
         result: Reals = x.reshape(len(x), 1, 1, -1)
         return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealLookup(RealOp):
+    """``y = levels[code]``: the nonuniform levels of a codebook quantizer."""
+
+    mnemonic: ClassVar[str] = "real_lookup"
+
+    levels: Row
+
+    def shape(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> Shape:
+        x = types[self.inputs[0]]
+        self.require(isinstance(x, IntType) and x.scale == 1, "input is not a tensor of codes")
+        assert isinstance(x, IntType)
+        self.require(0 <= x.lo and x.hi < len(self.levels), "a code without level")
+        return x.shape
+
+    def execute(self, inputs: list[Reals], consts: Mapping[str, Constant]) -> Reals:
+        result: Reals = floats(self.levels)[inputs[0].astype(np.int64)]
+        return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealConcat(RealOp):
+    """``y = [a, b]`` along the channels."""
+
+    mnemonic: ClassVar[str] = "real_concat"
+
+    def shape(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> Shape:
+        self.require(len(self.inputs) == 2, "takes two inputs")
+        a, b = (types[i].shape for i in self.inputs)
+        self.require(a[:2] == b[:2], f"maps {a[:2]} and {b[:2]} differ")
+        return (*a[:2], a[2] + b[2])
+
+    def execute(self, inputs: list[Reals], consts: Mapping[str, Constant]) -> Reals:
+        return np.concatenate(inputs, axis=3)
