@@ -1,4 +1,4 @@
-"""The `n2uq` operator domain: schemas as data, constructors and readers of its two nodes."""
+"""The `n2uq` operator domain: schemas as data, constructors and readers of its nodes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,16 @@ MAX_BITS = 8
 Array = npt.NDArray[Any]
 
 
-def _attribute(name: str, doc: str) -> OpSchema.Attribute:
-    return OpSchema.Attribute(name, OpSchema.AttrType.INT, doc, required=True)
+def _attribute(name: str, doc: str, default: int | None = None) -> OpSchema.Attribute:
+    if default is None:
+        return OpSchema.Attribute(name, OpSchema.AttrType.INT, doc, required=True)
+    return OpSchema.Attribute(name, onnx.helper.make_attribute(name, default), doc)
+
+
+_REAL_THRESHOLDS = OpSchema.FormalParameter(
+    "thresholds", "R", "[1,K] or [C,K], ascending; float64 where float32 does not hold them"
+)
+_REAL = ("R", ["tensor(float)", "tensor(double)"], "numbers taken as exact")
 
 
 SCHEMAS: tuple[OpSchema, ...] = (
@@ -30,12 +38,20 @@ SCHEMAS: tuple[OpSchema, ...] = (
         DOMAIN,
         VERSION,
         doc="Y = step/divisor * sum_k [input_scale*X > thresholds[k]] in real arithmetic; "
-        "`>=` when strict is 0. N2UQ, Liu et al., CVPR 2022, section 3.1.",
+        "`>=` when strict is 0; threshold k by its own rule, ties[k], where ties is given (rounding "
+        "half to even alternates). N2UQ, Liu et al., CVPR 2022, section 3.1.",
+        type_constraints=[_REAL],
         inputs=[
             OpSchema.FormalParameter("X", "tensor(float)", "[N,C,H,W] or [N,C]"),
-            OpSchema.FormalParameter("thresholds", "tensor(float)", "[1,K] or [C,K], ascending"),
+            _REAL_THRESHOLDS,
             OpSchema.FormalParameter("input_scale", "tensor(float)", "scalar, not 0"),
             OpSchema.FormalParameter("step", "tensor(double)", "scalar"),
+            OpSchema.FormalParameter(
+                "ties",
+                "tensor(int8)",
+                "[K], 1 for > and 0 for >=; replaces strict",
+                param_option=OpSchema.FormalParameterOption.Optional,
+            ),
         ],
         outputs=[OpSchema.FormalParameter("Y", "tensor(float)", "shape of X")],
         attributes=[
@@ -49,15 +65,38 @@ SCHEMAS: tuple[OpSchema, ...] = (
         DOMAIN,
         VERSION,
         doc="W[o] = codes[o] * step[o]/divisor in real arithmetic; codes are odd integers in "
-        "±(2**bits - 1). N2UQ, Liu et al., CVPR 2022, section 3.3.",
+        "±(2**bits - 1), or any in two's complement of that width where odd is 0. N2UQ, Liu et "
+        "al., CVPR 2022, section 3.3.",
+        type_constraints=[("Code", ["tensor(int8)", "tensor(int16)"], "codes")],
         inputs=[
-            OpSchema.FormalParameter("codes", "tensor(int8)", "[O,I,kh,kw]"),
-            OpSchema.FormalParameter("step", "tensor(double)", "[O], positive"),
+            OpSchema.FormalParameter("codes", "Code", "[O,I,kh,kw] of a Conv, [O,I] of a Gemm"),
+            OpSchema.FormalParameter("step", "tensor(double)", "[O], 0 or positive"),
         ],
         outputs=[OpSchema.FormalParameter("W", "tensor(float)", "shape of codes")],
         attributes=[
             _attribute("divisor", "one code is worth step/divisor"),
             _attribute("bits", "bits of a code"),
+            _attribute("odd", "1: codes are odd, 0: ordinary signed integers", default=1),
+        ],
+    ),
+    OpSchema(
+        "Codebook",
+        DOMAIN,
+        VERSION,
+        doc="Y = levels[sum_k [input_scale*X > thresholds[k]]] in real arithmetic; `>=` when strict "
+        "is 0. Nonuniform output levels: LQ-Nets, Zhang et al., ECCV 2018; APoT, Li et al., ICLR "
+        "2020; LCQ, Yamamoto, CVPR 2021.",
+        type_constraints=[_REAL],
+        inputs=[
+            OpSchema.FormalParameter("X", "tensor(float)", "[N,C,H,W] or [N,C]"),
+            _REAL_THRESHOLDS,
+            OpSchema.FormalParameter("input_scale", "tensor(float)", "scalar, not 0"),
+            OpSchema.FormalParameter("levels", "tensor(double)", "[K+1], of any order"),
+        ],
+        outputs=[OpSchema.FormalParameter("Y", "tensor(float)", "shape of X")],
+        attributes=[
+            _attribute("strict", "1: a tie gives the lower code (>), 0: the higher (>=)"),
+            _attribute("bits", "bits of a code 0..K"),
         ],
     ),
 )
@@ -76,12 +115,13 @@ class Threshold:
     """What one `n2uq.Threshold` node computes.
 
     Attributes:
-        thresholds: float32 [1,K] (per tensor) or [C,K] (per channel), ascending.
+        thresholds: float32 or float64 [1,K] (per tensor) or [C,K] (per channel), ascending.
         input_scale: float32 scalar multiplying X before the comparison.
         step: value of code `divisor`; code k is worth step*k/divisor.
         divisor: see `step`; 2**bits - 1 for a trained N2UQ quantizer.
         strict: True for `>`, False for `>=`.
         bits: bits of a code.
+        ties: bool [K], the rule of each threshold where they differ; None if all follow `strict`.
     """
 
     thresholds: Array
@@ -90,11 +130,18 @@ class Threshold:
     divisor: int
     strict: bool
     bits: int
+    ties: Array | None = None
 
     @property
     def levels(self) -> int:
         """Number of thresholds K; codes are 0..K."""
         return int(self.thresholds.shape[1])
+
+    @property
+    def rules(self) -> tuple[bool, ...]:
+        """For each threshold: True for `>`, False for `>=`."""
+        ties = [self.strict] * self.levels if self.ties is None else self.ties
+        return tuple(bool(t) for t in ties)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,20 +149,42 @@ class Weight:
     """What one `n2uq.Weight` node holds.
 
     Attributes:
-        codes: int8 [O,I,kh,kw], odd integers in ±(2**bits - 1).
+        codes: int8 or int16 [O,I,kh,kw] or [O,I], odd integers in ±(2**bits - 1), or any in
+            -2**(bits - 1) .. 2**(bits - 1) - 1.
         step: float64 [O]; output channel o is worth codes[o]*step[o]/divisor.
         divisor: see `step`.
         bits: bits of a code.
+        odd: whether codes are odd; N2UQ's are.
     """
 
     codes: Array
     step: Array
     divisor: int
     bits: int
+    odd: bool = True
 
     def values(self) -> Array:
         """The weights as float64 [O,I,kh,kw], rounded once from the real values."""
         return self.codes * (self.step / self.divisor).reshape(-1, *[1] * (self.codes.ndim - 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Codebook:
+    """What one `n2uq.Codebook` node computes.
+
+    Attributes:
+        thresholds: float32 or float64 [1,K] (per tensor) or [C,K] (per channel), ascending.
+        input_scale: float32 scalar multiplying X before the comparison.
+        levels: float64 [K+1], the value of every code, of any order.
+        strict: True for `>`, False for `>=`.
+        bits: bits of a code.
+    """
+
+    thresholds: Array
+    input_scale: np.float32
+    levels: Array
+    strict: bool
+    bits: int
 
 
 def initializer(graph: ir.Graph, name: str, array: Array) -> ir.Value:
@@ -138,21 +207,45 @@ def make_threshold(graph: ir.Graph, x: ir.Value, params: Threshold, name: str) -
         params: the quantizer.
         name: of the node; its output is `<name>_out` until a caller renames it.
     """
-    node = ir.node(
-        "Threshold",
-        [
-            x,
-            initializer(graph, f"{name}.thresholds", np.asarray(params.thresholds, np.float32)),
-            initializer(graph, f"{name}.input_scale", np.array(params.input_scale, np.float32)),
-            initializer(graph, f"{name}.step", np.array(params.step, np.float64)),
-        ],
-        {"divisor": params.divisor, "strict": int(params.strict), "bits": params.bits},
-        domain=DOMAIN,
-        name=name,
-        outputs=[ir.val(f"{name}_out", ir.DataType.FLOAT)],
-    )
-    node.outputs[0].shape = x.shape.copy() if x.shape is not None else None
-    return node
+    inputs = [
+        x,
+        *_comparisons(graph, params, name),
+        initializer(graph, f"{name}.step", np.array(params.step, np.float64)),
+    ]
+    if params.ties is not None:
+        inputs.append(initializer(graph, f"{name}.ties", np.asarray(params.ties, np.int8)))
+    attributes = {"divisor": params.divisor, "strict": int(params.strict), "bits": params.bits}
+    return _elementwise("Threshold", inputs, attributes, name)
+
+
+def make_codebook(graph: ir.Graph, x: ir.Value, params: Codebook, name: str) -> ir.Node:
+    """Builds a Codebook node on `x`, as `make_threshold` does a Threshold."""
+    inputs = [
+        x,
+        *_comparisons(graph, params, name),
+        initializer(graph, f"{name}.levels", np.asarray(params.levels, np.float64)),
+    ]
+    attributes = {"strict": int(params.strict), "bits": params.bits}
+    return _elementwise("Codebook", inputs, attributes, name)
+
+
+def _comparisons(graph: ir.Graph, params: Threshold | Codebook, name: str) -> list[ir.Value]:
+    """Thresholds and input scale; float64 thresholds only where float32 would round them."""
+    thresholds = np.asarray(params.thresholds)
+    single = thresholds.astype(np.float32)
+    exact = np.array_equal(single, thresholds)
+    return [
+        initializer(graph, f"{name}.thresholds", single if exact else thresholds),
+        initializer(graph, f"{name}.input_scale", np.array(params.input_scale, np.float32)),
+    ]
+
+
+def _elementwise(
+    op_type: str, inputs: list[ir.Value], attributes: dict[str, int], name: str
+) -> ir.Node:
+    output = ir.val(f"{name}_out", ir.DataType.FLOAT)
+    output.shape = inputs[0].shape.copy() if inputs[0].shape is not None else None
+    return ir.node(op_type, inputs, attributes, domain=DOMAIN, name=name, outputs=[output])
 
 
 def make_weight(graph: ir.Graph, params: Weight, name: str) -> ir.Node:

@@ -2,7 +2,8 @@
 
 Exporters and optimizers may fold the weight quantizer, so that only float32 weights are left, off
 their grid by rounding noise. N2UQ's levels are s·clip·(2k - n)/(2n), odd integers times a step
-(Liu et al., CVPR 2022, section 3.3). A BatchNorm folded in later only changes the step.
+(Liu et al., CVPR 2022, section 3.3). A BatchNorm folded in later only changes the step, to 0 if its
+gamma is 0.
 """
 
 from __future__ import annotations
@@ -74,10 +75,16 @@ def recover(weights: Array) -> Weight | str:
         or the reason why there are none.
     """
     flat = weights.reshape(len(weights), -1).astype(np.float64)
-    if (zeros := np.argwhere(flat == 0)).size:
+    silent = (flat == 0).all(axis=1)
+    if silent.all():
+        return "all weights are 0"
+    if (zeros := np.argwhere((flat == 0) & ~silent[:, None])).size:
         return f"output channel {zeros[0][0]} holds a weight of 0, which no odd multiple gives"
     channels = []
     for index, row in enumerate(flat):
+        if silent[index]:
+            channels.append(_Channel(np.ones_like(row), 0.0, 0.0))
+            continue
         fits: list[_Channel] = []
         for bits in range(1, MAX_BITS + 1):
             fits.append(_fit(row, bits))
@@ -92,7 +99,7 @@ def recover(weights: Array) -> Weight | str:
     exact = np.array_equal(
         (codes * steps.reshape(-1, *[1] * (codes.ndim - 1))).astype(np.float32), weights
     )
-    if not exact and _coincidence(flat.shape[0], flat.shape[1]) > _LUCK:
+    if not exact and _coincidence(int((~silent).sum()), flat.shape[1]) > _LUCK:
         return "too few weights to tell a grid from coincidence, and no grid gives them exactly"
     bits = int(np.abs(codes).max()).bit_length()
     return Weight(codes.astype(np.int8), steps, 1, bits)

@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx_ir as ir
+import onnxruntime
 import pytest
 import torch
 from torch import Tensor, nn
 
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.opset import is_op, read_threshold, read_weight
+from n2uqc.frontend.recognise.base import NOTE
 from n2uqc.frontend.reference import evaluate, evaluate_values
 from n2uqc.models.export import export_onnx
 from n2uqc.models.networks import ResidualNetwork
@@ -140,8 +142,6 @@ def test_codes_of_every_quantizer_agree_given_equal_inputs(tmp_path: Path) -> No
 
 
 def _run_all(model: onnx.ModelProto, x: Array) -> list[Array]:
-    import onnxruntime
-
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
@@ -195,6 +195,44 @@ def test_progress_is_told(tmp_path: Path) -> None:
     load_graph(export(network(2, "float", seed=4), tmp_path / "net.onnx"), stages.append)
     assert stages[0] == "reading" and stages[-1] == "verifying"
     assert "recognising threshold ladder" in stages
+
+
+def test_file_optimized_by_onnxruntime(tmp_path: Path) -> None:
+    """Its basic level folds weights and BatchNorms, gammas of 0 included: grid recovery."""
+    net = network(3, "quantized", seed=7)
+    path = export(net, tmp_path / "net.onnx")
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    onnxruntime.InferenceSession(str(path), options)
+    _check_folded(path, tmp_path / "optimized.onnx")
+
+
+@pytest.mark.slow
+def test_dynamo_export(tmp_path: Path) -> None:
+    net = network(2, "quantized", seed=8)
+    path = export(net, tmp_path / "net.onnx")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            net, (torch.zeros(2, 3, SIZE, SIZE),), tmp_path / "dynamo.onnx", dynamo=True,
+            input_names=["input"], dynamic_shapes=({0: torch.export.Dim("batch")},),
+        )  # fmt: skip
+    _check_folded(path, tmp_path / "dynamo.onnx")
+
+
+def _check_folded(raw: Path, folded: Path) -> None:
+    """Every quantizer of the raw export is found again, and the network computes the same."""
+    want, got = load_graph(raw), load_graph(folded)
+    assert ops(got).count("Weight") == ops(want).count("Weight")
+    thresholds = [
+        sorted(read_threshold(n).thresholds.tolist() for n in g.graph if is_op(n, "Threshold"))
+        for g in (want, got)
+    ]
+    assert thresholds[0] == thresholds[1]
+    assert not [n for n in got.graph if NOTE in n.metadata_props]
+    x = images(2, seed=3)
+    np.testing.assert_allclose(evaluate(got, x), evaluate(want, x), rtol=1e-4, atol=1e-4)
 
 
 class Published(nn.Module):

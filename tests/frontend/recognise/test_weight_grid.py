@@ -55,6 +55,16 @@ def test_fused_batch_norm_only_flips_signs() -> None:
     np.testing.assert_array_equal(found.codes, codes * np.sign(gamma))
 
 
+def test_a_gamma_of_zero_silences_a_channel() -> None:
+    codes = random_codes(2, (3, 2, 3, 3), 1)
+    weights = (codes * np.array([0.1, 0.0, 0.2]).reshape(-1, 1, 1, 1)).astype(np.float32)
+    found = recover(weights)
+    assert isinstance(found, Weight) and found.step[1] == 0
+    assert (found.codes % 2 != 0).all()
+    np.testing.assert_array_equal(found.values().astype(np.float32), weights)
+    assert recover(np.zeros_like(weights)) == "all weights are 0"
+
+
 def test_ambiguous_but_exact() -> None:
     """A channel of ±3 steps only is as well ±1 of a larger step."""
     codes = np.array([3, -3, 3, 3] * 9).reshape(1, 4, 3, 3)
@@ -111,7 +121,7 @@ def test_only_behind_a_threshold() -> None:
 @pytest.mark.parametrize("zero", [False, True])
 def test_weights_off_every_grid_stay_float_with_a_note(zero: bool) -> None:
     weights = np.random.default_rng(0).standard_normal((3, 2, 3, 3))
-    weights[1] *= not zero
+    weights[1, 0] *= not zero
     graph = load_graph(build(ladder(3) + "[conv] y = Conv (f, W)", LADDER | {"W": weights}))
     assert ops(graph) == ["Threshold", "Conv"]
     assert "weights stay float" in node(graph, "Conv").metadata_props[NOTE]
