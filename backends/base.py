@@ -128,7 +128,7 @@ def find_target(
     return replace(target, processor=processor)
 
 
-def compile(  # noqa: A001 - the public name
+def compile(
     program: Program, target: str = "aarch64", *, mcpu: str | None = None,
     mattr: Sequence[str] = (), progress: Progress = lambda step: None,
 ) -> Artifact:

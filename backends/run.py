@@ -44,7 +44,7 @@ def run_artifact(folder: Path | str, x: NDArray[Any]) -> NDArray[np.int64]:
         )
         if done.code:
             raise CompileError(f"the driver failed with code {done.code}: {done.errors.strip()}")
-        y = np.load(result)
+        y: NDArray[Any] = np.load(result)
     if y.shape != (len(x), *kinds[1]["shape"]) or y.dtype != kinds[1]["dtype"]:
         raise CompileError(f"the driver wrote {y.dtype} {y.shape}")
     return y.astype(np.int64)

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.passes.program import (
-    Add, Clamp, Conv, Flatten, MaxPool, Op, PRelu, Program, Requantize, SumPool, Thresholds,
+    Add,
+    Clamp,
+    Conv,
+    Flatten,
+    MaxPool,
+    Op,
+    PRelu,
+    Program,
+    Requantize,
+    SumPool,
+    Thresholds,
 )
 
 from .grouping import Group

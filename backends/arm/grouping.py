@@ -6,7 +6,17 @@ from dataclasses import dataclass, replace
 
 from n2uqc.passes.plan_memory import plan_memory
 from n2uqc.passes.program import (
-    Add, Clamp, Conv, Flatten, IntType, MemoryPlan, Op, PRelu, Program, Requantize, Thresholds,
+    Add,
+    Clamp,
+    Conv,
+    Flatten,
+    IntType,
+    MemoryPlan,
+    Op,
+    PRelu,
+    Program,
+    Requantize,
+    Thresholds,
 )
 
 ELEMENTWISE = (Add, Clamp, Flatten, PRelu, Requantize, Thresholds)

@@ -32,7 +32,9 @@ def _with_pointers(f: tirx.PrimFunc) -> tirx.PrimFunc:
     return tirx.PrimFunc(params, body, f.ret_type, f.attrs, f.span)
 
 
-@tirx.transform.prim_func_pass(opt_level=0, name="n2uqc.BuffersToPointers")
+@tirx.transform.prim_func_pass(  # type: ignore[untyped-decorator]
+    opt_level=0, name="n2uqc.BuffersToPointers"
+)
 def _buffers_to_pointers(
     f: tirx.PrimFunc, mod: tvm.IRModule, ctx: tvm.ir.transform.PassContext
 ) -> tirx.PrimFunc:
@@ -69,7 +71,8 @@ def lower(mod: tvm.IRModule | tirx.PrimFunc, target: tvm.target.Target) -> tvm.I
 
 def _bytes(buffer: tirx.Buffer) -> int:
     kind = tvm.DataType(str(buffer.ty.dtype))
-    return math.prod(int(e) for e in buffer.ty.shape) * ((kind.bits * kind.lanes + 7) // 8)
+    elements = math.prod(int(e) for e in buffer.ty.shape)
+    return elements * int((kind.bits * kind.lanes + 7) // 8)
 
 
 def moved_to_workspace(lowered: tvm.IRModule, limit: int = 1024) -> tvm.IRModule:

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import tvm
 from elftools.elf.elffile import ELFFile
-from tvm import ir, s_tir, te, tirx
-from tvm.ir import PointerType, PrimType
+from tvm import s_tir, te, tirx
 
 from n2uqc.backends import toolchain
 from n2uqc.backends.tir import Constants, emit_object, llvm_target, lower, moved_to_workspace
@@ -36,16 +35,18 @@ def product(name: str, n: int) -> tirx.PrimFunc:
     return te.create_prim_func([x, w, y]).with_attr("global_symbol", name)
 
 
-def module(constants: Constants, values: np.ndarray) -> tvm.IRModule:
+def write(values: np.ndarray, target: tvm.target.Target, path: Path) -> None:
     """``run(x, y)`` multiplies by a constant array through a private kernel."""
-    weight = constants.add("weight", values)
-    kernel = ir.GlobalVar("kernel")
-    x, y = (tirx.Var(n, PointerType(PrimType(d))) for n, d in (("x", "uint8"), ("y", "int32")))
-    call = ir.Call(kernel, [x, constants.pointer(weight), y], ret_ty=PrimType("void"))
-    body = tirx.SeqStmt([tirx.Evaluate(call), tirx.Return(tirx.const(0, "int32"))])
-    run = tirx.PrimFunc([x, y], constants.declared(body), PrimType("int32"))
-    run = run.with_attrs({"global_symbol": "run", "tirx.noalias": True})
-    return tvm.IRModule({kernel: product("kernel", len(values)), ir.GlobalVar("run"): run})
+    constants = Constants()
+    name = constants.add("weight", values)
+    run = f"""define i32 @run(ptr %x, ptr %y) {{
+  call void @kernel(ptr %x, ptr @{name}, ptr %y)
+  ret i32 0
+}}"""
+    emit_object(
+        tvm.IRModule({"kernel": product("kernel", len(values))}), target, path,
+        private=["kernel"], constants=constants, more=run,
+    )
 
 
 def load(tmp_path: Path, path: Path) -> ctypes.CDLL:
@@ -59,8 +60,8 @@ def pointer(a: np.ndarray) -> ctypes.c_void_p:
 def test_constants_and_private_kernel_run_on_host(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     values = rng.integers(-1000, 1000, 517, dtype=np.int32)
-    constants, path = Constants(), tmp_path / "k.o"
-    emit_object(module(constants, values), HOST, path, constants=constants, private=["kernel"])
+    path = tmp_path / "k.o"
+    write(values, HOST, path)
     x, y = rng.integers(0, 256, 517, dtype=np.uint8), np.zeros(517, np.int32)
     assert load(tmp_path, path).run(pointer(x), pointer(y)) == 0
     assert (y == x * values).all()
@@ -70,17 +71,29 @@ def test_constants_and_private_kernel_run_on_host(tmp_path: Path) -> None:
 def test_object_is_plain_and_reproducible(tmp_path: Path, triple: str) -> None:
     paths = [tmp_path / "one.o", tmp_path / "elsewhere.o"]
     for path in paths:
-        constants = Constants()
-        emit_object(
-            module(constants, np.arange(64, dtype=np.int32)), llvm_target(triple), path,
-            constants=constants, private=["kernel"],
-        )
+        write(np.arange(64, dtype=np.int32), llvm_target(triple), path)
     assert paths[0].read_bytes() == paths[1].read_bytes()
     found = symbols(paths[0])
     assert [n for n, (bind, _) in found.items() if bind != "STB_LOCAL"] == ["run"]
+    assert "kernel" in found
     assert not [n for n, (_, section) in found.items() if section == "SHN_UNDEF"]
     sections = {s.name for s in ELFFile(io.BytesIO(paths[0].read_bytes())).iter_sections()}
     assert not [s for s in sections if "debug" in s or "init_array" in s]
+
+
+def test_loops_that_become_calls_bring_their_callee(tmp_path: Path) -> None:
+    """LLVM makes memset of this loop; the object has to stand alone all the same."""
+    n = 5003
+    x = te.placeholder((n,), "uint8", "x")
+    y = te.compute((2 * n,), lambda i: tirx.if_then_else(i < n, x[tirx.min(i, n - 1)],
+                                                         tirx.const(0, "uint8")), "y")
+    path = tmp_path / "k.o"
+    kernel = te.create_prim_func([x, y]).with_attr("global_symbol", "k")
+    emit_object(tvm.IRModule({"k": kernel}), HOST, path)
+    assert not [n for n, (_, section) in symbols(path).items() if section == "SHN_UNDEF"]
+    a, out = np.arange(n, dtype=np.int64).astype(np.uint8), np.full(2 * n, 7, np.uint8)
+    load(tmp_path, path).k(pointer(a), pointer(out))
+    assert (out[:n] == a).all() and (out[n:] == 0).all()
 
 
 def test_equal_constants_share_a_place() -> None:

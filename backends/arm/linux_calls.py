@@ -1,0 +1,268 @@
+"""The Linux system calls that drivers and C libraries make, for an emulated AArch64 program.
+
+The program sees no files but those that its arguments name, and ``NAME.*.part`` beside them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+PAGE = 0x1000
+_HEAP = 0x5000_0000_0000
+_MMAP = 0x6000_0000_0000
+_IO = 1 << 20  # bytes moved between emulated memory and files at once
+_AT_FDCWD = -100
+
+
+class Memory(Protocol):
+    """The emulated program's memory."""
+
+    def read(self, address: int, size: int) -> bytes: ...
+
+    def write(self, address: int, data: bytes) -> None: ...
+
+    def map(self, start: int, size: int) -> None: ...
+
+    def unmap(self, start: int, size: int) -> None: ...
+
+
+class UnknownCall(Exception):
+    """A system call that is not here; the number."""
+
+
+class _Failure(OSError):
+    """A system call's error number, for the program."""
+
+
+class LinuxCalls:
+    """Open files and memory limits of one program.
+
+    Attributes:
+        captured: what was written to standard output (1) and error (2).
+        code: the exit code, once the program has ended.
+    """
+
+    def __init__(self, memory: Memory, allowed: Sequence[str]) -> None:
+        self.memory, self.allowed = memory, set(allowed)
+        self.files: dict[int, int] = {}
+        self.captured = {1: bytearray(), 2: bytearray()}
+        self.break_, self.mapped = _HEAP, _MMAP
+        self.code: int | None = None
+
+    def call(self, number: int, values: Sequence[int]) -> int:
+        """Carry out a call with its six arguments; negative results are error numbers.
+
+        Raises:
+            UnknownCall: no program that belongs here makes it.
+        """
+        handler = _TABLE.get(number)
+        if handler is None:
+            raise UnknownCall(number)
+        try:
+            return handler(self, *values)
+        except OSError as error:
+            return -(error.errno or errno.EIO)
+
+    def close_all(self) -> None:
+        """Close what the program left open."""
+        for handle in self.files.values():
+            os.close(handle)
+        self.files.clear()
+
+    def _text(self, address: int) -> str:
+        data = bytearray()
+        while not data.endswith(b"\0"):
+            data += self.memory.read(address + len(data), 1)
+        return os.fsdecode(bytes(data[:-1]))
+
+    def _path(self, directory: int, address: int) -> str:
+        """A path that the program may use."""
+        path = self._text(address)
+        beside = path.endswith(".part") and any(path.startswith(f"{n}.") for n in self.allowed)
+        if _signed(directory) not in (_AT_FDCWD, 0) and not os.path.isabs(path):
+            raise _Failure(errno.EBADF, "")
+        if path not in self.allowed and not beside:
+            raise _Failure(errno.EACCES, "")
+        return path
+
+    def _handle(self, number: int) -> int:
+        if number not in self.files:
+            raise _Failure(errno.EBADF, "")
+        return self.files[number]
+
+    def open(self, directory: int, path: int, flags: int, mode: int, *_: int) -> int:
+        handle = os.open(self._path(directory, path), _host_flags(flags), mode & 0o777)
+        number = next(n for n in range(3, 1 << 10) if n not in self.files)
+        self.files[number] = handle
+        return number
+
+    def close(self, number: int, *_: int) -> int:
+        if number > 2:
+            os.close(self._handle(number))
+            del self.files[number]
+        return 0
+
+    def seek(self, number: int, offset: int, whence: int, *_: int) -> int:
+        if number <= 2:
+            raise _Failure(errno.ESPIPE, "")
+        return os.lseek(self._handle(number), _signed(offset), whence)
+
+    def read(self, number: int, address: int, size: int, *_: int) -> int:
+        data = b"" if number == 0 else os.read(self._handle(number), min(size, _IO))
+        if data:
+            self.memory.write(address, data)
+        return len(data)
+
+    def write(self, number: int, address: int, size: int, *_: int) -> int:
+        data = self.memory.read(address, min(size, _IO)) if size else b""
+        if number in self.captured:
+            self.captured[number] += data
+            return len(data)
+        return os.write(self._handle(number), data)
+
+    def vectored(
+        self, step: Callable[[int, int, int], int], number: int, vector: int, count: int
+    ) -> int:
+        """readv and writev by read and write; stops at the first short one."""
+        done = 0
+        for k in range(count):
+            address, size = struct.unpack("<QQ", self.memory.read(vector + 16 * k, 16))
+            moved = step(number, address, size) if size else 0
+            done += moved
+            if moved < size:
+                break
+        return done
+
+    def stat(self, directory: int, path: int, buffer: int, flags: int, *_: int) -> int:
+        empty_path = 0x1000
+        if flags & empty_path and not self._text(path):
+            return self.stat_open(directory, buffer)
+        return self._put_stat(os.stat(self._path(directory, path)), buffer)
+
+    def stat_open(self, number: int, buffer: int, *_: int) -> int:
+        return self._put_stat(os.fstat(number if number <= 2 else self._handle(number)), buffer)
+
+    def _put_stat(self, found: os.stat_result, buffer: int) -> int:
+        """struct stat of 64-bit ARM (Linux, asm-generic/stat.h)."""
+        self.memory.write(buffer, struct.pack(
+            "<QQIIIIQQqiiq48x", found.st_dev, found.st_ino, found.st_mode, found.st_nlink,
+            found.st_uid, found.st_gid, 0, 0, found.st_size, 4096, 0, -(-found.st_size // 512),
+        ))
+        return 0
+
+    def unlink(self, directory: int, path: int, flags: int, *_: int) -> int:
+        os.unlink(self._path(directory, path))
+        return 0
+
+    def rename(self, old_dir: int, old: int, new_dir: int, new: int, *_: int) -> int:
+        os.replace(self._path(old_dir, old), self._path(new_dir, new))
+        return 0
+
+    def brk(self, wanted: int, *_: int) -> int:
+        """Grow the heap; asked for less than there is, tell where it ends."""
+        if wanted > self.break_:
+            end = -(-self.break_ // PAGE) * PAGE
+            new_end = -(-wanted // PAGE) * PAGE
+            if new_end > end:
+                self.memory.map(end, new_end - end)
+            self.break_ = wanted
+        return self.break_
+
+    def mmap(
+        self, address: int, size: int, protection: int, flags: int, number: int, offset: int
+    ) -> int:
+        """Fresh memory; files are not mapped by what runs here."""
+        if _signed(number & 0xFFFF_FFFF, 32) != -1 or not size:
+            raise _Failure(errno.EINVAL, "")
+        size = -(-size // PAGE) * PAGE
+        place, self.mapped = self.mapped, self.mapped + size + PAGE
+        self.memory.map(place, size)
+        return place
+
+    def munmap(self, address: int, size: int, *_: int) -> int:
+        self.memory.unmap(address, -(-size // PAGE) * PAGE)
+        return 0
+
+    def clock(self, which: int, buffer: int, *_: int) -> int:
+        now = time.time_ns() if which == 0 else time.monotonic_ns()
+        self.memory.write(buffer, struct.pack("<qq", *divmod(now, 10**9)))
+        return 0
+
+    def affinity(self, process: int, size: int, buffer: int, *_: int) -> int:
+        self.memory.write(buffer, (1).to_bytes(8, "little"))  # one processor
+        return 8
+
+    def uname(self, buffer: int, *_: int) -> int:
+        fields = ("Linux", "n2uqc", "6.1.0", "emulated", "aarch64", "")
+        data = b"".join(text.encode().ljust(65, b"\0") for text in fields)
+        self.memory.write(buffer, data)
+        return 0
+
+    def random(self, buffer: int, size: int, *_: int) -> int:
+        self.memory.write(buffer, os.urandom(min(size, 256)))
+        return min(size, 256)
+
+    def exit(self, code: int, *_: int) -> int:
+        self.code = code & 0xFF
+        return 0
+
+
+def _signed(value: int, bits: int = 64) -> int:
+    return value - (1 << bits) if value >> (bits - 1) else value
+
+
+def _host_flags(flags: int) -> int:
+    """The flags of openat that drivers use; AArch64 numbers most as all Linux machines do."""
+    known = os.O_RDONLY | os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_TRUNC
+    return (flags & known) | os.O_CLOEXEC
+
+
+def _answer(value: int) -> Callable[..., int]:
+    return lambda *_: value
+
+
+_Handler = Callable[..., int]
+_TABLE: dict[int, _Handler] = {
+    25: _answer(0),  # fcntl
+    29: _answer(-errno.ENOTTY),  # ioctl: no terminal
+    35: LinuxCalls.unlink,  # unlinkat
+    38: LinuxCalls.rename,  # renameat
+    56: LinuxCalls.open,  # openat
+    57: LinuxCalls.close,
+    62: LinuxCalls.seek,  # lseek
+    63: LinuxCalls.read,
+    64: LinuxCalls.write,
+    65: lambda self, *v: self.vectored(self.read, *v[:3]),  # readv
+    66: lambda self, *v: self.vectored(self.write, *v[:3]),  # writev
+    78: _answer(-errno.EINVAL),  # readlinkat
+    79: LinuxCalls.stat,  # newfstatat
+    80: LinuxCalls.stat_open,  # fstat
+    93: LinuxCalls.exit,
+    94: LinuxCalls.exit,  # exit_group
+    96: _answer(1),  # set_tid_address
+    98: _answer(0),  # futex: nobody else is there to wait for or to wake
+    99: _answer(0),  # set_robust_list
+    113: LinuxCalls.clock,  # clock_gettime
+    123: LinuxCalls.affinity,  # sched_getaffinity
+    134: _answer(0),  # rt_sigaction
+    135: _answer(0),  # rt_sigprocmask
+    160: LinuxCalls.uname,
+    172: _answer(1),  # getpid
+    178: _answer(1),  # gettid
+    214: LinuxCalls.brk,
+    215: LinuxCalls.munmap,
+    222: LinuxCalls.mmap,
+    226: _answer(0),  # mprotect
+    233: _answer(0),  # madvise
+    261: _answer(-errno.ENOSYS),  # prlimit64
+    276: LinuxCalls.rename,  # renameat2
+    278: LinuxCalls.random,  # getrandom
+    291: _answer(-errno.ENOSYS),  # statx: C libraries fall back on newfstatat
+    293: _answer(-errno.ENOSYS),  # rseq
+}
+"""System calls by their numbers (Linux, asm-generic/unistd.h)."""
