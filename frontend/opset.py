@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import onnx_ir as ir
 from onnx.defs import OpSchema
 
@@ -250,13 +251,14 @@ def _elementwise(
 
 def make_weight(graph: ir.Graph, params: Weight, name: str) -> ir.Node:
     """Builds a Weight node; its constants are registered, the node is not yet placed."""
+    narrow = np.int8 if np.abs(params.codes.astype(np.int64) + 0.5).max() < 128 else np.int16
     return ir.node(
         "Weight",
         [
-            initializer(graph, f"{name}.codes", np.asarray(params.codes, np.int8)),
+            initializer(graph, f"{name}.codes", params.codes.astype(narrow)),
             initializer(graph, f"{name}.step", np.asarray(params.step, np.float64)),
         ],
-        {"divisor": params.divisor, "bits": params.bits},
+        {"divisor": params.divisor, "bits": params.bits, "odd": int(params.odd)},
         domain=DOMAIN,
         name=name,
         outputs=[ir.val(f"{name}_out", ir.DataType.FLOAT, params.codes.shape)],
@@ -288,11 +290,28 @@ def read_threshold(node: ir.Node) -> Threshold:
     Raises:
         ValueError: a parameter is not an initializer.
     """
+    get = node.attributes.get_int
     return Threshold(
         thresholds=_input(node, 1),
         input_scale=np.float32(_input(node, 2)),
         step=float(_input(node, 3)),
-        divisor=node.attributes.get_int("divisor"),
+        divisor=get("divisor"),
+        strict=bool(get("strict")),
+        bits=get("bits"),
+        ties=_input(node, 4).astype(bool) if len(node.inputs) > 4 and node.inputs[4] else None,
+    )
+
+
+def read_codebook(node: ir.Node) -> Codebook:
+    """The parameters of a Codebook node.
+
+    Raises:
+        ValueError: a parameter is not an initializer.
+    """
+    return Codebook(
+        thresholds=_input(node, 1),
+        input_scale=np.float32(_input(node, 2)),
+        levels=_input(node, 3),
         strict=bool(node.attributes.get_int("strict")),
         bits=node.attributes.get_int("bits"),
     )
@@ -309,4 +328,5 @@ def read_weight(node: ir.Node) -> Weight:
         step=_input(node, 1),
         divisor=node.attributes.get_int("divisor"),
         bits=node.attributes.get_int("bits"),
+        odd=bool(node.attributes.get_int("odd", 1)),
     )

@@ -21,6 +21,17 @@ Array = npt.NDArray[Any]
 _SCHEMA: dict[str, OpSchema] = {schema.name: schema for schema in SCHEMAS}
 
 
+def _codes(x: Array, thresholds: Array, input_scale: Array, rules: Sequence[bool]) -> Array:
+    """sum_k [input_scale*x > thresholds[k]], `>=` where rules[k] is false."""
+    scaled = x * input_scale
+    code = np.zeros(x.shape, np.int64)
+    channels = (1, -1) + (1,) * (x.ndim - 2)
+    for k, strict in enumerate(rules):
+        compare = np.greater if strict else np.greater_equal
+        code += compare(scaled, thresholds[:, k].reshape(channels))
+    return code
+
+
 class Threshold(OpRun):
     """Y = step/divisor * sum_k [input_scale*X > thresholds[k]]."""
 
@@ -33,19 +44,37 @@ class Threshold(OpRun):
         thresholds: Array,
         input_scale: Array,
         step: Array,
+        ties: Array | None = None,
         *,
         divisor: int,
         strict: int,
         bits: int,
     ) -> tuple[Array]:
         del bits  # says how codes are stored, not what they are worth
-        scaled = x * input_scale
-        compare = np.greater if strict else np.greater_equal
-        code = np.zeros(x.shape, np.int64)
-        channels = (1, -1) + (1,) * (x.ndim - 2)
-        for k in range(thresholds.shape[1]):
-            code += compare(scaled, thresholds[:, k].reshape(channels))
+        rules = [bool(strict)] * thresholds.shape[1] if ties is None else list(ties)
+        code = _codes(x, thresholds, input_scale, rules)
         return ((code * (step / divisor)).astype(x.dtype),)
+
+
+class Codebook(OpRun):
+    """Y = levels[sum_k [input_scale*X > thresholds[k]]]."""
+
+    op_domain = DOMAIN
+    op_schema = _SCHEMA["Codebook"]
+
+    def _run(
+        self,
+        x: Array,
+        thresholds: Array,
+        input_scale: Array,
+        levels: Array,
+        *,
+        strict: int,
+        bits: int,
+    ) -> tuple[Array]:
+        del bits
+        rules = [bool(strict)] * thresholds.shape[1]
+        return (levels[_codes(x, thresholds, input_scale, rules)].astype(x.dtype),)
 
 
 class Weight(OpRun):
@@ -54,8 +83,10 @@ class Weight(OpRun):
     op_domain = DOMAIN
     op_schema = _SCHEMA["Weight"]
 
-    def _run(self, codes: Array, step: Array, *, divisor: int, bits: int) -> tuple[Array]:
-        del bits
+    def _run(
+        self, codes: Array, step: Array, *, divisor: int, bits: int, odd: int = 1
+    ) -> tuple[Array]:
+        del bits, odd
         return (codes * (step / divisor).reshape(-1, *[1] * (codes.ndim - 1)),)
 
 
@@ -135,7 +166,7 @@ def evaluate_values(model: ir.Model, x: npt.ArrayLike, names: Sequence[str]) -> 
     known = {name for node in proto.graph.node for name in node.output}
     if missing := [name for name in names if name not in known]:
         raise CompileError(f"the graph has no value named {', '.join(missing)}")
-    runner = ReferenceEvaluator(proto, new_ops=[Threshold, Weight, MaxPool, AveragePool])
+    runner = ReferenceEvaluator(proto, new_ops=[Threshold, Codebook, Weight, MaxPool, AveragePool])
     results = runner.run(list(names), {proto.graph.input[0].name: np.asarray(x, np.float64)})
     return dict(zip(names, results, strict=True))
 

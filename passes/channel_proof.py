@@ -30,7 +30,7 @@ class Channel:
 
     def __init__(self, slope: Surd, chain: list[Op], quantizer: Quantize, channel: int) -> None:
         self.slope, self.chain, self.channel = slope, chain, channel
-        self.scale, self.strict = quantizer.input_scale, quantizer.strict
+        self.scale, self.rules = quantizer.input_scale, quantizer.rules
         rows = quantizer.thresholds
         self.thresholds = rows[channel if len(rows) > 1 else 0]
         self.exact_count = self.ties = 0
@@ -84,7 +84,9 @@ class Channel:
                 sides.append(2 * int(over) + int(under))
         y = y * scale
         signs = [(y - t).sign() for t in thresholds]
-        code = sum(s > 0 or (s == 0 and not self.strict) for s in signs)
+        code = sum(
+            s > 0 or (s == 0 and not rule) for s, rule in zip(signs, self.rules, strict=True)
+        )
         return code, tuple(sides), any(s == 0 for s in signs)
 
     def codes(self, values: Ints) -> Ints:

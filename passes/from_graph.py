@@ -142,17 +142,24 @@ def _ones(channels: int) -> Row:
     return (Surd.of(1),) * channels
 
 
+def _quantized(node: ir.Node) -> tuple[Constant, Row] | None:
+    """Codes (O, KH, KW, I) and steps of weights that come from ``n2uq.Weight``."""
+    value = node.inputs[1]
+    maker = value.producer() if value is not None else None
+    if maker is None or not opset.is_op(maker, "Weight"):
+        return None
+    weight = opset.read_weight(maker)
+    codes = np.asarray(weight.codes, dtype=np.int64)
+    codes = codes[:, None, None, :] if codes.ndim == 2 else codes.transpose(0, 2, 3, 1)
+    codes = np.ascontiguousarray(codes)
+    constant = Constant.odd(codes, weight.bits) if weight.odd else Constant.narrow(codes)
+    return constant, tuple(Surd.of(Fraction(float(s)) / weight.divisor) for s in weight.step)
+
+
 def _conv(to: Importer, node: ir.Node) -> None:
     x = to.operand(node)
-    weight_value = node.inputs[1]
-    maker = weight_value.producer() if weight_value is not None else None
-    step: Row = ()
-    if maker is not None and opset.is_op(maker, "Weight"):
-        weight = opset.read_weight(maker)
-        codes = np.asarray(weight.codes, dtype=np.int64).transpose(0, 2, 3, 1)
-        constant = Constant.odd(np.ascontiguousarray(codes), weight.bits)
-        step = tuple(Surd.of(Fraction(float(s)) / weight.divisor) for s in weight.step)
-    else:
+    constant, step = _quantized(node) or (None, ())
+    if constant is None:
         values = to.constant(node, 1)
         if values is None:
             raise _Refusal("computed weights", "weights in an initializer", "freeze the weights")
@@ -172,17 +179,21 @@ def _conv(to: Importer, node: ir.Node) -> None:
 
 def _gemm(to: Importer, node: ir.Node) -> None:
     x, weight = to.operand(node), to.constant(node, 1)
-    if weight is None or _int(node, "transA", 0):
-        raise _Refusal("a product of two tensors", "constant weights", "freeze the weights")
-    rows = weight if _int(node, "transB", 0) else weight.T
-    rows = rows.astype(np.float64) * _float(node, "alpha", 1.0)
+    constant, step = _quantized(node) or (None, ())
+    if constant is None:
+        if weight is None or _int(node, "transA", 0):
+            raise _Refusal("a product of two tensors", "constant weights", "freeze the weights")
+        rows = weight if _int(node, "transB", 0) else weight.T
+        rows = rows.astype(np.float64) * _float(node, "alpha", 1.0)
+        constant = Constant.real(np.ascontiguousarray(rows[:, None, None, :]))
     name = to.name(f"{to.readable[node]}.weight")
-    to.consts[name] = Constant.real(np.ascontiguousarray(rows[:, None, None, :]))
+    to.consts[name] = constant
     bias = to.constant(node, 2)
-    made = to.emit(RealConv, node, x, last=bias is None, weight=ConstRef(name))
+    made = to.emit(RealConv, node, x, last=bias is None, weight=ConstRef(name), step=step)
     if bias is not None:
+        channels = len(constant.values)
         offset = bias.astype(np.float64) * _float(node, "beta", 1.0)
-        to.emit(Affine, node, made, slope=_ones(len(rows)), offset=_row(offset, len(rows)))
+        to.emit(Affine, node, made, slope=_ones(channels), offset=_row(offset, channels))
 
 
 def _batchnorm(to: Importer, node: ir.Node) -> None:
@@ -307,6 +318,7 @@ def _threshold(to: Importer, node: ir.Node) -> None:
         Quantize, node, to.operand(node), thresholds=table,
         input_scale=Surd.of(float(p.input_scale)), strict=bool(p.strict),
         step=Surd.of(Fraction(float(p.step)) / p.divisor), bits=p.bits,
+        ties=() if p.ties is None else p.rules,
     )
 
 

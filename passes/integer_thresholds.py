@@ -43,7 +43,7 @@ class Chain:
         # One kind of number throughout, which the type checker cannot see.
         self.scale: Any = number.of(scale)
         self.input_scale: Any = number.of(op.input_scale)
-        self.strict = op.strict
+        self.rules = op.rules
         self.thresholds = [row(t) for t in op.thresholds]
         self.links: list[tuple[str, Any, Any]] = []
         for link in chain:
@@ -71,7 +71,7 @@ class Chain:
                 f = piecewise.clip(f, a, b)
         f = piecewise.affine(f, self.input_scale, type(self.input_scale).of(0))
         thresholds = self.thresholds[c if len(self.thresholds) > 1 else 0]
-        return piecewise.steps(f, thresholds, strict=self.strict)
+        return piecewise.steps(f, thresholds, strict=self.rules)
 
 
 def table(

@@ -6,8 +6,9 @@ cannot decide.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from math import ceil, floor
 from typing import Generic, TypeVar
 
@@ -101,9 +102,14 @@ def clip(f: Function[Number], lo: Number | None, hi: Number | None) -> Function[
 
 
 def steps(
-    f: Function[Number], thresholds: Iterable[Number], *, strict: bool
+    f: Function[Number], thresholds: Iterable[Number], *, strict: bool | Sequence[bool]
 ) -> tuple[int, dict[int, int]]:
     """The code ``#{k : f(v) > thresholds[k]}`` as a base and signed steps.
+
+    Args:
+        f: the function.
+        thresholds: in any order.
+        strict: one rule for all (``>=`` if false), or one for each threshold.
 
     Returns:
         ``(base, {bound: delta})``: the code is ``base + sum of delta over bound < v`` on the
@@ -111,9 +117,10 @@ def steps(
     """
     lo, hi = f[0].lo, f[-1].hi
     base, deltas = 0, dict[int, int]()
-    for threshold in thresholds:
+    rules = repeat(strict) if isinstance(strict, bool) else strict
+    for threshold, rule in zip(thresholds, rules, strict=False):
         for s in f:
-            first, last = s.where(threshold, strict=strict)
+            first, last = s.where(threshold, strict=rule)
             if first > last:
                 continue
             if first == lo:

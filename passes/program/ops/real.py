@@ -104,7 +104,8 @@ class Quantize(RealOp):
     """A learned quantizer: ``code = sum_k [input_scale * x > thresholds[k]]`` (>= if not strict).
 
     Liu et al., CVPR 2022 (arXiv 2111.14826), section 3.1.  The result is an integer tensor whose
-    scale is the step between output levels.
+    scale is the step between output levels.  ``ties``, if given, holds a rule for each threshold in
+    place of ``strict``: rounding half to even alternates between them.
     """
 
     mnemonic: ClassVar[str] = "quantize"
@@ -114,6 +115,12 @@ class Quantize(RealOp):
     strict: bool
     step: Surd
     bits: int
+    ties: tuple[bool, ...] = ()
+
+    @property
+    def rules(self) -> tuple[bool, ...]:
+        """Of each threshold: true for ``>``, false for ``>=``."""
+        return self.ties or (self.strict,) * max(map(len, self.thresholds))
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
         shape = types[self.inputs[0]].shape
@@ -127,13 +134,17 @@ class Quantize(RealOp):
             all(a <= b for row in self.thresholds for a, b in zip(row, row[1:], strict=False)),
             "thresholds out of order",
         )
+        self.require(
+            all(len(row) == len(self.rules) for row in self.thresholds), "rules do not fit thresholds"
+        )
         return IntType(shape, self.bits, False, 0, top, self.step.rational)
 
     def execute(self, inputs: list[Reals], consts: Mapping[str, Constant]) -> NDArray[np.int64]:
         x = inputs[0] * float(self.input_scale)
         table = np.array([floats(row) for row in self.thresholds])
-        fires = x[..., None] > table if self.strict else x[..., None] >= table
-        result: NDArray[np.int64] = fires.sum(axis=-1)
+        result = np.zeros(x.shape, dtype=np.int64)
+        for k, strict in enumerate(self.rules):  # not at once: K times the memory
+            result += x > table[:, k] if strict else x >= table[:, k]
         return result
 
 
