@@ -4,7 +4,8 @@
 # make venv    .venv with all that the above need (they call it themselves)
 # make clean   removes what was generated; make distclean removes .venv too
 #
-# PYTHON=python3.12 chooses the interpreter; PYTEST="-k thresholds -x" passes options to the tests.
+# PYTHON=python3.12 chooses the interpreter; PYTEST="-k thresholds -x" passes options to the tests,
+# which use every core ("-n 0": one process).
 
 PYTHON ?= python3
 PYTEST ?=
@@ -21,7 +22,7 @@ demo: venv
 	$(BIN)/python -m n2uqc.demo
 
 test: venv
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n auto $(PYTEST)
 
 check: venv
 	$(BIN)/ruff check n2uqc $(addprefix n2uqc/,frontend passes backends models) tests

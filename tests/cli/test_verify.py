@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import n2uqc
+from n2uqc.backends import ToolchainError
 from n2uqc.commands import executors
 from n2uqc.commands.executors import Executor
 from n2uqc.commands.verify import draw
-from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.passes.program import run
 
 from .conftest import Command
@@ -51,7 +51,7 @@ def test_a_tool_that_is_missing_is_named_not_counted(
     command: Command, program_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(program: n2uqc.Program, folder: Path) -> object:
-        raise CompileError("no emulator: apt install qemu-user")
+        raise ToolchainError("no emulator: apt install qemu-user")
 
     _with(monkeypatch, missing)
     result = command("verify", program_file)
