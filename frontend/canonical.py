@@ -24,8 +24,7 @@ _MEND = {
     "Loop": "export with control flow traced away",
     "Scan": "export with control flow traced away",
     "Resize": "use an image size the network takes without resizing",
-    "QuantizeLinear": "export the N2UQ network itself, not its QDQ conversion",
-    "DequantizeLinear": "export the N2UQ network itself, not its QDQ conversion",
+    "QuantizeLinear": "every QuantizeLinear needs a DequantizeLinear that reads it",
 }
 
 
@@ -84,13 +83,15 @@ def _broken(node: ir.Node) -> str:
     data = node.inputs[0] if node.inputs else None
     if is_op(node, "Weight"):
         readers = node.outputs[0].uses()
-        if any(use.node.op_type != "Conv" or use.idx != 1 for use in readers):
-            return "quantized weights that feed something other than a convolution"
+        if any(use.node.op_type not in ("Conv", "Gemm") or use.idx != 1 for use in readers):
+            return "quantized weights that feed something other than a convolution or Gemm"
         return ""
     if data is None or constant(data) is not None:
         return "its data input is a constant"
     for value in (*node.inputs, *node.outputs) if node.domain != DOMAIN else ():
-        if value is not None and value.dtype not in (None, ir.DataType.FLOAT):
+        if value is None or (node.op_type == "Add" and constant(value) is not None):
+            continue  # offsets are exact: float64 where float32 would round them
+        if value.dtype not in (None, ir.DataType.FLOAT):
             return f"'{value.name}' has element type {value.dtype}, float32 is supported"
     pair = node.op_type == "Add" and node.domain != DOMAIN
     for index, value in enumerate(node.inputs[1:], start=1):

@@ -69,6 +69,10 @@ class Constants:
                 self._known[top] = all(self._known[x] for x in inputs)
         return self._known[value]
 
+    def forget(self) -> None:
+        """Asks again about values that were not constant: a pattern has made some of them so."""
+        self._known = {value: known for value, known in self._known.items() if known}
+
     def array(self, value: ir.Value | None) -> Array | None:
         """The constant's array, None if `value` is not constant.
 

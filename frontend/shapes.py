@@ -10,6 +10,7 @@ from onnx_ir.passes.common import ShapeInferencePass
 
 from .constants import Constants
 from .diagnostics import CompileError, Problem
+from .recognise import qonnx
 
 STAND_IN = 2  # a target shape that fixes the batch at 1 then shows as a wrong batch
 OTHER = 3
@@ -59,6 +60,9 @@ def _infer_rest(model: ir.Model, batch: Batch) -> None:
     problems: list[Problem] = []
     trial = f" with a batch of {batch.size}" if batch.symbol is not None else ""
     for node in model.graph:
+        if node.domain in qonnx.DOMAINS and node.op_type in qonnx.OPS and node.inputs[0]:
+            node.outputs[0].shape, node.outputs[0].type = node.inputs[0].shape, node.inputs[0].type
+            continue
         known = all(out.shape is not None and out.shape.is_static() for out in node.outputs)
         if node.domain != "" or known or any(x and x.type is None for x in node.inputs):
             continue

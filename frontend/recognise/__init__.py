@@ -12,6 +12,8 @@ from .head import FLATTEN, GEMM, MATMUL, RESHAPE_TARGET
 from .output_scale import OUTPUT_SCALE
 from .pooling import GLOBAL_MAX, MEAN, POOL
 from .prelu import PRELU
+from .qdq import DEQUANTIZE
+from .qonnx import BIPOLAR, MULTI_THRESHOLD, QUANT, TRUNC
 from .relu import BOUND, CLIP
 from .straight_through import STRAIGHT_THROUGH
 from .threshold_ladder import LADDER, SUM_OF_COMPARISONS
@@ -21,6 +23,11 @@ from .weight_quantizer import WEIGHT_QUANTIZER
 __all__ = ["PATTERNS_BEFORE_FOLDING", "PATTERNS", "Context", "Pattern", "Refused"]
 
 PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
+    QUANT,  # QONNX and QDQ first: the constants they quantize are constants to the others
+    BIPOLAR,
+    TRUNC,
+    MULTI_THRESHOLD,
+    DEQUANTIZE,
     WEIGHT_QUANTIZER,
     SUM_OF_COMPARISONS,  # before ladders: its terms may be ladders of one rung
     LADDER,

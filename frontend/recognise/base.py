@@ -68,12 +68,14 @@ class Pattern:
         rewrite: changes the graph around the node, does nothing if the pattern is not there, and
             raises Refused if it is there but cannot be taken.
         backwards: visit the nodes from the output to the input.
+        domains: of the operators; the standard one has no name.
     """
 
     name: str
     ops: frozenset[str]
     rewrite: Callable[[ir.Node, Context], None]
     backwards: bool = False
+    domains: frozenset[str] = frozenset({""})
 
 
 @dataclass(eq=False)
@@ -100,7 +102,7 @@ class Context:
 
     def run(self, pattern: Pattern) -> None:
         """Applies a pattern once to every node there is, then drops what became unused."""
-        nodes = [node for node in self.graph if is_standard(node, *pattern.ops)]
+        nodes = [n for n in self.graph if n.op_type in pattern.ops and n.domain in pattern.domains]
         for node in reversed(nodes) if pattern.backwards else nodes:
             if node.graph is None:
                 continue  # removed by this very sweep

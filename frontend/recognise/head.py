@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 import onnx_ir as ir
 
-from ..opset import constant, initializer
+from ..opset import constant, initializer, is_op, read_weight
 from .base import Context, Pattern, Refused, only_reader, operands, shape_of
 
 
@@ -98,7 +98,8 @@ def _gemm(node: ir.Node, context: Context) -> None:
         raise Refused("transA=1", "transA=0")
     if get.get_float("alpha", 1.0) != 1 or get.get_float("beta", 1.0) != 1:
         raise Refused("alpha or beta other than 1", "1", "fold them into the weights")
-    array = constant(node.inputs[1])
+    maker = node.inputs[1].producer() if node.inputs[1] is not None else None
+    array = read_weight(maker).codes if is_op(maker, "Weight") else constant(node.inputs[1])
     if array is None or array.ndim != 2:
         raise Refused("computed weights", "constant weights")
     if not get.get_int("transB", 0):

@@ -1,0 +1,114 @@
+"""Quantized constants: weights become n2uq.Weight where they feed a layer, others float values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx_ir as ir
+
+from ..opset import Weight, initializer, make_weight
+from .base import Array, Context, is_standard
+
+_WIDEST = 8  # bits of weights that stay codes, plus one for an asymmetric zero point
+
+
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """value = codes * scale.
+
+    Attributes:
+        codes: int64, of any shape, the zero point subtracted.
+        scale: float32, positive, broadcastable against `codes` from the right.
+        bits: of the type they were stored in.
+    """
+
+    codes: Array
+    scale: Array
+    bits: int
+
+    def values(self) -> Array:
+        """float32, computed as QONNX and ONNX do."""
+        return (self.codes.astype(np.float32) * self.scale).astype(np.float32)
+
+    def transposed(self) -> Codes:
+        """Of a matrix."""
+        scale = self.scale.reshape((1,) * (2 - self.scale.ndim) + self.scale.shape)
+        return replace(self, codes=self.codes.T, scale=scale.T)
+
+
+def put_codes(node: ir.Node, found: Codes, context: Context) -> None:
+    """Lets every reader of `node` read its constant value: as codes, if they are its weights."""
+    _feed(node, node.outputs[0], found, context)
+    context.constants.forget()
+
+
+def _feed(origin: ir.Node, value: ir.Value, found: Codes, context: Context) -> None:
+    plain: ir.Value | None = None
+    for use in list(value.uses()):
+        reader, index = use.node, use.idx
+        if is_standard(reader, "Identity"):
+            _feed(origin, reader.outputs[0], found, context)
+        elif is_standard(reader, "Transpose") and found.codes.ndim == 2:
+            perm = reader.attributes.get_ints("perm") or (1, 0)
+            swapped = list(perm) == [1, 0]
+            _feed(origin, reader.outputs[0], found.transposed() if swapped else found, context)
+        elif index == 1 and _as_weight(origin, reader, found, context):
+            continue
+        else:
+            if plain is None:
+                plain = initializer(context.graph, f"{value.name}.value", found.values())
+                plain.shape, plain.dtype = ir.Shape(found.codes.shape), ir.DataType.FLOAT
+            reader.replace_input_with(index, plain)
+
+
+def _as_weight(origin: ir.Node, layer: ir.Node, found: Codes, context: Context) -> bool:
+    """Puts an n2uq.Weight before a Conv or Gemm; False if the codes are not their weights."""
+    rank = 4 if layer.op_type == "Conv" else 2
+    if not is_standard(layer, "Conv", "Gemm", "MatMul") or found.codes.ndim != rank:
+        return False
+    data = layer.inputs[0]
+    if layer.op_type == "MatMul" and (data is None or data.shape is None or len(data.shape) != 2):
+        return False
+    if rank == 2 and not layer.attributes.get_int("transB", 0):
+        found = found.transposed()
+    scale = _output_scales(found)
+    if scale is None or not (scale > 0).all() or not np.isfinite(scale).all():
+        context.note(layer, "weights stay float: their scale is not one positive value an output")
+        return False
+    params = _weight(found, scale)
+    if params.bits > _WIDEST + 1:
+        context.note(layer, f"weights stay float: {params.bits}-bit codes are wider than 8 bits")
+        return False
+    weight = context.insert(layer, make_weight(context.graph, params, str(origin.name)))
+    weight.name = f"{layer.name}.weight_codes"
+    if layer.op_type == "MatMul":
+        gemm = ir.node(
+            "Gemm", [data, weight], {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1},
+            name=str(layer.name),
+        )  # fmt: skip
+        context.replace(layer.outputs[0], context.insert(layer, gemm))
+        context.graph.remove(layer, safe=True)
+        return True
+    layer.replace_input_with(1, weight)
+    if layer.op_type == "Gemm":
+        layer.attributes.add(ir.AttrInt64("transB", 1))
+    return True
+
+
+def _output_scales(found: Codes) -> Array | None:
+    """float32 [O] of codes [O, …], None if the scale varies along another axis."""
+    shape = (1,) * (found.codes.ndim - found.scale.ndim) + found.scale.shape
+    if any(size != 1 for size in shape[1:]) or shape[0] not in (1, len(found.codes)):
+        return None
+    return np.broadcast_to(found.scale.reshape(-1), len(found.codes))
+
+
+def _weight(found: Codes, scale: Array) -> Weight:
+    """Odd codes if all are, else signed ones of the stored width, or wider if that is too narrow."""
+    codes, step = found.codes, scale.astype(np.float64)
+    if (codes % 2 != 0).all():
+        return Weight(codes, step, 1, int(np.abs(codes).max()).bit_length())
+    low, high = int(codes.min()), int(codes.max())
+    needed = max((-low - 1).bit_length() if low < 0 else 0, max(high, 0).bit_length()) + 1
+    return Weight(codes, step, 1, max(needed, found.bits), odd=False)

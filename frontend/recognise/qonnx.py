@@ -1,0 +1,246 @@
+"""QONNX's quantizers: Quant (IntQuant), BipolarQuant, Trunc and MultiThreshold.
+
+Pappalardo et al., "QONNX: Representing Arbitrary-Precision Quantized Neural Networks", 2022. On
+activations they become thresholds, on constants codes. MultiThreshold compares by `>=`; Quant's
+rounding modes decide each boundary's tie.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import onnx_ir as ir
+
+from ..opset import MAX_BITS, Threshold, make_threshold
+from .base import Array, Context, Pattern, Refused, channel_values, shape_of
+from .constant_codes import Codes, put_codes
+from .rounding import rise, rises, truncated_rises
+from .uniform import KIND, Uniform, add_constant, put_uniform
+
+DOMAINS = frozenset({
+    "qonnx.custom_op.general", "finn.custom_op.general", "onnx.brevitas",
+})  # fmt: skip
+OPS = frozenset({"Quant", "IntQuant", "BipolarQuant", "Trunc", "MultiThreshold"})
+"""All of them keep their input's shape."""
+
+_LAYOUTS = {2: "NC", 3: "NWC", 4: "NCHW"}  # where data_layout says nothing
+_WIDEST = 32
+
+
+def _parameter(node: ir.Node, index: int, name: str, context: Context) -> Array:
+    value = node.inputs[index] if index < len(node.inputs) else None
+    array = context.constants.array(value)
+    if array is None:
+        raise Refused(f"a computed or missing {name}", f"a constant {name}")
+    if not np.isfinite(array).all():
+        raise Refused(f"a {name} that is not finite", "finite numbers")
+    return array
+
+
+def _integer(node: ir.Node, index: int, name: str, context: Context) -> int:
+    """One integer for the tensor."""
+    array = _parameter(node, index, name, context)
+    first = float(array.reshape(-1)[0]) if array.size else np.nan
+    if not (array == first).all() or first != round(first):
+        raise Refused(f"{name} {array.reshape(-1)[:4].tolist()}", "one integer for the tensor")
+    return round(first)
+
+
+def _bits(node: ir.Node, index: int, name: str, context: Context) -> int:
+    bits = _integer(node, index, name, context)
+    if not 1 <= bits <= _WIDEST:
+        raise Refused(f"a {name} of {bits}", f"1 to {_WIDEST}")
+    return bits
+
+
+def _by_channel(array: Array, x: ir.Value, name: str) -> Array:
+    """float32 [1] or [C]."""
+    values = channel_values(array.astype(np.float32), shape_of(x))
+    if values is None:
+        found = f"a {name} of shape {array.shape} for a tensor {shape_of(x)}"
+        raise Refused(found, "one value for the tensor, or one a channel")
+    return values
+
+
+def limits(bits: int, signed: bool, narrow: bool) -> tuple[int, int]:
+    """Least and greatest integer of QONNX's types."""
+    if signed:
+        return -(2 ** (bits - 1)) + narrow, 2 ** (bits - 1) - 1
+    return 0, 2**bits - 1 - narrow
+
+
+def _flag(node: ir.Node, name: str, default: int) -> bool:
+    return bool(node.attributes.get_int(name, default))
+
+
+def _quant(node: ir.Node, context: Context) -> None:
+    """(round(clip(x/s + z)) - z) * s; signed 1 bit: (±1 - z) * s by the sign of x/s + z."""
+    x = node.inputs[0]
+    assert x is not None
+    scale = _parameter(node, 1, "scale", context)
+    zero = _integer(node, 2, "zero point", context)
+    bits = _bits(node, 3, "bit width", context)
+    signed, narrow = _flag(node, "signed", 1), _flag(node, "narrow", 1)
+    mode = node.attributes.get_string("rounding_mode", "ROUND") or "ROUND"
+    rise(0, mode)  # refuses an unknown mode
+    if not (scale > 0).all():
+        raise Refused(f"a scale of {scale.min():g}", "positive scales")
+    low, high = limits(bits, signed, narrow)
+    binary = bits == 1 and signed
+    constant = context.constants.array(x)
+    if constant is not None:
+        single = scale.astype(np.float32)
+        y = constant.astype(np.float32) / single + np.float32(zero)
+        codes = np.where(y >= 0, 1, -1) if binary else _rounded(np.clip(y, low, high), mode)
+        put_codes(node, Codes(codes - zero, single, bits), context)
+        return
+    channels = _by_channel(scale, x, "scale")
+    if binary:
+        _put_sign(node, x, -zero, channels, zero, context)
+        return
+    if high - low >= 2**MAX_BITS:
+        raise Refused(
+            f"an activation of {bits} bits",
+            f"1 to {MAX_BITS} bits",
+            "leave this tensor unquantized, or quantize it to 8 bits",
+        )
+    positions, strict = rises(low, high, mode)
+    put_uniform(
+        node, x, Uniform(positions - zero, strict, channels, channels, Fraction(low - zero)), context
+    )
+
+
+def _rounded(y: Array, mode: str) -> Array:
+    """Integers, by the boundaries of `rounding`: one definition of every mode."""
+    below = np.floor(y).astype(np.int64)
+    found = below.copy()
+    for n in np.unique(below):
+        position, strict = rise(int(n), mode)
+        here = below == n
+        found[here] += (y[here] > position) if strict else (y[here] >= position)
+    return found
+
+
+def _put_sign(
+    node: ir.Node, x: ir.Value, position: int, scale: Array, zero: int, context: Context
+) -> None:
+    """scale * (±1 - zero): two levels 2 steps apart, the upper from `position` on."""
+    # In steps of 2*scale, code 0 is worth (-1 - zero)/2 of them.
+    at = np.array([float(position)])
+    found = Uniform(at, np.zeros(1, bool), scale, 2 * scale, Fraction(-1 - zero, 2))
+    put_uniform(node, x, found, context)
+
+
+def _bipolar(node: ir.Node, context: Context) -> None:
+    """s * (x >= 0 ? 1 : -1)."""
+    x = node.inputs[0]
+    assert x is not None
+    scale = _parameter(node, 1, "scale", context)
+    constant = context.constants.array(x)
+    if constant is not None:
+        codes = np.where(constant >= 0, 1, -1)
+        put_codes(node, Codes(codes, scale.astype(np.float32), 1), context)
+        return
+    _put_sign(node, x, 0, _by_channel(scale, x, "scale"), 0, context)
+
+
+def _trunc(node: ir.Node, context: Context) -> None:
+    """Rounds x/s + z, divides by a power of two, clips, rounds: version 2 (six inputs) and 1.
+
+    Version 1 has no clip: its levels are those its declared input width can reach.
+    """
+    x = node.inputs[0]
+    assert x is not None
+    first_version = len(node.inputs) == 5
+    scale = _by_channel(_parameter(node, 1, "scale", context), x, "scale")
+    zero = _integer(node, 2, "zero point", context)
+    in_bits = _bits(node, 3, "input bit width", context)
+    out_bits = _bits(node, 4 if first_version else 5, "output bit width", context)
+    mode = node.attributes.get_string("rounding_mode", "FLOOR") or "FLOOR"
+    if first_version:
+        shift, step = in_bits - out_bits, scale
+        if shift < 0 or out_bits >= MAX_BITS:
+            raise Refused(
+                f"truncation from {in_bits} to {out_bits} bits", f"to fewer bits, under {MAX_BITS}"
+            )
+        low, high = -(2 ** (out_bits - 1)), 2**out_bits - 1
+        lowest = Fraction(low - zero)
+        text = f"its input is taken to be an integer of {in_bits} bits, as declared"
+    else:
+        step = _by_channel(_parameter(node, 4, "output scale", context), x, "output scale")
+        if not ((scale > 0).all() and (step > 0).all()):
+            raise Refused("a scale that is not positive", "positive scales")
+        shifts = np.round(np.log2(step / scale))
+        if not (shifts == shifts[0]).all():
+            raise Refused("output scales over different powers of two", "one power of two")
+        shift = int(shifts[0])
+        low, high = limits(out_bits, _flag(node, "signed", 1), _flag(node, "narrow", 0))
+        lowest = low - Fraction(zero) / Fraction(2) ** shift
+        text = ""
+    if high - low >= 2**MAX_BITS:
+        raise Refused(f"truncation to {out_bits} bits", f"1 to {MAX_BITS} bits")
+    positions, strict = truncated_rises(low, high, shift, mode)
+    found = Uniform(positions - zero, strict, scale, step, lowest)
+    quantizer = put_uniform(node, x, found, context)
+    if text:
+        context.note(quantizer, text)
+
+
+def _multi_threshold(node: ir.Node, context: Context) -> None:
+    """out_scale * #{k : x >= T[c,k]} + out_bias; T [1,K] or [C,K] in any order."""
+    x = node.inputs[0]
+    assert x is not None
+    thresholds = np.sort(_parameter(node, 1, "set of thresholds", context), axis=-1)
+    scale = float(np.float32(node.attributes.get_float("out_scale", 1.0)))
+    offset = Fraction(float(np.float32(node.attributes.get_float("out_bias", 0.0))))
+    shape = shape_of(x)
+    layout = node.attributes.get_string("data_layout", "") or _LAYOUTS.get(len(shape), "NC")
+    axis = layout.index("C") if "C" in layout else 1
+    if thresholds.ndim != 2 or not 1 <= thresholds.shape[1] < 2**MAX_BITS:
+        found = f"thresholds of shape {thresholds.shape}"
+        raise Refused(found, f"[1,K] or [C,K], K = 1 to {2**MAX_BITS - 1}")
+    if axis >= len(shape) or len(thresholds) not in (1, shape[axis]):
+        raise Refused(
+            f"{len(thresholds)} rows of thresholds for a tensor {shape}, layout {layout}",
+            "one row, or one a channel",
+        )
+    if scale == 0:
+        raise Refused("out_scale 0: the output is constant", "another scale")
+    count, strict, input_scale = thresholds.shape[1], False, np.float32(1)
+    if scale < 0:  # -s*#{x >= T} + b = s*#{-x > -T} + b - s*K
+        thresholds, strict, input_scale = -thresholds[:, ::-1], True, np.float32(-1)
+        scale, offset = -scale, offset - Fraction(-scale) * count
+    params = Threshold(thresholds, input_scale, scale, 1, strict, count.bit_length())
+    swapped = axis != 1 and len(thresholds) > 1
+    data = _swapped(node, x, axis, "channels_first", context) if swapped else x
+    quantizer = make_threshold(context.graph, data, params, str(node.name))
+    quantizer.metadata_props[KIND] = "threshold"
+    y = context.insert(node, quantizer)
+    if offset:
+        y = add_constant(node, y, offset, context)
+    context.replace(node.outputs[0], _swapped(node, y, axis, "back", context) if swapped else y)
+
+
+def _swapped(node: ir.Node, x: ir.Value, axis: int, name: str, context: Context) -> ir.Value:
+    """Transpose that brings `axis` to place 1 and keeps the order of the others, or takes it back.
+
+    Only [N,H,W,C] and [N,W,C] occur, whose channels are last.
+    """
+    shape = shape_of(x)
+    rank = len(shape)
+    if axis != rank - 1:
+        raise Refused(f"channels on axis {axis} of {rank}", "channels on axis 1 or last")
+    perm = [0, rank - 1, *range(1, rank - 1)] if name == "channels_first" else [0, *range(2, rank), 1]
+    transpose = ir.node("Transpose", [x], {"perm": perm}, name=f"{node.name}.{name}")
+    transpose.outputs[0].name = f"{node.name}.{name}_out"
+    transpose.outputs[0].shape = ir.Shape([shape[p] for p in perm])
+    return context.insert(node, transpose)
+
+
+QUANT = Pattern("QONNX Quant", frozenset({"Quant", "IntQuant"}), _quant, domains=DOMAINS)
+BIPOLAR = Pattern("QONNX BipolarQuant", frozenset({"BipolarQuant"}), _bipolar, domains=DOMAINS)
+TRUNC = Pattern("QONNX Trunc", frozenset({"Trunc"}), _trunc, domains=DOMAINS)
+MULTI_THRESHOLD = Pattern(
+    "QONNX MultiThreshold", frozenset({"MultiThreshold"}), _multi_threshold, domains=DOMAINS
+)

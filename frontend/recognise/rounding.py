@@ -1,0 +1,54 @@
+"""Rounding written as thresholds: between which numbers a rounded value rises, and who wins a tie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil, floor
+
+import numpy as np
+
+from .base import Array, Refused
+
+Rise = tuple[float, bool]
+"""Where a rounded value rises by one: at this position, beyond it (True) or from it on (False)."""
+
+_MODES: dict[str, Callable[[int], Rise]] = {
+    "ROUND": lambda n: (n + 0.5, n % 2 == 0),
+    "HALF_EVEN": lambda n: (n + 0.5, n % 2 == 0),
+    "HALF_UP": lambda n: (n + 0.5, n < 0),
+    "HALF_DOWN": lambda n: (n + 0.5, n >= 0),
+    "CEIL": lambda n: (float(n), True),
+    "FLOOR": lambda n: (n + 1.0, False),
+    "UP": lambda n: (float(n), True) if n >= 0 else (n + 1.0, False),
+    "DOWN": lambda n: (n + 1.0, False) if n >= 0 else (float(n), True),
+}
+
+
+def rise(n: int, mode: str) -> Rise:
+    """Where rounding steps from n to n + 1; the modes are those of QONNX's Quant and Trunc.
+
+    ROUND breaks ties to even; HALF_UP and UP go away from zero, HALF_DOWN and DOWN towards it.
+
+    Raises:
+        Refused: no such mode.
+    """
+    if mode.upper() not in _MODES:
+        raise Refused(f"rounding_mode {mode}", ", ".join(sorted(_MODES)))
+    return _MODES[mode.upper()](n)
+
+
+def rises(low: int, high: int, mode: str = "ROUND") -> tuple[Array, Array]:
+    """Positions float64 [high - low] and strictness bool [high - low] of rounding to low..high."""
+    found = [rise(n, mode) for n in range(low, high)]
+    return np.array([p for p, _ in found]), np.array([s for _, s in found], bool)
+
+
+def truncated_rises(low: int, high: int, shift: int, mode: str) -> tuple[Array, Array]:
+    """As `rises`, of rounding to an integer half to even, dividing by 2**shift, rounding by mode."""
+    found = []
+    for n in range(low, high):
+        position, strict = rise(n, mode)
+        scaled = position * 2.0**shift
+        first = floor(scaled) + 1 if strict else ceil(scaled)  # the least integer that gives n + 1
+        found.append(rise(first - 1, "ROUND"))
+    return np.array([p for p, _ in found]), np.array([s for _, s in found], bool)

@@ -1,0 +1,109 @@
+"""Uniform activation quantizers as canonical nodes: Threshold, then an offset, then channel scales.
+
+A quantizer that rounds x/scale is a ladder whose thresholds are the rounding boundaries times the
+scale: exact numbers in float64. Codes count from 0; a quantizer whose lowest level is not 0 gets an
+`Add` behind it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import onnx_ir as ir
+
+from ..opset import MAX_BITS, Threshold, initializer, make_threshold
+from .base import Array, Context, Refused
+
+KIND = "n2uq.kind"
+"""Key of a Threshold's metadata_props: "uniform" where the thresholds are a rounding's."""
+
+
+@dataclass(frozen=True, eq=False)
+class Uniform:
+    """value = step * (lowest + #{k : x/scale beyond positions[k]}).
+
+    Attributes:
+        positions: float64 [K], ascending.
+        strict: bool [K], whether a tie gives the lower code.
+        scale: float32 [1] or [C], positive.
+        step: float32 [1] or [C], positive.
+        lowest: value of code 0 in steps.
+    """
+
+    positions: Array
+    strict: Array
+    scale: Array
+    step: Array
+    lowest: Fraction
+
+
+def put_uniform(node: ir.Node, x: ir.Value, found: Uniform, context: Context) -> ir.Node:
+    """Puts the quantizer in the place of `node` and returns its Threshold.
+
+    Raises:
+        Refused: scales that are not positive, no threshold, or more than 255.
+    """
+    count = len(found.positions)
+    if not 1 <= count < 2**MAX_BITS:
+        raise Refused(
+            f"a quantizer of {count + 1} levels",
+            f"2 to {2**MAX_BITS} levels: activations of 1 to {MAX_BITS} bits",
+        )
+    scale, step = _narrowed(found.scale), _narrowed(found.step)
+    for name, values in (("scale", scale), ("output scale", step)):
+        if not (np.isfinite(values).all() and (values > 0).all()):
+            raise Refused(f"a {name} of {values.min():g}", "positive, finite scales")
+    thresholds = found.positions[None, :] * scale.astype(np.float64)[:, None]
+    mixed = found.strict.any() and not found.strict.all()
+    shared = len(step) == 1
+    params = Threshold(
+        thresholds,
+        np.float32(1),
+        float(step[0]) if shared else 1.0,
+        1,
+        bool(found.strict[0]),
+        count.bit_length(),
+        found.strict if mixed else None,
+    )
+    quantizer = make_threshold(context.graph, x, params, str(node.name))
+    quantizer.metadata_props[KIND] = "uniform"
+    y = context.insert(node, quantizer)
+    if found.lowest:
+        y = add_constant(node, y, found.lowest * Fraction(params.step), context)
+    if not shared:
+        shape = (1, -1, *[1] * (len(x.shape) - 2 if x.shape is not None else 2))
+        factor = initializer(context.graph, f"{node.name}.scale", step.reshape(shape))
+        y = _behind(node, "Mul", y, factor, "scaled", context)
+    context.replace(node.outputs[0], y)
+    return quantizer
+
+
+def add_constant(node: ir.Node, y: ir.Value, offset: Fraction, context: Context) -> ir.Value:
+    """`y + offset`, exactly: the constant is float64 where float32 would round it.
+
+    Raises:
+        Refused: float64 does not hold it either.
+    """
+    if Fraction(float(offset)) != offset:
+        raise Refused(f"an output offset of {float(offset)!r}", "one that a float64 holds exactly")
+    single = np.float32(float(offset))
+    exact = Fraction(float(single)) == offset
+    array = np.array(single if exact else float(offset))
+    constant = initializer(context.graph, f"{node.name}.offset", array)
+    return _behind(node, "Add", y, constant, "offset", context)
+
+
+def _behind(
+    node: ir.Node, op: str, y: ir.Value, constant: ir.Value, suffix: str, context: Context
+) -> ir.Value:
+    new = ir.node(op, [y, constant], name=f"{node.name}.{suffix}")
+    new.outputs[0].name = f"{node.name}.{suffix}_out"
+    new.outputs[0].shape = y.shape
+    return context.insert(node, new)
+
+
+def _narrowed(values: Array) -> Array:
+    """One value instead of equal ones."""
+    return values[:1] if (values == values[0]).all() else values
