@@ -9,8 +9,10 @@ from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.passes.program import (
     Add,
     Clamp,
+    Concat,
     Conv,
     IntType,
+    Lookup,
     MaxPool,
     Op,
     PRelu,
@@ -22,8 +24,9 @@ from n2uqc.passes.program import (
 
 from .base import SMALLEST, Beat, Engine, Fold, Timing, Window
 from .channelwise import Depthwise, pool_engine
+from .concat import Joiner
 from .matrix_vector import MatrixVector
-from .rescale import ClampUnit, PReluUnit, Requantizer, StreamAdder
+from .rescale import ClampUnit, LookupUnit, PReluUnit, Requantizer, StreamAdder
 from .stream import Converter, Fork, Sink, Source
 from .threshold import ThresholdUnit
 
@@ -53,6 +56,8 @@ ENGINES: dict[type[Op], Callable[[Any, Program], type[Engine]]] = {
     PRelu: lambda op, program: PReluUnit,
     Clamp: lambda op, program: ClampUnit,
     Add: lambda op, program: StreamAdder,
+    Lookup: lambda op, program: LookupUnit,
+    Concat: lambda op, program: Joiner,
 }
 
 

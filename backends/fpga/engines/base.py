@@ -53,12 +53,14 @@ class Beat:
         firings: of an image.
         take, give: (period, length).
         latency: register stages between firing and the FIFO behind.
+        turns: the first input is taken from in those firings, the second in all others.
     """
 
     firings: int
     take: tuple[int, int] = (1, 1)
     give: tuple[int, int] = (1, 1)
     latency: int = 0
+    turns: bool = False
 
     @property
     def cycles(self) -> int:

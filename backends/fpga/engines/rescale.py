@@ -1,4 +1,4 @@
-"""Engines on fixed-point streams: requantizer, PReLU, clamp, adder."""
+"""Engines that map values to values: requantizer, PReLU, clamp, adder, lookup."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from n2uqc.passes.program import Add, Clamp, PRelu, Requantize
+from n2uqc.passes.program import Add, Clamp, Lookup, PRelu, Requantize
 
 from ..widths import magnitude
 from .elementwise import Elementwise, clamped, rounded
@@ -128,3 +128,37 @@ class StreamAdder(Elementwise):
     @staticmethod
     def expression(element: Any, row: Any, number: Any, dtype: str, lanes: int) -> Any:
         return element[0] + element[1]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LookupUnit(Elementwise):
+    """A memory of output levels, addressed by the code."""
+
+    kind: ClassVar[str] = "lookup"
+
+    op: Lookup
+
+    @property
+    def latency(self) -> int:
+        """The memory's read register."""
+        return 1
+
+    def rows(self) -> Mapping[str, NDArray[np.int64]]:
+        table = self.values(self.op.table)[:, None]
+        return {"table": np.broadcast_to(table, (len(table), self.output.shape[2]))}
+
+    def numbers(self) -> Mapping[str, int]:
+        return {"entries": len(self.values(self.op.table))}
+
+    @staticmethod
+    def expression(element: Any, row: Any, number: Any, dtype: str, lanes: int) -> Any:
+        from tvm import tirx
+
+        from ..lanes import Register, serial, wide
+
+        code = Register(dtype, lanes, element)
+        level = Register(dtype, lanes, 0)
+        with serial(0, number("entries", "int32", 1)) as k:
+            hit = code.value == wide(k, dtype, lanes)
+            level.set(tirx.Select(hit, row("table", k), level.value))
+        return level.value

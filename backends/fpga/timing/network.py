@@ -65,6 +65,7 @@ class Network:
             **ports, Rule.KIND: Kind.BEAT, Rule.FIRINGS: beat.firings, Rule.LATENCY: beat.latency,
             Rule.TAKE_PERIOD: beat.take[0], Rule.TAKE_LENGTH: beat.take[1],
             Rule.GIVE_PERIOD: beat.give[0], Rule.GIVE_LENGTH: beat.give[1],
+            Rule.TURNS: int(beat.turns),
         })
 
     def _window(self, w: Window, ports: Mapping[Rule, int]) -> None:

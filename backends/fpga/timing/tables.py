@@ -27,6 +27,7 @@ class Rule(_Columns):
     LATENCY = auto()
     TAKE_PERIOD = auto()
     TAKE_LENGTH = auto()
+    TURNS = auto()  # 1: two inputs take turns
     GIVE_PERIOD = auto()
     GIVE_LENGTH = auto()
     INPUTS = auto()  # first of its input edges in the wiring

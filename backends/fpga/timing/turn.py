@@ -83,9 +83,17 @@ class Turn:
             with Else():
                 self.can.set(0)
 
-    def ask_inputs(self) -> None:
+    def inputs(self, second: Any = None) -> Any:
+        """A loop over the input edges; of two that take turns, over the one whose turn it is."""
+        if second is None:
+            return self.each(Rule.INPUTS, Rule.INPUT_COUNT)
+        turns = self.rule(Rule.TURNS)
+        first = self.rule(Rule.INPUTS) + turns * second
+        return serial(first, first + tirx.Select(turns > 0, turns, self.rule(Rule.INPUT_COUNT)))
+
+    def ask_inputs(self, second: Any = None) -> None:
         t = self.t
-        with self.each(Rule.INPUTS, Rule.INPUT_COUNT) as k:
+        with self.inputs(second) as k:
             edge = t["wiring"][k]
             at = t["offset"][edge] + t["taken"][edge]
             known = t["taken"][edge] < t["given"][edge]
@@ -100,9 +108,9 @@ class Turn:
             known = before < t["taken"][edge]
             self.when(before >= 0, lambda: self.await_stamp(known, stamp, self.place))
 
-    def take(self) -> None:
+    def take(self, second: Any = None) -> None:
         t = self.t
-        with self.each(Rule.INPUTS, Rule.INPUT_COUNT) as k:
+        with self.inputs(second) as k:
             edge = t["wiring"][k]
             store(t["take_stamp"], t["offset"][edge] + t["taken"][edge], self.time.value)
             store(t["taken"], edge, t["taken"][edge] + 1)
@@ -147,11 +155,13 @@ class Turn:
     # --- the three kinds of state machines ---
 
     def beat(self) -> None:
-        takes = self.get(State.TAKE_PHASE) < self.rule(Rule.TAKE_LENGTH)
+        early = self.get(State.TAKE_PHASE) < self.rule(Rule.TAKE_LENGTH)
+        takes = tirx.Or(early, self.rule(Rule.TURNS) > 0)
+        second = tirx.Select(early, tirx.const(0, LONG), tirx.const(1, LONG))
         gives = self.get(State.GIVE_PHASE) >= self.rule(Rule.GIVE_PERIOD) - self.rule(
             Rule.GIVE_LENGTH
         )
-        self.when(takes, self.ask_inputs)
+        self.when(takes, lambda: self.ask_inputs(second))
         self.when(gives, self.ask_outputs)
 
         def paced() -> None:
@@ -163,7 +173,7 @@ class Turn:
 
         def go() -> None:
             self.fire()
-            self.when(takes, self.take)
+            self.when(takes, lambda: self.take(second))
             self.when(gives, self.give)
             self.advance(State.TAKE_PHASE, self.rule(Rule.TAKE_PERIOD))
             self.advance(State.GIVE_PHASE, self.rule(Rule.GIVE_PERIOD))

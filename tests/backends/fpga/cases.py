@@ -14,9 +14,11 @@ from n2uqc.backends.fpga.engines import engine_of
 from n2uqc.passes.program import (
     Add,
     Clamp,
+    Concat,
     Constant,
     Conv,
     Flatten,
+    Lookup,
     MaxPool,
     Program,
     SumPool,
@@ -78,6 +80,44 @@ def window_chain(seed: int) -> tuple[Program, np.ndarray[Any, Any]]:
 def folded_chains(draw: st.DrawFn) -> tuple[Program, np.ndarray[Any, Any], Folding]:
     """A chain of windows of any geometry, a batch for it and a legal folding."""
     program, x = window_chain(draw(st.integers(0, 2**32 - 1)))
+    return program, x, random_folding(draw, program)
+
+
+def codebook_network(seed: int) -> tuple[Program, np.ndarray[Any, Any]]:
+    """Lookups of codes, and concatenations of streams of unlike width, rate and sign."""
+    rng = np.random.default_rng(seed)
+    b = Builder(seed, int(rng.integers(2, 6)), int(rng.choice([1, 2, 3, 4])), 3, False)
+
+    def branch(x: str) -> str:
+        bits = int(rng.integers(1, 5))
+        code = b.thresholds(b.conv(
+            x, int(rng.choice([1, 2, 4, 6])), bits=2, odd=False, kernel=int(rng.choice([1, 3]))
+        ), bits) if rng.random() < 0.7 else b.thresholds(x, bits)
+        low = int(rng.choice([0, -200]))
+        table = rng.integers(low, 200, 1 << bits)
+        return b.add(Lookup, code, table=b.const(Constant.narrow(table)))
+
+    def joined(x: str, y: str) -> str:
+        sizes = {b.types[v].shape[:2] for v in (x, y)}
+        if len(sizes) > 1:
+            return y
+        for v in (x, y):
+            b.types[v] = replace(b.types[v], scale=Fraction(1))
+        z = b.add(Concat, x, y)
+        b.types[z] = replace(b.types[z], scale=Fraction(1))
+        return z
+
+    stream = joined(branch("x"), branch("x"))
+    for _ in range(int(rng.integers(0, 3))):
+        stream = joined(stream, branch(stream) if rng.random() < 0.8 else stream)
+    b.types[stream] = replace(b.types[stream], scale=Fraction(1))
+    return b.finish(stream), b.input(2)
+
+
+@st.composite
+def folded_codebooks(draw: st.DrawFn) -> tuple[Program, np.ndarray[Any, Any], Folding]:
+    """A network with lookups and concatenations, a batch for it and a legal folding."""
+    program, x = codebook_network(draw(st.integers(0, 2**32 - 1)))
     return program, x, random_folding(draw, program)
 
 

@@ -61,13 +61,16 @@ class BeatMachine:
     def step(self, now: int) -> bool:
         if not self.left:
             return False
-        takes = self.fired % self.beat.take[0] < self.beat.take[1]
+        early = self.fired % self.beat.take[0] < self.beat.take[1]
+        takes = self.inputs if early else []
+        if self.beat.turns:
+            takes = [self.inputs[0 if early else 1]]
         gives = self.fired % self.beat.give[0] >= self.beat.give[0] - self.beat.give[1]
-        if takes and not all(f.ready(now) for f in self.inputs):
+        if not all(f.ready(now) for f in takes):
             return False
         if gives and not all(f.room for f in self.outputs):
             return False
-        for fifo in self.inputs if takes else ():
+        for fifo in takes:
             fifo.take(now)
         for fifo in self.outputs if gives else ():
             fifo.give(now)

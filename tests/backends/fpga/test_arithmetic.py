@@ -35,7 +35,7 @@ from n2uqc.passes.program import (
 from n2uqc.passes.program.types import limits_of
 
 from ...properties.programs import Builder, programs
-from .cases import folded_chains, folded_programs
+from .cases import folded_chains, folded_codebooks, folded_programs
 
 
 def check(program: Program, x: np.ndarray[Any, Any], folding: Folding) -> None:
@@ -51,14 +51,14 @@ def check(program: Program, x: np.ndarray[Any, Any], folding: Folding) -> None:
 
 
 @settings(max_examples=120, deadline=None)
-@given(folded_programs() | folded_chains())
+@given(folded_programs() | folded_chains() | folded_codebooks())
 def test_equals_the_interpreter(case: Any) -> None:
     check(*case)
 
 
 @pytest.mark.slow
 @settings(max_examples=5000, deadline=None)
-@given(folded_programs() | folded_chains())
+@given(folded_programs() | folded_chains() | folded_codebooks())
 def test_equals_the_interpreter_at_length(case: Any) -> None:
     check(*case)
 

@@ -26,7 +26,7 @@ from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.passes.program import Add, Conv, IntType, MaxPool, SumPool
 
 from ...properties.programs import Builder
-from .cases import folded_chains, folded_programs
+from .cases import folded_chains, folded_codebooks, folded_programs
 from .clocked import run_clocked
 
 IMAGES = 3
@@ -52,7 +52,7 @@ def compare(network: Network, depths: list[int]) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(folded_programs() | folded_chains(), st.data())
+@given(folded_programs() | folded_chains() | folded_codebooks(), st.data())
 def test_equals_a_clocked_model(case: Any, data: st.DataObject) -> None:
     program, _, folding = case
     network = Network(build_pipeline(program, folding))
@@ -64,7 +64,7 @@ def test_equals_a_clocked_model(case: Any, data: st.DataObject) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(folded_programs() | folded_chains())
+@given(folded_programs() | folded_chains() | folded_codebooks())
 def test_sized_fifos_keep_the_bottleneck_busy(case: Any) -> None:
     program, _, folding = case
     pipeline = build_pipeline(program, folding)
