@@ -24,8 +24,9 @@ from .verify import verify
 
 __all__ = [
     "Add", "Clamp", "Concat", "ConstRef", "Constant", "Conv", "Flatten", "IllegalOp",
-    "InputError", "IntType", "Interface", "Lookup", "MaxPool", "MemoryPlan", "Op", "PRelu", "Program", "RangeError",
-    "RealType", "Requantize", "SaturationWarning", "StoreError", "SumPool", "TensorType",
+    "InputError", "IntType", "Interface", "Lookup", "MaxPool", "MemoryPlan", "Op",
+    "PRelu", "Program", "RangeError", "RealType", "Requantize",
+    "SaturationWarning", "StoreError", "SumPool", "TensorType",
     "TextError", "Thresholds", "channel_ranges", "dump", "load", "parse", "quantize_input",
     "real_output", "run", "run_real", "save", "steps", "trace", "verify",
 ]

@@ -91,6 +91,8 @@ def decimal_codes(model: ir.Model, program: Program) -> int:
     for node in model.graph:
         if node.op_type != "Conv" or not opset.is_op(node.inputs[1].producer(), "Weight"):
             continue
+        if not opset.is_op(node.inputs[0].producer(), "Threshold"):
+            continue
         chain, value = [], node.outputs[0]
         while len(uses := list(value.consumers())) == 1 and uses[0].op_type in (
             "BatchNormalization", "Add", "PRelu"

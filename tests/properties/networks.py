@@ -29,7 +29,7 @@ class NetworkBuilder:
     def node(self, op: str, inputs: list[str], shape: tuple[int, ...], **attributes) -> str:
         self.count += 1
         out = f"v{self.count}"
-        domain = "n2uq" if op in ("Threshold", "Weight") else ""
+        domain = "n2uq" if op in ("Codebook", "Threshold", "Weight") else ""
         self.nodes.append(
             helper.make_node(op, inputs, [out], f"{op}_{self.count}", domain=domain, **attributes)
         )
@@ -72,6 +72,22 @@ class NetworkBuilder:
             [x, self.array(table), self.array(np.array(scale)), self.array(np.array(step))],
             self.shape[x], divisor=n, strict=int(self.rng.random() < 0.8), bits=bits,
         )
+
+    def codebook(self, x: str, bits: int) -> str:
+        """A quantizer with uneven levels, as LCQ or LQ-Nets train them."""
+        n = 2**bits - 1
+        table = np.sort(self.row(n, -1.0, 1.5))[None]
+        levels = np.sort(self.rng.uniform(-0.2, 2.0, n + 1)).astype(np.float64)
+        if self.rng.random() < 0.5:
+            levels[0] = 0.0
+        return self.node(
+            "Codebook", [x, self.array(table), self.array(np.array(F32(1.0))), self.array(levels)],
+            self.shape[x], strict=1, bits=bits,
+        )
+
+    def concat(self, a: str, b: str) -> str:
+        (p, h, w), q = self.shape[a], self.shape[b][0]
+        return self.node("Concat", [a, b], (p + q, h, w), axis=1)
 
     def conv(self, x: str, out: int, *, bits: int | None, kernel: int = 3, stride: int = 1,
              groups: int = 1) -> str:
@@ -138,6 +154,14 @@ def networks(draw: st.DrawFn) -> tuple[ir.Model, np.ndarray]:
     for _ in range(draw(st.integers(1, 2))):
         grow = draw(st.booleans())
         y = block(b, y, width * 2 if grow else width, bits, 2 if grow else 1, draw(st.booleans()))
+        width = b.shape[y][0]
+    if draw(st.booleans()):  # a join of two quantized branches, one with uneven levels
+        branches = [b.quantize(y, bits), b.codebook(y, bits)]
+        if draw(st.booleans()):
+            y = b.concat(*(b.conv(q, 3, bits=bits, kernel=1) for q in branches))
+        else:
+            y = b.conv(b.concat(*branches), 4, bits=bits, kernel=1)
+        y = b.batchnorm(y, 2.0)
         width = b.shape[y][0]
     if draw(st.booleans()):  # depthwise
         y = b.batchnorm(b.conv(b.quantize(y, bits), width, bits=bits, groups=width), 2.0)

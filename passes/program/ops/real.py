@@ -135,7 +135,8 @@ class Quantize(RealOp):
             "thresholds out of order",
         )
         self.require(
-            all(len(row) == len(self.rules) for row in self.thresholds), "rules do not fit thresholds"
+            all(len(row) == len(self.rules) for row in self.thresholds),
+            "rules do not fit thresholds",
         )
         return IntType(shape, self.bits, False, 0, top, self.step.rational)
 

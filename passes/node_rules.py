@@ -1,0 +1,301 @@
+"""One rule for each operator of the canonical graph: the real operations that it means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from n2uqc.frontend import opset
+
+from .importer import Importer, NodeRefusal
+from .program.base import ConstRef, Op
+from .program.exact import Surd
+from .program.ops.real import (
+    Affine,
+    Quantize,
+    RealAdd,
+    RealAvgPool,
+    RealClip,
+    RealConcat,
+    RealConv,
+    RealFlatten,
+    RealLookup,
+    RealMaxPool,
+    RealPRelu,
+    Row,
+)
+from .program.types import Constant
+
+Array = NDArray[Any]
+
+
+def _row(values: Array | float, channels: int) -> Row:
+    """Exact numbers, one a channel, of a scalar or per-channel float32 parameter."""
+    flat = np.asarray(values, dtype=np.float64).ravel()
+    if flat.size not in (1, channels):
+        raise NodeRefusal(
+            f"a parameter of shape {np.shape(values)} on {channels} channels",
+            "one value, or one for each channel (1,C,1,1)", "make the parameter per channel",
+        )
+    numbers = [Surd.of(float(v)) for v in flat]
+    return tuple(numbers * (channels if flat.size == 1 else 1))
+
+
+def _per_channel(values: Array, rank: int) -> Array:
+    """A broadcast constant reduced to a scalar or a vector over axis 1 of a rank-``rank`` map."""
+    array = np.asarray(values)
+    if array.size == 1:
+        return array.ravel()
+    shape = (1,) * (rank - array.ndim) + array.shape
+    varying = [axis for axis, size in enumerate(shape) if size != 1]
+    if varying != [1]:
+        raise NodeRefusal(
+            f"a constant operand of shape {array.shape}", "a scalar or one value for each channel",
+            "make the constant per channel: shape (1,C,1,1)",
+        )
+    return array.ravel()
+
+
+def _ints(node: ir.Node, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+    attribute = node.attributes.get(name)
+    return default if attribute is None else tuple(attribute.as_ints())
+
+
+def _int(node: ir.Node, name: str, default: int) -> int:
+    attribute = node.attributes.get(name)
+    return default if attribute is None else int(attribute.as_int())
+
+
+def _float(node: ir.Node, name: str, default: float) -> float:
+    attribute = node.attributes.get(name)
+    return float(np.float32(default if attribute is None else attribute.as_float()))
+
+
+def _pads(node: ir.Node) -> tuple[int, ...]:
+    pads = _ints(node, "pads", (0, 0, 0, 0))
+    auto = node.attributes.get("auto_pad")
+    if auto is not None and auto.as_string() not in ("", "NOTSET", "VALID"):
+        raise NodeRefusal(f"auto_pad {auto.as_string()}", "explicit pads", "export with pads")
+    return pads
+
+
+def _ones(channels: int) -> Row:
+    return (Surd.of(1),) * channels
+
+
+def _quantized(node: ir.Node) -> tuple[Constant, Row] | None:
+    """Codes (O, KH, KW, I) and steps of weights that come from ``n2uq.Weight``."""
+    value = node.inputs[1]
+    maker = value.producer() if value is not None else None
+    if maker is None or not opset.is_op(maker, "Weight"):
+        return None
+    weight = opset.read_weight(maker)
+    codes = np.asarray(weight.codes, dtype=np.int64)
+    codes = codes[:, None, None, :] if codes.ndim == 2 else codes.transpose(0, 2, 3, 1)
+    codes = np.ascontiguousarray(codes)
+    constant = Constant.odd(codes, weight.bits) if weight.odd else Constant.narrow(codes)
+    return constant, tuple(Surd.of(Fraction(float(s)) / weight.divisor) for s in weight.step)
+
+
+def _conv(to: Importer, node: ir.Node) -> None:
+    x = to.operand(node)
+    constant, step = _quantized(node) or (None, ())
+    if constant is None:
+        values = to.constant(node, 1)
+        if values is None:
+            raise NodeRefusal("computed weights", "weights in an initializer", "freeze the weights")
+        constant = Constant.real(np.ascontiguousarray(values.transpose(0, 2, 3, 1)))
+    name = to.name(f"{to.readable[node]}.weight")
+    to.consts[name] = constant
+    bias = to.constant(node, 2)
+    made = to.emit(
+        RealConv, node, x, last=bias is None, weight=ConstRef(name), step=step,
+        stride=_ints(node, "strides", (1, 1)), pads=_pads(node),
+        dilation=_ints(node, "dilations", (1, 1)), groups=_int(node, "group", 1),
+    )
+    if bias is not None:
+        channels = constant.values.shape[0]
+        to.emit(Affine, node, made, slope=_ones(channels), offset=_row(bias, channels))
+
+
+def _gemm(to: Importer, node: ir.Node) -> None:
+    x, weight = to.operand(node), to.constant(node, 1)
+    constant, step = _quantized(node) or (None, ())
+    if constant is None:
+        if weight is None or _int(node, "transA", 0):
+            raise NodeRefusal("a product of two tensors", "constant weights", "freeze the weights")
+        rows = weight if _int(node, "transB", 0) else weight.T
+        rows = rows.astype(np.float64) * _float(node, "alpha", 1.0)
+        constant = Constant.real(np.ascontiguousarray(rows[:, None, None, :]))
+    name = to.name(f"{to.readable[node]}.weight")
+    to.consts[name] = constant
+    bias = to.constant(node, 2)
+    made = to.emit(RealConv, node, x, last=bias is None, weight=ConstRef(name), step=step)
+    if bias is not None:
+        channels = len(constant.values)
+        offset = bias.astype(np.float64) * _float(node, "beta", 1.0)
+        to.emit(Affine, node, made, slope=_ones(channels), offset=_row(offset, channels))
+
+
+def _batchnorm(to: Importer, node: ir.Node) -> None:
+    channels = to.channels(node.inputs[0])  # type: ignore[arg-type]
+    arrays = [to.constant(node, k) for k in range(1, 5)]
+    if any(a is None for a in arrays):
+        raise NodeRefusal("computed statistics", "constants", "export in eval mode")
+    gamma, beta, mean, var = (_row(a, channels) for a in arrays if a is not None)
+    eps = Surd.of(_float(node, "epsilon", 1e-5))
+    slope, offset = [], []
+    for g, b, m, v in zip(gamma, beta, mean, var, strict=True):
+        total = (v + eps).rational
+        if total is None or total <= 0:
+            raise NodeRefusal(
+                f"variance + epsilon = {float(v + eps):g}", "a positive value", "retrain the layer"
+            )
+        slope.append(g / Surd.root(total))
+        offset.append(b - m * slope[-1])
+    to.emit(Affine, node, to.operand(node), slope=tuple(slope), offset=tuple(offset))
+
+
+def _add(to: Importer, node: ir.Node) -> None:
+    tensors = [v for v in node.inputs if v in to.names]
+    if len(tensors) == 2:
+        to.emit(RealAdd, node, *(to.names[v] for v in tensors if v is not None))
+        return
+    _elementwise(to, node, lambda k: (_ones(len(k)), k))
+
+
+def _sub(to: Importer, node: ir.Node) -> None:
+    if node.inputs[0] in to.names:
+        if node.inputs[1] in to.names:
+            raise NodeRefusal("the difference of two tensors", "tensor - constant", "")
+        _elementwise(to, node, lambda k: (_ones(len(k)), tuple(-v for v in k)))
+    else:
+        _elementwise(to, node, lambda k: (tuple(-v for v in _ones(len(k))), k))
+
+
+def _mul(to: Importer, node: ir.Node) -> None:
+    _elementwise(to, node, lambda k: (k, (Surd.of(0),) * len(k)))
+
+
+def _div(to: Importer, node: ir.Node) -> None:
+    if node.inputs[0] not in to.names:
+        raise NodeRefusal("division by a tensor", "tensor / constant", "")
+    _elementwise(
+        to, node, lambda k: (tuple(v.inverse() for v in k), (Surd.of(0),) * len(k))
+    )
+
+
+def _elementwise(to: Importer, node: ir.Node, form: Callable[[Row], tuple[Row, Row]]) -> None:
+    """``tensor (op) constant`` as an affine map."""
+    index = 0 if node.inputs[0] in to.names else 1
+    x, other = to.operand(node, index), to.constant(node, 1 - index)
+    if other is None:
+        raise NodeRefusal("two computed operands", "one constant operand", "")
+    value = node.inputs[index]
+    rank = len(value.shape) if value is not None and value.shape is not None else 4
+    channels = to.types[x].shape[2]
+    slope, offset = form(_row(_per_channel(other, rank), channels))
+    to.emit(Affine, node, x, slope=slope, offset=offset)
+
+
+def _prelu(to: Importer, node: ir.Node) -> None:
+    x, slope = to.operand(node), to.constant(node, 1)
+    if slope is None:
+        raise NodeRefusal("a computed slope", "a constant slope", "")
+    channels = to.types[x].shape[2]
+    values = slope.ravel() if slope.size == 1 else _per_channel(slope, 4)
+    to.emit(RealPRelu, node, x, slope=_row(values, channels))
+
+
+def _leaky(to: Importer, node: ir.Node) -> None:
+    x = to.operand(node)
+    channels = to.types[x].shape[2]
+    to.emit(RealPRelu, node, x, slope=_row(_float(node, "alpha", 0.01), channels))
+
+
+def _relu(to: Importer, node: ir.Node) -> None:
+    to.emit(RealClip, node, to.operand(node), lo=Surd.of(0), hi=None)
+
+
+def _clip(to: Importer, node: ir.Node) -> None:
+    bounds = [to.constant(node, k) for k in (1, 2)]
+    lo, hi = (None if b is None else Surd.of(float(np.float32(b.item()))) for b in bounds)
+    to.emit(RealClip, node, to.operand(node), lo=lo, hi=hi)
+
+
+def _pool(cls: type[Op]) -> Callable[[Importer, ir.Node], None]:
+    def build(to: Importer, node: ir.Node) -> None:
+        kernel, pads = _ints(node, "kernel_shape", ()), _pads(node)
+        if _int(node, "ceil_mode", 0):
+            raise NodeRefusal("ceil_mode 1", "ceil_mode 0", "pad explicitly")
+        if any(d != 1 for d in _ints(node, "dilations", (1, 1))):
+            raise NodeRefusal("a dilated window", "dilation 1", "")
+        if cls is RealAvgPool and any(pads) and not _int(node, "count_include_pad", 0):
+            raise NodeRefusal(
+                "padding that does not count (count_include_pad 0)", "count_include_pad 1, or no "
+                "padding", "set count_include_pad=True, or pool without padding",
+            )
+        to.emit(
+            cls, node, to.operand(node), kernel=kernel, stride=_ints(node, "strides", (1, 1)),
+            pads=pads,
+        )
+
+    return build
+
+
+def _global_pool(to: Importer, node: ir.Node) -> None:
+    x = to.operand(node)
+    to.emit(RealAvgPool, node, x, kernel=to.types[x].shape[:2])
+
+
+def _flatten(to: Importer, node: ir.Node) -> None:
+    to.emit(RealFlatten, node, to.operand(node))
+
+
+def _threshold(to: Importer, node: ir.Node) -> None:
+    p = opset.read_threshold(node)
+    table = tuple(tuple(Surd.of(float(t)) for t in row) for row in p.thresholds)
+    to.emit(
+        Quantize, node, to.operand(node), thresholds=table,
+        input_scale=Surd.of(float(p.input_scale)), strict=bool(p.strict),
+        step=Surd.of(Fraction(float(p.step)) / p.divisor), bits=p.bits,
+        ties=() if p.ties is None else p.rules,
+    )
+
+
+def _codebook(to: Importer, node: ir.Node) -> None:
+    p = opset.read_codebook(node)
+    table = tuple(tuple(Surd.of(float(t)) for t in row) for row in p.thresholds)
+    codes = to.emit(
+        Quantize, node, to.operand(node), last=False, thresholds=table,
+        input_scale=Surd.of(float(p.input_scale)), strict=bool(p.strict), step=Surd.of(1),
+        bits=p.bits,
+    )
+    to.emit(RealLookup, node, codes, levels=tuple(Surd.of(float(v)) for v in p.levels))
+
+
+def _concat(to: Importer, node: ir.Node) -> None:
+    value, axis = node.inputs[0], _int(node, "axis", 1)
+    rank = len(value.shape) if value is not None and value.shape is not None else 4
+    if axis not in (1, 1 - rank):
+        raise NodeRefusal(f"axis {axis}", "axis 1 (channels)", "concatenate channels")
+    names = [to.operand(node, k) for k in range(len(node.inputs))]
+    joined = names[0]
+    for k, name in enumerate(names[1:], 1):
+        joined = to.emit(RealConcat, node, joined, name, last=k == len(names) - 1)
+    if len(names) == 1:
+        to.names[node.outputs[0]] = joined
+
+
+RULES: dict[str, Callable[[Importer, ir.Node], None]] = {
+    "Add": _add, "AveragePool": _pool(RealAvgPool), "BatchNormalization": _batchnorm,
+    "Clip": _clip, "Codebook": _codebook, "Concat": _concat, "Conv": _conv,
+    "Div": _div, "Flatten": _flatten, "Gemm": _gemm,
+    "GlobalAveragePool": _global_pool, "LeakyRelu": _leaky, "MaxPool": _pool(RealMaxPool),
+    "Mul": _mul, "PRelu": _prelu, "Relu": _relu, "Sub": _sub, "Threshold": _threshold,
+}
