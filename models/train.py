@@ -86,7 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         record = write(network, twin, data.test, options.output, settings)
     except (ExportDiffers, OSError, RuntimeError) as error:
-        console.print(f"{options.output} not written: {error}", style="red", highlight=False)
+        console.print(
+            f"{options.output} not written: {error}", style="red", highlight=False, soft_wrap=True
+        )
         return 1
     console.print(
         f"{options.output}: {record['correct']} of {record['of']} images right "
