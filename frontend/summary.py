@@ -10,40 +10,15 @@ import numpy as np
 import onnx_ir as ir
 
 from .constants import static
-from .opset import constant, is_op, read_threshold, read_weight
+from .opset import constant, is_op, read_weight
 from .recognise.base import NOTE
+from .summary_quantizer import Quantizer, code_offset, describe, is_quantizer
+
+__all__ = ["Layer", "Note", "Quantizer", "Summary", "summarise"]
 
 INTEGER, TABLE, FIXED = "integer", "comparison table", "fixed point"
 _CHANNELWISE = frozenset("BatchNormalization Add Sub Mul Div PRelu Relu LeakyRelu Clip".split())
 _KEEPS_CODES = frozenset({"MaxPool", "Flatten"})  # they select codes, they do not compute
-
-
-@dataclass(frozen=True)
-class Quantizer:
-    """One activation quantizer.
-
-    Attributes:
-        name: node name.
-        input, output: value names.
-        kind: "threshold" (learned thresholds), "uniform" or "codebook".
-        bits: of a code.
-        thresholds: per channel or once, ascending, compared with input_scale * x.
-        input_scale: see `thresholds`.
-        rule: ">" or ">=".
-        step: value of one code; level k is k * step.
-        levels: value of every code.
-    """
-
-    name: str
-    input: str
-    output: str
-    kind: str
-    bits: int
-    thresholds: list[list[float]]
-    input_scale: float
-    rule: str
-    step: float
-    levels: list[float]
 
 
 @dataclass(frozen=True)
@@ -121,7 +96,7 @@ def summarise(model: ir.Model) -> Summary:
         _shape(image),
         str(output.name),
         _shape(output),
-        [_quantizer(node) for node in graph if is_op(node, "Threshold")],
+        [describe(node) for node in graph if is_quantizer(node)],
         [_layer(node, bits, tables) for node in graph if node.domain == ""],
         [Note(str(n.name), n.metadata_props[NOTE]) for n in graph if NOTE in n.metadata_props],
     )
@@ -137,12 +112,12 @@ def _per_image(value: ir.Value | None) -> list[int]:
 
 
 def _code_bits(graph: ir.Graph) -> dict[ir.Value, int]:
-    """Bits of every value that consists of quantizer codes."""
+    """Bits of every value that consists of quantizer codes, times a step, plus an offset."""
     bits: dict[ir.Value, int] = {}
     for node in graph:
-        if is_op(node, "Threshold"):
+        if is_quantizer(node):
             bits[node.outputs[0]] = node.attributes.get_int("bits")
-        elif node.op_type in _KEEPS_CODES and (source := node.inputs[0]) in bits:
+        elif (node.op_type in _KEEPS_CODES or code_offset(node) is not None) and (source := node.inputs[0]) in bits:
             assert source is not None
             bits[node.outputs[0]] = bits[source]
     return bits
@@ -158,7 +133,7 @@ def _values_of_tables(graph: ir.Graph) -> set[ir.Value]:
                 readers
                 and not value.is_graph_output()
                 and all(
-                    is_op(r, "Threshold") or (_is_channelwise(r) and r.outputs[0] in found)
+                    is_quantizer(r) or (_is_channelwise(r) and r.outputs[0] in found)
                     for r in readers
                 )
             ):
@@ -169,24 +144,6 @@ def _values_of_tables(graph: ir.Graph) -> set[ir.Value]:
 def _is_channelwise(node: ir.Node) -> bool:
     return node.op_type in _CHANNELWISE and all(
         x is None or constant(x) is not None for x in node.inputs[1:]
-    )
-
-
-def _quantizer(node: ir.Node) -> Quantizer:
-    params = read_threshold(node)
-    step = params.step / params.divisor
-    source = node.inputs[0]
-    return Quantizer(
-        name=str(node.name),
-        input=str(source.name) if source is not None else "",
-        output=str(node.outputs[0].name),
-        kind="threshold",
-        bits=params.bits,
-        thresholds=[[float(t) for t in row] for row in params.thresholds],
-        input_scale=float(params.input_scale),
-        rule=">" if params.strict else ">=",
-        step=step,
-        levels=[k * params.step / params.divisor for k in range(params.levels + 1)],
     )
 
 
@@ -211,6 +168,8 @@ def _layer(node: ir.Node, bits: dict[ir.Value, int], tables: set[ir.Value]) -> L
             values, counts = np.unique(params.codes, return_counts=True)
             codes = {int(v): int(c) for v, c in zip(values, counts, strict=True)}
     becomes, why = _future(node, weight_bits, bits.get(source), tables)
+    if becomes == INTEGER and _of_codebook(source):
+        becomes, why = FIXED, "the levels of its input are a codebook"
     return Layer(
         name=str(node.name),
         op=node.op_type,
@@ -232,6 +191,13 @@ def _layer(node: ir.Node, bits: dict[ir.Value, int], tables: set[ir.Value]) -> L
     )
 
 
+def _of_codebook(value: ir.Value | None) -> bool:
+    node = value.producer() if value is not None else None
+    while node is not None and node.op_type in _KEEPS_CODES and node.inputs[0] is not None:
+        node = node.inputs[0].producer()
+    return is_op(node, "Codebook")
+
+
 def _ints(node: ir.Node, name: str) -> list[int]:
     return [int(v) for v in node.attributes.get_ints(name, ())]
 
@@ -249,6 +215,8 @@ def _future(
         return FIXED, note or ("float weights" if code_bits else "float weights, real-valued input")
     if code_bits is not None and node.op_type in _KEEPS_CODES:
         return INTEGER, "moves codes"
+    if code_offset(node) is not None:
+        return INTEGER, "offset of the codes"
     if node.outputs[0] in tables:
         return TABLE, "only thresholds read it"
     if node.op_type == "Add" and not _is_channelwise(node):

@@ -36,7 +36,7 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
 
 
 def _quantizers(quantizers: list[Quantizer]) -> Table:
-    table = Table("quantizer", "bits", "input scale", "rule", "thresholds", "step")
+    table = Table("quantizer", "kind", "bits", "input scale", "rule", "thresholds", "step")
     for q in quantizers:
         numbers = q.thresholds[0]
         text = " ".join(f"{t:.4g}" for t in numbers[:_THRESHOLDS])
@@ -44,8 +44,8 @@ def _quantizers(quantizers: list[Quantizer]) -> Table:
             text += f" … {numbers[-1]:.4g}"
         if len(q.thresholds) > 1:
             text = f"{len(q.thresholds)} channels: {text}; …"
-        scale, step = f"{q.input_scale:.5g}", f"{q.step:.5g}"
-        table.add_row(escape(q.name), str(q.bits), scale, q.rule, text, step)
+        scale, step = f"{q.input_scale:.5g}", f"{q.step:.5g}" if q.step is not None else "uneven"
+        table.add_row(escape(q.name), q.kind, str(q.bits), scale, q.rule, text, step)
     return table
 
 

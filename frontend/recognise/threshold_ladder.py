@@ -6,19 +6,21 @@ Two forms, both over one compared value x with constant thresholds T_k:
     Cast(x > T_1)*v + Cast(x > T_2)*v + …
 
 N2UQ, Liu et al., CVPR 2022, section 3.2: with ascending T the value is v_k where k thresholds are
-passed, and equidistant levels v_k = k·2/n make it step/divisor times a count. The comparisons may
-be written either way round; `>` and `>=` are kept apart, a tie is a tie.
+passed, and equidistant levels v_k = k·2/n make it step/divisor times a count. Levels at other
+distances make a codebook (LQ-Nets, APoT, LCQ). The comparisons may be written either way round;
+`>` and `>=` are kept apart, a tie is a tie.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import onnx_ir as ir
 
-from ..opset import MAX_BITS, Threshold, make_threshold
+from ..opset import MAX_BITS, Codebook, Threshold, make_codebook, make_threshold
 from .base import (
     Array,
     Context,
@@ -30,6 +32,7 @@ from .base import (
     producer,
     shape_of,
 )
+from .uniform import add_constant
 
 _NOISE = 1e-6  # relative: a level is a float32 sum of at most 255 terms
 _OPPOSITE = {
@@ -183,26 +186,20 @@ def _recognise_sum(node: ir.Node, context: Context) -> None:
     covers = [n for rung, _ in terms for n in rung.nodes]
     if any(rung.x is not terms[0][0].x for rung, _ in terms):
         raise Refused("a sum of comparisons of different tensors", covers=covers)
-    weights = {float(weight) for _, weight in terms}
-    if len(weights) != 1:
-        raise Refused(
-            f"a sum of comparisons of different heights {sorted(weights)}",
-            "equal heights: equidistant levels",
-            covers=covers,
-        )
-    step = weights.pop()
-    rungs = [rung for rung, _ in terms]
+    rungs, heights = [rung for rung, _ in terms], np.array([float(w) for _, w in terms])
     thresholds = [context.constants.array(rung.threshold) for rung in rungs]
     if all(t is not None and t.size == 1 for t in thresholds):  # the order of a sum means nothing
         order = np.argsort([float(t.reshape(-1)[0]) for t in thresholds if t is not None])
-        rungs = [rungs[i] for i in order]
-    _emit(node, rungs, np.arange(len(rungs) + 1) * step, context, covers)
+        rungs, heights = [rungs[i] for i in order], heights[order]
+    equal = (heights == heights[0]).all()
+    passed = np.arange(1, len(rungs) + 1) * heights[0] if equal else np.cumsum(heights)
+    _emit(node, rungs, np.concatenate([[0.0], passed]), context, covers)
 
 
 def _emit(
     root: ir.Node, rungs: list[_Rung], levels: Array, context: Context, covers: list[ir.Node]
 ) -> None:
-    """Checks the ladder and puts a Threshold in the place of `root`."""
+    """Checks the ladder and puts a Threshold or a Codebook in the place of `root`."""
     strict = {rung.strict for rung in rungs}
     if len(strict) > 1:
         raise Refused("thresholds compared partly by >, partly by >=", "one rule", covers=covers)
@@ -210,7 +207,10 @@ def _emit(
     if n >= 2**MAX_BITS:
         raise Refused(f"{n} thresholds", f"at most {2**MAX_BITS - 1}", covers=covers)
     thresholds = _thresholds(rungs, context, covers)
-    step = _step(levels, covers)
+    if not np.isfinite(levels).all():
+        raise Refused("a level that is not finite", "finite levels", covers=covers)
+    if (levels == levels[0]).all():
+        raise Refused(f"levels that are all {levels[0]:g}", "two levels or more", covers=covers)
     x, scale = _input_scale(rungs[0].x, context)
     if scale == 0:
         raise Refused(
@@ -219,9 +219,18 @@ def _emit(
             "train again",
             covers=covers,
         )
-    params = Threshold(thresholds, scale, step, n, strict.pop(), n.bit_length())
-    node = make_threshold(context.graph, x, params, str(root.name))
-    context.replace(root.outputs[0], context.insert(root, node))
+    rule, bits, name = strict.pop(), n.bit_length(), str(root.name)
+    step = _step(levels)
+    if step is None:
+        book = Codebook(thresholds, scale, levels, rule, bits)
+        node = make_codebook(context.graph, x, book, name)
+        context.replace(root.outputs[0], context.insert(root, node))
+        return
+    params = Threshold(thresholds, scale, step, n, rule, bits)
+    y = context.insert(root, make_threshold(context.graph, x, params, name))
+    if levels[0]:
+        y = add_constant(root, y, Fraction(levels[0]), context)
+    context.replace(root.outputs[0], y)
 
 
 def _input_scale(x: ir.Value, context: Context) -> tuple[ir.Value, np.float32]:
@@ -265,21 +274,19 @@ def _thresholds(rungs: list[_Rung], context: Context, covers: list[ir.Node]) -> 
     return thresholds.astype(np.float32)
 
 
-def _step(levels: Array, covers: list[ir.Node]) -> float:
-    """Exact value of the top level: 2 for N2UQ's k·2/n, else the written one."""
+def _step(levels: Array) -> float | None:
+    """Exact distance of top and lowest level: 2 for N2UQ's k·2/n, else the written one.
+
+    None if the levels do not rise evenly.
+    """
     n = len(levels) - 1
-    if levels[0] != 0:
-        raise Refused(f"a lowest level of {levels[0]:g}", "0", covers=covers)
-    for top in (2.0, float(levels[-1])):
+    rise = levels - levels[0]
+    tops = (2.0, float(rise[-1])) if levels[0] == 0 else (float(rise[-1]),)
+    for top in tops:
         even = np.arange(n + 1) * (top / n)
-        if top > 0 and np.abs(levels - even).max() <= _NOISE * top:
+        if top > 0 and np.abs(rise - even).max() <= _NOISE * max(top, np.abs(levels).max()):
             return top
-    raise Refused(
-        f"levels {', '.join(f'{v:g}' for v in levels[:16])} that do not rise evenly",
-        "equidistant levels",
-        "codebook output levels are not compiled",
-        covers=covers,
-    )
+    return None
 
 
 LADDER = Pattern("threshold ladder", frozenset({"Where"}), _recognise_where)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from n2uqc.frontend.load import load_graph
-from n2uqc.frontend.opset import Threshold, read_threshold
+from n2uqc.frontend.opset import Threshold, constant, read_codebook, read_threshold
 from n2uqc.frontend.reference import evaluate
 from tests.frontend.networks import (
     build,
@@ -211,10 +211,7 @@ def test_skip_connections_are_no_sums_of_comparisons() -> None:
     ("thresholds", "levels", "words"),
     [
         ([0.1, -0.5, 0.9], LEVELS, ["thresholds out of order", "number 1 is 0.1"]),
-        (T, [0, 1, 2, 4], ["rise evenly", "0, 1, 2, 4"]),
-        (T, [-1, 0, 1, 2], ["lowest level of -1"]),
-        (T, [0, -1, -2, -3], ["rise evenly"]),
-        (T, [0, 0, 0, 0], ["rise evenly"]),
+        (T, [0, 0, 0, 0], ["all 0"]),
     ],
 )
 def test_refused_ladders(thresholds: list[float], levels: list[float], words: list[str]) -> None:
@@ -249,10 +246,35 @@ def test_refused_too_many_thresholds() -> None:
     refused(build(ladder(256, top="y"), rungs(list(range(256)), levels)), "256 thresholds")
 
 
-def test_refused_sum_of_unequal_heights() -> None:
+@pytest.mark.parametrize("levels", [[0, 1, 2, 4], [0, -1, -2, -3], [1, 0.5, 7, 0.25]])
+def test_uneven_levels_are_a_codebook(levels: list[float]) -> None:
+    graph = check_same(build(ladder(3, top="y"), rungs(T, levels)))
+    assert ops(graph) == ["Codebook"]
+    book = read_codebook(node(graph, "Codebook"))
+    np.testing.assert_array_equal(book.levels, levels)
+    np.testing.assert_array_equal(book.thresholds, np.float32([T]))
+    assert (book.strict, book.bits, book.input_scale) == (True, 2, 1)
+
+
+def test_levels_from_below_zero_are_an_offset() -> None:
+    graph = check_same(build(ladder(3, top="y"), rungs(T, [-1, 0, 1, 2])))
+    assert ops(graph) == ["Threshold", "Add"]
+    assert read_threshold(node(graph, "Threshold")).step == 3
+    assert constant(node(graph, "Add").inputs[1]) == -1
+
+
+def test_output_scale_joins_the_codebook() -> None:
+    model = build(ladder(3) + "y = Mul (f, s)", rungs(T, [0, 1, 2, 4]) | {"s": np.float32(0.3)})
+    graph = check_same(model)
+    assert ops(graph) == ["Codebook"]
+    levels = read_codebook(node(graph, "Codebook")).levels
+    np.testing.assert_array_equal(levels, np.array([0, 1, 2, 4]) * float(np.float32(0.3)))
+
+
+def test_sum_of_unequal_heights_is_a_codebook() -> None:
     parameters = rungs(T, LEVELS) | {"s": np.float32(0.5), "t": np.float32(0.25)}
-    problems = refused(build(comparisons(["s", "t", "t"]), parameters), "different heights")
-    assert problems[0].node == "add2"
+    graph = check_same(build(comparisons(["s", "t", "t"]), parameters))
+    np.testing.assert_array_equal(read_codebook(node(graph, "Codebook")).levels, [0, 0.5, 0.75, 1])
 
 
 def test_refused_sum_over_different_tensors() -> None:

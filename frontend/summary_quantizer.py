@@ -1,0 +1,88 @@
+"""One activation quantizer as `n2uqc inspect` describes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from .opset import Codebook, constant, is_op, read_codebook, read_threshold
+from .recognise.uniform import KIND
+
+
+@dataclass(frozen=True)
+class Quantizer:
+    """One activation quantizer.
+
+    Attributes:
+        name: node name.
+        input, output: value names.
+        kind: "threshold" (learned thresholds), "uniform" (those of a rounding) or "codebook"
+            (levels at unequal distances).
+        bits: of a code.
+        thresholds: per channel or once, ascending, compared with input_scale * x.
+        input_scale: see `thresholds`.
+        rule: ">" or ">=", "mixed" where thresholds differ, as in rounding half to even.
+        rules: the rule of each threshold.
+        step: distance of two levels; None for a codebook.
+        levels: value of every code.
+    """
+
+    name: str
+    input: str
+    output: str
+    kind: str
+    bits: int
+    thresholds: list[list[float]]
+    input_scale: float
+    rule: str
+    rules: list[str]
+    step: float | None
+    levels: list[float]
+
+
+def is_quantizer(node: ir.Node | None) -> bool:
+    """Whether a node makes codes: Threshold or Codebook."""
+    return is_op(node, "Threshold") or is_op(node, "Codebook")
+
+
+def code_offset(node: ir.Node | None) -> float | None:
+    """What an `Add` of one number directly behind a Threshold adds; None if it is none."""
+    if node is None or node.op_type != "Add" or len(node.inputs) != 2 or node.inputs[0] is None:
+        return None
+    offset = constant(node.inputs[1])
+    if not is_op(node.inputs[0].producer(), "Threshold") or offset is None or offset.size != 1:
+        return None
+    return float(offset.reshape(-1)[0])
+
+
+def describe(node: ir.Node) -> Quantizer:
+    """Reads a Threshold (with the offset behind it) or a Codebook."""
+    readers, output = node.outputs[0].consumers(), node.outputs[0]
+    step: float | None = None
+    params = read_codebook(node) if is_op(node, "Codebook") else read_threshold(node)
+    if isinstance(params, Codebook):
+        kind, levels = "codebook", [float(v) for v in params.levels]
+        passed = [params.strict] * params.thresholds.shape[1]
+    else:
+        kind, passed = node.metadata_props.get(KIND, "threshold"), list(params.rules)
+        step = params.step / params.divisor
+        offset = code_offset(readers[0]) if len(readers) == 1 else None
+        if offset is not None:
+            output = readers[0].outputs[0]
+        levels = [k * params.step / params.divisor + (offset or 0.0) for k in range(params.levels + 1)]
+    rules = [">" if strict else ">=" for strict in passed]
+    source = node.inputs[0]
+    return Quantizer(
+        name=str(node.name),
+        input=str(source.name) if source is not None else "",
+        output=str(output.name),
+        kind=kind,
+        bits=params.bits,
+        thresholds=[[float(t) for t in row] for row in params.thresholds],
+        input_scale=float(params.input_scale),
+        rule=rules[0] if len(set(rules)) == 1 else "mixed",
+        rules=rules,
+        step=step,
+        levels=levels,
+    )
