@@ -131,6 +131,8 @@ def int_type(program: Program, name: str) -> IntType:
     return kind
 
 
-def convolution(group: Group) -> Conv | None:
+def convolution(group: Group) -> Conv:
     """The convolution that a group starts with."""
-    return group.ops[0] if group.ops and isinstance(group.ops[0], Conv) else None
+    op = group.ops[0]
+    assert isinstance(op, Conv)
+    return op

@@ -116,15 +116,18 @@ def render(template: str, context: dict[str, Any]) -> str:
 
 def _tensor(kind: IntType, face: str) -> dict[str, Any]:
     """How a tensor looks to users of the library."""
-    assert kind.scale is not None
-    dtype = kind.container
-    low, high = (f"{float(v * kind.scale):g}" for v in (kind.lo, kind.hi))
+    dtype, scale = kind.container, kind.scale
+    real = "plain integers"
+    if scale is not None:
+        low, high = (f"{float(v * scale):g}" for v in (kind.lo, kind.hi))
+        real = f"real value = integer * {scale}, {low} to {high}"
     face = re.sub(r"[^\x20-\x7e]|\*/", "?", face)  # it goes into a C comment
     return {
-        "real": f"{face}: real value = integer * {kind.scale}, {low} to {high}",
+        "real": f"{face}: {real}",
         "dtype": dtype.name, "ctype": f"{dtype.name}_t", "descr": dtype.str, "shape": kind.shape,
         "count": kind.size, "bytes": kind.size * dtype.itemsize, "min": kind.lo, "max": kind.hi,
-        "min_text": str(kind.lo), "max_text": str(kind.hi), "scale": str(kind.scale), "face": face,
+        "min_text": str(kind.lo), "max_text": str(kind.hi), "face": face,
+        "scale": None if scale is None else str(scale),
     }
 
 

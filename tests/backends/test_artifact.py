@@ -18,6 +18,7 @@ from n2uqc.backends import compile as compile_program
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.passes.program import InputError, Program, dump, load, quantize_input, real_output, run
 from n2uqc.passes.program.store import to_bytes
+from tests.properties.programs import Builder
 
 
 def small(text: bytes = b"one") -> Artifact:
@@ -85,6 +86,16 @@ def test_hostile_names_stay_text(network: Program, tmp_path: Path) -> None:
     program = replace(network, name='a"b\\', interface=face)
     artifact = compile_program(program, "host")
     assert artifact.facts["driver"] == "n2uqc_a_b"
+
+
+def test_a_program_may_end_in_accumulators(tmp_path: Path) -> None:
+    """Their scale differs by channel, so they have none; negative 64-bit limits are legal C."""
+    b = Builder(3, 4, 3, 24, True)
+    program = b.finish(b.conv("x", 5, bits=23, odd=False))
+    folder = compile_program(program, "host").save(tmp_path / "net")
+    assert read_manifest(folder)["output"]["scale"] is None
+    x = b.input(3)
+    np.testing.assert_array_equal(run_artifact(folder, x), run(program, x))
 
 
 def test_save_replaces_an_artifact(tmp_path: Path) -> None:

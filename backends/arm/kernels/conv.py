@@ -2,37 +2,81 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from tvm import s_tir, te, tirx
 
 from n2uqc.passes.program import Conv, Program
 
-from ..grouping import Group, int_type
-from .base import Body, Expr, Kernel, Place, Value, computing_dtype
+from ..grouping import Group, convolution, int_type
+from .base import Body, Expr, Kernel, Place, computing_dtype
 from .elementwise import follow
 from .tiling import Tile, choose_tile, lanes_for
 from .window import container, padded
 
+_INT16 = 1 << 15
+_SHORTEST = 8  # products that a drain must follow to be worth its additions
+
+
+@dataclass(frozen=True)
+class Accumulation:
+    """How products are summed without overflow.
+
+    Attributes:
+        dtype: of the accumulators.
+        bound: no partial sum, in any order, is larger.
+        columns, channels: window columns and input channels that are summed in 16 bits before they
+            are added to accumulators of 32; (0, 0) if nothing is.
+    """
+
+    dtype: str
+    bound: int
+    columns: int = 0
+    channels: int = 0
+
+    def __str__(self) -> str:
+        text = f"{self.dtype} accumulators: no partial sum exceeds {self.bound}"
+        if self.channels:
+            text += f"; int16 over {self.columns * self.channels} products before them"
+        return text
+
+
+def accumulation(op: Conv, program: Program) -> Accumulation:
+    """The narrowest accumulators that the weights and the input's range allow."""
+    kind, weight = int_type(program, op.inputs[0]), program.constants[op.weight].values
+    bound = op.partial_bound(kind, program.constants)
+    dtype = computing_dtype(-bound, bound)
+    most = max(abs(kind.lo), abs(kind.hi), abs(op.pad_value))
+    depth, columns = weight.shape[3], weight.shape[2]
+    if dtype != "int32" or max(most, int(np.abs(weight).max())) > 127:
+        return Accumulation(dtype, bound)
+    for width, length in ((columns, depth), *((1, depth // n) for n in range(1, depth + 1))):
+        if depth % length or width * length < _SHORTEST:
+            continue
+        parts = np.abs(weight).reshape(-1, columns // width, width, depth // length, length)
+        if int(parts.sum(axis=(2, 4)).max()) * most < _INT16:
+            return Accumulation(dtype, bound, width, length)
+    return Accumulation(dtype, bound)
+
+
+def is_depthwise(op: Conv, program: Program) -> bool:
+    """Whether every channel is on its own."""
+    out, _, _, depth = program.constants[op.weight].values.shape
+    return op.groups > 1 and depth == 1 and out == op.groups
+
 
 def _why_depthwise(group: Group, program: Program) -> str:
-    op = group.ops[0]
-    assert isinstance(op, Conv)
-    out, _, _, depth = program.constants[op.weight].values.shape
-    if not (op.groups > 1 and depth == 1 and out == op.groups):
+    op = convolution(group)
+    if not is_depthwise(op, program):
         return ""
-    return f"every channel on its own; {_accumulators(op, program)}"
+    bound = op.partial_bound(int_type(program, op.inputs[0]), program.constants)
+    return str(Accumulation(computing_dtype(-bound, bound), bound))
 
 
 def _why_direct(group: Group, program: Program) -> str:
-    op = group.ops[0]
-    assert isinstance(op, Conv)
-    return _accumulators(op, program)
-
-
-def _accumulators(op: Conv, program: Program) -> str:
-    bound = op.partial_bound(int_type(program, op.inputs[0]), program.constants)
-    return f"{computing_dtype(-bound, bound)} accumulators: no partial sum exceeds {bound}"
+    return str(accumulation(convolution(group), program))
 
 
 def pack(weight: NDArray[np.int64], groups: int, lanes: int) -> NDArray[np.integer]:
@@ -51,22 +95,23 @@ def pack(weight: NDArray[np.int64], groups: int, lanes: int) -> NDArray[np.integ
 
 def build(body: Body, depthwise: bool) -> tirx.PrimFunc:
     """The scheduled function: padded copy, accumulators in a register tile, the group's rest."""
-    op = body.group.ops[0]
-    assert isinstance(op, Conv)
+    op = convolution(body.group)
     kind, weight = body.kind(op.inputs[0]), body.constant(op.weight).values
     out, kh, kw, depth = weight.shape
     height, width, channels = kind.shape
     oh, ow, _ = body.kind(op.output).shape
     if (kh, kw, *op.stride) == (1, 1, 1, 1) and not any(op.pads):
         height, width, oh, ow = 1, height * width, 1, oh * ow  # a map without rows tiles better
-    bound = op.partial_bound(kind, body.program.constants)
-    dtype = computing_dtype(-bound, bound)
+    sums = accumulation(op, body.program)
+    if depthwise:
+        sums = Accumulation(sums.dtype, sums.bound)
+    product = "int16" if sums.channels else sums.dtype
     groups, each = (1, out) if depthwise else (op.groups, out // op.groups)
     if depthwise:
-        lanes = lanes_for(out, np.dtype(dtype).itemsize, body.vectors)
+        lanes = lanes_for(out, np.dtype(product).itemsize, body.vectors)
         tile = Tile(2 if ow % 2 == 0 else 1, lanes)
     else:
-        tile = choose_tile(ow, each, np.dtype(dtype).itemsize, body.vectors)
+        tile = choose_tile(ow, each, np.dtype(product).itemsize, body.vectors)
     lanes = tile.channels
     surplus = -(-each // lanes) * lanes
     body.slots = np.minimum(np.arange(surplus), each - 1)[None] + each * np.arange(groups)[:, None]
@@ -77,34 +122,47 @@ def build(body: Body, depthwise: bool) -> tirx.PrimFunc:
     x = body.tensor(op.inputs[0], (height, width, channels))
     source = padded(x, op.pads, op.pad_value, memory)
     w = body.table("weight", pack(weight, groups, lanes))
-    r, s = te.reduce_axis((0, kh), "r"), te.reduce_axis((0, kw), "s")
-    k = te.reduce_axis((0, depth), "k")
+    columns, length = sums.columns or kw, sums.channels or depth
+    r, s0, k0 = (te.reduce_axis((0, n), name) for n, name in (
+        (kh, "r"), (kw // columns, "s0"), (depth // length, "k0")
+    ))
+    s1, k1 = te.reduce_axis((0, columns), "s1"), te.reduce_axis((0, length), "k1")
 
-    def products(y: Expr, z: Expr, g: Expr, o: Expr) -> Expr:
-        channel = o if depthwise else g * depth + k
-        tap = source[y * op.stride[0] + r * op.dilation[0],
-                     z * op.stride[1] + s * op.dilation[1], channel]
-        factor = w[g, o // lanes, r, s, 0 if depthwise else k, o % lanes]
-        axes = [r, s] if depthwise else [r, s, k]
+    def term(y: Expr, z: Expr, g: Expr, o: Expr, row: Expr, column: Expr, chunk: Expr) -> Expr:
+        s, k = column * columns + s1, chunk * length + k1
+        tap = source[y * op.stride[0] + row * op.dilation[0],
+                     z * op.stride[1] + s * op.dilation[1], o if depthwise else g * depth + k]
         if source.dtype == "uint8" and high < 128:
             tap = tap.astype("int8")  # both factors signed: ARM multiplies and widens in one step
-        return te.sum(tap.astype(dtype) * factor.astype(dtype), axis=axes)
+        return tap.astype(product) * w[g, o // lanes, row, s, k, o % lanes].astype(product)
 
     # Depthwise reads as many channels as it writes: it cannot compute surplus ones.
-    total = te.compute((oh, ow, groups, each if depthwise else surplus), products, "total")
+    area = (oh, ow, groups, each if depthwise else surplus)
+    if sums.channels:
+        part = te.compute(
+            (*area, kh, kw // columns, depth // length),
+            lambda *at: te.sum(term(*at), axis=[s1, k1]), "part",
+        )
+        total = te.compute(
+            area, lambda *at: te.sum(part(*at, r, s0, k0).astype(sums.dtype), axis=[r, s0, k0]),
+            "total",
+        )
+    else:
+        total = te.compute(
+            area, lambda *at: te.sum(term(*at, r, s0, k0), axis=[r, s0, k0, s1, k1]), "total"
+        )
     shape = (oh, ow, groups, each)
     others = {n: body.tensor(n, shape) for n in body.group.inputs if n != op.inputs[0]}
 
     def element(y: Expr, z: Expr, g: Expr, o: Expr) -> Expr:
-        value: Value = body.value(op.output, total(y, z, g, o))
+        value = body.value(op.output, total(y, z, g, o))
         place = Place(g * surplus + o, lambda name: others[name](y, z, g, o))
         return body.result(follow(body, body.group.ops[1:], value, place))
 
-    y = te.compute(shape, element, "y")
-    return _schedule(body, y, tile)
+    return _schedule(body, te.compute(shape, element, "y"), tile, bool(sums.channels))
 
 
-def _schedule(body: Body, y: te.Tensor, tile: Tile) -> tirx.PrimFunc:
+def _schedule(body: Body, y: te.Tensor, tile: Tile, in_parts: bool) -> tirx.PrimFunc:
     schedule = s_tir.Schedule(te.create_prim_func([p for p, _ in body.operands] + [y]))
     total, out = schedule.get_sblock("total"), schedule.get_sblock("y")
     row, pixel, group, channel = schedule.get_loops(out)
@@ -113,14 +171,27 @@ def _schedule(body: Body, y: te.Tensor, tile: Tile) -> tirx.PrimFunc:
     # Weights of a block of channels stay in the cache while the map streams through.
     schedule.reorder(group, channel, row, pixel, pixels, lanes)
     schedule.compute_at(total, pixel, preserve_unit_loops=True)
-    _, inner_pixels, _, inner_lanes, *taps = schedule.get_loops(total)[4:]
-    schedule.reorder(*taps, inner_pixels, inner_lanes)
-    schedule.vectorize(inner_lanes)
-    schedule.unroll(inner_pixels)
+    inner = _tile_loops(schedule, total, 4, 4)
+    if in_parts:
+        part = schedule.get_sblock("part")
+        schedule.compute_at(part, inner[-1], preserve_unit_loops=True)
+        schedule.decompose_reduction(part, _tile_loops(schedule, part, 9, 7)[0])
     schedule.vectorize(lanes)
     schedule.unroll(pixels)
-    schedule.decompose_reduction(total, taps[0])
+    schedule.decompose_reduction(total, inner[0])
     return schedule.mod["main"]
+
+
+def _tile_loops(
+    schedule: s_tir.Schedule, block: s_tir.schedule.SBlockRV, outside: int, spatial: int
+) -> list[s_tir.schedule.LoopRV]:
+    """Put a stage's pixels (unrolled) and lanes (a vector) innermost; its reduction loops."""
+    loops = schedule.get_loops(block)[outside:]
+    taps = loops[spatial:]
+    schedule.reorder(*taps, loops[1], loops[3])
+    schedule.vectorize(loops[3])
+    schedule.unroll(loops[1])
+    return list(taps)
 
 
 KERNELS = (
