@@ -29,9 +29,10 @@ def fit(bounds: list[int], lo: int, hi: int) -> tuple[int, int, int] | None:
     """
     inside = [(k, a) for k, a in enumerate(bounds) if lo <= a < hi]
     always = sum(a < lo for a in bounds)
+    runs = _runs([a for _, a in inside])
     for shift in _SHIFTS:
         unit = 1 << shift
-        low, high = _slopes(inside, unit)
+        low, high = _slopes(runs, unit)
         for m in sorted({low, (low + high) // 2, high}):
             if not (1 <= m < 2**31 and low <= m <= high):
                 continue
@@ -51,15 +52,20 @@ def fit(bounds: list[int], lo: int, hi: int) -> tuple[int, int, int] | None:
     return None
 
 
-def _slopes(inside: list[tuple[int, int]], unit: int) -> tuple[int, int]:
+def _runs(bounds: list[int]) -> list[tuple[int, int]]:
+    """Shortest and longest run of integers over which the code rises by 1, by 2, ..."""
+    a = np.array(bounds, dtype=np.int64)
+    apart = (a[d:] - a[:-d] for d in range(1, len(a)))
+    return [(int(runs.min()), int(runs.max())) for runs in apart]
+
+
+def _slopes(runs: list[tuple[int, int]], unit: int) -> tuple[int, int]:
     """Integers between which every pair of bounds needs the multiplier to lie."""
     low, high = 1, 2**31 - 1
-    for i, (k, a) in enumerate(inside):
-        for j, b in inside[i + 1 :]:
-            rise, run = (j - k) * unit, b - a
-            low = max(low, rise // (run + 1) + 1)
-            if run > 1:
-                high = min(high, -(-rise // (run - 1)) - 1)
+    for rise, (shortest, longest) in enumerate(runs, 1):
+        low = max(low, rise * unit // (shortest + 1) + 1)
+        if longest > 1:
+            high = min(high, -(-rise * unit // (longest - 1)) - 1)
     return low, high
 
 
