@@ -28,7 +28,7 @@ def _attribute(name: str, doc: str, default: int | None = None) -> OpSchema.Attr
 
 
 _REAL_THRESHOLDS = OpSchema.FormalParameter(
-    "thresholds", "R", "[1,K] or [C,K], ascending; float64 where float32 does not hold them"
+    "thresholds", "R", "[1,K] or [C,K], ascending; float64 where float32 would round them"
 )
 _REAL = ("R", ["tensor(float)", "tensor(double)"], "numbers taken as exact")
 
@@ -39,8 +39,8 @@ SCHEMAS: tuple[OpSchema, ...] = (
         DOMAIN,
         VERSION,
         doc="Y = step/divisor * sum_k [input_scale*X > thresholds[k]] in real arithmetic; "
-        "`>=` when strict is 0; threshold k by its own rule, ties[k], where ties is given (rounding "
-        "half to even alternates). N2UQ, Liu et al., CVPR 2022, section 3.1.",
+        "`>=` when strict is 0; threshold k by its own rule, ties[k], where ties is given (rounding"
+        " half to even alternates). N2UQ, Liu et al., CVPR 2022, section 3.1.",
         type_constraints=[_REAL],
         inputs=[
             OpSchema.FormalParameter("X", "tensor(float)", "[N,C,H,W] or [N,C]"),
@@ -84,8 +84,8 @@ SCHEMAS: tuple[OpSchema, ...] = (
         "Codebook",
         DOMAIN,
         VERSION,
-        doc="Y = levels[sum_k [input_scale*X > thresholds[k]]] in real arithmetic; `>=` when strict "
-        "is 0. Nonuniform output levels: LQ-Nets, Zhang et al., ECCV 2018; APoT, Li et al., ICLR "
+        doc="Y = levels[sum_k [input_scale*X > thresholds[k]]] in real arithmetic; `>=` when strict"
+        " is 0. Nonuniform output levels: LQ-Nets, Zhang et al., ECCV 2018; APoT, Li et al., ICLR "
         "2020; LCQ, Yamamoto, CVPR 2021.",
         type_constraints=[_REAL],
         inputs=[

@@ -117,9 +117,10 @@ def _code_bits(graph: ir.Graph) -> dict[ir.Value, int]:
     for node in graph:
         if is_quantizer(node):
             bits[node.outputs[0]] = node.attributes.get_int("bits")
-        elif (node.op_type in _KEEPS_CODES or code_offset(node) is not None) and (source := node.inputs[0]) in bits:
-            assert source is not None
-            bits[node.outputs[0]] = bits[source]
+        elif node.op_type in _KEEPS_CODES or code_offset(node) is not None:
+            source = node.inputs[0]
+            if source is not None and source in bits:
+                bits[node.outputs[0]] = bits[source]
     return bits
 
 

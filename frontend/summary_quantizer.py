@@ -70,7 +70,8 @@ def describe(node: ir.Node) -> Quantizer:
         offset = code_offset(readers[0]) if len(readers) == 1 else None
         if offset is not None:
             output = readers[0].outputs[0]
-        levels = [k * params.step / params.divisor + (offset or 0.0) for k in range(params.levels + 1)]
+        codes = range(params.levels + 1)
+        levels = [k * params.step / params.divisor + (offset or 0.0) for k in codes]
     rules = [">" if strict else ">=" for strict in passed]
     source = node.inputs[0]
     return Quantizer(

@@ -105,7 +105,7 @@ def _output_scales(found: Codes) -> Array | None:
 
 
 def _weight(found: Codes, scale: Array) -> Weight:
-    """Odd codes if all are, else signed ones of the stored width, or wider if that is too narrow."""
+    """Odd codes if all are, else signed ones of the stored width, or wider if it is too narrow."""
     codes, step = found.codes, scale.astype(np.float64)
     if (codes % 2 != 0).all():
         return Weight(codes, step, 1, int(np.abs(codes).max()).bit_length())

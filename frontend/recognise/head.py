@@ -99,7 +99,9 @@ def _gemm(node: ir.Node, context: Context) -> None:
     if get.get_float("alpha", 1.0) != 1 or get.get_float("beta", 1.0) != 1:
         raise Refused("alpha or beta other than 1", "1", "fold them into the weights")
     maker = node.inputs[1].producer() if node.inputs[1] is not None else None
-    array = read_weight(maker).codes if is_op(maker, "Weight") else constant(node.inputs[1])
+    array = constant(node.inputs[1])
+    if maker is not None and is_op(maker, "Weight"):
+        array = read_weight(maker).codes
     if array is None or array.ndim != 2:
         raise Refused("computed weights", "constant weights")
     if not get.get_int("transB", 0):

@@ -106,9 +106,8 @@ def _quant(node: ir.Node, context: Context) -> None:
             "leave this tensor unquantized, or quantize it to 8 bits",
         )
     positions, strict = rises(low, high, mode)
-    put_uniform(
-        node, x, Uniform(positions - zero, strict, channels, channels, Fraction(low - zero)), context
-    )
+    found = Uniform(positions - zero, strict, channels, channels, Fraction(low - zero))
+    put_uniform(node, x, found, context)
 
 
 def _rounded(y: Array, mode: str) -> Array:
@@ -231,7 +230,8 @@ def _swapped(node: ir.Node, x: ir.Value, axis: int, name: str, context: Context)
     rank = len(shape)
     if axis != rank - 1:
         raise Refused(f"channels on axis {axis} of {rank}", "channels on axis 1 or last")
-    perm = [0, rank - 1, *range(1, rank - 1)] if name == "channels_first" else [0, *range(2, rank), 1]
+    first = name == "channels_first"
+    perm = [0, rank - 1, *range(1, rank - 1)] if first else [0, *range(2, rank), 1]
     transpose = ir.node("Transpose", [x], {"perm": perm}, name=f"{node.name}.{name}")
     transpose.outputs[0].name = f"{node.name}.{name}_out"
     transpose.outputs[0].shape = ir.Shape([shape[p] for p in perm])

@@ -1,4 +1,4 @@
-"""Rounding written as thresholds: between which numbers a rounded value rises, and who wins a tie."""
+"""Rounding written as thresholds: where a rounded value rises, and who wins a tie."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def rises(low: int, high: int, mode: str = "ROUND") -> tuple[Array, Array]:
 
 
 def truncated_rises(low: int, high: int, shift: int, mode: str) -> tuple[Array, Array]:
-    """As `rises`, of rounding to an integer half to even, dividing by 2**shift, rounding by mode."""
+    """As `rises`, of rounding half to even, then dividing by 2**shift and rounding by mode."""
     found = []
     for n in range(low, high):
         position, strict = rise(n, mode)
