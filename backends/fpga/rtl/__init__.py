@@ -1,0 +1,1 @@
+"""The datapath as synthesizable Verilog."""

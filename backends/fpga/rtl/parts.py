@@ -1,0 +1,176 @@
+"""What all hardware modules are made of: ports, registers, tables of constants.
+
+Importing this module imports Amaranth.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Shape, Signal, Value
+from amaranth.lib.memory import Memory
+from numpy.typing import NDArray
+
+from n2uqc.passes.program import IntType
+from n2uqc.passes.program.types import width_of
+
+from ..engines import Engine
+
+Longs = NDArray[np.int64]
+
+
+class Feed:
+    """What an engine sees of the FIFO in front of it.
+
+    Attributes:
+        valid: a token is there.
+        data: its elements, the first one lowest.
+        take: the engine takes it in this cycle.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.valid, self.data, self.take = Signal(), Signal(width), Signal()
+
+
+class Unit(Elaboratable):
+    """An engine as hardware.
+
+    Attributes:
+        engine: what it implements.
+        feeds: its inputs.
+        room: every FIFO behind has a place.
+        reserve: a token is begun in this cycle, and takes one.
+        enter: a token enters the FIFOs in this cycle, ``engine.timing.latency`` after it was begun.
+        data: its elements.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        kinds = engine.inputs or (engine.output,)
+        self.feeds = [Feed(engine.in_lanes * kind.bits) for kind in kinds]
+        self.room, self.reserve, self.enter = Signal(), Signal(), Signal()
+        self.data = Signal(engine.out_lanes * engine.output.bits)
+
+    def operands(self, index: int = 0) -> list[Value]:
+        """The elements of an input token."""
+        kind = (self.engine.inputs or (self.engine.output,))[index]
+        return elements(self.feeds[index].data, kind)
+
+    def give(self, m: Module, lanes: list[Any], fires: Value) -> None:
+        """Connect the output: results ``latency`` cycles after ``fires``, cut to their width."""
+        m.d.comb += [
+            self.reserve.eq(fires),
+            self.enter.eq(delayed(m, fires, self.engine.timing.latency, reset=True)),
+            self.data.eq(Cat(resized(m, lane, self.engine.output) for lane in lanes)),
+        ]
+
+
+def shape_of(kind: IntType) -> Shape:
+    """A register of a tensor's width."""
+    return Shape(kind.bits, kind.signed)
+
+
+def elements(data: Value, kind: IntType) -> list[Value]:
+    """A token cut into its elements."""
+    parts = [data[k : k + kind.bits] for k in range(0, len(data), kind.bits)]
+    return [part.as_signed() for part in parts] if kind.signed else parts
+
+
+def resized(m: Module, value: Any, kind: IntType) -> Value:
+    """What a register of the tensor's width keeps of a value."""
+    kept = Signal(shape_of(kind))
+    m.d.comb += kept.eq(value)
+    return kept
+
+
+def register(m: Module, value: Any, *, reset: bool = False) -> Value:
+    """The value of the cycle before, as wide as it is; only control needs a reset."""
+    kept = Signal(Value.cast(value).shape(), reset_less=not reset)
+    m.d.sync += kept.eq(value)
+    return kept
+
+
+def delayed(m: Module, value: Any, cycles: int, *, reset: bool = False) -> Value:
+    """A value some cycles ago."""
+    for _ in range(cycles):
+        value = register(m, value, reset=reset)
+    return Value.cast(value)
+
+
+def clamped(value: Value, lo: int, hi: int) -> Value:
+    """``value`` within ``lo`` and ``hi``; bounds that it cannot pass cost nothing."""
+    low, high = limits(value.shape())
+    if hi < high:
+        value = Mux(value > hi, hi, value)
+    if lo > low:
+        value = Mux(value < lo, lo, value)
+    return value
+
+
+def limits(shape: Shape) -> tuple[int, int]:
+    """What a shape holds."""
+    if shape.signed:
+        return -(1 << (shape.width - 1)), (1 << (shape.width - 1)) - 1
+    return 0, (1 << shape.width) - 1
+
+
+class Counter:
+    """Counts 0 .. period - 1 and begins anew; nothing at all where the period is 1.
+
+    Attributes:
+        value: now.
+        last: whether it is the period's last.
+    """
+
+    def __init__(self, period: int, name: str) -> None:
+        self.period = period
+        self.value: Any = Signal(range(period), name=name) if period > 1 else Const(0, 1)
+
+    @property
+    def last(self) -> Any:
+        return self.value == self.period - 1 if self.period > 1 else Const(1, 1)
+
+    def following(self, step: Any) -> Any:
+        """The value after this cycle, if it counts when ``step``."""
+        if self.period == 1:
+            return self.value
+        return Mux(step, Mux(self.last, 0, self.value + 1)[: len(self.value)], self.value)
+
+    def count(self, m: Module, step: Any) -> None:
+        """Count in the cycles of ``step``."""
+        if self.period > 1:
+            m.d.sync += self.value.eq(self.following(step))
+
+
+def table(m: Module, name: str, values: Longs, address: Any) -> list[Value]:
+    """Constants (words, lanes), one word read a cycle: the word of the address a cycle ago.
+
+    A memory with a read register, so that it may become block RAM; lanes that hold the same in all
+    words are wiring.
+    """
+    widths = [width_of(int(lane.min()), int(lane.max())) for lane in values.T]
+    varying = [k for k, lane in enumerate(values.T) if len(set(lane.tolist())) > 1]
+    lanes: list[Value] = [
+        Const(int(values[0, k]), Shape(bits, signed)) for k, (bits, signed) in enumerate(widths)
+    ]
+    if not varying:
+        return lanes
+    total = sum(widths[k][0] for k in varying)
+    init = []
+    for word in values.tolist():
+        packed, at = 0, 0
+        for k in varying:
+            packed |= (word[k] & ((1 << widths[k][0]) - 1)) << at
+            at += widths[k][0]
+        init.append(packed)
+    m.submodules[name] = memory = Memory(shape=total, depth=len(values), init=init)
+    port = memory.read_port()
+    m.d.comb += port.addr.eq(address)
+    at = 0
+    for k in varying:
+        bits, signed = widths[k]
+        part = port.data[at : at + bits]
+        lanes[k] = part.as_signed() if signed else part
+        at += bits
+    return lanes

@@ -1,0 +1,78 @@
+"""A pipeline's hardware in Amaranth's own simulator: no external tool is needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from amaranth.sim import Simulator
+
+from n2uqc.backends.fpga.pipeline import Pipeline
+from n2uqc.backends.fpga.rtl.datapath import Datapath
+from n2uqc.backends.fpga.rtl.vectors import tokens, values
+
+
+@dataclass
+class Seen:
+    """What hardware did.
+
+    Attributes:
+        entered, left: cycles in which each token came into and left each FIFO.
+        output: int64 (N, H, W, C).
+    """
+
+    entered: list[list[int]]
+    left: list[list[int]]
+    output: np.ndarray[Any, Any]
+
+
+def simulate(
+    pipeline: Pipeline, depths: list[int], x: np.ndarray[Any, Any], *, limit: int,
+    stall: np.random.Generator | None = None,
+) -> Seen:
+    """Step the hardware's clock until all results are out.
+
+    Args:
+        pipeline: what is built.
+        depths: places of FIFOs.
+        x: the input, int64 (N, H, W, C).
+        limit: cycles after which it gives up.
+        stall: holds both ends of the stream back at random.
+    """
+    datapath = Datapath(pipeline, depths)
+    source = next(e for e in pipeline.engines if e.kind == "source")
+    sink = pipeline.engines[datapath.sink]
+    words = tokens(x, source.lanes, source.output.bits)
+    expected = len(x) * sink.cycles
+    entered, left = ([[] for _ in datapath.fifos] for _ in range(2))
+    given: list[int] = []
+    total = [len(x) * e.tokens for e in pipeline.edges]
+
+    async def bench(ctx: Any) -> None:
+        sent = 0
+        for cycle in range(limit):
+            send = sent < len(words) and (stall is None or stall.random() < 0.6)
+            ready = stall is None or bool(stall.random() < 0.6)
+            ctx.set(datapath.in_valid, send)
+            ctx.set(datapath.in_data, words[sent] if send else 0)
+            ctx.set(datapath.out_ready, ready)
+            sent += int(send and ctx.get(datapath.in_ready))
+            for k, fifo in enumerate(datapath.fifos):
+                if ctx.get(fifo.enter):
+                    entered[k].append(cycle)
+                if ctx.get(fifo.out.take):
+                    left[k].append(cycle)
+            if ready and ctx.get(datapath.out_valid):
+                given.append(ctx.get(datapath.out_data))
+                assert ctx.get(datapath.out_last) == (len(given) % sink.cycles == 0)
+            if len(given) == expected and [len(v) for v in left] == total:
+                return
+            await ctx.tick()
+        raise AssertionError(f"{len(given)} of {expected} tokens after {limit} cycles")
+
+    simulator = Simulator(datapath)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return Seen(entered, left, values(given, len(x), sink.in_lanes, sink.output))
