@@ -76,7 +76,10 @@ def _demonstrate(folder: Path, count: int | None) -> int:
         write_html([comparison], folder / "cost.html")
 
     console.rule(f"5. {len(test)} held-back images through every executor")
-    agree = _show_outcomes(program, run_all(program, x, folder), test, console)
+    outcomes = run_all(
+        program, x, folder, announce=lambda executor: console.print(f"… {executor.summary}")
+    )
+    agree = _show_outcomes(program, outcomes, test, console)
 
     console.rule("Files written")
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):

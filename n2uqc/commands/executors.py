@@ -88,6 +88,7 @@ EXECUTORS = (
 def run_all(
     program: Program, x: NDArray[Any], folder: Path | None = None,
     executors: tuple[Executor, ...] = EXECUTORS,
+    announce: Callable[[Executor], None] = lambda executor: None,
 ) -> list[Outcome]:
     """Run a batch through executors, with progress.
 
@@ -96,11 +97,16 @@ def run_all(
         x: integers of the input's type, (N, H, W, C).
         folder: where binaries are built and left; a temporary folder by default.
         executors: which ones.
+        announce: called with each before its work begins.
     """
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="n2uqc-") as place:
-            return run_all(program, x, Path(place), executors)
-    return [_run(executor, program, x, folder) for executor in executors]
+            return run_all(program, x, Path(place), executors, announce)
+    outcomes = []
+    for executor in executors:
+        announce(executor)
+        outcomes.append(_run(executor, program, x, folder))
+    return outcomes
 
 
 def _run(executor: Executor, program: Program, x: NDArray[Any], folder: Path) -> Outcome:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .files import UserError, read_array
+from .search import search
 
 if TYPE_CHECKING:
     from n2uqc.passes import Options
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from n2uqc.passes.program import Program
 
 _BITS = ("residual_bits", "stem_bits", "head_bits")
-_CHOICES = ("precision", *_BITS, "input_range", "pixels", "mean", "std", "calib", "margin")
+_CHOICES = ("precision", *_BITS, "input_range", "pixels", "mean", "std", "calib", "margin",
+            "flip_rate")
 
 
 def add_model(parser: argparse.ArgumentParser, **kwargs: Any) -> None:
@@ -34,7 +36,11 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--precision", metavar="NAME", help="exact, balanced or small: sets the three widths below "
-        "(exact: 32, 24, 16)",
+        "(exact: 32, 24, 16); auto searches the smallest widths on the images of --calib",
+    )
+    group.add_argument(
+        "--flip-rate", type=float, metavar="R", help="with --precision auto: share of the "
+        "activation codes that may differ from exact arithmetic (0.001)",
     )
     group.add_argument("--residual-bits", type=int, metavar="N", help="skip stream, 8..32")
     group.add_argument(
@@ -59,7 +65,7 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
         "With a negative LO write --input-range=-1,1",
     )
     group.add_argument(
-        "--pixels", type=_number, metavar="SCALE",
+        "--pixels", "--input-scale", type=_number, metavar="SCALE",
         help="take raw uint8 images instead of preprocessed ones: value = (pixel * SCALE - mean) / "
         "std, e.g. --pixels 1/255",
     )
@@ -111,6 +117,11 @@ def precision(options: argparse.Namespace) -> Options:
         chosen["calibration"] = read_array(options.calib)
     elif options.margin is not None:
         raise UserError("--margin belongs to --calib")
+    if options.precision == "auto":
+        widest = Options.preset("exact", **chosen)
+        return search(options.model, widest, options.flip_rate)
+    if options.flip_rate is not None:
+        raise UserError("--flip-rate belongs to --precision auto")
     return Options.preset(options.precision or "exact", **chosen)
 
 
@@ -127,7 +138,7 @@ def open_program(options: argparse.Namespace, observe: Observer | None = None) -
     """The integer program of the MODEL argument.
 
     Args:
-        options: the parsed command line.
+        options: the parsed command line; gains ``resolved``, the options that were used.
         observe: called after each pass.
 
     Raises:
@@ -137,7 +148,8 @@ def open_program(options: argparse.Namespace, observe: Observer | None = None) -
     if not is_program(options.model):
         from n2uqc.passes import load
 
-        return load(options.model, precision(options), observe=observe)
+        options.resolved = precision(options)
+        return load(options.model, options.resolved, observe=observe)
     given = [f"--{n.replace('_', '-')}" for n in _CHOICES if getattr(options, n, None) is not None]
     if given:
         raise UserError(

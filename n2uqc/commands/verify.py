@@ -5,8 +5,10 @@ can reach a table, channel by channel.  It needs the ONNX model; a saved program
 parameters any more, so only its executors are compared.
 
 The certificate names the model and the program by SHA-256, how many values were compared, and each
-difference.  The exit status is 1 if there is any.  Without --input the images are drawn over the
-program's whole input range, its corners included.
+difference.  The exit status is 1 if there is any.  With --input it also reports, layer by layer,
+how many activation codes differ from exact arithmetic on these images, and how far the outputs are
+from it and from float32.  Without --input the images are drawn over the program's whole input
+range, its corners included.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import deviations
 from .files import UserError, read_array, require_writable, sha256, write_bytes
 from .model import add_model, add_precision, is_program, open_program
 from .progress import progress
@@ -70,8 +73,12 @@ def run(options: argparse.Namespace) -> int:
     if options.samples < 1:
         raise UserError(f"--samples is {options.samples}; it takes at least 1")
     program = open_program(options)
+    report = None
     if options.input is not None:
-        x = quantize_input(program, read_array(options.input))
+        images = read_array(options.input)
+        x = quantize_input(program, images)
+        if not is_program(options.model):
+            report = deviations.measure(options.model, program, options.resolved, images)
         source = f"{options.input} (sha256 {sha256(options.input.read_bytes())})"
     else:
         x = draw(program, options.samples, options.seed)
@@ -79,6 +86,8 @@ def run(options: argparse.Namespace) -> int:
     tables = None if is_program(options.model) else prove(options.model, program)
     outcomes = run_all(program, x, executors=chosen)
     certificate = certify(options.model, program, source, len(x), outcomes, tables)
+    if report is not None:
+        certificate["exact_arithmetic"] = report
     text = json.dumps(certificate, indent=2, ensure_ascii=False) + "\n"
     if options.output is not None:
         write_bytes(options.output, text.encode())
@@ -192,7 +201,10 @@ def render(certificate: dict[str, Any]) -> str:
             else f"{row['values']} values, {row['mismatches']} mismatches, {row['seconds']:.1f} s"
         )
         lines.append(f"{row['executor']:12} {result}")
-    return "\n".join([*lines, f"verdict  {certificate['verdict'].upper()}", ""])
+    text = "\n".join(lines) + "\n"
+    if "exact_arithmetic" in certificate:
+        text += deviations.render(certificate["exact_arithmetic"])
+    return text + f"verdict  {certificate['verdict'].upper()}\n"
 
 
 def _summary(tables: list[dict[str, Any]] | None) -> str:

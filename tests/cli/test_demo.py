@@ -43,7 +43,7 @@ def test_a_difference_fails_the_demonstration(
         return runner
 
     both = (executors.EXECUTORS[0], Executor("off", "off by one", off_by_one))
-    monkeypatch.setattr(demo, "run_all", lambda *a: executors.run_all(*a, executors=both))
+    monkeypatch.setattr(demo, "run_all", lambda *a, **k: executors.run_all(*a, executors=both, **k))
     assert demo.main(["--output", str(tmp_path / "demo"), "--images", "3"]) == 1
     text = capsys.readouterr().out
     assert "2 of 3" in text
