@@ -128,7 +128,8 @@ class Options:
         if self.calibration is None:
             return self.input_range
         data = np.asarray(self.calibration, dtype=np.float64)
-        low, high = min(float(data.min()), 0.0), max(float(data.max()), 0.0)
+        low, high = (self.margin * v for v in (min(data.min(), 0.0), max(data.max(), 0.0)))
+        low, high = float(low), float(high)
         return (low, high) if low < high else self.input_range
 
     def facts(self) -> dict[str, str]:
