@@ -104,8 +104,8 @@ SCHEMAS: tuple[OpSchema, ...] = (
 
 CANONICAL_OPS: dict[str, frozenset[str]] = {
     "": frozenset(
-        "Conv BatchNormalization Add Sub Mul Div PRelu Relu LeakyRelu Clip MaxPool AveragePool "
-        "GlobalAveragePool Flatten Gemm".split()
+        "Conv BatchNormalization Concat Add Sub Mul Div PRelu Relu LeakyRelu Clip MaxPool "
+        "AveragePool GlobalAveragePool Flatten Gemm".split()
     ),
     DOMAIN: frozenset(schema.name for schema in SCHEMAS),
 }

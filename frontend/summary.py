@@ -12,13 +12,12 @@ import onnx_ir as ir
 from .constants import static
 from .opset import constant, is_op, read_weight
 from .recognise.base import NOTE
-from .summary_quantizer import Quantizer, code_offset, describe, is_quantizer
+from .summary_quantizer import KEEPS_CODES, Quantizer, code_offset, describe, is_quantizer
 
 __all__ = ["Layer", "Note", "Quantizer", "Summary", "summarise"]
 
 INTEGER, TABLE, FIXED = "integer", "comparison table", "fixed point"
 _CHANNELWISE = frozenset("BatchNormalization Add Sub Mul Div PRelu Relu LeakyRelu Clip".split())
-_KEEPS_CODES = frozenset({"MaxPool", "Flatten"})  # they select codes, they do not compute
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def _code_bits(graph: ir.Graph) -> dict[ir.Value, int]:
     for node in graph:
         if is_quantizer(node):
             bits[node.outputs[0]] = node.attributes.get_int("bits")
-        elif node.op_type in _KEEPS_CODES or code_offset(node) is not None:
+        elif node.op_type in KEEPS_CODES or code_offset(node) is not None:
             source = node.inputs[0]
             if source is not None and source in bits:
                 bits[node.outputs[0]] = bits[source]
@@ -194,7 +193,7 @@ def _layer(node: ir.Node, bits: dict[ir.Value, int], tables: set[ir.Value]) -> L
 
 def _of_codebook(value: ir.Value | None) -> bool:
     node = value.producer() if value is not None else None
-    while node is not None and node.op_type in _KEEPS_CODES and node.inputs[0] is not None:
+    while node is not None and node.op_type in KEEPS_CODES and node.inputs[0] is not None:
         node = node.inputs[0].producer()
     return is_op(node, "Codebook")
 
@@ -214,7 +213,7 @@ def _future(
             return FIXED, "its input is real-valued"
         note = node.metadata_props.get(NOTE)
         return FIXED, note or ("float weights" if code_bits else "float weights, real-valued input")
-    if code_bits is not None and node.op_type in _KEEPS_CODES:
+    if code_bits is not None and node.op_type in KEEPS_CODES:
         return INTEGER, "moves codes"
     if code_offset(node) is not None:
         return INTEGER, "offset of the codes"

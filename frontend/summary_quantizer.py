@@ -9,6 +9,9 @@ import onnx_ir as ir
 from .opset import Codebook, constant, is_op, read_codebook, read_threshold
 from .recognise.uniform import KIND
 
+KEEPS_CODES = frozenset({"MaxPool", "Flatten"})
+"""Operators that select or move codes and do not compute."""
+
 
 @dataclass(frozen=True)
 class Quantizer:
@@ -47,18 +50,23 @@ def is_quantizer(node: ir.Node | None) -> bool:
 
 
 def code_offset(node: ir.Node | None) -> float | None:
-    """What an `Add` of one number directly behind a Threshold adds; None if it is none."""
+    """What an `Add` of one number to a Threshold's codes adds; None if it is none."""
     if node is None or node.op_type != "Add" or len(node.inputs) != 2 or node.inputs[0] is None:
         return None
-    offset = constant(node.inputs[1])
-    if not is_op(node.inputs[0].producer(), "Threshold") or offset is None or offset.size != 1:
+    offset, maker = constant(node.inputs[1]), node.inputs[0].producer()
+    while maker is not None and maker.op_type in KEEPS_CODES and maker.inputs[0] is not None:
+        maker = maker.inputs[0].producer()
+    if not is_op(maker, "Threshold") or offset is None or offset.size != 1:
         return None
     return float(offset.reshape(-1)[0])
 
 
 def describe(node: ir.Node) -> Quantizer:
-    """Reads a Threshold (with the offset behind it) or a Codebook."""
-    readers, output = node.outputs[0].consumers(), node.outputs[0]
+    """Reads a Threshold, with the offset added to its codes, or a Codebook."""
+    output = node.outputs[0]
+    readers = output.consumers()
+    while len(readers) == 1 and readers[0].op_type in KEEPS_CODES:
+        readers = readers[0].outputs[0].consumers()
     step: float | None = None
     params = read_codebook(node) if is_op(node, "Codebook") else read_threshold(node)
     if isinstance(params, Codebook):
@@ -68,8 +76,6 @@ def describe(node: ir.Node) -> Quantizer:
         kind, passed = node.metadata_props.get(KIND, "threshold"), list(params.rules)
         step = params.step / params.divisor
         offset = code_offset(readers[0]) if len(readers) == 1 else None
-        if offset is not None:
-            output = readers[0].outputs[0]
         codes = range(params.levels + 1)
         levels = [k * params.step / params.divisor + (offset or 0.0) for k in codes]
     rules = [">" if strict else ">=" for strict in passed]

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from .base import Context, Pattern, Refused
 from .bias import CONSTANT_OPERAND
+from .code_offset import OFFSET
 from .convolution import BATCH_NORM, CONVOLUTION
 from .head import FLATTEN, GEMM, MATMUL, RESHAPE_TARGET
+from .joins import CONCAT, SUM
 from .output_scale import OUTPUT_SCALE
 from .pooling import GLOBAL_MAX, MEAN, POOL
 from .prelu import PRELU
@@ -17,6 +19,7 @@ from .qonnx import BIPOLAR, MULTI_THRESHOLD, QUANT, TRUNC
 from .relu import BOUND, CLIP
 from .straight_through import STRAIGHT_THROUGH
 from .threshold_ladder import LADDER, SUM_OF_COMPARISONS
+from .transpose import TRANSPOSE
 from .weight_grid import WEIGHT_GRID
 from .weight_quantizer import WEIGHT_QUANTIZER
 
@@ -28,6 +31,7 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     TRUNC,
     MULTI_THRESHOLD,
     DEQUANTIZE,
+    TRANSPOSE,
     WEIGHT_QUANTIZER,
     SUM_OF_COMPARISONS,  # before ladders: its terms may be ladders of one rung
     LADDER,
@@ -42,6 +46,8 @@ PATTERNS: tuple[Pattern, ...] = (
     BOUND,
     CLIP,
     MATMUL,
+    SUM,
+    CONCAT,
     CONSTANT_OPERAND,
     PRELU,
     MEAN,
@@ -51,5 +57,6 @@ PATTERNS: tuple[Pattern, ...] = (
     GEMM,
     CONVOLUTION,
     BATCH_NORM,
+    OFFSET,
 )
 """See every constant as a parameter."""

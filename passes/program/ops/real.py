@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -117,6 +118,10 @@ class Quantize(RealOp):
     bits: int
     ties: tuple[bool, ...] = ()
 
+    @cached_property  # types are inferred many times
+    def _ordered(self) -> bool:
+        return all(a <= b for row in self.thresholds for a, b in zip(row, row[1:], strict=False))
+
     @property
     def rules(self) -> tuple[bool, ...]:
         """Of each threshold: true for ``>``, false for ``>=``."""
@@ -130,10 +135,7 @@ class Quantize(RealOp):
         self.require(
             all(len(row) <= top for row in self.thresholds), f"more than {top} thresholds"
         )
-        self.require(
-            all(a <= b for row in self.thresholds for a, b in zip(row, row[1:], strict=False)),
-            "thresholds out of order",
-        )
+        self.require(self._ordered, "thresholds out of order")
         self.require(
             all(len(row) == len(self.rules) for row in self.thresholds),
             "rules do not fit thresholds",

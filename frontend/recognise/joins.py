@@ -1,0 +1,39 @@
+"""Joins of several tensors: Sum and wider Adds as a chain of Add, Concat along the channels."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from ..opset import constant
+from .base import Context, Pattern, Refused, shape_of
+
+
+def _sum(node: ir.Node, context: Context) -> None:
+    """((a + b) + c) + …, in the order written."""
+    values = [x for x in node.inputs if x is not None]
+    total = values[0]
+    for k, value in enumerate(values[1:], start=1):
+        last = k == len(values) - 1
+        add = ir.node("Add", [total, value], name=str(node.name) if last else f"{node.name}.{k}")
+        add.outputs[0].name = f"{node.name}.{k}_out"
+        add.outputs[0].shape = node.outputs[0].shape
+        total = context.insert(node, add)
+    context.replace(node.outputs[0], total)
+
+
+def _concat(node: ir.Node, context: Context) -> None:
+    """Along axis 1, of computed tensors."""
+    shapes = [shape_of(x) for x in node.inputs]
+    axis = node.attributes.get_int("axis", 1)
+    if axis % len(shapes[0]) != 1:
+        raise Refused(f"axis {axis} of tensors {shapes[0]}", "axis 1, the channels")
+    if any(constant(x) is not None for x in node.inputs):
+        raise Refused("a constant joined to a tensor", "computed tensors")
+    if len(node.inputs) == 1 and node.inputs[0] is not None:
+        context.replace(node.outputs[0], node.inputs[0])
+        return
+    node.attributes.add(ir.AttrInt64("axis", 1))
+
+
+SUM = Pattern("sum of tensors", frozenset({"Sum"}), _sum)
+CONCAT = Pattern("concatenation", frozenset({"Concat"}), _concat)
