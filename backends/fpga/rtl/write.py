@@ -1,0 +1,95 @@
+"""The files of a datapath in hardware: Verilog, vectors, test bench, build script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from n2uqc.passes.program import IntType, Program, run
+
+from ..folding import Folding, default_folding
+from ..pipeline import build_pipeline
+from ..timing import Network
+from .datapath import Datapath
+from .vectors import tokens
+from .verilog import TOP, to_verilog
+
+TEMPLATES = Path(__file__).parent / "templates"
+IMAGES = 3
+"""In the vectors: pictures of noise, the first of the greatest, the second of the least values."""
+
+
+def emit(
+    program: Program, folding: Folding | None = None, *, images: int = IMAGES, seed: int = 0,
+    progress: Callable[[str], None] = lambda step: None,
+) -> dict[str, bytes]:
+    """Write a program's datapath as hardware.
+
+    Args:
+        program: a lowered program.
+        folding: parallelism of the engines; ``default_folding`` if None.
+        images: in the vectors.
+        seed: of their noise.
+        progress: told what is being worked on.
+
+    Returns:
+        content by file name: ``datapath.v`` (top module ``n2uq_datapath``), ``input.mem`` and
+        ``output.mem`` (tokens in hex, the interpreter's), ``cycles.mem`` (the cycle in which the
+        timing model sees each output token leave, counted from the first token's), ``testbench.cpp``
+        (for Verilator), ``Makefile`` (simulation and synthesis).
+
+    Raises:
+        CompileError: the folding does not fit the program; ToolchainError where there is no yosys.
+    """
+    folding = default_folding(program) if folding is None else folding
+    progress("sizing FIFOs")
+    pipeline = build_pipeline(program, folding)
+    network = Network(pipeline)
+    depths = network.sizes
+    datapath = Datapath(pipeline, depths, shared=True)
+    progress("writing Verilog (yosys; its first run on a machine takes a minute or two)")
+    verilog = to_verilog(datapath)
+    progress("computing vectors")
+    x = vectors(program, images, seed)
+    source, sink = pipeline.engines[0], pipeline.engines[datapath.sink]
+    given = tokens(x, source.out_lanes, source.output.bits)
+    wanted = tokens(run(program, x), sink.in_lanes, sink.output.bits)
+    timed = network.run(images, depths)
+    edge = next(k for k, e in enumerate(pipeline.edges) if e.target == datapath.sink)
+    part = slice(timed.offsets[edge], timed.offsets[edge] + timed.tokens[edge])
+    cycles = timed.take_stamp[part].tolist()
+    context = {
+        "top": TOP, "program": program.name, "images": images, "per_image": sink.cycles,
+        "in_bytes": len(datapath.in_data) // 8, "out_bytes": len(datapath.out_data) // 8,
+    }
+    jinja = Environment(
+        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True
+    )
+    rendered = {
+        name: jinja.get_template(f"{name}.j2").render(context).encode()
+        for name in ("testbench.cpp", "Makefile")
+    }
+    return {
+        "datapath.v": verilog.encode(),
+        "input.mem": _hex(given, len(datapath.in_data)),
+        "output.mem": _hex(wanted, len(datapath.out_data)),
+        "cycles.mem": "".join(f"{c}\n" for c in cycles).encode(),
+        **rendered,
+    }
+
+
+def vectors(program: Program, images: int, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    """Inputs (N, H, W, C): all greatest, all least, then noise over the whole range."""
+    kind = program.types[program.input]
+    assert isinstance(kind, IntType)
+    rng = np.random.default_rng(seed)
+    x = rng.integers(kind.lo, kind.hi + 1, (images, *kind.shape), dtype=np.int64)
+    x[:1], x[1:2] = kind.hi, kind.lo
+    return x
+
+
+def _hex(words: list[int], bits: int) -> bytes:
+    return "".join(f"{word:0{bits // 4}x}\n" for word in words).encode()
