@@ -38,9 +38,9 @@ UNICORN: Command = ("unicorn",)
 
 _NAMES = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}
 
-_STATIC = ("-std=c11", "-O2", "-Wall", "-Wextra", "-static", "-Wl,--strip-debug")
-"""Options of every static program.  Symbols stay, for profiles; debug information would only
-describe the C library, and name folders of the machine that built it."""
+_STATIC = ("-std=c11", "-O2", "-Wall", "-Wextra", "-static", "-s")
+"""Options of every static program.  No symbols: zig's debug information of its C library would be
+most of the file, and name folders of the machine.  The static library keeps its kernels' names."""
 
 _DEBIAN = {
     "host": "gcc",

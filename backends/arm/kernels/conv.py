@@ -128,7 +128,8 @@ def build(body: Body, depthwise: bool) -> tirx.PrimFunc:
     ))
     s1, k1 = te.reduce_axis((0, columns), "s1"), te.reduce_axis((0, length), "k1")
 
-    def term(y: Expr, z: Expr, g: Expr, o: Expr, row: Expr, column: Expr, chunk: Expr) -> Expr:
+    def term(*at: Expr) -> Expr:
+        y, z, g, o, row, column, chunk = at
         s, k = column * columns + s1, chunk * length + k1
         tap = source[y * op.stride[0] + row * op.dilation[0],
                      z * op.stride[1] + s * op.dilation[1], o if depthwise else g * depth + k]
