@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -159,6 +160,14 @@ class Constant:
             top = (1 << self.bits) - 1
             return -top, top
         return limits_of(self.bits, self.encoding == "s")
+
+    @cached_property
+    def window_sums(self) -> tuple[IntArray, IntArray]:
+        """Of convolution weights (O, KH, KW, I): sums over the window of the positive and of the
+        negative parts, int64 (O, I) each.  Every pass's verification asks for them."""
+        return (
+            np.maximum(self.values, 0).sum(axis=(1, 2)), np.minimum(self.values, 0).sum(axis=(1, 2))
+        )
 
     @property
     def storage_bits(self) -> int:

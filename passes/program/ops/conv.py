@@ -46,10 +46,10 @@ class Conv(Op):
         lo, hi = x.channel_rows
         if any(self.pads):
             lo, hi = np.minimum(lo, self.pad_value), np.maximum(hi, self.pad_value)
+        positive, negative = consts[self.weight].window_sums
         if self.partial_bound(x, consts) >= 2**62:  # beyond int64: Python integers, then a check
-            weight, lo, hi = weight.astype(object), lo.astype(object), hi.astype(object)
-        positive = np.maximum(weight, 0).sum(axis=(1, 2))
-        negative = np.minimum(weight, 0).sum(axis=(1, 2))
+            positive, negative = positive.astype(object), negative.astype(object)
+            lo, hi = lo.astype(object), hi.astype(object)
         part = (np.arange(len(weight)) // per_group * depth)[:, None] + np.arange(depth)
         least = (positive * lo[part] + negative * hi[part]).sum(axis=1)
         greatest = (positive * hi[part] + negative * lo[part]).sum(axis=1)
@@ -61,12 +61,12 @@ class Conv(Op):
 
     def partial_bound(self, x: IntType, consts: Mapping[str, Constant]) -> int:
         """The largest magnitude that any partial sum, in any order, can reach."""
-        weight = consts[self.weight].values
         most = max(abs(x.lo), abs(x.hi), abs(self.pad_value))
-        rows = np.abs(weight).reshape(weight.shape[0], -1)
-        if float(rows.astype(np.float64).sum(axis=1).max()) < 2.0**62:
-            return int(rows.sum(axis=1).max()) * most
-        return int(rows.astype(object).sum(axis=1).max()) * most
+        positive, negative = consts[self.weight].window_sums
+        rows = positive.astype(object) - negative.astype(object) if _huge(positive, negative) else (
+            positive - negative
+        )
+        return int(rows.sum(axis=1).max()) * most
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
         x = types[self.inputs[0]]
@@ -100,6 +100,12 @@ class Conv(Op):
                 n, oh, ow, per_group
             )
         return result
+
+
+def _huge(positive: IntArray, negative: IntArray) -> bool:
+    """Whether sums of these could leave int64."""
+    total = positive.astype(np.float64) - negative.astype(np.float64)
+    return bool(total.sum(axis=1).max() >= 2.0**62)
 
 
 def exact_matmul(a: NDArray[Any], b: NDArray[Any]) -> IntArray:
