@@ -1,0 +1,12 @@
+"""Folding search: how parallel each engine of the datapath should be.
+
+    result = search(program, device="xc7z020", clock_hz=150e6, target_fps=1000)
+    result.rows(); result.folding.to_json(); result.fps
+
+Costs are estimates (see ``backends.cost``); the clock is the caller's claim.
+"""
+
+from .devices import DEVICES, Device, find_device
+from .search import SearchResult, search
+
+__all__ = ["DEVICES", "Device", "SearchResult", "find_device", "search"]

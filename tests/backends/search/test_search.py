@@ -1,0 +1,92 @@
+"""Folding search: the rate is met, the budget kept, and nothing cheaper was overlooked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from n2uqc.backends.fpga import Folding, build_pipeline, simulate_timing
+from n2uqc.backends.search import DEVICES, find_device, search
+from n2uqc.backends.search.search import RESOURCES
+from n2uqc.frontend.diagnostics import CompileError
+from n2uqc.passes import load
+from n2uqc.passes.program import Program
+
+from ..fpga.cases import folded_codebooks, folded_programs
+
+ZOO = Path(__file__).parents[3] / "models" / "zoo"
+
+
+@pytest.fixture(scope="module")
+def digits() -> Program:
+    return load(ZOO / "digits_2bit.onnx")
+
+
+@settings(max_examples=40, deadline=None)
+@given(folded_programs() | folded_codebooks(), st.integers(0, 5))
+def test_a_rate_is_met_by_the_simulated_pipeline(case: Any, slack: int) -> None:
+    program, _, _ = case
+    with pytest.raises(CompileError) as caught:
+        search(program, target_fps=1e8, clock_hz=1.5e8)  # one cycle an image
+    floor = int(str(caught.value).split("fastest folding takes ")[1].split()[0])
+    result = search(program, target_fps=1e8 / (floor << slack), clock_hz=1e8)
+    timing = simulate_timing(build_pipeline(program, result.folding))
+    assert timing.interval == result.interval <= floor << slack
+    assert result.fps >= 1e8 / (floor << slack)
+    again = Folding.from_json(json.dumps(result.to_dict()), program)
+    assert again.engines == result.folding.engines
+    assert result.total.lut == pytest.approx(
+        sum(c.resources.lut for c in result.choices.values()) + result.plumbing.lut
+    )
+
+
+def test_every_choice_is_the_cheapest_that_keeps_up(digits: Program) -> None:
+    slow, fast = (search(digits, target_fps=r, technology="xc7") for r in (500, 50_000))
+    assert slow.total.lut < fast.total.lut
+    assert slow.interval > fast.interval
+    assert all(c.cycles <= 100e6 / 50_000 for c in fast.choices.values())
+
+
+@pytest.mark.parametrize("device", [d for d in DEVICES if not d.startswith("ice40")])
+def test_the_fastest_folding_stays_within_the_device(device: str, digits: Program) -> None:
+    result = search(digits, device=device, clock_hz=200e6)
+    for resource in RESOURCES:
+        assert getattr(result.total, resource) <= DEVICES[device].holds(resource)
+    assert result.rows()[-1]["lut"] == DEVICES[device].lut
+    # the rate found is a rate that can be asked for
+    same = search(digits, device=device, clock_hz=200e6, target_fps=result.fps * 0.999)
+    assert same.interval <= result.interval * 1.002
+
+
+def test_larger_devices_are_not_slower(digits: Program) -> None:
+    small = find_device("ecp5-45")
+    rates = [search(digits, device=replace(
+        small, lut=small.lut * k, ff=small.ff * k, dsp=small.dsp * k, bram18=small.bram18 * k
+    )).fps for k in (1, 2, 4)]
+    assert rates == sorted(rates)
+
+
+def test_what_is_out_of_reach_says_by_how_much(digits: Program) -> None:
+    with pytest.raises(CompileError, match=r"fastest folding takes 64[\s\S]*factor 6\.4"):
+        search(digits, target_fps=1e7)
+    with pytest.raises(CompileError, match=r"iCE40HX8K: \d+ too few"):
+        search(digits, device="ice40hx8k")
+    with pytest.raises(CompileError, match=r"conv1[\s\S]*DSP in ECP5 LFE5U-25F: \d+ too few"):
+        search(digits, device="ecp5-25", target_fps=60_000)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({}, "neither a rate nor a device"), ({"device": "xc7z999"}, "xc7z020"),
+     ({"target_fps": 0}, "above 0"), ({"target_fps": 10, "clock_hz": -1}, "above 0"),
+     ({"target_fps": 10, "technology": "stratix"}, "ecp5")],
+)
+def test_bad_requests(options: dict[str, Any], message: str, digits: Program) -> None:
+    with pytest.raises(CompileError, match=message):
+        search(digits, **options)
