@@ -12,6 +12,7 @@ from .convolution import BATCH_NORM, CONVOLUTION
 from .head import FLATTEN, GEMM, MATMUL, RESHAPE_TARGET
 from .joins import CONCAT, SUM
 from .output_scale import OUTPUT_SCALE
+from .pact import PACT
 from .pooling import GLOBAL_MAX, MEAN, POOL
 from .prelu import PRELU
 from .qdq import DEQUANTIZE
@@ -35,6 +36,7 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     WEIGHT_QUANTIZER,
     SUM_OF_COMPARISONS,  # before ladders: its terms may be ladders of one rung
     LADDER,
+    PACT,  # behind ladders: its clip looks like one; before the pair around it
     STRAIGHT_THROUGH,
     OUTPUT_SCALE,
     RESHAPE_TARGET,

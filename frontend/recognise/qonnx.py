@@ -163,7 +163,7 @@ def _trunc(node: ir.Node, context: Context) -> None:
             raise Refused(
                 f"truncation from {in_bits} to {out_bits} bits", f"to fewer bits, under {MAX_BITS}"
             )
-        low, high = -(2 ** (out_bits - 1)), 2**out_bits - 1
+        low, high = -(2 ** (out_bits - 1)), 2**out_bits  # the largest input may round up
         lowest = Fraction(low - zero)
         text = f"its input is taken to be an integer of {in_bits} bits, as declared"
     else:

@@ -1,0 +1,167 @@
+"""PACT: clip to a learned level c, then round to even steps of it.
+
+    w = min(max(x, 0), c);  code = round(w * m), ties to even;  value = code / m;  m = n / c
+
+Choi et al., "PACT: Parameterized Clipping Activation for Quantized Neural Networks",
+arXiv 1805.06085, section 3, as PyTorch's exporters write it: the upper clip is a Where, the lower a
+Relu, or the Clip of a ReLU6 with which an exporter has merged that Relu. In N2UQ's MobileNetV2.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import onnx_ir as ir
+
+from ..opset import MAX_BITS, Threshold, make_threshold
+from .base import Context, Pattern, Refused, is_standard, operands, producer
+from .rounding import rises
+from .uniform import KIND
+
+_ROUNDED = Fraction(1, 2**22)  # relative: 1/c, then n times it, both rounded to float32, and slack
+_FORM = "round(min(relu(x), c) * m) / m with m = n/c"
+_LOWER_FIRST = ("Less", "LessOrEqual")
+_UPPER_FIRST = ("Greater", "GreaterOrEqual")
+
+
+def _recognise(node: ir.Node, context: Context) -> None:
+    """Starts from the division by m."""
+    rounding = producer(node.inputs[0], "Round")
+    product = producer(rounding.inputs[0], "Mul") if rounding is not None else None
+    if rounding is None or product is None:
+        return
+    known = context.constants.known
+    factors = [(w, m) for w, m in operands(product) if known(m) and not known(w)]
+    if not factors or not known(node.inputs[1]):
+        return
+    (w, factor), covers = factors[0], [node, rounding, product]
+    where = producer(w, "Where")
+    if where is not None:
+        covers.append(where)
+        covers.extend(n for n in (where.inputs[0].producer(),) if n is not None)
+        context.refusals.pop(where, None)  # as a ladder, which it is not
+    try:
+        x, clip = _bounded(w, where, context)
+        scale, n = _scale(factor, node.inputs[1], clip, context)
+    except Refused as refusal:
+        refusal.covers = tuple(covers)
+        raise
+    positions, ties = rises(0, n)
+    # m * x against k + 1/2: both exact, while (k + 1/2)/m would have to be rounded. Codes end at
+    # n = round(c * m), so the thresholds clip at c; below 1/2 they give 0, so they clip at 0.
+    step, bits = float(clip), n.bit_length()
+    mixed = ties if n > 1 else None
+    params = Threshold(positions[None, :], scale, step, n, bool(ties[0]), bits, mixed)
+    quantizer = make_threshold(context.graph, x, params, str(node.name))
+    quantizer.metadata_props[KIND] = "uniform"
+    context.replace(node.outputs[0], context.insert(node, quantizer))
+
+
+def _bounded(
+    w: ir.Value, where: ir.Node | None, context: Context
+) -> tuple[ir.Value, np.float32]:
+    """Reads w = min(max(x, 0), c): the value to compare, and c.
+
+    Raises:
+        Refused: a bound is missing or is not a single constant.
+    """
+    if where is None:
+        raise Refused(f"'{w.name}' is rounded without an upper clip c by a Where", _FORM)
+    inner, level = _minimum(where, context)
+    clip = context.constants.scalar(level)
+    if clip is None:
+        raise Refused(f"clipping levels '{level.name}' that are not one number", _FORM)
+    if not (np.isfinite(clip) and clip > 0):
+        raise Refused(f"a clipping level of {clip:g}", "a positive, finite one", "train again")
+    relu = producer(inner, "Relu")
+    if relu is not None and relu.inputs[0] is not None:
+        return relu.inputs[0], np.float32(clip)
+    if not _nonnegative(inner, context):
+        raise Refused(
+            f"'{inner.name}' may be negative: nothing clips it at 0",
+            f"{_FORM}, or a Clip from 0 in the place of the relu",
+            "clip at 0 before rounding",
+        )
+    return inner, np.float32(clip)
+
+
+def _minimum(where: ir.Node, context: Context) -> tuple[ir.Value, ir.Value]:
+    """(x, c) of a Where that selects the smaller of the two; which one at a tie does not matter.
+
+    Raises:
+        Refused: it selects anything else.
+    """
+    comparison = producer(where.inputs[0], *_LOWER_FIRST, *_UPPER_FIRST)
+    if comparison is not None:
+        small, large = comparison.inputs
+        if is_standard(comparison, *_UPPER_FIRST):
+            small, large = large, small
+        chosen, other = where.inputs[1:]
+        if (
+            chosen is not None
+            and other is not None
+            and _same(chosen, small, context)
+            and _same(other, large, context)
+        ):
+            if context.constants.known(other) and not context.constants.known(chosen):
+                return chosen, other
+            if context.constants.known(chosen) and not context.constants.known(other):
+                return other, chosen
+    raise Refused("a rounded Where that is not the smaller of a tensor and a constant c", _FORM)
+
+
+def _same(left: ir.Value, right: ir.Value | None, context: Context) -> bool:
+    """Whether both are one value, or constants of one value: exporters may store a constant twice.
+
+    Constants with several elements count as the same only if they are one value.
+    """
+    if left is right:
+        return True
+    first, second = context.constants.scalar(left), context.constants.scalar(right)
+    return first is not None and second is not None and bool(first == second)
+
+
+def _nonnegative(value: ir.Value, context: Context) -> bool:
+    """Whether a clamp from 0 or above computes it."""
+    clip, bound = producer(value, "Clip"), producer(value, "Max")
+    if clip is not None:
+        limits = [context.constants.scalar(limit) for limit in clip.inputs[1:2]]
+    elif bound is not None:
+        limits = [context.constants.scalar(limit) for limit in bound.inputs]
+    else:
+        return False
+    return any(limit is not None and bool(limit >= 0) for limit in limits)
+
+
+def _scale(
+    factor: ir.Value, divisor: ir.Value | None, clip: np.float32, context: Context
+) -> tuple[np.float32, int]:
+    """m and n, if the rounded number is multiplied and divided by one m = n/c.
+
+    Raises:
+        Refused: they are not.
+    """
+    m, back = context.constants.scalar(factor), context.constants.scalar(divisor)
+    if m is None or back is None:
+        raise Refused("rounding steps that are not one number", _FORM)
+    if m != back:
+        raise Refused(f"rounded after multiplying by {m:g}, but divided by {back:g}", _FORM)
+    if not (np.isfinite(m) and m > 0):
+        raise Refused(f"a factor of {m:g} before rounding", "a positive, finite one")
+    top = Fraction(float(m)) * Fraction(float(clip))
+    n = round(top)
+    if abs(top - n) > n * _ROUNDED:
+        raise Refused(
+            f"clipped at {clip:g} and multiplied by {m:g}: {float(top):.6g} steps",
+            f"{_FORM}, a whole number n of steps",
+        )
+    if not 1 <= n < 2**MAX_BITS:
+        raise Refused(
+            f"a quantizer of {n + 1} levels",
+            f"2 to {2**MAX_BITS} levels: activations of 1 to {MAX_BITS} bits",
+        )
+    return np.float32(m), n
+
+
+PACT = Pattern("PACT", frozenset({"Div"}), _recognise)
