@@ -1,0 +1,50 @@
+"""Lookups and joins on the host, with what may follow them in one kernel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from n2uqc.passes.program import Add, Constant, IntType, Lookup, Program, run
+from tests.properties.programs import Builder
+
+from .host import Host
+
+
+def joined(then: str, *, twice: bool = False, channels: int = 5) -> Program:
+    b = Builder(7, 4, 3, 8, True)
+    first = b.requantize(b.conv("x", channels, bits=4))
+    second = first if twice else b.lookup(b.thresholds(b.conv("x", 3, bits=2), 2))
+    if b.types[second].shape[:2] != b.types[first].shape[:2]:
+        second = first
+    both = b.concat(first, second)
+    if then == "thresholds":
+        return b.finish(b.thresholds(both, 2))
+    if then == "requantize":
+        return b.finish(b.requantize(both, 12))
+    if then == "add":
+        kind = b.types[both]
+        return b.finish(b.add(Add, b.prelu(both), both) if kind.scale else both)
+    return b.finish(both)
+
+
+@pytest.mark.parametrize("then", ["nothing", "thresholds", "requantize", "add"])
+@pytest.mark.parametrize("twice", [False, True])
+def test_joins_and_what_follows(then: str, twice: bool, tmp_path: Path) -> None:
+    program = joined(then, twice=twice)
+    x = np.random.default_rng(0).integers(-128, 128, (6, *program.types["x"].shape))
+    assert (Host(program, tmp_path)(x) == run(program, x)).all()
+
+
+@pytest.mark.parametrize("bits", [1, 4, 5, 8])
+def test_lookup_tables_of_any_length(bits: int, tmp_path: Path) -> None:
+    b = Builder(3, 5, 7, bits, False)
+    levels = b.rng.integers(-(2**30), 2**30, 1 << bits)
+    out = b.add(Lookup, "x", table=b.const(Constant.narrow(levels)))
+    assert isinstance(b.types[out], IntType)
+    program = b.finish(out)
+    x = b.input(8)
+    assert (Host(program, tmp_path)(x) == levels[x]).all()
+    assert (run(program, x) == levels[x]).all()
