@@ -8,8 +8,10 @@ from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.passes.program import (
     Add,
     Clamp,
+    Concat,
     Conv,
     Flatten,
+    Lookup,
     MaxPool,
     Op,
     PRelu,
@@ -20,7 +22,7 @@ from n2uqc.passes.program import (
 )
 
 from .grouping import Group
-from .kernels import conv, pointwise, pool
+from .kernels import conv, join, pointwise, pool
 from .kernels.base import Kernel
 
 TABLE: dict[type[Op] | None, tuple[Kernel, ...]] = {
@@ -28,6 +30,8 @@ TABLE: dict[type[Op] | None, tuple[Kernel, ...]] = {
     MaxPool: pool.KERNELS,
     SumPool: pool.KERNELS,
     Add: pointwise.KERNELS,
+    Concat: join.KERNELS,
+    Lookup: pointwise.KERNELS,
     Clamp: pointwise.KERNELS,
     Flatten: pointwise.KERNELS,
     PRelu: pointwise.KERNELS,

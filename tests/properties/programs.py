@@ -9,8 +9,23 @@ from hypothesis import strategies as st
 
 from n2uqc.passes.plan_memory import plan_memory
 from n2uqc.passes.program import (
-    Add, Clamp, Conv, Constant, Flatten, Interface, IntType, MaxPool, Op, PRelu, Program,
-    Requantize, SumPool, Thresholds, verify,
+    Add,
+    Clamp,
+    Concat,
+    Constant,
+    Conv,
+    Flatten,
+    Interface,
+    IntType,
+    Lookup,
+    MaxPool,
+    Op,
+    PRelu,
+    Program,
+    Requantize,
+    SumPool,
+    Thresholds,
+    verify,
 )
 from n2uqc.passes.program.types import limits_of
 
@@ -108,6 +123,21 @@ class Builder:
         self.types[out] = IntType.ranged(old.shape, old.lo, old.hi, scale)
         return out
 
+    def lookup(self, code: str) -> str:
+        """Uneven levels for every code, of any order and sign."""
+        count = 1 << self.types[code].bits
+        levels = self.rng.integers(-(1 << 14), 1 << 14, count)
+        out = self.add(Lookup, code, table=self.const(Constant.narrow(levels)))
+        old = self.types[out]
+        self.types[out] = IntType.ranged(old.shape, old.lo, old.hi, Fraction(1, 64))
+        return out
+
+    def concat(self, a: str, b: str) -> str:
+        out = self.add(Concat, a, b)
+        old = self.types[out]
+        self.types[out] = IntType.ranged(old.shape, old.lo, old.hi, self.types[a].scale)
+        return out
+
     def prelu(self, x: str, bits: int = 16) -> str:
         kind = self.types[x]
         channels = kind.shape[2]
@@ -182,6 +212,9 @@ def programs(draw: st.DrawFn) -> tuple[Program, np.ndarray]:
             stream = b.prelu(total)
         else:
             stream = branch
+    if draw(st.booleans()):  # uneven levels, beside the stream they were taken from
+        levels = b.lookup(b.thresholds(stream, bits))
+        stream = draw(st.sampled_from([levels, b.concat(levels, stream)]))
     pool = draw(st.sampled_from(["none", "max", "sum", "flatten"]))
     kind = b.types[stream]
     window = (min(2, kind.shape[0]), min(2, kind.shape[1]))

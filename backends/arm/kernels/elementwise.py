@@ -5,8 +5,18 @@ from __future__ import annotations
 import numpy as np
 from tvm import tirx
 
-from n2uqc.passes.program import Add, Clamp, Flatten, Op, PRelu, Requantize, Thresholds
+from n2uqc.passes.program import (
+    Add,
+    Clamp,
+    Flatten,
+    Lookup,
+    Op,
+    PRelu,
+    Requantize,
+    Thresholds,
+)
 
+from ..grouping import loads
 from .base import Body, Place, Step, Value, computing_dtype
 from .requantize import clamped, requantize, round_shift
 from .thresholds import thresholds
@@ -52,8 +62,22 @@ def flatten(op: Flatten, body: Body, x: Value, place: Place) -> Value:
     return body.value(op.output, x.expr)
 
 
+def lookup(op: Lookup, body: Body, x: Value, place: Place) -> Value:
+    """``table[x]``: a chain of selections, which stays in registers, or a load for long tables."""
+    values = body.constant(op.table).values
+    if loads(op, body.program):
+        table = body.table("levels", values.astype(body.kind(op.output).container))
+        return body.value(op.output, table(x.cast("int32")))
+    dtype = computing_dtype(int(values.min()), int(values.max()))
+    code = body.bind(x.cast(dtype))
+    level = tirx.const(int(values[0]), dtype)
+    for k, value in enumerate(values.tolist()[1:], 1):
+        level = tirx.Select(code >= tirx.const(k, dtype), tirx.const(value, dtype), level)
+    return body.value(op.output, level)
+
+
 STEPS: dict[type[Op], Step] = {
-    Add: add, Clamp: clamp, Flatten: flatten, PRelu: prelu, Requantize: requantize,
+    Add: add, Clamp: clamp, Flatten: flatten, Lookup: lookup, PRelu: prelu, Requantize: requantize,
     Thresholds: thresholds,
 }
 
@@ -61,5 +85,7 @@ STEPS: dict[type[Op], Step] = {
 def follow(body: Body, ops: tuple[Op, ...], value: Value, place: Place) -> Value:
     """The operations of a group behind its first, one after the other in registers."""
     for op in ops:
-        value = STEPS[type(op)](op, body, body.bound(value), place)
+        # A loaded table is indexed by memory: a named number cannot stand in an index.
+        source = value if loads(op, body.program) else body.bound(value)
+        value = STEPS[type(op)](op, body, source, place)
     return value

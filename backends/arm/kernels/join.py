@@ -1,0 +1,43 @@
+"""Concatenation of channels."""
+
+from __future__ import annotations
+
+import numpy as np
+from tvm import s_tir, te, tirx
+
+from n2uqc.passes.program import Program
+
+from ..grouping import Group
+from .base import Body, Expr, Kernel, Place
+from .elementwise import follow
+
+
+def _why(group: Group, program: Program) -> str:
+    return "two maps side by side: each is copied to its channels"
+
+
+def build(body: Body) -> tirx.PrimFunc:
+    """The scheduled function over (pixels, channels), the group's rest included."""
+    op, shape = body.group.ops[0], body.kind(body.group.ops[0].output).shape
+    pixels, width = shape[0] * shape[1], body.kind(op.inputs[0]).shape[2]
+    dtype = body.kind(op.output).container.name
+    body.slots = np.arange(shape[2])
+    tensors = {
+        name: body.tensor(name, (pixels, body.kind(name).shape[2])) for name in body.group.inputs
+    }
+
+    def element(p: Expr, c: Expr) -> Expr:
+        first, second = (tensors[name] for name in op.inputs)
+        joined = tirx.if_then_else(
+            c < width, first(p, c).astype(dtype), second(p, c - width).astype(dtype)
+        )
+        place = Place(c, lambda other: tensors[other](p, c))
+        value = body.value(op.output, joined)
+        return body.result(follow(body, body.group.ops[1:], value, place))
+
+    y = te.compute((pixels, shape[2]), element, "y")
+    schedule = s_tir.Schedule(te.create_prim_func([p for p, _ in body.operands] + [y]))
+    return schedule.mod["main"]
+
+
+KERNELS = (Kernel("concat", _why, build),)
