@@ -13,7 +13,7 @@ from .program.types import Constant
 from .rewrite import Constants, live
 
 FEWEST_STEPS = 7  # below, comparing costs less than multiplying on every target
-_SHIFTS = range(31)
+_SHIFTS = range(48)
 
 
 def fit(bounds: list[int], lo: int, hi: int) -> tuple[int, int, int] | None:

@@ -84,6 +84,7 @@ def _matmul(node: ir.Node, context: Context) -> None:
             output, name = add.outputs[0], str(add.name)
     gemm = ir.node("Gemm", inputs, _GEMM, name=name)
     gemm.outputs[0].shape = output.shape
+    gemm.metadata_props.update(node.metadata_props)
     before = add if len(inputs) == 3 and add is not None else node
     context.replace(output, context.insert(before, gemm))
 

@@ -69,7 +69,7 @@ def _swap(
         if above is not None:
             node.replace_input_with(index, above.inputs[0])
     (output,) = node.outputs
-    below = ir.node("Transpose", [output], {"perm": perm}, name=f"{node.name}.{transpose.name}")
+    below = ir.node("Transpose", [output], {"perm": perm}, name=str(transpose.name))
     (moved,) = below.outputs
     moved.dtype, moved.shape = output.dtype or ir.DataType.FLOAT, output.shape
     context.graph.insert_after(node, below)

@@ -45,7 +45,7 @@ def check(found: dict[str, Any], heading: str) -> None:
     keys = documented(heading)
     assert set(found) == set(keys)
     for key, kind in keys.items():
-        if kind.startswith('`"') or kind.startswith('list of `"'):
+        if kind.startswith(('`"', 'list of `"')):
             values = found[key] if kind.startswith("list") else [found[key]]
             assert set(values) <= set(re.findall(r'"([^"]*)"', kind)), key
         else:
@@ -53,9 +53,8 @@ def check(found: dict[str, Any], heading: str) -> None:
 
 
 def models() -> list[Any]:
-    threshold = build(
-        ladder(3) + "[c] y = Conv (f, W)", rungs(T, [0, 1, 2, 3]) | {"W": np.ones((1, 2, 1, 1)) * 0.3}
-    )
+    parameters = rungs(T, [0, 1, 2, 3]) | {"W": np.ones((1, 2, 1, 1)) * 0.3}
+    threshold = build(ladder(3) + "[c] y = Conv (f, W)", parameters)
     uniform = qonnx_model(
         quant("q", "x", "f") + quant("w", "W", "v") + "[c] y = Conv (f, v)",
         quant_parameters("q", 0.5, 0, 3) | quant_parameters("w", 0.1, 0, 4)

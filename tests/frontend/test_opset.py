@@ -16,10 +16,13 @@ from n2uqc.frontend.opset import (
     CANONICAL_OPS,
     DOMAIN,
     SCHEMAS,
+    Codebook,
     Threshold,
     Weight,
+    make_codebook,
     make_threshold,
     make_weight,
+    read_codebook,
     read_threshold,
     read_weight,
 )
@@ -59,6 +62,44 @@ def test_weight_reads_back() -> None:
     np.testing.assert_array_equal(params.codes, codes)
     np.testing.assert_array_equal(params.values()[:, 0, 0], [[-0.25, 0.5 / 6], [1.0, -2 / 6]])
     assert (params.divisor, params.bits) == (6, 2)
+
+
+def test_rules_and_float64_thresholds_read_back() -> None:
+    values = np.array([[0.1, 0.2, 0.3]])
+    params = Threshold(values, np.float32(1), 1.0, 1, True, 2, np.array([True, False, True]))
+    model = ir.from_proto(ir.to_proto(one_quantizer(params)))
+    onnx.checker.check_model(ir.to_proto(model))
+    again = read_threshold(model.graph.node(0))
+    np.testing.assert_array_equal(again.thresholds, values)
+    assert again.rules == (True, False, True)
+    x = np.tile(values, (1, 3)).reshape(1, 1, 3, 3).repeat(2, axis=1)
+    np.testing.assert_array_equal(evaluate(model, x)[0, 0, 0], [0, 2, 2])
+
+
+def test_codebook_reads_back() -> None:
+    x = ir.val("x", ir.DataType.FLOAT, ["N", 2, 1, 1])
+    graph = ir.Graph([x], [], nodes=[], name="g", opset_imports={"": 18, DOMAIN: 1})
+    thresholds = np.float32([[0, 1], [2, 3]])
+    params = Codebook(thresholds, np.float32(2), np.array([5.0, -1, 0.1]), False, 2)
+    graph.append(make_codebook(graph, x, params, "book"))
+    graph.outputs.append(graph.node(0).outputs[0])
+    model = ir.from_proto(ir.to_proto(ir.Model(graph, ir_version=10)))
+    onnx.checker.check_model(ir.to_proto(model))
+    again = read_codebook(model.graph.node(0))
+    np.testing.assert_array_equal(again.levels, [5.0, -1, 0.1])
+    np.testing.assert_array_equal(again.thresholds, thresholds)
+    assert (again.input_scale, again.strict, again.bits) == (2, False, 2)
+    np.testing.assert_array_equal(evaluate(model, np.full((1, 2, 1, 1), 0.5)).ravel(), [0.1, 5])
+    np.testing.assert_array_equal(evaluate(model, np.full((1, 2, 1, 1), 1.5)).ravel(), [0.1, 0.1])
+
+
+@pytest.mark.parametrize(("codes", "dtype"), [([-128, 127], np.int8), ([-255, 0], np.int16)])
+def test_signed_weights_read_back(codes: list[int], dtype: type) -> None:
+    graph = ir.Graph([], [], nodes=[], name="g", opset_imports={"": 18, DOMAIN: 1})
+    held = Weight(np.array([codes]), np.array([0.5]), 1, 9, odd=False)
+    params = read_weight(make_weight(graph, held, "w"))
+    assert (params.codes.dtype, params.odd, params.bits) == (dtype, False, 9)
+    np.testing.assert_array_equal(params.values(), np.array([codes]) / 2)
 
 
 def test_reading_needs_parameters() -> None:

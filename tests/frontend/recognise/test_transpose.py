@@ -11,7 +11,9 @@ LAST, FIRST = "<perm = [0, 2, 3, 1]>", "<perm = [0, 3, 1, 2]>"
 X = "float[2,3,4,5] x"
 
 
-@pytest.mark.parametrize("inside", ["r = Relu (t)", "r = Mul (t, k)", "a = Add (t, k) r = Relu (a)"])
+@pytest.mark.parametrize(
+    "inside", ["r = Relu (t)", "r = Mul (t, k)", "a = Add (t, k) r = Relu (a)"]
+)
 def test_elementwise_operators_are_passed(inside: str) -> None:
     body = f"t = Transpose {LAST} (x) {inside} y = Transpose {FIRST} (r)"
     graph = check_same(build(body, {"k": 2.0}, x=X))
