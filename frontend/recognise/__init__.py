@@ -13,6 +13,7 @@ from .head import FLATTEN, GEMM, MATMUL, RESHAPE_TARGET
 from .joins import CONCAT, SUM
 from .output_scale import OUTPUT_SCALE
 from .pact import PACT
+from .pad import PAD
 from .pooling import GLOBAL_MAX, MEAN, POOL
 from .prelu import PRELU
 from .qdq import DEQUANTIZE
@@ -44,6 +45,7 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
 """Need the structure of constant subgraphs: which number is a clip, which a scale."""
 
 PATTERNS: tuple[Pattern, ...] = (
+    PAD,
     WEIGHT_GRID,
     BOUND,
     CLIP,

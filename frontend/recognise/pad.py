@@ -1,0 +1,53 @@
+"""Pad with zeros in front of a convolution becomes the convolution's own padding, exactly."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from .base import Context, Pattern, Refused, is_standard, shape_of
+from .windows import explicit_window
+
+_SUPPORTED = "zeros around height and width, in front of a convolution"
+
+
+def _absorb(node: ir.Node, context: Context) -> None:
+    data, output = node.inputs[0], node.outputs[0]
+    mode = node.attributes.get_string("mode", "constant")
+    if mode != "constant":
+        raise Refused(f"mode {mode}", _SUPPORTED)
+    fill = node.inputs[2] if len(node.inputs) > 2 else None
+    if fill is not None and context.constants.scalar(fill) != 0:
+        raise Refused("a padding value other than 0", _SUPPORTED)
+    pads, shape = _pads(node, len(shape_of(data)), context), shape_of(data)
+    half = len(shape)
+    if half != 4 or any(pads[:2]) or any(pads[half : half + 2]) or min(pads) < 0:
+        raise Refused(f"pads {pads} of a tensor {shape}", _SUPPORTED)
+    readers = output.consumers()
+    if output.is_graph_output() or not all(
+        is_standard(reader, "Conv") and reader.inputs[0] is output for reader in readers
+    ):
+        raise Refused("read by something other than a convolution", _SUPPORTED)
+    for conv in readers:
+        kernel = shape_of(conv.inputs[1])[2:]
+        window = explicit_window(conv, shape_of(output), (kernel[0], kernel[1]))
+        own = window.pads
+        joined = [own[0] + pads[2], own[1] + pads[3], own[2] + pads[6], own[3] + pads[7]]
+        conv.attributes.pop("auto_pad", None)
+        conv.attributes.add(ir.AttrInt64s("pads", joined))
+        conv.replace_input_with(0, data)
+
+
+def _pads(node: ir.Node, rank: int, context: Context) -> list[int]:
+    """Begins of every axis, then ends."""
+    array = context.constants.array(node.inputs[1])
+    axes = context.constants.array(node.inputs[3]) if len(node.inputs) > 3 else None
+    if array is None or (len(node.inputs) > 3 and node.inputs[3] is not None and axes is None):
+        raise Refused("computed pads", "constant pads")
+    pads, given = [0] * (2 * rank), [int(p) for p in array.reshape(-1)]
+    where = range(rank) if axes is None else [int(a) % rank for a in axes.reshape(-1)]
+    for k, axis in enumerate(where):
+        pads[axis], pads[rank + axis] = given[k], given[len(given) // 2 + k]
+    return pads
+
+
+PAD = Pattern("padding", frozenset({"Pad"}), _absorb)
