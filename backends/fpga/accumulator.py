@@ -63,3 +63,11 @@ class Accumulators:
         """Add the events so far to ``counts``: [wraps, overflows]."""
         self._wraps.flush(counts, 0)
         self._overflows.flush(counts, 1)
+
+
+def plain_sum(dtype: str, lanes: int, operands: Expr, term: Callable[[Expr], Expr]) -> Register:
+    """Record the sum of ``term(k)`` in registers that no partial sum leaves."""
+    total = Register(dtype, lanes, 0)
+    with serial(0, operands) as k:
+        total.set(total.value + term(k))
+    return total

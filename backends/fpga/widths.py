@@ -31,24 +31,25 @@ def magnitude(kind: IntType) -> int:
     return max(-low, high)
 
 
-def register_dtype(bound: int, *widths: int) -> str:
+def register_dtype(bound: int, *widths: int, least: int = 32) -> str:
     """The host type of arithmetic whose intermediates stay below ``bound`` in magnitude.
 
     Args:
         bound: of every value before it is wrapped.
         widths: bits of the registers it is wrapped to: the mask's arithmetic needs
             ``bound + 2**bits``.
+        least: bits of the narrowest type taken; 16 where a kernel gains by it.
 
     Returns:
-        "int32", "int64" or "int128".
+        "int16", "int32", "int64" or "int128".
 
     Raises:
         CompileError: not even 128 bits hold it.
     """
     need = bound + sum(1 << bits for bits in widths)
-    for dtype, limit in (("int32", 31), ("int64", 63), ("int128", 127)):
-        if need < 1 << limit:
-            return dtype
+    for bits in (16, 32, 64, 128):
+        if bits >= least and need < 1 << (bits - 1):
+            return f"int{bits}"
     raise CompileError(f"datapath arithmetic needs {need.bit_length() + 1} bits; at most 128 are "
                        "simulated")
 

@@ -7,6 +7,7 @@ Costs are estimates (see ``backends.cost``); the clock is the caller's claim.
 """
 
 from .devices import DEVICES, Device, find_device
+from .estimate import estimates
 from .search import SearchResult, search
 
-__all__ = ["DEVICES", "Device", "SearchResult", "find_device", "search"]
+__all__ = ["DEVICES", "Device", "SearchResult", "estimates", "find_device", "search"]

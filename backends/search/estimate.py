@@ -14,6 +14,7 @@ from ..cost.sites import Site
 from ..cost.technology import Basis, Technology
 from ..cost.units.resources import Memory, Resources, place, total
 from ..fpga.engines import Engine, Fold, Window
+from ..fpga.folding import Folding, engines_of
 from ..fpga.pipeline import Pipeline
 
 LUTRAM_DEPTH = 32
@@ -37,27 +38,38 @@ class Choice:
 
 def choices(engine: Engine, program: Program, technology: Technology) -> list[Choice]:
     """Every legal folding of an engine with its cost."""
-    assert engine.op is not None
-    counts = _counts(engine.op, program)
-    found = []
-    for simd in engine.simd_options:
-        for pe in engine.pe_options:
-            folded = engine.folded(Fold(pe, simd))
-            timing, held = folded.timing, 0
-            if isinstance(timing, Window):
-                held = timing.rows * timing.kept[1] * engine.inputs[0].shape[2]
-            site = Site(engine.kind, pe, simd, timing.cycles, held)
-            cost = _cost(engine, counts, site, technology)
-            if isinstance(timing, Window) and simd > engine.tap_lanes:
-                # every place that is read at once has a copy of the buffer
-                copies = simd // engine.tap_lanes
-                width = folded.in_lanes * engine.inputs[0].bits
-                cost += place(Memory(width, timing.buffer_words), technology) * (copies - 1)
-            found.append(Choice(folded.fold, timing.cycles, cost))
-    return found
+    counts = _counts(engine, program)
+    return [
+        _choice(engine, counts, technology, Fold(pe, simd))
+        for simd in engine.simd_options for pe in engine.pe_options
+    ]
 
 
-def _counts(op: Op, program: Program) -> LayerCounts | None:
+def choice(engine: Engine, program: Program, technology: Technology, fold: Fold) -> Choice:
+    """An engine with its cost at one folding."""
+    return _choice(engine, _counts(engine, program), technology, fold)
+
+
+def _choice(
+    engine: Engine, counts: LayerCounts | None, technology: Technology, fold: Fold
+) -> Choice:
+    folded = engine.folded(fold)
+    timing, held = folded.timing, 0
+    if isinstance(timing, Window):
+        held = timing.rows * timing.kept[1] * engine.inputs[0].shape[2]
+    site = Site(engine.kind, fold.pe, fold.simd, timing.cycles, held)
+    cost = _cost(engine, counts, site, technology)
+    if isinstance(timing, Window) and fold.simd > engine.tap_lanes:
+        # every place that is read at once has a copy of the buffer
+        copies = fold.simd // engine.tap_lanes
+        width = folded.in_lanes * engine.inputs[0].bits
+        cost += place(Memory(width, timing.buffer_words), technology) * (copies - 1)
+    return Choice(fold, timing.cycles, cost)
+
+
+def _counts(engine: Engine, program: Program) -> LayerCounts | None:
+    op: Op | None = engine.op
+    assert op is not None
     if isinstance(op, Conv):
         return LayerCounts(op.output, op.origin, count_conv(program, op), (), ())
     if isinstance(op, Thresholds):
@@ -103,3 +115,15 @@ def plumbing(pipeline: Pipeline, depths: tuple[int, ...], technology: Technology
             cut = engine.in_lanes > engine.out_lanes
             parts.append(Resources(wide if cut else 0, wide - narrow, basis=Basis.MODEL))
     return total(parts)
+
+
+def estimates(
+    program: Program, folding: Folding, technology: Technology
+) -> dict[str, Resources]:
+    """What each engine of a folded datapath takes, by the closed formulas."""
+    folding.check(program)
+    found = {}
+    for engine in engines_of(program):
+        fold = folding.engines[engine.name]
+        found[engine.name] = choice(engine, program, technology, fold).resources
+    return found

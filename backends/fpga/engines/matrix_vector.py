@@ -83,15 +83,31 @@ class MatrixVector(Engine):
         rows = np.abs(weight).reshape(len(weight), -1).astype(object).sum(axis=1)
         return int(rows.max()) * max(magnitude(self.inputs[0]), abs(self.op.pad_value))
 
+    def partial_range(self) -> tuple[int, int]:
+        """No partial sum, in any order, of whatever the input's width can hold, leaves this."""
+        weight = self.values(self.op.weight)
+        rows = weight.reshape(len(weight), -1).astype(object)
+        least, greatest = self.inputs[0].limits
+        ends = rows * min(least, self.op.pad_value), rows * max(greatest, self.op.pad_value)
+        low, high = np.minimum(*ends), np.maximum(*ends)
+        return (int(np.minimum(low, 0).sum(axis=1).min()),
+                int(np.maximum(high, 0).sum(axis=1).max()))
+
     def prepare(self) -> Run:
         from ..lanes import LANES
 
         weight, g, op = self.values(self.op.weight), self.geometry, self.op
         x_type, y_type = storage(self.inputs[0], self.name), storage(self.output, self.name)
-        sums = register_dtype(self.bound(), self.output.bits + 1)
+        (low, high), limits = self.partial_range(), self.output.limits
+        wraps = low < limits[0] or high > limits[1]
+        # 16 bits: twice the lanes, each of a cheaper multiplication
+        sums = (
+            register_dtype(self.bound(), self.output.bits + 1) if wraps
+            else register_dtype(max(-low, high), least=16)
+        )
         w_type = weight_dtype(weight)
         lanes = LANES[sums]
-        kernel = jit.compiled(build_dots, x_type, w_type, sums, y_type)
+        kernel = jit.compiled(build_dots, x_type, w_type, sums, y_type, wraps)
         packed, vectors = pack_weights(weight, op.groups, lanes, w_type)
         offsets = g.offsets(self.depth)
         folds = len(offsets) // self.fold.simd
@@ -119,13 +135,14 @@ def pack_weights(
     return np.ascontiguousarray(lanes_last).reshape(-1), vectors
 
 
-def build_dots(x_type: str, w_type: str, sums: str, y_type: str) -> Any:
+def build_dots(x_type: str, w_type: str, sums: str, y_type: str, wraps: bool) -> Any:
     """TIR: folded dot products.  Rows of the weight matrix lie side by side in host lanes.
 
     Results of a pixel do not depend on each other, so the host computes a vector of them at once;
-    each is summed fold by fold in the hardware's order and wrapped after each fold.
+    each is summed fold by fold in the hardware's order and wrapped after each fold, or in one go
+    where no partial sum can leave the register.
     """
-    from ..accumulator import Accumulators
+    from ..accumulator import Accumulators, plain_sum
     from ..lanes import LANES, Else, If, Kernel, Then, load, serial, store, wide
 
     lanes = LANES[sums]
@@ -138,7 +155,7 @@ def build_dots(x_type: str, w_type: str, sums: str, y_type: str) -> Any:
         x, w = kernel.array("x", x_type), kernel.array("w", w_type)
         offsets, y = kernel.array("offsets", "int32"), kernel.array("y", y_type)
         counts = kernel.array("counts", "int64")
-        accumulators = Accumulators(sums, {lanes}, bits, signed)
+        accumulators = Accumulators(sums, {lanes}, bits, signed) if wraps else None
         per_group, operands = out_channels // groups, folds * simd
         with serial(0, n) as i:
             with serial(0, out_h) as r, serial(0, out_w) as c, serial(0, groups) as g, \
@@ -150,7 +167,10 @@ def build_dots(x_type: str, w_type: str, sums: str, y_type: str) -> Any:
                     operand = wide(x[corner + offsets[k]], sums, lanes)
                     return operand * load(w, (row + k) * lanes, sums, lanes)
 
-                total = accumulators.sum(lanes, folds, simd, term)
+                if accumulators is None:
+                    total = plain_sum(sums, lanes, operands, term)
+                else:
+                    total = accumulators.sum(lanes, folds, simd, term)
                 pixel = (i * out_h + r) * out_w + c
                 first = pixel * out_channels + g * per_group + v * lanes
                 left = per_group - v * lanes
@@ -159,5 +179,6 @@ def build_dots(x_type: str, w_type: str, sums: str, y_type: str) -> Any:
                         store(y, first, total.value)
                     with Else(), serial(0, left) as lane:
                         store(y, first + lane, total.lane(lane))
-            accumulators.flush(counts)
+            if accumulators is not None:
+                accumulators.flush(counts)
     return kernel.function

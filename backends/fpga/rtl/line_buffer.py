@@ -47,7 +47,8 @@ class LineBuffer(Elaboratable):
         # The reader may be done with rows that are still to come, so both counts may be negative.
         held = Signal(range(-height, w.rows + 1), name="held_rows")
         pixels = Signal(range(-height * width, (height + w.rows) * width + 1), name="pixels")
-        m.submodules.memory = memory = Memory(shape=self.word, depth=max(2, w.buffer_words), init=[])
+        words = max(2, w.buffer_words)
+        m.submodules.memory = memory = Memory(shape=self.word, depth=words, init=[])
         begun, pixel_done = self._write(m, memory, held)
         released, image_done = self._read(m, memory, pixels)
         m.d.sync += [

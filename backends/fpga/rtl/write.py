@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from numpy.typing import NDArray
 
 from n2uqc.passes.program import IntType, Program, run
 
@@ -38,8 +39,8 @@ def emit(
     Returns:
         content by file name: ``datapath.v`` (top module ``n2uq_datapath``), ``input.mem`` and
         ``output.mem`` (tokens in hex, the interpreter's), ``cycles.mem`` (the cycle in which the
-        timing model sees each output token leave, counted from the first token's), ``testbench.cpp``
-        (for Verilator), ``Makefile`` (simulation and synthesis).
+        timing model sees each output token leave, counted from the first token's),
+        ``testbench.cpp`` (for Verilator), ``Makefile`` (simulation and synthesis).
 
     Raises:
         CompileError: the folding does not fit the program; ToolchainError where there is no yosys.
@@ -81,7 +82,7 @@ def emit(
     }
 
 
-def vectors(program: Program, images: int, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def vectors(program: Program, images: int, seed: int) -> NDArray[np.int64]:
     """Inputs (N, H, W, C): all greatest, all least, then noise over the whole range."""
     kind = program.types[program.input]
     assert isinstance(kind, IntType)

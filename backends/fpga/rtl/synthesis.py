@@ -1,0 +1,133 @@
+"""What yosys makes of single engines: LUT, FF, carry, DSP, block RAM beside the estimate."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
+
+from amaranth.back import rtlil
+
+from n2uqc.frontend.diagnostics import CompileError, Problem
+from n2uqc.passes.program import Program
+
+from ..engines import Engine
+from ..folding import Folding, engines_of
+from .datapath import unit_of
+from .parts import Unit
+from .verilog import find_yosys, run_yosys
+
+
+@dataclass(frozen=True)
+class Synthesized:
+    """Cells of an engine.
+
+    Attributes:
+        lut: LUTs, those used as memory or shift register included; an ECP5 carry cell (CCU2C) is
+            two of them.
+        memory_lut: of these, memories and shift registers.
+        ff: flip-flops.
+        carry: carry cells (CARRY4 of 4 bits, CCU2C of 2).
+        dsp: multiplier blocks.
+        bram18: block RAMs of 18 Kbit; one of 36 Kbit counts as two.
+    """
+
+    lut: int
+    memory_lut: int
+    ff: int
+    carry: int
+    dsp: int
+    bram18: int
+
+
+SCRIPTS: Mapping[str, str] = {
+    "xc7": "synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -top engine",
+    "ecp5": "synth_ecp5 -top engine",
+}
+"""By family of the cost model."""
+
+_MEMORY_LUTS = {
+    "xc7": {"RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4,
+            "RAM32X1S": 1, "RAM64X1S": 1, "RAM128X1S": 2, "RAM256X1S": 4, "RAM32M16": 8,
+            "SRL16E": 1, "SRLC16E": 1, "SRLC32E": 1},
+    "ecp5": {"TRELLIS_DPR16X4": 6},  # four bits of data, two LUTs of a slice for the address
+}
+
+
+def synthesize(engine: Engine, family: str = "xc7") -> Synthesized:
+    """Run yosys on one engine, as it stands in the datapath (no FIFO).
+
+    Args:
+        engine: of a pipeline, folded.
+        family: ``xc7`` or ``ecp5``.
+
+    Raises:
+        CompileError: another family; ToolchainError where there is no yosys or it fails.
+    """
+    if family not in SCRIPTS:
+        raise CompileError(Problem(
+            node="", op="", found=f"synthesis for {family!r}", supported=", ".join(SCRIPTS)
+        ))
+    unit = unit_of(engine)
+    text = rtlil.convert(unit, name="engine", ports=ports(unit))
+    script = f"read_rtlil engine.il\n{SCRIPTS[family]}\ntee -q -o stat.json stat -json\n"
+    said = run_yosys(script, {"engine.il": text}, "stat.json")
+    cells = json.loads(said[said.index("{"):])["design"].get("num_cells_by_type", {})
+    return _counted(cells, family)
+
+
+def ports(unit: Unit) -> list[Any]:
+    """All ports of an engine by itself."""
+    feeds = [s for f in unit.feeds for s in (f.valid, f.data, f.take)]
+    return [*feeds, unit.room, unit.reserve, unit.enter, unit.data]
+
+
+def _counted(cells: Mapping[str, int], family: str) -> Synthesized:
+    def count(*prefixes: str) -> int:
+        return sum(n for name, n in cells.items() if name.startswith(prefixes))
+
+    memory = sum(n * cells.get(name, 0) for name, n in _MEMORY_LUTS[family].items())
+    if family == "xc7":
+        return Synthesized(
+            count("LUT") + memory, memory, count("FD"), count("CARRY4"), count("DSP48"),
+            count("RAMB18") + 2 * count("RAMB36"),
+        )
+    carry = count("CCU2C")
+    return Synthesized(
+        count("LUT4") + 2 * carry + memory, memory, count("TRELLIS_FF"), carry, count("MULT"),
+        count("DP16KD", "PDPW16KD"),
+    )
+
+
+@cache
+def yosys_version() -> str:
+    """The tool's own first line about itself: results depend on it."""
+    done = subprocess.run([*find_yosys(), "-V"], capture_output=True, text=True)
+    return done.stdout.strip().split(" (")[0]
+
+
+def synthesis_rows(
+    program: Program, folding: Folding, estimates: Mapping[str, Any], family: str = "xc7", *,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Iterator[dict[str, Any]]:
+    """Each engine's estimate beside what yosys makes of it, one after the other.
+
+    Args:
+        program, folding: the datapath.
+        estimates: ``lut``, ``ff``, ``dsp``, ``bram18`` by engine (``backends.search.estimates``).
+        family: ``xc7`` or ``ecp5``.
+        progress: told which engine is being synthesized.
+    """
+    folding.check(program)
+    for engine in engines_of(program):
+        progress(f"synthesizing {engine.name}")
+        folded = engine.folded(folding.engines[engine.name])
+        estimate = estimates[engine.name]
+        yield {
+            "name": engine.name, "kind": engine.kind, "pe": folded.fold.pe,
+            "simd": folded.fold.simd, **asdict(synthesize(folded, family)),
+            **{f"estimated_{k}": getattr(estimate, k) for k in ("lut", "ff", "dsp", "bram18")},
+        }

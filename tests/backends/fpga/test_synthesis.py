@@ -1,0 +1,56 @@
+"""Single engines through yosys."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("amaranth", reason="hardware needs the extra rtl")
+
+from n2uqc.backends.cost import TECHNOLOGIES
+from n2uqc.backends.fpga import Fold, Folding
+from n2uqc.backends.fpga.folding import engines_of
+from n2uqc.backends.fpga.rtl.synthesis import synthesis_rows, synthesize, yosys_version
+from n2uqc.backends.fpga.rtl.verilog import find_yosys
+from n2uqc.backends.search import estimates
+from n2uqc.backends.toolchain import ToolchainError
+from n2uqc.frontend.diagnostics import CompileError
+from n2uqc.passes.program import Add, Program
+
+from ...properties.programs import Builder
+from .test_timing import finished
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _yosys() -> None:
+    try:
+        find_yosys()
+    except ToolchainError as error:
+        pytest.skip(str(error))
+
+
+def adder() -> Program:
+    b = Builder(1, 4, 4, 12, True)
+    return finished(b, b.add(Add, "x", "x"))
+
+
+def test_an_adder_is_a_lut_a_bit_and_lane() -> None:
+    (engine,) = engines_of(adder())
+    bits = engine.output.bits
+    one, four = (synthesize(engine.folded(Fold(pe))) for pe in (1, 4))
+    assert bits - 2 <= one.lut <= bits + 8
+    assert 3 * (bits - 2) <= four.lut - one.lut + 8 <= 3 * (bits + 2) + 16
+    assert (one.dsp, one.bram18, one.memory_lut) == (0, 0, 0)
+    assert one.carry >= bits // 4 - 1
+    with pytest.raises(CompileError, match="xc7, ecp5"):
+        synthesize(engine, "stratix")
+
+
+def test_rows_hold_estimates_beside_cells() -> None:
+    program = adder()
+    folding = Folding({program.output: Fold(2)})
+    (row,) = synthesis_rows(program, folding, estimates(program, folding, TECHNOLOGIES["ecp5"]),
+                            "ecp5")
+    assert row["name"] == program.output and row["pe"] == 2
+    assert row["estimated_lut"] == 2 * program.types[program.output].bits
+    assert row["lut"] > 0 and row["carry"] > 0
+    assert yosys_version().startswith("Yosys")
