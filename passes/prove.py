@@ -20,7 +20,7 @@ from .from_graph import import_graph
 from .program.base import Op, Program
 from .program.exact import Surd
 from .program.ops import Conv, Requantize, Thresholds
-from .program.ops.real import Quantize, RealConv
+from .program.ops.real import Affine, Quantize, RealConv
 from .program.ranges import channel_ranges
 from .program.rounding import round_shift
 from .program.types import IntType
@@ -125,6 +125,15 @@ def prove_tables(
     return proofs
 
 
+def _code_shift(imported: Program, conv: RealConv) -> Affine | None:
+    """The affine map between the codes and a convolution that reads them with an offset.
+
+    ``conv(s * a + z, w) = s * conv(a, w) + z * sum(w)``: see ``integer_layers``.
+    """
+    made = imported.producer(conv.inputs[0])
+    return made if isinstance(made, Affine) else None
+
+
 def _removed_range(
     imported: Program, program: Program, conv: RealConv, channel: int
 ) -> tuple[int, int]:
@@ -154,6 +163,18 @@ def _prove_table(
         codes = program.types[maker.inputs[0]]
         assert isinstance(codes, IntType) and codes.scale is not None
         slopes = [step * codes.scale for step in conv.step]
+        shift = _code_shift(imported, conv)
+        if shift is not None:
+            slopes = [slope * shift.slope[0] for slope in slopes]
+            sums = imported.constants[conv.weight].values.reshape(channels, -1).sum(axis=1)
+            offsets = tuple(
+                step * shift.offset[0] * Surd.of(int(total))
+                for step, total in zip(conv.step, sums, strict=True)
+            )
+            ones = (Surd.of(1),) * channels
+            chain.insert(0, Affine(
+                output=conv.output, inputs=conv.inputs, slope=ones, offset=offsets
+            ))
     kept = kept_channels(program, op.output, channels)
     values = exhaustive = exact = ties = 0
     mismatches: list[Mismatch] = []
