@@ -11,7 +11,6 @@ from n2uqc.passes.program import (
     Conv,
     Flatten,
     IntType,
-    Lookup,
     MemoryPlan,
     Op,
     PRelu,
@@ -20,10 +19,12 @@ from n2uqc.passes.program import (
     Thresholds,
 )
 
-ELEMENTWISE = (Add, Clamp, Flatten, Lookup, PRelu, Requantize, Thresholds)
-"""Operations that can follow another one in registers."""
+ELEMENTWISE = (Add, Clamp, Flatten, PRelu, Requantize, Thresholds)
+"""Operations that can follow another one in registers.
 
-LONGEST_CHAIN = 16  # entries of a lookup table that are selected rather than loaded
+A lookup is not among them: codes are small in memory, and TVM cannot give a name to a vector that
+comes from comparisons.
+"""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def schedule(program: Program) -> Schedule:
             source for name in op.inputs
             if (source := storage[name]) in open_groups and reads[source] == 1
             and _shape(program, name) == _shape(program, source)
-        ] if isinstance(op, ELEMENTWISE) and not loads(op, program) else []
+        ] if isinstance(op, ELEMENTWISE) else []
         latest = max(joined, key=list(open_groups).index, default=None)
         # Taken out and put in again: a group runs where its last operation stands.
         open_groups[op.output] = [*(open_groups.pop(latest) if latest else []), op]
@@ -88,11 +89,6 @@ def schedule(program: Program) -> Schedule:
         groups.append(Group((), (program.input,), program.output))
         storage[program.output] = program.output
     return Schedule(tuple(groups), storage, _plan(program, groups, storage))
-
-
-def loads(op: Op, program: Program) -> bool:
-    """Whether an operation is a lookup in a table too long to be selected from in registers."""
-    return isinstance(op, Lookup) and len(program.constants[op.table].values) > LONGEST_CHAIN
 
 
 def _moves_nothing(program: Program, op: Op) -> bool:

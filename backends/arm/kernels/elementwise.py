@@ -16,10 +16,11 @@ from n2uqc.passes.program import (
     Thresholds,
 )
 
-from ..grouping import loads
 from .base import Body, Place, Step, Value, computing_dtype
 from .requantize import clamped, requantize, round_shift
 from .thresholds import thresholds
+
+LONGEST_SUM = 16  # entries of a lookup table that are summed up in registers, not loaded
 
 
 def add(op: Add, body: Body, x: Value, place: Place) -> Value:
@@ -63,16 +64,20 @@ def flatten(op: Flatten, body: Body, x: Value, place: Place) -> Value:
 
 
 def lookup(op: Lookup, body: Body, x: Value, place: Place) -> Value:
-    """``table[x]``: a chain of selections, which stays in registers, or a load for long tables."""
+    """``table[x]``: a sum of steps, which stays in registers, or a load for long tables."""
     values = body.constant(op.table).values
-    if loads(op, body.program):
+    if len(values) > LONGEST_SUM:
         table = body.table("levels", values.astype(body.kind(op.output).container))
         return body.value(op.output, table(x.cast("int32")))
-    dtype = computing_dtype(int(values.min()), int(values.max()))
-    code = body.bind(x.cast(dtype))
-    level = tirx.const(int(values[0]), dtype)
-    for k, value in enumerate(values.tolist()[1:], 1):
-        level = tirx.Select(code >= tirx.const(k, dtype), tirx.const(value, dtype), level)
+    entries = values.tolist()
+    rises = [after - before for before, after in zip(entries, entries[1:], strict=False)]
+    dtype = computing_dtype(min(*entries, *rises, 0), max(*entries, *rises, 0))
+    code, zero, one = body.bind(x.cast(dtype)), tirx.const(0, dtype), tirx.const(1, dtype)
+    level = tirx.const(entries[0], dtype)
+    for k, rise in enumerate(rises):
+        # [code > k] without a truth value: TVM cannot fold a vector of them to a constant.
+        passed = tirx.min(tirx.max(code - tirx.const(k, dtype), zero), one)
+        level = level + passed * tirx.const(rise, dtype)
     return body.value(op.output, level)
 
 
@@ -85,7 +90,7 @@ STEPS: dict[type[Op], Step] = {
 def follow(body: Body, ops: tuple[Op, ...], value: Value, place: Place) -> Value:
     """The operations of a group behind its first, one after the other in registers."""
     for op in ops:
-        # A loaded table is indexed by memory: a named number cannot stand in an index.
-        source = value if loads(op, body.program) else body.bound(value)
+        # A lookup comes first in its group; a named number could not stand in a table's index.
+        source = value if isinstance(op, Lookup) else body.bound(value)
         value = STEPS[type(op)](op, body, source, place)
     return value
