@@ -39,7 +39,8 @@ def _recognise(node: ir.Node, context: Context) -> None:
     where = producer(w, "Where")
     if where is not None:
         covers.append(where)
-        covers.extend(n for n in (where.inputs[0].producer(),) if n is not None)
+        if (comparison := producer(where.inputs[0], *_LOWER_FIRST, *_UPPER_FIRST)) is not None:
+            covers.append(comparison)
         context.refusals.pop(where, None)  # as a ladder, which it is not
     try:
         x, clip = _bounded(w, where, context)
@@ -58,9 +59,7 @@ def _recognise(node: ir.Node, context: Context) -> None:
     context.replace(node.outputs[0], context.insert(node, quantizer))
 
 
-def _bounded(
-    w: ir.Value, where: ir.Node | None, context: Context
-) -> tuple[ir.Value, np.float32]:
+def _bounded(w: ir.Value, where: ir.Node | None, context: Context) -> tuple[ir.Value, np.float32]:
     """Reads w = min(max(x, 0), c): the value to compare, and c.
 
     Raises:
@@ -69,21 +68,21 @@ def _bounded(
     if where is None:
         raise Refused(f"'{w.name}' is rounded without an upper clip c by a Where", _FORM)
     inner, level = _minimum(where, context)
-    clip = context.constants.scalar(level)
+    clip = _number(level, context)
     if clip is None:
         raise Refused(f"clipping levels '{level.name}' that are not one number", _FORM)
     if not (np.isfinite(clip) and clip > 0):
         raise Refused(f"a clipping level of {clip:g}", "a positive, finite one", "train again")
     relu = producer(inner, "Relu")
     if relu is not None and relu.inputs[0] is not None:
-        return relu.inputs[0], np.float32(clip)
+        return relu.inputs[0], clip
     if not _nonnegative(inner, context):
         raise Refused(
             f"'{inner.name}' may be negative: nothing clips it at 0",
             f"{_FORM}, or a Clip from 0 in the place of the relu",
             "clip at 0 before rounding",
         )
-    return inner, np.float32(clip)
+    return inner, clip
 
 
 def _minimum(where: ir.Node, context: Context) -> tuple[ir.Value, ir.Value]:
@@ -118,20 +117,26 @@ def _same(left: ir.Value, right: ir.Value | None, context: Context) -> bool:
     """
     if left is right:
         return True
-    first, second = context.constants.scalar(left), context.constants.scalar(right)
-    return first is not None and second is not None and bool(first == second)
+    first, second = _number(left, context), _number(right, context)
+    return first is not None and first == second
+
+
+def _number(value: ir.Value | None, context: Context) -> np.float32 | None:
+    """A constant of one element; None for anything else."""
+    number = context.constants.scalar(value)
+    return None if number is None else np.float32(number)
 
 
 def _nonnegative(value: ir.Value, context: Context) -> bool:
     """Whether a clamp from 0 or above computes it."""
     clip, bound = producer(value, "Clip"), producer(value, "Max")
     if clip is not None:
-        limits = [context.constants.scalar(limit) for limit in clip.inputs[1:2]]
+        limits = [_number(limit, context) for limit in clip.inputs[1:2]]
     elif bound is not None:
-        limits = [context.constants.scalar(limit) for limit in bound.inputs]
+        limits = [_number(limit, context) for limit in bound.inputs]
     else:
         return False
-    return any(limit is not None and bool(limit >= 0) for limit in limits)
+    return any(limit is not None and limit >= 0 for limit in limits)
 
 
 def _scale(
@@ -142,7 +147,7 @@ def _scale(
     Raises:
         Refused: they are not.
     """
-    m, back = context.constants.scalar(factor), context.constants.scalar(divisor)
+    m, back = _number(factor, context), _number(divisor, context)
     if m is None or back is None:
         raise Refused("rounding steps that are not one number", _FORM)
     if m != back:
@@ -161,7 +166,7 @@ def _scale(
             f"a quantizer of {n + 1} levels",
             f"2 to {2**MAX_BITS} levels: activations of 1 to {MAX_BITS} bits",
         )
-    return np.float32(m), n
+    return m, n
 
 
 PACT = Pattern("PACT", frozenset({"Div"}), _recognise)
