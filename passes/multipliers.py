@@ -47,8 +47,8 @@ def ldexp(value: int, exponent: int) -> float:
 
 
 def _exponent(value: Surd) -> int:
-    """``e`` with ``|value| < 2**e`` (close, not tight)."""
-    return value.scaled(_PRECISION).bit_length() + 1 - _PRECISION
+    """The least ``e`` with ``|value| < 2**e``, up to the noise of ``scaled``."""
+    return value.scaled(_PRECISION).bit_length() - _PRECISION
 
 
 def _channel(slope: Surd, offset: Surd, most: int) -> tuple[int, int, int, float]:
@@ -60,6 +60,8 @@ def _channel(slope: Surd, offset: Surd, most: int) -> tuple[int, int, int, float
             f"slope {float(slope):g} or offset {float(offset):g} is too large for integer "
             f"requantization of a {most.bit_length() + 1}-bit value"
         )
+    if shift and abs(to_fixed(slope, shift)[0]) >> MULTIPLIER_BITS:  # rounded up to a power of 2
+        shift -= 1
     (multiplier, slope_miss), (bias, offset_miss) = (to_fixed(v, shift) for v in (slope, offset))
     while shift and multiplier % 2 == 0 and bias % 2 == 0:  # the same map in smaller numbers
         multiplier, bias, shift = multiplier // 2, bias // 2, shift - 1

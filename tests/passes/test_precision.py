@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.frontend.load import load_graph
@@ -12,8 +15,11 @@ from n2uqc.models.data import digits
 from n2uqc.models.shipped import path
 from n2uqc.passes import Options, compile_graph
 from n2uqc.passes.evaluate import deviation, reference
+from n2uqc.passes.multipliers import scaling
 from n2uqc.passes.options import Pixels
 from n2uqc.passes.program import InputError, IntType, quantize_input, trace
+from n2uqc.passes.program.exact import Surd
+from n2uqc.passes.program.rounding import round_shift_exact
 from n2uqc.passes.search_precision import search_precision
 
 from ..properties.networks import networks
@@ -134,3 +140,22 @@ def test_search_refusals(graph) -> None:
         compile_graph(graph, Options(widths={"nothing": 12}))
     with pytest.raises(CompileError, match="the width of conv1 is 60"):
         Options(widths={"conv1": 60})
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(0, 2**40), st.integers(-40, 40), st.fractions(-1, 1, max_denominator=10**6),
+    st.fractions(-1, 1, max_denominator=10**6),
+)
+def test_multipliers_hold_their_words_and_bounds(most, places, slope, offset) -> None:
+    """The largest map that a 32-bit result allows still has a multiplier, and keeps its error."""
+    assume(slope != 0 and most > 0)
+    reach = Fraction(2**31 - 4) / (abs(slope) * most + abs(offset) + Fraction(1, 10**6))
+    unit = min(reach, Fraction(2) ** places)
+    a, b = Surd.of(slope * unit), Surd.of(offset * unit)
+    found = scaling([a], [b], most)
+    m, c, s = (int(k.values[0]) for k in (found.multiplier, found.bias, found.shift))
+    assert abs(m) < 2**31 and 0 <= s <= 62 and abs(most * m) + abs(c) < 2**63
+    for x in {0, most, -most, most // 3}:
+        y = round_shift_exact(x * m + c, s)
+        assert abs(y - (slope * unit * x + offset * unit)) <= found.error
