@@ -130,12 +130,17 @@ class Body:
         return replace(value, expr=self.bind(value.expr))
 
     def result(self, value: Value) -> Expr:
-        """The group's result as it is stored, with all named numbers before it."""
+        """The group's result as it is stored, with all named numbers that it needs before it."""
         expr = value.cast(self.output.container.name)
         for variable, bound in reversed(self._bound):
-            expr = tirx.Let(variable, bound, expr)
+            if any(v.same_as(variable) for v in tirx.analysis.undefined_vars(expr)):
+                expr = tirx.Let(variable, bound, expr)
         self._bound.clear()
         return expr
+
+    def function(self, y: te.Tensor) -> tirx.PrimFunc:
+        """The unscheduled function of the operands and the group's result."""
+        return te.create_prim_func([operand for operand, _ in self.operands] + [y])
 
 
 @dataclass(frozen=True)
@@ -170,3 +175,10 @@ class Kernel:
     build: Callable[[Body], tirx.PrimFunc]
 
 
+def reads(y: te.Tensor, stage: te.Tensor) -> bool:
+    """Whether a group's result depends on its first operation.
+
+    It need not: the range may decide every comparison of a table.  Then there is nothing to
+    schedule.
+    """
+    return any(tensor.op.same_as(stage.op) for tensor in y.op.input_tensors)

@@ -11,7 +11,7 @@ from tvm import s_tir, te, tirx
 from n2uqc.passes.program import Conv, Program
 
 from ..grouping import Group, convolution, int_type
-from .base import Body, Expr, Kernel, Place, computing_dtype
+from .base import Body, Expr, Kernel, Place, computing_dtype, reads
 from .elementwise import follow
 from .tiling import Tile, choose_tile, lanes_for
 from .window import container, padded
@@ -160,11 +160,13 @@ def build(body: Body, depthwise: bool) -> tirx.PrimFunc:
         place = Place(g * surplus + o, lambda name: others[name](y, z, g, o))
         return body.result(follow(body, body.group.ops[1:], value, place))
 
-    return _schedule(body, te.compute(shape, element, "y"), tile, bool(sums.channels))
+    y = te.compute(shape, element, "y")
+    function = body.function(y)
+    return _scheduled(function, tile, bool(sums.channels)) if reads(y, total) else function
 
 
-def _schedule(body: Body, y: te.Tensor, tile: Tile, in_parts: bool) -> tirx.PrimFunc:
-    schedule = s_tir.Schedule(te.create_prim_func([p for p, _ in body.operands] + [y]))
+def _scheduled(function: tirx.PrimFunc, tile: Tile, in_parts: bool) -> tirx.PrimFunc:
+    schedule = s_tir.Schedule(function)
     total, out = schedule.get_sblock("total"), schedule.get_sblock("y")
     row, pixel, group, channel = schedule.get_loops(out)
     pixel, pixels = schedule.split(pixel, [None, tile.pixels])

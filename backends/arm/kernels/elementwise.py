@@ -53,7 +53,8 @@ def prelu(op: PRelu, body: Body, x: Value, place: Place) -> Value:
     factor = body.row("slope", slope, "int32")(place.slot).astype(dtype)
     below = tirx.min(source, tirx.const(0, dtype)) * factor
     below = round_shift(body, below, np.array([op.shift]), dtype, place)
-    chosen = tirx.Select(source >= tirx.const(0, dtype), source, below)
+    # One of the two is zero, and a sum needs no truth values, which TVM fails to fold on vectors.
+    chosen = tirx.max(source, tirx.const(0, dtype)) + below
     total = chosen + body.row("bias", bias, dtype)(place.slot)
     return clamped(body, op.output, total, dtype, (min(low), max(high)), (op.lo, op.hi))
 

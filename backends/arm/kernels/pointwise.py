@@ -31,7 +31,7 @@ def build(body: Body) -> tirx.PrimFunc:
         return body.result(follow(body, group.ops, value, place))
 
     y = te.compute(shape, element, "y")
-    schedule = s_tir.Schedule(te.create_prim_func([p for p, _ in body.operands] + [y]))
+    schedule = s_tir.Schedule(body.function(y))
     loops = schedule.get_loops(schedule.get_sblock("y"))
     lanes = lanes_for(shape[1], 4, body.vectors)
     schedule.vectorize(schedule.split(loops[1], [None, lanes])[1])

@@ -8,7 +8,7 @@ from tvm import s_tir, te, tirx
 from n2uqc.passes.program import MaxPool, Program, SumPool
 
 from ..grouping import Group
-from .base import Body, Expr, Kernel, Place, computing_dtype
+from .base import Body, Expr, Kernel, Place, computing_dtype, reads
 from .elementwise import follow
 from .tiling import lanes_for
 from .window import container, padded
@@ -48,7 +48,10 @@ def build(body: Body) -> tirx.PrimFunc:
         return body.result(follow(body, body.group.ops[1:], value, place))
 
     y = te.compute(shape, element, "y")
-    schedule = s_tir.Schedule(te.create_prim_func([p for p, _ in body.operands] + [y]))
+    function = body.function(y)
+    if not reads(y, total):
+        return function
+    schedule = s_tir.Schedule(function)
     block, out = schedule.get_sblock("total"), schedule.get_sblock("y")
     channel = schedule.get_loops(out)[2]
     lanes = lanes_for(shape[2], np.dtype(dtype).itemsize, body.vectors)

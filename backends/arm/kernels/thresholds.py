@@ -26,15 +26,21 @@ def thresholds(op: Thresholds, body: Body, x: Value, place: Place) -> Value:
         -(bounds.shape[1] << 1), max(bounds.shape[1] << 1, 1 << op.bits)
     )
     compared = body.bind(x.cast(wide))
-    count = tirx.const(0, narrow)
+    count, zero = tirx.const(0, narrow), tirx.const(0, narrow)
     by_channel = bool((signs == signs[:, :1]).all()) if signs.shape[1] else True
     for k in range(bounds.shape[1]):
-        above = compared > body.row("bound", bounds[:, k], wide)(place.slot)
-        if by_channel:
-            count = count + above.astype(narrow)
-        else:
+        row = bounds[:, k]
+        # What is decided beforehand is left out: TVM fails to fold a vector of truth values.
+        if (row >= hi).all():
+            continue
+        sign = tirx.const(1, narrow)
+        if not by_channel:
             sign = body.row("sign", signs[:, k], narrow)(place.slot)
-            count = count + tirx.Select(above, sign, tirx.const(0, narrow))
+        if (row < lo).all():
+            count = count + sign
+        else:
+            above = compared > body.row("bound", row, wide)(place.slot)
+            count = count + (above.astype(narrow) if by_channel else tirx.Select(above, sign, zero))
     if by_channel and signs.shape[1] and not (signs == 1).all():
         count = count * body.row("sign", signs[:, 0], narrow)(place.slot)
     if base.any():

@@ -109,6 +109,28 @@ def table_case(bits: int, bounds: list[list[int]], signs: list[list[int]], base:
     return build
 
 
+def provable(kind: str) -> Case:
+    """Comparisons that the code generator can decide beforehand, on vectors."""
+    def build() -> Program:
+        b = Builder(16, 5, 8, 6, True)
+        wide = b.const(narrow(np.full((8, 3), 6)))
+        table = {"signs": b.const(Constant.odd(np.ones((8, 3), int), 1)),
+                 "base": b.const(narrow([0] * 8)), "bits": 2}
+        name = b.conv("x", 8, bits=2)
+        if kind == "clamp":
+            name = b.add(Clamp, name, lo=0, hi=6)
+        elif kind == "table":
+            name = b.add(Thresholds, name, bounds=b.const(narrow(np.full((8, 3), 1))), **table)
+        elif kind == "point":
+            name = b.add(Clamp, name, lo=9, hi=9)
+        elif kind == "prelu":
+            name = b.prelu(b.add(Clamp, name, lo=0, hi=6))
+            return b.finish(b.prelu(b.add(Clamp, name, lo=-6, hi=-1)))
+        return b.finish(b.add(Thresholds, name, bounds=wide, **table))
+
+    return build
+
+
 def long_table() -> Program:
     b = Builder(6, 5, 3, 12, True)
     bounds = np.sort(b.rng.integers(-2048, 2048, (3, 255)), axis=1)
@@ -208,6 +230,10 @@ CASES: dict[str, Case] = {
     "flattened to a wider type": flattened_wider,
     "flattened vector": flattened_twice,
     "255 levels": long_table,
+    "table behind a clamp": provable("clamp"),
+    "table behind a table": provable("table"),
+    "table of one number": provable("point"),
+    "slopes behind clamps": provable("prelu"),
     "rising": table_case(2, [[-9, 0, 9]] * 3, [[1, 1, 1]] * 3, [0] * 3),
     "falling and rising": table_case(2, [[-9, 0, 9], [1, 1, 1]], [[-1, -1, -1], [1, 1, 1]], [3, 0]),
     "mixed signs": table_case(2, [[-20, 0, 7], [3, 4, 5]], [[1, -1, 1], [1, 1, -1]], [1, 0]),
