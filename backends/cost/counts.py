@@ -11,10 +11,12 @@ import numpy as np
 from n2uqc.passes.program import (
     Add,
     Clamp,
+    Concat,
     Constant,
     Conv,
     Flatten,
     IntType,
+    Lookup,
     MaxPool,
     Op,
     PRelu,
@@ -106,7 +108,7 @@ class Elementwise:
 
     Attributes:
         kind: its mnemonic.
-        window: positions read for one result (1, or a pool's kernel).
+        window: positions read for one result (1, or a pool's kernel); entries of a lookup's table.
         width: widest operand or result.
         multiplier: bits of the per-channel multiplier, 0 without one.
         word: parameter bits a channel.
@@ -158,6 +160,10 @@ class LayerCounts:
     others: tuple[Elementwise, ...]
 
 
+WIDE = (Add, Clamp, Concat, Lookup, MaxPool, PRelu, Requantize, SumPool)
+"""Operations whose hardware is the same in every alternative."""
+
+
 def count_layers(program: Program) -> tuple[LayerCounts, ...]:
     """Every operation of a lowered program, grouped by the convolution it follows.
 
@@ -177,7 +183,7 @@ def count_layers(program: Program) -> tuple[LayerCounts, ...]:
         tables = tuple(count_thresholds(program, op) for op in ops if isinstance(op, Thresholds))
         others = tuple(
             count_elementwise(program, op) for op in ops
-            if isinstance(op, Add | Clamp | MaxPool | PRelu | Requantize | SumPool)
+            if isinstance(op, WIDE)
         )
         name, origin = (mac.name, mac.origin) if mac else (program.input, ())
         layers.append(LayerCounts(name, origin, mac, tables, others))
@@ -242,6 +248,8 @@ def count_elementwise(program: Program, op: Op) -> Elementwise:
     window, multiplier, word = 1, 0, 0
     if isinstance(op, MaxPool | SumPool):
         window = op.kernel[0] * op.kernel[1]
+    elif isinstance(op, Lookup):
+        window = program.constants[op.table].values.size
     elif isinstance(op, Requantize):
         multiplier, word = _parameters(program.constants, op.multiplier, op.bias, op.shift)
     elif isinstance(op, PRelu):

@@ -182,7 +182,8 @@ def _stream_cost(
 ) -> LayerCost:
     channels = -(-other.channels // site.pe)
     unit = elementwise(
-        other.kind, width, channels, technology, multiplier=other.multiplier, word=other.word
+        other.kind, width, channels, technology, multiplier=other.multiplier, word=other.word,
+        entries=other.window if other.kind == "lookup" else 0,
     )
     spent = (
         other.multiplies * energy.multiply(width, other.multiplier)

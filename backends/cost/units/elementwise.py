@@ -13,9 +13,9 @@ from .resources import Memory, Resources, Unit, place
 
 def elementwise(
     kind: str, width: int, channels: int, technology: Technology, *, multiplier: int = 0,
-    word: int = 0,
+    word: int = 0, entries: int = 0,
 ) -> Unit:
-    """One lane of ``add``, ``clamp``, ``prelu``, ``maxpool``, ``sumpool`` or ``requantize``.
+    """One lane of an operation of the wide stream.
 
     Args:
         kind: the operation's mnemonic.
@@ -24,11 +24,18 @@ def elementwise(
         technology: the family.
         multiplier: bits of the per-channel multiplier, if there is one.
         word: parameter bits a channel.
+        entries: words of a ``lookup``'s table.
     """
+    if kind == "lookup":
+        table = place(Memory(width, entries), technology)
+        register = Resources(ff=width, basis=Basis.MODEL)
+        return Unit(kind, register, table, width * entries, width)
     adder, compare, select = float(width), technology.comparator.at(width), width / 2
     dsp = 0
     if kind in ("add", "sumpool"):
         lut = adder
+    elif kind == "concat":
+        lut = select
     elif kind == "clamp":
         lut = 2 * compare.value + select
     elif kind == "maxpool":
