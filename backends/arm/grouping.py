@@ -22,8 +22,8 @@ from n2uqc.passes.program import (
 ELEMENTWISE = (Add, Clamp, Flatten, PRelu, Requantize, Thresholds)
 """Operations that can follow another one in registers.
 
-A lookup is not among them: codes are small in memory, and TVM cannot give a name to a vector that
-comes from comparisons.
+A lookup is not among them, and nothing follows a table: codes are small in memory, and TVM cannot
+give a name to a vector that comes from comparisons.
 """
 
 
@@ -80,6 +80,7 @@ def schedule(program: Program) -> Schedule:
             source for name in op.inputs
             if (source := storage[name]) in open_groups and reads[source] == 1
             and _shape(program, name) == _shape(program, source)
+            and not isinstance(open_groups[source][-1], Thresholds)
         ] if isinstance(op, ELEMENTWISE) else []
         latest = max(joined, key=list(open_groups).index, default=None)
         # Taken out and put in again: a group runs where its last operation stands.
