@@ -25,7 +25,7 @@ def test_what_two_read_goes_to_memory() -> None:
     acc = b.conv("x", 4, bits=2, kernel=1)
     left, right = b.thresholds(acc, 2), b.thresholds(acc, 2)
     program = b.finish(b.add(Add, left, right))
-    assert groups(program) == ["conv", "thresholds", "thresholds_add"]
+    assert groups(program) == ["conv", "thresholds", "thresholds", "add"]
 
 
 def test_a_sum_joins_the_later_of_its_inputs() -> None:
