@@ -201,7 +201,7 @@ class FixedPoint:
         )
         taps = self.program.constants[op.weight].values[0].size
         most = ACCUMULATOR_BITS + 1 - weight_bits - (taps - 1).bit_length()
-        wanted = HEAD_INPUT_BITS if head else self.options.stem_input_bits
+        wanted = HEAD_INPUT_BITS if head else self.options.stem_bits
         x = self.narrowed(op.inputs[0], min(wanted, most))
         kind = self.kind(x)
         weight = op.real_weight(self.program.constants) * float(kind.scale or 1)
@@ -263,7 +263,7 @@ class FixedPoint:
             return  # raw pixels
         low, high = self.options.real_input_range()
         name = self.program.input
-        bits = self.formats.width(name, self.options.stem_input_bits)
+        bits = self.formats.width(name, self.options.stem_bits)
         # The range's power of two, so that common ranges (1, 8) get exact binary fractions.
         reach = max(abs(low), abs(high))
         scale = Fraction(2) ** (int(np.ceil(np.log2(reach))) - (bits - 1))

@@ -128,14 +128,14 @@ class Formats:
             key=lambda g: order.get(g[0], -1),
         ):
             if group == [self.program.input]:
-                self.width(self.program.input, self.options.stem_input_bits)
+                self.width(self.program.input, self.options.stem_bits)
                 continue
             most = max(self._most(name) for name in group)
             # What only unquantized convolutions read needs no more than their inputs' width.
             narrow = all(isinstance(r, RealConv) for n in group for r in self.readers[n])
             narrow = narrow and self.program.output not in group
             bits = self.width(
-                group[0], self.options.stem_input_bits if narrow else self.options.residual_bits
+                group[0], self.options.stem_bits if narrow else self.options.residual_bits
             )
             found.update(dict.fromkeys(group, self._fit(most, bits)))
             self.bits.update(dict.fromkeys(group, bits))

@@ -62,8 +62,7 @@ class Options:
 
     Attributes:
         residual_bits: skip stream, signed fixed point, 8 to 32.
-        stem_bits: weights and inputs of convolutions that are not quantized, 8 to 26
-            (inputs: see ``stem_input_bits``).
+        stem_bits: weights and inputs of convolutions that are not quantized, 8 to 26.
         head_bits: weights of the last fully connected layer, 8 to 26.
         input_range: (least, greatest) real value of the model's input; values outside are
             clamped with a warning.  Ignored where calibration data is given.
@@ -132,15 +131,6 @@ class Options:
         low, high = (self.margin * v for v in (min(data.min(), 0.0), max(data.max(), 0.0)))
         low, high = float(low), float(high)
         return (low, high) if low < high else self.input_range
-
-    @property
-    def stem_input_bits(self) -> int:
-        """Width of what unquantized convolutions read, the model's input included.
-
-        From 24 bits on it lies in 32-bit words anyway, so it gets 4 more: rounding the input to
-        24 bits alone would flip codes that float32 does not.
-        """
-        return self.stem_bits + 4 if self.stem_bits >= 24 else self.stem_bits
 
     def facts(self) -> dict[str, str]:
         """The choices as a program's metadata."""
