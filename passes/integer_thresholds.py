@@ -117,9 +117,9 @@ def integer_thresholds(program: Program) -> Program:
     def learn(op: Op) -> None:
         """Ranges of the channels, tables already folded included."""
         inferred, declared = op.infer(known, pool.all), types[op.output]
-        if isinstance(declared, IntType) and isinstance(inferred, IntType):
-            declared = replace(declared, rows=inferred.rows)
-        known[op.output] = declared
+        known[op.output] = (
+            declared.with_rows_of(inferred) if isinstance(declared, IntType) else declared
+        )
 
     for op in program.ops:
         if not isinstance(op, Quantize):

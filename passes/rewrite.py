@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .program.base import Op, Program
-from .program.types import Constant, IntType, TensorType
+from .program.types import Constant, TensorType
 
 
 def live(program: Program) -> Program:
@@ -57,9 +57,3 @@ class Constants:
             self.all[name] = constant
             self._known[key] = name
         return self._known[key]
-
-
-def integer_type(program: Program, name: str) -> IntType | None:
-    """The type of a tensor if it is an integer one."""
-    kind = program.types[name]
-    return kind if isinstance(kind, IntType) else None

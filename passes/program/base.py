@@ -59,6 +59,12 @@ class Op:
             where = f" (from {', '.join(self.origin)})" if self.origin else ""
             raise IllegalOp(f"%{self.output} = {self.mnemonic}{where}: {message}")
 
+    def integer_inputs(self, types: Mapping[str, TensorType]) -> tuple[IntType, ...]:
+        """The types of its inputs, all of which must be integer tensors."""
+        kinds = tuple(k for i in self.inputs if isinstance(k := types[i], IntType))
+        self.require(len(kinds) == len(self.inputs), "input is not an integer tensor")
+        return kinds
+
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> TensorType:
         """The narrowest type its result can have; checks its own legality.
 

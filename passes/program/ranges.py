@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from .base import Program
 from .types import IntArray, IntType, TensorType
 
@@ -17,7 +15,7 @@ def channel_ranges(program: Program) -> dict[str, tuple[IntArray, IntArray]]:
     for op in program.ops:
         declared = program.types[op.output]
         inferred = op.infer(known, program.constants)
-        if isinstance(declared, IntType) and isinstance(inferred, IntType):
-            declared = replace(declared, rows=inferred.rows)
-        known[op.output] = declared
+        known[op.output] = (
+            declared.with_rows_of(inferred) if isinstance(declared, IntType) else declared
+        )
     return {n: kind.channel_rows for n, kind in known.items() if isinstance(kind, IntType)}

@@ -70,6 +70,10 @@ class IntType:
         kind = cls.ranged(shape, int(lo.min()), int(hi.max()))
         return replace(kind, rows=(lo, hi))
 
+    def with_rows_of(self, inferred: TensorType) -> IntType:
+        """This declared type with the channels' ranges that were inferred for it."""
+        return replace(self, rows=inferred.rows) if isinstance(inferred, IntType) else self
+
     @property
     def channel_rows(self) -> tuple[IntArray, IntArray]:
         """Least and greatest value of each channel, int64 (C,) each."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from .base import IllegalOp, Program
 from .types import IntType, RealType, limits_of
 
@@ -40,7 +38,7 @@ def verify(program: Program, *, lowered: bool = True) -> None:
                 declared.lo <= inferred.lo and inferred.hi <= declared.hi,
                 f"reaches [{inferred.lo}, {inferred.hi}], declared [{declared.lo}, {declared.hi}]",
             )
-            known[op.output] = replace(declared, rows=inferred.rows)
+            known[op.output] = declared.with_rows_of(inferred)
         else:
             known[op.output] = declared
         defined.add(op.output)

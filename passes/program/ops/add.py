@@ -21,11 +21,7 @@ class Add(Op):
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
         self.require(len(self.inputs) == 2, "takes two inputs")
-        a, b = (types[i] for i in self.inputs)
-        self.require(
-            isinstance(a, IntType) and isinstance(b, IntType), "input is not an integer tensor"
-        )
-        assert isinstance(a, IntType) and isinstance(b, IntType)
+        a, b = self.integer_inputs(types)
         self.require(a.shape == b.shape, f"shapes {a.shape} and {b.shape} differ")
         self.require(a.scale == b.scale, f"scales {a.scale} and {b.scale} differ")
         self.require(fits_int64(a.lo + b.lo, a.hi + b.hi), "the sum needs more than 64 bits")

@@ -21,11 +21,7 @@ class Concat(Op):
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
         self.require(len(self.inputs) == 2, "takes two inputs")
-        a, b = (types[i] for i in self.inputs)
-        self.require(
-            isinstance(a, IntType) and isinstance(b, IntType), "input is not an integer tensor"
-        )
-        assert isinstance(a, IntType) and isinstance(b, IntType)
+        a, b = self.integer_inputs(types)
         self.require(a.shape[:2] == b.shape[:2], f"maps {a.shape[:2]} and {b.shape[:2]} differ")
         self.require(a.scale == b.scale, f"scales {a.scale} and {b.scale} differ")
         rows = zip(a.channel_rows, b.channel_rows, strict=True)

@@ -69,9 +69,7 @@ class Conv(Op):
         return int(rows.sum(axis=1).max()) * most
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
-        x = types[self.inputs[0]]
-        self.require(isinstance(x, IntType), "input is not an integer tensor")
-        assert isinstance(x, IntType)
+        x, = self.integer_inputs(types)
         out, kh, kw, depth = consts[self.weight].values.shape
         height, width, channels = x.shape
         self.require(

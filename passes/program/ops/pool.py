@@ -24,9 +24,7 @@ class _Pool(Op):
     pads: Pads = (0, 0, 0, 0)
 
     def _shape(self, types: Mapping[str, TensorType]) -> tuple[IntType, Shape]:
-        x = types[self.inputs[0]]
-        self.require(isinstance(x, IntType), "input is not an integer tensor")
-        assert isinstance(x, IntType)
+        x, = self.integer_inputs(types)
         size = output_size(x.shape[:2], self.kernel, self.stride, self.pads, (1, 1))
         self.require(min(size) > 0, f"the window does not fit a map of {x.shape[0]}x{x.shape[1]}")
         self.require(

@@ -34,9 +34,7 @@ class PRelu(Op):
     hi: int
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
-        x = types[self.inputs[0]]
-        self.require(isinstance(x, IntType), "input is not an integer tensor")
-        assert isinstance(x, IntType)
+        x, = self.integer_inputs(types)
         slope, bias = consts[self.multiplier].values, consts[self.bias].values
         self.require(
             slope.shape == bias.shape == (x.shape[2],), f"constants do not fit {x.shape[2]} "

@@ -36,9 +36,7 @@ class Requantize(Op):
     hi: int
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
-        x = types[self.inputs[0]]
-        self.require(isinstance(x, IntType), "input is not an integer tensor")
-        assert isinstance(x, IntType)
+        x, = self.integer_inputs(types)
         rows = [consts[n].values for n in (self.multiplier, self.bias, self.shift)]
         self.require(
             all(r.shape == (x.shape[2],) for r in rows), f"constants do not fit {x.shape[2]} "

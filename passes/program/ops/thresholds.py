@@ -36,9 +36,7 @@ class Thresholds(Op):
     bits: int
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
-        x = types[self.inputs[0]]
-        self.require(isinstance(x, IntType), "input is not an integer tensor")
-        assert isinstance(x, IntType)
+        x, = self.integer_inputs(types)
         bounds, signs = consts[self.bounds].values, consts[self.signs].values
         base = consts[self.base].values
         self.require(
