@@ -24,6 +24,12 @@ from .kernels.base import Body, Expr, Vectors
 
 ALIGNMENT = 64  # bytes, of the workspace: the arena's own
 
+FEATURES = {
+    "x86_64": ("avx2",), "aarch64": ("neon", "dotprod", "i8mm"), "arm": ("neon", "dsp"),
+}
+"""LLVM's names of the processor features that kernels ask for, by the triple's first part."""
+
+
 @dataclass(frozen=True)
 class Model:
     """A program ready for code generation.
@@ -49,9 +55,15 @@ class Model:
 
 def vectors_of(target: tvm.target.Target) -> Vectors:
     """The vector unit of a processor, as far as kernels are shaped by it."""
-    if str(target.attrs["mtriple"]).startswith("x86_64"):
-        return Vectors(32 if codegen.target_has_features("avx2", target) else 16, 16)
-    return Vectors(16, 32)
+    family = str(target.attrs["mtriple"]).partition("-")[0]
+    family = "arm" if family.startswith(("arm", "thumb")) else family
+    features = frozenset(f for f in FEATURES[family] if codegen.target_has_features(f, target))
+    if family == "x86_64":
+        return Vectors(32 if "avx2" in features else 16, 16, features)
+    if family == "aarch64":
+        return Vectors(16, 32, features)
+    # Without NEON: general registers, of which some hold pointers.
+    return Vectors(16, 16, features) if "neon" in features else Vectors(4, 12, features)
 
 
 def build_model(

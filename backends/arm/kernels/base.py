@@ -26,10 +26,12 @@ class Vectors:
     Attributes:
         size: bytes of a register.
         count: registers.
+        features: what kernels ask for, of ``FEATURES`` in ``arm/model.py``: ``dotprod``, ``avx2``.
     """
 
     size: int
     count: int
+    features: frozenset[str] = frozenset()
 
 
 def computing_dtype(lo: int, hi: int) -> str:
