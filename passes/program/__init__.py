@@ -16,17 +16,18 @@ from .ops import (
     SumPool,
     Thresholds,
 )
-from .ranges import channel_ranges
+from .ranges import Accumulator, accumulators, channel_ranges, steps_between_drains
 from .store import StoreError, load, save
 from .text import TextError, dump, parse
 from .types import Constant, IntType, RealType, TensorType
 from .verify import verify
 
 __all__ = [
-    "Add", "Clamp", "Concat", "ConstRef", "Constant", "Conv", "Flatten", "IllegalOp",
-    "InputError", "IntType", "Interface", "Lookup", "MaxPool", "MemoryPlan", "Op",
+    "Accumulator", "Add", "Clamp", "Concat", "ConstRef", "Constant", "Conv", "Flatten",
+    "IllegalOp", "InputError", "IntType", "Interface", "Lookup", "MaxPool", "MemoryPlan", "Op",
     "PRelu", "Program", "RangeError", "RealType", "Requantize",
     "SaturationWarning", "StoreError", "SumPool", "TensorType",
-    "TextError", "Thresholds", "channel_ranges", "dump", "load", "parse", "quantize_input",
-    "real_output", "run", "run_real", "save", "steps", "trace", "verify",
+    "TextError", "Thresholds", "accumulators", "channel_ranges", "dump", "load", "parse",
+    "quantize_input", "real_output", "run", "run_real", "save", "steps", "steps_between_drains",
+    "trace", "verify",
 ]

@@ -1,0 +1,78 @@
+"""Ranges of accumulators, and of the partial sums of packed kernels, by brute force."""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from n2uqc.passes.program import Conv, Program, accumulators, run, steps_between_drains
+from n2uqc.passes.program.types import limits_of
+from tests.properties.programs import programs
+
+
+def reachable(weight: np.ndarray, lo: int, hi: int, run: int, products: int) -> tuple[int, int]:
+    """Extremes of all partial sums of any run of steps, in any order, over all inputs."""
+    sums = {0}
+    for row in weight:
+        for start in range(0, len(row), products):
+            terms = row[start : start + run * products].tolist()
+            for count in range(len(terms) + 1):
+                for chosen in combinations(terms, count):
+                    for x in product((lo, hi), repeat=count):
+                        sums.add(sum(w * v for w, v in zip(chosen, x, strict=True)))
+    return min(sums), max(sums)
+
+
+@given(
+    st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 6), st.sampled_from((1, 2, 4)),
+    st.integers(-4, 4), st.integers(0, 7), st.integers(3, 8), st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_steps_are_safe_and_as_many_as_can_be(
+    seed: int, rows: int, taps: int, products: int, lo: int, span: int, bits: int, signed: bool
+) -> None:
+    weight = np.random.default_rng(seed).integers(-7, 8, (rows, taps))
+    steps = steps_between_drains(weight, lo, lo + span, bits, signed=signed, products=products)
+    bottom, top = limits_of(bits, signed)
+    total = -(-taps // products)
+    assert 0 <= steps <= total
+    least, greatest = reachable(weight, lo, lo + span, steps, products)
+    assert bottom <= least and greatest <= top
+    if steps < total:
+        least, greatest = reachable(weight, lo, lo + span, steps + 1, products)
+        assert not (bottom <= least and greatest <= top)
+
+
+def test_steps_of_known_kernels() -> None:
+    worst = np.full((64, 4608), 3)  # 2-bit weights and codes: 9 a product
+    assert steps_between_drains(worst, 0, 3) == 32767 // 9
+    codes = (worst + 3) // 2  # w = 2u - 3: products of unsigned numbers, two a 16-bit word
+    assert steps_between_drains(codes, 0, 3, 8, signed=False) == 255 // 9
+    assert steps_between_drains(np.full((1, 8), 127), 0, 255, products=2) == 0  # VPMADDUBSW
+    assert steps_between_drains(worst[:, :100], 0, 3) == 100
+    assert steps_between_drains(np.tile([3, -3], (8, 5000)), 0, 3) == 2 * 3640  # actual weights
+    assert steps_between_drains(np.zeros((4, 10)), -(2**20), 2**20) == 10
+    assert steps_between_drains(np.full((16, 2, 9), 27), np.full((16, 1, 1), -12), 12) == 9
+    with pytest.raises(ValueError, match="62 bits"):
+        steps_between_drains([[2**40]], 0, 2**40)
+
+
+@given(programs())
+@settings(max_examples=40, deadline=None)
+def test_accumulators_hold_what_programs_reach(drawn: tuple[Program, np.ndarray]) -> None:
+    program, x = drawn
+    facts = accumulators(program)
+    convs = [op for op in program.ops if isinstance(op, Conv)]
+    assert set(facts) == {op.output for op in convs}
+    run(program, x)  # the interpreter checks every tensor against its range
+    for op in convs:
+        fact, weight = facts[op.output], program.constants[op.weight].values
+        assert fact.taps == weight[0].size and 0 <= fact.steps <= fact.taps
+        low, high = limits_of(fact.bits, fact.signed)
+        kind = program.types[op.output]
+        assert low <= kind.lo and kind.hi <= high and fact.partial >= max(-kind.lo, kind.hi)
+        assert fact.steps == fact.taps or fact.partial > 2**15 - 1
