@@ -58,7 +58,45 @@ def _downsample(
     return nn.Sequential(quantizer(bits), conv(inputs, outputs, 1, stride, bits), norm)
 
 
-class BasicBlock(nn.Module):
+_TRIPLE = ("bias{}1", "prelu{}", "bias{}2")
+
+
+class Block(nn.Module):
+    """Numbered convolutions, each behind a triple and a quantizer and before a BN.
+
+    Convolution k is bias{k}1, prelu{k}, bias{k}2, quan{k}, conv{k}, bn{k}.
+    """
+
+    def set_triple(self, number: int, channels: int) -> None:
+        """Create the triple of a number."""
+        for name, part in zip(_TRIPLE, triple(channels), strict=True):
+            setattr(self, name.format(number), part)
+
+    def set_conv(
+        self, number: int, inputs: int, outputs: int, kernel: int, stride: int,
+        bits: int | None, groups: int = 1,
+    ) -> None:
+        """Create convolution `number` and all that belongs to it."""
+        self.set_triple(number, inputs)
+        setattr(self, f"quan{number}", quantizer(bits))
+        setattr(self, f"conv{number}", conv(inputs, outputs, kernel, stride, bits, groups))
+        setattr(self, f"bn{number}", nn.BatchNorm2d(outputs))
+
+    def apply_triple(self, number: int, x: Tensor) -> Tensor:
+        """x → bias → PReLU → bias."""
+        for name in _TRIPLE:
+            x = getattr(self, name.format(number))(x)
+        return x
+
+    def apply_conv(self, number: int, x: Tensor) -> Tensor:
+        """x → triple → quantizer → convolution → BN."""
+        x = self.apply_triple(number, x)
+        for name in (f"quan{number}", f"conv{number}", f"bn{number}"):
+            x = getattr(self, name)(x)
+        return x
+
+
+class BasicBlock(Block):
     """Two 3x3 convolutions and a real-valued skip connection (ResNet-18 and 34).
 
     x → +b11 → PReLU → +b12 → LTQ → conv3x3 → BN → +b21 → PReLU → +b22 → LTQ → conv3x3 → BN
@@ -78,28 +116,18 @@ class BasicBlock(nn.Module):
         self, inputs: int, width: int, stride: int, bits: int | None, downsample: Downsample
     ) -> None:
         super().__init__()
-        self.bias11, self.prelu1, self.bias12 = triple(inputs)
-        self.quan1 = quantizer(bits)
-        self.conv1 = conv(inputs, width, 3, stride, bits)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.bias21, self.prelu2, self.bias22 = triple(width)
-        self.quan2 = quantizer(bits)
-        self.conv2 = conv(width, width, 3, 1, bits)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.bias31, self.prelu3, self.bias32 = triple(width)
+        self.set_conv(1, inputs, width, 3, stride, bits)
+        self.set_conv(2, width, width, 3, 1, bits)
+        self.set_triple(3, width)
         self.downsample = _downsample(inputs, width, stride, bits, downsample)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.bias12(self.prelu1(self.bias11(x)))
-        y = self.bn1(self.conv1(self.quan1(y)))
-        y = self.bias22(self.prelu2(self.bias21(y)))
-        y = self.bn2(self.conv2(self.quan2(y)))
+        y = self.apply_conv(2, self.apply_conv(1, x))
         y = y + (x if self.downsample is None else self.downsample(x))
-        out: Tensor = self.bias32(self.prelu3(self.bias31(y)))
-        return out
+        return self.apply_triple(3, y)
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(Block):
     """1x1, 3x3 and 1x1 convolutions and a real-valued skip connection (ResNet-50).
 
     Each convolution stands behind a triple and an LTQ and before a BN, as in `BasicBlock`; the
@@ -120,34 +148,19 @@ class Bottleneck(nn.Module):
     ) -> None:
         super().__init__()
         outputs = width * self.expansion
-        self.bias11, self.prelu1, self.bias12 = triple(inputs)
-        self.quan1 = quantizer(bits)
-        self.conv1 = conv(inputs, width, 1, 1, bits)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.bias21, self.prelu2, self.bias22 = triple(width)
-        self.quan2 = quantizer(bits)
-        self.conv2 = conv(width, width, 3, stride, bits)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.bias31, self.prelu3, self.bias32 = triple(width)
-        self.quan3 = quantizer(bits)
-        self.conv3 = conv(width, outputs, 1, 1, bits)
-        self.bn3 = nn.BatchNorm2d(outputs)
-        self.bias01, self.prelu0, self.bias02 = triple(outputs)
+        self.set_conv(1, inputs, width, 1, 1, bits)
+        self.set_conv(2, width, width, 3, stride, bits)
+        self.set_conv(3, width, outputs, 1, 1, bits)
+        self.set_triple(0, outputs)
         self.downsample = _downsample(inputs, outputs, stride, bits, downsample)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.bias12(self.prelu1(self.bias11(x)))
-        y = self.bn1(self.conv1(self.quan1(y)))
-        y = self.bias22(self.prelu2(self.bias21(y)))
-        y = self.bn2(self.conv2(self.quan2(y)))
-        y = self.bias32(self.prelu3(self.bias31(y)))
-        y = self.bn3(self.conv3(self.quan3(y)))
+        y = self.apply_conv(3, self.apply_conv(2, self.apply_conv(1, x)))
         y = y + (x if self.downsample is None else self.downsample(x))
-        out: Tensor = self.bias02(self.prelu0(self.bias01(y)))
-        return out
+        return self.apply_triple(0, y)
 
 
-class InvertedResidual(nn.Module):
+class InvertedResidual(Block):
     """1x1, depthwise 3x3 and 1x1 convolutions (MobileNetV2), x added where the shape stays.
 
     Each convolution stands behind a triple and an LTQ and before a BN; nothing follows the sum.
@@ -165,24 +178,10 @@ class InvertedResidual(nn.Module):
     ) -> None:
         super().__init__()
         self.residual = stride == 1 and inputs == outputs
-        self.bias11, self.prelu1, self.bias12 = triple(inputs)
-        self.quan1 = quantizer(bits)
-        self.conv1 = conv(inputs, middle, 1, 1, bits)
-        self.bn1 = nn.BatchNorm2d(middle)
-        self.bias21, self.prelu2, self.bias22 = triple(middle)
-        self.quan2 = quantizer(bits)
-        self.conv2 = conv(middle, middle, 3, stride, bits, groups=middle)
-        self.bn2 = nn.BatchNorm2d(middle)
-        self.bias31, self.prelu3, self.bias32 = triple(middle)
-        self.quan3 = quantizer(bits)
-        self.conv3 = conv(middle, outputs, 1, 1, bits)
-        self.bn3 = nn.BatchNorm2d(outputs)
+        self.set_conv(1, inputs, middle, 1, 1, bits)
+        self.set_conv(2, middle, middle, 3, stride, bits, groups=middle)
+        self.set_conv(3, middle, outputs, 1, 1, bits)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.bias12(self.prelu1(self.bias11(x)))
-        y = self.bn1(self.conv1(self.quan1(y)))
-        y = self.bias22(self.prelu2(self.bias21(y)))
-        y = self.bn2(self.conv2(self.quan2(y)))
-        y = self.bias32(self.prelu3(self.bias31(y)))
-        out: Tensor = self.bn3(self.conv3(self.quan3(y)))
-        return out + x if self.residual else out
+        y = self.apply_conv(3, self.apply_conv(2, self.apply_conv(1, x)))
+        return y + x if self.residual else y

@@ -1,6 +1,6 @@
-"""The published N2UQ architectures, one per file; needs no torch until a network is built.
+"""The published N2UQ architectures, a family a file; needs no torch until a network is built.
 
-To add one: a file with `build(variant) -> nn.Module`, and one entry in `architectures`.
+To add one: `build(name, variant) -> nn.Module` in a family's file, and an entry in `architectures`.
 """
 
 from __future__ import annotations
@@ -46,12 +46,14 @@ class Architecture:
     """One published architecture.
 
     Attributes:
-        name: Also of its file in this package.
+        name: Of the published code.
+        family: Its file in this package.
         bits: Published bit widths.
         downsamples: Whether a stage begins with a convolution in the skip connection.
     """
 
     name: str
+    family: str = "resnet"
     bits: tuple[int, ...] = BITS
     downsamples: bool = True
 
@@ -68,7 +70,7 @@ class Architecture:
             raise ValueError(f"image={variant.image}: height and width are at least 1")
         if variant.downsample == "quantized" and not self.downsamples:
             raise ValueError(f"{self.name} has no downsampling convolution that could be quantized")
-        network: nn.Module = import_module(f".{self.name}", __name__).build(variant)
+        network: nn.Module = import_module(f".{self.family}", __name__).build(self.name, variant)
         return network
 
 
@@ -78,6 +80,6 @@ architectures: dict[str, Architecture] = {
         Architecture("resnet18"),
         Architecture("resnet34"),
         Architecture("resnet50"),
-        Architecture("mobilenetv2", bits=(4,), downsamples=False),
+        Architecture("mobilenetv2", "mobilenetv2", bits=(4,), downsamples=False),
     )
 }

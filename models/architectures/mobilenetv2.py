@@ -18,8 +18,8 @@ HALVINGS = 5
 POOL = 7
 
 
-def build(variant: Variant) -> MobileNetV2:
-    """The network of a variant."""
+def build(name: str, variant: Variant) -> MobileNetV2:
+    """The network of a variant; the family has one name."""
     return MobileNetV2(variant)
 
 
