@@ -76,7 +76,7 @@ def steps_between_drains(
 
     safe, unsafe = 0, most.shape[-1]
     if fits(unsafe - 1):
-        return unsafe - 1
+        return int(unsafe - 1)
     unsafe -= 1  # longer runs contain shorter ones: bisect
     while unsafe - safe > 1:
         middle = (safe + unsafe) // 2
