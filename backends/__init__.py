@@ -8,11 +8,12 @@ Importing this package is quick: TVM is loaded when something is compiled.
 """
 
 from .artifact import Artifact, read_manifest
-from .base import TARGETS, Processor, Target, compile, find_target
+from .base import compile
 from .run import run_artifact
+from .targets import TARGETS, Processor, Target, find_target, is_target, listing
 from .toolchain import ToolchainError
 
 __all__ = [
     "TARGETS", "Artifact", "Processor", "Target", "ToolchainError", "compile", "find_target",
-    "read_manifest", "run_artifact",
+    "is_target", "listing", "read_manifest", "run_artifact",
 ]

@@ -40,7 +40,7 @@ def run_artifact(folder: Path | str, x: NDArray[Any]) -> NDArray[np.int64]:
         np.save(source, np.ascontiguousarray(x, dtype=kinds[0]["dtype"]))
         done = run_program(
             folder / manifest["driver"], [str(source), str(result)], manifest["architecture"],
-            manifest["target"],
+            manifest.get("emulated", ""), manifest.get("needs", ()),
         )
         if done.code:
             raise CompileError(f"the driver failed with code {done.code}: {done.errors.strip()}")

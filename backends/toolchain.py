@@ -6,7 +6,9 @@ Looked for in this order, the first that works is taken:
     compiler, aarch64   $N2UQC_AARCH64_CC, aarch64-linux-gnu-gcc, the host's own, ziglang
     archiver            $AR or $N2UQC_AARCH64_AR, the compiler's companion, ar, ziglang
     emulator, aarch64   $N2UQC_AARCH64_EMULATOR (a command, or "unicorn"), none on an aarch64
-                        machine, qemu-aarch64, qemu-aarch64-static, unicorn
+                        machine that has the features, qemu-aarch64, qemu-aarch64-static, unicorn
+
+ARMV7 and CORTEX_M have variables of the same form, and the tools that ``CROSS`` names.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -42,10 +44,43 @@ _STATIC = ("-std=c11", "-O2", "-Wall", "-Wextra", "-static", "-s")
 """Options of every static program.  No symbols: zig's debug information of its C library would be
 most of the file, and name folders of the machine.  The static library keeps its kernels' names."""
 
-_DEBIAN = {
-    "host": "gcc",
-    "aarch64": "gcc-aarch64-linux-gnu",
+
+@dataclass(frozen=True)
+class Cross:
+    """The tools of an architecture.
+
+    Attributes:
+        gcc: GNU's compiler.
+        zig: options with which zig's compiler makes the same.
+        package: of Debian, that brings the compiler.
+        emulator: qemu's program, looked for with ``-static`` behind its name too.
+        emulator_package: of Debian.
+    """
+
+    gcc: str
+    zig: Command
+    package: str
+    emulator: str
+    emulator_package: str = "qemu-user"
+
+
+CROSS = {
+    "x86_64": Cross(
+        "x86_64-linux-gnu-gcc", ("-target", "x86_64-linux-musl"), "gcc-x86-64-linux-gnu",
+        "qemu-x86_64",
+    ),
+    "aarch64": Cross(
+        "aarch64-linux-gnu-gcc", ("-target", "aarch64-linux-musl"), "gcc-aarch64-linux-gnu",
+        "qemu-aarch64",
+    ),
+    "armv7": Cross(
+        "arm-linux-gnueabihf-gcc", ("-target", "arm-linux-musleabihf", "-mcpu=generic+v7a+neon"),
+        "gcc-arm-linux-gnueabihf", "qemu-arm",
+    ),
 }
+
+_HARDWARE = {"dotprod": "asimddp", "i8mm": "i8mm"}
+"""What Linux on AArch64 calls the features that not every machine has."""
 
 
 def machine() -> str:
@@ -54,12 +89,20 @@ def machine() -> str:
     return _NAMES.get(name, name)
 
 
+@cache
+def _machine_features() -> frozenset[str]:
+    try:
+        return frozenset(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return frozenset()
+
+
 @dataclass(frozen=True)
 class Toolchain:
     """Commands that make programs for one architecture.
 
     Attributes:
-        architecture: ``x86_64`` or ``aarch64``.
+        architecture: of ``CROSS``.
         compiler: the C compiler with what selects the architecture.
         archiver: makes static libraries.
         name: for the manifest: which tool it is.
@@ -103,57 +146,59 @@ def host() -> Toolchain:
     Raises:
         ToolchainError: no C compiler is found.
     """
-    return find(machine(), "host")
+    return find(machine(), native=True)
 
 
 @cache
-def find(architecture: str, target: str) -> Toolchain:
+def find(architecture: str, native: bool = False) -> Toolchain:
     """The toolchain for an architecture.
 
     Args:
-        architecture: ``x86_64`` or ``aarch64``.
-        target: the name of the n2uqc target, for messages and variables.
+        architecture: of ``CROSS``.
+        native: for programs of this machine itself: the variables are $CC and $AR.
 
     Raises:
         ToolchainError: no C compiler is found; it says which package brings one.
     """
     tried = []
-    for compiler in _compilers(architecture, target):
+    for compiler in _compilers(architecture, native):
         reason = _fault(compiler)
         if not reason:
             name = "zig" if "ziglang" in compiler else Path(compiler[0]).name
-            return Toolchain(architecture, compiler, _archiver(compiler, target), name)
+            archiver = _archiver(compiler, architecture, native)
+            return Toolchain(architecture, compiler, archiver, name)
         tried.append(f"{shlex.join(compiler)}: {reason}")
+    package = "gcc" if native else CROSS[architecture].package
     raise ToolchainError(Problem(
         node="", op="", found=f"no C compiler that makes static {architecture} Linux programs"
         + "".join(f"\n      tried {line}" for line in tried),
         supported="gcc, clang, or zig's compiler from pip",
-        mend=f"pip install 'n2uqc[toolchain]' (ziglang), or apt install {_DEBIAN[target]}, or "
-        f"name a compiler in ${_variable(target, 'CC')}",
+        mend=f"pip install 'n2uqc[toolchain]' (ziglang), or apt install {package}, or "
+        f"name a compiler in ${_variable(architecture, 'CC', native)}",
     ))
 
 
-def _variable(target: str, tool: str) -> str:
-    return tool if target == "host" else f"N2UQC_{target.upper()}_{tool}"
+def _variable(architecture: str, tool: str, native: bool = False) -> str:
+    return tool if native else f"N2UQC_{architecture.upper().replace('-', '_')}_{tool}"
 
 
-def _compilers(architecture: str, target: str) -> Iterator[Command]:
-    chosen = os.environ.get(_variable(target, "CC"))
+def _compilers(architecture: str, native: bool) -> Iterator[Command]:
+    chosen = os.environ.get(_variable(architecture, "CC", native))
     if chosen:
         yield tuple(shlex.split(chosen))
         return
-    names = [] if target == "host" else [f"{architecture}-linux-gnu-gcc"]
+    names = [] if native else [CROSS[architecture].gcc]
     if architecture == machine():
         names += ["gcc", "clang", "cc"]
     for name in names:
         if shutil.which(name):
             yield (name,)
     if importlib.util.find_spec("ziglang"):
-        yield (sys.executable, "-m", "ziglang", "cc", "-target", f"{architecture}-linux-musl")
+        yield (sys.executable, "-m", "ziglang", "cc", *CROSS[architecture].zig)
 
 
-def _archiver(compiler: Command, target: str) -> Command:
-    chosen = os.environ.get(_variable(target, "AR"))
+def _archiver(compiler: Command, architecture: str, native: bool) -> Command:
+    chosen = os.environ.get(_variable(architecture, "AR", native))
     if chosen:
         return tuple(shlex.split(chosen))
     if "ziglang" in compiler:
@@ -166,7 +211,7 @@ def _archiver(compiler: Command, target: str) -> Command:
         return (sys.executable, "-m", "ziglang", "ar")
     raise ToolchainError(Problem(
         node="", op="", found="no archiver (ar)", mend="apt install binutils, or pip install "
-        f"'n2uqc[toolchain]' (ziglang), or name one in ${_variable(target, 'AR')}",
+        f"'n2uqc[toolchain]' (ziglang), or name one in ${_variable(architecture, 'AR', native)}",
     ))
 
 
@@ -194,24 +239,34 @@ def _run(command: Command) -> None:
         ))
 
 
-def emulator(architecture: str, target: str) -> Command:
+def emulator(architecture: str, cpu: str = "", needs: Collection[str] = ()) -> Command:
     """What runs programs of an architecture here: a command prefix, () if none is needed.
+
+    Args:
+        architecture: of ``CROSS``.
+        cpu: qemu's model of the processor, its own choice by default.
+        needs: features that the program cannot run without: ``dotprod``, ``i8mm``.
 
     Raises:
         ToolchainError: nothing is found; it says which package brings an emulator.
     """
-    chosen = os.environ.get(_variable(target, "EMULATOR")) if target != "host" else None
-    if chosen:
+    native = architecture == machine()
+    chosen = os.environ.get(_variable(architecture, "EMULATOR"))
+    if chosen is not None and (chosen or native):
         return tuple(shlex.split(chosen))
-    if architecture == machine():
+    if native and (
+        architecture != "aarch64" or {_HARDWARE[n] for n in needs} <= _machine_features()
+    ):
         return ()
-    for name in (f"qemu-{architecture}", f"qemu-{architecture}-static"):
+    cross = CROSS[architecture]
+    for name in (cross.emulator, f"{cross.emulator}-static"):
         if shutil.which(name):
-            return (name,)
-    if architecture == "aarch64" and importlib.util.find_spec("unicorn"):
+            return (name, "-cpu", cpu) if cpu else (name,)
+    if architecture != "x86_64" and importlib.util.find_spec("unicorn"):
         return UNICORN
     raise ToolchainError(Problem(
-        node="", op="", found=f"this machine is {machine()}; no emulator for {architecture} found",
-        mend="pip install 'n2uqc[toolchain]' (unicorn), or apt install qemu-user, or name one in "
-        f"${_variable(target, 'EMULATOR')}",
+        node="", op="", found=f"this machine is {machine()}; no emulator for {architecture}"
+        f"{''.join(f' with {n}' for n in needs)} found",
+        mend=f"pip install 'n2uqc[toolchain]' (unicorn), or apt install {cross.emulator_package}, "
+        f"or name one in ${_variable(architecture, 'EMULATOR')}",
     ))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,20 +22,22 @@ class Finished:
 
 
 def run_program(
-    program: Path, arguments: Sequence[str], architecture: str, target: str
+    program: Path, arguments: Sequence[str], architecture: str, cpu: str = "",
+    needs: Collection[str] = (),
 ) -> Finished:
     """Run a static Linux program to its end.
 
     Args:
         program: the executable.
         arguments: for it; files it reads and writes are named here.
-        architecture: ``x86_64``, ``aarch64``.
-        target: name of the n2uqc target, for variables and messages.
+        architecture: ``x86_64``, ``aarch64``, ``armv7``.
+        cpu: qemu's model of the processor, its own choice by default.
+        needs: processor features that the program cannot run without.
 
     Raises:
         CompileError: no emulator is found, or it fails.
     """
-    command = toolchain.emulator(architecture, target)
+    command = toolchain.emulator(architecture, cpu, needs)
     if command == toolchain.UNICORN:
         from .unicorn_linux import run_static
 

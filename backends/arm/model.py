@@ -42,6 +42,7 @@ class Model:
         choices: kernel and reason for each group, in order.
         arena_bytes: intermediate tensors; the kernels' scratch memory follows them.
         workspace_bytes: of both, what the caller provides.
+        needs: features that not every processor of the architecture has, and kernels may use.
     """
 
     module: tvm.IRModule
@@ -51,6 +52,7 @@ class Model:
     choices: tuple[Choice, ...]
     arena_bytes: int
     workspace_bytes: int
+    needs: frozenset[str]
 
 
 def vectors_of(target: tvm.target.Target) -> Vectors:
@@ -113,7 +115,7 @@ def build_model(
     return Model(
         tvm.IRModule(functions), tuple(functions), constants,
         entry(symbol, alignments, name, calls), choices, plan.plan.size,
-        max(plan.plan.size + scratch, ALIGNMENT),
+        max(plan.plan.size + scratch, ALIGNMENT), vectors.features & {"dotprod", "i8mm"},
     )
 
 

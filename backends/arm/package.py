@@ -16,8 +16,9 @@ from n2uqc.passes.program.store import to_bytes
 
 from .. import toolchain
 from ..artifact import PROGRAM, Artifact
-from ..base import Progress, Target
-from .grouping import int_type
+from ..base import Progress
+from ..targets import Target
+from .grouping import int_type, macs
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -34,10 +35,9 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
         CompileError: LLVM does not know the processor, or a tool is missing.
     """
     processor = target.processor
-    assert processor is not None
     # The first time, zig builds its C library: a minute or two.
     progress(f"preparing the C compiler for {processor.architecture}")
-    tools = toolchain.find(processor.architecture, target.name)
+    tools = toolchain.find(processor.architecture, native=target.name == "host")
     # Imported late: TVM takes seconds, a missing tool should be told at once.
     progress("loading TVM")
     from ..tir import emit_object, llvm_target
@@ -45,7 +45,9 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
     from .entry import MISALIGNED, NULL_POINTER, OUT_OF_RANGE
 
     try:
-        llvm = llvm_target(processor.triple, processor.cpu, processor.features)
+        llvm = llvm_target(
+            processor.triple, processor.cpu, processor.features, float_abi=processor.float_abi
+        )
     except ValueError as error:
         raise CompileError(str(error)) from None
     symbol = f"n2uqc_{identifier(program.name)}"
@@ -83,6 +85,7 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
         "name": program.name,
         "target": target.name, "architecture": processor.architecture, "triple": processor.triple,
         "cpu": processor.cpu, "features": list(processor.features),
+        "emulated": processor.emulated, "needs": sorted(model.needs),
         "input": _facts(input_), "output": _facts(output),
         "function": f"{symbol}_run", "library": library, "header": header, "driver": driver,
         "arena_bytes": model.arena_bytes, "workspace_bytes": model.workspace_bytes,
@@ -90,10 +93,10 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
         "program_sha256": context["program_sha256"], "options": dict(program.metadata),
         "kernels": [
             {
-                "operations": [op.output for op in choice.group.ops],
+                "symbol": function, "operations": [op.output for op in choice.group.ops],
                 "computes": choice.group.mnemonics, "kernel": choice.kernel.name,
-                "reason": choice.reason,
-            } for choice in model.choices
+                "reason": choice.reason, "macs": macs(choice.group, program),
+            } for function, choice in zip(model.symbols, model.choices, strict=False)
         ],
         "versions": {
             "n2uqc": __version__, "tvm": metadata.version("apache-tvm"),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from .files import UserError, require_writable
 from .model import add_model, add_precision, open_program
 from .progress import working
+from .target import add_target, check_target
 
 if TYPE_CHECKING:
     from n2uqc.passes.base import Pass
@@ -25,31 +26,20 @@ HELP = "compile for ARM, this machine, or to a saved integer program"
 EXAMPLES = """\
 examples:
   n2uqc compile net.onnx --target aarch64 -o out/net
-  n2uqc compile net.onnx --target aarch64 --mcpu cortex-a76 --mattr +neon,+dotprod -o out/net
+  n2uqc compile net.onnx --target cortex-a76 -o out/net
+  n2uqc compile --target help
   n2uqc compile net.onnx --target program -o net.n2uq
   n2uqc compile net.onnx --target program -o net.n2uq --print-after integer-thresholds --timing
 """
 
 
-_OWN = ("fpga", "program")  # targets that are no processors
-
-
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     add_model(parser)
-    parser.add_argument(
-        "--target", "-t", required=True, metavar="T", help="aarch64, host, fpga, or program"
-    )
+    add_target(parser)
     parser.add_argument(
         "--output", "-o", required=True, metavar="DIR", type=Path,
         help="folder to write (a file for the target program)",
-    )
-    parser.add_argument(
-        "--mcpu", metavar="CPU", help="processor as LLVM names it, e.g. cortex-a72"
-    )
-    parser.add_argument(
-        "--mattr", metavar="LIST", type=lambda text: tuple(text.split(",")), default=(),
-        help="processor features as LLVM names them, e.g. +neon,+dotprod",
     )
     add_precision(parser)
     group = parser.add_argument_group("looking inside")
@@ -64,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
     to_program = options.target == "program"
-    _check_target(options)
+    check_target(options)
     require_writable(options.output, folder=not to_program)
     _check_pass_names(options.print_after)
     with working("compiling to the integer program"):
@@ -102,19 +92,6 @@ def report_files(folder: Path) -> None:
     """Name every file of an artifact."""
     for path in sorted(folder.iterdir()):
         print(f"wrote {path}")
-
-
-def _check_target(options: argparse.Namespace) -> None:
-    if options.target in _OWN:
-        if options.mcpu or options.mattr:
-            raise UserError(f"--mcpu and --mattr choose a processor; {options.target} is none")
-        return
-    from n2uqc.backends import TARGETS
-
-    if options.target not in TARGETS:
-        raise UserError(
-            f"--target {options.target}: no such target; there are {', '.join((*TARGETS, *_OWN))}"
-        )
 
 
 def _check_pass_names(wanted: list[str]) -> None:
