@@ -1,0 +1,102 @@
+"""What is measured, as integer programs: one layer, and ResNet-18 with parameters that look trained."""
+
+from __future__ import annotations
+
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from n2uqc.passes.program import (
+    Constant,
+    Conv,
+    Interface,
+    IntType,
+    Program,
+    Thresholds,
+    verify,
+)
+
+RESNET18_MACS = 1_814_073_344
+"""Products of ResNet-18 on a 224x224 image, first and last layer included."""
+
+
+def conv_macs(size: int, channels: int) -> int:
+    """Products of a 3x3 convolution of a square map, as many channels out as in."""
+    return size * size * channels * channels * 9
+
+
+def conv_program(bits: int, size: int, channels: int, seed: int = 0) -> Program:
+    """A 3x3 convolution and the next layer's thresholds: codes in, codes out.
+
+    Weights are drawn as quantizers leave them, normal with the grid over three deviations; each
+    channel's thresholds split what its accumulators reach in parts of like size.
+
+    Args:
+        bits: of weights, input and output codes.
+        size: height and width of the map.
+        channels: in and out.
+        seed: of weights and thresholds.
+    """
+    rng, top = np.random.default_rng(seed), (1 << bits) - 1
+    drawn = rng.normal(0, 1, (channels, 3, 3, channels))
+    weight = 2 * np.clip(np.round((drawn * top / 3 + top) / 2), 0, top).astype(np.int64) - top
+    mean = weight.sum(axis=(1, 2, 3)) * top / 2
+    spread = np.sqrt((weight.astype(float) ** 2).sum(axis=(1, 2, 3)) * (top * (top + 2) / 12))
+    levels = np.linspace(-1.2, 1.2, top) + rng.normal(0, 0.05, (channels, top))
+    bounds = np.sort(np.round(mean[:, None] + spread[:, None] * levels).astype(np.int64), axis=1)
+    constants = {
+        "w": Constant.odd(weight, bits), "t": Constant.narrow(bounds),
+        "s": Constant.odd(np.ones_like(bounds), 1),
+        "b": Constant.narrow(np.zeros(channels, np.int64)),
+    }
+    types: dict[str, Any] = {
+        "x": IntType((size, size, channels), bits, False, 0, top, Fraction(1))
+    }
+    conv = Conv(output="acc", inputs=("x",), weight="w", pads=(1, 1, 1, 1))
+    types["acc"] = conv.infer(types, constants)
+    table = Thresholds(output="y", inputs=("acc",), bounds="t", signs="s", base="b", bits=bits)
+    types["y"] = table.infer(types, constants)
+    shape = (channels, size, size)
+    program = Program(
+        f"conv{bits}", Interface("x", shape, "y", shape), "x", "y", types, (conv, table), constants
+    )
+    verify(program)
+    return program
+
+
+def resnet18_file(bits: int, path: Path, seed: int = 0) -> Path:
+    """Write an N2UQ ResNet-18 for 224x224 images and 1000 classes as ONNX.
+
+    Args:
+        bits: of weights and codes.
+        path: the file.
+        seed: of the parameters, which then are fitted to what flows through the network.
+    """
+    import torch
+
+    from n2uqc.models.architectures import Variant, architectures
+    from n2uqc.models.export import export_onnx
+    from n2uqc.models.randomise import randomise, settle
+
+    network = architectures["resnet18"].build(Variant(bits=bits))
+    randomise(network, seed)
+    settle(network, torch.from_numpy(images(2, seed)), seed)
+    export_onnx(network, path, torch.zeros(1, 3, 224, 224))
+    return path
+
+
+def resnet18_program(bits: int, precision: str) -> Program:
+    """The same compiled to integers at ``exact``, ``balanced`` or ``small`` precision."""
+    from n2uqc.passes import Options, load
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = resnet18_file(bits, Path(folder, "resnet18.onnx"))
+        return load(file, Options.preset(precision))
+
+
+def images(count: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Images as preprocessing leaves them, float32 (N, 3, 224, 224)."""
+    return np.random.default_rng(seed).normal(0, 1, (count, 3, 224, 224)).astype(np.float32)
