@@ -19,6 +19,8 @@ from math import floor, isqrt
 
 Rational = int | Fraction
 
+_ONE = Fraction(1)
+
 
 def _square_root(q: Fraction) -> Fraction | None:
     """The rational square root of ``q`` >= 0 if it has one."""
@@ -41,19 +43,21 @@ class Surd:
     term, comparison and ``floor``.
     """
 
-    __slots__ = ("terms",)
-    terms: Mapping[Fraction, Fraction]
+    __slots__ = ("_float", "terms")
+    terms: Mapping[Fraction, Fraction]  # no radicand but 1 is a square, no coefficient is 0
+    _float: float | None
 
     def __init__(self, terms: Mapping[Fraction, Fraction]) -> None:
         self.terms = terms
+        self._float = None
 
     @classmethod
     def of(cls, value: Surd | Rational | float) -> Surd:
         """The exact value of a number; a float counts as the binary rational it stores."""
         if isinstance(value, Surd):
             return value
-        rational = Fraction(value)
-        return cls({Fraction(1): rational} if rational else {})
+        rational = value if isinstance(value, Fraction) else Fraction(value)
+        return cls({_ONE: rational} if rational else {})
 
     @classmethod
     def root(cls, q: Rational) -> Surd:
@@ -62,22 +66,26 @@ class Surd:
         if q < 0:
             raise ValueError(f"square root of the negative number {q}")
         rational = _square_root(q)
-        return cls.of(rational) if rational is not None else cls({q: Fraction(1)})
+        return cls.of(rational) if rational is not None else cls({q: _ONE})
 
     @property
     def rational(self) -> Fraction | None:
         """The value as a Fraction, or None if it is irrational."""
         if not self.terms:
             return Fraction(0)
-        return self.terms.get(Fraction(1)) if len(self.terms) == 1 else None
+        return self.terms.get(_ONE) if len(self.terms) == 1 else None
 
     def __add__(self, other: Surd | Rational) -> Surd:
-        if not self.terms:
-            return Surd.of(other)
+        other = Surd.of(other)
+        if not self.terms or not other.terms:
+            return self if self.terms else other
         terms = dict(self.terms)
-        for q, coefficient in Surd.of(other).terms.items():
+        for q, coefficient in other.terms.items():
             key, factor = _class_of(q, terms)
-            total = terms.get(key, Fraction(0)) + coefficient * factor
+            if key not in terms:
+                terms[key] = coefficient
+                continue
+            total = terms[key] + (coefficient if factor is _ONE else coefficient * factor)
             if total:
                 terms[key] = total
             else:
@@ -97,6 +105,12 @@ class Surd:
 
     def __mul__(self, other: Surd | Rational) -> Surd:
         other = Surd.of(other)
+        for a, b in ((self, other), (other, self)):
+            factor = b.rational
+            if factor is not None:  # no new root
+                return a if factor == 1 else Surd(
+                    {q: c * factor for q, c in a.terms.items()} if factor else {}
+                )
         total = Surd({})
         for p, c in self.terms.items():
             for q, d in other.terms.items():
@@ -140,21 +154,20 @@ class Surd:
         """An integer within one unit a term of ``value * 2**bits`` (bits >= 0); quick."""
         total = 0
         for q, c in self.terms.items():
-            square = c * c * q
-            root = isqrt((square.numerator << (2 * bits)) // square.denominator)
+            if q == 1:
+                total += (c.numerator << bits) // c.denominator
+                continue
+            top = c.numerator * c.numerator * q.numerator
+            root = isqrt((top << (2 * bits)) // (c.denominator * c.denominator * q.denominator))
             total += root if c > 0 else -root
         return total
 
     def sign(self) -> int:
-        """-1, 0 or 1; always exact (see the module's text for why the loop ends)."""
+        """-1, 0 or 1; always exact (see the module's text for why no sum is a hidden zero)."""
         if not self.terms:
             return 0
-        precision = 64
-        while True:
-            low, high = self._enclose(precision)
-            if low > 0 or high < 0:
-                return 1 if low > 0 else -1
-            precision *= 2
+        value = self.rational
+        return 1 if (self._approximate() if value is None else value) > 0 else -1
 
     def __floor__(self) -> int:
         value = self.rational
@@ -176,7 +189,11 @@ class Surd:
         return floor(self + half) if self.sign() >= 0 else -floor(half - self)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Surd | int | Fraction) and not (self - other).terms
+        if isinstance(other, int | Fraction):
+            return self.rational == other
+        return isinstance(other, Surd) and (
+            self.terms == other.terms or not (self - other).terms
+        )
 
     def __lt__(self, other: Surd | Rational) -> bool:
         return (self - other).sign() < 0
@@ -189,8 +206,19 @@ class Surd:
         return -self if self.sign() < 0 else self
 
     def __float__(self) -> float:
-        value = self.rational
-        return float(self._enclose(128)[0] if value is None else value)
+        if self._float is None:
+            value = self.rational
+            self._float = float(self._approximate() if value is None else value)
+        return self._float
+
+    def _approximate(self) -> Fraction:
+        """The value to a relative error below 2**-64."""
+        bits = 128
+        while True:
+            total = self.scaled(bits)
+            if total.bit_length() > 66 + len(self.terms).bit_length():
+                return Fraction(total, 1 << bits)
+            bits *= 2  # the terms cancel, or are small; they are not zero
 
     def upper(self, bits: int = 40) -> Fraction:
         """A rational at or just above the value, with few digits (for bounds, reports)."""
@@ -220,10 +248,9 @@ class Surd:
 
 def _class_of(q: Fraction, terms: Mapping[Fraction, Fraction]) -> tuple[Fraction, Fraction]:
     """The radicand in ``terms`` that ``q`` is a square multiple of, and ``sqrt(q / radicand)``."""
-    if q in terms:
-        return q, Fraction(1)
-    for key in terms:
-        factor = _square_root(q / key)
-        if factor is not None:
-            return key, factor
-    return q, Fraction(1)
+    if q not in terms and q != 1:
+        for key in terms:
+            factor = None if key == 1 else _square_root(q / key)
+            if factor is not None:
+                return key, factor
+    return q, _ONE

@@ -169,9 +169,30 @@ class Constant:
     def window_sums(self) -> tuple[IntArray, IntArray]:
         """Of convolution weights (O, KH, KW, I): sums over the window of the positive and of the
         negative parts, int64 (O, I) each.  Every pass's verification asks for them."""
-        return (
-            np.maximum(self.values, 0).sum(axis=(1, 2)), np.minimum(self.values, 0).sum(axis=(1, 2))
-        )
+        positive = np.maximum(self.values, 0).sum(axis=(1, 2))
+        return positive, self.values.sum(axis=(1, 2)) - positive
+
+    @cached_property
+    def row_bound(self) -> int:
+        """Of convolution weights: the largest sum of magnitudes of one output."""
+        positive, negative = self.window_sums
+        rows = positive.astype(np.float64) - negative.astype(np.float64)
+        if rows.sum(axis=1).max(initial=0) >= 2.0**62:  # sums could leave int64
+            positive, negative = positive.astype(object), negative.astype(object)
+        return int((positive - negative).sum(axis=1).max(initial=0))
+
+    @cached_property
+    def fault(self) -> str | None:
+        """What breaks the encoding's rule, if anything does.  Passes share most constants."""
+        values = self.values
+        if self.encoding == "real" or not values.size:
+            return None
+        low, high = self.limits
+        if not (low <= values.min() and values.max() <= high):
+            return f"values leave {self.kind}"
+        if self.encoding == "odd" and not (values & 1).all():
+            return f"an even value in {self.kind}"
+        return None
 
     @property
     def storage_bits(self) -> int:

@@ -50,23 +50,21 @@ class Conv(Op):
         if self.partial_bound(x, consts) >= 2**62:  # beyond int64: Python integers, then a check
             positive, negative = positive.astype(object), negative.astype(object)
             lo, hi = lo.astype(object), hi.astype(object)
-        part = (np.arange(len(weight)) // per_group * depth)[:, None] + np.arange(depth)
-        least = (positive * lo[part] + negative * hi[part]).sum(axis=1)
-        greatest = (positive * hi[part] + negative * lo[part]).sum(axis=1)
+        if self.groups == 1:
+            least, greatest = positive @ lo + negative @ hi, positive @ hi + negative @ lo
+        else:
+            part = (np.arange(len(weight)) // per_group * depth)[:, None] + np.arange(depth)
+            least = (positive * lo[part] + negative * hi[part]).sum(axis=1)
+            greatest = (positive * hi[part] + negative * lo[part]).sum(axis=1)
         self.require(
-            fits_int64(min(least), max(greatest)), "the accumulator needs more than 64 bits; "
+            fits_int64(least.min(), greatest.max()), "the accumulator needs more than 64 bits; "
             "lower the widths of weights or input",
         )
         return least.astype(np.int64), greatest.astype(np.int64)
 
     def partial_bound(self, x: IntType, consts: Mapping[str, Constant]) -> int:
         """The largest magnitude that any partial sum, in any order, can reach."""
-        most = max(abs(x.lo), abs(x.hi), abs(self.pad_value))
-        positive, negative = consts[self.weight].window_sums
-        rows = positive.astype(object) - negative.astype(object) if _huge(positive, negative) else (
-            positive - negative
-        )
-        return int(rows.sum(axis=1).max()) * most
+        return consts[self.weight].row_bound * max(abs(x.lo), abs(x.hi), abs(self.pad_value))
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
         x, = self.integer_inputs(types)
@@ -98,12 +96,6 @@ class Conv(Op):
                 n, oh, ow, per_group
             )
         return result
-
-
-def _huge(positive: IntArray, negative: IntArray) -> bool:
-    """Whether sums of these could leave int64."""
-    total = positive.astype(np.float64) - negative.astype(np.float64)
-    return bool(total.sum(axis=1).max() >= 2.0**62)
 
 
 def exact_matmul(a: NDArray[Any], b: NDArray[Any]) -> IntArray:
