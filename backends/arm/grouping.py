@@ -136,6 +136,15 @@ def int_type(program: Program, name: str) -> IntType:
     return kind
 
 
+def macs(group: Group, program: Program) -> int:
+    """Multiply-accumulates of a group's convolutions, taps on the padding included."""
+    return sum(
+        int_type(program, op.output).size
+        * program.constants[op.weight].values[0].size
+        for op in group.ops if isinstance(op, Conv)
+    )
+
+
 def convolution(group: Group) -> Conv:
     """The convolution that a group starts with."""
     op = group.ops[0]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +30,27 @@ _AUX_HWCAP, _AUX_SECURE, _AUX_RANDOM = 16, 23, 25
 _HWCAP_FP_ASIMD = 3
 
 
-def run_static(program: Path, arguments: Sequence[str]) -> Finished:
+OnBlock = Callable[[Any, int, int, object], None]
+"""Called with (machine, address, bytes, nothing) before each basic block."""
+
+
+def run_static(
+    program: Path, arguments: Sequence[str], on_block: OnBlock | None = None
+) -> Finished:
     """Run a program to its end.
 
     Args:
         program: a static AArch64 Linux executable.
         arguments: for it; it can reach no other files.
+        on_block: told of every basic block.
 
     Raises:
         CompileError: not such a program; it crashed, or made an unknown system call.
     """
-    return _Process(program, arguments).run()
+    process = _Process(program, arguments)
+    if on_block is not None:
+        process.machine.hook_add(_engine.UC_HOOK_BLOCK, on_block)
+    return process.run()
 
 
 class _Process:

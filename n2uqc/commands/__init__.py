@@ -3,4 +3,7 @@
 Modules here import heavy things inside functions, so ``n2uqc --help`` stays quick.
 """
 
-COMMANDS = ("inspect", "compile", "run", "simulate", "verify", "cost", "import_checkpoint")
+COMMANDS = (
+    "inspect", "compile", "run", "profile", "simulate", "verify", "cost",
+    "import_checkpoint",
+)

@@ -1,0 +1,107 @@
+"""How often each basic block of an artifact's kernels runs for one sample.
+
+The emulator reports every block that it enters.  A block runs to its end, so its size times its
+count is exact; nothing is sampled.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from n2uqc.frontend.diagnostics import CompileError
+
+from ...toolchain import ToolchainError
+from ..elf import load_segments
+from .symbols import Function, locate
+
+Blocks = dict[tuple[int, int], int]
+"""Executions by (address, bytes)."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """One run.
+
+    Attributes:
+        blocks: of each kernel, by symbol, its calls of ``memcpy`` and ``memset`` included.
+        segments: of the executable: (address, bytes, size in memory).
+    """
+
+    blocks: dict[str, Blocks]
+    segments: tuple[tuple[int, bytes, int], ...]
+
+    def code(self, address: int, size: int) -> bytes:
+        """The bytes of a block."""
+        for start, data, _ in self.segments:
+            if start <= address < start + len(data):
+                return data[address - start : address - start + size]
+        raise ValueError(f"{address:#x} lies outside the executable")
+
+
+def count_blocks(
+    folder: Path, manifest: Mapping[str, Any], x: NDArray[Any],
+    progress: Callable[[str], None] = lambda symbol: None,
+) -> Counted:
+    """Run one sample under emulation.
+
+    Args:
+        folder: of the artifact.
+        manifest: its manifest.
+        x: integers of the input's type, (H, W, C).
+        progress: told the symbol of each kernel that begins.
+
+    Raises:
+        ToolchainError: unicorn is not installed.
+        CompileError: the driver failed, or does not belong to its library.
+    """
+    driver = folder / manifest["driver"]
+    segments = load_segments(driver.read_bytes(), manifest["architecture"]).segments
+    functions = locate((folder / manifest["library"]).read_bytes(), segments)
+    entry = manifest["function"]
+    named = {f.address: f.name for f in functions if f.name.startswith(f"{entry}_")}
+    low = min(f.address for f in functions)
+    high = max(f.address + f.size for f in functions)
+    tables = {address: Blocks() for address in named}
+    elsewhere = Blocks()
+    current = elsewhere
+
+    def on_block(machine: Any, address: int, size: int, data: object) -> None:
+        nonlocal current
+        if address in tables:
+            current = tables[address]
+            if not current:
+                progress(named[address])
+        current[address, size] = current.get((address, size), 0) + 1
+
+    _run(driver, x, manifest, on_block)
+    skipped = next((f for f in functions if f.name == entry), Function("", 0, 0))
+    kept = {
+        named[start]: {
+            (at, size): n for (at, size), n in table.items() if low <= at < high
+            and not skipped.address <= at < skipped.address + skipped.size
+        } for start, table in tables.items()
+    }
+    return Counted(kept, segments)
+
+
+def _run(driver: Path, x: NDArray[Any], manifest: Mapping[str, Any], on_block: Any) -> None:
+    try:
+        from ..unicorn_linux import run_static
+    except ModuleNotFoundError:
+        raise ToolchainError(
+            "instructions are counted on the unicorn emulator, which is not installed: "
+            "pip install 'n2uqc[toolchain]'"
+        ) from None
+    with tempfile.TemporaryDirectory(prefix="n2uqc-") as place:
+        source, result = Path(place, "x.npy"), Path(place, "y.npy")
+        np.save(source, np.ascontiguousarray(x[None], dtype=manifest["input"]["dtype"]))
+        done = run_static(driver, [str(source), str(result)], on_block)
+    if done.code:
+        raise CompileError(f"the driver failed with code {done.code}: {done.errors.strip()}")

@@ -1,0 +1,174 @@
+"""Cycles of straight code on a named core, estimated by LLVM's machine code analyser.
+
+llvm-mca simulates a core's issue ports and latencies without caches, branch mispredictions or
+overlap between runs of code; its scheduling models differ in care.  Hence: estimates.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from n2uqc.frontend.diagnostics import CompileError, Problem
+
+from ...toolchain import ToolchainError
+
+_ROUNDS = 50  # repetitions of a run, to reach its steady state
+_FEATURES = {"aarch64": "+all", "arm": "+neon,+vfp4,+hwdiv", "thumb": "+dsp"}
+
+
+@dataclass(frozen=True)
+class Analyser:
+    """llvm-mca with the disassembler of the same LLVM.
+
+    Attributes:
+        mca, mc: paths of ``llvm-mca`` and ``llvm-mc``.
+        version: of LLVM, as llvm-mca states it.
+    """
+
+    mca: str
+    mc: str
+    version: str
+
+
+@cache
+def find_analyser() -> Analyser:
+    """The newest llvm-mca on the path, or the one in $N2UQC_LLVM_MCA.
+
+    Raises:
+        ToolchainError: there is none.
+    """
+    chosen = os.environ.get("N2UQC_LLVM_MCA")
+    for mca in [chosen] if chosen else _candidates():
+        mc = mca[: mca.rindex("llvm-mca")] + "llvm-mc" + mca[mca.rindex("llvm-mca") + 8 :]
+        try:
+            done = subprocess.run([mca, "--version"], capture_output=True, text=True)
+        except OSError:
+            continue
+        if version := re.search(r"version (\S+)", done.stdout):
+            return Analyser(mca, mc, version[1])
+    raise ToolchainError(Problem(
+        node="", op="", found="no llvm-mca found, which estimates cycles",
+        mend="apt install llvm, or name one in $N2UQC_LLVM_MCA; instructions are counted without",
+    ))
+
+
+def _candidates() -> list[str]:
+    numbered: list[tuple[int, str]] = []
+    for folder in os.get_exec_path():
+        for path in Path(folder).glob("llvm-mca-*"):
+            number = path.name.removeprefix("llvm-mca-")
+            if number.isdigit() and path.with_name(f"llvm-mc-{number}").exists():
+                numbered.append((int(number), str(path)))
+    plain = shutil.which("llvm-mca")
+    paths = [path for _, path in sorted(numbered, reverse=True)]
+    return [*paths, *([plain] if plain and shutil.which("llvm-mc") else [])]
+
+
+def cycles(codes: Sequence[bytes], triple: str, core: str) -> list[float]:
+    """Estimated steady-state cycles of one pass through each run of code.
+
+    Args:
+        codes: machine code of each run.
+        triple: LLVM's, such as ``aarch64-linux-gnu``.
+        core: processor as LLVM names it.
+
+    Raises:
+        ToolchainError: llvm-mca is missing.
+        CompileError: it does not know the core.
+    """
+    analyser = find_analyser()
+    _check_core(analyser, triple, core)
+    thumb = triple.startswith("thumb")
+    split = [_instructions(code, thumb) for code in codes]
+    texts = _disassembled(sorted({i for run in split for i in run}), analyser, triple)
+    listings = [[texts[i] for i in run if texts[i]] for run in split]
+    results = _analysed(listings, analyser, triple, core)
+    return [
+        result if result is not None else float(len(listing))
+        for result, listing in zip(results, listings, strict=True)
+    ]
+
+
+def _check_core(analyser: Analyser, triple: str, core: str) -> None:
+    done = subprocess.run(
+        [analyser.mca, f"--mtriple={triple}", "--mcpu=help"], input="", capture_output=True,
+        text=True,
+    )
+    known = re.findall(r"^  (\S+) +- Select the", done.stderr + done.stdout, flags=re.M)
+    if core not in known:
+        raise CompileError(Problem(
+            node="", op="", found=f"llvm-mca {analyser.version} knows no core {core!r}",
+            supported=", ".join(known),
+        ))
+
+
+def _instructions(code: bytes, thumb: bool) -> list[bytes]:
+    """One bytes object an instruction; Thumb ones have two bytes, or four by their first bits."""
+    found, place = [], 0
+    while place < len(code):
+        wide = not thumb or code[place + 1] >> 3 in (0b11101, 0b11110, 0b11111)
+        found.append(code[place : place + (4 if wide else 2)])
+        place += len(found[-1])
+    return found
+
+
+def _disassembled(
+    instructions: Sequence[bytes], analyser: Analyser, triple: str
+) -> dict[bytes, str]:
+    """Text of each instruction, "" of those that this LLVM does not know."""
+    if not instructions:
+        return {}
+    source = "\n".join(" ".join(f"0x{b:02x}" for b in i) for i in instructions)
+    done = subprocess.run(
+        [analyser.mc, "--disassemble", f"--triple={triple}", f"--mattr={_features(triple)}"],
+        input=source, capture_output=True, text=True,
+    )
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    lines = [line for line in lines if line and not line.startswith(".")]
+    if len(lines) == len(instructions):
+        return dict(zip(instructions, lines, strict=True))
+    if len(instructions) == 1:
+        return {instructions[0]: ""}
+    half = len(instructions) // 2
+    return {
+        **_disassembled(instructions[:half], analyser, triple),
+        **_disassembled(instructions[half:], analyser, triple),
+    }
+
+
+def _features(triple: str) -> str:
+    return next(f for prefix, f in _FEATURES.items() if triple.startswith(prefix))
+
+
+def _analysed(
+    listings: Sequence[Sequence[str]], analyser: Analyser, triple: str, core: str
+) -> list[float | None]:
+    """Cycles of each listing; None of one that the analyser refuses."""
+    if not listings:
+        return []
+    source = "\n".join(
+        f"# LLVM-MCA-BEGIN r{k}\n" + "\n".join(listing) + "\n# LLVM-MCA-END"
+        for k, listing in enumerate(listings)
+    )
+    done = subprocess.run(
+        [analyser.mca, f"--mtriple={triple}", f"--mcpu={core}", f"--mattr={_features(triple)}",
+         f"--iterations={_ROUNDS}", "--instruction-info=false", "--resource-pressure=false"],
+        input=source + "\n", capture_output=True, text=True,
+    )
+    found = re.findall(r"^Total Cycles: +(\d+)$", done.stdout, flags=re.M)
+    if done.returncode == 0 and len(found) == len(listings):
+        return [int(total) / _ROUNDS for total in found]
+    if len(listings) == 1:
+        return [None]
+    half = len(listings) // 2
+    return [
+        *_analysed(listings[:half], analyser, triple, core),
+        *_analysed(listings[half:], analyser, triple, core),
+    ]

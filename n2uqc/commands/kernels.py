@@ -1,0 +1,31 @@
+"""The kernels of a compiled program with the reasons for them, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .progress import wide_console
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def print_kernels(facts: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print which kernel computes which operations, and why; ``facts`` are an artifact's."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = console or wide_console()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("layer", "computes", "kernel", "why"):
+        table.add_column(title, overflow="fold")
+    table.add_column("MAC", justify="right", no_wrap=True)
+    for kernel in facts["kernels"]:
+        layer = kernel["operations"][0].removesuffix(".acc") if kernel["operations"] else ""
+        table.add_row(
+            escape(layer), kernel["computes"].replace("_", " "), kernel["kernel"],
+            escape(kernel["reason"]), f"{kernel['macs']:,}" if kernel["macs"] else "",
+        )
+    console.print(table)

@@ -1,0 +1,154 @@
+"""Counts the instructions of a compiled artifact, kernel by kernel, and estimates cycles.
+
+One sample runs under emulation and every basic block is counted, so instructions are exact.  Cycles
+are estimates of llvm-mca for a named core: no caches, no branch mispredictions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .files import UserError, read_array
+from .progress import progress, wide_console
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from rich.console import Console
+
+    from n2uqc.backends.arm.profile import Profile
+
+HELP = "instructions and estimated cycles of an ARM artifact, by kernel"
+EXAMPLES = """\
+examples:
+  n2uqc profile out/net
+  n2uqc profile out/net --core cortex-a53
+  n2uqc profile out/net --input x.npy --json
+"""
+_DEFAULT_CORE = "cortex-a72"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument(
+        "artifact", metavar="DIR", type=Path, help="the folder that `n2uqc compile` wrote"
+    )
+    parser.add_argument(
+        "--core", metavar="CPU", help="estimate cycles for this core, as LLVM names it: "
+        "cortex-a53, cortex-a55, cortex-a72, cortex-a76, neoverse-n1 (the core that the artifact "
+        f"was compiled for, else {_DEFAULT_CORE}, where llvm-mca is installed)",
+    )
+    parser.add_argument(
+        "--input", "-i", metavar="X", type=Path, help="images (N,C,H,W) of which the first is run, "
+        ".npy or .npz; by default random integers, which count the same",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out the command."""
+    from n2uqc.backends import ToolchainError, read_manifest
+    from n2uqc.backends.arm.profile import profile_artifact
+    from n2uqc.backends.arm.profile.mca import find_analyser
+
+    manifest = read_manifest(options.artifact)
+    core, hint = options.core or "", ""
+    if not core:
+        try:
+            find_analyser()
+            core = manifest.get("cpu", "")
+            core = _DEFAULT_CORE if core in ("", "generic") else core
+        except ToolchainError as error:
+            hint = str(error)
+    else:
+        find_analyser()  # before long work
+    x = _sample(options, manifest)
+    with _by_kernel(len(manifest.get("kernels", ()))) as advance:
+        profile = profile_artifact(options.artifact, x, core=core, progress=advance)
+    if options.json:
+        print(json.dumps(to_json(profile), indent=2))
+        return 0
+    print_profile(profile)
+    if hint:
+        print(hint)
+    return 0
+
+
+@contextmanager
+def _by_kernel(count: int) -> Iterator[Callable[[str], None]]:
+    with progress(count, "counting") as advance:
+        yield lambda symbol: advance(1)
+
+
+def _sample(options: argparse.Namespace, manifest: dict[str, Any]) -> NDArray[Any] | None:
+    if options.input is None:
+        return None
+    from n2uqc.backends.artifact import PROGRAM, read_file
+    from n2uqc.passes.program import load, quantize_input
+
+    read_file(options.artifact, manifest, PROGRAM)
+    x = quantize_input(load(options.artifact / PROGRAM), read_array(options.input))
+    if not len(x):
+        raise UserError(f"{options.input}: holds no image")
+    first: NDArray[Any] = x[0]
+    return first
+
+
+def to_json(profile: Profile) -> dict[str, Any]:
+    """The profile as JSON values; cycles are null where they were not estimated."""
+    return {
+        "instructions": profile.instructions, "macs": profile.macs,
+        "estimated_cycles": profile.cycles, "core": profile.core or None,
+        "estimator": profile.estimator or None,
+        "kernels": [
+            {
+                "symbol": row.symbol, "operations": list(row.operations), "computes": row.computes,
+                "kernel": row.kernel, "macs": row.macs, "instructions": row.instructions,
+                "macs_per_instruction": row.macs_per_instruction, "estimated_cycles": row.cycles,
+            } for row in profile.rows
+        ],
+    }
+
+
+def print_profile(profile: Profile, console: Console | None = None) -> None:
+    """Print one line a kernel, and the sums."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = console or wide_console()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("layer", overflow="fold")
+    table.add_column("computes", overflow="fold")
+    table.add_column("kernel", overflow="fold")
+    for title in ("MAC", "instructions", "share", "MAC/instr"):
+        table.add_column(title, justify="right", no_wrap=True)
+    if profile.core:
+        table.add_column("est. cycles", justify="right", no_wrap=True)
+        table.add_column("share", justify="right", no_wrap=True)
+    for row in profile.rows:
+        layer = row.operations[0].removesuffix(".acc") if row.operations else ""
+        rate = row.macs_per_instruction
+        cells = [
+            escape(layer), row.computes.replace("_", " "), row.kernel,
+            f"{row.macs:,}" if row.macs else "", f"{row.instructions:,}",
+            f"{row.instructions / max(profile.instructions, 1):.1%}",
+            f"{rate:.2f}" if rate else "",
+        ]
+        if profile.cycles is not None and row.cycles is not None:
+            cells += [f"{row.cycles:,.0f}", f"{row.cycles / max(profile.cycles, 1):.1%}"]
+        table.add_row(*cells)
+    console.print(table)
+    text = f"{profile.instructions:,} instructions"
+    if profile.macs:
+        text += f", {profile.macs:,} MAC, {profile.macs / max(profile.instructions, 1):.2f} a piece"
+    console.print(text)
+    if profile.cycles is not None:
+        console.print(
+            f"about {profile.cycles:,.0f} cycles on {profile.core}: an estimate of "
+            f"{profile.estimator} without caches and branch mispredictions"
+        )

@@ -1,0 +1,143 @@
+"""Profiles: every instruction of every kernel counted, by two emulators where there are two."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from n2uqc.backends.arm.elf import load_segments
+from n2uqc.backends.arm.grouping import schedule
+from n2uqc.backends.arm.profile import Profile, profile_artifact
+from n2uqc.backends.arm.profile.chains import Chain, chains
+from n2uqc.backends.arm.profile.mca import cycles, find_analyser
+from n2uqc.backends.arm.profile.symbols import locate
+from n2uqc.backends.toolchain import ToolchainError
+from n2uqc.frontend.diagnostics import CompileError
+from n2uqc.passes.program import Conv, Program
+
+pytest.importorskip("unicorn")
+
+
+def _analyser() -> bool:
+    try:
+        return bool(find_analyser())
+    except ToolchainError:
+        return False
+
+
+with_analyser = pytest.mark.skipif(not _analyser(), reason="llvm-mca is not installed")
+
+
+@pytest.fixture(scope="module")
+def profile(aarch64_artifact: Path) -> Profile:
+    return profile_artifact(aarch64_artifact)
+
+
+def test_a_row_for_every_kernel(profile: Profile, network: Program) -> None:
+    groups = schedule(network).groups
+    rows = [row for row in profile.rows if row.computes != "check"]
+    assert [row.operations for row in rows] == [
+        tuple(op.output for op in group.ops) for group in groups
+    ]
+    assert all(row.instructions > 0 and row.cycles is None for row in rows)
+    assert profile.instructions == sum(row.instructions for row in profile.rows)
+    convolutions = [op for op in network.ops if isinstance(op, Conv)]
+    expected = sum(
+        np.prod(network.types[op.output].shape)
+        * np.prod(network.constants[op.weight].values.shape[1:]) for op in convolutions
+    )
+    assert profile.macs == expected
+
+
+def test_counting_twice_and_on_other_data_gives_the_same(
+    profile: Profile, aarch64_artifact: Path, samples: np.ndarray
+) -> None:
+    assert profile_artifact(aarch64_artifact) == profile
+    assert profile_artifact(aarch64_artifact, samples[1]) == profile
+
+
+@pytest.mark.skipif(not shutil.which("qemu-aarch64"), reason="qemu-user is not installed")
+def test_block_counts_are_those_of_qemu(
+    profile: Profile, aarch64_artifact: Path, samples: np.ndarray, tmp_path: Path
+) -> None:
+    manifest = json.loads((aarch64_artifact / "manifest.json").read_text())
+    driver = aarch64_artifact / manifest["driver"]
+    segments = load_segments(driver.read_bytes(), "aarch64").segments
+    functions = locate((aarch64_artifact / manifest["library"]).read_bytes(), segments)
+    np.save(tmp_path / "x.npy", samples[:1].astype(manifest["input"]["dtype"]))
+    log = tmp_path / "log"
+    subprocess.run(
+        ["qemu-aarch64", "-singlestep", "-d", "exec,nochain", "-D", str(log), str(driver),
+         str(tmp_path / "x.npy"), str(tmp_path / "y.npy")], check=True,
+    )
+    executed = dict.fromkeys((f.name for f in functions), 0)
+    spans = [(f.address, f.address + f.size, f.name) for f in functions]
+    current = ""
+    for line in log.read_text().splitlines():
+        if not line.startswith("Trace"):
+            continue
+        address = int(line.split("/")[1], 16)
+        name = next((n for low, high, n in spans if low <= address < high), "")
+        if name.startswith(f"{manifest['function']}_"):
+            current = name
+        if name and name != manifest["function"]:
+            executed[current] += 1  # what memcpy and memset do is done for the kernel
+    for row in profile.rows:
+        assert executed[row.symbol] == row.instructions, row.symbol
+
+
+@with_analyser
+def test_cycles_are_estimated_for_a_named_core(aarch64_artifact: Path, profile: Profile) -> None:
+    results = [profile_artifact(aarch64_artifact, core=c) for c in ("cortex-a53", "cortex-a72")]
+    for result in results:
+        assert [r.instructions for r in result.rows] == [r.instructions for r in profile.rows]
+        assert all(row.cycles and row.cycles > 0 for row in result.rows)
+        assert result.estimator.startswith("llvm-mca ")
+        # At least a third of an instruction a cycle, at most three.
+        assert profile.instructions / 3 < result.cycles < profile.instructions * 3
+    assert results[0].cycles > results[1].cycles
+
+
+@with_analyser
+def test_an_unknown_core_is_refused() -> None:
+    with pytest.raises(CompileError, match=r"no core 'cortex-z9'.*\n.*cortex-a53"):
+        cycles([bytes(4)], "aarch64-linux-gnu", "cortex-z9")
+
+
+@with_analyser
+def test_instructions_unknown_to_the_analyser_do_not_spoil_the_rest() -> None:
+    add, undefined = (0x8B010000).to_bytes(4, "little"), b"\xff" * 4
+    alone, mixed = cycles([add * 8, add * 8 + undefined], "aarch64-linux-gnu", "cortex-a53")
+    assert mixed == alone > 0
+
+
+def test_no_analyser_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    find_analyser.cache_clear()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("N2UQC_LLVM_MCA", raising=False)
+    try:
+        with pytest.raises(ToolchainError, match="apt install llvm"):
+            find_analyser()
+    finally:
+        find_analyser.cache_clear()
+
+
+def test_blocks_join_where_one_falls_into_the_next() -> None:
+    blocks = {(0, 8): 5, (8, 4): 5, (12, 4): 4, (16, 4): 4, (24, 4): 4}
+    assert chains(blocks) == [Chain(0, 12, 5), Chain(12, 8, 4), Chain(24, 4, 4)]
+
+
+def test_other_artifacts_are_refused(host_artifact: Path, aarch64_artifact: Path) -> None:
+    with pytest.raises(CompileError, match="target host"):
+        profile_artifact(host_artifact)
+    manifest = json.loads((aarch64_artifact / "manifest.json").read_text())
+    library = (aarch64_artifact / manifest["library"]).read_bytes()
+    with pytest.raises(CompileError, match="does not hold the code"):
+        locate(library, [(0x1000, bytes(1 << 16), 1 << 16)])
+    with pytest.raises(CompileError, match="not a static library"):
+        locate(b"text", [])
