@@ -48,7 +48,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="print the program's text after a pass (`all` for every pass); may be repeated",
     )
     group.add_argument("--timing", action="store_true", help="print the seconds of each pass")
-    group.add_argument("-v", "--verbose", action="store_true", help="print the notes of the passes")
+    group.add_argument(
+        "-v", "--verbose", action="store_true",
+        help="print the notes of the passes, and the table of kernels with reasons",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -85,6 +88,10 @@ def _emit(program: Program, options: argparse.Namespace) -> None:
             program, target=options.target, mcpu=options.mcpu, mattr=options.mattr
         )
         artifact.save(options.output)
+    if options.verbose:
+        from .kernels import print_kernels
+
+        print_kernels(artifact.facts)
     report_files(options.output)
 
 
