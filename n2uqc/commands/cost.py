@@ -3,7 +3,7 @@
 For every layer: multipliers, adders, comparators, LUT, FF, DSP and BRAM, memory bits, cycles and
 energy, under uniform requantization (multiply and shift, or thresholds), N2UQ comparison tables,
 and nonuniform output levels.  Every figure states whether it was measured, fitted or modelled, and
-every assumption is printed.
+every assumption is printed.  With --synthesize, yosys checks the estimates engine by engine.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ examples:
   n2uqc cost net.onnx
   n2uqc cost net2bit.onnx net4bit.onnx --html cost.html
   n2uqc cost net.onnx --technology ecp5 --target-cycles 20000 --json
+  n2uqc cost net.onnx --target-fps 5000 --synthesize
 """
 
 
@@ -47,6 +48,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--technology", metavar="NAME", default="xc7",
         help="FPGA family: xc7 (AMD 7 series) or ecp5 (Lattice) (xc7)",
     )
+    parser.add_argument(
+        "--synthesize", action="store_true", help="run yosys on every engine of the datapath and "
+        "print its LUT, FF, carry, DSP and block RAM beside the estimates (needs n2uqc[rtl])",
+    )
     add_folding(parser)
     add_precision(parser)
 
@@ -59,16 +64,21 @@ def run(options: argparse.Namespace) -> int:
         require_writable(options.html)
     if options.folding is not None and len(options.models) > 1:
         raise UserError("--folding belongs to one model; compare several without it")
-    comparisons = []
+    comparisons, programs, synthesized = [], [], []
     with progress(len(options.models), "compiling and counting") as advance:
         for model in options.models:
             options.model = model
             program = open_program(options)
+            folding = read_folding(options, program)
             comparisons.append(compare(
-                program, read_folding(options, program), technology=options.technology,
-                name=model.stem,
+                program, folding, technology=options.technology, name=model.stem,
             ))
             advance(1)
+            programs.append((model.stem, program, folding))
+    if options.synthesize:
+        from .synthesis import synthesize_model
+
+        synthesized = [synthesize_model(*parts, options.technology) for parts in programs]
     if options.html is not None:
         from n2uqc.backends.report import write_html
 
@@ -77,9 +87,14 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         from n2uqc.backends.report import to_json
 
-        print(json.dumps(to_json(comparisons), indent=2, ensure_ascii=False))
+        found = to_json(comparisons) | ({"synthesis": synthesized} if synthesized else {})
+        print(json.dumps(found, indent=2, ensure_ascii=False))
     else:
         print_costs(comparisons)
+        for rows in synthesized:
+            from .synthesis import print_synthesis
+
+            print_synthesis(rows)
         if options.html is not None:
             print(f"wrote {options.html}")
     return 0

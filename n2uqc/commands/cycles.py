@@ -11,15 +11,22 @@ if TYPE_CHECKING:
 
     from n2uqc.backends.fpga import Simulation
 
-_CLOCK_HZ = 100e6  # an example, for images per second
 _COLUMNS = {
     "kind": "engine", "pe": "PE", "simd": "SIMD", "bits": "bits", "busy": "busy",
     "starved": "starved", "blocked": "blocked", "first": "first", "last": "last",
 }
 
 
-def print_cycles(simulation: Simulation, console: Console | None = None) -> None:
-    """Print one line an engine, the pipeline's latency and its initiation interval."""
+def print_cycles(
+    simulation: Simulation, console: Console | None = None, *, clock_hz: float = 100e6
+) -> None:
+    """Print one line an engine, the pipeline's latency and its initiation interval.
+
+    Args:
+        simulation: what is shown.
+        console: where to.
+        clock_hz: for images per second.
+    """
     from rich import box
     from rich.markup import escape
     from rich.table import Table
@@ -33,10 +40,10 @@ def print_cycles(simulation: Simulation, console: Console | None = None) -> None
         layer = row["node"].split(", ")[-1] or row["name"]
         table.add_row(escape(layer), *(str(row[key]) for key in _COLUMNS))
     console.print(table)
-    rate = simulation.images_per_second(_CLOCK_HZ)
+    rate = simulation.images_per_second(clock_hz)
     console.print(
         f"latency {simulation.latency:,} cycles, initiation interval {simulation.interval:,} "
-        f"cycles ({rate:,.0f} images/s at {_CLOCK_HZ / 1e6:.0f} MHz), "
+        f"cycles ({rate:,.0f} images/s at {clock_hz / 1e6:g} MHz), "
         f"{simulation.overflows} accumulator overflows"
     )
     console.print(

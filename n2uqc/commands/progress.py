@@ -25,31 +25,46 @@ def wide_console() -> Console:
     return Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
 
 
+_showing: list[None] = []
+"""Not empty while something moves on the terminal: rich draws one thing at a time."""
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    _showing.append(None)
+    try:
+        yield
+    finally:
+        _showing.pop()
+
+
 @contextmanager
 def progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
     """A bar over `total` steps; yields the function that advances it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    with Progress(
+    quiet = not sys.stderr.isatty() or bool(_showing)
+    with _alone(), Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty(),
+        console=Console(stderr=True), transient=True, disable=quiet,
     ) as bar:
         task = bar.add_task(what, total=total)
         yield lambda steps: bar.advance(task, steps)
 
 
 @contextmanager
-def working(what: str) -> Iterator[None]:
-    """A spinner beside work whose length is not known."""
+def working(what: str) -> Iterator[Callable[[str], None]]:
+    """A spinner beside work whose length is not known; yields what names the step at hand."""
     from rich.console import Console
+    from rich.markup import escape
 
     console = Console(stderr=True)
-    if not console.is_terminal:
-        yield
+    if not console.is_terminal or _showing:
+        yield lambda step: None
         return
-    with console.status(what):
-        yield
+    with _alone(), console.status(escape(what)) as status:
+        yield lambda step: status.update(escape(f"{what}: {step}"))
 
 
 def in_pieces(runner: Runner, x: NDArray[Any], what: str) -> NDArray[Any]:

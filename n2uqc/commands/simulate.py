@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .files import UserError, read_array, require_writable, write_array, write_arrays
-from .folding import add_folding, read_folding
+from .folding import add_folding, clock_hz, folding_options, read_folding
 from .model import add_model, add_precision, open_program
 from .progress import in_pieces, progress, working
 
@@ -27,7 +27,7 @@ EXAMPLES = """\
 examples:
   n2uqc simulate net.onnx --input x.npy --output y.npy
   n2uqc simulate net.onnx --input x.npy --output y.npy --datapath
-  n2uqc simulate net.onnx --input x.npy --datapath --target-cycles 20000
+  n2uqc simulate net.onnx --input x.npy --datapath --target-fps 5000 --clock 150
   n2uqc simulate net.onnx --input x.npy --dump tensors.npz      every named integer tensor
 """
 
@@ -68,8 +68,8 @@ def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
     from n2uqc.passes.program import quantize_input
 
-    if not options.datapath and (options.folding or options.target_cycles) is not None:
-        raise UserError("--folding and --target-cycles belong to --datapath")
+    if not options.datapath and (given := folding_options(options)):
+        raise UserError(f"{', '.join(given)}: only with --datapath")
     for path in filter(None, (options.output, options.dump)):
         require_writable(path)
     program = open_program(options)
@@ -112,7 +112,9 @@ def _datapath(program: Program, x: NDArray[Any], options: argparse.Namespace) ->
         simulation = simulator.run(x, dump=options.dump is not None, progress=advance)
     if options.dump is not None:
         _dump(options.dump, simulation.tensors)
-    print_cycles(simulation)
+    with working("counting cycles"):
+        simulation.timing  # noqa: B018 - worked out when first asked for, which may take seconds
+    print_cycles(simulation, clock_hz=clock_hz(options))
     return simulation.output
 
 

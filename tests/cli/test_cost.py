@@ -90,3 +90,39 @@ def test_a_folding_belongs_to_one_model(
     result = command("cost", program_file, program_file, "--folding", tmp_path / "f.json")
     assert result.status == 2
     assert "one model" in result.err
+
+
+def test_synthesis_beside_the_estimates(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("amaranth", reason="hardware needs the extra rtl")
+    from n2uqc.backends.fpga.rtl import synthesis as tools
+    from n2uqc.backends.fpga.rtl.verilog import find_yosys
+    from n2uqc.backends.toolchain import ToolchainError
+    from n2uqc.passes.program import Add, save
+
+    from ..backends.fpga.test_timing import finished
+    from ..properties.programs import Builder
+
+    try:
+        find_yosys()
+    except ToolchainError as error:
+        pytest.skip(str(error))
+    b = Builder(1, 4, 4, 12, True)
+    path = tmp_path / "sum.n2uq"
+    save(finished(b, b.add(Add, "x", "x")), path)
+    result = command("cost", path, "--synthesize", "--json")
+    assert result.status == 0, result.err
+    [found] = json.loads(result.out)["synthesis"]
+    assert found["yosys"] == tools.yosys_version() and found["family"] == "xc7"
+    [engine] = found["engines"]
+    assert engine["kind"] == "add" and engine["lut"] > 0 and engine["carry"] > 0
+    assert {"ff", "dsp", "bram18", "estimated_lut", "estimated_bram18"} <= set(engine)
+    table = command("cost", path, "--synthesize").out
+    assert "synthesized for xc7 by Yosys" in table and "carry" in table
+    monkeypatch.setenv("YOSYS", "no-such-yosys")
+    tools.yosys_version.cache_clear()
+    missing = command("cost", path, "--synthesize")
+    tools.yosys_version.cache_clear()
+    assert missing.status == 2
+    assert "no-such-yosys" in missing.err

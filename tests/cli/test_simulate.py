@@ -67,4 +67,4 @@ def test_folding_needs_the_datapath(
 ) -> None:
     result = command("simulate", program_file, "-i", samples, "--folding", tmp_path / "f.json")
     assert result.status == 2
-    assert "--datapath" in result.err
+    assert "--folding: only with --datapath" in result.err

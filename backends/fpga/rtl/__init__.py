@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from n2uqc.frontend.diagnostics import Problem
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..folding import Folding
 
-__all__ = ["emit"]
+__all__ = ["emit", "load_synthesis"]
 
 
 def emit(
@@ -29,13 +30,28 @@ def emit(
         CompileError: the folding does not fit the program; ToolchainError where Amaranth or yosys
             is missing.
     """
+    files: dict[str, bytes] = _module("write").emit(
+        program, folding, images=images, seed=seed, progress=progress
+    )
+    return files
+
+
+def load_synthesis() -> Any:
+    """The module ``synthesis``: single engines through yosys.
+
+    Raises:
+        ToolchainError: Amaranth is missing.
+    """
+    return _module("synthesis")
+
+
+def _module(name: str) -> Any:
     try:
-        from . import write as files
+        return importlib.import_module(f".{name}", __name__)
     except ModuleNotFoundError as error:
-        if error.name != "amaranth":
+        if (error.name or "").split(".")[0] != "amaranth":
             raise
         raise ToolchainError(Problem(
             node="", op="rtl", found="amaranth, which describes the hardware, is not installed",
             mend="pip install 'n2uqc[rtl]'",
         )) from None
-    return files.emit(program, folding, images=images, seed=seed, progress=progress)

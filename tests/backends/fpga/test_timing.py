@@ -236,7 +236,9 @@ def test_reports() -> None:
     assert simulation.images_per_second(1e8) == 1e8 / simulation.interval
     assert len(simulation.edges) == len(simulation.timing.depths)
     text = json.loads(json.dumps(describe(simulation.simulator.pipeline, simulation.timing)))
-    assert text["interval"] == simulation.interval
+    assert text["interval_cycles"] == simulation.interval
+    assert [f["depth"] for f in text["fifos"]] == list(simulation.timing.depths)
+    assert [e["busy"] for e in text["engines"]] == [e.busy for e in simulation.engines]
     assert [e["name"] for e in text["engines"]] == [e.name for e in simulation.engines]
     first = text["engines"][1]  # 1x1: two pixels of four channels of 8 bits
     assert first["line_buffer_bits"] == 2 * 4 * 8

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from n2uqc.backends.fpga import Folding, build_pipeline, simulate_timing
-from n2uqc.backends.search import DEVICES, find_device, search
-from n2uqc.backends.search.search import RESOURCES
+from n2uqc.backends.search import DEVICES, find_device, price, search
+from n2uqc.backends.search.result import RESOURCES
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.passes import load
 from n2uqc.passes.program import Program
@@ -90,3 +90,13 @@ def test_what_is_out_of_reach_says_by_how_much(digits: Program) -> None:
 def test_bad_requests(options: dict[str, Any], message: str, digits: Program) -> None:
     with pytest.raises(CompileError, match=message):
         search(digits, **options)
+
+
+def test_a_given_folding_is_priced_alike(digits: Program) -> None:
+    found = search(digits, target_fps=5000, device="xc7z020")
+    again = price(digits, found.folding, device="xc7z020", target_fps=5000)
+    assert again.rows() == found.rows()
+    with pytest.raises(CompileError, match=r"cycles or fewer for 1e\+06 images/s"):
+        price(digits, found.folding, target_fps=1e6)
+    with pytest.raises(CompileError, match=r"folding does not fit ice40up5k[\s\S]*too few"):
+        price(digits, found.folding, device="ice40up5k")

@@ -1,0 +1,85 @@
+"""``n2uqc cost --synthesize``: what yosys makes of every engine, beside the estimate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .progress import progress, wide_console
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from n2uqc.backends.fpga import Folding
+    from n2uqc.passes.program import Program
+
+_PAIRS = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "BRAM18"}
+
+
+def synthesize_model(
+    name: str, program: Program, folding: Folding, family: str
+) -> dict[str, Any]:
+    """Every engine of a folded datapath through yosys, as JSON values.
+
+    Raises:
+        CompileError: a family that is not synthesized; ToolchainError where Amaranth or yosys is
+            missing.
+    """
+    from n2uqc.backends.cost.compare import find_technology
+    from n2uqc.backends.fpga.folding import engines_of
+    from n2uqc.backends.fpga.rtl import load_synthesis
+    from n2uqc.backends.search import estimates
+
+    tools = load_synthesis()
+    version = tools.yosys_version()
+    guesses = estimates(program, folding, find_technology(family))
+    origins = {e.name: e.op.origin for e in engines_of(program) if e.op is not None}
+    rows: list[dict[str, Any]] = []
+    what = f"{name}: yosys (its first run on a machine takes minutes)"
+    with progress(len(origins), what) as step:
+        for row in tools.synthesis_rows(program, folding, guesses, family):
+            rows.append({**row, "nodes": list(origins[row["name"]])})
+            step(1)
+    return {"model": name, "family": family, "yosys": version, "engines": rows}
+
+
+def print_synthesis(found: dict[str, Any], console: Console | None = None) -> None:
+    """Print the table: synthesized, and the estimate in the column behind."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = console or wide_console()
+    table = Table(
+        title=f"{escape(found['model'])}: engines synthesized for {found['family']} by "
+        f"{found['yosys']} (synthesis only), estimates behind", title_justify="left",
+        box=box.SIMPLE_HEAD, pad_edge=False,
+    )
+    table.add_column("layer", overflow="fold")
+    table.add_column("engine")
+    for title in ("PE", "SIMD", "LUT", "est.", "off", "FF", "est.", "carry", "DSP", "est.",
+                  "BRAM18", "est."):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in found["engines"]:
+        label = (row["nodes"] or [row["name"]])[-1]
+        table.add_row(escape(label), row["kind"], *_cells(row))
+    table.add_section()
+    total = {
+        key: sum(row[key] for row in found["engines"])
+        for key in (*_PAIRS, "carry", *(f"estimated_{key}" for key in _PAIRS))
+    }
+    table.add_row("total", "", *_cells({"pe": "", "simd": "", **total}))
+    console.print(table)
+    console.print(
+        "FIFOs and width converters between the engines are not among them; yosys versions differ "
+        "by 20% and more"
+    )
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    lut, guess = row["lut"], row["estimated_lut"]
+    off = f"{guess / lut - 1:+.0%}" if lut else ""
+    cells = [str(row["pe"]), str(row["simd"]), f"{lut:,}", f"{guess:,.0f}", off, f"{row['ff']:,}",
+             f"{row['estimated_ff']:,.0f}", f"{row['carry']:,}"]
+    for key in ("dsp", "bram18"):
+        cells += [f"{row[key]:,}", f"{row[f'estimated_{key}']:,.0f}"]
+    return cells
