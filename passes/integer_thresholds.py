@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
 from . import piecewise
-from .near import Near, Unsure
+from .near_rows import fold
 from .program.base import ConstRef, Op, Program
 from .program.exact import Surd
 from .program.ops import Thresholds
-from .program.ops.real import Affine, Quantize, RealClip, RealPRelu, Row
+from .program.ops.real import Affine, Quantize, RealClip, RealPRelu
 from .program.types import Constant, IntArray, IntType, TensorType
 from .rewrite import Constants, live
 
@@ -31,47 +30,21 @@ def chain_of(program: Program, quantizer: Quantize) -> tuple[str, list[Op]]:
     return name, chain[::-1]
 
 
-class Chain:
-    """A quantizer and its chain in one kind of number, ready channel by channel."""
-
-    def __init__(
-        self, number: type[Surd] | type[Near], scale: Fraction, chain: list[Op], op: Quantize
-    ) -> None:
-        def row(values: Row) -> list[Any]:
-            return [number.of(v) for v in values]
-
-        # One kind of number throughout, which the type checker cannot see.
-        self.scale: Any = number.of(scale)
-        self.input_scale: Any = number.of(op.input_scale)
-        self.rules = op.rules
-        self.thresholds = [row(t) for t in op.thresholds]
-        self.links: list[tuple[str, Any, Any]] = []
-        for link in chain:
-            if isinstance(link, Affine):
-                self.links.append(("affine", row(link.slope), row(link.offset)))
-            elif isinstance(link, RealPRelu):
-                self.links.append(("prelu", row(link.slope), None))
-            elif isinstance(link, RealClip):
-                bounds = [None if v is None else number.of(v) for v in (link.lo, link.hi)]
-                self.links.append(("clip", bounds[0], bounds[1]))
-
-    def steps(self, c: int, lo: int, hi: int) -> tuple[int, dict[int, int]]:
-        """Base and signed steps of channel ``c`` on the integers ``[lo, hi]``.
-
-        Raises:
-            Unsure: ``Near`` numbers cannot decide; use exact ones.
-        """
-        f: Any = piecewise.identity(lo, hi, self.scale)
-        for kind, a, b in self.links:
-            if kind == "affine":
-                f = piecewise.affine(f, a[c], b[c])
-            elif kind == "prelu":
-                f = piecewise.prelu(f, a[c])
-            else:
-                f = piecewise.clip(f, a, b)
-        f = piecewise.affine(f, self.input_scale, type(self.input_scale).of(0))
-        thresholds = self.thresholds[c if len(self.thresholds) > 1 else 0]
-        return piecewise.steps(f, thresholds, strict=self.rules)
+def exact_steps(
+    op: Quantize, chain: list[Op], scale: Fraction, c: int, lo: int, hi: int
+) -> tuple[int, dict[int, int]]:
+    """Base and signed steps of channel ``c`` on the integers ``[lo, hi]``, in exact numbers."""
+    f = piecewise.identity(lo, hi, Surd.of(scale))
+    for link in chain:
+        if isinstance(link, Affine):
+            f = piecewise.affine(f, link.slope[c], link.offset[c])
+        elif isinstance(link, RealPRelu):
+            f = piecewise.prelu(f, link.slope[c])
+        elif isinstance(link, RealClip):
+            f = piecewise.clip(f, link.lo, link.hi)
+    f = piecewise.affine(f, op.input_scale, Surd.of(0))
+    thresholds = op.thresholds[c if len(op.thresholds) > 1 else 0]
+    return piecewise.steps(f, thresholds, strict=op.rules)
 
 
 def table(
@@ -86,25 +59,24 @@ def table(
         rows: reachable range of each channel.
         never: a bound that no reachable value exceeds; it fills unused steps.
     """
-    near, exact = Chain(Near, scale, chain, op), None
-    found: list[list[tuple[int, int]]] = []
-    bases: list[int] = []
-    for c, (lo, hi) in enumerate(zip(*(r.tolist() for r in rows), strict=True)):
-        try:
-            base, deltas = near.steps(c, lo, hi)
-        except Unsure:
-            exact = exact or Chain(Surd, scale, chain, op)
-            base, deltas = exact.steps(c, lo, hi)
-        found.append([
+    found = fold(op, chain, Surd.of(scale), rows)
+    base, count = found.base.copy(), found.count.copy()
+    exact: dict[int, list[tuple[int, int]]] = {}
+    for c in np.flatnonzero(found.unsure).tolist():
+        base[c], deltas = exact_steps(op, chain, scale, c, int(rows[0][c]), int(rows[1][c]))
+        exact[c] = [
             (bound, 1 if d > 0 else -1) for bound, d in deltas.items() for _ in range(abs(d))
-        ])
-        bases.append(base)
-    width = max(1, *(len(row) for row in found))
-    filled = np.array([row + [(never, 1)] * (width - len(row)) for row in found], dtype=np.int64)
-    return (
-        Constant.narrow(filled[..., 0]), Constant.odd(filled[..., 1], 1),
-        Constant.narrow(np.array(bases)),
-    )
+        ]
+        count[c] = len(exact[c])
+    width = max(1, int(count.max()))
+    bounds, signs = np.full((len(base), width), never), np.ones((len(base), width), np.int64)
+    used = np.arange(width) < count[:, None]
+    used[found.unsure] = False
+    bounds[used], signs[used] = found.used()
+    for c, steps in exact.items():
+        for k, (bound, sign) in enumerate(steps):
+            bounds[c, k], signs[c, k] = bound, sign
+    return Constant.narrow(bounds), Constant.odd(signs, 1), Constant.narrow(base)
 
 
 def integer_thresholds(program: Program) -> Program:

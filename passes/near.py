@@ -12,7 +12,7 @@ from math import ceil, floor, isfinite
 
 from .program.exact import Surd
 
-_ULP = 2.0**-51  # twice the relative rounding error of one float64 operation, and then some
+ULP = 2.0**-51  # twice the relative rounding error of one float64 operation, and then some
 
 
 class Unsure(ArithmeticError):
@@ -32,26 +32,28 @@ class Near:
         if isinstance(number, Near):
             return number
         value = float(number)
-        return cls(value, abs(value) * _ULP)
+        return cls(value, abs(value) * ULP + (1e-300 if number else 0.0))
 
     def __add__(self, other: Near) -> Near:
         value = self.value + other.value
-        return Near(value, self.error + other.error + abs(value) * _ULP)
+        return Near(value, self.error + other.error + abs(value) * ULP)
 
     def __sub__(self, other: Near) -> Near:
         value = self.value - other.value
-        return Near(value, self.error + other.error + abs(value) * _ULP)
+        return Near(value, self.error + other.error + abs(value) * ULP)
 
     def __neg__(self) -> Near:
         return Near(-self.value, self.error)
 
     def __mul__(self, other: Near) -> Near:
+        if self.value == self.error == 0 or other.value == other.error == 0:
+            return Near(0.0, 0.0)
         value = self.value * other.value
         error = (
             abs(self.value) * other.error + abs(other.value) * self.error
             + self.error * other.error
         )
-        return Near(value, error * (1 + _ULP) + abs(value) * _ULP + 1e-300)
+        return Near(value, error * (1 + ULP) + abs(value) * ULP + 1e-300)
 
     def __truediv__(self, other: Near) -> Near:
         low = abs(other.value) - other.error
@@ -59,7 +61,7 @@ class Near:
             raise Unsure
         value = self.value / other.value
         error = (self.error + abs(value) * other.error) / low
-        return Near(value, error * (1 + 4 * _ULP) + abs(value) * _ULP + 1e-300)
+        return Near(value, error * (1 + 4 * ULP) + abs(value) * ULP + 1e-300)
 
     def sign(self) -> int:
         if self.value == 0 and self.error == 0:

@@ -274,7 +274,7 @@ def _codebook(to: Importer, node: ir.Node) -> None:
     codes = to.emit(
         Quantize, node, to.operand(node), last=False, thresholds=table,
         input_scale=Surd.of(float(p.input_scale)), strict=bool(p.strict), step=Surd.of(1),
-        bits=p.bits,
+        bits=p.bits, ties=() if p.ties is None else p.rules,
     )
     to.emit(RealLookup, node, codes, levels=tuple(Surd.of(float(v)) for v in p.levels))
 

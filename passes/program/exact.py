@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import total_ordering
-from math import floor, isqrt
+from math import floor, inf, isqrt
 
 Rational = int | Fraction
 
@@ -208,8 +208,14 @@ class Surd:
     def __float__(self) -> float:
         if self._float is None:
             value = self.rational
-            self._float = float(self._approximate() if value is None else value)
+            try:
+                self._float = float(self._approximate() if value is None else value)
+            except OverflowError:
+                self._float = self.sign() * inf
         return self._float
+
+    def __bool__(self) -> bool:
+        return bool(self.terms)
 
     def _approximate(self) -> Fraction:
         """The value to a relative error below 2**-64."""
