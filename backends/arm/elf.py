@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 from n2uqc.frontend.diagnostics import CompileError
 
-_MACHINES = {"x86_64": 62, "aarch64": 183}
+_MACHINES = {"x86_64": 62, "aarch64": 183, "armv7": 40, "cortex-m": 40}
 _STATIC_EXECUTABLE, _LOAD, _INTERPRETER = 2, 1, 3
+_CLASSES = {  # of the header: entry and table, sizes; of a program header: its fields in order
+    1: ("<II", 42, "<IIIIIIII", (0, 1, 2, 4, 5)), 2: ("<QQ", 54, "<IIQQQQQQ", (0, 2, 3, 5, 6)),
+}
 
 
 @dataclass(frozen=True)
 class Image:
-    """A 64-bit executable.
+    """An executable.
 
     Attributes:
         entry: address of the first instruction.
@@ -33,24 +36,31 @@ def load_segments(data: bytes, architecture: str) -> Image:
 
     Args:
         data: the whole file.
-        architecture: ``x86_64`` or ``aarch64``.
+        architecture: ``x86_64``, ``aarch64``, ``armv7`` or ``cortex-m``.
 
     Raises:
-        CompileError: not a static little-endian 64-bit executable of that architecture.
+        CompileError: not a static little-endian executable of that architecture.
     """
     try:
         kind, machine = struct.unpack_from("<HH", data, 16)
-        entry, table = struct.unpack_from("<QQ", data, 24)
-        size, count = struct.unpack_from("<HH", data, 54)
-        headers = [struct.unpack_from("<IIQQQQQQ", data, table + k * size) for k in range(count)]
-    except struct.error:
+        addresses, sizes, fields, order = _CLASSES[data[4]]
+        entry, table = struct.unpack_from(addresses, data, 24)
+        size, count = struct.unpack_from("<HH", data, sizes)
+        headers = [
+            tuple(found[k] for k in order) for found in (
+                struct.unpack_from(fields, data, table + k * size) for k in range(count)
+            )
+        ]
+    except (struct.error, KeyError, IndexError):
         kind, machine, headers = 0, 0, []
+    wide = architecture in ("x86_64", "aarch64")
     if (
-        data[:6] != b"\x7fELF\x02\x01" or kind != _STATIC_EXECUTABLE
+        data[:6] != bytes((0x7F, *b"ELF", 1 + wide, 1)) or kind != _STATIC_EXECUTABLE
         or machine != _MACHINES[architecture] or any(h[0] == _INTERPRETER for h in headers)
     ):
-        raise CompileError(f"not a static {architecture} Linux executable")
-    loaded = [h for h in headers if h[0] == _LOAD]
-    segments = tuple((h[3], data[h[2] : h[2] + h[5]], h[6]) for h in loaded)
-    home = next((h[3] + table - h[2] for h in loaded if h[2] <= table < h[2] + h[5]), 0)
+        system = "program" if architecture == "cortex-m" else "Linux executable"
+        raise CompileError(f"not a static {architecture} {system}")
+    loaded = [h[1:] for h in headers if h[0] == _LOAD]  # offset, address, bytes, size in memory
+    segments = tuple((h[1], data[h[0] : h[0] + h[2]], h[3]) for h in loaded)
+    home = next((h[1] + table - h[0] for h in loaded if h[0] <= table < h[0] + h[2]), 0)
     return Image(entry, segments, home, size, count)

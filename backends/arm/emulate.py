@@ -41,7 +41,7 @@ def run_program(
     if command == toolchain.UNICORN:
         from .unicorn_linux import run_static
 
-        return run_static(program, arguments)
+        return run_static(program, arguments, architecture=architecture)
     try:
         done = subprocess.run(
             [*command, str(program.resolve()), *arguments], capture_output=True, text=True

@@ -1,6 +1,7 @@
-"""The Linux system calls that drivers and C libraries make, for an emulated AArch64 program.
+"""The Linux system calls that drivers and C libraries make, for an emulated program.
 
-The program sees no files but those that its arguments name, and ``NAME.*.part`` beside them.
+Their numbers and what else differs between architectures is in ``linux_abi.py``.  The program sees
+no files but those that its arguments name, and ``NAME.*.part`` beside them.
 """
 
 from __future__ import annotations
@@ -9,12 +10,11 @@ import errno
 import os
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 PAGE = 0x1000
-_HEAP = 0x5000_0000_0000
-_MMAP = 0x6000_0000_0000
 _IO = 1 << 20  # bytes moved between emulated memory and files at once
 _AT_FDCWD = -100
 
@@ -31,6 +31,33 @@ class Memory(Protocol):
     def unmap(self, start: int, size: int) -> None: ...
 
 
+Handler = Callable[..., int]
+"""A system call: (LinuxCalls, its arguments) -> its result."""
+
+
+@dataclass(frozen=True)
+class Abi:
+    """What differs between architectures.
+
+    Attributes:
+        machine: as ``uname`` names it.
+        word: bytes of an address.
+        heap, mapped: where the heap begins, and fresh memory.
+        stat: ``struct stat`` of a file.
+        calls: by number.
+    """
+
+    machine: str
+    word: int
+    heap: int
+    mapped: int
+    stat: Callable[[os.stat_result], bytes]
+    calls: Mapping[int, Handler]
+
+    def words(self, values: Sequence[int]) -> bytes:
+        return struct.pack(f"<{len(values)}{'Q' if self.word == 8 else 'I'}", *values)
+
+
 class UnknownCall(Exception):
     """A system call that is not here; the number."""
 
@@ -45,13 +72,15 @@ class LinuxCalls:
     Attributes:
         captured: what was written to standard output (1) and error (2).
         code: the exit code, once the program has ended.
+        thread_pointer: set by a call on 32-bit ARM.
     """
 
-    def __init__(self, memory: Memory, allowed: Sequence[str]) -> None:
-        self.memory, self.allowed = memory, set(allowed)
+    def __init__(self, memory: Memory, allowed: Sequence[str], abi: Abi) -> None:
+        self.memory, self.allowed, self.abi = memory, set(allowed), abi
         self.files: dict[int, int] = {}
         self.captured = {1: bytearray(), 2: bytearray()}
-        self.break_, self.mapped = _HEAP, _MMAP
+        self.break_, self.mapped = abi.heap, abi.mapped
+        self.thread_pointer = 0
         self.code: int | None = None
 
     def call(self, number: int, values: Sequence[int]) -> int:
@@ -60,7 +89,7 @@ class LinuxCalls:
         Raises:
             UnknownCall: no program that belongs here makes it.
         """
-        handler = _TABLE.get(number)
+        handler = self.abi.calls.get(number)
         if handler is None:
             raise UnknownCall(number)
         try:
@@ -84,7 +113,7 @@ class LinuxCalls:
         """A path that the program may use."""
         path = self._text(address)
         beside = path.endswith(".part") and any(path.startswith(f"{n}.") for n in self.allowed)
-        if _signed(directory) not in (_AT_FDCWD, 0) and not os.path.isabs(path):
+        if _signed(directory & 0xFFFF_FFFF, 32) not in (_AT_FDCWD, 0) and not os.path.isabs(path):
             raise _Failure(errno.EBADF, "")
         if path not in self.allowed and not beside:
             raise _Failure(errno.EACCES, "")
@@ -112,6 +141,11 @@ class LinuxCalls:
             raise _Failure(errno.ESPIPE, "")
         return os.lseek(self._handle(number), _signed(offset), whence)
 
+    def seek64(self, number: int, high: int, low: int, result: int, whence: int, *_: int) -> int:
+        place = self.seek(number, high << 32 | low, whence)
+        self.memory.write(result, place.to_bytes(8, "little"))
+        return 0
+
     def read(self, number: int, address: int, size: int, *_: int) -> int:
         data = b"" if number == 0 else os.read(self._handle(number), min(size, _IO))
         if data:
@@ -131,7 +165,8 @@ class LinuxCalls:
         """readv and writev by read and write; stops at the first short one."""
         done = 0
         for k in range(count):
-            address, size = struct.unpack("<QQ", self.memory.read(vector + 16 * k, 16))
+            pair = struct.Struct("<QQ" if self.abi.word == 8 else "<II")
+            address, size = pair.unpack(self.memory.read(vector + pair.size * k, pair.size))
             moved = step(number, address, size) if size else 0
             done += moved
             if moved < size:
@@ -148,11 +183,7 @@ class LinuxCalls:
         return self._put_stat(os.fstat(number if number <= 2 else self._handle(number)), buffer)
 
     def _put_stat(self, found: os.stat_result, buffer: int) -> int:
-        """struct stat of 64-bit ARM (Linux, asm-generic/stat.h)."""
-        self.memory.write(buffer, struct.pack(
-            "<QQIIIIQQqiiq48x", found.st_dev, found.st_ino, found.st_mode, found.st_nlink,
-            found.st_uid, found.st_gid, 0, 0, found.st_size, 4096, 0, -(-found.st_size // 512),
-        ))
+        self.memory.write(buffer, self.abi.stat(found))
         return 0
 
     def unlink(self, directory: int, path: int, flags: int, *_: int) -> int:
@@ -189,16 +220,22 @@ class LinuxCalls:
         return 0
 
     def clock(self, which: int, buffer: int, *_: int) -> int:
+        return self._put_time(which, buffer, "<qq")
+
+    def clock32(self, which: int, buffer: int, *_: int) -> int:
+        return self._put_time(which, buffer, "<ii")
+
+    def _put_time(self, which: int, buffer: int, form: str) -> int:
         now = time.time_ns() if which == 0 else time.monotonic_ns()
-        self.memory.write(buffer, struct.pack("<qq", *divmod(now, 10**9)))
+        self.memory.write(buffer, struct.pack(form, *divmod(now, 10**9)))
         return 0
 
     def affinity(self, process: int, size: int, buffer: int, *_: int) -> int:
-        self.memory.write(buffer, (1).to_bytes(8, "little"))  # one processor
-        return 8
+        self.memory.write(buffer, self.abi.words([1]))  # one processor
+        return self.abi.word
 
     def uname(self, buffer: int, *_: int) -> int:
-        fields = ("Linux", "n2uqc", "6.1.0", "emulated", "aarch64", "")
+        fields = ("Linux", "n2uqc", "6.1.0", "emulated", self.abi.machine, "")
         data = b"".join(text.encode().ljust(65, b"\0") for text in fields)
         self.memory.write(buffer, data)
         return 0
@@ -206,6 +243,10 @@ class LinuxCalls:
     def random(self, buffer: int, size: int, *_: int) -> int:
         self.memory.write(buffer, os.urandom(min(size, 256)))
         return min(size, 256)
+
+    def set_thread_pointer(self, address: int, *_: int) -> int:
+        self.thread_pointer = address
+        return 0
 
     def exit(self, code: int, *_: int) -> int:
         self.code = code & 0xFF
@@ -217,52 +258,6 @@ def _signed(value: int, bits: int = 64) -> int:
 
 
 def _host_flags(flags: int) -> int:
-    """The flags of openat that drivers use; AArch64 numbers most as all Linux machines do."""
+    """The flags of openat that drivers use; ARM numbers most as all Linux machines do."""
     known = os.O_RDONLY | os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_TRUNC
     return (flags & known) | os.O_CLOEXEC
-
-
-def _answer(value: int) -> Callable[..., int]:
-    return lambda *_: value
-
-
-_Handler = Callable[..., int]
-_TABLE: dict[int, _Handler] = {
-    25: _answer(0),  # fcntl
-    29: _answer(-errno.ENOTTY),  # ioctl: no terminal
-    35: LinuxCalls.unlink,  # unlinkat
-    38: LinuxCalls.rename,  # renameat
-    56: LinuxCalls.open,  # openat
-    57: LinuxCalls.close,
-    62: LinuxCalls.seek,  # lseek
-    63: LinuxCalls.read,
-    64: LinuxCalls.write,
-    65: lambda self, *v: self.vectored(self.read, *v[:3]),  # readv
-    66: lambda self, *v: self.vectored(self.write, *v[:3]),  # writev
-    78: _answer(-errno.EINVAL),  # readlinkat
-    79: LinuxCalls.stat,  # newfstatat
-    80: LinuxCalls.stat_open,  # fstat
-    93: LinuxCalls.exit,
-    94: LinuxCalls.exit,  # exit_group
-    96: _answer(1),  # set_tid_address
-    98: _answer(0),  # futex: nobody else is there to wait for or to wake
-    99: _answer(0),  # set_robust_list
-    113: LinuxCalls.clock,  # clock_gettime
-    123: LinuxCalls.affinity,  # sched_getaffinity
-    134: _answer(0),  # rt_sigaction
-    135: _answer(0),  # rt_sigprocmask
-    160: LinuxCalls.uname,
-    172: _answer(1),  # getpid
-    178: _answer(1),  # gettid
-    214: LinuxCalls.brk,
-    215: LinuxCalls.munmap,
-    222: LinuxCalls.mmap,
-    226: _answer(0),  # mprotect
-    233: _answer(0),  # madvise
-    261: _answer(-errno.ENOSYS),  # prlimit64
-    276: LinuxCalls.rename,  # renameat2
-    278: LinuxCalls.random,  # getrandom
-    291: _answer(-errno.ENOSYS),  # statx: C libraries fall back on newfstatat
-    293: _answer(-errno.ENOSYS),  # rseq
-}
-"""System calls by their numbers (Linux, asm-generic/unistd.h)."""

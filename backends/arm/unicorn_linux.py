@@ -1,4 +1,4 @@
-"""A static AArch64 Linux program run inside this process, on the unicorn emulator.
+"""A static ARM Linux program run inside this process, on the unicorn emulator.
 
 The way to run ARM artifacts where no qemu-user is installed: pip brings unicorn everywhere.
 """
@@ -6,48 +6,49 @@ The way to run ARM artifacts where no qemu-user is installed: pip brings unicorn
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import unicorn
-from unicorn import arm64_const as arm
+from unicorn import arm_const
 
 from n2uqc.frontend.diagnostics import CompileError
 
 from .elf import load_segments
 from .emulate import Finished
 from .linux_calls import PAGE, LinuxCalls, UnknownCall
+from .unicorn_cpu import CPUS
+from .unicorn_matrix import UNDEFINED, execute
 
 _engine: Any = unicorn  # its own annotations are too few to check against
 
-_STACK_TOP, _STACK_SIZE = 0x7FFF_F000_0000, 1 << 20
+_STACK_SIZE = 1 << 20
 _SUPERVISOR_CALL = 2  # unicorn's number for the exception of `svc`
 
 _AUX_PHDR, _AUX_PHENT, _AUX_PHNUM, _AUX_PAGE, _AUX_ENTRY = 3, 4, 5, 6, 9
 _AUX_HWCAP, _AUX_SECURE, _AUX_RANDOM = 16, 23, 25
-_HWCAP_FP_ASIMD = 3
-
 
 OnBlock = Callable[[Any, int, int, object], None]
 """Called with (machine, address, bytes, nothing) before each basic block."""
 
 
 def run_static(
-    program: Path, arguments: Sequence[str], on_block: OnBlock | None = None
+    program: Path, arguments: Sequence[str], on_block: OnBlock | None = None,
+    architecture: str = "aarch64",
 ) -> Finished:
     """Run a program to its end.
 
     Args:
-        program: a static AArch64 Linux executable.
+        program: a static Linux executable.
         arguments: for it; it can reach no other files.
         on_block: told of every basic block.
+        architecture: ``aarch64`` or ``armv7``.
 
     Raises:
         CompileError: not such a program; it crashed, or made an unknown system call.
     """
-    process = _Process(program, arguments)
+    process = _Process(program, arguments, architecture)
     if on_block is not None:
         process.machine.hook_add(_engine.UC_HOOK_BLOCK, on_block)
     return process.run()
@@ -56,27 +57,25 @@ def run_static(
 class _Process:
     """One emulated program; it is its own memory."""
 
-    def __init__(self, program: Path, arguments: Sequence[str]) -> None:
-        self.name = program.name
-        self.linux = LinuxCalls(self, arguments)
+    def __init__(self, program: Path, arguments: Sequence[str], architecture: str) -> None:
+        self.name, self.cpu = program.name, CPUS[architecture]
+        self.linux = LinuxCalls(self, arguments, self.cpu.abi)
         self.fault: BaseException | None = None
-        self.machine = _engine.Uc(_engine.UC_ARCH_ARM64, _engine.UC_MODE_ARM)
-        self.machine.ctl_set_cpu_model(arm.UC_CPU_ARM64_MAX)
-        self.machine.reg_write(arm.UC_ARM64_REG_CPACR_EL1, 3 << 20)  # vector unit on
-        image = load_segments(program.read_bytes(), "aarch64")
+        image = load_segments(program.read_bytes(), architecture)
+        self.machine = self.cpu.machine()
         for start, data, size in image.segments:
             low, high = start // PAGE * PAGE, -(-(start + size) // PAGE) * PAGE
             self.map(low, high - low)
             self.write(start, data)
-        self.map(_STACK_TOP - _STACK_SIZE, _STACK_SIZE)
+        self.map(self.cpu.stack_top - _STACK_SIZE, _STACK_SIZE)
         self.entry = image.entry
         auxiliary = [
             (_AUX_PHDR, image.headers), (_AUX_PHENT, image.header_size),
             (_AUX_PHNUM, image.header_count), (_AUX_PAGE, PAGE), (_AUX_ENTRY, image.entry),
-            (_AUX_HWCAP, _HWCAP_FP_ASIMD), (_AUX_SECURE, 0),
+            (_AUX_HWCAP, self.cpu.capabilities), (_AUX_SECURE, 0),
         ]
         stack = self._stack([str(program), *arguments], auxiliary)
-        self.machine.reg_write(arm.UC_ARM64_REG_SP, stack)
+        self.machine.reg_write(self.cpu.stack, stack)
         self.machine.hook_add(_engine.UC_HOOK_INTR, self._interrupt)
 
     def run(self) -> Finished:
@@ -84,7 +83,7 @@ class _Process:
         try:
             self.machine.emu_start(self.entry, 0)
         except _engine.UcError as error:
-            place = self.machine.reg_read(arm.UC_ARM64_REG_PC)
+            place = self.machine.reg_read(self.cpu.place)
             raise CompileError(
                 f"{self.name} crashed under unicorn at {place:#x}: {error}"
             ) from None
@@ -117,7 +116,7 @@ class _Process:
 
     def _stack(self, arguments: list[str], auxiliary: list[tuple[int, int]]) -> int:
         """What the kernel puts on a new stack; its address."""
-        top = _STACK_TOP - 16
+        top = self.cpu.stack_top - 16
         self.write(top, bytes(range(16)))  # "random" bytes: nothing secret here
         auxiliary = [*auxiliary, (_AUX_RANDOM, top), (0, 0)]
         pointers = []
@@ -128,22 +127,29 @@ class _Process:
             pointers.append(top)
         words = [len(pointers), *pointers, 0, 0]  # no environment
         words += [word for pair in auxiliary for word in pair]
-        place = (top - 8 * len(words)) // 16 * 16
-        self.write(place, struct.pack(f"<{len(words)}Q", *words))
+        data = self.cpu.abi.words(words)
+        place = (top - len(data)) // 16 * 16
+        self.write(place, data)
         return place
 
     def _interrupt(self, machine: Any, number: int, data: object) -> None:
         """Answer a system call; anything unexpected stops the machine and is told later."""
         try:
+            place = machine.reg_read(self.cpu.place)
+            if number == UNDEFINED and execute(machine, self.read(place, 4)):
+                machine.reg_write(self.cpu.place, place + 4)
+                return
             if number != _SUPERVISOR_CALL:
-                place = machine.reg_read(arm.UC_ARM64_REG_PC)
                 raise CompileError(
                     f"{self.name} raised exception {number} under unicorn at {place:#x}"
                 )
-            call = machine.reg_read(arm.UC_ARM64_REG_X8)
-            values = [machine.reg_read(arm.UC_ARM64_REG_X0 + k) for k in range(6)]
+            call = machine.reg_read(self.cpu.number)
+            values = [machine.reg_read(register) for register in self.cpu.arguments]
             result = self.linux.call(call, values)
-            machine.reg_write(arm.UC_ARM64_REG_X0, result & (1 << 64) - 1)
+            mask = (1 << 8 * self.cpu.abi.word) - 1
+            machine.reg_write(self.cpu.arguments[0], result & mask)
+            if self.linux.thread_pointer:
+                machine.reg_write(arm_const.UC_ARM_REG_C13_C0_3, self.linux.thread_pointer)
             if self.linux.code is not None:
                 machine.emu_stop()
         except UnknownCall as unknown:

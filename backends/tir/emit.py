@@ -12,6 +12,7 @@ import tvm
 from .constants import Constants
 from .lower import lower
 from .memory import memory_functions
+from .target import pointer_bits
 
 _UNWANTED = [
     # half-precision helpers that TVM adds to every module
@@ -63,7 +64,10 @@ def emit_object(
     """
     library = compile_llvm(mod if lowered else lower(mod, target), target)
     text = clean_text(library.inspect_source("ll"), private)
-    text += memory_functions(text) + (constants.text() if constants else "") + more + "\n"
+    bits = pointer_bits(target)
+    text += memory_functions(text, bits) + (constants.text() if constants else "") + more + "\n"
+    if bits == 32:  # tables for unwinding would call a function of the C library
+        text = re.sub(r"^(define [^\n]*) \{$", r"\1 nounwind {", text, flags=re.M)
     # The file's name gets into the module, hence a fixed one.
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
         source = Path(folder, "module.ll")

@@ -73,10 +73,16 @@ done:
 """
 
 
-def memory_functions(text: str) -> str:
-    """Definitions of the functions that code generation may call for the IR in ``text``."""
+def memory_functions(text: str, pointer_bits: int = 64) -> str:
+    """Definitions of the functions that code generation may call for the IR in ``text``.
+
+    Args:
+        text: a module as textual IR.
+        pointer_bits: of the target: its C functions take sizes of this width.
+    """
     called = set(re.findall(r"call void @llvm\.(mem\w+)\.", text))
     unknown = called - {"memcpy", "memset"}
     if unknown:
         raise AssertionError(f"generated code calls {', '.join(sorted(unknown))}")
-    return (_COPY if "memcpy" in called else "") + (_SET if "memset" in called else "")
+    functions = (_COPY if "memcpy" in called else "") + (_SET if "memset" in called else "")
+    return functions if pointer_bits == 64 else functions.replace("i64", f"i{pointer_bits}")

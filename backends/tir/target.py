@@ -36,6 +36,8 @@ def llvm_target(
     }
     if float_abi:
         config["mfloat-abi"] = float_abi
+    if triple.startswith("thumb"):
+        config["vector-width"] = 32  # no vector unit; TVM would warn and take another one's
     for feature in features:
         if feature[:1] not in "+-" or len(feature) < 2:
             raise ValueError(f"feature {feature!r} has no sign; write +{feature} or -{feature}")
@@ -44,3 +46,8 @@ def llvm_target(
         if not codegen.target_has_features(feature[1:], probe):
             raise ValueError(f"LLVM knows no feature {feature[1:]!r} for {triple}")
     return tvm.target.Target(config)
+
+
+def pointer_bits(target: tvm.target.Target) -> int:
+    """Width of an address: 32 or 64."""
+    return 64 if str(target.attrs["mtriple"]).startswith(("x86_64", "aarch64")) else 32

@@ -1,0 +1,51 @@
+"""The instructions of the feature i8mm, which unicorn does not know.
+
+unicorn stops at them as undefined; then they are carried out here, one at a time.  Slow, but small
+networks for cores with i8mm run wherever pip brings unicorn.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from unicorn import arm64_const as arm
+
+UNDEFINED = 1
+"""unicorn's number for the exception of an undefined instruction."""
+
+_MATRIX = {0x4E80A400: ("i1", "i1"), 0x6E80A400: ("u1", "u1"), 0x4E80AC00: ("u1", "i1")}
+"""SMMLA, UMMLA, USMMLA without their registers: types of the two factors."""
+_DOT = {0x4E809C00: ("u1", "i1")}
+"""USDOT by vectors."""
+_WITHOUT_REGISTERS = 0xFFE0FC00
+
+
+def execute(machine: Any, code: bytes) -> bool:
+    """Carry out an instruction of i8mm.
+
+    Args:
+        machine: stopped at the instruction; its vector registers change.
+        code: the instruction's four bytes.
+
+    Returns:
+        False if it is none of them: nothing has happened.
+    """
+    word = int.from_bytes(code, "little")
+    kind = word & _WITHOUT_REGISTERS
+    if kind not in _MATRIX and kind not in _DOT:
+        return False
+    out, n, m = (arm.UC_ARM64_REG_Q0 + (word >> place & 31) for place in (0, 5, 16))
+    total = _read(machine, out, "i4")
+    first, second = (_MATRIX | _DOT)[kind]
+    a, b = _read(machine, n, first).astype("i4"), _read(machine, m, second).astype("i4")
+    if kind in _MATRIX:
+        total = total + (a.reshape(2, 8) @ b.reshape(2, 8).T).ravel()
+    else:
+        total = total + (a * b).reshape(4, 4).sum(axis=1, dtype="i4")
+    machine.reg_write(out, int.from_bytes(total.astype("<i4").tobytes(), "little"))
+    return True
+
+
+def _read(machine: Any, register: int, kind: str) -> Any:
+    return np.frombuffer(int(machine.reg_read(register)).to_bytes(16, "little"), f"<{kind}")
