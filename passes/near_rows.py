@@ -39,43 +39,70 @@ class Near:
     def of(cls, row: Sequence[Surd]) -> Near:
         """Exact numbers, (C,)."""
         value = floats(tuple(row))
-        zero = np.array([not v.terms for v in row])
-        return cls(value, np.where(zero, 0.0, np.abs(value) * ULP + _UNDERFLOW))
+        known = np.array([v.fits_float64 for v in row])
+        return cls(value, np.where(known, 0.0, np.abs(value) * ULP + _UNDERFLOW))
 
     @classmethod
     def zeros(cls, channels: int) -> Near:
         return cls(np.zeros(channels), np.zeros(channels))
 
-    @property
-    def _zero(self) -> Mask:
-        return (self.value == 0) & (self.error == 0)
-
     def __add__(self, other: Near) -> Near:
         value = self.value + other.value
-        return Near(value, self.error + other.error + np.abs(value) * ULP)
+        return Near(value, self.error + other.error + _lost_in_sum(self.value, other.value, value))
 
     def __sub__(self, other: Near) -> Near:
-        value = self.value - other.value
-        return Near(value, self.error + other.error + np.abs(value) * ULP)
+        return self + Near(-other.value, other.error)
 
     def __mul__(self, other: Near) -> Near:
-        a, b = np.abs(self.value), np.abs(other.value)
-        error = a * other.error + b * self.error + self.error * other.error
-        error = error * (1 + ULP) + a * b * ULP + _UNDERFLOW
-        return Near(self.value * other.value, np.where(self._zero | other._zero, 0.0, error))
+        value = self.value * other.value
+        error = (
+            np.abs(self.value) * other.error + np.abs(other.value) * self.error
+            + self.error * other.error
+        )
+        lost = _lost_in_product(self.value, other.value, value)
+        return Near(value, error * (1 + ULP) + lost)
 
     def __truediv__(self, other: Near) -> Near:
         """Where the divisor may be 0, the error is infinite."""
         low = np.abs(other.value) - other.error
         value = self.value / other.value
         error = (self.error + np.abs(value) * other.error) / low
-        error = error * (1 + 4 * ULP) + np.abs(value) * ULP + _UNDERFLOW
+        # The quotient is exact if it times the divisor is, and gives the dividend.
+        product = value * other.value
+        exact = (product == self.value) & (_lost_in_product(value, other.value, product) == 0)
+        error = error * (1 + 4 * ULP) + np.where(exact, 0.0, np.abs(value) * ULP + _UNDERFLOW)
         return Near(value, np.where(low > 0, error, np.inf))
 
     def signs(self) -> tuple[IntArray, Mask]:
         """-1, 0 or 1, and where that is certain."""
         sign: IntArray = np.sign(np.nan_to_num(self.value)).astype(np.int64)
-        return sign, (np.abs(self.value) > self.error) | self._zero
+        return sign, (np.abs(self.value) > self.error) | (
+            (self.value == 0) & (self.error == 0)
+        )
+
+
+def _lost_in_sum(a: Floats, b: Floats, total: Floats) -> Floats:
+    """A bound on the rounding of ``a + b``, 0 where there is none (Knuth's TwoSum)."""
+    part = total - a
+    lost = (a - (total - part)) + (b - part)
+    return np.where(lost == 0, 0.0, np.abs(total) * ULP)
+
+
+def _lost_in_product(a: Floats, b: Floats, product: Floats) -> Floats:
+    """A bound on the rounding of ``a * b``, 0 where there is none (Dekker's TwoProduct)."""
+    (a1, a2), (b1, b2) = (_halves(v) for v in (a, b))
+    lost = ((a1 * b1 - product) + a1 * b2 + a2 * b1) + a2 * b2
+    size = np.abs(product)
+    safe = (size > 1e-200) & (np.maximum(np.abs(a), np.abs(b)) < 1e150)  # nothing under- or overflows
+    exact = ((lost == 0) & safe) | (a == 0) | (b == 0)
+    return np.where(exact, 0.0, size * ULP + _UNDERFLOW)
+
+
+def _halves(a: Floats) -> tuple[Floats, Floats]:
+    """Veltkamp's split: two numbers of 26 bits with the sum ``a``."""
+    far = a * 134217729.0
+    high = far - (far - a)
+    return high, a - high
 
 
 @dataclass(frozen=True)

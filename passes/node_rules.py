@@ -276,7 +276,9 @@ def _codebook(to: Importer, node: ir.Node) -> None:
         input_scale=Surd.of(float(p.input_scale)), strict=bool(p.strict), step=Surd.of(1),
         bits=p.bits, ties=() if p.ties is None else p.rules,
     )
-    to.emit(RealLookup, node, codes, levels=tuple(Surd.of(float(v)) for v in p.levels))
+    levels = [Surd.of(float(v)) for v in p.levels]
+    levels += levels[-1:] * (2**p.bits - len(levels))  # of codes that do not occur
+    to.emit(RealLookup, node, codes, levels=tuple(levels))
 
 
 def _concat(to: Importer, node: ir.Node) -> None:

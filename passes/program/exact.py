@@ -19,7 +19,7 @@ from math import floor, inf, isqrt
 
 Rational = int | Fraction
 
-_ONE = Fraction(1)
+_ZERO, _ONE = Fraction(0), Fraction(1)
 
 
 def _square_root(q: Fraction) -> Fraction | None:
@@ -35,29 +35,32 @@ def _enclose_root(q: Fraction, precision: int) -> tuple[int, int]:
     return low, low if low * low == scaled else low + 1
 
 
+Roots = tuple[tuple[Fraction, Fraction], ...]
+"""Pairs (radicand, coefficient): no radicand is a square, nor is the product of any two."""
+
+
 @total_ordering
 class Surd:
-    """An exact real ``sum_q coefficient_q * sqrt(q)``; ``q == 1`` holds the rational part.
+    """An exact real ``rest + sum coefficient * sqrt(radicand)``.
 
     Immutable and hashable.  Supports ``+ - *`` with other exact numbers, ``/`` by a number of one
     term, comparison and ``floor``.
     """
 
-    __slots__ = ("_float", "terms")
-    terms: Mapping[Fraction, Fraction]  # no radicand but 1 is a square, no coefficient is 0
+    __slots__ = ("_float", "rest", "roots")
+    rest: Fraction
+    roots: Roots
     _float: float | None
 
-    def __init__(self, terms: Mapping[Fraction, Fraction]) -> None:
-        self.terms = terms
-        self._float = None
+    def __init__(self, rest: Fraction, roots: Roots = ()) -> None:
+        self.rest, self.roots, self._float = rest, roots, None
 
     @classmethod
     def of(cls, value: Surd | Rational | float) -> Surd:
         """The exact value of a number; a float counts as the binary rational it stores."""
         if isinstance(value, Surd):
             return value
-        rational = value if isinstance(value, Fraction) else Fraction(value)
-        return cls({_ONE: rational} if rational else {})
+        return cls(value if isinstance(value, Fraction) else Fraction(value))
 
     @classmethod
     def root(cls, q: Rational) -> Surd:
@@ -66,36 +69,42 @@ class Surd:
         if q < 0:
             raise ValueError(f"square root of the negative number {q}")
         rational = _square_root(q)
-        return cls.of(rational) if rational is not None else cls({q: _ONE})
+        return cls(rational) if rational is not None else cls(_ZERO, ((q, _ONE),))
 
     @property
     def rational(self) -> Fraction | None:
         """The value as a Fraction, or None if it is irrational."""
-        if not self.terms:
-            return Fraction(0)
-        return self.terms.get(_ONE) if len(self.terms) == 1 else None
+        return None if self.roots else self.rest
+
+    @property
+    def terms(self) -> Mapping[Fraction, Fraction]:
+        """Coefficients by radicand, 1 for the rational part; empty for zero."""
+        return dict(((_ONE, self.rest), *self.roots) if self.rest else self.roots)
+
+    def __bool__(self) -> bool:
+        return bool(self.roots) or bool(self.rest)
 
     def __add__(self, other: Surd | Rational) -> Surd:
         other = Surd.of(other)
-        if not self.terms or not other.terms:
-            return self if self.terms else other
-        terms = dict(self.terms)
-        for q, coefficient in other.terms.items():
-            key, factor = _class_of(q, terms)
-            if key not in terms:
-                terms[key] = coefficient
-                continue
-            total = terms[key] + (coefficient if factor is _ONE else coefficient * factor)
-            if total:
-                terms[key] = total
+        if not other:
+            return self
+        rest = self.rest + other.rest if self.rest else other.rest
+        if not other.roots or not self.roots:
+            return Surd(rest, self.roots or other.roots)
+        total = dict(self.roots)
+        for q, coefficient in other.roots:
+            key, factor = _class_of(q, total)
+            value = total.get(key, _ZERO) + coefficient * factor
+            if value:
+                total[key] = value
             else:
-                terms.pop(key, None)
-        return Surd(terms)
+                del total[key]
+        return Surd(rest, tuple(total.items()))
 
     __radd__ = __add__
 
     def __neg__(self) -> Surd:
-        return Surd({q: -c for q, c in self.terms.items()})
+        return Surd(-self.rest, tuple((q, -c) for q, c in self.roots))
 
     def __sub__(self, other: Surd | Rational) -> Surd:
         return self + (-Surd.of(other))
@@ -103,21 +112,27 @@ class Surd:
     def __rsub__(self, other: Surd | Rational) -> Surd:
         return Surd.of(other) - self
 
+    def _times(self, factor: Fraction) -> Surd:
+        """Times a rational."""
+        if factor == 1 or not factor:
+            return self if factor else Surd(_ZERO)
+        return Surd(
+            self.rest * factor if self.rest else _ZERO,
+            tuple((q, c * factor) for q, c in self.roots),
+        )
+
     def __mul__(self, other: Surd | Rational) -> Surd:
         other = Surd.of(other)
+        if not other.roots:
+            return self._times(other.rest)
+        if not self.roots:
+            return other._times(self.rest)
+        total = Surd(self.rest * other.rest)
         for a, b in ((self, other), (other, self)):
-            factor = b.rational
-            if factor is not None:  # no new root
-                return a if factor == 1 else Surd(
-                    {q: c * factor for q, c in a.terms.items()} if factor else {}
-                )
-        total = Surd({})
-        for p, c in self.terms.items():
-            for q, d in other.terms.items():
-                if p == 1 or q == 1:  # no new root
-                    total += Surd({q if p == 1 else p: c * d})
-                else:
-                    total += Surd({k: v * c * d for k, v in Surd.root(p * q).terms.items()})
+            total += Surd(_ZERO, a.roots)._times(b.rest)
+        for p, c in self.roots:
+            for q, d in other.roots:
+                total += Surd.root(p * q)._times(c * d)
         return total
 
     __rmul__ = __mul__
@@ -129,34 +144,30 @@ class Surd:
             ZeroDivisionError: the number is zero.
             ValueError: it has several terms (no chain of affine steps divides by such a slope).
         """
-        if not self.terms:
+        if not self:
             raise ZeroDivisionError("inverse of zero")
-        if len(self.terms) > 1:
+        if not self.roots:
+            return Surd(1 / self.rest)
+        if self.rest or len(self.roots) > 1:
             raise ValueError(f"inverse of a sum of square roots: {self}")
-        (q, c), = self.terms.items()
-        return Surd({q: 1 / (c * q)})
+        (q, c), = self.roots
+        return Surd(_ZERO, ((q, 1 / (c * q)),))
 
     def __truediv__(self, other: Surd | Rational) -> Surd:
         return self * Surd.of(other).inverse()
 
     def _enclose(self, precision: int) -> tuple[Fraction, Fraction]:
         """Rational bounds whose distance falls with ``precision`` (bits)."""
-        low = high = Fraction(0)
-        for q, c in self.terms.items():
-            if q == 1:
-                low, high = low + c, high + c
-                continue
+        low = high = self.rest
+        for q, c in self.roots:
             a, b = (Fraction(v, 1 << precision) * c for v in _enclose_root(q, precision))
             low, high = low + min(a, b), high + max(a, b)
         return low, high
 
     def scaled(self, bits: int) -> int:
         """An integer within one unit a term of ``value * 2**bits`` (bits >= 0); quick."""
-        total = 0
-        for q, c in self.terms.items():
-            if q == 1:
-                total += (c.numerator << bits) // c.denominator
-                continue
+        total = (self.rest.numerator << bits) // self.rest.denominator
+        for q, c in self.roots:
             top = c.numerator * c.numerator * q.numerator
             root = isqrt((top << (2 * bits)) // (c.denominator * c.denominator * q.denominator))
             total += root if c > 0 else -root
@@ -164,10 +175,9 @@ class Surd:
 
     def sign(self) -> int:
         """-1, 0 or 1; always exact (see the module's text for why no sum is a hidden zero)."""
-        if not self.terms:
+        if not self:
             return 0
-        value = self.rational
-        return 1 if (self._approximate() if value is None else value) > 0 else -1
+        return 1 if (self._approximate() if self.roots else self.rest) > 0 else -1
 
     def __floor__(self) -> int:
         value = self.rational
@@ -191,9 +201,9 @@ class Surd:
     def __eq__(self, other: object) -> bool:
         if isinstance(other, int | Fraction):
             return self.rational == other
-        return isinstance(other, Surd) and (
-            self.terms == other.terms or not (self - other).terms
-        )
+        if not isinstance(other, Surd) or bool(self.roots) != bool(other.roots):
+            return False
+        return self.rest == other.rest if not self.roots else not self - other
 
     def __lt__(self, other: Surd | Rational) -> bool:
         return (self - other).sign() < 0
@@ -214,15 +224,21 @@ class Surd:
                 self._float = self.sign() * inf
         return self._float
 
-    def __bool__(self) -> bool:
-        return bool(self.terms)
+    @property
+    def fits_float64(self) -> bool:
+        """Whether float64 holds the value exactly."""
+        top, bottom = self.rest.numerator, self.rest.denominator
+        return (
+            not self.roots and not bottom & (bottom - 1)
+            and top.bit_length() <= 53 and bottom.bit_length() < 1000
+        )
 
     def _approximate(self) -> Fraction:
         """The value to a relative error below 2**-64."""
         bits = 128
         while True:
             total = self.scaled(bits)
-            if total.bit_length() > 66 + len(self.terms).bit_length():
+            if total.bit_length() > 66 + len(self.roots).bit_length():
                 return Fraction(total, 1 << bits)
             bits *= 2  # the terms cancel, or are small; they are not zero
 
@@ -244,7 +260,7 @@ class Surd:
     @classmethod
     def parse(cls, text: str) -> Surd:
         """The inverse of ``str``."""
-        total = cls({})
+        total = cls(_ZERO)
         for part in text.split("+"):
             coefficient, _, root = part.partition("*sqrt(")
             value = cls.of(Fraction(coefficient))
@@ -252,11 +268,11 @@ class Surd:
         return total
 
 
-def _class_of(q: Fraction, terms: Mapping[Fraction, Fraction]) -> tuple[Fraction, Fraction]:
-    """The radicand in ``terms`` that ``q`` is a square multiple of, and ``sqrt(q / radicand)``."""
-    if q not in terms and q != 1:
-        for key in terms:
-            factor = None if key == 1 else _square_root(q / key)
+def _class_of(q: Fraction, roots: Mapping[Fraction, Fraction]) -> tuple[Fraction, Fraction]:
+    """The radicand in ``roots`` that ``q`` is a square multiple of, and ``sqrt(q / radicand)``."""
+    if q not in roots:
+        for key in roots:
+            factor = _square_root(q / key)
             if factor is not None:
                 return key, factor
     return q, _ONE
