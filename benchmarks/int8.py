@@ -45,7 +45,7 @@ class _Writer:
             pads=[kernel // 2] * 4,
         )
 
-    def model(self, output: str, given: tuple[int, ...], wanted: tuple[int, ...]) -> onnx.ModelProto:
+    def model(self, given: tuple[int, ...], wanted: tuple[int, ...]) -> onnx.ModelProto:
         self.nodes[-1].output[0] = "output"
         face = [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, *shape])
@@ -57,13 +57,6 @@ class _Writer:
         )
         onnx.checker.check_model(model)
         return model
-
-
-def float_conv(size: int, channels: int) -> onnx.ModelProto:
-    """A 3x3 convolution with bias and ReLU, float32 (1, C, H, W) in and out."""
-    w = _Writer(0)
-    shape = (channels, size, size)
-    return w.model(w.node("Relu", [w.conv("input", channels, channels, 3)]), shape, shape)
 
 
 def float_resnet18(seed: int = 0) -> onnx.ModelProto:
@@ -83,7 +76,8 @@ def float_resnet18(seed: int = 0) -> onnx.ModelProto:
     for suffix, shape in (("", (1000, 512)), ("b", (1000,))):
         values = w.rng.normal(0, 0.05, shape).astype(np.float32)
         w.weights.append(numpy_helper.from_array(values, f"fc{suffix}"))
-    return w.model(w.node("Gemm", [x, "fc", "fcb"], transB=1), (3, 224, 224), (1000,))
+    w.node("Gemm", [x, "fc", "fcb"], transB=1)
+    return w.model((3, 224, 224), (1000,))
 
 
 def quantized(model: onnx.ModelProto, activations: str) -> onnx.ModelProto:
@@ -124,3 +118,27 @@ def quantized(model: onnx.ModelProto, activations: str) -> onnx.ModelProto:
             activation_type=QuantType.QUInt8 if activations == "uint8" else QuantType.QInt8,
         )
         return onnx.load(result)
+
+
+def integer_conv(size: int, channels: int) -> onnx.ModelProto:
+    """A 3x3 QLinearConv with bias, int8 (1, C, H, W) in and out: no float number on the way."""
+    rng = np.random.default_rng(0)
+    weight = rng.integers(-127, 128, (channels, channels, 3, 3)).astype(np.int8)
+    constants = {
+        "xs": np.float32(0.05), "xz": np.int8(-3), "w": weight,
+        "ws": np.full(channels, 0.002, np.float32), "wz": np.zeros(channels, np.int8),
+        "ys": np.float32(0.1), "yz": np.int8(-128),
+        "b": rng.integers(-1000, 1000, channels).astype(np.int32),
+    }
+    node = helper.make_node(
+        "QLinearConv", ["input", *constants], ["output"], kernel_shape=[3, 3], pads=[1] * 4
+    )
+    shape = [1, channels, size, size]
+    face = [
+        helper.make_tensor_value_info(name, TensorProto.INT8, shape) for name in ("input", "output")
+    ]
+    weights = [numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items()]
+    graph = helper.make_graph([node], "peer", face[:1], face[1:], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    return model

@@ -1,4 +1,4 @@
-"""What is measured, as integer programs: one layer, and ResNet-18 with parameters that look trained."""
+"""What is measured, as integer programs: a layer, and ResNet-18 with parameters drawn and settled."""
 
 from __future__ import annotations
 

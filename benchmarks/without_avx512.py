@@ -36,7 +36,8 @@ def copy_without_avx512(folder: Path) -> Path:
         raise LookupError("onnxruntime is not installed: pip install 'n2uqc[bench]'")
     source = Path(spec.origin).parent
     target = folder / "onnxruntime"
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "libonnxruntime.so*"))
+    unwanted = shutil.ignore_patterns("__pycache__", "libonnxruntime.so*")
+    shutil.copytree(source, target, ignore=unwanted)
     changed = 0
     for library in target.glob("capi/*.so"):
         data, count = _XGETBV.subn(_ONLY_AVX, library.read_bytes())

@@ -1,0 +1,142 @@
+"""Executed instructions of ours and the peers' on AArch64, counted the same way."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from n2uqc.backends import compile as compile_program
+from n2uqc.backends import read_manifest
+from n2uqc.passes.program import Program, run
+
+from .guest.count import count, per_run
+from .guest.debian import Guest, guest
+from .guest.processor import CORES, Core, describe
+from .outcome import add_json, say, table
+
+_WORKER = Path(__file__).parent / "guest" / "worker.py"
+NAMES = {"ort": ("ONNX Runtime int8", "onnxruntime"), "litert": ("LiteRT int8", "ai-edge-litert")}
+"""Of peers: in tables, and as a package."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One contestant on one processor.
+
+    Attributes:
+        core: name of the processor.
+        name: of the contestant.
+        instructions: executed for one sample.
+        macs: of the sample, as the plain convolutions have them.
+    """
+
+    core: str
+    name: str
+    instructions: float
+    macs: int
+
+    def row(self, best_peer: float | None) -> dict[str, Any]:
+        """For tables: also how many times fewer instructions than the best peer's."""
+        return {
+            "core": self.core, "name": self.name, "instructions": round(self.instructions),
+            "mac_per_instruction": self.macs / self.instructions,
+            "fewer": best_peer / self.instructions if best_peer else None,
+        }
+
+
+def ours(program: Program, core: Core, macs: int, name: str) -> Measured:
+    """Compile for a processor, check the result, count one sample.
+
+    Raises:
+        AssertionError: the binary's output is not the interpreter's.
+    """
+    with tempfile.TemporaryDirectory(prefix="n2uqc-bench-") as place:
+        folder = compile_program(
+            program, "aarch64", mcpu=core.mcpu, mattr=core.mattr
+        ).save(Path(place, "net"))
+        manifest = read_manifest(folder)
+        kind = manifest["input"]
+        x = np.random.default_rng(0).integers(kind["min"], kind["max"] + 1, (1, *kind["shape"]))
+        given, result = Path(place, "x.npy"), Path(place, "y.npy")
+        np.save(given, x.astype(kind["dtype"]))
+        command = [folder / manifest["driver"], given, result, "--bench"]
+        found = per_run(
+            lambda runs: count([*command, str(runs)], options=["-cpu", core.emulated]), 1, 3
+        )
+        assert np.array_equal(np.load(result), run(program, x)), f"{name}: wrong output"
+    return Measured(core.name, name, found, macs)
+
+
+def peer(
+    kind: str, model: Path, at: Guest, core: Core, macs: int, runs: tuple[int, int] = (2, 6)
+) -> Measured:
+    """Count one inference of a peer's model in the guest; its start-up drops out."""
+    options = [
+        "-cpu", core.emulated, "-L", str(describe(at, core)),
+        "-E", f"PYTHONHOME={at.root / 'usr'}", "-E", f"PYTHONPATH={at.packages}",
+    ]
+    command = [at.python, _WORKER, kind, model]
+    found = per_run(lambda n: count([*command, str(n)], options=options), *runs)
+    return Measured(core.name, NAMES[kind][0], found, macs)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options that all benchmarks under emulation have."""
+    parser.add_argument(
+        "--cores", nargs="+", metavar="CORE", default=list(CORES), choices=list(CORES),
+        help=f"of {', '.join(CORES)}",
+    )
+    parser.add_argument("--no-peers", action="store_true", help="count n2uqc's binaries only")
+    parser.add_argument(
+        "--guest", type=Path, metavar="DIR", help="where the peers' AArch64 Linux is kept"
+    )
+    add_json(parser)
+
+
+def ready(options: argparse.Namespace) -> Guest | None:
+    """The guest with the peers, None where none are wanted.
+
+    Raises:
+        SystemExit: this machine cannot run it.
+    """
+    if shutil.which("qemu-aarch64") is None:
+        raise SystemExit("qemu-aarch64 not found: apt install qemu-user")
+    if options.no_peers:
+        return None
+    try:
+        return guest(options.guest)
+    except RuntimeError as error:
+        raise SystemExit(f"{error}\n--no-peers counts n2uqc's binaries only") from None
+
+
+def tell(measured: Measured) -> Measured:
+    """Say what was found, while the rest is still being counted."""
+    say(f"{measured.core}: {measured.name}: {measured.instructions:,.0f} instructions")
+    return measured
+
+
+def rows_of(found: Iterable[Measured]) -> list[dict[str, Any]]:
+    """Rows by processor, each beside the best peer there."""
+    everything = list(found)
+    peers = {name for name, _ in NAMES.values()}
+    rows = []
+    for core in dict.fromkeys(m.core for m in everything):
+        here = [m for m in everything if m.core == core]
+        best = min((m.instructions for m in here if m.name in peers), default=None)
+        rows += [m.row(best) for m in here]
+    return rows
+
+
+def text_of(rows: list[dict[str, Any]]) -> str:
+    """The table."""
+    return table(rows, {
+        "core": "processor", "name": "", "instructions": "instructions",
+        "mac_per_instruction": "MAC/instr.", "fewer": "fewer than best peer",
+    })
