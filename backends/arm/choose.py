@@ -22,11 +22,11 @@ from n2uqc.passes.program import (
 )
 
 from .grouping import Group
-from .kernels import conv, join, pointwise, pool
-from .kernels.base import Kernel
+from .kernels import conv, join, pointwise, pool, winograd
+from .kernels.base import Kernel, Offer, PricedKernel, Vectors
 
-TABLE: dict[type[Op] | None, tuple[Kernel, ...]] = {
-    Conv: conv.KERNELS,
+TABLE: dict[type[Op] | None, tuple[Kernel | PricedKernel, ...]] = {
+    Conv: (*winograd.KERNELS, *conv.KERNELS),
     MaxPool: pool.KERNELS,
     SumPool: pool.KERNELS,
     Add: pointwise.KERNELS,
@@ -39,7 +39,8 @@ TABLE: dict[type[Op] | None, tuple[Kernel, ...]] = {
     Thresholds: pointwise.KERNELS,
     None: pointwise.KERNELS,
 }
-"""By a group's first operation (None: a copy), best kernel first; the first that fits is taken."""
+"""By a group's first operation (None: a copy): of those that fit, the one with the least estimated
+instructions is taken, the first of equals."""
 
 
 @dataclass(frozen=True)
@@ -48,25 +49,34 @@ class Choice:
 
     Attributes:
         kernel: which one.
-        reason: why it fits.
+        offer: how it computes the group.
     """
 
     group: Group
-    kernel: Kernel
-    reason: str
+    kernel: Kernel | PricedKernel
+    offer: Offer
+
+    @property
+    def reason(self) -> str:
+        """Why it was chosen."""
+        if not self.offer.instructions:
+            return self.offer.reason
+        return f"{self.offer.reason}; estimate {self.offer.instructions / 1e6:.2f} M instructions"
 
 
-def choose(group: Group, program: Program) -> Choice:
-    """The first kernel of the table that fits.
+def choose(group: Group, program: Program, vectors: Vectors) -> Choice:
+    """The kernel with the least work.
 
     Raises:
         CompileError: no kernel computes the group's first operation.
     """
     first = type(group.ops[0]) if group.ops else None
-    for kernel in TABLE.get(first, ()):
-        reason = kernel.fits(group, program)
-        if reason:
-            return Choice(group, kernel, reason)
+    choices = [
+        Choice(group, kernel, offer) for kernel in TABLE.get(first, ())
+        if (offer := kernel.offer(group, program, vectors))
+    ]
+    if choices:
+        return min(choices, key=lambda choice: choice.offer.instructions)
     op = group.ops[0]
     raise CompileError(Problem(
         node=", ".join(op.origin) or op.output, op=op.mnemonic,

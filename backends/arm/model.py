@@ -84,8 +84,8 @@ def build_model(
         progress: told what is being worked on.
     """
     plan = schedule(program)
-    choices = tuple(choose(group, program) for group in plan.groups)
     ranges, vectors = channel_ranges(program), vectors_of(target)
+    choices = tuple(choose(group, program, vectors) for group in plan.groups)
     kinds = [int_type(program, name) for name in (program.input, program.output)]
     functions, calls, constants = {}, [], Constants()
     places = {program.input: "%input", plan.storage[program.output]: "%output"}
@@ -101,7 +101,7 @@ def build_model(
         progress(f"kernel {k + 1} of {len(choices)}: {choice.group.mnemonics}")
         name = f"{symbol}_k{k:02d}_{choice.group.mnemonics}"
         body = Body(program, choice.group, plan.storage, ranges, vectors)
-        functions[name] = _lowered(choice.kernel.build(body), name, target)
+        functions[name] = _lowered(choice.offer.build(body), name, target)
         operands = [*(operand(what) for _, what in body.operands), operand(choice.group.output)]
         if needed := workspace_bytes(functions[name]):
             operands.append(workspace(plan.plan.size))

@@ -11,7 +11,7 @@ from tvm import s_tir, te, tirx
 from n2uqc.passes.program import Conv, Program
 
 from ..grouping import Group, convolution, int_type
-from .base import Body, Expr, Kernel, Place, computing_dtype, reads
+from .base import Body, Expr, Offer, Place, PricedKernel, Vectors, computing_dtype, reads
 from .elementwise import follow
 from .tiling import Tile, choose_tile, lanes_for
 from .window import container, padded
@@ -67,16 +67,29 @@ def is_depthwise(op: Conv, program: Program) -> bool:
     return op.groups > 1 and depth == 1 and out == op.groups
 
 
-def _why_depthwise(group: Group, program: Program) -> str:
+def _offer_depthwise(group: Group, program: Program, vectors: Vectors) -> Offer | None:
     op = convolution(group)
     if not is_depthwise(op, program):
-        return ""
+        return None
     bound = op.partial_bound(int_type(program, op.inputs[0]), program.constants)
-    return str(Accumulation(computing_dtype(-bound, bound), bound))
+    return Offer(
+        str(Accumulation(computing_dtype(-bound, bound), bound)),
+        lambda body: build(body, depthwise=True),
+    )
 
 
-def _why_direct(group: Group, program: Program) -> str:
-    return str(accumulation(convolution(group), program))
+def _offer_direct(group: Group, program: Program, vectors: Vectors) -> Offer:
+    op = convolution(group)
+    sums, weight = accumulation(op, program), program.constants[op.weight].values
+    height, width, out = int_type(program, op.output).shape
+    bytes_each = np.dtype("int16" if sums.channels else sums.dtype).itemsize
+    tile = choose_tile(width, out // op.groups, bytes_each, vectors)
+    registers = -(-tile.channels * bytes_each // vectors.size)
+    blocks = height * -(-width // tile.pixels) * op.groups * -(-out // op.groups // tile.channels)
+    step = registers * (tile.pixels + 2) + 1.5 * tile.pixels
+    return Offer(
+        str(sums), lambda body: build(body, depthwise=False), blocks * step * weight[0].size
+    )
 
 
 def pack(weight: NDArray[np.int64], groups: int, lanes: int) -> NDArray[np.integer]:
@@ -198,6 +211,6 @@ def _tile_loops(
 
 
 KERNELS = (
-    Kernel("depthwise convolution", _why_depthwise, lambda body: build(body, depthwise=True)),
-    Kernel("direct convolution", _why_direct, lambda body: build(body, depthwise=False)),
+    PricedKernel("depthwise convolution", _offer_depthwise),
+    PricedKernel("direct convolution", _offer_direct),
 )

@@ -41,3 +41,28 @@ def padded(x: te.Tensor, pads: Pads, value: int, dtype: str) -> te.Tensor:
 
     shape = (height + top + bottom, width + left + right, channels)
     return te.compute(shape, element, "padded")
+
+
+def framed(
+    x: te.Tensor, origin: tuple[int, int], size: tuple[int, int, int], value: int, dtype: str
+) -> te.Tensor:
+    """A stage ``padded`` of any size with the map at an origin, and ``value`` all around it."""
+    (top, left), (height, width, channels) = origin, (int(n) for n in x.shape)
+    if (top, left, *size) == (0, 0, height, width, channels) and x.dtype == dtype:
+        return x
+    limits = (top, height, size[0]), (left, width, size[1]), (0, channels, size[2])
+
+    def element(*at: Expr) -> Expr:
+        inside = [
+            test for place, (start, count, end) in zip(at, limits, strict=True)
+            for test in (
+                *([place >= start] if start else []),
+                *([place < start + count] if start + count < end else []),
+            )
+        ]
+        source = x[at[0] - top, at[1] - left, at[2]].astype(dtype)
+        return tirx.if_then_else(
+            tirx.all(*inside), source, tirx.const(value, dtype)
+        ) if inside else source
+
+    return te.compute(size, element, "padded")

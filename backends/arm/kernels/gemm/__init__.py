@@ -1,0 +1,28 @@
+"""Matrix products of small integers: the inner loops of convolutions.
+
+    base.py    the product, what a micro-kernel offers for it, layouts, the common schedule
+    mla16.py   16-bit multiply-accumulate by element, every NEON
+
+A kernel states its product as a ``Gemm`` with the actual weights and proven ranges; every micro
+answers with plans, each a register tile with its price and its proof; the kernel takes the
+cheapest for its map, stores the left operand as the plan wants it, and reads the product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..base import Vectors
+from . import mla16
+from .base import Gemm, Micro, Plan
+
+MICROS: tuple[Micro, ...] = (mla16.MICRO,)
+
+
+def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
+    """Every way in which a processor can compute a product."""
+    for micro in MICROS:
+        yield from micro.plans(gemm, vectors)
+
+
+__all__ = ["MICROS", "Gemm", "Micro", "Plan", "plans"]

@@ -1,0 +1,308 @@
+"""Matrix products of small integers, and what a kernel of inner loops promises about them."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tvm import s_tir, te, tirx
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as ir
+
+from ..base import Expr, Vectors
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Gemm:
+    """``product[b, r, o] = sum_k left[b, r, k] * weights[b, o, k]``, exact.
+
+    Attributes:
+        weights: int64 (B, O, K).
+        lo, hi: proven range of the left operand, int64 (B, K).
+    """
+
+    weights: IntArray
+    lo: IntArray
+    hi: IntArray
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """Of the left operand, over all of it."""
+        return int(self.lo.min()), int(self.hi.max())
+
+    @property
+    def most(self) -> int:
+        """The largest magnitude among the weights."""
+        return int(np.abs(self.weights).max(initial=0))
+
+    def partial_sums(self, length: int) -> tuple[IntArray, IntArray]:
+        """Least and greatest sum of every ``length`` consecutive products, a last chunk may be
+        shorter: int64 (B, O, chunks) each.  Each product takes the end of its own sign, so these
+        are reached, and bound the sums of all beginnings of a chunk as well if 0 is added."""
+        depth = self.weights.shape[2]
+        ends = [self.weights * row[:, None, :] for row in (self.lo, self.hi)]
+        starts = np.arange(0, depth, length)
+        return (
+            np.add.reduceat(np.minimum(*ends), starts, axis=2),
+            np.add.reduceat(np.maximum(*ends), starts, axis=2),
+        )
+
+    def chunks(self, unit: int, lo: int, hi: int) -> Iterator[tuple[int, int]]:
+        """Ways to cut K into (parts, units of K each) so that no part's sum leaves ``[lo, hi]``.
+
+        The fewest parts, and the fewest without a surplus.  Intermediate sums may leave the range
+        where arithmetic wraps around: only the sum of a whole chunk must not.
+        """
+        whole, found = -(-self.weights.shape[2] // unit), False
+        for parts in range(1, whole + 1):
+            each = -(-whole // parts)
+            if found and parts * each != whole:
+                continue
+            least, greatest = self.partial_sums(each * unit)
+            if lo <= int(least.min()) and int(greatest.max()) <= hi:
+                yield parts, each
+                if parts * each == whole:
+                    return
+                found = True
+
+
+Emit = Callable[[Expr, Expr, Expr], None]
+"""Writes the update of a register tile with ``ir``: from buffers left (rows, depth), weights
+(depth / group, outs, group), and sums (rows, outs), which stands for registers."""
+
+Store = Callable[[Expr, Expr], None]
+"""Writes a finished tile with ``ir``: from registers (rows, outs) to memory of that shape."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A way to compute a product: operands' layouts, the register tile, and its price.
+
+    The left operand lies in memory as (B, S, N, depths, rows, depth): S strips, worked on one after
+    the other, of N blocks of rows.  The weights lie as (B, blocks, depths, depth / group, outs,
+    group), the result as (parts, B, S, N, blocks, rows, outs), and ``read`` sums up its parts.
+
+    Attributes:
+        name: of the micro-kernel.
+        gemm: what is computed.
+        rows, outs, depth: the register tile: rows by outputs, over so much of K at a time.
+        group: values of K that lie together for each output.
+        left: dtype of the left operand.
+        right: dtype of the weights.
+        dtype: of the accumulators.
+        parts: how many chunks of K are summed on their own.
+        steps: length of a chunk, in units of ``depth``.
+        instructions: estimate for one block of rows by one block of outputs over the whole of K.
+        reason: what was proven, for people.
+        emit: writes the tile's update.
+        stored: dtype of the result, by default the accumulators'.
+        store: writes finished accumulators to memory, by default one by one in order.  With it
+            ``emit`` may keep the tile's sums in any order.
+        shift: int64 (B,) or None: what the user adds to the left operand before storing it, so
+            that it fits ``left``; ``constant`` takes it back.
+    """
+
+    name: str
+    gemm: Gemm
+    rows: int
+    outs: int
+    depth: int
+    group: int
+    left: str
+    right: str
+    dtype: str
+    parts: int
+    steps: int
+    instructions: float
+    reason: str
+    emit: Emit
+    stored: str = ""
+    store: Store | None = None
+    shift: IntArray | None = None
+
+    @property
+    def depths(self) -> int:
+        """Units of ``depth`` in K, the surplus included."""
+        return self.parts * self.steps
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of outputs."""
+        return -(-int(self.gemm.weights.shape[1]) // self.outs)
+
+    @property
+    def result(self) -> str:
+        """Dtype of the product in memory."""
+        return self.stored or self.dtype
+
+    @property
+    def constant(self) -> IntArray | None:
+        """What the shift of the left operand adds to the product, negative: int64 (B, O)."""
+        if self.shift is None:
+            return None
+        constant: IntArray = -self.gemm.weights.sum(axis=2) * self.shift[:, None]
+        return constant
+
+    @property
+    def packed(self) -> NDArray[np.integer]:
+        """The weights in the layout in which they are read, zeros behind O and K."""
+        batch, out, length = self.gemm.weights.shape
+        whole = np.zeros((batch, self.blocks * self.outs, self.depths * self.depth), np.int64)
+        whole[:, :out, :length] = self.gemm.weights
+        whole = whole.reshape(
+            batch, self.blocks, self.outs, self.depths, self.depth // self.group, self.group
+        )
+        return np.ascontiguousarray(whole.transpose(0, 1, 3, 4, 2, 5)).astype(self.right)
+
+    def left_shape(self, strips: int, blocks: int) -> tuple[int, ...]:
+        """Of the left operand, for so many strips of so many blocks of rows."""
+        return (len(self.gemm.weights), strips, blocks, self.depths, self.rows, self.depth)
+
+    def product(self, left: te.Tensor, weights: te.Tensor) -> te.Tensor:
+        """The stages ``sums``, in registers, and ``product``, in memory."""
+        batch, strips, blocks = (int(n) for n in left.shape[:3])
+        k0, k1 = te.reduce_axis((0, self.steps), "k0"), te.reduce_axis((0, self.depth), "k1")
+
+        def element(*at: Expr) -> Expr:
+            part, b, s, n, block, r, o = at
+            k = part * self.steps + k0
+            factor = weights[b, block, k, k1 // self.group, o, k1 % self.group]
+            return te.sum(
+                left[b, s, n, k, r, k1].astype(self.dtype) * factor.astype(self.dtype),
+                axis=[k0, k1],
+            )
+
+        shape = (self.parts, batch, strips, blocks, self.blocks, self.rows, self.outs)
+        sums = te.compute(shape, element, "sums")
+        return te.compute(shape, lambda *at: sums(*at).astype(self.result), "product")
+
+    def schedule(self, plan: s_tir.Schedule) -> None:
+        """Order the loops of ``product``; put ``left`` under its users' innermost loop."""
+        sums, product = plan.get_sblock("sums"), plan.get_sblock("product")
+        *users, part, b, s, n, o, r, lane = plan.get_loops(product)
+        # A block of outputs' weights stays in the cache while the rows stream by.
+        plan.reorder(part, b, s, o, n)
+        plan.compute_at(sums, n, preserve_unit_loops=True)
+        plan.set_scope(sums, 0, "local")
+        if users:
+            plan.compute_at(plan.get_sblock("left"), users[-1], preserve_unit_loops=True)
+        *_, row, out, k0, k1 = plan.get_loops(sums)
+        plan.reorder(k0, row, k1, out)
+        init = plan.decompose_reduction(sums, k0)
+        if self.store is not None:
+            plan.tensorize(r, self._storing())
+        else:
+            plan.unroll(r)
+            plan.vectorize(lane)
+        plan.unroll(plan.get_loops(init)[-2])
+        plan.vectorize(plan.get_loops(init)[-1])
+        plan.tensorize(row, self._updating())
+
+    def _updating(self) -> str:
+        """The tile's update as a tensor intrinsic; its name."""
+        rows, outs, depth, group, dtype = self.rows, self.outs, self.depth, self.group, self.dtype
+
+        def meaning(a: Expr, w: Expr, p: Expr) -> None:
+            with ir.grid(rows, depth, outs) as (r, k, o), ir.sblock("update"):
+                i, j = ir.axis.spatial(rows, r), ir.axis.spatial(outs, o)
+                l = ir.axis.reduce(depth, k)
+                factor = w[l // group, j, l % group].astype(dtype)
+                ir.buffer_store(p, p[i, j] + a[i, l].astype(dtype) * factor, [i, j])
+
+        return _intrinsic(f"n2uqc.{self.name}.{rows}x{outs}x{depth}", meaning, self.emit, [
+            ((rows, depth), self.left, "global"),
+            ((depth // group, outs, group), self.right, "global"),
+            ((rows, outs), dtype, "local"),
+        ], updates=True)
+
+    def _storing(self) -> str:
+        """The way from registers to memory as a tensor intrinsic; its name."""
+        rows, outs = self.rows, self.outs
+
+        def meaning(p: Expr, memory: Expr) -> None:
+            with ir.grid(rows, outs) as (r, o), ir.sblock("copy"):
+                i, j = ir.axis.spatial(rows, r), ir.axis.spatial(outs, o)
+                ir.buffer_store(memory, p[i, j].astype(self.result), [i, j])
+
+        assert self.store is not None
+        return _intrinsic(f"n2uqc.{self.name}.{rows}x{outs}.store", meaning, self.store, [
+            ((rows, outs), self.dtype, "local"), ((rows, outs), self.result, "global"),
+        ])
+
+    def read(
+        self, product: te.Tensor, constant: te.Tensor | None, dtype: str, *at: Expr
+    ) -> Expr:
+        """An element of the product in a dtype that holds it.
+
+        Args:
+            product: the stage.
+            constant: ``constant`` as an operand of int32 (B, blocks * outs), where there is one.
+            dtype: of the result, and of the sum over parts.
+            at: (b, strip, block of rows, row, output).
+        """
+        b, s, n, r, o = at
+        # A single part may have wrapped around; with the constant it is the true product again.
+        wide = dtype if self.parts > 1 else self.result
+        terms = [
+            product[part, b, s, n, o // self.outs, r, o % self.outs].astype(wide)
+            for part in range(self.parts)
+        ]
+        if constant is not None:
+            terms.append(constant[b, o].astype(wide))
+        return functools.reduce(operator.add, terms).astype(dtype)
+
+
+def _intrinsic(
+    name: str, meaning: Callable[..., None], emit: Callable[..., None],
+    buffers: list[tuple[tuple[int, ...], str, str]], updates: bool = False,
+) -> str:
+    """Register what a block means and how it is written; the last buffer is the result.
+
+    Args:
+        name: the start of its name, to which the types are added.
+        meaning, emit: both write a body over the buffers.
+        buffers: shape, dtype and scope of each.
+        updates: the result is read too.
+    """
+
+    def function(body: Callable[..., None]) -> tirx.PrimFunc:
+        with IRBuilder() as builder, ir.prim_func(s_tir=True):
+            ir.func_name("tile")
+            given = [
+                ir.arg(f"b{k}", ir.Buffer(shape, dtype, scope=scope, offset_factor=1))
+                for k, (shape, dtype, scope) in enumerate(buffers)
+            ]
+            regions = [
+                buffer[tuple(slice(0, n) for n in shape)]
+                for buffer, (shape, _, _) in zip(given, buffers, strict=True)
+            ]
+            with ir.sblock("root"):
+                ir.reads(*regions[:-1] if not updates else [regions[-1], *regions[:-1]])
+                ir.writes(regions[-1])
+                body(*given)
+        return builder.get()
+
+    name = ".".join([name, *(dtype for _, dtype, _ in buffers)])
+    s_tir.TensorIntrin.register(name, function(meaning), function(emit), override=True)
+    return name
+
+
+@dataclass(frozen=True)
+class Micro:
+    """A family of inner loops.
+
+    Attributes:
+        name: for people and for tensor intrinsics.
+        plans: the ways in which it can compute a product on a vector unit, none if it cannot.
+            The user takes one for its number of rows: a choice of ``rows`` should be offered.
+    """
+
+    name: str
+    plans: Callable[[Gemm, Vectors], Iterable[Plan]]
+

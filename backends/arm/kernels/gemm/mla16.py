@@ -1,0 +1,64 @@
+"""16-bit multiply-accumulate: vectors of outputs by one activation picked from a register.
+
+AArch64 ``MLA.8H`` and ARMv7 ``VMLA.I16``, both by element.  The accumulators are 16 bits wide and
+wrap around, so a chunk of K may be as long as the actual weights and the actual range of the
+activations allow its sum to be; longer K is cut into chunks, which the reader adds up in 32 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tvm import tirx
+from tvm.script.ir_builder import tirx as ir
+
+from ..base import Expr, Vectors
+from .base import Emit, Gemm, Micro, Plan
+
+_LEAST, _MOST = -(1 << 15), (1 << 15) - 1
+_LANES = 8
+
+
+def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
+    """Tiles of every number of rows that the registers allow."""
+    if vectors.size < 16 or gemm.most > _MOST or not (
+        _LEAST <= gemm.range[0] and gemm.range[1] <= _MOST
+    ):
+        return
+    for parts, steps in gemm.chunks(_LANES, _LEAST, _MOST):
+        least, greatest = gemm.partial_sums(steps * _LANES)
+        reason = (
+            f"int16 sums of at most {steps * _LANES} steps, "
+            f"|partial| <= {max(-int(least.min()), int(greatest.max()))}"
+        )
+        for columns in range(1, min(4, -(-gemm.weights.shape[1] // _LANES)) + 1):
+            for rows in range(1, 17):
+                if rows * columns + rows + columns > vectors.count:
+                    break
+                loads = (rows + _LANES * columns) / 2 + 4
+                step = rows * columns * _LANES + loads
+                yield Plan(
+                    "mla16", gemm, rows, columns * _LANES, _LANES, 1, "int16", "int16", "int16",
+                    parts, steps, parts * (steps * step + 1.5 * rows * columns + 8), reason,
+                    _update(rows, columns),
+                )
+
+
+def _update(rows: int, columns: int) -> Emit:
+    """Step by step over K: a row of weights is read, then meets one element of every row."""
+
+    def emit(left: Expr, weights: Expr, product: Expr) -> None:
+        for k in range(_LANES):
+            for r in range(rows):
+                element = tirx.Shuffle(
+                    [left.vload([r, 0], f"int16x{_LANES}")], [tirx.const(k, "int32")] * _LANES
+                )
+                for c in range(columns):
+                    at = [r, tirx.Ramp(c * _LANES, 1, _LANES)]
+                    factor = weights.vload([k, c * _LANES, 0], f"int16x{_LANES}")
+                    ir.buffer_store(product, product[tuple(at)] + element * factor, at)
+
+    return emit
+
+
+MICRO = Micro("mla16", plans)

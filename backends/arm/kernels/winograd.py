@@ -1,0 +1,285 @@
+"""3x3 convolution of stride 1 with 16 products where 36 are plain: Winograd's F(2x2, 3x3).
+
+Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016: tiles of 2x2 outputs
+are ``A^T [(G g G^T) * (B^T d B)] A``.  Their G has halves.  Here both halves of a pair of products
+are whole, and their sum is halved instead; in one dimension, with taps g and codes d,
+
+    m0 = (d0 - d2) g0             m1 = (d1 + d2) (g0 + g1 + g2)
+    m3 = (d1 - d3) g2             m2 = (d2 - d1) (g0 - g1 + g2)
+    y0 = m0 + h                   h = (m1 + m2) / 2
+    y1 = m1 - h - m3
+
+and ``m1 + m2 = 2 (d2 (g0 + g2) + d1 g1)`` is even, so the halving is exact; ``m1 - h`` is
+``(m1 - m2) / 2``.  In two dimensions the rows' transform leaves integers that are such sums again.
+Channels only add up over all that, which turns the products into 16 matrix products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tvm import s_tir, te, tirx
+
+from n2uqc.passes.program import Conv, Program
+
+from ..grouping import Group, convolution, int_type
+from .base import Body, Expr, Offer, Place, PricedKernel, Vectors, computing_dtype, reads
+from .elementwise import follow
+from .gemm import Gemm, Plan, plans
+from .window import container, framed
+
+IntArray = NDArray[np.int64]
+
+_B = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])
+_G = np.array([[1, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 1]])
+_POINTS = 4  # of one dimension
+_LANES = 8
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a map's tiles of 2x2 outputs are worked off.
+
+    Attributes:
+        strips: rows of blocks, one after the other.
+        blocks: blocks of tiles in a strip.
+        high, wide: tiles of a block.
+    """
+
+    strips: int
+    blocks: int
+    high: int
+    wide: int
+
+    @property
+    def tiles(self) -> int:
+        return self.strips * self.blocks * self.high * self.wide
+
+
+def products(weight: IntArray, lo: IntArray, hi: IntArray) -> Gemm:
+    """The 16 matrix products: transformed weights and the ranges of transformed codes.
+
+    Args:
+        weight: int64 (O, 3, 3, I).
+        lo, hi: range of the codes, padding included, int64 (I,).
+    """
+    out, _, _, depth = weight.shape
+    weights = np.einsum("ar,bs,orsi->aboi", _G, _G, weight).reshape(-1, out, depth)
+    both = np.einsum("ai,bj->abij", _B, _B).reshape(_POINTS**2, -1)
+    plus = np.maximum(both, 0).sum(axis=1)[:, None]
+    minus = np.maximum(-both, 0).sum(axis=1)[:, None]
+    return Gemm(weights, plus * lo - minus * hi, plus * hi - minus * lo)
+
+
+def row_bounds(weight: IntArray, lo: IntArray, hi: IntArray) -> int:
+    """The largest magnitude after the first of the two inverse transforms.
+
+    What stands there is, for each of the 4 columns, the plain convolution over rows of codes that
+    are transformed along columns.
+    """
+    plus = np.maximum(_B, 0).sum(axis=1)[:, None]
+    minus = np.maximum(-_B, 0).sum(axis=1)[:, None]
+    low, high = plus * lo - minus * hi, plus * hi - minus * lo
+    coefficients = np.einsum("bs,orsi->bori", _G, weight)
+    ends = [coefficients * row[:, None, None, :] for row in (low, high)]
+    least, greatest = (f(*ends).sum(axis=(2, 3)) for f in (np.minimum, np.maximum))
+    return max(-int(least.min()), int(greatest.max()))
+
+
+def halve(a: Expr, b: Expr, dtype: str) -> Expr:
+    """``(a + b) / 2`` of an even sum that need not fit the type: one instruction on NEON."""
+    return (a & b) + ((a ^ b) >> tirx.const(1, dtype))
+
+
+@dataclass(frozen=True)
+class Work:
+    """A convolution planned: what to multiply, how, and the widths between the steps.
+
+    Attributes:
+        plan: of the products.
+        tiling: of the map.
+        halved: dtype in which sums over points are halved first, then the second time.
+        instructions: estimate of everything but what follows the convolution.
+    """
+
+    plan: Plan
+    tiling: Tiling
+    halved: tuple[str, str]
+    instructions: float
+
+    @property
+    def reason(self) -> str:
+        return (
+            f"{self.plan.reason}; {self.plan.rows}x{self.plan.outs} in registers, "
+            f"inverse transform in {' and '.join(dict.fromkeys(self.halved))}"
+        )
+
+
+def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
+    """The plan with the least instructions, None where the convolution has another form."""
+    kind, weight = int_type(program, op.inputs[0]), program.constants[op.weight].values
+    if weight.shape[1:3] != (3, 3) or (*op.stride, *op.dilation, op.groups) != (1,) * 5:
+        return None
+    out, _, _, depth = weight.shape
+    height, width, _ = int_type(program, op.output).shape
+    pads = [op.pad_value] if any(op.pads) else []
+    lo, hi = min(kind.lo, *pads, kind.lo), max(kind.hi, *pads, kind.hi)
+    if max(-lo, hi) > 1 << 13:
+        return None
+    ends = np.full(depth, lo), np.full(depth, hi)
+    gemm = products(weight, *ends)
+    least, greatest = gemm.partial_sums(depth)
+    first = computing_dtype(int(least.min()), int(greatest.max()))
+    bound = row_bounds(weight, *ends)
+    second = computing_dtype(-bound, bound)
+    if "int64" in (first, second):
+        return None
+    best = None
+    high, wide = -(-height // 2), -(-width // 2)
+    for plan in plans(gemm, vectors):
+        halved = ("int32" if plan.parts > 1 else max(first, plan.result), second)
+        for rows in range(1, high + 1):
+            if plan.rows % rows or plan.rows // rows > wide:
+                continue
+            columns = plan.rows // rows
+            tiling = Tiling(-(-high // rows), -(-wide // columns), rows, columns)
+            widths = [np.dtype(dtype).itemsize // 2 for dtype in (plan.result, *halved)]
+            inverse = 16 * plan.parts * widths[0] + 16 * widths[1] + 12 * widths[2]
+            each = (64 * plan.depths * plan.depth + inverse * out) / _LANES
+            blocks = tiling.strips * tiling.blocks * plan.blocks * len(gemm.weights)
+            cost = blocks * plan.instructions + tiling.tiles * each
+            if best is None or cost < best.instructions:
+                best = Work(plan, tiling, halved, cost)
+    return best
+
+
+def _select(index: Expr, options: Sequence[Expr]) -> Expr:
+    """The option of an index that unrolling makes a constant."""
+    chosen = options[-1]
+    for k in range(len(options) - 2, -1, -1):
+        chosen = tirx.Select(index == k, options[k], chosen)
+    return chosen
+
+
+def _transformed(x: Sequence[Expr], index: Expr) -> Expr:
+    """``B^T d`` of one dimension."""
+    return _select(index, [x[0] - x[2], x[1] + x[2], x[2] - x[1], x[1] - x[3]])
+
+
+def _inverse(m: Sequence[Expr], index: Expr, dtype: str) -> Expr:
+    """``A^T m`` of one dimension, with the halving."""
+    half = halve(m[1], m[2], dtype)
+    return _select(index, [m[0] + half, m[1] - half - m[3]])
+
+
+def build(body: Body, job: Work) -> tirx.PrimFunc:
+    """The scheduled function: padded copy, transform, products, inverse, the group's rest."""
+    op, plan, tiling = convolution(body.group), job.plan, job.tiling
+    kind, shape = body.kind(op.inputs[0]), body.kind(op.output).shape
+    out = shape[2]
+    deep = plan.depths * plan.depth
+    body.slots = np.minimum(np.arange(plan.blocks * plan.outs), out - 1)
+    low, high = min(kind.lo, op.pad_value), max(kind.hi, op.pad_value)
+    x = body.tensor(op.inputs[0], kind.shape)
+    top, left_pad, _, _ = op.pads
+    size = (2 * tiling.strips * tiling.high + 2, 2 * tiling.blocks * tiling.wide + 2, deep)
+    source = framed(x, (top, left_pad), size, op.pad_value, container(low, high))
+    weights = body.table("weight", plan.packed)
+    constant = None if plan.constant is None else body.table(
+        "constant", np.pad(plan.constant, ((0, 0), (0, len(body.slots) - out))).astype(np.int32)
+    )
+    # Bytes wrap around: what fits them in the end may leave them on the way.
+    dtype = "int8" if plan.left == "uint8" else plan.left
+
+    def transform_columns(t: Expr, a: Expr, z: Expr, c: Expr) -> Expr:
+        return _transformed([source[2 * t + i, z, c].astype(dtype) for i in range(4)], a)
+
+    columns = te.compute(
+        (tiling.strips * tiling.high, _POINTS, size[1], deep), transform_columns,
+        "columns",
+    )
+
+    def transform_rows(b: Expr, s: Expr, n: Expr, k: Expr, r: Expr, d: Expr) -> Expr:
+        t, z = s * tiling.high + r // tiling.wide, 2 * (n * tiling.wide + r % tiling.wide)
+        c = k * plan.depth + d
+        row = [columns[t, b // _POINTS, z + i, c] for i in range(4)]
+        code = _transformed(row, b % _POINTS)
+        if plan.shift is not None:
+            code = code + _select(b, [tirx.const(int(v), dtype) for v in plan.shift])
+        return code.astype(plan.left)
+
+    codes = te.compute(plan.left_shape(tiling.strips, tiling.blocks), transform_rows, "left")
+    product = plan.product(codes, weights)
+    first, second = job.halved
+
+    def inverse_rows(t: Expr, z: Expr, i: Expr, b: Expr, o: Expr) -> Expr:
+        s, n = t // tiling.high, z // tiling.wide
+        r = t % tiling.high * tiling.wide + z % tiling.wide
+        m = [plan.read(product, constant, first, a * _POINTS + b, s, n, r, o) for a in range(4)]
+        return _inverse(m, i, first).astype(second)
+
+    grid = (tiling.strips * tiling.high, tiling.blocks * tiling.wide)
+    rows = te.compute((*grid, 2, _POINTS, len(body.slots)), inverse_rows, "rows")
+
+    def inverse_columns(t: Expr, z: Expr, i: Expr, j: Expr, o: Expr) -> Expr:
+        return _inverse([rows[t, z, i, b, o] for b in range(4)], j, second)
+
+    total = te.compute((*grid, 2, 2, len(body.slots)), inverse_columns, "total")
+    others = {n: body.tensor(n, shape) for n in body.group.inputs if n != op.inputs[0]}
+
+    def element(y: Expr, z: Expr, o: Expr) -> Expr:
+        value = body.value(op.output, total(y // 2, z // 2, y % 2, z % 2, o))
+        place = Place(o, lambda name: others[name](y, z, o))
+        return body.result(follow(body, body.group.ops[1:], value, place))
+
+    y = te.compute(shape, element, "y")
+    function = body.function(y)
+    return _scheduled(function, job) if reads(y, total) else function
+
+
+def _scheduled(function: tirx.PrimFunc, job: Work) -> tirx.PrimFunc:
+    schedule, tiling = s_tir.Schedule(function), job.tiling
+    y, total, rows, product, left, columns = (
+        schedule.get_sblock(name)
+        for name in ("y", "total", "rows", "product", "left", "columns")
+    )
+    line, pixel, channel = schedule.get_loops(y)
+    strip, line, i = schedule.split(line, [None, tiling.high, 2])
+    pixel, j = schedule.split(pixel, [None, 2])
+    channel, lanes = schedule.split(channel, [None, _LANES])
+    schedule.reorder(strip, channel, line, pixel, i, j, lanes)
+    schedule.compute_at(total, pixel, preserve_unit_loops=True)
+    schedule.compute_at(rows, pixel, preserve_unit_loops=True)
+    for block in (total, rows):
+        *_, a, b, lane = schedule.get_loops(block)
+        schedule.vectorize(lane)
+        schedule.unroll(a)
+        schedule.unroll(b)
+    schedule.vectorize(lanes)
+    schedule.unroll(i)
+    schedule.unroll(j)
+    schedule.compute_at(product, strip, preserve_unit_loops=True)
+    job.plan.schedule(schedule)
+    batch, _, block, depth, row, lane = schedule.get_loops(left)[1:]
+    schedule.reorder(block, row, depth, batch, lane)
+    schedule.compute_at(columns, depth, preserve_unit_loops=True)
+    schedule.unroll(batch)
+    schedule.vectorize(lane)
+    _, a, z, lane = schedule.get_loops(columns)[5:]
+    schedule.unroll(a)
+    schedule.unroll(z)
+    schedule.vectorize(lane)
+    return schedule.mod["main"]
+
+
+def _offer(group: Group, program: Program, vectors: Vectors) -> Offer | None:
+    job = work(convolution(group), program, vectors)
+    if job is None:
+        return None
+    return Offer(job.reason, lambda body: build(body, job), job.instructions)
+
+
+KERNELS = (PricedKernel("winograd convolution", _offer),)
