@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from . import piecewise
-from .near_rows import fold
+from .near_tables import fold
 from .program.base import ConstRef, Op, Program
 from .program.exact import Surd
 from .program.ops import Thresholds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -42,8 +43,9 @@ def to_fixed(value: Surd, places: int) -> tuple[int, float]:
 
 
 def ldexp(value: int, exponent: int) -> float:
-    """``value * 2**exponent`` for integers of any size."""
-    return float(Fraction(value) * Fraction(2) ** exponent)
+    """``value * 2**exponent`` for integers of any size, rounded up beyond 64 bits."""
+    surplus = max(0, abs(value).bit_length() - 64)  # float64 holds 53 bits
+    return math.ldexp(float((value >> surplus) + bool(surplus)), exponent + surplus)
 
 
 def _exponent(value: Surd) -> int:

@@ -8,7 +8,6 @@ and let the caller repeat the computation exactly.
 from __future__ import annotations
 
 from fractions import Fraction
-from math import ceil, floor, isfinite
 
 from .program.exact import Surd
 
@@ -20,7 +19,7 @@ class Unsure(ArithmeticError):
 
 
 class Near:
-    """``value`` with ``|exact - value| <= error``; supports what ``piecewise`` asks of a number."""
+    """``value`` with ``|exact - value| <= error``; sums, products and signs."""
 
     __slots__ = ("error", "value")
 
@@ -55,31 +54,9 @@ class Near:
         )
         return Near(value, error * (1 + ULP) + abs(value) * ULP + 1e-300)
 
-    def __truediv__(self, other: Near) -> Near:
-        low = abs(other.value) - other.error
-        if low <= 0:
-            raise Unsure
-        value = self.value / other.value
-        error = (self.error + abs(value) * other.error) / low
-        return Near(value, error * (1 + 4 * ULP) + abs(value) * ULP + 1e-300)
-
     def sign(self) -> int:
         if self.value == 0 and self.error == 0:
             return 0
         if abs(self.value) <= self.error:
             raise Unsure
         return 1 if self.value > 0 else -1
-
-    def _integer(self, nearest: int) -> int:
-        if not isfinite(self.value) or floor(self.value - self.error) != floor(
-            self.value + self.error
-        ):
-            raise Unsure
-        return nearest
-
-    def __floor__(self) -> int:
-        return self._integer(floor(self.value) if isfinite(self.value) else 0)
-
-    def __ceil__(self) -> int:
-        # Not within the error of an integer, so the ceiling is certain too.
-        return self._integer(ceil(self.value) if isfinite(self.value) else 0)

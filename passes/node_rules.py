@@ -148,13 +148,13 @@ def _batchnorm(to: Importer, node: ir.Node) -> None:
     if any(a is None for a in arrays):
         raise NodeRefusal("computed statistics", "constants", "export in eval mode")
     gamma, beta, mean, var = (_row(a, channels) for a in arrays if a is not None)
-    eps = Surd.of(_float(node, "epsilon", 1e-5))
+    eps = Fraction(_float(node, "epsilon", 1e-5))
     slope, offset = [], []
     for g, b, m, v in zip(gamma, beta, mean, var, strict=True):
-        total = (v + eps).rational
-        if total is None or total <= 0:
+        total = v.rest + eps
+        if total <= 0:
             raise NodeRefusal(
-                f"variance + epsilon = {float(v + eps):g}", "a positive value", "retrain the layer"
+                f"variance + epsilon = {float(total):g}", "a positive value", "retrain the layer"
             )
         slope.append(g / Surd.root(total))
         offset.append(b - m * slope[-1])

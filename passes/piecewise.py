@@ -1,8 +1,4 @@
-"""Piecewise-linear functions of an integer.
-
-Generic over the numbers: exact ones (``Surd``), or ``Near``, which raises ``Unsure`` where float64
-cannot decide.
-"""
+"""Piecewise-linear functions of an integer, in exact numbers."""
 
 from __future__ import annotations
 
@@ -10,24 +6,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
 from math import ceil, floor
-from typing import Generic, TypeVar
 
-from .near import Near
 from .program.exact import Surd
-
-Number = TypeVar("Number", Surd, Near)
 
 
 @dataclass(frozen=True, slots=True)
-class Segment(Generic[Number]):
+class Segment:
     """``f(v) = slope * v + offset`` for the integers ``lo <= v <= hi``."""
 
     lo: int
     hi: int
-    slope: Number
-    offset: Number
+    slope: Surd
+    offset: Surd
 
-    def where(self, level: Number, *, strict: bool) -> tuple[int, int]:
+    def where(self, level: Surd, *, strict: bool) -> tuple[int, int]:
         """The run of integers ``(first, last)`` with ``f(v) > level`` (``>=`` if not strict).
 
         Empty if ``first > last``.  The only place where a bound becomes an integer: a strict
@@ -46,25 +38,25 @@ class Segment(Generic[Number]):
         return self.lo, min(self.hi, last)
 
 
-Function = tuple[Segment[Number], ...]
+Function = tuple[Segment, ...]
 """Segments in order, without gaps."""
 
 
-def identity(lo: int, hi: int, scale: Number) -> Function[Number]:
+def identity(lo: int, hi: int, scale: Surd) -> Function:
     """``f(v) = scale * v`` on ``[lo, hi]``."""
-    return (Segment(lo, hi, scale, type(scale).of(0)),)
+    return (Segment(lo, hi, scale, Surd.of(0)),)
 
 
-def affine(f: Function[Number], slope: Number, offset: Number) -> Function[Number]:
+def affine(f: Function, slope: Surd, offset: Surd) -> Function:
     """``slope * f + offset``."""
     return tuple(
         replace(s, slope=s.slope * slope, offset=s.offset * slope + offset) for s in f
     )
 
 
-def split(f: Function[Number], level: Number) -> list[tuple[Segment[Number], bool]]:
+def split(f: Function, level: Surd) -> list[tuple[Segment, bool]]:
     """The segments cut where f crosses a level; the flag tells ``f >= level``."""
-    parts: list[tuple[Segment[Number], bool]] = []
+    parts: list[tuple[Segment, bool]] = []
     for s in f:
         first, last = s.where(level, strict=False)
         if first > last:
@@ -78,31 +70,31 @@ def split(f: Function[Number], level: Number) -> list[tuple[Segment[Number], boo
     return parts
 
 
-def prelu(f: Function[Number], slope: Number) -> Function[Number]:
+def prelu(f: Function, slope: Surd) -> Function:
     """``f >= 0 ? f : slope * f``."""
     return tuple(
         s if above else replace(s, slope=s.slope * slope, offset=s.offset * slope)
-        for s, above in split(f, type(slope).of(0))
+        for s, above in split(f, Surd.of(0))
     )
 
 
-def clip(f: Function[Number], lo: Number | None, hi: Number | None) -> Function[Number]:
+def clip(f: Function, lo: Surd | None, hi: Surd | None) -> Function:
     """``min(max(f, lo), hi)``; None is no bound."""
     if lo is not None:
         f = tuple(
-            s if above else replace(s, slope=type(lo).of(0), offset=lo)
+            s if above else replace(s, slope=Surd.of(0), offset=lo)
             for s, above in split(f, lo)
         )
     if hi is not None:
         f = tuple(
-            replace(s, slope=type(hi).of(0), offset=hi) if above else s
+            replace(s, slope=Surd.of(0), offset=hi) if above else s
             for s, above in split(f, hi)
         )
     return f
 
 
 def steps(
-    f: Function[Number], thresholds: Iterable[Number], *, strict: bool | Sequence[bool]
+    f: Function, thresholds: Iterable[Surd], *, strict: bool | Sequence[bool]
 ) -> tuple[int, dict[int, int]]:
     """The code ``#{k : f(v) > thresholds[k]}`` as a base and signed steps.
 

@@ -24,8 +24,10 @@ _ZERO, _ONE = Fraction(0), Fraction(1)
 
 def _square_root(q: Fraction) -> Fraction | None:
     """The rational square root of ``q`` >= 0 if it has one."""
-    root = Fraction(isqrt(q.numerator), isqrt(q.denominator))
-    return root if root * root == q else None
+    top, bottom = isqrt(q.numerator), isqrt(q.denominator)
+    if top * top != q.numerator or bottom * bottom != q.denominator:
+        return None
+    return Fraction(top, bottom)
 
 
 def _enclose_root(q: Fraction, precision: int) -> tuple[int, int]:
@@ -151,7 +153,7 @@ class Surd:
         if self.rest or len(self.roots) > 1:
             raise ValueError(f"inverse of a sum of square roots: {self}")
         (q, c), = self.roots
-        return Surd(_ZERO, ((q, 1 / (c * q)),))
+        return Surd(_ZERO, ((q, 1 / (q if c is _ONE else c * q)),))
 
     def __truediv__(self, other: Surd | Rational) -> Surd:
         return self * Surd.of(other).inverse()

@@ -173,13 +173,19 @@ class Constant:
         return positive, self.values.sum(axis=(1, 2)) - positive
 
     @cached_property
-    def row_bound(self) -> int:
-        """Of convolution weights: the largest sum of magnitudes of one output."""
+    def row_sums(self) -> tuple[IntArray, IntArray]:
+        """Of convolution weights: sums of the positive and of the negative parts, (O,) each."""
         positive, negative = self.window_sums
         rows = positive.astype(np.float64) - negative.astype(np.float64)
         if rows.sum(axis=1).max(initial=0) >= 2.0**62:  # sums could leave int64
             positive, negative = positive.astype(object), negative.astype(object)
-        return int((positive - negative).sum(axis=1).max(initial=0))
+        return positive.sum(axis=1), negative.sum(axis=1)
+
+    @cached_property
+    def row_bound(self) -> int:
+        """Of convolution weights: the largest sum of magnitudes of one output."""
+        positive, negative = self.row_sums
+        return int((positive - negative).max(initial=0))
 
     @cached_property
     def fault(self) -> str | None:

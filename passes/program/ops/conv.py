@@ -46,11 +46,16 @@ class Conv(Op):
         lo, hi = x.channel_rows
         if any(self.pads):
             lo, hi = np.minimum(lo, self.pad_value), np.maximum(hi, self.pad_value)
-        positive, negative = consts[self.weight].window_sums
+        even = all((row == row[0]).all() for row in (lo, hi))  # channels alike, as codes are
+        constant = consts[self.weight]
+        positive, negative = constant.row_sums if even else constant.window_sums
         if self.partial_bound(x, consts) >= 2**62:  # beyond int64: Python integers, then a check
             positive, negative = positive.astype(object), negative.astype(object)
             lo, hi = lo.astype(object), hi.astype(object)
-        if self.groups == 1:
+        if even:
+            least = positive * lo[0] + negative * hi[0]
+            greatest = positive * hi[0] + negative * lo[0]
+        elif self.groups == 1:
             least, greatest = positive @ lo + negative @ hi, positive @ hi + negative @ lo
         else:
             part = (np.arange(len(weight)) // per_group * depth)[:, None] + np.arange(depth)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import ConstRef, Op
-from ..rounding import fits_int64, round_shift, round_shift_exact
+from ..rounding import fits_int64, round_shift
 from ..types import Constant, IntArray, IntType, TensorType
 
 
@@ -43,24 +43,24 @@ class PRelu(Op):
         self.require(self.lo <= self.hi, "empty saturation range")
         self.require(0 <= self.shift <= 31, "shift leaves 0..31")
         self.require(bool((np.abs(slope) < 2**31).all()), "a multiplier needs more than 32 bits")
-        ends = zip(*(r.tolist() for r in (*x.channel_rows, slope, bias)), strict=True)
-        found = [self._channel(*channel) for channel in ends]
-        low, high = (np.array([f[k] for f in found], dtype=np.int64) for k in (0, 1))
-        return IntType.of_rows(x.shape, low, high)
-
-    def _channel(self, lo: int, hi: int, m: int, b: int) -> tuple[int, int]:
-        """Range of one channel's results, in Python integers."""
+        lo, hi = x.channel_rows
         half = (1 << self.shift) >> 1
-        reached = [hi, max(lo, 0)] if hi >= 0 else []
-        if lo < 0:
-            below = [lo, min(hi, -1)]
-            self.require(
-                all(fits_int64(abs(v * m) + half + 1, abs(v * m) + abs(b)) for v in below),
-                "the intermediate needs more than 64 bits",
-            )
-            reached += [round_shift_exact(v * m, self.shift) for v in below]
-        low, high = min(reached) + b, max(reached) + b
-        return min(max(low, self.lo), self.hi), min(max(high, self.lo), self.hi)
+        # Reachable values below 0 are bent, monotone in either direction; the others stay.
+        products = [np.minimum(v, 0) * slope.astype(object) for v in (lo, np.minimum(hi, -1))]
+        most = np.maximum(*(abs(p) for p in products))
+        self.require(
+            fits_int64(most.max() + half + 1, (np.maximum(most, hi) + abs(bias)).max()),
+            "the intermediate needs more than 64 bits",
+        )
+        bent = [round_shift(p.astype(np.int64), self.shift) for p in products]
+        least, greatest = (
+            pick(np.where(lo < 0, pick(*bent), far), np.where(hi >= 0, kept, far))
+            for pick, kept, far in ((np.minimum, np.maximum(lo, 0), 2**63 - 1),
+                                    (np.maximum, hi, -(2**63)))
+        )
+        return IntType.of_rows(
+            x.shape, *(np.clip(v + bias, self.lo, self.hi) for v in (least, greatest))
+        )
 
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
         x = inputs[0]

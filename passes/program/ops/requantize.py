@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import ConstRef, Op
-from ..rounding import fits_int64, round_shift, round_shift_exact
+from ..rounding import fits_int64, round_shift
 from ..types import Constant, IntArray, IntType, TensorType
 
 
@@ -47,20 +47,16 @@ class Requantize(Op):
             bool((np.abs(rows[0]) < 2**31).all()), "a multiplier needs more than 32 bits"
         )
         self.require(bool(((rows[2] >= 0) & (rows[2] <= 62)).all()), "a shift leaves 0..62")
-        ends = zip(*(r.tolist() for r in (*x.channel_rows, *rows)), strict=True)
-        found = [self._channel(*channel) for channel in ends]
-        low, high = (np.array([f[k] for f in found], dtype=np.int64) for k in (0, 1))
-        return IntType.of_rows(x.shape, low, high)
-
-    def _channel(self, lo: int, hi: int, m: int, b: int, s: int) -> tuple[int, int]:
-        """Range of one channel's results, in Python integers."""
-        low, high = sorted((lo * m + b, hi * m + b))
-        half = (1 << s) >> 1
+        lo, hi = x.channel_rows
+        product = [end * rows[0].astype(object) + rows[1] for end in (lo, hi)]  # of any size
+        half = np.left_shift(1, rows[2]) >> 1
+        low, high = np.minimum(*product), np.maximum(*product)
         self.require(
-            fits_int64(low - half - 1, high + half), "the intermediate needs more than 64 bits"
+            fits_int64((low - half).min() - 1, (high + half).max()),
+            "the intermediate needs more than 64 bits",
         )
-        low, high = round_shift_exact(low, s), round_shift_exact(high, s)
-        return min(max(low, self.lo), self.hi), min(max(high, self.lo), self.hi)
+        low, high = (round_shift(v.astype(np.int64), rows[2]) for v in (low, high))
+        return IntType.of_rows(x.shape, *(np.clip(v, self.lo, self.hi) for v in (low, high)))
 
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
         product = inputs[0] * consts[self.multiplier].values + consts[self.bias].values
