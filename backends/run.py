@@ -35,16 +35,23 @@ def run_artifact(folder: Path | str, x: NDArray[Any]) -> NDArray[np.int64]:
     kinds = manifest["input"], manifest["output"]
     _check(x, kinds[0])
     read_file(folder, manifest, manifest["driver"])
+    raw = manifest.get("exchange") == "raw"
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as place:
-        source, result = Path(place, "x.npy"), Path(place, "y.npy")
-        np.save(source, np.ascontiguousarray(x, dtype=kinds[0]["dtype"]))
+        source, result = (Path(place, f"{n}.{'raw' if raw else 'npy'}") for n in "xy")
+        taken = np.ascontiguousarray(x, dtype=np.dtype(kinds[0]["dtype"]).newbyteorder("<"))
+        source.write_bytes(taken.tobytes()) if raw else np.save(source, taken)
         done = run_program(
             folder / manifest["driver"], [str(source), str(result)], manifest["architecture"],
             manifest.get("emulated", ""), manifest.get("needs", ()),
         )
         if done.code:
             raise CompileError(f"the driver failed with code {done.code}: {done.errors.strip()}")
-        y: NDArray[Any] = np.load(result)
+        y: NDArray[Any] = (
+            np.fromfile(result, np.dtype(kinds[1]["dtype"]).newbyteorder("<")) if raw
+            else np.load(result)
+        )
+    if raw:
+        y = y.reshape(-1, *kinds[1]["shape"])
     if y.shape != (len(x), *kinds[1]["shape"]) or y.dtype != kinds[1]["dtype"]:
         raise CompileError(f"the driver wrote {y.dtype} {y.shape}")
     return y.astype(np.int64)

@@ -100,6 +100,9 @@ def _all() -> Iterator[Target]:
     for core in ("cortex-a7", "cortex-a8", "cortex-a9", "cortex-a15"):
         yield Target(core, f"32-bit ARM Linux with NEON, {_title(core)}",
                      replace(_ARMV7, cpu=core, emulated=core))
+    yield Target("cortex-m", "microcontroller without operating system, any ARMv7E-M core", _M4)
+    yield Target("cortex-m4", "microcontroller without operating system, Cortex-M4", _M4)
+    yield Target("cortex-m7", "microcontroller without operating system, Cortex-M7", _M7)
 
 
 def _with_features(base: str, *suffixes: str) -> Target:

@@ -44,6 +44,10 @@ _STATIC = ("-std=c11", "-O2", "-Wall", "-Wextra", "-static", "-s")
 """Options of every static program.  No symbols: zig's debug information of its C library would be
 most of the file, and name folders of the machine.  The static library keeps its kernels' names."""
 
+_BARE = ("-std=c11", "-Os", "-Wall", "-Wextra", "-ffreestanding", "-fno-builtin", "-nostdlib", "-s",
+         "-Wl,-z,noexecstack")
+"""Options of programs without an operating system.  Nothing of the C library is taken."""
+
 
 @dataclass(frozen=True)
 class Cross:
@@ -55,6 +59,9 @@ class Cross:
         package: of Debian, that brings the compiler.
         emulator: qemu's program, looked for with ``-static`` behind its name too.
         emulator_package: of Debian.
+        options: of every program.
+        selects: qemu's option that chooses the processor or board.
+        system: what programs are made for, in messages.
     """
 
     gcc: str
@@ -62,6 +69,9 @@ class Cross:
     package: str
     emulator: str
     emulator_package: str = "qemu-user"
+    options: Command = _STATIC
+    selects: str = "-cpu"
+    system: str = "static {} Linux programs"
 
 
 CROSS = {
@@ -76,6 +86,11 @@ CROSS = {
     "armv7": Cross(
         "arm-linux-gnueabihf-gcc", ("-target", "arm-linux-musleabihf", "-mcpu=generic+v7a+neon"),
         "gcc-arm-linux-gnueabihf", "qemu-arm",
+    ),
+    "cortex-m": Cross(
+        "arm-none-eabi-gcc", ("-target", "thumb-freestanding-eabi", "-mcpu=cortex_m4"),
+        "gcc-arm-none-eabi", "qemu-system-arm", "qemu-system-arm", _BARE, "-M",
+        "programs for Cortex-M without an operating system",
     ),
 }
 
@@ -114,8 +129,9 @@ class Toolchain:
     name: str
 
     def executable(self, sources: Sequence[Path], path: Path, flags: Sequence[str] = ()) -> None:
-        """Compile C files and link objects and archives to a static Linux program."""
-        command = (*self.compiler, *_STATIC, *flags, *map(str, sources), "-o", str(path))
+        """Compile C files and link objects and archives to a program."""
+        options = CROSS[self.architecture].options
+        command = (*self.compiler, *options, *flags, *map(str, sources), "-o", str(path))
         _run(command)
 
     def version(self) -> str:
@@ -162,7 +178,7 @@ def find(architecture: str, native: bool = False) -> Toolchain:
     """
     tried = []
     for compiler in _compilers(architecture, native):
-        reason = _fault(compiler)
+        reason = _fault(compiler, architecture)
         if not reason:
             name = "zig" if "ziglang" in compiler else Path(compiler[0]).name
             archiver = _archiver(compiler, architecture, native)
@@ -170,7 +186,8 @@ def find(architecture: str, native: bool = False) -> Toolchain:
         tried.append(f"{shlex.join(compiler)}: {reason}")
     package = "gcc" if native else CROSS[architecture].package
     raise ToolchainError(Problem(
-        node="", op="", found=f"no C compiler that makes static {architecture} Linux programs"
+        node="", op="", found="no C compiler that makes "
+        + CROSS[architecture].system.format(architecture)
         + "".join(f"\n      tried {line}" for line in tried),
         supported="gcc, clang, or zig's compiler from pip",
         mend=f"pip install 'n2uqc[toolchain]' (ziglang), or apt install {package}, or "
@@ -190,9 +207,10 @@ def _compilers(architecture: str, native: bool) -> Iterator[Command]:
     names = [] if native else [CROSS[architecture].gcc]
     if architecture == machine():
         names += ["gcc", "clang", "cc"]
+    more = ("-mthumb", "-mcpu=cortex-m4") if architecture == "cortex-m" else ()
     for name in names:
         if shutil.which(name):
-            yield (name,)
+            yield (name, *more)
     if importlib.util.find_spec("ziglang"):
         yield (sys.executable, "-m", "ziglang", "cc", *CROSS[architecture].zig)
 
@@ -215,13 +233,16 @@ def _archiver(compiler: Command, architecture: str, native: bool) -> Command:
     ))
 
 
-def _fault(compiler: Command) -> str:
+def _fault(compiler: Command, architecture: str) -> str:
     """Why a compiler cannot be used, "" if it can: some come without a static C library."""
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
         source = Path(folder, "probe.c")
-        source.write_text("#include <stdio.h>\nint main(void) { return puts(\"\") < 0; }\n")
+        bare = architecture == "cortex-m"
+        source.write_text("#include <stdint.h>\nvoid _start(void) {}\n" if bare else
+                          "#include <stdio.h>\nint main(void) { return puts(\"\") < 0; }\n")
         # The options of later builds: zig keeps a C library built for each set of them.
-        command = (*compiler, *_STATIC, str(source), "-o", str(Path(folder, "probe")))
+        options = CROSS[architecture].options
+        command = (*compiler, *options, str(source), "-o", str(Path(folder, "probe")))
         try:
             done = subprocess.run(command, capture_output=True, text=True)
         except OSError as error:
@@ -244,7 +265,7 @@ def emulator(architecture: str, cpu: str = "", needs: Collection[str] = ()) -> C
 
     Args:
         architecture: of ``CROSS``.
-        cpu: qemu's model of the processor, its own choice by default.
+        cpu: qemu's model of the processor, or of the board; its own choice by default.
         needs: features that the program cannot run without: ``dotprod``, ``i8mm``.
 
     Raises:
@@ -261,7 +282,7 @@ def emulator(architecture: str, cpu: str = "", needs: Collection[str] = ()) -> C
     cross = CROSS[architecture]
     for name in (cross.emulator, f"{cross.emulator}-static"):
         if shutil.which(name):
-            return (name, "-cpu", cpu) if cpu else (name,)
+            return (name, cross.selects, cpu) if cpu else (name,)
     if architecture != "x86_64" and importlib.util.find_spec("unicorn"):
         return UNICORN
     raise ToolchainError(Problem(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from pathlib import Path
 from n2uqc.frontend.diagnostics import CompileError
 
 from .. import toolchain
+
+
+_NO_DEVICES = ("-display", "none", "-monitor", "none", "-serial", "null", "-parallel", "none")
 
 
 @dataclass(frozen=True)
@@ -25,27 +29,38 @@ def run_program(
     program: Path, arguments: Sequence[str], architecture: str, cpu: str = "",
     needs: Collection[str] = (),
 ) -> Finished:
-    """Run a static Linux program to its end.
+    """Run a static Linux program, or a firmware, to its end.
 
     Args:
         program: the executable.
-        arguments: for it; files it reads and writes are named here.
-        architecture: ``x86_64``, ``aarch64``, ``armv7``.
-        cpu: qemu's model of the processor, its own choice by default.
+        arguments: for it; files it reads and writes are named here, by absolute paths.
+        architecture: ``x86_64``, ``aarch64``, ``armv7``, ``cortex-m``.
+        cpu: qemu's model of the processor or board, its own choice by default.
         needs: processor features that the program cannot run without.
 
     Raises:
         CompileError: no emulator is found, or it fails.
     """
     command = toolchain.emulator(architecture, cpu, needs)
+    bare = architecture == "cortex-m"
     if command == toolchain.UNICORN:
+        if bare:
+            from .unicorn_board import run_firmware
+
+            return run_firmware(program, arguments)
         from .unicorn_linux import run_static
 
         return run_static(program, arguments, architecture=architecture)
+    place = None
+    options = [str(program.resolve()), *arguments]
+    if bare:
+        # A firmware's command line is one text: names without folders hold no spaces.
+        place = Path(arguments[0]).parent
+        names = [os.path.relpath(argument, place).replace(",", ",,") for argument in arguments]
+        words = ",".join(["enable=on,target=native,arg=demo", *(f"arg={n}" for n in names)])
+        options = [*_NO_DEVICES, "-semihosting-config", words, "-kernel", options[0]]
     try:
-        done = subprocess.run(
-            [*command, str(program.resolve()), *arguments], capture_output=True, text=True
-        )
+        done = subprocess.run([*command, *options], capture_output=True, text=True, cwd=place)
     except OSError as error:
         raise CompileError(f"{error.filename}: {error.strerror}") from None
     if done.returncode < 0:

@@ -19,8 +19,8 @@ from ..artifact import PROGRAM, Artifact
 from ..base import Progress
 from ..targets import Target
 from .grouping import int_type, macs
-
-TEMPLATES = Path(__file__).parent / "templates"
+from .programs import firmware, linux_program
+from .templating import render
 
 
 def identifier(name: str) -> str:
@@ -60,13 +60,13 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
     )
     context = {
         "name": program.name, "symbol": symbol, "macro": symbol.upper(), "version": __version__,
-        "target": target.name, "cpu": processor.cpu, "input": input_, "output": output,
+        "target": target.name, "cpu": processor.cpu, "board": processor.emulated, "input": input_, "output": output,
         "program_sha256": hashlib.sha256(stored).hexdigest(), "alignment": models.ALIGNMENT,
         "workspace_bytes": model.workspace_bytes,
         "codes": (NULL_POINTER, MISALIGNED, OUT_OF_RANGE),
     }
     library, header = f"lib{symbol}.a", f"{symbol}.h"
-    source, driver = f"{symbol}_main.c", symbol
+    link = firmware if processor.architecture == "cortex-m" else linux_program
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as place:
         folder = Path(place)
         progress("generating code")
@@ -75,11 +75,10 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
             constants=model.constants, more=model.entry,
         )
         (folder / header).write_text(render("header.h.j2", context), encoding="utf-8")
-        (folder / source).write_text(render("driver.c.j2", context), encoding="utf-8")
         progress("linking")
         tools.archive([folder / f"{symbol}.o"], folder / library)
-        tools.executable([folder / source, folder / library], folder / driver)
-        files = {n: (folder / n).read_bytes() for n in (library, header, source, driver)}
+        linked = link(tools, folder, library, context)
+        files = {n: (folder / n).read_bytes() for n in (library, header, *linked.files)}
     files[PROGRAM] = stored
     facts = {
         "name": program.name,
@@ -87,7 +86,8 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
         "cpu": processor.cpu, "features": list(processor.features),
         "emulated": processor.emulated, "needs": sorted(model.needs),
         "input": _facts(input_), "output": _facts(output),
-        "function": f"{symbol}_run", "library": library, "header": header, "driver": driver,
+        "function": f"{symbol}_run", "library": library, "header": header,
+        "driver": linked.driver, **linked.facts,
         "arena_bytes": model.arena_bytes, "workspace_bytes": model.workspace_bytes,
         "workspace_alignment": models.ALIGNMENT,
         "program_sha256": context["program_sha256"], "options": dict(program.metadata),
@@ -103,18 +103,7 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
             "compiler": tools.version(),
         },
     }
-    return Artifact(files, frozenset({driver}), facts)
-
-
-def render(template: str, context: dict[str, Any]) -> str:
-    """A text from a template of this package."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined,
-        trim_blocks=True, keep_trailing_newline=True, autoescape=False,
-    )
-    return environment.get_template(template).render(context)
+    return Artifact(files, frozenset({linked.driver}), facts)
 
 
 def _tensor(kind: IntType, face: str) -> dict[str, Any]:

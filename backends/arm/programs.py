@@ -1,0 +1,102 @@
+"""The program that comes with a library: a command for Linux, a demonstration for a chip."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..toolchain import Toolchain
+from .elf import load_segments
+from .stack import frames
+from .templating import render
+
+_RAM = 0x2000_0000  # where the memory begins that firmware writes to (board.ld)
+_OWN_STACK = 512  # of the demonstration around the library's call
+
+
+@dataclass(frozen=True)
+class Linked:
+    """A linked program.
+
+    Attributes:
+        driver: its file.
+        files: all files made, the driver among them.
+        facts: for the manifest.
+    """
+
+    driver: str
+    files: Sequence[str]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def linux_program(tools: Toolchain, folder: Path, library: str, context: dict[str, Any]) -> Linked:
+    """The command-line driver, which reads and writes NumPy files."""
+    symbol = context["symbol"]
+    source = f"{symbol}_main.c"
+    (folder / source).write_text(render("driver.c.j2", context), encoding="utf-8")
+    tools.executable([folder / source, folder / library], folder / symbol)
+    return Linked(symbol, (source, symbol), {"exchange": "npy"})
+
+
+def firmware(tools: Toolchain, folder: Path, library: str, context: dict[str, Any]) -> Linked:
+    """The semihosting demonstration, and what the library and it take of the chip's memory."""
+    symbol = context["symbol"]
+    stack = stack_bytes((folder / f"{symbol}.o").read_bytes(), f"{symbol}_run")
+    context = {**context, "stack_bytes": -(-(stack + _OWN_STACK) // 8) * 8}
+    texts = {
+        f"{symbol}_demo.c": "demo.c.j2", "start.c": "start.c.j2",
+        "semihosting.h": "semihosting.h.j2", "board.ld": "board.ld.j2",
+    }
+    for name, template in texts.items():
+        (folder / name).write_text(render(template, context), encoding="utf-8")
+    driver = f"{symbol}.elf"
+    sources = [folder / f"{symbol}_demo.c", folder / "start.c", folder / library]
+    tools.executable(sources, folder / driver, [f"-Wl,-T,{folder / 'board.ld'}"])
+    flash, ram = memory_of((folder / driver).read_bytes())
+    facts = {
+        "exchange": "raw",
+        "memory": {
+            "flash_bytes": flash, "ram_bytes": ram,
+            "library_flash_bytes": section_bytes((folder / f"{symbol}.o").read_bytes()),
+            "library_stack_bytes": stack,
+        },
+    }
+    return Linked(driver, (*texts, driver), facts)
+
+
+def stack_bytes(data: bytes, function: str) -> int:
+    """Stack that the exported function and what it calls take at most.
+
+    The function calls kernels, which call nothing but ``memcpy`` and ``memset``.
+
+    Args:
+        data: the library's object.
+        function: the exported one.
+    """
+    found = frames(data)
+    own = found.pop(function)
+    leaves = [found.pop(name, 0) for name in ("memcpy", "memset")]
+    return own + max(found.values(), default=0) + max(leaves)
+
+
+def memory_of(data: bytes) -> tuple[int, int]:
+    """Bytes of flash and of RAM that a firmware takes, its stack included."""
+    flash = ram = 0
+    for address, content, size in load_segments(data, "cortex-m").segments:
+        flash += len(content)
+        ram += size if address >= _RAM else 0
+    return flash, ram
+
+
+def section_bytes(data: bytes) -> int:
+    """Bytes of code and constants in a relocatable 32-bit ELF file."""
+    table, = struct.unpack_from("<I", data, 32)
+    count, = struct.unpack_from("<H", data, 48)
+    headers = [struct.unpack_from("<IIIIIIIIII", data, table + 40 * k) for k in range(count)]
+    allocated, program_bits, exception_index = 2, 1, 0x70000001
+    return sum(
+        h[5] for h in headers if h[1] in (program_bits, exception_index) and h[2] & allocated
+    )
