@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .base import Vectors
@@ -52,3 +53,31 @@ def lanes_for(channels: int, bytes_each: int, vectors: Vectors) -> int:
     if channels <= most:
         return channels
     return max((n for n in range(1, most + 1) if channels % n == 0 and n * 4 >= most), default=most)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A map cut into blocks whose elements are the rows of a matrix product.
+
+    Attributes:
+        strips: rows of blocks, one after the other.
+        blocks: blocks of a strip.
+        high, wide: elements of a block.
+    """
+
+    strips: int
+    blocks: int
+    high: int
+    wide: int
+
+    @property
+    def size(self) -> int:
+        """Elements, the surplus beyond the map included."""
+        return self.strips * self.blocks * self.high * self.wide
+
+
+def grids(height: int, width: int, size: int) -> Iterator[Grid]:
+    """All ways to cut a map into blocks of so many elements."""
+    for high in range(1, min(height, size) + 1):
+        if size % high == 0 and (wide := size // high) <= width:
+            yield Grid(-(-height // high), -(-width // wide), high, wide)

@@ -29,6 +29,7 @@ from ..grouping import Group, convolution, int_type
 from .base import Body, Expr, Offer, Place, PricedKernel, Vectors, computing_dtype, reads
 from .elementwise import follow
 from .gemm import Gemm, Plan, plans
+from .tiling import Grid, grids
 from .window import container, framed
 
 IntArray = NDArray[np.int64]
@@ -37,26 +38,6 @@ _B = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])
 _G = np.array([[1, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 1]])
 _POINTS = 4  # of one dimension
 _LANES = 8
-
-
-@dataclass(frozen=True)
-class Tiling:
-    """How a map's tiles of 2x2 outputs are worked off.
-
-    Attributes:
-        strips: rows of blocks, one after the other.
-        blocks: blocks of tiles in a strip.
-        high, wide: tiles of a block.
-    """
-
-    strips: int
-    blocks: int
-    high: int
-    wide: int
-
-    @property
-    def tiles(self) -> int:
-        return self.strips * self.blocks * self.high * self.wide
 
 
 def products(weight: IntArray, lo: IntArray, hi: IntArray) -> Gemm:
@@ -100,13 +81,13 @@ class Work:
 
     Attributes:
         plan: of the products.
-        tiling: of the map.
+        grid: of tiles.
         halved: dtype in which sums over points are halved first, then the second time.
         instructions: estimate of everything but what follows the convolution.
     """
 
     plan: Plan
-    tiling: Tiling
+    grid: Grid
     halved: tuple[str, str]
     instructions: float
 
@@ -141,18 +122,14 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     high, wide = -(-height // 2), -(-width // 2)
     for plan in plans(gemm, vectors):
         halved = ("int32" if plan.parts > 1 else max(first, plan.result), second)
-        for rows in range(1, high + 1):
-            if plan.rows % rows or plan.rows // rows > wide:
-                continue
-            columns = plan.rows // rows
-            tiling = Tiling(-(-high // rows), -(-wide // columns), rows, columns)
+        for grid in grids(high, wide, plan.rows):
             widths = [np.dtype(dtype).itemsize // 2 for dtype in (plan.result, *halved)]
             inverse = 16 * plan.parts * widths[0] + 16 * widths[1] + 12 * widths[2]
             each = (64 * plan.depths * plan.depth + inverse * out) / _LANES
-            blocks = tiling.strips * tiling.blocks * plan.blocks * len(gemm.weights)
-            cost = blocks * plan.instructions + tiling.tiles * each
+            blocks = grid.strips * grid.blocks * plan.blocks * len(gemm.weights)
+            cost = blocks * plan.instructions + grid.size * each
             if best is None or cost < best.instructions:
-                best = Work(plan, tiling, halved, cost)
+                best = Work(plan, grid, halved, cost)
     return best
 
 
@@ -177,7 +154,7 @@ def _inverse(m: Sequence[Expr], index: Expr, dtype: str) -> Expr:
 
 def build(body: Body, job: Work) -> tirx.PrimFunc:
     """The scheduled function: padded copy, transform, products, inverse, the group's rest."""
-    op, plan, tiling = convolution(body.group), job.plan, job.tiling
+    op, plan, grid = convolution(body.group), job.plan, job.grid
     kind, shape = body.kind(op.inputs[0]), body.kind(op.output).shape
     out = shape[2]
     deep = plan.depths * plan.depth
@@ -185,7 +162,7 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
     low, high = min(kind.lo, op.pad_value), max(kind.hi, op.pad_value)
     x = body.tensor(op.inputs[0], kind.shape)
     top, left_pad, _, _ = op.pads
-    size = (2 * tiling.strips * tiling.high + 2, 2 * tiling.blocks * tiling.wide + 2, deep)
+    size = (2 * grid.strips * grid.high + 2, 2 * grid.blocks * grid.wide + 2, deep)
     source = framed(x, (top, left_pad), size, op.pad_value, container(low, high))
     weights = body.table("weight", plan.packed)
     constant = None if plan.constant is None else body.table(
@@ -198,12 +175,12 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
         return _transformed([source[2 * t + i, z, c].astype(dtype) for i in range(4)], a)
 
     columns = te.compute(
-        (tiling.strips * tiling.high, _POINTS, size[1], deep), transform_columns,
+        (grid.strips * grid.high, _POINTS, size[1], deep), transform_columns,
         "columns",
     )
 
     def transform_rows(b: Expr, s: Expr, n: Expr, k: Expr, r: Expr, d: Expr) -> Expr:
-        t, z = s * tiling.high + r // tiling.wide, 2 * (n * tiling.wide + r % tiling.wide)
+        t, z = s * grid.high + r // grid.wide, 2 * (n * grid.wide + r % grid.wide)
         c = k * plan.depth + d
         row = [columns[t, b // _POINTS, z + i, c] for i in range(4)]
         code = _transformed(row, b % _POINTS)
@@ -211,23 +188,23 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
             code = code + _select(b, [tirx.const(int(v), dtype) for v in plan.shift])
         return code.astype(plan.left)
 
-    codes = te.compute(plan.left_shape(tiling.strips, tiling.blocks), transform_rows, "left")
+    codes = te.compute(plan.left_shape(grid.strips, grid.blocks), transform_rows, "left")
     product = plan.product(codes, weights)
     first, second = job.halved
 
     def inverse_rows(t: Expr, z: Expr, i: Expr, b: Expr, o: Expr) -> Expr:
-        s, n = t // tiling.high, z // tiling.wide
-        r = t % tiling.high * tiling.wide + z % tiling.wide
+        s, n = t // grid.high, z // grid.wide
+        r = t % grid.high * grid.wide + z % grid.wide
         m = [plan.read(product, constant, first, a * _POINTS + b, s, n, r, o) for a in range(4)]
         return _inverse(m, i, first).astype(second)
 
-    grid = (tiling.strips * tiling.high, tiling.blocks * tiling.wide)
-    rows = te.compute((*grid, 2, _POINTS, len(body.slots)), inverse_rows, "rows")
+    tiles = (grid.strips * grid.high, grid.blocks * grid.wide)
+    rows = te.compute((*tiles, 2, _POINTS, len(body.slots)), inverse_rows, "rows")
 
     def inverse_columns(t: Expr, z: Expr, i: Expr, j: Expr, o: Expr) -> Expr:
         return _inverse([rows[t, z, i, b, o] for b in range(4)], j, second)
 
-    total = te.compute((*grid, 2, 2, len(body.slots)), inverse_columns, "total")
+    total = te.compute((*tiles, 2, 2, len(body.slots)), inverse_columns, "total")
     others = {n: body.tensor(n, shape) for n in body.group.inputs if n != op.inputs[0]}
 
     def element(y: Expr, z: Expr, o: Expr) -> Expr:
@@ -241,16 +218,17 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
 
 
 def _scheduled(function: tirx.PrimFunc, job: Work) -> tirx.PrimFunc:
-    schedule, tiling = s_tir.Schedule(function), job.tiling
+    schedule, grid = s_tir.Schedule(function), job.grid
     y, total, rows, product, left, columns = (
         schedule.get_sblock(name)
         for name in ("y", "total", "rows", "product", "left", "columns")
     )
     line, pixel, channel = schedule.get_loops(y)
-    strip, line, i = schedule.split(line, [None, tiling.high, 2])
+    strip, line, i = schedule.split(line, [None, grid.high, 2])
     pixel, j = schedule.split(pixel, [None, 2])
-    channel, lanes = schedule.split(channel, [None, _LANES])
-    schedule.reorder(strip, channel, line, pixel, i, j, lanes)
+    # Whole blocks of outputs, so that the products' region is whole too.
+    channel, inner, lanes = schedule.split(channel, [None, job.plan.outs // _LANES, _LANES])
+    schedule.reorder(strip, channel, inner, line, pixel, i, j, lanes)
     schedule.compute_at(total, pixel, preserve_unit_loops=True)
     schedule.compute_at(rows, pixel, preserve_unit_loops=True)
     for block in (total, rows):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -196,22 +197,22 @@ class Plan:
         plan.reorder(k0, row, k1, out)
         init = plan.decompose_reduction(sums, k0)
         if self.store is not None:
-            plan.tensorize(r, self._storing())
+            plan.tensorize(r if self.rows > 1 else lane, self._storing())
         else:
             plan.unroll(r)
             plan.vectorize(lane)
         plan.unroll(plan.get_loops(init)[-2])
         plan.vectorize(plan.get_loops(init)[-1])
-        plan.tensorize(row, self._updating())
+        plan.tensorize(row if self.rows > 1 else k1, self._updating())
 
     def _updating(self) -> str:
         """The tile's update as a tensor intrinsic; its name."""
         rows, outs, depth, group, dtype = self.rows, self.outs, self.depth, self.group, self.dtype
 
         def meaning(a: Expr, w: Expr, p: Expr) -> None:
-            with ir.grid(rows, depth, outs) as (r, k, o), ir.sblock("update"):
-                i, j = ir.axis.spatial(rows, r), ir.axis.spatial(outs, o)
-                l = ir.axis.reduce(depth, k)
+            with _loops(rows, depth, outs) as (r, k, o), ir.sblock("update"):
+                i, j = _axis(rows, r), _axis(outs, o)
+                l = _axis(depth, k, ir.axis.reduce)
                 factor = w[l // group, j, l % group].astype(dtype)
                 ir.buffer_store(p, p[i, j] + a[i, l].astype(dtype) * factor, [i, j])
 
@@ -226,8 +227,8 @@ class Plan:
         rows, outs = self.rows, self.outs
 
         def meaning(p: Expr, memory: Expr) -> None:
-            with ir.grid(rows, outs) as (r, o), ir.sblock("copy"):
-                i, j = ir.axis.spatial(rows, r), ir.axis.spatial(outs, o)
+            with _loops(rows, outs) as (r, o), ir.sblock("copy"):
+                i, j = _axis(rows, r), _axis(outs, o)
                 ir.buffer_store(memory, p[i, j].astype(self.result), [i, j])
 
         assert self.store is not None
@@ -256,6 +257,18 @@ class Plan:
         if constant is not None:
             terms.append(constant[b, o].astype(wide))
         return functools.reduce(operator.add, terms).astype(dtype)
+
+
+@contextmanager
+def _loops(*extents: int) -> Iterator[list[Expr]]:
+    """Loops, and 0 for those of one step: TVM drops these from the blocks that it matches."""
+    with ir.grid(*(n for n in extents if n > 1)) as variables:
+        left = iter(variables if isinstance(variables, Iterable) else [variables])
+        yield [next(left) if n > 1 else 0 for n in extents]
+
+
+def _axis(extent: int, variable: Expr, kind: Callable[..., Expr] = ir.axis.spatial) -> Expr:
+    return kind(extent, variable) if extent > 1 else 0
 
 
 def _intrinsic(

@@ -33,7 +33,7 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
         )
         for columns in range(1, min(4, -(-gemm.weights.shape[1] // _LANES)) + 1):
             for rows in range(1, 17):
-                if rows * columns + rows + columns > vectors.count:
+                if rows * columns + rows + columns > vectors.count - 1:
                     break
                 loads = (rows + _LANES * columns) / 2 + 4
                 step = rows * columns * _LANES + loads

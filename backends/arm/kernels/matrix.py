@@ -1,0 +1,213 @@
+"""Convolutions and fully connected layers as matrix products of codes with weights.
+
+A row of the left operand is an output pixel's window.  In memory a window is a few runs of
+neighbouring elements: a row of the kernel by all channels, or only the channels of one tap where
+taps are apart.  Each run is copied with its surplus up to whole vectors, which meets zero weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tvm import s_tir, te, tirx
+
+from n2uqc.passes.program import Conv, Program
+
+from ..grouping import Group, convolution, int_type
+from .base import Body, Expr, Offer, Place, PricedKernel, Vectors, computing_dtype, reads
+from .elementwise import follow
+from .gemm import Gemm, Plan, plans
+from .tiling import Grid, grids
+from .window import container, framed
+
+_LANES = 8
+
+
+@dataclass(frozen=True)
+class Runs:
+    """A window as runs of neighbouring elements of a padded map.
+
+    Attributes:
+        high, wide: runs of a window: rows, and taps of a row that are apart.
+        length: elements of a run.
+        rounded: the same with a surplus.
+    """
+
+    high: int
+    wide: int
+    length: int
+    rounded: int
+
+    @property
+    def count(self) -> int:
+        return self.high * self.wide
+
+
+def runs(op: Conv, shape: tuple[int, ...], unit: int) -> Runs:
+    """The runs of a convolution's window, for weights (O, KH, KW, I / groups)."""
+    _, height, width, depth = shape
+    whole = op.groups == 1 and (op.dilation[1] == 1 or width == 1)
+    wide, length = (1, width * depth) if whole else (width, depth)
+    # A single run is rounded by the plan.
+    rounded = length if height * wide == 1 else -(-length // unit) * unit
+    return Runs(height, wide, length, rounded)
+
+
+def products(weight: NDArray[np.int64], op: Conv, each: Runs, lo: int, hi: int) -> Gemm:
+    """One matrix product for each group, K in the order of runs."""
+    out = len(weight) // op.groups
+    whole = np.zeros((op.groups, out, each.count, each.rounded), np.int64)
+    whole[..., : each.length] = weight.reshape(op.groups, out, each.count, each.length)
+    ends = (np.full((op.groups, each.count * each.rounded), end) for end in (lo, hi))
+    return Gemm(whole.reshape(op.groups, out, -1), *ends)
+
+
+@dataclass(frozen=True)
+class Work:
+    """A convolution planned: how its windows lie in memory, what multiplies them, in which order.
+
+    Attributes:
+        plan: of the products.
+        runs: of a window.
+        grid: of output pixels.
+        instructions: estimate of everything but what follows the convolution.
+    """
+
+    plan: Plan
+    runs: Runs
+    grid: Grid
+    instructions: float
+
+    @property
+    def reason(self) -> str:
+        return f"{self.plan.reason}; {self.plan.rows}x{self.plan.outs} in registers"
+
+
+def flat(op: Conv, shape: tuple[int, ...]) -> bool:
+    """Whether the map's rows do not matter: a window is a pixel."""
+    return (*shape[1:3], *op.stride) == (1, 1, 1, 1) and not any(op.pads)
+
+
+def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
+    """The plan with the least instructions, None if no micro-kernel can multiply these numbers."""
+    kind, weight = int_type(program, op.inputs[0]), program.constants[op.weight].values
+    height, width, out = int_type(program, op.output).shape
+    if flat(op, weight.shape):
+        height, width = 1, height * width
+    pads = [op.pad_value] if any(op.pads) else []
+    lo, hi = min(kind.lo, *pads, 0), max(kind.hi, *pads, 0)
+    best = None
+    for unit in (8, 16, 32):
+        each = runs(op, weight.shape, unit)
+        if unit > 8 and each == runs(op, weight.shape, unit // 2):
+            continue
+        gemm = products(weight, op, each, lo, hi)
+        for plan in plans(gemm, vectors):
+            if each.count > 1 and each.rounded % plan.depth:
+                continue
+            for grid in grids(height, width, plan.rows):
+                copied = 3 * len(gemm.weights) * plan.depths * plan.depth / _LANES
+                narrow = np.dtype(plan.result).itemsize / 2
+                each_row = copied + 2 * narrow * plan.parts * out / _LANES
+                blocks = grid.strips * grid.blocks
+                cost = blocks * (
+                    plan.blocks * len(gemm.weights) * plan.instructions + plan.rows * each_row
+                )
+                if best is None or cost < best.instructions:
+                    best = Work(plan, each, grid, cost)
+    return best
+
+
+def build(body: Body, job: Work) -> tirx.PrimFunc:
+    """The scheduled function: padded copy, windows, products, the group's rest."""
+    op, plan, grid, each = convolution(body.group), job.plan, job.grid, job.runs
+    kind, weight = body.kind(op.inputs[0]), body.constant(op.weight).values
+    (height, width, channels), shape = kind.shape, body.kind(op.output).shape
+    per_group, depth = shape[2] // op.groups, weight.shape[3]
+    single = flat(op, weight.shape)
+    if single:
+        height, width = 1, height * width
+        shape = (1, shape[0] * shape[1], shape[2])
+    surplus = plan.blocks * plan.outs
+    body.slots = np.minimum(np.arange(surplus), per_group - 1)[None] + (
+        per_group * np.arange(op.groups)[:, None]
+    )
+    body.slots = body.slots.ravel()
+    x = body.tensor(op.inputs[0], (height, width, channels))
+    top, left_pad, _, _ = op.pads
+    reach = [(n - 1) * s + (k - 1) * d + 1 for n, s, k, d in zip(
+        (grid.strips * grid.high, grid.blocks * grid.wide), op.stride, weight.shape[1:3],
+        op.dilation, strict=True,
+    )]
+    length = plan.depths * plan.depth if each.count == 1 else each.rounded
+    slack = -(-(length - each.length) // channels)
+    size = (max(reach[0], height), max(reach[1] + slack, width), channels)
+    low, high = min(kind.lo, op.pad_value), max(kind.hi, op.pad_value)
+    memory = container(low, high) if any(op.pads) else kind.container.name
+    source = framed(x, (top, left_pad), size, op.pad_value, memory)
+
+    def window(g: Expr, s: Expr, n: Expr, k: Expr, r: Expr, d: Expr) -> Expr:
+        at = k * plan.depth + d
+        run, at = at // length, at % length
+        row, column = run // each.wide * op.dilation[0], run % each.wide * op.dilation[1]
+        y = (s * grid.high + r // grid.wide) * op.stride[0] + row
+        z = (n * grid.wide + r % grid.wide) * op.stride[1] + column
+        place = g * depth + at
+        return source[y, z + place // channels, place % channels].astype(plan.left)
+
+    codes = te.compute(plan.left_shape(grid.strips, grid.blocks), window, "left")
+    product = plan.product(codes, body.table("weight", plan.packed))
+    kinds = body.ranges[op.output]
+    dtype = computing_dtype(int(kinds[0].min()), int(kinds[1].max()))
+    wide = max(dtype, plan.result, key=lambda name: int(name[3:]))
+
+    def read(y: Expr, z: Expr, g: Expr, o: Expr) -> Expr:
+        r = y % grid.high * grid.wide + z % grid.wide
+        at = (g, y // grid.high, z // grid.wide, r, o)
+        return plan.read(product, None, wide, *at).astype(dtype)
+
+    area = (grid.strips * grid.high, grid.blocks * grid.wide, op.groups, surplus)
+    total = te.compute(area, read, "total")
+    split = (*shape[:2], op.groups, per_group)
+    others = {n: body.tensor(n, split) for n in body.group.inputs if n != op.inputs[0]}
+
+    def element(y: Expr, z: Expr, g: Expr, o: Expr) -> Expr:
+        value = body.value(op.output, total(y, z, g, o))
+        place = Place(g * surplus + o, lambda name: others[name](y, z, g, o))
+        return body.result(follow(body, body.group.ops[1:], value, place))
+
+    y = te.compute(split, element, "y")
+    function = body.function(y)
+    return _scheduled(function, job) if reads(y, total) else function
+
+
+def _scheduled(function: tirx.PrimFunc, job: Work) -> tirx.PrimFunc:
+    schedule, grid = s_tir.Schedule(function), job.grid
+    y, total, product, left = (
+        schedule.get_sblock(name) for name in ("y", "total", "product", "left")
+    )
+    line, pixel, group, channel = schedule.get_loops(y)
+    strip, line = schedule.split(line, [None, grid.high])
+    block, pixel = schedule.split(pixel, [None, grid.wide])
+    # Whole blocks of outputs, so that the products' region is whole too.
+    channel, inner, lanes = schedule.split(channel, [None, job.plan.outs // _LANES, _LANES])
+    schedule.reorder(strip, group, channel, inner, line, block, pixel, lanes)
+    schedule.compute_at(total, pixel, preserve_unit_loops=True)
+    schedule.vectorize(schedule.get_loops(total)[-1])
+    schedule.vectorize(lanes)
+    schedule.compute_at(product, strip, preserve_unit_loops=True)
+    job.plan.schedule(schedule)
+    schedule.vectorize(schedule.get_loops(left)[-1])
+    return schedule.mod["main"]
+
+
+def _offer(group: Group, program: Program, vectors: Vectors) -> Offer | None:
+    job = work(convolution(group), program, vectors)
+    if job is None:
+        return None
+    return Offer(job.reason, lambda body: build(body, job), job.instructions)
+
+
+KERNELS = (PricedKernel("matrix product", _offer),)
