@@ -205,6 +205,11 @@ class Engine:
         return (1,)
 
     @property
+    def forms(self) -> tuple[str, ...]:
+        """Ways to build it that differ in area only: the same bits in the same cycles."""
+        return ("",)
+
+    @property
     def tap_lanes(self) -> int:
         """SIMD lanes beyond which several places of the line buffer are read at once."""
         return 1

@@ -16,6 +16,9 @@ from ..widths import magnitude, register_dtype, storage, weight_dtype
 from .base import Arrays, Engine, Run, Window, divisors
 from .window import Geometry, tree_depth
 
+PLANE_BITS = 4
+"""Codes and weights up to this width may be multiplied by bit planes."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MatrixVector(Engine):
@@ -50,6 +53,14 @@ class MatrixVector(Engine):
     @property
     def simd_options(self) -> tuple[int, ...]:
         return self.geometry.tap_options(self.depth)
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """``products``, or ``planes``: bit planes of odd low-bit weights on low-bit codes."""
+        x, weight = self.inputs[0], self.values(self.op.weight)
+        low = not x.signed and x.bits <= PLANE_BITS and bool((weight % 2 != 0).all())
+        low = low and int(np.abs(weight).max(initial=0)) < 1 << PLANE_BITS
+        return ("products", "planes") if low and self.fold.simd > 1 else ("products",)
 
     @property
     def tap_lanes(self) -> int:

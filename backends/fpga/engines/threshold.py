@@ -20,6 +20,7 @@ class ThresholdUnit(Elementwise):
 
     Pipelined binary search (FINN's RTL thresholding): one comparison a stage, then the number of
     bounds passed is turned into the code, for which steps up only need no stage of their own.
+    Or all comparisons in parallel, in as many stages.
     """
 
     kind: ClassVar[str] = "threshold"
@@ -27,11 +28,24 @@ class ThresholdUnit(Elementwise):
     op: Thresholds
 
     @property
+    def forms(self) -> tuple[str, ...]:
+        return ("binary search", "parallel") if self.levels > 1 else ("binary search",)
+
+    @property
+    def levels(self) -> int:
+        """Stages of the search."""
+        return max(1, int(self.values(self.op.signs).shape[1]).bit_length())
+
+    @property
+    def rising(self) -> bool:
+        """Whether the code is the number of bounds passed."""
+        signs = self.values(self.op.signs)
+        return bool((signs == 1).all()) and not bool(self.values(self.op.base).any())
+
+    @property
     def latency(self) -> int:
         """Search stages, and the look-up of the code where steps are not all upwards."""
-        signs = self.values(self.op.signs)
-        rising = bool((signs == 1).all()) and not self.values(self.op.base).any()
-        return max(1, int(signs.shape[1]).bit_length()) + (0 if rising else 1)
+        return self.levels + (0 if self.rising else 1)
 
     def bound(self) -> int:
         return max(super().bound(), int(self.values(self.op.signs).shape[1]))

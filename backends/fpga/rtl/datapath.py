@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from amaranth.hdl import Const, Elaboratable, Module, Signal
@@ -28,8 +28,13 @@ UNITS: dict[str, type[Unit]] = {
 """Hardware by the kind of engine."""
 
 
-def unit_of(engine: Engine) -> Unit:
+def unit_of(engine: Engine, form: str = "", lut: int = 6) -> Unit:
     """The hardware of an engine.
+
+    Args:
+        engine: folded.
+        form: one of ``engine.forms``, the first one by default.
+        lut: inputs of the device's LUTs.
 
     Raises:
         CompileError: no hardware exists for it.
@@ -40,7 +45,7 @@ def unit_of(engine: Engine) -> Unit:
             node=engine.name, op=engine.kind, found="an engine without hardware",
             supported=", ".join(UNITS),
         ))
-    return unit(engine)
+    return unit(engine, form, lut)
 
 
 class Datapath(Elaboratable):
@@ -52,6 +57,8 @@ class Datapath(Elaboratable):
     Args:
         pipeline: the engines and their edges.
         depths: places of each edge's FIFO.
+        form: which of its forms an engine is built in; the first one by default.
+        lut: inputs of the device's LUTs.
         shared: processing elements are instances of modules of their own (for Verilog).
 
     Attributes:
@@ -59,14 +66,17 @@ class Datapath(Elaboratable):
         units: by engine; none for source and sinks.
     """
 
-    def __init__(self, pipeline: Pipeline, depths: Sequence[int], *, shared: bool = False) -> None:
+    def __init__(
+        self, pipeline: Pipeline, depths: Sequence[int], *,
+        form: Callable[[Engine], str] = lambda engine: "", lut: int = 6, shared: bool = False,
+    ) -> None:
         self.pipeline = pipeline
         self.fifos = [
             Fifo(edge.lanes * edge.bits, depth)
             for edge, depth in zip(pipeline.edges, depths, strict=True)
         ]
         self.units: dict[int, Unit] = {
-            k: unit_of(engine) for k, engine in enumerate(pipeline.engines)
+            k: unit_of(engine, form(engine), lut) for k, engine in enumerate(pipeline.engines)
             if not isinstance(engine, Source | Sink)
         }
         for unit in self.units.values():

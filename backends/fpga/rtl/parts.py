@@ -38,6 +38,8 @@ class Unit(Elaboratable):
 
     Attributes:
         engine: what it implements.
+        form: one of ``engine.forms``.
+        lut: inputs of the device's LUTs.
         feeds: its inputs.
         room: every FIFO behind has a place.
         reserve: a token is begun in this cycle, and takes one.
@@ -45,8 +47,8 @@ class Unit(Elaboratable):
         data: its elements.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, form: str = "", lut: int = 6) -> None:
+        self.engine, self.form, self.lut = engine, form or engine.forms[0], lut
         kinds = engine.inputs or (engine.output,)
         self.feeds = [Feed(engine.in_lanes * kind.bits) for kind in kinds]
         self.room, self.reserve, self.enter = Signal(), Signal(), Signal()

@@ -1,22 +1,22 @@
-"""The threshold unit: pipelined binary search, a comparison and a memory a stage and lane."""
+"""The threshold unit: pipelined binary search, or all comparisons at once."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Value
 
 from .elementwise import Elementwise
-from .parts import register, table
+from .parts import delayed, register, table
 
 
 class ThresholdUnit(Elementwise):
     """Counts the bounds below each element, then looks the code up unless it is that count.
 
     Stage i holds bounds (C / PE) * 2^i a lane, addressed by the channel fold and the i comparisons
-    made so far (FINN's RTL thresholding).  Missing steps carry the input's greatest value, which
-    nothing passes.
+    made so far (FINN's RTL thresholding).  In parallel, one memory a lane holds all K bounds of a
+    channel.  Missing steps carry the input's greatest value, which nothing passes.
     """
 
     def results(self, m: Module) -> list[Any]:
@@ -36,15 +36,24 @@ class ThresholdUnit(Elementwise):
         )
         # (folds, PE, ...)
         padded, codes = padded.reshape(-1, pe, steps), codes.reshape(-1, pe, steps + 1)
-        lanes = []
-        for k, element in enumerate(self.operands()):
-            lanes.append(self._lane(m, k, element, padded[:, k], levels, codes[:, k]))
-        return lanes
+        count = self._count_at_once if self.form == "parallel" else self._search
+        return [
+            self._code(m, k, count(m, k, element, padded[:, k], levels), codes[:, k])
+            for k, element in enumerate(self.operands())
+        ]
 
-    def _lane(
-        self, m: Module, lane: int, x: Value, bounds: Any, levels: int, codes: Any
-    ) -> Value:
-        folds, rising = len(bounds), self.engine.latency == levels
+    def _count_at_once(self, m: Module, lane: int, x: Value, bounds: Any, levels: int) -> Value:
+        """A comparison for each bound; where they stop being passed, the count is read off."""
+        engine: Any = self.engine
+        steps = engine.values(engine.op.bounds).shape[1]
+        found = table(m, f"bounds{lane}", bounds[:, :steps], self.address(m, 0))
+        passed: list[Any] = [register(m, x > bound) for bound in found]
+        passed += [Const(0, 1)] * ((1 << levels) - 1 - steps)
+        return delayed(m, _height(passed), levels - 1)
+
+    def _search(self, m: Module, lane: int, x: Value, bounds: Any, levels: int) -> Value:
+        """A comparison a stage, with the bound in the middle of those that are left."""
+        folds = len(bounds)
         passed: Value | None = None  # the comparisons so far, the first one highest
         for level in range(levels):
             # among the 2^level runs that are left, the bound in the middle
@@ -62,10 +71,25 @@ class ThresholdUnit(Elementwise):
             if level < levels - 1:
                 x = register(m, x)
         assert passed is not None
-        count = register(m, passed)
-        if rising:
+        return register(m, passed)
+
+    def _code(self, m: Module, lane: int, count: Value, codes: Any) -> Value:
+        """The code for a number of bounds passed."""
+        engine: Any = self.engine
+        if engine.rising:
             return count
-        channel = self.address(m, levels + 1)
+        folds = len(codes)
+        channel = self.address(m, engine.levels + 1)
         address = count if folds == 1 else Cat(count, channel)
         (code,) = table(m, f"codes{lane}", codes.reshape(-1, 1), address)
         return code
+
+
+def _height(passed: list[Any]) -> Value:
+    """How many of 2**n - 1 comparisons hold, of which none holds above one that does not."""
+    middle = passed[len(passed) // 2]
+    if len(passed) == 1:
+        return Value.cast(middle)
+    below, above = passed[: len(passed) // 2], passed[len(passed) // 2 + 1 :]
+    rest = _height([Mux(middle, a, b) for a, b in zip(above, below, strict=True)])
+    return Cat(rest, middle)

@@ -10,7 +10,7 @@ from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, ResetSi
 from n2uqc.passes.program.types import width_of
 
 from ..engines.window import tree_depth
-from .element import Element, ProcessingElement, Terminals
+from .element import Element, ProcessingElement, Terminals, operand_sum
 from .line_buffer import LineBuffer
 from .parts import Counter, Longs, Unit, delayed, shape_of, table
 
@@ -25,8 +25,8 @@ class WindowUnit(Unit):
 
     shared = False
 
-    def __init__(self, engine: Any) -> None:
-        super().__init__(engine)
+    def __init__(self, engine: Any, form: str = "", lut: int = 6) -> None:
+        super().__init__(engine, form, lut)
         self.weights = self._weights()
         lowest, highest = (int(self.weights.min()), int(self.weights.max())) if (
             self.weights.size) else (0, 0)
@@ -36,9 +36,11 @@ class WindowUnit(Unit):
             lowest, highest = (lowest - 1) // 2, (highest - 1) // 2
         bits, signed = width_of(lowest, highest)
         self.weight_bits = (bits if signed else bits + 1) if self.weights.size else 0
+        operand = shape_of(engine.inputs[0])
         self.element = Element(
-            shape_of(engine.inputs[0]), engine.fold.simd, self.weight_bits, self.odd,
+            operand, engine.fold.simd, self.weight_bits, self.odd,
             getattr(engine, "reduction", "sum"), shape_of(engine.output),
+            max(1, lut // (operand.width + 1)) if self.form == "planes" else 0,
         )
 
     def _weights(self) -> Longs:
@@ -78,6 +80,7 @@ class WindowUnit(Unit):
         stages = tree_depth(engine.fold.simd) + (2 if self.weight_bits else 1)
         valid = delayed(m, buffer.step, stages, reset=True)
         first = delayed(m, buffer.first, stages)
+        offset = operand_sum(m, Cat(words), self.element) if self.element.group else Const(0)
         sums = []
         for k in range(engine.fold.pe):
             # all elements see the same words, or each its own channel of every tap
@@ -87,6 +90,8 @@ class WindowUnit(Unit):
             m.d.comb += [
                 pe.x.eq(Cat(word[part] for word in words)), pe.valid.eq(valid), pe.first.eq(first)
             ]
+            if self.element.group:
+                m.d.comb += pe.offset.eq(offset)
             if self.weight_bits:
                 m.d.comb += pe.w.eq(weights[k])
             self._place(m, f"pe{k}", pe)

@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 pytest.importorskip("amaranth", reason="hardware needs the extra rtl")
 
-from n2uqc.backends.fpga import Folding, build_pipeline
+from n2uqc.backends.fpga import Fold, Folding, build_pipeline
+from n2uqc.backends.fpga.folding import engines_of
 from n2uqc.backends.fpga.timing import Network
 from n2uqc.passes.program import Program, run
 
+from ...properties.programs import Builder
 from .cases import folded_chains, folded_codebooks, folded_programs
 from .rtl_cases import simulate
+from .test_timing import finished
 
 CYCLES = 400  # of a run in the default tests
 LANES = 128  # of an engine; Amaranth's simulator compiles wider ones to Python too deep to parse
@@ -28,9 +31,12 @@ def small(folding: Folding) -> bool:
 
 
 def check(
-    program: Program, x: np.ndarray[Any, Any], folding: Folding, *, most: int = CYCLES
+    program: Program, x: np.ndarray[Any, Any], folding: Folding, forms: int, *, most: int = CYCLES
 ) -> None:
-    """Bits equal the interpreter's, and every token of every FIFO moves in the model's cycle."""
+    """Bits equal the interpreter's, and every token of every FIFO moves in the model's cycle.
+
+    ``forms`` seeds the choice of how engines are built, which must not matter.
+    """
     assume(small(folding))
     network = Network(build_pipeline(program, folding))
     assume(network.bottleneck * (len(x) + 1) < most and program.types[program.input].size < 300)
@@ -38,7 +44,8 @@ def check(
     expected = network.run(len(x), depths)
     last = int(expected.take_stamp.max())
     assume(last < most)
-    seen = simulate(network.pipeline, depths, x, limit=last + 2)
+    rng = np.random.default_rng(forms)
+    seen = simulate(network.pipeline, depths, x, limit=last + 2, forms=rng)
     assert np.array_equal(seen.output, run(program, x))
     for k in range(len(depths)):
         part = slice(expected.offsets[k], expected.offsets[k] + expected.tokens[k])
@@ -48,16 +55,45 @@ def check(
 
 
 @settings(max_examples=20, deadline=None)
-@given(folded_programs() | folded_chains() | folded_codebooks())
-def test_equals_interpreter_and_timing(case: Any) -> None:
-    check(*case)
+@given(folded_programs() | folded_chains() | folded_codebooks(), st.integers(0, 2**32 - 1))
+def test_equals_interpreter_and_timing(case: Any, forms: int) -> None:
+    check(*case, forms)
+
+
+def code_layer(seed: int) -> tuple[Program, np.ndarray[Any, Any], Folding]:
+    """A matrix-vector engine on codes and a threshold unit, of any low widths and lanes."""
+    rng = np.random.default_rng(seed)
+    a, w, out = (int(v) for v in rng.integers(1, 5, 3))
+    b = Builder(seed, 3, int(rng.integers(1, 8)), a, False)
+    channels = int(rng.choice([1, 2, 3, 4, 6]))
+    y = b.conv("x", channels, bits=w, kernel=int(rng.choice([1, 2])))
+    program = finished(b, b.thresholds(y, out))
+    folds = {
+        e.name: Fold(int(rng.choice(e.pe_options)), int(rng.choice(e.simd_options)))
+        for e in engines_of(program)
+    }
+    kind = program.types["x"]
+    return program, rng.integers(kind.lo, kind.hi + 1, (2, *kind.shape)), Folding(folds)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_every_form_of_multiplying_and_comparing(seed: int) -> None:
+    check(*code_layer(seed), seed)
 
 
 @pytest.mark.slow
 @settings(max_examples=1000, deadline=None)
-@given(folded_programs() | folded_chains() | folded_codebooks())
-def test_equals_interpreter_and_timing_at_length(case: Any) -> None:
-    check(*case, most=5000)
+@given(st.integers(0, 2**32 - 1))
+def test_every_form_of_multiplying_and_comparing_at_length(seed: int) -> None:
+    check(*code_layer(seed), seed, most=5000)
+
+
+@pytest.mark.slow
+@settings(max_examples=1000, deadline=None)
+@given(folded_programs() | folded_chains() | folded_codebooks(), st.integers(0, 2**32 - 1))
+def test_equals_interpreter_and_timing_at_length(case: Any, forms: int) -> None:
+    check(*case, forms, most=5000)
 
 
 @settings(max_examples=8, deadline=None)
