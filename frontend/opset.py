@@ -30,6 +30,12 @@ def _attribute(name: str, doc: str, default: int | None = None) -> OpSchema.Attr
 _REAL_THRESHOLDS = OpSchema.FormalParameter(
     "thresholds", "R", "[1,K] or [C,K], ascending; float64 where float32 would round them"
 )
+_TIES = OpSchema.FormalParameter(
+    "ties",
+    "tensor(int8)",
+    "[K], 1 for > and 0 for >=; replaces strict",
+    param_option=OpSchema.FormalParameterOption.Optional,
+)
 _REAL = ("R", ["tensor(float)", "tensor(double)"], "numbers taken as exact")
 
 
@@ -47,12 +53,7 @@ SCHEMAS: tuple[OpSchema, ...] = (
             _REAL_THRESHOLDS,
             OpSchema.FormalParameter("input_scale", "tensor(float)", "scalar, not 0"),
             OpSchema.FormalParameter("step", "tensor(double)", "scalar"),
-            OpSchema.FormalParameter(
-                "ties",
-                "tensor(int8)",
-                "[K], 1 for > and 0 for >=; replaces strict",
-                param_option=OpSchema.FormalParameterOption.Optional,
-            ),
+            _TIES,
         ],
         outputs=[OpSchema.FormalParameter("Y", "tensor(float)", "shape of X")],
         attributes=[
@@ -93,6 +94,7 @@ SCHEMAS: tuple[OpSchema, ...] = (
             _REAL_THRESHOLDS,
             OpSchema.FormalParameter("input_scale", "tensor(float)", "scalar, not 0"),
             OpSchema.FormalParameter("levels", "tensor(double)", "[K+1], of any order"),
+            _TIES,
         ],
         outputs=[OpSchema.FormalParameter("Y", "tensor(float)", "shape of X")],
         attributes=[
@@ -141,8 +143,7 @@ class Threshold:
     @property
     def rules(self) -> tuple[bool, ...]:
         """For each threshold: True for `>`, False for `>=`."""
-        ties = [self.strict] * self.levels if self.ties is None else self.ties
-        return tuple(bool(t) for t in ties)
+        return _rules(self.ties, self.strict, self.levels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +180,7 @@ class Codebook:
         levels: float64 [K+1], the value of every code, of any order.
         strict: True for `>`, False for `>=`.
         bits: bits of a code.
+        ties: bool [K], the rule of each threshold where they differ; None if all follow `strict`.
     """
 
     thresholds: Array
@@ -186,6 +188,16 @@ class Codebook:
     levels: Array
     strict: bool
     bits: int
+    ties: Array | None = None
+
+    @property
+    def rules(self) -> tuple[bool, ...]:
+        """For each threshold: True for `>`, False for `>=`."""
+        return _rules(self.ties, self.strict, int(self.thresholds.shape[1]))
+
+
+def _rules(ties: Array | None, strict: bool, count: int) -> tuple[bool, ...]:
+    return (strict,) * count if ties is None else tuple(bool(t) for t in ties)
 
 
 def initializer(graph: ir.Graph, name: str, array: Array) -> ir.Value:
@@ -212,9 +224,8 @@ def make_threshold(graph: ir.Graph, x: ir.Value, params: Threshold, name: str) -
         x,
         *_comparisons(graph, params, name),
         initializer(graph, f"{name}.step", np.array(params.step, np.float64)),
+        *_ties(graph, params, name),
     ]
-    if params.ties is not None:
-        inputs.append(initializer(graph, f"{name}.ties", np.asarray(params.ties, np.int8)))
     attributes = {"divisor": params.divisor, "strict": int(params.strict), "bits": params.bits}
     return _elementwise("Threshold", inputs, attributes, name)
 
@@ -225,6 +236,7 @@ def make_codebook(graph: ir.Graph, x: ir.Value, params: Codebook, name: str) -> 
         x,
         *_comparisons(graph, params, name),
         initializer(graph, f"{name}.levels", np.asarray(params.levels, np.float64)),
+        *_ties(graph, params, name),
     ]
     attributes = {"strict": int(params.strict), "bits": params.bits}
     return _elementwise("Codebook", inputs, attributes, name)
@@ -239,6 +251,12 @@ def _comparisons(graph: ir.Graph, params: Threshold | Codebook, name: str) -> li
         initializer(graph, f"{name}.thresholds", single if exact else thresholds),
         initializer(graph, f"{name}.input_scale", np.array(params.input_scale, np.float32)),
     ]
+
+
+def _ties(graph: ir.Graph, params: Threshold | Codebook, name: str) -> list[ir.Value]:
+    if params.ties is None:
+        return []
+    return [initializer(graph, f"{name}.ties", np.asarray(params.ties, np.int8))]
 
 
 def _elementwise(
@@ -298,8 +316,12 @@ def read_threshold(node: ir.Node) -> Threshold:
         divisor=get("divisor"),
         strict=bool(get("strict")),
         bits=get("bits"),
-        ties=_input(node, 4).astype(bool) if len(node.inputs) > 4 and node.inputs[4] else None,
+        ties=_read_ties(node),
     )
+
+
+def _read_ties(node: ir.Node) -> Array | None:
+    return _input(node, 4).astype(bool) if len(node.inputs) > 4 and node.inputs[4] else None
 
 
 def read_codebook(node: ir.Node) -> Codebook:
@@ -314,6 +336,7 @@ def read_codebook(node: ir.Node) -> Codebook:
         levels=_input(node, 3),
         strict=bool(node.attributes.get_int("strict")),
         bits=node.attributes.get_int("bits"),
+        ties=_read_ties(node),
     )
 
 

@@ -68,12 +68,13 @@ class Codebook(OpRun):
         thresholds: Array,
         input_scale: Array,
         levels: Array,
+        ties: Array | None = None,
         *,
         strict: int,
         bits: int,
     ) -> tuple[Array]:
         del bits
-        rules = [bool(strict)] * thresholds.shape[1]
+        rules = [bool(strict)] * thresholds.shape[1] if ties is None else list(ties)
         return (levels[_codes(x, thresholds, input_scale, rules)].astype(x.dtype),)
 
 

@@ -71,14 +71,13 @@ def describe(node: ir.Node) -> Quantizer:
     params = read_codebook(node) if is_op(node, "Codebook") else read_threshold(node)
     if isinstance(params, Codebook):
         kind, levels = "codebook", [float(v) for v in params.levels]
-        passed = [params.strict] * params.thresholds.shape[1]
     else:
-        kind, passed = node.metadata_props.get(KIND, "threshold"), list(params.rules)
+        kind = node.metadata_props.get(KIND, "threshold")
         step = params.step / params.divisor
         offset = code_offset(readers[0]) if len(readers) == 1 else None
         codes = range(params.levels + 1)
         levels = [k * params.step / params.divisor + (offset or 0.0) for k in codes]
-    rules = [">" if strict else ">=" for strict in passed]
+    rules = [">" if strict else ">=" for strict in params.rules]
     source = node.inputs[0]
     return Quantizer(
         name=str(node.name),

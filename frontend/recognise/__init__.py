@@ -19,6 +19,7 @@ from .prelu import PRELU
 from .qdq import DEQUANTIZE
 from .qonnx import BIPOLAR, MULTI_THRESHOLD, QUANT, TRUNC
 from .relu import BOUND, CLIP
+from .step_function import STEP_FUNCTION
 from .straight_through import STRAIGHT_THROUGH
 from .threshold_ladder import LADDER, SUM_OF_COMPARISONS
 from .transpose import TRANSPOSE
@@ -35,6 +36,7 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     DEQUANTIZE,
     TRANSPOSE,
     WEIGHT_QUANTIZER,
+    STEP_FUNCTION,  # the rest says why a ladder is none
     SUM_OF_COMPARISONS,  # before ladders: its terms may be ladders of one rung
     LADDER,
     PACT,  # behind ladders: its clip looks like one; before the pair around it

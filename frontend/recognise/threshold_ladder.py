@@ -15,12 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 import onnx_ir as ir
 
-from ..opset import MAX_BITS, Codebook, Threshold, make_codebook, make_threshold
+from ..opset import MAX_BITS
 from .base import (
     Array,
     Context,
@@ -32,9 +31,8 @@ from .base import (
     producer,
     shape_of,
 )
-from .uniform import add_constant
+from .levels import put_levels
 
-_NOISE = 1e-6  # relative: a level is a float32 sum of at most 255 terms
 _OPPOSITE = {
     "Greater": "LessOrEqual",
     "LessOrEqual": "Greater",
@@ -200,47 +198,30 @@ def _emit(
     root: ir.Node, rungs: list[_Rung], levels: Array, context: Context, covers: list[ir.Node]
 ) -> None:
     """Checks the ladder and puts a Threshold or a Codebook in the place of `root`."""
-    strict = {rung.strict for rung in rungs}
-    if len(strict) > 1:
-        raise Refused("thresholds compared partly by >, partly by >=", "one rule", covers=covers)
     n = len(rungs)
     if n >= 2**MAX_BITS:
         raise Refused(f"{n} thresholds", f"at most {2**MAX_BITS - 1}", covers=covers)
     thresholds = _thresholds(rungs, context, covers)
-    if not np.isfinite(levels).all():
-        raise Refused("a level that is not finite", "finite levels", covers=covers)
-    if (levels == levels[0]).all():
-        raise Refused(f"levels that are all {levels[0]:g}", "two levels or more", covers=covers)
-    x, scale = _input_scale(rungs[0].x, context)
-    if scale == 0:
-        raise Refused(
-            "an input scale of 0: the quantizer's output is constant",
-            "a scale other than 0",
-            "train again",
-            covers=covers,
-        )
-    rule, bits, name = strict.pop(), n.bit_length(), str(root.name)
-    step = _step(levels)
-    if step is None:
-        book = Codebook(thresholds, scale, levels, rule, bits)
-        node = make_codebook(context.graph, x, book, name)
-        context.replace(root.outputs[0], context.insert(root, node))
-        return
-    params = Threshold(thresholds, scale, step, n, rule, bits)
-    y = context.insert(root, make_threshold(context.graph, x, params, name))
-    if levels[0]:
-        y = add_constant(root, y, Fraction(levels[0]), context)
-    context.replace(root.outputs[0], y)
+    rules = _nested_rules([rung.strict for rung in rungs], thresholds, covers)
+    put_levels(root, rungs[0].x, thresholds, rules, levels, context, covers)
 
 
-def _input_scale(x: ir.Value, context: Context) -> tuple[ir.Value, np.float32]:
-    """Looks through the multiplication by N2UQ's scale1, which becomes part of the quantizer."""
-    product = producer(x, "Mul")
-    for inner, constant in operands(product) if product is not None else ():
-        factor = context.constants.scalar(constant)
-        if factor is not None and not context.constants.known(inner):
-            return inner, np.float32(factor)
-    return x, np.float32(1)
+def _nested_rules(rules: list[bool], thresholds: Array, covers: list[ir.Node]) -> list[bool]:
+    """Rules under which every passed threshold has passed those below it.
+
+    Of two equal thresholds the upper decides: where it is `>=`, so is the lower.
+    """
+    for k in range(len(rules) - 2, -1, -1):
+        equal = thresholds[:, k] == thresholds[:, k + 1]
+        if rules[k] and not rules[k + 1] and equal.any():
+            if not equal.all():
+                raise Refused(
+                    f"thresholds {k + 1} (>) and {k + 2} (>=) that are equal in some channels only",
+                    "one rule for thresholds that are equal",
+                    covers=covers,
+                )
+            rules[k] = False
+    return rules
 
 
 def _thresholds(rungs: list[_Rung], context: Context, covers: list[ir.Node]) -> Array:
@@ -272,21 +253,6 @@ def _thresholds(rungs: list[_Rung], context: Context, covers: list[ir.Node]) -> 
             covers=covers,
         )
     return thresholds.astype(np.float32)
-
-
-def _step(levels: Array) -> float | None:
-    """Exact distance of top and lowest level: 2 for N2UQ's k·2/n, else the written one.
-
-    None if the levels do not rise evenly.
-    """
-    n = len(levels) - 1
-    rise = levels - levels[0]
-    tops = (2.0, float(rise[-1])) if levels[0] == 0 else (float(rise[-1]),)
-    for top in tops:
-        even = np.arange(n + 1) * (top / n)
-        if top > 0 and np.abs(rise - even).max() <= _NOISE * max(top, np.abs(levels).max()):
-            return top
-    return None
 
 
 LADDER = Pattern("threshold ladder", frozenset({"Where"}), _recognise_where)

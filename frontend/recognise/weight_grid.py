@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from ..opset import Weight, is_op, make_weight
-from .base import Array, Context, Pattern, shape_of
+from ..opset import Weight, constant, is_op, make_weight
+from .base import Array, Context, Pattern, is_standard, shape_of
 
 MAX_BITS = 4
 NOISE = 2e-4  # of the step; float32 folding leaves less unless the weights are tiny
@@ -112,7 +112,7 @@ def _coincidence(channels: int, weights: int) -> float:
 
 def _recognise(node: ir.Node, context: Context) -> None:
     data, weight = node.inputs[0], node.inputs[1]
-    if data is None or weight is None or not is_op(data.producer(), "Threshold"):
+    if weight is None or not _is_quantized(data):
         return
     weights = context.constants.array(weight)
     if weights is None or weights.dtype != np.float32 or len(shape_of(weight)) != 4:
@@ -124,6 +124,16 @@ def _recognise(node: ir.Node, context: Context) -> None:
     quantized = context.insert(node, make_weight(context.graph, found, f"{node.name}.weight"))
     quantized.name = f"{weight.name}.quantized"
     node.replace_input_with(1, quantized)
+
+
+def _is_quantized(value: ir.Value | None) -> bool:
+    """Whether a quantizer computes a value, codes moved, scaled or offset behind it."""
+    node = value.producer() if value is not None else None
+    while is_standard(node, "MaxPool", "Flatten", "Reshape", "Add", "Mul") and node is not None:
+        if node.op_type in ("Add", "Mul") and constant(node.inputs[1]) is None:
+            return False
+        node = node.inputs[0].producer() if node.inputs[0] is not None else None
+    return is_op(node, "Threshold") or is_op(node, "Codebook")
 
 
 WEIGHT_GRID = Pattern("weight grid", frozenset({"Conv"}), _recognise)

@@ -61,10 +61,10 @@ def test_other_sums_are_not_cancelled(pair: str) -> None:
 
 
 def test_a_refused_quantizer_is_the_only_problem_reported() -> None:
-    """Thresholds out of order: the pair and the backward ladder around it stay out of the error."""
-    parameters = rungs([0.5, 0.1, 0.9], [0, 2 / 3, 4 / 3, 2.0])
+    """Equal levels: the pair and the backward ladder around it stay out of the error."""
+    parameters = rungs([0.1, 0.5, 0.9], [0.5] * 4)
     body = ladder(3) + "bc = Greater (x, T1) bm = Mul (x, v1) b = Where (bc, bm, v0) "
-    problems = refused(build(body + "a = Add (f, b) y = Sub (a, b)", parameters), "out of order")
+    problems = refused(build(body + "a = Add (f, b) y = Sub (a, b)", parameters), "all 0.5")
     assert [p.node for p in problems] == ["where3"]
 
 

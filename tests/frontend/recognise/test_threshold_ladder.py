@@ -207,16 +207,17 @@ def test_skip_connections_are_no_sums_of_comparisons() -> None:
     assert ops(check_same(build(body))) == ["Add"] * 3
 
 
-@pytest.mark.parametrize(
-    ("thresholds", "levels", "words"),
-    [
-        ([0.1, -0.5, 0.9], LEVELS, ["thresholds out of order", "number 1 is 0.1"]),
-        (T, [0, 0, 0, 0], ["all 0"]),
-    ],
-)
-def test_refused_ladders(thresholds: list[float], levels: list[float], words: list[str]) -> None:
-    (problem,) = refused(build(ladder(3, top="y"), rungs(thresholds, levels)), *words)
+def test_refused_constant_ladder() -> None:
+    (problem,) = refused(build(ladder(3, top="y"), rungs(T, [0, 0, 0, 0])), "all 0")
     assert (problem.node, problem.op) == ("where3", "Where")
+
+
+def test_a_rung_below_the_one_before_is_never_seen() -> None:
+    """Thresholds out of order: the upper selection decides."""
+    graph = check_same(build(ladder(3, top="y"), rungs([0.1, -0.5, 0.9], [0, 1, 2, 3])))
+    book = read_codebook(node(graph, "Codebook"))
+    np.testing.assert_array_equal(book.thresholds, np.float32([[-0.5, 0.9]]))
+    np.testing.assert_array_equal(book.levels, [0, 2, 3])
 
 
 def test_refused_per_position() -> None:
@@ -225,10 +226,27 @@ def test_refused_per_position() -> None:
     refused(build(ladder(1, top="y"), parameters), "differ between positions")
 
 
-def test_refused_mixed_comparisons() -> None:
+@pytest.mark.parametrize("levels", [[0, 1, 2], [0, 1, 3]])
+def test_mixed_comparisons(levels: list[float]) -> None:
     body = ladder(2, top="y").replace("c2 = Greater ", "c2 = GreaterOrEqual ")
-    (problem,) = refused(build(body, rungs(T[:2], [0, 1, 2])), "partly by >, partly by >=")
-    assert problem.node == "where2"
+    model = build(body, rungs(T[:2], levels))
+    graph = check_same(model)
+    held = node(graph, ops(graph)[0])
+    params = read_threshold(held) if held.op_type == "Threshold" else read_codebook(held)
+    assert params.rules == (True, False)
+    x = np.float32([T[0], np.nextafter(np.float32(T[0]), np.float32(1)), T[1], -1] * 8)
+    x = x.reshape(1, 2, 4, 4)
+    np.testing.assert_array_equal(evaluate(graph, x), run_onnx(model, x))
+
+
+def test_equal_thresholds_of_both_rules() -> None:
+    """Where(x >= t, 2, Where(x > t, 1, 0)): the tie belongs to the upper level, 1 is never seen."""
+    body = ladder(2, top="y").replace("c2 = Greater ", "c2 = GreaterOrEqual ")
+    model = build(body, rungs([0.5, 0.5], [0, 1, 2]))
+    graph = load_graph(model)
+    x = np.float32([0.5, 0.25, 0.75, -1] * 8).reshape(1, 2, 4, 4)
+    np.testing.assert_array_equal(evaluate(graph, x), run_onnx(model, x))
+    assert read(graph).rules == (False,)
 
 
 def test_refused_levels_that_are_computed() -> None:
@@ -246,7 +264,7 @@ def test_refused_too_many_thresholds() -> None:
     refused(build(ladder(256, top="y"), rungs(list(range(256)), levels)), "256 thresholds")
 
 
-@pytest.mark.parametrize("levels", [[0, 1, 2, 4], [0, -1, -2, -3], [1, 0.5, 7, 0.25]])
+@pytest.mark.parametrize("levels", [[0, 1, 2, 4], [0, -1, -2, -4], [1, 0.5, 7, 0.25]])
 def test_uneven_levels_are_a_codebook(levels: list[float]) -> None:
     graph = check_same(build(ladder(3, top="y"), rungs(T, levels)))
     assert ops(graph) == ["Codebook"]
@@ -254,6 +272,11 @@ def test_uneven_levels_are_a_codebook(levels: list[float]) -> None:
     np.testing.assert_array_equal(book.levels, levels)
     np.testing.assert_array_equal(book.thresholds, np.float32([T]))
     assert (book.strict, book.bits, book.input_scale) == (True, 2, 1)
+
+
+def test_levels_that_fall_evenly() -> None:
+    graph = check_same(build(ladder(3, top="y"), rungs(T, [0, -1, -2, -3])))
+    assert ops(graph) == ["Threshold"] and read(graph).step == -3
 
 
 def test_levels_from_below_zero_are_an_offset() -> None:
@@ -277,13 +300,19 @@ def test_sum_of_unequal_heights_is_a_codebook() -> None:
     np.testing.assert_array_equal(read_codebook(node(graph, "Codebook")).levels, [0, 0.5, 0.75, 1])
 
 
-def test_refused_sum_over_different_tensors() -> None:
+def test_comparisons_of_different_tensors_are_quantizers_of_their_own() -> None:
     body = """z = Relu (x) c1 = Greater (x, T1) d1 = Cast <to = 1> (c1)
         c2 = Greater (z, T2) d2 = Cast <to = 1> (c2) y = Add (d1, d2)"""
-    refused(build(body, rungs(T[:2], [0])), "different tensors")
+    assert ops(check_same(build(body, rungs(T[:2], [0])))).count("Threshold") == 2
 
 
-def test_a_comparison_alone_is_unsupported() -> None:
+def test_a_mask_is_refused() -> None:
     body = "[c] c = Greater (x, T) [d] d = Cast <to = 1> (c) [y] y = Mul (d, x)"
-    problems = refused(build(body, {"T": 0.5}), "no known quantizer")
+    problems = refused(build(body, {"T": 0.5}), "two computed tensors")
+    assert [p.node for p in problems] == ["y"]
+
+
+def test_a_comparison_of_tensors_is_refused() -> None:
+    body = "[z] z = Relu (x) [c] c = Greater (x, z) [d] y = Cast <to = 1> (c)"
+    problems = refused(build(body), "no known quantizer")
     assert "c" in {p.node for p in problems}

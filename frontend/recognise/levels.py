@@ -1,0 +1,90 @@
+"""A step function as a canonical quantizer: Threshold if its levels are even, else Codebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+import onnx_ir as ir
+
+from ..opset import MAX_BITS, Codebook, Threshold, make_codebook, make_threshold
+from .base import Array, Context, Refused, operands, producer
+from .uniform import add_constant
+
+_NOISE = 1e-6  # relative: a level is a float32 sum of at most 255 terms
+
+
+def put_levels(
+    root: ir.Node, x: ir.Value, thresholds: Array, rules: Sequence[bool], levels: Array,
+    context: Context, covers: Sequence[ir.Node] = (),
+) -> None:
+    """Puts the quantizer in the place of `root`.
+
+    Args:
+        root: its output is levels[number of thresholds that x passes].
+        x: the compared value; a factor in front of it becomes the quantizer's input scale.
+        thresholds: float32 or float64 [1,K] or [C,K], ascending.
+        rules: for each threshold, true for `>`, false for `>=`.
+        levels: float64 [K+1].
+        context: holds the graph.
+        covers: nodes that a refusal speaks for.
+
+    Raises:
+        Refused: too many thresholds, levels or thresholds no quantizer can have.
+    """  # fmt: skip
+    count = len(rules)
+    if count >= 2**MAX_BITS:
+        raise Refused(f"{count} thresholds", f"at most {2**MAX_BITS - 1}", covers=covers)
+    if not np.isfinite(thresholds).all():
+        raise Refused("a threshold is not finite", "finite thresholds", covers=covers)
+    if not np.isfinite(levels).all():
+        raise Refused("a level that is not finite", "finite levels", covers=covers)
+    if (levels == levels[0]).all():
+        raise Refused(f"levels that are all {levels[0]:g}", "two levels or more", covers=covers)
+    source, scale = _input_scale(x, context)
+    if scale == 0:
+        raise Refused(
+            "an input scale of 0: the quantizer's output is constant", "a scale other than 0",
+            "train again", covers=covers,
+        )  # fmt: skip
+    rule, bits, name = bool(rules[0]), count.bit_length(), str(root.name)
+    ties = None if len(set(rules)) == 1 else np.array(rules, bool)
+    step = _even_step(levels)
+    if step is None:
+        book = Codebook(thresholds, scale, levels, rule, bits, ties)
+        node = make_codebook(context.graph, source, book, name)
+        context.replace(root.outputs[0], context.insert(root, node))
+        return
+    params = Threshold(thresholds, scale, step, count, rule, bits, ties)
+    y = context.insert(root, make_threshold(context.graph, source, params, name))
+    if levels[0]:
+        y = add_constant(root, y, Fraction(levels[0]), context)
+    context.replace(root.outputs[0], y)
+
+
+def _input_scale(x: ir.Value, context: Context) -> tuple[ir.Value, np.float32]:
+    """Looks through the multiplication by N2UQ's scale1, which becomes part of the quantizer."""
+    product = producer(x, "Mul")
+    for inner, constant in operands(product) if product is not None else ():
+        factor = context.constants.scalar(constant)
+        if factor is None or context.constants.known(inner):
+            continue
+        if float(np.float32(factor)) == float(factor):
+            return inner, np.float32(factor)
+    return x, np.float32(1)
+
+
+def _even_step(levels: Array) -> float | None:
+    """Exact distance of top and lowest level: 2 for N2UQ's k·2/n, else the written one.
+
+    None if the levels do not rise, or fall, evenly.
+    """
+    n = len(levels) - 1
+    rise = levels - levels[0]
+    tops = (2.0, float(rise[-1])) if levels[0] == 0 else (float(rise[-1]),)
+    for top in tops:
+        even = np.arange(n + 1) * (top / n)
+        if top and np.abs(rise - even).max() <= _NOISE * max(abs(top), np.abs(levels).max()):
+            return top
+    return None

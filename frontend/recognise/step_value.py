@@ -1,0 +1,264 @@
+"""What a step function is worth: its thresholds, their rules and its levels."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import onnx_ir as ir
+
+from .base import Array
+from .step_evaluate import (
+    CHANNELS,
+    ELEMENTWISE,
+    REDUCTIONS,
+    Layout,
+    NotAStep,
+    cast,
+    modulo,
+    reduced,
+)
+from .step_search import COMPARISONS, LAYOUT, TABLES, Kind, Part, Search, sizes
+
+_ENTRIES = 4096  # of a table of levels, and regions of one function
+
+
+class Evaluation:
+    """Evaluates the step functions that a search has found."""
+
+    def __init__(self, search: Search) -> None:
+        self.search = search
+
+    def thresholds(self, root: ir.Value) -> tuple[Array, list[bool], Array]:
+        """Thresholds float64 [1,K] or [C,K], their rules, and the levels of a step function.
+
+        Raises:
+            NotAStep: levels or rules differ between channels.
+        """
+        cone = self.cone(root)
+        points = self._points(cone)
+        for _ in range(8):
+            regions = _regions(points)
+            values = self._evaluate(cone, regions)
+            missing = self._missing(cone, values, points)
+            if not missing:
+                break
+            points = _sorted([*points.T, *missing])
+        else:
+            raise NotAStep
+        y = values[root].reshape(len(regions), -1)
+        if not (y == y[:, :1]).all():
+            raise NotAStep
+        y = y[:, 0]
+        columns, rules, levels = [], [], [y[0]]
+        for k in range(points.shape[1]):
+            for place, strict in ((2 * k, False), (2 * k + 1, True)):
+                if y[place] != y[place + 1]:
+                    columns.append(points[:, k])
+                    rules.append(strict)
+                    levels.append(y[place + 1])
+        if not columns:
+            raise NotAStep
+        return np.stack(columns, axis=1), rules, np.array(levels, np.float64)
+
+    def cone(self, root: ir.Value) -> list[ir.Node]:
+        """Nodes from the compared tensor to `root`, in order."""
+        x, found, stack = self.search.parts[root].x, set(), [root]
+        while stack:
+            node = stack.pop().producer()
+            if node is None or node in found:
+                continue
+            found.add(node)
+            parts = self.search.parts
+            stack += [v for v in node.inputs if v is not None and v in parts and v is not x]
+        return [node for node in self.search.context.graph if node in found]
+
+    def _points(self, cone: list[ir.Node]) -> Array:
+        """Numbers that x is compared with, float64 [1,m] or [C,m], ascending in every row."""
+        rows: list[Array] = []
+        for node in cone:
+            parts = [self._operand(v) for v in node.inputs if v is not None]
+            kinds = [p.kind for p in parts if isinstance(p, Part)]
+            constants = [(p, v) for p, v in zip(parts, node.inputs, strict=False)
+                         if not isinstance(p, Part)]  # fmt: skip
+            if node.op_type in TABLES:
+                rows += [np.array([v]) for v in self._array(node.inputs[0]).reshape(-1)]
+            elif Kind.TENSOR in kinds and node.op_type in (*COMPARISONS, "Sub"):
+                for array, _ in constants:
+                    rows += self._rows(np.asarray(array), node)
+        for node in cone:
+            if node.op_type == "ArgMin":
+                rows += _midpoints(rows)
+                break
+        if not rows or len(rows) > _ENTRIES:
+            raise NotAStep
+        return _sorted(rows)
+
+    def _operand(self, value: ir.Value) -> Part | Array:
+        if self.search.known(value):
+            return self._array(value)
+        return self.search.as_part(value, False)
+
+    def _array(self, value: ir.Value | None) -> Array:
+        array = self.search.context.constants.array(value)
+        if array is None or (array.dtype.kind == "f" and not np.isfinite(array).all()):
+            raise NotAStep
+        return array.astype(np.float64) if array.dtype.kind == "f" else array
+
+    def _held(self, array: Array, node: ir.Node) -> Array:
+        """A constant operand of an elementwise node, reduced."""
+        out = self.search.parts[node.outputs[0]].layout
+        shape = sizes(node.outputs[0])
+        assert shape is not None
+        behind = len(out) - array.ndim
+        return reduced(array, out[behind:], shape[behind:])
+
+    def _rows(self, array: Array, node: ir.Node) -> list[Array]:
+        """Thresholds of a comparison: a row of one number, or of one a channel, for each."""
+        held, layout = self._held(array, node)[0], self.search.parts[node.outputs[0]].layout
+        layout = layout[len(layout) - held.ndim :]
+        for axis, runs in enumerate(layout):
+            if runs == CHANNELS:
+                return list(np.moveaxis(held, axis, -1).reshape(-1, held.shape[axis]))
+        return [np.array([v]) for v in held.reshape(-1)]
+
+    def _evaluate(self, cone: list[ir.Node], regions: Array) -> dict[ir.Value, Array]:
+        values: dict[ir.Value, Array] = {}
+        for node in cone:
+            arrays = []
+            for value in node.inputs:
+                if value is None:
+                    continue
+                if value in values:
+                    arrays.append(values[value])
+                elif self.search.known(value):
+                    plain = node.op_type in (TABLES | LAYOUT | set(REDUCTIONS))
+                    array = self._array(value)
+                    arrays.append(array if plain else self._held(array, node))
+                else:
+                    arrays.append(self._spread(regions, value))
+            values[node.outputs[0]] = self._result(node, arrays)
+        return values
+
+    @staticmethod
+    def _spread(regions: Array, value: ir.Value) -> Array:
+        """x in every region, laid along its channels."""
+        shape = [1] * len(sizes(value) or ())
+        if regions.shape[1] > 1:
+            shape[1] = regions.shape[1]
+        return regions.reshape(len(regions), *shape)
+
+    def _result(self, node: ir.Node, arrays: list[Array]) -> Array:
+        op, first = node.op_type, arrays[0]
+        layout = self.search.parts[node.outputs[0]].layout
+        if op == "Cast":
+            return cast(first, ir.DataType(node.attributes.get_int("to")))
+        if op in REDUCTIONS:
+            return self._reduced(node, first)
+        if op in TABLES:
+            table, index = arrays
+            index = index[..., 0] if op == "GatherND" else index
+            if ((index < -len(table)) | (index >= len(table))).any():
+                raise NotAStep
+            found: Array = table[index]
+            return found
+        if op == "Concat":
+            rank = len(layout)
+            return np.concatenate(arrays, axis=1 + node.attributes.get_int("axis", 0) % rank)
+        if op in LAYOUT:
+            return self._laid(node, first, layout)
+        if op == "Mod":
+            left, right = _aligned(arrays)
+            return modulo(left, right, bool(node.attributes.get_int("fmod", 0)))
+        arrays = _aligned(arrays)
+        if op == "Sum":
+            total: Array = sum(arrays[1:], arrays[0])
+            return total
+        result: Array = ELEMENTWISE[op](*arrays)
+        return result
+
+    def _reduced(self, node: ir.Node, array: Array) -> Array:
+        axes = self.search.axes(node, array.ndim - 1)
+        places = tuple(axis + 1 for axis in axes)
+        kept = bool(node.attributes.get_int("keepdims", 1))
+        where = places[0] if node.op_type.startswith("Arg") else places
+        result: Array = REDUCTIONS[node.op_type](array, axis=where, keepdims=kept)
+        return result
+
+    def _laid(self, node: ir.Node, array: Array, layout: Layout) -> Array:
+        shape = sizes(node.outputs[0])
+        assert shape is not None
+        channels = max((s for s in array.shape[1:]), default=1)
+        if node.op_type == "Expand":
+            full = [1 if runs else size for runs, size in zip(layout, shape, strict=True)]
+            lead = len(full) + 1 - array.ndim
+            array = array.reshape(array.shape[0], *[1] * lead, *array.shape[1:])
+            result: Array = np.broadcast_to(array, np.broadcast_shapes(array.shape, (1, *full)))
+            return result
+        if node.op_type in ("Unsqueeze", "Squeeze"):
+            rank = len(shape) if node.op_type == "Unsqueeze" else array.ndim - 1
+            axes = self.search.axes(node, rank)
+            places = tuple(axis + 1 for axis in axes)
+            moved: Array = (
+                np.expand_dims(array, places) if node.op_type == "Unsqueeze"
+                else np.squeeze(array, places)
+            )  # fmt: skip
+            return moved
+        if array.size != len(array) * channels or (channels > 1 and CHANNELS not in layout):
+            raise NotAStep  # flat: one number a region
+        return array.reshape(
+            len(array), *[channels if runs == CHANNELS and channels > 1 else 1 for runs in layout]
+        )
+
+    def _missing(
+        self, cone: list[ir.Node], values: dict[ir.Value, Array], points: Array
+    ) -> list[Array]:
+        """Computed numbers that x is compared with and that are no points yet."""
+        found: set[float] = set()
+        for node in cone:
+            parts = [self._operand(v) for v in node.inputs if v is not None]
+            kinds = {p.kind for p in parts if isinstance(p, Part)}
+            if node.op_type in COMPARISONS and kinds == {Kind.TENSOR, Kind.STEP}:
+                for value in node.inputs:
+                    if value in values and self.search.parts[value].kind is Kind.STEP:
+                        found.update(np.unique(values[value]).tolist())
+        if found and len(points) > 1:
+            raise NotAStep
+        return [np.array([v]) for v in sorted(found - set(points[0].tolist()))]
+
+
+def _aligned(arrays: list[Array]) -> list[Array]:
+    """Axes behind the regions aligned from the right, as broadcasting does."""
+    rank = max(a.ndim for a in arrays)
+    return [a.reshape(a.shape[0], *[1] * (rank - a.ndim), *a.shape[1:]) for a in arrays]
+
+
+def _sorted(rows: list[Array]) -> Array:
+    width = max(row.size for row in rows)
+    if any(row.size not in (1, width) for row in rows):
+        raise NotAStep
+    stacked = np.stack([np.broadcast_to(row, width) for row in rows], axis=1)
+    if width == 1:
+        stacked = np.unique(stacked)[None, :]
+    return np.sort(stacked, axis=1)
+
+
+def _midpoints(rows: list[Array]) -> list[Array]:
+    """Halfway between adjacent levels, where the nearest one changes."""
+    if any(row.size != 1 for row in rows):
+        raise NotAStep
+    levels = sorted({float(row[0]) for row in rows})
+    found = [(a + b) / 2 for a, b in zip(levels, levels[1:], strict=False)]
+    for a, b, middle in zip(levels, levels[1:], found, strict=False):
+        if 2 * Fraction(middle) != Fraction(a) + Fraction(b):
+            raise NotAStep
+    return [np.array([v]) for v in found]
+
+
+def _regions(points: Array) -> Array:
+    """A number of every region, [2m+1, C]: below the first point, at it, behind it, …"""
+    below, above = points[:, :1] - 1 - abs(points[:, :1]), points[:, -1:] + 1 + abs(points[:, -1:])
+    between = (points[:, 1:] + points[:, :-1]) / 2
+    behind = np.concatenate([between, above], axis=1)
+    pairs = np.stack([points, behind], axis=2).reshape(len(points), -1)
+    return np.concatenate([below, pairs], axis=1).T
