@@ -135,13 +135,14 @@ def _code_shift(imported: Program, conv: RealConv) -> Affine | None:
 
 
 def _removed_range(
-    imported: Program, program: Program, conv: RealConv, channel: int
+    imported: Program, program: Program, conv: RealConv, channel: int,
+    ranges: dict[str, tuple[Ints, Ints]],
 ) -> tuple[int, int]:
     """Reachable accumulators of a channel that the program no longer computes."""
     source = conv.inputs[0]
     weight = imported.constants[conv.weight].values[channel]
     kept = kept_channels(program, source, weight.shape[-1])
-    lo, hi = channel_ranges(program)[source]
+    lo, hi = ranges[source]
     lo, hi = np.minimum(lo, 0), np.maximum(hi, 0)
     up, down = np.maximum(weight, 0)[..., kept], np.minimum(weight, 0)[..., kept]
     return int((up * lo + down * hi).sum()), int((up * hi + down * lo).sum())
@@ -193,7 +194,7 @@ def _prove_table(
     if conv is not None:
         for c in sorted(set(range(channels)) - set(kept)):
             f = Channel(slopes[c], chain, quantizer, c)
-            lo, hi = _removed_range(imported, program, conv, c)
+            lo, hi = _removed_range(imported, program, conv, c, ranges)
             found = differences(f, np.zeros_like, np.zeros(0, np.int64), lo, hi)
             mismatches += [Mismatch(op.output, c, *difference) for difference in found]
             values += hi - lo + 1
