@@ -5,6 +5,7 @@
     dot.py     dot products of four bytes, AArch64 with dotprod
     mmla.py    products of 2x8 by 8x2 bytes, AArch64 with i8mm
     maddubs.py  byte products added in pairs, x86 with AVX2
+    madd.py    16-bit products added in pairs, x86 with AVX2
 
 A kernel states its product as a ``Gemm`` with the actual weights and proven ranges; every micro
 answers with plans, each a register tile with its price and its proof; the kernel takes the
@@ -16,11 +17,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..base import Vectors
-from . import dot, maddubs, mla16, mmla
+from . import dot, madd, maddubs, mla16, mmla
 from .base import Gemm, Micro, Plan
 
 MICROS: tuple[Micro, ...] = (
-    mla16.MICRO, dot.MICRO, mmla.MICRO, maddubs.MICRO,
+    mla16.MICRO, dot.MICRO, mmla.MICRO, maddubs.MICRO, madd.MICRO,
 )
 
 
