@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from n2uqc.passes.program import Conv, Program, accumulators, run, steps_between_drains
+from qonnx.core.datatype import DataType
+from qonnx.util.basic import calculate_matvec_accumulator_range
+
+from n2uqc.passes.program import (
+    Constant,
+    Conv,
+    IntType,
+    Program,
+    accumulators,
+    run,
+    steps_between_drains,
+)
 from n2uqc.passes.program.types import limits_of
 from tests.properties.programs import programs
 
@@ -76,3 +87,29 @@ def test_accumulators_hold_what_programs_reach(drawn: tuple[Program, np.ndarray]
         kind = program.types[op.output]
         assert low <= kind.lo and kind.hi <= high and fact.partial >= max(-kind.lo, kind.hi)
         assert fact.steps == fact.taps or fact.partial > 2**15 - 1
+
+
+QONNX_TYPES = ("UINT8", "INT8", "UINT3", "INT3", "BIPOLAR", "TERNARY")
+
+
+@pytest.mark.parametrize("size", [1, 10, 100])
+@pytest.mark.parametrize("activation", QONNX_TYPES)
+@pytest.mark.parametrize("weight", QONNX_TYPES)
+def test_accumulator_ranges_are_those_of_qonnx(weight: str, activation: str, size: int) -> None:
+    """The cases of QONNX's ``test_matvec_range``: every result lies inside; here also both ends
+    are reached, and QONNX's own analysis gives the same."""
+    rng = np.random.default_rng(size)
+    allowed = {"BIPOLAR": [-1, 1], "TERNARY": [-1, 0, 1]}
+    ends = {name: (int(DataType[name].min()), int(DataType[name].max())) for name in QONNX_TYPES}
+    values = {name: np.array(allowed.get(name, range(ends[name][0], ends[name][1] + 1)))
+              for name in QONNX_TYPES}
+    w = rng.choice(values[weight], (size, 1))
+    lo, hi = ends[activation]
+    op = Conv(output="y", inputs=("x",), weight="w")
+    consts = {"w": Constant.narrow(np.ascontiguousarray(w.T[:, None, None, :]))}
+    kind = op.infer({"x": IntType.ranged((1, 1, size), lo, hi)}, consts)
+    assert (kind.lo, kind.hi) == calculate_matvec_accumulator_range(w, DataType[activation])
+    x = rng.choice(values[activation], (1000, 1, 1, size))
+    x[0], x[1] = (np.where(w[:, 0] > 0, *pair) for pair in ((lo, hi), (hi, lo)))
+    results = op.execute([x], consts)
+    assert (results.min(), results.max()) == (kind.lo, kind.hi)
