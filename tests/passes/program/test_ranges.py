@@ -9,9 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qonnx.core.datatype import DataType
-from qonnx.util.basic import calculate_matvec_accumulator_range
-
 from n2uqc.passes.program import (
     Constant,
     Conv,
@@ -98,9 +95,11 @@ QONNX_TYPES = ("UINT8", "INT8", "UINT3", "INT3", "BIPOLAR", "TERNARY")
 def test_accumulator_ranges_are_those_of_qonnx(weight: str, activation: str, size: int) -> None:
     """The cases of QONNX's ``test_matvec_range``: every result lies inside; here also both ends
     are reached, and QONNX's own analysis gives the same."""
+    basic = pytest.importorskip("qonnx.util.basic")
+    types = pytest.importorskip("qonnx.core.datatype").DataType
     rng = np.random.default_rng(size)
     allowed = {"BIPOLAR": [-1, 1], "TERNARY": [-1, 0, 1]}
-    ends = {name: (int(DataType[name].min()), int(DataType[name].max())) for name in QONNX_TYPES}
+    ends = {name: (int(types[name].min()), int(types[name].max())) for name in QONNX_TYPES}
     values = {name: np.array(allowed.get(name, range(ends[name][0], ends[name][1] + 1)))
               for name in QONNX_TYPES}
     w = rng.choice(values[weight], (size, 1))
@@ -108,7 +107,9 @@ def test_accumulator_ranges_are_those_of_qonnx(weight: str, activation: str, siz
     op = Conv(output="y", inputs=("x",), weight="w")
     consts = {"w": Constant.narrow(np.ascontiguousarray(w.T[:, None, None, :]))}
     kind = op.infer({"x": IntType.ranged((1, 1, size), lo, hi)}, consts)
-    assert (kind.lo, kind.hi) == calculate_matvec_accumulator_range(w, DataType[activation])
+    assert (kind.lo, kind.hi) == basic.calculate_matvec_accumulator_range(
+        w, types[activation]
+    )
     x = rng.choice(values[activation], (1000, 1, 1, size))
     x[0], x[1] = (np.where(w[:, 0] > 0, *pair) for pair in ((lo, hi), (hi, lo)))
     results = op.execute([x], consts)
