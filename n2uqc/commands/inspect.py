@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,16 +61,21 @@ def show_model(path: Path, *, as_json: bool = False) -> None:
 
 
 def _show_program(path: Path, as_json: bool) -> None:
-    from n2uqc.passes.program import dump, load
+    from n2uqc.passes.program import accumulators, dump, load
 
     program = load(path)
     if as_json:
         print(json.dumps(_facts(program), indent=2, ensure_ascii=False))
     else:
         print(dump(program, inline=False), end="")
+        for name, a in accumulators(program).items():
+            print(f"# accumulator of {name}: {'s' if a.signed else 'u'}{a.bits}, {a.taps} products, "
+                  + (f"{a.steps} fit 16 bits between drains" if a.steps else "wider than 16 bits"))
 
 
 def _facts(program: Program) -> dict[str, Any]:
+    from n2uqc.passes.program import accumulators
+
     return {
         "name": program.name,
         "input": {"name": program.interface.input, "shape": program.interface.input_shape},
@@ -83,5 +89,6 @@ def _facts(program: Program) -> dict[str, Any]:
         ],
         "constants": {name: {"type": c.kind, "shape": c.values.shape, "bits": c.storage_bits}
                       for name, c in program.constants.items()},
+        "accumulators": {name: asdict(a) for name, a in accumulators(program).items()},
         "workspace_bytes": None if program.plan is None else program.plan.size,
     }

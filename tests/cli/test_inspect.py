@@ -39,7 +39,11 @@ def test_json_holds_the_thresholds_in_order(command: Command, model: Path) -> No
 def test_a_saved_program_prints_its_text(
     command: Command, program_file: Path, program: n2uqc.Program
 ) -> None:
-    assert command("inspect", program_file).out == dump(program, inline=False)
+    shown, text = command("inspect", program_file).out, dump(program, inline=False)
+    assert shown.startswith(text)
+    convs = [op.output for op in program.ops if op.mnemonic == "conv"]
+    rest = shown.removeprefix(text).splitlines()
+    assert [line.split(":")[0] for line in rest] == [f"# accumulator of {name}" for name in convs]
 
 
 def test_a_saved_program_as_json(
@@ -49,3 +53,4 @@ def test_a_saved_program_as_json(
     assert [op["output"] for op in facts["operations"]] == [op.output for op in program.ops]
     assert facts["input"]["shape"] == [1, 8, 8]
     assert facts["workspace_bytes"] > 0
+    assert all(0 <= a["steps"] <= a["taps"] for a in facts["accumulators"].values())
