@@ -7,6 +7,7 @@ taps are apart.  Each run is copied with its surplus up to whole vectors, which 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,7 +106,7 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
             continue
         gemm = products(weight, op, each, lo, hi)
         for plan in plans(gemm, vectors):
-            if each.count > 1 and each.rounded % plan.depth:
+            if each.count > 1 and each.rounded % plan.depth and plan.depth % each.rounded:
                 continue
             for grid in grids(height, width, plan.rows):
                 copied = 3 * len(gemm.weights) * plan.depths * plan.depth / _LANES
@@ -155,10 +156,17 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
         y = (s * grid.high + r // grid.wide) * op.stride[0] + row
         z = (n * grid.wide + r % grid.wide) * op.stride[1] + column
         place = g * depth + at
-        return source[y, z + place // channels, place % channels].astype(plan.left)
+        code = source[y, z + place // channels, place % channels]
+        if plan.shift is None:
+            return code.astype(plan.left)
+        # The range is that of the map, hence the same shift in every group.
+        return (code.astype("int16") + int(plan.shift[0])).astype(plan.left)
 
     codes = te.compute(plan.left_shape(grid.strips, grid.blocks), window, "left")
     product = plan.product(codes, body.table("weight", plan.packed))
+    constant = None if plan.constant is None else body.table(
+        "constant", np.pad(plan.constant, ((0, 0), (0, surplus - per_group))).astype(np.int32)
+    )
     kinds = body.ranges[op.output]
     dtype = computing_dtype(int(kinds[0].min()), int(kinds[1].max()))
     wide = max(dtype, plan.result, key=lambda name: int(name[3:]))
@@ -166,7 +174,7 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
     def read(y: Expr, z: Expr, g: Expr, o: Expr) -> Expr:
         r = y % grid.high * grid.wide + z % grid.wide
         at = (g, y // grid.high, z // grid.wide, r, o)
-        return plan.read(product, None, wide, *at).astype(dtype)
+        return plan.read(product, constant, wide, *at).astype(dtype)
 
     area = (grid.strips * grid.high, grid.blocks * grid.wide, op.groups, surplus)
     total = te.compute(area, read, "total")
@@ -180,10 +188,11 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
 
     y = te.compute(split, element, "y")
     function = body.function(y)
-    return _scheduled(function, job) if reads(y, total) else function
+    lanes = math.gcd(plan.outs, body.vectors.size // 2)
+    return _scheduled(function, job, lanes) if reads(y, total) else function
 
 
-def _scheduled(function: tirx.PrimFunc, job: Work) -> tirx.PrimFunc:
+def _scheduled(function: tirx.PrimFunc, job: Work, width: int) -> tirx.PrimFunc:
     schedule, grid = s_tir.Schedule(function), job.grid
     y, total, product, left = (
         schedule.get_sblock(name) for name in ("y", "total", "product", "left")
@@ -192,14 +201,16 @@ def _scheduled(function: tirx.PrimFunc, job: Work) -> tirx.PrimFunc:
     strip, line = schedule.split(line, [None, grid.high])
     block, pixel = schedule.split(pixel, [None, grid.wide])
     # Whole blocks of outputs, so that the products' region is whole too.
-    channel, inner, lanes = schedule.split(channel, [None, job.plan.outs // _LANES, _LANES])
+    channel, inner, lanes = schedule.split(channel, [None, job.plan.outs // width, width])
     schedule.reorder(strip, group, channel, inner, line, block, pixel, lanes)
     schedule.compute_at(total, pixel, preserve_unit_loops=True)
     schedule.vectorize(schedule.get_loops(total)[-1])
     schedule.vectorize(lanes)
     schedule.compute_at(product, strip, preserve_unit_loops=True)
     job.plan.schedule(schedule)
-    schedule.vectorize(schedule.get_loops(left)[-1])
+    # A unit of depth is part of a run, or several of them.
+    piece = min(job.plan.depth, job.runs.rounded) if job.runs.count > 1 else job.plan.depth
+    schedule.vectorize(schedule.split(schedule.get_loops(left)[-1], [None, piece])[1])
     return schedule.mod["main"]
 
 
