@@ -1,4 +1,4 @@
-"""What is measured, as integer programs: a layer, and ResNet-18 with parameters drawn and settled."""
+"""What is measured, as integer programs: a layer, and ResNet-18 with settled parameters."""
 
 from __future__ import annotations
 

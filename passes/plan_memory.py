@@ -2,69 +2,173 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import networkx as nx
+import numpy as np
 
 from .program import IntType, MemoryPlan, Program
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector load of any target
 
+_SOLVED = 400  # pairs of tensors alive at once, up to which the optimum is searched
+_NODES = 2000  # of that search: a count, not a time, so that equal programs give equal plans
 
-def lifetimes(program: Program) -> dict[str, tuple[int, int, int]]:
-    """For each intermediate tensor: (bytes, first, last) with steps counted in operations.
 
-    A tensor lives from the operation that writes it to the last one that reads it, both included:
-    no operation works in place.  Input and output lie in the caller's buffers.
+@dataclass(frozen=True)
+class Life:
+    """When memory is needed, and how much.
+
+    Attributes:
+        size: bytes.
+        first, last: steps, both included.
     """
-    lives: dict[str, tuple[int, int, int]] = {}
+
+    size: int
+    first: int
+    last: int
+
+    def meets(self, other: Life) -> bool:
+        """Whether both are needed at some step."""
+        return self.first <= other.last and other.first <= self.last
+
+    @property
+    def units(self) -> int:
+        """The size in multiples of the alignment, rounded up."""
+        return -(-self.size // ALIGNMENT)
+
+
+def lifetimes(program: Program) -> dict[str, Life]:
+    """The life of each intermediate tensor, with steps counted in operations.
+
+    A tensor lives from the operation that writes it to the last one that reads it, both included.
+    Input and output lie in the caller's buffers.
+    """
+    lives: dict[str, Life] = {}
     for step, op in enumerate(program.ops):
         for name in op.inputs:
             if name in lives:
-                lives[name] = (*lives[name][:2], step)
+                lives[name] = replace(lives[name], last=step)
         kind = program.types[op.output]
         if op.output != program.output and isinstance(kind, IntType):
-            lives[op.output] = (kind.size * kind.container.itemsize, step, step)
+            lives[op.output] = Life(kind.size * kind.container.itemsize, step, step)
     return lives
 
 
-def lower_bound(program: Program) -> int:
-    """The most bytes alive at one step: no plan can be smaller."""
-    lives = lifetimes(program).values()
-    return max(
-        (sum(_aligned(size) for size, first, last in lives if first <= step <= last)
-         for step in range(len(program.ops))),
+def lower_bound(lives: Iterable[Life]) -> int:
+    """The most bytes alive at one step, each tensor's rounded up: no arena can be smaller."""
+    lives = list(lives)
+    # What is alive grows only where a life begins.
+    return ALIGNMENT * max(
+        (sum(life.units for life in lives if life.first <= step <= life.last)
+         for step in {life.first for life in lives}),
         default=0,
     )
 
 
-def _aligned(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT
+def pack(lives: Mapping[str, Life]) -> MemoryPlan:
+    """Place what is alive at the same time at disjoint, aligned offsets of a small arena.
 
-
-def plan_memory(program: Program) -> Program:
-    """Place tensors, largest first, at the lowest offset free during their whole life.
-
-    The greedy-by-size rule of Pisarchyk & Lee, "Efficient memory management for deep neural net
-    inference" (MLSys workshop 2020), section 5.2, on the interference graph of the lifetimes.
+    The best of several greedy orders, among them by size (Pisarchyk and Lee, "Efficient memory
+    management for deep neural net inference", MLSys workshop 2020, section 5.2). Where none
+    reaches the lower bound and the case is small, an integer program searches the optimum.
     """
-    lives = lifetimes(program)
     conflicts = nx.Graph()
     conflicts.add_nodes_from(lives)
     names = list(lives)
-    for i, a in enumerate(names):
-        for b in names[i + 1 :]:
-            if lives[a][1] <= lives[b][2] and lives[b][1] <= lives[a][2]:
-                conflicts.add_edge(a, b)
+    conflicts.add_edges_from(
+        (a, b) for i, a in enumerate(names) for b in names[i + 1 :] if lives[a].meets(lives[b])
+    )
+    bound = lower_bound(lives.values()) // ALIGNMENT
+    offsets = min(
+        (_greedy(lives, conflicts, order) for order in _ORDERS), key=lambda o: _height(lives, o)
+    )
+    if _height(lives, offsets) > bound and conflicts.number_of_edges() <= _SOLVED:
+        offsets = _solved(lives, conflicts, bound, offsets)
+    plan = {name: ALIGNMENT * offsets[name] for name in names}
+    return MemoryPlan(plan, ALIGNMENT * _height(lives, offsets))
+
+
+_ORDERS: tuple[Callable[[Life], tuple[int, ...]], ...] = (
+    lambda life: (-life.units, life.first),
+    lambda life: (life.first, -life.units),
+    lambda life: (-life.last, -life.units),
+    lambda life: (life.first - life.last, -life.units),
+    lambda life: (-life.units * (life.last - life.first + 1), life.first),
+)
+
+
+def _height(lives: Mapping[str, Life], offsets: Mapping[str, int]) -> int:
+    return max((offset + lives[name].units for name, offset in offsets.items()), default=0)
+
+
+def _greedy(
+    lives: Mapping[str, Life], conflicts: nx.Graph, order: Callable[[Life], tuple[int, ...]]
+) -> dict[str, int]:
+    """One after the other, each at the lowest offset that is free during its whole life."""
     offsets: dict[str, int] = {}
-    for name in sorted(names, key=lambda n: (-lives[n][0], lives[n][1])):
+    for name in sorted(lives, key=lambda n: order(lives[n])):
         offset = 0
-        neighbours = [n for n in conflicts[name] if n in offsets]
-        for other in sorted(neighbours, key=offsets.__getitem__):
-            if offset + lives[name][0] <= offsets[other]:
+        placed = sorted((n for n in conflicts[name] if n in offsets), key=offsets.__getitem__)
+        for other in placed:
+            if offset + lives[name].units <= offsets[other]:
                 break
-            offset = max(offset, _aligned(offsets[other] + lives[other][0]))
+            offset = max(offset, offsets[other] + lives[other].units)
         offsets[name] = offset
-    size = max((_aligned(offsets[n] + lives[n][0]) for n in names), default=0)
-    ordered = {n: offsets[n] for n in names}
-    return replace(program, plan=MemoryPlan(ordered, size))
+    return offsets
+
+
+def _solved(
+    lives: Mapping[str, Life], conflicts: nx.Graph, bound: int, known: dict[str, int]
+) -> dict[str, int]:
+    """The best arrangement that a mixed-integer program finds, ``known`` if it finds no better.
+
+    Variables are the offsets, the height, and for each conflicting pair which of the two is lower.
+    """
+    # Imported late: seldom needed.
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import coo_array
+
+    names, pairs, top = list(lives), list(conflicts.edges), _height(lives, known)
+    place = {name: k for k, name in enumerate(names)}
+    height, count = len(names), len(names) + 1 + len(pairs)
+    entries: list[tuple[int, int, int]] = []  # row, column, coefficient of: sum <= limit
+    limits: list[int] = []
+
+    def at_most(limit: int, *terms: tuple[int, int]) -> None:
+        entries.extend((len(limits), column, factor) for column, factor in terms)
+        limits.append(limit)
+
+    for name in names:
+        at_most(-lives[name].units, (place[name], 1), (height, -1))
+    for k, (a, b) in enumerate(pairs):
+        choice = height + 1 + k
+        at_most(top - lives[a].units, (place[a], 1), (place[b], -1), (choice, top))
+        at_most(-lives[b].units, (place[b], 1), (place[a], -1), (choice, -top))
+    rows, columns, factors = np.array(entries).T
+    upper = np.full(count, 1.0)
+    upper[:height] = [top - lives[name].units for name in names]
+    upper[height] = top
+    lower, goal, whole = np.zeros(count), np.zeros(count), np.zeros(count)
+    lower[height], goal[height], whole[height + 1 :] = bound, 1, 1
+    found = milp(
+        goal, integrality=whole, bounds=Bounds(lower, upper), options={"node_limit": _NODES},
+        constraints=LinearConstraint(
+            coo_array((factors, (rows, columns)), shape=(len(limits), count)).tocsr(),
+            -np.inf, np.array(limits),
+        ),
+    )
+    if found.x is None:
+        return known
+    # The order is taken from the solution, the whole numbers are computed again.
+    offsets: dict[str, int] = {}
+    for name in sorted(names, key=lambda n: (found.x[place[n]], place[n])):
+        below = (offsets[n] + lives[n].units for n in conflicts[name] if n in offsets)
+        offsets[name] = max(below, default=0)
+    return min(known, offsets, key=lambda o: _height(lives, o))
+
+
+def plan_memory(program: Program) -> Program:
+    """Place the tensors between operations, as an executor without fused operations needs them."""
+    return replace(program, plan=pack(lifetimes(program)))

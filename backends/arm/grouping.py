@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from n2uqc.passes.plan_memory import plan_memory
 from n2uqc.passes.program import (
     Add,
     Clamp,
     Conv,
     Flatten,
     IntType,
-    MemoryPlan,
     Op,
     PRelu,
     Program,
@@ -49,21 +47,19 @@ class Group:
 
 @dataclass(frozen=True)
 class Schedule:
-    """A program as a sequence of kernels over one arena.
+    """A program as a sequence of kernels.
 
     Attributes:
         groups: in the order of execution.
         storage: for every tensor the one whose memory it shares (flattening moves nothing).
-        plan: where the tensors between kernels lie.
     """
 
     groups: tuple[Group, ...]
     storage: dict[str, str]
-    plan: MemoryPlan
 
 
 def schedule(program: Program) -> Schedule:
-    """Group operations, and plan the memory of what is left between groups.
+    """Group operations.
 
     An elementwise operation joins the kernel that computes its input if nothing else reads that
     tensor; of two such inputs the later one.  So 32-bit accumulators do not reach memory.
@@ -89,7 +85,7 @@ def schedule(program: Program) -> Schedule:
     if storage[program.output] == program.input:
         groups.append(Group((), (program.input,), program.output))
         storage[program.output] = program.output
-    return Schedule(tuple(groups), storage, _plan(program, groups, storage))
+    return Schedule(tuple(groups), storage)
 
 
 def _moves_nothing(program: Program, op: Op) -> bool:
@@ -116,17 +112,6 @@ def _group(output: str, ops: list[Op], storage: dict[str, str]) -> Group:
     inner = {op.output for op in ops}
     read = [name for op in ops for name in op.inputs if storage[name] not in inner]
     return Group(tuple(ops), tuple(dict.fromkeys(read)), output)
-
-
-def _plan(program: Program, groups: list[Group], storage: dict[str, str]) -> MemoryPlan:
-    """The planner's own rule, with a group as one step: fused tensors need no place, but what a
-    group reads must last until its end."""
-    steps = tuple(
-        Op(output=g.output, inputs=tuple(storage[name] for name in g.inputs)) for g in groups
-    )
-    plan = plan_memory(replace(program, ops=steps, output=storage[program.output])).plan
-    assert plan is not None
-    return plan
 
 
 def int_type(program: Program, name: str) -> IntType:

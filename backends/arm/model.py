@@ -16,7 +16,9 @@ from n2uqc.passes.program import IntType, Program
 from n2uqc.passes.program.ranges import channel_ranges
 
 from ..tir import Constants, lower, moved_to_workspace
+from ..tir.in_place import in_place, updates
 from ..tir.lower import workspace_bytes
+from .arena import Arena, plan_arena
 from .choose import Choice, choose
 from .entry import entry, workspace
 from .grouping import int_type, schedule
@@ -40,8 +42,8 @@ class Model:
         constants: arrays that the entry passes to them.
         entry: the exported function, as textual IR.
         choices: kernel and reason for each group, in order.
-        arena_bytes: intermediate tensors; the kernels' scratch memory follows them.
-        workspace_bytes: of both, what the caller provides.
+        arena: where tensors and scratch memory lie.
+        workspace_bytes: what the caller provides.
         needs: features that not every processor of the architecture has, and kernels may use.
     """
 
@@ -50,7 +52,7 @@ class Model:
     constants: Constants
     entry: str
     choices: tuple[Choice, ...]
-    arena_bytes: int
+    arena: Arena
     workspace_bytes: int
     needs: frozenset[str]
 
@@ -87,36 +89,57 @@ def build_model(
     ranges, vectors = channel_ranges(program), vectors_of(target)
     choices = tuple(choose(group, program, vectors) for group in plan.groups)
     kinds = [int_type(program, name) for name in (program.input, program.output)]
-    functions, calls, constants = {}, [], Constants()
+    functions, operands = [], []
+    for k, choice in enumerate(choices):
+        progress(f"kernel {k + 1} of {len(choices)}: {choice.group.mnemonics}")
+        name = f"{symbol}_k{k:02d}_{choice.group.mnemonics}"
+        body = Body(program, choice.group, plan.storage, ranges, vectors)
+        functions.append(_lowered(choice.offer.build(body), name, target))
+        operands.append([*(what for _, what in body.operands), choice.group.output])
+
+    def pointers(step: int, name: str) -> tuple[tirx.Var, tirx.Var]:
+        """A kernel's parameters for an input and its output."""
+        params, given = functions[step].params, operands[step]
+        index = next(
+            k for k, what in enumerate(given)
+            if isinstance(what, str) and plan.storage[what] == name
+        )
+        return params[index], params[len(given) - 1]
+
+    def may_share(step: int, name: str) -> bool:
+        return updates(functions[step], *pointers(step, name))
+
+    arena = plan_arena(program, plan, [workspace_bytes(f) for f in functions], may_share)
+    for step, name in arena.in_place.items():
+        functions[step] = in_place(functions[step], *pointers(step, name))
+        operands[step].pop()
+    constants = Constants()
     places = {program.input: "%input", plan.storage[program.output]: "%output"}
 
     def operand(what: str | NDArray[np.integer]) -> str:
         if not isinstance(what, str):
             return f"@{constants.add('table', what)}"
         stored = plan.storage[what]
-        return places.get(stored) or workspace(plan.plan.offsets[stored])
+        return places.get(stored) or workspace(arena.offsets[stored])
 
-    scratch = 0
-    for k, choice in enumerate(choices):
-        progress(f"kernel {k + 1} of {len(choices)}: {choice.group.mnemonics}")
-        name = f"{symbol}_k{k:02d}_{choice.group.mnemonics}"
-        body = Body(program, choice.group, plan.storage, ranges, vectors)
-        functions[name] = _lowered(choice.offer.build(body), name, target)
-        operands = [*(operand(what) for _, what in body.operands), operand(choice.group.output)]
-        if needed := workspace_bytes(functions[name]):
-            operands.append(workspace(plan.plan.size))
-            scratch = max(scratch, needed)
-        calls.append((name, operands))
+    calls = []
+    for function, given, offset in zip(functions, operands, arena.scratch, strict=True):
+        scratch = [workspace(offset)] if workspace_bytes(function) else []
+        calls.append((_name(function), [*map(operand, given), *scratch]))
     check = _range_check(kinds[0])
     name = f"{symbol}_check" if check is not None else ""
     if check is not None:
-        functions[name] = _lowered(check, name, target)
+        functions.append(_lowered(check, name, target))
     alignments = (kinds[0].container.itemsize, kinds[1].container.itemsize, ALIGNMENT)
     return Model(
-        tvm.IRModule(functions), tuple(functions), constants,
-        entry(symbol, alignments, name, calls), choices, plan.plan.size,
-        max(plan.plan.size + scratch, ALIGNMENT), vectors.features & {"dotprod", "i8mm"},
+        tvm.IRModule({_name(f): f for f in functions}), tuple(map(_name, functions)), constants,
+        entry(symbol, alignments, name, calls), choices, arena, max(arena.size, ALIGNMENT),
+        vectors.features & {"dotprod", "i8mm"},
     )
+
+
+def _name(function: tirx.PrimFunc) -> str:
+    return str(function.attrs["global_symbol"])
 
 
 def _lowered(function: tirx.PrimFunc, name: str, target: tvm.target.Target) -> tirx.PrimFunc:

@@ -88,7 +88,7 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
         "input": _facts(input_), "output": _facts(output),
         "function": f"{symbol}_run", "library": library, "header": header,
         "driver": linked.driver, **linked.facts,
-        "arena_bytes": model.arena_bytes, "workspace_bytes": model.workspace_bytes,
+        "workspace_bytes": model.workspace_bytes, "workspace_lower_bound": model.arena.lower_bound,
         "workspace_alignment": models.ALIGNMENT,
         "program_sha256": context["program_sha256"], "options": dict(program.metadata),
         "kernels": [

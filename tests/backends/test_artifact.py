@@ -34,7 +34,7 @@ def test_manifest(host_artifact: Path, network: Program) -> None:
         "name": "x", "dtype": "uint8", "shape": [12, 12, 3], "min": 0, "max": 255, "scale": "1/7",
     }
     assert manifest["output"]["scale"] == "1/64"
-    assert manifest["workspace_bytes"] >= manifest["arena_bytes"] > 0
+    assert manifest["workspace_bytes"] >= manifest["workspace_lower_bound"] > 0
     assert manifest["versions"]["n2uqc"] == __version__
     assert manifest["program_sha256"] == hashlib.sha256(to_bytes(network)).hexdigest()
     listed = manifest["files"]

@@ -1,4 +1,4 @@
-"""Which operations share a kernel, and that their memory does not overlap."""
+"""Which operations share a kernel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ def test_a_table_follows_its_accumulators_in_registers() -> None:
     b = Builder(0, 5, 3, 2, False)
     program = b.finish(b.thresholds(b.conv("x", 4, bits=2), 2))
     assert groups(program) == ["conv_thresholds"]
-    assert schedule(program).plan.size == 0
 
 
 def test_what_two_read_goes_to_memory() -> None:
@@ -58,7 +57,7 @@ def test_the_output_is_written_even_if_it_is_the_input() -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(programs())
-def test_every_operation_once_and_no_overlap(case) -> None:
+def test_every_operation_once_and_in_order(case) -> None:
     program, _ = case
     plan = schedule(program)
     covered = [op.output for group in plan.groups for op in group.ops]
@@ -71,11 +70,3 @@ def test_every_operation_once_and_no_overlap(case) -> None:
             stored = plan.storage[name]
             assert stored == program.input or born[stored] < step
             last[stored] = step
-    arena = [name for name in born if name in plan.plan.offsets]
-    sizes = {n: program.types[n].size * program.types[n].container.itemsize for n in arena}
-    for a in arena:
-        for b in arena:
-            if a < b and born[a] <= last[b] and born[b] <= last[a]:
-                start, other = plan.plan.offsets[a], plan.plan.offsets[b]
-                assert start + sizes[a] <= other or other + sizes[b] <= start
-        assert plan.plan.offsets[a] + sizes[a] <= plan.plan.size
