@@ -7,7 +7,6 @@ taps are apart.  Each run is copied with its surplus up to whole vectors, which 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,14 +16,13 @@ from tvm import s_tir, te, tirx
 from n2uqc.passes.program import Conv, Program
 
 from ..grouping import Group, convolution, int_type
-from .base import Body, Expr, Offer, Place, PricedKernel, Vectors, computing_dtype, reads
-from .elementwise import follow
+from .base import Body, Expr, Offer, PricedKernel, Vectors, computing_dtype, reads
 from .gemm import Gemm, Plan, plans
+from .results import Area, computing, cover, lanes_of, results
 from .tiling import Grid, grids
 from .window import container, framed
 
 _LANES = 8
-
 
 @dataclass(frozen=True)
 class Runs:
@@ -126,16 +124,16 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
     op, plan, grid, each = convolution(body.group), job.plan, job.grid, job.runs
     kind, weight = body.kind(op.inputs[0]), body.constant(op.weight).values
     (height, width, channels), shape = kind.shape, body.kind(op.output).shape
-    per_group, depth = shape[2] // op.groups, weight.shape[3]
+    depth = weight.shape[3]
     single = flat(op, weight.shape)
     if single:
         height, width = 1, height * width
         shape = (1, shape[0] * shape[1], shape[2])
-    surplus = plan.blocks * plan.outs
-    body.slots = np.minimum(np.arange(surplus), per_group - 1)[None] + (
-        per_group * np.arange(op.groups)[:, None]
+    real = Area(*shape[:2], op.groups, shape[2] // op.groups)
+    whole = Area(
+        grid.strips * grid.high, grid.blocks * grid.wide, op.groups, plan.blocks * plan.outs
     )
-    body.slots = body.slots.ravel()
+    cover(body, real, whole.channels)
     x = body.tensor(op.inputs[0], (height, width, channels))
     top, left_pad, _, _ = op.pads
     reach = [(n - 1) * s + (k - 1) * d + 1 for n, s, k, d in zip(
@@ -165,7 +163,8 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
     codes = te.compute(plan.left_shape(grid.strips, grid.blocks), window, "left")
     product = plan.product(codes, body.table("weight", plan.packed))
     constant = None if plan.constant is None else body.table(
-        "constant", np.pad(plan.constant, ((0, 0), (0, surplus - per_group))).astype(np.int32)
+        "constant",
+        np.pad(plan.constant, ((0, 0), (0, whole.channels - real.channels))).astype(np.int32),
     )
     kinds = body.ranges[op.output]
     dtype = computing_dtype(int(kinds[0].min()), int(kinds[1].max()))
@@ -176,28 +175,19 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
         at = (g, y // grid.high, z // grid.wide, r, o)
         return plan.read(product, constant, wide, *at).astype(dtype)
 
-    area = (grid.strips * grid.high, grid.blocks * grid.wide, op.groups, surplus)
-    total = te.compute(area, read, "total")
-    split = (*shape[:2], op.groups, per_group)
-    others = {n: body.tensor(n, split) for n in body.group.inputs if n != op.inputs[0]}
-
-    def element(y: Expr, z: Expr, g: Expr, o: Expr) -> Expr:
-        value = body.value(op.output, total(y, z, g, o))
-        place = Place(g * surplus + o, lambda name: others[name](y, z, g, o))
-        return body.result(follow(body, body.group.ops[1:], value, place))
-
-    y = te.compute(split, element, "y")
-    function = body.function(y)
-    lanes = math.gcd(plan.outs, body.vectors.size // 2)
-    return _scheduled(function, job, lanes) if reads(y, total) else function
+    total = te.compute(whole, read, "total")
+    lanes = lanes_of(plan.outs, body.vectors)
+    found = results(body, real, whole, lanes, total)
+    function = body.function(found.y)
+    return _scheduled(function, job, lanes) if reads(found.computed, total) else function
 
 
 def _scheduled(function: tirx.PrimFunc, job: Work, width: int) -> tirx.PrimFunc:
     schedule, grid = s_tir.Schedule(function), job.grid
-    y, total, product, left = (
-        schedule.get_sblock(name) for name in ("y", "total", "product", "left")
+    total, product, left = (
+        schedule.get_sblock(name) for name in ("total", "product", "left")
     )
-    line, pixel, group, channel = schedule.get_loops(y)
+    line, pixel, group, channel = schedule.get_loops(computing(schedule))
     strip, line = schedule.split(line, [None, grid.high])
     block, pixel = schedule.split(pixel, [None, grid.wide])
     # Whole blocks of outputs, so that the products' region is whole too.

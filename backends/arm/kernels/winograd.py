@@ -26,9 +26,9 @@ from tvm import s_tir, te, tirx
 from n2uqc.passes.program import Conv, Program
 
 from ..grouping import Group, convolution, int_type
-from .base import Body, Expr, Offer, Place, PricedKernel, Vectors, computing_dtype, reads
-from .elementwise import follow
+from .base import Body, Expr, Offer, PricedKernel, Vectors, computing_dtype, reads
 from .gemm import Gemm, Plan, plans
+from .results import Area, computing, cover, lanes_of, results
 from .tiling import Grid, grids
 from .window import container, framed
 
@@ -156,9 +156,11 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
     """The scheduled function: padded copy, transform, products, inverse, the group's rest."""
     op, plan, grid = convolution(body.group), job.plan, job.grid
     kind, shape = body.kind(op.inputs[0]), body.kind(op.output).shape
-    out = shape[2]
+    out, tiles = shape[2], (grid.strips * grid.high, grid.blocks * grid.wide)
     deep = plan.depths * plan.depth
-    body.slots = np.minimum(np.arange(plan.blocks * plan.outs), out - 1)
+    real = Area(*shape[:2], 1, out)
+    whole = Area(2 * tiles[0], 2 * tiles[1], 1, plan.blocks * plan.outs)
+    cover(body, real, whole.channels)
     low, high = min(kind.lo, op.pad_value), max(kind.hi, op.pad_value)
     x = body.tensor(op.inputs[0], kind.shape)
     top, left_pad, _, _ = op.pads
@@ -166,7 +168,7 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
     source = framed(x, (top, left_pad), size, op.pad_value, container(low, high))
     weights = body.table("weight", plan.packed)
     constant = None if plan.constant is None else body.table(
-        "constant", np.pad(plan.constant, ((0, 0), (0, len(body.slots) - out))).astype(np.int32)
+        "constant", np.pad(plan.constant, ((0, 0), (0, whole.channels - out))).astype(np.int32)
     )
     # Bytes wrap around: what fits them in the end may leave them on the way.
     dtype = "int8" if plan.left == "uint8" else plan.left
@@ -198,36 +200,30 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
         m = [plan.read(product, constant, first, a * _POINTS + b, s, n, r, o) for a in range(4)]
         return _inverse(m, i, first).astype(second)
 
-    tiles = (grid.strips * grid.high, grid.blocks * grid.wide)
-    rows = te.compute((*tiles, 2, _POINTS, len(body.slots)), inverse_rows, "rows")
+    rows = te.compute((*tiles, 2, _POINTS, whole.channels), inverse_rows, "rows")
 
     def inverse_columns(t: Expr, z: Expr, i: Expr, j: Expr, o: Expr) -> Expr:
         return _inverse([rows[t, z, i, b, o] for b in range(4)], j, second)
 
-    total = te.compute((*tiles, 2, 2, len(body.slots)), inverse_columns, "total")
-    others = {n: body.tensor(n, shape) for n in body.group.inputs if n != op.inputs[0]}
-
-    def element(y: Expr, z: Expr, o: Expr) -> Expr:
-        value = body.value(op.output, total(y // 2, z // 2, y % 2, z % 2, o))
-        place = Place(o, lambda name: others[name](y, z, o))
-        return body.result(follow(body, body.group.ops[1:], value, place))
-
-    y = te.compute(shape, element, "y")
-    function = body.function(y)
-    return _scheduled(function, job) if reads(y, total) else function
-
-
-def _scheduled(function: tirx.PrimFunc, job: Work) -> tirx.PrimFunc:
-    schedule, grid = s_tir.Schedule(function), job.grid
-    y, total, rows, product, left, columns = (
-        schedule.get_sblock(name)
-        for name in ("y", "total", "rows", "product", "left", "columns")
+    total = te.compute((*tiles, 2, 2, whole.channels), inverse_columns, "total")
+    lanes = lanes_of(plan.outs, body.vectors)
+    found = results(
+        body, real, whole, lanes, lambda y, z, g, o: total(y // 2, z // 2, y % 2, z % 2, o)
     )
-    line, pixel, channel = schedule.get_loops(y)
+    function = body.function(found.y)
+    return _scheduled(function, job, lanes) if reads(found.computed, total) else function
+
+
+def _scheduled(function: tirx.PrimFunc, job: Work, width: int) -> tirx.PrimFunc:
+    schedule, grid = s_tir.Schedule(function), job.grid
+    total, rows, product, left, columns = (
+        schedule.get_sblock(name) for name in ("total", "rows", "product", "left", "columns")
+    )
+    line, pixel, _, channel = schedule.get_loops(computing(schedule))
     strip, line, i = schedule.split(line, [None, grid.high, 2])
     pixel, j = schedule.split(pixel, [None, 2])
     # Whole blocks of outputs, so that the products' region is whole too.
-    channel, inner, lanes = schedule.split(channel, [None, job.plan.outs // _LANES, _LANES])
+    channel, inner, lanes = schedule.split(channel, [None, job.plan.outs // width, width])
     schedule.reorder(strip, channel, inner, line, pixel, i, j, lanes)
     schedule.compute_at(total, pixel, preserve_unit_loops=True)
     schedule.compute_at(rows, pixel, preserve_unit_loops=True)

@@ -17,6 +17,7 @@ from tvm.script.ir_builder import tirx as ir
 from ..base import Expr, Vectors
 
 IntArray = NDArray[np.int64]
+Loop = s_tir.schedule.LoopRV
 
 
 @dataclass(frozen=True)
@@ -196,14 +197,19 @@ class Plan:
         *_, row, out, k0, k1 = plan.get_loops(sums)
         plan.reorder(k0, row, k1, out)
         init = plan.decompose_reduction(sums, k0)
+        self._straight(plan, *plan.get_loops(init)[-2:])
         if self.store is not None:
             plan.tensorize(r if self.rows > 1 else lane, self._storing())
         else:
-            plan.unroll(r)
-            plan.vectorize(lane)
-        plan.unroll(plan.get_loops(init)[-2])
-        plan.vectorize(plan.get_loops(init)[-1])
+            self._straight(plan, r, lane)
         plan.tensorize(row if self.rows > 1 else k1, self._updating())
+
+    def _straight(self, plan: s_tir.Schedule, rows: Loop, lanes: Loop) -> None:
+        """A tile's loops without a branch; LLVM splits only vectors of a power of two well."""
+        pieces, lanes = plan.split(lanes, [None, self.outs & -self.outs])
+        plan.unroll(rows)
+        plan.unroll(pieces)
+        plan.vectorize(lanes)
 
     def _updating(self) -> str:
         """The tile's update as a tensor intrinsic; its name."""

@@ -17,6 +17,7 @@ from .base import Emit, Gemm, Micro, Plan
 
 _LEAST, _MOST = -(1 << 15), (1 << 15) - 1
 _LANES = 8
+_ROWS = 9  # elements are picked from 16 of the registers; more rows than this were seen to spill
 
 
 def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
@@ -32,8 +33,8 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
             f"|partial| <= {max(-int(least.min()), int(greatest.max()))}"
         )
         for columns in range(1, min(4, -(-gemm.weights.shape[1] // _LANES)) + 1):
-            for rows in range(1, 17):
-                if rows * columns + rows + columns > vectors.count - 1:
+            for rows in range(1, _ROWS + 1):
+                if rows * columns + rows + columns > vectors.count - 3:
                     break
                 loads = (rows + _LANES * columns) / 2 + 4
                 step = rows * columns * _LANES + loads

@@ -1,0 +1,96 @@
+"""What stands behind a convolution's sums: the group's other operations, on vectors of channels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from tvm import s_tir, te, tirx
+
+from .base import Body, Expr, Place, Vectors
+from .elementwise import follow
+
+
+class Area(NamedTuple):
+    """Rows and columns of a map, groups, channels of a group."""
+
+    rows: int
+    columns: int
+    groups: int
+    channels: int
+
+
+class Results(NamedTuple):
+    """The group's result, and the stage that computes it: itself, unless it only copies."""
+
+    y: te.Tensor
+    computed: te.Tensor
+
+
+def cover(body: Body, real: Area, channels: int) -> None:
+    """Per-channel rows for so many channels of a group, of which the last may be surplus."""
+    slots = np.minimum(np.arange(channels), real.channels - 1)
+    body.slots = (slots + real.channels * np.arange(real.groups)[:, None]).ravel()
+
+
+def lanes_of(outs: int, vectors: Vectors) -> int:
+    """Channels that are worked on at once behind sums of 16 bits in blocks of ``outs``."""
+    return math.gcd(outs, max(vectors.size // 2, 1))
+
+
+def results(
+    body: Body, real: Area, whole: Area, lanes: int,
+    total: Callable[[Expr, Expr, Expr, Expr], Expr],
+) -> Results:
+    """The stages behind a convolution's sums, ``y`` the last.
+
+    Where vectors of channels reach beyond the real ones, everything is computed for the surplus
+    too, as the stage ``whole``, and ``y`` copies what is real: a branch for each channel would cost
+    far more.
+
+    Args:
+        body: whose slots cover the whole channels.
+        real: extents of the result.
+        whole: extents for which there are sums; not less.
+        lanes: channels worked on at once.
+        total: the sum at (row, column, group, channel).
+    """
+    op, *rest = body.group.ops
+    names = [name for name in body.group.inputs if name != op.inputs[0]]
+    others = {name: body.tensor(name, real) for name in names}
+    straight = real.channels % lanes == 0
+    if not straight:
+        others = {name: _surrounded(x, whole, name) for name, x in others.items()}
+
+    def element(*at: Expr) -> Expr:
+        value = body.value(op.output, total(*at))
+        place = Place(at[2] * whole.channels + at[3], lambda name: others[name](*at))
+        return body.result(follow(body, tuple(rest), value, place))
+
+    if straight:
+        y = te.compute(real, element, "y")
+        return Results(y, y)
+    computed = te.compute(whole, element, "whole")
+    return Results(te.compute(real, lambda *at: computed(*at), "y"), computed)
+
+
+def _surrounded(x: te.Tensor, whole: Area, name: str) -> te.Tensor:
+    """A tensor with zeros behind its real extents."""
+
+    def element(*at: Expr) -> Expr:
+        inside = [i < n for i, n, m in zip(at, x.shape, whole, strict=True) if int(n) < m]
+        return tirx.if_then_else(tirx.all(*inside), x(*at), tirx.const(0, x.dtype))
+
+    return te.compute(whole, element, f"around_{name}")
+
+
+def computing(schedule: s_tir.Schedule) -> s_tir.schedule.SBlockRV:
+    """The stage of ``Results.computed``: its loops are rows, columns, groups, channels."""
+    names = [schedule.get(block).name_hint for block in _blocks(schedule)]
+    return schedule.get_sblock("whole" if "whole" in names else "y")
+
+
+def _blocks(schedule: s_tir.Schedule) -> list[s_tir.schedule.SBlockRV]:
+    return list(schedule.get_child_blocks(schedule.get_sblock("root")))
