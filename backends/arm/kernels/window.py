@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tvm import te, tirx
+from tvm import s_tir, te, tirx
 
 from n2uqc.passes.program.ops.window import Pads
 from n2uqc.passes.program.types import width_of
@@ -66,3 +66,14 @@ def framed(
         ) if inside else source
 
     return te.compute(size, element, "padded")
+
+
+def cut_at_edges(schedule: s_tir.Schedule) -> None:
+    """Let the loops of a stage ``padded``, if there is one, end where the map ends.
+
+    Inside, the copy is then free of comparisons, and LLVM moves whole rows.
+    """
+    for block in schedule.get_child_blocks(schedule.get_sblock("root")):
+        if schedule.get(block).name_hint == "padded":
+            for loop in schedule.get_loops(block):
+                schedule.annotate(loop, "pragma_loop_partition_hint", 1)

@@ -1,0 +1,307 @@
+"""Convolution of fixed-point numbers: stems, downsampling without codes, heads.
+
+Inputs and weights are of 8 to 32 bits, so accumulators exceed 32.  Vectors hold output channels;
+each meets one activation, picked from a register (NEON's multiplication by element), so the
+activations of a window lie in a row behind each other.
+
+Numbers of up to 16 bits are multiplied to 32 (``SMLAL.4S``: four products an instruction).  Where
+the whole sum may leave 32 bits, it is cut into chunks of taps whose sums provably do not, for the
+actual weights and the input's range; 64-bit registers add up the chunks.  Wider numbers are
+multiplied to 64 bits (``SMLAL.2D``).
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tvm import s_tir, te, tirx
+from tvm.script.ir_builder import tirx as ir
+
+from n2uqc.passes.program import Conv, Program
+
+from ..grouping import Group, convolution, int_type
+from .base import Body, Expr, Offer, Place, PricedKernel, Vectors, reads
+from .elementwise import follow
+from .gemm.base import _intrinsic as register_intrinsic
+from .window import container, cut_at_edges, framed
+
+_LANES = 8  # output channels of a vector, of 16-bit weights
+_LONGEST = 192  # taps of a window that are written out one by one
+_REGISTERS = 12  # of accumulators: with more, LLVM's order of so much straight code needs the stack
+_INT16, _INT32 = 1 << 15, 1 << 31
+
+Tap = tuple[int, bool]
+"""Position in the unit, and whether a chunk of taps begins with it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """A convolution planned.
+
+    Attributes:
+        packed: weights (blocks, units, depth, lanes), zeros behind output channels and behind the
+            taps of a window row.
+        run: taps of a window row, rounded up to whole vectors.
+        pixels: neighbours of a row that share a weight in registers.
+        taps: of a unit, in the order in which they are added.
+        operand, product, total: dtypes of activations, of their products, of the accumulators.
+        instructions: estimate.
+        reason: what was proven.
+    """
+
+    packed: NDArray[np.integer]
+    run: int
+    pixels: int
+    taps: tuple[Tap, ...]
+    operand: str
+    product: str
+    total: str
+    instructions: float
+    reason: str
+
+    @property
+    def depth(self) -> int:
+        return int(self.packed.shape[2])
+
+    @property
+    def lanes(self) -> int:
+        return int(self.packed.shape[3])
+
+
+def units(weight: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Weights (O, KH, KW, I) as (O, units, depth): window rows, each a run filled up with zeros.
+
+    A unit is written out tap by tap: the whole window, or a row of it, or a part of a row.
+    """
+    out, kh, kw, channels = weight.shape
+    run = -(-kw * channels // _LANES) * _LANES
+    rows = np.zeros((out, kh, run), np.int64)
+    rows[:, :, : kw * channels] = weight.reshape(out, kh, -1)
+    if kh * run <= _LONGEST:
+        return rows.reshape(out, 1, -1)
+    depth = max(n for n in range(_LANES, min(run, _LONGEST) + 1, _LANES) if run % n == 0)
+    return rows.reshape(out, -1, depth)
+
+
+def order_taps(weight: NDArray[np.int64], lo: int, hi: int) -> tuple[Tap, ...] | None:
+    """Taps of all units, ordered and cut into chunks whose sums fit 32 bits in any order.
+
+    Taps that share a register of activations may change places, so of each eight the largest
+    that still fits comes next.
+
+    Args:
+        weight: int64 (O, units, depth).
+        lo, hi: range of the input.
+
+    Returns:
+        the taps in order; those that are zero everywhere are left out.  None if a single product
+        needs more than 32 bits.
+    """
+    flat = weight.reshape(-1, weight.shape[2])
+    ends = np.stack([flat * lo, flat * hi])
+    most = np.maximum(ends.max(axis=0), 0), np.maximum(-ends.min(axis=0), 0)
+    taps: list[Tap] = []
+    sums = [np.zeros(len(flat), np.int64) for _ in most]
+    for start in range(0, flat.shape[1], _LANES):
+        left = [k for k in range(start, start + _LANES) if flat[:, k].any()]
+        left.sort(key=lambda k: -int(np.abs(flat[:, k]).sum()))
+        while left:
+            fits = [
+                k for k in left
+                if all(int((s + m[:, k]).max()) < _INT32 for s, m in zip(sums, most, strict=True))
+            ]
+            first = not fits or not taps
+            if not fits:
+                sums = [np.zeros(len(flat), np.int64) for _ in most]
+            k = (fits or left)[0]
+            left.remove(k)
+            taps.append((k, first))
+            sums = [s + m[:, k] for s, m in zip(sums, most, strict=True)]
+            if any(int(s.max()) >= _INT32 for s in sums):
+                return None
+    return tuple(taps)
+
+
+def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
+    """The plan with the least instructions, None where the convolution has another form."""
+    kind, weight = int_type(program, op.inputs[0]), program.constants[op.weight].values
+    height, width, out = int_type(program, op.output).shape
+    lo, hi = min(kind.lo, op.pad_value, 0), max(kind.hi, op.pad_value, 0)
+    bound = op.partial_bound(kind, program.constants)
+    if "neon" not in vectors.features or op.groups > 1 or op.dilation[1] > 1 or out % _LANES:
+        return None
+    ends = min(lo, int(weight.min())), max(hi, int(weight.max()))
+    short = -_INT16 <= ends[0] and ends[1] < _INT16
+    total = "int32" if short and bound < _INT32 else "int64"
+    parts = units(weight)
+    taps = order_taps(parts, lo, hi) if short and total == "int64" else tuple(
+        (k, k == 0) for k in range(parts.shape[2]) if parts[:, :, k].any()
+    )
+    if max(-ends[0], ends[1]) >= _INT32 or not taps:
+        return None
+    packed = parts.reshape(out // _LANES, _LANES, *parts.shape[1:]).transpose(0, 2, 3, 1)
+    if short:
+        packed = packed.astype(np.int16)
+    else:
+        packed = packed.astype(container(min(int(weight.min()), -1), int(weight.max())))
+    chunks = sum(first for _, first in taps)
+    registers = 2 if total == "int32" else 6 if short else 4
+    multiply = 2 if short else 4
+    reason = f"{total} accumulators: no partial sum exceeds {bound}"
+    if short and total == "int64":
+        reason += f"; int32 over {len(taps)} taps in {chunks} chunks before them"
+    run = -(-weight.shape[2] * weight.shape[3] // _LANES) * _LANES
+    best: Work | None = None
+    for pixels in range(1, _REGISTERS // registers + 1):
+        if width % pixels:
+            continue
+        each = len(taps) * (multiply * pixels + 1) + parts.shape[2] / 8 * pixels
+        if short and total == "int64":
+            each += 4 * chunks * pixels
+        cost = each * parts.shape[1] * height * (width // pixels) * len(packed)
+        if best is None or cost < best.instructions:
+            best = Work(
+                np.ascontiguousarray(packed), run, pixels, taps, "int16" if short else "int32",
+                "int32" if short else "int64", total, cost, reason,
+            )
+    return best
+
+
+def _update(job: Work) -> str:
+    """One unit of a tile as a tensor intrinsic; its name."""
+    pixels, depth, lanes = job.pixels, job.depth, job.lanes
+    picked, wide = 16 // np.dtype(job.operand).itemsize, f"{job.product}x{lanes}"
+
+    def meaning(left: Expr, weights: Expr, sums: Expr) -> None:
+        # Schedules leave out loops of a single step.
+        with ir.grid(*[n for n in (pixels, depth, lanes) if n > 1]) as loops:
+            *rows, k, o = loops
+            with ir.sblock("update"):
+                i = ir.axis.spatial(pixels, rows[0]) if rows else 0
+                j, d = ir.axis.spatial(lanes, o), ir.axis.reduce(depth, k)
+                product = left[i, d].astype(job.total) * weights[d, j].astype(job.total)
+                ir.buffer_store(sums, sums[i, j] + product, [i, j])
+
+    def emit(left: Expr, weights: Expr, sums: Expr) -> None:
+        for chunk in _chunks(job.taps):
+            for p in range(pixels):
+                at = [p, tirx.Ramp(0, 1, lanes)]
+                terms = [sums[tuple(at)]] if job.total == job.product else []
+                for k in chunk:
+                    vector = left.vload([p, k // picked * picked], f"{job.operand}x{picked}")
+                    element = tirx.Shuffle(
+                        [vector] * (lanes // picked), [tirx.const(k % picked, "int32")] * lanes
+                    )
+                    factor = weights.vload([k, 0], f"{job.packed.dtype.name}x{lanes}")
+                    terms.append(element.astype(wide) * factor.astype(wide))
+                result = functools.reduce(operator.add, terms)
+                if job.total != job.product:
+                    result = sums[tuple(at)] + result.astype(f"{job.total}x{lanes}")
+                ir.buffer_store(sums, result, at)
+
+    return register_intrinsic("n2uqc.fixed_point", meaning, emit, [
+        ((pixels, depth), job.operand, "global"),
+        ((depth, lanes), job.packed.dtype.name, "global"),
+        ((pixels, lanes), job.total, "local"),
+    ], updates=True)
+
+
+def _chunks(taps: tuple[Tap, ...]) -> Iterator[list[int]]:
+    chunk: list[int] = []
+    for k, first in taps:
+        if first and chunk:
+            yield chunk
+            chunk = []
+        chunk.append(k)
+    yield chunk
+
+
+def build(body: Body, job: Work) -> tirx.PrimFunc:
+    """The scheduled function: padded copy, windows in rows, sums, the group's rest."""
+    op = convolution(body.group)
+    kind, shape = body.kind(op.inputs[0]), body.kind(op.output).shape
+    kh = body.constant(op.weight).values.shape[1]
+    channels, (height, width, out) = kind.shape[2], shape
+    body.slots = np.arange(out)
+    low, high = min(kind.lo, op.pad_value), max(kind.hi, op.pad_value)
+    run = job.run
+    rows = (height - 1) * op.stride[0] + (kh - 1) * op.dilation[0] + 1
+    # A row of the map is one run of numbers; a window's may reach beyond its last pixel.
+    x = body.tensor(op.inputs[0], (kind.shape[0], kind.shape[1] * channels, 1))
+    size = (rows, (width - 1) * op.stride[1] * channels + run, 1)
+    origin = (op.pads[0], op.pads[1] * channels)
+    source = framed(x, origin, size, op.pad_value, container(low, high))
+    weights = body.table("weight", job.packed)
+    blocks, parts, depth, lanes = job.packed.shape
+
+    def window(y: Expr, n: Expr, u: Expr, p: Expr, d: Expr) -> Expr:
+        tap = u * depth + d
+        place = (n * job.pixels + p) * op.stride[1] * channels + tap % run
+        line = y * op.stride[0] + tap // run * op.dilation[0]
+        return source[line, place, 0].astype(job.operand)
+
+    left = te.compute(
+        (height, width // job.pixels, parts, job.pixels, depth), window, "left"
+    )
+    u, d = te.reduce_axis((0, parts), "u"), te.reduce_axis((0, depth), "d")
+    total = te.compute(
+        (height, blocks, width // job.pixels, job.pixels, lanes),
+        lambda y, b, n, p, l: te.sum(
+            left[y, n, u, p, d].astype(job.total) * weights[b, u, d, l].astype(job.total),
+            axis=[u, d],
+        ), "total",
+    )
+    others = {n: body.tensor(n, shape) for n in body.group.inputs if n != op.inputs[0]}
+
+    def element(y: Expr, z: Expr, o: Expr) -> Expr:
+        at = y, o // lanes, z // job.pixels, z % job.pixels, o % lanes
+        value = body.value(op.output, total(*at))
+        place = Place(o, lambda name: others[name](y, z, o))
+        return body.result(follow(body, body.group.ops[1:], value, place))
+
+    y = te.compute(shape, element, "y")
+    function = body.function(y)
+    return _scheduled(function, job) if reads(y, total) else function
+
+
+def _scheduled(function: tirx.PrimFunc, job: Work) -> tirx.PrimFunc:
+    schedule = s_tir.Schedule(function)
+    y, total, left = (schedule.get_sblock(name) for name in ("y", "total", "left"))
+    row, pixel, channel = schedule.get_loops(y)
+    pixel, pixels = schedule.split(pixel, [None, job.pixels])
+    channel, lanes = schedule.split(channel, [None, job.lanes])
+    # All weights of a unit are written out: were they the same for the next tile, LLVM would keep
+    # them on the stack.
+    schedule.reorder(row, pixel, channel, pixels, lanes)
+    schedule.vectorize(lanes)
+    schedule.unroll(pixels)
+    schedule.compute_at(total, channel, preserve_unit_loops=True)
+    schedule.compute_at(left, row, preserve_unit_loops=True)
+    schedule.set_scope(total, 0, "local")
+    _, p, lane, unit, d = schedule.get_loops(total)[-5:]
+    schedule.reorder(unit, p, d, lane)
+    first = schedule.get_loops(schedule.decompose_reduction(total, unit))[-2:]
+    schedule.unroll(first[0])
+    schedule.vectorize(first[1])
+    schedule.tensorize(p if job.pixels > 1 else d, _update(job))
+    *_, taps = schedule.get_loops(left)
+    _, vector, tap = schedule.split(taps, [None, min(job.run, job.depth) // _LANES, _LANES])
+    schedule.unroll(vector)
+    schedule.vectorize(tap)
+    cut_at_edges(schedule)
+    return schedule.mod["main"]
+
+
+def _offer(group: Group, program: Program, vectors: Vectors) -> Offer | None:
+    job = work(convolution(group), program, vectors)
+    if job is None:
+        return None
+    return Offer(job.reason, lambda body: build(body, job), job.instructions)
+
+
+KERNELS = (PricedKernel("fixed-point convolution", _offer),)
