@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import onnx_ir as ir
 
 from .channel_proof import EXHAUSTIVE, Channel, Ints, differences
-from .constant_channels import kept_channels
+from .constant_channels import REST, kept_channels, removed_codes
 from .from_graph import import_graph
 from .program.base import Op, Program
 from .program.exact import Surd
@@ -90,7 +91,7 @@ def _chain(imported: Program, quantizer: Quantize, base: str) -> tuple[list[Op],
     name = quantizer.inputs[0]
     while name != base:
         op = made[name]
-        if isinstance(op, RealConv) and base == f"{name}.acc":
+        if isinstance(op, RealConv) and base.removesuffix(REST) == f"{name}.acc":
             return chain[::-1], op
         chain.append(op)
         name = op.inputs[0]
@@ -134,17 +135,29 @@ def _code_shift(imported: Program, conv: RealConv) -> Affine | None:
     return made if isinstance(made, Affine) else None
 
 
+def _missing(imported: Program, program: Program, conv: RealConv) -> Ints:
+    """What removed input channels of constant codes add to each accumulator, int64 (O,)."""
+    weight = imported.constants[conv.weight].values
+    codes = removed_codes(program, conv.inputs[0], weight.shape[3] * conv.groups)
+    if not codes.any():
+        return np.zeros(len(weight), np.int64)
+    missing: Ints = weight.sum(axis=(1, 2)) @ codes
+    return missing
+
+
 def _removed_range(
     imported: Program, program: Program, conv: RealConv, channel: int,
-    ranges: dict[str, tuple[Ints, Ints]],
+    ranges: dict[str, tuple[Ints, Ints]], pad_value: int,
 ) -> tuple[int, int]:
     """Reachable accumulators of a channel that the program no longer computes."""
     source = conv.inputs[0]
     weight = imported.constants[conv.weight].values[channel]
     kept = kept_channels(program, source, weight.shape[-1])
-    lo, hi = ranges[source]
-    lo, hi = np.minimum(lo, 0), np.maximum(hi, 0)
-    up, down = np.maximum(weight, 0)[..., kept], np.minimum(weight, 0)[..., kept]
+    lo, hi = (np.array(row) for row in (removed_codes(program, source, weight.shape[-1]),) * 2)
+    lo[kept], hi[kept] = ranges[source]
+    if any(conv.pads):
+        lo, hi = np.minimum(lo, pad_value), np.maximum(hi, pad_value)
+    up, down = np.maximum(weight, 0), np.minimum(weight, 0)
     return int((up * lo + down * hi).sum()), int((up * hi + down * lo).sum())
 
 
@@ -165,16 +178,19 @@ def _prove_table(
         assert isinstance(codes, IntType) and codes.scale is not None
         slopes = [step * codes.scale for step in conv.step]
         shift = _code_shift(imported, conv)
+        missing = _missing(imported, program, conv)
+        offsets = [Surd.of(int(v)) * slope for v, slope in zip(missing, slopes, strict=True)]
         if shift is not None:
             slopes = [slope * shift.slope[0] for slope in slopes]
             sums = imported.constants[conv.weight].values.reshape(channels, -1).sum(axis=1)
-            offsets = tuple(
-                step * shift.offset[0] * Surd.of(int(total))
-                for step, total in zip(conv.step, sums, strict=True)
-            )
-            ones = (Surd.of(1),) * channels
+            offsets = [
+                o * shift.slope[0] + step * shift.offset[0] * Surd.of(int(total))
+                for o, step, total in zip(offsets, conv.step, sums, strict=True)
+            ]
+        if any(offsets):
             chain.insert(0, Affine(
-                output=conv.output, inputs=conv.inputs, slope=ones, offset=offsets
+                output=conv.output, inputs=conv.inputs, slope=(Surd.of(1),) * channels,
+                offset=tuple(offsets),
             ))
     kept = kept_channels(program, op.output, channels)
     values = exhaustive = exact = ties = 0
@@ -192,10 +208,15 @@ def _prove_table(
         exhaustive += hi - lo < EXHAUSTIVE
         exact, ties = exact + f.exact_count, ties + f.ties
     if conv is not None:
+        assert isinstance(maker, Conv)
+        constants = removed_codes(program, op.output, channels)
         for c in sorted(set(range(channels)) - set(kept)):
+            # The whole accumulator here, nothing missing: the offset takes its share off again.
+            lo, hi = (v - int(missing[c]) for v in _removed_range(
+                imported, program, conv, c, ranges, maker.pad_value))
             f = Channel(slopes[c], chain, quantizer, c)
-            lo, hi = _removed_range(imported, program, conv, c, ranges)
-            found = differences(f, np.zeros_like, np.zeros(0, np.int64), lo, hi)
+            constant = partial(np.full_like, fill_value=constants[c])
+            found = differences(f, constant, np.zeros(0, np.int64), lo, hi)
             mismatches += [Mismatch(op.output, c, *difference) for difference in found]
             values += hi - lo + 1
             exhaustive += hi - lo < EXHAUSTIVE

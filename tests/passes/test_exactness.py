@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from n2uqc.frontend import opset
 from n2uqc.passes import compile_graph
-from n2uqc.passes.constant_channels import kept_channels
+from n2uqc.passes.constant_channels import kept_channels, removed_codes
 from n2uqc.passes.program import Constant, Conv, Program, Thresholds, channel_ranges
 from n2uqc.passes.prove import prove_tables
 
@@ -105,6 +105,9 @@ def decimal_codes(model: ir.Model, program: Program) -> int:
         weight = opset.read_weight(node.inputs[1].producer())
         source = opset.read_threshold(node.inputs[0].producer())
         quantizer = opset.read_threshold(uses[0])
+        gone = np.zeros(weight.codes.shape[1], int)  # of a depthwise convolution nothing is
+        if conv.groups == 1:
+            gone = removed_codes(program, conv.inputs[0], weight.codes.shape[1])
         lows, highs = ranges[conv.output]
         for row, c in enumerate(kept_channels(program, table.output, len(weight.step))):
             values = np.arange(lows[row], highs[row] + 1)
@@ -114,8 +117,9 @@ def decimal_codes(model: ir.Model, program: Program) -> int:
             unit = (Decimal(float(weight.step[c])) / weight.divisor
                     * Decimal(float(source.step)) / source.divisor)
             steps = [_decimal_step(link, c) for link in chain]
+            missing = int((weight.codes[c].sum(axis=(1, 2)) * gone).sum())
             for acc, code in zip(values.tolist(), codes.tolist(), strict=True):
-                y = unit * acc
+                y = unit * (acc + missing)
                 for step in steps:
                     y = step(y)
                 y *= Decimal(float(quantizer.input_scale))

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 
 from n2uqc.passes import compile_graph
-from n2uqc.passes.constant_channels import kept_channels
+from n2uqc.passes.constant_channels import kept_channels, removed_codes
 from n2uqc.passes.from_graph import import_graph
 from n2uqc.passes.program import IntType, dump, quantize_input, trace, verify
 
@@ -50,7 +50,8 @@ def test_fixed_point_error_stays_in_its_bound(case) -> None:
             continue
         if op.mnemonic == "quantize":  # teacher forcing: equal codes from here
             kept = kept_channels(program, op.output, exact[op.output].shape[3])
-            forced = np.zeros_like(exact[op.output])  # removed channels always give 0
+            channels = exact[op.output].shape[3]
+            forced = np.zeros_like(exact[op.output]) + removed_codes(program, op.output, channels)
             forced[..., kept] = values[op.output]
             exact[op.output] = forced
         elif kind.scale is not None:

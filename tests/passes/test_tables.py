@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from n2uqc.passes import compile_graph
 from n2uqc.passes.affine_tables import affine_tables, fit
-from n2uqc.passes.constant_channels import constant_channels, kept_channels
+from n2uqc.passes.constant_channels import constant_channels, kept_channels, removed_codes
 from n2uqc.passes.narrow_types import narrow_types
 from n2uqc.passes.program import (
+    Add,
     Constant,
     Conv,
     Requantize,
@@ -125,6 +126,63 @@ def test_dead_channels_leave_both_convolutions() -> None:
     assert shapes[0][0] == shapes[1][3] == len(kept) < 8
     x = b.input(20)
     assert (run(smaller, x) == run(program, x)).all()
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["table", "requantize", "both"]))
+def test_channels_of_any_constant_code_leave_where_no_border_tells_them(seed, behind) -> None:
+    b = Builder(seed, 5, 3, 2, False)
+    code = b.thresholds(b.conv("x", 8, bits=2), 2)
+    table = next(op for op in b.ops if isinstance(op, Thresholds))
+    bounds, base = (b.consts[n].values.copy() for n in (table.bounds, table.base))
+    constants = {1: 0, 4: 3, 6: int(b.rng.integers(0, 4))}
+    for c, value in constants.items():
+        bounds[c], base[c] = b.types[table.inputs[0]].hi, value
+    b.consts[table.bounds], b.consts[table.base] = (Constant.narrow(v) for v in (bounds, base))
+    b.types[code] = table.infer(b.types, b.consts)
+    acc = b.conv(code, 4, bits=2, kernel=int(b.rng.choice([1, 3])))
+    reader = b.ops[-1]
+    ends = []
+    if behind != "requantize":
+        ends.append(b.requantize(b.conv(b.thresholds(acc, 2), 4, bits=2, kernel=1)))
+    if behind != "table":
+        ends.append(b.requantize(acc))
+    shapes = {b.types[e].shape for e in ends}
+    assume(len(shapes) == 1)
+    for e in ends:
+        b.types[e] = replace(b.types[e], scale=b.types[ends[0]].scale)
+    program = b.finish(ends[0] if len(ends) == 1 else b.add(Add, *ends))
+    smaller = constant_channels(program)
+    verify(smaller)
+    kept = kept_channels(smaller, table.output, 8)
+    for c, value in constants.items():
+        assert (c not in kept) == (not any(reader.pads) or value == reader.pad_value)
+    gone = removed_codes(smaller, table.output, 8)
+    assert all(gone[c] == (0 if c in kept else value) for c, value in constants.items())
+    x = b.input(20)
+    assert (run(smaller, x) == run(program, x)).all()
+
+
+def test_removed_constant_codes_are_proved() -> None:
+    """Removed channels count in the proof, with the code that they have."""
+    b = NetworkBuilder(3, 2, 5)
+    y = b.quantize("x", 2)
+    y = b.batchnorm(b.conv(y, 24, bits=2, kernel=1), 0.3)
+    y = b.batchnorm(b.conv(b.quantize(b.prelu(y), 2), 24, bits=2, kernel=1), 3.0)
+    y = b.batchnorm(b.conv(b.quantize(b.prelu(y), 2), 3, bits=2, kernel=1), 3.0)
+    model = b.model(y)
+    program = compile_graph(model)
+    codes = {name: removed_codes(program, name.removeprefix("constants."), 24)
+             for name in program.metadata if name.startswith("constants.")}
+    assert any(row.any() for row in codes.values())
+    proofs = prove_tables(model, program)
+    assert [p.channels for p in proofs] == [2, 24, 24]
+    assert not [m for p in proofs for m in p.mismatches]
+    for name, text in program.metadata.items():
+        if name in codes:  # another code in its place is no constant of the network
+            wrong = ",".join(str((int(v) + 1) % 4) for v in text.split(","))
+            changed = replace(program, metadata={**program.metadata, name: wrong})
+            assert [m for p in prove_tables(model, changed) for m in p.mismatches]
 
 
 @settings(max_examples=30, deadline=None)

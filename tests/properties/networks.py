@@ -121,12 +121,15 @@ class NetworkBuilder:
         return ir.serde.deserialize_model(proto)
 
 
-def block(b: NetworkBuilder, x: str, out: int, bits: int, stride: int, residual: bool) -> str:
+def block(
+    b: NetworkBuilder, x: str, out: int, bits: int, stride: int, residual: bool,
+    kernels: tuple[int, int] = (3, 3),
+) -> str:
     """bias, PReLU, bias, quantizer, convolution, BatchNorm, twice; then the skip and its triple."""
     y = x
-    for step in (stride, 1):
+    for step, kernel in zip((stride, 1), kernels, strict=True):
         y = b.quantize(b.bias(b.prelu(b.bias(y))), bits)
-        y = b.batchnorm(b.conv(y, out, bits=bits, stride=step), 3.0)
+        y = b.batchnorm(b.conv(y, out, bits=bits, stride=step, kernel=kernel), 3.0)
     if residual:
         skip = x
         if b.shape[x] != b.shape[y]:
@@ -153,7 +156,8 @@ def networks(draw: st.DrawFn) -> tuple[ir.Model, np.ndarray]:
                    strides=[2, 2], pads=[1, 1, 1, 1])
     for _ in range(draw(st.integers(1, 2))):
         grow = draw(st.booleans())
-        y = block(b, y, width * 2 if grow else width, bits, 2 if grow else 1, draw(st.booleans()))
+        y = block(b, y, width * 2 if grow else width, bits, 2 if grow else 1, draw(st.booleans()),
+                  draw(st.sampled_from([(3, 3), (1, 1), (1, 3)])))
         width = b.shape[y][0]
     if draw(st.booleans()):  # a join of two quantized branches, one with uneven levels
         branches = [b.quantize(y, bits), b.codebook(y, bits)]
