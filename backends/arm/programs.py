@@ -13,6 +13,8 @@ from .elf import load_segments
 from .stack import frames
 from .templating import render
 
+INCLUDE, SOURCES = "include", "source"  # folders of an artifact
+
 _RAM = 0x2000_0000  # where the memory begins that firmware writes to (board.ld)
 _OWN_STACK = 512  # of the demonstration around the library's call
 
@@ -35,9 +37,11 @@ class Linked:
 def linux_program(tools: Toolchain, folder: Path, library: str, context: dict[str, Any]) -> Linked:
     """The command-line driver, which reads and writes NumPy files."""
     symbol = context["symbol"]
-    source = f"{symbol}_main.c"
+    source = f"{SOURCES}/{symbol}_main.c"
     (folder / source).write_text(render("driver.c.j2", context), encoding="utf-8")
-    tools.executable([folder / source, folder / library], folder / symbol)
+    tools.executable(
+        [folder / source, folder / library], folder / symbol, [f"-I{folder / INCLUDE}"]
+    )
     return Linked(symbol, (source, symbol), {"exchange": "npy"})
 
 
@@ -47,14 +51,17 @@ def firmware(tools: Toolchain, folder: Path, library: str, context: dict[str, An
     stack = stack_bytes((folder / f"{symbol}.o").read_bytes(), f"{symbol}_run")
     context = {**context, "stack_bytes": -(-(stack + _OWN_STACK) // 8) * 8}
     texts = {
-        f"{symbol}_demo.c": "demo.c.j2", "start.c": "start.c.j2",
-        "semihosting.h": "semihosting.h.j2", "board.ld": "board.ld.j2",
+        f"{SOURCES}/{symbol}_demo.c": "demo.c.j2", f"{SOURCES}/start.c": "start.c.j2",
+        f"{SOURCES}/semihosting.h": "semihosting.h.j2", f"{SOURCES}/board.ld": "board.ld.j2",
     }
     for name, template in texts.items():
         (folder / name).write_text(render(template, context), encoding="utf-8")
     driver = f"{symbol}.elf"
-    sources = [folder / f"{symbol}_demo.c", folder / "start.c", folder / library]
-    tools.executable(sources, folder / driver, [f"-Wl,-T,{folder / 'board.ld'}"])
+    sources = [folder / SOURCES / f"{symbol}_demo.c", folder / SOURCES / "start.c"]
+    tools.executable(
+        [*sources, folder / library], folder / driver,
+        [f"-I{folder / INCLUDE}", f"-Wl,-T,{folder / SOURCES / 'board.ld'}"],
+    )
     flash, ram = memory_of((folder / driver).read_bytes())
     facts = {
         "exchange": "raw",
@@ -70,7 +77,7 @@ def firmware(tools: Toolchain, folder: Path, library: str, context: dict[str, An
 def stack_bytes(data: bytes, function: str) -> int:
     """Stack that the exported function and what it calls take at most.
 
-    The function calls kernels, which call nothing but ``memcpy`` and ``memset``.
+    The function calls kernels, which are named after it; these call functions that call nothing.
 
     Args:
         data: the library's object.
@@ -78,8 +85,9 @@ def stack_bytes(data: bytes, function: str) -> int:
     """
     found = frames(data)
     own = found.pop(function)
-    leaves = [found.pop(name, 0) for name in ("memcpy", "memset")]
-    return own + max(found.values(), default=0) + max(leaves)
+    kernels = [size for name, size in found.items() if name.startswith(f"{function}_")]
+    leaves = [size for name, size in found.items() if not name.startswith(f"{function}_")]
+    return own + max(kernels, default=0) + max(leaves, default=0)
 
 
 def memory_of(data: bytes) -> tuple[int, int]:

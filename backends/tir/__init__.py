@@ -13,9 +13,10 @@ Importing this package imports TVM (seconds); import it inside the function that
 
 from .constants import Constants
 from .emit import compile_llvm, emit_object
-from .lower import lower, moved_to_workspace
+from .lower import IMPORTED, lower, moved_to_workspace
 from .target import llvm_target
 
 __all__ = [
-    "Constants", "compile_llvm", "emit_object", "llvm_target", "lower", "moved_to_workspace",
+    "IMPORTED", "Constants", "compile_llvm", "emit_object", "llvm_target", "lower",
+    "moved_to_workspace",
 ]

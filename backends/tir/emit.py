@@ -8,9 +8,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 import tvm
+from tvm import tirx
 
 from .constants import Constants
-from .lower import lower
+from .lower import IMPORTED, lower
 from .memory import memory_functions
 from .target import pointer_bits
 
@@ -42,6 +43,10 @@ def clean_text(text: str, private: Collection[str] = ()) -> str:
     return text
 
 
+def _functions(mod: tvm.IRModule) -> list[tirx.PrimFunc]:
+    return [f for _, f in mod.functions.items()]
+
+
 def emit_object(
     mod: tvm.IRModule, target: tvm.target.Target, path: Path | str, *, lowered: bool = False,
     private: Collection[str] = (), constants: Constants | None = None, more: str = "",
@@ -66,8 +71,15 @@ def emit_object(
     text = clean_text(library.inspect_source("ll"), private)
     bits = pointer_bits(target)
     text += memory_functions(text, bits) + (constants.text() if constants else "") + more + "\n"
+    for helper in sorted({str(f.attrs[IMPORTED]) for f in _functions(mod) if IMPORTED in f.attrs}):
+        for name in re.findall(r"^define [^\n]*(@[\w.]+)\(", helper, re.M):
+            text = re.sub(rf"^declare [^\n]*{re.escape(name)}\([^\n]*\n", "", text, flags=re.M)
+        text += helper
     if bits == 32:  # tables for unwinding would call a function of the C library
         text = re.sub(r"^(define [^\n]*) \{$", r"\1 nounwind {", text, flags=re.M)
+    if str(target.attrs["mtriple"]).startswith("thumb"):
+        # The stack's own alignment is 8: more would cost each function a register.
+        text = re.sub(r"(= alloca [^\n]*, align )(?:16|32|64)$", r"\g<1>8", text, flags=re.M)
     # The file's name gets into the module, hence a fixed one.
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
         source = Path(folder, "module.ll")

@@ -12,6 +12,9 @@ from tvm.ir import PointerType, PrimType
 WORKSPACE_BYTES = "n2uqc.workspace_bytes"
 """Function attribute: what ``moved_to_workspace`` took off the stack."""
 
+IMPORTED = "n2uqc.imported"
+"""Function attribute: functions as textual IR, which a function calls."""
+
 _ALIGNMENT = 64
 
 

@@ -1,0 +1,346 @@
+"""Convolution by polynomials packed into integers, for processors without vectors.
+
+Codes of three neighbouring pixels are the coefficients of a polynomial, the three taps of a window's
+row those of another; both are evaluated at a power of two, which lays the coefficients side by side
+in a 32-bit word.  One SMLAL then forms their nine products at once, and adds them up where they
+belong in the five coefficients of the product (Liu et al., "HiKonv", arXiv:2112.13972):
+
+    (x0 + x1 t + x2 t^2) (w2 + w1 t + w0 t^2)      t = 2^13
+
+Coefficient k of word g belongs to pixel 3 g + k of the row: what reaches beyond the word, k = 3 and
+4, is what the next word lacks.  Taps are signed, and the whole is exact in 64 bits whatever the
+coefficients' signs; a bias then makes each of them positive, so that they can be cut out.  Nothing
+is lost as long as every coefficient's final sum, its bias added, fits its field, which the actual
+weights and the codes' range decide; longer sums over channels are cut into chunks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tvm import s_tir, te, tirx
+from tvm.script.ir_builder import tirx as ir
+
+from n2uqc.passes.program import Conv, Program
+
+from ...tir import IMPORTED
+from ..grouping import Group, convolution, int_type
+from .base import Body, Expr, Offer, Place, PricedKernel, Vectors, computing_dtype, reads
+from .elementwise import follow
+from .gemm.base import _axis, _intrinsic, _loops
+from .window import container, framed
+
+IntArray = NDArray[np.int64]
+
+_FIELD = 13  # bits of a coefficient: three of them with a sign fit 32 bits up to codes of 5 bits
+_PIXELS, _TAPS = 3, 3  # in a word
+_TOP = 63 - (_PIXELS + _TAPS - 2) * _FIELD  # bits of the last coefficient, below the sign
+_ROWS = (4, 3, 2, 1)  # of outputs that are summed together
+
+@dataclass(frozen=True)
+class Work:
+    """A convolution planned.
+
+    Attributes:
+        rows: of outputs in a strip.
+        strips, words: of the map.
+        skipped: coefficients at the left of the first word that belong to no pixel.
+        dropped: columns of padding at the left that are left out, for they add nothing.
+        chunks: of channels, each summed on its own.
+        channels: of a chunk.
+        unrolled: channels that the innermost loop takes at once.
+        bias: that makes every coefficient of every chunk positive.
+        instructions: estimate.
+        reason: what was proved, for people.
+    """
+
+    rows: int
+    strips: int
+    words: int
+    skipped: int
+    dropped: int
+    chunks: int
+    channels: int
+    unrolled: int
+    bias: int
+    instructions: float
+    reason: str
+
+
+def sums_of(weight: IntArray, lo: IntArray, hi: IntArray, channels: int) -> Iterator[
+    tuple[int, int, int]
+]:
+    """For each chunk of channels the least and greatest sum of a coefficient, and of the last one.
+
+    A coefficient's sum is over any of the taps: a word may hold only some of its terms.
+
+    Args:
+        weight: int64 (O, KH, 3, I).
+        lo, hi: range of the codes, padding included, int64 (I,).
+        channels: of a chunk.
+
+    Yields:
+        (least, greatest, greatest magnitude of the last coefficient) of each chunk.
+    """
+    ends = [weight * row for row in (np.minimum(lo, 0), np.maximum(hi, 0))]
+    low, high = np.minimum(*ends), np.maximum(*ends)
+    for start in range(0, weight.shape[3], channels):
+        part = slice(start, start + channels)
+        # The last coefficient has one term for each row and channel: tap 0 times pixel 2.
+        last = max(
+            int(high[:, :, 0, part].sum(axis=(1, 2)).max()),
+            int(-low[:, :, 0, part].sum(axis=(1, 2)).min()),
+        )
+        yield (int(low[..., part].sum(axis=(1, 2, 3)).min()),
+               int(high[..., part].sum(axis=(1, 2, 3)).max()), last)
+
+
+def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
+    """The plan with the least instructions, None where the convolution has another form."""
+    kind, weight = int_type(program, op.inputs[0]), program.constants[op.weight].values
+    if "dsp" not in vectors.features or vectors.size > 4 or weight.shape[2] != _TAPS or (
+        (*op.stride, *op.dilation, op.groups) != (1,) * 5
+    ):
+        return None
+    out, taps, _, depth = weight.shape
+    height, width, _ = int_type(program, op.output).shape
+    pads = [op.pad_value] if any(op.pads) else []
+    lo, hi = min(kind.lo, *pads, kind.lo), max(kind.hi, *pads, kind.hi)
+    # A word of codes or taps must fit 32 bits with its sign.
+    if max(-lo, hi, int(np.abs(weight).max())) >= 1 << (31 - 2 * _FIELD):
+        return None
+    found = _chunks(weight, np.full(depth, lo), np.full(depth, hi))
+    if found is None:
+        return None
+    chunks, channels, bias, least, greatest = found
+    dropped = min(op.pads[1], _TAPS - 1) if op.pad_value == 0 else 0
+    skipped = _TAPS - 1 - dropped
+    words = -(-(width + skipped) // _PIXELS)
+    unrolled = next(n for n in (4, 3, 2, 1) if channels % n == 0)
+    best = None
+    for rows in _ROWS:
+        strips = -(-height // rows)
+        registers = 12 - 2 * rows - taps  # for codes, which are loaded several at once
+        loads = 1 + -(-(rows + taps - 1) // registers)
+        each = chunks * (channels * (rows * taps + loads + 4 / unrolled) + 38 * rows + 30)
+        packing = (rows + taps - 1) * chunks * channels * 9
+        cost = strips * words * (out * each + packing) + 9.0 * height * width * out
+        if best is None or cost < best.instructions:
+            reason = (
+                f"{_PIXELS} pixels by {_TAPS} taps in a product, {chunks} sums of {channels} "
+                f"channels in {least}..{greatest}, fields of {_FIELD} bits; {rows} rows at once"
+            )
+            best = Work(rows, strips, words, skipped, dropped, chunks, channels, unrolled, bias,
+                        cost, reason)
+    return best
+
+
+def _chunks(
+    weight: IntArray, lo: IntArray, hi: IntArray
+) -> tuple[int, int, int, int, int] | None:
+    """The fewest chunks whose sums fit, their channels, the bias, the least and greatest sum."""
+    depth = weight.shape[3]
+    for chunks in range(1, depth + 1):
+        channels = -(-depth // chunks)
+        if chunks > 1 and channels == -(-depth // (chunks - 1)):
+            continue
+        parts = list(sums_of(weight, lo, hi, channels))
+        least, greatest = min(p[0] for p in parts), max(p[1] for p in parts)
+        bias, last = max(0, -least), max(p[2] for p in parts)
+        # A sum is put together from two words, of which each part has its bias for a while.
+        if bias + greatest < 1 << _FIELD and bias + last < 1 << _TOP:
+            return -(-depth // channels), channels, bias, least, greatest
+    return None
+
+
+def packed_taps(weight: IntArray, chunks: int, channels: int) -> NDArray[np.int32]:
+    """Taps of a row in one word, the last in the lowest field: (chunks, O, channels, KH)."""
+    out, taps, _, depth = weight.shape
+    words = sum(weight[:, :, _TAPS - 1 - m] << (_FIELD * m) for m in range(_TAPS))
+    whole = np.zeros((out, taps, chunks * channels), np.int64)
+    whole[:, :, :depth] = words
+    split = whole.reshape(out, taps, chunks, channels)
+    return np.ascontiguousarray(split.transpose(2, 0, 3, 1)).astype(np.int32)
+
+
+def sum_name(rows: int, taps: int, unrolled: int) -> str:
+    """Of ``sum_function``."""
+    return f"n2uqc_polynomial_{rows}x{taps}_{unrolled}"
+
+
+def sum_function(rows: int, taps: int, unrolled: int) -> str:
+    """``void f(const int32_t *codes, const int32_t *taps, int count, int64_t *sums)``, Thumb-2.
+
+    For each channel ``rows + taps - 1`` words of codes and ``taps`` words of taps; sums of each of
+    the rows over ``count * unrolled`` channels.  In assembly: sums, words and pointers take all
+    fourteen registers, so that the count has to stay in memory, which no compiler would choose.
+
+    Returns:
+        the function as textual IR.
+    """
+    sums = [(f"r{2 + 2 * k}", f"r{3 + 2 * k}") for k in range(rows)]
+    free = [*(f"r{k}" for k in range(2 + 2 * rows, 13)), "lr"]
+    tap, codes = free[:taps], free[taps:]
+    step = [f"ldm r1!, {{{', '.join(tap)}}}"]
+    for first in range(0, rows + taps - 1, len(codes)):
+        lines = list(enumerate(codes[: rows + taps - 1 - first], first))
+        names = ", ".join(register for _, register in lines)
+        step.append(f"ldm r0!, {{{names}}}" if len(lines) > 1 else f"ldr {names}, [r0], #4")
+        step += [
+            f"smlal {sums[r][0]}, {sums[r][1]}, {register}, {tap[line - r]}"
+            for line, register in lines
+            for r in range(max(0, line - taps + 1), min(rows, line + 1))
+        ]
+    counter = codes[0]
+    body = [
+        "push {r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, lr}",
+        *(f"mov {register}, #0" for pair in sums for register in pair),
+        "1:", *(step * unrolled),
+        f"ldr {counter}, [sp]", f"subs {counter}, {counter}, #1", f"str {counter}, [sp]", "bne 1b",
+        f"ldr {counter}, [sp, #4]",
+        f"stm {counter}, {{{', '.join(register for pair in sums for register in pair)}}}",
+        "add sp, sp, #8", "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}",
+    ]
+    text = "\\0A".join(body)
+    return (
+        f"\ndefine internal void @{sum_name(rows, taps, unrolled)}(ptr %codes, ptr %taps, "
+        f"i32 %count, ptr %sums) naked noinline {{\n"
+        f'  call void asm sideeffect "{text}", ""()\n  unreachable\n}}\n'
+    )
+
+
+def build(body: Body, job: Work) -> tirx.PrimFunc:
+    """The scheduled function: padded rows, packed words, sums, coefficients, the group's rest."""
+    op = convolution(body.group)
+    kind, shape = body.kind(op.inputs[0]), body.kind(op.output).shape
+    weight = body.constant(op.weight).values
+    out, taps = weight.shape[:2]
+    body.slots = np.arange(out)
+    low, high = min(kind.lo, op.pad_value), max(kind.hi, op.pad_value)
+    depth = job.chunks * job.channels
+    lines = job.rows + taps - 1
+    x = body.tensor(op.inputs[0], kind.shape)
+    top, left, _, _ = op.pads
+    size = (job.strips * job.rows + taps - 1, job.words * _PIXELS, depth)
+    source = framed(x, (top, left - job.dropped), size, op.pad_value, container(low, high))
+    w = body.table("weight", packed_taps(weight, job.chunks, job.channels))
+
+    def pack(s: Expr, g: Expr, c: Expr, line: Expr) -> Expr:
+        word = tirx.const(0, "int32")
+        for i in range(_PIXELS):
+            code = source[s * job.rows + line, g * _PIXELS + i, c].astype("int32")
+            word = word + (code << tirx.const(_FIELD * i, "int32"))
+        return word
+
+    packed = te.compute((job.strips, job.words, depth, lines), pack, "packed")
+    k0, k1 = te.reduce_axis((0, job.channels), "k0"), te.reduce_axis((0, taps), "k1")
+
+    def product(s: Expr, o: Expr, part: Expr, g: Expr, r: Expr) -> Expr:
+        c = part * job.channels + k0
+        factor = w[part, o, k0, k1].astype("int64")
+        return te.sum(packed[s, g, c, r + k1].astype("int64") * factor, axis=[k0, k1])
+
+    area = (job.strips, out, job.chunks, job.words, job.rows)
+    stored = te.compute(area, product, "words")
+    bias = job.bias
+    whole = sum(bias << (_FIELD * k) for k in range(_PIXELS + _TAPS - 1))
+
+    def joined(s: Expr, o: Expr, part: Expr, g: Expr, r: Expr) -> Expr:
+        """The word with what the one before it has for its first coefficients."""
+        before = stored[s, o, part, g - 1, r] + tirx.const(whole, "int64")
+        first = tirx.const(bias | bias << _FIELD, "int64")
+        rest = tirx.if_then_else(g > 0, before >> tirx.const(3 * _FIELD, "int64"), first)
+        return stored[s, o, part, g, r] + tirx.const(bias << (2 * _FIELD), "int64") + rest
+
+    full = te.compute(area, joined, "joined")
+    value = body.value(op.output, None)
+    dtype = max(computing_dtype(*value.range), "int16" if job.chunks == 1 else "int32")
+
+    def coefficient(s: Expr, o: Expr, r: Expr, n: Expr) -> Expr:
+        total = tirx.const(-bias * job.chunks, "int32")
+        for part in range(job.chunks):
+            word, k = full[s, o, part, n // _PIXELS, r], n % _PIXELS
+            moved = word >> (k * _FIELD).astype("int64")
+            field = moved.astype("int32") & tirx.const((1 << _FIELD) - 1, "int32")
+            total = total + field
+        return total.astype(dtype)
+
+    row = (job.strips, out, job.rows, job.words * _PIXELS)
+    totals = te.compute(row, coefficient, "total")
+    others = {n: body.tensor(n, shape) for n in body.group.inputs if n != op.inputs[0]}
+
+    def element(y: Expr, z: Expr, o: Expr) -> Expr:
+        total = totals(y // job.rows, o, y % job.rows, z + job.skipped)
+        place = Place(o, lambda name: others[name](y, z, o))
+        value = body.value(op.output, total)
+        return body.result(follow(body, body.group.ops[1:], value, place))
+
+    y = te.compute(shape, element, "y")
+    function = body.function(y)
+    if not reads(y, totals):
+        return function
+    return _scheduled(function, job, taps, padded=source is not x)
+
+
+def _scheduled(function: tirx.PrimFunc, job: Work, taps: int, padded: bool) -> tirx.PrimFunc:
+    schedule = s_tir.Schedule(function)
+    y, total, full, words, packed = (
+        schedule.get_sblock(name) for name in ("y", "total", "joined", "words", "packed")
+    )
+    line, pixel, channel = schedule.get_loops(y)
+    strip, row = schedule.split(line, [None, job.rows])
+    schedule.reorder(strip, channel, row, pixel)
+    schedule.compute_at(total, channel, preserve_unit_loops=True)
+    n = schedule.get_loops(total)[-1]
+    g, k = schedule.split(n, [None, _PIXELS])
+    schedule.unroll(k)
+    schedule.compute_at(full, g, preserve_unit_loops=True)
+    schedule.compute_at(words, channel, preserve_unit_loops=True)
+    schedule.compute_at(packed, strip, preserve_unit_loops=True)
+    *_, g, c, line = schedule.get_loops(packed)
+    schedule.reorder(g, line, c)
+    if padded:
+        schedule.compute_at(schedule.get_sblock("padded"), strip, preserve_unit_loops=True)
+    *_, lane, k0, _k1 = schedule.get_loops(words)
+    schedule.tensorize(lane if job.rows > 1 else k0, _summing(job, taps))
+    return schedule.mod["main"].with_attr(IMPORTED, sum_function(job.rows, taps, job.unrolled))
+
+
+def _summing(job: Work, taps: int) -> str:
+    """A column of words over all channels of a chunk as a tensor intrinsic; its name."""
+    rows, channels = job.rows, job.channels
+
+    def meaning(a: Expr, w: Expr, sums: Expr) -> None:
+        with _loops(rows, channels, taps) as (r, c, k), ir.sblock("sum"):
+            i = _axis(rows, r)
+            j, l = _axis(channels, c, ir.axis.reduce), _axis(taps, k, ir.axis.reduce)
+            ir.reads(sums[i], a[j, i + l], w[j, l])
+            ir.writes(sums[i])
+            with ir.init():
+                ir.buffer_store(sums, tirx.const(0, "int64"), [i])
+            product = a[j, i + l].astype("int64") * w[j, l].astype("int64")
+            ir.buffer_store(sums, sums[i] + product, [i])
+
+    def emit(a: Expr, w: Expr, sums: Expr) -> None:
+        ir.evaluate(tirx.call_extern(
+            "void", sum_name(rows, taps, job.unrolled), tirx.address_of(a[0, 0]),
+            tirx.address_of(w[0, 0]), channels // job.unrolled, tirx.address_of(sums[0]),
+        ))
+
+    return _intrinsic(f"n2uqc.polynomial.{rows}x{taps}x{channels}", meaning, emit, [
+        ((channels, rows + taps - 1), "int32", "global"), ((channels, taps), "int32", "global"),
+        ((rows,), "int64", "global"),
+    ])
+
+
+def _offer(group: Group, program: Program, vectors: Vectors) -> Offer | None:
+    job = work(convolution(group), program, vectors)
+    if job is None:
+        return None
+    return Offer(job.reason, lambda body: build(body, job), job.instructions)
+
+
+KERNELS = (PricedKernel("polynomial convolution", _offer),)
