@@ -162,10 +162,7 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
 
     codes = te.compute(plan.left_shape(grid.strips, grid.blocks), window, "left")
     product = plan.product(codes, body.table("weight", plan.packed))
-    constant = None if plan.constant is None else body.table(
-        "constant",
-        np.pad(plan.constant, ((0, 0), (0, whole.channels - real.channels))).astype(np.int32),
-    )
+    constant = None if plan.constant is None else body.table("constant", plan.constant)
     kinds = body.ranges[op.output]
     dtype = computing_dtype(int(kinds[0].min()), int(kinds[1].max()))
     wide = max(dtype, plan.result, key=lambda name: int(name[3:]))

@@ -70,9 +70,13 @@ def row_bounds(weight: IntArray, lo: IntArray, hi: IntArray) -> int:
     return max(-int(least.min()), int(greatest.max()))
 
 
-def halve(a: Expr, b: Expr, dtype: str) -> Expr:
-    """``(a + b) / 2`` of an even sum that need not fit the type: one instruction on NEON."""
-    return (a & b) + ((a ^ b) >> tirx.const(1, dtype))
+def halve(a: Expr, b: Expr, dtype: str, fits: bool) -> Expr:
+    """``(a + b) / 2`` of an even sum, which fits the type or not.
+
+    What it need not fit is one instruction on NEON, and four on other processors.
+    """
+    one = tirx.const(1, dtype)
+    return (a + b) >> one if fits else (a & b) + ((a ^ b) >> one)
 
 
 @dataclass(frozen=True)
@@ -83,12 +87,14 @@ class Work:
         plan: of the products.
         grid: of tiles.
         halved: dtype in which sums over points are halved first, then the second time.
+        fits: whether these sums are halved after they have been added up.
         instructions: estimate of everything but what follows the convolution.
     """
 
     plan: Plan
     grid: Grid
     halved: tuple[str, str]
+    fits: tuple[bool, bool]
     instructions: float
 
     @property
@@ -113,15 +119,18 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     ends = np.full(depth, lo), np.full(depth, hi)
     gemm = products(weight, *ends)
     least, greatest = gemm.partial_sums(depth)
-    first = computing_dtype(int(least.min()), int(greatest.max()))
-    bound = row_bounds(weight, *ends)
-    second = computing_dtype(-bound, bound)
+    bounds = max(-int(least.min()), int(greatest.max())), row_bounds(weight, *ends)
+    first, second = (computing_dtype(-bound, bound) for bound in bounds)
     if "int64" in (first, second):
         return None
     best = None
     high, wide = -(-height // 2), -(-width // 2)
     for plan in plans(gemm, vectors):
         halved = ("int32" if plan.parts > 1 else max(first, plan.result), second)
+        fits = tuple(
+            "neon" not in vectors.features and 2 * bound < 1 << (int(dtype[3:]) - 1)
+            for bound, dtype in zip(bounds, halved, strict=True)
+        )
         for grid in grids(high, wide, plan.rows):
             widths = [np.dtype(dtype).itemsize // 2 for dtype in (plan.result, *halved)]
             inverse = 16 * plan.parts * widths[0] + 16 * widths[1] + 12 * widths[2]
@@ -129,7 +138,7 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
             blocks = grid.strips * grid.blocks * plan.blocks * len(gemm.weights)
             cost = blocks * plan.instructions + grid.size * each
             if best is None or cost < best.instructions:
-                best = Work(plan, grid, halved, cost)
+                best = Work(plan, grid, halved, (fits[0], fits[1]), cost)
     return best
 
 
@@ -146,9 +155,9 @@ def _transformed(x: Sequence[Expr], index: Expr) -> Expr:
     return _select(index, [x[0] - x[2], x[1] + x[2], x[2] - x[1], x[1] - x[3]])
 
 
-def _inverse(m: Sequence[Expr], index: Expr, dtype: str) -> Expr:
+def _inverse(m: Sequence[Expr], index: Expr, dtype: str, fits: bool) -> Expr:
     """``A^T m`` of one dimension, with the halving."""
-    half = halve(m[1], m[2], dtype)
+    half = halve(m[1], m[2], dtype, fits)
     return _select(index, [m[0] + half, m[1] - half - m[3]])
 
 
@@ -167,9 +176,7 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
     size = (2 * grid.strips * grid.high + 2, 2 * grid.blocks * grid.wide + 2, deep)
     source = framed(x, (top, left_pad), size, op.pad_value, container(low, high))
     weights = body.table("weight", plan.packed)
-    constant = None if plan.constant is None else body.table(
-        "constant", np.pad(plan.constant, ((0, 0), (0, whole.channels - out))).astype(np.int32)
-    )
+    constant = None if plan.constant is None else body.table("constant", plan.constant)
     # Bytes wrap around: what fits them in the end may leave them on the way.
     dtype = "int8" if plan.left == "uint8" else plan.left
 
@@ -198,12 +205,12 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
         s, n = t // grid.high, z // grid.wide
         r = t % grid.high * grid.wide + z % grid.wide
         m = [plan.read(product, constant, first, a * _POINTS + b, s, n, r, o) for a in range(4)]
-        return _inverse(m, i, first).astype(second)
+        return _inverse(m, i, first, job.fits[0]).astype(second)
 
     rows = te.compute((*tiles, 2, _POINTS, whole.channels), inverse_rows, "rows")
 
     def inverse_columns(t: Expr, z: Expr, i: Expr, j: Expr, o: Expr) -> Expr:
-        return _inverse([rows[t, z, i, b, o] for b in range(4)], j, second)
+        return _inverse([rows[t, z, i, b, o] for b in range(4)], j, second, job.fits[1])
 
     total = te.compute((*tiles, 2, 2, whole.channels), inverse_columns, "total")
     lanes = lanes_of(plan.outs, body.vectors)

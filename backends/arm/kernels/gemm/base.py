@@ -144,12 +144,14 @@ class Plan:
         return self.stored or self.dtype
 
     @property
-    def constant(self) -> IntArray | None:
-        """What the shift of the left operand adds to the product, negative: int64 (B, O)."""
+    def constant(self) -> NDArray[np.integer] | None:
+        """What ``read`` adds to take the shift back: (B, blocks * outs)."""
         if self.shift is None:
             return None
-        constant: IntArray = -self.gemm.weights.sum(axis=2) * self.shift[:, None]
-        return constant
+        constant = -self.gemm.weights.sum(axis=2) * self.shift[:, None]
+        whole = np.pad(constant, ((0, 0), (0, self.blocks * self.outs - constant.shape[1])))
+        # A single part wraps around, and so may this.
+        return whole.astype(self.result if self.parts == 1 else np.int32)
 
     @property
     def packed(self) -> NDArray[np.integer]:
@@ -249,7 +251,7 @@ class Plan:
 
         Args:
             product: the stage.
-            constant: ``constant`` as an operand of int32 (B, blocks * outs), where there is one.
+            constant: ``constant`` as an operand, where there is one.
             dtype: of the result, and of the sum over parts.
             at: (b, strip, block of rows, row, output).
         """
