@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
@@ -24,7 +24,7 @@ class Artifact:
     """A compiled program.
 
     Attributes:
-        files: content by name, without the manifest.
+        files: content by path within the folder (``include/net.h``), without the manifest.
         executables: the files that can be run.
         facts: what the manifest says besides the files: target, types, scales, memory, versions,
             kernels.
@@ -63,6 +63,7 @@ class Artifact:
             made.chmod(0o777 & ~umask)
             text = json.dumps(self.manifest, indent=2, ensure_ascii=False) + "\n"
             for name, data in {**self.files, MANIFEST: text.encode()}.items():
+                (made / name).parent.mkdir(parents=True, exist_ok=True)
                 (made / name).write_bytes(data)
                 if name in self.executables:
                     (made / name).chmod(0o777 & ~umask)
@@ -98,11 +99,12 @@ def _require_replaceable(folder: Path) -> None:
         raise CompileError(Problem(
             node="", op="", found=f"{folder} is there and is no folder", mend=mend
         ))
-    there = {path.name for path in folder.iterdir()}
-    if not there:
+    if not any(folder.iterdir()):
         return
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     try:
         known = {MANIFEST, *read_manifest(folder)["files"]}
+        known |= {parent.as_posix() for name in known for parent in PurePosixPath(name).parents}
     except CompileError:
         raise CompileError(Problem(
             node="", op="", found=f"{folder} is not empty and holds no n2uqc artifact", mend=mend

@@ -150,7 +150,7 @@ def _solved(
     upper = np.full(count, 1.0)
     upper[:height] = [top - lives[name].units for name in names]
     upper[height] = top
-    lower, goal, whole = np.zeros(count), np.zeros(count), np.zeros(count)
+    lower, goal, whole = np.zeros(count), np.zeros(count), np.zeros(count, dtype=np.int64)
     lower[height], goal[height], whole[height + 1 :] = bound, 1, 1
     found = milp(
         goal, integrality=whole, bounds=Bounds(lower, upper), options={"node_limit": _NODES},

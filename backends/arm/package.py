@@ -19,7 +19,7 @@ from ..artifact import PROGRAM, Artifact
 from ..base import Progress
 from ..targets import Target
 from .grouping import int_type, macs
-from .programs import firmware, linux_program
+from .programs import INCLUDE, SOURCES, firmware, linux_program
 from .templating import render
 
 
@@ -60,12 +60,13 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
     )
     context = {
         "name": program.name, "symbol": symbol, "macro": symbol.upper(), "version": __version__,
-        "target": target.name, "cpu": processor.cpu, "board": processor.emulated, "input": input_, "output": output,
+        "target": target.name, "cpu": processor.cpu, "board": processor.emulated,
+        "input": input_, "output": output, "compiler": _user_compiler(target),
         "program_sha256": hashlib.sha256(stored).hexdigest(), "alignment": models.ALIGNMENT,
         "workspace_bytes": model.workspace_bytes,
         "codes": (NULL_POINTER, MISALIGNED, OUT_OF_RANGE),
     }
-    library, header = f"lib{symbol}.a", f"{symbol}.h"
+    library, texts = f"lib{symbol}.a", _texts(symbol, processor.architecture)
     link = firmware if processor.architecture == "cortex-m" else linux_program
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as place:
         folder = Path(place)
@@ -74,11 +75,14 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
             model.module, llvm, folder / f"{symbol}.o", lowered=True, private=model.symbols,
             constants=model.constants, more=model.entry,
         )
-        (folder / header).write_text(render("header.h.j2", context), encoding="utf-8")
+        for name, template in texts.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(render(template, context), encoding="utf-8")
         progress("linking")
         tools.archive([folder / f"{symbol}.o"], folder / library)
+        (folder / SOURCES).mkdir()
         linked = link(tools, folder, library, context)
-        files = {n: (folder / n).read_bytes() for n in (library, header, *linked.files)}
+        files = {n: (folder / n).read_bytes() for n in (library, *texts, *linked.files)}
     files[PROGRAM] = stored
     facts = {
         "name": program.name,
@@ -86,10 +90,13 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
         "cpu": processor.cpu, "features": list(processor.features),
         "emulated": processor.emulated, "needs": sorted(model.needs),
         "input": _facts(input_), "output": _facts(output),
-        "function": f"{symbol}_run", "library": library, "header": header,
+        "function": f"{symbol}_run", "library": library, "header": next(iter(texts)),
         "driver": linked.driver, **linked.facts,
         "workspace_bytes": model.workspace_bytes, "workspace_lower_bound": model.arena.lower_bound,
         "workspace_alignment": models.ALIGNMENT,
+        "in_place": [model.choices[step].group.output for step in model.arena.in_place],
+        "constant_bytes": sum(array.nbytes for array in model.constants.arrays.values()),
+        "information_bytes": information_bytes(program),
         "program_sha256": context["program_sha256"], "options": dict(program.metadata),
         "kernels": [
             {
@@ -104,6 +111,30 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
         },
     }
     return Artifact(files, frozenset({linked.driver}), facts)
+
+
+def information_bytes(program: Program) -> int:
+    """Weights and tables at the bits that they need, one after the other: what a program is."""
+    return -(-sum(constant.storage_bits for constant in program.constants.values()) // 8)
+
+
+def _texts(symbol: str, architecture: str) -> dict[str, str]:
+    """Templates by the file that they become, the header first."""
+    texts = {
+        f"{INCLUDE}/{symbol}.h": "header.h.j2",
+        f"cmake/{symbol}Config.cmake": "config.cmake.j2",
+    }
+    if architecture != "cortex-m":  # its example is the firmware
+        for name in ("example.c", "CMakeLists.txt"):
+            texts[f"example/{name}"] = f"{name}.j2"
+    return texts
+
+
+def _user_compiler(target: Target) -> str:
+    """The command that the example's first line names."""
+    if target.name == "host":
+        return "cc"
+    return f"{toolchain.CROSS[target.processor.architecture].gcc} -static"
 
 
 def _tensor(kind: IntType, face: str) -> dict[str, Any]:

@@ -116,13 +116,18 @@ def _emit(program: Program, options: argparse.Namespace) -> None:
         from .kernels import print_kernels
 
         print_kernels(artifact.facts)
+    from .sizes import size_lines
+
+    library = artifact.files[artifact.facts["library"]]
+    print("\n".join(size_lines(artifact.facts, len(library))))
     report_files(options.output)
 
 
 def report_files(folder: Path) -> None:
     """Name every file of an artifact."""
-    for path in sorted(folder.iterdir()):
-        print(f"wrote {path}")
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            print(f"wrote {path}")
 
 
 def _check_datapath_options(options: argparse.Namespace) -> None:

@@ -25,6 +25,11 @@ def small(text: bytes = b"one") -> Artifact:
     return Artifact({"a.txt": text, "tool": b"#!/bin/sh\n"}, frozenset({"tool"}), {"name": "n"})
 
 
+def written(folder: Path) -> set[str]:
+    """Every file of a folder, by its path within."""
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+
+
 def test_manifest(host_artifact: Path, network: Program) -> None:
     manifest = read_manifest(host_artifact)
     assert manifest["target"] == "host"
@@ -38,7 +43,7 @@ def test_manifest(host_artifact: Path, network: Program) -> None:
     assert manifest["versions"]["n2uqc"] == __version__
     assert manifest["program_sha256"] == hashlib.sha256(to_bytes(network)).hexdigest()
     listed = manifest["files"]
-    assert {*listed, "manifest.json"} == {p.name for p in host_artifact.iterdir()}
+    assert {*listed, "manifest.json"} == written(host_artifact)
     for name, facts in listed.items():
         data = (host_artifact / name).read_bytes()
         assert (len(data), hashlib.sha256(data).hexdigest()) == (facts["bytes"], facts["sha256"])
@@ -66,8 +71,9 @@ def test_images_through_the_saved_program(
 def test_builds_are_reproducible(host_artifact: Path, network: Program, tmp_path: Path) -> None:
     """The whole folder, from another place."""
     again = compile_program(network, "host").save(tmp_path / "elsewhere" / "again")
-    for path in sorted(host_artifact.iterdir()):
-        assert path.read_bytes() == (again / path.name).read_bytes(), path.name
+    assert written(again) == written(host_artifact)
+    for name in written(again):
+        assert (host_artifact / name).read_bytes() == (again / name).read_bytes(), name
 
 
 def test_names_become_identifiers() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,18 @@ def test_an_unknown_target_is_refused_by_name(
     assert "z80" in result.err
     assert "aarch64" in result.err
     assert not (tmp_path / "out").exists()
+
+
+def test_sizes_are_told(command: Command, program_file: Path, tmp_path: Path) -> None:
+    """Workspace beside its bound, library beside what its numbers carry."""
+    result = command("compile", program_file, "--target", "host", "-o", tmp_path / "net")
+    assert result.status == 0, result.err
+    manifest = json.loads((tmp_path / "net/manifest.json").read_text())
+    assert f"workspace {manifest['workspace_bytes']:,} bytes" in result.out
+    assert f"{manifest['workspace_lower_bound']:,} are in use at once" in result.out
+    assert manifest["workspace_bytes"] <= 1.1 * manifest["workspace_lower_bound"]
+    assert f"carry {manifest['information_bytes']:,} bytes" in result.out
+    stored = sum(c.storage_bits for c in load(program_file).constants.values())
+    assert manifest["information_bytes"] == -(-stored // 8)
+    for name in ("example/example.c", "include/", "cmake/"):
+        assert str(tmp_path / "net" / name) in result.out

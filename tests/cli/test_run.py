@@ -69,7 +69,9 @@ def test_no_samples_give_no_outputs(command: Command, host: Path, tmp_path: Path
 def test_the_manifest_names_what_was_made(artifact: Path) -> None:
     manifest = json.loads((artifact / "manifest.json").read_text())
     assert manifest["target"] in ("host", "aarch64")
-    assert set(manifest["files"]) == {p.name for p in artifact.iterdir()} - {"manifest.json"}
+    assert set(manifest["files"]) == {
+        p.relative_to(artifact).as_posix() for p in artifact.rglob("*") if p.is_file()
+    } - {"manifest.json"}
 
 
 @pytest.mark.parametrize(("array", "mention"), [

@@ -121,7 +121,24 @@ def test_damaged_files(driver: Path, tmp_path: Path) -> None:
 def test_raw_of_the_wrong_size(driver: Path, tmp_path: Path) -> None:
     (tmp_path / "x.raw").write_bytes(bytes(433))
     message = refused(driver, tmp_path, tmp_path / "x.raw", tmp_path / "y.raw")
-    assert "multiple of a sample's (432 bytes)" in message
+    assert "multiple of a sample's (432 bytes of uint8)" in message
+
+
+def test_names_decide_and_raw_overrules(
+    driver: Path, network: Program, samples: np.ndarray, tmp_path: Path
+) -> None:
+    x = samples.astype(np.uint8)
+    np.save(tmp_path / "x.npy", x)
+    (tmp_path / "x.npy").rename(tmp_path / "x.raw")
+    assert "named .npy" in refused(driver, tmp_path, tmp_path / "x.raw", tmp_path / "y.raw")
+    x.tofile(tmp_path / "x.npy")
+    message = refused(driver, tmp_path, tmp_path / "x.npy", tmp_path / "y.npy")
+    assert "not an .npy file" in message
+    for extra in ((), ("--bench", "2")):
+        done = call(driver, tmp_path / "x.npy", tmp_path / "y.npy", "--raw", *extra)
+        assert done.returncode == 0, done.stderr
+        y = np.fromfile(tmp_path / "y.npy", np.int32)
+        np.testing.assert_array_equal(y.reshape(-1, 1, 1, 10), run(network, x))
 
 
 def test_missing_and_unwritable(driver: Path, tmp_path: Path) -> None:
@@ -151,6 +168,8 @@ def test_a_full_disk_leaves_nothing(driver: Path, samples: np.ndarray, tmp_path:
 @pytest.mark.parametrize("arguments", [
     (), ("x",), ("x", "y", "z"), ("x", "y", "--bench"), ("x", "y", "--bench", "0"),
     ("x", "y", "--bench", "1x"), ("x", "y", "--bench", "-3"), ("x", "y", "--fast", "3"),
+    ("x", "y", "--bench", "1" + "0" * 18, "--bench"), ("x", "y", "--bench", "1" + "0" * 30),
+    ("x", "y", "--raw", "--raw", "z"),
 ])
 def test_usage(driver: Path, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     assert "usage:" in refused(driver, tmp_path, *arguments, code=2)
@@ -180,7 +199,7 @@ def test_the_program_is_static_and_names_no_folder(driver: Path) -> None:
 def test_the_header_serves_c_and_cpp(host_artifact: Path, tmp_path: Path) -> None:
     """Users' own programs link against the library, from C and from C++."""
     manifest = json.loads((host_artifact / "manifest.json").read_text())
-    name = manifest["header"].removesuffix(".h")
+    name = Path(manifest["header"]).stem
     macro = name.upper()
     (tmp_path / "user.c").write_text(f"""
 #include "{name}.h"
@@ -195,7 +214,7 @@ int main(void) {{ return {name}_run(x, y, space) != {macro}_OK || {macro}_INPUT_
         f'#include "{name}.h"\nint (*f)(const {name}_input *, {name}_output *, void *) '
         f"= {name}_run;\n"
     )
-    flags = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{host_artifact}"]
+    flags = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{host_artifact / 'include'}"]
     subprocess.run(
         ["cc", "-std=c11", *flags, tmp_path / "user.c", host_artifact / manifest["library"], "-o",
          tmp_path / "user"], check=True,
