@@ -22,7 +22,7 @@ from tvm.script.ir_builder import tirx as builder
 Expr = Any
 Buffer = Any
 
-ITEM_BYTES = {"int8": 1, "int32": 4, "int64": 8}
+ITEM_BYTES = {"int8": 1, "uint8": 1, "int32": 4, "int64": 8}
 LANES = {"int16": 32, "int32": 16, "int64": 8, "int128": 1}
 """Lanes worked on at once: 512 bits, which LLVM splits where the machine's vectors are shorter."""
 

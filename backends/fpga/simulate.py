@@ -21,7 +21,7 @@ from .widths import storage
 
 IntArray = NDArray[np.int64]
 
-CHUNK_BYTES = 1 << 24
+CHUNK_BYTES = 1 << 22
 """About what the tensors of one piece of a batch may take: the caches of a small machine."""
 
 

@@ -13,6 +13,7 @@ from n2uqc.passes.program import Conv
 
 from .. import jit
 from ..widths import magnitude, register_dtype, storage, weight_dtype
+from . import byte_dots
 from .base import Arrays, Engine, Run, Window, divisors
 from .window import Geometry, tree_depth
 
@@ -105,6 +106,45 @@ class MatrixVector(Engine):
                 int(np.maximum(high, 0).sum(axis=1).max()))
 
     def prepare(self) -> Run:
+        return self._by_bytes() or self._by_lanes()
+
+    def _by_bytes(self) -> Run | None:
+        """Four products an instruction, where widths and host allow; None elsewhere."""
+        weight, g, op, x = self.values(self.op.weight), self.geometry, self.op, self.inputs[0]
+        (low, high), limits = self.partial_range(), self.output.limits
+        form = byte_dots.instruction(
+            max(x.limits[1], op.pad_value), int(np.abs(weight).max(initial=0))
+        )
+        signed = x.signed or op.pad_value < 0 or op.groups > 1
+        if not form or signed or low < limits[0] or high > limits[1] or self.output.bits > 32:
+            return None
+        x_type, y_type = storage(x, self.name), storage(self.output, self.name)
+        if (x_type, y_type) != ("int32", "int32"):
+            return None
+        packed, vectors = byte_dots.pack(weight, byte_dots.LANES[form])
+        channels, rows, columns = self.depth, *g.padded
+        filled = -(-channels // byte_dots.FOUR) * byte_dots.FOUR
+        stage = jit.compiled(byte_dots.build_bytes, x_type)
+        offsets = g.offsets(1) // g.shape[2] * filled
+        parts = [(width, start, end) for width, start, end in (
+            (4, 0, vectors // 4 * 4), (1, vectors // 4 * 4, vectors)) if start < end]
+        kernels = [
+            (jit.compiled(byte_dots.build_byte_dots, form, y_type, width), start, end)
+            for width, start, end in parts
+        ]
+
+        def run(inputs: Arrays, y: NDArray[Any], counts: NDArray[np.int64]) -> None:
+            n = len(y)
+            staged = np.zeros(n * rows * columns * filled, np.uint8)
+            stage(n, *g.shape[:2], channels, rows, columns, *g.pads[:2], filled, op.pad_value,
+                  inputs[0].reshape(-1), staged)
+            for kernel, start, end in kernels:
+                kernel(n, *g.out, *g.stride, rows, columns, filled, y.shape[-1], len(offsets),
+                       start, end, staged, packed, offsets, y.reshape(-1))
+
+        return run
+
+    def _by_lanes(self) -> Run:
         from ..lanes import LANES
 
         weight, g, op = self.values(self.op.weight), self.geometry, self.op

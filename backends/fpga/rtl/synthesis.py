@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
@@ -49,6 +49,8 @@ SCRIPTS: Mapping[str, str] = {
 }
 """By family of the cost model."""
 
+LUT_INPUTS: Mapping[str, int] = {"xc7": 6, "ecp5": 4}
+
 _MEMORY_LUTS = {
     "xc7": {"RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4,
             "RAM32X1S": 1, "RAM64X1S": 1, "RAM128X1S": 2, "RAM256X1S": 4, "RAM32M16": 8,
@@ -57,26 +59,41 @@ _MEMORY_LUTS = {
 }
 
 
-def synthesize(engine: Engine, family: str = "xc7") -> Synthesized:
+def synthesize(engine: Engine, family: str = "xc7", form: str = "") -> Synthesized:
     """Run yosys on one engine, as it stands in the datapath (no FIFO).
 
     Args:
         engine: of a pipeline, folded.
         family: ``xc7`` or ``ecp5``.
+        form: one of ``engine.forms``; the first one by default.
 
     Raises:
         CompileError: another family; ToolchainError where there is no yosys or it fails.
     """
+    return synthesize_all([(engine, form)], family)[0]
+
+
+def synthesize_all(engines: Sequence[tuple[Engine, str]], family: str) -> list[Synthesized]:
+    """Several engines in their forms, one after the other in one run of yosys."""
     if family not in SCRIPTS:
         raise CompileError(Problem(
             node="", op="", found=f"synthesis for {family!r}", supported=", ".join(SCRIPTS)
         ))
-    unit = unit_of(engine)
-    text = rtlil.convert(unit, name="engine", ports=ports(unit))
-    script = f"read_rtlil engine.il\n{SCRIPTS[family]}\ntee -q -o stat.json stat -json\n"
-    said = run_yosys(script, {"engine.il": text}, "stat.json")
-    cells = json.loads(said[said.index("{"):])["design"].get("num_cells_by_type", {})
-    return _counted(cells, family)
+    files, script = {}, ""
+    for k, (engine, form) in enumerate(engines):
+        unit = unit_of(engine, form, LUT_INPUTS[family])
+        files[f"engine{k}.il"] = rtlil.convert(unit, name="engine", ports=ports(unit))
+        script += (
+            f"read_rtlil engine{k}.il\n{SCRIPTS[family]}\ntee -q -a stat.json stat -json\n"
+            "design -reset\n"
+        )
+    said = run_yosys(script, files, "stat.json")
+    decoder, found = json.JSONDecoder(), []
+    while (start := said.find("{")) >= 0:
+        stat, end = decoder.raw_decode(said[start:])
+        said = said[start + end :]
+        found.append(_counted(stat["design"].get("num_cells_by_type", {}), family))
+    return found
 
 
 def ports(unit: Unit) -> list[Any]:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from n2uqc.backends.fpga import Fold, Folding, Simulator, default_folding, simulate
+from n2uqc.backends.fpga import Fold, Folding, Simulator, default_folding, jit, simulate
+from n2uqc.backends.fpga.engines import byte_dots
 from n2uqc.backends.fpga.folding import engines_of
 from n2uqc.passes.program import (
     Add,
@@ -291,3 +292,32 @@ def test_a_program_without_operations_and_an_unread_tensor() -> None:
     unread = replace(program, types=b.types, ops=tuple(b.ops))
     verify(unread)
     assert np.array_equal(simulate(unread, x, dump=True).tensors["t0"], np.minimum(x, 3))
+
+
+@pytest.mark.parametrize("form", ["vnni", "maddubs", ""])
+@pytest.mark.parametrize("seed", range(6))
+def test_every_way_the_host_multiplies_codes(
+    form: str, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features = {str(f) for f in jit.host_target().attrs.get("mattr", ())}
+    if {"vnni": "+avx512vnni", "maddubs": "+avx2"}.get(form, "") not in {"", *features}:
+        pytest.skip(f"this machine has no {form}")
+    rng = np.random.default_rng(seed)
+    channels, outputs, bits = (int(v) for v in (
+        rng.integers(1, 12), rng.choice([1, 15, 16, 40, 64, 70]), rng.integers(1, 5)))
+    b = Builder(seed, int(rng.integers(3, 10)), channels, bits, False)
+    y = b.conv("x", outputs, bits=bits, kernel=int(rng.integers(1, 4)),
+               stride=int(rng.integers(1, 3)))
+    program, kind = b.finish(b.thresholds(y, bits)), b.types["x"]
+    used = []
+
+    def chosen(greatest: int, weight: int) -> str:
+        used.append((greatest, weight))
+        return form
+
+    monkeypatch.setattr(byte_dots, "instruction", chosen)
+    x = rng.integers(kind.lo, kind.hi + 1, (3, *kind.shape))
+    x[0] = kind.hi
+    simulation = simulate(program, x)
+    assert np.array_equal(simulation.output, run(program, x))
+    assert simulation.overflows == 0 and used
