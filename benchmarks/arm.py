@@ -58,15 +58,13 @@ def ours(program: Program, core: Core, macs: int, name: str) -> Measured:
         AssertionError: the binary's output is not the interpreter's.
     """
     with tempfile.TemporaryDirectory(prefix="n2uqc-bench-") as place:
-        folder = compile_program(
-            program, "aarch64", mcpu=core.mcpu, mattr=core.mattr
-        ).save(Path(place, "net"))
+        folder = compile_program(program, core.target).save(Path(place, "net"))
         manifest = read_manifest(folder)
         kind = manifest["input"]
         x = np.random.default_rng(0).integers(kind["min"], kind["max"] + 1, (1, *kind["shape"]))
         given, result = Path(place, "x.npy"), Path(place, "y.npy")
         np.save(given, x.astype(kind["dtype"]))
-        command = [folder / manifest["driver"], given, result, "--bench"]
+        command: list[str | Path] = [folder / manifest["driver"], given, result, "--bench"]
         found = per_run(
             lambda runs: count([*command, str(runs)], options=["-cpu", core.emulated]), 1, 3
         )
@@ -82,7 +80,7 @@ def peer(
         "-cpu", core.emulated, "-L", str(describe(at, core)),
         "-E", f"PYTHONHOME={at.root / 'usr'}", "-E", f"PYTHONPATH={at.packages}",
     ]
-    command = [at.python, _WORKER, kind, model]
+    command: list[str | Path] = [at.python, _WORKER, kind, model]
     found = per_run(lambda n: count([*command, str(n)], options=options), *runs)
     return Measured(core.name, NAMES[kind][0], found, macs)
 

@@ -48,7 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
             for bits in options.bits:
                 program = conv_program(bits, size, channels)
                 found.append(tell(ours(program, core, macs, f"n2uqc {bits}-bit")))
-            for kind in NAMES if at is not None else ():
+            for kind in NAMES:
+                if at is None:
+                    break
                 found.append(tell(peer(kind, models[kind], at, core, macs)))
     rows = rows_of(found)
     text = text_of(rows) + f"\n3x3, {channels} to {channels} channels, {size}x{size}: {macs:,} MAC."

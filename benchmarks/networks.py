@@ -11,6 +11,7 @@ import numpy as np
 
 from n2uqc.passes.program import (
     Constant,
+    ConstRef,
     Conv,
     Interface,
     IntType,
@@ -55,9 +56,12 @@ def conv_program(bits: int, size: int, channels: int, seed: int = 0) -> Program:
     types: dict[str, Any] = {
         "x": IntType((size, size, channels), bits, False, 0, top, Fraction(1))
     }
-    conv = Conv(output="acc", inputs=("x",), weight="w", pads=(1, 1, 1, 1))
+    conv = Conv(output="acc", inputs=("x",), weight=ConstRef("w"), pads=(1, 1, 1, 1))
     types["acc"] = conv.infer(types, constants)
-    table = Thresholds(output="y", inputs=("acc",), bounds="t", signs="s", base="b", bits=bits)
+    table = Thresholds(
+        output="y", inputs=("acc",), bounds=ConstRef("t"), signs=ConstRef("s"),
+        base=ConstRef("b"), bits=bits,
+    )
     types["y"] = table.infer(types, constants)
     shape = (channels, size, size)
     program = Program(

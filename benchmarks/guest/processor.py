@@ -21,15 +21,14 @@ class Core:
         emulated: qemu's ``-cpu``.
         part: Arm's number of the core.
         features: as ``/proc/cpuinfo`` lists them.
-        mcpu, mattr: the same for our compiler, of LLVM.
+        target: the same for our compiler.
     """
 
     name: str
     emulated: str
     part: int
     features: str
-    mcpu: str = "generic"
-    mattr: tuple[str, ...] = ()
+    target: str
 
 
 _BASE = "fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid"
@@ -37,12 +36,10 @@ _NEWER = f"{_BASE} atomics fphp asimdhp asimdrdm lrcpc dcpop asimddp"
 
 CORES = {
     core.name: core for core in (
-        Core("ARMv8.0", "cortex-a72", 0xD08, _BASE),
-        Core("+dotprod", "cortex-a76", 0xD0B, _NEWER, mattr=("+dotprod",)),
+        Core("ARMv8.0", "cortex-a72", 0xD08, _BASE, "aarch64"),
+        Core("+dotprod", "cortex-a76", 0xD0B, _NEWER, "aarch64+dotprod"),
         # qemu has no core with i8mm of its own; SVE is off as on most that have it in phones.
-        Core(
-            "+i8mm", "max,sve=off", 0xD4D, f"{_NEWER} i8mm", mattr=("+dotprod", "+i8mm"),
-        ),
+        Core("+i8mm", "max,sve=off", 0xD4D, f"{_NEWER} i8mm", "aarch64+i8mm"),
     )
 }
 """Cores by their row's name."""

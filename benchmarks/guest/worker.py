@@ -1,6 +1,9 @@
 """Runs a model some times, in the guest: worker.py ort|litert MODEL RUNS."""
 
+from __future__ import annotations
+
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -8,7 +11,7 @@ kind, path, runs = sys.argv[1], sys.argv[2], int(sys.argv[3])
 rng = np.random.default_rng(0)
 
 
-def noise(shape, dtype):
+def noise(shape: Any, dtype: Any) -> Any:
     if np.dtype(dtype).kind == "f":
         return rng.normal(0, 1, shape).astype(dtype)
     return rng.integers(-128, 128, shape).astype(dtype)
@@ -27,7 +30,7 @@ if kind == "ort":
     for _ in range(runs):
         y = session.run(None, feed)[0]
 else:
-    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-not-found]
 
     interpreter = Interpreter(path, num_threads=1)
     interpreter.allocate_tensors()

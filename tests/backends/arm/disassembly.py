@@ -12,7 +12,10 @@ from elftools.elf.elffile import ELFFile
 _DISASSEMBLERS = {
     "EM_X86_64": (capstone.CS_ARCH_X86, capstone.CS_MODE_64),
     "EM_AARCH64": (capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM),
+    "$a": (capstone.CS_ARCH_ARM, capstone.CS_MODE_ARM),
+    "$t": (capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS),
 }
+"""By machine; on 32-bit ARM, where code and constants alternate, by mapping symbol."""
 
 # Whatever the x87, SSE and AVX units do in floating point.  Moves, blends, shuffles and bitwise
 # operations that carry ps or pd in their names only carry bits.
@@ -24,24 +27,45 @@ _X86_FLOAT = re.compile(
 _ARM_FLOAT = re.compile(r"(?!fmov$)f\w+|[su]cvtf|bf\w*mmla|bfdot|bfcvt\w*|bfmlal\w*")
 
 
+# On 32-bit ARM the type stands behind the name; moves, loads and stores carry bits.
+_ARM32_FLOAT = re.compile(r"(?!vmov|vld|vst|vdup)v\w+\..*\bf(16|32|64)\b.*")
+_FLOAT = {"EM_X86_64": _X86_FLOAT, "EM_AARCH64": _ARM_FLOAT, "EM_ARM": _ARM32_FLOAT}
+
+
 def instructions(path: Path) -> list[tuple[str, str]]:
     """(mnemonic, operands) of all code of an object file, in order."""
     elf = ELFFile(io.BytesIO(path.read_bytes()))
-    engine = capstone.Cs(*_DISASSEMBLERS[elf["e_machine"]])
     found = []
-    for section in elf.iter_sections():
-        if section["sh_flags"] & 4 and section["sh_size"]:  # SHF_EXECINSTR
-            code = section.data()
+    for number, section in enumerate(elf.iter_sections()):
+        if not (section["sh_flags"] & 4 and section["sh_size"]):  # SHF_EXECINSTR
+            continue
+        for kind, code in _pieces(elf, number, section.data()):
+            engine = capstone.Cs(*_DISASSEMBLERS[kind])
             listed = [(i.mnemonic, i.op_str, i.size) for i in engine.disasm(code, 0)]
             assert sum(size for *_, size in listed) == len(code), "not all bytes are instructions"
             found += [(mnemonic, operands) for mnemonic, operands, _ in listed]
     return found
 
 
+def _pieces(elf: ELFFile, number: int, data: bytes) -> list[tuple[str, bytes]]:
+    """The code of a section, each piece with its kind of instructions."""
+    if elf["e_machine"] != "EM_ARM":
+        return [(elf["e_machine"], data)]
+    marks = sorted(
+        (s["st_value"], s.name[:2]) for s in elf.get_section_by_name(".symtab").iter_symbols()
+        if s["st_shndx"] == number and s.name[:2] in ("$a", "$t", "$d")
+    )
+    ends = [start for start, _ in marks[1:]] + [len(data)]
+    return [
+        (kind, data[start:end]) for (start, kind), end in zip(marks, ends, strict=True)
+        if kind != "$d" and end > start
+    ]
+
+
 def float_arithmetic(path: Path) -> list[str]:
     """The floating-point arithmetic instructions of an object file."""
     elf = ELFFile(io.BytesIO(path.read_bytes()))
-    pattern = _X86_FLOAT if elf["e_machine"] == "EM_X86_64" else _ARM_FLOAT
+    pattern = _FLOAT[elf["e_machine"]]
     return [f"{m} {o}" for m, o in instructions(path) if pattern.fullmatch(m)]
 
 

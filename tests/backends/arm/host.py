@@ -21,7 +21,9 @@ SYMBOL = "network_run"
 @cache
 def llvm(name: str) -> tvm.target.Target:
     processor = find_target(name).processor
-    return llvm_target(processor.triple, processor.cpu, processor.features)
+    return llvm_target(
+        processor.triple, processor.cpu, processor.features, float_abi=processor.float_abi
+    )
 
 
 def write_object(program: Program, path: Path, target: str = "host") -> Model:

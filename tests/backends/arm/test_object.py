@@ -21,11 +21,13 @@ from .disassembly import float_arithmetic, instructions, symbols
 from .host import SYMBOL, Host, llvm, write_object
 from .networks import residual_network
 
-TARGETS = ["host", "aarch64"]
+TARGETS = ["host", "aarch64", "armv7"]
+FAMILIES = [*TARGETS, "aarch64+dotprod", "aarch64+i8mm", "cortex-m4", "cortex-m7"]
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("bits", [2, 4])
+@pytest.mark.parametrize(
+    ("target", "bits"), [*((t, 2) for t in FAMILIES), *((t, 4) for t in TARGETS)]
+)
 def test_no_floating_point_and_nothing_undefined(target: str, bits: int, tmp_path: Path) -> None:
     path = tmp_path / "network.o"
     write_object(residual_network(bits), path, target)
