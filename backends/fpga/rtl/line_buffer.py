@@ -9,7 +9,7 @@ from amaranth.lib.memory import Memory
 
 from ..engines import Window
 from ..engines.window import Geometry
-from .parts import Counter, Feed, delayed
+from .parts import Counter, Feed, delayed, times
 
 
 class LineBuffer(Elaboratable):
@@ -105,7 +105,7 @@ class LineBuffer(Elaboratable):
         last = fold.last & group.last
         pixel_y = _within(y0 + (w.reach[0] - 1), height)
         pixel_x = _within(x0 + (w.reach[1] - 1), width)
-        there = pixels > pixel_y * width + pixel_x
+        there = pixels > times(pixel_y, width) + pixel_x
         step = (~begins | there) & (~last | self.room)
         m.d.comb += [
             self.step.eq(step), self.last.eq(last),
@@ -130,7 +130,7 @@ class LineBuffer(Elaboratable):
                 ahead = Mux(row.last, onward, w.stride[0] % w.rows)
                 m.d.sync += ring.value.eq(_wrapped(ring.value + ahead, w.rows))
 
-        at = part.value * self.span + fold.value
+        at = times(part.value, self.span) + fold.value
         for k in range(self.taps):
             self._tap(m, memory, k, (x0, y0), ring.value, group.value, at)
 
@@ -157,7 +157,7 @@ class LineBuffer(Elaboratable):
         port = memory.read_port()
         m.d.comb += [
             inside.eq((x >= 0) & (x < width) & (y >= 0) & (y < height)),
-            port.addr.eq(Mux(inside, (line * width + x) * w.words + word, 0)),
+            port.addr.eq(Mux(inside, times(times(line, width) + x, w.words) + word, 0)),
             self.words[k].eq(port.data), self.inside[k].eq(delayed(m, inside, 1)),
         ]
 

@@ -117,6 +117,24 @@ def limits(shape: Shape) -> tuple[int, int]:
     return 0, (1 << shape.width) - 1
 
 
+def times(value: Value, factor: int) -> Value:
+    """A value times a constant by shifts and sums: synthesis would take a multiplier for it."""
+    total: Any = None
+    shift = 0
+    while factor:
+        if factor & 1:
+            # a run of ones is one subtraction: digits -1, 0, 1 of which no two follow each other
+            digit = 2 - (factor & 3)
+            factor -= digit
+            term = value << shift
+            total = term if total is None else total + term if digit > 0 else total - term
+            if total is term and digit < 0:
+                total = -term
+        factor >>= 1
+        shift += 1
+    return Value.cast(0 if total is None else total)
+
+
 class Counter:
     """Counts 0 .. period - 1 and begins anew; nothing at all where the period is 1.
 
