@@ -7,10 +7,12 @@ from collections import Counter
 import onnx_ir as ir
 
 from .diagnostics import CompileError, Problem
+from .edges import changes_no_map, entry, exit_
 from .opset import CANONICAL_OPS, DOMAIN, constant, is_op
 from .recognise.base import Context
 
-SUPPORTED = ", ".join(sorted(CANONICAL_OPS[""])) + "; N2UQ quantizers"
+_EDGES = ("Reshape", "Transpose")
+SUPPORTED = ", ".join(sorted(CANONICAL_OPS[""].difference(_EDGES))) + "; N2UQ quantizers"
 
 _MEND = {
     "Softmax": "export the network without its last softmax: the largest score stays the largest",
@@ -35,6 +37,7 @@ def verify(context: Context) -> None:
         CompileError: every node that is not, and every pattern refused, in one list.
     """
     problems = context.problems()
+    ends = {*entry(context.graph).nodes, *exit_(context.graph).nodes}
     covered = {node for refusal in context.refusals.values() for node in refusal.covers}
     covered.update(context.refusals)
     for node in context.graph:
@@ -42,6 +45,8 @@ def verify(context: Context) -> None:
             continue
         if node.op_type not in CANONICAL_OPS.get(node.domain, ()):
             problems.append(_unsupported(node))
+        elif node.op_type in _EDGES and node not in ends and not changes_no_map(node):
+            problems.append(_moved(node))
         elif found := _broken(node):
             problems.append(Problem(str(node.name), node.op_type, found))
     if not problems:
@@ -78,6 +83,13 @@ def _unsupported(node: ir.Node) -> Problem:
     )
 
 
+def _moved(node: ir.Node) -> Problem:
+    shapes = [str(v.shape) if v is not None else "?" for v in (node.inputs[0], node.outputs[0])]
+    found = f"lays a tensor out anew inside the network: {shapes[0]} to {shapes[1]}"
+    supported = "at the network's input or output, to flatten, or around channels-last operators"
+    return Problem(str(node.name), node.op_type, found, supported, "keep images [N,C,H,W]")
+
+
 def _broken(node: ir.Node) -> str:
     """Why a canonical operator is not in canonical form, "" if it is."""
     data = node.inputs[0] if node.inputs else None
@@ -89,8 +101,8 @@ def _broken(node: ir.Node) -> str:
     if data is None or constant(data) is not None:
         return "its data input is a constant"
     for value in (*node.inputs, *node.outputs) if node.domain != DOMAIN else ():
-        if value is None or (node.op_type == "Add" and constant(value) is not None):
-            continue  # offsets are exact: float64 where float32 would round them
+        if value is None or (node.op_type in ("Add", "Reshape") and constant(value) is not None):
+            continue  # offsets are exact: float64 where float32 would round them; shapes are int64
         if value.dtype not in (None, ir.DataType.FLOAT):
             return f"'{value.name}' has element type {value.dtype}, float32 is supported"
     pair = node.op_type in ("Add", "Concat") and node.domain != DOMAIN

@@ -157,7 +157,7 @@ def _name(node: onnx.NodeProto) -> str:
 
 
 def check_interface(model: ir.Model) -> None:
-    """One image input [N,C,H,W] in float32, one output, finite parameters.
+    """One input [N,…] in float32, one output, finite parameters.
 
     Parameters that are listed as inputs too (as old files do) are parameters only.
 
@@ -187,9 +187,9 @@ def _check_image(value: ir.Value) -> list[Problem]:
         found = f"element type {value.dtype.name if value.dtype is not None else 'unknown'}"
         mend = "export the float32 network; half precision and integer inputs are not read"
         problems.append(Problem(name, "input", found, "float32", mend))
-    fixed = "[N,C,H,W] with fixed C, H, W; N may be dynamic"
+    fixed = "images [N,C,H,W], sequences [N,C,L] or features [N,F] of fixed size; N may be dynamic"
     shape = value.shape
-    if shape is None or len(shape) != 4:
+    if shape is None or len(shape) not in (2, 3, 4):
         found = "unknown shape" if shape is None else f"shape {_text(shape)}"
         problems.append(Problem(name, "input", found, fixed))
     elif any(not isinstance(d, int) or d < 1 for d in list(shape)[1:]):

@@ -73,6 +73,10 @@ class Constants:
         """Asks again about values that were not constant: a pattern has made some of them so."""
         self._known = {value: known for value, known in self._known.items() if known}
 
+    def ask_again(self) -> None:
+        """Asks again about all values: a pattern has put a quantizer where constants were."""
+        self._known.clear()
+
     def array(self, value: ir.Value | None) -> Array | None:
         """The constant's array, None if `value` is not constant.
 

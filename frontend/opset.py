@@ -107,7 +107,7 @@ SCHEMAS: tuple[OpSchema, ...] = (
 CANONICAL_OPS: dict[str, frozenset[str]] = {
     "": frozenset(
         "Conv BatchNormalization Concat Add Sub Mul Div PRelu Relu LeakyRelu Clip MaxPool "
-        "AveragePool GlobalAveragePool Flatten Gemm".split()
+        "AveragePool GlobalAveragePool Flatten Gemm Reshape Transpose".split()
     ),
     DOMAIN: frozenset(schema.name for schema in SCHEMAS),
 }

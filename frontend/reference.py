@@ -94,7 +94,10 @@ class Weight(OpRun):
 def _windows(
     x: Array, fill: float, kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int]
 ) -> Array:
-    """All windows of [N,C,H,W] as [N,C,Ho,Wo,kh,kw], padded with `fill`."""
+    """All windows of [N,C,H,W] as [N,C,Ho,Wo,kh,kw], padded; of [N,C,L] as [N,C,Lo,1,k]."""
+    if x.ndim == 3:  # a sequence is a map one row high
+        row = (0, pads[0], 0, pads[1])
+        return _windows(x[:, :, None], fill, (1, *kernel), (1, *strides), row)[:, :, 0]
     top, left, bottom, right = pads
     padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=fill)
     windows: Array = np.lib.stride_tricks.sliding_window_view(padded, tuple(kernel), (2, 3))
@@ -115,7 +118,7 @@ class MaxPool(OpRun):
         pads: Sequence[int],
         **_: Any,
     ) -> tuple[Array]:
-        return (_windows(x, -np.inf, kernel_shape, strides, pads).max(axis=(4, 5)),)
+        return (_windows(x, -np.inf, kernel_shape, strides, pads).max(axis=(-2, -1)),)
 
 
 class AveragePool(OpRun):
@@ -133,10 +136,10 @@ class AveragePool(OpRun):
         count_include_pad: int,
         **_: Any,
     ) -> tuple[Array]:
-        total = _windows(x, 0.0, kernel_shape, strides, pads).sum(axis=(4, 5))
+        total = _windows(x, 0.0, kernel_shape, strides, pads).sum(axis=(-2, -1))
         ones = np.ones_like(x[:1, :1])
         counted = _windows(ones, float(count_include_pad), kernel_shape, strides, pads)
-        return (total / counted.sum(axis=(4, 5)),)
+        return (total / counted.sum(axis=(-2, -1)),)
 
 
 def _as_float64(model: ir.Model) -> Any:

@@ -17,6 +17,7 @@ from .summary_quantizer import KEEPS_CODES, Quantizer, code_offset, describe, is
 __all__ = ["Layer", "Note", "Quantizer", "Summary", "summarise"]
 
 INTEGER, TABLE, FIXED = "integer", "comparison table", "fixed point"
+_MOVES = ("Reshape", "Transpose")  # at the edges: they compute nothing
 _CHANNELWISE = frozenset("BatchNormalization Add Sub Mul Div PRelu Relu LeakyRelu Clip".split())
 
 
@@ -96,7 +97,11 @@ def summarise(model: ir.Model) -> Summary:
         str(output.name),
         _shape(output),
         [describe(node) for node in graph if is_quantizer(node)],
-        [_layer(node, bits, tables) for node in graph if node.domain == ""],
+        [
+            _layer(node, bits, tables)
+            for node in graph
+            if node.domain == "" and node.op_type not in _MOVES
+        ],
         [Note(str(n.name), n.metadata_props[NOTE]) for n in graph if NOTE in n.metadata_props],
     )
 

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from n2uqc.frontend.diagnostics import CompileError
 
 from .program.base import Program
+from .program.boundary import to_maps
 from .program.interpreter import steps
 
 
 def as_maps(program: Program, images: NDArray[Any]) -> NDArray[Any]:
-    """Images (N, C, H, W) as the program's maps (N, H, W, C), dtype kept.
+    """Images (N, *input_shape) as the program's maps (N, H, W, C), dtype kept.
 
     Raises:
         CompileError: another shape than the model's input.
@@ -25,8 +26,7 @@ def as_maps(program: Program, images: NDArray[Any]) -> NDArray[Any]:
             f"calibration images of shape {images.shape}; the model takes (N, "
             f"{', '.join(map(str, face.input_shape))})"
         )
-    height, width, channels = program.types[program.input].shape
-    return images.reshape(len(images), channels, height, width).transpose(0, 2, 3, 1)
+    return to_maps(program, images)
 
 
 def seen_ranges(program: Program, images: NDArray[Any]) -> dict[str, tuple[float, float]]:

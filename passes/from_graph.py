@@ -8,11 +8,12 @@ import onnx_ir as ir
 
 from n2uqc.frontend import opset
 from n2uqc.frontend.diagnostics import CompileError, Problem
+from n2uqc.frontend.edges import changes_no_map, entry, exit_, map_shape
 
 from .importer import Importer, NodeRefusal
 from .node_rules import RULES
 from .program.base import Interface, Program
-from .program.types import RealType, Shape
+from .program.types import RealType
 
 
 def _sample_shape(value: ir.Value) -> tuple[int, ...]:
@@ -24,10 +25,6 @@ def _sample_shape(value: ir.Value) -> tuple[int, ...]:
             mend="export with fixed height and width",
         ))
     return tuple(int(d) for d in list(value.shape)[1:])  # type: ignore[arg-type]
-
-
-def _map_shape(shape: tuple[int, ...]) -> Shape:
-    return (shape[1], shape[2], shape[0]) if len(shape) == 3 else (1, 1, shape[0])
 
 
 def import_graph(model: ir.Model, name: str = "network") -> Program:
@@ -43,12 +40,16 @@ def import_graph(model: ir.Model, name: str = "network") -> Program:
     graph = model.graph
     to = Importer(graph)
     source, result = _single(graph.inputs, "inputs"), _single(graph.outputs, "outputs")
-    shape = _sample_shape(source)
-    to.names[source] = to.name(source.name or "input")
-    to.types[to.names[source]] = RealType(_map_shape(shape))
+    first, last = entry(graph), exit_(graph)
+    edges = {*first.nodes, *last.nodes}
+    to.names[first.value] = to.name(source.name or "input")
+    to.types[to.names[first.value]] = RealType(map_shape(_sample_shape(first.value)))
     problems: list[Problem] = []
     for node in graph:
-        if opset.is_op(node, "Weight"):
+        if opset.is_op(node, "Weight") or node in edges:
+            continue
+        if changes_no_map(node) and node.inputs[0] in to.names:
+            to.names[node.outputs[0]] = to.names[node.inputs[0]]
             continue
         if problems and not all(v is None or v in to.names or opset.constant(v) is not None
                                 or v.producer() is not None and opset.is_op(v.producer(), "Weight")
@@ -70,11 +71,14 @@ def import_graph(model: ir.Model, name: str = "network") -> Program:
             ))
     if problems:
         raise CompileError(problems)
-    face = Interface(source.name or "input", shape, result.name or "output",
-                     _sample_shape(result))
+    face = Interface(
+        source.name or "input", _sample_shape(source), result.name or "output",
+        _sample_shape(result), input_channels_last=first.channels_last,
+        output_channels_last=last.channels_last,
+    )
     return Program(
-        to.name(name).replace(".", "_"), face, to.names[source], to.names[result], to.types,
-        tuple(to.ops), to.consts,
+        to.name(name).replace(".", "_"), face, to.names[first.value], to.names[last.value],
+        to.types, tuple(to.ops), to.consts,
     )
 
 

@@ -76,8 +76,16 @@ def _float(node: ir.Node, name: str, default: float) -> float:
     return float(np.float32(default if attribute is None else attribute.as_float()))
 
 
+def _pair(node: ir.Node, name: str) -> tuple[int, ...]:
+    """Of a window; a sequence is a map one row high."""
+    values = _ints(node, name, (1, 1))
+    return (1, *values) if len(values) == 1 else values
+
+
 def _pads(node: ir.Node) -> tuple[int, ...]:
     pads = _ints(node, "pads", (0, 0, 0, 0))
+    if len(pads) == 2:
+        pads = (0, pads[0], 0, pads[1])
     auto = node.attributes.get("auto_pad")
     if auto is not None and auto.as_string() not in ("", "NOTSET", "VALID"):
         raise NodeRefusal(f"auto_pad {auto.as_string()}", "explicit pads", "export with pads")
@@ -96,10 +104,16 @@ def _quantized(node: ir.Node) -> tuple[Constant, Row] | None:
         return None
     weight = opset.read_weight(maker)
     codes = np.asarray(weight.codes, dtype=np.int64)
-    codes = codes[:, None, None, :] if codes.ndim == 2 else codes.transpose(0, 2, 3, 1)
-    codes = np.ascontiguousarray(codes)
+    codes = _channels_last(codes)
     constant = Constant.odd(codes, weight.bits) if weight.odd else Constant.narrow(codes)
     return constant, tuple(Surd.of(Fraction(float(s)) / weight.divisor) for s in weight.step)
+
+
+def _channels_last(weight: Array) -> Array:
+    """[O,I], [O,I,k] or [O,I,kh,kw] as (O, KH, KW, I)."""
+    rows = (1,) * (4 - weight.ndim)
+    full = weight.reshape(*weight.shape[:2], *rows, *weight.shape[2:])
+    return np.ascontiguousarray(full.transpose(0, 2, 3, 1))
 
 
 def _conv(to: Importer, node: ir.Node) -> None:
@@ -109,14 +123,14 @@ def _conv(to: Importer, node: ir.Node) -> None:
         values = to.constant(node, 1)
         if values is None:
             raise NodeRefusal("computed weights", "weights in an initializer", "freeze the weights")
-        constant = Constant.real(np.ascontiguousarray(values.transpose(0, 2, 3, 1)))
+        constant = Constant.real(_channels_last(values))
     name = to.name(f"{to.readable[node]}.weight")
     to.consts[name] = constant
     bias = to.constant(node, 2)
     made = to.emit(
         RealConv, node, x, last=bias is None, weight=ConstRef(name), step=step,
-        stride=_ints(node, "strides", (1, 1)), pads=_pads(node),
-        dilation=_ints(node, "dilations", (1, 1)), groups=_int(node, "group", 1),
+        stride=_pair(node, "strides"), pads=_pads(node),
+        dilation=_pair(node, "dilations"), groups=_int(node, "group", 1),
     )
     if bias is not None:
         channels = constant.values.shape[0]
@@ -125,12 +139,14 @@ def _conv(to: Importer, node: ir.Node) -> None:
 
 def _gemm(to: Importer, node: ir.Node) -> None:
     x, weight = to.operand(node), to.constant(node, 1)
+    alpha = _float(node, "alpha", 1.0)
     constant, step = _quantized(node) or (None, ())
+    step = tuple(s * Fraction(alpha) for s in step)
     if constant is None:
         if weight is None or _int(node, "transA", 0):
             raise NodeRefusal("a product of two tensors", "constant weights", "freeze the weights")
         rows = weight if _int(node, "transB", 0) else weight.T
-        rows = rows.astype(np.float64) * _float(node, "alpha", 1.0)
+        rows = rows.astype(np.float64) * alpha
         constant = Constant.real(np.ascontiguousarray(rows[:, None, None, :]))
     name = to.name(f"{to.readable[node]}.weight")
     to.consts[name] = constant
@@ -196,11 +212,13 @@ def _elementwise(to: Importer, node: ir.Node, form: Callable[[Row], tuple[Row, R
     x, other = to.operand(node, index), to.constant(node, 1 - index)
     if other is None:
         raise NodeRefusal("two computed operands", "one constant operand", "")
-    value = node.inputs[index]
-    rank = len(value.shape) if value is not None and value.shape is not None else 4
     channels = to.types[x].shape[2]
-    slope, offset = form(_row(_per_channel(other, rank), channels))
+    slope, offset = form(_row(_per_channel(other, _rank(node.inputs[index])), channels))
     to.emit(Affine, node, x, slope=slope, offset=offset)
+
+
+def _rank(value: ir.Value | None) -> int:
+    return len(value.shape) if value is not None and value.shape is not None else 4
 
 
 def _prelu(to: Importer, node: ir.Node) -> None:
@@ -208,7 +226,7 @@ def _prelu(to: Importer, node: ir.Node) -> None:
     if slope is None:
         raise NodeRefusal("a computed slope", "a constant slope", "")
     channels = to.types[x].shape[2]
-    values = slope.ravel() if slope.size == 1 else _per_channel(slope, 4)
+    values = slope.ravel() if slope.size == 1 else _per_channel(slope, _rank(node.inputs[0]))
     to.emit(RealPRelu, node, x, slope=_row(values, channels))
 
 
@@ -230,7 +248,7 @@ def _clip(to: Importer, node: ir.Node) -> None:
 
 def _pool(cls: type[Op]) -> Callable[[Importer, ir.Node], None]:
     def build(to: Importer, node: ir.Node) -> None:
-        kernel, pads = _ints(node, "kernel_shape", ()), _pads(node)
+        kernel, pads = _pair(node, "kernel_shape"), _pads(node)
         if _int(node, "ceil_mode", 0):
             raise NodeRefusal("ceil_mode 1", "ceil_mode 0", "pad explicitly")
         if any(d != 1 for d in _ints(node, "dilations", (1, 1))):
@@ -241,7 +259,7 @@ def _pool(cls: type[Op]) -> Callable[[Importer, ir.Node], None]:
                 "padding", "set count_include_pad=True, or pool without padding",
             )
         to.emit(
-            cls, node, to.operand(node), kernel=kernel, stride=_ints(node, "strides", (1, 1)),
+            cls, node, to.operand(node), kernel=kernel, stride=_pair(node, "strides"),
             pads=pads,
         )
 
@@ -282,8 +300,7 @@ def _codebook(to: Importer, node: ir.Node) -> None:
 
 
 def _concat(to: Importer, node: ir.Node) -> None:
-    value, axis = node.inputs[0], _int(node, "axis", 1)
-    rank = len(value.shape) if value is not None and value.shape is not None else 4
+    axis, rank = _int(node, "axis", 1), _rank(node.inputs[0])
     if axis not in (1, 1 - rank):
         raise NodeRefusal(f"axis {axis}", "axis 1 (channels)", "concatenate channels")
     names = [to.operand(node, k) for k in range(len(node.inputs))]

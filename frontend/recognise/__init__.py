@@ -23,7 +23,7 @@ from .step_function import STEP_FUNCTION
 from .straight_through import STRAIGHT_THROUGH
 from .threshold_ladder import LADDER, SUM_OF_COMPARISONS
 from .transpose import TRANSPOSE
-from .weight_grid import WEIGHT_GRID
+from .weight_grid import MATRIX_GRID, WEIGHT_GRID
 from .weight_quantizer import WEIGHT_QUANTIZER
 
 __all__ = ["PATTERNS_BEFORE_FOLDING", "PATTERNS", "Context", "Pattern", "Refused"]
@@ -61,6 +61,7 @@ PATTERNS: tuple[Pattern, ...] = (
     POOL,
     FLATTEN,
     GEMM,
+    MATRIX_GRID,
     CONVOLUTION,
     BATCH_NORM,
     OFFSET,

@@ -64,8 +64,9 @@ def _feed(origin: ir.Node, value: ir.Value, found: Codes, context: Context) -> N
 
 def _as_weight(origin: ir.Node, layer: ir.Node, found: Codes, context: Context) -> bool:
     """Puts an n2uq.Weight before a Conv or Gemm; False if the codes are not their weights."""
-    rank = 4 if layer.op_type == "Conv" else 2
-    if not is_standard(layer, "Conv", "Gemm", "MatMul") or found.codes.ndim != rank:
+    ranks = (3, 4) if layer.op_type == "Conv" else (2,)
+    rank = found.codes.ndim
+    if not is_standard(layer, "Conv", "Gemm", "MatMul") or rank not in ranks:
         return False
     data = layer.inputs[0]
     if layer.op_type == "MatMul" and (data is None or data.shape is None or len(data.shape) != 2):

@@ -20,10 +20,11 @@ def _convolution(node: ir.Node, context: Context) -> None:
         raise Refused("a computed bias", "a constant bias")
     kernel = shape_of(weight)[2:]
     data = shape_of(node.inputs[0])
-    if len(kernel) != 2:
-        raise Refused(f"a kernel of {len(kernel)} dimensions", "two-dimensional convolutions")
-    window = explicit_window(node, data, (kernel[0], kernel[1]))
-    if window.kernel != kernel:
+    if len(kernel) not in (1, 2) or len(kernel) != len(data) - 2:
+        found = f"a kernel of {len(kernel)} dimensions on a tensor {data}"
+        raise Refused(found, "one- and two-dimensional convolutions")
+    window = explicit_window(node, data, kernel)
+    if window.attributes(len(data))["kernel_shape"] != kernel:
         raise Refused(f"kernel_shape {window.kernel}", f"that of the weights, {kernel}")
     group = node.attributes.get_int("group", 1)
     outputs, inputs = shape_of(weight)[:2]
@@ -36,7 +37,7 @@ def _convolution(node: ir.Node, context: Context) -> None:
     if bias is not None and bias.shape != (outputs,):
         raise Refused(f"a bias of shape {bias.shape}", f"one value an output channel, ({outputs},)")
     node.attributes.clear()
-    for name, values in window.attributes().items():
+    for name, values in window.attributes(len(data)).items():
         node.attributes.add(ir.AttrInt64s(name, values))
     node.attributes.add(ir.AttrInt64("group", group))
 

@@ -8,11 +8,11 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import constant, initializer, is_op, read_weight
-from .base import Context, Pattern, Refused, only_reader, operands, shape_of
+from .base import Context, Pattern, Refused, only_reader, operands, producer, shape_of
 
 
 def _flatten(node: ir.Node, context: Context) -> None:
-    """Reshape, Squeeze or Flatten of [N,C,H,W] to [N, C·H·W]."""
+    """Reshape, Squeeze, Unsqueeze or Flatten: to [N, C·H·W], or a Reshape that stays one."""
     data = node.inputs[0]
     assert data is not None
     before, after = shape_of(data), shape_of(node.outputs[0])
@@ -26,7 +26,7 @@ def _flatten(node: ir.Node, context: Context) -> None:
     if before == after:
         context.replace(node.outputs[0], data)
         return
-    if len(after) != 2 or prod(before) != prod(after):
+    if prod(before) != prod(after):
         raise Refused(f"reshapes {before} to {after}", "flattening to [N, C·H·W]")
     if context.dynamic and node.op_type == "Reshape" and _fixes_batch(node, context):
         raise Refused(
@@ -34,11 +34,24 @@ def _flatten(node: ir.Node, context: Context) -> None:
             "a batch size read from the input, or -1",
             "flatten with torch.flatten(x, 1)",
         )
+    if len(after) != 2:
+        _reshape(node, data, after, context)
+        return
     if node.op_type == "Flatten":
         node.attributes.add(ir.AttrInt64("axis", 1))
         return
     flatten = ir.node("Flatten", [data], {"axis": 1}, name=str(node.name))
     context.replace(node.outputs[0], context.insert(node, flatten))
+
+
+def _reshape(
+    node: ir.Node, data: ir.Value, shape: tuple[int, ...], context: Context
+) -> None:
+    """A Reshape of the batch's images; `canonical` checks that no value moves in memory."""
+    target = initializer(context.graph, f"{node.name}.shape", np.array([0, *shape[1:]], np.int64))
+    reshape = ir.node("Reshape", [data, target], name=str(node.name))
+    reshape.outputs[0].shape = node.outputs[0].shape
+    context.replace(node.outputs[0], context.insert(node, reshape))
 
 
 def _fixes_batch(node: ir.Node, context: Context) -> bool:
@@ -63,23 +76,26 @@ def _mark_dynamic(node: ir.Node, context: Context) -> None:
 def _matmul(node: ir.Node, context: Context) -> None:
     """MatMul(x, W) is Gemm; an Add of a constant behind it is its bias."""
     data, weight = node.inputs
-    array = constant(weight)
-    if array is None or array.ndim != 2 or len(shape_of(data)) != 2:
+    array, turned = constant(weight), _turned(weight)
+    if len(shape_of(data)) != 2 or ((array is None or array.ndim != 2) and turned is None):
         raise Refused(
             "a product of computed or higher-dimensional tensors",
             "[N,I] times a constant [I,O], after Flatten",
         )
     assert weight is not None
-    inputs = [data, initializer(context.graph, str(weight.name), array.T)]
+    if turned is None:
+        assert array is not None
+        turned = initializer(context.graph, str(weight.name), array.T)
+    inputs, outputs = [data, turned], shape_of(weight)[1]
     output = node.outputs[0]
     add = only_reader(output, "Add")
     name = str(node.name)
     if add is not None:
         for product, other in operands(add):
             bias = constant(other)
-            if product is not output or bias is None or bias.size not in (1, array.shape[1]):
+            if product is not output or bias is None or bias.size not in (1, outputs):
                 continue
-            full = np.ascontiguousarray(np.broadcast_to(bias.reshape(-1), array.shape[1]))
+            full = np.ascontiguousarray(np.broadcast_to(bias.reshape(-1), outputs))
             inputs.append(initializer(context.graph, str(other.name), full))
             output, name = add.outputs[0], str(add.name)
     gemm = ir.node("Gemm", inputs, _GEMM, name=name)
@@ -92,13 +108,29 @@ def _matmul(node: ir.Node, context: Context) -> None:
 _GEMM = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1}
 
 
+def _turned(value: ir.Value | None) -> ir.Value | None:
+    """The quantized weights [O,I] whose transpose a value is."""
+    node = producer(value, "Transpose")
+    if node is None or len(shape_of(value)) != 2 or node.inputs[0] is None:
+        return None
+    swaps = tuple(node.attributes.get_ints("perm") or (1, 0)) == (1, 0)
+    return node.inputs[0] if swaps and is_op(node.inputs[0].producer(), "Weight") else None
+
+
 def _gemm(node: ir.Node, context: Context) -> None:
-    """Gemm with weights [O,I] (transB=1) and a bias [O]."""
+    """Gemm with weights [O,I] (transB=1) and a bias [O]; alpha and beta stay, they are exact."""
     get = node.attributes
     if get.get_int("transA", 0):
-        raise Refused("transA=1", "transA=0")
-    if get.get_float("alpha", 1.0) != 1 or get.get_float("beta", 1.0) != 1:
-        raise Refused("alpha or beta other than 1", "1", "fold them into the weights")
+        above = producer(node.inputs[0], "Transpose")
+        if above is None or len(shape_of(node.inputs[0])) != 2:
+            raise Refused("transA=1", "transA=0", "keep the batch as the first axis")
+        node.replace_input_with(0, above.inputs[0])
+    alpha, beta = get.get_float("alpha", 1.0), get.get_float("beta", 1.0)
+    if not (np.isfinite([alpha, beta]).all() and alpha != 0):
+        raise Refused(f"alpha {alpha:g} and beta {beta:g}", "finite numbers, alpha other than 0")
+    if (turned := _turned(node.inputs[1])) is not None and not get.get_int("transB", 0):
+        node.replace_input_with(1, turned)
+        node.attributes.add(ir.AttrInt64("transB", 1))
     maker = node.inputs[1].producer() if node.inputs[1] is not None else None
     array = constant(node.inputs[1])
     if maker is not None and is_op(maker, "Weight"):
@@ -122,11 +154,11 @@ def _gemm(node: ir.Node, context: Context) -> None:
             name = str(node.inputs[2].name)
             node.replace_input_with(2, initializer(context.graph, name, full))
     node.attributes.clear()
-    for key, value in _GEMM.items():
+    for key, value in {**_GEMM, "alpha": alpha, "beta": beta}.items():
         node.attributes.add(ir.convenience.convert_attribute(key, value))
 
 
 RESHAPE_TARGET = Pattern("reshape target", frozenset({"Reshape"}), _mark_dynamic)
-FLATTEN = Pattern("flatten", frozenset({"Flatten", "Reshape", "Squeeze"}), _flatten)
+FLATTEN = Pattern("flatten", frozenset({"Flatten", "Reshape", "Squeeze", "Unsqueeze"}), _flatten)
 MATMUL = Pattern("matrix product", frozenset({"MatMul"}), _matmul)
 GEMM = Pattern("gemm", frozenset({"Gemm"}), _gemm)

@@ -7,7 +7,7 @@ import onnx_ir as ir
 from .base import Context, Pattern, Refused, is_standard, shape_of
 from .windows import explicit_window
 
-_SUPPORTED = "zeros around height and width, in front of a convolution"
+_SUPPORTED = "zeros around height and width (or length), in front of a convolution"
 
 
 def _absorb(node: ir.Node, context: Context) -> None:
@@ -20,7 +20,7 @@ def _absorb(node: ir.Node, context: Context) -> None:
         raise Refused("a padding value other than 0", _SUPPORTED)
     pads, shape = _pads(node, len(shape_of(data)), context), shape_of(data)
     half = len(shape)
-    if half != 4 or any(pads[:2]) or any(pads[half : half + 2]) or min(pads) < 0:
+    if half not in (3, 4) or any(pads[:2]) or any(pads[half : half + 2]) or min(pads) < 0:
         raise Refused(f"pads {pads} of a tensor {shape}", _SUPPORTED)
     readers = output.consumers()
     if output.is_graph_output() or not all(
@@ -29,9 +29,8 @@ def _absorb(node: ir.Node, context: Context) -> None:
         raise Refused("read by something other than a convolution", _SUPPORTED)
     for conv in readers:
         kernel = shape_of(conv.inputs[1])[2:]
-        window = explicit_window(conv, shape_of(output), (kernel[0], kernel[1]))
-        own = window.pads
-        joined = [own[0] + pads[2], own[1] + pads[3], own[2] + pads[6], own[3] + pads[7]]
+        own = explicit_window(conv, shape_of(output), kernel).attributes(half)["pads"]
+        joined = [a + b for a, b in zip(own, (*pads[2:half], *pads[half + 2 :]), strict=True)]
         conv.attributes.pop("auto_pad", None)
         conv.attributes.add(ir.AttrInt64s("pads", joined))
         conv.replace_input_with(0, data)

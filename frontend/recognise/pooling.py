@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from .base import Context, Pattern, Refused, shape_of
-from .windows import explicit_window
+from .base import Context, Pattern, Refused, producer, shape_of
+from .windows import as_map, explicit_window
 
-_SPATIAL = (2, 3)
+_NAMES = {"ReduceMean": "a mean", "ReduceMax": "a maximum"}
 
 
 def _pool(node: ir.Node, context: Context) -> None:
     """MaxPool and AveragePool with explicit attributes and rounding down of sizes."""
     if any(output.uses() for output in node.outputs[1:]):
         raise Refused("its index output is read", "the pooled values only")
-    data = shape_of(node.inputs[0])
-    window = explicit_window(node, data)
-    result = shape_of(node.outputs[0])
+    rank = len(shape_of(node.inputs[0]))
+    window = explicit_window(node, shape_of(node.inputs[0]))
+    data, result = as_map(shape_of(node.inputs[0])), as_map(shape_of(node.outputs[0]))
     average = node.op_type == "AveragePool"
     if window.dilations != (1, 1):
         raise Refused(f"dilations {window.dilations}", "dilation 1")
@@ -40,7 +40,7 @@ def _pool(node: ir.Node, context: Context) -> None:
         return
     counted = node.attributes.get_int("count_include_pad", 0)
     node.attributes.clear()
-    for name, values in window.attributes().items():
+    for name, values in window.attributes(rank).items():
         if name != "dilations" or not average:  # AveragePool has dilations from opset 19 on
             node.attributes.add(ir.AttrInt64s(name, values))
     if average:
@@ -48,24 +48,31 @@ def _pool(node: ir.Node, context: Context) -> None:
 
 
 def _mean(node: ir.Node, context: Context) -> None:
-    """ReduceMean over height and width is GlobalAveragePool, and Flatten if it drops the axes."""
-    shape = shape_of(node.inputs[0])
-    axes = node.attributes.get_ints("axes")
-    if axes is None and len(node.inputs) > 1:
-        array = context.constants.array(node.inputs[1])
-        if array is None:
-            raise Refused("computed axes", "constant axes")
-        axes = [int(a) for a in array.reshape(-1)]
-    found = sorted(a % len(shape) for a in axes) if axes else None
-    if len(shape) != 4 or found != list(_SPATIAL):
+    """ReduceMean over height and width is GlobalAveragePool, and Flatten if it drops the axes.
+
+    Two means in a row, over one of them each, are one: every mean is over as many values.
+    ReduceMax is a MaxPool over the whole map.
+    """
+    data, shape = node.inputs[0], shape_of(node.inputs[0])
+    found, kept = _axes(node, context), bool(node.attributes.get_int("keepdims", 1))
+    above = producer(data, node.op_type)
+    if above is not None and data is not None and len(list(data.uses())) == 1:
+        outer, was_kept = _axes(above, context), bool(above.attributes.get_int("keepdims", 1))
+        if outer is not None and found is not None and was_kept == kept:
+            data, shape = above.inputs[0], shape_of(above.inputs[0])
+            left = [axis for axis in range(len(shape)) if was_kept or axis not in outer]
+            found = sorted({*outer, *(left[axis] for axis in found)})
+    if len(shape) not in (3, 4) or found != list(range(2, len(shape))):
         raise Refused(
-            f"a mean over axes {found} of a tensor of shape {shape}",
-            "a mean over height and width, axes 2 and 3",
+            f"{_NAMES[node.op_type]} over axes {found} of a tensor of shape {shape}",
+            f"{_NAMES[node.op_type]} over height and width, axes 2 and 3 (over the length, axis 2)",
         )
-    kept = bool(node.attributes.get_int("keepdims", 1))
-    pool = ir.node("GlobalAveragePool", [node.inputs[0]], name=str(node.name))
+    if node.op_type == "ReduceMax":
+        pool = ir.node("MaxPool", [data], _whole(shape), name=str(node.name))
+    else:
+        pool = ir.node("GlobalAveragePool", [data], name=str(node.name))
     pool.outputs[0].name = f"{node.outputs[0].name}.pooled"
-    pool.outputs[0].shape = ir.Shape([*shape[:2], 1, 1])
+    pool.outputs[0].shape = ir.Shape([*shape[:2], *[1] * (len(shape) - 2)])
     result = context.insert(node, pool)
     if not kept:
         flatten = ir.node("Flatten", [result], {"axis": 1}, name=str(node.name))
@@ -73,14 +80,34 @@ def _mean(node: ir.Node, context: Context) -> None:
     context.replace(node.outputs[0], result)
 
 
+def _axes(node: ir.Node, context: Context) -> list[int] | None:
+    """Axes of a ReduceMean, ascending; None if it names none."""
+    rank = len(shape_of(node.inputs[0]))
+    axes = node.attributes.get_ints("axes")
+    if axes is None and len(node.inputs) > 1 and node.inputs[1] is not None:
+        array = context.constants.array(node.inputs[1])
+        if array is None:
+            raise Refused("computed axes", "constant axes")
+        axes = [int(a) for a in array.reshape(-1)]
+    return sorted(a % rank for a in axes) if axes else None
+
+
+def _whole(shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """A window over the whole map."""
+    axes = len(shape) - 2
+    ones = (1,) * axes
+    return {"kernel_shape": shape[2:], "strides": ones, "pads": (0,) * 2 * axes, "dilations": ones}
+
+
 def _global_max(node: ir.Node, context: Context) -> None:
     """GlobalMaxPool is a MaxPool over the whole map."""
     shape = shape_of(node.inputs[0])
-    window = {"kernel_shape": shape[2:], "strides": (1, 1), "pads": (0,) * 4, "dilations": (1, 1)}
-    pool = ir.node("MaxPool", [node.inputs[0]], window, name=str(node.name))
+    if len(shape) not in (3, 4):
+        raise Refused(f"a tensor of shape {shape}", "images [N,C,H,W] or sequences [N,C,L]")
+    pool = ir.node("MaxPool", [node.inputs[0]], _whole(shape), name=str(node.name))
     context.replace(node.outputs[0], context.insert(node, pool))
 
 
 POOL = Pattern("pooling window", frozenset({"MaxPool", "AveragePool"}), _pool)
-MEAN = Pattern("mean over positions", frozenset({"ReduceMean"}), _mean)
+MEAN = Pattern("mean over positions", frozenset(_NAMES), _mean, backwards=True)
 GLOBAL_MAX = Pattern("global maximum", frozenset({"GlobalMaxPool"}), _global_max)

@@ -78,11 +78,10 @@ class Search:
         x, op = parts[0].x, node.op_type
         if any(part.x is not x for part in parts):
             raise NotAStep
-        layout = self._layout(node, parts)
-        kinds = {part.kind for part in parts}
+        kind = self._kind(node, op, {part.kind for part in parts})
         if op in ("Add", "Sum") and all(_is_ladder(v) for v in node.inputs if v is not None):
             raise NotAStep  # two quantizers of one tensor, added
-        return Part(x, self._kind(node, op, kinds), layout)
+        return Part(x, kind, self._layout(node, parts))
 
     def _kind(self, node: ir.Node, op: str, kinds: set[Kind]) -> Kind:
         only = next(iter(kinds)) if len(kinds) == 1 else None
@@ -130,6 +129,8 @@ class Search:
         for part in parts[1:]:
             layout = broadcast_layout(layout, part.layout)
         layout = ((),) * (len(shape) - len(layout)) + layout
+        if len(layout) != len(shape):
+            raise NotAStep
         for runs, size in zip(layout, shape, strict=True):
             if runs and size != int(np.prod([base[axis] for axis in runs])):
                 raise NotAStep  # a constant widens an axis of the tensor

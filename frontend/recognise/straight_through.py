@@ -10,11 +10,13 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from ..opset import DOMAIN
-from .base import Context, Pattern, operands, producer
+from .base import Context, Pattern, is_standard, operands, producer
 
 
 def _is_quantizer(value: ir.Value, context: Context) -> bool:
     node = value.producer()
+    if is_standard(node, "Transpose") and node is not None and node.inputs[0] is not None:
+        node = node.inputs[0].producer()  # weights [I,O]
     if node is None:
         return False
     # A refused quantizer counts: the error should name it, not the pair around it.

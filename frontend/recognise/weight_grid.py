@@ -14,7 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import Weight, constant, is_op, make_weight
-from .base import Array, Context, Pattern, is_standard, shape_of
+from .base import NOTE, Array, Context, Pattern, is_standard, shape_of
 
 MAX_BITS = 4
 NOISE = 2e-4  # of the step; float32 folding leaves less unless the weights are tiny
@@ -105,6 +105,16 @@ def recover(weights: Array) -> Weight | str:
     return Weight(codes.astype(np.int8), steps, 1, bits)
 
 
+def _integers(weights: Array) -> Weight | None:
+    """Weights that are integers of at most 8 bits, zeros included, as FINN writes them."""
+    if not (weights == np.rint(weights)).all() or not 1 <= np.abs(weights).max() < 128:
+        return None
+    codes = weights.astype(np.int64)
+    low, high = int(codes.min()), int(codes.max())
+    bits = max((-low - 1).bit_length() if low < 0 else 0, max(high, 0).bit_length()) + 1
+    return Weight(codes, np.ones(len(codes)), 1, bits, odd=False)
+
+
 def _coincidence(channels: int, weights: int) -> float:
     """Chance that random weights lie within NOISE of one of 8 grids, the largest being free."""
     return float(min(1.0, 8 * NOISE ** (weights - 1)) ** channels)
@@ -115,11 +125,14 @@ def _recognise(node: ir.Node, context: Context) -> None:
     if weight is None or not _is_quantized(data):
         return
     weights = context.constants.array(weight)
-    if weights is None or weights.dtype != np.float32 or len(shape_of(weight)) != 4:
+    if weights is None or weights.dtype != np.float32 or len(shape_of(weight)) < 2:
         return
     found = recover(weights)
     if isinstance(found, str):
-        context.note(node, f"weights stay float: {found}")
+        found = _integers(weights) or found
+    if isinstance(found, str):
+        if NOTE not in node.metadata_props:  # another pattern may know better
+            context.note(node, f"weights stay float: {found}")
         return
     quantized = context.insert(node, make_weight(context.graph, found, f"{node.name}.weight"))
     quantized.name = f"{weight.name}.quantized"
@@ -137,3 +150,5 @@ def _is_quantized(value: ir.Value | None) -> bool:
 
 
 WEIGHT_GRID = Pattern("weight grid", frozenset({"Conv"}), _recognise)
+MATRIX_GRID = Pattern("weight grid of a matrix", frozenset({"Gemm"}), _recognise)
+"""Behind the patterns that turn a matrix to [O,I]."""

@@ -83,6 +83,9 @@ def _recognise(rounding: ir.Node, context: Context) -> None:
     quantized = match.output.outputs[0]
     n = _steps(match, fatal=True)
     k, scale, folded = context.constants.arrays([match.k, match.scale, quantized])
+    turned = k.ndim == 2 and scale.ndim == 2 and scale.shape[0] == 1 < scale.shape[1]
+    if turned:  # weights [I,O] of a matrix product
+        k, scale, folded = k.T, scale.T, folded.T
     scale = _channel_scale(scale, k)
     alive = np.isfinite(k).reshape(len(k), -1).all(axis=1) & np.isfinite(scale) & (scale != 0)
     dead = np.flatnonzero(~alive)
@@ -104,8 +107,14 @@ def _recognise(rounding: ir.Node, context: Context) -> None:
         step = np.abs(step)
     params = Weight(codes, step, 2 * n, n.bit_length())
     _check(folded, params)
-    node = make_weight(context.graph, params, str(match.output.name))
-    context.replace(quantized, context.insert(match.output, node))
+    made = make_weight(context.graph, params, str(match.output.name))
+    weight = context.insert(match.output, made)
+    if turned:
+        back = ir.node("Transpose", [weight], {"perm": [1, 0]}, name=f"{match.output.name}.turned")
+        back.outputs[0].shape = ir.Shape(k.T.shape)
+        weight = context.insert(match.output, back)
+    context.replace(quantized, weight)
+    context.constants.ask_again()
 
 
 def _channel_scale(scale: Array, k: Array) -> Array:

@@ -20,12 +20,14 @@ class Window:
     pads: tuple[int, int, int, int]
     dilations: Pair
 
-    def attributes(self) -> dict[str, tuple[int, ...]]:
+    def attributes(self, rank: int = 4) -> dict[str, tuple[int, ...]]:
+        """As ONNX has them for a tensor of this rank; a sequence is a map one row high."""
+        row = rank == 3
         return {
-            "kernel_shape": self.kernel,
-            "strides": self.strides,
-            "pads": self.pads,
-            "dilations": self.dilations,
+            "kernel_shape": self.kernel[row:],
+            "strides": self.strides[row:],
+            "pads": self.pads[1::2] if row else self.pads,
+            "dilations": self.dilations[row:],
         }
 
     def overhang(self, data: tuple[int, ...], result: tuple[int, ...]) -> Pair:
@@ -51,43 +53,59 @@ class Window:
         return replace(self, pads=(top, left, bottom + extra[0], right + extra[1]))
 
 
-def explicit_window(node: ir.Node, data: tuple[int, ...], kernel: Pair | None = None) -> Window:
+def as_map(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """[N,C,L] as [N,C,1,L]; [N,C,H,W] as it is."""
+    return (*shape[:2], 1, shape[2]) if len(shape) == 3 else shape
+
+
+def explicit_window(
+    node: ir.Node, data: tuple[int, ...], kernel: tuple[int, ...] | None = None
+) -> Window:
     """Reads a Conv's or pool's window, with defaults filled in and auto_pad resolved.
 
     Args:
         node: with attributes as exported.
-        data: shape of its input, [N,C,H,W].
+        data: shape of its input, [N,C,H,W] or [N,C,L].
         kernel: size of the weights where the attribute may be left out.
 
     Raises:
-        Refused: not two-dimensional, or an attribute has a wrong number of entries.
+        Refused: neither image nor sequence, or an attribute has a wrong number of entries.
     """
-    if len(data) != 4:
-        raise Refused(f"a tensor of shape {data}", "images [N,C,H,W]")
+    if len(data) not in (3, 4):
+        raise Refused(f"a tensor of shape {data}", "images [N,C,H,W] or sequences [N,C,L]")
+    axes = len(data) - 2
 
     def read(name: str, default: tuple[int, ...] | None) -> tuple[int, ...]:
         values = node.attributes.get_ints(name)
         values = tuple(int(v) for v in values) if values is not None else default
-        size = 4 if name == "pads" else 2
+        size = 2 * axes if name == "pads" else axes
         if values is None or len(values) != size:
-            raise Refused(f"{name} {values}", f"{size} entries: two-dimensional images")
+            kind = "two-dimensional images" if axes == 2 else "sequences"
+            raise Refused(f"{name} {values}", f"{size} entries: {kind}")
         if min(values) < (0 if name == "pads" else 1):
             raise Refused(f"{name} {values}", "no negative or zero entries")
         return values
 
-    height, width = read("kernel_shape", kernel)
-    strides = read("strides", (1, 1))
-    dilations = read("dilations", (1, 1))
+    row = (1,) if axes == 1 else ()
+    (height, width), strides, dilations = (
+        (*row, *read(name, default))
+        for name, default in (
+            ("kernel_shape", kernel), ("strides", (1,) * axes), ("dilations", (1,) * axes)
+        )
+    )  # fmt: skip
     mode = node.attributes.get_string("auto_pad", "NOTSET")
-    pads = read("pads", (0, 0, 0, 0)) if mode == "NOTSET" else (0, 0, 0, 0)
+    pads = read("pads", (0,) * 2 * axes) if mode == "NOTSET" else (0,) * 2 * axes
+    if row:
+        pads = (0, pads[0], 0, pads[1])
     window = Window(
         (height, width),
         (strides[0], strides[1]),
         (pads[0], pads[1], pads[2], pads[3]),
         (dilations[0], dilations[1]),
     )
+    data = as_map(data)
     if mode in ("SAME_UPPER", "SAME_LOWER"):
-        rows, columns = window.overhang(data, shape_of(node.outputs[0]))
+        rows, columns = window.overhang(data, as_map(shape_of(node.outputs[0])))
         before, after = ((rows // 2, columns // 2), (-(-rows // 2), -(-columns // 2)))
         if mode == "SAME_LOWER":
             before, after = after, before

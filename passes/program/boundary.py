@@ -30,8 +30,16 @@ def _input_type(program: Program) -> IntType:
     return kind
 
 
+def to_maps(program: Program, x: NDArray[Any]) -> NDArray[Any]:
+    """Inputs (N, *input_shape) as the program's maps (N, H, W, C), dtype kept."""
+    height, width, channels = program.types[program.input].shape
+    if program.interface.input_channels_last:
+        return x.reshape(len(x), height, width, channels)
+    return x.reshape(len(x), channels, height, width).transpose(0, 2, 3, 1)
+
+
 def quantize_input(program: Program, x: NDArray[Any]) -> IntArray:
-    """Images (N, C, H, W) to the input's integers (N, H, W, C), int64.
+    """Images (N, *input_shape) to the input's integers (N, H, W, C), int64.
 
     Real ones become ``clamp(round_half_even(x / scale))``; values outside the range are clamped
     with a warning.  Raw pixels (uint8, where the program takes them) stay as they are.
@@ -56,8 +64,7 @@ def quantize_input(program: Program, x: NDArray[Any]) -> IntArray:
             f"input {face.input!r} has shape {x.shape}; it takes (N, "
             f"{', '.join(map(str, face.input_shape))}) for any N"
         )
-    height, width, channels = kind.shape
-    maps = x.reshape(len(x), channels, height, width).transpose(0, 2, 3, 1)
+    maps = to_maps(program, x)
     if face.pixels:
         return maps.astype(np.int64)
     if not np.isfinite(x).all():
@@ -96,4 +103,6 @@ def real_output(program: Program, y: NDArray[Any]) -> NDArray[np.float64]:
     kind = program.types[program.output]
     assert isinstance(kind, IntType) and kind.scale is not None
     maps = y.astype(np.float64) * float(kind.scale)
-    return maps.transpose(0, 3, 1, 2).reshape(len(y), *program.interface.output_shape)
+    face = program.interface
+    ordered = maps if face.output_channels_last else maps.transpose(0, 3, 1, 2)
+    return ordered.reshape(len(y), *face.output_shape)

@@ -82,7 +82,7 @@ def dump(program: Program, *, inline: bool = True) -> str:
     lines = [
         f"program {program.name}",
         f"interface {json.dumps(face.input)} [{_join(face.input_shape)}] -> "
-        f"{json.dumps(face.output)} [{_join(face.output_shape)}]{' pixels' * face.pixels}",
+        + f"{' '.join([json.dumps(face.output), f'[{_join(face.output_shape)}]', *face.flags])}",
         *(f"metadata {k} = {json.dumps(v)}" for k, v in program.metadata.items()),
         *(f"note {json.dumps(n)}" for n in program.notes),
         f"input %{program.input} : {program.types[program.input]}",
@@ -195,10 +195,11 @@ def _parse_line(
     if word == "program":
         found["name"] = rest
     elif word == "interface":
-        pixels = rest.endswith("] pixels")
-        left, _, right = rest.removesuffix(" pixels").partition(" -> ")
+        text, _, flags = rest.rpartition("]")
+        left, _, right = f"{text}]".partition(" -> ")
         (a, b), (c, d) = ((s.rsplit(" ", 1)) for s in (left, right))
-        found["interface"] = Interface(json.loads(a), _ints(b), json.loads(c), _ints(d), pixels)
+        options = dict.fromkeys(flags.split(), True)
+        found["interface"] = Interface(json.loads(a), _ints(b), json.loads(c), _ints(d), **options)
     elif word == "metadata":
         key, _, value = rest.partition(" = ")
         found["metadata"][key] = json.loads(value)

@@ -92,7 +92,7 @@ def test_attributes_against_the_definition() -> None:
     ("x", "word"),
     [
         ("float[N,2,4,4] x, float[N,2,4,4] z", "2 inputs: 'x', 'z'"),
-        ("float[N,8] x", "shape [N,8]"),
+        ("float[N,2,2,2,2] x", "shape [N,2,2,2,2]"),
         ("float[N,2,H,W] x", "shape [N,2,H,W]"),
         ("float[N,2,0,4] x", "shape [N,2,0,4]"),
         ("float[] x", "unknown shape"),

@@ -47,7 +47,7 @@ def test_the_output_keeps_its_name(body: str) -> None:
     ("body", "words"),
     [
         ("[op] b = Cast <to = 11> (a) c = Cast <to = 1> (b) y = Relu (c)", "unsupported operator"),
-        ("[op] b = Transpose <perm = [0, 1, 3, 2]> (a) y = Relu (b)", "unsupported operator"),
+        ("[op] b = Transpose <perm = [0, 1, 3, 2]> (a) y = Relu (b)", "lays a tensor out"),
         ("[op] b = Pad (a, p) y = Relu (b)", "in front of a convolution"),
         ("[op] b = Dropout (a, r, on) y = Relu (b)", "model.eval()"),
         ("[op] b, m = Dropout (a) c = Cast <to = 1> (m) y = Add (b, c)", "its mask is read"),

@@ -7,8 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from n2uqc.frontend.opset import constant
-from tests.frontend.networks import build, check_same, node, ops, refused
+from n2uqc.frontend.opset import constant, read_weight
+from n2uqc.passes.pipeline import compile_graph
+from tests.frontend.networks import (
+    build,
+    check_same,
+    images,
+    ladder,
+    node,
+    ops,
+    quantizer_parameters,
+    refused,
+    run_onnx,
+    rungs,
+    weight_quantizer,
+)
 
 COMPUTED = """s = Shape (x) n = Gather (s, zero) u = Unsqueeze (n, zeros)
     t = Concat <axis = 0> (u, minus) y = Reshape (x, t)"""
@@ -57,7 +70,9 @@ def test_reshape_that_mixes_images_with_the_batch(target: list[int]) -> None:
 
 
 def test_reshape_to_other_images() -> None:
-    refused(build("[view] y = Reshape (x, t)", {"t": np.int64([0, 2, 2, 8])}), "flattening to")
+    body = "r = Relu (x) [view] v = Reshape (r, t) y = Relu (v)"
+    (problem,) = refused(build(body, {"t": np.int64([0, 2, 2, 8])}), "inside the network")
+    assert problem.node == "view"
 
 
 def test_reshape_to_another_size() -> None:
@@ -115,11 +130,48 @@ def test_two_layers() -> None:
     assert ops(check_same(build(body, parameters))) == ["Flatten", "Gemm", "Relu", "Gemm"]
 
 
+@pytest.mark.parametrize("factors", [(0.5, 3.0), (-0.3, 0.0), (1.0, -0.7)])
+@pytest.mark.parametrize("quantized", [False, True])
+def test_alpha_and_beta(factors: tuple[float, float], quantized: bool) -> None:
+    alpha, beta = (f"{f:.1f}" for f in factors)
+    body = f"g = Flatten ({'q' if quantized else 'x'}) "
+    body += f"y = Gemm <transB = 1, alpha = {alpha}, beta = {beta}> (g, V, C)"
+    parameters = {"V": np.sign(V) * 0.25, "C": C, **rungs([-0.5, 0.1, 0.9], [0, 1, 2, 3])}
+    model = build((ladder(3, top="q") + "\n" if quantized else "") + body, parameters)
+    graph = check_same(model)
+    assert ops(graph).count("Weight") == quantized
+    x = images(model)
+    np.testing.assert_allclose(compile_graph(graph)(x), run_onnx(model, x), atol=1e-3)
+
+
+def test_a_transposed_batch_is_turned_back() -> None:
+    body = FLAT + "t = Transpose (f) y = Gemm <transA = 1, transB = 1> (t, V, C)"
+    assert ops(check_same(build(body, {"V": V, "C": C}))) == ["Flatten", "Gemm"]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_quantized_matrices_of_either_orientation(turned: bool) -> None:
+    """[O,I] behind a Transpose, or [I,O] with its scales along the outputs."""
+    weights = np.random.default_rng(1).standard_normal((5, 32, 1, 1)).astype(np.float32)
+    parameters = quantizer_parameters(weights, 2)
+    for name in ("W", "s"):
+        plain = parameters[name].reshape(5, -1)
+        parameters[name] = plain.T if turned else plain
+    product = "y = MatMul (f, q)" if turned else "qt = Transpose (q) y = MatMul (f, qt)"
+    body = f"{ladder(3, top='aq')} f = Flatten (aq) {weight_quantizer(2)} {product}"
+    model = build(body, parameters | rungs([-0.5, 0.1, 0.9], [0, 1, 2, 3]))
+    graph = check_same(model)
+    held = read_weight(node(graph, "Weight"))
+    assert (held.codes.shape, held.bits) == ((5, 32), 2)
+    assert ops(graph)[-1] == "Gemm"
+    x = images(model)
+    np.testing.assert_allclose(compile_graph(graph)(x), run_onnx(model, x), atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (FLAT + "[g] y = Gemm <transB = 1, alpha = 0.5> (f, V)", "alpha or beta"),
-        (FLAT + "[g] y = Gemm <transB = 1, beta = 0.5> (f, V, C)", "alpha or beta"),
+        (FLAT + "[g] y = Gemm <transB = 1, alpha = 0.0> (f, V)", "alpha 0"),
         (FLAT + "[g] y = Gemm <transA = 1> (f, W)", "transA"),
         (FLAT + "[g] y = Gemm <transB = 1> (f, f)", "computed weights"),
         (FLAT + "[g] y = Gemm <transB = 1> (f, V, N)", "differs by image"),

@@ -1,0 +1,109 @@
+"""Reshapes and transposes at the network's edges: how the user's tensors are laid out.
+
+They move no value once images are maps in memory, so a canonical graph keeps them only where they
+say how the input becomes a map, how the last map becomes the output, or where they add and drop
+axes of size 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from .constants import static
+
+_TO_CHANNELS_FIRST = {(0, 3, 1, 2), (0, 2, 1)}
+_TO_CHANNELS_LAST = {(0, 2, 3, 1), (0, 2, 1)}
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One end of the network.
+
+    Attributes:
+        value: the first value that is a map [N,C,H,W], [N,C,L] or [N,F]; or the last.
+        channels_last: whether the user's tensor has its channels last.
+        nodes: reshapes and transposes between it and the user's tensor.
+    """
+
+    value: ir.Value
+    channels_last: bool
+    nodes: tuple[ir.Node, ...]
+
+
+def entry(graph: ir.Graph) -> Edge:
+    """From the graph's input: reshapes, then at most one transpose to channels first."""
+    value, last = graph.inputs[0], False
+    nodes: list[ir.Node] = []
+    while not last and (node := _only_reader(value)) is not None:
+        if node.op_type == "Transpose" and node.domain == "":
+            if _perm(node) not in _TO_CHANNELS_FIRST:
+                break
+            last = True
+        elif not _is_reshape(node):
+            break
+        nodes.append(node)
+        value = node.outputs[0]
+    return Edge(value, last, tuple(nodes))
+
+
+def exit_(graph: ir.Graph) -> Edge:
+    """From the graph's output backwards: reshapes, behind at most one transpose from there."""
+    value, last = graph.outputs[0], False
+    nodes: list[ir.Node] = []
+    taken = entry(graph).nodes
+    while not last and (node := value.producer()) is not None and len(list(value.uses())) == (
+        0 if not nodes else 1
+    ):
+        if node in taken:
+            break
+        if node.op_type == "Transpose" and node.domain == "":
+            if _perm(node) not in _TO_CHANNELS_LAST:
+                break
+            last = True
+        elif not _is_reshape(node):
+            break
+        nodes.append(node)
+        assert node.inputs[0] is not None
+        value = node.inputs[0]
+    return Edge(value, last, tuple(nodes))
+
+
+def changes_no_map(node: ir.Node) -> bool:
+    """Whether a Reshape only adds or drops axes of size 1: the same map in memory."""
+    if not _is_reshape(node):
+        return False
+    before, after = _sizes(node.inputs[0]), _sizes(node.outputs[0])
+    if before is None or after is None or not all(2 <= len(s) <= 4 for s in (before, after)):
+        return False
+    return before[0] == after[0] and map_shape(before[1:]) == map_shape(after[1:])
+
+
+def map_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """(C, H, W), (C, L) or (F,) as (H, W, C)."""
+    channels, height, width = (shape[0], *(1,) * (3 - len(shape)), *shape[1:])
+    return height, width, channels
+
+
+def _is_reshape(node: ir.Node | None) -> bool:
+    return node is not None and node.op_type == "Reshape" and node.domain == ""
+
+
+def _only_reader(value: ir.Value) -> ir.Node | None:
+    uses = list(value.uses())
+    return uses[0].node if len(uses) == 1 and uses[0].idx == 0 else None
+
+
+def _perm(node: ir.Node) -> tuple[int, ...]:
+    return tuple(int(axis) for axis in node.attributes.get_ints("perm", ()))
+
+
+def _sizes(value: ir.Value | None) -> tuple[int, ...] | None:
+    """A dynamic batch counts as -1."""
+    if value is None or value.shape is None:
+        return None
+    if not all(isinstance(d, int) for d in list(value.shape)[1:]):
+        return None
+    first = value.shape[0]
+    return (first if isinstance(first, int) else -1, *static(value.shape)[isinstance(first, int):])
