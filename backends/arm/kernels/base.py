@@ -45,16 +45,19 @@ def computing_dtype(lo: int, hi: int) -> str:
 
 @dataclass(frozen=True)
 class Value:
-    """An integer expression with its proven range.
+    """An integer with its proven range.
 
     Attributes:
-        expr: of any integer type that holds the range.
+        expr: of any integer type that holds the range, less the offset.
         lo, hi: the least and greatest value of each channel, int64 (C,).
+        offset: what stands to be added to the expression in each channel, int64 (C,), so that
+            tables and biases can take it up; None is nothing.
     """
 
     expr: Expr
     lo: NDArray[np.int64]
     hi: NDArray[np.int64]
+    offset: NDArray[np.int64] | None = None
 
     @property
     def range(self) -> tuple[int, int]:
@@ -130,6 +133,24 @@ class Body:
 
     def bound(self, value: Value) -> Value:
         return replace(value, expr=self.bind(value.expr))
+
+    def without_offset(self, value: Value) -> tuple[Value, NDArray[np.int64] | None]:
+        """The expression alone as a value, and what must be added to it."""
+        if value.offset is None:
+            return value, None
+        return Value(value.expr, value.lo - value.offset, value.hi - value.offset), value.offset
+
+    def settled(self, value: Value, slot: Expr) -> Value:
+        """The same number with nothing left to add."""
+        rest, offset = self.without_offset(value)
+        if offset is None:
+            return value
+        dtype = computing_dtype(
+            min(rest.range[0], value.range[0], int(offset.min())),
+            max(rest.range[1], value.range[1], int(offset.max())),
+        )
+        total = rest.cast(dtype) + self.row("offset", offset, dtype)(slot)
+        return Value(total, value.lo, value.hi)
 
     def result(self, value: Value) -> Expr:
         """The group's result as it is stored, with all named numbers that it needs before it."""

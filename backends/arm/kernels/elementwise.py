@@ -88,10 +88,15 @@ STEPS: dict[type[Op], Step] = {
 }
 
 
+_TAKE_OFFSETS = (Requantize, Thresholds)
+
+
 def follow(body: Body, ops: tuple[Op, ...], value: Value, place: Place) -> Value:
     """The operations of a group behind its first, one after the other in registers."""
     for op in ops:
         # A lookup comes first in its group; a named number could not stand in a table's index.
+        if not isinstance(op, _TAKE_OFFSETS):
+            value = body.settled(value, place.slot)
         source = value if isinstance(op, Lookup) else body.bound(value)
         value = STEPS[type(op)](op, body, source, place)
-    return value
+    return body.settled(value, place.slot)

@@ -19,7 +19,10 @@ def requantize(op: Requantize, body: Body, x: Value, place: Place) -> Value:
     multiplier, bias, shift = (
         body.constant(name).values for name in (op.multiplier, op.bias, op.shift)
     )
+    x, offset = body.without_offset(x)
     lo, hi, m, b = (row.astype(object) for row in (x.lo, x.hi, multiplier, bias))
+    if offset is not None:
+        b = b + offset * m
     if not fits_int64(*(lo * m), *(hi * m)):
         # Only the sum is sure to fit: measured from the middle of the range, both parts do.
         middle = (lo + hi) // 2

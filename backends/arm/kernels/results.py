@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from tvm import s_tir, te, tirx
 
 from .base import Body, Expr, Place, Vectors
@@ -42,7 +44,7 @@ def lanes_of(outs: int, vectors: Vectors) -> int:
 
 def results(
     body: Body, real: Area, whole: Area, lanes: int,
-    total: Callable[[Expr, Expr, Expr, Expr], Expr],
+    total: Callable[[Expr, Expr, Expr, Expr], Expr], offset: NDArray[np.int64] | None = None,
 ) -> Results:
     """The stages behind a convolution's sums, ``y`` the last.
 
@@ -55,7 +57,8 @@ def results(
         real: extents of the result.
         whole: extents for which there are sums; not less.
         lanes: channels worked on at once.
-        total: the sum at (row, column, group, channel).
+        total: the sum at (row, column, group, channel), less the offset.
+        offset: what is to be added to the sums of each channel.
     """
     op, *rest = body.group.ops
     names = [name for name in body.group.inputs if name != op.inputs[0]]
@@ -65,7 +68,7 @@ def results(
         others = {name: _surrounded(x, whole, name) for name, x in others.items()}
 
     def element(*at: Expr) -> Expr:
-        value = body.value(op.output, total(*at))
+        value = replace(body.value(op.output, total(*at)), offset=offset)
         place = Place(at[2] * whole.channels + at[3], lambda name: others[name](*at))
         return body.result(follow(body, tuple(rest), value, place))
 

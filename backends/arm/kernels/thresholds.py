@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from tvm import tirx
 
 from n2uqc.passes.program import Thresholds
 
-from .base import Body, Place, Value, computing_dtype
+from .base import Body, Expr, Place, Value, computing_dtype
+
+_LEAST, _MOST = -(1 << 15), (1 << 15) - 1
 
 
 def thresholds(op: Thresholds, body: Body, x: Value, place: Place) -> Value:
@@ -17,32 +20,76 @@ def thresholds(op: Thresholds, body: Body, x: Value, place: Place) -> Value:
     step.  Codes are summed in bytes where their range allows it.
     """
     bounds, signs = body.constant(op.bounds).values, body.constant(op.signs).values
-    base = body.constant(op.base).values
+    x, offset = body.without_offset(x)
+    if offset is not None:
+        bounds = bounds - offset[:, None]
     lo, hi = x.range
-    # A bound outside the range decides like the nearest one just at its end.
-    bounds = np.clip(bounds, lo - 1, hi)
-    wide = computing_dtype(lo - 1, hi)
-    narrow = "int8" if bounds.shape[1] < 64 and op.bits < 7 else computing_dtype(
-        -(bounds.shape[1] << 1), max(bounds.shape[1] << 1, 1 << op.bits)
+    # What is passed always belongs to the base; what is passed never is passed by the greatest.
+    always = bounds < lo
+    base = body.constant(op.base).values + (signs * always).sum(axis=1)
+    bounds = np.where(always, hi, np.minimum(bounds, hi))
+    acting = (bounds < hi).any(axis=0)
+    bounds, signs = bounds[:, acting], signs[:, acting]
+    compared, wide, bounds = _narrowed(body, x, bounds, place)
+    levels = bounds.shape[1]
+    narrow = "int8" if levels < 64 and op.bits < 7 else computing_dtype(
+        -(levels << 1), max(levels << 1, 1 << op.bits)
     )
-    compared = body.bind(x.cast(wide))
+    by_channel = bool((signs == signs[:, :1]).all()) if levels else True
+    shifted = by_channel and "neon" in body.vectors.features and wide in ("int16", "int32")
+    narrow = wide if shifted else narrow
+    compared = body.bind(compared)
     count, zero = tirx.const(0, narrow), tirx.const(0, narrow)
-    by_channel = bool((signs == signs[:, :1]).all()) if signs.shape[1] else True
-    for k in range(bounds.shape[1]):
-        row = bounds[:, k]
-        # What is decided beforehand is left out: TVM fails to fold a vector of truth values.
-        if (row >= hi).all():
-            continue
-        sign = tirx.const(1, narrow)
-        if not by_channel:
-            sign = body.row("sign", signs[:, k], narrow)(place.slot)
-        if (row < lo).all():
-            count = count + sign
+    for k in range(levels):
+        bound = body.row("bound", bounds[:, k], wide)(place.slot)
+        if shifted:
+            count = count + _passed(bound, compared, wide)
+        elif by_channel:
+            count = count + (compared > bound).astype(narrow)
         else:
-            above = compared > body.row("bound", row, wide)(place.slot)
-            count = count + (above.astype(narrow) if by_channel else tirx.Select(above, sign, zero))
-    if by_channel and signs.shape[1] and not (signs == 1).all():
+            sign = body.row("sign", signs[:, k], narrow)(place.slot)
+            count = count + tirx.Select(compared > bound, sign, zero)
+    if by_channel and levels and not (signs == 1).all():
         count = count * body.row("sign", signs[:, 0], narrow)(place.slot)
     if base.any():
         count = count + body.row("base", base, narrow)(place.slot)
     return body.value(op.output, count)
+
+
+def _narrowed(
+    body: Body, x: Value, bounds: NDArray[np.int64], place: Place
+) -> tuple[Expr, str, NDArray[np.int64]]:
+    """Numbers to compare, their dtype, and the bounds for them.
+
+    16 bits are enough where the acting bounds of each channel lie together: numbers that are far
+    from them may be clamped.
+    """
+    lo, hi = x.range
+    wide = computing_dtype(lo - 1, hi)
+    acts = bounds < hi
+    least = np.where(acts, bounds, hi).min(axis=1, initial=hi)
+    greatest = np.where(acts, bounds, lo).max(axis=1, initial=lo)
+    reached = (least >= _LEAST) & (greatest < _MOST) | ~acts.any(axis=1)
+    middle = np.where(reached, 0, (least + greatest + 1) // 2)
+    if wide != "int32" or ((greatest - least)[~reached] >= _MOST - _LEAST).any() or (
+        computing_dtype(lo - int(middle.max()), hi - int(middle.min())) != "int32"
+    ):
+        return x.cast(wide), wide, bounds
+    moved = x.cast(wide)
+    if middle.any():
+        moved = moved - body.row("middle", middle, wide)(place.slot)
+    least_number, most_number = (tirx.const(end, wide) for end in (_LEAST, _MOST))
+    clamped = tirx.min(tirx.max(moved, least_number), most_number).astype("int16")
+    return clamped, "int16", np.where(acts, bounds - middle[:, None], _MOST)
+
+
+def _passed(bound: Expr, x: Expr, dtype: str) -> Expr:
+    """``x > bound`` as a number: the sign of the difference, which saturates.
+
+    NEON shifts it down and adds it up in one instruction.  Comparing instead, LLVM counts in bytes,
+    and converts the outcome of each comparison.
+    """
+    difference = tirx.call_llvm_pure_intrin(dtype, "llvm.ssub.sat", bound, x)
+    bits = f"u{dtype}"
+    sign = tirx.reinterpret(bits, difference) >> tirx.const(int(dtype[3:]) - 1, bits)
+    return sign.astype(dtype)

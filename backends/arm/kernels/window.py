@@ -44,11 +44,14 @@ def padded(x: te.Tensor, pads: Pads, value: int, dtype: str) -> te.Tensor:
 
 
 def framed(
-    x: te.Tensor, origin: tuple[int, int], size: tuple[int, int, int], value: int, dtype: str
+    x: te.Tensor, origin: tuple[int, int], size: tuple[int, int, int], value: int, dtype: str,
+    centre: int = 0,
 ) -> te.Tensor:
-    """A stage ``padded`` of any size with the map at an origin, and ``value`` all around it."""
+    """A stage ``padded`` of any size with the map at an origin, and ``value`` all around it; all
+    less ``centre``, which brings numbers of 8 bits without a sign into 8 with one."""
     (top, left), (height, width, channels) = origin, (int(n) for n in x.shape)
-    if (top, left, *size) == (0, 0, height, width, channels) and x.dtype == dtype:
+    same = x.dtype == dtype and not centre
+    if (top, left, *size) == (0, 0, height, width, channels) and same:
         return x
     limits = (top, height, size[0]), (left, width, size[1]), (0, channels, size[2])
 
@@ -61,8 +64,10 @@ def framed(
             )
         ]
         source = x[at[0] - top, at[1] - left, at[2]].astype(dtype)
+        if centre:  # bytes wrap around, so that the difference is right
+            source = source - tirx.const(centre, dtype)
         return tirx.if_then_else(
-            tirx.all(*inside), source, tirx.const(value, dtype)
+            tirx.all(*inside), source, tirx.const(value - centre, dtype)
         ) if inside else source
 
     return te.compute(size, element, "padded")

@@ -86,6 +86,7 @@ class Work:
     Attributes:
         plan: of the products.
         grid: of tiles.
+        centre: what is taken off the codes first, so that their sums stay small.
         halved: dtype in which sums over points are halved first, then the second time.
         fits: whether these sums are halved after they have been added up.
         instructions: estimate of everything but what follows the convolution.
@@ -93,6 +94,7 @@ class Work:
 
     plan: Plan
     grid: Grid
+    centre: int
     halved: tuple[str, str]
     fits: tuple[bool, bool]
     instructions: float
@@ -114,21 +116,24 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     height, width, _ = int_type(program, op.output).shape
     pads = [op.pad_value] if any(op.pads) else []
     lo, hi = min(kind.lo, *pads, kind.lo), max(kind.hi, *pads, kind.hi)
+    centre = (lo + hi + 1) // 2 if hi < 256 and (lo or hi > 1) else 0
+    lo, hi = lo - centre, hi - centre
     if max(-lo, hi) > 1 << 13:
         return None
     ends = np.full(depth, lo), np.full(depth, hi)
     gemm = products(weight, *ends)
     least, greatest = gemm.partial_sums(depth)
     bounds = max(-int(least.min()), int(greatest.max())), row_bounds(weight, *ends)
-    first, second = (computing_dtype(-bound, bound) for bound in bounds)
-    if "int64" in (first, second):
+    if max(bounds) >= 1 << 30:
         return None
+    first, second = (computing_dtype(-bound, bound) for bound in bounds)
     best = None
     high, wide = -(-height // 2), -(-width // 2)
     for plan in plans(gemm, vectors):
         halved = ("int32" if plan.parts > 1 else max(first, plan.result), second)
         fits = tuple(
-            "neon" not in vectors.features and 2 * bound < 1 << (int(dtype[3:]) - 1)
+            (dtype != "int16" or "neon" not in vectors.features)
+            and 2 * bound < 1 << (int(dtype[3:]) - 1)
             for bound, dtype in zip(bounds, halved, strict=True)
         )
         for grid in grids(high, wide, plan.rows):
@@ -138,7 +143,7 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
             blocks = grid.strips * grid.blocks * plan.blocks * len(gemm.weights)
             cost = blocks * plan.instructions + grid.size * each
             if best is None or cost < best.instructions:
-                best = Work(plan, grid, halved, (fits[0], fits[1]), cost)
+                best = Work(plan, grid, centre, halved, (fits[0], fits[1]), cost)
     return best
 
 
@@ -170,11 +175,15 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
     real = Area(*shape[:2], 1, out)
     whole = Area(2 * tiles[0], 2 * tiles[1], 1, plan.blocks * plan.outs)
     cover(body, real, whole.channels)
-    low, high = min(kind.lo, op.pad_value), max(kind.hi, op.pad_value)
+    low, high = (
+        end - job.centre for end in (min(kind.lo, op.pad_value), max(kind.hi, op.pad_value))
+    )
     x = body.tensor(op.inputs[0], kind.shape)
     top, left_pad, _, _ = op.pads
     size = (2 * grid.strips * grid.high + 2, 2 * grid.blocks * grid.wide + 2, deep)
-    source = framed(x, (top, left_pad), size, op.pad_value, container(low, high))
+    source = framed(
+        x, (top, left_pad), size, op.pad_value, container(low, high), job.centre
+    )
     weights = body.table("weight", plan.packed)
     constant = None if plan.constant is None else body.table("constant", plan.constant)
     # Bytes wrap around: what fits them in the end may leave them on the way.
@@ -215,7 +224,8 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
     total = te.compute((*tiles, 2, 2, whole.channels), inverse_columns, "total")
     lanes = lanes_of(plan.outs, body.vectors)
     found = results(
-        body, real, whole, lanes, lambda y, z, g, o: total(y // 2, z // 2, y % 2, z % 2, o)
+        body, real, whole, lanes, lambda y, z, g, o: total(y // 2, z // 2, y % 2, z % 2, o),
+        job.centre * body.constant(op.weight).values.sum(axis=(1, 2, 3)) if job.centre else None,
     )
     function = body.function(found.y)
     return _scheduled(function, job, lanes) if reads(found.computed, total) else function
