@@ -36,6 +36,7 @@ def _plugin(qemu: str) -> Path:
 
 def count(
     command: Sequence[str | Path], *, qemu: str = "qemu-aarch64", options: Sequence[str] = (),
+    cwd: Path | None = None,
 ) -> int:
     """Instructions of one run of a program to its end.
 
@@ -43,6 +44,7 @@ def count(
         command: the program and its arguments.
         qemu: the emulator.
         options: for it: ``-cpu``, ``-L``, ``-E``.
+        cwd: folder to run it in.
 
     Raises:
         RuntimeError: the program failed.
@@ -53,7 +55,7 @@ def count(
         environment = {**os.environ, "PYTHONHASHSEED": "0", "LD_BIND_NOW": "1"}
         done = subprocess.run(
             [qemu, "-plugin", f"{_plugin(qemu)},out={result}", *options, *map(str, command)],
-            capture_output=True, text=True, env=environment,
+            capture_output=True, text=True, env=environment, cwd=cwd,
         )
         if done.returncode or not result.exists():
             raise RuntimeError(f"{command[0]} failed: {(done.stderr or done.stdout)[-2000:]}")
@@ -62,4 +64,5 @@ def count(
 
 def per_run(count_runs: Callable[[int], int], few: int, many: int) -> float:
     """Instructions of one run: what ``many`` runs take beyond ``few``, start-up dropped."""
-    return (count_runs(many) - count_runs(few)) / (many - few)
+    least = count_runs(few)
+    return (count_runs(many) - least) / (many - few)
