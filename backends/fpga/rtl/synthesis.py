@@ -44,8 +44,8 @@ class Synthesized:
 
 
 SCRIPTS: Mapping[str, str] = {
-    "xc7": "synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -top engine",
-    "ecp5": "synth_ecp5 -top engine",
+    "xc7": "synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -top top",
+    "ecp5": "synth_ecp5 -top top",
 }
 """By family of the cost model."""
 
@@ -74,26 +74,30 @@ def synthesize(engine: Engine, family: str = "xc7", form: str = "") -> Synthesiz
 
 
 def synthesize_all(engines: Sequence[tuple[Engine, str]], family: str) -> list[Synthesized]:
-    """Several engines in their forms, one after the other in one run of yosys."""
+    """Several engines in their forms in one run of yosys, most of which is reading its libraries.
+
+    Each is a module whose boundary is kept, so the result is that of a run of its own.
+    """
     if family not in SCRIPTS:
         raise CompileError(Problem(
             node="", op="", found=f"synthesis for {family!r}", supported=", ".join(SCRIPTS)
         ))
-    files, script = {}, ""
-    for k, (engine, form) in enumerate(engines):
+    names = [f"engine{k}" for k in range(len(engines))]
+    files = {"top.v": "module top(input clk, input rst);\n" + "".join(
+        f"(* keep *) {name} i_{name}(.clk(clk), .rst(rst));\n" for name in names
+    ) + "endmodule\n"}
+    for name, (engine, form) in zip(names, engines, strict=True):
         unit = unit_of(engine, form, LUT_INPUTS[family])
-        files[f"engine{k}.il"] = rtlil.convert(unit, name="engine", ports=ports(unit))
-        script += (
-            f"read_rtlil engine{k}.il\n{SCRIPTS[family]}\ntee -q -a stat.json stat -json\n"
-            "design -reset\n"
-        )
+        files[f"{name}.il"] = rtlil.convert(unit, name=name, ports=ports(unit))
+    script = "".join(f"read_rtlil {name}.il\n" for name in names) + (
+        f"setattr -mod -set keep_hierarchy 1 {' '.join(names)}\nread_verilog top.v\n"
+        f"{SCRIPTS[family]}\ntee -q -o stat.json stat -json\n"
+    )
     said = run_yosys(script, files, "stat.json")
-    decoder, found = json.JSONDecoder(), []
-    while (start := said.find("{")) >= 0:
-        stat, end = decoder.raw_decode(said[start:])
-        said = said[start + end :]
-        found.append(_counted(stat["design"].get("num_cells_by_type", {}), family))
-    return found
+    modules = json.loads(said[said.index("{"):])["modules"]
+    return [
+        _counted(modules[f"\\{name}"].get("num_cells_by_type", {}), family) for name in names
+    ]
 
 
 def ports(unit: Unit) -> list[Any]:
