@@ -3,6 +3,7 @@
  * Compiled by cortex_m_conv.py with CMSIS-NN's sources and the start-up code of an artifact. What is
  * multiplied does not matter for the number of instructions; the result is used, so it is computed.
  */
+#include <stddef.h>
 #include <stdint.h>
 
 #include "arm_nnfunctions.h"
@@ -21,7 +22,7 @@ int main(void)
         .dilation = { 1, 1 }, .activation = { -128, 127 },
     };
     const cmsis_nn_per_channel_quant_params scales = { multiplier, shift };
-    cmsis_nn_context context = { buffer, sizeof buffer }, sums = { 0, 0 };
+    const cmsis_nn_context context = { buffer, sizeof buffer };
     uint32_t seed = 1, seen = 0;
     for (unsigned k = 0; k < sizeof input; k++)
         input[k] = (int8_t)((seed = seed * 1664525u + 1013904223u) >> 24);
@@ -33,7 +34,11 @@ int main(void)
     }
     for (int run = 0; run < RUNS; run++)
         if (arm_convolve_s8(&context, &params, &scales, &in, input, &filter, weights, &biases,
-                bias, (void *)&sums, &out, output) != ARM_CMSIS_NN_SUCCESS)
+                bias,
+#ifdef UPSCALING /* since version 5 */
+                NULL,
+#endif
+                &out, output) != ARM_CMSIS_NN_SUCCESS)
             return 2;
     for (unsigned k = 0; k < sizeof output; k++)
         seen |= (uint32_t)output[k];

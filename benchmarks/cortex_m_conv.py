@@ -95,6 +95,8 @@ def cmsis_nn(sources: Path, core: str, size: int, channels: int, folder: Path,
     if gcc is None:
         raise SystemExit("CMSIS-NN is compiled by arm-none-eabi-gcc: apt install gcc-arm-none-eabi")
     start = folder / "source"
+    headers = "".join(path.read_text() for path in (sources / "Include").glob("*.h"))
+    newer = ["-DUPSCALING"] if "upscale_dims" in headers else []
     files = [path for name in _SOURCES if (path := sources / "Source" / name).exists()]
 
     def runs(times: int) -> int:
@@ -102,6 +104,7 @@ def cmsis_nn(sources: Path, core: str, size: int, channels: int, folder: Path,
         done = subprocess.run([
             gcc, "-std=c11", "-O3", "-mthumb", f"-mcpu={core}", "-mfloat-abi=soft",
             "-nostartfiles", f"-DRUNS={times}", f"-DSIZE={size}", f"-DCHANNELS={channels}",
+            *newer,
             f"-I{sources / 'Include'}", f"-I{start}", str(_PEER), str(start / "start.c"),
             *map(str, files), f"-Wl,-T,{start / 'board.ld'}", "-o", str(elf),
         ], capture_output=True, text=True)
