@@ -32,7 +32,7 @@ from .window import container, cut_at_edges, framed
 
 _LANES = 8  # output channels of a vector, of 16-bit weights
 _LONGEST = 192  # taps of a window that are written out one by one
-_REGISTERS = 12  # of accumulators: with more, LLVM's order of so much straight code needs the stack
+_SHARE = 3 / 8  # of the registers, for accumulators: LLVM's order of much straight code needs more
 _INT16, _INT32 = 1 << 15, 1 << 31
 
 Tap = tuple[int, bool]
@@ -157,7 +157,7 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
         reason += f"; int32 over {len(taps)} taps in {chunks} chunks before them"
     run = -(-weight.shape[2] * weight.shape[3] // _LANES) * _LANES
     best: Work | None = None
-    for pixels in range(1, _REGISTERS // registers + 1):
+    for pixels in range(1, max(int(vectors.count * _SHARE) // registers, 1) + 1):
         if width % pixels:
             continue
         each = len(taps) * (multiply * pixels + 1) + parts.shape[2] / 8 * pixels

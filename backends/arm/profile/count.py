@@ -32,10 +32,12 @@ class Counted:
     Attributes:
         blocks: of each kernel, by symbol, its calls of ``memcpy`` and ``memset`` included.
         segments: of the executable: (address, bytes, size in memory).
+        thumb: whether instructions have two or four bytes, not always four.
     """
 
     blocks: dict[str, Blocks]
     segments: tuple[tuple[int, bytes, int], ...]
+    thumb: bool = False
 
     def code(self, address: int, size: int) -> bytes:
         """The bytes of a block."""
@@ -43,6 +45,23 @@ class Counted:
             if start <= address < start + len(data):
                 return data[address - start : address - start + size]
         raise ValueError(f"{address:#x} lies outside the executable")
+
+    def instructions(self, symbol: str) -> int:
+        """Executed by a kernel."""
+        return sum(
+            n * len(split(self.code(address, size), self.thumb))
+            for (address, size), n in self.blocks[symbol].items()
+        )
+
+
+def split(code: bytes, thumb: bool) -> list[bytes]:
+    """One bytes object an instruction; Thumb ones have two bytes, or four by their first bits."""
+    found, place = [], 0
+    while place < len(code):
+        wide = not thumb or code[place + 1] >> 3 in (0b11101, 0b11110, 0b11111)
+        found.append(code[place : place + (4 if wide else 2)])
+        place += len(found[-1])
+    return found
 
 
 def count_blocks(
@@ -88,11 +107,12 @@ def count_blocks(
             and not skipped.address <= at < skipped.address + skipped.size
         } for start, table in tables.items()
     }
-    return Counted(kept, segments)
+    return Counted(kept, segments, manifest["triple"].startswith("thumb"))
 
 
 def _run(driver: Path, x: NDArray[Any], manifest: Mapping[str, Any], on_block: Any) -> None:
     try:
+        from ..unicorn_board import run_firmware
         from ..unicorn_linux import run_static
     except ModuleNotFoundError:
         raise ToolchainError(
@@ -100,8 +120,14 @@ def _run(driver: Path, x: NDArray[Any], manifest: Mapping[str, Any], on_block: A
             "pip install 'n2uqc[toolchain]'"
         ) from None
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as place:
-        source, result = Path(place, "x.npy"), Path(place, "y.npy")
-        np.save(source, np.ascontiguousarray(x[None], dtype=manifest["input"]["dtype"]))
-        done = run_static(driver, [str(source), str(result)], on_block)
+        raw = manifest.get("exchange") == "raw"
+        source, result = (Path(place, f"{name}.{'raw' if raw else 'npy'}") for name in "xy")
+        taken = np.ascontiguousarray(x[None], np.dtype(manifest["input"]["dtype"]))
+        source.write_bytes(taken.tobytes()) if raw else np.save(source, taken)
+        arguments, architecture = [str(source), str(result)], manifest["architecture"]
+        if architecture == "cortex-m":
+            done = run_firmware(driver, arguments, on_block)
+        else:
+            done = run_static(driver, arguments, on_block, architecture)
     if done.code:
         raise CompileError(f"the driver failed with code {done.code}: {done.errors.strip()}")

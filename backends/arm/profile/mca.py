@@ -18,6 +18,7 @@ from pathlib import Path
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
 from ...toolchain import ToolchainError
+from .count import split
 
 _ROUNDS = 50  # repetitions of a run, to reach its steady state
 _FEATURES = {"aarch64": "+all", "arm": "+neon,+vfp4,+hwdiv", "thumb": "+dsp"}
@@ -86,9 +87,9 @@ def cycles(codes: Sequence[bytes], triple: str, core: str) -> list[float]:
     analyser = find_analyser()
     _check_core(analyser, triple, core)
     thumb = triple.startswith("thumb")
-    split = [_instructions(code, thumb) for code in codes]
-    texts = _disassembled(sorted({i for run in split for i in run}), analyser, triple)
-    listings = [[texts[i] for i in run if texts[i]] for run in split]
+    runs = [split(code, thumb) for code in codes]
+    texts = _disassembled(sorted({i for run in runs for i in run}), analyser, triple)
+    listings = [[texts[i] for i in run if texts[i]] for run in runs]
     results = _analysed(listings, analyser, triple, core)
     return [
         result if result is not None else float(len(listing))
@@ -107,16 +108,6 @@ def _check_core(analyser: Analyser, triple: str, core: str) -> None:
             node="", op="", found=f"llvm-mca {analyser.version} knows no core {core!r}",
             supported=", ".join(known),
         ))
-
-
-def _instructions(code: bytes, thumb: bool) -> list[bytes]:
-    """One bytes object an instruction; Thumb ones have two bytes, or four by their first bits."""
-    found, place = [], 0
-    while place < len(code):
-        wide = not thumb or code[place + 1] >> 3 in (0b11101, 0b11110, 0b11111)
-        found.append(code[place : place + (4 if wide else 2)])
-        place += len(found[-1])
-    return found
 
 
 def _disassembled(

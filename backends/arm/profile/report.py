@@ -17,6 +17,7 @@ from .chains import chains
 from .count import Counted, count_blocks
 from .mca import cycles, find_analyser
 
+_ARCHITECTURES = ("aarch64", "armv7", "cortex-m")
 _COVERED = 0.999  # share of a kernel's instructions that is given to the cycle estimate
 
 
@@ -93,10 +94,10 @@ def profile_artifact(
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
-    if manifest.get("architecture") != "aarch64":
+    if manifest.get("architecture") not in _ARCHITECTURES:
         raise CompileError(Problem(
             node="", op="", found=f"{folder} is for the target {manifest.get('target')}",
-            supported="artifacts of the target aarch64, which are counted under emulation",
+            supported="artifacts for ARM processors, which are counted under emulation",
         ))
     if any("symbol" not in kernel for kernel in manifest["kernels"]):
         raise CompileError(Problem(
@@ -117,13 +118,11 @@ def profile_artifact(
             "symbol": check, "operations": [], "computes": "check",
             "kernel": "range of the input", "macs": 0,
         })
-    width = 4
     rows = tuple(
         Row(
             kernel["symbol"], tuple(kernel["operations"]), kernel["computes"], kernel["kernel"],
-            kernel["macs"], sum(
-                size // width * n for (_, size), n in counted.blocks[kernel["symbol"]].items()
-            ), _cycles(counted, kernel["symbol"], manifest["triple"], core) if core else None,
+            kernel["macs"], counted.instructions(kernel["symbol"]),
+            _cycles(counted, kernel["symbol"], manifest["triple"], core) if core else None,
         ) for kernel in kernels
     )
     estimator = f"llvm-mca {find_analyser().version}" if core else ""

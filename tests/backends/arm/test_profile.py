@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from n2uqc.backends import compile as compile_program
 from n2uqc.backends.arm.elf import load_segments
 from n2uqc.backends.arm.grouping import schedule
 from n2uqc.backends.arm.profile import Profile, profile_artifact
@@ -61,18 +62,23 @@ def test_counting_twice_and_on_other_data_gives_the_same(
     assert profile_artifact(aarch64_artifact, samples[1]) == profile
 
 
-@pytest.mark.skipif(not shutil.which("qemu-aarch64"), reason="qemu-user is not installed")
+@pytest.mark.parametrize(
+    ("target", "emulator"), [("aarch64", "qemu-aarch64"), ("armv7", "qemu-arm")]
+)
 def test_block_counts_are_those_of_qemu(
-    profile: Profile, aarch64_artifact: Path, samples: np.ndarray, tmp_path: Path
+    target: str, emulator: str, network: Program, samples: np.ndarray, tmp_path: Path
 ) -> None:
-    manifest = json.loads((aarch64_artifact / "manifest.json").read_text())
-    driver = aarch64_artifact / manifest["driver"]
-    segments = load_segments(driver.read_bytes(), "aarch64").segments
-    functions = locate((aarch64_artifact / manifest["library"]).read_bytes(), segments)
+    if not shutil.which(emulator):
+        pytest.skip(f"{emulator} is not installed")
+    folder = compile_program(network, target).save(tmp_path / "net")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    driver = folder / manifest["driver"]
+    segments = load_segments(driver.read_bytes(), target).segments
+    functions = locate((folder / manifest["library"]).read_bytes(), segments)
     np.save(tmp_path / "x.npy", samples[:1].astype(manifest["input"]["dtype"]))
     log = tmp_path / "log"
     subprocess.run(
-        ["qemu-aarch64", "-singlestep", "-d", "exec,nochain", "-D", str(log), str(driver),
+        [emulator, "-singlestep", "-d", "exec,nochain", "-D", str(log), str(driver),
          str(tmp_path / "x.npy"), str(tmp_path / "y.npy")], check=True,
     )
     executed = dict.fromkeys((f.name for f in functions), 0)
@@ -87,8 +93,17 @@ def test_block_counts_are_those_of_qemu(
             current = name
         if name and name != manifest["function"]:
             executed[current] += 1  # what memcpy and memset do is done for the kernel
-    for row in profile.rows:
+    for row in profile_artifact(folder).rows:
         assert executed[row.symbol] == row.instructions, row.symbol
+
+
+def test_a_microcontroller(network: Program, tmp_path: Path) -> None:
+    profile = profile_artifact(compile_program(network, "cortex-m4").save(tmp_path / "net"))
+    assert [row.computes for row in profile.rows if row.computes != "check"] == [
+        group.mnemonics for group in schedule(network).groups
+    ]
+    # Thumb instructions have two or four bytes; no kernel multiplies more than nine at once.
+    assert all(row.macs / 9 < row.instructions < 20 * row.macs for row in profile.rows if row.macs)
 
 
 @with_analyser
