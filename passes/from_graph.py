@@ -64,7 +64,7 @@ def import_graph(model: ir.Model, name: str = "network") -> Program:
             found, supported, mend = refusal.args
             problems.append(Problem(node=node.name or node.outputs[0].name or "?",
                                     op=node.op_type, found=found, supported=supported, mend=mend))
-        except (ValueError, ZeroDivisionError) as error:
+        except (ValueError, ArithmeticError) as error:
             problems.append(Problem(
                 node=node.name or node.outputs[0].name or "?", op=node.op_type, found=str(error),
                 supported="see SPEC.md", mend="check the node's parameters and shapes",

@@ -277,6 +277,11 @@ def _flatten(to: Importer, node: ir.Node) -> None:
 
 def _threshold(to: Importer, node: ir.Node) -> None:
     p = opset.read_threshold(node)
+    if p.step == 0:
+        raise NodeRefusal(
+            "an output step of 0: every code means 0", "a step other than 0",
+            "retrain the layer, or remove it: what reads it sees zeros only",
+        )
     table = tuple(tuple(Surd.of(float(t)) for t in row) for row in p.thresholds)
     to.emit(
         Quantize, node, to.operand(node), thresholds=table,
