@@ -11,8 +11,9 @@ from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
 
 from .diagnostics import CompileError, Problem
 from .opset import DOMAIN
+from .upgrade import OLDEST, upgrade
 
-OPSETS = range(13, 26)
+OPSETS = range(OLDEST, 26)
 """Versions of the standard domain whose operators have the meaning this frontend knows."""
 
 _BROKEN = "the file is not a valid ONNX model"
@@ -35,6 +36,7 @@ def to_graph(proto: onnx.ModelProto) -> ir.Model:
     _check_opset(proto)
     _check_values(proto.graph)
     _check_nodes(proto)
+    upgrade(proto)
     try:
         model = ir.from_proto(proto)
     except Exception as error:  # malformed protobufs make onnx_ir raise anything

@@ -10,7 +10,8 @@ from onnx_ir.passes.common import ShapeInferencePass
 
 from .constants import Constants
 from .diagnostics import CompileError, Problem
-from .recognise import qonnx
+from .recognise import channels_last, qonnx
+from .recognise.base import Refused
 
 STAND_IN = 2  # a target shape that fixes the batch at 1 then shows as a wrong batch
 OTHER = 3
@@ -62,6 +63,15 @@ def _infer_rest(model: ir.Model, batch: Batch) -> None:
     for node in model.graph:
         if node.domain in qonnx.DOMAINS and node.op_type in qonnx.OPS and node.inputs[0]:
             node.outputs[0].shape, node.outputs[0].type = node.inputs[0].shape, node.inputs[0].type
+            continue
+        if node.domain == channels_last.DOMAIN and node.op_type in channels_last.OPS:
+            try:
+                node.outputs[0].shape = ir.Shape(channels_last.lowered_shape(node))
+            except Refused as refusal:
+                found, needed = refusal.found, refusal.supported
+                problems.append(Problem(str(node.name), node.op_type, found, needed))
+            else:
+                node.outputs[0].dtype = ir.DataType.FLOAT
             continue
         known = all(out.shape is not None and out.shape.is_static() for out in node.outputs)
         if node.domain != "" or known or any(x and x.type is None for x in node.inputs):

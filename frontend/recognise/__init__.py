@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .base import Context, Pattern, Refused
 from .bias import CONSTANT_OPERAND
+from .channels_last import CHANNELS_LAST_POOL, CHANNELS_LAST_PRODUCT
 from .code_offset import OFFSET
 from .convolution import BATCH_NORM, CONVOLUTION
 from .head import FLATTEN, GEMM, MATMUL, RESHAPE_TARGET
@@ -34,6 +35,8 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     TRUNC,
     MULTI_THRESHOLD,
     DEQUANTIZE,
+    CHANNELS_LAST_PRODUCT,
+    CHANNELS_LAST_POOL,
     TRANSPOSE,
     WEIGHT_QUANTIZER,
     STEP_FUNCTION,  # the rest says why a ladder is none

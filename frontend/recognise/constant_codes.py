@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from ..opset import Weight, initializer, make_weight
 from .base import Array, Context, is_standard
+from .channels_last import put_product
 
 _WIDEST = 8  # bits of weights that stay codes, plus one for an asymmetric zero point
 
@@ -69,7 +70,7 @@ def _as_weight(origin: ir.Node, layer: ir.Node, found: Codes, context: Context) 
     if not is_standard(layer, "Conv", "Gemm", "MatMul") or rank not in ranks:
         return False
     data = layer.inputs[0]
-    if layer.op_type == "MatMul" and (data is None or data.shape is None or len(data.shape) != 2):
+    if layer.op_type == "MatMul" and (data is None or data.shape is None):
         return False
     if rank == 2 and not layer.attributes.get_int("transB", 0):
         found = found.transposed()
@@ -81,6 +82,9 @@ def _as_weight(origin: ir.Node, layer: ir.Node, found: Codes, context: Context) 
     if params.bits > _WIDEST + 1:
         context.note(layer, f"weights stay float: {params.bits}-bit codes are wider than 8 bits")
         return False
+    if data is not None and data.shape is not None and len(data.shape) > 2 == rank:
+        put_product(layer, params, context)
+        return True
     weight = context.insert(layer, make_weight(context.graph, params, str(origin.name)))
     weight.name = f"{layer.name}.weight_codes"
     if layer.op_type == "MatMul":

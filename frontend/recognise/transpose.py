@@ -5,12 +5,13 @@ FINN and QONNX write activations as Transpose, MultiThreshold on [N,H,W,C], Tran
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
 
-from ..opset import is_op, read_codebook, read_threshold
+from ..opset import initializer, is_op, read_codebook, read_threshold
 from .base import Context, Pattern, is_standard, producer
 
-_ELEMENTWISE = ("Relu", "LeakyRelu", "Clip", "Add", "Sub", "Mul", "Div")
+_ELEMENTWISE = ("Relu", "LeakyRelu", "PRelu", "Clip", "Add", "Sub", "Mul", "Div")
 
 
 def _perm(node: ir.Node) -> tuple[int, ...]:
@@ -39,6 +40,8 @@ def _cancel(node: ir.Node, context: Context) -> None:
                 else:
                     reader.replace_input_with(0, source)
                     reader.attributes.add(ir.AttrInt64s("perm", joined))
+            elif _passes_by(transpose, reader, perm, context):
+                continue
             elif _is_layout_free(reader, perm, context):
                 waiting.append(_swap(transpose, reader, perm, context))
 
@@ -54,9 +57,70 @@ def _is_layout_free(node: ir.Node, perm: tuple[int, ...], context: Context) -> b
     for value in node.inputs:
         if value is None or context.constants.scalar(value) is not None:
             continue
+        if context.constants.known(value) and value.shape is not None:
+            if len(value.shape) > len(perm):
+                return False
+            continue
         above = producer(value, "Transpose")
         if above is None or _perm(above) != perm:
             return False
+    return True
+
+
+def _turn_constant(
+    node: ir.Node, index: int, value: ir.Value, perm: tuple[int, ...], context: Context
+) -> None:
+    """A constant operand laid out as the tensor was before the Transpose."""
+    array = context.constants.array(value)
+    if array is None or array.size == 1:
+        return
+    full = array.reshape((1,) * (len(perm) - array.ndim) + array.shape)
+    turned = full.transpose(np.argsort(perm))
+    constant = initializer(context.graph, f"{value.name}.turned", turned)
+    constant.shape = ir.Shape(turned.shape)
+    node.replace_input_with(index, constant)
+
+
+def _passes_by(
+    transpose: ir.Node, reader: ir.Node, perm: tuple[int, ...], context: Context
+) -> bool:
+    """Whether a node that drops the layout now reads what the Transpose reads."""
+    if is_standard(reader, "Reshape", "Flatten"):
+        return _skip_single(transpose, reader, perm)
+    return is_standard(reader, "ReduceMean") and _turn_mean(transpose, reader, perm, context)
+
+
+def _skip_single(transpose: ir.Node, reader: ir.Node, perm: tuple[int, ...]) -> bool:
+    """A flattening of one position reads the same values in front of the Transpose."""
+    source = transpose.inputs[0]
+    if source is None or source.shape is None or not source.shape.is_static():
+        return False
+    sizes = [int(source.shape[axis]) for axis in perm]  # type: ignore[arg-type]
+    moved = [axis for axis, size in zip(perm, sizes, strict=True) if size != 1]
+    if perm[0] != 0 or [a for a in moved if a] != sorted(a for a in moved if a):
+        return False
+    reader.replace_input_with(0, source)
+    return True
+
+
+def _turn_mean(
+    transpose: ir.Node, reader: ir.Node, perm: tuple[int, ...], context: Context
+) -> bool:
+    """A mean that drops its axes, over those the tensor has in front of the Transpose."""
+    axes = reader.attributes.get_ints("axes")
+    if axes is None and len(reader.inputs) > 1:
+        array = context.constants.array(reader.inputs[1])
+        axes = [int(a) for a in array.reshape(-1)] if array is not None else None
+    kept = bool(reader.attributes.get_int("keepdims", 1))
+    if not axes or kept:
+        return False
+    before = sorted(perm[axis % len(perm)] for axis in axes)
+    left = [axis for axis in perm if axis not in before]
+    if left != sorted(left):
+        return False
+    reader.resize_inputs(1)
+    reader.replace_input_with(0, transpose.inputs[0])
+    reader.attributes.add(ir.AttrInt64s("axes", before))
     return True
 
 
@@ -66,7 +130,11 @@ def _swap(
     """`node` reads what the Transpose reads; a new Transpose stands behind it."""
     for index, value in enumerate(node.inputs):
         above = producer(value, "Transpose")
-        if above is not None:
+        if value is not None and context.constants.known(value):
+            if node.domain:
+                continue  # a quantizer's parameters have no layout
+            _turn_constant(node, index, value, perm, context)
+        elif above is not None:
             node.replace_input_with(index, above.inputs[0])
     (output,) = node.outputs
     below = ir.node("Transpose", [output], {"perm": perm}, name=str(transpose.name))

@@ -175,7 +175,7 @@ def test_quantized_matrices_of_either_orientation(turned: bool) -> None:
         (FLAT + "[g] y = Gemm <transA = 1> (f, W)", "transA"),
         (FLAT + "[g] y = Gemm <transB = 1> (f, f)", "computed weights"),
         (FLAT + "[g] y = Gemm <transB = 1> (f, V, N)", "differs by image"),
-        ("[g] y = MatMul (x, W4)", "after Flatten"),
+        ("[g] y = MatMul (W4, x)", "after Flatten"),
     ],
 )
 def test_refusals(body: str, words: str) -> None:

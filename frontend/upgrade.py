@@ -1,0 +1,141 @@
+"""Files of opset 9 to 12 rewritten to opset 13, operator by operator, meaning kept.
+
+Between these opsets most operators only gained element types. A few moved attributes into inputs:
+those are rewritten here. One that changed otherwise is refused where it occurs, never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+
+from .diagnostics import CompileError, Problem
+
+OLDEST, TARGET = 9, 13
+
+_ONLY_NEW_TYPES = frozenset(
+    "Conv Concat Add Sub Mul Div Relu MaxPool AveragePool Flatten Gemm MatMul Reshape Transpose "
+    "Identity Cast Shape Gather Constant Expand Greater Less Equal Floor Ceil Abs Neg Reciprocal "
+    "Pow Sqrt Exp Log Sigmoid Tanh Erf ReduceMean ReduceMax ReduceMin Sum Max Min Mean Sign ArgMin "
+    "ArgMax Tile QuantizeLinear DequantizeLinear GatherND Mod".split()
+)
+"""Element types, defaults spelled out, negative axes, optional inputs: no node means another."""
+
+
+class _Rewriter:
+    """Turns attributes of one graph's nodes into inputs."""
+
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        self.graph = graph
+        self.taken = {t.name for t in graph.initializer}
+        self.taken |= {name for node in graph.node for name in (*node.input, *node.output)}
+
+    def take(self, node: onnx.NodeProto, name: str, default: Any = None) -> Any:
+        """The attribute's value; it is removed from the node."""
+        for index, attribute in enumerate(node.attribute):
+            if attribute.name == name:
+                value = onnx.helper.get_attribute_value(attribute)
+                del node.attribute[index]
+                return value
+        return default
+
+    def constant(self, node: onnx.NodeProto, label: str, value: Any, dtype: Any) -> str:
+        """A new parameter, named after the node's output."""
+        name = base = f"{node.output[0]}.{label}"
+        tries = 1
+        while name in self.taken:
+            name, tries = f"{base}_{tries}", tries + 1
+        self.taken.add(name)
+        tensor = onnx.numpy_helper.from_array(np.array(value, dtype), name)
+        self.graph.initializer.append(tensor)
+        return name
+
+    def axes(self, node: onnx.NodeProto, label: str = "axes") -> None:
+        """An attribute of integers becomes the second input."""
+        if (values := self.take(node, label)) is not None:
+            node.input.append(self.constant(node, label, values, np.int64))
+
+    def clip(self, node: onnx.NodeProto) -> None:
+        bounds = [self.take(node, label) for label in ("min", "max")]
+        names = [
+            "" if bound is None else self.constant(node, label, bound, np.float32)
+            for label, bound in zip(("min", "max"), bounds, strict=True)
+        ]
+        while names and not names[-1]:
+            names.pop()
+        node.input.extend(names)
+
+    def pad(self, node: onnx.NodeProto) -> None:
+        node.input.append(self.constant(node, "pads", self.take(node, "pads", ()), np.int64))
+        node.input.append(
+            self.constant(node, "value", self.take(node, "value", 0.0), np.float32)
+        )
+
+    def slice(self, node: onnx.NodeProto) -> None:
+        starts, ends = self.take(node, "starts", ()), self.take(node, "ends", ())
+        axes = self.take(node, "axes", range(len(starts)))
+        for label, values in (("starts", starts), ("ends", ends), ("axes", list(axes))):
+            node.input.append(self.constant(node, label, values, np.int64))
+
+    def dropout(self, node: onnx.NodeProto) -> None:
+        self.take(node, "ratio")  # inference: nothing is dropped
+
+
+_Rewrite = Callable[[_Rewriter, onnx.NodeProto], None]
+
+_REWRITES: dict[str, tuple[int, _Rewrite]] = {
+    "Clip": (11, _Rewriter.clip),
+    "Pad": (11, _Rewriter.pad),
+    "Slice": (10, _Rewriter.slice),
+    "Dropout": (12, _Rewriter.dropout),
+    "Squeeze": (13, _Rewriter.axes),
+    "Unsqueeze": (13, _Rewriter.axes),
+    "ReduceSum": (13, _Rewriter.axes),
+    "Split": (13, lambda rewriter, node: rewriter.axes(node, "split")),
+}
+"""The opset that moved an operator's attributes, and how."""
+
+
+def upgrade(proto: onnx.ModelProto) -> None:
+    """Rewrites a checked model of opset 9 to 12 in place; newer ones stay as they are.
+
+    Raises:
+        CompileError: operators that changed their meaning since, all of them.
+    """
+    entry = next(e for e in proto.opset_import if not e.domain)
+    version = entry.version
+    if version >= TARGET:
+        return
+    if proto.functions:
+        found = f"functions in a file of opset {version}"
+        raise CompileError(Problem("", "", found, mend="export again with opset_version=17"))
+    problems = _changed(proto.graph.node, version)
+    if problems:
+        raise CompileError(problems)
+    rewriter = _Rewriter(proto.graph)
+    for node in proto.graph.node:
+        moved, rewrite = _REWRITES.get(node.op_type, (0, None))
+        if not node.domain and rewrite is not None and version < moved:
+            rewrite(rewriter, node)
+    entry.version = TARGET
+
+
+def _changed(nodes: Sequence[onnx.NodeProto], version: int) -> list[Problem]:
+    """Operators that are neither the same in opset 13 nor rewritten."""
+    problems = []
+    for node in nodes:
+        if node.domain or node.op_type in _ONLY_NEW_TYPES or node.op_type in _REWRITES:
+            continue
+        try:
+            now = onnx.defs.get_schema(node.op_type, TARGET, "").since_version
+        except onnx.defs.SchemaError:
+            now = None
+        if now is None or now > version:
+            found = f"the operator as of opset {version}, which changed since"
+            name = node.name or node.output[0]
+            mend = "export again with opset_version=17"
+            problems.append(Problem(name, node.op_type, found, f"opset {TARGET}", mend))
+    return problems
