@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import tvm
 from numpy.typing import NDArray
-from tvm import s_tir, te, tirx
+from tvm import tirx
 from tvm.target import codegen
 
 from n2uqc.passes.program import IntType, Program
@@ -22,7 +21,8 @@ from .arena import Arena, plan_arena
 from .choose import Choice, choose
 from .entry import entry, workspace
 from .grouping import int_type, schedule
-from .kernels.base import Body, Expr, Vectors
+from .kernels.base import Body, Vectors
+from .range_check import range_check
 
 ALIGNMENT = 64  # bytes, of the workspace: the arena's own
 
@@ -66,6 +66,8 @@ def vectors_of(target: tvm.target.Target) -> Vectors:
         return Vectors(32 if "avx2" in features else 16, 16, features)
     if family == "aarch64":
         return Vectors(16, 32, features)
+    if str(target.attrs["mcpu"]) == "cortex-m7":
+        features |= {"dual-issue"}
     # Without NEON: general registers, of which some hold pointers.
     return Vectors(16, 16, features) if "neon" in features else Vectors(4, 12, features)
 
@@ -126,7 +128,7 @@ def build_model(
     for function, given, offset in zip(functions, operands, arena.scratch, strict=True):
         scratch = [workspace(offset)] if workspace_bytes(function) else []
         calls.append((_name(function), [*map(operand, given), *scratch]))
-    check = _range_check(kinds[0])
+    check = range_check(kinds[0], vectors)
     name = f"{symbol}_check" if check is not None else ""
     if check is not None:
         functions.append(_lowered(check, name, target))
@@ -147,29 +149,3 @@ def _lowered(function: tirx.PrimFunc, name: str, target: tvm.target.Target) -> t
     module = moved_to_workspace(lower(tvm.IRModule({name: named}), target))
     (result,) = module.functions.values()
     return result
-
-
-def _range_check(kind: IntType) -> tirx.PrimFunc | None:
-    """``flag[0] = 1`` if an input value leaves its range, else 0; None where none can."""
-    limits = np.iinfo(kind.container)
-    if (kind.lo, kind.hi) == (limits.min, limits.max):
-        return None
-    lanes = math.gcd(kind.size, 64)
-    dtype = kind.container.name
-    x = te.placeholder((kind.size // lanes, lanes), dtype, "x")
-    row, lane = te.reduce_axis((0, kind.size // lanes), "row"), te.reduce_axis((0, lanes), "lane")
-
-    def outside(l: Expr) -> Expr:
-        tests = [x[row, l] < tirx.const(kind.lo, dtype)] if kind.lo > limits.min else []
-        tests += [x[row, l] > tirx.const(kind.hi, dtype)] if kind.hi < limits.max else []
-        return te.max(tirx.any(*tests).astype("int8"), axis=row)
-
-    lanes_out = te.compute((lanes,), outside, "outside")
-    flag = te.compute((1,), lambda _: te.max(lanes_out[lane].astype("int32"), axis=lane), "flag")
-    plan = s_tir.Schedule(te.create_prim_func([x, flag]))
-    block = plan.get_sblock("outside")
-    column, line = plan.get_loops(block)
-    plan.reorder(line, column)
-    plan.vectorize(column)
-    plan.decompose_reduction(block, line)
-    return plan.mod["main"]

@@ -9,13 +9,15 @@ belong in the five coefficients of the product (Liu et al., "HiKonv", arXiv:2112
 
 Coefficient k of word g belongs to pixel 3 g + k of the row: what reaches beyond the word, k = 3 and
 4, is what the next word lacks.  Taps are signed, and the whole is exact in 64 bits whatever the
-coefficients' signs; a bias then makes each of them positive, so that they can be cut out.  Nothing
-is lost as long as every coefficient's final sum, its bias added, fits its field, which the actual
-weights and the codes' range decide; longer sums over channels are cut into chunks.
+coefficients' signs.  They can be told apart as long as each of them ends within half its field on
+either side of zero, whatever it was on the way; the actual weights and the codes' range decide
+that, and longer sums over channels are cut into chunks.
 """
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -31,7 +33,8 @@ from ..grouping import Group, convolution, int_type
 from .base import Body, Expr, Offer, Place, PricedKernel, Vectors, computing_dtype, reads
 from .elementwise import follow
 from .gemm.base import _axis, _intrinsic, _loops
-from .window import container, framed
+from .polynomial_sum import sum_function, sum_name
+from .window import container, cut_at_edges, framed
 
 IntArray = NDArray[np.int64]
 
@@ -52,7 +55,7 @@ class Work:
         chunks: of channels, each summed on its own.
         channels: of a chunk.
         unrolled: channels that the innermost loop takes at once.
-        bias: that makes every coefficient of every chunk positive.
+        dual: the core issues a load beside a product.
         instructions: estimate.
         reason: what was proved, for people.
     """
@@ -65,7 +68,7 @@ class Work:
     chunks: int
     channels: int
     unrolled: int
-    bias: int
+    dual: bool
     instructions: float
     reason: str
 
@@ -115,33 +118,39 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     found = _chunks(weight, np.full(depth, lo), np.full(depth, hi))
     if found is None:
         return None
-    chunks, channels, bias, least, greatest = found
+    chunks, channels, least, greatest = found
     dropped = min(op.pads[1], _TAPS - 1) if op.pad_value == 0 else 0
     skipped = _TAPS - 1 - dropped
     words = -(-(width + skipped) // _PIXELS)
     unrolled = next(n for n in (4, 3, 2, 1) if channels % n == 0)
+    dual = "dual-issue" in vectors.features
     best = None
     for rows in _ROWS:
         strips = -(-height // rows)
-        registers = 12 - 2 * rows - taps  # for codes, which are loaded several at once
-        loads = 1 + -(-(rows + taps - 1) // registers)
-        each = chunks * (channels * (rows * taps + loads + 4 / unrolled) + 38 * rows + 30)
-        packing = (rows + taps - 1) * chunks * channels * 9
+        lines, registers = rows + taps - 1, 12 - 2 * rows - taps  # codes are loaded in bursts
+        products, loads = rows * taps, lines + taps
+        # On a single-issue core a burst of loads takes a cycle more than the words it loads.
+        step = (
+            max(products, loads) + (3 if registers < 2 else 1) if dual
+            else products + loads + 1 + -(-lines // registers)
+        ) + 7 / unrolled
+        each = chunks * (channels * step + 25 * rows + 35)
+        packing = lines * chunks * channels * 9
         cost = strips * words * (out * each + packing) + 9.0 * height * width * out
         if best is None or cost < best.instructions:
             reason = (
                 f"{_PIXELS} pixels by {_TAPS} taps in a product, {chunks} sums of {channels} "
                 f"channels in {least}..{greatest}, fields of {_FIELD} bits; {rows} rows at once"
             )
-            best = Work(rows, strips, words, skipped, dropped, chunks, channels, unrolled, bias,
+            best = Work(rows, strips, words, skipped, dropped, chunks, channels, unrolled, dual,
                         cost, reason)
     return best
 
 
 def _chunks(
     weight: IntArray, lo: IntArray, hi: IntArray
-) -> tuple[int, int, int, int, int] | None:
-    """The fewest chunks whose sums fit, their channels, the bias, the least and greatest sum."""
+) -> tuple[int, int, int, int] | None:
+    """The fewest chunks whose sums fit, their channels, the least and greatest sum."""
     depth = weight.shape[3]
     for chunks in range(1, depth + 1):
         channels = -(-depth // chunks)
@@ -149,10 +158,9 @@ def _chunks(
             continue
         parts = list(sums_of(weight, lo, hi, channels))
         least, greatest = min(p[0] for p in parts), max(p[1] for p in parts)
-        bias, last = max(0, -least), max(p[2] for p in parts)
-        # A sum is put together from two words, of which each part has its bias for a while.
-        if bias + greatest < 1 << _FIELD and bias + last < 1 << _TOP:
-            return -(-depth // channels), channels, bias, least, greatest
+        last = max(p[2] for p in parts)
+        if max(-least, greatest) < 1 << (_FIELD - 1) and last < 1 << (_TOP - 1):
+            return -(-depth // channels), channels, least, greatest
     return None
 
 
@@ -166,50 +174,25 @@ def packed_taps(weight: IntArray, chunks: int, channels: int) -> NDArray[np.int3
     return np.ascontiguousarray(split.transpose(2, 0, 3, 1)).astype(np.int32)
 
 
-def sum_name(rows: int, taps: int, unrolled: int) -> str:
-    """Of ``sum_function``."""
-    return f"n2uqc_polynomial_{rows}x{taps}_{unrolled}"
+def high_half(word: Expr) -> Expr:
+    """The upper 32 bits."""
+    return (word >> tirx.const(32, "int64")).astype("int32")
 
 
-def sum_function(rows: int, taps: int, unrolled: int) -> str:
-    """``void f(const int32_t *codes, const int32_t *taps, int count, int64_t *sums)``, Thumb-2.
-
-    For each channel ``rows + taps - 1`` words of codes and ``taps`` words of taps; sums of each of
-    the rows over ``count * unrolled`` channels.  In assembly: sums, words and pointers take all
-    fourteen registers, so that the count has to stay in memory, which no compiler would choose.
-
-    Returns:
-        the function as textual IR.
-    """
-    sums = [(f"r{2 + 2 * k}", f"r{3 + 2 * k}") for k in range(rows)]
-    free = [*(f"r{k}" for k in range(2 + 2 * rows, 13)), "lr"]
-    tap, codes = free[:taps], free[taps:]
-    step = [f"ldm r1!, {{{', '.join(tap)}}}"]
-    for first in range(0, rows + taps - 1, len(codes)):
-        lines = list(enumerate(codes[: rows + taps - 1 - first], first))
-        names = ", ".join(register for _, register in lines)
-        step.append(f"ldm r0!, {{{names}}}" if len(lines) > 1 else f"ldr {names}, [r0], #4")
-        step += [
-            f"smlal {sums[r][0]}, {sums[r][1]}, {register}, {tap[line - r]}"
-            for line, register in lines
-            for r in range(max(0, line - taps + 1), min(rows, line + 1))
-        ]
-    counter = codes[0]
-    body = [
-        "push {r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, lr}",
-        *(f"mov {register}, #0" for pair in sums for register in pair),
-        "1:", *(step * unrolled),
-        f"ldr {counter}, [sp]", f"subs {counter}, {counter}, #1", f"str {counter}, [sp]", "bne 1b",
-        f"ldr {counter}, [sp, #4]",
-        f"stm {counter}, {{{', '.join(register for pair in sums for register in pair)}}}",
-        "add sp, sp, #8", "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}",
-    ]
-    text = "\\0A".join(body)
-    return (
-        f"\ndefine internal void @{sum_name(rows, taps, unrolled)}(ptr %codes, ptr %taps, "
-        f"i32 %count, ptr %sums) naked noinline {{\n"
-        f'  call void asm sideeffect "{text}", ""()\n  unreachable\n}}\n'
-    )
+def extracted(word: Expr, index: Expr) -> Expr:
+    """A coefficient 0, 1 or 2 of a word as int32; the lower ones, less than a half, are rounded
+    away.  The index is a constant once loops are unrolled."""
+    low = word.astype("int32")
+    one = tirx.const(1 << (_FIELD - 1), "int32")
+    cut = 32 - 2 * _FIELD
+    first = low << tirx.const(cut + _FIELD, "int32")
+    second = (low + one) << tirx.const(cut, "int32")
+    bottom = (low.astype("uint32") >> tirx.const(2 * _FIELD - 1, "uint32")).astype("int32")
+    rounded = (bottom + tirx.const(1, "int32")) >> tirx.const(1, "int32")
+    third = rounded + (high_half(word) << tirx.const(cut, "int32"))
+    third = third << tirx.const(32 - _FIELD, "int32")
+    chosen = tirx.Select(index == 0, first, tirx.Select(index == 1, second, third))
+    return chosen >> tirx.const(32 - _FIELD, "int32")
 
 
 def build(body: Body, job: Work) -> tirx.PrimFunc:
@@ -245,28 +228,28 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
 
     area = (job.strips, out, job.chunks, job.words, job.rows)
     stored = te.compute(area, product, "words")
-    bias = job.bias
-    whole = sum(bias << (_FIELD * k) for k in range(_PIXELS + _TAPS - 1))
 
     def joined(s: Expr, o: Expr, part: Expr, g: Expr, r: Expr) -> Expr:
-        """The word with what the one before it has for its first coefficients."""
-        before = stored[s, o, part, g - 1, r] + tirx.const(whole, "int64")
-        first = tirx.const(bias | bias << _FIELD, "int64")
-        rest = tirx.if_then_else(g > 0, before >> tirx.const(3 * _FIELD, "int64"), first)
-        return stored[s, o, part, g, r] + tirx.const(bias << (2 * _FIELD), "int64") + rest
+        """The word with what the one before it has for its first two coefficients.
+
+        That is its value divided by 2^39 and rounded, for the lower ones are less than a half.
+        """
+        before = high_half(stored[s, o, part, g - 1, r])
+        shift = 3 * _FIELD - 32
+        rest = (before + tirx.const(1 << (shift - 1), "int32")) >> tirx.const(shift, "int32")
+        rest = tirx.if_then_else(g > 0, rest, tirx.const(0, "int32"))
+        return stored[s, o, part, g, r] + rest.astype("int64")
 
     full = te.compute(area, joined, "joined")
     value = body.value(op.output, None)
     dtype = max(computing_dtype(*value.range), "int16" if job.chunks == 1 else "int32")
 
     def coefficient(s: Expr, o: Expr, r: Expr, n: Expr) -> Expr:
-        total = tirx.const(-bias * job.chunks, "int32")
-        for part in range(job.chunks):
-            word, k = full[s, o, part, n // _PIXELS, r], n % _PIXELS
-            moved = word >> (k * _FIELD).astype("int64")
-            field = moved.astype("int32") & tirx.const((1 << _FIELD) - 1, "int32")
-            total = total + field
-        return total.astype(dtype)
+        parts = [
+            extracted(full[s, o, part, n // _PIXELS, r], n % _PIXELS)
+            for part in range(job.chunks)
+        ]
+        return functools.reduce(operator.add, parts).astype(dtype)
 
     row = (job.strips, out, job.rows, job.words * _PIXELS)
     totals = te.compute(row, coefficient, "total")
@@ -304,9 +287,10 @@ def _scheduled(function: tirx.PrimFunc, job: Work, taps: int, padded: bool) -> t
     schedule.reorder(g, line, c)
     if padded:
         schedule.compute_at(schedule.get_sblock("padded"), strip, preserve_unit_loops=True)
+        cut_at_edges(schedule)
     *_, lane, k0, _k1 = schedule.get_loops(words)
     schedule.tensorize(lane if job.rows > 1 else k0, _summing(job, taps))
-    return schedule.mod["main"].with_attr(IMPORTED, sum_function(job.rows, taps, job.unrolled))
+    return schedule.mod["main"].with_attr(IMPORTED, sum_function(job.rows, taps, job.unrolled, job.dual))
 
 
 def _summing(job: Work, taps: int) -> str:
@@ -326,7 +310,7 @@ def _summing(job: Work, taps: int) -> str:
 
     def emit(a: Expr, w: Expr, sums: Expr) -> None:
         ir.evaluate(tirx.call_extern(
-            "void", sum_name(rows, taps, job.unrolled), tirx.address_of(a[0, 0]),
+            "void", sum_name(rows, taps, job.unrolled, job.dual), tirx.address_of(a[0, 0]),
             tirx.address_of(w[0, 0]), channels // job.unrolled, tirx.address_of(sums[0]),
         ))
 

@@ -1,0 +1,76 @@
+"""The check of what a caller gives: whether every input value lies in its range."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from tvm import s_tir, te, tirx
+
+from n2uqc.passes.program import IntType
+
+from .kernels.base import Expr, Vectors
+
+_LANES = 64
+
+
+def range_check(kind: IntType, vectors: Vectors) -> tirx.PrimFunc | None:
+    """``flag[0] = 1`` if an input value leaves its range, else 0; None where none can."""
+    limits = np.iinfo(kind.container)
+    if (kind.lo, kind.hi) == (limits.min, limits.max):
+        return None
+    if vectors.size > 4:
+        return _by_vectors(kind)
+    return _one_by_one(kind)
+
+
+def _by_vectors(kind: IntType) -> tirx.PrimFunc:
+    lanes = math.gcd(kind.size, _LANES)
+    dtype, limits = kind.container.name, np.iinfo(kind.container)
+    x = te.placeholder((kind.size // lanes, lanes), dtype, "x")
+    row, lane = te.reduce_axis((0, kind.size // lanes), "row"), te.reduce_axis((0, lanes), "lane")
+
+    def outside(l: Expr) -> Expr:
+        tests = [x[row, l] < tirx.const(kind.lo, dtype)] if kind.lo > limits.min else []
+        tests += [x[row, l] > tirx.const(kind.hi, dtype)] if kind.hi < limits.max else []
+        return te.max(tirx.any(*tests).astype("int8"), axis=row)
+
+    lanes_out = te.compute((lanes,), outside, "outside")
+    flag = te.compute((1,), lambda _: te.max(lanes_out[lane].astype("int32"), axis=lane), "flag")
+    plan = s_tir.Schedule(te.create_prim_func([x, flag]))
+    block = plan.get_sblock("outside")
+    column, line = plan.get_loops(block)
+    plan.reorder(line, column)
+    plan.vectorize(column)
+    plan.decompose_reduction(block, line)
+    return plan.mod["main"]
+
+
+def _one_by_one(kind: IntType) -> tirx.PrimFunc:
+    """The sign of a difference tells, and signs are collected: no comparisons."""
+    limits = np.iinfo(kind.container)
+    wide = "int32" if kind.container.itemsize < 4 else "int64"
+    x = te.placeholder((kind.size,), kind.container.name, "x")
+    k = te.reduce_axis((0, kind.size), "k")
+    either = te.comm_reducer(lambda a, b: a | b, lambda dtype: tirx.const(0, dtype), "either")
+
+    def differences(_: Expr) -> Expr:
+        value = x[k].astype(wide)
+        below = [value - tirx.const(kind.lo, wide)] if kind.lo > limits.min else []
+        above = [tirx.const(kind.hi, wide) - value] if kind.hi < limits.max else []
+        both = [*below, *above]
+        return either(both[0] | both[-1], axis=k)
+
+    signs = te.compute((1,), differences, "signs")
+
+    def negative(n: Expr) -> Expr:
+        zero, one = tirx.const(0, wide), tirx.const(1, wide)
+        return tirx.min(tirx.max(zero - (signs[n] >> tirx.const(31, wide)), zero), one).astype(
+            "int32")
+
+    flag = te.compute((1,), negative, "flag")
+    plan = s_tir.Schedule(te.create_prim_func([x, flag]))
+    block = plan.get_sblock("signs")
+    plan.set_scope(block, 0, "local")
+    plan.decompose_reduction(block, plan.get_loops(block)[-1])
+    return plan.mod["main"]
