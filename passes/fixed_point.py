@@ -201,7 +201,7 @@ class FixedPoint:
         )
         taps = self.program.constants[op.weight].values[0].size
         most = ACCUMULATOR_BITS + 1 - weight_bits - (taps - 1).bit_length()
-        wanted = HEAD_INPUT_BITS if head else self.options.stem_bits
+        wanted = HEAD_INPUT_BITS if head else self.options.operand_bits
         x = self.narrowed(op.inputs[0], min(wanted, most))
         kind = self.kind(x)
         weight = op.real_weight(self.program.constants) * float(kind.scale or 1)

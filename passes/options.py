@@ -62,7 +62,8 @@ class Options:
 
     Attributes:
         residual_bits: skip stream, signed fixed point, 8 to 32.
-        stem_bits: weights and inputs of convolutions that are not quantized, 8 to 26.
+        stem_bits: weights and inputs of convolutions that are not quantized, 8 to 26; from 24 on
+            what they read from the skip stream keeps its own width (``operand_bits``).
         head_bits: weights of the last fully connected layer, 8 to 26.
         input_range: (least, greatest) real value of the model's input; values outside are
             clamped with a warning.  Ignored where calibration data is given.
@@ -122,6 +123,15 @@ class Options:
             cls(residual_bits=residual, stem_bits=stem, head_bits=head),
             **{k: v for k, v in changes.items() if v is not None},
         )
+
+    @property
+    def operand_bits(self) -> int:
+        """Width to which an unquantized convolution narrows what it reads from the stream.
+
+        With weights of float32's 24 bits or more the stream's own, as far as 64-bit accumulators
+        allow: a stream's scale follows its worst case, so its last bits are worth keeping.
+        """
+        return self.stem_bits if self.stem_bits < 24 else max(self.stem_bits, self.residual_bits)
 
     def real_input_range(self) -> tuple[float, float]:
         """The real input's range, from the calibration data if there is any."""
