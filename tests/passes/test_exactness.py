@@ -9,7 +9,7 @@ from decimal import Decimal, localcontext
 import numpy as np
 import onnx_ir as ir
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 from n2uqc.frontend import opset
 from n2uqc.passes import compile_graph
@@ -132,10 +132,11 @@ def decimal_codes(model: ir.Model, program: Program) -> int:
     return compared
 
 
-def test_codes_equal_decimal_arithmetic_on_the_onnx_parameters() -> None:
+@pytest.mark.parametrize("examples", [25, pytest.param(1000, marks=pytest.mark.slow)])
+def test_codes_equal_decimal_arithmetic_on_the_onnx_parameters(examples: int) -> None:
     compared = 0
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(networks())
     def check(case) -> None:
         nonlocal compared
