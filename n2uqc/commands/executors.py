@@ -85,6 +85,21 @@ EXECUTORS = (
 )
 
 
+def executor_names() -> str:
+    """What ``find_executor`` knows, for messages."""
+    return f"{', '.join(e.name for e in EXECUTORS)}, and the processors that `n2uqc compile --target help` lists"
+
+
+def find_executor(name: str) -> Executor | None:
+    """The executor of a name; every processor target is one."""
+    from n2uqc.backends import is_target
+
+    for executor in EXECUTORS:
+        if executor.name == name:
+            return executor
+    return Executor(name, f"binary for {name}", _binary(name)) if is_target(name) else None
+
+
 def run_all(
     program: Program, x: NDArray[Any], folder: Path | None = None,
     executors: tuple[Executor, ...] = EXECUTORS,

@@ -37,6 +37,7 @@ examples:
   n2uqc verify net.onnx
   n2uqc verify net.onnx --input x.npy --output certificate.json
   n2uqc verify net.n2uq --executors host,datapath --samples 500
+  n2uqc verify net.onnx --target armv7,cortex-m4,aarch64+dotprod
 """
 
 
@@ -52,7 +53,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the drawn images (0)")
     parser.add_argument(
-        "--executors", metavar="LIST", help="which to compare, e.g. host,datapath (all)"
+        "--executors", "--target", metavar="LIST",
+        help="which to compare: interpreter, host, datapath, targets of `n2uqc compile` such as "
+        "cortex-m4 (interpreter, host, aarch64 and datapath)",
     )
     parser.add_argument("--json", action="store_true", help="print the certificate as JSON")
     parser.add_argument(
@@ -96,16 +99,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _chosen(text: str | None) -> tuple[Executor, ...]:
-    from .executors import EXECUTORS
+    from .executors import EXECUTORS, executor_names, find_executor
 
     if text is None:
         return EXECUTORS
-    known = {executor.name: executor for executor in EXECUTORS}
-    names = text.split(",")
-    for name in names:
-        if name not in known:
-            raise UserError(f"--executors: no executor {name!r}; there are {', '.join(known)}")
-    return tuple(e for e in EXECUTORS if e.name in names or e is EXECUTORS[0])
+    chosen = {EXECUTORS[0].name: EXECUTORS[0]}
+    for name in text.split(","):
+        executor = find_executor(name)
+        if executor is None:
+            raise UserError(f"--executors: no executor {name!r}; there are {executor_names()}")
+        chosen[name] = executor
+    return tuple(chosen.values())
 
 
 def draw(program: Program, samples: int, seed: int) -> NDArray[Any]:
