@@ -12,7 +12,15 @@ from .program.ranges import channel_ranges
 from .program.types import Constant
 from .rewrite import Constants, live
 
-FEWEST_STEPS = 7  # below, comparing costs less than multiplying on every target
+FEWEST_STEPS = 7
+"""Tables of fewer steps stay comparisons, uniform or not.
+
+On a processor a step is a vector comparison and a subtraction of the accumulator's width (2-bit
+codes: 6 instructions), a requantization a multiplication, addition, rounding shift and two clamps,
+often in 64 bits (about 10); in a datapath a step is a comparator of LUTs, a requantization a
+multiplier.  So 2-bit tables (3 steps) compare, uniform 3-bit ones (7) and wider multiply.  Learned
+tables are uneven and compare at every width.
+"""
 _SHIFTS = range(48)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _BITS = ("residual_bits", "stem_bits", "head_bits")
 _CHOICES = ("precision", *_BITS, "input_range", "pixels", "mean", "std", "calib", "margin",
-            "flip_rate")
+            "flip_rate", "width")
 
 
 def add_model(parser: argparse.ArgumentParser, **kwargs: Any) -> None:
@@ -51,6 +51,11 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
         "--head-bits", type=int, metavar="N", help="weights of the last layer, 8..26"
     )
     group.add_argument(
+        "--width", type=_width, action="append", metavar="NAME=N", help="width of one fixed-point "
+        "tensor, or of the weights of one layer that is not quantized (NAME.weight); may be "
+        "repeated; a wrong name lists those there are",
+    )
+    group.add_argument(
         "--calib", type=Path, metavar="X.npz",
         help="images (N,C,H,W), .npy or .npz; fixed-point formats are fitted to the values seen",
     )
@@ -74,6 +79,13 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
             f"--{name}", type=_numbers, metavar="A,…",
             help="with --pixels: one number, or one for each channel",
         )
+
+
+def _width(text: str) -> tuple[str, int]:
+    name, _, bits = text.rpartition("=")
+    if not name or not bits.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=BITS")
+    return name, int(bits)
 
 
 def _number(text: str) -> float:
@@ -117,6 +129,10 @@ def precision(options: argparse.Namespace) -> Options:
         chosen["calibration"] = read_array(options.calib)
     elif options.margin is not None:
         raise UserError("--margin belongs to --calib")
+    if options.width is not None:
+        if options.precision == "auto":
+            raise UserError("--width has no meaning beside --precision auto, which sets all widths")
+        chosen["widths"] = dict(options.width)
     if options.precision == "auto":
         widest = Options.preset("exact", **chosen)
         return search(options.model, widest, options.flip_rate)

@@ -69,3 +69,18 @@ def test_input_scale_is_another_name_of_pixels(command: Command, tmp_path: Path)
                      "--mean", "0.1", "--std", "0.5")
     assert result.status == 0, result.err
     assert load(out).interface.pixels
+
+
+def test_single_widths_can_be_set(command: Command, tmp_path: Path) -> None:
+    out = tmp_path / "p.n2uq"
+    result = command("compile", MODEL, "--target", "program", "-o", out, "--width",
+                     "conv1.weight=12", "--width", "input=10")
+    assert result.status == 0, result.err
+    program = load(out)
+    assert program.metadata["widths"] == "conv1.weight=12,input=10"
+    assert program.types["input"].bits <= 10
+    assert program.constants["conv1.weight.fixed"].bits <= 12
+    for wrong, message in (("conv9=12", "there are input, conv1"), ("input=99", "takes 8..32"),
+                           ("input", "not NAME=BITS")):
+        failed = command("compile", MODEL, "--target", "program", "-o", out, "--width", wrong)
+        assert failed.status == 2 and message in failed.err
