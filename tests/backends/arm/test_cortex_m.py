@@ -1,0 +1,164 @@
+"""Microcontrollers: firmware under every emulator, memory, stack, faults, random programs."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+import n2uqc
+from n2uqc.backends import compile as compile_program
+from n2uqc.backends import find_target, read_manifest, run_artifact
+from n2uqc.backends.arm.programs import memory_of, stack_bytes
+from n2uqc.frontend.diagnostics import CompileError
+from n2uqc.models import data, shipped
+from n2uqc.passes.program import Program, quantize_input, run
+from tests.properties.programs import programs
+
+from .disassembly import float_arithmetic, symbols
+from .host import SYMBOL, write_object
+from .networks import residual_network
+
+CORES = ["cortex-m4", "cortex-m7"]
+EMULATORS = ["qemu", "unicorn"]
+RAM, FLASH = 64 << 10, 256 << 10
+
+
+def choose(emulator: str, core: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if emulator == "qemu":
+        if not shutil.which("qemu-system-arm"):
+            pytest.skip("qemu-system-arm is not installed")
+        emulator = f"qemu-system-arm -M {find_target(core).processor.emulated}"
+    elif not importlib.util.find_spec("unicorn"):
+        pytest.skip("unicorn is not installed")
+    monkeypatch.setenv("N2UQC_CORTEX_M_EMULATOR", emulator)
+
+
+@pytest.fixture(scope="module", params=CORES)
+def core(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Program:
+    return n2uqc.load(shipped.path("digits_2bit"))
+
+
+@pytest.fixture(scope="module")
+def firmware(core: str, digits: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_program(digits, core).save(tmp_path_factory.mktemp(core) / "net")
+
+
+@pytest.mark.parametrize("emulator", EMULATORS)
+def test_digits(
+    emulator: str, core: str, firmware: Path, digits: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(emulator, core, monkeypatch)
+    x = quantize_input(digits, data.digits().test.images[:40])
+    np.testing.assert_array_equal(run_artifact(firmware, x), run(digits, x))
+    assert run_artifact(firmware, x[:0]).shape == (0, 1, 1, 10)
+
+
+def test_digits_fit_a_small_chip(firmware: Path) -> None:
+    manifest = read_manifest(firmware)
+    memory = manifest["memory"]
+    assert memory["ram_bytes"] <= RAM
+    assert memory["flash_bytes"] <= FLASH
+    assert (memory["flash_bytes"], memory["ram_bytes"]) == memory_of(
+        (firmware / manifest["driver"]).read_bytes()
+    )
+    buffers = sum(np.prod(manifest[k]["shape"]) * 4 for k in ("input", "output"))
+    assert memory["ram_bytes"] >= (
+        manifest["workspace_bytes"] + buffers + memory["library_stack_bytes"]
+    )
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("unicorn"), reason="unicorn is not installed")
+def test_the_stack_is_as_deep_as_stated(firmware: Path, digits: Program, tmp_path: Path) -> None:
+    from unicorn import arm_const as arm
+
+    from n2uqc.backends.arm.unicorn_board import run_firmware
+
+    manifest, depths = read_manifest(firmware), []
+    kind = digits.types[digits.input]
+    np.zeros(kind.shape, "<i4").tofile(tmp_path / "x.raw")
+    done = run_firmware(
+        firmware / manifest["driver"], [str(tmp_path / n) for n in ("x.raw", "y.raw")],
+        lambda machine, *_: depths.append(machine.reg_read(arm.UC_ARM_REG_SP)),
+    )
+    assert (done.code, done.errors) == (0, "")
+    stated = manifest["memory"]["library_stack_bytes"]
+    assert stated / 2 < max(depths) - min(depths) <= stated + 256  # the demonstration's own
+
+
+@pytest.mark.parametrize("emulator", EMULATORS)
+@pytest.mark.parametrize(("content", "message"), [
+    (None, "input cannot be opened"), (b"123", r"not a multiple of a sample's \(256 bytes\)"),
+    (np.full(64, 1 << 30, "<i4").tobytes(), "outside -8388608 to 8388607"),
+])
+def test_faults_of_files_are_told(
+    emulator: str, content: bytes | None, message: str, core: str, firmware: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from n2uqc.backends.arm.emulate import run_program
+
+    choose(emulator, core, monkeypatch)
+    if content is not None:
+        (tmp_path / "x").write_bytes(content)
+    driver = firmware / read_manifest(firmware)["driver"]
+    done = run_program(driver, [str(tmp_path / "x"), str(tmp_path / "y")], "cortex-m")
+    assert done.code == 1
+    with pytest.raises(AssertionError, match=message):
+        raise AssertionError(done.errors + done.output)
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("unicorn"), reason="unicorn is not installed")
+def test_what_is_no_firmware(tmp_path: Path) -> None:
+    from n2uqc.backends.arm.unicorn_board import run_firmware
+
+    (tmp_path / "x.elf").write_bytes(b"\x7fELF")
+    with pytest.raises(CompileError, match="not a static cortex-m program"):
+        run_firmware(tmp_path / "x.elf", [])
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4])
+def test_objects_stand_alone(bits: int, core: str, tmp_path: Path) -> None:
+    """No float arithmetic, nothing undefined, one export: no C library, no allocator."""
+    path = tmp_path / "network.o"
+    write_object(residual_network(bits), path, core)
+    assert float_arithmetic(path) == []
+    found = symbols(path)
+    assert [n for n, (bind, _) in found.items() if bind != "STB_LOCAL"] == [SYMBOL]
+    assert [n for n, (_, section) in found.items() if section == "SHN_UNDEF"] == []
+    assert 100 < stack_bytes(path.read_bytes(), SYMBOL) < 4096
+
+
+@pytest.mark.parametrize("bits", [3, 4])
+def test_other_widths(bits: int, core: str, samples: np.ndarray, tmp_path: Path) -> None:
+    program = residual_network(bits, seed=bits)
+    folder = compile_program(program, core).save(tmp_path / "net")
+    np.testing.assert_array_equal(run_artifact(folder, samples), run(program, samples))
+
+
+def _random(folder: Path, core: str, examples: int) -> None:
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(programs())
+    def check(case) -> None:
+        program, x = case
+        place = compile_program(program, core).save(folder / "net")
+        np.testing.assert_array_equal(run_artifact(place, x), run(program, x))
+
+    check()
+
+
+def test_random_programs(core: str, tmp_path: Path) -> None:
+    _random(tmp_path, core, 4)
+
+
+@pytest.mark.slow
+def test_many_random_programs(core: str, tmp_path: Path) -> None:
+    _random(tmp_path, core, 60)
