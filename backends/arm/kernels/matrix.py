@@ -20,7 +20,7 @@ from .base import Body, Expr, Offer, PricedKernel, Vectors, computing_dtype, rea
 from .gemm import Gemm, Plan, plans
 from .results import Area, computing, cover, lanes_of, results
 from .tiling import Grid, grids
-from .window import container, framed
+from .window import container, cut_at_edges, framed
 
 _LANES = 8
 
@@ -198,6 +198,7 @@ def _scheduled(function: tirx.PrimFunc, job: Work, width: int) -> tirx.PrimFunc:
     # A unit of depth is part of a run, or several of them.
     piece = min(job.plan.depth, job.runs.rounded) if job.runs.count > 1 else job.plan.depth
     schedule.vectorize(schedule.split(schedule.get_loops(left)[-1], [None, piece])[1])
+    cut_at_edges(schedule)
     return schedule.mod["main"]
 
 

@@ -30,7 +30,7 @@ from .base import Body, Expr, Offer, PricedKernel, Vectors, computing_dtype, rea
 from .gemm import Gemm, Plan, plans
 from .results import Area, computing, cover, lanes_of, results
 from .tiling import Grid, grids
-from .window import container, framed
+from .window import container, cut_at_edges, framed
 
 IntArray = NDArray[np.int64]
 
@@ -139,7 +139,7 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
         for grid in grids(high, wide, plan.rows):
             widths = [np.dtype(dtype).itemsize // 2 for dtype in (plan.result, *halved)]
             inverse = 16 * plan.parts * widths[0] + 16 * widths[1] + 12 * widths[2]
-            each = (64 * plan.depths * plan.depth + inverse * out) / _LANES
+            each = (52 * plan.depths * plan.depth + inverse * out) / _LANES
             blocks = grid.strips * grid.blocks * plan.blocks * len(gemm.weights)
             cost = blocks * plan.instructions + grid.size * each
             if best is None or cost < best.instructions:
@@ -255,14 +255,20 @@ def _scheduled(function: tirx.PrimFunc, job: Work, width: int) -> tirx.PrimFunc:
     schedule.compute_at(product, strip, preserve_unit_loops=True)
     job.plan.schedule(schedule)
     batch, _, block, depth, row, lane = schedule.get_loops(left)[1:]
-    schedule.reorder(block, row, depth, batch, lane)
+    # Neighbouring tiles share half of their columns; of only two, both would be computed at once,
+    # and leave no registers.
+    shared = max(n for n in (1, 3, 4, 5, 6, 7, 8) if grid.wide % n == 0)
+    row, tile = schedule.split(row, [None, shared])
+    schedule.reorder(block, row, depth, tile, batch, lane)
     schedule.compute_at(columns, depth, preserve_unit_loops=True)
+    schedule.unroll(tile)
     schedule.unroll(batch)
     schedule.vectorize(lane)
     _, a, z, lane = schedule.get_loops(columns)[5:]
     schedule.unroll(a)
     schedule.unroll(z)
     schedule.vectorize(lane)
+    cut_at_edges(schedule)
     return schedule.mod["main"]
 
 

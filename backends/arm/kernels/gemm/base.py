@@ -103,6 +103,7 @@ class Plan:
         instructions: estimate for one block of rows by one block of outputs over the whole of K.
         reason: what was proven, for people.
         emit: writes the tile's update.
+        unroll: updates without a branch between them.
         stored: dtype of the result, by default the accumulators'.
         store: writes finished accumulators to memory, by default one by one in order.  With it
             ``emit`` may keep the tile's sums in any order.
@@ -124,6 +125,7 @@ class Plan:
     instructions: float
     reason: str
     emit: Emit
+    unroll: int = 1
     stored: str = ""
     store: Store | None = None
     shift: IntArray | None = None
@@ -205,6 +207,8 @@ class Plan:
         else:
             self._straight(plan, r, lane)
         plan.tensorize(row if self.rows > 1 else k1, self._updating())
+        if self.steps % self.unroll == 0:
+            plan.unroll(plan.split(k0, [None, self.unroll])[1])
 
     def _straight(self, plan: s_tir.Schedule, rows: Loop, lanes: Loop) -> None:
         """A tile's loops without a branch; LLVM splits only vectors of a power of two well."""

@@ -36,12 +36,14 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
             for rows in range(1, _ROWS + 1):
                 if rows * columns + rows + columns > vectors.count - 3:
                     break
-                loads = (rows + _LANES * columns) / 2 + 4
+                # Of an odd number of rows, two steps would begin with more loads than registers.
+                unroll = 2 if rows % 2 == 0 and steps % 2 == 0 else 1
+                loads = (rows + _LANES * columns) / 2 + 4 / unroll
                 step = rows * columns * _LANES + loads
                 yield Plan(
                     "mla16", gemm, rows, columns * _LANES, _LANES, 1, "int16", "int16", "int16",
                     parts, steps, parts * (steps * step + 1.5 * rows * columns + 8), reason,
-                    _update(rows, columns),
+                    _update(rows, columns), unroll,
                 )
 
 
