@@ -1,0 +1,142 @@
+"""Instructions of fixed layers and of the shipped networks on every ARM target, against a record.
+
+    python -m benchmarks.instructions            # fails where a count grew by more than 1%
+    python -m benchmarks.instructions --update   # writes benchmarks/instructions.json
+
+Counts are exact and depend on nothing but the generated code, so any growth is a change of kernels,
+of their choice, or of LLVM. No compiler or emulator beyond pip's is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from n2uqc.backends import compile as compile_program
+from n2uqc.backends.arm.profile import profile_artifact
+from n2uqc.passes.program import Program
+
+from . import layers
+from .outcome import add_json, report, say, table, versions
+
+RECORD = Path(__file__).with_suffix(".json")
+ALLOWED = 1
+"""Growth that is let pass, in percent."""
+
+Counts = Mapping[str, Mapping[str, int]]
+"""By target and case."""
+
+
+def _shipped(name: str) -> Callable[[], Program]:
+    def make() -> Program:
+        from n2uqc.models import shipped
+        from n2uqc.passes import load
+
+        return load(shipped.path(name))
+
+    return make
+
+
+CASES: dict[str, Callable[[], Program]] = {
+    **{f"3x3 64-64 28x28 {bits}-bit": partial(layers.codes, "conv", bits, 28, 64, 64)
+       for bits in (2, 3, 4)},
+    "3x3 odd channels 2-bit": lambda: layers.codes("odd", 2, 14, 81, 63),
+    "3x3 7x7 map 2-bit": lambda: layers.codes("late", 2, 7, 128, 128),
+    "3x3 stride 2 2-bit": lambda: layers.codes("strided", 2, 28, 64, 64, stride=2),
+    "1x1 stride 2 2-bit": lambda: layers.codes("down", 2, 28, 64, 128, kernel=1, stride=2),
+    "stem 16-bit": lambda: layers.stem("stem16", 16, 64),
+    "stem 24-bit": lambda: layers.stem("stem24", 24, 64),
+    "head": lambda: layers.head("head"),
+    "residual": lambda: layers.residual("residual", 14, 64),
+    "tables on 32 bits": lambda: layers.tables("tables", 2, 14, 64),
+    "maxpool": lambda: layers.pool("pool", 28, 64),
+    **{name: _shipped(name) for name in ("digits_2bit", "digits_3bit", "digits_4bit")},
+}
+SMALL: dict[str, Callable[[], Program]] = {
+    **{f"3x3 32-32 12x12 {bits}-bit": partial(layers.codes, "conv", bits, 12, 32, 32)
+       for bits in (2, 3, 4)},
+    "digits_2bit": CASES["digits_2bit"],
+}
+TINY: dict[str, Callable[[], Program]] = {
+    "3x3 16-16 4x4 2-bit": lambda: layers.codes("conv", 2, 4, 16, 16),
+    "3x3 stride 2 2-bit": lambda: layers.codes("strided", 2, 4, 16, 16, stride=2),
+}
+"""unicorn has no i8mm: each of its instructions is carried out in Python, milliseconds each."""
+
+TARGETS: dict[str, Mapping[str, Callable[[], Program]]] = {
+    "aarch64": CASES, "aarch64+dotprod": CASES, "aarch64+i8mm": TINY, "armv7": CASES,
+    "cortex-m4": SMALL, "cortex-m7": SMALL,
+}
+
+
+def count(targets: list[str]) -> dict[str, dict[str, int]]:
+    """Compile and count every case of some targets."""
+    found: dict[str, dict[str, int]] = {}
+    with tempfile.TemporaryDirectory(prefix="n2uqc-bench-") as place:
+        for target in targets:
+            for name, make in TARGETS[target].items():
+                say(f"{target}: {name}")
+                folder = compile_program(make(), target).save(Path(place, "net"))
+                found.setdefault(target, {})[name] = profile_artifact(folder).instructions
+    return found
+
+
+def compare(counted: Counts, recorded: Counts) -> Iterator[dict[str, Any]]:
+    """A row for each case: what was counted, what is recorded, the change, whether it is bad.
+
+    A case that is recorded but was not counted is none of its target's any more; one that was
+    counted but is not recorded has no figure to be held against. Both are bad.
+    """
+    for target in counted:
+        now, before = counted[target], recorded.get(target, {})
+        for name in dict.fromkeys((*now, *before)):
+            new, old = now.get(name), before.get(name)
+            known = new is not None and old is not None
+            change = 100 * (new - old) if known else 0
+            verdict = (
+                "not recorded" if old is None else "no longer counted" if new is None
+                else "grew" if change > ALLOWED * old else "shrank" if change < -ALLOWED * old
+                else ""
+            )
+            yield {
+                "target": target, "case": name, "recorded": old, "counted": new,
+                "change": f"{new / old - 1:+.2%}" if known else None, "verdict": verdict,
+            }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the comparison; 1 if something grew, or the record lacks a case."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--targets", nargs="+", default=list(TARGETS), choices=TARGETS)
+    parser.add_argument("--update", action="store_true", help="record what is counted")
+    add_json(parser)
+    options = parser.parse_args(arguments)
+    counted = count(options.targets)
+    recorded = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
+    rows = list(compare(counted, recorded))
+    bad = [row for row in rows if row["verdict"] not in ("", "shrank")]
+    columns = {key: key for key in ("target", "case", "recorded", "counted", "change", "verdict")}
+    text = table(rows, columns)
+    if options.update:
+        text += f"\nrecorded in {RECORD.name}"
+        kept = {target: counted.get(target, recorded.get(target)) for target in TARGETS}
+        kept = {target: counts for target, counts in kept.items() if counts}
+        RECORD.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    elif bad:
+        text += f"\n{len(bad)} of {len(rows)} are not as recorded; if that is meant, run --update"
+    report(options, text, {
+        "benchmark": "instructions", "rows": rows,
+        "versions": versions("apache-tvm", "unicorn"),
+    })
+    return int(bool(bad) and not options.update)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,150 @@
+"""Single layers of typical shapes, as integer programs: what instructions are recorded for."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from n2uqc.passes.program import (
+    Add,
+    Constant,
+    ConstRef,
+    Conv,
+    Interface,
+    IntType,
+    MaxPool,
+    Op,
+    PRelu,
+    Program,
+    Requantize,
+    Thresholds,
+    verify,
+)
+
+
+class Layers:
+    """Grows a program operation by operation.
+
+    Attributes:
+        rng: draws weights, tables and multipliers.
+    """
+
+    def __init__(self, name: str, size: int, channels: int, bits: int, signed: bool) -> None:
+        self.name, self.rng = name, np.random.default_rng(0)
+        lo, hi = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
+        shape = (size, size, channels)
+        self.types: dict[str, Any] = {"x": IntType(shape, bits, signed, lo, hi, Fraction(1))}
+        self.ops: list[Op] = []
+        self.constants: dict[str, Constant] = {}
+
+    def _add(self, op: type[Op], *inputs: str, **attributes: Any) -> str:
+        made = op(output=f"t{len(self.ops)}", inputs=inputs, **attributes)
+        self.types[made.output] = made.infer(self.types, self.constants)
+        self.ops.append(made)
+        return made.output
+
+    def _constant(self, constant: Constant) -> ConstRef:
+        name = f"c{len(self.constants)}"
+        self.constants[name] = constant
+        return ConstRef(name)
+
+    def conv(self, x: str, out: int, kernel: int, stride: int, weight_bits: int) -> str:
+        """A padded convolution; up to 4 bits the weights are odd codes."""
+        top, pad = (1 << weight_bits) - 1, kernel // 2
+        shape = (out, kernel, kernel, self.types[x].shape[2])
+        if weight_bits <= 4:
+            weight = Constant.odd(2 * self.rng.integers(0, top + 1, shape) - top, weight_bits)
+        else:
+            weight = Constant.narrow(self.rng.integers(-(top // 2), top // 2 + 1, shape))
+        return self._add(Conv, x, weight=self._constant(weight), stride=(stride, stride),
+                         pads=(pad, pad, pad, pad))
+
+    def thresholds(self, x: str, bits: int) -> str:
+        """Rising comparison tables over the middle of the range."""
+        kind, count = self.types[x], (1 << bits) - 1
+        ends = kind.lo // 4, max(kind.hi // 4, kind.lo // 4 + 1)
+        bounds = np.sort(self.rng.integers(*ends, (kind.shape[2], count)), axis=1)
+        return self._add(
+            Thresholds, x, bounds=self._constant(Constant.narrow(bounds)),
+            signs=self._constant(Constant.odd(np.ones_like(bounds), 1)),
+            base=self._constant(Constant.narrow(np.zeros(kind.shape[2], np.int64))), bits=bits,
+        )
+
+    def requantize(self, x: str) -> str:
+        """To 31 bits: wide sums by a shift alone, narrow ones by multipliers of 31 bits too."""
+        kind = self.types[x]
+        bits, channels = max(-kind.lo, kind.hi, 1).bit_length(), kind.shape[2]
+        ends = (1, 2) if bits > 31 else (1 << 30, (1 << 31) - 1)
+        multiplier = self.rng.integers(*ends, channels)
+        shift = max(bits + int(ends[1] - 1).bit_length() - 31, 0)
+        bias = self.rng.integers(-(1 << 20), 1 << 20, channels)
+        return self._add(
+            Requantize, x, multiplier=self._constant(Constant.narrow(multiplier)),
+            bias=self._constant(Constant.narrow(bias)),
+            shift=self._constant(Constant.narrow(np.full(channels, shift))),
+            lo=-(1 << 31), hi=(1 << 31) - 1,
+        )
+
+    def residual(self, x: str) -> str:
+        """Scaled to the skip stream, added to another branch, bent."""
+        total = self._add(Add, self.requantize(x), self.requantize(x))
+        slope = self.rng.integers(1 << 26, 1 << 28, self.types[total].shape[2])
+        bias = self.rng.integers(-(1 << 18), 1 << 18, self.types[total].shape[2])
+        return self._add(
+            PRelu, total, multiplier=self._constant(Constant.narrow(slope)), shift=29,
+            bias=self._constant(Constant.narrow(bias)), lo=-(1 << 31), hi=(1 << 31) - 1,
+        )
+
+    def maxpool(self, x: str) -> str:
+        """3x3, stride 2."""
+        return self._add(MaxPool, x, kernel=(3, 3), stride=(2, 2), pads=(1, 1, 1, 1))
+
+    def finish(self, y: str) -> Program:
+        """The program of everything so far."""
+        shapes = [(*kind.shape[2:], *kind.shape[:2]) for kind in (self.types["x"], self.types[y])]
+        program = Program(
+            self.name, Interface("x", shapes[0], "y", shapes[1]), "x", y, self.types,
+            tuple(self.ops), self.constants,
+        )
+        verify(program)
+        return program
+
+
+def codes(
+    name: str, bits: int, size: int, channels: int, out: int, kernel: int = 3, stride: int = 1
+) -> Program:
+    """A quantized convolution with the next layer's thresholds."""
+    layers = Layers(name, size, channels, bits, False)
+    return layers.finish(layers.thresholds(layers.conv("x", out, kernel, stride, bits), bits))
+
+
+def stem(name: str, bits: int, size: int) -> Program:
+    """7x7, stride 2, 3 to 64 channels, with its requantization."""
+    layers = Layers(name, size, 3, bits, True)
+    return layers.finish(layers.requantize(layers.conv("x", 64, 7, 2, bits)))
+
+
+def head(name: str) -> Program:
+    """Fully connected, 512 to 104."""
+    layers = Layers(name, 1, 512, 24, True)
+    return layers.finish(layers.conv("x", 104, 1, 1, 16))
+
+
+def residual(name: str, size: int, channels: int) -> Program:
+    """What follows the second convolution of a block."""
+    layers = Layers(name, size, channels, 13, True)
+    return layers.finish(layers.residual("x"))
+
+
+def tables(name: str, bits: int, size: int, channels: int) -> Program:
+    """Thresholds on a skip stream of 32 bits."""
+    layers = Layers(name, size, channels, 32, True)
+    return layers.finish(layers.thresholds("x", bits))
+
+
+def pool(name: str, size: int, channels: int) -> Program:
+    """The pooling behind a stem."""
+    layers = Layers(name, size, channels, 31, False)
+    return layers.finish(layers.maxpool("x"))
