@@ -96,16 +96,16 @@ def compare(counted: Counts, recorded: Counts) -> Iterator[dict[str, Any]]:
         now, before = counted[target], recorded.get(target, {})
         for name in dict.fromkeys((*now, *before)):
             new, old = now.get(name), before.get(name)
-            known = new is not None and old is not None
-            change = 100 * (new - old) if known else 0
-            verdict = (
-                "not recorded" if old is None else "no longer counted" if new is None
-                else "grew" if change > ALLOWED * old else "shrank" if change < -ALLOWED * old
-                else ""
-            )
+            change, verdict = None, ""
+            if old is None or new is None:
+                verdict = "not recorded" if old is None else "no longer counted"
+            else:
+                change = f"{new / old - 1:+.2%}"
+                if 100 * abs(new - old) > ALLOWED * old:
+                    verdict = "grew" if new > old else "shrank"
             yield {
                 "target": target, "case": name, "recorded": old, "counted": new,
-                "change": f"{new / old - 1:+.2%}" if known else None, "verdict": verdict,
+                "change": change, "verdict": verdict,
             }
 
 

@@ -133,7 +133,10 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     height, width, out = int_type(program, op.output).shape
     lo, hi = min(kind.lo, op.pad_value, 0), max(kind.hi, op.pad_value, 0)
     bound = op.partial_bound(kind, program.constants)
-    if "neon" not in vectors.features or op.groups > 1 or op.dilation[1] > 1 or out % _LANES:
+    # With the 16 registers of 32-bit ARM, LLVM makes more of the plain loops.
+    if "neon" not in vectors.features or vectors.count < 32:
+        return None
+    if op.groups > 1 or op.dilation[1] > 1 or out % _LANES:
         return None
     ends = min(lo, int(weight.min())), max(hi, int(weight.max()))
     short = -_INT16 <= ends[0] and ends[1] < _INT16
