@@ -21,7 +21,7 @@ def _why(group: Group, program: Program) -> str:
 
 
 def build(body: Body) -> tirx.PrimFunc:
-    """The scheduled function: padded copy, reduction over the window, the group's rest."""
+    """The scheduled function: reduction over the window, then the group's rest."""
     op = body.group.ops[0]
     assert isinstance(op, MaxPool | SumPool)
     kind, shape = body.kind(op.inputs[0]), body.kind(op.output).shape
@@ -34,13 +34,21 @@ def build(body: Body) -> tirx.PrimFunc:
         dtype, fill = computing_dtype(-most, most), 0
         memory = container(min(kind.lo, 0), max(kind.hi, 0)) if any(op.pads) else ""
     body.slots = np.arange(shape[2])
-    source = padded(body.tensor(op.inputs[0], kind.shape), op.pads, fill, memory)
+    x = body.tensor(op.inputs[0], kind.shape)
+    source = x if largest else padded(x, op.pads, fill, memory)
     others = {n: body.tensor(n, shape) for n in body.group.inputs if n != op.inputs[0]}
     r, s = (te.reduce_axis((0, n), name) for n, name in zip(op.kernel, "rs", strict=True))
     reduce = te.max if largest else te.sum
-    total = te.compute(shape, lambda y, z, c: reduce(
-        source[y * op.stride[0] + r, z * op.stride[1] + s, c].astype(dtype), axis=[r, s]
-    ), "total")
+
+    def tap(y: Expr, z: Expr, c: Expr) -> Expr:
+        row, column = y * op.stride[0] + r, z * op.stride[1] + s
+        if largest:
+            # A position outside the map repeats the nearest inside, which its window holds as well.
+            row = _inside(row, op.pads[0], op.pads[2], kind.shape[0])
+            column = _inside(column, op.pads[1], op.pads[3], kind.shape[1])
+        return source[row, column, c].astype(dtype)
+
+    total = te.compute(shape, lambda *at: reduce(tap(*at), axis=[r, s]), "total")
 
     def element(y: Expr, z: Expr, c: Expr) -> Expr:
         value = body.value(op.output, total(y, z, c))
@@ -63,6 +71,13 @@ def build(body: Body) -> tirx.PrimFunc:
     schedule.vectorize(vector)
     schedule.decompose_reduction(block, taps[0])
     return schedule.mod["main"]
+
+
+def _inside(position: Expr, before: int, behind: int, size: int) -> Expr:
+    """A position of the padded map as the nearest one of the map."""
+    if before:
+        position = tirx.max(position - before, 0)
+    return tirx.min(position, size - 1) if behind else position
 
 
 KERNELS = (Kernel("pooling", _why, build),)
