@@ -193,7 +193,8 @@ class FixedPoint:
         """An unquantized convolution: its affine map joins the weights, which become integers.
 
         Channel ``c`` has weights of ``2**-g[c]``, so that one accumulator unit is worth
-        ``2**-g[c]`` and only a shift and a bias remain behind it.
+        ``2**-g[c]`` and only a shift and a bias remain behind it (a power of 2 and a bias, where
+        that unit is coarser than the output's).
         """
         head = self.formats.is_head(op, name)
         weight_bits = self.formats.width(
@@ -214,7 +215,8 @@ class FixedPoint:
         g = np.where(largest > 0, np.floor(np.log2(room / np.maximum(largest, 1e-300))), 0)
         out = -int(np.log2(float(scale)))
         bias_room = 60 - np.frexp(np.maximum(np.abs(floats(offset)), 1e-300))[1]
-        g = np.clip(np.minimum(g, bias_room), out, out + 46).astype(np.int64)
+        # A unit coarser than the output's is multiplied up: weights take no bits beyond their width.
+        g = np.clip(np.minimum(g, bias_room), out - 30, out + 46).astype(np.int64)
         integers = np.rint(weight * np.exp2(g)[:, None, None, None]).astype(np.int64)
         miss = self._weight_miss(op, after, kind, integers, g)
         origin = op.origin + (after.origin if after is not None else ())
@@ -226,14 +228,14 @@ class FixedPoint:
                 dilation=op.dilation, groups=op.groups,
             ), None,
         )
-        shift = g - out
-        biases = [to_fixed(o, int(k)) for o, k in zip(offset, g, strict=True)]
+        shift, multiplier = np.maximum(g - out, 0), np.left_shift(1, np.maximum(out - g, 0))
+        biases = [to_fixed(o, max(int(k), out)) for o, k in zip(offset, g, strict=True)]
         off = Fraction(max(m for _, m in biases))
         lo, hi = limits_of(self.formats.bits[name], True)
         self.put(
             Requantize(
                 output=name, inputs=(accumulator,), origin=origin, lo=lo, hi=hi,
-                multiplier=self.const(f"{name}.multiplier", Constant.narrow(np.ones_like(g))),
+                multiplier=self.const(f"{name}.multiplier", Constant.narrow(multiplier)),
                 bias=self.const(f"{name}.bias", Constant.narrow([b for b, _ in biases])),
                 shift=self.const(f"{name}.shift", Constant.narrow(shift)),
             ),

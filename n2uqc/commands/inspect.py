@@ -69,8 +69,9 @@ def _show_program(path: Path, as_json: bool) -> None:
     else:
         print(dump(program, inline=False), end="")
         for name, a in accumulators(program).items():
-            print(f"# accumulator of {name}: {'s' if a.signed else 'u'}{a.bits}, {a.taps} products, "
-                  + (f"{a.steps} fit 16 bits between drains" if a.steps else "wider than 16 bits"))
+            steps = f"{a.steps} fit 16 bits between drains" if a.steps else "wider than 16 bits"
+            sign = "s" if a.signed else "u"
+            print(f"# accumulator of {name}: {sign}{a.bits}, {a.taps} products, {steps}")
 
 
 def _facts(program: Program) -> dict[str, Any]:
