@@ -15,6 +15,8 @@ _EDGES = ("Reshape", "Transpose")
 SUPPORTED = ", ".join(sorted(CANONICAL_OPS[""].difference(_EDGES))) + "; N2UQ quantizers"
 
 _MEND = {
+    "Cast": "export the float32 network: model.float()",
+    "Resize": "use an image size the network takes without resizing",
     "Softmax": "export the network without its last softmax: the largest score stays the largest",
     "LogSoftmax": "export the network without its last softmax",
     "Round": "this rounding belongs to no known quantizer",
@@ -25,7 +27,6 @@ _MEND = {
     "If": "export with control flow traced away",
     "Loop": "export with control flow traced away",
     "Scan": "export with control flow traced away",
-    "Resize": "use an image size the network takes without resizing",
     "QuantizeLinear": "every QuantizeLinear needs a DequantizeLinear that reads it",
 }
 

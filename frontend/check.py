@@ -172,7 +172,11 @@ def check_interface(model: ir.Model) -> None:
     problems: list[Problem] = []
     if len(graph.inputs) != 1:
         names = ", ".join(f"'{v.name}'" for v in graph.inputs) or "none"
-        problems.append(Problem("", "", f"{len(graph.inputs)} inputs: {names}", "one image input"))
+        found, mend = f"{len(graph.inputs)} inputs: {names}", ""
+        if len(graph.inputs) > 3:
+            found = f"{len(graph.inputs)} inputs: {', '.join(names.split(', ')[:5])}, …"
+            mend = "export the network with its parameters (export_params=True)"
+        problems.append(Problem("", "", found, "one input", mend))
     if len(graph.outputs) != 1:
         names = ", ".join(f"'{v.name}'" for v in graph.outputs) or "none"
         problems.append(Problem("", "", f"{len(graph.outputs)} outputs: {names}", "one output"))

@@ -3,8 +3,9 @@
     w = min(max(x, 0), c);  code = round(w * m), ties to even;  value = code / m;  m = n / c
 
 Choi et al., "PACT: Parameterized Clipping Activation for Quantized Neural Networks",
-arXiv 1805.06085, section 3, as PyTorch's exporters write it: the upper clip is a Where, the lower a
-Relu, or the Clip of a ReLU6 with which an exporter has merged that Relu. In N2UQ's MobileNetV2.
+arXiv 1805.06085, section 3, as PyTorch's exporters write it: the upper clip is a Where or Min, the
+lower a Relu, or the Clip of a ReLU6 with which an exporter has merged that Relu; or one Clip is
+both, or the paper's (|x| - |x - c| + c) / 2. In N2UQ's MobileNetV2.
 """
 
 from __future__ import annotations
@@ -66,8 +67,9 @@ def _bounded(w: ir.Value, where: ir.Node | None, context: Context) -> tuple[ir.V
         Refused: a bound is missing or is not a single constant.
     """
     if where is None:
-        raise Refused(f"'{w.name}' is rounded without an upper clip c by a Where", _FORM)
-    inner, level = _minimum(where, context)
+        inner, level = _smaller(w, context)
+    else:
+        inner, level = _minimum(where, context)
     clip = _number(level, context)
     if clip is None:
         raise Refused(f"clipping levels '{level.name}' that are not one number", _FORM)
@@ -76,6 +78,8 @@ def _bounded(w: ir.Value, where: ir.Node | None, context: Context) -> tuple[ir.V
     relu = producer(inner, "Relu")
     if relu is not None and relu.inputs[0] is not None:
         return relu.inputs[0], clip
+    if inner is w and (source := _clipped_at_zero(inner, context)) is not None:
+        return source, clip
     if not _nonnegative(inner, context):
         raise Refused(
             f"'{inner.name}' may be negative: nothing clips it at 0",
@@ -83,6 +87,70 @@ def _bounded(w: ir.Value, where: ir.Node | None, context: Context) -> tuple[ir.V
             "clip at 0 before rounding",
         )
     return inner, clip
+
+
+def _smaller(w: ir.Value, context: Context) -> tuple[ir.Value, ir.Value]:
+    """(x, c) of Min(x, c), of a Clip that ends at c, or of (|x| - |x - c| + c) / 2.
+
+    The last is the formula of the paper's equation 1: 0 below 0, x between, c above c.
+
+    Raises:
+        Refused: it is none of them.
+    """
+    known = context.constants.known
+    clip, bound = producer(w, "Clip"), producer(w, "Min")
+    if clip is not None and len(clip.inputs) > 2 and clip.inputs[2] is not None:
+        below = clip.inputs[0] if clip.inputs[1] is None else w
+        assert below is not None
+        return below, clip.inputs[2]
+    for x, level in operands(bound) if bound is not None else ():
+        if known(level) and not known(x):
+            return x, level
+    half = producer(w, "Mul", "Div")
+    for total, factor in operands(half) if half is not None else ():
+        number = _number(factor, context)
+        sums = producer(total, "Add")
+        if number != (0.5 if is_standard(half, "Mul") else 2) or sums is None:
+            continue
+        for difference, level in operands(sums):
+            found = _absolute(producer(difference, "Sub"), level, context)
+            if known(level) and found is not None:
+                return w, level
+    raise Refused(f"'{w.name}' is rounded without an upper clip c", _FORM)
+
+
+def _absolute(node: ir.Node | None, level: ir.Value, context: Context) -> ir.Value | None:
+    """x of |x| - |x - c|, where c is `level`."""
+    if node is None:
+        return None
+    first, second = (producer(value, "Abs") for value in node.inputs)
+    if first is None or second is None:
+        return None
+    x, shifted = first.inputs[0], producer(second.inputs[0], "Sub")
+    if shifted is None or shifted.inputs[0] is not x:
+        return None
+    return x if _same(level, shifted.inputs[1], context) else None
+
+
+def _clipped_at_zero(value: ir.Value, context: Context) -> ir.Value | None:
+    """What stands in front of a Clip from 0, or of the paper's formula, that also ends at c."""
+    clip = producer(value, "Clip")
+    if clip is not None:
+        ends = len(clip.inputs) > 2 and clip.inputs[2] is not None
+        return clip.inputs[0] if ends and _number_at(clip, 1, context) == 0 else None
+    half = producer(value, "Mul", "Div")
+    for total, _ in operands(half) if half is not None else ():
+        sums = producer(total, "Add")
+        for difference, level in operands(sums) if sums is not None else ():
+            found = _absolute(producer(difference, "Sub"), level, context)
+            if found is not None:
+                return found
+    return None
+
+
+def _number_at(node: ir.Node, index: int, context: Context) -> np.float32 | None:
+    value = node.inputs[index]
+    return _number(value, context) if value is not None else None
 
 
 def _minimum(where: ir.Node, context: Context) -> tuple[ir.Value, ir.Value]:

@@ -33,13 +33,15 @@ CLIP = "[less] l = Less (r, c) [where] w = Where (l, r, c)"
 ROUND = "[mul] p = Mul (w, m) [round] k = Round (p) [div] q = Div (k, m)"
 PAIR = "[add] a = Add (q, w) [sub] y = Sub (a, w)"
 EXPORTED = "\n".join([RELU, CLIP, ROUND, PAIR])
+PAPER = """u = Abs (x) d = Sub (x, c) v = Abs (d) t = Sub (u, v) s = Add (t, c)
+    w = Mul (s, half)"""
 
 
 def parameters(clip: float = 2.0, n: int = 15, **changed: Any) -> dict[str, Any]:
     """What `EXPORTED` reads; m as PyTorch computes it."""
     level = np.array([clip], np.float32)
     found: dict[str, Any] = {"c": level, "m": np.float32(1) / level * np.float32(n)}
-    found |= {"zero": np.float32(0), "six": np.float32(6)}
+    found |= {"zero": np.float32(0), "six": np.float32(6), "half": np.float32(0.5)}
     return found | {name: np.asarray(value, np.float32) for name, value in changed.items()}
 
 
@@ -124,6 +126,27 @@ def exact_clips(bits: int) -> list[float]:
     n = 2**bits - 1
     found = [n * 2.0**e for e in range(-4, 2)]
     return [c for c in found if np.float32(1) / np.float32(c) * np.float32(n) * c == n]
+
+
+@pytest.mark.parametrize(
+    "clip",
+    [
+        "w = Min (r, c)", "w = Clip (x, zero, c)", "w = Clip (r, , c)", PAPER,
+        PAPER.replace("Mul (s, half)", "Div (s, two)"),
+    ],
+)  # fmt: skip
+def test_other_ways_to_clip(clip: str) -> None:
+    body = EXPORTED.replace(CLIP, clip)
+    if "r" not in clip.split("(")[1]:
+        body = body.replace(RELU, "")
+    graph = check_same(build(body, parameters(two=2.0)))
+    assert ops(graph) == ["Threshold"]
+    want = read_threshold(node(load_graph(build(EXPORTED, parameters())), "Threshold"))
+    found = read_threshold(node(graph, "Threshold"))
+    np.testing.assert_array_equal(found.thresholds, want.thresholds)
+    assert (found.rules, found.step, found.input_scale) == (
+        want.rules, want.step, want.input_scale
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("bits", [2, 3, 4, 8])
@@ -219,6 +242,8 @@ def test_dynamo_export(tmp_path: Path) -> None:
         ({}, EXPORTED.replace("Less (r, c)", "Less (r, six)"), "not the smaller"),
         ({}, EXPORTED.replace("Less (r, c)", "Less (x, c)"), "not the smaller"),
         ({}, EXPORTED.replace(CLIP, "w = Relu (r)"), "without an upper clip"),
+        ({}, EXPORTED.replace(RELU, "").replace(CLIP, "w = Clip (x, , c)"), "may be negative"),
+        ({}, EXPORTED.replace(RELU, "").replace(CLIP, "w = Min (x, c)"), "may be negative"),
     ],
 )
 def test_refusals(changed: dict[str, Any], body: str, words: str) -> None:
