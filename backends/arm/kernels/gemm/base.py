@@ -17,7 +17,6 @@ from tvm.script.ir_builder import tirx as ir
 from ..base import Expr, Vectors
 
 IntArray = NDArray[np.int64]
-Loop = s_tir.schedule.LoopRV
 
 
 @dataclass(frozen=True)
@@ -210,7 +209,7 @@ class Plan:
         if self.steps % self.unroll == 0:
             plan.unroll(plan.split(k0, [None, self.unroll])[1])
 
-    def _straight(self, plan: s_tir.Schedule, rows: Loop, lanes: Loop) -> None:
+    def _straight(self, plan: s_tir.Schedule, rows: Expr, lanes: Expr) -> None:
         """A tile's loops without a branch; LLVM splits only vectors of a power of two well."""
         pieces, lanes = plan.split(lanes, [None, self.outs & -self.outs])
         plan.unroll(rows)

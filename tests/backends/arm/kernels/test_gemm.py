@@ -1,0 +1,90 @@
+"""Products of small integers: bounds of chunks, layouts, what plans promise."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from n2uqc.backends.arm.kernels.base import Vectors
+from n2uqc.backends.arm.kernels.gemm import Gemm, mla16, plans
+
+NEON = Vectors(16, 32, frozenset({"neon"}))
+
+
+def random_gemm(seed: int, top: int, most: int) -> Gemm:
+    rng = np.random.default_rng(seed)
+    batch, out, depth = rng.integers(1, 5), rng.integers(1, 20), rng.integers(1, 70)
+    ends = np.sort(rng.integers(-most, most + 1, (2, batch, depth)), axis=0)
+    return Gemm(rng.integers(-top, top + 1, (batch, out, depth)), ends[0], ends[1])
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 300), st.integers(0, 300), st.integers(1, 80))
+def test_partial_sums_are_reached(seed: int, top: int, most: int, length: int) -> None:
+    gemm = random_gemm(seed, top, most)
+    least, greatest = gemm.partial_sums(length)
+    for b, o in np.ndindex(gemm.weights.shape[:2]):
+        row = gemm.weights[b, o]
+        worst = np.where(row > 0, gemm.hi[b], gemm.lo[b]) * row
+        best = np.where(row > 0, gemm.lo[b], gemm.hi[b]) * row
+        for n, start in enumerate(range(0, len(row), length)):
+            assert greatest[b, o, n] == worst[start : start + length].sum()
+            assert least[b, o, n] == best[start : start + length].sum()
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 300), st.integers(1, 300))
+def test_chunks_stay_in_their_range(seed: int, top: int, most: int) -> None:
+    gemm, unit = random_gemm(seed, top, most), 8
+    whole = -(-gemm.weights.shape[2] // unit)
+    found = list(gemm.chunks(unit, -(1 << 15), (1 << 15) - 1))
+    for parts, each in found:
+        assert parts * each >= whole > (parts - 1) * each
+        least, greatest = gemm.partial_sums(each * unit)
+        assert least.min() >= -(1 << 15) and greatest.max() < 1 << 15
+    if not found:
+        assert any(np.abs(end).max() >= 1 << 15 for end in gemm.partial_sums(unit))
+    elif found[0][0] > 1:  # fewer parts would not do
+        each = -(-whole // (found[0][0] - 1))
+        least, greatest = gemm.partial_sums(each * unit)
+        assert least.min() < -(1 << 15) or greatest.max() >= 1 << 15
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 200))
+def test_packed_weights_give_the_product(seed: int, top: int) -> None:
+    gemm = random_gemm(seed, top, 9)
+    found = list(mla16.MICRO.plans(gemm, NEON))
+    rng = np.random.default_rng(seed)
+    batch, out, depth = gemm.weights.shape
+    left = rng.integers(gemm.lo, gemm.hi + 1)
+    expected = np.einsum("bk,bok->bo", left, gemm.weights)
+    for plan in found[:: max(1, len(found) // 4)]:
+        padded = np.zeros((batch, plan.depths, plan.depth // plan.group, plan.group), np.int64)
+        padded.reshape(batch, -1)[:, :depth] = left
+        sums = np.einsum("bdjg,bndjog->bno", padded, plan.packed.astype(np.int64))
+        np.testing.assert_array_equal(sums.reshape(batch, -1)[:, :out], expected)
+
+
+def test_number_of_steps_follows_the_actual_weights() -> None:
+    """The largest weight alone would allow 16 steps; only one output has such weights."""
+    weights = np.ones((1, 8, 64), np.int64)
+    weights[0, 3, :16] = 127
+    gemm = Gemm(weights, np.zeros((1, 64), np.int64), np.full((1, 64), 15))
+    plan = next(iter(mla16.MICRO.plans(gemm, NEON)))
+    assert plan.parts == 1
+    assert plan.reason == f"int16 sums of at most 64 steps, |partial| <= {15 * (16 * 127 + 48)}"
+    weights[0, 3] = 127
+    gemm = Gemm(weights, np.zeros((1, 64), np.int64), np.full((1, 64), 15))
+    plan = next(iter(mla16.MICRO.plans(gemm, NEON)))
+    assert (plan.parts, plan.steps) == (4, 2)
+
+
+def test_no_plan_where_numbers_do_not_fit() -> None:
+    wide = np.full((1, 8), 1 << 15)
+    assert not list(plans(Gemm(np.ones((1, 4, 8), np.int64), -wide, wide), NEON))
+    assert not list(mla16.MICRO.plans(Gemm(np.full((1, 4, 8), 200), 0 * wide, wide // 128), NEON))
+    assert not list(mla16.MICRO.plans(
+        Gemm(np.ones((1, 4, 8), np.int64), 0 * wide, wide // wide), Vectors(4, 12)
+    ))
