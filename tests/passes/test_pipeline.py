@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from n2uqc.passes import compile_graph
+from n2uqc.passes import Options, compile_graph
 from n2uqc.passes.constant_channels import kept_channels, removed_codes
 from n2uqc.passes.from_graph import import_graph
 from n2uqc.passes.program import IntType, dump, quantize_input, trace, verify
@@ -25,11 +26,16 @@ def test_every_network_lowers_to_a_legal_program(case) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(networks())
-def test_fixed_point_error_stays_in_its_bound(case) -> None:
+@given(networks(), st.sampled_from(
+    [(32, 24, 16), (32, 24, 16), (32, 16, 16), (16, 8, 8), (32, 8, 8), (24, 26, 10), (12, 8, 24)]
+))
+def test_fixed_point_error_stays_in_its_bound(case, bits) -> None:
     """Given equal codes, every fixed-point tensor lies within its stated error of the real one."""
     model, images = case
-    program = compile_graph(model)
+    residual, stem, head = bits
+    program = compile_graph(model, Options(
+        residual_bits=residual, stem_bits=stem, head_bits=head
+    ))
     values = trace(program, quantize_input(program, images))
     real = import_graph(model)
     exact: dict[str, np.ndarray] = {
