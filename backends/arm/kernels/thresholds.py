@@ -70,7 +70,8 @@ def _narrowed(
     least = np.where(acts, bounds, hi).min(axis=1, initial=hi)
     greatest = np.where(acts, bounds, lo).max(axis=1, initial=lo)
     reached = (least >= _LEAST) & (greatest < _MOST) | ~acts.any(axis=1)
-    middle = np.where(reached, 0, (least + greatest + 1) // 2)
+    # No number is above the greatest: the bounds get one value less above the middle than below.
+    middle = np.where(reached, 0, (least + greatest) // 2 + 1)
     if wide != "int32" or ((greatest - least)[~reached] >= _MOST - _LEAST).any() or (
         computing_dtype(lo - int(middle.max()), hi - int(middle.min())) != "int32"
     ):
