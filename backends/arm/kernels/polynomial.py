@@ -50,7 +50,6 @@ class Work:
     Attributes:
         rows: of outputs in a strip.
         strips, words: of the map.
-        skipped: coefficients at the left of the first word that belong to no pixel.
         dropped: columns of padding at the left that are left out, for they add nothing.
         chunks: of channels, each summed on its own.
         channels: of a chunk.
@@ -63,7 +62,6 @@ class Work:
     rows: int
     strips: int
     words: int
-    skipped: int
     dropped: int
     chunks: int
     channels: int
@@ -115,53 +113,57 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     # A word of codes or taps must fit 32 bits with its sign.
     if max(-lo, hi, int(np.abs(weight).max())) >= 1 << (31 - 2 * _FIELD):
         return None
-    found = _chunks(weight, np.full(depth, lo), np.full(depth, hi))
-    if found is None:
-        return None
-    chunks, channels, least, greatest = found
-    dropped = min(op.pads[1], _TAPS - 1) if op.pad_value == 0 else 0
-    skipped = _TAPS - 1 - dropped
-    words = -(-(width + skipped) // _PIXELS)
-    unrolled = next(n for n in (4, 3, 2, 1) if channels % n == 0)
-    dual = "dual-issue" in vectors.features
     best = None
-    for rows in _ROWS:
-        strips = -(-height // rows)
-        lines, registers = rows + taps - 1, 12 - 2 * rows - taps  # codes are loaded in bursts
-        products, loads = rows * taps, lines + taps
-        # On a single-issue core a burst of loads takes a cycle more than the words it loads.
-        step = (
-            max(products, loads) + (3 if registers < 2 else 1) if dual
-            else products + loads + 1 + -(-lines // registers)
-        ) + 7 / unrolled
-        each = chunks * (channels * step + 25 * rows + 35)
-        packing = lines * chunks * channels * 9
-        cost = strips * words * (out * each + packing) + 9.0 * height * width * out
-        if best is None or cost < best.instructions:
-            reason = (
-                f"{_PIXELS} pixels by {_TAPS} taps in a product, {chunks} sums of {channels} "
-                f"channels in {least}..{greatest}, fields of {_FIELD} bits; {rows} rows at once"
-            )
-            best = Work(rows, strips, words, skipped, dropped, chunks, channels, unrolled, dual,
-                        cost, reason)
+    dropped = min(op.pads[1], _TAPS - 1) if op.pad_value == 0 else 0
+    words = -(-(width + _TAPS - 1 - dropped) // _PIXELS)
+    for chunks, channels, least, greatest in _chunks(
+        weight, np.full(depth, lo), np.full(depth, hi)
+    ):
+        unrolled = next(n for n in (4, 3, 5, 7, 2, 1) if channels % n == 0)
+        for rows in _ROWS:
+            strips = -(-height // rows)
+            cycles = _cycles(rows, taps, unrolled, vectors)
+            each = chunks * (channels * cycles + 25 * rows + 60)
+            packing = (rows + taps - 1) * chunks * channels * 9
+            cost = strips * words * (out * each + packing) + 9.0 * height * width * out
+            if best is None or cost < best.instructions:
+                reason = (
+                    f"{_PIXELS} pixels by {_TAPS} taps in a product, {chunks} sums of {channels} "
+                    f"channels in {least}..{greatest}, fields of {_FIELD} bits; {rows} rows at once"
+                )
+                best = Work(rows, strips, words, dropped, chunks, channels, unrolled,
+                            "dual-issue" in vectors.features, cost, reason)
     return best
+
+
+def _cycles(rows: int, taps: int, unrolled: int, vectors: Vectors) -> float:
+    """Of the innermost loop for one channel."""
+    lines, registers = rows + taps - 1, 12 - 2 * rows - taps  # for codes
+    products, loads = rows * taps, lines + taps
+    if "dual-issue" in vectors.features:
+        return max(products, loads) + (3 if registers < 2 else 1) + 7 / unrolled
+    # On a single-issue core a burst of loads takes a cycle more than the words it loads.
+    return products + loads + 1 + -(-lines // registers) + 7 / unrolled
 
 
 def _chunks(
     weight: IntArray, lo: IntArray, hi: IntArray
-) -> tuple[int, int, int, int] | None:
-    """The fewest chunks whose sums fit, their channels, the least and greatest sum."""
-    depth = weight.shape[3]
-    for chunks in range(1, depth + 1):
-        channels = -(-depth // chunks)
-        if chunks > 1 and channels == -(-depth // (chunks - 1)):
-            continue
+) -> Iterator[tuple[int, int, int, int]]:
+    """The two smallest numbers of chunks whose sums fit: (chunks, their channels, least, greatest
+    sum)."""
+    depth, found = weight.shape[3], 0
+    for channels in range(depth, 0, -1):
+        chunks = -(-depth // channels)
+        if channels > 1 and -(-depth // (channels - 1)) == chunks:
+            continue  # as many chunks, but shorter ones
         parts = list(sums_of(weight, lo, hi, channels))
         least, greatest = min(p[0] for p in parts), max(p[1] for p in parts)
         last = max(p[2] for p in parts)
-        if max(-least, greatest) < 1 << (_FIELD - 1) and last < 1 << (_TOP - 1):
-            return -(-depth // channels), channels, least, greatest
-    return None
+        if max(-least, greatest) < 1 << (_FIELD - 1) and last < (1 << _TOP) - 1:
+            yield chunks, channels, least, greatest
+            found += 1
+            if found == 2:
+                return
 
 
 def packed_taps(weight: IntArray, chunks: int, channels: int) -> NDArray[np.int32]:
@@ -256,7 +258,7 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
     others = {n: body.tensor(n, shape) for n in body.group.inputs if n != op.inputs[0]}
 
     def element(y: Expr, z: Expr, o: Expr) -> Expr:
-        total = totals(y // job.rows, o, y % job.rows, z + job.skipped)
+        total = totals(y // job.rows, o, y % job.rows, z + _TAPS - 1 - job.dropped)
         place = Place(o, lambda name: others[name](y, z, o))
         value = body.value(op.output, total)
         return body.result(follow(body, body.group.ops[1:], value, place))
