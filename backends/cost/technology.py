@@ -87,6 +87,7 @@ class Technology:
         rom_depth: entries of one bit that one LUT stores.
         stand_ins: kinds of MAC whose figures were not synthesised for this family: another kind's
             or family's stand in.
+        area: the family whose formulas estimate the datapath's engines (``backends.fpga.area``).
     """
 
     id: str
@@ -103,6 +104,7 @@ class Technology:
     dsp_slice: tuple[int, int]
     rom_depth: int
     stand_ins: frozenset[str] = frozenset()
+    area: str = "xc7"
 
 
 XC7 = Technology(
@@ -149,6 +151,7 @@ ECP5 = Technology(
     dsp_slice=(17, 17),
     rom_depth=16,
     stand_ins=frozenset({"lqnets", "codebook-dsp"}),
+    area="ecp5",
 )
 
 TECHNOLOGIES: Mapping[str, Technology] = {"xc7": XC7, "ecp5": ECP5}

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from n2uqc.passes.program import Concat, Conv, Lookup, Op, Program, Thresholds
+from n2uqc.passes.program import Program
 
-from ..cost.counts import LayerCounts, count_conv, count_elementwise, count_thresholds
-from ..cost.layer import layer_cost
-from ..cost.quantizers import BY_ID
-from ..cost.sites import Site
 from ..cost.technology import Basis, Technology
 from ..cost.units.resources import Memory, Resources, place, total
-from ..fpga.engines import Engine, Fold, Window
+from ..fpga.area import area, best_form
+from ..fpga.engines import Engine, Fold
 from ..fpga.folding import Folding, engines_of
 from ..fpga.pipeline import Pipeline
 
@@ -27,70 +23,35 @@ class Choice:
 
     Attributes:
         fold: the folding.
+        form: of the engine's.
         cycles: busy cycles an image.
         resources: what it takes.
     """
 
     fold: Fold
+    form: str
     cycles: int
     resources: Resources
 
 
-def choices(engine: Engine, program: Program, technology: Technology) -> list[Choice]:
+def choices(engine: Engine, technology: Technology) -> list[Choice]:
     """Every legal folding of an engine with its cost."""
-    counts = _counts(engine, program)
     return [
-        _choice(engine, counts, technology, Fold(pe, simd))
+        choice(engine, technology, Fold(pe, simd))
         for simd in engine.simd_options for pe in engine.pe_options
     ]
 
 
-def choice(engine: Engine, program: Program, technology: Technology, fold: Fold) -> Choice:
-    """An engine with its cost at one folding."""
-    return _choice(engine, _counts(engine, program), technology, fold)
-
-
-def _choice(
-    engine: Engine, counts: LayerCounts | None, technology: Technology, fold: Fold
-) -> Choice:
+def choice(engine: Engine, technology: Technology, fold: Fold) -> Choice:
+    """An engine with its cost at one folding, in the form that takes less."""
     folded = engine.folded(fold)
-    timing, held = folded.timing, 0
-    if isinstance(timing, Window):
-        held = timing.rows * timing.kept[1] * engine.inputs[0].shape[2]
-    site = Site(engine.kind, fold.pe, fold.simd, timing.cycles, held)
-    cost = _cost(engine, counts, site, technology)
-    if isinstance(timing, Window) and fold.simd > engine.tap_lanes:
-        # every place that is read at once has a copy of the buffer
-        copies = fold.simd // engine.tap_lanes
-        width = folded.in_lanes * engine.inputs[0].bits
-        cost += place(Memory(width, timing.buffer_words), technology) * (copies - 1)
-    return Choice(fold, timing.cycles, cost)
-
-
-def _counts(engine: Engine, program: Program) -> LayerCounts | None:
-    op: Op | None = engine.op
-    assert op is not None
-    if isinstance(op, Conv):
-        return LayerCounts(op.output, op.origin, count_conv(program, op), (), ())
-    if isinstance(op, Thresholds):
-        return LayerCounts(op.output, op.origin, None, (count_thresholds(program, op),), ())
-    if isinstance(op, Lookup | Concat):
-        return None
-    return LayerCounts(op.output, op.origin, None, (), (count_elementwise(program, op),))
-
-
-def _cost(
-    engine: Engine, counts: LayerCounts | None, site: Site, technology: Technology
-) -> Resources:
-    if counts is not None:
-        cost = layer_cost(counts, BY_ID["n2uq"], {counts.name: site}, technology)
-        return cost.resources
-    op: Any = engine.op
-    bits = engine.output.bits
-    if isinstance(op, Lookup):
-        memory = Memory(bits, len(engine.values(op.table)))
-        return (place(memory, technology) + Resources(ff=bits, basis=Basis.MODEL)) * site.pe
-    return Resources(lut=bits * site.pe, basis=Basis.MODEL)
+    form = best_form(folded, technology.area)
+    found = area(folded, form, technology.area)
+    basis = Basis.FIT if technology.id == technology.area else Basis.EXTRAPOLATED
+    return Choice(
+        fold, form, folded.cycles,
+        Resources(found.lut, found.ff, found.dsp, found.bram18, basis=basis),
+    )
 
 
 def fifo_resources(width: int, depth: int, technology: Technology) -> Resources:
@@ -125,5 +86,5 @@ def estimates(
     found = {}
     for engine in engines_of(program):
         fold = folding.engines[engine.name]
-        found[engine.name] = choice(engine, program, technology, fold).resources
+        found[engine.name] = choice(engine, technology, fold).resources
     return found

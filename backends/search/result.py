@@ -59,11 +59,11 @@ class SearchResult:
     def rows(self) -> list[dict[str, Any]]:
         """The table: engines, plumbing, total, and what the device holds."""
         rows: list[dict[str, Any]] = [
-            {"name": name, "kind": self.kinds[name], "pe": c.fold.pe, "simd": c.fold.simd,
-             "cycles": c.cycles, **_figures(c.resources)}
+            {"name": name, "kind": self.kinds[name], "form": c.form, "pe": c.fold.pe,
+             "simd": c.fold.simd, "cycles": c.cycles, **_figures(c.resources)}
             for name, c in self.choices.items()
         ]
-        blank = {"kind": "", "pe": None, "simd": None, "cycles": None}
+        blank = {"kind": "", "form": "", "pe": None, "simd": None, "cycles": None}
         rows.append({"name": "FIFOs, converters", **blank, **_figures(self.plumbing)})
         rows.append({"name": "total", **blank, "cycles": self.interval, **_figures(self.total)})
         if self.device:

@@ -72,7 +72,7 @@ def price(
     chosen, family = _request(device, clock_hz, target_fps, technology)
     folding.check(program)
     picked = {
-        engine.name: choice(engine, program, family, folding.engines[engine.name])
+        engine.name: choice(engine, family, folding.engines[engine.name])
         for engine in engines_of(program)
     }
     result = priced(program, picked, clock_hz, chosen, family)
@@ -117,7 +117,7 @@ class _Finder:
         self.clock_hz = clock_hz
         self.engines: dict[str, Engine] = {e.name: e for e in engines_of(program)}
         self.options = {
-            name: choices(engine, program, technology) for name, engine in self.engines.items()
+            name: choices(engine, technology) for name, engine in self.engines.items()
         }
         self.least = {name: min(c.cycles for c in cs) for name, cs in self.options.items()}
         self.floor = max(self.least.values(), default=1)

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from n2uqc.passes.program import Program
 
 TABLE = "datapath.txt"
-_COLUMNS = {"kind": "engine", "pe": "PE", "simd": "SIMD", "bits": "bits", "busy": "cycles",
-            "lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "BRAM18"}
+_COLUMNS = {"kind": "engine", "form": "form", "pe": "PE", "simd": "SIMD",
+            "bits": "bits", "busy": "cycles", "lut": "LUT", "ff": "FF", "dsp": "DSP",
+            "bram18": "BRAM18"}
 
 
 def datapath_artifact(program: Program, plan: SearchResult, *, rtl: bool = False) -> Artifact:
@@ -57,7 +58,9 @@ def datapath_artifact(program: Program, plan: SearchResult, *, rtl: bool = False
         from n2uqc.backends.fpga.rtl import emit
 
         with working("hardware description") as step:
-            files |= emit(program, plan.folding, progress=step)
+            files |= emit(
+                program, plan.folding, family=plan.technology.area, progress=step
+            )
     facts = {
         "target": "fpga", "program": program.name, "n2uqc": __version__, "rtl": rtl,
         **{k: layout[k] for k in ("latency_cycles", "interval_cycles", "clock_hz", "device")},
@@ -71,6 +74,7 @@ def _add_costs(layout: dict[str, Any], plan: SearchResult) -> None:
     for engine in layout["engines"]:
         if engine["name"] in plan.choices:
             row = rows[engine["name"]]
+            engine["form"] = row["form"]
             engine["resources"] = {k: row[k] for k in ("lut", "ff", "dsp", "bram18")}
     layout |= {
         k: v for k, v in plan.to_dict().items()
@@ -111,7 +115,8 @@ def _table(layout: dict[str, Any]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("layer", overflow="fold")
     for key, title in _COLUMNS.items():
-        table.add_column(title, justify="left" if key == "kind" else "right", no_wrap=True)
+        left = key in ("kind", "form")
+        table.add_column(title, justify="left" if left else "right", no_wrap=True)
     for engine in layout["engines"]:
         if "resources" in engine:
             row = {**engine, **engine["resources"]}

@@ -56,18 +56,19 @@ def print_synthesis(found: dict[str, Any], console: Console | None = None) -> No
     )
     table.add_column("layer", overflow="fold")
     table.add_column("engine")
+    table.add_column("form")
     for title in ("PE", "SIMD", "LUT", "est.", "off", "FF", "est.", "carry", "DSP", "est.",
                   "BRAM18", "est."):
         table.add_column(title, justify="right", no_wrap=True)
     for row in found["engines"]:
         label = (row["nodes"] or [row["name"]])[-1]
-        table.add_row(escape(label), row["kind"], *_cells(row))
+        table.add_row(escape(label), row["kind"], row["form"], *_cells(row))
     table.add_section()
     total = {
         key: sum(row[key] for row in found["engines"])
         for key in (*_PAIRS, "carry", *(f"estimated_{key}" for key in _PAIRS))
     }
-    table.add_row("total", "", *_cells({"pe": "", "simd": "", **total}))
+    table.add_row("total", "", "", *_cells({"pe": "", "simd": "", **total}))
     console.print(table)
     console.print(
         "FIFOs and width converters between the engines are not among them; yosys versions differ "

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache
 from math import ceil, prod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from n2uqc.passes.program import Constant, IntType, Op
 
 Pair = tuple[int, int]
+Fact = TypeVar("Fact")
 Arrays = list[NDArray[Any]]
 Run = Callable[[Arrays, NDArray[Any], NDArray[np.int64]], None]
 """Computes a batch: inputs, output (filled in), counters [wraps, overflows] (added to)."""
@@ -171,6 +172,7 @@ class Engine:
         output: type of what it gives; its width is that of the engine's registers.
         constants: of the program.
         fold: its parallelism.
+        facts: what was worked out of the constants, shared by all foldings.
     """
 
     kind: ClassVar[str] = ""
@@ -180,6 +182,7 @@ class Engine:
     output: IntType
     constants: Mapping[str, Constant] = None  # type: ignore[assignment]
     fold: Fold = SMALLEST
+    facts: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -193,6 +196,13 @@ class Engine:
     def values(self, constant: str) -> NDArray[np.int64]:
         """A constant as int64."""
         return np.asarray(self.constants[constant].values, dtype=np.int64)
+
+    def fact(self, name: str, work_out: Callable[[], Fact]) -> Fact:
+        """What ``work_out`` gives, worked out once for all foldings."""
+        if name not in self.facts:
+            self.facts[name] = work_out()
+        found: Fact = self.facts[name]
+        return found
 
     @property
     def pe_options(self) -> tuple[int, ...]:

@@ -58,10 +58,16 @@ class MatrixVector(Engine):
     @property
     def forms(self) -> tuple[str, ...]:
         """``products``, or ``planes``: bit planes of odd low-bit weights on low-bit codes."""
-        x, weight = self.inputs[0], self.values(self.op.weight)
-        low = not x.signed and x.bits <= PLANE_BITS and bool((weight % 2 != 0).all())
-        low = low and int(np.abs(weight).max(initial=0)) < 1 << PLANE_BITS
-        return ("products", "planes") if low and self.fold.simd > 1 else ("products",)
+        x = self.inputs[0]
+        if x.signed or x.bits > PLANE_BITS or self.fold.simd == 1:
+            return ("products",)
+        low = self.fact("low odd weights", self._low_odd_weights)
+        return ("products", "planes") if low else ("products",)
+
+    def _low_odd_weights(self) -> bool:
+        weight = self.values(self.op.weight)
+        odd = bool((weight % 2 != 0).all())
+        return odd and int(np.abs(weight).max(initial=0)) < 1 << PLANE_BITS
 
     @property
     def tap_lanes(self) -> int:

@@ -34,13 +34,15 @@ class ThresholdUnit(Elementwise):
     @property
     def levels(self) -> int:
         """Stages of the search."""
-        return max(1, int(self.values(self.op.signs).shape[1]).bit_length())
+        return max(1, int(self.constants[self.op.signs].values.shape[1]).bit_length())
 
     @property
     def rising(self) -> bool:
         """Whether the code is the number of bounds passed."""
-        signs = self.values(self.op.signs)
-        return bool((signs == 1).all()) and not bool(self.values(self.op.base).any())
+        return self.fact("rising", lambda: (
+            bool((self.values(self.op.signs) == 1).all())
+            and not bool(self.values(self.op.base).any())
+        ))
 
     @property
     def latency(self) -> int:

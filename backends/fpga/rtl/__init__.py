@@ -19,7 +19,8 @@ __all__ = ["emit", "load_synthesis"]
 
 
 def emit(
-    program: Program, folding: Folding | None = None, *, images: int = 3, seed: int = 0,
+    program: Program, folding: Folding | None = None, *, family: str = "xc7", images: int = 3,
+    seed: int = 0,
     progress: Callable[[str], None] = lambda step: None,
 ) -> dict[str, bytes]:
     """A program's datapath as Verilog with vectors, test bench and Makefile: content by file name.
@@ -31,7 +32,7 @@ def emit(
             is missing.
     """
     files: dict[str, bytes] = _module("write").emit(
-        program, folding, images=images, seed=seed, progress=progress
+        program, folding, family=family, images=images, seed=seed, progress=progress
     )
     return files
 

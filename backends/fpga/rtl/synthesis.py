@@ -14,6 +14,8 @@ from amaranth.back import rtlil
 from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.passes.program import Program
 
+from ..area import best_form
+from ..area.structure import LUT_INPUTS
 from ..engines import Engine
 from ..folding import Folding, engines_of
 from .datapath import unit_of
@@ -49,7 +51,8 @@ SCRIPTS: Mapping[str, str] = {
 }
 """By family of the cost model."""
 
-LUT_INPUTS: Mapping[str, int] = {"xc7": 6, "ecp5": 4}
+BATCH = 6
+"""Engines in one run of yosys."""
 
 _MEMORY_LUTS = {
     "xc7": {"RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4,
@@ -83,9 +86,8 @@ def synthesize_all(engines: Sequence[tuple[Engine, str]], family: str) -> list[S
             node="", op="", found=f"synthesis for {family!r}", supported=", ".join(SCRIPTS)
         ))
     names = [f"engine{k}" for k in range(len(engines))]
-    files = {"top.v": "module top(input clk, input rst);\n" + "".join(
-        f"(* keep *) {name} i_{name}(.clk(clk), .rst(rst));\n" for name in names
-    ) + "endmodule\n"}
+    instances = "".join(f"(* keep *) {name} i_{name}();\n" for name in names)
+    files = {"top.v": f"module top();\n{instances}endmodule\n"}
     for name, (engine, form) in zip(names, engines, strict=True):
         unit = unit_of(engine, form, LUT_INPUTS[family])
         files[f"{name}.il"] = rtlil.convert(unit, name=name, ports=ports(unit))
@@ -134,7 +136,7 @@ def synthesis_rows(
     program: Program, folding: Folding, estimates: Mapping[str, Any], family: str = "xc7", *,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Iterator[dict[str, Any]]:
-    """Each engine's estimate beside what yosys makes of it, one after the other.
+    """Each engine's estimate beside what yosys makes of it, in the form that is estimated less.
 
     Args:
         program, folding: the datapath.
@@ -143,12 +145,16 @@ def synthesis_rows(
         progress: told which engine is being synthesized.
     """
     folding.check(program)
-    for engine in engines_of(program):
-        progress(f"synthesizing {engine.name}")
-        folded = engine.folded(folding.engines[engine.name])
-        estimate = estimates[engine.name]
-        yield {
-            "name": engine.name, "kind": engine.kind, "pe": folded.fold.pe,
-            "simd": folded.fold.simd, **asdict(synthesize(folded, family)),
-            **{f"estimated_{k}": getattr(estimate, k) for k in ("lut", "ff", "dsp", "bram18")},
-        }
+    engines = [engine.folded(folding.engines[engine.name]) for engine in engines_of(program)]
+    for start in range(0, len(engines), BATCH):
+        batch = engines[start : start + BATCH]
+        progress(f"synthesizing {', '.join(engine.name for engine in batch)}")
+        forms = [best_form(engine, family) for engine in batch]
+        found = synthesize_all(list(zip(batch, forms, strict=True)), family)
+        for engine, form, cells in zip(batch, forms, found, strict=True):
+            estimate = estimates[engine.name]
+            yield {
+                "name": engine.name, "kind": engine.kind, "form": form, "pe": engine.fold.pe,
+                "simd": engine.fold.simd, **asdict(cells),
+                **{f"estimated_{k}": getattr(estimate, k) for k in ("lut", "ff", "dsp", "bram18")},
+            }

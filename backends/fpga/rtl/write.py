@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from n2uqc.passes.program import IntType, Program, run
 
+from ..area import best_form
+from ..area.structure import LUT_INPUTS
 from ..folding import Folding, default_folding
 from ..pipeline import build_pipeline
 from ..timing import Network
@@ -24,7 +26,8 @@ IMAGES = 3
 
 
 def emit(
-    program: Program, folding: Folding | None = None, *, images: int = IMAGES, seed: int = 0,
+    program: Program, folding: Folding | None = None, *, family: str = "xc7",
+    images: int = IMAGES, seed: int = 0,
     progress: Callable[[str], None] = lambda step: None,
 ) -> dict[str, bytes]:
     """Write a program's datapath as hardware.
@@ -32,6 +35,7 @@ def emit(
     Args:
         program: a lowered program.
         folding: parallelism of the engines; ``default_folding`` if None.
+        family: for which engines take the form that is smaller, of ``area.FAMILIES``.
         images: in the vectors.
         seed: of their noise.
         progress: told what is being worked on.
@@ -50,7 +54,10 @@ def emit(
     pipeline = build_pipeline(program, folding)
     network = Network(pipeline)
     depths = network.sizes
-    datapath = Datapath(pipeline, depths, shared=True)
+    datapath = Datapath(
+        pipeline, depths, form=lambda engine: best_form(engine, family), lut=LUT_INPUTS[family],
+        shared=True,
+    )
     progress("writing Verilog (yosys; its first run on a machine takes a minute or two)")
     verilog = to_verilog(datapath)
     progress("computing vectors")

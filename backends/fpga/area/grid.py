@@ -1,0 +1,241 @@
+"""Engines to calibrate the area formulas on: drawn at random, each named by kind and number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from n2uqc.passes.program import (
+    Add,
+    Clamp,
+    Concat,
+    Constant,
+    Conv,
+    IntType,
+    Lookup,
+    MaxPool,
+    Op,
+    PRelu,
+    Requantize,
+    SumPool,
+    Thresholds,
+)
+from n2uqc.passes.program.types import limits_of
+
+from ..engines import ENGINES, Engine, Fold
+
+Rng = np.random.Generator
+LANES, WORK = 128, 700
+"""Most lanes, and lanes times bits by bits, of a matrix-vector engine: larger ones take minutes."""
+
+CHANNELS = (4, 8, 12, 16, 24, 32, 64)
+
+
+def draw(kind: str, number: int) -> tuple[Engine, str]:
+    """An engine of a kind of ``KINDS``, folded, and the form to build it in."""
+    rng = np.random.default_rng([sum(map(ord, kind)), number])
+    engine = KINDS[kind](rng)
+    return engine, str(rng.choice(engine.forms))
+
+
+def _engine(
+    rng: Rng, op: Op, inputs: Mapping[str, IntType], constants: Mapping[str, Constant],
+    fits: Callable[[Fold], bool] = lambda fold: True, wider: int = 0,
+) -> Engine:
+    """The engine of an operation at a random folding; ``wider``: spare bits of its result."""
+    types = dict(inputs)
+    types["y"] = op.infer(types, constants)
+    if wider:
+        types["y"] = replace(types["y"], bits=types["y"].bits + wider)
+    program: Any = _Program(types, constants)
+    kind: Any = ENGINES[type(op)](op, program)
+    engine: Engine = kind(
+        op=op, inputs=tuple(types[name] for name in op.inputs), output=types["y"],
+        constants=constants,
+    )
+    folds = [Fold(pe, simd) for pe in engine.pe_options for simd in engine.simd_options]
+    folds = [fold for fold in folds if fits(fold)]
+    return engine.folded(folds[int(rng.integers(len(folds)))])
+
+
+class _Program:
+    """As much of a program as the choice of an engine needs."""
+
+    def __init__(self, types: Mapping[str, IntType], constants: Mapping[str, Constant]) -> None:
+        self.types, self.constants = types, constants
+
+
+def _map(shape: tuple[int, int, int], bits: int, signed: bool) -> IntType:
+    low, high = limits_of(bits, signed)
+    return IntType(shape, bits, signed, low, high, Fraction(1))
+
+
+def _one(rng: Rng, *options: Any) -> Any:
+    return options[int(rng.integers(len(options)))]
+
+
+def _codes(rng: Rng) -> Engine:
+    """A convolution of codes with odd weights."""
+    a = int(rng.integers(1, 5))
+    w = a if rng.random() < 0.7 else int(rng.integers(1, 5))
+    kernel, size = _one(rng, 1, 3, 3), _one(rng, 4, 7, 8, 14, 16, 28, 32)
+    inputs, outputs = _one(rng, *CHANNELS), _one(rng, *CHANNELS)
+    top = (1 << w) - 1
+    codes = 2 * rng.integers(0, top + 1, (outputs, kernel, kernel, inputs)) - top
+    conv = Conv(
+        output="y", inputs=("x",), weight="w", stride=(_one(rng, 1, 1, 2),) * 2,
+        pads=(kernel // 2,) * 4,
+    )
+    return _engine(
+        rng, conv, {"x": _map((size, size, inputs), a, False)}, {"w": Constant.odd(codes, w)},
+        lambda f: f.pe * f.simd <= LANES and f.pe * f.simd * a * w <= WORK
+        and (f.simd <= inputs or rng.random() < 0.3),
+        wider=_one(rng, 0, 0, 2, 5, 8),
+    )
+
+
+def _fixed(rng: Rng) -> Engine:
+    """A convolution in fixed point, as of stem, skip and head."""
+    a, w = int(rng.integers(8, 25)), int(rng.integers(8, 25))
+    kernel, size = _one(rng, 1, 3), _one(rng, 4, 8, 16, 32)
+    inputs, outputs = _one(rng, 1, 3, 4, 8, 16), _one(rng, 4, 8, 16, 32)
+    low, high = limits_of(w, True)
+    conv = Conv(output="y", inputs=("x",), weight="w", pads=(kernel // 2,) * 4)
+    return _engine(
+        rng, conv, {"x": _map((size, size, inputs), a, bool(rng.integers(2)))},
+        {"w": Constant.narrow(rng.integers(low, high + 1, (outputs, kernel, kernel, inputs)))},
+        lambda f: f.pe * f.simd <= 8,
+    )
+
+
+def _depthwise(rng: Rng) -> Engine:
+    a, channels, size = int(rng.integers(1, 9)), _one(rng, *CHANNELS), _one(rng, 4, 8, 14, 16, 32)
+    w = min(a, 4)
+    codes = 2 * rng.integers(0, 1 << w, (channels, 3, 3, 1)) - (1 << w) + 1
+    conv = Conv(
+        output="y", inputs=("x",), weight="w", groups=channels, pads=(1, 1, 1, 1),
+        stride=(_one(rng, 1, 1, 2),) * 2,
+    )
+    return _engine(
+        rng, conv, {"x": _map((size, size, channels), a, False)}, {"w": Constant.odd(codes, w)},
+        lambda f: f.pe <= 16 and f.pe * f.simd <= 72,
+    )
+
+
+def _pool(rng: Rng) -> Engine:
+    bits, channels, size = int(rng.integers(2, 25)), _one(rng, *CHANNELS), _one(rng, 4, 8, 14, 16)
+    kernel = _one(rng, 2, 3)
+    kind: Any = _one(rng, MaxPool, SumPool)
+    op = kind(output="y", inputs=("x",), kernel=(kernel,) * 2, stride=(2, 2),
+              pads=(kernel // 2 if kernel == 3 else 0,) * 4)
+    return _engine(
+        rng, op, {"x": _map((size, size, channels), bits, bool(rng.integers(2)))}, {},
+        lambda f: f.pe * f.simd <= 36,
+    )
+
+
+def _global_pool(rng: Rng) -> Engine:
+    bits, channels, size = int(rng.integers(2, 25)), _one(rng, *CHANNELS), _one(rng, 3, 4, 7, 8)
+    kind: Any = _one(rng, MaxPool, SumPool, SumPool)
+    op = kind(output="y", inputs=("x",), kernel=(size, size), stride=(size, size))
+    return _engine(
+        rng, op, {"x": _map((size, size, channels), bits, bool(rng.integers(2)))}, {},
+        lambda f: f.pe <= 8,
+    )
+
+
+def _thresholds(rng: Rng) -> Engine:
+    width, bits, channels = int(rng.integers(6, 33)), int(rng.integers(1, 5)), _one(rng, *CHANNELS)
+    steps = (1 << bits) - 1
+    kind = _map((4, 4, channels), width, True)
+    reach = max(steps + 1, (kind.hi - kind.lo) // _one(rng, 4, 16, 64))
+    bounds = np.sort(rng.integers(-reach // 2, reach // 2, (channels, steps)), axis=1)
+    signs, base = np.ones_like(bounds), np.zeros(channels, np.int64)
+    if rng.random() < 0.25:
+        falling = rng.random(channels) < 0.3
+        signs[falling], base[falling] = -1, steps
+    op = Thresholds(output="y", inputs=("x",), bounds="t", signs="s", base="b", bits=bits)
+    return _engine(
+        rng, op, {"x": kind},
+        {"t": Constant.narrow(bounds), "s": Constant.odd(signs, 1), "b": Constant.narrow(base)},
+        lambda f: f.pe <= 8 or f.pe == channels <= 12,
+    )
+
+
+def _requantize(rng: Rng) -> Engine:
+    width, factor = int(rng.integers(8, 33)), int(rng.integers(4, 25))
+    channels, signed = _one(rng, 1, *CHANNELS), bool(rng.integers(2))
+    multiplier = rng.integers(1 << (factor - 1), 1 << factor, channels)
+    bits = int(rng.integers(2, min(width, 24) + 1))
+    shift = int(np.clip(width + factor - bits, 1, 40))
+    shifts = np.full(channels, shift) - (rng.integers(0, 4, channels) if rng.random() < 0.3 else 0)
+    bias = rng.integers(-(1 << (width + factor - 4)), 1 << (width + factor - 4), channels)
+    low, high = limits_of(bits, signed)
+    op = Requantize(
+        output="y", inputs=("x",), multiplier="m", bias="b", shift="s", lo=low, hi=high
+    )
+    return _engine(
+        rng, op, {"x": _map((4, 4, channels), width, True)},
+        {"m": Constant.narrow(multiplier), "b": Constant.narrow(bias),
+         "s": Constant.narrow(np.maximum(shifts, 0))},
+        lambda f: f.pe <= 4,
+    )
+
+
+def _prelu(rng: Rng) -> Engine:
+    width, factor, channels = int(rng.integers(8, 33)), int(rng.integers(6, 18)), _one(
+        rng, *CHANNELS)
+    low, high = limits_of(width, True)
+    op = PRelu(output="y", inputs=("x",), multiplier="m", bias="b", shift=factor - 1, lo=low,
+               hi=high)
+    return _engine(
+        rng, op, {"x": _map((4, 4, channels), width, True)},
+        {"m": Constant.narrow(rng.integers(-(1 << (factor - 1)), 1 << (factor - 1), channels)),
+         "b": Constant.narrow(rng.integers(-(1 << (width - 2)), 1 << (width - 2), channels))},
+        lambda f: f.pe <= 4,
+    )
+
+
+def _clamp(rng: Rng) -> Engine:
+    width, channels = int(rng.integers(6, 33)), _one(rng, 4, 8)
+    low, high = limits_of(width, True)
+    low = _one(rng, 0, low // 3)
+    return _engine(
+        rng, Clamp(output="y", inputs=("x",), lo=low, hi=high - high // _one(rng, 3, 5, 1 << 40)),
+        {"x": _map((4, 4, channels), width, True)}, {},
+    )
+
+
+def _add(rng: Rng) -> Engine:
+    channels = _one(rng, 4, 8)
+    a, b = (_map((4, 4, channels), int(rng.integers(2, 33)), bool(rng.integers(2)))
+            for _ in range(2))
+    return _engine(rng, Add(output="y", inputs=("a", "b")), {"a": a, "b": b}, {})
+
+
+def _concat(rng: Rng) -> Engine:
+    bits = int(rng.integers(1, 25))
+    a, b = (_map((4, 4, _one(rng, 4, 8, 12)), bits, True) for _ in range(2))
+    return _engine(rng, Concat(output="y", inputs=("a", "b")), {"a": a, "b": b}, {})
+
+
+def _lookup(rng: Rng) -> Engine:
+    bits, width, channels = int(rng.integers(1, 7)), int(rng.integers(4, 25)), _one(rng, 4, 8)
+    low, high = limits_of(width, True)
+    return _engine(
+        rng, Lookup(output="y", inputs=("x",), table="t"),
+        {"x": _map((4, 4, channels), bits, False)},
+        {"t": Constant.narrow(rng.integers(low, high + 1, 1 << bits))},
+    )
+
+
+KINDS: Mapping[str, Callable[[Rng], Engine]] = {
+    "codes": _codes, "fixed": _fixed, "depthwise": _depthwise, "pool": _pool,
+    "global pool": _global_pool, "threshold": _thresholds, "requantize": _requantize,
+    "prelu": _prelu, "clamp": _clamp, "add": _add, "concat": _concat, "lookup": _lookup,
+}
+"""What is drawn: kinds of engines, matrix-vector in low bits and in fixed point."""

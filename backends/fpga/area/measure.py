@@ -1,0 +1,82 @@
+"""Synthesizes engines of the grid: ``python -m n2uqc.backends.fpga.area.measure``.
+
+Appends a line an engine to ``measured_FAMILY.csv`` beside this file; engines that are there already
+are left out, so that it may be interrupted and gone on with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from .grid import KINDS, draw
+
+HERE = Path(__file__).parent
+FIELDS = ("kind", "number", "form", "lut", "memory_lut", "ff", "carry", "dsp", "bram18", "yosys",
+          "engine")
+SHARE = {"codes": 9, "threshold": 5, "requantize": 4, "depthwise": 2, "pool": 3, "fixed": 2,
+         "prelu": 2, "global pool": 1, "clamp": 1, "add": 1, "concat": 1, "lookup": 1}
+"""Of a round, engines of each kind."""
+
+
+def path_of(family: str) -> Path:
+    """The file of a family's measurements."""
+    return HERE / f"measured_{family}.csv"
+
+
+def read(family: str) -> list[dict[str, str]]:
+    """The measurements; none where there is no file."""
+    path = path_of(family)
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def order(rounds: int) -> Iterator[tuple[str, int]]:
+    """What is measured, in rounds that hold some of every kind."""
+    for number in range(rounds):
+        for kind in KINDS:
+            for k in range(SHARE[kind]):
+                yield kind, number * SHARE[kind] + k
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--family", default="xc7", choices=["xc7", "ecp5"])
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--batch", type=int, default=6, help="engines a run of yosys")
+    parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
+    options = parser.parse_args(argv)
+    from ..rtl.synthesis import synthesize_all, yosys_version
+
+    done = {(row["kind"], int(row["number"])) for row in read(options.family)}
+    wanted = [
+        point for point in order(options.rounds)
+        if point not in done and point[0] in options.kinds
+    ]
+    path = path_of(options.family)
+    if not path.exists():
+        path.write_text(",".join(FIELDS) + "\n")
+    for start in range(0, len(wanted), options.batch):
+        points = wanted[start : start + options.batch]
+        engines = [draw(*point) for point in points]
+        found = synthesize_all(engines, options.family)
+        with path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+            for (kind, number), (engine, form), cells in zip(points, engines, found, strict=True):
+                text = f"{engine.inputs[0]} -> {engine.output} {engine.fold}"
+                writer.writerow({
+                    "kind": kind, "number": number, "form": form, **asdict(cells),
+                    "yosys": yosys_version(), "engine": text,
+                })
+        print(f"{start + len(points)} of {len(wanted)}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
