@@ -1,8 +1,8 @@
 """Convolution by polynomials packed into integers, for processors without vectors.
 
-Codes of three neighbouring pixels are the coefficients of a polynomial, the three taps of a window's
-row those of another; both are evaluated at a power of two, which lays the coefficients side by side
-in a 32-bit word.  One SMLAL then forms their nine products at once, and adds them up where they
+Codes of three neighbouring pixels are the coefficients of a polynomial, the three taps of a row of
+the window those of another; both are evaluated at a power of two, which lays the coefficients side
+by side in a 32-bit word.  One SMLAL then forms their nine products at once, and adds them up where they
 belong in the five coefficients of the product (Liu et al., "HiKonv", arXiv:2112.13972):
 
     (x0 + x1 t + x2 t^2) (w2 + w1 t + w0 t^2)      t = 2^13
@@ -103,7 +103,7 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     """The plan with the least instructions, None where the convolution has another form."""
     kind, weight = int_type(program, op.inputs[0]), program.constants[op.weight].values
     if "dsp" not in vectors.features or vectors.size > 4 or weight.shape[2] != _TAPS or (
-        (*op.stride, *op.dilation, op.groups) != (1,) * 5
+        weight.shape[1] == 1 or         (*op.stride, *op.dilation, op.groups) != (1,) * 5
     ):
         return None
     out, taps, _, depth = weight.shape
@@ -155,12 +155,14 @@ def _chunks(
     for channels in range(depth, 0, -1):
         chunks = -(-depth // channels)
         if channels > 1 and -(-depth // (channels - 1)) == chunks:
-            continue  # as many chunks, but shorter ones
+            continue  # as many chunks of fewer channels
+        if channels == 1 < depth:
+            return  # more work than without packing
         parts = list(sums_of(weight, lo, hi, channels))
         least, greatest = min(p[0] for p in parts), max(p[1] for p in parts)
         last = max(p[2] for p in parts)
         if max(-least, greatest) < 1 << (_FIELD - 1) and last < (1 << _TOP) - 1:
-            yield chunks, channels, least, greatest
+            yield chunks, max(channels, 2), least, greatest  # TVM drops loops of one step
             found += 1
             if found == 2:
                 return
@@ -292,7 +294,8 @@ def _scheduled(function: tirx.PrimFunc, job: Work, taps: int, padded: bool) -> t
         cut_at_edges(schedule)
     *_, lane, k0, _k1 = schedule.get_loops(words)
     schedule.tensorize(lane if job.rows > 1 else k0, _summing(job, taps))
-    return schedule.mod["main"].with_attr(IMPORTED, sum_function(job.rows, taps, job.unrolled, job.dual))
+    loop = sum_function(job.rows, taps, job.unrolled, job.dual)
+    return schedule.mod["main"].with_attr(IMPORTED, loop)
 
 
 def _summing(job: Work, taps: int) -> str:
