@@ -2,8 +2,8 @@
 
 Codes of three neighbouring pixels are the coefficients of a polynomial, the three taps of a row of
 the window those of another; both are evaluated at a power of two, which lays the coefficients side
-by side in a 32-bit word.  One SMLAL then forms their nine products at once, and adds them up where they
-belong in the five coefficients of the product (Liu et al., "HiKonv", arXiv:2112.13972):
+by side in a 32-bit word.  One SMLAL then forms their nine products at once, and adds them up where
+they belong in the five coefficients of the product (Liu et al., "HiKonv", arXiv:2112.13972):
 
     (x0 + x1 t + x2 t^2) (w2 + w1 t + w0 t^2)      t = 2^13
 

@@ -21,8 +21,8 @@ def sum_name(rows: int, taps: int, unrolled: int, dual: bool) -> str:
 def sum_function(rows: int, taps: int, unrolled: int, dual: bool) -> str:
     """``void f(const int32_t *codes, const int32_t *taps, int count, int64_t *sums)``.
 
-    For each channel ``rows + taps - 1`` words of codes and ``taps`` words of taps; each row's sum of
-    products over ``count * unrolled`` channels.
+    For each channel ``rows + taps - 1`` words of codes and ``taps`` words of taps; a sum of
+    products for each row, over ``count * unrolled`` channels.
 
     Args:
         rows: of sums, 1 to 4.
