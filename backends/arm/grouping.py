@@ -40,6 +40,12 @@ class Group:
     output: str
 
     @property
+    def others(self) -> tuple[str, ...]:
+        """Those that the operations behind the first read; the first's own may be among them."""
+        read = (name for op in self.ops[1:] for name in op.inputs)
+        return tuple(dict.fromkeys(name for name in read if name in self.inputs))
+
+    @property
     def mnemonics(self) -> str:
         """What it computes, for names and tables: ``conv_thresholds``."""
         return "_".join(op.mnemonic for op in self.ops) or "copy"

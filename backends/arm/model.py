@@ -99,17 +99,18 @@ def build_model(
         functions.append(_lowered(choice.offer.build(body), name, target))
         operands.append([*(what for _, what in body.operands), choice.group.output])
 
-    def pointers(step: int, name: str) -> tuple[tirx.Var, tirx.Var]:
-        """A kernel's parameters for an input and its output."""
+    def pointers(step: int, name: str) -> tuple[tirx.Var, ...]:
+        """A kernel's parameters for an input (one for each way it is read) and its output."""
         params, given = functions[step].params, operands[step]
-        index = next(
-            k for k, what in enumerate(given)
+        read = [
+            k for k, what in enumerate(given[:-1])
             if isinstance(what, str) and plan.storage[what] == name
-        )
-        return params[index], params[len(given) - 1]
+        ]
+        return *(params[k] for k in read), params[len(given) - 1]
 
     def may_share(step: int, name: str) -> bool:
-        return updates(functions[step], *pointers(step, name))
+        found = pointers(step, name)
+        return len(found) == 2 and updates(functions[step], *found)
 
     arena = plan_arena(program, plan, [workspace_bytes(f) for f in functions], may_share)
     for step, name in arena.in_place.items():

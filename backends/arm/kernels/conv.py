@@ -166,7 +166,7 @@ def build(body: Body, depthwise: bool) -> tirx.PrimFunc:
             area, lambda *at: te.sum(term(*at, r, s0, k0), axis=[r, s0, k0, s1, k1]), "total"
         )
     shape = (oh, ow, groups, each)
-    others = {n: body.tensor(n, shape) for n in body.group.inputs if n != op.inputs[0]}
+    others = {n: body.tensor(n, shape) for n in body.group.others}
 
     def element(y: Expr, z: Expr, g: Expr, o: Expr) -> Expr:
         value = body.value(op.output, total(y, z, g, o))

@@ -259,7 +259,7 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
             axis=[u, d],
         ), "total",
     )
-    others = {n: body.tensor(n, shape) for n in body.group.inputs if n != op.inputs[0]}
+    others = {n: body.tensor(n, shape) for n in body.group.others}
 
     def element(y: Expr, z: Expr, o: Expr) -> Expr:
         at = y, o // lanes, z // job.pixels, z % job.pixels, o % lanes

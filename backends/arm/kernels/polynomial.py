@@ -257,7 +257,7 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
 
     row = (job.strips, out, job.rows, job.words * _PIXELS)
     totals = te.compute(row, coefficient, "total")
-    others = {n: body.tensor(n, shape) for n in body.group.inputs if n != op.inputs[0]}
+    others = {n: body.tensor(n, shape) for n in body.group.others}
 
     def element(y: Expr, z: Expr, o: Expr) -> Expr:
         total = totals(y // job.rows, o, y % job.rows, z + _TAPS - 1 - job.dropped)

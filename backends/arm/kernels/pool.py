@@ -36,7 +36,7 @@ def build(body: Body) -> tirx.PrimFunc:
     body.slots = np.arange(shape[2])
     x = body.tensor(op.inputs[0], kind.shape)
     source = x if largest else padded(x, op.pads, fill, memory)
-    others = {n: body.tensor(n, shape) for n in body.group.inputs if n != op.inputs[0]}
+    others = {n: body.tensor(n, shape) for n in body.group.others}
     r, s = (te.reduce_axis((0, n), name) for n, name in zip(op.kernel, "rs", strict=True))
     reduce = te.max if largest else te.sum
 

@@ -61,8 +61,7 @@ def results(
         offset: what is to be added to the sums of each channel.
     """
     op, *rest = body.group.ops
-    names = [name for name in body.group.inputs if name != op.inputs[0]]
-    others = {name: body.tensor(name, real) for name in names}
+    others = {name: body.tensor(name, real) for name in body.group.others}
     straight = real.channels % lanes == 0
     if not straight:
         others = {name: _surrounded(x, whole, name) for name, x in others.items()}

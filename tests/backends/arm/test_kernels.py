@@ -149,6 +149,22 @@ def residual() -> Program:
     return b.finish(b.add(Add, left, right))
 
 
+def added_to_itself(channels: int, kernel: int, pool: bool = False) -> Case:
+    """A window's result plus the very map it was computed from."""
+    def build() -> Program:
+        b = Builder(17, 6, channels, 4, True)
+        if pool:
+            name = b.add(MaxPool, "x", kernel=(3, 3), pads=(1, 1, 1, 1))
+        else:
+            weight = b.const(narrow(b.rng.integers(-3, 4, (channels, kernel, kernel, channels))))
+            name = b.add(Conv, "x", weight=weight, pads=(kernel // 2,) * 4)
+        for tensor in ("x", name):
+            b.types[tensor] = replace(b.types[tensor], scale=Fraction(1))
+        return b.finish(b.conv(b.add(Add, name, "x"), 3, bits=2))
+
+    return build
+
+
 def doubled() -> Program:
     b = Builder(8, 4, 3, 8, True)
     return b.finish(b.add(Add, "x", "x"))
@@ -225,6 +241,10 @@ CASES: dict[str, Case] = {
     "zero weights": zero_weights,
     "sum of two branches": residual,
     "sum with itself": doubled,
+    "window plus its map": added_to_itself(8, 3),
+    "window plus its map, odd": added_to_itself(5, 3),
+    "point plus its map": added_to_itself(16, 1),
+    "maximum plus its map": added_to_itself(16, 3, pool=True),
     "flattened output": flattened_output,
     "flattened input": flattened_input,
     "flattened to a wider type": flattened_wider,
