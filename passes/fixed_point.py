@@ -31,7 +31,7 @@ from .program.types import Constant, IntType, TensorType, limits_of
 from .rewrite import Constants, live
 
 ZERO, ONE = Surd.of(0), Surd.of(1)
-HEAD_INPUT_BITS = 24  # pooled features
+HEAD_INPUT_BITS = 24  # pooled features, at least
 ACCUMULATOR_BITS = 62  # of unquantized convolutions, sign included: room for bias and rounding
 
 
@@ -202,7 +202,7 @@ class FixedPoint:
         )
         taps = self.program.constants[op.weight].values[0].size
         most = ACCUMULATOR_BITS + 1 - weight_bits - (taps - 1).bit_length()
-        wanted = HEAD_INPUT_BITS if head else self.options.operand_bits
+        wanted = max(self.options.operand_bits, HEAD_INPUT_BITS if head else 0)
         x = self.narrowed(op.inputs[0], min(wanted, most))
         kind = self.kind(x)
         weight = op.real_weight(self.program.constants) * float(kind.scale or 1)
