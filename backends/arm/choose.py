@@ -22,13 +22,23 @@ from n2uqc.passes.program import (
 )
 
 from .grouping import Group
-from .kernels import conv, fixed_point, join, matrix, pointwise, polynomial, pool, winograd
+from .kernels import (
+    conv,
+    fixed_point,
+    join,
+    limbs,
+    matrix,
+    pointwise,
+    polynomial,
+    pool,
+    winograd,
+)
 from .kernels.base import Kernel, Offer, PricedKernel, Vectors
 
 TABLE: dict[type[Op] | None, tuple[Kernel | PricedKernel, ...]] = {
     Conv: (
         *winograd.KERNELS, *polynomial.KERNELS, *matrix.KERNELS, *fixed_point.KERNELS,
-        *conv.KERNELS,
+        *limbs.KERNELS, *conv.KERNELS,
     ),
     MaxPool: pool.KERNELS,
     SumPool: pool.KERNELS,

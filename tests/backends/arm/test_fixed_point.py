@@ -49,7 +49,7 @@ def test_one_product_beyond_32_bits_has_no_chunk() -> None:
     assert order_taps(np.full((1, 1, 8), 1 << 15), -(1 << 16), 0) is None
 
 
-def _program(
+def convolution(
     seed: int, *, bits: int, weight_bits: int, size: int, channels: int, out: int, kernel: int,
     stride: int = 1, dilation: tuple[int, int] = (1, 1), extreme: bool = False,
 ) -> tuple[Program, np.ndarray]:
@@ -92,7 +92,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_equal_to_the_interpreter(case: str, tmp_path: Path) -> None:
-    program, x = _program(1, **CASES[case])
+    program, x = convolution(1, **CASES[case])
     artifact = compile_program(program, "aarch64")
     assert artifact.facts["kernels"][0]["kernel"] == "fixed-point convolution"
     folder = artifact.save(tmp_path / "net")
