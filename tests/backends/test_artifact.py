@@ -68,9 +68,19 @@ def test_images_through_the_saved_program(
     np.testing.assert_array_equal(real_output(program, y), network(images))
 
 
-def test_builds_are_reproducible(host_artifact: Path, network: Program, tmp_path: Path) -> None:
-    """The whole folder, from another place."""
-    again = compile_program(network, "host").save(tmp_path / "elsewhere" / "again")
+def test_builds_are_reproducible(host_artifact: Path, tmp_path: Path) -> None:
+    """The whole folder, from another process, place and hash seed."""
+    again = tmp_path / "elsewhere" / "again"
+    script = (
+        "import sys; from n2uqc.backends import compile; "
+        "from tests.backends.arm.networks import residual_network; "
+        "compile(residual_network(), 'host').save(sys.argv[1])"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "TMPDIR": str(tmp_path)}
+    subprocess.run(
+        [sys.executable, "-c", script, str(again)], check=True, env=environment,
+        cwd=Path(__file__).parents[2],
+    )
     assert written(again) == written(host_artifact)
     for name in written(again):
         assert (host_artifact / name).read_bytes() == (again / name).read_bytes(), name
