@@ -23,6 +23,8 @@ from .tiling import Grid, grids
 from .window import container, cut_at_edges, framed
 
 _LANES = 8
+_READING = {"uint8": 2.0, "int16": 3.0, "int32": 4.0, "int64": 8.0}
+"""Instructions for eight sums of each part."""
 
 @dataclass(frozen=True)
 class Runs:
@@ -71,12 +73,14 @@ class Work:
         plan: of the products.
         runs: of a window.
         grid: of output pixels.
+        centre: what is taken off the codes first, so that their sums stay small.
         instructions: estimate of everything but what follows the convolution.
     """
 
     plan: Plan
     runs: Runs
     grid: Grid
+    centre: int
     instructions: float
 
     @property
@@ -97,6 +101,9 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
         height, width = 1, height * width
     pads = [op.pad_value] if any(op.pads) else []
     lo, hi = min(kind.lo, *pads, 0), max(kind.hi, *pads, 0)
+    # Where the map is copied anyway.
+    centre = (lo + hi + 1) // 2 if pads and 1 < hi < 256 else 0
+    lo, hi = lo - centre, hi - centre
     best = None
     for unit in (8, 16, 32):
         each = runs(op, weight.shape, unit)
@@ -108,14 +115,14 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
                 continue
             for grid in grids(height, width, plan.rows):
                 copied = 3 * len(gemm.weights) * plan.depths * plan.depth / _LANES
-                narrow = np.dtype(plan.result).itemsize / 2
-                each_row = copied + 2 * narrow * plan.parts * out / _LANES
+                sums = _READING[plan.result] * plan.parts if plan.parts > 1 else 1
+                each_row = copied + sums * out / _LANES
                 blocks = grid.strips * grid.blocks
                 cost = blocks * (
                     plan.blocks * len(gemm.weights) * plan.instructions + plan.rows * each_row
                 )
                 if best is None or cost < best.instructions:
-                    best = Work(plan, each, grid, cost)
+                    best = Work(plan, each, grid, centre, cost)
     return best
 
 
@@ -144,8 +151,10 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
     slack = -(-(length - each.length) // channels)
     size = (max(reach[0], height), max(reach[1] + slack, width), channels)
     low, high = min(kind.lo, op.pad_value), max(kind.hi, op.pad_value)
-    memory = container(low, high) if any(op.pads) else kind.container.name
-    source = framed(x, (top, left_pad), size, op.pad_value, memory)
+    memory = kind.container.name
+    if any(op.pads):
+        memory = container(low - job.centre, high - job.centre)
+    source = framed(x, (top, left_pad), size, op.pad_value, memory, job.centre)
 
     def window(g: Expr, s: Expr, n: Expr, k: Expr, r: Expr, d: Expr) -> Expr:
         at = k * plan.depth + d
@@ -162,10 +171,17 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
 
     codes = te.compute(plan.left_shape(grid.strips, grid.blocks), window, "left")
     product = plan.product(codes, body.table("weight", plan.packed))
-    constant = None if plan.constant is None else body.table("constant", plan.constant)
-    kinds = body.ranges[op.output]
-    dtype = computing_dtype(int(kinds[0].min()), int(kinds[1].max()))
-    wide = max(dtype, plan.result, key=lambda name: int(name[3:]))
+    lo, hi = body.ranges[op.output]
+    offset = job.centre * weight.sum(axis=(1, 2, 3)) if job.centre else np.zeros(len(lo), np.int64)
+    lacking, table, constant = plan.lacking, plan.constant, None
+    if lacking is not None and table is not None:
+        rest = offset + lacking.ravel()
+        if plan.parts > 1 or _dtype(lo - rest, hi - rest) == plan.result:
+            offset = rest  # tables and biases take it up
+        else:
+            constant = body.table("constant", table)
+    dtype = _dtype(lo - offset, hi - offset)
+    wide = max(dtype, plan.result, key=lambda name: np.dtype(name).itemsize)
 
     def read(y: Expr, z: Expr, g: Expr, o: Expr) -> Expr:
         r = y % grid.high * grid.wide + z % grid.wide
@@ -173,10 +189,14 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
         return plan.read(product, constant, wide, *at).astype(dtype)
 
     total = te.compute(whole, read, "total")
-    lanes = lanes_of(plan.outs, body.vectors)
-    found = results(body, real, whole, lanes, total)
+    lanes = lanes_of(plan.outs, plan.result, body.vectors)
+    found = results(body, real, whole, lanes, total, offset if offset.any() else None)
     function = body.function(found.y)
     return _scheduled(function, job, lanes) if reads(found.computed, total) else function
+
+
+def _dtype(lo: NDArray[np.int64], hi: NDArray[np.int64]) -> str:
+    return computing_dtype(int(lo.min()), int(hi.max()))
 
 
 def _scheduled(function: tirx.PrimFunc, job: Work, width: int) -> tirx.PrimFunc:
@@ -195,9 +215,13 @@ def _scheduled(function: tirx.PrimFunc, job: Work, width: int) -> tirx.PrimFunc:
     schedule.vectorize(lanes)
     schedule.compute_at(product, strip, preserve_unit_loops=True)
     job.plan.schedule(schedule)
-    # A unit of depth is part of a run, or several of them.
-    piece = min(job.plan.depth, job.runs.rounded) if job.runs.count > 1 else job.plan.depth
-    schedule.vectorize(schedule.split(schedule.get_loops(left)[-1], [None, piece])[1])
+    *_, unit, _, lane = schedule.get_loops(left)
+    piece = job.plan.depth
+    if job.runs.count > 1:  # a unit of depth is part of a run, or several of them
+        piece = min(piece, job.runs.rounded)
+        if job.runs.rounded % job.plan.depth == 0:
+            schedule.split(unit, [job.runs.count, None])
+    schedule.vectorize(schedule.split(lane, [None, piece])[1])
     cut_at_edges(schedule)
     return schedule.mod["main"]
 

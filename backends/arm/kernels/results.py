@@ -37,9 +37,10 @@ def cover(body: Body, real: Area, channels: int) -> None:
     body.slots = (slots + real.channels * np.arange(real.groups)[:, None]).ravel()
 
 
-def lanes_of(outs: int, vectors: Vectors) -> int:
-    """Channels that are worked on at once behind sums of 16 bits in blocks of ``outs``."""
-    return math.gcd(outs, max(vectors.size // 2, 1))
+def lanes_of(outs: int, dtype: str, vectors: Vectors) -> int:
+    """Channels that are worked on at once behind sums of a type in blocks of ``outs``: a register
+    of bytes, or of 16-bit numbers."""
+    return math.gcd(outs, max(vectors.size // min(np.dtype(dtype).itemsize, 2), 1))
 
 
 def results(

@@ -222,7 +222,7 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
         return _inverse([rows[t, z, i, b, o] for b in range(4)], j, second, job.fits[1])
 
     total = te.compute((*tiles, 2, 2, whole.channels), inverse_columns, "total")
-    lanes = lanes_of(plan.outs, body.vectors)
+    lanes = lanes_of(plan.outs, plan.result, body.vectors)
     found = results(
         body, real, whole, lanes, lambda y, z, g, o: total(y // 2, z // 2, y % 2, z % 2, o),
         job.centre * body.constant(op.weight).values.sum(axis=(1, 2, 3)) if job.centre else None,

@@ -2,10 +2,12 @@
 
     base.py    the product, what a micro-kernel offers for it, layouts, the common schedule
     mla16.py   16-bit multiply-accumulate by element, every NEON
+    byte_pairs.py  two outputs in a lane of the same, for few bits
     dot.py     dot products of four bytes, AArch64 with dotprod
     mmla.py    products of 2x8 by 8x2 bytes, AArch64 with i8mm
     maddubs.py  byte products added in pairs, x86 with AVX2
     madd.py    16-bit products added in pairs, x86 with AVX2
+    smlad.py   16-bit products added in pairs, Cortex-M with DSP instructions
 
 A kernel states its product as a ``Gemm`` with the actual weights and proven ranges; every micro
 answers with plans, each a register tile with its price and its proof; the kernel takes the
@@ -17,11 +19,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..base import Vectors
-from . import dot, madd, maddubs, mla16, mmla
+from . import byte_pairs, dot, madd, maddubs, mla16, mmla, smlad
 from .base import Gemm, Micro, Plan
 
 MICROS: tuple[Micro, ...] = (
-    mla16.MICRO, dot.MICRO, mmla.MICRO, maddubs.MICRO, madd.MICRO,
+    smlad.MICRO, mla16.MICRO, byte_pairs.MICRO, dot.MICRO, mmla.MICRO, maddubs.MICRO, madd.MICRO,
 )
 
 

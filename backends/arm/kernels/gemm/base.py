@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,10 @@ from ..base import Expr, Vectors
 
 IntArray = NDArray[np.int64]
 
+_FEW = 8
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Gemm:
     """``product[b, r, o] = sum_k left[b, r, k] * weights[b, o, k]``, exact.
 
@@ -42,13 +45,26 @@ class Gemm:
         """The largest magnitude among the weights."""
         return int(np.abs(self.weights).max(initial=0))
 
+    @cached_property
+    def _ends(self) -> tuple[IntArray, IntArray]:
+        """Least and greatest sum of every 8 consecutive products: what longer sums are made of."""
+        ends = [self.weights * row[:, None, :] for row in (self.lo, self.hi)]
+        starts = np.arange(0, self.weights.shape[2], _FEW)
+        return (
+            np.add.reduceat(np.minimum(*ends), starts, axis=2),
+            np.add.reduceat(np.maximum(*ends), starts, axis=2),
+        )
+
     def partial_sums(self, length: int) -> tuple[IntArray, IntArray]:
         """Least and greatest sum of every ``length`` consecutive products, a last chunk may be
         shorter: int64 (B, O, chunks) each.  Each product takes the end of its own sign, so these
         are reached, and bound the sums of all beginnings of a chunk as well if 0 is added."""
-        depth = self.weights.shape[2]
+        if length % _FEW == 0:
+            starts = np.arange(0, self._ends[0].shape[2], length // _FEW)
+            least, greatest = (np.add.reduceat(end, starts, axis=2) for end in self._ends)
+            return least, greatest
         ends = [self.weights * row[:, None, :] for row in (self.lo, self.hi)]
-        starts = np.arange(0, depth, length)
+        starts = np.arange(0, self.weights.shape[2], length)
         return (
             np.add.reduceat(np.minimum(*ends), starts, axis=2),
             np.add.reduceat(np.maximum(*ends), starts, axis=2),
@@ -61,7 +77,10 @@ class Gemm:
         where arithmetic wraps around: only the sum of a whole chunk must not.
         """
         whole, found = -(-self.weights.shape[2] // unit), False
-        for parts in range(1, whole + 1):
+        least, greatest = (end.sum(axis=2) for end in self._ends)
+        # So many parts share the largest sum if each takes as much as it may.
+        fewest = max(-(-int(greatest.max()) // max(hi, 1)), -(-int(least.min()) // min(lo, -1)), 1)
+        for parts in range(fewest, whole + 1):
             each = -(-whole // parts)
             if found and parts * each != whole:
                 continue
@@ -108,6 +127,7 @@ class Plan:
             ``emit`` may keep the tile's sums in any order.
         shift: int64 (B,) or None: what the user adds to the left operand before storing it, so
             that it fits ``left``; ``constant`` takes it back.
+        start: what every sum starts from; ``constant`` takes it back too.
     """
 
     name: str
@@ -128,6 +148,7 @@ class Plan:
     stored: str = ""
     store: Store | None = None
     shift: IntArray | None = None
+    start: int = 0
 
     @property
     def depths(self) -> int:
@@ -145,12 +166,21 @@ class Plan:
         return self.stored or self.dtype
 
     @property
-    def constant(self) -> NDArray[np.integer] | None:
-        """What ``read`` adds to take the shift back: (B, blocks * outs)."""
-        if self.shift is None:
+    def lacking(self) -> IntArray | None:
+        """What the sum over parts lacks to be the product: int64 (B, O), None for nothing."""
+        if self.shift is None and not self.start:
             return None
-        constant = -self.gemm.weights.sum(axis=2) * self.shift[:, None]
-        whole = np.pad(constant, ((0, 0), (0, self.blocks * self.outs - constant.shape[1])))
+        shift = np.zeros(len(self.gemm.weights), np.int64) if self.shift is None else self.shift
+        lacking: IntArray = -self.gemm.weights.sum(axis=2) * shift[:, None]
+        return lacking - self.start * self.parts
+
+    @property
+    def constant(self) -> NDArray[np.integer] | None:
+        """What ``read`` adds for what is lacking: (B, blocks * outs)."""
+        lacking = self.lacking
+        if lacking is None:
+            return None
+        whole = np.pad(lacking, ((0, 0), (0, self.blocks * self.outs - lacking.shape[1])))
         # A single part wraps around, and so may this.
         return whole.astype(self.result if self.parts == 1 else np.int32)
 
@@ -173,12 +203,14 @@ class Plan:
         """The stages ``sums``, in registers, and ``product``, in memory."""
         batch, strips, blocks = (int(n) for n in left.shape[:3])
         k0, k1 = te.reduce_axis((0, self.steps), "k0"), te.reduce_axis((0, self.depth), "k1")
+        # Every reduction is cut into its first value and its updates, so it may be any.
+        summed = te.comm_reducer(lambda x, y: x + y, lambda dtype: tirx.const(self.start, dtype))
 
         def element(*at: Expr) -> Expr:
             part, b, s, n, block, r, o = at
             k = part * self.steps + k0
             factor = weights[b, block, k, k1 // self.group, o, k1 % self.group]
-            return te.sum(
+            return summed(
                 left[b, s, n, k, r, k1].astype(self.dtype) * factor.astype(self.dtype),
                 axis=[k0, k1],
             )

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from n2uqc.backends.arm.kernels.base import Vectors
-from n2uqc.backends.arm.kernels.gemm import Gemm, mla16, plans
+from n2uqc.backends.arm.kernels.gemm import Gemm, byte_pairs, mla16, plans
 
 NEON = Vectors(16, 32, frozenset({"neon"}))
 
@@ -88,3 +88,28 @@ def test_no_plan_where_numbers_do_not_fit() -> None:
     assert not list(mla16.MICRO.plans(
         Gemm(np.ones((1, 4, 8), np.int64), 0 * wide, wide // wide), Vectors(4, 12)
     ))
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 3))
+def test_pairs_of_bytes_give_the_product(seed: int, top: int, most: int) -> None:
+    """Sums of 16-bit lanes that wrap around, at random and at both ends of every output."""
+    gemm = random_gemm(seed, top, most)
+    batch, out, depth = gemm.weights.shape
+    rng = np.random.default_rng(seed)
+    row = gemm.weights[:, 0]
+    for left in (
+        rng.integers(gemm.lo, gemm.hi + 1), np.where(row > 0, gemm.hi, gemm.lo),
+        np.where(row > 0, gemm.lo, gemm.hi),
+    ):
+        expected = np.einsum("bk,bok->bo", left, gemm.weights)
+        for plan in list(byte_pairs.MICRO.plans(gemm, NEON))[::9]:
+            lanes = plan.packed[..., 0].copy().view("<i2")  # (B, blocks, depths, 8, outs / 2)
+            padded = np.zeros((batch, plan.depths, plan.depth), np.int16)
+            padded.reshape(batch, -1)[:, :depth] = left
+            each = padded[:, None, :, :, None] * lanes
+            each = each.reshape(batch, plan.blocks, plan.parts, -1, plan.outs // 2)
+            sums = each.sum(axis=3, dtype=np.int16) + np.int16(plan.start * 257 - 65536)
+            read = sums.view(np.uint8).astype(np.int64).sum(axis=2).reshape(batch, -1)[:, :out]
+            assert plan.lacking is not None
+            np.testing.assert_array_equal(read + plan.lacking, expected)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from n2uqc.backends.arm.kernels import gemm, matrix
-from n2uqc.backends.arm.kernels.gemm import mla16
+from n2uqc.backends.arm.kernels.gemm import byte_pairs, mla16
 
 from .cases import check, conv_program, only
 
@@ -61,3 +61,17 @@ def test_at_the_ends_of_ranges(
 def test_on_aarch64(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     only(monkeypatch, *matrix.KERNELS)
     check(case(name, "greatest", 7), tmp_path, "aarch64")
+
+
+@pytest.mark.parametrize(("name", "kind"), [
+    ("strided", "random"), ("1x1, odd", "greatest"), ("groups", "least"),
+    ("strided, odd channels", "random"),
+])
+def test_pairs_of_bytes_on_aarch64(
+    name: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(monkeypatch, *matrix.KERNELS)
+    monkeypatch.setattr(gemm, "MICROS", (byte_pairs.MICRO,))
+    shape, size, _, options = CASES[name]
+    monkeypatch.setitem(CASES, name, (shape, size, 2, options))
+    check(case(name, kind, 7), tmp_path, "aarch64")

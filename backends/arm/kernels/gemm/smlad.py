@@ -1,0 +1,64 @@
+"""SMLAD: two 16-bit products added to a 32-bit sum, Cortex-M with DSP instructions.
+
+Two neighbouring values of K share a word, in rows and in weights alike.  General registers hold a
+tile of sums, one row's words and a word of weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tvm import tirx
+from tvm.script.ir_builder import tirx as ir
+
+from ..base import Expr, Vectors
+from .base import Emit, Gemm, Micro, Plan
+
+_TILES = ((2, 4), (1, 4), (4, 2), (2, 2), (1, 2))
+_DEPTHS = (8, 4)
+_INT16, _INT32 = 1 << 15, 1 << 31
+
+
+def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
+    """Tiles of up to eight sums."""
+    if "dsp" not in vectors.features or vectors.size > 4:
+        return
+    lo, hi = gemm.range
+    if max(gemm.most, -lo, hi) >= _INT16:
+        return
+    for depth in _DEPTHS:
+        # Sums wrap around, so that only the whole one must fit.
+        for parts, steps in gemm.chunks(depth, -_INT32, _INT32 - 1):
+            for rows, outs in _TILES:
+                pairs = depth // 2
+                step = pairs * 1.4 * (rows * outs + rows + outs) + 5  # counted: LLVM spills some
+                yield Plan(
+                    "smlad", gemm, rows, outs, depth, 2, "int16", "int16", "int32", parts, steps,
+                    parts * (steps * step + 3 * rows * outs + 10),
+                    "two products a step in int32", _update(rows, outs, depth),
+                )
+
+
+def _update(rows: int, outs: int, depth: int) -> Emit:
+    """Pair by pair over K: the rows' words stay, those of the weights pass by."""
+
+    def emit(left: Expr, weights: Expr, sums: Expr) -> None:
+        for pair in range(depth // 2):
+            codes = [_word(left, [r, 2 * pair]) for r in range(rows)]
+            for o in range(outs):
+                factor = _word(weights, [pair, o, 0])
+                for r in range(rows):
+                    new = tirx.call_llvm_pure_intrin(
+                        "int32", "llvm.arm.smlad", codes[r], factor, sums[r, o]
+                    )
+                    ir.buffer_store(sums, new, [r, o])
+
+    return emit
+
+
+def _word(buffer: Expr, at: list[int]) -> Expr:
+    """Two neighbours of 16 bits as they lie in memory."""
+    return tirx.reinterpret("int32", buffer.vload(at, "int16x2"))
+
+
+MICRO = Micro("smlad", plans)
