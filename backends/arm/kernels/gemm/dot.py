@@ -6,6 +6,7 @@ adds them into four accumulators of 32 bits.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from tvm import tirx
@@ -14,7 +15,8 @@ from tvm.script.ir_builder import tirx as ir
 from ..base import Expr, Vectors, computing_dtype
 from .base import Emit, Gemm, Micro, Plan
 
-_FOUR, _DEPTH = 4, 16  # products of an accumulator in one instruction; of a register of activations
+_FOUR = 4  # products of an accumulator in one instruction
+_DEPTHS = (32, 24, 16)  # of K between two branches
 _DOT = "llvm.aarch64.neon.sdot.v4i32.v16i8"
 
 
@@ -35,32 +37,36 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
     stored = sums_dtype(gemm)
     if "dotprod" not in vectors.features or not signed_bytes(gemm) or stored == "int64":
         return
-    units = -(-gemm.weights.shape[2] // _DEPTH)
-    for columns in (2, 4):
+    for columns, depth in itertools.product((2, 4), _DEPTHS):
         if columns > 2 and 2 * _FOUR >= gemm.weights.shape[1]:
             break
+        units, loads = -(-gemm.weights.shape[2] // depth), -(-depth // 16)
         for rows in range(1, 17):
             registers = rows * columns
             if registers + rows + 2 > vectors.count:
                 break
-            step = _FOUR * registers + rows / 2 + _FOUR * columns / 2 + 3
+            step = depth / _FOUR * (registers + columns / 2) + rows * loads / 2 + 4
             yield Plan(
-                "dot", gemm, rows, columns * _FOUR, _DEPTH, _FOUR, "int8", "int8", "int32",
+                "dot", gemm, rows, columns * _FOUR, depth, _FOUR, "int8", "int8", "int32",
                 1, units, units * step + 2 * registers + 8, f"int32 sums, stored as {stored}",
-                _update(rows, columns), stored=stored,
+                _update(rows, columns, depth), stored=stored,
             )
 
 
-def _update(rows: int, columns: int) -> Emit:
+def _update(rows: int, columns: int, depth: int) -> Emit:
     """Four by four over K: weights of four outputs are read, then meet every row."""
 
     def emit(left: Expr, weights: Expr, product: Expr) -> None:
-        for k in range(_DEPTH // _FOUR):
+        for k in range(0, depth, _FOUR):
+            first = k // 16 * 16
+            count = min(depth - first, 16)
             for c in range(columns):
-                factors = weights.vload([k, c * _FOUR, 0], "int8x16")
+                factors = weights.vload([k // _FOUR, c * _FOUR, 0], "int8x16")
                 for r in range(rows):
-                    row = tirx.reinterpret("int32x4", left.vload([r, 0], "int8x16"))
-                    four = tirx.Shuffle([row], [tirx.const(k, "int32")] * 4)
+                    row = tirx.reinterpret(
+                        f"int32x{count // 4}", left.vload([r, first], f"int8x{count}")
+                    )
+                    four = tirx.Shuffle([row, row], [tirx.const((k - first) // 4, "int32")] * 4)
                     at = [r, tirx.Ramp(c * _FOUR, 1, _FOUR)]
                     ir.buffer_store(product, tirx.call_llvm_pure_intrin(
                         "int32x4", _DOT, product[tuple(at)], factors,
