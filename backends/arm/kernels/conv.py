@@ -43,11 +43,16 @@ class Accumulation:
         return text
 
 
-def accumulation(op: Conv, program: Program) -> Accumulation:
-    """The narrowest accumulators that the weights and the input's range allow."""
+def accumulation(op: Conv, program: Program, vectors: Vectors) -> Accumulation:
+    """The narrowest accumulators that the weights and the input's range allow.
+
+    Without vectors a narrow number takes a whole register, and instructions to narrow it.
+    """
     kind, weight = int_type(program, op.inputs[0]), program.constants[op.weight].values
     bound = op.partial_bound(kind, program.constants)
     dtype = computing_dtype(-bound, bound)
+    if vectors.size == 4:
+        return Accumulation("int32" if dtype == "int16" else dtype, bound)
     most = max(abs(kind.lo), abs(kind.hi), abs(op.pad_value))
     depth, columns = weight.shape[3], weight.shape[2]
     if dtype != "int32" or max(most, int(np.abs(weight).max())) > 127:
@@ -80,7 +85,7 @@ def _offer_depthwise(group: Group, program: Program, vectors: Vectors) -> Offer 
 
 def _offer_direct(group: Group, program: Program, vectors: Vectors) -> Offer:
     op = convolution(group)
-    sums, weight = accumulation(op, program), program.constants[op.weight].values
+    sums, weight = accumulation(op, program, vectors), program.constants[op.weight].values
     height, width, out = int_type(program, op.output).shape
     bytes_each = np.dtype("int16" if sums.channels else sums.dtype).itemsize
     tile = choose_tile(width, out // op.groups, bytes_each, vectors)
@@ -115,7 +120,7 @@ def build(body: Body, depthwise: bool) -> tirx.PrimFunc:
     oh, ow, _ = body.kind(op.output).shape
     if (kh, kw, *op.stride) == (1, 1, 1, 1) and not any(op.pads):
         height, width, oh, ow = 1, height * width, 1, oh * ow  # a map without rows tiles better
-    sums = accumulation(op, body.program)
+    sums = accumulation(op, body.program, body.vectors)
     if depthwise:
         sums = Accumulation(sums.dtype, sums.bound)
     product = "int16" if sums.channels else sums.dtype

@@ -24,7 +24,7 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
     if "dsp" not in vectors.features or vectors.size > 4:
         return
     lo, hi = gemm.range
-    if max(gemm.most, -lo, hi) >= _INT16:
+    if max(gemm.most, -1 - lo, hi) >= _INT16:
         return
     for depth in _DEPTHS:
         # Sums wrap around, so that only the whole one must fit.
