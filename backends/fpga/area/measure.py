@@ -17,7 +17,7 @@ from .grid import KINDS, draw
 HERE = Path(__file__).parent
 FIELDS = ("kind", "number", "form", "lut", "memory_lut", "ff", "carry", "dsp", "bram18", "yosys",
           "engine")
-SHARE = {"codes": 9, "threshold": 5, "requantize": 4, "depthwise": 2, "pool": 3, "fixed": 2,
+SHARE = {"codes": 9, "threshold": 6, "requantize": 4, "depthwise": 2, "pool": 1, "fixed": 2,
          "prelu": 2, "global pool": 1, "clamp": 1, "add": 1, "concat": 1, "lookup": 1}
 """Of a round, engines of each kind."""
 

@@ -13,7 +13,7 @@ from math import ceil, prod
 from typing import Any
 
 from n2uqc.passes.program import IntType
-from n2uqc.passes.program.types import width_of
+from n2uqc.passes.program.types import limits_of, width_of
 
 from ..engines import Engine, Window
 from ..engines.window import tree_depth
@@ -86,6 +86,7 @@ class _Count:
     def __init__(self, device: Device) -> None:
         self.device = device
         self.all = Structure(Counter(), Counter())
+        self.tables: Counter[tuple[str, int]] = Counter()
 
     def counter(self, period: int) -> None:
         """A counter with its comparison."""
@@ -95,8 +96,11 @@ class _Count:
             self.all.lut["counters"] += 1
             self.all.ff["state"] += bits
 
-    def rom(self, words: int, bits: float) -> None:
-        """Constants read one word a cycle; ``bits`` of a word that are not alike in all words."""
+    def rom(self, words: int, bits: float, address: str = "") -> None:
+        """Constants read one word a cycle; ``bits`` of a word that are not alike in all words.
+
+        Tables of one ``address`` share what they have in common; "" shares nothing.
+        """
         if words < 2 or not bits:
             return
         blocks = self._blocks(words, ceil(bits))
@@ -104,18 +108,25 @@ class _Count:
             self.all.bram18 += blocks
             self.all.lut["rom block"] += 1
             return
-        inputs, k = bits_of(words), self.device.lut
-        if words <= 4:
-            # functions of one or two inputs: no more than there are, and some of them are wires
-            bits = min(bits, (1 << words) - 2)
-            self.all.ff["rom"] += bits
-            self.all.lut["rom tiny"] += max(0.0, min(bits, (1 << words) - 2 - inputs))
-        elif inputs <= k:
-            self.all.ff["rom"] += bits
-            self.all.lut["rom small"] += bits
-        else:
-            self.all.ff["rom"] += bits
-            self.all.lut["rom"] += bits * words / (1 << k)
+        key = address or f"own {len(self.tables)}"
+        self.tables[key, words] += bits
+
+    def finish(self) -> Structure:
+        """The terms, tables of constants included."""
+        for (_, words), bits in self.tables.items():
+            inputs, k = bits_of(words), self.device.lut
+            # columns of few words are functions of few inputs: no more than there are, and those
+            # of a single input are wires
+            held = min(bits, 2.0 ** min(words, 40) - 2)
+            self.all.ff["rom"] += held
+            if words <= 4:
+                self.all.lut["rom tiny"] += max(0.0, min(held, 2.0**words - 2 - 2 * inputs))
+            elif inputs <= k + 2:
+                # multiplexers behind two and four LUTs are part of the slice
+                self.all.lut["rom"] += held * max(1, 1 << (inputs - k))
+            else:
+                self.all.lut["rom deep"] += bits * words / (1 << k)
+        return self.all
 
     def ram(self, words: int, bits: int, ports: int = 1) -> None:
         """A memory written and read every cycle, with so many places read at once."""
@@ -134,11 +145,22 @@ class _Count:
         self.all.lut["ram choice"] += bits * ports * (rows - 1) / 3 + (rows if rows > 1 else 0)
         self.all.ff["ram"] += bits * ports
 
+    def compare(self, width: int, words: int, copies: int = 1) -> None:
+        """Comparisons with one of so many constants.
+
+        A LUT decides whether three bits (of LUTs with six inputs) are equal, another whether they
+        are greater; a carry chain joins them (yosys' ``cmp2lcu``).  Constants take no inputs.
+        """
+        constant = words <= 2
+        at_once = self.device.lut if constant else self.device.lut // 2
+        name = "compare constant" if constant else "compare"
+        self.all.lut[name] += copies * 2 * width / at_once
+
     def _blocks(self, words: int, bits: int) -> int:
         return min(ceil(bits / width) * ceil(words / depth) for width, depth in self.device.blocks)
 
-    def product(self, a: int, b: int, copies: int = 1) -> None:
-        """A product that synthesis makes: in multiplier blocks if it is wide enough."""
+    def product(self, a: int, b: int, copies: int = 1) -> int:
+        """A product that synthesis makes, in how many multiplier blocks; 0 if it is too narrow."""
         if a + b >= self.device.least and min(a, b) >= 2:
             wide, narrow = self.device.dsp
             high, low = ceil((max(a, b) - 1) / wide), ceil((min(a, b) - 1) / narrow)
@@ -146,9 +168,10 @@ class _Count:
             self.all.dsp += tiles * copies
             self.all.lut["product join"] += (tiles - 1) * (a + b) * copies
             self.all.ff["product join" if tiles > 1 else "product"] += (a + b) * copies
-        else:
-            self.all.lut["product"] += a * b * copies
-            self.all.ff["table"] += (a + b) * copies
+            return tiles
+        self.all.lut["product"] += a * b * copies
+        self.all.ff["table"] += (a + b) * copies
+        return 0
 
 
 def structure(engine: Engine, form: str, family: str) -> Structure:
@@ -161,7 +184,7 @@ def structure(engine: Engine, form: str, family: str) -> Structure:
         _ELEMENTS[kind](count, engine, form)
     count.all.lut["engine"] += 1
     count.all.ff["state"] += engine.timing.latency
-    return count.all
+    return count.finish()
 
 
 # --- engines behind a line buffer ---
@@ -204,21 +227,26 @@ def _window(count: _Count, engine: Any, form: str) -> None:
         count.rom(words, pe * simd * bits)
     greatest = x.limits[1]
     reduction = getattr(engine, "reduction", "sum")
+    inside = False
     if form == "planes":
         _planes(count, x.bits, bits, simd, pe, greatest)
     else:
-        term = x.bits
+        term, tiles = x.bits, 0
         if bits:
-            term = _products(count, x, bits, odd, pe * simd)
+            term, tiles = _products(count, x, bits, odd, pe * simd)
         _tree(count, term, simd, pe, reduction)
-    lut["accumulator"] += pe * y.bits * (2 if reduction == "max" else 1)
-    ff["accumulator"] += pe * y.bits
+        inside = tiles == 1 and simd == 1
+    name = "accumulator in block" if inside else "maximum" if reduction == "max" else "accumulator"
+    lut[name] += pe * y.bits
+    ff["accumulator in block" if inside else "accumulator"] += pe * y.bits
     ff["state"] += 2 * (tree_depth(simd) + 2)
     lut["operands"] += operands
 
 
-def _products(count: _Count, x: IntType, bits: int, odd: bool, lanes: int) -> int:
-    """Products as tables (``rtl.element.product``); the bits of one."""
+def _products(
+    count: _Count, x: IntType, bits: int, odd: bool, lanes: int
+) -> tuple[int, int]:
+    """Products as tables (``rtl.element.product``): bits of one, multiplier blocks of one."""
     a = x.bits
     low, high = x.limits
     q_low, q_high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
@@ -236,10 +264,9 @@ def _products(count: _Count, x: IntType, bits: int, odd: bool, lanes: int) -> in
         )
         lut["adder"] += lanes * (out - (3 if odd else 2))
     else:
-        count.product(a, bits + free, lanes)
-        return out
+        return out, count.product(a, bits + free, lanes)
     count.all.ff["table"] += lanes * out
-    return out
+    return out, 0
 
 
 def _function(inputs: int, lut: int) -> float:
@@ -335,18 +362,16 @@ def _thresholds(count: _Count, engine: Any, form: str) -> None:
     count.counter(folds)
     for _ in range(pe):
         if form == "parallel":
-            lut["compare" if folds > 1 else "compare constant"] += steps * width
-            for _ in range(steps):
-                count.rom(folds, stored)
+            count.compare(width, folds, steps)
+            count.rom(folds, steps * stored, "fold")
             lut["height"] += steps
             ff["search"] += steps
             ff["delay"] += engine.op.bits * (levels - 1)
             lut["delay"] += levels - 1 if levels > 2 else 0
         else:
             for level in range(levels):
-                name = "compare" if folds > 1 or level else "compare constant"
-                lut[name] += width
-                count.rom(folds << level, stored)
+                count.compare(width, folds << level)
+                count.rom(folds << level, stored, "fold" if level == 0 else "")
                 ff["search"] += (width if level < levels - 1 else 0) + level + 1
         if not engine.rising:
             count.rom(folds << levels, engine.op.bits)
@@ -371,27 +396,29 @@ def _requantize(count: _Count, engine: Any, form: str) -> None:
     count.counter(folds)
     whole = product + 1
     if _spread(multiplier):
+        # a constant a lane, where a lane serves one channel: synthesis takes a block all the same
         count.product(x.bits, m_bits, pe)
     else:
         lut["product constant"] += pe * product * (digits(int(multiplier.flat[0])) - 1)
         ff["product join"] += pe * product
-    lut["bias"] += pe * whole
-    lut["half"] += pe * whole * (2 if _spread(half) else 1)
+    if folds > 1 and _spread(bias):
+        lut["bias"] += pe * whole
+        lut["half"] += pe * whole * 2  # a carry-save row
+    else:
+        lut["bias constant"] += pe * whole
     ff["bias"] += pe * whole
-    if _spread(shift):
+    if folds > 1 and _spread(shift):
         kept = whole - int(shift.min())
         stages = bits_of(int(shift.max()) - int(shift.min()) + 1)
         lut["shift"] += pe * kept * stages
-        lut["shift wide"] += pe * whole
     else:
         kept = whole - int(shift.min())
     ff["shift"] += pe * max(1, kept)
-    lut["clamp"] += pe * max(1, kept)
-    lut["clamped"] += pe * y.bits
+    _clamped(count, engine, max(1, kept), pe)
     ff["result"] += pe * y.bits
     for values in (multiplier, bias, half, shift):
         if _spread(values):
-            count.rom(folds, pe * _spread(values))
+            count.rom(folds, pe * _spread(values), "fold" if values is multiplier else "")
     del op
 
 
@@ -406,25 +433,28 @@ def _prelu(count: _Count, engine: Any, form: str) -> None:
     count.counter(folds)
     lut["mask"] += pe * x.bits
     count.product(x.bits, m_bits, pe)
-    lut["half"] += pe * (product + 1)
+    lut["half constant"] += pe * (product + 1)
     kept = max(x.bits, product + 1 - op.shift)
     lut["bend"] += pe * kept
-    lut["bias"] += pe * (kept + 1)
-    lut["clamp"] += pe * (kept + 1)
-    lut["clamped"] += pe * y.bits
+    lut["bias constant"] += pe * (kept + 1)
+    _clamped(count, engine, kept + 1, pe)
     ff["bend"] += pe * (2 * x.bits + 1 + kept * 2)
     ff["result"] += pe * y.bits
     for values in (slope, bias):
         if _spread(values):
-            count.rom(folds, pe * _spread(values))
+            count.rom(folds, pe * _spread(values), "fold" if values is slope else "")
 
 
 def _clamp(count: _Count, engine: Any, form: str) -> None:
-    x, op, pe = engine.inputs[0], engine.op, engine.fold.pe
-    low, high = x.limits
-    ends = (op.lo > low) + (op.hi < high)
-    count.all.lut["clamp constant"] += pe * x.bits * ends
-    count.all.lut["clamped"] += pe * engine.output.bits * (1 if ends else 0)
+    _clamped(count, engine, engine.inputs[0].bits, engine.fold.pe)
+
+
+def _clamped(count: _Count, engine: Any, width: int, pe: int) -> None:
+    """Comparisons of so many bits with both ends that may be passed, and what chooses."""
+    low, high = limits_of(width, True)
+    ends = (engine.op.lo > low) + (engine.op.hi < high)
+    count.all.lut["clamp"] += pe * ends * 2 * width / count.device.lut
+    count.all.lut["clamped"] += pe * engine.output.bits * bool(ends)
 
 
 def _add(count: _Count, engine: Any, form: str) -> None:

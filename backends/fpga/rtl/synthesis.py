@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -19,7 +20,7 @@ from ..area.structure import LUT_INPUTS
 from ..engines import Engine
 from ..folding import Folding, engines_of
 from .datapath import unit_of
-from .parts import Unit
+from .parts import KEEP, Unit
 from .verilog import find_yosys, run_yosys
 
 
@@ -92,14 +93,17 @@ def synthesize_all(engines: Sequence[tuple[Engine, str]], family: str) -> list[S
         unit = unit_of(engine, form, LUT_INPUTS[family])
         files[f"{name}.il"] = rtlil.convert(unit, name=name, ports=ports(unit))
     script = "".join(f"read_rtlil {name}.il\n" for name in names) + (
-        f"setattr -mod -set keep_hierarchy 1 {' '.join(names)}\nread_verilog top.v\n"
+        f"setattr -mod -set keep_hierarchy 1 {' '.join(names)}\n{KEEP}\nread_verilog top.v\n"
         f"{SCRIPTS[family]}\ntee -q -o stat.json stat -json\n"
     )
     said = run_yosys(script, files, "stat.json")
     modules = json.loads(said[said.index("{"):])["modules"]
-    return [
-        _counted(modules[f"\\{name}"].get("num_cells_by_type", {}), family) for name in names
-    ]
+    cells = {name: Counter[str]() for name in names}
+    for module, stat in modules.items():
+        owner = module.removeprefix("\\").split(".")[0]
+        if owner in cells:
+            cells[owner].update(stat.get("num_cells_by_type", {}))
+    return [_counted(cells[name], family) for name in names]
 
 
 def ports(unit: Unit) -> list[Any]:

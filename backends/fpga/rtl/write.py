@@ -17,6 +17,7 @@ from ..folding import Folding, default_folding
 from ..pipeline import build_pipeline
 from ..timing import Network
 from .datapath import Datapath
+from .parts import KEEP
 from .vectors import tokens
 from .verilog import TOP, to_verilog
 
@@ -70,7 +71,7 @@ def emit(
     part = slice(timed.offsets[edge], timed.offsets[edge] + timed.tokens[edge])
     cycles = timed.take_stamp[part].tolist()
     context = {
-        "top": TOP, "program": program.name, "images": images, "per_image": sink.cycles,
+        "top": TOP, "keep": KEEP, "program": program.name, "images": images, "per_image": sink.cycles,
         "in_bytes": len(datapath.in_data) // 8, "out_bytes": len(datapath.out_data) // 8,
     }
     jinja = Environment(
