@@ -52,8 +52,10 @@ TABLE: dict[type[Op] | None, tuple[Kernel | PricedKernel, ...]] = {
     Thresholds: pointwise.KERNELS,
     None: pointwise.KERNELS,
 }
-"""By a group's first operation (None: a copy): of those that fit, the one with the least estimated
-instructions is taken, the first of equals."""
+"""By a group's first operation (None: a copy), kernels of which those that fit make an offer."""
+
+_NEAR = 1.1
+"""So much more work is worth smaller weights."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Choice:
 
 
 def choose(group: Group, program: Program, vectors: Vectors) -> Choice:
-    """The kernel with the least work.
+    """The kernel with the least work; of those that are near it, the one with the least weights.
 
     Raises:
         CompileError: no kernel computes the group's first operation.
@@ -89,7 +91,12 @@ def choose(group: Group, program: Program, vectors: Vectors) -> Choice:
         if (offer := kernel.offer(group, program, vectors))
     ]
     if choices:
-        return min(choices, key=lambda choice: choice.offer.instructions)
+        best = min(choices, key=lambda choice: choice.offer.instructions)
+        near = [
+            choice for choice in choices
+            if choice.offer.size and choice.offer.instructions <= _NEAR * best.offer.instructions
+        ]
+        return min(near, key=lambda choice: choice.offer.size) if best in near else best
     op = group.ops[0]
     raise CompileError(Problem(
         node=", ".join(op.origin) or op.output, op=op.mnemonic,

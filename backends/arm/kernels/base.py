@@ -191,11 +191,13 @@ class Offer:
         reason: why it can, and what was proven.
         build: writes the scheduled function over the body's operands and an output.
         instructions: estimate for the group's first operation, on this processor.
+        size: bytes of weights as they are stored, 0 if not known.
     """
 
     reason: str
     build: Callable[[Body], tirx.PrimFunc]
     instructions: float = 0.0
+    size: int = 0
 
 
 @dataclass(frozen=True)

@@ -276,7 +276,7 @@ def _offer(group: Group, program: Program, vectors: Vectors) -> Offer | None:
     job = work(convolution(group), program, vectors)
     if job is None:
         return None
-    return Offer(job.reason, lambda body: build(body, job), job.instructions)
+    return Offer(job.reason, lambda body: build(body, job), job.instructions, job.plan.size)
 
 
 KERNELS = (PricedKernel("winograd convolution", _offer),)

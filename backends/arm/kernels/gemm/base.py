@@ -195,6 +195,12 @@ class Plan:
         )
         return np.ascontiguousarray(whole.transpose(0, 1, 3, 4, 2, 5)).astype(self.right)
 
+    @property
+    def size(self) -> int:
+        """Bytes of the packed weights."""
+        each = self.depths * self.depth * np.dtype(self.right).itemsize
+        return len(self.gemm.weights) * self.blocks * self.outs * each
+
     def left_shape(self, strips: int, blocks: int) -> tuple[int, ...]:
         """Of the left operand, for so many strips of so many blocks of rows."""
         return (len(self.gemm.weights), strips, blocks, self.depths, self.rows, self.depth)
