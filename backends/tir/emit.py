@@ -78,6 +78,9 @@ def emit_object(
     if bits == 32:  # tables for unwinding would call a function of the C library
         text = re.sub(r"^(define [^\n]*) \{$", r"\1 nounwind {", text, flags=re.M)
     if str(target.attrs["mtriple"]).startswith("thumb"):
+        # No function takes or gives floating-point numbers: Tag_ABI_VFP_args says that the object
+        # may be linked with code of either float ABI.
+        text += 'module asm ".eabi_attribute 28, 3"\n'
         # The stack's own alignment is 8: more would cost each function a register.
         text = re.sub(r"(= alloca [^\n]*, align )(?:16|32|64)$", r"\g<1>8", text, flags=re.M)
     # The file's name gets into the module, hence a fixed one.

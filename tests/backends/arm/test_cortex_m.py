@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 
 import n2uqc
 from n2uqc.backends import compile as compile_program
-from n2uqc.backends import find_target, read_manifest, run_artifact
+from n2uqc.backends import find_target, read_manifest, run_artifact, toolchain
 from n2uqc.backends.arm.programs import memory_of, stack_bytes
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.models import data, shipped
@@ -162,3 +162,24 @@ def test_random_programs(core: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_many_random_programs(core: str, tmp_path: Path) -> None:
     _random(tmp_path, core, 60)
+
+
+@pytest.mark.parametrize("abi", ["soft", "hard"])
+def test_the_library_links_with_either_float_abi(
+    abi: str, core: str, firmware: Path, tmp_path: Path
+) -> None:
+    manifest = read_manifest(firmware)
+    symbol = manifest["function"]
+    source = tmp_path / "main.c"
+    source.write_text(
+        f"int {symbol}(const void *, void *, void *);\n"
+        "float half(float x);\nfloat half(float x) { return x; }\n"
+        f"int _start(void) {{ return (int)sizeof half(0) + {symbol}(0, 0, 0); }}\n"
+    )
+    tools = toolchain.find("cortex-m")
+    if tools.name == "zig":
+        name = "eabihf" if abi == "hard" else "eabi"
+        options = ["-target", f"thumb-freestanding-{name}", "-mcpu=cortex_m7"]
+    else:
+        options = [f"-mfloat-abi={abi}", *(["-mfpu=fpv4-sp-d16"] if abi == "hard" else [])]
+    tools.executable([source, firmware / manifest["library"]], tmp_path / "program", options)
