@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tvm import tirx
 
-from n2uqc.passes.program import Requantize
+from n2uqc.passes.program import Clamp, Requantize
 from n2uqc.passes.program.rounding import fits_int64
 
 from .base import Body, Expr, Place, Value, computing_dtype
+from .rounding import Split, split, with_half
 
 
 def requantize(op: Requantize, body: Body, x: Value, place: Place) -> Value:
@@ -29,20 +31,68 @@ def requantize(op: Requantize, body: Body, x: Value, place: Place) -> Value:
         lo, hi, b = lo - middle, hi - middle, b + middle * m
         origin = body.row("middle", middle.astype(np.int64), "int64")(place.slot)
         x = Value(x.cast("int64") - origin, lo.astype(np.int64), hi.astype(np.int64))
-    products = np.stack([lo * m, hi * m])
-    sums = products + b
+    shifts = shift.astype(object)
+    bias, turning = with_half(lo, hi, m, b, shifts, _above_zero(op, body))
+    sums = np.stack([lo * m, hi * m]) + bias
+    reached = sums >> shifts
+    ends = reached.min() - 1, reached.max()
+    parts = None if _fits_int32(sums, lo * m, hi * m, bias, x) else split(lo, hi, m, bias, shifts)
+    if parts is not None:
+        rounded = _in_parts(body, parts, x.cast("int32"), turning, place)
+        return clamped(body, op.output, rounded, "int32", ends, (op.lo, op.hi))
     half = np.array([(1 << s) >> 1 for s in shift.tolist()], dtype=object)
-    most = [*products.ravel(), *sums.ravel(), *(sums - half - 1).ravel(), *(sums + half).ravel(),
-            *b, *x.range]
+    most = [*(lo * m), *(hi * m), *sums.ravel(), *(sums - half).ravel(), *(sums - 1).ravel(),
+            *bias, *x.range]
     dtype = computing_dtype(min(most), max(most))
     dtype = "int32" if dtype == "int16" else dtype  # 16-bit lanes would need the factors widened
     factor = body.row("multiplier", multiplier, "int32")(place.slot)
     total = x.cast(dtype) * factor.astype(dtype)
-    total = total + body.row("bias", b.astype(np.int64), dtype)(place.slot)
-    rounded = round_shift(body, total, shift, dtype, place)
-    reached = (sums + half) >> shift.astype(object)
-    return clamped(body, op.output, rounded, dtype, (reached.min() - 1, reached.max()),
-                   (op.lo, op.hi))
+    total = total + body.row("bias", bias.astype(np.int64), dtype)(place.slot)
+    if turning:
+        total = body.bind(total)
+        below = total - body.row("half", half.astype(np.int64), dtype)(place.slot)
+        below = below >> tirx.const(int(dtype[3:]) - 1, dtype)
+        if not shift.all():
+            below = below & body.row("rounds", np.where(shift > 0, -1, 0), dtype)(place.slot)
+        total = total + below
+    if shift.any():
+        total = total >> body.row("shift", shift, dtype)(place.slot)
+    return clamped(body, op.output, total, dtype, ends, (op.lo, op.hi))
+
+
+def _above_zero(op: Requantize, body: Body) -> bool:
+    """Whether results below zero end as zero."""
+    behind = [then for then in body.group.ops if op.output in then.inputs]
+    return op.lo >= 0 or (
+        len(behind) == 1 and isinstance(behind[0], Clamp) and behind[0].lo >= 0
+    )
+
+
+def _fits_int32(*numbers: Any) -> bool:
+    """Whether plain arithmetic on 32 bits will do."""
+    ends = [end for n in numbers for end in (
+        n.range if isinstance(n, Value) else (min(n.ravel()) - 1, max(n.ravel()))
+    )]
+    return computing_dtype(min(ends), max(ends)) != "int64"
+
+
+def _in_parts(body: Body, parts: Split, x: Expr, turning: bool, place: Place) -> Expr:
+    """The shifted sum from two products of 32 bits."""
+
+    def row(name: str, values: NDArray[np.int64]) -> Expr:
+        return body.row(name, values, "int32")(place.slot)
+
+    def shifted(value: Expr, bits: int) -> Expr:
+        return value >> tirx.const(bits, "int32")
+
+    lower = x * row("lower_multiplier", parts.m0) + row("lower_bias", parts.b0)
+    upper = x * row("upper_multiplier", parts.m1) + row("upper_bias", parts.b1)
+    if turning:
+        lower, upper = body.bind(lower), body.bind(upper)
+        whole = upper + shifted(lower, parts.low)
+        lower = lower + shifted(whole - row("turn", parts.turn), 31)
+    whole = upper + shifted(lower, parts.low)
+    return whole >> row("rest", parts.rest) if parts.rest.any() else whole
 
 
 def round_shift(
