@@ -152,7 +152,8 @@ def _structure(t: Technology) -> tuple[Assumption, ...]:
         ),
         Assumption(
             "left-out", "Control, window address logic, FIFOs between engines and those that "
-            "hold the skip stream are not counted; they are alike in all alternatives. Measured "
+            "hold the skip stream are not counted; they are alike in all alternatives (`compile "
+            "--target fpga` and `--synthesize` count whole engines). Measured "
             "whole engines of 16 to 16 channels, 3x3 (SIMD x PE, bits: LUT): "
             + ", ".join(f"{e.simd}x{e.pe}, {e.bits}: {e.lut}" for e in ENGINES) + ".",
             "their MACs and thresholds by this model: "

@@ -248,6 +248,9 @@ def count_elementwise(program: Program, op: Op) -> Elementwise:
     window, multiplier, word = 1, 0, 0
     if isinstance(op, MaxPool | SumPool):
         window = op.kernel[0] * op.kernel[1]
+        if isinstance(op, SumPool) and op.weighted(x.shape):
+            rows, columns = op.factors(x.shape)
+            multiplier = (max(rows) * max(columns)).bit_length()
     elif isinstance(op, Lookup):
         window = program.constants[op.table].values.size
     elif isinstance(op, Requantize):

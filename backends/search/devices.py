@@ -55,6 +55,14 @@ class Device:
 _SEVEN, _ZYNQ = "DS180, 7 Series FPGAs Overview", "DS190, Zynq-7000 SoC Overview"
 _MPSOC, _ECP5 = "DS891, Zynq UltraScale+ MPSoC Overview", "FPGA-DS-02012, ECP5 Family"
 
+# Numbers of the data sheets.  Checked against what tools print: Vivado's utilization report of an
+# XC7A35T (enjoy-digital/litex issue 132: 20800 LUTs, 41600 registers), nextpnr's of the ECP5
+# (YosysHQ/prjtrellis issues 189 and 264: 24288 and 83640 LUT4s, 208 DP16KD, 156 MULT18X18D;
+# 56 and 28 of the LFE5U-25F), Lattice's selection guides (LFE5U-45F: 108 blocks, 72 multipliers;
+# iCE40HX8K: 7680 cells, 32 RAM4K; UP5K: 5280 cells, 30 blocks, 8 SB_MAC16), and the tables of FINN
+# (finn/util/platforms.py: XC7Z020 53200 LUTs, 280 BRAM18, 220 DSPs; XCZU3EG and XCZU9EG within
+# 1% but for 20 BRAM18 fewer on the former; it counts 1.5 million of the U250's LUTs, as its shell
+# takes the rest).
 DEVICES: Mapping[str, Device] = {d.id: d for d in (
     Device("xc7a35t", "Artix-7 XC7A35T (Arty A7)", XC7, 20800, 41600, 90, 100, _SEVEN),
     Device("xc7a100t", "Artix-7 XC7A100T (Arty A7-100)", XC7, 63400, 126800, 240, 270, _SEVEN),

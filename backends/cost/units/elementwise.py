@@ -34,6 +34,8 @@ def elementwise(
     dsp = 0
     if kind in ("add", "sumpool"):
         lut = adder
+        if multiplier:  # sums at edges are multiplied up
+            dsp = dsp_tiles(width, multiplier, technology)
     elif kind == "concat":
         lut = select
     elif kind == "clamp":

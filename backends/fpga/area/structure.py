@@ -123,7 +123,7 @@ class _Count:
                 self.all.lut["rom tiny"] += max(0.0, min(held, 2.0**words - 2 - 2 * inputs))
             elif inputs <= k + 2:
                 # multiplexers behind two and four LUTs are part of the slice
-                self.all.lut["rom"] += held * max(1, 1 << (inputs - k))
+                self.all.lut["rom"] += held * (1 << max(0, inputs - k))
             else:
                 self.all.lut["rom deep"] += bits * words / (1 << k)
         return self.all
@@ -237,8 +237,12 @@ def _window(count: _Count, engine: Any, form: str) -> None:
         _tree(count, term, simd, pe, reduction)
         inside = tiles == 1 and simd == 1
     name = "accumulator in block" if inside else "maximum" if reduction == "max" else "accumulator"
-    lut[name] += pe * y.bits
-    ff["accumulator in block" if inside else "accumulator"] += pe * y.bits
+    held, factors = y.bits, getattr(engine, "factors", None)
+    if factors is not None:  # a product behind the accumulator
+        held = width_of(*engine.sum_limits)[0]
+        count.product(held, int(factors[0].max() * factors[1].max()).bit_length(), pe)
+    lut[name] += pe * held
+    ff["accumulator in block" if inside else "accumulator"] += pe * held
     ff["state"] += 2 * (tree_depth(simd) + 2)
     lut["operands"] += operands
 

@@ -114,6 +114,51 @@ class Pool(_Channelwise):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class WeightedPool(Pool):
+    """Sum pooling whose sums at the edges are multiplied up (``SumPool.counted``)."""
+
+    op: SumPool
+
+    @property
+    def multipliers(self) -> int:
+        return self.fold.pe
+
+    @property
+    def latency(self) -> int:
+        """As of sums, and the product."""
+        return super().latency + 1
+
+    @property
+    def factors(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Of each row of results, and of each column."""
+        rows, columns = self.op.factors(self.geometry.shape)
+        return np.array(rows, np.int64), np.array(columns, np.int64)
+
+    @property
+    def sum_limits(self) -> tuple[int, int]:
+        """What the accumulator may hold, before the product."""
+        low, high = self.inputs[0].limits
+        return low * self.geometry.taps, high * self.geometry.taps
+
+    def prepare(self) -> Run:
+        g, (rows, columns) = self.geometry, self.factors
+        x_type, y_type = storage(self.inputs[0], self.name), storage(self.output, self.name)
+        most = max(map(abs, self.sum_limits)) * int(rows.max()) * int(columns.max())
+        sums = register_dtype(most, self.output.bits + 1)
+        kernel = jit.compiled(build_weighted, x_type, sums, y_type)
+        offsets = g.offsets(1)
+
+        def run(inputs: Arrays, y: NDArray[Any], counts: NDArray[np.int64]) -> None:
+            kernel(
+                len(y), *g.out, *g.stride, *g.padded, g.shape[2], g.taps, self.output.bits,
+                int(self.output.signed), g.stage(inputs[0], 0), offsets, rows, columns,
+                y.reshape(-1), counts,
+            )
+
+        return run
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Maximum(Pool):
     """Maximum pooling; the padding is the least value of the input's range and never wins."""
 
@@ -158,6 +203,8 @@ def pool_engine(op: SumPool | MaxPool, shape: tuple[int, int, int]) -> type[Pool
     whole = op.kernel == shape[:2] and not any(op.pads)
     if isinstance(op, MaxPool):
         return GlobalMaximum if whole else Maximum
+    if op.weighted(shape):
+        return WeightedPool
     return GlobalPool if whole else Pool
 
 
@@ -201,6 +248,43 @@ def build_reduction(reduction: str, x_type: str, w_type: str, sums: str, y_type:
                         lambda k: tap(k) * load(w, k * channels + first, sums, lanes),
                     )
                     store(y, pixel + first, total.value)
+
+                blocks(channels, most, work)
+            accumulators.flush(counts)
+    return kernel.function
+
+
+def build_weighted(x_type: str, sums: str, y_type: str) -> Any:
+    """TIR: exact sums over taps, times a factor of the row and one of the column."""
+    from ..accumulator import Accumulators, plain_sum
+    from ..lanes import LANES, Kernel, blocks, load, serial, store, wide
+
+    most = LANES[sums]
+    with Kernel("channelwise_weighted") as kernel:
+        n, out_h, out_w, stride_h, stride_w, rows, columns, channels, taps, bits, signed = (
+            kernel.scalars(
+                "n", "out_h", "out_w", "stride_h", "stride_w", "rows", "columns", "channels",
+                "taps", "bits", "signed",
+            )
+        )
+        x, offsets = kernel.array("x", x_type), kernel.array("offsets", "int32")
+        of_row, of_column = kernel.array("of_row", "int64"), kernel.array("of_column", "int64")
+        y, counts = kernel.array("y", y_type), kernel.array("counts", "int64")
+        accumulators = Accumulators(sums, {most, 1}, bits, signed)
+        with serial(0, n) as i:
+            with serial(0, out_h) as r, serial(0, out_w) as c:
+                corner = ((i * rows + r * stride_h) * columns + c * stride_w) * channels
+                pixel = ((i * out_h + r) * out_w + c) * channels
+                factor = load(of_row, r, sums, 1) * load(of_column, c, sums, 1)
+
+                def work(
+                    first: Any, lanes: int, corner: Any = corner, pixel: Any = pixel,
+                    factor: Any = factor,
+                ) -> None:
+                    total = plain_sum(sums, lanes, taps, lambda k: load(
+                        x, corner + offsets[k] + first, sums, lanes))
+                    result = total.value * wide(factor, sums, lanes)
+                    store(y, pixel + first, accumulators.keep(result, lanes))
 
                 blocks(channels, most, work)
             accumulators.flush(counts)

@@ -28,6 +28,7 @@ class LineBuffer(Elaboratable):
         room: a place for a result is free behind.
         step: words are read in this cycle.
         first, last: they are a result's first, last.
+        row, column: of that result.
         words, inside: what was read in the cycle before, and whether it lies inside the map.
     """
 
@@ -38,6 +39,8 @@ class LineBuffer(Elaboratable):
         self.word, self.taps, self.span, self.shared = word, taps, span, shared
         self.feed, self.room = Feed(word), Signal()
         self.step, self.first, self.last = Signal(), Signal(), Signal()
+        self.row, self.column = (Signal(range(n), name=name) for n, name in zip(
+            window.out, ("row", "column"), strict=True))
         self.words = [Signal(word, name=f"word{k}") for k in range(taps)]
         self.inside = [Signal(name=f"inside{k}") for k in range(taps)]
 
@@ -92,6 +95,7 @@ class LineBuffer(Elaboratable):
         share = Counter(self.shared, "share")
         part = Counter(w.results // self.shared, "part")
         column, row = Counter(out_width, "out_x"), Counter(out_height, "out_y")
+        m.d.comb += [self.row.eq(row.value), self.column.eq(column.value)]
         # the window's corner in the map
         x_end = (out_width - 1) * w.stride[1] - w.left
         y_end = (out_height - 1) * w.stride[0] - w.top
@@ -150,10 +154,10 @@ class LineBuffer(Elaboratable):
         taps = range(k, g.taps, self.taps)
         down = [tap // kernel_width * g.dilation[0] for tap in taps]
         right = [tap % kernel_width * g.dilation[1] for tap in taps]
-        x = corner[0] + _chosen(right, group)
-        y = corner[1] + _chosen(down, group)
+        x = corner[0] + chosen(right, group)
+        y = corner[1] + chosen(down, group)
         inside = Signal(name=f"inside_now{k}")
-        line = _wrapped(ring + _chosen([d % w.rows for d in down], group), w.rows)
+        line = _wrapped(ring + chosen([d % w.rows for d in down], group), w.rows)
         port = memory.read_port()
         m.d.comb += [
             inside.eq((x >= 0) & (x < width) & (y >= 0) & (y < height)),
@@ -184,7 +188,7 @@ def _wrapped(value: Any, size: int) -> Any:
     return Mux(value >= size, value - size, value)[: max(1, (size - 1).bit_length())]
 
 
-def _chosen(values: list[int], index: Any) -> Any:
+def chosen(values: list[int], index: Any) -> Any:
     """A constant by index."""
     return Const(values[0]) if len(set(values)) == 1 else Array(values)[index]
 

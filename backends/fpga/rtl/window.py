@@ -5,14 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, ResetSignal, Value
+from amaranth.hdl import (
+    Cat,
+    ClockSignal,
+    Const,
+    Instance,
+    Module,
+    Mux,
+    ResetSignal,
+    Shape,
+    Value,
+)
 
 from n2uqc.passes.program.types import width_of
 
 from ..engines.window import tree_depth
 from .element import Element, ProcessingElement, Terminals, operand_sum
-from .line_buffer import LineBuffer
-from .parts import Counter, Longs, Unit, delayed, shape_of, table
+from .line_buffer import LineBuffer, chosen
+from .parts import Counter, Longs, Unit, delayed, register, shape_of, table
 
 
 class WindowUnit(Unit):
@@ -37,9 +47,13 @@ class WindowUnit(Unit):
         bits, signed = width_of(lowest, highest)
         self.weight_bits = (bits if signed else bits + 1) if self.weights.size else 0
         operand = shape_of(engine.inputs[0])
+        self.factors = getattr(engine, "factors", None)
+        accumulator = shape_of(engine.output)
+        if self.factors is not None:
+            accumulator = Shape(*width_of(*engine.sum_limits))
         self.element = Element(
             operand, engine.fold.simd, self.weight_bits, self.odd,
-            getattr(engine, "reduction", "sum"), shape_of(engine.output),
+            getattr(engine, "reduction", "sum"), accumulator,
             max(1, lut // (operand.width + 1)) if self.form == "planes" else 0,
         )
 
@@ -96,6 +110,14 @@ class WindowUnit(Unit):
                 m.d.comb += pe.w.eq(weights[k])
             self._place(m, f"pe{k}", pe)
             sums.append(pe.sum)
+        if self.factors is not None:
+            # of the window that is read now: beside its sum, which it meets behind the accumulator
+            row, column = (
+                chosen(values.tolist(), at)
+                for values, at in zip(self.factors, (buffer.row, buffer.column), strict=True)
+            )
+            factor = delayed(m, register(m, row * column), stages)
+            sums = [register(m, total * factor) for total in sums]
         self.give(m, sums, buffer.step & buffer.last)
         return m
 

@@ -71,7 +71,8 @@ def emit(
     part = slice(timed.offsets[edge], timed.offsets[edge] + timed.tokens[edge])
     cycles = timed.take_stamp[part].tolist()
     context = {
-        "top": TOP, "keep": KEEP, "program": program.name, "images": images, "per_image": sink.cycles,
+        "top": TOP, "keep": KEEP, "program": program.name, "images": images,
+        "per_image": sink.cycles,
         "in_bytes": len(datapath.in_data) // 8, "out_bytes": len(datapath.out_data) // 8,
     }
     jinja = Environment(
