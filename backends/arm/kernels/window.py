@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from tvm import s_tir, te, tirx
 
 from n2uqc.passes.program.ops.window import Pads
@@ -64,8 +65,9 @@ def framed(
             )
         ]
         source = x[at[0] - top, at[1] - left, at[2]].astype(dtype)
-        if centre:  # bytes wrap around, so that the difference is right
-            source = source - tirx.const(centre, dtype)
+        if centre:  # numbers wrap around, so that the difference is right
+            half = 1 << 8 * np.dtype(dtype).itemsize - 1
+            source = source - tirx.const((centre + half) % (2 * half) - half, dtype)
         return tirx.if_then_else(
             tirx.all(*inside), source, tirx.const(value - centre, dtype)
         ) if inside else source

@@ -3,6 +3,7 @@
     base.py    the product, what a micro-kernel offers for it, layouts, the common schedule
     mla16.py   16-bit multiply-accumulate by element, every NEON
     byte_pairs.py  two outputs in a lane of the same, for few bits
+    mlal16.py  the same with sums of 32 bits, for many bits
     dot.py     dot products of four bytes, AArch64 with dotprod
     mmla.py    products of 2x8 by 8x2 bytes, AArch64 with i8mm
     maddubs.py  byte products added in pairs, x86 with AVX2
@@ -19,11 +20,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..base import Vectors
-from . import byte_pairs, dot, madd, maddubs, mla16, mmla, smlad
+from . import byte_pairs, dot, madd, maddubs, mla16, mlal16, mmla, smlad
 from .base import Gemm, Micro, Plan
 
 MICROS: tuple[Micro, ...] = (
-    smlad.MICRO, mla16.MICRO, byte_pairs.MICRO, dot.MICRO, mmla.MICRO, maddubs.MICRO, madd.MICRO,
+    smlad.MICRO, mla16.MICRO, byte_pairs.MICRO, mlal16.MICRO, dot.MICRO, mmla.MICRO, maddubs.MICRO,
+    madd.MICRO,
 )
 
 

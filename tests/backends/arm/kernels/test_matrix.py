@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from n2uqc.backends.arm.kernels import gemm, matrix
-from n2uqc.backends.arm.kernels.gemm import byte_pairs, mla16
+from n2uqc.backends.arm.kernels.base import Vectors
+from n2uqc.backends.arm.kernels.gemm import byte_pairs, mla16, mlal16
+from n2uqc.passes.program import Conv, Program
 
 from .cases import check, conv_program, only
 
@@ -75,3 +77,23 @@ def test_pairs_of_bytes_on_aarch64(
     shape, size, _, options = CASES[name]
     monkeypatch.setitem(CASES, name, (shape, size, 2, options))
     check(case(name, kind, 7), tmp_path, "aarch64")
+
+
+@pytest.mark.parametrize("kind", ["greatest", "least"])
+def test_sums_of_32_bits_on_aarch64(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Products near the end of 32 bits: 16-bit weights and numbers."""
+    only(monkeypatch, *matrix.KERNELS)
+    monkeypatch.setattr(gemm, "MICROS", (mlal16.MICRO,))
+    weight = np.full((5, 1, 1, 2), 32767 if kind == "greatest" else -32767)
+    check(conv_program(weight, 4, 15), tmp_path, "aarch64")
+    sums = matrix.products(
+        np.full((1, 1, 1, 3), 32767), _conv(conv_program(weight, 4, 15)),
+        matrix.Runs(1, 1, 3, 3), 0, 32767,
+    )
+    assert not list(mlal16.MICRO.plans(sums, Vectors(16, 32, frozenset({"neon"}))))
+
+
+def _conv(program: Program) -> Conv:
+    return next(op for op in program.ops if isinstance(op, Conv))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from n2uqc.backends.arm.kernels import gemm, winograd
-from n2uqc.backends.arm.kernels.gemm import mla16
+from n2uqc.backends.arm.kernels.gemm import mla16, mlal16
 
 from .cases import check, conv_program, only
 
@@ -99,6 +99,17 @@ def test_by_16_bits_on_the_host(
 def test_on_aarch64(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     only(monkeypatch, *winograd.KERNELS)
     check(case(name, levels=7), tmp_path, "aarch64")
+
+
+@pytest.mark.parametrize("kind", ["greatest", "least", "ends"])
+def test_by_32_bits_on_aarch64(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(monkeypatch, *winograd.KERNELS)
+    monkeypatch.setattr(gemm, "MICROS", (mlal16.MICRO,))
+    weight = WEIGHTS[kind](np.random.default_rng(1), 127, (9, 3, 3, 13))
+    options = {"pads": (1, 0, 1, 2), "pad_value": 255}
+    check(conv_program(weight, 5, 8, levels=15, **options), tmp_path, "aarch64")
 
 
 def test_other_convolutions_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
