@@ -17,7 +17,7 @@ from n2uqc.passes.program import (
 )
 
 from .base import Body, Place, Step, Value, computing_dtype
-from .requantize import clamped, requantize, round_shift
+from .requantize import clamped, requantize
 from .thresholds import thresholds
 
 LONGEST_SUM = 16  # entries of a lookup table that are summed up in registers, not loaded
@@ -46,17 +46,24 @@ def prelu(op: PRelu, body: Body, x: Value, place: Place) -> Value:
     product = np.minimum(lo, 0) * m
     bent = (np.abs(product) + half) >> op.shift
     low, high = np.minimum(lo, -bent) + b, np.maximum(hi, bent) + b
-    most = [*np.abs(product) + half + 1, *low, *high, *np.abs(b), *x.range]
-    dtype = computing_dtype(-max(abs(v) for v in most), 0)
-    dtype = "int32" if dtype == "int16" else dtype
+    ends = [*low, *high, *bent, *np.abs(b), *x.range]
+    dtype = max("int32", computing_dtype(-max(abs(v) for v in ends), 0), key=_bits)
+    wide = max(dtype, computing_dtype(-max([*np.abs(product)]) - half - 1, 0), key=_bits)
     source = body.bind(x.cast(dtype))
-    factor = body.row("slope", slope, "int32")(place.slot).astype(dtype)
-    below = tirx.min(source, tirx.const(0, dtype)) * factor
-    below = round_shift(body, below, np.array([op.shift]), dtype, place)
+    factor = body.row("slope", slope, "int32")(place.slot)
+    below = tirx.min(source, tirx.const(0, dtype)).astype(wide) * factor.astype(wide)
+    if op.shift:
+        # No product is above zero where the slope is, so halves go down there, and up elsewhere.
+        rounding = body.row("half", half - (slope > 0), wide)(place.slot)
+        below = below + rounding >> tirx.const(op.shift, wide)
     # One of the two is zero, and a sum needs no truth values, which TVM fails to fold on vectors.
-    chosen = tirx.max(source, tirx.const(0, dtype)) + below
+    chosen = tirx.max(source, tirx.const(0, dtype)) + below.astype(dtype)
     total = chosen + body.row("bias", bias, dtype)(place.slot)
     return clamped(body, op.output, total, dtype, (min(low), max(high)), (op.lo, op.hi))
+
+
+def _bits(dtype: str) -> int:
+    return int(dtype[3:])
 
 
 def flatten(op: Flatten, body: Body, x: Value, place: Place) -> Value:

@@ -95,22 +95,6 @@ def _in_parts(body: Body, parts: Split, x: Expr, turning: bool, place: Place) ->
     return whole >> row("rest", parts.rest) if parts.rest.any() else whole
 
 
-def round_shift(
-    body: Body, value: Expr, shift: NDArray[np.int64], dtype: str, place: Place
-) -> Expr:
-    """SPEC.md, "Rounding": to nearest, halves away from zero; plain where the shift is 0."""
-    if not shift.any():
-        return value
-    bits = int(dtype[3:])
-    half = np.where(shift > 0, np.left_shift(1, np.maximum(shift - 1, 0)), 0)
-    value = body.bind(value)
-    away = value >> tirx.const(bits - 1, dtype)  # -1 below zero: turns half-up into half-away
-    if not shift.all():
-        away = away & body.row("rounds", np.where(shift > 0, -1, 0), dtype)(place.slot)
-    rounded = value + body.row("half", half, dtype)(place.slot) + away
-    return rounded >> body.row("shift", shift, dtype)(place.slot)
-
-
 def clamped(
     body: Body, output: str, expr: Expr, dtype: str, reached: tuple[int, int],
     bounds: tuple[int, int],
