@@ -183,3 +183,15 @@ def test_the_library_links_with_either_float_abi(
     else:
         options = [f"-mfloat-abi={abi}", *(["-mfpu=fpv4-sp-d16"] if abi == "hard" else [])]
     tools.executable([source, firmware / manifest["library"]], tmp_path / "program", options)
+
+
+@pytest.mark.parametrize("target", ["cortex-m4", "armv7"])
+@pytest.mark.parametrize("bits", [3, 4])
+def test_the_other_digits_networks(bits: int, target: str, tmp_path: Path) -> None:
+    program = n2uqc.load(shipped.path(f"digits_{bits}bit"))
+    folder = compile_program(program, target).save(tmp_path / "net")
+    x = quantize_input(program, data.digits().test.images[:12])
+    np.testing.assert_array_equal(run_artifact(folder, x), run(program, x))
+    if target == "cortex-m4":
+        memory = read_manifest(folder)["memory"]
+        assert (memory["ram_bytes"] <= RAM, memory["flash_bytes"] <= FLASH) == (True, True)
