@@ -53,7 +53,7 @@ CASES: dict[str, Callable[[], Program]] = {
     "stem 24-bit": lambda: layers.stem("stem24", 24, 64),
     "head": lambda: layers.head("head"),
     "residual": lambda: layers.residual("residual", 14, 64),
-    "tables on 32 bits": lambda: layers.tables("tables", 2, 14, 64),
+    "tables on a skip stream": lambda: layers.tables("tables", 2, 14, 64),
     "maxpool": lambda: layers.pool("pool", 28, 64),
     **{name: _shipped(name) for name in ("digits_2bit", "digits_3bit", "digits_4bit")},
 }

@@ -139,8 +139,8 @@ def residual(name: str, size: int, channels: int) -> Program:
 
 
 def tables(name: str, bits: int, size: int, channels: int) -> Program:
-    """Thresholds on a skip stream of 32 bits."""
-    layers = Layers(name, size, channels, 32, True)
+    """Thresholds on a skip stream."""
+    layers = Layers(name, size, channels, 31, True)
     return layers.finish(layers.thresholds("x", bits))
 
 

@@ -25,9 +25,9 @@ from tvm.script.ir_builder import tirx as ir
 from n2uqc.passes.program import Conv, Program
 
 from ..grouping import Group, convolution, int_type
-from .base import Body, Expr, Offer, Place, PricedKernel, Vectors, reads
-from .elementwise import follow
+from .base import Body, Expr, Offer, PricedKernel, Vectors, reads
 from .gemm.base import _intrinsic as register_intrinsic
+from .results import Area, computing, cover, results
 from .window import container, cut_at_edges, framed
 
 _LANES = 8  # output channels of a vector, of 16-bit weights
@@ -136,7 +136,7 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     # With the 16 registers of 32-bit ARM, LLVM makes more of the plain loops.
     if "neon" not in vectors.features or vectors.count < 32:
         return None
-    if op.groups > 1 or op.dilation[1] > 1 or out % _LANES:
+    if op.groups > 1 or op.dilation[1] > 1:
         return None
     ends = min(lo, int(weight.min())), max(hi, int(weight.max()))
     short = -_INT16 <= ends[0] and ends[1] < _INT16
@@ -147,7 +147,10 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     )
     if max(-ends[0], ends[1]) >= _INT32 or not taps:
         return None
-    packed = parts.reshape(out // _LANES, _LANES, *parts.shape[1:]).transpose(0, 2, 3, 1)
+    blocks = -(-out // _LANES)
+    whole = np.zeros((blocks * _LANES, *parts.shape[1:]), np.int64)
+    whole[:out] = parts
+    packed = whole.reshape(blocks, _LANES, *parts.shape[1:]).transpose(0, 2, 3, 1)
     if short:
         packed = packed.astype(np.int16)
     else:
@@ -230,7 +233,9 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
     kind, shape = body.kind(op.inputs[0]), body.kind(op.output).shape
     kh = body.constant(op.weight).values.shape[1]
     channels, (height, width, out) = kind.shape[2], shape
-    body.slots = np.arange(out)
+    real = Area(height, width, 1, out)
+    whole = Area(height, width, 1, len(job.packed) * job.lanes)
+    cover(body, real, whole.channels)
     low, high = min(kind.lo, op.pad_value), max(kind.hi, op.pad_value)
     run = job.run
     rows = (height - 1) * op.stride[0] + (kh - 1) * op.dilation[0] + 1
@@ -259,23 +264,18 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
             axis=[u, d],
         ), "total",
     )
-    others = {n: body.tensor(n, shape) for n in body.group.others}
+    def at(y: Expr, z: Expr, g: Expr, o: Expr) -> Expr:
+        return total(y, o // lanes, z // job.pixels, z % job.pixels, o % lanes)
 
-    def element(y: Expr, z: Expr, o: Expr) -> Expr:
-        at = y, o // lanes, z // job.pixels, z % job.pixels, o % lanes
-        value = body.value(op.output, total(*at))
-        place = Place(o, lambda name: others[name](y, z, o))
-        return body.result(follow(body, body.group.ops[1:], value, place))
-
-    y = te.compute(shape, element, "y")
-    function = body.function(y)
-    return _scheduled(function, job) if reads(y, total) else function
+    found = results(body, real, whole, lanes, at)
+    function = body.function(found.y)
+    return _scheduled(function, job) if reads(found.computed, total) else function
 
 
 def _scheduled(function: tirx.PrimFunc, job: Work) -> tirx.PrimFunc:
     schedule = s_tir.Schedule(function)
-    y, total, left = (schedule.get_sblock(name) for name in ("y", "total", "left"))
-    row, pixel, channel = schedule.get_loops(y)
+    total, left = (schedule.get_sblock(name) for name in ("total", "left"))
+    row, pixel, _, channel = schedule.get_loops(computing(schedule))
     pixel, pixels = schedule.split(pixel, [None, job.pixels])
     channel, lanes = schedule.split(channel, [None, job.lanes])
     # All weights of a unit are written out: were they the same for the next tile, LLVM would keep

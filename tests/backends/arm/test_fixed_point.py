@@ -86,6 +86,8 @@ CASES = {
                       "kernel": 1, "stride": 2},
     "rows apart": {"bits": 20, "weight_bits": 9, "size": 9, "channels": 40, "out": 8, "kernel": 3,
                    "dilation": (2, 1)},
+    "odd outputs": {"bits": 16, "weight_bits": 16, "size": 12, "channels": 3, "out": 13,
+                    "kernel": 5},
     "head": {"bits": 24, "weight_bits": 16, "size": 1, "channels": 77, "out": 40, "kernel": 1},
 }
 
