@@ -91,6 +91,13 @@ class Weight(OpRun):
         return (codes * (step / divisor).reshape(-1, *[1] * (codes.ndim - 1)),)
 
 
+def _padded(x: Array, pads: Sequence[int], fill: float) -> Array:
+    """[N,C,...] with so much before each of its last axes, and so much behind each."""
+    half = len(pads) // 2
+    around = ((0, 0), (0, 0), *zip(pads[:half], pads[half:], strict=True))
+    return np.pad(x, around, constant_values=fill)
+
+
 def _windows(
     x: Array, fill: float, kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int]
 ) -> Array:
@@ -98,8 +105,7 @@ def _windows(
     if x.ndim == 3:  # a sequence is a map one row high
         row = (0, pads[0], 0, pads[1])
         return _windows(x[:, :, None], fill, (1, *kernel), (1, *strides), row)[:, :, 0]
-    top, left, bottom, right = pads
-    padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=fill)
+    padded = _padded(x, pads, fill)
     windows: Array = np.lib.stride_tricks.sliding_window_view(padded, tuple(kernel), (2, 3))
     return windows[:, :, :: int(strides[0]), :: int(strides[1])]
 
@@ -122,7 +128,10 @@ class MaxPool(OpRun):
 
 
 class AveragePool(OpRun):
-    """Canonical AveragePool, see MaxPool."""
+    """Canonical AveragePool, see MaxPool.
+
+    With ceil_mode the last windows reach over the padding, and what lies behind never counts.
+    """
 
     op_domain = ""
 
@@ -134,12 +143,23 @@ class AveragePool(OpRun):
         strides: Sequence[int],
         pads: Sequence[int],
         count_include_pad: int,
+        ceil_mode: int = 0,
         **_: Any,
     ) -> tuple[Array]:
-        total = _windows(x, 0.0, kernel_shape, strides, pads).sum(axis=(-2, -1))
-        ones = np.ones_like(x[:1, :1])
-        counted = _windows(ones, float(count_include_pad), kernel_shape, strides, pads)
-        return (total / counted.sum(axis=(-2, -1)),)
+        axes, ones = len(kernel_shape), np.ones_like(x[:1, :1])
+        if count_include_pad:
+            ones = _padded(ones, pads, 1.0)
+            x, pads = _padded(x, pads, 0.0), (0,) * 2 * axes
+        if ceil_mode:
+            over = [
+                -(size - k) % stride
+                for size, k, stride in zip(x.shape[2:], kernel_shape, strides, strict=True)
+            ]
+            pads = (*pads[:axes], *(p + o for p, o in zip(pads[axes:], over, strict=True)))
+        total, counted = (
+            _windows(v, 0.0, kernel_shape, strides, pads).sum(axis=(-2, -1)) for v in (x, ones)
+        )
+        return (total / counted,)
 
 
 def _as_float64(model: ir.Model) -> Any:

@@ -137,12 +137,14 @@ class FixedPoint:
             )
         elif isinstance(op, RealAvgPool):
             x = self.kind(op.inputs[0])
-            count = op.kernel[0] * op.kernel[1]
-            self.put(
-                SumPool(output=op.output, inputs=op.inputs, origin=op.origin, kernel=op.kernel,
-                        stride=op.stride, pads=op.pads), (x.scale or 1) * Fraction(1, count),
-                x.error,
+            pool = SumPool(
+                output=op.output, inputs=op.inputs, origin=op.origin, kernel=op.kernel,
+                stride=op.stride, pads=op.pads, counted=op.counted,
             )
+            scale = (x.scale or 1) * Fraction(1, pool.divisor(x.shape))
+            if not pool.weighted(x.shape):
+                pool = replace(pool, counted=None)
+            self.put(pool, scale, x.error)
         elif isinstance(op, RealFlatten):
             x = self.kind(op.inputs[0])
             flat = Flatten(output=op.output, inputs=op.inputs, origin=op.origin)
@@ -215,7 +217,7 @@ class FixedPoint:
         g = np.where(largest > 0, np.floor(np.log2(room / np.maximum(largest, 1e-300))), 0)
         out = -int(np.log2(float(scale)))
         bias_room = 60 - np.frexp(np.maximum(np.abs(floats(offset)), 1e-300))[1]
-        # A unit coarser than the output's is multiplied up: weights take no bits beyond their width.
+        # A unit coarser than the output's is multiplied up: weights keep to their width.
         g = np.clip(np.minimum(g, bias_room), out - 30, out + 46).astype(np.int64)
         integers = np.rint(weight * np.exp2(g)[:, None, None, None]).astype(np.int64)
         miss = self._weight_miss(op, after, kind, integers, g)

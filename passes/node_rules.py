@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from n2uqc.frontend import opset
 
 from .importer import Importer, NodeRefusal
-from .program.base import ConstRef, Op
+from .program.base import ConstRef
 from .program.exact import Surd
 from .program.ops.real import (
     Affine,
@@ -246,24 +246,37 @@ def _clip(to: Importer, node: ir.Node) -> None:
     to.emit(RealClip, node, to.operand(node), lo=lo, hi=hi)
 
 
-def _pool(cls: type[Op]) -> Callable[[Importer, ir.Node], None]:
-    def build(to: Importer, node: ir.Node) -> None:
-        kernel, pads = _pair(node, "kernel_shape"), _pads(node)
-        if _int(node, "ceil_mode", 0):
-            raise NodeRefusal("ceil_mode 1", "ceil_mode 0", "pad explicitly")
-        if any(d != 1 for d in _ints(node, "dilations", (1, 1))):
-            raise NodeRefusal("a dilated window", "dilation 1", "")
-        if cls is RealAvgPool and any(pads) and not _int(node, "count_include_pad", 0):
-            raise NodeRefusal(
-                "padding that does not count (count_include_pad 0)", "count_include_pad 1, or no "
-                "padding", "set count_include_pad=True, or pool without padding",
-            )
-        to.emit(
-            cls, node, to.operand(node), kernel=kernel, stride=_pair(node, "strides"),
-            pads=pads,
-        )
+def _window(node: ir.Node) -> dict[str, Any]:
+    """Kernel, stride and pads of a pool."""
+    if any(d != 1 for d in _ints(node, "dilations", (1, 1))):
+        raise NodeRefusal("a dilated window", "dilation 1", "")
+    return {
+        "kernel": _pair(node, "kernel_shape"), "stride": _pair(node, "strides"),
+        "pads": _pads(node),
+    }
 
-    return build
+
+def _maxpool(to: Importer, node: ir.Node) -> None:
+    if _int(node, "ceil_mode", 0):
+        raise NodeRefusal("ceil_mode 1", "ceil_mode 0", "pad explicitly")
+    to.emit(RealMaxPool, node, to.operand(node), **_window(node))
+
+
+def _avgpool(to: Importer, node: ir.Node) -> None:
+    """Padding counts or not; what ceil_mode adds to it below and to the right never does."""
+    x, window = to.operand(node), _window(node)
+    pads = given = window["pads"]
+    if _int(node, "ceil_mode", 0):
+        size = to.types[x].shape
+        over = (
+            -(size[axis] + pads[axis] + pads[axis + 2] - window["kernel"][axis])
+            % window["stride"][axis]
+            for axis in (0, 1)
+        )
+        pads = (*pads[:2], *(p + extra for p, extra in zip(pads[2:], over, strict=True)))
+    counted = given if _int(node, "count_include_pad", 0) else (0, 0, 0, 0)
+    window["pads"] = pads
+    to.emit(RealAvgPool, node, x, **window, counted=None if counted == pads else counted)
 
 
 def _global_pool(to: Importer, node: ir.Node) -> None:
@@ -317,9 +330,9 @@ def _concat(to: Importer, node: ir.Node) -> None:
 
 
 RULES: dict[str, Callable[[Importer, ir.Node], None]] = {
-    "Add": _add, "AveragePool": _pool(RealAvgPool), "BatchNormalization": _batchnorm,
+    "Add": _add, "AveragePool": _avgpool, "BatchNormalization": _batchnorm,
     "Clip": _clip, "Codebook": _codebook, "Concat": _concat, "Conv": _conv,
     "Div": _div, "Flatten": _flatten, "Gemm": _gemm,
-    "GlobalAveragePool": _global_pool, "LeakyRelu": _leaky, "MaxPool": _pool(RealMaxPool),
+    "GlobalAveragePool": _global_pool, "LeakyRelu": _leaky, "MaxPool": _maxpool,
     "Mul": _mul, "PRelu": _prelu, "Relu": _relu, "Sub": _sub, "Threshold": _threshold,
 }

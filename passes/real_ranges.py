@@ -70,7 +70,8 @@ def _transfer(op: Op, program: Program, inputs: list[Interval]) -> Interval:
     if isinstance(op, RealMaxPool):
         return lo, hi
     if isinstance(op, RealAvgPool):
-        return (np.minimum(lo, 0), np.maximum(hi, 0)) if any(op.pads) else (lo, hi)
+        zeros = any(op.pads if op.counted is None else op.counted)
+        return (np.minimum(lo, 0), np.maximum(hi, 0)) if zeros else (lo, hi)
     if isinstance(op, RealFlatten):
         height, width, _ = program.types[op.inputs[0]].shape
         return np.tile(lo, height * width), np.tile(hi, height * width)

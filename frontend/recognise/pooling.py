@@ -11,7 +11,10 @@ _NAMES = {"ReduceMean": "a mean", "ReduceMax": "a maximum"}
 
 
 def _pool(node: ir.Node, context: Context) -> None:
-    """MaxPool and AveragePool with explicit attributes and rounding down of sizes."""
+    """MaxPool and AveragePool with explicit attributes; ceil_mode becomes padding where it can.
+
+    It cannot where padding counts in the mean: what ceil_mode adds to it does not.
+    """
     if any(output.uses() for output in node.outputs[1:]):
         raise Refused("its index output is read", "the pooled values only")
     rank = len(shape_of(node.inputs[0]))
@@ -30,21 +33,21 @@ def _pool(node: ir.Node, context: Context) -> None:
             "set ceil_mode=0, or export with opset 22",
         )
     extra = window.overhang(data, result)
-    if any(extra):
-        if average:
-            raise Refused("ceil_mode=1 with windows that reach over the edge", "ceil_mode=0")
+    counted = average and any(window.pads) and node.attributes.get_int("count_include_pad") == 1
+    if not counted:
         window = window.padded(extra)  # a maximum never comes from the padding
     if average and window.kernel == data[2:] and not any(window.pads):
         pool = ir.node("GlobalAveragePool", [node.inputs[0]], name=str(node.name))
         context.replace(node.outputs[0], context.insert(node, pool))
         return
-    counted = node.attributes.get_int("count_include_pad", 0)
     node.attributes.clear()
     for name, values in window.attributes(rank).items():
         if name != "dilations" or not average:  # AveragePool has dilations from opset 19 on
             node.attributes.add(ir.AttrInt64s(name, values))
     if average:
-        node.attributes.add(ir.AttrInt64("count_include_pad", counted if any(window.pads) else 0))
+        node.attributes.add(ir.AttrInt64("count_include_pad", int(counted)))
+        if counted and any(extra):
+            node.attributes.add(ir.AttrInt64("ceil_mode", 1))
 
 
 def _mean(node: ir.Node, context: Context) -> None:

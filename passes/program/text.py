@@ -42,6 +42,7 @@ _FORMATS: dict[str, tuple[Callable[[Any], str], Callable[[str], Any]]] = {
     "ConstRef": (lambda v: f"@{v}", lambda s: ConstRef(s.removeprefix("@"))),
     "Pair": (lambda v: f"({_join(v)})", _ints),
     "Pads": (lambda v: f"({_join(v)})", _ints),
+    "Pads | None": (lambda v: f"({_join(v)})", _ints),
     "Row": (lambda v: f"[{_join(v)}]", _row),
     "Table": (
         lambda v: f"[{';'.join(_join(r) for r in v)}]",

@@ -151,6 +151,20 @@ class Builder:
         self.types[out] = IntType.ranged(old.shape, old.lo, old.hi, kind.scale)
         return out
 
+    def mean(self, x: str) -> str:
+        """A sum over windows that reach over the edge, of which not all positions count."""
+        size = self.types[x].shape[:2]
+        kernel = tuple(int(v) for v in self.rng.integers(1, 5, 2))
+        stride = tuple(int(v) for v in self.rng.integers(1, 4, 2))
+        most = [min(k - 1, 3) for k in kernel * 2]
+        least = [max(k - n, 0) for k, n in zip(kernel, size, strict=True)]  # behind: it fits
+        pads = tuple(
+            max(int(self.rng.integers(0, m + 1)), low)
+            for m, low in zip(most, (0, 0, *least), strict=True)
+        )
+        counted = tuple(int(self.rng.integers(0, p + 1)) for p in pads)
+        return self.add(SumPool, x, kernel=kernel, stride=stride, pads=pads, counted=counted)
+
     def finish(self, output: str) -> Program:
         """The program with what does not lead to ``output`` removed."""
         needed, ops = {output}, []
@@ -215,13 +229,15 @@ def programs(draw: st.DrawFn) -> tuple[Program, np.ndarray]:
     if draw(st.booleans()):  # uneven levels, beside the stream they were taken from
         levels = b.lookup(b.thresholds(stream, bits))
         stream = draw(st.sampled_from([levels, b.concat(levels, stream)]))
-    pool = draw(st.sampled_from(["none", "max", "sum", "flatten"]))
+    pool = draw(st.sampled_from(["none", "max", "sum", "mean", "flatten"]))
     kind = b.types[stream]
     window = (min(2, kind.shape[0]), min(2, kind.shape[1]))
     if pool == "max":
         stream = b.add(MaxPool, stream, kernel=window, stride=(2, 1), pads=(0, 0, 0, 0))
     elif pool == "sum":
         stream = b.add(SumPool, stream, kernel=kind.shape[:2])
+    elif pool == "mean":
+        stream = b.mean(stream)
     elif pool == "flatten":
         stream = b.add(Flatten, stream)
     head = b.conv(stream, draw_int(1, 10), bits=8, odd=False, kernel=1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import product
+from math import lcm
 from typing import Any
 
 from n2uqc.passes.program import Op, Program
@@ -104,7 +105,24 @@ class Machine:
 
     def sumpool(self, op: Any, x: Map) -> Callable[..., int]:
         window = self._window(op, x)
-        return lambda *p: sum(window(*p))
+        if op.counted is None:
+            return lambda *p: sum(window(*p))
+        (height, width, _), (top, left, bottom, right) = self.sizes[0], op.counted
+
+        def count(at: int, axis: int, before: int, size: int, behind: int) -> int:
+            first = at * op.stride[axis] - op.pads[axis]
+            return sum(-before <= first + r < size + behind for r in range(op.kernel[axis]))
+
+        rows = [count(i, 0, top, height, bottom) for i in range(self.shape[0])]
+        columns = [count(j, 1, left, width, right) for j in range(self.shape[1])]
+        common = lcm(*rows) * lcm(*columns)
+
+        def value(i: int, j: int, c: int) -> int:
+            mean = Fraction(sum(window(i, j, c)), rows[i] * columns[j])
+            assert (mean * common).denominator == 1
+            return int(mean * common)
+
+        return value
 
     def lookup(self, op: Any, x: Map) -> Callable[..., int]:
         table = self.lists[op.table]

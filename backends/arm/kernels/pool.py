@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 from tvm import s_tir, te, tirx
 
@@ -30,13 +32,20 @@ def build(body: Body) -> tirx.PrimFunc:
         dtype, fill = kind.container.name, int(np.iinfo(kind.container).min)
         memory = dtype
     else:
-        most = max(abs(kind.lo), abs(kind.hi)) * op.kernel[0] * op.kernel[1]
+        assert isinstance(op, SumPool)
+        most = max(abs(kind.lo), abs(kind.hi)) * max(op.divisor(kind.shape), prod(op.kernel))
         dtype, fill = computing_dtype(-most, most), 0
         memory = container(min(kind.lo, 0), max(kind.hi, 0)) if any(op.pads) else ""
     body.slots = np.arange(shape[2])
     x = body.tensor(op.inputs[0], kind.shape)
     source = x if largest else padded(x, op.pads, fill, memory)
     others = {n: body.tensor(n, shape) for n in body.group.others}
+    factors = []
+    if isinstance(op, SumPool) and op.weighted(kind.shape):
+        factors = [
+            body.table(f"{name}_factors", np.array(line, dtype))
+            for name, line in zip(("row", "column"), op.factors(kind.shape), strict=True)
+        ]
     r, s = (te.reduce_axis((0, n), name) for n, name in zip(op.kernel, "rs", strict=True))
     reduce = te.max if largest else te.sum
 
@@ -51,7 +60,10 @@ def build(body: Body) -> tirx.PrimFunc:
     total = te.compute(shape, lambda *at: reduce(tap(*at), axis=[r, s]), "total")
 
     def element(y: Expr, z: Expr, c: Expr) -> Expr:
-        value = body.value(op.output, total(y, z, c))
+        pooled = total(y, z, c)
+        for factor, at in zip(factors, (y, z), strict=False):
+            pooled = pooled * factor(at)
+        value = body.value(op.output, pooled)
         place = Place(c, lambda name: others[name](y, z, c))
         return body.result(follow(body, body.group.ops[1:], value, place))
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..base import ConstRef, Op
 from ..exact import Surd
 from ..types import Constant, IntType, RealType, Shape, TensorType
-from .window import Pads, Pair, output_size, windows
+from .window import Pads, Pair, counts, output_size, windows
 
 Row = tuple[Surd, ...]
 """One exact number for each channel."""
@@ -238,13 +238,21 @@ class RealMaxPool(_RealPool):
 
 @dataclass(frozen=True, kw_only=True)
 class RealAvgPool(_RealPool):
-    """Sum over the window divided by its size; positions outside the map count as zeros."""
+    """Sum over the window divided by the positions that count; those outside the map are zeros.
+
+    Attributes:
+        counted: see ``SumPool``.
+    """
 
     mnemonic: ClassVar[str] = "real_avgpool"
 
+    counted: Pads | None = None
+
     def execute(self, inputs: list[Reals], consts: Mapping[str, Constant]) -> Reals:
+        size = inputs[0].shape[1:3]
         view = windows(inputs[0], self.kernel, self.stride, self.pads, (1, 1), 0.0)
-        result: Reals = view.mean(axis=(4, 5))
+        n = counts((size[0], size[1]), self.kernel, self.stride, self.pads, self.counted)
+        result: Reals = view.sum(axis=(4, 5)) / np.multiply.outer(*map(np.array, n))[:, :, None]
         return result
 
 

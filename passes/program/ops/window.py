@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Pair = tuple[int, int]
 Pads = tuple[int, int, int, int]
 """top, left, bottom, right"""
+Counts = tuple[tuple[int, ...], tuple[int, ...]]
+"""Of each row of windows and of each column of windows."""
 
 
 def output_size(size: Pair, kernel: Pair, stride: Pair, pads: Pads, dilation: Pair) -> Pair:
@@ -32,3 +34,22 @@ def windows(
     reach = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
     view = sliding_window_view(x, reach, axis=(1, 2))
     return view[:, :: stride[0], :: stride[1], :, :: dilation[0], :: dilation[1]]
+
+
+def counts(size: Pair, kernel: Pair, stride: Pair, pads: Pads, counted: Pads | None) -> Counts:
+    """Rows and columns of each window that lie in the map or at most ``counted`` outside of it.
+
+    None counts every position, inside or not.
+    """
+    if counted is None:
+        counted = pads
+    out = output_size(size, kernel, stride, pads, (1, 1))
+
+    def along(axis: int) -> tuple[int, ...]:
+        begins = (at * stride[axis] - pads[axis] for at in range(out[axis]))
+        return tuple(
+            min(begin + kernel[axis], size[axis] + counted[axis + 2]) - max(begin, -counted[axis])
+            for begin in begins
+        )
+
+    return along(0), along(1)

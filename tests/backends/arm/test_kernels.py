@@ -281,6 +281,12 @@ CASES: dict[str, Case] = {
     "maximum of unsigned": pool_case(MaxPool, 0, 200, kernel=(2, 3), pads=(1, 0, 0, 2)),
     "maximum of wide": pool_case(MaxPool, -(2**50), 2**50, kernel=(2, 2), pads=(1, 1, 1, 1)),
     "sum with padding": pool_case(SumPool, 3, 250, kernel=(3, 3), pads=(1, 2, 1, 2)),
+    "mean without padding": pool_case(SumPool, 3, 250, kernel=(3, 3), stride=(2, 1),
+                                      pads=(1, 2, 1, 2), counted=(0, 0, 0, 0)),
+    "mean with some padding": pool_case(SumPool, -9, 5, kernel=(3, 4), stride=(2, 3),
+                                        pads=(1, 1, 2, 3), counted=(1, 1, 1, 1)),
+    "mean of wide": pool_case(SumPool, -(2**50), 2**50, kernel=(3, 3), pads=(1, 1, 1, 1),
+                              counted=(0, 0, 0, 0)),
     "sum of wide": pool_case(SumPool, -(2**50), 2**50, kernel=(7, 7)),
 }
 

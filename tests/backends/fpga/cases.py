@@ -62,7 +62,10 @@ def window_chain(seed: int) -> tuple[Program, np.ndarray[Any, Any]]:
             continue
         if pool:
             cls = MaxPool if choice == "max" else SumPool
-            stream = b.add(cls, stream, kernel=kernel, stride=stride, pads=pads)
+            edges = {}
+            if cls is SumPool and rng.random() < 0.6:
+                edges["counted"] = tuple(int(rng.integers(0, p + 1)) for p in pads)
+            stream = b.add(cls, stream, kernel=kernel, stride=stride, pads=pads, **edges)
         else:
             groups = depth if choice == "depthwise" else 1
             out = depth if choice == "depthwise" else int(rng.choice([1, 2, 4, 6]))

@@ -207,6 +207,10 @@ def each_operation() -> list[tuple[str, Program]]:
         MaxPool, "x", kernel=(3, 2), stride=(2, 2), pads=(1, 0, 2, 1)))
     case("signed sumpool", lambda b: b.add(
         SumPool, "x", kernel=(3, 3), stride=(1, 2), pads=(2, 1, 0, 2)), 7, 17)
+    case("signed mean", lambda b: b.add(
+        SumPool, "x", kernel=(3, 3), stride=(1, 2), pads=(2, 1, 0, 2), counted=(0, 1, 0, 0)), 7, 17)
+    case("mean of wide", lambda b: b.add(
+        SumPool, "x", kernel=(4, 3), stride=(3, 2), pads=(1, 1, 2, 1), counted=(0,) * 4), 5, 3, 40)
     case("signed global maxpool", lambda b: b.add(MaxPool, "x", kernel=(6, 6)))
     case("signed add", lambda b: b.add(Add, "x", "x"), 4, 20)
     case("signed clamp", lambda b: b.add(Clamp, "x", lo=-3, hi=4))

@@ -60,6 +60,18 @@ def test_equals_interpreter_and_timing(case: Any, forms: int) -> None:
     check(*case, forms)
 
 
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_means_at_edges(seed: int) -> None:
+    """Pools whose sums are multiplied up, at any folding."""
+    rng = np.random.default_rng(seed)
+    b = Builder(seed, 3, int(rng.choice([1, 2, 3, 4])), int(rng.integers(1, 7)), bool(seed % 2))
+    program = finished(b, b.mean("x"))
+    (engine,) = engines_of(program)
+    fold = Fold(int(rng.choice(engine.pe_options)), int(rng.choice(engine.simd_options)))
+    check(program, b.input(2), Folding({program.output: fold}), seed)
+
+
 def code_layer(seed: int) -> tuple[Program, np.ndarray[Any, Any], Folding]:
     """A matrix-vector engine on codes and a threshold unit, of any low widths and lanes."""
     rng = np.random.default_rng(seed)

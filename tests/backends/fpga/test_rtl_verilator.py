@@ -70,6 +70,7 @@ def residual() -> Program:
     branch = b.requantize(block(block(stream, 1), 1))
     stream = b.prelu(scaled(b.add(Add, branch, stream)))
     stream = b.requantize(block(stream, 3))
+    stream = b.add(SumPool, stream, kernel=(3, 3), stride=(2, 2), pads=(1,) * 4, counted=(0,) * 4)
     stream = b.add(SumPool, stream, kernel=b.types[stream].shape[:2])
     return b.finish(b.requantize(b.conv(stream, 10, bits=7, odd=False, kernel=1), 32))
 
