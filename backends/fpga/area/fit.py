@@ -49,7 +49,7 @@ def fit(rows: Sequence[tuple[dict[str, str], Structure]], resource: str) -> dict
     wanted = np.array([float(row[resource]) for row, _ in rows])
     weight = 1 / np.maximum(wanted, FLOOR)
     # a little pull to 1, what the structure says, where the measurements do not decide
-    pull = 0.1 * np.sqrt(len(rows)) * np.eye(len(names))
+    pull = 0.2 * np.sqrt(len(rows)) * np.eye(len(names))
     found, _ = nnls(
         np.vstack([matrix * weight[:, None], pull * (matrix * weight[:, None]).mean(axis=0)]),
         np.concatenate([wanted * weight, (pull * (matrix * weight[:, None]).mean(axis=0)).sum(1)]),
@@ -63,7 +63,7 @@ def errors(
     """Relative errors of the estimates."""
     guessed = np.array([getattr(predicted(terms, fitted), resource) for _, terms in rows])
     wanted = np.array([float(row[resource]) for row, _ in rows])
-    return (guessed - wanted) / np.maximum(wanted, FLOOR)
+    return np.asarray((guessed - wanted) / np.maximum(wanted, FLOOR))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -24,6 +24,7 @@ from n2uqc.passes.program import (
     SumPool,
     Thresholds,
 )
+from n2uqc.passes.program.base import ConstRef
 from n2uqc.passes.program.types import limits_of
 
 from ..engines import ENGINES, Engine, Fold
@@ -48,7 +49,9 @@ def _engine(
 ) -> Engine:
     """The engine of an operation at a random folding; ``wider``: spare bits of its result."""
     types = dict(inputs)
-    types["y"] = op.infer(types, constants)
+    result = op.infer(types, constants)
+    assert isinstance(result, IntType)
+    types["y"] = result
     if wider:
         types["y"] = replace(types["y"], bits=types["y"].bits + wider)
     program: Any = _Program(types, constants)
@@ -87,7 +90,7 @@ def _codes(rng: Rng) -> Engine:
     top = (1 << w) - 1
     codes = 2 * rng.integers(0, top + 1, (outputs, kernel, kernel, inputs)) - top
     conv = Conv(
-        output="y", inputs=("x",), weight="w", stride=(_one(rng, 1, 1, 2),) * 2,
+        output="y", inputs=("x",), weight=ConstRef("w"), stride=(_one(rng, 1, 1, 2),) * 2,
         pads=(kernel // 2,) * 4,
     )
     return _engine(
@@ -104,7 +107,7 @@ def _fixed(rng: Rng) -> Engine:
     kernel, size = _one(rng, 1, 3), _one(rng, 4, 8, 16, 32)
     inputs, outputs = _one(rng, 1, 3, 4, 8, 16), _one(rng, 4, 8, 16, 32)
     low, high = limits_of(w, True)
-    conv = Conv(output="y", inputs=("x",), weight="w", pads=(kernel // 2,) * 4)
+    conv = Conv(output="y", inputs=("x",), weight=ConstRef("w"), pads=(kernel // 2,) * 4)
     return _engine(
         rng, conv, {"x": _map((size, size, inputs), a, bool(rng.integers(2)))},
         {"w": Constant.narrow(rng.integers(low, high + 1, (outputs, kernel, kernel, inputs)))},
@@ -117,7 +120,7 @@ def _depthwise(rng: Rng) -> Engine:
     w = min(a, 4)
     codes = 2 * rng.integers(0, 1 << w, (channels, 3, 3, 1)) - (1 << w) + 1
     conv = Conv(
-        output="y", inputs=("x",), weight="w", groups=channels, pads=(1, 1, 1, 1),
+        output="y", inputs=("x",), weight=ConstRef("w"), groups=channels, pads=(1, 1, 1, 1),
         stride=(_one(rng, 1, 1, 2),) * 2,
     )
     return _engine(
@@ -158,7 +161,10 @@ def _thresholds(rng: Rng) -> Engine:
     if rng.random() < 0.25:
         falling = rng.random(channels) < 0.3
         signs[falling], base[falling] = -1, steps
-    op = Thresholds(output="y", inputs=("x",), bounds="t", signs="s", base="b", bits=bits)
+    op = Thresholds(
+        output="y", inputs=("x",), bounds=ConstRef("t"), signs=ConstRef("s"), base=ConstRef("b"),
+        bits=bits,
+    )
     return _engine(
         rng, op, {"x": kind},
         {"t": Constant.narrow(bounds), "s": Constant.odd(signs, 1), "b": Constant.narrow(base)},
@@ -176,7 +182,8 @@ def _requantize(rng: Rng) -> Engine:
     bias = rng.integers(-(1 << (width + factor - 4)), 1 << (width + factor - 4), channels)
     low, high = limits_of(bits, signed)
     op = Requantize(
-        output="y", inputs=("x",), multiplier="m", bias="b", shift="s", lo=low, hi=high
+        output="y", inputs=("x",), multiplier=ConstRef("m"), bias=ConstRef("b"),
+        shift=ConstRef("s"), lo=low, hi=high,
     )
     return _engine(
         rng, op, {"x": _map((4, 4, channels), width, True)},
@@ -190,8 +197,10 @@ def _prelu(rng: Rng) -> Engine:
     width, factor, channels = int(rng.integers(8, 33)), int(rng.integers(6, 18)), _one(
         rng, *CHANNELS)
     low, high = limits_of(width, True)
-    op = PRelu(output="y", inputs=("x",), multiplier="m", bias="b", shift=factor - 1, lo=low,
-               hi=high)
+    op = PRelu(
+        output="y", inputs=("x",), multiplier=ConstRef("m"), bias=ConstRef("b"), shift=factor - 1,
+        lo=low, hi=high,
+    )
     return _engine(
         rng, op, {"x": _map((4, 4, channels), width, True)},
         {"m": Constant.narrow(rng.integers(-(1 << (factor - 1)), 1 << (factor - 1), channels)),
@@ -227,7 +236,7 @@ def _lookup(rng: Rng) -> Engine:
     bits, width, channels = int(rng.integers(1, 7)), int(rng.integers(4, 25)), _one(rng, 4, 8)
     low, high = limits_of(width, True)
     return _engine(
-        rng, Lookup(output="y", inputs=("x",), table="t"),
+        rng, Lookup(output="y", inputs=("x",), table=ConstRef("t")),
         {"x": _map((4, 4, channels), bits, False)},
         {"t": Constant.narrow(rng.integers(low, high + 1, 1 << bits))},
     )

@@ -6,7 +6,7 @@ the terms by coefficients fitted to synthesis.  Everything here mirrors ``rtl``.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, prod
@@ -27,18 +27,18 @@ class Device:
 
     Attributes:
         lut: inputs of a LUT.
-        ram: (words, bits, LUTs) of the memories in LUTs.
-        rom_block: bits of constants above which a block RAM is cheaper than LUTs, a block.
-        ram_block: the same of memories that are written.
+        ram: (words, bits, LUTs, cost) of the memories in LUTs.
+        block: cost of a block of RAM.
+        rom_bits: bits of constants in LUTs that cost as much as 1.
         blocks: (width, depth) of an 18-Kbit block.
         dsp: bits of the two operands of a multiplier block; None has none.
         least: product bits from which a product goes there.
     """
 
     lut: int
-    ram: tuple[tuple[int, int, int], ...]
-    rom_block: int
-    ram_block: int
+    ram: tuple[tuple[int, int, int, int], ...]
+    block: int
+    rom_bits: int
     blocks: tuple[tuple[int, int], ...]
     dsp: tuple[int, int]
     least: int
@@ -46,8 +46,8 @@ class Device:
 
 BLOCKS = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
 DEVICES: Mapping[str, Device] = {
-    "xc7": Device(6, ((32, 6, 4), (64, 3, 4)), 8256, 3000, BLOCKS, (24, 17), 9),
-    "ecp5": Device(4, ((16, 4, 6),), 8192, 2048, BLOCKS, (17, 17), 4),
+    "xc7": Device(6, ((32, 6, 4, 8), (64, 3, 4, 8)), 129, 64, BLOCKS, (24, 17), 9),
+    "ecp5": Device(4, ((16, 4, 6, 4),), 128, 64, BLOCKS, (17, 17), 4),
 }
 """Costs of yosys' ``memory_libmap`` and ``mul2dsp`` rules for the families."""
 
@@ -64,8 +64,8 @@ class Structure:
         dsp, bram18: numbers of blocks.
     """
 
-    lut: Counter[str]
-    ff: Counter[str]
+    lut: defaultdict[str, float]
+    ff: defaultdict[str, float]
     dsp: int = 0
     bram18: int = 0
 
@@ -85,8 +85,8 @@ class _Count:
 
     def __init__(self, device: Device) -> None:
         self.device = device
-        self.all = Structure(Counter(), Counter())
-        self.tables: Counter[tuple[str, int]] = Counter()
+        self.all = Structure(defaultdict(float), defaultdict(float))
+        self.tables: defaultdict[tuple[str, int], float] = defaultdict(float)
 
     def counter(self, period: int) -> None:
         """A counter with its comparison."""
@@ -104,7 +104,7 @@ class _Count:
         if words < 2 or not bits:
             return
         blocks = self._blocks(words, ceil(bits))
-        if words * bits > self.device.rom_block * blocks:
+        if words * bits > self.device.rom_bits * self.device.block * blocks:
             self.all.bram18 += blocks
             self.all.lut["rom block"] += 1
             return
@@ -131,17 +131,16 @@ class _Count:
     def ram(self, words: int, bits: int, ports: int = 1) -> None:
         """A memory written and read every cycle, with so many places read at once."""
         blocks = self._blocks(words, bits)
-        fill = words * bits
-        if fill > self.device.ram_block * blocks:
+        luts, rows, cost = min(
+            (ceil(words / depth) * ceil(bits / width) * luts, ceil(words / depth),
+             ceil(words / depth) * bits / width * cost)
+            for depth, width, luts, cost in self.device.ram
+        )
+        if cost + bits * (rows - 1) > self.device.block * blocks:
             self.all.bram18 += blocks * ports
             self.all.lut["ram block"] += ports
             return
-        best = min(
-            (ceil(words / depth) * ceil(bits / width) * luts, depth)
-            for depth, width, luts in self.device.ram
-        )
-        rows = ceil(words / best[1])
-        self.all.lut["ram"] += best[0] * ports
+        self.all.lut["ram"] += luts * ports
         self.all.lut["ram choice"] += bits * ports * (rows - 1) / 3 + (rows if rows > 1 else 0)
         self.all.ff["ram"] += bits * ports
 
@@ -262,11 +261,14 @@ def _products(
     if a + bits <= TABLE_BITS:
         lut["table"] += lanes * (out - free) * _function(a + bits, k)
     elif a + 2 <= TABLE_BITS and a + bits - 2 <= TABLE_BITS:
+        # the sum of both overlaps in ``a`` bits; there, functions of few inputs of the high part
+        # share a LUT with the adder
+        merged = max(0, min(a, k + 1 - bits))
         lut["table"] += lanes * (
             (a + (3 if odd else 2) - free) * _function(a + 2, k)
-            + (a + bits - 2) * _function(a + bits - 2, k)
+            + (a + bits - 2 - merged) * _function(a + bits - 2, k)
         )
-        lut["adder"] += lanes * (out - (3 if odd else 2))
+        lut["adder"] += lanes * a
     else:
         return out, count.product(a, bits + free, lanes)
     count.all.ff["table"] += lanes * out
@@ -299,8 +301,8 @@ def _planes(count: _Count, a: int, bits: int, simd: int, pe: int, greatest: int)
     for size, number in ((group, full), (rest, 1)):
         if size:
             out = (size * greatest).bit_length()
-            lut["table"] += pe * bits * number * out * _function(
-                min(size * (a + 1), count.device.lut), count.device.lut)
+            # one operand is selected by the register's reset
+            lut["table"] += pe * bits * number * out * (size > 1)
             ff["table"] += pe * bits * number * out
     terms = -(-simd // group)
     for _ in range(tree_depth(simd) - 1):
@@ -311,7 +313,9 @@ def _planes(count: _Count, a: int, bits: int, simd: int, pe: int, greatest: int)
         ff["tree"] += pe * bits * terms * term
     most = simd * ((1 << bits) - 1) * greatest
     # what is left of all planes, and the offset, in one sum
-    lut["sum of planes"] += pe * (bits * terms) * (most.bit_length() + 1)
+    left = bits * terms
+    several = 1.0 if left == 1 else max(3.0, 0.87 * left)
+    lut["sum of planes"] += pe * several * (most.bit_length() + 1)
     ff["tree"] += pe * (most.bit_length() + 1)
     width, left = a, simd
     while left > 1:
@@ -462,7 +466,7 @@ def _clamped(count: _Count, engine: Any, width: int, pe: int) -> None:
 
 
 def _add(count: _Count, engine: Any, form: str) -> None:
-    count.all.lut["adder"] += engine.fold.pe * engine.output.bits
+    count.all.lut["sum"] += engine.fold.pe * engine.output.bits
 
 
 def _concat(count: _Count, engine: Any, form: str) -> None:
