@@ -40,13 +40,14 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
     ):
         return
     length = weights.shape[2]
-    depth = 32 if -(-length // 16) % 2 == 0 or length > 128 else 16
-    units = -(-length // depth)
-    least, greatest = gemm.partial_sums(length)
-    # One chunk wraps around to its true sum; several are added up as they are.
-    ways = [(1, units)] if _fit(least, greatest) else [
-        (parts, steps) for parts, steps in raised.chunks(depth, _LEAST, _MOST) if parts > 1
-    ]
+    whole = _fit(*gemm.partial_sums(length))
+    for depth in [16, 8] if length <= 128 and -(-length // 16) % 2 else [32, 16, 8]:
+        # One chunk wraps around to its true sum; several are added up as they are.
+        ways = [(1, -(-length // depth))] if whole else [
+            (parts, steps) for parts, steps in raised.chunks(depth, _LEAST, _MOST) if parts > 1
+        ]
+        if ways:
+            break
     for parts, steps in ways:
         sums = gemm if parts == 1 else raised
         least, greatest = sums.partial_sums(steps * depth)
