@@ -14,13 +14,13 @@ from tvm.script.ir_builder import tirx as ir
 from ..base import Expr, Vectors
 from .base import Emit, Gemm, Micro, Plan
 
-_TILES = ((2, 4), (1, 4), (4, 2), (2, 2), (1, 2))
+_TILES = ((3, 2), (2, 2), (1, 4), (1, 2))  # more sums leave no register for addresses
 _DEPTHS = (8, 4)
 _INT16, _INT32 = 1 << 15, 1 << 31
 
 
 def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
-    """Tiles of up to eight sums."""
+    """Tiles of up to six sums."""
     if "dsp" not in vectors.features or vectors.size > 4:
         return
     lo, hi = gemm.range
@@ -31,7 +31,7 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
         for parts, steps in gemm.chunks(depth, -_INT32, _INT32 - 1):
             for rows, outs in _TILES:
                 pairs = depth // 2
-                step = pairs * 1.4 * (rows * outs + rows + outs) + 5  # counted: LLVM spills some
+                step = pairs * 1.1 * (rows * outs + rows + outs) + 6
                 yield Plan(
                     "smlad", gemm, rows, outs, depth, 2, "int16", "int16", "int32", parts, steps,
                     parts * (steps * step + 3 * rows * outs + 10),
