@@ -33,6 +33,9 @@ def build(body: Body) -> tirx.PrimFunc:
     y = te.compute(shape, element, "y")
     schedule = s_tir.Schedule(body.function(y))
     loops = schedule.get_loops(schedule.get_sblock("y"))
+    if body.vectors.size == 4:  # one by one, a channel's constants in registers
+        schedule.reorder(loops[1], loops[0])
+        return schedule.mod["main"]
     lanes = lanes_for(shape[1], 4, body.vectors)
     schedule.vectorize(schedule.split(loops[1], [None, lanes])[1])
     return schedule.mod["main"]

@@ -185,15 +185,18 @@ def high_half(word: Expr) -> Expr:
 
 def extracted(word: Expr, index: Expr) -> Expr:
     """A coefficient 0, 1 or 2 of a word as int32; the lower ones, less than a half, are rounded
-    away.  The index is a constant once loops are unrolled."""
+    away.  The index is a constant once loops are unrolled.  Sums are masked first: they may not
+    overflow, though nobody reads the bits that would."""
     low = word.astype("int32")
     one = tirx.const(1 << (_FIELD - 1), "int32")
     cut = 32 - 2 * _FIELD
     first = low << tirx.const(cut + _FIELD, "int32")
-    second = (low + one) << tirx.const(cut, "int32")
+    upper = low & tirx.const((1 << (2 * _FIELD)) - 1, "int32")
+    second = (upper + one) << tirx.const(cut, "int32")
     bottom = (low.astype("uint32") >> tirx.const(2 * _FIELD - 1, "uint32")).astype("int32")
     rounded = (bottom + tirx.const(1, "int32")) >> tirx.const(1, "int32")
-    third = rounded + (high_half(word) << tirx.const(cut, "int32"))
+    high = high_half(word) & tirx.const((1 << _FIELD) - 1, "int32")
+    third = rounded + (high << tirx.const(cut, "int32"))
     third = third << tirx.const(32 - _FIELD, "int32")
     chosen = tirx.Select(index == 0, first, tirx.Select(index == 1, second, third))
     return chosen >> tirx.const(32 - _FIELD, "int32")
