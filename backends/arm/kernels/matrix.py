@@ -23,8 +23,7 @@ from .tiling import Grid, grids
 from .window import container, cut_at_edges, framed
 
 _LANES = 8
-_READING = {"uint8": 2.0, "int16": 3.0, "int32": 4.0, "int64": 8.0}
-"""Instructions for eight sums of each part."""
+
 
 @dataclass(frozen=True)
 class Runs:
@@ -115,8 +114,7 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
                 continue
             for grid in grids(height, width, plan.rows):
                 copied = 3 * len(gemm.weights) * plan.depths * plan.depth / _LANES
-                sums = _READING[plan.result] * plan.parts if plan.parts > 1 else 1
-                each_row = copied + sums * out / _LANES
+                each_row = copied + plan.reading * out / _LANES
                 blocks = grid.strips * grid.blocks
                 cost = blocks * (
                     plan.blocks * len(gemm.weights) * plan.instructions + plan.rows * each_row

@@ -130,15 +130,16 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     best = None
     high, wide = -(-height // 2), -(-width // 2)
     for plan in plans(gemm, vectors):
-        halved = ("int32" if plan.parts > 1 else max(first, plan.result), second)
+        summed = max(first, plan.result, key=lambda name: np.dtype(name).itemsize)
+        halved = ("int32" if plan.parts > 1 else summed, second)
         fits = tuple(
             (dtype != "int16" or "neon" not in vectors.features)
             and 2 * bound < 1 << (int(dtype[3:]) - 1)
             for bound, dtype in zip(bounds, halved, strict=True)
         )
         for grid in grids(high, wide, plan.rows):
-            widths = [np.dtype(dtype).itemsize // 2 for dtype in (plan.result, *halved)]
-            inverse = 16 * plan.parts * widths[0] + 16 * widths[1] + 12 * widths[2]
+            registers = [np.dtype(dtype).itemsize // 2 for dtype in halved]
+            inverse = 16 * plan.reading + 16 * registers[0] + 12 * registers[1]
             each = (52 * plan.depths * plan.depth + inverse * out) / _LANES
             blocks = grid.strips * grid.blocks * plan.blocks * len(gemm.weights)
             cost = blocks * plan.instructions + grid.size * each

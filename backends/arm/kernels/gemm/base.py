@@ -181,8 +181,13 @@ class Plan:
         if lacking is None:
             return None
         whole = np.pad(lacking, ((0, 0), (0, self.blocks * self.outs - lacking.shape[1])))
-        # A single part wraps around, and so may this.
-        return whole.astype(self.result if self.parts == 1 else np.int32)
+        # What wraps around once wraps back with this.
+        return whole.astype(self.result if self._wraps else np.int32)
+
+    @property
+    def _wraps(self) -> bool:
+        """Whether the result in memory is the product once the constant is added in its type."""
+        return self.parts == 1 and not self.result.startswith("u")
 
     @property
     def packed(self) -> NDArray[np.integer]:
@@ -194,6 +199,12 @@ class Plan:
             batch, self.blocks, self.outs, self.depths, self.depth // self.group, self.group
         )
         return np.ascontiguousarray(whole.transpose(0, 1, 3, 4, 2, 5)).astype(self.right)
+
+    @property
+    def reading(self) -> float:
+        """Estimate: instructions to read eight elements of the product from 16-byte registers."""
+        loads = np.dtype(self.result).itemsize / 2
+        return loads if self.parts == 1 else self.parts * (loads + 2)
 
     @property
     def size(self) -> int:
@@ -297,8 +308,7 @@ class Plan:
             at: (b, strip, block of rows, row, output).
         """
         b, s, n, r, o = at
-        # A single part may have wrapped around; with the constant it is the true product again.
-        wide = dtype if self.parts > 1 else self.result
+        wide = self.result if self._wraps else dtype
         terms = [
             product[part, b, s, n, o // self.outs, r, o % self.outs].astype(wide)
             for part in range(self.parts)
