@@ -17,8 +17,8 @@ from .grid import KINDS, draw
 HERE = Path(__file__).parent
 FIELDS = ("kind", "number", "form", "lut", "memory_lut", "ff", "carry", "dsp", "bram18", "yosys",
           "engine")
-SHARE = {"codes": 9, "threshold": 6, "requantize": 4, "depthwise": 2, "pool": 1, "fixed": 2,
-         "prelu": 2, "global pool": 1, "clamp": 1, "add": 1, "concat": 1, "lookup": 1}
+SHARE = {"codes": 8, "threshold": 6, "requantize": 5, "depthwise": 1, "pool": 1, "fixed": 1,
+         "prelu": 1, "global pool": 1, "clamp": 1, "add": 1, "concat": 1, "lookup": 1}
 """Of a round, engines of each kind."""
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from math import ceil, prod
 from typing import Any
 
+import numpy as np
+
 from n2uqc.passes.program import IntType
 from n2uqc.passes.program.types import limits_of, width_of
 
@@ -387,10 +389,11 @@ def _thresholds(count: _Count, engine: Any, form: str) -> None:
 
 
 def _spread(values: Any) -> int:
-    """Bits of a table's widest value."""
-    if values.size == 0 or (values == values.flat[0]).all():
+    """Bits of a table in which its values differ."""
+    if values.size == 0:
         return 0
-    return width_of(int(values.min()), int(values.max()))[0]
+    differ = int(np.bitwise_or.reduce(np.ravel(values) ^ values.flat[0]))
+    return (differ & ((1 << width_of(int(values.min()), int(values.max()))[0]) - 1)).bit_count()
 
 
 def _requantize(count: _Count, engine: Any, form: str) -> None:
@@ -412,6 +415,7 @@ def _requantize(count: _Count, engine: Any, form: str) -> None:
     if folds > 1 and _spread(bias):
         lut["bias"] += pe * whole
         lut["half"] += pe * whole * 2  # a carry-save row
+        lut["half of several"] += pe * 2 * _spread(half)
     else:
         lut["bias constant"] += pe * whole
     ff["bias"] += pe * whole

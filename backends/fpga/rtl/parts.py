@@ -195,31 +195,31 @@ class Rom(Elaboratable):
 def table(m: Module, name: str, values: Longs, address: Any) -> list[Value]:
     """Constants (words, lanes), one word read a cycle: the word of the address a cycle ago.
 
-    A memory with a read register, so that it may become block RAM; lanes that hold the same in all
+    A memory with a read register, so that it may become block RAM; bits that are the same in all
     words are wiring.
     """
-    widths = [width_of(int(lane.min()), int(lane.max())) for lane in values.T]
-    varying = [k for k, lane in enumerate(values.T) if len(set(lane.tolist())) > 1]
-    lanes: list[Value] = [
-        Const(int(values[0, k]), Shape(bits, signed)) for k, (bits, signed) in enumerate(widths)
+    codes = [width_of(int(lane.min()), int(lane.max())) for lane in values.T]
+    words = [
+        [word & ((1 << bits) - 1) for word, (bits, _) in zip(row, codes, strict=True)]
+        for row in values.tolist()
     ]
-    if not varying:
-        return lanes
-    total = sum(widths[k][0] for k in varying)
-    init = []
-    for word in values.tolist():
-        packed, at = 0, 0
-        for k in varying:
-            packed |= (word[k] & ((1 << widths[k][0]) - 1)) << at
-            at += widths[k][0]
-        init.append(packed)
-    rom = Rom(total, init)
-    m.submodules[f"{ROM}{name}"] = rom
-    m.d.comb += rom.address.eq(address)
-    at = 0
-    for k in varying:
-        bits, signed = widths[k]
-        part = rom.data[at : at + bits]
-        lanes[k] = part.as_signed() if signed else part
-        at += bits
+    # the bits that are not alike in all words are stored
+    varying = [
+        (k, bit) for k, (bits, _) in enumerate(codes) for bit in range(bits)
+        if len({row[k] >> bit & 1 for row in words}) > 1
+    ]
+    stored: dict[tuple[int, int], Value] = {}
+    if varying:
+        rom = Rom(len(varying), [
+            sum((row[k] >> bit & 1) << at for at, (k, bit) in enumerate(varying)) for row in words
+        ])
+        m.submodules[f"{ROM}{name}"] = rom
+        m.d.comb += rom.address.eq(address)
+        stored = {place: rom.data[at] for at, place in enumerate(varying)}
+    lanes: list[Value] = []
+    for k, (bits, signed) in enumerate(codes):
+        lane = Cat(
+            stored.get((k, bit), Const(words[0][k] >> bit & 1, 1)) for bit in range(bits)
+        )
+        lanes.append(lane.as_signed() if signed else lane)
     return lanes
