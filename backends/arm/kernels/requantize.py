@@ -13,7 +13,7 @@ from n2uqc.passes.program import Clamp, Requantize
 from n2uqc.passes.program.rounding import fits_int64
 
 from .base import Body, Expr, Place, Value, computing_dtype
-from .rounding import Split, split, with_half
+from .rounding import Split, lifted, split, with_half
 
 
 def requantize(op: Requantize, body: Body, x: Value, place: Place) -> Value:
@@ -36,9 +36,15 @@ def requantize(op: Requantize, body: Body, x: Value, place: Place) -> Value:
     sums = np.stack([lo * m, hi * m]) + bias
     reached = sums >> shifts
     ends = reached.min() - 1, reached.max()
-    parts = None if _fits_int32(sums, lo * m, hi * m, bias, x) else split(lo, hi, m, bias, shifts)
+    parts, turns = None, turning
+    if not _fits_int32(sums, lo * m, hi * m, bias, x):
+        parts = split(lo, hi, m, bias, shifts)
+        if parts is None:
+            up = lifted(m, shifts)
+            raised, turns = with_half(lo, hi, m << up, b << up, shifts + up, _above_zero(op, body))
+            parts = split(lo, hi, m << up, raised, shifts + up)
     if parts is not None:
-        rounded = _in_parts(body, parts, x.cast("int32"), turning, place)
+        rounded = _in_parts(body, parts, x.cast("int32"), turns, place)
         return clamped(body, op.output, rounded, "int32", ends, (op.lo, op.hi))
     half = np.array([(1 << s) >> 1 for s in shift.tolist()], dtype=object)
     most = [*(lo * m), *(hi * m), *sums.ravel(), *(sums - half).ravel(), *(sums - 1).ravel(),

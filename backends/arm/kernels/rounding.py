@@ -17,6 +17,7 @@ Row = NDArray[np.object_]
 """Exact integers, one for each channel."""
 
 _INT32 = 1 << 31
+_LOWER = 20  # bits; no lower part of 32 bits is longer, times a number of some bits
 
 
 def halves(lo: int, hi: int, m: int, b: int, s: int) -> tuple[bool, bool]:
@@ -79,6 +80,15 @@ class Split:
     b1: NDArray[np.int64]
     rest: NDArray[np.int64]
     turn: NDArray[np.int64]
+
+
+def lifted(m: Row, shift: Row) -> Row:
+    """By how many bits multiplier, bias and shift can grow together: nothing changes but that
+    channels of short shifts have a longer lower part in a ``split``."""
+    return np.array([
+        max(0, min(_LOWER - int(s), 31 - int(abs(v)).bit_length()))
+        for v, s in zip(m, shift, strict=True)
+    ], dtype=object)
 
 
 def split(lo: Row, hi: Row, m: Row, b: Row, shift: Row) -> Split | None:

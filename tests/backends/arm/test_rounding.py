@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from n2uqc.backends.arm.kernels.rounding import halves, split, with_half
+from n2uqc.backends.arm.kernels.rounding import halves, lifted, split, with_half
 
 _INT32 = 1 << 31
 
@@ -73,3 +73,23 @@ def test_narrow_accumulators_always_split(s: int, b: int) -> None:
     row = [np.array([n], dtype=object) for n in (-4000, 4000, (1 << 31) - 5, b << 10, 14 + s % 16)]
     bias, _ = with_half(*row)
     assert split(row[0], row[1], row[2], bias, row[4]) is not None
+
+
+@given(ranges, st.integers(-(1 << 31), (1 << 31) - 1) | st.integers(-9, 9),
+       st.integers(-(1 << 40), 1 << 40), st.integers(0, 31))
+def test_lifted_numbers_round_alike(ends: tuple[int, int], m: int, b: int, s: int) -> None:
+    (up,) = lifted(np.array([m], dtype=object), np.array([s], dtype=object))
+    assert up >= 0 and (up == 0 or abs(m << up) < _INT32)
+    for x in ends:
+        assert rounded(x * m + b << up, s + up) == rounded(x * m + b, s)
+
+
+def test_lifted_channels_of_short_shifts_split() -> None:
+    """One channel's multiplier is small and its shift short, as beside a much larger one."""
+    lo, hi, m, b, s = (np.array(row, dtype=object) for row in (
+        [-1439, -1439], [1432, 1432], [1 << 30, 1 << 16], [1 << 33, 5], [16, 2]
+    ))
+    assert split(lo, hi, m, with_half(lo, hi, m, b, s)[0], s) is None
+    up = lifted(m, s)
+    bias, _ = with_half(lo, hi, m << up, b << up, s + up)
+    assert split(lo, hi, m << up, bias, s + up) is not None
