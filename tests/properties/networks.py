@@ -106,6 +106,16 @@ class NetworkBuilder:
         return self.node("Conv", [x, weight], (out, *size), strides=[stride] * 2, group=groups,
                          pads=[pad] * 4, kernel_shape=[kernel] * 2)
 
+    def halved(self, x: str) -> str:
+        """A mean over windows of stride 2 that reach over the edge, as downsampling paths have."""
+        c, h, w = self.shape[x]
+        size = ((h + 1) // 2, (w + 1) // 2)
+        kernel, pads = [3, 3], [1, 1, 1, 1]
+        if self.rng.random() < 0.5:  # ceil_mode
+            kernel, pads = [2, 2], [0, 0, h % 2, w % 2]
+        return self.node("AveragePool", [x], (c, *size), kernel_shape=kernel, strides=[2, 2],
+                         pads=pads, count_include_pad=int(self.rng.random() < 0.2))
+
     def add(self, a: str, b: str) -> str:
         return self.node("Add", [a, b], self.shape[a])
 
@@ -134,7 +144,9 @@ def block(
         skip = x
         if b.shape[x] != b.shape[y]:
             quantized = b.rng.random() < 0.5
-            skip = b.quantize(x, bits) if quantized else x
+            if stride == 2 and b.rng.random() < 0.5:
+                skip, stride = b.halved(skip), 1
+            skip = b.quantize(skip, bits) if quantized else skip
             skip = b.batchnorm(b.conv(skip, out, bits=bits if quantized else None, kernel=1,
                                       stride=stride), 2.0)
         y = b.add(y, skip)
