@@ -5,8 +5,11 @@
     choose.py     the table: operation -> kernel, with the reason
     kernels/      one family of kernels a file, written in TVM's tensor expressions and scheduled
     model.py      all kernels and one entry as one module
-    package.py    object, library, header and command-line driver, linked
-    emulate.py    runs the driver, here or emulated
+    package.py    object, library, header and manifest
+    programs.py   what is linked with them: command-line driver, or a chip's demonstration
+    stack.py      stack of Thumb code, for the memory that a chip must have
+    emulate.py    runs the driver, here or emulated: by qemu, or in this process by unicorn
+                  (unicorn_linux.py with Linux's calls in linux_*.py, unicorn_board.py)
 
 Importing ``kernels``, ``choose`` or ``model`` imports TVM.
 """

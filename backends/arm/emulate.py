@@ -12,7 +12,6 @@ from n2uqc.frontend.diagnostics import CompileError
 
 from .. import toolchain
 
-
 _NO_DEVICES = ("-display", "none", "-monitor", "none", "-serial", "null", "-parallel", "none")
 
 

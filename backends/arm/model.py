@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tvm import tirx
 from tvm.target import codegen
 
-from n2uqc.passes.program import IntType, Program
+from n2uqc.passes.program import Program
 from n2uqc.passes.program.ranges import channel_ranges
 
 from ..tir import Constants, lower, moved_to_workspace
@@ -29,7 +29,8 @@ ALIGNMENT = 64  # bytes, of the workspace: the arena's own
 FEATURES = {
     "x86_64": ("avx2",), "aarch64": ("neon", "dotprod", "i8mm"), "arm": ("neon", "dsp"),
 }
-"""LLVM's names of the processor features that kernels ask for, by the triple's first part."""
+"""LLVM's names of the processor features that kernels ask for, by the triple's first part.  Beside
+them "dual-issue" stands for in-order cores that load and multiply at once."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def frames(data: bytes) -> dict[str, int]:
         AssertionError: a function moves the stack pointer in a way that is not known here.
     """
     table, = struct.unpack_from("<I", data, 32)
-    count, names = struct.unpack_from("<HH", data, 48)
+    count, = struct.unpack_from("<H", data, 48)
     sections = [struct.unpack_from("<IIIIIIIIII", data, table + 40 * k) for k in range(count)]
     listed = next(s for s in sections if s[1] == _SYMBOLS)
     symbols = list(_read_symbols(data, listed, sections[listed[6]]))
