@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, prod
+from math import ceil, expm1, prod
 from typing import Any
 
 import numpy as np
@@ -117,12 +117,13 @@ class _Count:
         """The terms, tables of constants included."""
         for (_, words), bits in self.tables.items():
             inputs, k = bits_of(words), self.device.lut
-            # columns of few words are functions of few inputs: no more than there are, and those
-            # of a single input are wires
-            held = min(bits, 2.0 ** min(words, 40) - 2)
+            # Columns of few words are functions of few inputs: at random, so many differ by more
+            # than an inversion.  Those of a single input are wires.
+            functions = 2.0 ** (min(words, 40) - 1) - 1
+            held = functions * -expm1(-bits / functions)
             self.all.ff["rom"] += held
             if words <= 4:
-                self.all.lut["rom tiny"] += max(0.0, min(held, 2.0**words - 2 - 2 * inputs))
+                self.all.lut["rom tiny"] += held * max(0.0, 1 - inputs / functions)
             elif inputs <= k + 2:
                 # multiplexers behind two and four LUTs are part of the slice
                 self.all.lut["rom"] += held * (1 << max(0, inputs - k))
@@ -418,6 +419,7 @@ def _requantize(count: _Count, engine: Any, form: str) -> None:
         lut["half of several"] += pe * 2 * _spread(half)
     else:
         lut["bias constant"] += pe * whole
+        lut["half constant"] += pe * max(1, whole - int(shift.min()))
     ff["bias"] += pe * whole
     if folds > 1 and _spread(shift):
         kept = whole - int(shift.min())
