@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,15 +27,11 @@ from ..grouping import Group, convolution, int_type
 from .base import Body, Expr, Offer, PricedKernel, Vectors, reads
 from .gemm.base import _intrinsic as register_intrinsic
 from .results import Area, computing, cover, results
+from .taps import INT32, LANES, Tap, chunks, order_taps, units
 from .window import container, cut_at_edges, framed
 
-_LANES = 8  # output channels of a vector, of 16-bit weights
-_LONGEST = 192  # taps of a window that are written out one by one
 _SHARE = 3 / 8  # of the registers, for accumulators: LLVM's order of much straight code needs more
-_INT16, _INT32 = 1 << 15, 1 << 31
-
-Tap = tuple[int, bool]
-"""Position in the unit, and whether a chunk of taps begins with it."""
+_INT16 = 1 << 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,60 +68,6 @@ class Work:
         return int(self.packed.shape[3])
 
 
-def units(weight: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Weights (O, KH, KW, I) as (O, units, depth): window rows, each a run filled up with zeros.
-
-    A unit is written out tap by tap: the whole window, or a row of it, or a part of a row.
-    """
-    out, kh, kw, channels = weight.shape
-    run = -(-kw * channels // _LANES) * _LANES
-    rows = np.zeros((out, kh, run), np.int64)
-    rows[:, :, : kw * channels] = weight.reshape(out, kh, -1)
-    if kh * run <= _LONGEST:
-        return rows.reshape(out, 1, -1)
-    depth = max(n for n in range(_LANES, min(run, _LONGEST) + 1, _LANES) if run % n == 0)
-    return rows.reshape(out, -1, depth)
-
-
-def order_taps(weight: NDArray[np.int64], lo: int, hi: int) -> tuple[Tap, ...] | None:
-    """Taps of all units, ordered and cut into chunks whose sums fit 32 bits in any order.
-
-    Taps that share a register of activations may change places, so of each eight the largest
-    that still fits comes next.
-
-    Args:
-        weight: int64 (O, units, depth).
-        lo, hi: range of the input.
-
-    Returns:
-        the taps in order; those that are zero everywhere are left out.  None if a single product
-        needs more than 32 bits.
-    """
-    flat = weight.reshape(-1, weight.shape[2])
-    ends = np.stack([flat * lo, flat * hi])
-    most = np.maximum(ends.max(axis=0), 0), np.maximum(-ends.min(axis=0), 0)
-    taps: list[Tap] = []
-    sums = [np.zeros(len(flat), np.int64) for _ in most]
-    for start in range(0, flat.shape[1], _LANES):
-        left = [k for k in range(start, start + _LANES) if flat[:, k].any()]
-        left.sort(key=lambda k: -int(np.abs(flat[:, k]).sum()))
-        while left:
-            fits = [
-                k for k in left
-                if all(int((s + m[:, k]).max()) < _INT32 for s, m in zip(sums, most, strict=True))
-            ]
-            first = not fits or not taps
-            if not fits:
-                sums = [np.zeros(len(flat), np.int64) for _ in most]
-            k = (fits or left)[0]
-            left.remove(k)
-            taps.append((k, first))
-            sums = [s + m[:, k] for s, m in zip(sums, most, strict=True)]
-            if any(int(s.max()) >= _INT32 for s in sums):
-                return None
-    return tuple(taps)
-
-
 def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     """The plan with the least instructions, None where the convolution has another form."""
     kind, weight = int_type(program, op.inputs[0]), program.constants[op.weight].values
@@ -140,35 +81,35 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
         return None
     ends = min(lo, int(weight.min())), max(hi, int(weight.max()))
     short = -_INT16 <= ends[0] and ends[1] < _INT16
-    total = "int32" if short and bound < _INT32 else "int64"
+    total = "int32" if short and bound < INT32 else "int64"
     parts = units(weight)
     taps = order_taps(parts, lo, hi) if short and total == "int64" else tuple(
         (k, k == 0) for k in range(parts.shape[2]) if parts[:, :, k].any()
     )
-    if max(-ends[0], ends[1]) >= _INT32 or not taps:
+    if max(-ends[0], ends[1]) >= INT32 or not taps:
         return None
-    blocks = -(-out // _LANES)
-    whole = np.zeros((blocks * _LANES, *parts.shape[1:]), np.int64)
+    blocks = -(-out // LANES)
+    whole = np.zeros((blocks * LANES, *parts.shape[1:]), np.int64)
     whole[:out] = parts
-    packed = whole.reshape(blocks, _LANES, *parts.shape[1:]).transpose(0, 2, 3, 1)
+    packed = whole.reshape(blocks, LANES, *parts.shape[1:]).transpose(0, 2, 3, 1)
     if short:
         packed = packed.astype(np.int16)
     else:
         packed = packed.astype(container(min(int(weight.min()), -1), int(weight.max())))
-    chunks = sum(first for _, first in taps)
+    count = sum(first for _, first in taps)
     registers = 2 if total == "int32" else 6 if short else 4
     multiply = 2 if short else 4
     reason = f"{total} accumulators: no partial sum exceeds {bound}"
     if short and total == "int64":
-        reason += f"; int32 over {len(taps)} taps in {chunks} chunks before them"
-    run = -(-weight.shape[2] * weight.shape[3] // _LANES) * _LANES
+        reason += f"; int32 over {len(taps)} taps in {count} chunks before them"
+    run = -(-weight.shape[2] * weight.shape[3] // LANES) * LANES
     best: Work | None = None
     for pixels in range(1, max(int(vectors.count * _SHARE) // registers, 1) + 1):
         if width % pixels:
             continue
         each = len(taps) * (multiply * pixels + 1) + parts.shape[2] / 8 * pixels
         if short and total == "int64":
-            each += 4 * chunks * pixels
+            each += 4 * count * pixels
         cost = each * parts.shape[1] * height * (width // pixels) * len(packed)
         if best is None or cost < best.instructions:
             best = Work(
@@ -194,7 +135,7 @@ def _update(job: Work) -> str:
                 ir.buffer_store(sums, sums[i, j] + product, [i, j])
 
     def emit(left: Expr, weights: Expr, sums: Expr) -> None:
-        for chunk in _chunks(job.taps):
+        for chunk in chunks(job.taps):
             for p in range(pixels):
                 at = [p, tirx.Ramp(0, 1, lanes)]
                 terms = [sums[tuple(at)]] if job.total == job.product else []
@@ -215,16 +156,6 @@ def _update(job: Work) -> str:
         ((depth, lanes), job.packed.dtype.name, "global"),
         ((pixels, lanes), job.total, "local"),
     ], updates=True)
-
-
-def _chunks(taps: tuple[Tap, ...]) -> Iterator[list[int]]:
-    chunk: list[int] = []
-    for k, first in taps:
-        if first and chunk:
-            yield chunk
-            chunk = []
-        chunk.append(k)
-    yield chunk
 
 
 def build(body: Body, job: Work) -> tirx.PrimFunc:
@@ -293,7 +224,7 @@ def _scheduled(function: tirx.PrimFunc, job: Work) -> tirx.PrimFunc:
     schedule.vectorize(first[1])
     schedule.tensorize(p if job.pixels > 1 else d, _update(job))
     *_, taps = schedule.get_loops(left)
-    _, vector, tap = schedule.split(taps, [None, min(job.run, job.depth) // _LANES, _LANES])
+    _, vector, tap = schedule.split(taps, [None, min(job.run, job.depth) // LANES, LANES])
     schedule.unroll(vector)
     schedule.vectorize(tap)
     cut_at_edges(schedule)

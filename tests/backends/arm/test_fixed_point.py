@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from n2uqc.backends import compile as compile_program
 from n2uqc.backends import run_artifact
-from n2uqc.backends.arm.kernels.fixed_point import order_taps, units
+from n2uqc.backends.arm.kernels.taps import order_taps, units
 from n2uqc.passes.plan_memory import plan_memory
 from n2uqc.passes.program import Constant, Conv, Program, run
 from tests.properties.programs import Builder
