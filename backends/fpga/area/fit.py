@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from .count import Structure
 from .grid import draw
 from .measure import read
 from .model import FITTED, predicted
-from .structure import Structure, structure
+from .structure import structure
 
 HELD_BACK = 4
 """Every so-manieth engine of a kind is not fitted to."""

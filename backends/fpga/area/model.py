@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..engines import Engine
-from .structure import Structure, structure
+from .count import Structure
+from .structure import structure
 
 FITTED = Path(__file__).parent
 FAMILIES = ("xc7", "ecp5")

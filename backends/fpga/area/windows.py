@@ -1,0 +1,182 @@
+"""Terms of engines behind a line buffer: matrix-vector, depthwise, pooling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from n2uqc.passes.program import IntType
+from n2uqc.passes.program.types import width_of
+
+from ..engines import Window
+from ..engines.window import tree_depth
+from .count import Count, bits_of, digits
+
+TABLE_BITS = 6  # of rtl.element
+
+
+def weight_code(engine: Any) -> tuple[int, bool]:
+    """Bits that a weight is stored in, and whether its odd last bit is left out."""
+    def work_out() -> tuple[int, bool]:
+        values = engine.values(engine.op.weight)
+        odd = bool(values.size) and bool((values % 2 != 0).all())
+        if odd:
+            values = (values - 1) // 2
+        bits, signed = width_of(int(values.min()), int(values.max()))
+        return bits if signed else bits + 1, odd
+
+    found: tuple[int, bool] = engine.fact("weight code", work_out)
+    return found
+
+
+def window(count: Count, engine: Any, form: str) -> None:
+    w: Window = engine.timing
+    pe, simd, tap_lanes = engine.fold.pe, engine.fold.simd, engine.tap_lanes
+    x, y, geometry = engine.inputs[0], engine.output, engine.geometry
+    dense = engine.kind == "matrix-vector"
+    multiplied = dense or engine.kind == "depthwise"
+    bits, odd = weight_code(engine) if multiplied else (0, False)
+    taps = max(1, simd // tap_lanes)
+    span = max(1, tap_lanes // simd)
+    word = engine.in_lanes * x.bits
+    groups = engine.op.groups if dense else 1
+    shared = w.results // groups if dense else 1
+    _line_buffer(count, w, geometry, word, taps, span, shared)
+    lut, ff = count.all.lut, count.all.ff
+    if any(geometry.pads):
+        lut["padding"] += word * taps
+    operands = simd * (1 if dense else pe)
+    if bits:
+        folds = geometry.taps * (x.shape[2] if dense else 1) // (groups if dense else 1) // simd
+        words = (y.shape[2] // pe) * folds
+        count.counter(words)
+        count.rom(words, pe * simd * bits)
+    greatest = x.limits[1]
+    reduction = getattr(engine, "reduction", "sum")
+    inside = False
+    if form == "planes":
+        _planes(count, x.bits, bits, simd, pe, greatest)
+    else:
+        term, tiles = x.bits, 0
+        if bits:
+            term, tiles = _products(count, x, bits, odd, pe * simd)
+        _tree(count, term, simd, pe, reduction)
+        inside = tiles == 1 and simd == 1
+    name = "accumulator in block" if inside else "maximum" if reduction == "max" else "accumulator"
+    held, factors = y.bits, getattr(engine, "factors", None)
+    if factors is not None:  # a product behind the accumulator
+        held = width_of(*engine.sum_limits)[0]
+        count.product(held, int(factors[0].max() * factors[1].max()).bit_length(), pe)
+    lut[name] += pe * held
+    ff["accumulator in block" if inside else "accumulator"] += pe * held
+    ff["state"] += 2 * (tree_depth(simd) + 2)
+    lut["operands"] += operands
+
+
+def _products(
+    count: Count, x: IntType, bits: int, odd: bool, lanes: int
+) -> tuple[int, int]:
+    """Products as tables (``rtl.element.product``): bits of one, multiplier blocks of one."""
+    a = x.bits
+    low, high = x.limits
+    q_low, q_high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    ends = [k * (2 * q + 1 if odd else q) for k in (low, high) for q in (q_low, q_high)]
+    out = width_of(min(0, *ends), max(0, *ends))[0]
+    lut = count.all.lut
+    k = count.device.lut
+    free = 1 if odd else 0  # the last bit of an odd weight's product is the operand's
+    if a + bits <= TABLE_BITS:
+        lut["table"] += lanes * (out - free) * _function(a + bits, k)
+    elif a + 2 <= TABLE_BITS and a + bits - 2 <= TABLE_BITS:
+        # the sum of both overlaps in ``a`` bits; there, functions of few inputs of the high part
+        # share a LUT with the adder
+        merged = max(0, min(a, k + 1 - bits))
+        lut["table"] += lanes * (
+            (a + (3 if odd else 2) - free) * _function(a + 2, k)
+            + (a + bits - 2 - merged) * _function(a + bits - 2, k)
+        )
+        lut["adder"] += lanes * a
+    else:
+        return out, count.product(a, bits + free, lanes)
+    count.all.ff["table"] += lanes * out
+    return out, 0
+
+
+def _function(inputs: int, lut: int) -> float:
+    """LUTs of a function of so many inputs."""
+    return 1.0 if inputs <= lut else float(1 << (inputs - lut))
+
+
+def _tree(count: Count, bits: int, terms: int, copies: int, reduction: str = "sum") -> None:
+    """An adder (or maximum) tree with a register behind each level."""
+    while terms > 1:
+        pairs = terms // 2
+        if reduction == "max":
+            count.all.lut["maximum"] += copies * pairs * bits * 1.5
+        else:
+            count.all.lut["adder"] += copies * pairs * bits
+            bits += 1
+        terms -= pairs
+        count.all.ff["tree"] += copies * terms * bits
+
+
+def _planes(count: Count, a: int, bits: int, simd: int, pe: int, greatest: int) -> None:
+    lut, ff = count.all.lut, count.all.ff
+    group = max(1, count.device.lut // (a + 1))
+    full, rest = divmod(simd, group)
+    term = (group * greatest).bit_length()
+    for size, number in ((group, full), (rest, 1)):
+        if size:
+            out = (size * greatest).bit_length()
+            # one operand is selected by the register's reset
+            lut["table"] += pe * bits * number * out * (size > 1)
+            ff["table"] += pe * bits * number * out
+    terms = -(-simd // group)
+    for _ in range(tree_depth(simd) - 1):
+        pairs = terms // 2
+        lut["adder"] += pe * bits * pairs * term
+        terms -= pairs
+        term += 1 if pairs else 0
+        ff["tree"] += pe * bits * terms * term
+    most = simd * ((1 << bits) - 1) * greatest
+    # what is left of all planes, and the offset, in one sum
+    left = bits * terms
+    several = 1.0 if left == 1 else max(3.0, 0.87 * left)
+    lut["sum of planes"] += pe * several * (most.bit_length() + 1)
+    ff["tree"] += pe * (most.bit_length() + 1)
+    width, left = a, simd
+    while left > 1:
+        pairs = left // 2
+        lut["adder"] += pairs * width
+        width += 1
+        left -= pairs
+        ff["tree"] += left * width
+    lut["adder"] += width + bits  # times 2**bits - 1
+
+
+def _line_buffer(
+    count: Count, w: Window, geometry: Any, word: int, taps: int, span: int, shared: int
+) -> None:
+    lut, ff = count.all.lut, count.all.ff
+    height, width = w.kept
+    for period in (
+        w.words, w.drop[0], w.drop[1], *w.arriving, width, w.buffer_words, span,
+        geometry.taps // taps, shared, w.results // shared, *w.out, w.rows,
+    ):
+        count.counter(period)
+    count.ram(max(2, w.buffer_words), word, taps)
+    coordinate = [width_of(min(0, -pad), max(1, size))[0] for pad, size in (
+        (w.left, (w.out[1] - 1) * w.stride[1]), (w.top, (w.out[0] - 1) * w.stride[0]))]
+    rows, pixels = bits_of(w.rows + height) + 1, bits_of((height + w.rows) * width) + 1
+    lut["corner"] += sum(coordinate)
+    lut["held"] += 2 * rows + 2 * pixels
+    lut["last pixel"] += pixels * digits(width) + 2 * sum(coordinate)
+    ff["state"] += sum(coordinate) + rows + pixels + bits_of(height + 1)
+    address = bits_of(max(2, w.buffer_words))
+    sums = max(0, digits(width) - 1) + max(0, digits(w.words) - 1)
+    sums += (1 if w.rows > 1 else 0) + (1 if w.words > 1 else 0)
+    lut["address"] += taps * address * sums
+    if geometry.kernel != (1, 1):
+        lut["tap"] += taps * sum(coordinate)
+    if geometry.kernel != (1, 1) and w.rows > 1:
+        lut["ring"] += taps * bits_of(w.rows)
+    lut["tap choice"] += taps * (geometry.taps // taps > 1)
