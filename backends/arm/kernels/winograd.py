@@ -140,7 +140,8 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
         for grid in grids(high, wide, plan.rows):
             registers = [np.dtype(dtype).itemsize // 2 for dtype in halved]
             inverse = 16 * plan.reading + 16 * registers[0] + 12 * registers[1]
-            each = (52 * plan.depths * plan.depth + inverse * out) / _LANES
+            lanes = _LANES if vectors.size > 4 else 1
+            each = (52 * plan.depths * plan.depth + inverse * out) / lanes
             blocks = grid.strips * grid.blocks * plan.blocks * len(gemm.weights)
             cost = blocks * plan.instructions + grid.size * each
             if best is None or cost < best.instructions:
