@@ -6,6 +6,9 @@ Wall time of one 224x224 image a call. All contestants run in turns, round after
 what disturbs the machine disturbs all of them alike; printed are the least and the median of each,
 and how many times as long as ours each peer takes, of medians and of minima. Where the machine
 has AVX-512, ONNX Runtime runs twice: as it is, and as it would on a machine with AVX2 only.
+
+With --count the instructions of one image are counted instead, exactly, under qemu as a Haswell
+(AVX2). They do not depend on what else the machine does; how long one takes they do not tell.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -30,6 +34,7 @@ from n2uqc.backends import read_manifest, toolchain
 from n2uqc.passes.program import Program, run
 
 from . import int8
+from .guest.count import count, per_run
 from .networks import RESNET18_MACS, resnet18_program
 from .outcome import add_json, report, say, table, versions
 from .without_avx512 import copy_without_avx512, machine_has_avx512
@@ -37,6 +42,7 @@ from .without_avx512 import copy_without_avx512, machine_has_avx512
 Call = Callable[[], float]
 """Runs one image and gives the seconds it took."""
 TARGET = 1.7  # times as fast as the int8 peer, 2 bits
+_HASWELL: Any = {"qemu": "qemu-x86_64", "options": ("-cpu", "Haswell")}
 
 
 def our_call(program: Program, folder: Path, mcpu: str | None) -> tuple[Call, str]:
@@ -106,6 +112,56 @@ class Peer:
         self.process.communicate()
 
 
+def count_ours(program: Program, folder: Path, mcpu: str) -> float:
+    """Instructions of one image through a host artifact, as a Haswell runs it."""
+    artifact = compile_program(program, "host", mcpu=mcpu).save(folder / "net")
+    manifest = read_manifest(artifact)
+    kind = manifest["input"]
+    x = np.random.default_rng(0).integers(kind["min"], kind["max"] + 1, (1, *kind["shape"]))
+    np.save(folder / "x.npy", x.astype(kind["dtype"]))
+    driver = [artifact / manifest["driver"], folder / "x.npy", folder / "y.npy", "--bench"]
+    found = per_run(lambda runs: count([*driver, str(runs)], **_HASWELL), 1, 3)
+    assert np.array_equal(np.load(folder / "y.npy"), run(program, x)), "wrong output"
+    return found
+
+
+def count_peer(model: Any, path: Path) -> float:
+    """Instructions of one image through ONNX Runtime, as a Haswell runs it."""
+    onnx.save(model, path)
+    command = [sys.executable, Path(__file__).parent / "guest" / "worker.py", "ort", path]
+    return per_run(lambda runs: count([*command, str(runs)], **_HASWELL), 1, 3)
+
+
+def counted(options: argparse.Namespace) -> int:
+    """Print instructions instead of times."""
+    if shutil.which("qemu-x86_64") is None:
+        raise SystemExit("qemu-x86_64 not found: apt install qemu-user")
+    found: dict[str, float] = {}
+    with tempfile.TemporaryDirectory(prefix="n2uqc-bench-") as place:
+        for bits in options.bits:
+            program, folder = resnet18_program(bits, options.precision), Path(place, str(bits))
+            folder.mkdir()
+            name = f"n2uqc {bits}-bit"
+            found[name] = count_ours(program, folder, options.mcpu or "x86-64-v3")
+            say(f"{name}: {found[name]:,.0f} instructions")
+        model = int8.quantized(int8.float_resnet18(), "uint8")
+        found["ONNX Runtime U8S8"] = count_peer(model, Path(place, "peer.onnx"))
+    peer = found["ONNX Runtime U8S8"]
+    rows = [
+        {"name": name, "instructions": round(n), "mac_per_instruction": RESNET18_MACS / n,
+         "fewer": peer / n} for name, n in found.items()
+    ]
+    text = table(rows, {
+        "name": "", "instructions": "instructions", "mac_per_instruction": "MAC/instr.",
+        "fewer": "fewer than peer",
+    })
+    report(options, text + f"\nx86-64 with AVX2, precision {options.precision}.", {
+        "benchmark": "host_resnet18", "counted": True, "precision": options.precision,
+        "rows": rows, "versions": versions("onnxruntime"),
+    })
+    return 0
+
+
 def in_turns(calls: dict[str, Call], rounds: int) -> dict[str, list[float]]:
     """Seconds of each call in each round."""
     times: dict[str, list[float]] = {name: [] for name in calls}
@@ -126,8 +182,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--precision", default="balanced", help="exact, balanced or small")
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--mcpu", help="processor to compile for, as LLVM names it")
+    parser.add_argument("--count", action="store_true", help="count instructions instead")
     add_json(parser)
     options = parser.parse_args(arguments)
+    if options.count:
+        return counted(options)
     calls: dict[str, Call] = {}
     with tempfile.TemporaryDirectory(prefix="n2uqc-bench-") as place:
         for bits in options.bits:

@@ -15,6 +15,7 @@ from benchmarks import arm_conv, arm_resnet18, compile_time, cortex_m_conv, host
 from benchmarks.guest.count import count, per_run
 from benchmarks.guest.debian import Guest, cache_folder
 from benchmarks.guest.processor import CORES, describe
+from benchmarks.networks import conv_macs, conv_program
 from n2uqc.backends import toolchain
 
 QEMU = shutil.which("qemu-aarch64")
@@ -49,6 +50,16 @@ int main(int argc, char **argv)
     toolchain.find("aarch64").executable([source], program)
     found = per_run(lambda n: count([program, str(1000 * n)]), 1, 4)
     assert abs(found - 2000) < 20  # reading a longer number takes a few more
+
+
+@pytest.mark.skipif(
+    shutil.which("qemu-x86_64") is None or toolchain.machine() != "x86_64",
+    reason="needs qemu-user on x86-64",
+)
+def test_host_instructions_are_counted(tmp_path: Path) -> None:
+    program = conv_program(2, 8, 16)
+    found = host_resnet18.count_ours(program, tmp_path, "x86-64-v3")
+    assert 0.5 < conv_macs(8, 16) / found < 64
 
 
 @pytest.mark.skipif(QEMU is None, reason="needs qemu-user")
