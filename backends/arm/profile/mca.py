@@ -21,7 +21,7 @@ from ...toolchain import ToolchainError
 from .count import split
 
 _ROUNDS = 50  # repetitions of a run, to reach its steady state
-_FEATURES = {"aarch64": "+all", "arm": "+neon,+vfp4,+hwdiv", "thumb": "+dsp"}
+_FEATURES = {"aarch64": "+neon,+dotprod,+i8mm", "arm": "+neon,+vfp4,+hwdiv", "thumb": "+dsp"}
 
 
 @dataclass(frozen=True)
@@ -121,17 +121,13 @@ def _disassembled(
         [analyser.mc, "--disassemble", f"--triple={triple}", f"--mattr={_features(triple)}"],
         input=source, capture_output=True, text=True,
     )
+    unknown = {int(n) - 1 for n in re.findall(r"^<stdin>:(\d+):\d+: warning", done.stderr, re.M)}
     lines = [line.strip() for line in done.stdout.splitlines()]
     lines = [line for line in lines if line and not line.startswith(".")]
-    if len(lines) == len(instructions):
-        return dict(zip(instructions, lines, strict=True))
-    if len(instructions) == 1:
-        return {instructions[0]: ""}
-    half = len(instructions) // 2
-    return {
-        **_disassembled(instructions[:half], analyser, triple),
-        **_disassembled(instructions[half:], analyser, triple),
-    }
+    known = [i for n, i in enumerate(instructions) if n not in unknown]
+    if len(lines) != len(known):
+        raise CompileError(f"{analyser.mc} {analyser.version} lists other instructions than asked")
+    return dict.fromkeys(instructions, "") | dict(zip(known, lines, strict=True))
 
 
 def _features(triple: str) -> str:
