@@ -142,3 +142,21 @@ def test_sizes_are_told(command: Command, program_file: Path, tmp_path: Path) ->
     assert manifest["information_bytes"] == -(-stored // 8)
     for name in ("example/example.c", "include/", "cmake/"):
         assert str(tmp_path / "net" / name) in result.out
+
+
+def test_targets_are_listed(command: Command, program_file: Path, tmp_path: Path) -> None:
+    result = command("compile", "--target", "help")
+    assert result.status == 0
+    names = [line.split()[0] for line in result.out.splitlines()]
+    assert {"host", "aarch64+dotprod", "cortex-a72", "armv7", "cortex-m7", "fpga", "program"} <= {
+        *names}
+    refused = command("compile", program_file, "--target", "cortex-a999", "-o", tmp_path / "out")
+    assert refused.status == 2
+    assert all(line in refused.err for line in result.out.splitlines())
+
+
+def test_a_chip_is_told_its_memory(command: Command, program_file: Path, tmp_path: Path) -> None:
+    result = command("compile", program_file, "--target", "cortex-m4", "-o", tmp_path / "out")
+    assert result.status == 0, result.err
+    assert "bytes of flash" in result.out
+    assert (tmp_path / "out" / "source" / "board.ld").is_file()

@@ -124,3 +124,11 @@ def test_a_wrong_table_is_found(
     assert result.status == 1
     assert "channel 0 at " in result.out
     assert "verdict  DIFFERENT" in result.out
+
+
+def test_every_processor_target_is_an_executor(command: Command, program_file: Path) -> None:
+    result = command("verify", program_file, "--target", "cortex-m4,armv7", "--samples", 3, "--json")
+    assert result.status == 0, result.err
+    rows = json.loads(result.out)["executors"]
+    assert [row["executor"] for row in rows] == ["interpreter", "cortex-m4", "armv7"]
+    assert all(row["values"] == 30 and row["mismatches"] == 0 for row in rows)
