@@ -2,7 +2,7 @@
 
 A row of the left operand is an output pixel's window.  In memory a window is a few runs of
 neighbouring elements: a row of the kernel by all channels, or only the channels of one tap where
-taps are apart.  Each run is copied with its surplus up to whole vectors, which meets zero weights.
+taps are apart.  Each run is copied, with zeros behind it up to whole vectors.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ def runs(op: Conv, shape: tuple[int, ...], unit: int) -> Runs:
 
 
 def products(weight: NDArray[np.int64], op: Conv, each: Runs, lo: int, hi: int) -> Gemm:
-    """One matrix product for each group, K in the order of runs."""
+    """One matrix product for each group, K in the order of runs, whose surplus meets zeros."""
     out = len(weight) // op.groups
     whole = np.zeros((op.groups, out, each.count, each.rounded), np.int64)
     whole[..., : each.length] = weight.reshape(op.groups, out, each.count, each.length)
-    ends = (np.full((op.groups, each.count * each.rounded), end) for end in (lo, hi))
-    return Gemm(whole.reshape(op.groups, out, -1), *ends)
+    real = np.tile(np.arange(each.rounded) < each.length, (op.groups, each.count))
+    return Gemm(whole.reshape(op.groups, out, -1), lo * real, hi * real)
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
                 blocks = grid.strips * grid.blocks
                 cost = blocks * (
                     plan.blocks * len(gemm.weights) * plan.instructions + plan.rows * each_row
-                )
+                ) + plan.expanding
                 if best is None or cost < best.instructions:
                     best = Work(plan, each, grid, centre, cost)
     return best
@@ -162,20 +162,28 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
         z = (n * grid.wide + r % grid.wide) * op.stride[1] + column
         place = g * depth + at
         code = source[y, z + place // channels, place % channels]
+        if each.length < length:
+            code = tirx.Select(at < each.length, code, tirx.const(0, source.dtype))
         if plan.shift is None:
             return code.astype(plan.left)
         # The range is that of the map, hence the same shift in every group.
         return (code.astype("int16") + int(plan.shift[0])).astype(plan.left)
 
     codes = te.compute(plan.left_shape(grid.strips, grid.blocks), window, "left")
-    product = plan.product(codes, body.table("weight", plan.packed))
+    product = plan.product(codes, plan.weights(body))
     lo, hi = body.ranges[op.output]
     offset = job.centre * weight.sum(axis=(1, 2, 3)) if job.centre else np.zeros(len(lo), np.int64)
-    lacking, table, constant = plan.lacking, plan.constant, None
+    lacking, table, constant, rest = plan.lacking, plan.constant, None, 0
     if lacking is not None and table is not None:
-        rest = offset + lacking.ravel()
-        if plan.parts > 1 or _dtype(lo - rest, hi - rest) == plan.result:
-            offset = rest  # tables and biases take it up
+        raw = offset + lacking.ravel()
+        narrow = _dtype(lo - offset, hi - offset) if plan.parts > 1 else plan.result
+        if _dtype(lo - raw, hi - raw) == narrow:
+            offset = raw  # tables and biases take it up
+        elif narrow == "int16" and plan.parts > 1 and not np.ptp(lacking):
+            rest = int(lacking.flat[0])  # sums of 16 bits wrap around, and wrap back with this
+            rest = (rest + (1 << 15)) % (1 << 16) - (1 << 15)
+        elif plan.parts > 1:
+            offset = raw
         else:
             constant = body.table("constant", table)
     dtype = _dtype(lo - offset, hi - offset)
@@ -184,7 +192,8 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
     def read(y: Expr, z: Expr, g: Expr, o: Expr) -> Expr:
         r = y % grid.high * grid.wide + z % grid.wide
         at = (g, y // grid.high, z // grid.wide, r, o)
-        return plan.read(product, constant, wide, *at).astype(dtype)
+        found = plan.read(product, constant, wide, *at).astype(dtype)
+        return found + tirx.const(rest, dtype) if rest else found
 
     total = te.compute(whole, read, "total")
     lanes = lanes_of(plan.outs, plan.result, body.vectors)

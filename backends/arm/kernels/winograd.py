@@ -143,7 +143,7 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
             lanes = _LANES if vectors.size > 4 else 1
             each = (52 * plan.depths * plan.depth + inverse * out) / lanes
             blocks = grid.strips * grid.blocks * plan.blocks * len(gemm.weights)
-            cost = blocks * plan.instructions + grid.size * each
+            cost = blocks * plan.instructions + grid.size * each + plan.expanding
             if best is None or cost < best.instructions:
                 best = Work(plan, grid, centre, halved, (fits[0], fits[1]), cost)
     return best
@@ -186,7 +186,7 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
     source = framed(
         x, (top, left_pad), size, op.pad_value, container(low, high), job.centre
     )
-    weights = body.table("weight", plan.packed)
+    weights = plan.weights(body)
     constant = None if plan.constant is None else body.table("constant", plan.constant)
     # Bytes wrap around: what fits them in the end may leave them on the way.
     dtype = "int8" if plan.left == "uint8" else plan.left

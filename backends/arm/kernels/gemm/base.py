@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from tvm import s_tir, te, tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as ir
 
-from ..base import Expr, Vectors
+from ..base import Body, Expr, Vectors
 
 IntArray = NDArray[np.int64]
 
@@ -150,6 +151,9 @@ class Plan:
     shift: IntArray | None = None
     start: int = 0
 
+    together: ClassVar[int] = 1
+    """Outputs whose weights share an element."""
+
     @property
     def depths(self) -> int:
         """Units of ``depth`` in K, the surplus included."""
@@ -192,13 +196,17 @@ class Plan:
     @property
     def packed(self) -> NDArray[np.integer]:
         """The weights in the layout in which they are read, zeros behind O and K."""
-        batch, out, length = self.gemm.weights.shape
+        return self._arranged(self.gemm.weights).astype(self.right)
+
+    def _arranged(self, weights: IntArray) -> IntArray:
+        """Numbers (B, O, K) in the layout of the weights."""
+        batch, out, length = weights.shape
         whole = np.zeros((batch, self.blocks * self.outs, self.depths * self.depth), np.int64)
-        whole[:, :out, :length] = self.gemm.weights
+        whole[:, :out, :length] = weights
         whole = whole.reshape(
             batch, self.blocks, self.outs, self.depths, self.depth // self.group, self.group
         )
-        return np.ascontiguousarray(whole.transpose(0, 1, 3, 4, 2, 5)).astype(self.right)
+        return np.ascontiguousarray(whole.transpose(0, 1, 3, 4, 2, 5))
 
     @property
     def reading(self) -> float:
@@ -207,10 +215,43 @@ class Plan:
         return loads if self.parts == 1 else self.parts * (loads + 2)
 
     @property
+    def bits(self) -> int:
+        """Of a weight in the library."""
+        if self.right == "int16" and self.gemm.most < 1 << 7:
+            return 8
+        return 8 * np.dtype(self.right).itemsize
+
+    @property
+    def _count(self) -> int:
+        each = self.blocks * self.outs * self.depths * self.depth
+        return len(self.gemm.weights) * each
+
+    @property
     def size(self) -> int:
-        """Bytes of the packed weights."""
-        each = self.depths * self.depth * np.dtype(self.right).itemsize
-        return len(self.gemm.weights) * self.blocks * self.outs * each
+        """Bytes of the weights in the library."""
+        return self._count * self.bits // 8
+
+    @property
+    def expanding(self) -> float:
+        """Estimate: instructions to make of the library's weights those that are read."""
+        width = 8 * np.dtype(self.right).itemsize // self.together
+        return self._count / 4 if self.bits < width else 0.0
+
+    def weights(self, body: Body) -> te.Tensor:
+        """The weights as the product reads them: a table, or the stage ``expanded`` of one.
+
+        Each byte less in the library costs a fifth of an instruction for an inference, which is
+        less than reading it from memory would.
+        """
+        packed = self.packed
+        if self.bits == 8 * packed.itemsize:
+            return body.table("weight", packed)
+        table = body.table("weight", packed.astype(np.int8))
+        return te.compute(packed.shape, lambda *at: table(*at).astype(self.right), "expanded")
+
+    def factor(self, weight: Expr, out: Expr) -> Expr:
+        """The weight of an output, from the element in which it lies."""
+        return weight.astype(self.dtype)
 
     def left_shape(self, strips: int, blocks: int) -> tuple[int, ...]:
         """Of the left operand, for so many strips of so many blocks of rows."""
@@ -226,11 +267,10 @@ class Plan:
         def element(*at: Expr) -> Expr:
             part, b, s, n, block, r, o = at
             k = part * self.steps + k0
-            factor = weights[b, block, k, k1 // self.group, o, k1 % self.group]
-            return summed(
-                left[b, s, n, k, r, k1].astype(self.dtype) * factor.astype(self.dtype),
-                axis=[k0, k1],
+            factor = self.factor(
+                weights[b, block, k, k1 // self.group, o // self.together, k1 % self.group], o
             )
+            return summed(left[b, s, n, k, r, k1].astype(self.dtype) * factor, axis=[k0, k1])
 
         shape = (self.parts, batch, strips, blocks, self.blocks, self.rows, self.outs)
         sums = te.compute(shape, element, "sums")
@@ -238,6 +278,9 @@ class Plan:
 
     def schedule(self, plan: s_tir.Schedule) -> None:
         """Order the loops of ``product``; put ``left`` under its users' innermost loop."""
+        for block in plan.get_child_blocks(plan.get_sblock("root")):
+            if plan.get(block).name_hint == "expanded":
+                self._expand(plan, block)
         sums, product = plan.get_sblock("sums"), plan.get_sblock("product")
         *users, part, b, s, n, o, r, lane = plan.get_loops(product)
         # A block of outputs' weights stays in the cache while the rows stream by.
@@ -258,6 +301,11 @@ class Plan:
         if self.steps % self.unroll == 0:
             plan.unroll(plan.split(k0, [None, self.unroll])[1])
 
+    def _expand(self, plan: s_tir.Schedule, block: s_tir.schedule.SBlockRV) -> None:
+        """Schedule the stage ``expanded``."""
+        whole = plan.fuse(*plan.get_loops(block))
+        plan.vectorize(plan.split(whole, [None, 4 * _FEW])[1])
+
     def _straight(self, plan: s_tir.Schedule, rows: Expr, lanes: Expr) -> None:
         """A tile's loops without a branch; LLVM splits only vectors of a power of two well."""
         pieces, lanes = plan.split(lanes, [None, self.outs & -self.outs])
@@ -273,12 +321,12 @@ class Plan:
             with _loops(rows, depth, outs) as (r, k, o), ir.sblock("update"):
                 i, j = _axis(rows, r), _axis(outs, o)
                 l = _axis(depth, k, ir.axis.reduce)
-                factor = w[l // group, j, l % group].astype(dtype)
+                factor = self.factor(w[l // group, j // self.together, l % group], j)
                 ir.buffer_store(p, p[i, j] + a[i, l].astype(dtype) * factor, [i, j])
 
         return _intrinsic(f"n2uqc.{self.name}.{rows}x{outs}x{depth}", meaning, self.emit, [
             ((rows, depth), self.left, "global"),
-            ((depth // group, outs, group), self.right, "global"),
+            ((depth // group, outs // self.together, group), self.right, "global"),
             ((rows, outs), dtype, "local"),
         ], updates=True)
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from tvm import tirx
+from tvm import s_tir, te, tirx
 from tvm.script.ir_builder import tirx as ir
 
-from ..base import Expr, Vectors
+from ..base import Body, Expr, Vectors
 from .base import Emit, Gemm, Micro, Plan
 
 _START = 128  # in the middle of a byte
@@ -27,13 +29,65 @@ _SHORTEST = 2  # units between drains, fewer are not worth it
 
 @dataclass(frozen=True, eq=False)
 class BytePairs(Plan):
-    """A plan whose weights lie in pairs of bytes, low and high half of a 16-bit number."""
+    """A plan whose weights lie two in 16 bits: ``w0 + 256 w1``.
+
+    Weights of at most four evenly spaced values, as those of two bits are, take two bits each in
+    the library: a word holds the same pair of four steps.
+    """
+
+    together: ClassVar[int] = 2
+
+    def factor(self, weight: Expr, out: Expr) -> Expr:
+        return (weight >> ((out % 2) * 8).astype("int16")).astype("uint8")
 
     @property
     def packed(self) -> NDArray[np.integer]:
-        low, high = (super(BytePairs, self).packed[..., n::2, :].astype(np.int16) for n in (0, 1))
-        pairs = (low + 256 * high).astype("<i2")
-        return np.ascontiguousarray(pairs[..., 0]).view(np.int8)[..., None]
+        pairs: NDArray[np.int16] = _pairs(self._arranged(self.gemm.weights)).astype(np.int16)
+        return pairs
+
+    @cached_property
+    def _scale(self) -> tuple[int, int] | None:
+        """The least weight and the step between weights, where two bits can number them."""
+        gemm = self.gemm
+        met = ((gemm.lo != 0) | (gemm.hi != 0)).nonzero()
+        values = np.unique(gemm.weights.transpose(0, 2, 1)[met])
+        if gemm.weights.shape[2] < self.depths * self.depth or not len(values):
+            return None  # weights behind the last are to be zero
+        step = max(int(np.gcd.reduce(np.diff(values))), 1) if len(values) > 1 else 1
+        return (int(values[0]), step) if values[-1] - values[0] <= 3 * step else None
+
+    @property
+    def bits(self) -> int:
+        return 8 if self._scale is None else 2
+
+    def weights(self, body: Body) -> te.Tensor:
+        if self._scale is None:
+            return body.table("weight", self.packed)
+        least, step = self._scale
+        numbers = np.clip((self.gemm.weights - least) // step, 0, 3)  # what meets zeros may be any
+        pairs = _pairs(self._arranged(numbers))
+        words = sum(pairs[..., k::4, :, 0] << 2 * k for k in range(4))
+        table = body.table("weight", np.asarray(words).astype(np.uint16))
+
+        def pair(*at: Expr) -> Expr:
+            *block, k, o, _ = at
+            shift = ((k % 4) * 2).astype("uint16")
+            number = (table(*block, k // 4, o) >> shift) & tirx.const(0x0303, "uint16")
+            return number.astype("int16") * tirx.const(step, "int16") + tirx.const(
+                257 * least, "int16"
+            )
+
+        return te.compute(pairs.shape, pair, "expanded")
+
+    def _expand(self, plan: s_tir.Schedule, block: s_tir.schedule.SBlockRV) -> None:
+        *_, step, out, _ = plan.get_loops(block)
+        plan.unroll(step)
+        plan.vectorize(plan.split(out, [None, _LANES])[1])
+
+
+def _pairs(arranged: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Neighbouring outputs of (B, blocks, depths, depth, outs, 1) as low and high byte."""
+    return arranged[..., ::2, :] + 256 * arranged[..., 1::2, :]
 
 
 def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
@@ -54,7 +108,7 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
                     break
                 step = rows * columns * _LANES + (rows + _LANES * columns) / 2 + 4
                 yield BytePairs(
-                    "byte_pairs", gemm, rows, columns * _OUTS, _DEPTH, 1, "int16", "int8", "uint8",
+                    "byte_pairs", gemm, rows, columns * _OUTS, _DEPTH, 1, "int16", "int16", "uint8",
                     parts, steps, parts * (steps * step + 1.5 * rows * columns + 8), reason,
                     _update(rows, columns), start=_START,
                 )
@@ -71,9 +125,7 @@ def _update(rows: int, columns: int) -> Emit:
                 )
                 for c in range(columns):
                     at = [r, tirx.Ramp(c * _OUTS, 1, _OUTS)]
-                    factor = tirx.reinterpret(
-                        "int16x8", weights.vload([k, c * _OUTS, 0], f"int8x{_OUTS}")
-                    )
+                    factor = weights.vload([k, c * _LANES, 0], f"int16x{_LANES}")
                     total = tirx.reinterpret("int16x8", sums[tuple(at)]) + element * factor
                     ir.buffer_store(sums, tirx.reinterpret(f"uint8x{_OUTS}", total), at)
 
