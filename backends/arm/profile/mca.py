@@ -47,7 +47,10 @@ def find_analyser() -> Analyser:
     """
     chosen = os.environ.get("N2UQC_LLVM_MCA")
     for mca in [chosen] if chosen else _candidates():
-        mc = mca[: mca.rindex("llvm-mca")] + "llvm-mc" + mca[mca.rindex("llvm-mca") + 8 :]
+        folder, named, number = mca.rpartition("llvm-mca")
+        mc = f"{folder}llvm-mc{number}"
+        if not named:
+            continue
         try:
             done = subprocess.run([mca, "--version"], capture_output=True, text=True)
         except OSError:

@@ -134,10 +134,11 @@ def test_instructions_unknown_to_the_analyser_do_not_spoil_the_rest() -> None:
 def test_no_analyser_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     find_analyser.cache_clear()
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("N2UQC_LLVM_MCA", raising=False)
     try:
-        with pytest.raises(ToolchainError, match="apt install llvm"):
-            find_analyser()
+        for chosen in ("", "/nowhere/llvm-mca", "/nowhere/else"):
+            monkeypatch.setenv("N2UQC_LLVM_MCA", chosen)
+            with pytest.raises(ToolchainError, match="apt install llvm"):
+                find_analyser()
     finally:
         find_analyser.cache_clear()
 
