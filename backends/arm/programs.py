@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from n2uqc.frontend.diagnostics import CompileError, Problem
+
 from ..toolchain import Toolchain
 from .elf import load_segments
 from .stack import frames
@@ -15,8 +17,12 @@ from .templating import render
 
 INCLUDE, SOURCES = "include", "source"  # folders of an artifact
 
+BOARD_BYTES = 4 << 20
+"""Of flash, and of RAM, on the boards of ``board.ld.j2``."""
+
 _RAM = 0x2000_0000  # where the memory begins that firmware writes to (board.ld)
 _OWN_STACK = 512  # of the demonstration around the library's call
+_ROOM = 8 << 10  # for the demonstration itself
 
 
 @dataclass(frozen=True)
@@ -46,9 +52,16 @@ def linux_program(tools: Toolchain, folder: Path, library: str, context: dict[st
 
 
 def firmware(tools: Toolchain, folder: Path, library: str, context: dict[str, Any]) -> Linked:
-    """The semihosting demonstration, and what the library and it take of the chip's memory."""
+    """The semihosting demonstration, and what the library and it take of the chip's memory.
+
+    Raises:
+        CompileError: the network does not fit the board.
+    """
     symbol = context["symbol"]
-    stack = stack_bytes((folder / f"{symbol}.o").read_bytes(), f"{symbol}_run")
+    data = (folder / f"{symbol}.o").read_bytes()
+    stack = stack_bytes(data, f"{symbol}_run")
+    _require_room(section_bytes(data), stack + context["workspace_bytes"]
+                  + context["input"]["bytes"] + context["output"]["bytes"])
     context = {**context, "stack_bytes": -(-(stack + _OWN_STACK) // 8) * 8}
     texts = {
         f"{SOURCES}/{symbol}_demo.c": "demo.c.j2", f"{SOURCES}/start.c": "start.c.j2",
@@ -67,11 +80,20 @@ def firmware(tools: Toolchain, folder: Path, library: str, context: dict[str, An
         "exchange": "raw",
         "memory": {
             "flash_bytes": flash, "ram_bytes": ram,
-            "library_flash_bytes": section_bytes((folder / f"{symbol}.o").read_bytes()),
+            "library_flash_bytes": section_bytes(data),
             "library_stack_bytes": stack,
         },
     }
     return Linked(driver, (*texts, driver), facts)
+
+
+def _require_room(flash: int, ram: int) -> None:
+    if max(flash, ram) > BOARD_BYTES - _ROOM:
+        raise CompileError(Problem(
+            node="", op="", found=f"the network takes {flash:,} bytes of flash and {ram:,} of RAM",
+            supported=f"what fits the demonstration's board, {BOARD_BYTES:,} bytes of each",
+            mend="compile a smaller network or input, or for armv7 or aarch64",
+        ))
 
 
 def stack_bytes(data: bytes, function: str) -> int:

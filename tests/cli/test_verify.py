@@ -127,7 +127,8 @@ def test_a_wrong_table_is_found(
 
 
 def test_every_processor_target_is_an_executor(command: Command, program_file: Path) -> None:
-    result = command("verify", program_file, "--target", "cortex-m4,armv7", "--samples", 3, "--json")
+    targets = "cortex-m4,armv7"
+    result = command("verify", program_file, "--target", targets, "--samples", 3, "--json")
     assert result.status == 0, result.err
     rows = json.loads(result.out)["executors"]
     assert [row["executor"] for row in rows] == ["interpreter", "cortex-m4", "armv7"]

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 import n2uqc
 from n2uqc.backends import compile as compile_program
 from n2uqc.backends import find_target, read_manifest, run_artifact, toolchain
+from n2uqc.backends.arm import programs as arm_programs
 from n2uqc.backends.arm.programs import memory_of, stack_bytes
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.models import data, shipped
@@ -75,6 +76,14 @@ def test_digits_fit_a_small_chip(firmware: Path) -> None:
     assert memory["ram_bytes"] >= (
         manifest["workspace_bytes"] + buffers + memory["library_stack_bytes"]
     )
+
+
+def test_a_network_that_fits_no_board_is_refused(
+    digits: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arm_programs, "BOARD_BYTES", 32 << 10)
+    with pytest.raises(CompileError, match=r"bytes of flash[\s\S]*32,768 bytes of each"):
+        compile_program(digits, "cortex-m4")
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("unicorn"), reason="unicorn is not installed")
