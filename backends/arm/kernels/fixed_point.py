@@ -25,7 +25,7 @@ from n2uqc.passes.program import Conv, Program
 
 from ..grouping import Group, convolution, int_type
 from .base import Body, Expr, Offer, PricedKernel, Vectors, reads
-from .gemm.base import _intrinsic as register_intrinsic
+from .gemm.tensorize import intrinsic as register_intrinsic
 from .results import Area, computing, cover, results
 from .taps import INT32, LANES, Tap, chunks, order_taps, units
 from .window import container, cut_at_edges, framed

@@ -29,7 +29,7 @@ from ...tir import IMPORTED
 from ..grouping import Group, convolution
 from .base import Body, Expr, Offer, Place, PricedKernel, Vectors, computing_dtype, reads
 from .elementwise import follow
-from .gemm.base import _axis, _intrinsic, _loops
+from .gemm.tensorize import axis, intrinsic, loops
 from .polynomial_plan import FIELD, PIXELS, TAPS, Work, packed_taps, work
 from .polynomial_sum import sum_function, sum_name
 from .window import container, cut_at_edges, framed
@@ -163,9 +163,9 @@ def _summing(job: Work, taps: int) -> str:
     rows, channels = job.rows, job.channels
 
     def meaning(a: Expr, w: Expr, sums: Expr) -> None:
-        with _loops(rows, channels, taps) as (r, c, k), ir.sblock("sum"):
-            i = _axis(rows, r)
-            j, l = _axis(channels, c, ir.axis.reduce), _axis(taps, k, ir.axis.reduce)
+        with loops(rows, channels, taps) as (r, c, k), ir.sblock("sum"):
+            i = axis(rows, r)
+            j, l = axis(channels, c, ir.axis.reduce), axis(taps, k, ir.axis.reduce)
             ir.reads(sums[i], a[j, i + l], w[j, l])
             ir.writes(sums[i])
             with ir.init():
@@ -179,7 +179,7 @@ def _summing(job: Work, taps: int) -> str:
             tirx.address_of(w[0, 0]), channels // job.unrolled, tirx.address_of(sums[0]),
         ))
 
-    return _intrinsic(f"n2uqc.polynomial.{rows}x{taps}x{channels}", meaning, emit, [
+    return intrinsic(f"n2uqc.polynomial.{rows}x{taps}x{channels}", meaning, emit, [
         ((channels, rows + taps - 1), "int32", "global"), ((channels, taps), "int32", "global"),
         ((rows,), "int64", "global"),
     ])

@@ -1,6 +1,8 @@
 """Matrix products of small integers: the inner loops of convolutions.
 
-    base.py    the product, what a micro-kernel offers for it, layouts, the common schedule
+    product.py  the product and bounds of its sums
+    base.py    what a micro-kernel offers for it: layouts, price, the common schedule
+    tensorize.py  loops replaced by instructions
     mla16.py   16-bit multiply-accumulate by element, every NEON
     byte_pairs.py  two outputs in a lane of the same, for few bits
     mlal16.py  the same with sums of 32 bits, for many bits
@@ -21,7 +23,8 @@ from collections.abc import Iterator
 
 from ..base import Vectors
 from . import byte_pairs, dot, madd, maddubs, mla16, mlal16, mmla, smlad
-from .base import Gemm, Micro, Plan
+from .base import Micro, Plan
+from .product import Gemm
 
 MICROS: tuple[Micro, ...] = (
     smlad.MICRO, mla16.MICRO, byte_pairs.MICRO, mlal16.MICRO, dot.MICRO, mmla.MICRO, maddubs.MICRO,

@@ -1,97 +1,23 @@
-"""Matrix products of small integers, and what a kernel of inner loops promises about them."""
+"""What a kernel of inner loops promises about a matrix product: layouts, proof, price."""
 
 from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from tvm import s_tir, te, tirx
-from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as ir
 
 from ..base import Body, Expr, Vectors
+from .product import Gemm, IntArray
+from .tensorize import axis, intrinsic, loops
 
-IntArray = NDArray[np.int64]
-
-_FEW = 8
-
-
-@dataclass(frozen=True, eq=False)
-class Gemm:
-    """``product[b, r, o] = sum_k left[b, r, k] * weights[b, o, k]``, exact.
-
-    Attributes:
-        weights: int64 (B, O, K).
-        lo, hi: proven range of the left operand, int64 (B, K).
-    """
-
-    weights: IntArray
-    lo: IntArray
-    hi: IntArray
-
-    @property
-    def range(self) -> tuple[int, int]:
-        """Of the left operand, over all of it."""
-        return int(self.lo.min()), int(self.hi.max())
-
-    @property
-    def most(self) -> int:
-        """The largest magnitude among the weights."""
-        return int(np.abs(self.weights).max(initial=0))
-
-    @cached_property
-    def _ends(self) -> tuple[IntArray, IntArray]:
-        """Least and greatest sum of every 8 consecutive products: what longer sums are made of."""
-        ends = [self.weights * row[:, None, :] for row in (self.lo, self.hi)]
-        starts = np.arange(0, self.weights.shape[2], _FEW)
-        return (
-            np.add.reduceat(np.minimum(*ends), starts, axis=2),
-            np.add.reduceat(np.maximum(*ends), starts, axis=2),
-        )
-
-    def partial_sums(self, length: int) -> tuple[IntArray, IntArray]:
-        """Least and greatest sum of every ``length`` consecutive products, a last chunk may be
-        shorter: int64 (B, O, chunks) each.  Each product takes the end of its own sign, so these
-        are reached, and bound the sums of all beginnings of a chunk as well if 0 is added."""
-        if length % _FEW == 0:
-            starts = np.arange(0, self._ends[0].shape[2], length // _FEW)
-            least, greatest = (np.add.reduceat(end, starts, axis=2) for end in self._ends)
-            return least, greatest
-        ends = [self.weights * row[:, None, :] for row in (self.lo, self.hi)]
-        starts = np.arange(0, self.weights.shape[2], length)
-        return (
-            np.add.reduceat(np.minimum(*ends), starts, axis=2),
-            np.add.reduceat(np.maximum(*ends), starts, axis=2),
-        )
-
-    def chunks(self, unit: int, lo: int, hi: int) -> Iterator[tuple[int, int]]:
-        """Ways to cut K into (parts, units of K each) so that no part's sum leaves ``[lo, hi]``.
-
-        The fewest parts, and the fewest without a surplus.  Intermediate sums may leave the range
-        where arithmetic wraps around: only the sum of a whole chunk must not.
-        """
-        whole, found = -(-self.weights.shape[2] // unit), False
-        least, greatest = (end.sum(axis=2) for end in self._ends)
-        # So many parts share the largest sum if each takes as much as it may.
-        fewest = max(-(-int(greatest.max()) // max(hi, 1)), -(-int(least.min()) // min(lo, -1)), 1)
-        for parts in range(fewest, whole + 1):
-            each = -(-whole // parts)
-            if found and parts * each != whole:
-                continue
-            least, greatest = self.partial_sums(each * unit)
-            if lo <= int(least.min()) and int(greatest.max()) <= hi:
-                yield parts, each
-                if parts * each == whole:
-                    return
-                found = True
-
+_WIDE = 32  # weights expanded at once
 
 Emit = Callable[[Expr, Expr, Expr], None]
 """Writes the update of a register tile with ``ir``: from buffers left (rows, depth), weights
@@ -304,7 +230,7 @@ class Plan:
     def _expand(self, plan: s_tir.Schedule, block: s_tir.schedule.SBlockRV) -> None:
         """Schedule the stage ``expanded``."""
         whole = plan.fuse(*plan.get_loops(block))
-        plan.vectorize(plan.split(whole, [None, 4 * _FEW])[1])
+        plan.vectorize(plan.split(whole, [None, _WIDE])[1])
 
     def _straight(self, plan: s_tir.Schedule, rows: Expr, lanes: Expr) -> None:
         """A tile's loops without a branch; LLVM splits only vectors of a power of two well."""
@@ -318,13 +244,13 @@ class Plan:
         rows, outs, depth, group, dtype = self.rows, self.outs, self.depth, self.group, self.dtype
 
         def meaning(a: Expr, w: Expr, p: Expr) -> None:
-            with _loops(rows, depth, outs) as (r, k, o), ir.sblock("update"):
-                i, j = _axis(rows, r), _axis(outs, o)
-                l = _axis(depth, k, ir.axis.reduce)
+            with loops(rows, depth, outs) as (r, k, o), ir.sblock("update"):
+                i, j = axis(rows, r), axis(outs, o)
+                l = axis(depth, k, ir.axis.reduce)
                 factor = self.factor(w[l // group, j // self.together, l % group], j)
                 ir.buffer_store(p, p[i, j] + a[i, l].astype(dtype) * factor, [i, j])
 
-        return _intrinsic(f"n2uqc.{self.name}.{rows}x{outs}x{depth}", meaning, self.emit, [
+        return intrinsic(f"n2uqc.{self.name}.{rows}x{outs}x{depth}", meaning, self.emit, [
             ((rows, depth), self.left, "global"),
             ((depth // group, outs // self.together, group), self.right, "global"),
             ((rows, outs), dtype, "local"),
@@ -335,12 +261,12 @@ class Plan:
         rows, outs = self.rows, self.outs
 
         def meaning(p: Expr, memory: Expr) -> None:
-            with _loops(rows, outs) as (r, o), ir.sblock("copy"):
-                i, j = _axis(rows, r), _axis(outs, o)
+            with loops(rows, outs) as (r, o), ir.sblock("copy"):
+                i, j = axis(rows, r), axis(outs, o)
                 ir.buffer_store(memory, p[i, j].astype(self.result), [i, j])
 
         assert self.store is not None
-        return _intrinsic(f"n2uqc.{self.name}.{rows}x{outs}.store", meaning, self.store, [
+        return intrinsic(f"n2uqc.{self.name}.{rows}x{outs}.store", meaning, self.store, [
             ((rows, outs), self.dtype, "local"), ((rows, outs), self.result, "global"),
         ])
 
@@ -364,53 +290,6 @@ class Plan:
         if constant is not None:
             terms.append(constant[b, o].astype(wide))
         return functools.reduce(operator.add, terms).astype(dtype)
-
-
-@contextmanager
-def _loops(*extents: int) -> Iterator[list[Expr]]:
-    """Loops, and 0 for those of one step: TVM drops these from the blocks that it matches."""
-    with ir.grid(*(n for n in extents if n > 1)) as variables:
-        left = iter(variables if isinstance(variables, Iterable) else [variables])
-        yield [next(left) if n > 1 else 0 for n in extents]
-
-
-def _axis(extent: int, variable: Expr, kind: Callable[..., Expr] = ir.axis.spatial) -> Expr:
-    return kind(extent, variable) if extent > 1 else 0
-
-
-def _intrinsic(
-    name: str, meaning: Callable[..., None], emit: Callable[..., None],
-    buffers: list[tuple[tuple[int, ...], str, str]], updates: bool = False,
-) -> str:
-    """Register what a block means and how it is written; the last buffer is the result.
-
-    Args:
-        name: the start of its name, to which the types are added.
-        meaning, emit: both write a body over the buffers.
-        buffers: shape, dtype and scope of each.
-        updates: the result is read too.
-    """
-
-    def function(body: Callable[..., None]) -> tirx.PrimFunc:
-        with IRBuilder() as builder, ir.prim_func(s_tir=True):
-            ir.func_name("tile")
-            given = [
-                ir.arg(f"b{k}", ir.Buffer(shape, dtype, scope=scope, offset_factor=1))
-                for k, (shape, dtype, scope) in enumerate(buffers)
-            ]
-            regions = [
-                buffer[tuple(slice(0, n) for n in shape)]
-                for buffer, (shape, _, _) in zip(given, buffers, strict=True)
-            ]
-            with ir.sblock("root"):
-                ir.reads(*regions[:-1] if not updates else [regions[-1], *regions[:-1]])
-                ir.writes(regions[-1])
-                body(*given)
-        return builder.get()
-
-    name = ".".join([name, *(dtype for _, dtype, _ in buffers)])
-    s_tir.TensorIntrin.register(name, function(meaning), function(emit), override=True)
-    return name
 
 
 @dataclass(frozen=True)

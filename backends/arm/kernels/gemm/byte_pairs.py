@@ -19,7 +19,8 @@ from tvm import s_tir, te, tirx
 from tvm.script.ir_builder import tirx as ir
 
 from ..base import Body, Expr, Vectors
-from .base import Emit, Gemm, Micro, Plan
+from .base import Emit, Micro, Plan
+from .product import Gemm
 
 _START = 128  # in the middle of a byte
 _DEPTH, _LANES, _OUTS = 8, 8, 16

@@ -13,7 +13,8 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as ir
 
 from ..base import Expr, Vectors, computing_dtype
-from .base import Emit, Gemm, Micro, Plan
+from .base import Emit, Micro, Plan
+from .product import Gemm
 
 _FOUR = 4  # products of an accumulator in one instruction
 _DEPTHS = (32, 24, 16)  # of K between two branches

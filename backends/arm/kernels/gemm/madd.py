@@ -18,7 +18,8 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as ir
 
 from ..base import Expr, Vectors
-from .base import Emit, Gemm, Micro, Plan, Store
+from .base import Emit, Micro, Plan, Store
+from .product import Gemm
 
 _PAIR, _LANES, _HALF = 2, 8, 16
 _INT16, _INT32 = 1 << 15, 1 << 31

@@ -16,7 +16,8 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as ir
 
 from ..base import Expr, Vectors
-from .base import Emit, Gemm, IntArray, Micro, Plan
+from .base import Emit, Micro, Plan
+from .product import Gemm, IntArray
 
 _LEAST, _MOST = -(1 << 15), (1 << 15) - 1
 _PAIR, _LANES = 2, 16

@@ -13,7 +13,8 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as ir
 
 from ..base import Expr, Vectors
-from .base import Emit, Gemm, Micro, Plan
+from .base import Emit, Micro, Plan
+from .product import Gemm
 
 _MOST = (1 << 15) - 1
 _LANES = 8

@@ -13,8 +13,9 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as ir
 
 from ..base import Expr, Vectors
-from .base import Emit, Gemm, Micro, Plan, Store
+from .base import Emit, Micro, Plan, Store
 from .dot import signed_bytes, sums_dtype
+from .product import Gemm
 
 _DEPTH = 8
 _PRODUCT = "llvm.aarch64.neon.smmla.v4i32.v16i8"

@@ -12,7 +12,8 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as ir
 
 from ..base import Expr, Vectors
-from .base import Emit, Gemm, Micro, Plan
+from .base import Emit, Micro, Plan
+from .product import Gemm
 
 _TILES = ((3, 2), (2, 2), (1, 4), (1, 2))  # more sums leave no register for addresses
 _DEPTHS = (8, 4)

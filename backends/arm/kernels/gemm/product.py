@@ -1,0 +1,84 @@
+"""Matrix products of small integers, and bounds of their sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+IntArray = NDArray[np.int64]
+
+_FEW = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Gemm:
+    """``product[b, r, o] = sum_k left[b, r, k] * weights[b, o, k]``, exact.
+
+    Attributes:
+        weights: int64 (B, O, K).
+        lo, hi: proven range of the left operand, int64 (B, K).
+    """
+
+    weights: IntArray
+    lo: IntArray
+    hi: IntArray
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """Of the left operand, over all of it."""
+        return int(self.lo.min()), int(self.hi.max())
+
+    @property
+    def most(self) -> int:
+        """The largest magnitude among the weights."""
+        return int(np.abs(self.weights).max(initial=0))
+
+    @cached_property
+    def _ends(self) -> tuple[IntArray, IntArray]:
+        """Least and greatest sum of every 8 consecutive products: what longer sums are made of."""
+        ends = [self.weights * row[:, None, :] for row in (self.lo, self.hi)]
+        starts = np.arange(0, self.weights.shape[2], _FEW)
+        return (
+            np.add.reduceat(np.minimum(*ends), starts, axis=2),
+            np.add.reduceat(np.maximum(*ends), starts, axis=2),
+        )
+
+    def partial_sums(self, length: int) -> tuple[IntArray, IntArray]:
+        """Least and greatest sum of every ``length`` consecutive products, a last chunk may be
+        shorter: int64 (B, O, chunks) each.  Each product takes the end of its own sign, so these
+        are reached, and bound the sums of all beginnings of a chunk as well if 0 is added."""
+        if length % _FEW == 0:
+            starts = np.arange(0, self._ends[0].shape[2], length // _FEW)
+            least, greatest = (np.add.reduceat(end, starts, axis=2) for end in self._ends)
+            return least, greatest
+        ends = [self.weights * row[:, None, :] for row in (self.lo, self.hi)]
+        starts = np.arange(0, self.weights.shape[2], length)
+        return (
+            np.add.reduceat(np.minimum(*ends), starts, axis=2),
+            np.add.reduceat(np.maximum(*ends), starts, axis=2),
+        )
+
+    def chunks(self, unit: int, lo: int, hi: int) -> Iterator[tuple[int, int]]:
+        """Ways to cut K into (parts, units of K each) so that no part's sum leaves ``[lo, hi]``.
+
+        The fewest parts, and the fewest without a surplus.  Intermediate sums may leave the range
+        where arithmetic wraps around: only the sum of a whole chunk must not.
+        """
+        whole, found = -(-self.weights.shape[2] // unit), False
+        least, greatest = (end.sum(axis=2) for end in self._ends)
+        # So many parts share the largest sum if each takes as much as it may.
+        fewest = max(-(-int(greatest.max()) // max(hi, 1)), -(-int(least.min()) // min(lo, -1)), 1)
+        for parts in range(fewest, whole + 1):
+            each = -(-whole // parts)
+            if found and parts * each != whole:
+                continue
+            least, greatest = self.partial_sums(each * unit)
+            if lo <= int(least.min()) and int(greatest.max()) <= hi:
+                yield parts, each
+                if parts * each == whole:
+                    return
+                found = True
