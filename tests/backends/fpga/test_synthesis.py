@@ -51,6 +51,6 @@ def test_rows_hold_estimates_beside_cells() -> None:
     (row,) = synthesis_rows(program, folding, estimates(program, folding, TECHNOLOGIES["ecp5"]),
                             "ecp5")
     assert row["name"] == program.output and row["pe"] == 2
-    assert row["estimated_lut"] == pytest.approx(2 * program.types[program.output].bits, rel=0.1)
+    assert row["estimated_lut"] == pytest.approx(2 * program.types[program.output].bits, rel=0.2)
     assert row["lut"] > 0 and row["carry"] > 0
     assert yosys_version().startswith("Yosys")
