@@ -97,3 +97,19 @@ def test_sums_of_32_bits_on_aarch64(
 
 def _conv(program: Program) -> Conv:
     return next(op for op in program.ops if isinstance(op, Conv))
+
+
+@pytest.mark.parametrize("shape", [(16, 3, 3, 8), (9, 3, 3, 11)], ids=["whole", "surplus"])
+def test_two_bits_a_weight_on_aarch64(
+    shape: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights of two bits lie so in the library; what is behind a run meets zeros."""
+    only(monkeypatch, *matrix.KERNELS)
+    monkeypatch.setattr(gemm, "MICROS", (byte_pairs.MICRO,))
+    weight = 2 * np.random.default_rng(3).integers(0, 4, shape) - 3
+    options = {"stride": (2, 2), "pads": (1, 1, 1, 1), "pad_value": 3}
+    program = conv_program(weight, 7, 2, levels=3, **options)
+    job = matrix.work(_conv(program), program, Vectors(16, 32, frozenset({"neon"})))
+    assert job is not None
+    assert job.plan.bits == 2
+    check(program, tmp_path, "aarch64")
