@@ -80,7 +80,7 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     """The plan with the least instructions, None where the convolution has another form."""
     kind, weight = int_type(program, op.inputs[0]), program.constants[op.weight].values
     if "dsp" not in vectors.features or vectors.size > 4 or weight.shape[2] != TAPS or (
-        weight.shape[1] == 1 or         (*op.stride, *op.dilation, op.groups) != (1,) * 5
+        weight.shape[1] == 1 or (*op.stride, *op.dilation, op.groups) != (1,) * 5
     ):
         return None
     out, taps, _, depth = weight.shape
@@ -115,7 +115,7 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
 
 def _cycles(rows: int, taps: int, unrolled: int, vectors: Vectors) -> float:
     """Of the innermost loop for one channel."""
-    lines, registers = rows + taps - 1, 12 - 2 * rows - taps  # for codes
+    lines, registers = rows + taps - 1, max(12 - 2 * rows - taps, 1)  # for codes
     products, loads = rows * taps, lines + taps
     if "dual-issue" in vectors.features:
         return max(products, loads) + (3 if registers < 2 else 1) + 7 / unrolled
