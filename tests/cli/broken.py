@@ -38,11 +38,10 @@ def nan_stem(model: bytes) -> bytes:
     return _with_initializer(model, stem.input[1], np.nan)
 
 
-def thresholds_out_of_order(model: bytes) -> bytes:
-    """Raises the first quantizer's first threshold above its others."""
+def nan_threshold(model: bytes) -> bytes:
     proto = onnx.load_from_string(model)
     first = next(node for node in proto.graph.node if node.op_type == "Greater")
-    return _with_initializer(model, first.input[1], 1e3)
+    return _with_initializer(model, first.input[1], np.nan)
 
 
 def _with_initializer(model: bytes, name: str, value: float) -> bytes:
@@ -63,6 +62,6 @@ BROKEN: dict[str, tuple[Breakage, str]] = {
     "unknown-operator": (unknown_operator, "/relu/Relu"),
     "nan-weight": (nan_weight, "conv1"),
     "nan-stem": (nan_stem, "conv1"),
-    "thresholds-out-of-order": (thresholds_out_of_order, "quan1"),
+    "nan-threshold": (nan_threshold, "quan1"),
 }
 """Name of the fault, how it is made, and what the one error must mention."""
