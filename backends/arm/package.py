@@ -149,9 +149,17 @@ def _tensor(kind: IntType, face: str) -> dict[str, Any]:
         "real": f"{face}: {real}",
         "dtype": dtype.name, "ctype": f"{dtype.name}_t", "descr": dtype.str, "shape": kind.shape,
         "count": kind.size, "bytes": kind.size * dtype.itemsize, "min": kind.lo, "max": kind.hi,
-        "min_text": str(kind.lo), "max_text": str(kind.hi), "face": face,
+        "min_literal": literal(kind.lo), "max_literal": literal(kind.hi), "face": face,
         "scale": None if scale is None else str(scale),
     }
+
+
+def literal(value: int) -> str:
+    """A number as a C expression of its own type: C has no negative constants, so the least of a
+    type would be one of a wider type, or of none."""
+    if value in (-(1 << 31), -(1 << 63)):
+        return f"({value + 1} - 1)"
+    return str(value) if value >= 0 else f"({value})"
 
 
 def _facts(tensor: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ import pytest
 
 from n2uqc.passes.program import Program, run
 
+from .test_user_builds import compiler
+
 
 @pytest.fixture
 def driver(host_artifact: Path) -> Path:
@@ -220,4 +222,4 @@ int main(void) {{ return {name}_run(x, y, space) != {macro}_OK || {macro}_INPUT_
          tmp_path / "user"], check=True,
     )
     assert subprocess.run([tmp_path / "user"]).returncode == 0
-    subprocess.run(["cc", "-x", "c++", *flags, "-fsyntax-only", tmp_path / "user.cpp"], check=True)
+    subprocess.run([*compiler("c++"), *flags, "-fsyntax-only", tmp_path / "user.cpp"], check=True)

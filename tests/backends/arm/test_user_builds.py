@@ -6,13 +6,27 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from n2uqc.backends import read_manifest
-from n2uqc.passes.program import Program, run
+from n2uqc.backends import compile as compile_program
+from n2uqc.backends import read_manifest, toolchain
+from n2uqc.backends.arm.package import literal
+from n2uqc.passes.program import IntType, MaxPool, Program, run
+from n2uqc.passes.program.types import limits_of
+from tests.properties.programs import Builder
+
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+
+
+def compiler(language: str) -> list[str]:
+    """For C, or for C++, which not every gcc brings."""
+    if language == "c" or shutil.which("g++"):
+        return ["cc", "-x", language]
+    return [sys.executable, "-m", "ziglang", "c++", "-x", language]
 
 
 def expected(network: Program) -> str:
@@ -31,8 +45,7 @@ def test_the_example_by_its_own_command(
     text = (folder / "example/example.c").read_text()
     command = re.search(r"^ \*   (cc .*)$", text, re.M)
     assert command is not None
-    warnings = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
-    subprocess.run([*shlex.split(command[1]), *warnings], cwd=folder, check=True)
+    subprocess.run([*shlex.split(command[1]), "-std=c11", *WARNINGS], cwd=folder, check=True)
     done = subprocess.run([folder / "run_example"], capture_output=True, text=True, check=True)
     assert done.stdout == expected(network)
 
@@ -59,8 +72,6 @@ def test_the_cmake_file_names_what_is_there(host_artifact: Path) -> None:
 
 def test_the_example_is_compiled_for_its_target(aarch64_artifact: Path, tmp_path: Path) -> None:
     """With whatever compiler is at hand for AArch64."""
-    from n2uqc.backends import toolchain
-
     manifest = read_manifest(aarch64_artifact)
     tools = toolchain.find("aarch64")
     tools.executable(
@@ -68,3 +79,35 @@ def test_the_example_is_compiled_for_its_target(aarch64_artifact: Path, tmp_path
         tmp_path / "run", [f"-I{aarch64_artifact / 'include'}"],
     )
     assert (tmp_path / "run").read_bytes()[:4] == b"\x7fELF"
+
+
+@pytest.mark.parametrize("standard", ["c11", "c17", "c++11", "c++17"])
+@pytest.mark.parametrize("bits", [32, 64])
+def test_numbers_at_the_ends_of_their_types(bits: int, standard: str, tmp_path: Path) -> None:
+    """The example, as C and as C++, where the least value is the least of its type."""
+    b = Builder(0, 2, 2, 2, False)
+    b.types["x"] = IntType((2, 2, 2), bits, True, *limits_of(bits, True), b.types["x"].scale)
+    folder = compile_program(b.finish(b.add(MaxPool, "x", kernel=(1, 2))), "host").save(
+        tmp_path / "net"
+    )
+    language = "c++" if "+" in standard else "c"
+    subprocess.run(
+        [*compiler(language), f"-std={standard}", *WARNINGS, f"-I{folder / 'include'}", "-c",
+         folder / "example/example.c", "-o", tmp_path / "example.o"], check=True,
+    )
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    (0, "0"), (2**63 - 1, "9223372036854775807"), (-5, "(-5)"), (-(2**31), "(-2147483647 - 1)"),
+    (-(2**63), "(-9223372036854775807 - 1)"),
+])
+def test_literals(value: int, text: str) -> None:
+    assert literal(value) == text
+
+
+def test_firmware_compiles_without_a_warning(network: Program, tmp_path: Path) -> None:
+    folder = compile_program(network, "cortex-m4").save(tmp_path / "net")
+    for source in sorted((folder / "source").glob("*.c")):
+        toolchain.find("cortex-m").executable(
+            [source], tmp_path / "part.o", [*WARNINGS, f"-I{folder / 'include'}", "-c"]
+        )
