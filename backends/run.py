@@ -28,7 +28,7 @@ def run_artifact(folder: Path | str, x: NDArray[Any]) -> NDArray[np.int64]:
         InputError: wrong dtype, shape or range.
         CompileError: no artifact there, or a damaged one; no emulator; the driver failed.
     """
-    from .arm.emulate import run_program
+    from .emulation import run_program
 
     folder = Path(folder)
     manifest = read_manifest(folder)

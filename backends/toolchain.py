@@ -36,7 +36,7 @@ class ToolchainError(CompileError):
 
 
 UNICORN: Command = ("unicorn",)
-"""Stands for the emulation inside this process (see ``arm.unicorn_linux``)."""
+"""Stands for the emulation inside this process (see ``emulation``)."""
 
 _NAMES = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}
 

@@ -8,8 +8,7 @@
     package.py    object, library, header and manifest
     programs.py   what is linked with them: command-line driver, or a chip's demonstration
     stack.py      stack of Thumb code, for the memory that a chip must have
-    emulate.py    runs the driver, here or emulated: by qemu, or in this process by unicorn
-                  (unicorn_linux.py with Linux's calls in linux_*.py, unicorn_board.py)
+    profile/      instructions and cycles, kernel by kernel
 
 Importing ``kernels``, ``choose`` or ``model`` imports TVM.
 """

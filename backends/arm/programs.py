@@ -10,8 +10,8 @@ from typing import Any
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
+from ..emulation.elf import load_segments
 from ..toolchain import Toolchain
-from .elf import load_segments
 from .stack import frames
 from .templating import render
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from n2uqc.frontend.diagnostics import CompileError
 
+from ...emulation.elf import load_segments
 from ...toolchain import ToolchainError
-from ..elf import load_segments
 from .symbols import Function, locate
 
 Blocks = dict[tuple[int, int], int]
@@ -112,8 +112,8 @@ def count_blocks(
 
 def _run(driver: Path, x: NDArray[Any], manifest: Mapping[str, Any], on_block: Any) -> None:
     try:
-        from ..unicorn_board import run_firmware
-        from ..unicorn_linux import run_static
+        from ...emulation.board import run_firmware
+        from ...emulation.linux import run_static
     except ModuleNotFoundError:
         raise ToolchainError(
             "instructions are counted on the unicorn emulator, which is not installed: "

@@ -39,7 +39,7 @@ def test_equal_to_the_interpreter(
 
 @pytest.mark.skipif("unicorn" not in EMULATORS, reason="unicorn is not installed")
 def test_faults_of_files_are_told(artifact: Path, samples: np.ndarray, tmp_path: Path) -> None:
-    from n2uqc.backends.arm.unicorn_linux import run_static
+    from n2uqc.backends.emulation.linux import run_static
 
     driver = artifact / read_manifest(artifact)["driver"]
     paths = [str(tmp_path / name) for name in ("x.npy", "y.npy")]

@@ -90,7 +90,7 @@ def test_a_network_that_fits_no_board_is_refused(
 def test_the_stack_is_as_deep_as_stated(firmware: Path, digits: Program, tmp_path: Path) -> None:
     from unicorn import arm_const as arm
 
-    from n2uqc.backends.arm.unicorn_board import run_firmware
+    from n2uqc.backends.emulation.board import run_firmware
 
     manifest, depths = read_manifest(firmware), []
     kind = digits.types[digits.input]
@@ -113,7 +113,7 @@ def test_faults_of_files_are_told(
     emulator: str, content: bytes | None, message: str, core: str, firmware: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from n2uqc.backends.arm.emulate import run_program
+    from n2uqc.backends.emulation import run_program
 
     choose(emulator, core, monkeypatch)
     if content is not None:
@@ -127,7 +127,7 @@ def test_faults_of_files_are_told(
 
 @pytest.mark.skipif(not importlib.util.find_spec("unicorn"), reason="unicorn is not installed")
 def test_what_is_no_firmware(tmp_path: Path) -> None:
-    from n2uqc.backends.arm.unicorn_board import run_firmware
+    from n2uqc.backends.emulation.board import run_firmware
 
     (tmp_path / "x.elf").write_bytes(b"\x7fELF")
     with pytest.raises(CompileError, match="not a static cortex-m program"):

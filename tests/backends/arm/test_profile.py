@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from n2uqc.backends import compile as compile_program
-from n2uqc.backends.arm.elf import load_segments
 from n2uqc.backends.arm.grouping import schedule
 from n2uqc.backends.arm.profile import Profile, profile_artifact
 from n2uqc.backends.arm.profile.chains import Chain, chains
 from n2uqc.backends.arm.profile.mca import cycles, find_analyser
 from n2uqc.backends.arm.profile.symbols import locate
+from n2uqc.backends.emulation.elf import load_segments
 from n2uqc.backends.toolchain import ToolchainError
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.passes.program import Conv, Program

@@ -34,7 +34,7 @@ class Registers:
     (0x4E80A400, "i1", "i1"), (0x6E80A400, "u1", "u1"), (0x4E80AC00, "u1", "i1"),
 ])
 def test_matrix_products(word: int, left: str, right: str) -> None:
-    from n2uqc.backends.arm.unicorn_matrix import execute
+    from n2uqc.backends.emulation.matrix import execute
 
     rng = np.random.default_rng(word)
     raw = rng.integers(0, 256, (2, 16), dtype=np.uint8)
@@ -48,14 +48,14 @@ def test_matrix_products(word: int, left: str, right: str) -> None:
 
 
 def test_other_instructions_are_left_alone() -> None:
-    from n2uqc.backends.arm.unicorn_matrix import execute
+    from n2uqc.backends.emulation.matrix import execute
 
     assert not execute(Registers(), (0x4E829420).to_bytes(4, "little"))  # sdot: unicorn knows it
     assert not execute(Registers(), bytes(4))
 
 
 def test_usdot() -> None:
-    from n2uqc.backends.arm.unicorn_matrix import execute
+    from n2uqc.backends.emulation.matrix import execute
 
     raw = np.random.default_rng(1).integers(0, 256, (2, 16), dtype=np.uint8)
     machine = Registers(q0=np.arange(4, dtype="<i4"), q1=raw[0], q2=raw[1])

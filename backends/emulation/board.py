@@ -18,7 +18,7 @@ from unicorn import arm_const as arm
 from n2uqc.frontend.diagnostics import CompileError
 
 from .elf import load_segments
-from .emulate import Finished
+from .finished import Finished
 
 _engine: Any = unicorn  # its own annotations are too few to check against
 

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 
 from n2uqc.backends import compile as compile_program
 from n2uqc.backends import run_artifact, toolchain
-from n2uqc.backends.arm.elf import load_segments
+from n2uqc.backends.emulation.elf import load_segments
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.passes.program import Program, run
 from tests.properties.programs import programs
 
-from .networks import residual_network
+from ..arm.networks import residual_network
 
 EMULATORS = [name for name in ("qemu-aarch64", "qemu-aarch64-static") if shutil.which(name)]
 if importlib.util.find_spec("unicorn"):
@@ -67,7 +67,7 @@ unicorn_only = pytest.mark.skipif("unicorn" not in EMULATORS, reason="unicorn is
 def test_files_that_no_argument_names_are_out_of_reach(
     aarch64_artifact: Path, samples: np.ndarray, tmp_path: Path
 ) -> None:
-    from n2uqc.backends.arm.unicorn_linux import run_static
+    from n2uqc.backends.emulation.linux import run_static
 
     driver = aarch64_artifact / json.loads((aarch64_artifact / "manifest.json").read_text())[
         "driver"]
@@ -117,7 +117,7 @@ SVC, MOV_X8 = 0xD4000001, 0xD2800008
 def test_unknown_calls_and_crashes_are_told(
     instructions: list[int], message: str, tmp_path: Path
 ) -> None:
-    from n2uqc.backends.arm.unicorn_linux import run_static
+    from n2uqc.backends.emulation.linux import run_static
 
     (tmp_path / "program").write_bytes(arm_program(instructions))
     with pytest.raises(CompileError, match=message):
@@ -126,7 +126,7 @@ def test_unknown_calls_and_crashes_are_told(
 
 @unicorn_only
 def test_exit_code(tmp_path: Path) -> None:
-    from n2uqc.backends.arm.unicorn_linux import run_static
+    from n2uqc.backends.emulation.linux import run_static
 
     (tmp_path / "program").write_bytes(arm_program([0xD2800000 | 42 << 5, MOV_X8 | 94 << 5, SVC]))
     assert run_static(tmp_path / "program", []).code == 42

@@ -15,11 +15,11 @@ from unicorn import arm_const
 
 from n2uqc.frontend.diagnostics import CompileError
 
+from .cpu import CPUS
 from .elf import load_segments
-from .emulate import Finished
+from .finished import Finished
 from .linux_calls import PAGE, LinuxCalls, UnknownCall
-from .unicorn_cpu import CPUS
-from .unicorn_matrix import UNDEFINED, execute
+from .matrix import UNDEFINED, execute
 
 _engine: Any = unicorn  # its own annotations are too few to check against
 

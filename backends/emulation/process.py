@@ -5,23 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from n2uqc.frontend.diagnostics import CompileError
 
 from .. import toolchain
+from .finished import Finished
 
 _NO_DEVICES = ("-display", "none", "-monitor", "none", "-serial", "null", "-parallel", "none")
-
-
-@dataclass(frozen=True)
-class Finished:
-    """What a program left behind: exit code, standard output, standard error."""
-
-    code: int
-    output: str
-    errors: str
 
 
 def run_program(
@@ -44,10 +35,10 @@ def run_program(
     bare = architecture == "cortex-m"
     if command == toolchain.UNICORN:
         if bare:
-            from .unicorn_board import run_firmware
+            from .board import run_firmware
 
             return run_firmware(program, arguments)
-        from .unicorn_linux import run_static
+        from .linux import run_static
 
         return run_static(program, arguments, architecture=architecture)
     place = None

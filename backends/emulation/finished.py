@@ -1,0 +1,14 @@
+"""What a program that ran leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Exit code, standard output and standard error of a program."""
+
+    code: int
+    output: str
+    errors: str
