@@ -16,7 +16,7 @@ from n2uqc.passes.program.ranges import channel_ranges
 
 from ..tir import Constants, lower, moved_to_workspace
 from ..tir.in_place import in_place, updates
-from ..tir.lower import workspace_bytes
+from ..tir.lower import temporaries, workspace_bytes
 from .arena import Arena, plan_arena
 from .choose import Choice, choose
 from .entry import entry, workspace
@@ -128,7 +128,7 @@ def build_model(
 
     calls = []
     for function, given, offset in zip(functions, operands, arena.scratch, strict=True):
-        scratch = [workspace(offset)] if workspace_bytes(function) else []
+        scratch = [workspace(offset + each) for each in temporaries(function)]
         calls.append((_name(function), [*map(operand, given), *scratch]))
     check = range_check(kinds[0], vectors)
     name = f"{symbol}_check" if check is not None else ""

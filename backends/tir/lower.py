@@ -10,7 +10,9 @@ from tvm import s_tir, tirx
 from tvm.ir import PointerType, PrimType
 
 WORKSPACE_BYTES = "n2uqc.workspace_bytes"
-"""Function attribute: what ``moved_to_workspace`` took off the stack."""
+TEMPORARIES = "n2uqc.temporaries"
+"""Function attributes: how much ``moved_to_workspace`` took off the stack, and where each piece
+lies."""
 
 IMPORTED = "n2uqc.imported"
 """Function attribute: functions as textual IR, which a function calls."""
@@ -79,10 +81,12 @@ def _bytes(buffer: tirx.Buffer) -> int:
 
 
 def moved_to_workspace(lowered: tvm.IRModule, limit: int = 1024) -> tvm.IRModule:
-    """Give functions with temporaries above ``limit`` bytes a last parameter ``workspace``.
+    """Make parameters of temporaries above ``limit`` bytes, which would lie on the stack.
 
-    Without it such temporaries would lie on the stack.  The bytes that a function needs, 64-byte
-    aligned, are its attribute ``WORKSPACE_BYTES``; a function without it keeps its parameters.
+    Each is a pointer of its own behind the others: of pieces of one workspace LLVM would compute
+    every address from the same register, which leaves too few for the numbers themselves (ARMv7's
+    inner loops took half as many instructions again).  ``temporaries`` tells where in a workspace
+    of ``workspace_bytes`` each piece is meant to lie, 64-byte aligned.
 
     Args:
         lowered: a module from ``lower``.
@@ -94,24 +98,32 @@ def moved_to_workspace(lowered: tvm.IRModule, limit: int = 1024) -> tvm.IRModule
 
 
 def _moved(f: tirx.PrimFunc, limit: int) -> tirx.PrimFunc:
-    workspace, top = tirx.Var("workspace", PointerType(PrimType("uint8"))), 0
+    pointers: list[tirx.Var] = []
+    offsets, top = [], 0
 
     def place(statement: tirx.Stmt) -> tirx.Stmt:
         nonlocal top
-        size = _bytes(statement.buffer)
+        buffer, size = statement.buffer, _bytes(statement.buffer)
         if size <= limit:
             return statement
-        address = tirx.handle_add_byte_offset(workspace, tirx.const(top, "int32"))
+        kind = PointerType(PrimType(str(buffer.ty.dtype)))
+        pointers.append(tirx.Var(f"{buffer.name}_at", kind))
+        offsets.append(top)
         top += -(-size // _ALIGNMENT) * _ALIGNMENT
-        return tirx.DeclBuffer(statement.buffer, data=address)
+        return tirx.DeclBuffer(buffer, data=pointers[-1])
 
     body = tvm_ffi.structural_map(f.body, (tirx.AllocBuffer, place))
     if not top:
         return f
-    moved = tirx.PrimFunc([*f.params, workspace], body, f.ret_type, f.attrs, f.span)
-    return moved.with_attr(WORKSPACE_BYTES, top)
+    moved = tirx.PrimFunc([*f.params, *pointers], body, f.ret_type, f.attrs, f.span)
+    return moved.with_attrs({WORKSPACE_BYTES: top, TEMPORARIES: offsets})
+
+
+def temporaries(f: tirx.PrimFunc) -> tuple[int, ...]:
+    """Offsets in the workspace of what a function's last parameters point to."""
+    return tuple(map(int, f.attrs[TEMPORARIES])) if TEMPORARIES in f.attrs else ()
 
 
 def workspace_bytes(f: tirx.PrimFunc) -> int:
-    """What a function of ``moved_to_workspace`` needs, 0 if it has no such parameter."""
+    """What a function of ``moved_to_workspace`` needs, 0 if it has no such parameters."""
     return int(f.attrs[WORKSPACE_BYTES]) if WORKSPACE_BYTES in f.attrs else 0
