@@ -76,3 +76,16 @@ def symbols(path: Path) -> dict[str, tuple[str, str]]:
         s.name: (s["st_info"]["bind"], s["st_shndx"]) for s in table.iter_symbols()
         if s.name and s["st_info"]["type"] != "STT_FILE" and not s.name.startswith("$")
     }
+
+
+def object_of(library: Path) -> bytes:
+    """The one object in a static library (of the System V and GNU form)."""
+    data, place, found = library.read_bytes(), 8, []
+    assert data.startswith(b"!<arch>\n")
+    while place < len(data):
+        name, size = data[place : place + 16].strip(), int(data[place + 48 : place + 58])
+        if name not in (b"/", b"//", b"/SYM64/"):
+            found.append(data[place + 60 : place + 60 + size])
+        place += 60 + size + size % 2
+    (content,) = found
+    return content
