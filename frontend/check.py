@@ -11,6 +11,7 @@ from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
 
 from .diagnostics import CompileError, Problem
 from .opset import DOMAIN
+from .precision import ROUNDOFF, as_float32
 from .upgrade import OLDEST, upgrade
 
 OPSETS = range(OLDEST, 26)
@@ -37,6 +38,7 @@ def to_graph(proto: onnx.ModelProto) -> ir.Model:
     _check_values(proto.graph)
     _check_nodes(proto)
     upgrade(proto)
+    roundoff = as_float32(proto)
     try:
         model = ir.from_proto(proto)
     except Exception as error:  # malformed protobufs make onnx_ir raise anything
@@ -44,6 +46,7 @@ def to_graph(proto: onnx.ModelProto) -> ir.Model:
     for node in model.graph:
         if not node.name:
             node.name = str(node.outputs[0].name) if node.outputs else node.op_type
+    model.meta[ROUNDOFF] = roundoff
     try:
         model.graph.sort()
     except ValueError as error:
@@ -191,8 +194,8 @@ def _check_image(value: ir.Value) -> list[Problem]:
     name, problems = str(value.name), []
     if value.dtype != ir.DataType.FLOAT:
         found = f"element type {value.dtype.name if value.dtype is not None else 'unknown'}"
-        mend = "export the float32 network; half precision and integer inputs are not read"
-        problems.append(Problem(name, "input", found, "float32", mend))
+        mend = "export the float network: integer inputs are not read"
+        problems.append(Problem(name, "input", found, "float32, float64 or half precision", mend))
     fixed = "images [N,C,H,W], sequences [N,C,L] or features [N,F] of fixed size; N may be dynamic"
     shape = value.shape
     if shape is None or len(shape) not in (2, 3, 4):

@@ -12,6 +12,7 @@ from .check import check_interface, to_graph
 from .cleanup import EXPAND, IDENTITY, fold_constants
 from .constants import Constants
 from .opset import DOMAIN, STANDARD_VERSION, VERSION
+from .precision import ROUNDOFF
 from .read import Source, read_model
 from .recognise import PATTERNS, PATTERNS_BEFORE_FOLDING, Context
 from .shapes import bind_batch, release_batch
@@ -43,7 +44,10 @@ def load_graph(source: Source, progress: Progress | None = None) -> ir.Model:
     check_interface(model)
     say("inferring shapes")
     batch = bind_batch(model)
-    context = Context(model, Constants(model, batch.sizes), batch.size, batch.symbol is not None)
+    constants = Constants(model, batch.sizes)
+    context = Context(
+        model, constants, batch.size, batch.symbol is not None, model.meta[ROUNDOFF]
+    )
     for pattern in (IDENTITY, EXPAND, *PATTERNS_BEFORE_FOLDING):
         say(f"recognising {pattern.name}")
         context.run(pattern)

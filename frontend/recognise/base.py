@@ -13,6 +13,7 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from ..constants import Constants, static
 from ..diagnostics import Problem
+from ..precision import SINGLE
 
 Array = npt.NDArray[Any]
 
@@ -87,6 +88,7 @@ class Context:
         constants: which values are constant.
         batch: the static batch size, or the one that stands in for a dynamic batch.
         dynamic: whether the batch is dynamic.
+        roundoff: of the arithmetic that made folded constants, relative.
         refusals: by node; those of nodes that disappear are dropped unless fatal.
     """
 
@@ -94,6 +96,7 @@ class Context:
     constants: Constants
     batch: int
     dynamic: bool
+    roundoff: float = SINGLE
     refusals: dict[ir.Node, Refused] = field(default_factory=dict)
 
     @property

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import onnx_ir as ir
 
 from ..opset import MAX_BITS, Codebook, Threshold, make_codebook, make_threshold
+from ..precision import SINGLE
 from .base import Array, Context, Refused, operands, producer
 from .uniform import add_constant
 
 _NOISE = 1e-6  # relative: a level is a float32 sum of at most 255 terms
+_LARGEST = 0.25  # noise of half precision that is believed, of the distance of two levels
 
 
 def put_levels(
@@ -50,7 +53,7 @@ def put_levels(
         )  # fmt: skip
     rule, bits, name = bool(rules[0]), count.bit_length(), str(root.name)
     ties = None if len(set(rules)) == 1 else np.array(rules, bool)
-    step = _even_step(levels)
+    step = _even_step(levels, context.roundoff)
     if step is None:
         book = Codebook(thresholds, scale, levels, rule, bits, ties)
         node = make_codebook(context.graph, source, book, name)
@@ -65,8 +68,8 @@ def put_levels(
 
 def _input_scale(x: ir.Value, context: Context) -> tuple[ir.Value, np.float32]:
     """Looks through the multiplication by N2UQ's scale1, which becomes part of the quantizer."""
-    product = producer(x, "Mul")
-    for inner, constant in operands(product) if product is not None else ():
+    scaled = producer(x, "Mul")
+    for inner, constant in operands(scaled) if scaled is not None else ():
         factor = context.constants.scalar(constant)
         if factor is None or context.constants.known(inner):
             continue
@@ -75,16 +78,17 @@ def _input_scale(x: ir.Value, context: Context) -> tuple[ir.Value, np.float32]:
     return x, np.float32(1)
 
 
-def _even_step(levels: Array) -> float | None:
+def _even_step(levels: Array, roundoff: float) -> float | None:
     """Exact distance of top and lowest level: 2 for N2UQ's k·2/n, else the written one.
 
-    None if the levels do not rise, or fall, evenly.
+    None if the levels do not rise, or fall, evenly, each a sum of terms rounded by `roundoff`.
     """
     n = len(levels) - 1
     rise = levels - levels[0]
+    noises = [_NOISE] + [min(n * roundoff, _LARGEST / n)] * (roundoff > SINGLE)
     tops = (2.0, float(rise[-1])) if levels[0] == 0 else (float(rise[-1]),)
-    for top in tops:
+    for noise, top in product(noises, tops):
         even = np.arange(n + 1) * (top / n)
-        if top and np.abs(rise - even).max() <= _NOISE * max(abs(top), np.abs(levels).max()):
+        if top and np.abs(rise - even).max() <= noise * max(abs(top), np.abs(levels).max()):
             return top
     return None

@@ -14,11 +14,13 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import Weight, constant, is_op, make_weight
+from ..precision import SINGLE
 from .base import NOTE, Array, Context, Pattern, is_standard, shape_of
 
 MAX_BITS = 4
 NOISE = 2e-4  # of the step; float32 folding leaves less unless the weights are tiny
-_LUCK = 1e-9  # probability below which a grid within NOISE is no coincidence
+_HALF_NOISE = 0.25  # steps; (q - s) + s in half precision, codes being 2 steps apart
+_LUCK = 1e-9  # probability below which a grid within noise is no coincidence
 
 
 @dataclass(frozen=True)
@@ -64,15 +66,16 @@ def _exact_step(channel: _Channel, weights: Array) -> float:
     return channel.step
 
 
-def recover(weights: Array) -> Weight | str:
+def recover(weights: Array, roundoff: float = SINGLE) -> Weight | str:
     """Finds codes and steps of float32 weights.
 
     Args:
         weights: float32 [O,I,kh,kw], finite.
+        roundoff: relative, of the arithmetic that quantized them.
 
     Returns:
-        Codes with the fewest bits (1 to 4) that describe every channel within NOISE, divisor 1;
-        or the reason why there are none.
+        Codes with the fewest bits (1 to 4) that describe every channel within its noise, divisor
+        1; or the reason why there are none.
     """
     flat = weights.reshape(len(weights), -1).astype(np.float64)
     silent = (flat == 0).all(axis=1)
@@ -80,26 +83,26 @@ def recover(weights: Array) -> Weight | str:
         return "all weights are 0"
     if (zeros := np.argwhere((flat == 0) & ~silent[:, None])).size:
         return f"output channel {zeros[0][0]} holds a weight of 0, which no odd multiple gives"
+    noise = NOISE if roundoff <= SINGLE else _HALF_NOISE
     channels = []
     for index, row in enumerate(flat):
         if silent[index]:
             channels.append(_Channel(np.ones_like(row), 0.0, 0.0))
             continue
-        fits: list[_Channel] = []
-        for bits in range(1, MAX_BITS + 1):
-            fits.append(_fit(row, bits))
-            if fits[-1].residue <= NOISE:
-                break
-        else:
-            residue = min(fit.residue for fit in fits)
-            return f"output channel {index} is {residue:.2g} steps off every grid of 1 to 4 bits"
-        channels.append(fits[-1])
+        best = _fit(row, 1)
+        for bits in range(2, MAX_BITS + 1):
+            if best.residue > NOISE:
+                best = min(best, _fit(row, bits), key=lambda fit: fit.residue)
+        if best.residue > noise:
+            off = f"{best.residue:.2g} steps off every grid of 1 to 4 bits"
+            return f"output channel {index} is {off}"
+        channels.append(best)
     steps = np.array([_exact_step(c, row) for c, row in zip(channels, flat, strict=True)])
     codes = np.stack([c.codes for c in channels]).reshape(weights.shape)
     exact = np.array_equal(
         (codes * steps.reshape(-1, *[1] * (codes.ndim - 1))).astype(np.float32), weights
     )
-    if not exact and _coincidence(int((~silent).sum()), flat.shape[1]) > _LUCK:
+    if not exact and _coincidence(int((~silent).sum()), flat.shape[1], noise) > _LUCK:
         return "too few weights to tell a grid from coincidence, and no grid gives them exactly"
     bits = int(np.abs(codes).max()).bit_length()
     return Weight(codes.astype(np.int8), steps, 1, bits)
@@ -115,9 +118,9 @@ def _integers(weights: Array) -> Weight | None:
     return Weight(codes, np.ones(len(codes)), 1, bits, odd=False)
 
 
-def _coincidence(channels: int, weights: int) -> float:
-    """Chance that random weights lie within NOISE of one of 8 grids, the largest being free."""
-    return float(min(1.0, 8 * NOISE ** (weights - 1)) ** channels)
+def _coincidence(channels: int, weights: int, noise: float) -> float:
+    """Chance that random weights lie within noise of one of 8 grids, the largest being free."""
+    return float(min(1.0, 8 * noise ** (weights - 1)) ** channels)
 
 
 def _recognise(node: ir.Node, context: Context) -> None:
@@ -127,7 +130,7 @@ def _recognise(node: ir.Node, context: Context) -> None:
     weights = context.constants.array(weight)
     if weights is None or weights.dtype != np.float32 or len(shape_of(weight)) < 2:
         return
-    found = recover(weights)
+    found = recover(weights, context.roundoff)
     if isinstance(found, str):
         found = _integers(weights) or found
     if isinstance(found, str):

@@ -96,7 +96,6 @@ def test_attributes_against_the_definition() -> None:
         ("float[N,2,H,W] x", "shape [N,2,H,W]"),
         ("float[N,2,0,4] x", "shape [N,2,0,4]"),
         ("float[] x", "unknown shape"),
-        ("float16[N,2,4,4] x", "FLOAT16"),
         ("uint8[N,2,4,4] x", "UINT8"),
     ],
 )
