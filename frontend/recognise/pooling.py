@@ -25,6 +25,8 @@ def _pool(node: ir.Node, context: Context) -> None:
         raise Refused(f"dilations {window.dilations}", "dilation 1")
     if node.attributes.get_int("storage_order", 0):
         raise Refused("storage_order 1", "storage_order 0")
+    if any(p >= k for p, k in zip(window.pads, window.kernel * 2, strict=True)):
+        raise Refused(f"pads {window.pads} of a window {window.kernel}", "pads below its size")
     if window.starts_outside(data, result):
         raise Refused(
             "ceil_mode=1 with last windows that hold nothing but padding",

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from n2uqc.backends.fpga import simulate
+from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.frontend.load import load_graph
 from n2uqc.models.quantizers import LTQ
 from n2uqc.passes import compile_graph
@@ -119,3 +120,12 @@ def test_codes_are_averaged_without_error() -> None:
     np.testing.assert_array_equal(
         np.rint(36 * run_onnx(model, x)), run(program, quantize_input(program, x)).transpose(
             0, 3, 1, 2))
+
+
+def test_too_many_sizes_of_windows_are_refused() -> None:
+    pool = "AveragePool <kernel_shape = [31, 31], pads = [15, 15, 15, 15]>"
+    model = build(f"a = Relu (x) [pool] y = {pool} (a)", x="float[N,2,31,31] x")
+    with pytest.raises(CompileError, match="more than 64 bits") as caught:
+        compile_graph(load_graph(model))
+    assert caught.value.problems[0].node == "pool"
+    assert "smaller windows" in caught.value.problems[0].mend

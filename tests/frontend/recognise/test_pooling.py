@@ -120,6 +120,7 @@ def test_average_pool_keeps_its_padding_rule(counted: int) -> None:
             "[p] y = MaxPool <kernel_shape = [1, 1], strides = [2, 2], ceil_mode = 1> (x)",
             "nothing but padding",
         ),
+        ("[p] y = AveragePool <kernel_shape = [2, 3], pads = [2, 0, 0, 0]> (x)", "pads (2, 0"),
         ("[p] y = ReduceMean <axes = [1]> (x)", "mean over axes [1]"),
         ("[p] y = ReduceMean (x)", "mean over axes None"),
     ],
