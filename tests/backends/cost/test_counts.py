@@ -7,10 +7,11 @@ from itertools import product
 from hypothesis import given, settings
 
 from n2uqc.backends.cost.counts import count_layers
-from n2uqc.passes.program import Conv, Program, Thresholds
+from n2uqc.passes.program import Conv, Program, SumPool, Thresholds
 from n2uqc.passes.program.types import width_of
 
-from ...properties.programs import programs
+from ...properties.programs import Builder, programs
+from ..fpga.test_timing import finished
 from .networks import residual
 
 
@@ -102,3 +103,11 @@ def test_layers_of_a_residual_network() -> None:
     assert [len(layer.quantizers) for layer in layers] == [1, 1, 1, 1, 0, 0]
     assert [o.kind for o in layers[2].others] == ["requantize", "add", "prelu"]
     assert layers[1].quantizers[0].attached and not layers[0].quantizers[0].attached
+
+
+def test_sums_multiplied_up_at_edges() -> None:
+    b = Builder(1, 6, 2, 4, False)
+    y = b.add(SumPool, "x", kernel=(3, 3), stride=(2, 2), pads=(1, 1, 1, 1), counted=(0,) * 4)
+    (layer,) = count_layers(finished(b, y))
+    (pool,) = layer.others
+    assert (pool.multiplier, pool.multiplies, pool.adds) == (4, 3 * 3 * 2, 3 * 3 * 2 * 8)
