@@ -40,10 +40,10 @@ class Folding:
         """
         try:
             found = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise CompileError(Problem(
-                node="folding", op="", found=f"not JSON: {error}", mend="start from the file that "
-                "default_folding(program).to_json() gives",
+                node="folding", op="", found=f"not JSON: {error}", mend="start from the "
+                "folding.json that `n2uqc compile MODEL --target fpga` writes",
             )) from error
         rows = found.get("engines") if isinstance(found, dict) else None
         if not isinstance(rows, dict):
@@ -63,6 +63,14 @@ class Folding:
             else:
                 folds[name] = Fold(row["pe"], row.get("simd", 1))
         folding = cls(folds)
+        known = [engine.name for engine in engines_of(program)]
+        if rows and known and not set(rows) & set(known):
+            raise CompileError(Problem(
+                node="folding", op="", found="of another network: none of its "
+                f"{len(rows)} engines ({_listed(list(rows)[:3])}, ...) is in this program",
+                supported=_listed(known), mend="start from the folding.json that `n2uqc compile "
+                "MODEL --target fpga` writes for this network",
+            ))
         problems += [p for p in folding.problems(program) if p.node not in rows or p.node in folds]
         if problems:
             raise CompileError(problems)

@@ -141,18 +141,23 @@ class _Finder:
         return result
 
     def fastest(self) -> SearchResult:
+        best = self._best()
+        if best is None:
+            self._too_small(max(c.cycles for cs in self.options.values() for c in cs), None)
+        assert best is not None
+        return best
+
+    def _best(self) -> SearchResult | None:
+        """The highest rate that the device holds; None if it holds not even the lowest."""
         targets = sorted({
             c.cycles for cs in self.options.values() for c in cs if c.cycles >= self.floor
         })
         low, high = 0, len(targets) - 1
         best = self._within(targets[high])
-        if best is None:
-            self._too_small(targets[high], None)
-        while low < high:
+        while best is not None and low < high:
             middle = (low + high) // 2
             found = self._within(targets[middle])
             best, low, high = (found, low, middle) if found else (best, middle + 1, high)
-        assert best is not None
         return best
 
     def _within(self, target: int) -> SearchResult | None:
@@ -193,9 +198,13 @@ class _Finder:
         assert self.device is not None
         result = self._result(self._cheapest(target, dict.fromkeys(RESOURCES, 1.0)))
         rate = "even the slowest folding" if fps is None else f"{fps:g} images/s"
+        best = self._best() if fps is not None else None
+        fits = (
+            f"{self.device.id} holds at most {best.fps:.6g} images/s at {self.clock_hz / 1e6:g} MHz"
+            if best is not None else ""
+        )
         raise CompileError([
-            Problem(node="", op="", found=f"{rate} does not fit {self.device.id}",
-                    mend="a larger device" if fps is None else "a lower rate (without one, the "
-                    "highest that fits is searched for), or a larger device"),
+            Problem(node="", op="", found=f"{rate} does not fit {self.device.id}", supported=fits,
+                    mend="a lower rate, or a larger device" if fits else "a larger device"),
             *shortages(result),
         ])

@@ -113,7 +113,7 @@ def test_rows_of_the_wrong_form(row: Any) -> None:
     assert "'t2'" in problems(lambda e: e.update(t2=row))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"engines": []}', "3"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"engines": []}', "3", "[" * 200_000])
 def test_files_of_the_wrong_form(text: str) -> None:
     with pytest.raises(CompileError, match="folding"):
         Folding.from_json(text, example())
@@ -129,6 +129,12 @@ def test_simd_may_be_left_out() -> None:
 def test_a_folding_of_another_program_is_refused() -> None:
     with pytest.raises(CompileError, match="no entry in the folding"):
         build_pipeline(example(), Folding({}))
+
+
+def test_the_file_of_another_network_is_told_at_once() -> None:
+    text = json.dumps({"engines": {f"far{k}": {"pe": 1} for k in range(40)}})
+    with pytest.raises(CompileError, match=r"none of its 40 engines \(far0, far1, far2, \.\.\."):
+        Folding.from_json(text, example())
 
 
 def test_tvm_is_imported_only_to_compile() -> None:

@@ -92,6 +92,14 @@ def test_bad_requests(options: dict[str, Any], message: str, digits: Program) ->
         search(digits, **options)
 
 
+def test_a_rate_too_high_for_a_device_tells_the_highest_that_fits(digits: Program) -> None:
+    best = search(digits, device="ecp5-25")
+    with pytest.raises(CompileError, match=f"ecp5-25 holds at most {best.fps:.6g} images/s"):
+        search(digits, device="ecp5-25", target_fps=1.5 * best.fps)
+    with pytest.raises(CompileError, match=r"does not fit ice40up5k\n +to mend: +a larger device"):
+        search(digits, device="ice40up5k", target_fps=10)
+
+
 def test_a_given_folding_is_priced_alike(digits: Program) -> None:
     found = search(digits, target_fps=5000, device="xc7z020")
     again = price(digits, found.folding, device="xc7z020", target_fps=5000)
