@@ -18,6 +18,13 @@ FORMAT = "n2uqc artifact 1"
 MANIFEST = "manifest.json"
 PROGRAM = "program.n2uq"
 
+_FACTS: dict[str, type] = {
+    "kernels": list, "needs": list, "input": dict, "output": dict,
+    **dict.fromkeys(("target", "architecture", "triple", "cpu", "emulated", "driver", "library",
+                     "function", "exchange"), str),
+}
+"""What commands rely on in the manifest of a compiled program."""
+
 
 @dataclass(frozen=True)
 class Artifact:
@@ -126,13 +133,17 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
     mend = "compile the network again with `n2uqc compile MODEL --target T -o DIR`"
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        wrong = not isinstance(manifest["files"], dict) or manifest["format"] != FORMAT
+        facts = _FACTS if "driver" in manifest else {}
+        wrong = manifest["format"] != FORMAT or not (
+            all(isinstance(manifest[name], kind) for name, kind in facts.items())
+            and all(isinstance(file["sha256"], str) for file in manifest["files"].values())
+        )
     except OSError as error:
         raise CompileError(Problem(
             node="", op="", found=f"{folder} holds no n2uqc artifact: {path.name}: "
             f"{error.strerror}", mend=mend,
         )) from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         wrong = True
     if wrong:
         raise CompileError(Problem(

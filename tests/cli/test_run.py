@@ -91,7 +91,7 @@ def test_images_that_do_not_fit(
 
 
 @pytest.mark.parametrize("fault", ["absent", "empty", "no program", "program changed",
-                                   "driver changed", "manifest cut"])
+                                   "driver changed", "manifest cut", "no list", "no input"])
 def test_folders_that_hold_no_whole_artifact(
     fault: str, command: Command, host: Path, samples: Path, tmp_path: Path
 ) -> None:
@@ -106,11 +106,15 @@ def test_folders_that_hold_no_whole_artifact(
         elif fault == "manifest cut":
             text = (folder / "manifest.json").read_text()
             (folder / "manifest.json").write_text(text[: len(text) // 2])
+        elif fault.startswith("no "):
+            manifest = json.loads((folder / "manifest.json").read_text())
+            manifest |= {"kernels": 4} if fault == "no list" else {"input": None}
+            (folder / "manifest.json").write_text(json.dumps(manifest))
         else:
             changed = folder / ("program.n2uq" if fault == "program changed" else driver)
             data = changed.read_bytes()
             changed.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-    result = command("run", folder, "--input", samples, "--output", y)
+    result = command("run", folder, "-i", samples, "-o", y)
     assert result.status == 2, result.err
     assert str(folder) in result.err
     assert "Traceback" not in result.err

@@ -7,6 +7,6 @@
     report.py    what ``profile_artifact`` gives: a row for each kernel
 """
 
-from .report import Profile, Row, profile_artifact
+from .report import Profile, Row, default_core, profile_artifact
 
-__all__ = ["Profile", "Row", "profile_artifact"]
+__all__ = ["Profile", "Row", "default_core", "profile_artifact"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from n2uqc.frontend.diagnostics import CompileError, Problem
 from ...artifact import read_file, read_manifest
 from .chains import chains
 from .count import Counted, count_blocks
-from .mca import cycles, find_analyser
+from .mca import check_core, cycles, find_analyser
 
+DEFAULT_CORE = "cortex-a72"  # where an artifact is for any core
 _ARCHITECTURES = ("aarch64", "armv7", "cortex-m")
 _COVERED = 0.999  # share of a kernel's instructions that is given to the cycle estimate
 
@@ -104,6 +105,8 @@ def profile_artifact(
             node="", op="", found=f"{folder} was made by an older version, which did not note the "
             "kernels' symbols", mend="compile the network again",
         ))
+    if core:
+        check_core(manifest["triple"], core)  # before long work
     for name in (manifest["driver"], manifest["library"]):
         read_file(folder, manifest, name)  # intact, before it is run
     kind = manifest["input"]
@@ -127,6 +130,24 @@ def profile_artifact(
     )
     estimator = f"llvm-mca {find_analyser().version}" if core else ""
     return Profile(rows, core, estimator)
+
+
+def default_core(manifest: Mapping[str, Any]) -> tuple[str, str]:
+    """The core to estimate cycles for: what the artifact was compiled for, if it is one.
+
+    Args:
+        manifest: of an artifact.
+
+    Returns:
+        (the core, "") or ("", why no cycles can be estimated for it).
+    """
+    core = manifest.get("cpu", "")
+    core = DEFAULT_CORE if core in ("", "generic") else core
+    try:
+        check_core(manifest.get("triple", ""), core)
+    except CompileError as error:
+        return "", str(error)
+    return core, ""
 
 
 def _cycles(counted: Counted, symbol: str, triple: str, core: str) -> float:

@@ -12,7 +12,7 @@ import pytest
 
 from n2uqc.backends import compile as compile_program
 from n2uqc.backends.arm.grouping import schedule
-from n2uqc.backends.arm.profile import Profile, profile_artifact
+from n2uqc.backends.arm.profile import Profile, default_core, profile_artifact
 from n2uqc.backends.arm.profile.chains import Chain, chains
 from n2uqc.backends.arm.profile.mca import cycles, find_analyser
 from n2uqc.backends.arm.profile.symbols import locate
@@ -123,12 +123,26 @@ def test_an_unknown_core_is_refused() -> None:
     with pytest.raises(CompileError, match=r"no core 'cortex-z9'.*\n.*cortex-a53"):
         cycles([bytes(4)], "aarch64-linux-gnu", "cortex-z9")
 
+    with pytest.raises(CompileError, match=r"no core 'cortex-a53' that runs code for thumb"):
+        cycles([bytes(4)], "thumbv7em-none-eabi", "cortex-a53")
+    with pytest.raises(CompileError, match=r"no core 'cortex-m4' that runs code for armv7a"):
+        cycles([bytes(4)], "armv7a-linux-gnueabihf", "cortex-m4")
+
 
 @with_analyser
 def test_instructions_unknown_to_the_analyser_do_not_spoil_the_rest() -> None:
     add, undefined = (0x8B010000).to_bytes(4, "little"), b"\xff" * 4
     alone, mixed = cycles([add * 8, add * 8 + undefined], "aarch64-linux-gnu", "cortex-a53")
     assert mixed == alone > 0
+
+
+@with_analyser
+def test_the_core_by_default() -> None:
+    triple = "aarch64-linux-gnu"
+    assert default_core({"cpu": "generic", "triple": triple}) == ("cortex-a72", "")
+    assert default_core({"cpu": "cortex-a55", "triple": triple}) == ("cortex-a55", "")
+    core, why = default_core({"cpu": "cortex-z9", "triple": triple})
+    assert core == "" and "no core 'cortex-z9'" in why
 
 
 def test_no_analyser_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
