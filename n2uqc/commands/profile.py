@@ -29,7 +29,6 @@ examples:
   n2uqc profile out/net --core cortex-a53
   n2uqc profile out/net --input x.npy --json
 """
-_DEFAULT_CORE = "cortex-a72"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--core", metavar="CPU", help="estimate cycles for this core, as LLVM names it: "
         "cortex-a53, cortex-a55, cortex-a72, cortex-a76, neoverse-n1 (the core that the artifact "
-        f"was compiled for, else {_DEFAULT_CORE}, where llvm-mca is installed)",
+        "was compiled for, else cortex-a72, where llvm-mca is installed)",
     )
     parser.add_argument(
         "--input", "-i", metavar="X", type=Path, help="images (N,C,H,W) of which the first is run, "
@@ -51,21 +50,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
-    from n2uqc.backends import ToolchainError, read_manifest
-    from n2uqc.backends.arm.profile import profile_artifact
-    from n2uqc.backends.arm.profile.mca import find_analyser
+    from n2uqc.backends import read_manifest
+    from n2uqc.backends.arm.profile import default_core, profile_artifact
 
     manifest = read_manifest(options.artifact)
-    core, hint = options.core or "", ""
-    if not core:
-        try:
-            find_analyser()
-            core = manifest.get("cpu", "")
-            core = _DEFAULT_CORE if core in ("", "generic") else core
-        except ToolchainError as error:
-            hint = str(error)
-    else:
-        find_analyser()  # before long work
+    core, hint = (options.core, "") if options.core else default_core(manifest)
     x = _sample(options, manifest)
     with _by_kernel(len(manifest.get("kernels", ()))) as advance:
         profile = profile_artifact(options.artifact, x, core=core, progress=advance)

@@ -55,7 +55,7 @@ def add_samples(parser: argparse.ArgumentParser, *, output_required: bool = Fals
         "(N, C, H, W) for any N",
     )
     parser.add_argument(
-        "--output", metavar="Y.npy", type=Path, required=output_required,
+        "--output", "-o", metavar="Y.npy", type=Path, required=output_required,
         help="where to write the outputs: float64 in the model's own scale and axis order",
     )
     parser.add_argument(
