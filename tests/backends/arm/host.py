@@ -13,7 +13,8 @@ from n2uqc.backends import find_target, toolchain
 from n2uqc.backends.arm.grouping import int_type
 from n2uqc.backends.arm.model import Model, build_model
 from n2uqc.backends.tir import emit_object, llvm_target
-from n2uqc.passes.program import Program
+from n2uqc.passes.plan_memory import plan_memory
+from n2uqc.passes.program import Program, run
 
 SYMBOL = "network_run"
 
@@ -71,3 +72,14 @@ class Host:
             results.append(y[: kinds[1].size].reshape(kinds[1].shape))
         shape = (len(x), *kinds[1].shape)
         return np.array(results, dtype=np.int64).reshape(shape)
+
+
+def equals_interpreter(program: Program, folder: Path) -> None:
+    """Compare on random inputs, at both ends of the range, and on a mixture of these."""
+    program = plan_memory(program)
+    kind = int_type(program, program.input)
+    rng = np.random.default_rng(0)
+    x = rng.integers(kind.lo, kind.hi + 1, (6, *kind.shape), dtype=np.int64)
+    x[1], x[2] = kind.lo, kind.hi
+    x[3] = rng.choice([kind.lo, kind.hi], kind.shape)
+    np.testing.assert_array_equal(Host(program, folder)(x), run(program, x))
