@@ -29,7 +29,10 @@ from n2uqc.passes.program.types import limits_of
 from .programs import Builder
 
 _CHANNELS = (1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 24, 31, 33, 64, 65, 81)
-_WINDOWS = ((3, 3), (3, 3), (3, 3), (1, 1), (1, 3), (3, 1), (2, 2), (5, 5), (7, 7), (4, 3), (1, 5))
+_WINDOWS = (
+    (3, 3), (3, 3), (3, 3), (3, 3), (1, 1), (1, 3), (3, 1), (2, 2), (5, 5), (7, 7), (4, 3), (1, 5),
+    (5, 3), (9, 3), (11, 3), (3, 5),
+)
 _WORK = 1_500_000  # products of one convolution
 _SCALE = Fraction(1, 64)
 

@@ -98,6 +98,8 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     ):
         unrolled = next(n for n in (4, 3, 5, 7, 2, 1) if channels % n == 0)
         for rows in _ROWS:
+            if _free(rows, taps) < 1:
+                continue
             strips = -(-height // rows)
             cycles = _cycles(rows, taps, unrolled, vectors)
             each = chunks * (channels * cycles + 25 * rows + 60)
@@ -113,9 +115,14 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     return best
 
 
+def _free(rows: int, taps: int) -> int:
+    """Registers that sums and a channel's taps leave for codes."""
+    return 12 - 2 * rows - taps
+
+
 def _cycles(rows: int, taps: int, unrolled: int, vectors: Vectors) -> float:
     """Of the innermost loop for one channel."""
-    lines, registers = rows + taps - 1, max(12 - 2 * rows - taps, 1)  # for codes
+    lines, registers = rows + taps - 1, _free(rows, taps)
     products, loads = rows * taps, lines + taps
     if "dual-issue" in vectors.features:
         return max(products, loads) + (3 if registers < 2 else 1) + 7 / unrolled

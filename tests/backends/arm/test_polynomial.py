@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from n2uqc.backends import compile as compile_program
@@ -53,6 +53,8 @@ CASES = {
     "uneven padding": case(bits=3, channels=6, out=2, size=(4, 4), pads=(0, 2, 1, 3)),
     "padding with a code": case(bits=2, channels=6, out=2, size=(4, 4), pad_value=3),
     "two rows of taps": case(bits=2, channels=4, out=3, size=(5, 9), pads=(1, 1, 0, 1), rows=2),
+    "four rows of taps": case(bits=2, channels=6, out=3, size=(9, 6), rows=4),
+    "seven rows of taps": case(bits=2, channels=3, out=2, size=(12, 5), rows=7),
 }
 
 
@@ -94,6 +96,9 @@ def test_sums_hold_every_beginning_and_are_reached(
 
 
 @given(st.integers(1, 4), st.integers(1, 3), st.integers(1, 5), st.booleans())
+@example(1, 9, 2, False)
+@example(1, 9, 1, True)
+@example(2, 7, 1, False)
 def test_the_loop_multiplies_all_pairs_once(
     rows: int, taps: int, unrolled: int, dual: bool
 ) -> None:
