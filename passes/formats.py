@@ -13,7 +13,9 @@ import numpy as np
 from n2uqc.frontend.diagnostics import CompileError
 
 from .calibrate import seen_ranges
-from .options import Options
+from .expected_flips import comparison_density, wanted_fraction_bits
+from .multipliers import MULTIPLIER_BITS
+from .options import OPERAND_BITS, STREAM_BITS, Options
 from .program.base import Op, Program
 from .program.ops.real import (
     Affine,
@@ -25,6 +27,7 @@ from .program.ops.real import (
     RealFlatten,
     RealMaxPool,
     RealPRelu,
+    floats,
 )
 from .program.types import IntType
 from .real_ranges import Interval, real_ranges
@@ -38,6 +41,8 @@ class Formats:
 
     Attributes:
         needed: names of the real tensors that get a format.
+        density, wanted: of ``expected_flips``: how many codes an error flips, and the fraction
+            bits at which rounding flips none; for widths that the user leaves open.
         fraction_bits: fraction bits of each.
         bits: width of each, sign included.
         widths: adjustable widths by name: the input's, each group's that shares a scale (by its
@@ -53,6 +58,8 @@ class Formats:
         self.needed = self._needed()
         self.bits: dict[str, int] = {}
         self.widths: dict[str, int] = {}
+        self.density = comparison_density(program, self.needed)
+        self.wanted = wanted_fraction_bits(self.density)
         self.fraction_bits = self._fraction_bits()
 
     def is_real(self, name: str) -> bool:
@@ -128,18 +135,50 @@ class Formats:
             key=lambda g: order.get(g[0], -1),
         ):
             if group == [self.program.input]:
-                self.width(self.program.input, self.options.stem_bits)
+                self.width(self.program.input, self.input_bits)
                 continue
             most = max(self._most(name) for name in group)
             # What only unquantized convolutions read needs no more than their inputs' width.
             narrow = all(isinstance(r, RealConv) for n in group for r in self.readers[n])
             narrow = narrow and self.program.output not in group
+            compared = any(self.readers[n] for n in group)
+            limits, chosen = (OPERAND_BITS, self.options.stem_bits) if narrow else (
+                STREAM_BITS, self.options.residual_bits)
             bits = self.width(
-                group[0], self.options.stem_bits if narrow else self.options.residual_bits
+                group[0], chosen or (self._enough(most, *limits) if compared else limits[0])
             )
-            found.update(dict.fromkeys(group, self._fit(most, bits)))
+            places = min(self._fit(most, bits), self._finest(group, found))
+            found.update(dict.fromkeys(group, places))
             self.bits.update(dict.fromkeys(group, bits))
         return found
+
+    def _enough(self, most: float, least: int, limit: int) -> int:
+        """Bits for numbers up to ``most`` that leave the wanted fraction bits, within limits."""
+        bits = range(least, limit)
+        return next((b for b in bits if self._fit(most, b) >= self.wanted), limit)
+
+    def _finest(self, group: list[str], found: dict[str, int]) -> int:
+        """Fraction bits that the 32-bit multipliers of its affine maps allow a group."""
+        places = [1 << 10]
+        for op in (self.made[n] for n in group if n in self.made):
+            if isinstance(op, Affine) and not (self.unit_conv(op) or self.unit_prelu(op)):
+                kind = self.program.types[op.inputs[0]]
+                unit = float(kind.scale or 1) if isinstance(kind, IntType) else (
+                    2.0 ** -found[op.inputs[0]])
+                steepest = float(np.abs(floats(op.slope)).max()) * unit
+                places.append(MULTIPLIER_BITS - int(np.frexp(steepest)[1]))
+        return min(places)
+
+    @property
+    def input_bits(self) -> int:
+        """Width of the real input."""
+        reach = max(map(abs, self.options.real_input_range()))
+        return self.options.stem_bits or self._enough(reach, *OPERAND_BITS)
+
+    @property
+    def weight_bits(self) -> int:
+        """Width of the weights of unquantized convolutions; the last layer has its own."""
+        return self.options.stem_bits or self._enough(1.0, *OPERAND_BITS)
 
     def width(self, key: str, default: int) -> int:
         """The width under an adjustable name: the user's choice, or the preset's."""

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from .multipliers import short, to_fixed
-from .options import Options
+from .options import OPERAND_BITS, Options
 from .program.base import ConstRef, Op, Program
 from .program.exact import Surd
 from .program.ops import Concat, Conv, Flatten, Lookup, MaxPool
@@ -114,7 +114,7 @@ class IntegerLayers:
     def lookup(self, op: RealLookup) -> None:
         """Codebook levels become a table in fixed point of the stem's width."""
         most = float(np.abs(floats(op.levels)).max()) or 1.0
-        places = self.options.stem_bits - 1 - int(np.frexp(most)[1])
+        places = (self.options.stem_bits or OPERAND_BITS[0]) - 1 - int(np.frexp(most)[1])
         entries = [to_fixed(level, places) for level in op.levels]
         scale = Fraction(1, 2) ** places
         table = Constant.narrow([value for value, _ in entries])

@@ -12,16 +12,20 @@ from numpy.typing import NDArray
 
 from n2uqc.frontend.diagnostics import CompileError
 
-PRECISIONS: Mapping[str, tuple[int, int, int]] = MappingProxyType({
-    "exact": (32, 24, 16), "balanced": (32, 16, 16), "small": (16, 8, 8),
+PRECISIONS: Mapping[str, tuple[int | None, int | None, int]] = MappingProxyType({
+    "exact": (None, None, 16), "balanced": (32, 16, 16), "small": (16, 8, 8),
 })
-"""Residual, stem and head bits by name.
+"""Residual, stem and head bits by name; None: 32 and 24, and more where the network needs them.
 
 Measured on trained 2-bit networks: at ``exact`` no activation code differs from exact arithmetic;
 ``balanced`` flips about 0.1% of the codes, ``small`` several percent.
 """
 
-_LIMITS = {"residual_bits": (8, 32), "stem_bits": (8, 26), "head_bits": (8, 26)}
+STREAM_BITS = 32, 56
+OPERAND_BITS = 24, 31
+"""Least and most bits where the user names no width: skip stream; unquantized convolutions."""
+
+_LIMITS = {"residual_bits": (8, 56), "stem_bits": (8, 32), "head_bits": (8, 26)}
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,12 @@ class Options:
     """Widths and ranges of what N2UQ leaves real-valued.
 
     Attributes:
-        residual_bits: skip stream, signed fixed point, 8 to 32.
-        stem_bits: weights and inputs of convolutions that are not quantized, 8 to 26; from 24 on
-            what they read from the skip stream keeps its own width (``operand_bits``).
+        residual_bits: skip stream, signed fixed point, 8 to 56; None: 32, and more where the
+            network compares so many values that rounding to 32 would flip codes
+            (``expected_flips``).
+        stem_bits: weights and inputs of convolutions that are not quantized, 8 to 32; None: 24,
+            and more where the stream has more; from 24 on what they read from the skip stream
+            keeps its own width.
         head_bits: weights of the last fully connected layer, 8 to 26.
         input_range: (least, greatest) real value of the model's input; values outside are
             clamped with a warning.  Ignored where calibration data is given.
@@ -76,8 +83,8 @@ class Options:
             (``formats.Formats.widths`` says which names there are).
     """
 
-    residual_bits: int = 32
-    stem_bits: int = 24
+    residual_bits: int | None = None
+    stem_bits: int | None = None
     head_bits: int = 16
     input_range: tuple[float, float] = (-8.0, 8.0)
     pixels: Pixels | None = None
@@ -88,7 +95,7 @@ class Options:
     def __post_init__(self) -> None:
         for name, (low, high) in _LIMITS.items():
             value = getattr(self, name)
-            if not low <= value <= high:
+            if value is not None and not low <= value <= high:
                 raise CompileError(f"--{name.replace('_', '-')} is {value}; it takes {low}..{high}")
         for name, value in self.widths.items():
             low, high = _LIMITS["stem_bits" if name.endswith(".weight") else "residual_bits"]
@@ -124,15 +131,6 @@ class Options:
             **{k: v for k, v in changes.items() if v is not None},
         )
 
-    @property
-    def operand_bits(self) -> int:
-        """Width to which an unquantized convolution narrows what it reads from the stream.
-
-        With weights of float32's 24 bits or more the stream's own, as far as 64-bit accumulators
-        allow: a stream's scale follows its worst case, so its last bits are worth keeping.
-        """
-        return self.stem_bits if self.stem_bits < 24 else max(self.stem_bits, self.residual_bits)
-
     def real_input_range(self) -> tuple[float, float]:
         """The real input's range, from the calibration data if there is any."""
         if self.calibration is None:
@@ -144,7 +142,7 @@ class Options:
 
     def facts(self) -> dict[str, str]:
         """The choices as a program's metadata."""
-        found = {name: str(getattr(self, name)) for name in _LIMITS}
+        found = {name: str(getattr(self, name) or "as needed") for name in _LIMITS}
         if self.pixels is None:
             found["input_range"] = ",".join(repr(v) for v in self.real_input_range())
         else:

@@ -19,6 +19,26 @@ def round_shift(value: NDArray[np.int64], shift: NDArray[np.int64] | int) -> NDA
     return (value + half + away) >> shift
 
 
+def round_product(
+    value: NDArray[np.int64], factor: NDArray[np.int64], shift: int
+) -> NDArray[np.int64]:
+    """``value * factor / 2**shift``, rounded alike, where only the result fits 64 bits.
+
+    Args:
+        value: at most 0.
+        factor: within 32 bits signed.
+        shift: 0 to 31.
+    """
+    # value = upper * 2**31 + lower: the upper product is a multiple of 2**shift.
+    upper, lower = value >> 31, value & (1 << 31) - 1
+    half = (1 << shift) >> 1
+    away = (factor > 0) & (value < 0) if shift else np.False_
+    result: NDArray[np.int64] = ((upper * factor) << (31 - shift)) + (
+        (lower * factor + half - away) >> shift
+    )
+    return result
+
+
 def round_shift_exact(value: int, shift: int) -> int:
     """The same rule on a Python integer of any size."""
     half = (1 << shift) >> 1

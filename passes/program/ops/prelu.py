@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import ConstRef, Op
-from ..rounding import fits_int64, round_shift
+from ..rounding import fits_int64, round_product
 from ..types import Constant, IntArray, IntType, TensorType
 
 
 @dataclass(frozen=True, kw_only=True)
 class PRelu(Op):
     """``y = clamp((x >= 0 ? x : round(x * multiplier[c] / 2**shift)) + bias[c], lo, hi)``.
+
+    The product may need more than 64 bits, the result may not.
 
     Attributes:
         multiplier: constant (C,) within 32 bits signed; slope = multiplier / 2**shift.
@@ -44,15 +46,15 @@ class PRelu(Op):
         self.require(0 <= self.shift <= 31, "shift leaves 0..31")
         self.require(bool((np.abs(slope) < 2**31).all()), "a multiplier needs more than 32 bits")
         lo, hi = x.channel_rows
-        half = (1 << self.shift) >> 1
         # Reachable values below 0 are bent, monotone in either direction; the others stay.
         products = [np.minimum(v, 0) * slope.astype(object) for v in (lo, np.minimum(hi, -1))]
         most = np.maximum(*(abs(p) for p in products))
+        bent_most = (most + (abs(slope.astype(object)) << 31) >> self.shift) + 1
         self.require(
-            fits_int64(most.max() + half + 1, (np.maximum(most, hi) + abs(bias)).max()),
-            "the intermediate needs more than 64 bits",
+            fits_int64((np.maximum(bent_most, hi) + abs(bias)).max()),
+            "the result needs more than 64 bits",
         )
-        bent = [round_shift(p.astype(np.int64), self.shift) for p in products]
+        bent = [round_product(np.minimum(v, 0), slope, self.shift) for v in (lo, np.minimum(hi, -1))]
         least, greatest = (
             pick(np.where(lo < 0, pick(*bent), far), np.where(hi >= 0, kept, far))
             for pick, kept, far in ((np.minimum, np.maximum(lo, 0), 2**63 - 1),
@@ -64,7 +66,7 @@ class PRelu(Op):
 
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
         x = inputs[0]
-        bent = round_shift(np.minimum(x, 0) * consts[self.multiplier].values, self.shift)
+        bent = round_product(np.minimum(x, 0), consts[self.multiplier].values, self.shift)
         y = np.where(x >= 0, x, bent) + consts[self.bias].values
         result: IntArray = np.clip(y, self.lo, self.hi)
         return result
