@@ -66,33 +66,52 @@ def convolution(
     low: Lowering, op: RealConv, after: Affine | None, name: str, scale: Fraction
 ) -> None:
     """Emit ``name = after(conv(x))`` at a scale."""
+    layer, x = _layer(low, op, after, name, scale), op.inputs[0]
+    room, key, chosen = layer.operand_room(), f"{name}.weight", low.options.stem_bits
+    if low.formats.is_head(op, name):
+        bits = low.formats.width(key, low.options.head_bits)
+        coarse = chosen is not None and chosen < OPERAND_BITS[0]
+        most = OPERAND_BITS[0] if coarse else STREAM_BITS[0]  # of pooled features
+        _product(low, layer, low.narrowed(x, min(most, room - bits)), bits)
+    elif chosen is not None:
+        bits = low.formats.width(key, chosen)
+        most = room - bits if chosen >= OPERAND_BITS[0] else min(chosen, room - bits)
+        _product(low, layer, low.narrowed(x, most), bits)
+    elif (shared := _weight_bits(low, room, low.kind(x))) is not None:
+        bits = low.formats.width(key, shared)
+        _product(low, layer, low.narrowed(x, room - bits), bits)
+    else:
+        bits = low.formats.width(key, low.formats.weight_bits)
+        _cut_product(low, layer, x, bits, room)
+
+
+def bits_read(low: Lowering, op: RealConv, after: Affine | None, kind: IntType) -> int:
+    """How many bits of an input of some type a convolution reads, where no width is chosen."""
+    room = _layer(low, op, after, op.output, Fraction(1)).operand_room()
+    shared = _weight_bits(low, room, kind)
+    return kind.bits if shared is None else min(kind.bits, room - shared)
+
+
+def _layer(
+    low: Lowering, op: RealConv, after: Affine | None, name: str, scale: Fraction
+) -> Layer:
     weight = op.real_weight(low.program.constants)
     offset = (ZERO,) * len(weight)
     if after is not None:
         weight = weight * floats(after.slope)[:, None, None, None]
         offset = after.offset
-    layer = Layer(op, after, name, scale, weight, offset)
-    x, room = op.inputs[0], layer.operand_room()
-    key, chosen = f"{name}.weight", low.options.stem_bits
-    if low.formats.is_head(op, name):
-        bits = low.formats.width(key, low.options.head_bits)
-        _product(low, layer, low.narrowed(x, min(STREAM_BITS[0], room - bits)), bits)
-    elif chosen is not None:
-        bits = low.formats.width(key, chosen)
-        most = room - bits if chosen >= OPERAND_BITS[0] else min(chosen, room - bits)
-        _product(low, layer, low.narrowed(x, most), bits)
-    else:
-        kind, full = low.kind(x), low.formats.weight_bits
-        reach = max(abs(kind.lo), abs(kind.hi)) * float(kind.scale or 1)
-        # Halves of what there is cost each side about the same part of the result.
-        half = (room - int(np.frexp(reach)[1])) // 2 + 1
-        shared = min(max(half, OPERAND_BITS[0], room - kind.bits), full)
-        coarse = float(kind.scale or 1) * 2.0 ** max(kind.bits + shared - room, 0)
-        if low.formats.density * coarse / 4 <= CUT_FLIPS:
-            bits = low.formats.width(key, shared)
-            _product(low, layer, low.narrowed(x, room - bits), bits)
-        else:
-            _cut_product(low, layer, x, low.formats.width(key, full), room)
+    return Layer(op, after, name, scale, weight, offset)
+
+
+def _weight_bits(low: Lowering, room: int, kind: IntType) -> int | None:
+    """Width of the weights beside an input of some type; None where it has to be cut in two."""
+    full, least = low.formats.weight_bits, OPERAND_BITS[0]
+    reach = max(abs(kind.lo), abs(kind.hi)) * float(kind.scale or 1)
+    # Halves of the room, counted from 1, cost each side about the same part of the result.
+    half = (room - int(np.frexp(reach)[1])) // 2 + 1
+    shared = min(max(half, least, room - kind.bits), full)
+    unit = float(kind.scale or 1) * 2.0 ** max(kind.bits + shared - room, 0)
+    return shared if low.formats.density * unit / 4 <= CUT_FLIPS else None
 
 
 def _cut_product(low: Lowering, layer: Layer, x: str, bits: int, room: int) -> None:
@@ -141,7 +160,7 @@ def _product(
     channels = len(weight)
     largest = np.abs(weight).reshape(channels, -1).max(axis=1)
     room = np.float64((1 << (weight_bits - 1)) - 1)
-    g = np.where(largest > 0, np.floor(np.log2(room / np.maximum(largest, 1e-300))), 0)
+    g = np.where(largest > 0, np.floor(np.log2(room / np.maximum(largest, 1e-290))), 0)
     out = -int(np.log2(float(layer.scale)))
     bias_room = 60 - np.frexp(np.maximum(np.abs(floats(layer.offset)), 1e-300))[1]
     # A unit coarser than the output's is multiplied up: weights keep to their width.

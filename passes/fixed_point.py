@@ -9,7 +9,7 @@ import numpy as np
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
-from .fixed_convolution import convolution
+from .fixed_convolution import bits_read, convolution
 from .lowering import ZERO, Lowering
 from .multipliers import short, to_fixed
 from .options import Options
@@ -129,19 +129,28 @@ class FixedPoint(Lowering):
         )
 
     def input_format(self) -> None:
-        """Fixed point of the stem's width for the model's real input."""
+        """Fixed point for the model's real input, no finer than what reads it makes use of."""
         if not self.formats.is_real(self.program.input):
             return  # raw pixels
+        name, bits = self.program.input, self.formats.input_bits
+        readers = self.formats.readers[name]
+        if self.options.stem_bits is None and all(isinstance(r, RealConv) for r in readers):
+            kind = self.input_type(bits)
+            bits = max(
+                (bits_read(self, *self.formats.unit_of(r), kind) for r in readers), default=bits
+            )
+        self.types[name] = self.input_type(self.formats.width(name, bits))
+
+    def input_type(self, bits: int) -> IntType:
+        """The input at a width."""
         low, high = self.options.real_input_range()
-        name = self.program.input
-        bits = self.formats.width(name, self.formats.input_bits)
         # The range's power of two, so that common ranges (1, 8) get exact binary fractions.
         reach = max(abs(low), abs(high))
         scale = Fraction(2) ** (int(np.ceil(np.log2(reach))) - (bits - 1))
         lo, hi = (round(Fraction(v) / scale) for v in (low, high))
-        shape = self.program.types[name].shape
+        shape = self.program.types[self.program.input].shape
         top = limits_of(bits, True)
-        self.types[name] = replace(
+        return replace(
             IntType.ranged(shape, max(lo, top[0]), min(hi, top[1]), scale),
             error=short(scale / 2),
         )

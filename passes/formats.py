@@ -71,6 +71,13 @@ class Formats:
         single = isinstance(inner, RealConv) and len(self.readers[inner.output]) == 1
         return inner if single and isinstance(inner, RealConv) else None
 
+    def unit_of(self, conv: Op) -> tuple[RealConv, Affine | None]:
+        """An unquantized convolution and the affine map that joins it, if one does."""
+        assert isinstance(conv, RealConv)
+        joined = (r for r in self.readers[conv.output] if self.unit_conv(r) is conv)
+        after = next(joined, None)
+        return conv, after if isinstance(after, Affine) else None
+
     def unit_prelu(self, op: Op) -> RealPRelu | None:
         """The PReLU whose trailing bias ``op`` is, if nothing else reads it."""
         inner = self.made.get(op.inputs[0]) if isinstance(op, Affine) else None

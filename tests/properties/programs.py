@@ -139,12 +139,15 @@ class Builder:
         return out
 
     def prelu(self, x: str, bits: int = 16) -> str:
+        """With slopes of 31 bits on wide streams: products of more than 64."""
         kind = self.types[x]
         channels = kind.shape[2]
         lo, hi = limits_of(bits, True)
+        width = 31 if bits > 32 else 20
+        shift = int(self.rng.integers(width - 16, 32)) if bits > 32 else int(self.rng.integers(22))
+        multiplier = self.rng.integers(1 - (1 << width), 1 << width, channels)
         out = self.add(
-            PRelu, x, multiplier=self.const(Constant.narrow(self.rng.integers(
-                -(1 << 20), 1 << 20, channels))), shift=int(self.rng.integers(0, 22)),
+            PRelu, x, multiplier=self.const(Constant.narrow(multiplier)), shift=shift,
             bias=self.const(Constant.narrow(self.rng.integers(-200, 200, channels))), lo=lo, hi=hi,
         )
         old = self.types[out]
@@ -202,7 +205,9 @@ def programs(draw: st.DrawFn) -> tuple[Program, np.ndarray]:
     b = Builder(draw_int(0, 2**32 - 1), size, channels, draw_int(1, 24), draw(st.booleans()))
     width = draw(st.sampled_from([1, 3, 4, 8, 17, 32]))
     stem_bits = draw(st.sampled_from([1, 7, 15, 23]))
-    stream = b.requantize(b.conv("x", width, bits=stem_bits, odd=False, stride=draw_int(1, 2)))
+    wide = draw(st.sampled_from([16, 16, 31, 44]))
+    stem = b.conv("x", width, bits=stem_bits, odd=False, stride=draw_int(1, 2))
+    stream = b.requantize(stem, wide)
     if draw(st.booleans()):
         stream = b.add(Clamp, stream, lo=0, hi=draw_int(1, 30000))
         b.types[stream] = IntType.ranged(
@@ -218,12 +223,12 @@ def programs(draw: st.DrawFn) -> tuple[Program, np.ndarray]:
         )
         if draw(st.booleans()):
             acc = b.conv(b.thresholds(acc, bits), width, bits=bits, kernel=1)
-        branch = b.requantize(acc)
+        branch = b.requantize(acc, wide)
         if b.types[branch].shape == kind.shape:
             total = b.add(Add, branch, stream)
             old = b.types[total]
             b.types[total] = IntType.ranged(old.shape, old.lo, old.hi, Fraction(1, 64))
-            stream = b.prelu(total)
+            stream = b.prelu(total, wide)
         else:
             stream = branch
     if draw(st.booleans()):  # uneven levels, beside the stream they were taken from
@@ -240,6 +245,8 @@ def programs(draw: st.DrawFn) -> tuple[Program, np.ndarray]:
         stream = b.mean(stream)
     elif pool == "flatten":
         stream = b.add(Flatten, stream)
+    if wide > 32:
+        stream = b.requantize(stream, 16)
     head = b.conv(stream, draw_int(1, 10), bits=8, odd=False, kernel=1)
     program = b.finish(b.requantize(head, 32))
     return program, b.input(draw_int(1, 3), draw(st.sampled_from(["random", "max", "min"])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from tvm import tirx
 
 from n2uqc.passes.program import (
@@ -16,10 +17,12 @@ from n2uqc.passes.program import (
     Thresholds,
 )
 
-from .base import Body, Place, Step, Value, computing_dtype
+from .base import Body, Expr, Place, Step, Value, computing_dtype
 from .requantize import clamped, requantize
 from .thresholds import thresholds
 
+INT64 = (1 << 63) - 1
+_PART = 31  # bits of a number's lower part, which is a positive number of 32 bits
 LONGEST_SUM = 16  # entries of a lookup table that are summed up in registers, not loaded
 
 
@@ -48,18 +51,42 @@ def prelu(op: PRelu, body: Body, x: Value, place: Place) -> Value:
     low, high = np.minimum(lo, -bent) + b, np.maximum(hi, bent) + b
     ends = [*low, *high, *bent, *np.abs(b), *x.range]
     dtype = max("int32", computing_dtype(-max(abs(v) for v in ends), 0), key=_bits)
-    wide = max(dtype, computing_dtype(-max([*np.abs(product)]) - half - 1, 0), key=_bits)
     source = body.bind(x.cast(dtype))
     factor = body.row("slope", slope, "int32")(place.slot)
-    below = tirx.min(source, tirx.const(0, dtype)).astype(wide) * factor.astype(wide)
-    if op.shift:
-        # No product is above zero where the slope is, so halves go down there, and up elsewhere.
-        rounding = body.row("half", half - (slope > 0), wide)(place.slot)
-        below = below + rounding >> tirx.const(op.shift, wide)
+    below = tirx.min(source, tirx.const(0, dtype))
+    if max(np.abs(product)) + half < INT64:
+        wide = max(dtype, computing_dtype(-max([*np.abs(product)]) - half - 1, 0), key=_bits)
+        below = below.astype(wide) * factor.astype(wide)
+        if op.shift:
+            # No product is above zero where the slope is: halves go down there, and up elsewhere.
+            rounding = body.row("half", half - (slope > 0), wide)(place.slot)
+            below = below + rounding >> tirx.const(op.shift, wide)
+    else:
+        below = _split_product(body, body.bind(below), factor, slope, op.shift, place)
     # One of the two is zero, and a sum needs no truth values, which TVM fails to fold on vectors.
     chosen = tirx.max(source, tirx.const(0, dtype)) + below.astype(dtype)
     total = chosen + body.row("bias", bias, dtype)(place.slot)
     return clamped(body, op.output, total, dtype, (min(low), max(high)), (op.lo, op.hi))
+
+
+def _split_product(
+    body: Body, x: Expr, factor: Expr, slope: NDArray[np.int64], shift: int, place: Place
+) -> Expr:
+    """``round_shift(x * factor, shift)`` where the product needs more than 64 bits.
+
+    ``x = upper * 2**31 + lower``: the upper product is a multiple of ``2**shift``.
+    """
+    half = (1 << shift) >> 1
+
+    def times(part: Expr) -> Expr:
+        return part.astype("int32").astype("int64") * factor.astype("int64")
+
+    lower = times(x & tirx.const((1 << _PART) - 1, "int64"))
+    if shift:
+        rounding = body.row("half", half - (slope > 0), "int64")(place.slot)
+        lower = lower + rounding >> tirx.const(shift, "int64")
+    upper = times(x >> tirx.const(_PART, "int64"))
+    return (upper << tirx.const(_PART - shift, "int64")) + lower
 
 
 def _bits(dtype: str) -> int:

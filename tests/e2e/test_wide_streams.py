@@ -1,0 +1,70 @@
+"""Precision `exact` on networks that compare so many values that streams need more than 32 bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from n2uqc.commands.executors import find_executor, run_all
+from n2uqc.frontend.load import load_graph
+from n2uqc.models.blocks import BasicBlock, Bottleneck
+from n2uqc.models.export import export_onnx
+from n2uqc.models.networks import ResidualNetwork
+from n2uqc.models.randomise import randomise, settle
+from n2uqc.passes import Options, compile_graph, expected_flips
+from n2uqc.passes.evaluate import deviation, reference
+from n2uqc.passes.program import Add, IntType, quantize_input
+
+NAMES = ("interpreter", "host", "aarch64", "aarch64+dotprod", "armv7", "cortex-m", "datapath")
+
+
+def graph_of(folder: Path, block: type, bits: int):
+    torch.manual_seed(bits)
+    network = ResidualNetwork(
+        bits, (8, 16), (1, 1), in_channels=3, stem_stride=2, maxpool=True, downsample="float",
+        block=block,
+    )
+    randomise(network, bits)
+    settle(network, torch.randn(4, 3, 24, 24), bits)
+    export_onnx(network.eval(), folder / "model.onnx", torch.zeros(1, 3, 24, 24))
+    return load_graph(folder / "model.onnx")
+
+
+@pytest.mark.parametrize(("block", "bits"), [(BasicBlock, 2), (Bottleneck, 4)])
+def test_every_executor_runs_wide_streams(
+    block: type, bits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = graph_of(tmp_path, block, bits)
+    narrow = compile_graph(graph)
+    monkeypatch.setattr(expected_flips, "FLIPS", 2.0**-30)  # as if there were millions of codes
+    program = compile_graph(graph)
+    widest = [
+        max(k.bits for op in p for k in [p.types[op.output]] if isinstance(op, Add) and
+            isinstance(k, IntType)) for p in (narrow, program)
+    ]
+    assert widest[0] <= 32 < 36 <= widest[1]
+    images = np.random.default_rng(0).normal(0, 1, (2, 3, 24, 24)).astype(np.float32)
+    found = deviation(reference(graph, Options()), program, images)
+    assert sum(row.flips for row in found.layers) == 0
+    assert found.top1 == len(images)
+    assert found.logit_error < 1e-3
+    executors = tuple(e for name in NAMES if (e := find_executor(name)) is not None)
+    assert len(executors) == len(NAMES)
+    first, *others = run_all(program, quantize_input(program, images), executors=executors)
+    for outcome in others:
+        assert outcome.output is not None or outcome.missing, outcome.executor.name
+        if outcome.output is not None:
+            np.testing.assert_array_equal(
+                outcome.output, first.output, outcome.executor.name
+            )
+
+
+def test_a_stated_width_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = graph_of(tmp_path, BasicBlock, 3)
+    monkeypatch.setattr(expected_flips, "FLIPS", 2.0**-30)
+    program = compile_graph(graph, Options(residual_bits=24))
+    sums = [program.types[op.output] for op in program if isinstance(op, Add)]
+    assert sums and all(isinstance(k, IntType) and k.bits <= 24 for k in sums)
