@@ -110,8 +110,9 @@ def _weight_bits(low: Lowering, room: int, kind: IntType) -> int | None:
     # Halves of the room, counted from 1, cost each side about the same part of the result.
     half = (room - int(np.frexp(reach)[1])) // 2 + 1
     shared = min(max(half, least, room - kind.bits), full)
-    unit = float(kind.scale or 1) * 2.0 ** max(kind.bits + shared - room, 0)
-    return shared if low.formats.density * unit / 4 <= CUT_FLIPS else None
+    lost = kind.bits + shared - room
+    unit = float(kind.scale or 1) * 2.0**lost
+    return None if lost > 0 and low.formats.density * unit / 4 > CUT_FLIPS else shared
 
 
 def _cut_product(low: Lowering, layer: Layer, x: str, bits: int, room: int) -> None:

@@ -36,16 +36,17 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--precision", metavar="NAME", help="exact, balanced or small: sets the three widths below "
-        "(exact: 32, 24, 16); auto searches the smallest widths on the images of --calib",
+        "(exact: 32, 24, 16, the first two wider where rounding would flip codes); auto searches "
+        "the smallest widths on the images of --calib",
     )
     group.add_argument(
         "--flip-rate", type=float, metavar="R", help="with --precision auto: share of the "
         "activation codes that may differ from exact arithmetic (0.001)",
     )
-    group.add_argument("--residual-bits", type=int, metavar="N", help="skip stream, 8..32")
+    group.add_argument("--residual-bits", type=int, metavar="N", help="skip stream, 8..56")
     group.add_argument(
         "--stem-bits", type=int, metavar="N",
-        help="weights and inputs of convolutions that are not quantized, 8..26",
+        help="weights and inputs of convolutions that are not quantized, 8..32",
     )
     group.add_argument(
         "--head-bits", type=int, metavar="N", help="weights of the last layer, 8..26"

@@ -80,7 +80,7 @@ def test_single_widths_can_be_set(command: Command, tmp_path: Path) -> None:
     assert program.metadata["widths"] == "conv1.weight=12,input=10"
     assert program.types["input"].bits <= 10
     assert program.constants["conv1.weight.fixed"].bits <= 12
-    for wrong, message in (("conv9=12", "there are input, conv1"), ("input=99", "takes 8..32"),
+    for wrong, message in (("conv9=12", "there are input, conv1"), ("input=99", "takes 8..56"),
                            ("input", "not NAME=BITS")):
         failed = command("compile", MODEL, "--target", "program", "-o", out, "--width", wrong)
         assert failed.status == 2 and message in failed.err

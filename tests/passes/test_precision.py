@@ -94,7 +94,7 @@ def test_calibration_narrows_the_formats(graph) -> None:
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    ({"residual_bits": 40}, "--residual-bits is 40; it takes 8..32"),
+    ({"residual_bits": 57}, "--residual-bits is 57; it takes 8..56"),
     ({"stem_bits": 4}, "--stem-bits is 4"),
     ({"input_range": (1.0, 1.0)}, "--input-range is 1.0,1.0"),
     ({"input_range": (0.0, float("nan"))}, "finite"),

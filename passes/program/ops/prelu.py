@@ -49,12 +49,14 @@ class PRelu(Op):
         # Reachable values below 0 are bent, monotone in either direction; the others stay.
         products = [np.minimum(v, 0) * slope.astype(object) for v in (lo, np.minimum(hi, -1))]
         most = np.maximum(*(abs(p) for p in products))
-        bent_most = (most + (abs(slope.astype(object)) << 31) >> self.shift) + 1
+        bent_most = (most + abs(slope.astype(object)) * 2**31) // 2**self.shift + 1
         self.require(
             fits_int64((np.maximum(bent_most, hi) + abs(bias)).max()),
             "the result needs more than 64 bits",
         )
-        bent = [round_product(np.minimum(v, 0), slope, self.shift) for v in (lo, np.minimum(hi, -1))]
+        bent = [
+            round_product(v, slope, self.shift) for v in (np.minimum(lo, 0), np.minimum(hi, -1))
+        ]
         least, greatest = (
             pick(np.where(lo < 0, pick(*bent), far), np.where(hi >= 0, kept, far))
             for pick, kept, far in ((np.minimum, np.maximum(lo, 0), 2**63 - 1),
