@@ -78,6 +78,8 @@ def _unsupported(node: ir.Node) -> Problem:
     if node.domain != "":
         found = f"operator of the domain '{node.domain}'"
         mend = "export without custom operators"
+        if node.domain == "com.microsoft":
+            mend = "give the file as exported, not as ONNX Runtime optimised it"
         return Problem(str(node.name), node.op_type, found, SUPPORTED, mend)
     return Problem(
         str(node.name), node.op_type, "unsupported operator", SUPPORTED, _MEND.get(node.op_type, "")

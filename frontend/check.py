@@ -17,6 +17,10 @@ from .upgrade import OLDEST, upgrade
 OPSETS = range(OLDEST, 26)
 """Versions of the standard domain whose operators have the meaning this frontend knows."""
 
+_ORT = "com.microsoft"
+_CONTRIB = ("QuantizeLinear", "DequantizeLinear")
+"""Written there for 4- and 16-bit integers below opset 21; the meaning is the standard domain's."""
+
 _BROKEN = "the file is not a valid ONNX model"
 
 
@@ -24,7 +28,7 @@ def to_graph(proto: onnx.ModelProto) -> ir.Model:
     """Validates a model and returns it as onnx_ir, sorted, functions inlined, dead nodes gone.
 
     Args:
-        proto: is changed: "ai.onnx" becomes "".
+        proto: is changed: "ai.onnx" becomes "", as does the domain of `_CONTRIB`.
 
     Raises:
         CompileError: an opset that is not supported, undefined or doubly defined values, a cycle,
@@ -33,6 +37,8 @@ def to_graph(proto: onnx.ModelProto) -> ir.Model:
     inside = [part for f in proto.functions for part in (*f.opset_import, *f.node)]
     for part in (*proto.opset_import, *proto.graph.node, *inside):
         if part.domain == "ai.onnx":  # the long name of the standard domain
+            part.domain = ""
+        if isinstance(part, onnx.NodeProto) and part.domain == _ORT and part.op_type in _CONTRIB:
             part.domain = ""
     _check_opset(proto)
     _check_values(proto.graph)

@@ -111,6 +111,18 @@ def _same_for_any_batch(array: Array, other: Array) -> bool:
     return bool((array == array[:1]).all() and (other == array[:1]).all())
 
 
+def _name_type(node: ir.Node, context: Context) -> None:
+    """CastLike to the type of a tensor: what it computes does not depend on the tensor's values."""
+    like = node.inputs[1]
+    if like is None or like.dtype is None:
+        return
+    cast = ir.node("Cast", [node.inputs[0]], {"to": like.dtype.value}, name=node.name)
+    cast.outputs[0].dtype = like.dtype
+    context.replace(node.outputs[0], context.insert(node, cast))
+    context.constants.ask_again()
+
+
+CAST_LIKE = Pattern("cast to another's type", frozenset({"CastLike"}), _name_type)
 IDENTITY = Pattern(
     "identity", frozenset({"Identity", "Dropout", "Cast", "Transpose", "Pad"}) | _SHAPE_ONLY,
     _remove_identity,

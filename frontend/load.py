@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from .canonical import verify
 from .check import check_interface, to_graph
-from .cleanup import EXPAND, IDENTITY, fold_constants
+from .cleanup import CAST_LIKE, EXPAND, IDENTITY, fold_constants
 from .constants import Constants
 from .opset import DOMAIN, STANDARD_VERSION, VERSION
 from .precision import ROUNDOFF
@@ -48,7 +48,7 @@ def load_graph(source: Source, progress: Progress | None = None) -> ir.Model:
     context = Context(
         model, constants, batch.size, batch.symbol is not None, model.meta[ROUNDOFF]
     )
-    for pattern in (IDENTITY, EXPAND, *PATTERNS_BEFORE_FOLDING):
+    for pattern in (CAST_LIKE, IDENTITY, EXPAND, *PATTERNS_BEFORE_FOLDING):
         say(f"recognising {pattern.name}")
         context.run(pattern)
     say("folding constants")

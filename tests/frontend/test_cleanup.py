@@ -29,11 +29,24 @@ W = np.random.default_rng(0).standard_normal((3, 2, 3, 3)).astype(np.float32)
         ("b = Expand (a, t)", {"t": np.int64([1, 2, 1, 1])}),
         ("b = Pad (a, p)", {"p": np.zeros(8, np.int64)}),
         ("s = Shape (a) b = Reshape (a, s)", {}),
+        ("b = CastLike (a, x)", {}),
     ],
 )
 def test_what_changes_nothing_vanishes(body: str, parameters: Any) -> None:
     graph = check_same(build(RELUS.format(body), parameters))
     assert ops(graph) == ["Relu", "Relu"]
+
+
+def test_a_constant_cast_to_the_type_of_a_tensor() -> None:
+    """As the dynamo-based exporter writes missing biases with optimize=False."""
+    body = """z = Constant <value = double {0.5}> () o = Constant <value_ints = [1]> () s = Shape (W)
+        n = Gather (s, i) e = Expand (n, o) c = CastLike (z, x) b = Expand (c, e)
+        y = Conv (x, W, b)"""
+    graph = check_same(build(body, {"W": W, "i": np.int64([0])}))
+    assert ops(graph) == ["Conv"]
+    bias = constant(node(graph, "Conv").inputs[2])
+    assert bias is not None and bias.dtype == np.float32
+    np.testing.assert_array_equal(bias, [0.5] * 3)
 
 
 @pytest.mark.parametrize("body", ["a = Relu (x) y = Identity (a)", "a = Relu (x) y = Dropout (a)"])

@@ -84,6 +84,22 @@ def test_zero_point_left_out_is_uint8(opset: int) -> None:
     assert read_threshold(node(graph, "Threshold")).levels == 255
 
 
+@pytest.mark.parametrize("kind", ["INT4", "UINT4", "INT8"])
+def test_operators_of_onnxruntimes_domain(kind: str) -> None:
+    """Its quantization tool writes 4 bits there below opset 21."""
+    codes = {"z": (1, kind), "wq": (np.arange(6).reshape(3, 2, 1, 1), kind), "wz": (2, kind)}
+    body = f"""{PAIR.replace("y =", "a =")} w = DequantizeLinear (wq, s, wz)
+        [conv] y = Conv (a, w)"""
+    models = [model_of(body, {"s": np.float32(0.25)}, codes, opset) for opset in (13, 21)]
+    models[0].opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    for quantizer in models[0].graph.node:
+        quantizer.domain = "com.microsoft" if quantizer.op_type != "Conv" else ""
+    graph = load_graph(models[0])
+    assert ops(graph) == ops(load_graph(models[1]))
+    x = images(models[0])
+    np.testing.assert_array_equal(evaluate(graph, x), run_onnx(models[0], x))
+
+
 def test_scales_by_channel() -> None:
     body = PAIR.replace("Linear (", "Linear <axis = 1> (")
     model = model_of(body, {"s": np.float32([0.25, 0.5])}, {"z": ([0, 0], "INT8")})
