@@ -39,8 +39,8 @@ def test_what_changes_nothing_vanishes(body: str, parameters: Any) -> None:
 
 def test_a_constant_cast_to_the_type_of_a_tensor() -> None:
     """As the dynamo-based exporter writes missing biases with optimize=False."""
-    body = """z = Constant <value = double {0.5}> () o = Constant <value_ints = [1]> () s = Shape (W)
-        n = Gather (s, i) e = Expand (n, o) c = CastLike (z, x) b = Expand (c, e)
+    body = """z = Constant <value = double {0.5}> () o = Constant <value_ints = [1]> ()
+        s = Shape (W) n = Gather (s, i) e = Expand (n, o) c = CastLike (z, x) b = Expand (c, e)
         y = Conv (x, W, b)"""
     graph = check_same(build(body, {"W": W, "i": np.int64([0])}))
     assert ops(graph) == ["Conv"]
