@@ -39,6 +39,9 @@ class LayerFlips:
         undecided: codes too close to a threshold for the reference to tell.
         within_error: compared values that lie within the program's stated error of a threshold,
             where a flip is possible even given equal codes before it (0 for exact accumulators).
+        reads: the tensor that is compared.
+        bits: its width.
+        unit: real value of its last bit, None for exact accumulators.
     """
 
     layer: str
@@ -46,6 +49,9 @@ class LayerFlips:
     flips: int = 0
     undecided: int = 0
     within_error: int = 0
+    reads: str = ""
+    bits: int = 0
+    unit: float | None = None
 
     @property
     def rate(self) -> float:
@@ -81,11 +87,17 @@ class Deviation:
         """Share of flipped codes over all layers."""
         return sum(r.flips for r in self.layers) / max(1, sum(r.codes for r in self.layers))
 
+    @property
+    def first(self) -> LayerFlips | None:
+        """The first quantizer whose codes differ: all before it are equal on every image."""
+        return next((row for row in self.layers if row.flips), None)
+
     def as_json(self) -> dict[str, Any]:
         """The report without the outputs."""
         return {
             "samples": self.samples, "flip_rate": self.flip_rate, "top1_agreement": self.top1,
             "relative_logit_error": self.logit_error, "logit_error_bound": self.logit_bound,
+            "first_flip": self.first.layer if self.first is not None else None,
             "layers": [vars(row) for row in self.layers],
         }
 
@@ -119,7 +131,7 @@ def deviation(
     integers = quantize_input(program, images)
     maps = as_maps(real, images)
     quantizers = {op.output: op for op in real.ops if isinstance(op, Quantize)}
-    rows = {name: LayerFlips(name) for name in quantizers}
+    rows = {name: _row(program, name) for name in quantizers}
     exact, integer = [], []
     for start in range(0, len(images), CHUNK):
         piece = slice(start, start + CHUNK)
@@ -137,7 +149,7 @@ def deviation(
                 compared = as_real(real, source, previous[source])
                 kept = kept_channels(program, name, value.shape[3])
                 _count(rows[name], _channels(quantizers[name], kept), compared[..., kept],
-                       value[..., kept], codes[name], _source_error(program, name))
+                       value[..., kept], codes[name], _source_error(program, rows[name]))
             previous = {**previous, name: value} if _feeds(quantizers, name) else previous
             if name == real.output:
                 exact.append(as_real(real, name, value))
@@ -162,10 +174,18 @@ def _feeds(quantizers: dict[str, Quantize], name: str) -> bool:
     return any(name in op.inputs for op in quantizers.values())
 
 
-def _source_error(program: Program, name: str) -> float:
-    """Stated error of the tensor that a table reads, in real units."""
+def _row(program: Program, name: str) -> LayerFlips:
     op = program.producer(name)
     kind = program.types[op.inputs[0]] if op is not None else None
+    if op is None or not isinstance(kind, IntType):
+        return LayerFlips(name)
+    unit = None if kind.scale is None else float(kind.scale)
+    return LayerFlips(name, reads=op.inputs[0], bits=kind.bits, unit=unit)
+
+
+def _source_error(program: Program, row: LayerFlips) -> float:
+    """Stated error of the tensor that a table reads, in real units."""
+    kind = program.types[row.reads] if row.reads else None
     return float(kind.error) if isinstance(kind, IntType) else 0.0
 
 

@@ -86,6 +86,13 @@ def render(report: dict[str, Any]) -> str:
         f"  {r['layer']:{width}}  {r['codes']:11,}  {r['flips']:6,}  {r['undecided']:9,}  "
         f"{r['within_error']:9,}" for r in rows
     ]
+    first = next((row for row in rows if row["flips"]), None)
+    if first is not None and first["reads"]:
+        kind = f"{first['bits']} bits" + (
+            " of exact accumulators" if first["unit"] is None else f" in units of {first['unit']:.2g}"
+        )
+        lines.append(f"the first codes to differ are those of {first['layer']}: it compares "
+                     f"{first['reads']}, {kind}")
     if "float32" in report:
         f = report["float32"]
         lines.append(

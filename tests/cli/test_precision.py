@@ -56,10 +56,12 @@ def test_verify_reports_flips_and_float32(command: Command, tmp_path: Path) -> N
     assert report["flip_rate"] == 0 and report["top1_agreement"] == report["samples"] == 40
     assert report["relative_logit_error"] < 1e-3
     assert report["float32"]["top1_agreement"] == 40
+    assert report["first_flip"] is None
     assert {row["layer"] for row in report["layers"]} >= {"layer1.0.quan1", "layer2.0.quan2"}
     text = command("verify", MODEL, "--input", images, "--executors", "interpreter",
                    "--precision", "small").out
     assert "of the codes differ" in text and "0.00e+00 of the codes differ" not in text
+    assert "the first codes to differ are those of layer1.0.quan1: it compares relu, " in text
     assert "verdict  IDENTICAL" in text
 
 
