@@ -1,4 +1,4 @@
-"""32-bit ARM Linux: binaries under every emulator, random programs."""
+"""32-bit ARM Linux: binaries under every emulator."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 from n2uqc.backends import compile as compile_program
 from n2uqc.backends import read_manifest, run_artifact
 from n2uqc.passes.program import Program, run
-from tests.properties.programs import programs
 
 from .disassembly import symbols
 from .host import SYMBOL, write_object
@@ -56,23 +54,3 @@ def test_nothing_undefined(network: Program, tmp_path: Path) -> None:
     found = symbols(tmp_path / "n.o")
     assert [n for n, (bind, _) in found.items() if bind != "STB_LOCAL"] == [SYMBOL]
     assert [n for n, (_, section) in found.items() if section == "SHN_UNDEF"] == []
-
-
-def _random(folder: Path, examples: int) -> None:
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(programs())
-    def check(case) -> None:
-        program, x = case
-        place = compile_program(program, "armv7").save(folder / "net")
-        np.testing.assert_array_equal(run_artifact(place, x), run(program, x))
-
-    check()
-
-
-def test_random_programs(tmp_path: Path) -> None:
-    _random(tmp_path, 4)
-
-
-@pytest.mark.slow
-def test_many_random_programs(tmp_path: Path) -> None:
-    _random(tmp_path, 60)

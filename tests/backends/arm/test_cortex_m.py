@@ -1,4 +1,4 @@
-"""Microcontrollers: firmware under every emulator, memory, stack, faults, random programs."""
+"""Microcontrollers: firmware under every emulator, memory, stack, faults."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 import n2uqc
 from n2uqc.backends import compile as compile_program
@@ -18,7 +17,6 @@ from n2uqc.backends.arm.programs import memory_of, stack_bytes
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.models import data, shipped
 from n2uqc.passes.program import Program, quantize_input, run
-from tests.properties.programs import programs
 
 from .disassembly import float_arithmetic, symbols
 from .host import SYMBOL, write_object
@@ -151,26 +149,6 @@ def test_other_widths(bits: int, core: str, samples: np.ndarray, tmp_path: Path)
     program = residual_network(bits, seed=bits)
     folder = compile_program(program, core).save(tmp_path / "net")
     np.testing.assert_array_equal(run_artifact(folder, samples), run(program, samples))
-
-
-def _random(folder: Path, core: str, examples: int) -> None:
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(programs())
-    def check(case) -> None:
-        program, x = case
-        place = compile_program(program, core).save(folder / "net")
-        np.testing.assert_array_equal(run_artifact(place, x), run(program, x))
-
-    check()
-
-
-def test_random_programs(core: str, tmp_path: Path) -> None:
-    _random(tmp_path, core, 4)
-
-
-@pytest.mark.slow
-def test_many_random_programs(core: str, tmp_path: Path) -> None:
-    _random(tmp_path, core, 60)
 
 
 @pytest.mark.parametrize("abi", ["soft", "hard"])

@@ -1,4 +1,4 @@
-"""The same bits on every target: programs of awkward shapes, any kernel that fits, all emulators.
+"""The same bits on every target: random programs, any kernel that fits, all emulators.
 
 Every object is looked through too: integer instructions only, nothing undefined.
 """
@@ -18,6 +18,7 @@ from n2uqc.backends import compile as compile_program
 from n2uqc.backends import find_target, read_manifest, run_artifact, toolchain
 from n2uqc.passes.program import Program, run
 from tests.properties.awkward import awkward_programs
+from tests.properties.programs import programs
 
 from .any_kernel import any_kernel
 from .disassembly import float_arithmetic, object_of, symbols
@@ -68,7 +69,7 @@ def differences(
         max_examples=examples, deadline=None, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(awkward_programs())
+    @given(programs() | awkward_programs())
     def run_one(case: tuple[Program, np.ndarray]) -> None:
         check(target, *case, folder, monkeypatch)
 
@@ -76,15 +77,13 @@ def differences(
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_awkward_programs(
-    target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    differences(target, 3, tmp_path, monkeypatch)
+def test_random_programs(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    differences(target, 4, tmp_path, monkeypatch)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
-def test_many_awkward_programs(
+def test_many_random_programs(
     target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     differences(target, 150, tmp_path, monkeypatch)

@@ -9,14 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 from n2uqc.backends import compile as compile_program
 from n2uqc.backends import run_artifact, toolchain
 from n2uqc.backends.emulation.elf import load_segments
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.passes.program import Program, run
-from tests.properties.programs import programs
 
 from ..arm.networks import residual_network
 
@@ -44,20 +42,6 @@ def test_other_widths(bits: int, samples: np.ndarray, tmp_path: Path) -> None:
         tmp_path / "net"
     )
     np.testing.assert_array_equal(run_artifact(folder, samples), run(program, samples))
-
-
-@pytest.mark.slow
-def test_random_programs(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("random")
-
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(programs())
-    def check(case) -> None:
-        program, x = case
-        place = compile_program(program, "aarch64").save(folder / "net")
-        np.testing.assert_array_equal(run_artifact(place, x), run(program, x))
-
-    check()
 
 
 unicorn_only = pytest.mark.skipif("unicorn" not in EMULATORS, reason="unicorn is not installed")
