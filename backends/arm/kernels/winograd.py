@@ -140,7 +140,7 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
         for grid in grids(high, wide, plan.rows):
             registers = [np.dtype(dtype).itemsize // 2 for dtype in halved]
             inverse = 16 * plan.reading + 16 * registers[0] + 12 * registers[1]
-            lanes = _LANES if vectors.size > 4 else 1
+            lanes = _LANES if vectors.size > 4 else 1 if "dual-issue" in vectors.features else 0.7
             each = (52 * plan.depths * plan.depth + inverse * out) / lanes
             blocks = grid.strips * grid.blocks * plan.blocks * len(gemm.weights)
             cost = blocks * plan.instructions + grid.size * each + plan.expanding

@@ -17,7 +17,7 @@ from ..base import Body, Expr, Vectors
 from .product import Gemm, IntArray
 from .tensorize import axis, intrinsic, loops
 
-_WIDE = 32  # weights expanded at once
+_WIDE = 128  # weights expanded at once
 
 Emit = Callable[[Expr, Expr, Expr], None]
 """Writes the update of a register tile with ``ir``: from buffers left (rows, depth), weights

@@ -20,11 +20,11 @@ from tvm.script.ir_builder import tirx as ir
 
 from ..base import Body, Expr, Vectors
 from .base import Emit, Micro, Plan
+from .by_element import DEPTH, picked, tiles
 from .product import Gemm
 
 _START = 128  # in the middle of a byte
-_DEPTH, _LANES, _OUTS = 8, 8, 16
-_ROWS = 9  # as in mla16.py
+_LANES, _OUTS = 8, 16
 _SHORTEST = 2  # units between drains, fewer are not worth it
 
 
@@ -95,35 +95,30 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
     """Tiles of every number of rows that the registers allow."""
     if "neon" not in vectors.features or gemm.most > 127 or max(map(abs, gemm.range)) > 127:
         return
-    for parts, steps in gemm.chunks(_DEPTH, -_START, 255 - _START):
+    for parts, steps in gemm.chunks(DEPTH, -_START, 255 - _START):
         if steps < _SHORTEST and parts > 1:
             return
-        least, greatest = gemm.partial_sums(steps * _DEPTH)
+        least, greatest = gemm.partial_sums(steps * DEPTH)
         reason = (
-            f"pairs of bytes, sums of at most {steps * _DEPTH} steps, "
+            f"pairs of bytes, sums of at most {steps * DEPTH} steps, "
             f"{int(least.min())} <= partial <= {int(greatest.max())}"
         )
-        for columns in range(1, min(4, -(-gemm.weights.shape[1] // _OUTS)) + 1):
-            for rows in range(1, _ROWS + 1):
-                if rows * columns + rows + columns > vectors.count - 3:
-                    break
-                step = rows * columns * _LANES + (rows + _LANES * columns) / 2 + 4
-                yield BytePairs(
-                    "byte_pairs", gemm, rows, columns * _OUTS, _DEPTH, 1, "int16", "int16", "uint8",
-                    parts, steps, parts * (steps * step + 1.5 * rows * columns + 8), reason,
-                    _update(rows, columns), start=_START,
-                )
+        for rows, columns, loading in tiles(-(-gemm.weights.shape[1] // _OUTS), 1, vectors):
+            step = rows * columns * DEPTH + loading + 4
+            yield BytePairs(
+                "byte_pairs", gemm, rows, columns * _OUTS, DEPTH, 1, "int16", "int16", "uint8",
+                parts, steps, parts * (steps * step + 1.5 * rows * columns + 8), reason,
+                _update(rows, columns), start=_START,
+            )
 
 
 def _update(rows: int, columns: int) -> Emit:
     """Step by step over K: a row of weights is read, then meets one element of every row."""
 
     def emit(left: Expr, weights: Expr, sums: Expr) -> None:
-        for k in range(_DEPTH):
+        for k in range(DEPTH):
             for r in range(rows):
-                element = tirx.Shuffle(
-                    [left.vload([r, 0], f"int16x{_DEPTH}")], [tirx.const(k, "int32")] * _LANES
-                )
+                element = picked(left, r, k, _LANES)
                 for c in range(columns):
                     at = [r, tirx.Ramp(c * _OUTS, 1, _OUTS)]
                     factor = weights.vload([k, c * _LANES, 0], f"int16x{_LANES}")

@@ -14,11 +14,11 @@ from tvm.script.ir_builder import tirx as ir
 
 from ..base import Expr, Vectors
 from .base import Emit, Micro, Plan
+from .by_element import DEPTH, picked, tiles
 from .product import Gemm
 
 _LEAST, _MOST = -(1 << 15), (1 << 15) - 1
 _LANES = 8
-_ROWS = 9  # elements are picked from 16 of the registers; more rows than this were seen to spill
 
 
 def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
@@ -27,36 +27,30 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
         _LEAST <= gemm.range[0] and gemm.range[1] <= _MOST
     ):
         return
-    for parts, steps in gemm.chunks(_LANES, _LEAST, _MOST):
+    for parts, steps in gemm.chunks(DEPTH, _LEAST, _MOST):
         least, greatest = gemm.partial_sums(steps * _LANES)
         reason = (
-            f"int16 sums of at most {steps * _LANES} steps, "
+            f"int16 sums of at most {steps * DEPTH} steps, "
             f"|partial| <= {max(-int(least.min()), int(greatest.max()))}"
         )
-        for columns in range(1, min(4, -(-gemm.weights.shape[1] // _LANES)) + 1):
-            for rows in range(1, _ROWS + 1):
-                if rows * columns + rows + columns > vectors.count - 3:
-                    break
-                # Of an odd number of rows, two steps would begin with more loads than registers.
-                unroll = 2 if rows % 2 == 0 and steps % 2 == 0 else 1
-                loads = (rows + _LANES * columns) / 2 + 4 / unroll
-                step = rows * columns * _LANES + loads
-                yield Plan(
-                    "mla16", gemm, rows, columns * _LANES, _LANES, 1, "int16", "int16", "int16",
-                    parts, steps, parts * (steps * step + 1.5 * rows * columns + 8), reason,
-                    _update(rows, columns), unroll,
-                )
+        for rows, columns, loading in tiles(-(-gemm.weights.shape[1] // _LANES), 1, vectors):
+            # Of an odd number of rows, two steps would begin with more loads than registers.
+            unroll = 2 if rows % 2 == 0 and steps % 2 == 0 else 1
+            step = rows * columns * DEPTH + loading + 4 / unroll
+            yield Plan(
+                "mla16", gemm, rows, columns * _LANES, DEPTH, 1, "int16", "int16", "int16",
+                parts, steps, parts * (steps * step + 1.5 * rows * columns + 8), reason,
+                _update(rows, columns), unroll,
+            )
 
 
 def _update(rows: int, columns: int) -> Emit:
     """Step by step over K: a row of weights is read, then meets one element of every row."""
 
     def emit(left: Expr, weights: Expr, product: Expr) -> None:
-        for k in range(_LANES):
+        for k in range(DEPTH):
             for r in range(rows):
-                element = tirx.Shuffle(
-                    [left.vload([r, 0], f"int16x{_LANES}")], [tirx.const(k, "int32")] * _LANES
-                )
+                element = picked(left, r, k, _LANES)
                 for c in range(columns):
                     at = [r, tirx.Ramp(c * _LANES, 1, _LANES)]
                     factor = weights.vload([k, c * _LANES, 0], f"int16x{_LANES}")

@@ -14,11 +14,12 @@ from tvm.script.ir_builder import tirx as ir
 
 from ..base import Expr, Vectors
 from .base import Emit, Micro, Plan
+from .by_element import DEPTH, picked, tiles
 from .product import Gemm
 
 _MOST = (1 << 15) - 1
 _LANES = 8
-_ROWS = 9  # as in mla16.py
+_HALF = 4  # of a register of weights, a register of sums
 
 
 def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
@@ -27,37 +28,34 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
         return
     most = np.maximum(np.abs(gemm.lo), np.abs(gemm.hi))[:, None, :]
     bound = int((np.abs(gemm.weights) * most).sum(axis=2).max())
-    if bound >= 1 << 31:
+    if not _MOST < bound < 1 << 31:
         return
-    steps = -(-gemm.weights.shape[2] // _LANES)
-    stored = "int16" if bound <= _MOST else "int32"
-    for columns in range(1, min(4, -(-gemm.weights.shape[1] // _LANES)) + 1):
-        for rows in range(1, _ROWS + 1):
-            registers = 2 * rows * columns
-            if registers + rows + columns > vectors.count - 3:
-                break
-            step = registers * _LANES + (rows + _LANES * columns) / 2 + 4
-            yield Plan(
-                "mlal16", gemm, rows, columns * _LANES, _LANES, 1, "int16", "int16", "int32", 1,
-                steps, steps * step + 1.5 * registers + 8,
-                f"int32 sums, no partial sum exceeds {bound}", _update(rows, columns),
-                stored=stored,
-            )
+    steps = -(-gemm.weights.shape[2] // DEPTH)
+    for rows, columns, loading in tiles(-(-gemm.weights.shape[1] // _LANES), 2, vectors):
+        registers = 2 * rows * columns
+        step = registers * DEPTH + loading + 4
+        yield Plan(
+            "mlal16", gemm, rows, columns * _LANES, DEPTH, 1, "int16", "int16", "int32", 1,
+            steps, steps * step + 1.5 * registers + 8,
+            f"int32 sums, no partial sum exceeds {bound}", _update(rows, columns),
+        )
 
 
 def _update(rows: int, columns: int) -> Emit:
     """Step by step over K: a row of weights is read, then meets one element of every row."""
 
     def emit(left: Expr, weights: Expr, sums: Expr) -> None:
-        for k in range(_LANES):
+        for k in range(DEPTH):
             for r in range(rows):
-                element = tirx.Shuffle(
-                    [left.vload([r, 0], f"int16x{_LANES}")], [tirx.const(k, "int32")] * _LANES
-                ).astype(f"int32x{_LANES}")
-                for c in range(columns):
-                    at = [r, tirx.Ramp(c * _LANES, 1, _LANES)]
-                    factor = weights.vload([k, c * _LANES, 0], f"int16x{_LANES}")
-                    product = element * factor.astype(f"int32x{_LANES}")
+                element = picked(left, r, k, _HALF).astype(f"int32x{_HALF}")
+                for c in range(0, columns * _LANES, _HALF):
+                    low = tirx.const(c % _LANES, "int32")
+                    factor = tirx.Shuffle(
+                        [weights.vload([k, c - c % _LANES, 0], f"int16x{_LANES}")],
+                        [low + n for n in range(_HALF)],
+                    )
+                    at = [r, tirx.Ramp(c, 1, _HALF)]
+                    product = element * factor.astype(f"int32x{_HALF}")
                     ir.buffer_store(sums, sums[tuple(at)] + product, at)
 
     return emit

@@ -27,12 +27,14 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
     lo, hi = gemm.range
     if max(gemm.most, -1 - lo, hi) >= _INT16:
         return
+    # Cycles, as of packed polynomials: a load takes two where none is issued beside a product.
+    loading = 1 if "dual-issue" in vectors.features else 2
     for depth in _DEPTHS:
         # Sums wrap around, so that only the whole one must fit.
         for parts, steps in gemm.chunks(depth, -_INT32, _INT32 - 1):
             for rows, outs in _TILES:
                 pairs = depth // 2
-                step = pairs * 1.1 * (rows * outs + rows + outs) + 6
+                step = pairs * 1.1 * (rows * outs + loading * (rows + outs)) + 6
                 yield Plan(
                     "smlad", gemm, rows, outs, depth, 2, "int16", "int16", "int32", parts, steps,
                     parts * (steps * step + 3 * rows * outs + 10),
