@@ -24,8 +24,8 @@ from .window import container, cut_at_edges, framed
 
 _LANES = 8
 _COPY, _MASKED = 3, 4
-"""Estimate: instructions that copy eight codes of a window, and that blank the surplus where a run's
-length is no multiple of vectors: counted in 3x3 layers of 64 and of 81 channels (LLVM 22)."""
+"""Estimate: instructions that copy eight codes of a window, and that blank the surplus where a run
+is no multiple of vectors long: counted in 3x3 layers of 64 and of 81 channels (LLVM 22)."""
 
 
 @dataclass(frozen=True)
