@@ -120,7 +120,7 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     low, high = (np.repeat(ends[:, k, None], kh * run, axis=1) for k in range(2))
     gemm, best = Gemm(weights, low, high), None
     for plan in plans(gemm, vectors):
-        if plan.shift is not None or plan.parts > 1 or plan.depth % _PIECE:
+        if plan.left != "int8" or plan.lacking is not None or plan.parts > 1 or plan.depth % _PIECE:
             continue
         batch, deep = len(weights), plan.depths * plan.depth
         for grid in grids(height, width, plan.rows):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 from n2uqc.backends import compile as compile_program
 from n2uqc.backends import run_artifact
 from n2uqc.backends.arm import choose
-from n2uqc.backends.arm.kernels import limbs
+from n2uqc.backends.arm.kernels import gemm, limbs
 from n2uqc.backends.arm.kernels.limbs import digits_of, weight_digits
+from n2uqc.backends.arm.model import vectors_of
 from n2uqc.passes.program import Conv, run
 
+from .host import llvm
 from .test_fixed_point import CASES, convolution
 
 
@@ -93,3 +96,18 @@ def test_matrix_products_of_digits(tmp_path: Path) -> None:
     )
     folder = compile_program(program, "aarch64+i8mm").save(tmp_path / "net")
     np.testing.assert_array_equal(run_artifact(folder, x[:3]), run(program, x[:3]))
+
+
+def test_products_of_wider_numbers_are_none_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However cheap they are."""
+    def cheap(micro: gemm.Micro) -> gemm.Micro:
+        return gemm.Micro(micro.name, lambda product, vectors: (
+            replace(plan, instructions=plan.instructions * (1 if plan.left == "int8" else 1e-6))
+            for plan in micro.plans(product, vectors)
+        ))
+
+    monkeypatch.setattr(gemm, "MICROS", tuple(map(cheap, gemm.MICROS)))
+    program, _ = convolution(2, **CASES["8-bit input"] | {"weight_bits": 12})
+    op = next(op for op in program.ops if isinstance(op, Conv))
+    job = limbs.work(op, program, vectors_of(llvm("aarch64+dotprod")))
+    assert job is not None and (job.plan.left, job.plan.lacking) == ("int8", None)
