@@ -7,6 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, expm1
 
+import numpy as np
+from numpy.typing import NDArray
+
+from n2uqc.passes.program.types import width_of
+
+Longs = NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class Device:
@@ -14,29 +21,43 @@ class Device:
 
     Attributes:
         lut: inputs of a LUT.
-        ram: (words, bits, LUTs, cost) of the memories in LUTs.
-        block: cost of a block of RAM.
+        ram: (words, bits, ports read, LUTs, cost) of the memories in LUTs.
+        part: whether a memory of which some bits are left over costs as much less.
+        block: cost of a block of RAM, beside ``around`` for what a memory of blocks needs.
         rom_bits: bits of constants in LUTs that cost as much as 1.
         blocks: (width, depth) of an 18-Kbit block.
         dsp: bits of the two operands of a multiplier block; None has none.
         least: product bits from which a product goes there.
+        chained: comparisons are carry chains, also with constants.
+        adds: a multiplier block adds something to its product.
     """
 
     lut: int
-    ram: tuple[tuple[int, int, int, int], ...]
+    ram: tuple[tuple[int, int, int, int, int], ...]
+    part: bool
     block: int
+    around: int
     rom_bits: int
     blocks: tuple[tuple[int, int], ...]
     dsp: tuple[int, int]
     least: int
+    chained: bool
+    adds: bool
 
 
 BLOCKS = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
 DEVICES: Mapping[str, Device] = {
-    "xc7": Device(6, ((32, 6, 4, 8), (64, 3, 4, 8)), 129, 64, BLOCKS, (24, 17), 9),
-    "ecp5": Device(4, ((16, 4, 6, 4),), 128, 64, BLOCKS, (17, 17), 4),
+    "xc7": Device(
+        6, ((32, 6, 1, 4, 8), (64, 3, 1, 4, 8), (32, 2, 3, 4, 7), (64, 1, 3, 4, 7)), True,
+        129, 0, 64, BLOCKS, (24, 17), 9, False, True,
+    ),
+    "ecp5": Device(4, ((16, 4, 1, 6, 4),), False, 128, 16, 16, BLOCKS, (17, 17), 4, True, False),
 }
 """Costs of yosys' ``memory_libmap`` and ``mul2dsp`` rules for the families."""
+
+
+CHOICE = 0.5
+"""Cost a bit of choosing between rows of memories."""
 
 
 @dataclass
@@ -59,9 +80,32 @@ def bits_of(period: int) -> int:
     return max(0, (period - 1).bit_length())
 
 
+def columns(values: Longs) -> tuple[int, int]:
+    """Bits of a table (words, lanes) that are not alike in all words, and those no other equals."""
+    rows = values.reshape(len(values), -1)
+    width = width_of(int(rows.min()), int(rows.max()))[0]
+    bits = (rows[:, :, None] >> np.arange(width)) & 1
+    bits = bits.reshape(len(rows), -1)
+    bits = bits[:, (bits != bits[0]).any(axis=0)]
+    marks = np.random.default_rng(0).integers(1, 1 << 62, len(rows))
+    return bits.shape[1], len(np.unique(marks @ bits))
+
+
 def digits(value: int) -> int:
     """Terms of a constant in signed digits of which no two follow each other."""
     return bin(value ^ (3 * value)).count("1")
+
+
+def _in_luts(
+    words: int, bits: int, ports: int, kind: tuple[int, int, int, int, int], device: Device
+) -> tuple[float, int, int]:
+    """Cost of a memory in LUTs of a kind, LUTs, rows."""
+    depth, width, served, luts, cost = kind
+    rows, copies = ceil(words / depth), ceil(ports / served)
+    columns = ceil(bits / width)
+    counted = bits / width if device.part else columns
+    choice = CHOICE * (rows - 1) * (bits * ports + 1)
+    return rows * counted * copies * cost + choice, rows * columns * copies * luts, rows
 
 
 class Count:
@@ -70,7 +114,6 @@ class Count:
     def __init__(self, device: Device) -> None:
         self.device = device
         self.all = Structure(defaultdict(float), defaultdict(float))
-        self.tables: defaultdict[tuple[str, int], float] = defaultdict(float)
 
     def counter(self, period: int) -> None:
         """A counter with its comparison."""
@@ -80,68 +123,80 @@ class Count:
             self.all.lut["counters"] += 1
             self.all.ff["state"] += bits
 
-    def rom(self, words: int, bits: float, address: str = "") -> None:
-        """Constants read one word a cycle; ``bits`` of a word that are not alike in all words.
+    def rom(self, words: int, bits: float, distinct: int | None = None) -> None:
+        """Constants read one word a cycle.
 
-        Tables of one ``address`` share what they have in common; "" shares nothing.
+        Args:
+            words: so many.
+            bits: of a word, those left out that are alike in all words.
+            distinct: bits that no other one equals in all words; by default what is to be expected
+                of random constants.
         """
         if words < 2 or not bits:
             return
-        blocks = self._blocks(words, ceil(bits))
+        # rows of constants may lie side by side in a block
+        blocks, rows = min(
+            (ceil(ceil(words / depth) * ceil(bits) / width), ceil(words / depth))
+            for width, depth in self.device.blocks
+        )
         if words * bits > self.device.rom_bits * self.device.block * blocks:
             self.all.bram18 += blocks
-            self.all.lut["rom block"] += 1
+            self.all.lut["block choice"] += bits * (rows - 1) / (self.device.lut // 2)
             return
-        key = address or f"own {len(self.tables)}"
-        self.tables[key, words] += bits
+        inputs, k = bits_of(words), self.device.lut
+        # bits of few words are functions of few inputs, of which there are only so many
+        functions = 2.0 ** (min(words, 40) - 1) - 1
+        held = functions * -expm1(-bits / functions) if distinct is None else distinct
+        self.all.ff["rom"] += held
+        if words <= 4:  # those of a single input are wires
+            self.all.lut["rom tiny"] += held * max(0.0, 1 - inputs / functions)
+        elif inputs <= k + 2:
+            # multiplexers behind two and four LUTs are part of the slice
+            self.all.lut["rom"] += held * (1 << max(0, inputs - k))
+        else:
+            self.all.lut["rom deep"] += bits * words / (1 << k)
 
-    def finish(self) -> Structure:
-        """The terms, tables of constants included."""
-        for (_, words), bits in self.tables.items():
-            inputs, k = bits_of(words), self.device.lut
-            # Columns of few words are functions of few inputs: at random, so many differ by more
-            # than an inversion.  Those of a single input are wires.
-            functions = 2.0 ** (min(words, 40) - 1) - 1
-            held = functions * -expm1(-bits / functions)
-            self.all.ff["rom"] += held
-            if words <= 4:
-                self.all.lut["rom tiny"] += held * max(0.0, 1 - inputs / functions)
-            elif inputs <= k + 2:
-                # multiplexers behind two and four LUTs are part of the slice
-                self.all.lut["rom"] += held * (1 << max(0, inputs - k))
-            else:
-                self.all.lut["rom deep"] += bits * words / (1 << k)
-        return self.all
+    def table(self, values: Longs) -> int:
+        """Constants (words, lanes), of which every bit is looked at; bits that are not alike."""
+        words = len(values)
+        if words < 2:
+            return 0
+        found, distinct = columns(values)
+        self.rom(words, found, distinct)
+        return found
 
     def ram(self, words: int, bits: int, ports: int = 1) -> None:
         """A memory written and read every cycle, with so many places read at once."""
-        blocks = self._blocks(words, bits)
-        luts, rows, cost = min(
-            (ceil(words / depth) * ceil(bits / width) * luts, ceil(words / depth),
-             ceil(words / depth) * bits / width * cost)
-            for depth, width, luts, cost in self.device.ram
+        blocks = min(
+            ceil(bits / width) * ceil(words / depth) for width, depth in self.device.blocks
         )
-        if cost + bits * (rows - 1) > self.device.block * blocks:
+        device = self.device
+        cost, luts, rows = min(_in_luts(words, bits, ports, kind, device) for kind in device.ram)
+        if cost > (device.block * blocks + device.around) * ports:
             self.all.bram18 += blocks * ports
-            self.all.lut["ram block"] += ports
+            if device.around:  # a word that is written when it is read
+                self.all.lut["passed by"] += bits * ports
+                self.all.ff["passed by"] += bits
             return
-        self.all.lut["ram"] += luts * ports
-        self.all.lut["ram choice"] += bits * ports * (rows - 1) / 3 + (rows if rows > 1 else 0)
+        self.all.lut["ram"] += luts
+        # multiplexers behind two and four LUTs are part of the slice
+        self.all.lut["ram choice"] += bits * ports * (rows - 1) / (device.lut // 2) + (
+            rows if rows > 1 else 0)
         self.all.ff["ram"] += bits * ports
 
-    def compare(self, width: int, words: int, copies: int = 1) -> None:
-        """Comparisons with one of so many constants.
+    def compare(self, width: int, bounds: Longs) -> None:
+        """A comparison with one of some constants.
 
         A LUT decides whether three bits (of LUTs with six inputs) are equal, another whether they
-        are greater; a carry chain joins them (yosys' ``cmp2lcu``).  Constants take no inputs.
+        are greater; a carry chain joins them (yosys' ``cmp2lcu``).  A single constant takes no
+        inputs.  Some families have a chain of all bits instead, and what is stored is inverted.
         """
-        constant = words <= 2
-        at_once = self.device.lut if constant else self.device.lut // 2
-        name = "compare constant" if constant else "compare"
-        self.all.lut[name] += copies * 2 * width / at_once
-
-    def _blocks(self, words: int, bits: int) -> int:
-        return min(ceil(bits / width) * ceil(words / depth) for width, depth in self.device.blocks)
+        low, high = int(bounds.min()), int(bounds.max())
+        name = "compare constant" if low == high else "compare"
+        if self.device.chained:
+            self.all.lut[name] += width + (width_of(low, high)[0] if low < high else 0)
+        else:
+            self.all.lut[name] += 2 * ceil(width / (self.device.lut / (1 if low == high else 2)))
 
     def product(self, a: int, b: int, copies: int = 1) -> int:
         """A product that synthesis makes, in how many multiplier blocks; 0 if it is too narrow."""

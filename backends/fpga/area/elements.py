@@ -11,7 +11,7 @@ import numpy as np
 from n2uqc.passes.program.types import limits_of, width_of
 
 from ..engines import Engine
-from .count import Count, bits_of, digits
+from .count import Count, bits_of
 
 
 def _folds(engine: Engine) -> int:
@@ -19,40 +19,43 @@ def _folds(engine: Engine) -> int:
 
 
 def _thresholds(count: Count, engine: Any, form: str) -> None:
-    x, pe, folds = engine.inputs[0], engine.fold.pe, _folds(engine)
-    steps, levels, width = engine.constants[engine.op.bounds].values.shape[1], engine.levels, x.bits
-    stored = engine.fact("bounds", lambda: _spread(engine.values(engine.op.bounds)))
+    op, x, pe, folds = engine.op, engine.inputs[0], engine.fold.pe, _folds(engine)
+    levels, width, bounds = engine.levels, x.bits, engine.values(op.bounds)
+    steps = bounds.shape[1]
     lut, ff = count.all.lut, count.all.ff
     count.counter(folds)
-    for _ in range(pe):
+    bounds = np.minimum(bounds, x.limits[1]).reshape(folds, pe, steps)
+    missing = (1 << levels) - 1 - steps
+    for lane in range(pe):
         if form == "parallel":
-            count.compare(width, folds, steps)
-            count.rom(folds, steps * stored, "fold")
+            count.table(bounds[:, lane])
+            for step in range(steps):
+                count.compare(width, bounds[:, lane, step])
             lut["height"] += steps
             ff["search"] += steps
-            ff["delay"] += engine.op.bits * (levels - 1)
+            ff["delay"] += op.bits * (levels - 1)
             lut["delay"] += levels - 1 if levels > 2 else 0
         else:
+            padded = np.pad(bounds[:, lane], ((0, 0), (0, missing)), constant_values=x.limits[1])
             for level in range(levels):
-                count.compare(width, folds << level)
-                count.rom(folds << level, stored, "fold" if level == 0 else "")
+                middle, apart = (1 << (levels - 1 - level)) - 1, 1 << (levels - level)
+                stage = padded[:, middle::apart].reshape(-1, 1)
+                count.table(stage)
+                count.compare(width, stage)
                 ff["search"] += (width if level < levels - 1 else 0) + level + 1
         if not engine.rising:
-            count.rom(folds << levels, engine.op.bits)
+            count.rom(folds << levels, op.bits)
     lut["delay"] += 0 if folds == 1 else bits_of(folds) * max(0, levels - 2)
 
 
 def _spread(values: Any) -> int:
     """Bits of a table in which its values differ."""
-    if values.size == 0:
-        return 0
     differ = int(np.bitwise_or.reduce(np.ravel(values) ^ values.flat[0]))
     return (differ & ((1 << width_of(int(values.min()), int(values.max()))[0]) - 1)).bit_count()
 
 
 def _requantize(count: Count, engine: Any, form: str) -> None:
-    x, y, op, pe, folds = (
-        engine.inputs[0], engine.output, engine.op, engine.fold.pe, _folds(engine))
+    x, y, pe, folds = engine.inputs[0], engine.output, engine.fold.pe, _folds(engine)
     rows = engine.fact("rows", engine.rows)
     multiplier, bias, shift, half = (rows[n] for n in ("multiplier", "bias", "shift", "half"))
     m_bits = max(1, width_of(int(multiplier.min()), int(multiplier.max()))[0])
@@ -60,33 +63,27 @@ def _requantize(count: Count, engine: Any, form: str) -> None:
     lut, ff = count.all.lut, count.all.ff
     count.counter(folds)
     whole = product + 1
-    if _spread(multiplier):
-        # a constant a lane, where a lane serves one channel: synthesis takes a block all the same
-        count.product(x.bits, m_bits, pe)
+    # a constant a lane, where a lane serves one channel: synthesis takes a block all the same
+    tiles = 0
+    if not ((multiplier & (multiplier - 1)) == 0).all() or _spread(multiplier):
+        tiles = count.product(x.bits, m_bits, pe)
     else:
-        lut["product constant"] += pe * product * (digits(int(multiplier.flat[0])) - 1)
         ff["product join"] += pe * product
-    if folds > 1 and _spread(bias):
-        lut["bias"] += pe * whole
-        lut["half"] += pe * whole * 2  # a carry-save row
-        lut["half of several"] += pe * 2 * _spread(half)
-    else:
-        lut["bias constant"] += pe * whole
-        lut["half constant"] += pe * max(1, whole - int(shift.min()))
+    # a constant is one with half, and a block may add the bias itself
+    inside = count.device.adds and (folds == 1 or tiles == 1)
+    lut["bias"] += 0 if inside else pe * whole
+    lut["half"] += pe * whole
+    several = folds > 1
+    lut["half of several"] += pe * 2 * _spread(half) * several
     ff["bias"] += pe * whole
-    if folds > 1 and _spread(shift):
-        kept = whole - int(shift.min())
-        stages = bits_of(int(shift.max()) - int(shift.min()) + 1)
-        lut["shift"] += pe * kept * stages
-    else:
-        kept = whole - int(shift.min())
-    ff["shift"] += pe * max(1, kept)
-    _clamped(count, engine, max(1, kept), pe)
+    least = int(shift.min())
+    kept = max(1, whole - least)
+    lut["shift"] += pe * kept * bits_of(int(shift.max()) - least + 1) * several
+    ff["shift"] += pe * kept
+    _clamped(count, engine, kept, pe)
     ff["result"] += pe * y.bits
-    for values in (multiplier, bias, half, shift):
-        if _spread(values):
-            count.rom(folds, pe * _spread(values), "fold" if values is multiplier else "")
-    del op
+    for values in (multiplier, bias, half, shift - least):
+        count.table(values.reshape(folds, pe))
 
 
 def _prelu(count: Count, engine: Any, form: str) -> None:
@@ -108,8 +105,7 @@ def _prelu(count: Count, engine: Any, form: str) -> None:
     ff["bend"] += pe * (2 * x.bits + 1 + kept * 2)
     ff["result"] += pe * y.bits
     for values in (slope, bias):
-        if _spread(values):
-            count.rom(folds, pe * _spread(values), "fold" if values is slope else "")
+        count.table(values.reshape(folds, pe))
 
 
 def _clamp(count: Count, engine: Any, form: str) -> None:
@@ -120,7 +116,10 @@ def _clamped(count: Count, engine: Any, width: int, pe: int) -> None:
     """Comparisons of so many bits with both ends that may be passed, and what chooses."""
     low, high = limits_of(width, True)
     ends = (engine.op.lo > low) + (engine.op.hi < high)
-    count.all.lut["clamp"] += pe * ends * 2 * width / count.device.lut
+    if count.device.chained:  # an end at zero is the sign
+        count.all.lut["clamp"] += pe * (ends - (engine.op.lo == 0 and low < 0)) * width
+    else:
+        count.all.lut["clamp"] += pe * ends * 2 * width / count.device.lut
     count.all.lut["clamped"] += pe * engine.output.bits * bool(ends)
 
 
@@ -131,12 +130,12 @@ def _add(count: Count, engine: Any, form: str) -> None:
 def _concat(count: Count, engine: Any, form: str) -> None:
     count.counter(engine.timing.take[0])
     count.all.lut["select"] += engine.fold.pe * engine.output.bits
+    count.all.ff["state"] += 1
 
 
 def _lookup(count: Count, engine: Any, form: str) -> None:
-    table = engine.fact("table", lambda: engine.values(engine.op.table))
     for _ in range(engine.fold.pe):
-        count.rom(len(table), _spread(table))
+        count.table(engine.values(engine.op.table)[:, None])
 
 
 def _global_pool(count: Count, engine: Any, form: str) -> None:

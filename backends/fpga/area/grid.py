@@ -212,9 +212,10 @@ def _prelu(rng: Rng) -> Engine:
 def _clamp(rng: Rng) -> Engine:
     width, channels = int(rng.integers(6, 33)), _one(rng, 4, 8)
     low, high = limits_of(width, True)
-    low = _one(rng, 0, low // 3)
+    low = _one(rng, 0, int(rng.integers(low, 0)))
+    high = _one(rng, high, int(rng.integers(high // 8, high)))
     return _engine(
-        rng, Clamp(output="y", inputs=("x",), lo=low, hi=high - high // _one(rng, 3, 5, 1 << 40)),
+        rng, Clamp(output="y", inputs=("x",), lo=low, hi=high),
         {"x": _map((4, 4, channels), width, True)}, {},
     )
 

@@ -28,4 +28,4 @@ def structure(engine: Engine, form: str, family: str) -> Structure:
         ELEMENTS[kind](count, engine, form)
     count.all.lut["engine"] += 1
     count.all.ff["state"] += engine.timing.latency
-    return count.finish()
+    return count.all

@@ -55,12 +55,13 @@ class Requantizer(Elementwise):
         rows, op = engine.rows(), engine.op
         multiplier = self.row(m, "multiplier", rows["multiplier"], 0)
         bias, half = (self.row(m, name, rows[name], 1) for name in ("bias", "half"))
-        shift = self.row(m, "shift", rows["shift"], 2)
+        least = int(rows["shift"].min())
+        shift = self.row(m, "shift", rows["shift"] - least, 2)
         lanes = []
         for x, *c in zip(self.operands(), multiplier, bias, half, shift, strict=True):
             product = register(m, x * c[0])
             exact = register(m, rounded(product + c[1], c[2]))
-            moved = register(m, exact >> c[3])
+            moved = register(m, (exact >> least) >> c[3])
             lanes.append(register(m, clamped(moved, op.lo, op.hi)))
         return lanes
 

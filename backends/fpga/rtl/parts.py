@@ -103,11 +103,9 @@ def delayed(m: Module, value: Any, cycles: int, *, reset: bool = False) -> Value
 def clamped(value: Value, lo: int, hi: int) -> Value:
     """``value`` within ``lo`` and ``hi``; bounds that it cannot pass cost nothing."""
     low, high = limits(value.shape())
-    if hi < high:
-        value = Mux(value > hi, hi, value)
-    if lo > low:
-        value = Mux(value < lo, lo, value)
-    return value
+    # both ends are compared with the value itself: side by side, and one LUT a bit chooses
+    inside = Mux(value > hi, hi, value) if hi < high else value
+    return Mux(value < lo, lo, inside) if lo > low else inside
 
 
 def limits(shape: Shape) -> tuple[int, int]:
@@ -192,11 +190,14 @@ class Rom(Elaboratable):
         return m
 
 
-def table(m: Module, name: str, values: Longs, address: Any) -> list[Value]:
+def table(
+    m: Module, name: str, values: Longs, address: Any, *, compared: bool = False
+) -> list[Value]:
     """Constants (words, lanes), one word read a cycle: the word of the address a cycle ago.
 
     A memory with a read register, so that it may become block RAM; bits that are the same in all
-    words are wiring.
+    words are wiring.  Constants that are ``compared`` are stored with them if they differ at all:
+    yosys' ``cmp2lcu`` makes more LUTs of a comparison of which it knows some bits.
     """
     codes = [width_of(int(lane.min()), int(lane.max())) for lane in values.T]
     words = [
@@ -208,6 +209,8 @@ def table(m: Module, name: str, values: Longs, address: Any) -> list[Value]:
         (k, bit) for k, (bits, _) in enumerate(codes) for bit in range(bits)
         if len({row[k] >> bit & 1 for row in words}) > 1
     ]
+    if compared and varying:
+        varying = [(k, bit) for k, (bits, _) in enumerate(codes) for bit in range(bits)]
     stored: dict[tuple[int, int], Value] = {}
     if varying:
         rom = Rom(len(varying), [

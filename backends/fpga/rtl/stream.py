@@ -98,10 +98,14 @@ class Joiner(Unit):
         m = Module()
         period, length = self.engine.timing.take  # type: ignore[union-attr]
         phase = Counter(period, "phase")
-        second = phase.value >= length
+        second = Signal()  # a register: one input of the LUT that chooses each bit
         a, b = self.feeds
         fires = self.room & Mux(second, b.valid, a.valid)
         m.d.comb += [a.take.eq(fires & ~second), b.take.eq(fires & second)]
+        with m.If(fires & (phase.value == length - 1)):
+            m.d.sync += second.eq(1)
+        with m.If(fires & phase.last):
+            m.d.sync += second.eq(0)
         self.give(m, [
             Mux(second, y, x)
             for x, y in zip(self.operands(0), self.operands(1), strict=True)

@@ -46,7 +46,9 @@ class ThresholdUnit(Elementwise):
         """A comparison for each bound; where they stop being passed, the count is read off."""
         engine: Any = self.engine
         steps = engine.values(engine.op.bounds).shape[1]
-        found = table(m, f"bounds{lane}", bounds[:, :steps], self.address(m, 0))
+        found = table(
+            m, f"bounds{lane}", bounds[:, :steps], self.address(m, 0), compared=True
+        )
         passed: list[Any] = [register(m, x > bound) for bound in found]
         passed += [Const(0, 1)] * ((1 << levels) - 1 - steps)
         return delayed(m, _height(passed), levels - 1)
@@ -63,7 +65,9 @@ class ThresholdUnit(Elementwise):
             address = channel if passed is None else Cat(passed, channel)
             if passed is not None and folds == 1:
                 address = passed
-            (bound,) = table(m, f"bounds{lane}_{level}", words.reshape(-1, 1), address)
+            (bound,) = table(
+                m, f"bounds{lane}_{level}", words.reshape(-1, 1), address, compared=True
+            )
             if passed is not None:
                 passed = register(m, passed)
             above = x > bound
