@@ -25,6 +25,7 @@ STREAM_BITS = 32, 56
 OPERAND_BITS = 24, 31
 """Least and most bits where the user names no width: skip stream; unquantized convolutions."""
 
+_OPEN, _CALIBRATION = "as needed", "calibration"  # in a program's metadata
 _LIMITS = {"residual_bits": (8, 56), "stem_bits": (8, 32), "head_bits": (8, 26)}
 
 
@@ -140,9 +141,32 @@ class Options:
         low, high = float(low), float(high)
         return (low, high) if low < high else self.input_range
 
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, str]) -> Options:
+        """The choices that a program's metadata states.
+
+        Raises:
+            CompileError: they are not stated in full: calibration images are not kept.
+        """
+        if _CALIBRATION in facts or not facts.keys() >= _LIMITS.keys():
+            raise CompileError(
+                "the program does not say all it was compiled with: calibration images are not kept"
+            )
+        chosen: dict[str, Any] = {
+            name: None if facts[name] == _OPEN else int(facts[name]) for name in _LIMITS
+        }
+        if "pixels" in facts:
+            _, scale, _, mean, _, std = facts["pixels"].split(" ")
+            chosen["pixels"] = Pixels(float(scale), _numbers(mean), _numbers(std))
+        else:
+            low, high = _numbers(facts["input_range"])
+            chosen["input_range"] = low, high
+        pairs = (pair.rpartition("=") for pair in facts.get("widths", "").split(",") if pair)
+        return cls(**chosen, widths={name: int(bits) for name, _, bits in pairs})
+
     def facts(self) -> dict[str, str]:
         """The choices as a program's metadata."""
-        found = {name: str(getattr(self, name) or "as needed") for name in _LIMITS}
+        found = {name: str(getattr(self, name) or _OPEN) for name in _LIMITS}
         if self.pixels is None:
             found["input_range"] = ",".join(repr(v) for v in self.real_input_range())
         else:
@@ -151,5 +175,14 @@ class Options:
         if self.widths:
             found["widths"] = ",".join(f"{k}={v}" for k, v in self.widths.items())
         if self.calibration is not None:
-            found["calibration"] = f"{len(self.calibration)} images, margin {self.margin!r}"
+            found[_CALIBRATION] = f"{len(self.calibration)} images, margin {self.margin!r}"
         return found
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(v) for v in text.split(","))
+
+
+def without_calibration(facts: Mapping[str, str]) -> dict[str, str]:
+    """A program's metadata as if its ranges were the user's: enough to take images alike."""
+    return {name: text for name, text in facts.items() if name != _CALIBRATION}

@@ -88,9 +88,8 @@ def render(report: dict[str, Any]) -> str:
     ]
     first = next((row for row in rows if row["flips"]), None)
     if first is not None and first["reads"]:
-        kind = f"{first['bits']} bits" + (
-            " of exact accumulators" if first["unit"] is None else f" in units of {first['unit']:.2g}"
-        )
+        unit = "" if first["unit"] is None else f" in units of {first['unit']:.2g}"
+        kind = f"{first['bits']} bits{unit or ' of exact accumulators'}"
         lines.append(f"the first codes to differ are those of {first['layer']}: it compares "
                      f"{first['reads']}, {kind}")
     if "float32" in report:

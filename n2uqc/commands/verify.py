@@ -1,8 +1,9 @@
 """Proves the comparison tables and compares every executor with the interpreter, bit for bit.
 
 The proof evaluates the trained network's own parameters in exact arithmetic for every integer that
-can reach a table, channel by channel.  It needs the ONNX model; a saved program has no trained
-parameters any more, so only its executors are compared.
+can reach a table, channel by channel.  It needs the ONNX model: a saved program has no trained
+parameters any more.  Name its network by --against to prove its tables; all else in it is then
+compared with what the network compiles to by the options that the program states.
 
 The certificate names the model and the program by SHA-256, how many values were compared, and each
 difference.  The exit status is 1 if there is any.  With --input it also reports, layer by layer,
@@ -27,16 +28,19 @@ from .progress import progress
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from n2uqc.passes import Options
     from n2uqc.passes.program import Program
 
     from .executors import Executor, Outcome
 
+_SHOWN = 10  # differences that are printed
 HELP = "prove the tables, run every executor, print a certificate"
 EXAMPLES = """\
 examples:
   n2uqc verify net.onnx
   n2uqc verify net.onnx --input x.npy --output certificate.json
   n2uqc verify net.n2uq --executors host,datapath --samples 500
+  n2uqc verify net.n2uq --against net.onnx
   n2uqc verify net.onnx --target armv7,cortex-m4,aarch64+dotprod
 """
 
@@ -57,6 +61,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="which to compare: interpreter, host, datapath, targets of `n2uqc compile` such as "
         "cortex-m4 (interpreter, host, aarch64 and datapath)",
     )
+    parser.add_argument(
+        "--against", metavar="NET.onnx", type=Path,
+        help="the network a saved program was compiled from: proves it to be that network's",
+    )
     parser.add_argument("--json", action="store_true", help="print the certificate as JSON")
     parser.add_argument(
         "--output", "-o", metavar="F.json", type=Path, help="also write the certificate as JSON"
@@ -75,20 +83,30 @@ def run(options: argparse.Namespace) -> int:
         require_writable(options.output)
     if options.samples < 1:
         raise UserError(f"--samples is {options.samples}; it takes at least 1")
-    program = open_program(options)
+    program, model = open_program(options), options.model
+    if options.against is not None:
+        if not is_program(model) or is_program(options.against):
+            raise UserError("--against takes the ONNX model of a saved program: "
+                            "n2uqc verify net.n2uq --against net.onnx")
+        model = options.against
     report = None
     if options.input is not None:
         images = read_array(options.input)
         x = quantize_input(program, images)
-        if not is_program(options.model):
-            report = deviations.measure(options.model, program, options.resolved, images)
+        if not is_program(model):
+            real = getattr(options, "resolved", None) or stated(program)
+            report = deviations.measure(model, program, real, images)
         source = f"{options.input} (sha256 {sha256(options.input.read_bytes())})"
     else:
         x = draw(program, options.samples, options.seed)
         source = f"drawn over the input range, seed {options.seed}, corners included"
-    tables = None if is_program(options.model) else prove(options.model, program)
+    tables = None if is_program(model) else prove(model, program)
     outcomes = run_all(program, x, executors=chosen)
-    certificate = certify(options.model, program, source, len(x), outcomes, tables)
+    certificate = certify(model, program, source, len(x), outcomes, tables)
+    if options.against is not None:
+        certificate["recompiled"] = found = recompile(model, program)
+        if found["differences"]:
+            certificate["verdict"] = "different"
     if report is not None:
         certificate["exact_arithmetic"] = report
     text = json.dumps(certificate, indent=2, ensure_ascii=False) + "\n"
@@ -127,6 +145,30 @@ def draw(program: Program, samples: int, seed: int) -> NDArray[Any]:
     for k, corner in enumerate((kind.lo, kind.hi, 0)[: max(samples - 1, 0)]):
         x[k] = corner
     return x
+
+
+def stated(program: Program) -> Options:
+    """How a saved program takes its images, as far as exact arithmetic needs to know."""
+    from n2uqc.passes import Options
+    from n2uqc.passes.options import without_calibration
+
+    return Options.from_facts(without_calibration(program.metadata))
+
+
+def recompile(model: Path, program: Program) -> dict[str, Any]:
+    """What of a saved program its network does not compile to, as JSON values."""
+    from n2uqc.frontend.diagnostics import CompileError
+    from n2uqc.frontend.load import load_graph
+    from n2uqc.passes.recompile import differences, recompiled
+
+    from .progress import working
+
+    with working("compiling the network anew"):
+        try:
+            other = recompiled(load_graph(model), program)
+        except CompileError as error:
+            return {"differences": [], "not_compared": str(error)}
+        return {"differences": sorted(differences(program, other))}
 
 
 def prove(model: Path, program: Program) -> list[dict[str, Any]]:
@@ -205,15 +247,27 @@ def render(certificate: dict[str, Any]) -> str:
             else f"{row['values']} values, {row['mismatches']} mismatches, {row['seconds']:.1f} s"
         )
         lines.append(f"{row['executor']:12} {result}")
+    if "recompiled" in certificate:
+        lines += _recompiled(certificate["recompiled"])
     text = "\n".join(lines) + "\n"
     if "exact_arithmetic" in certificate:
         text += deviations.render(certificate["exact_arithmetic"])
     return text + f"verdict  {certificate['verdict'].upper()}\n"
 
 
+def _recompiled(found: dict[str, Any]) -> list[str]:
+    if "not_compared" in found:
+        return [f"rest     not compared: {found['not_compared']}"]
+    names = found["differences"]
+    shown = names[:_SHOWN] + [f"and {len(names) - _SHOWN} more"] * (len(names) > _SHOWN)
+    return [f"rest     {len(names) or 'no'} differences from what the network compiles to",
+            *(f"  {name}" for name in shown)]
+
+
 def _summary(tables: list[dict[str, Any]] | None) -> str:
     if tables is None:
-        return "not proved: a saved program holds no trained parameters; verify its ONNX model"
+        return ("not proved: a saved program holds no trained parameters; name its network by "
+                "--against")
     channels, values, exact = (
         sum(table[key] for table in tables) for key in ("channels", "values", "exact")
     )
