@@ -20,6 +20,7 @@ from .prelu import PRELU
 from .qdq import DEQUANTIZE
 from .qonnx import BIPOLAR, MULTI_THRESHOLD, QUANT, TRUNC
 from .relu import BOUND, CLIP
+from .round_quantizer import ROUND_QUANTIZER
 from .step_function import STEP_FUNCTION
 from .straight_through import STRAIGHT_THROUGH
 from .threshold_ladder import LADDER, SUM_OF_COMPARISONS
@@ -43,6 +44,7 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     SUM_OF_COMPARISONS,  # before ladders: its terms may be ladders of one rung
     LADDER,
     PACT,  # behind ladders: its clip looks like one; before the pair around it
+    ROUND_QUANTIZER,
     STRAIGHT_THROUGH,
     OUTPUT_SCALE,
     RESHAPE_TARGET,

@@ -1,4 +1,7 @@
-"""`Mul(Threshold, scale2)`: a scalar behind a quantizer joins its step or levels, exactly."""
+"""`Mul(Threshold, scale2)`: a scalar behind a quantizer joins its step or levels, exactly.
+
+Behind a quantizer with an output offset, as of signed codes, it multiplies that too.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,19 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import is_op, make_codebook, make_threshold, read_codebook, read_threshold
-from .base import Context, Pattern, only_reader, operands
+from .base import Context, Pattern, only_reader, operands, producer
+from .uniform import add_constant
 
 
 def _absorb(node: ir.Node, context: Context) -> None:
     for quantized, constant in operands(node):
-        quantizer = quantized.producer()
         factor = context.constants.scalar(constant)
+        shifted = producer(quantized, "Add")
+        offset = context.constants.scalar(shifted.inputs[1]) if shifted is not None else None
+        if shifted is not None and offset is not None and factor is not None:
+            _absorb_shifted(node, shifted, Fraction(float(offset)), float(factor), context)
+            return
+        quantizer = quantized.producer()
         if is_op(quantizer, "Codebook") and factor is not None and np.isfinite(factor):
             _absorb_levels(node, quantized, float(factor), context)
             return
@@ -29,8 +38,33 @@ def _absorb(node: ir.Node, context: Context) -> None:
         x = quantizer.inputs[0]
         assert x is not None
         scaled = make_threshold(context.graph, x, replace(params, step=step), str(node.name))
+        scaled.metadata_props.update(quantizer.metadata_props)
         context.replace(node.outputs[0], context.insert(node, scaled))
         return
+
+
+def _absorb_shifted(
+    node: ir.Node, shifted: ir.Node, offset: Fraction, factor: float, context: Context
+) -> None:
+    """(Threshold + offset) * factor."""
+    quantized = shifted.inputs[0]
+    quantizer = quantized.producer() if quantized is not None else None
+    if quantizer is None or quantized is None or not is_op(quantizer, "Threshold"):
+        return
+    if only_reader(quantized, "Add") is not shifted:
+        return
+    if only_reader(shifted.outputs[0], "Mul") is not node or not np.isfinite(factor):
+        return
+    params, total = read_threshold(quantizer), offset * Fraction(factor)
+    step = params.step * factor
+    x = quantizer.inputs[0]
+    exact = Fraction(step) == Fraction(params.step) * Fraction(factor)
+    if x is None or not exact or Fraction(float(total)) != total:
+        return
+    made = make_threshold(context.graph, x, replace(params, step=step), f"{node.name}.codes")
+    made.metadata_props.update(quantizer.metadata_props)
+    y = add_constant(node, context.insert(node, made), total, context)
+    context.replace(node.outputs[0], y)
 
 
 def _absorb_levels(node: ir.Node, quantized: ir.Value, factor: float, context: Context) -> None:

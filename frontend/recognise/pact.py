@@ -69,7 +69,7 @@ def _bounded(w: ir.Value, where: ir.Node | None, context: Context) -> tuple[ir.V
     if where is None:
         inner, level = _smaller(w, context)
     else:
-        inner, level = _minimum(where, context)
+        inner, level = minimum(where, context)
     clip = _number(level, context)
     if clip is None:
         raise Refused(f"clipping levels '{level.name}' that are not one number", _FORM)
@@ -92,8 +92,6 @@ def _bounded(w: ir.Value, where: ir.Node | None, context: Context) -> tuple[ir.V
 def _smaller(w: ir.Value, context: Context) -> tuple[ir.Value, ir.Value]:
     """(x, c) of Min(x, c), of a Clip that ends at c, or of (|x| - |x - c| + c) / 2.
 
-    The last is the formula of the paper's equation 1: 0 below 0, x between, c above c.
-
     Raises:
         Refused: it is none of them.
     """
@@ -106,16 +104,8 @@ def _smaller(w: ir.Value, context: Context) -> tuple[ir.Value, ir.Value]:
     for x, level in operands(bound) if bound is not None else ():
         if known(level) and not known(x):
             return x, level
-    half = producer(w, "Mul", "Div")
-    for total, factor in operands(half) if half is not None else ():
-        number = _number(factor, context)
-        sums = producer(total, "Add")
-        if number != (0.5 if is_standard(half, "Mul") else 2) or sums is None:
-            continue
-        for difference, level in operands(sums):
-            found = _absolute(producer(difference, "Sub"), level, context)
-            if known(level) and found is not None:
-                return w, level
+    if (formula := paper_clip(w, context)) is not None:
+        return w, formula[1]
     raise Refused(f"'{w.name}' is rounded without an upper clip c", _FORM)
 
 
@@ -138,13 +128,22 @@ def _clipped_at_zero(value: ir.Value, context: Context) -> ir.Value | None:
     if clip is not None:
         ends = len(clip.inputs) > 2 and clip.inputs[2] is not None
         return clip.inputs[0] if ends and _number_at(clip, 1, context) == 0 else None
-    half = producer(value, "Mul", "Div")
-    for total, _ in operands(half) if half is not None else ():
+    formula = paper_clip(value, context)
+    return formula[0] if formula is not None else None
+
+
+def paper_clip(w: ir.Value, context: Context) -> tuple[ir.Value, ir.Value] | None:
+    """(x, c) of (|x| - |x - c| + c) / 2: 0 below 0, x between, c above c (equation 1)."""
+    half = producer(w, "Mul", "Div")
+    for total, factor in operands(half) if half is not None else ():
+        number = _number(factor, context)
         sums = producer(total, "Add")
-        for difference, level in operands(sums) if sums is not None else ():
+        if number != (0.5 if is_standard(half, "Mul") else 2) or sums is None:
+            continue
+        for difference, level in operands(sums):
             found = _absolute(producer(difference, "Sub"), level, context)
-            if found is not None:
-                return found
+            if context.constants.known(level) and found is not None:
+                return found, level
     return None
 
 
@@ -153,7 +152,7 @@ def _number_at(node: ir.Node, index: int, context: Context) -> np.float32 | None
     return _number(value, context) if value is not None else None
 
 
-def _minimum(where: ir.Node, context: Context) -> tuple[ir.Value, ir.Value]:
+def minimum(where: ir.Node, context: Context) -> tuple[ir.Value, ir.Value]:
     """(x, c) of a Where that selects the smaller of the two; which one at a tie does not matter.
 
     Raises:

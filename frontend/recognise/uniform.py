@@ -20,9 +20,12 @@ KIND = "n2uq.kind"
 """Key of a Threshold's metadata_props: "uniform" where the thresholds are a rounding's."""
 
 
+_ONE = np.float32(1)
+
+
 @dataclass(frozen=True, eq=False)
 class Uniform:
-    """value = step * (lowest + #{k : x/scale beyond positions[k]}).
+    """value = step * (lowest + #{k : factor*x/scale beyond positions[k]}).
 
     Attributes:
         positions: float64 [K], ascending.
@@ -30,6 +33,7 @@ class Uniform:
         scale: float32 [1] or [C], positive.
         step: float32 [1] or [C], positive.
         lowest: value of code 0 in steps.
+        factor: of x, where that and not x is compared.
     """
 
     positions: Array
@@ -37,6 +41,7 @@ class Uniform:
     scale: Array
     step: Array
     lowest: Fraction
+    factor: np.float32 = _ONE
 
 
 def put_uniform(node: ir.Node, x: ir.Value, found: Uniform, context: Context) -> ir.Node:
@@ -60,7 +65,7 @@ def put_uniform(node: ir.Node, x: ir.Value, found: Uniform, context: Context) ->
     shared = len(step) == 1
     params = Threshold(
         thresholds,
-        np.float32(1),
+        found.factor,
         float(step[0]) if shared else 1.0,
         1,
         bool(found.strict[0]),
