@@ -17,8 +17,6 @@ from ..base import Body, Expr, Vectors
 from .product import Gemm, IntArray
 from .tensorize import axis, intrinsic, loops
 
-_WIDE = 128  # weights expanded at once
-
 Emit = Callable[[Expr, Expr, Expr], None]
 """Writes the update of a register tile with ``ir``: from buffers left (rows, depth), weights
 (depth / group, outs, group), and sums (rows, outs), which stands for registers."""
@@ -55,6 +53,7 @@ class Plan:
         shift: int64 (B,) or None: what the user adds to the left operand before storing it, so
             that it fits ``left``; ``constant`` takes it back.
         start: what every sum starts from; ``constant`` takes it back too.
+        expanded: weights that are expanded at once; of more than 64 LLVM 22 spills on ARMv7.
     """
 
     name: str
@@ -76,6 +75,7 @@ class Plan:
     store: Store | None = None
     shift: IntArray | None = None
     start: int = 0
+    expanded: int = 64
 
     together: ClassVar[int] = 1
     """Outputs whose weights share an element."""
@@ -230,7 +230,7 @@ class Plan:
     def _expand(self, plan: s_tir.Schedule, block: s_tir.schedule.SBlockRV) -> None:
         """Schedule the stage ``expanded``."""
         whole = plan.fuse(*plan.get_loops(block))
-        plan.vectorize(plan.split(whole, [None, _WIDE])[1])
+        plan.vectorize(plan.split(whole, [None, self.expanded])[1])
 
     def _straight(self, plan: s_tir.Schedule, rows: Expr, lanes: Expr) -> None:
         """A tile's loops without a branch; LLVM splits only vectors of a power of two well."""

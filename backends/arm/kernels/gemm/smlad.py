@@ -17,6 +17,7 @@ from .product import Gemm
 
 _TILES = ((3, 2), (2, 2), (1, 4), (1, 2))  # more sums leave no register for addresses
 _DEPTHS = (8, 4)
+_EXPANDED = 8  # weights at once, each by instructions of its own
 _INT16, _INT32 = 1 << 15, 1 << 31
 
 
@@ -39,6 +40,7 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
                     "smlad", gemm, rows, outs, depth, 2, "int16", "int16", "int32", parts, steps,
                     parts * (steps * step + 3 * rows * outs + 10),
                     "two products a step in int32", _update(rows, outs, depth),
+                    expanded=_EXPANDED,
                 )
 
 
