@@ -61,15 +61,15 @@ def _match(rounding: ir.Node, context: Context) -> _Match | None:
     return _Match(rounding.outputs[0], scales[0], half, per_unit, product)
 
 
-def _steps(match: _Match, fatal: bool) -> int:
+def _steps(match: _Match) -> int:
     """n = 2^b - 1 from the graph's constants m = n/clip and h = clip/2."""
     product = float(match.per_unit) * 2 * float(match.half)
     n = round(product) if np.isfinite(product) else 0
-    if abs(product - n) > 1e-5 * max(n, 1) or n < 1 or n & (n + 1) or n >= 2**MAX_BITS:
+    if abs(product - n) > 1e-5 * max(n, 1) or n < 1 or n & (n + 1):
         raise Refused(
             f"a weight quantizer of {product:.6g} steps over its clip range",
-            f"2^b - 1 steps, b = 1 to {MAX_BITS}",
-            fatal=fatal,
+            "2^b - 1 steps",
+            fatal=True,
         )
     return n
 
@@ -81,7 +81,9 @@ def _recognise(rounding: ir.Node, context: Context) -> None:
     if match is None:
         return
     quantized = match.output.outputs[0]
-    n = _steps(match, fatal=True)
+    n = _steps(match)
+    if n >= 2**MAX_BITS:
+        return  # 8 bits or more, as of first and last layers: folded, they are float weights
     k, scale, folded = context.constants.arrays([match.k, match.scale, quantized])
     turned = k.ndim == 2 and scale.ndim == 2 and scale.shape[0] == 1 < scale.shape[1]
     if turned:  # weights [I,O] of a matrix product
