@@ -16,6 +16,7 @@ import onnx_ir as ir
 from ..opset import Weight, constant, is_op, make_weight
 from ..precision import SINGLE
 from .base import NOTE, Array, Context, Pattern, is_standard, shape_of
+from .integer_grid import integer_grid, integers
 
 MAX_BITS = 4
 NOISE = 2e-4  # of the step; float32 folding leaves less unless the weights are tiny
@@ -108,16 +109,6 @@ def recover(weights: Array, roundoff: float = SINGLE) -> Weight | str:
     return Weight(codes.astype(np.int8), steps, 1, bits)
 
 
-def _integers(weights: Array) -> Weight | None:
-    """Weights that are integers of at most 8 bits, zeros included, as FINN writes them."""
-    if not (weights == np.rint(weights)).all() or not 1 <= np.abs(weights).max() < 128:
-        return None
-    codes = weights.astype(np.int64)
-    low, high = int(codes.min()), int(codes.max())
-    bits = max((-low - 1).bit_length() if low < 0 else 0, max(high, 0).bit_length()) + 1
-    return Weight(codes, np.ones(len(codes)), 1, bits, odd=False)
-
-
 def _coincidence(channels: int, weights: int, noise: float) -> float:
     """Chance that random weights lie within noise of one of 8 grids, the largest being free."""
     return float(min(1.0, 8 * noise ** (weights - 1)) ** channels)
@@ -132,7 +123,7 @@ def _recognise(node: ir.Node, context: Context) -> None:
         return
     found = recover(weights, context.roundoff)
     if isinstance(found, str):
-        found = _integers(weights) or found
+        found = integers(weights) or integer_grid(weights) or found
     if isinstance(found, str):
         if NOTE not in node.metadata_props:  # another pattern may know better
             context.note(node, f"weights stay float: {found}")

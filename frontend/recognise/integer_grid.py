@@ -1,0 +1,68 @@
+"""Constant weights that are integers, 0 included, times a step: LSQ, ternary, min-max quantizers.
+
+As folded from round(w / s) * s (Esser et al., "Learned Step Size Quantization", ICLR 2020,
+equation 2), or plain integers as FINN writes them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..opset import Weight
+from .base import Array
+
+_NOISE = 2e-4  # of the step; float32 folding leaves less
+_SMALLEST = 16  # largest value that the least code but 0 may have
+_LARGEST = 127
+_LUCK = 1e-9  # probability below which a grid within noise is no coincidence
+
+
+def integers(weights: Array) -> Weight | None:
+    """Weights that are integers of at most 8 bits."""
+    if not (weights == np.rint(weights)).all() or not 1 <= np.abs(weights).max() <= _LARGEST:
+        return None
+    return _weight(weights, np.ones(len(weights)))
+
+
+def integer_grid(weights: Array) -> Weight | None:
+    """Weights that are such integers times a step of their channel, up to noise.
+
+    Args:
+        weights: float32 [O,I,kh,kw], finite.
+    """
+    flat = np.abs(weights.reshape(len(weights), -1).astype(np.float64))
+    steps, chance = np.ones(len(flat)), 1.0
+    for index, row in enumerate(flat):
+        if not row.any():
+            continue
+        least = row[row > 0].min()
+        for code in range(1, _SMALLEST + 1):
+            codes = np.rint(row * (code / least))
+            if codes.max() > _LARGEST:
+                return None
+            step = float(row @ codes) / float(codes @ codes)
+            if np.abs(row / step - codes).max() <= _NOISE:
+                break
+        else:
+            return None
+        steps[index] = _written(row, codes, step)
+        chance *= min(1.0, _SMALLEST * (2 * _NOISE) ** (np.count_nonzero(row) - 1))
+    if chance > _LUCK:
+        return None
+    return _weight(weights / steps.reshape(-1, *[1] * (weights.ndim - 1)), steps)
+
+
+def _written(row: Array, codes: Array, step: float) -> float:
+    """The float32 step whose multiples round to the weights themselves, if there is one."""
+    single = np.float32(step)
+    for near in (single, np.nextafter(single, np.float32(0)), np.nextafter(single, np.float32(9))):
+        if np.array_equal((codes * float(near)).astype(np.float32), row.astype(np.float32)):
+            return float(near)
+    return step
+
+
+def _weight(codes: Array, steps: Array) -> Weight:
+    whole = np.rint(codes).astype(np.int64)
+    low, high = int(whole.min()), int(whole.max())
+    bits = max((-low - 1).bit_length() if low < 0 else 0, max(high, 0).bit_length()) + 1
+    return Weight(whole.astype(np.int8), steps, 1, bits, odd=False)
