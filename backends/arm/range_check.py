@@ -47,7 +47,8 @@ def _by_vectors(kind: IntType) -> tirx.PrimFunc:
 
 
 def _one_by_one(kind: IntType) -> tirx.PrimFunc:
-    """The sign of a difference tells, and signs are collected: no comparisons."""
+    """The sign of a difference tells, and signs are collected: no comparisons, but of 64 bits,
+    whose differences need more."""
     limits = np.iinfo(kind.container)
     wide = "int32" if kind.container.itemsize < 4 else "int64"
     x = te.placeholder((kind.size,), kind.container.name, "x")
@@ -55,6 +56,10 @@ def _one_by_one(kind: IntType) -> tirx.PrimFunc:
     either = te.comm_reducer(lambda a, b: a | b, lambda dtype: tirx.const(0, dtype), "either")
 
     def differences(_: Expr) -> Expr:
+        if kind.container.itemsize == 8:
+            low, high = (tirx.const(end, x.dtype) for end in (kind.lo, kind.hi))
+            outside = tirx.any(x[k] < low, x[k] > high)
+            return either(tirx.Select(outside, tirx.const(-1, wide), tirx.const(0, wide)), axis=k)
         value = x[k].astype(wide)
         below = [value - tirx.const(kind.lo, wide)] if kind.lo > limits.min else []
         above = [tirx.const(kind.hi, wide) - value] if kind.hi < limits.max else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from n2uqc.backends import compile as compile_program
 from n2uqc.backends import find_target, read_manifest, run_artifact, toolchain
 from n2uqc.backends.arm import programs as arm_programs
 from n2uqc.backends.arm.programs import memory_of, stack_bytes
+from n2uqc.backends.emulation import run_program
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.models import data, shipped
-from n2uqc.passes.program import Program, quantize_input, run
+from n2uqc.passes.program import IntType, MaxPool, Program, quantize_input, run
+from tests.properties.programs import Builder
 
 from .disassembly import float_arithmetic, symbols
 from .host import SYMBOL, write_object
@@ -105,22 +108,40 @@ def test_the_stack_is_as_deep_as_stated(firmware: Path, digits: Program, tmp_pat
 @pytest.mark.parametrize("emulator", EMULATORS)
 @pytest.mark.parametrize(("content", "message"), [
     (None, "input cannot be opened"), (b"123", r"not a multiple of a sample's \(256 bytes\)"),
-    (np.full(64, 1 << 30, "<i4").tobytes(), "outside -8388608 to 8388607"),
+    (np.full(64, 1 << 30, "<i4").tobytes(), "outside {min} to {max}"),
 ])
 def test_faults_of_files_are_told(
     emulator: str, content: bytes | None, message: str, core: str, firmware: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from n2uqc.backends.emulation import run_program
-
     choose(emulator, core, monkeypatch)
     if content is not None:
         (tmp_path / "x").write_bytes(content)
-    driver = firmware / read_manifest(firmware)["driver"]
+    manifest = read_manifest(firmware)
+    driver = firmware / manifest["driver"]
     done = run_program(driver, [str(tmp_path / "x"), str(tmp_path / "y")], "cortex-m")
     assert done.code == 1
-    with pytest.raises(AssertionError, match=message):
-        raise AssertionError(done.errors + done.output)
+    assert re.search(message.format_map(manifest["input"]), done.errors + done.output)
+
+
+@pytest.mark.parametrize(("lo", "hi"), [(0, 2**63 - 1), (1 - 2**63, 2**63 - 2), (5, 2**40)])
+def test_ranges_of_64_bits_are_checked(lo: int, hi: int, tmp_path: Path) -> None:
+    """Whose differences are not numbers of 64 bits."""
+    b = Builder(0, 2, 1, 2, False)
+    b.types["x"] = IntType.ranged((2, 2, 1), lo, hi, b.types["x"].scale)
+    folder = compile_program(b.finish(b.add(MaxPool, "x", kernel=(2, 2))), "cortex-m4").save(
+        tmp_path / "net"
+    )
+    driver = folder / read_manifest(folder)["driver"]
+    dtype = b.types["x"].container
+    least, most = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+    for value in (lo, hi, *{least, lo - 1, hi + 1, most}):
+        if not least <= value <= most:
+            continue
+        np.array([lo, hi, value, lo], dtype).tofile(tmp_path / "x")
+        done = run_program(driver, [str(tmp_path / "x"), str(tmp_path / "y")], "cortex-m",
+                           "mps2-an386")
+        assert done.code == (not lo <= value <= hi), value
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("unicorn"), reason="unicorn is not installed")
