@@ -13,6 +13,18 @@ from numpy.typing import NDArray
 from n2uqc.frontend import opset
 
 from .importer import Importer, NodeRefusal
+from .node_parameters import (
+    integer,
+    ints,
+    number,
+    ones,
+    pads_of,
+    pair,
+    per_channel,
+    quantized_weight,
+    row_of,
+    weight_channels_last,
+)
 from .program.base import ConstRef
 from .program.exact import Surd
 from .program.ops.real import (
@@ -34,118 +46,36 @@ from .program.types import Constant
 Array = NDArray[Any]
 
 
-def _row(values: Array | float, channels: int) -> Row:
-    """Exact numbers, one a channel, of a scalar or per-channel float32 parameter."""
-    flat = np.asarray(values, dtype=np.float64).ravel()
-    if flat.size not in (1, channels):
-        raise NodeRefusal(
-            f"a parameter of shape {np.shape(values)} on {channels} channels",
-            "one value, or one for each channel (1,C,1,1)", "make the parameter per channel",
-        )
-    numbers = [Surd.of(float(v)) for v in flat]
-    return tuple(numbers * (channels if flat.size == 1 else 1))
-
-
-def _per_channel(values: Array, rank: int) -> Array:
-    """A broadcast constant reduced to a scalar or a vector over axis 1 of a rank-``rank`` map."""
-    array = np.asarray(values)
-    if array.size == 1:
-        return array.ravel()
-    shape = (1,) * (rank - array.ndim) + array.shape
-    varying = [axis for axis, size in enumerate(shape) if size != 1]
-    if varying != [1]:
-        raise NodeRefusal(
-            f"a constant operand of shape {array.shape}", "a scalar or one value for each channel",
-            "make the constant per channel: shape (1,C,1,1)",
-        )
-    return array.ravel()
-
-
-def _ints(node: ir.Node, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
-    attribute = node.attributes.get(name)
-    return default if attribute is None else tuple(attribute.as_ints())
-
-
-def _int(node: ir.Node, name: str, default: int) -> int:
-    attribute = node.attributes.get(name)
-    return default if attribute is None else int(attribute.as_int())
-
-
-def _float(node: ir.Node, name: str, default: float) -> float:
-    attribute = node.attributes.get(name)
-    return float(np.float32(default if attribute is None else attribute.as_float()))
-
-
-def _pair(node: ir.Node, name: str) -> tuple[int, ...]:
-    """Of a window; a sequence is a map one row high."""
-    values = _ints(node, name, (1, 1))
-    return (1, *values) if len(values) == 1 else values
-
-
-def _pads(node: ir.Node) -> tuple[int, ...]:
-    pads = _ints(node, "pads", (0, 0, 0, 0))
-    if len(pads) == 2:
-        pads = (0, pads[0], 0, pads[1])
-    auto = node.attributes.get("auto_pad")
-    if auto is not None and auto.as_string() not in ("", "NOTSET", "VALID"):
-        raise NodeRefusal(f"auto_pad {auto.as_string()}", "explicit pads", "export with pads")
-    return pads
-
-
-def _ones(channels: int) -> Row:
-    return (Surd.of(1),) * channels
-
-
-def _quantized(node: ir.Node) -> tuple[Constant, Row] | None:
-    """Codes (O, KH, KW, I) and steps of weights that come from ``n2uq.Weight``."""
-    value = node.inputs[1]
-    maker = value.producer() if value is not None else None
-    if maker is None or not opset.is_op(maker, "Weight"):
-        return None
-    weight = opset.read_weight(maker)
-    codes = np.asarray(weight.codes, dtype=np.int64)
-    codes = _channels_last(codes)
-    constant = Constant.odd(codes, weight.bits) if weight.odd else Constant.narrow(codes)
-    return constant, tuple(Surd.of(Fraction(float(s)) / weight.divisor) for s in weight.step)
-
-
-def _channels_last(weight: Array) -> Array:
-    """[O,I], [O,I,k] or [O,I,kh,kw] as (O, KH, KW, I)."""
-    rows = (1,) * (4 - weight.ndim)
-    full = weight.reshape(*weight.shape[:2], *rows, *weight.shape[2:])
-    return np.ascontiguousarray(full.transpose(0, 2, 3, 1))
-
-
 def _conv(to: Importer, node: ir.Node) -> None:
     x = to.operand(node)
-    constant, step = _quantized(node) or (None, ())
+    constant, step = quantized_weight(node) or (None, ())
     if constant is None:
         values = to.constant(node, 1)
         if values is None:
             raise NodeRefusal("computed weights", "weights in an initializer", "freeze the weights")
-        constant = Constant.real(_channels_last(values))
+        constant = Constant.real(weight_channels_last(values))
     name = to.name(f"{to.readable[node]}.weight")
     to.consts[name] = constant
     bias = to.constant(node, 2)
     made = to.emit(
         RealConv, node, x, last=bias is None, weight=ConstRef(name), step=step,
-        stride=_pair(node, "strides"), pads=_pads(node),
-        dilation=_pair(node, "dilations"), groups=_int(node, "group", 1),
+        stride=pair(node, "strides"), pads=pads_of(node),
+        dilation=pair(node, "dilations"), groups=integer(node, "group", 1),
     )
     if bias is not None:
         channels = constant.values.shape[0]
-        to.emit(Affine, node, made, slope=_ones(channels), offset=_row(bias, channels))
+        to.emit(Affine, node, made, slope=ones(channels), offset=row_of(bias, channels))
 
 
 def _gemm(to: Importer, node: ir.Node) -> None:
     x, weight = to.operand(node), to.constant(node, 1)
-    alpha = _float(node, "alpha", 1.0)
-    constant, step = _quantized(node) or (None, ())
+    alpha = number(node, "alpha", 1.0)
+    constant, step = quantized_weight(node) or (None, ())
     step = tuple(s * Fraction(alpha) for s in step)
     if constant is None:
-        if weight is None or _int(node, "transA", 0):
+        if weight is None or integer(node, "transA", 0):
             raise NodeRefusal("a product of two tensors", "constant weights", "freeze the weights")
-        rows = weight if _int(node, "transB", 0) else weight.T
+        rows = weight if integer(node, "transB", 0) else weight.T
         rows = rows.astype(np.float64) * alpha
         constant = Constant.real(np.ascontiguousarray(rows[:, None, None, :]))
     name = to.name(f"{to.readable[node]}.weight")
@@ -154,8 +84,8 @@ def _gemm(to: Importer, node: ir.Node) -> None:
     made = to.emit(RealConv, node, x, last=bias is None, weight=ConstRef(name), step=step)
     if bias is not None:
         channels = len(constant.values)
-        offset = bias.astype(np.float64) * _float(node, "beta", 1.0)
-        to.emit(Affine, node, made, slope=_ones(channels), offset=_row(offset, channels))
+        offset = bias.astype(np.float64) * number(node, "beta", 1.0)
+        to.emit(Affine, node, made, slope=ones(channels), offset=row_of(offset, channels))
 
 
 def _batchnorm(to: Importer, node: ir.Node) -> None:
@@ -163,8 +93,8 @@ def _batchnorm(to: Importer, node: ir.Node) -> None:
     arrays = [to.constant(node, k) for k in range(1, 5)]
     if any(a is None for a in arrays):
         raise NodeRefusal("computed statistics", "constants", "export in eval mode")
-    gamma, beta, mean, var = (_row(a, channels) for a in arrays if a is not None)
-    eps = Fraction(_float(node, "epsilon", 1e-5))
+    gamma, beta, mean, var = (row_of(a, channels) for a in arrays if a is not None)
+    eps = Fraction(number(node, "epsilon", 1e-5))
     slope, offset = [], []
     for g, b, m, v in zip(gamma, beta, mean, var, strict=True):
         total = v.rest + eps
@@ -182,16 +112,16 @@ def _add(to: Importer, node: ir.Node) -> None:
     if len(tensors) == 2:
         to.emit(RealAdd, node, *(to.names[v] for v in tensors if v is not None))
         return
-    _elementwise(to, node, lambda k: (_ones(len(k)), k))
+    _elementwise(to, node, lambda k: (ones(len(k)), k))
 
 
 def _sub(to: Importer, node: ir.Node) -> None:
     if node.inputs[0] in to.names:
         if node.inputs[1] in to.names:
             raise NodeRefusal("the difference of two tensors", "tensor - constant", "")
-        _elementwise(to, node, lambda k: (_ones(len(k)), tuple(-v for v in k)))
+        _elementwise(to, node, lambda k: (ones(len(k)), tuple(-v for v in k)))
     else:
-        _elementwise(to, node, lambda k: (tuple(-v for v in _ones(len(k))), k))
+        _elementwise(to, node, lambda k: (tuple(-v for v in ones(len(k))), k))
 
 
 def _mul(to: Importer, node: ir.Node) -> None:
@@ -213,7 +143,7 @@ def _elementwise(to: Importer, node: ir.Node, form: Callable[[Row], tuple[Row, R
     if other is None:
         raise NodeRefusal("two computed operands", "one constant operand", "")
     channels = to.types[x].shape[2]
-    slope, offset = form(_row(_per_channel(other, _rank(node.inputs[index])), channels))
+    slope, offset = form(row_of(per_channel(other, _rank(node.inputs[index])), channels))
     to.emit(Affine, node, x, slope=slope, offset=offset)
 
 
@@ -226,14 +156,14 @@ def _prelu(to: Importer, node: ir.Node) -> None:
     if slope is None:
         raise NodeRefusal("a computed slope", "a constant slope", "")
     channels = to.types[x].shape[2]
-    values = slope.ravel() if slope.size == 1 else _per_channel(slope, _rank(node.inputs[0]))
-    to.emit(RealPRelu, node, x, slope=_row(values, channels))
+    values = slope.ravel() if slope.size == 1 else per_channel(slope, _rank(node.inputs[0]))
+    to.emit(RealPRelu, node, x, slope=row_of(values, channels))
 
 
 def _leaky(to: Importer, node: ir.Node) -> None:
     x = to.operand(node)
     channels = to.types[x].shape[2]
-    to.emit(RealPRelu, node, x, slope=_row(_float(node, "alpha", 0.01), channels))
+    to.emit(RealPRelu, node, x, slope=row_of(number(node, "alpha", 0.01), channels))
 
 
 def _relu(to: Importer, node: ir.Node) -> None:
@@ -248,16 +178,16 @@ def _clip(to: Importer, node: ir.Node) -> None:
 
 def _window(node: ir.Node) -> dict[str, Any]:
     """Kernel, stride and pads of a pool."""
-    if any(d != 1 for d in _ints(node, "dilations", (1, 1))):
+    if any(d != 1 for d in ints(node, "dilations", (1, 1))):
         raise NodeRefusal("a dilated window", "dilation 1", "")
     return {
-        "kernel": _pair(node, "kernel_shape"), "stride": _pair(node, "strides"),
-        "pads": _pads(node),
+        "kernel": pair(node, "kernel_shape"), "stride": pair(node, "strides"),
+        "pads": pads_of(node),
     }
 
 
 def _maxpool(to: Importer, node: ir.Node) -> None:
-    if _int(node, "ceil_mode", 0):
+    if integer(node, "ceil_mode", 0):
         raise NodeRefusal("ceil_mode 1", "ceil_mode 0", "pad explicitly")
     to.emit(RealMaxPool, node, to.operand(node), **_window(node))
 
@@ -266,7 +196,7 @@ def _avgpool(to: Importer, node: ir.Node) -> None:
     """Padding counts or not; what ceil_mode adds to it below and to the right never does."""
     x, window = to.operand(node), _window(node)
     pads = given = window["pads"]
-    if _int(node, "ceil_mode", 0):
+    if integer(node, "ceil_mode", 0):
         size = to.types[x].shape
         over = (
             -(size[axis] + pads[axis] + pads[axis + 2] - window["kernel"][axis])
@@ -274,7 +204,7 @@ def _avgpool(to: Importer, node: ir.Node) -> None:
             for axis in (0, 1)
         )
         pads = (*pads[:2], *(p + extra for p, extra in zip(pads[2:], over, strict=True)))
-    counted = given if _int(node, "count_include_pad", 0) else (0, 0, 0, 0)
+    counted = given if integer(node, "count_include_pad", 0) else (0, 0, 0, 0)
     window["pads"] = pads
     to.emit(RealAvgPool, node, x, **window, counted=None if counted == pads else counted)
 
@@ -318,7 +248,7 @@ def _codebook(to: Importer, node: ir.Node) -> None:
 
 
 def _concat(to: Importer, node: ir.Node) -> None:
-    axis, rank = _int(node, "axis", 1), _rank(node.inputs[0])
+    axis, rank = integer(node, "axis", 1), _rank(node.inputs[0])
     if axis not in (1, 1 - rank):
         raise NodeRefusal(f"axis {axis}", "axis 1 (channels)", "concatenate channels")
     names = [to.operand(node, k) for k in range(len(node.inputs))]
