@@ -192,11 +192,13 @@ class Count:
         inputs.  Some families have a chain of all bits instead, and what is stored is inverted.
         """
         low, high = int(bounds.min()), int(bounds.max())
-        name = "compare constant" if low == high else "compare"
-        if self.device.chained:
-            self.all.lut[name] += width + (width_of(low, high)[0] if low < high else 0)
+        if low < high and width_of(low, high)[0] <= 2:
+            luts = 2 * width / self.device.lut  # nearly all bits are the sign
+        elif not self.device.chained:
+            luts = 2 * width / (self.device.lut // (2 if low < high else 1))
         else:
-            self.all.lut[name] += 2 * ceil(width / (self.device.lut / (1 if low == high else 2)))
+            luts = float(width * (2 if low < high else 1))
+        self.all.lut["compare"] += luts
 
     def product(self, a: int, b: int, copies: int = 1) -> int:
         """A product that synthesis makes, in how many multiplier blocks; 0 if it is too narrow."""

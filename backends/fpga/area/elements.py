@@ -130,6 +130,7 @@ def _add(count: Count, engine: Any, form: str) -> None:
 def _concat(count: Count, engine: Any, form: str) -> None:
     count.counter(engine.timing.take[0])
     count.all.lut["select"] += engine.fold.pe * engine.output.bits
+    count.all.lut["turns"] += bits_of(engine.timing.take[0]) + 2
     count.all.ff["state"] += 1
 
 

@@ -15,12 +15,9 @@ import numpy as np
 
 from .count import Structure
 from .grid import draw
-from .measure import read
+from .measure import HELD_BACK, read
 from .model import FITTED, predicted
 from .structure import structure
-
-HELD_BACK = 4
-"""Every so-manieth engine of a kind is not fitted to."""
 
 FLOOR = 24
 """LUT or FF below which an error counts as if there were so many."""

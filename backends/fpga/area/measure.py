@@ -1,7 +1,8 @@
 """Synthesizes engines of the grid: ``python -m n2uqc.backends.fpga.area.measure``.
 
 Appends a line an engine to ``measured_FAMILY.csv`` beside this file; engines that are there already
-are left out, so that it may be interrupted and gone on with.
+are left out, so that it may be interrupted and gone on with.  With ``--fresh SEED`` the engines are
+drawn anew, of those that the fit holds back.
 """
 
 from __future__ import annotations
@@ -12,11 +13,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
 from .grid import KINDS, draw
 
 HERE = Path(__file__).parent
 FIELDS = ("kind", "number", "form", "lut", "memory_lut", "ff", "carry", "dsp", "bram18", "yosys",
           "engine")
+HELD_BACK = 4
+"""Every so-manieth engine of a kind is judged only, not fitted to."""
+
 SHARE = {"codes": 8, "threshold": 6, "requantize": 5, "depthwise": 1, "pool": 1, "fixed": 1,
          "prelu": 1, "global pool": 1, "clamp": 1, "add": 1, "concat": 1, "lookup": 1}
 """Of a round, engines of each kind."""
@@ -44,37 +50,44 @@ def order(rounds: int) -> Iterator[tuple[str, int]]:
                 yield kind, number * SHARE[kind] + k
 
 
+def fresh(seed: int) -> Iterator[tuple[str, int]]:
+    """Engines of every kind that are held back from the fit, drawn with a seed."""
+    rng = np.random.default_rng(seed)
+    for kind, share in SHARE.items():
+        for number in rng.integers(256, 1 << 20, share):
+            yield kind, int(number) * HELD_BACK + HELD_BACK - 1
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--family", default="xc7", choices=["xc7", "ecp5"])
     parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--fresh", metavar="SEED", type=int, help="instead of the rounds")
     parser.add_argument("--batch", type=int, default=6, help="engines a run of yosys")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
     options = parser.parse_args(argv)
     from ..rtl.synthesis import synthesize_all, yosys_version
 
     done = {(row["kind"], int(row["number"])) for row in read(options.family)}
-    wanted = [
-        point for point in order(options.rounds)
-        if point not in done and point[0] in options.kinds
-    ]
+    points = order(options.rounds) if options.fresh is None else fresh(options.fresh)
+    wanted = [point for point in points if point not in done and point[0] in options.kinds]
     path = path_of(options.family)
     if not path.exists():
         path.write_text(",".join(FIELDS) + "\n")
     for start in range(0, len(wanted), options.batch):
-        points = wanted[start : start + options.batch]
-        engines = [draw(*point) for point in points]
+        batch = wanted[start : start + options.batch]
+        engines = [draw(*point) for point in batch]
         found = synthesize_all(engines, options.family)
         with path.open("a", newline="") as file:
             writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-            for (kind, number), (engine, form), cells in zip(points, engines, found, strict=True):
+            for (kind, number), (engine, form), cells in zip(batch, engines, found, strict=True):
                 text = f"{engine.inputs[0]} -> {engine.output} {engine.fold}"
                 writer.writerow({
                     "kind": kind, "number": number, "form": form, **asdict(cells),
                     "yosys": yosys_version(), "engine": text,
                 })
-        print(f"{start + len(points)} of {len(wanted)}", flush=True)
+        print(f"{start + len(batch)} of {len(wanted)}", flush=True)
     return 0
 
 

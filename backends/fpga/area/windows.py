@@ -60,7 +60,7 @@ def window(count: Count, engine: Any, form: str) -> None:
         if bits:
             term, tiles = _products(count, x, bits, odd, pe * simd)
         _tree(count, term, simd, pe, reduction)
-        inside = tiles == 1 and simd == 1
+        inside = count.device.adds and tiles == 1 and simd == 1
     name = "accumulator in block" if inside else "maximum" if reduction == "max" else "accumulator"
     held, factors = y.bits, getattr(engine, "factors", None)
     if factors is not None:  # a product behind the accumulator

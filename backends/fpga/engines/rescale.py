@@ -16,21 +16,42 @@ from .elementwise import Elementwise, clamped, rounded
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Requantizer(Elementwise):
-    """Multiplier, bias, rounding shift, clamp."""
+class Clamped(Elementwise):
+    """Ends with two comparisons."""
 
-    kind: ClassVar[str] = "requantize"
+    op: Clamp | PRelu | Requantize
 
-    op: Requantize
+    def numbers(self) -> Mapping[str, int]:
+        return {"lo": self.op.lo, "hi": self.op.hi}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scaled(Clamped):
+    """Begins with a product, adds a bias, ends with two comparisons: four register stages."""
+
+    op: PRelu | Requantize
 
     @property
     def latency(self) -> int:
-        """Product, bias and half, shift, clamp."""
         return 4
 
     @property
     def multipliers(self) -> int:
         return self.fold.pe
+
+    def rows(self) -> Mapping[str, NDArray[np.int64]]:
+        return {
+            "multiplier": self.values(self.op.multiplier), "bias": self.values(self.op.bias)
+        }
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Requantizer(Scaled):
+    """Product; bias and half; rounding shift; clamp."""
+
+    kind: ClassVar[str] = "requantize"
+
+    op: Requantize
 
     def bound(self) -> int:
         reach = magnitude(self.inputs[0])
@@ -39,13 +60,7 @@ class Requantizer(Elementwise):
 
     def rows(self) -> Mapping[str, NDArray[np.int64]]:
         shift = self.values(self.op.shift)
-        return {
-            "multiplier": self.values(self.op.multiplier), "bias": self.values(self.op.bias),
-            "shift": shift, "half": np.left_shift(1, shift) >> 1,
-        }
-
-    def numbers(self) -> Mapping[str, int]:
-        return {"lo": self.op.lo, "hi": self.op.hi}
+        return {**super().rows(), "shift": shift, "half": np.left_shift(1, shift) >> 1}
 
     @staticmethod
     def expression(element: Any, row: Any, number: Any, dtype: str, lanes: int) -> Any:
@@ -56,35 +71,21 @@ class Requantizer(Elementwise):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PReluUnit(Elementwise):
-    """Slope below zero, bias, clamp."""
+class PReluUnit(Scaled):
+    """Product below zero; rounding shift; bias; clamp."""
 
     kind: ClassVar[str] = "prelu"
 
     op: PRelu
-
-    @property
-    def latency(self) -> int:
-        """Product, shift, bias, clamp."""
-        return 4
-
-    @property
-    def multipliers(self) -> int:
-        return self.fold.pe
 
     def bound(self) -> int:
         slope, bias = (int(np.abs(v).max(initial=0)) for v in
                        (self.values(self.op.multiplier), self.values(self.op.bias)))
         return magnitude(self.inputs[0]) * max(slope, 1) + bias + (1 << self.op.shift)
 
-    def rows(self) -> Mapping[str, NDArray[np.int64]]:
-        return {
-            "multiplier": self.values(self.op.multiplier), "bias": self.values(self.op.bias)
-        }
-
     def numbers(self) -> Mapping[str, int]:
-        return {"lo": self.op.lo, "hi": self.op.hi, "shift": self.op.shift,
-                "half": (1 << self.op.shift) >> 1}
+        shift = self.op.shift
+        return {**super().numbers(), "shift": shift, "half": (1 << shift) >> 1}
 
     @staticmethod
     def expression(element: Any, row: Any, number: Any, dtype: str, lanes: int) -> Any:
@@ -99,15 +100,12 @@ class PReluUnit(Elementwise):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ClampUnit(Elementwise):
+class ClampUnit(Clamped):
     """Two comparisons, within the cycle."""
 
     kind: ClassVar[str] = "clamp"
 
     op: Clamp
-
-    def numbers(self) -> Mapping[str, int]:
-        return {"lo": self.op.lo, "hi": self.op.hi}
 
     @staticmethod
     def expression(element: Any, row: Any, number: Any, dtype: str, lanes: int) -> Any:

@@ -19,6 +19,7 @@ from n2uqc.passes.program import Program, run
 from ...properties.programs import Builder
 from .cases import folded_chains, folded_codebooks, folded_programs
 from .rtl_cases import simulate
+from .test_arithmetic import each_operation
 from .test_timing import finished
 
 CYCLES = 400  # of a run in the default tests
@@ -39,7 +40,7 @@ def check(
     """
     assume(small(folding))
     network = Network(build_pipeline(program, folding))
-    assume(network.bottleneck * (len(x) + 1) < most and program.types[program.input].size < 300)
+    assume(network.bottleneck * (len(x) + 1) < most and program.types[program.input].size < 500)
     depths = list(network.sizes)
     expected = network.run(len(x), depths)
     last = int(expected.take_stamp.max())
@@ -106,6 +107,21 @@ def test_every_form_of_multiplying_and_comparing_at_length(seed: int) -> None:
 @given(folded_programs() | folded_chains() | folded_codebooks(), st.integers(0, 2**32 - 1))
 def test_equals_interpreter_and_timing_at_length(case: Any, forms: int) -> None:
     check(*case, forms, most=5000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", each_operation(), ids=lambda c: c[0])
+def test_each_operation_on_every_kind_of_map(case: tuple[str, Program]) -> None:
+    """Grouped, dilated and one-sided windows, means at edges, wide and narrow elements."""
+    program = case[1]
+    (engine,) = engines_of(program)
+    kind, rng = program.types[program.input], np.random.default_rng(3)
+    x = rng.integers(kind.lo, kind.hi + 1, (2, *kind.shape))
+    folds = [Fold(pe, simd) for pe in engine.pe_options for simd in engine.simd_options]
+    quick = [f for f in folds if f.pe * f.simd <= LANES and engine.folded(f).cycles < CYCLES * 5]
+    for seed in range(3):
+        fold = quick[int(rng.integers(len(quick)))]
+        check(program, x, Folding({program.output: fold}), seed, most=CYCLES * 20)
 
 
 @settings(max_examples=8, deadline=None)
