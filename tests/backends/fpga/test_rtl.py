@@ -14,7 +14,7 @@ pytest.importorskip("amaranth", reason="hardware needs the extra rtl")
 from n2uqc.backends.fpga import Fold, Folding, build_pipeline
 from n2uqc.backends.fpga.folding import engines_of
 from n2uqc.backends.fpga.timing import Network
-from n2uqc.passes.program import Program, run
+from n2uqc.passes.program import Add, Program, run
 
 from ...properties.programs import Builder
 from .cases import folded_chains, folded_codebooks, folded_programs
@@ -71,6 +71,17 @@ def test_means_at_edges(seed: int) -> None:
     (engine,) = engines_of(program)
     fold = Fold(int(rng.choice(engine.pe_options)), int(rng.choice(engine.simd_options)))
     check(program, b.input(2), Folding({program.output: fold}), seed)
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_products_of_more_than_64_bits(seed: int) -> None:
+    """A PReLU on a stream of 44 bits, and the table that reads it."""
+    b = Builder(seed, 3, 1 + seed % 4, 44, True)
+    bent = b.prelu("x", 44)
+    program = finished(b, b.thresholds(b.add(Add, bent, "x"), 2))
+    folds = {engine.name: Fold(1, 1) for engine in engines_of(program)}
+    check(program, b.input(2), Folding(folds), seed)
 
 
 def code_layer(seed: int) -> tuple[Program, np.ndarray[Any, Any], Folding]:
