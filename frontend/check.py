@@ -21,6 +21,8 @@ _ORT = "com.microsoft"
 _CONTRIB = ("QuantizeLinear", "DequantizeLinear")
 """Written there for 4- and 16-bit integers below opset 21; the meaning is the standard domain's."""
 
+_MOST_NODES = 10**6
+
 _BROKEN = "the file is not a valid ONNX model"
 
 
@@ -43,6 +45,7 @@ def to_graph(proto: onnx.ModelProto) -> ir.Model:
     _check_opset(proto)
     _check_values(proto.graph)
     _check_nodes(proto)
+    _check_functions(proto)
     upgrade(proto)
     roundoff = as_float32(proto)
     try:
@@ -108,6 +111,11 @@ def _check_values(graph: onnx.GraphProto) -> None:
         if value.name not in known
     ]
     problems += [
+        Problem(t.name, "initializer", f"has the shape {list(t.dims)}", "sizes of 0 or more")
+        for t in graph.initializer
+        if any(size < 0 for size in t.dims)
+    ]
+    problems += [
         Problem(value.values.name, "initializer", "is stored sparse", "dense parameters")
         for value in graph.sparse_initializer
     ]
@@ -161,6 +169,25 @@ def _check_nodes(proto: onnx.ModelProto) -> None:
                 problems.append(Problem(_name(node), node.op_type, found))
     if problems:
         raise CompileError(problems)
+
+
+def _check_functions(proto: onnx.ModelProto) -> None:
+    """Functions, which are inlined, end somewhere: two calls in each of 40 make a million million.
+
+    Counts nodes from the innermost functions outwards.
+    """
+    sizes = {(f.domain, f.name): 0 for f in proto.functions}
+    for _ in range(len(sizes)):
+        before = dict(sizes)
+        for f in proto.functions:
+            count = sum(max(1, before.get((n.domain, n.op_type), 1)) for n in f.node)
+            sizes[f.domain, f.name] = min(count, _MOST_NODES)
+        if sizes == before:
+            break
+    for node in proto.graph.node:
+        if sizes.get((node.domain, node.op_type), 0) >= _MOST_NODES:
+            found = "a function of a million nodes or more, or one that calls itself"
+            raise CompileError(Problem(_name(node), node.op_type, found))
 
 
 def _name(node: onnx.NodeProto) -> str:

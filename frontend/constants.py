@@ -16,7 +16,7 @@ from .diagnostics import CompileError, Problem
 
 Array = npt.NDArray[Any]
 
-LARGEST = 2**29  # elements; a broken shape must not eat the machine's memory
+LARGEST = 2**27  # elements; a broken shape must not eat the machine's memory
 _SMALL = 4096  # elements; larger intermediates are dropped once their consumer is computed
 _NEVER = frozenset(
     "RandomNormal RandomUniform RandomNormalLike RandomUniformLike Multinomial Bernoulli "

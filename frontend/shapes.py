@@ -15,6 +15,7 @@ from .recognise.base import Refused
 
 STAND_IN = 2  # a target shape that fixes the batch at 1 then shows as a wrong batch
 OTHER = 3
+_SHAPES = 4096  # elements of a tensor that may be somebody's shape
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ def bind_batch(model: ir.Model) -> Batch:
         for output in node.outputs:
             output.shape = None
     # With check_type=True a wrong type makes it log and give up; `canonical` checks types instead.
-    ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
+    # data_prop=True would build every constant in memory, a Range of 2^40 numbers too.
+    ShapeInferencePass(check_type=False, strict_mode=False, data_prop=False)(model)
     _infer_rest(model, batch)
     return batch
 
@@ -97,7 +99,7 @@ def _infer_node(node: ir.Node, model: ir.Model, constants: Constants) -> None:
         types[str(value.name)] = ir.to_proto(value).type
         if value.dtype == ir.DataType.INT64 and constants.known(value):
             array = constants.array(value)
-            if array is not None:
+            if array is not None and array.size <= _SHAPES:
                 data[str(value.name)] = onnx.numpy_helper.from_array(array, str(value.name))
     version = model.graph.opset_imports[""]
     inferred = onnx.shape_inference.infer_node_outputs(

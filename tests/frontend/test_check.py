@@ -217,3 +217,47 @@ def test_all_problems_of_the_shapes_in_one_error() -> None:
     body = body.replace("y = Relu (x)", "c = Relu (a) d = Relu (b) y = Add (c, d)")
     parameters = {"p": np.ones(5), "q": np.ones((3, 2))}
     assert {p.node for p in refused(build(body, parameters), "does not fit")} == {"one", "two"}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "node"),
+    [
+        ("[bomb] b = Range (zero, many, one)", "bomb"),
+        ("[bomb] b = ConstantOfShape (square)", "bomb"),
+        ("[bomb] b = Tile (line, many)", "bomb"),
+        (" ".join(f"[b{i}] b{i + 1} = Concat <axis = 0> (b{i}, b{i})" for i in range(30))
+         .replace("b0,", "line,").replace(", b0)", ", line)").replace(" b30 ", " b "), "b25"),
+    ],
+)  # fmt: skip
+def test_constants_too_large_for_memory(nodes: str, node: str) -> None:
+    """Found by their shapes, before anything computes them."""
+    body = f"{nodes} i = Cast <to = 1> (b) s = ReduceSum <keepdims = 0> (i) y = Add (x, s)"
+    values = {"zero": 0, "many": 2**40, "one": 1, "square": [2**20, 2**20], "line": [0, 1, 2, 3]}
+    parameters = {name: np.int64(value) for name, value in values.items()}
+    if "Tile" in nodes:
+        parameters["many"] = parameters["many"].reshape(1)
+    (problem,) = refused(build(body, parameters), "elements", "at most")
+    assert problem.node == node
+
+
+def test_functions_that_call_functions_that_call() -> None:
+    model = build("a = Relu (x) [expo] y = other.Strange (a)")
+    for i in range(40):
+        inner = f"F{i}" if i else "Relu"
+        domain = "other" if i else ""
+        name = "Strange" if i == 39 else f"F{i + 1}"
+        nodes = [
+            onnx.helper.make_node(inner, [a], [b], domain=domain) for a, b in (("x", "t"), "ty")
+        ]
+        opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("other", 1)]
+        function = onnx.helper.make_function("other", name, ["x"], ["y"], nodes, opsets)
+        model.functions.append(function)
+    (problem,) = refused(model, "a million nodes")
+    assert problem.node == "expo"
+
+
+def test_negative_sizes() -> None:
+    model = build("y = Conv (x, W)", {"W": W})
+    model.graph.initializer[0].dims[0] = -1
+    (problem,) = refused(model, "has the shape [-1")
+    assert problem.node == "W"

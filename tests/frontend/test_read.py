@@ -131,3 +131,8 @@ def test_external_data_limit(external: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_loads_what_it_reads() -> None:
     check_same(CONV)
+
+
+def test_a_device_is_no_file() -> None:
+    """Reading one may never end."""
+    refused("/dev/zero", "device")
