@@ -8,8 +8,9 @@ import onnx_ir as ir
 
 from .diagnostics import CompileError, Problem
 from .edges import changes_no_map, entry, exit_
-from .opset import CANONICAL_OPS, DOMAIN, constant, is_op
+from .opset import constant, is_op
 from .recognise.base import Context
+from .schemas import CANONICAL_OPS, DOMAIN
 
 _EDGES = ("Reshape", "Transpose")
 SUPPORTED = ", ".join(sorted(CANONICAL_OPS[""].difference(_EDGES))) + "; N2UQ quantizers"

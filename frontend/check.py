@@ -10,8 +10,8 @@ import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
 
 from .diagnostics import CompileError, Problem
-from .opset import DOMAIN
 from .precision import ROUNDOFF, as_float32
+from .schemas import DOMAIN
 from .upgrade import OLDEST, upgrade
 
 OPSETS = range(OLDEST, 26)

@@ -11,10 +11,10 @@ from .canonical import verify
 from .check import check_interface, to_graph
 from .cleanup import CAST_LIKE, EXPAND, IDENTITY, fold_constants
 from .constants import Constants
-from .opset import DOMAIN, STANDARD_VERSION, VERSION
 from .precision import ROUNDOFF
 from .read import Source, read_model
 from .recognise import PATTERNS, PATTERNS_BEFORE_FOLDING, Context
+from .schemas import DOMAIN, STANDARD_VERSION, VERSION
 from .shapes import bind_batch, release_batch
 
 Progress = Callable[[str], None]
@@ -26,7 +26,7 @@ logging.getLogger("onnx_ir").addHandler(logging.NullHandler())
 def load_graph(source: Source, progress: Progress | None = None) -> ir.Model:
     """Reads an exported N2UQ network and recognises its quantizers.
 
-    The result holds only the operators of `opset.CANONICAL_OPS`, all parameters as initializers,
+    The result holds only the operators of `schemas.CANONICAL_OPS`, all parameters as initializers,
     all shapes known but for a dynamic batch. Nodes keep their ONNX names; a node that replaces
     others carries the name and the output name of the last of them.
 

@@ -14,7 +14,7 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
 from .diagnostics import CompileError
-from .opset import DOMAIN, SCHEMAS
+from .schemas import DOMAIN, SCHEMAS
 
 Array = npt.NDArray[Any]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from ..opset import DOMAIN
+from ..schemas import DOMAIN
 from .base import Context, Pattern, is_standard, operands, producer
 
 

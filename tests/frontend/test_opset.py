@@ -13,9 +13,6 @@ from hypothesis import strategies as st
 
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.frontend.opset import (
-    CANONICAL_OPS,
-    DOMAIN,
-    SCHEMAS,
     Codebook,
     Threshold,
     Weight,
@@ -27,6 +24,7 @@ from n2uqc.frontend.opset import (
     read_weight,
 )
 from n2uqc.frontend.reference import evaluate, evaluate_values
+from n2uqc.frontend.schemas import CANONICAL_OPS, DOMAIN, SCHEMAS
 from tests.frontend.networks import Array
 
 
