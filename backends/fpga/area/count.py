@@ -56,6 +56,10 @@ DEVICES: Mapping[str, Device] = {
 """Costs of yosys' ``memory_libmap`` and ``mul2dsp`` rules for the families."""
 
 
+SMALL = 1300
+"""Bits of a memory with several readers up to which it is asked to be LUTs.  Yosys would make
+registers of it on some families, and a multiplexer of all of them for each reader."""
+
 CHOICE = 0.5
 """Cost a bit of choosing between rows of memories."""
 
@@ -172,7 +176,8 @@ class Count:
         )
         device = self.device
         cost, luts, rows = min(_in_luts(words, bits, ports, kind, device) for kind in device.ram)
-        if cost > (device.block * blocks + device.around) * ports:
+        asked = ports > 1 and words * bits <= SMALL
+        if not asked and cost > (device.block * blocks + device.around) * ports:
             self.all.bram18 += blocks * ports
             if device.around:  # a word that is written when it is read
                 self.all.lut["passed by"] += bits * ports

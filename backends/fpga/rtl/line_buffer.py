@@ -7,6 +7,7 @@ from typing import Any
 from amaranth.hdl import Array, Const, Elaboratable, Module, Mux, Signal
 from amaranth.lib.memory import Memory
 
+from ..area.count import SMALL
 from ..engines import Window
 from ..engines.window import Geometry
 from .parts import Counter, Feed, delayed, times
@@ -51,7 +52,11 @@ class LineBuffer(Elaboratable):
         held = Signal(range(-height, w.rows + 1), name="held_rows")
         pixels = Signal(range(-height * width, (height + w.rows) * width + 1), name="pixels")
         words = max(2, w.buffer_words)
-        m.submodules.memory = memory = Memory(shape=self.word, depth=words, init=[])
+        asked = self.taps > 1 and words * self.word <= SMALL
+        m.submodules.memory = memory = Memory(
+            shape=self.word, depth=words, init=[],
+            attrs={"ram_style": "distributed"} if asked else {},
+        )
         begun, pixel_done = self._write(m, memory, held)
         released, image_done = self._read(m, memory, pixels)
         m.d.sync += [
