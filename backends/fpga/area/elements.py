@@ -66,7 +66,9 @@ def _requantize(count: Count, engine: Any, form: str) -> None:
     # a constant a lane, where a lane serves one channel: synthesis takes a block all the same
     tiles = 0
     if not ((multiplier & (multiplier - 1)) == 0).all() or _spread(multiplier):
-        tiles = count.product(x.bits, m_bits, pe)
+        for lane in multiplier.reshape(folds, pe).T:
+            bits, signed = width_of(int(lane.min()), int(lane.max()))
+            tiles = max(tiles, count.product(x.bits, bits if signed else bits + 1))
     else:
         ff["product join"] += pe * product
     # a constant is one with half, and a block may add the bias itself
@@ -113,14 +115,15 @@ def _clamp(count: Count, engine: Any, form: str) -> None:
 
 
 def _clamped(count: Count, engine: Any, width: int, pe: int) -> None:
-    """Comparisons of so many bits with both ends that may be passed, and what chooses."""
-    low, high = limits_of(width, True)
-    ends = (engine.op.lo > low) + (engine.op.hi < high)
-    if count.device.chained:  # an end at zero is the sign
-        count.all.lut["clamp"] += pe * (ends - (engine.op.lo == 0 and low < 0)) * width
-    else:
-        count.all.lut["clamp"] += pe * ends * 2 * width / count.device.lut
-    count.all.lut["clamped"] += pe * engine.output.bits * bool(ends)
+    """Comparisons of so many bits with both ends that may be passed, and what chooses.
+
+    Bits below the last one of an end are not looked at.
+    """
+    (low, high), lo, hi = limits_of(width, True), engine.op.lo, engine.op.hi
+    passed = [end for end, may in ((lo, lo > low and lo), (hi + 1, hi < high)) if may]
+    seen = sum(width - ((end & -end).bit_length() - 1) for end in passed)
+    count.all.lut["clamp"] += pe * seen * (1 if count.device.chained else 2 / count.device.lut)
+    count.all.lut["clamped"] += pe * engine.output.bits * (lo > low or hi < high)
 
 
 def _add(count: Count, engine: Any, form: str) -> None:

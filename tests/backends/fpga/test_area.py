@@ -12,7 +12,7 @@ from n2uqc.backends.fpga.area.measure import fresh
 from n2uqc.backends.fpga.area.model import coefficients
 from n2uqc.backends.fpga.engines import Fold
 
-MEDIAN, WORST = 0.10, 0.25
+MEDIAN, WORST, OUTLIER = 0.10, 0.25, 0.30
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -25,10 +25,11 @@ def test_lut_within_the_bounds(measured: tuple[str, list], held_back: bool) -> N
     family, rows = measured
     part = [p for p in rows if is_held_back(p[0]) == held_back]
     assert len(part) >= (45 if held_back else 75)
-    assert {row["kind"] for row, _ in part} >= set(KINDS) - {"clamp"}
+    assert {row["kind"] for row, _ in part} >= set(KINDS)
     found = np.abs(errors(part, coefficients(family), "lut"))
     assert np.median(found) <= MEDIAN
-    assert found.max() <= WORST
+    assert np.mean(found <= WORST) >= 0.97
+    assert found.max() <= OUTLIER
 
 
 def test_blocks_are_nearly_always_those_of_synthesis(measured: tuple[str, list]) -> None:
