@@ -95,5 +95,7 @@ class Lowering:
         surplus = kind.bits + (not kind.signed) - bits
         if surplus <= 0:
             return x
+        if bits < 2:
+            raise ValueError(f"what is computed from '{x}' needs more than 64 bits")
         assert kind.scale is not None
         return self.rescaled(x, kind.scale * (1 << surplus), bits, f"to{bits}")
