@@ -130,21 +130,33 @@ def _check_core(analyser: Analyser, triple: str, core: str) -> None:
 def _disassembled(
     instructions: Sequence[bytes], analyser: Analyser, triple: str
 ) -> dict[bytes, str]:
-    """Text of each instruction, "" of those that this LLVM does not know."""
-    if not instructions:
-        return {}
-    source = "\n".join(" ".join(f"0x{b:02x}" for b in i) for i in instructions)
+    """Text of each instruction, "" of those that this LLVM does not know, and of Thumb's ``IT``:
+    it would make conditional what happens to stand behind it in the list."""
+    if triple.startswith("thumb"):
+        asked = [i for i in instructions if not _is_it(i)]
+    else:
+        asked = [*instructions]
+    if not asked:
+        return dict.fromkeys(instructions, "")
+    source = "\n".join(" ".join(f"0x{b:02x}" for b in i) for i in asked)
     done = subprocess.run(
         [analyser.mc, "--disassemble", f"--triple={triple}", f"--mattr={_features(triple)}"],
         input=source, capture_output=True, text=True,
     )
-    unknown = {int(n) - 1 for n in re.findall(r"^<stdin>:(\d+):\d+: warning", done.stderr, re.M)}
+    # Other warnings are of instructions that are listed all the same.
+    refused = re.findall(r"^<stdin>:(\d+):\d+: warning: invalid", done.stderr, re.M)
+    unknown = {int(n) - 1 for n in refused}
     lines = [line.strip() for line in done.stdout.splitlines()]
     lines = [line for line in lines if line and not line.startswith(".")]
-    known = [i for n, i in enumerate(instructions) if n not in unknown]
+    known = [i for n, i in enumerate(asked) if n not in unknown]
     if len(lines) != len(known):
         raise CompileError(f"{analyser.mc} {analyser.version} lists other instructions than asked")
     return dict.fromkeys(instructions, "") | dict(zip(known, lines, strict=True))
+
+
+def _is_it(instruction: bytes) -> bool:
+    """Whether a Thumb instruction is ``IT`` (a hint, such as NOP, where its mask is zero)."""
+    return len(instruction) == 2 and instruction[1] == 0xBF and instruction[0] & 15 != 0
 
 
 def _features(triple: str) -> str:

@@ -1,8 +1,8 @@
 """Where the functions of a static library lie in an executable linked with it.
 
 Executables are linked without symbols; their libraries keep them.  A linker moves an object's code
-as a whole and changes only the words that hold addresses, so a stretch of code without such words
-shows where it went.
+as a whole and changes only the words that hold addresses, which the object's relocations name, so
+a stretch of code without such words shows where it went.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from n2uqc.frontend.diagnostics import CompileError
 
 _SYMBOLS, _FUNCTION = 2, 2
 _STRETCH = 64  # bytes of code that are looked for at once
-_ALIKE = 0.9  # of the words of an object, the least share that a linker leaves as they were
+_ALIKE = 0.99  # of the words without relocations: some linkers go around errata of processors
+_RELOCATIONS = 4, 9  # kinds of sections: with addends beside them, and without
 _HEADERS = {1: ("<IIIIIIIIII", 32, 46), 2: ("<IIQQQQIIQQ", 40, 58)}
 _SYMBOL = {1: "<IIIBBH", 2: "<IBBHQQ"}
 
@@ -31,10 +32,17 @@ class Function:
 
 @dataclass(frozen=True)
 class _Code:
-    """The section of an object that holds its functions."""
+    """The section of an object that holds its functions.
+
+    Attributes:
+        content: its bytes.
+        functions: (name, offset, size), in order of their offsets.
+        relocated: indices of the 4-byte words that the linker fills in.
+    """
 
     content: bytes
     functions: tuple[tuple[str, int, int], ...]
+    relocated: frozenset[int]
 
 
 def locate(library: bytes, segments: Sequence[tuple[int, bytes, int]]) -> tuple[Function, ...]:
@@ -54,17 +62,21 @@ def locate(library: bytes, segments: Sequence[tuple[int, bytes, int]]) -> tuple[
             place = data.find(stretch)
             if place < 0 or data.find(stretch, place + 1) >= 0 or place < start:
                 continue
-            if _alike(code.content, data[place - start :]):
+            if _alike(code, data[place - start :]):
                 base = address + place - start
                 return tuple(Function(n, base + at, size) for n, at, size in code.functions)
     raise CompileError("the executable does not hold the code of its library; compile it again")
 
 
-def _alike(code: bytes, linked: bytes) -> bool:
-    pairs = zip(struct.iter_unpack("<I", code[: len(code) // 4 * 4]),
-                struct.iter_unpack("<I", linked[: len(linked) // 4 * 4]), strict=False)
-    same = sum(a == b for a, b in pairs)
-    return len(linked) >= len(code) and same >= _ALIKE * (len(code) // 4)
+def _alike(code: _Code, linked: bytes) -> bool:
+    """Whether linked code differs from an object's only where the linker had to change it."""
+    words = len(code.content) // 4
+    if len(linked) < len(code.content):
+        return False
+    before, after = (struct.unpack_from(f"<{words}I", text) for text in (code.content, linked))
+    kept = [k for k in range(words) if k not in code.relocated]
+    same: int = sum(before[k] == after[k] for k in kept)
+    return same >= _ALIKE * len(kept)
 
 
 def _first_member(library: bytes) -> bytes:
@@ -84,7 +96,7 @@ def _first_member(library: bytes) -> bytes:
 
 
 def _code_of(elf: bytes) -> _Code:
-    """The functions of an object: (name, offset, size), in order of their offsets."""
+    """The section of an object that has the most functions."""
     layout, offset_at, count_at = _HEADERS[elf[4]]
     table = struct.unpack_from("<Q" if elf[4] == 2 else "<I", elf, offset_at)[0]
     size, count = struct.unpack_from("<HH", elf, count_at)
@@ -103,4 +115,16 @@ def _code_of(elf: bytes) -> _Code:
             found.setdefault(section, []).append((name, value, length))
     section, functions = max(found.items(), key=lambda item: len(item[1]))
     content = elf[sections[section][4] : sections[section][4] + sections[section][5]]
-    return _Code(content, tuple(sorted(functions, key=lambda f: f[1])))
+    relocated = {
+        place // 4 for s in sections if s[1] in _RELOCATIONS and s[7] == section
+        for first in _offsets(elf, s) for place in (first, first + 3)
+    }
+    ordered = tuple(sorted(functions, key=lambda f: f[1]))
+    return _Code(content, ordered, frozenset(relocated))
+
+
+def _offsets(elf: bytes, section: Sequence[int]) -> list[int]:
+    """Where in their section the relocations of an ELF section apply."""
+    word = "<Q" if elf[4] == 2 else "<I"
+    start, size, each = section[4], section[5], section[9]
+    return [struct.unpack_from(word, elf, at)[0] for at in range(start, start + size, each)]

@@ -12,14 +12,18 @@ import pytest
 
 from n2uqc.backends import compile as compile_program
 from n2uqc.backends.arm.grouping import schedule
+from n2uqc.backends.arm.kernels import gemm, matrix
+from n2uqc.backends.arm.kernels.gemm import mlal16
 from n2uqc.backends.arm.profile import Profile, default_core, profile_artifact
 from n2uqc.backends.arm.profile.chains import Chain, chains
-from n2uqc.backends.arm.profile.mca import cycles, find_analyser
+from n2uqc.backends.arm.profile.mca import _disassembled, cycles, find_analyser
 from n2uqc.backends.arm.profile.symbols import locate
 from n2uqc.backends.emulation.elf import load_segments
 from n2uqc.backends.toolchain import ToolchainError
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.passes.program import Conv, Program
+
+from .kernels.cases import conv_program, only
 
 pytest.importorskip("unicorn")
 
@@ -137,6 +141,33 @@ def test_instructions_unknown_to_the_analyser_do_not_spoil_the_rest() -> None:
 
 
 @with_analyser
+def test_thumb_instructions_are_read_each_on_its_own() -> None:
+    """``IT`` makes the next four conditional, where a branch would be undefined."""
+    it, undefined = b"\x04\xbf", (0xFFFFFFFF).to_bytes(4, "little")
+    branches = [bytes([n, 0xD1]) for n in range(8)]
+    texts = _disassembled([it, *branches, undefined], find_analyser(), "thumbv7em-none-eabi")
+    assert not texts[it] and not texts[undefined]
+    assert all(texts[branch].split()[0] == "bne" for branch in branches)
+    hint = b"\x00\xbf"
+    assert _disassembled([hint], find_analyser(), "thumbv7em-none-eabi") == {hint: "nop"}
+
+
+@pytest.mark.parametrize("target", ["aarch64", "armv7"])
+def test_code_full_of_addresses_is_found(
+    target: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Constants read from tables here and there: the linker fills in a tenth of the words."""
+    only(monkeypatch, *matrix.KERNELS)
+    monkeypatch.setattr(gemm, "MICROS", (mlal16.MICRO,))
+    weight = np.random.default_rng(0).integers(-255, 256, (64, 3, 3, 64))
+    folder = compile_program(
+        conv_program(weight, 7, 8, levels=255, pads=(1, 1, 1, 1)), target
+    ).save(tmp_path / "net")
+    row = next(row for row in profile_artifact(folder).rows if row.macs)
+    assert row.kernel == "matrix product" and row.instructions > row.macs / 8
+
+
+@with_analyser
 def test_the_core_by_default() -> None:
     triple = "aarch64-linux-gnu"
     assert default_core({"cpu": "generic", "triple": triple}) == ("cortex-a72", "")
@@ -169,5 +200,14 @@ def test_other_artifacts_are_refused(host_artifact: Path, aarch64_artifact: Path
     library = (aarch64_artifact / manifest["library"]).read_bytes()
     with pytest.raises(CompileError, match="does not hold the code"):
         locate(library, [(0x1000, bytes(1 << 16), 1 << 16)])
+    segments = load_segments((aarch64_artifact / manifest["driver"]).read_bytes(), "aarch64")
+    functions = locate(library, segments.segments)
+    low, high = functions[0].address, functions[-1].address + functions[-1].size
+    other = [  # a fiftieth of the instructions differs
+        (at, bytes(b ^ (low <= at + k < high and k % 200 == 0) for k, b in enumerate(data)), size)
+        for at, data, size in segments.segments
+    ]
+    with pytest.raises(CompileError, match="does not hold the code"):
+        locate(library, other)
     with pytest.raises(CompileError, match="not a static library"):
         locate(b"text", [])
