@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -21,6 +22,9 @@ from .window import WindowUnit
 
 TOP = "n2uq_datapath"
 """Name of the whole pipeline's module."""
+
+_DROPPED = re.compile(r"\(\* (?!ram_style|parallel_case).*?\*\)\s*")
+"""Attributes that are not written: paths of sources, names of tools; synthesis needs the others."""
 
 
 def find_yosys() -> Command:
@@ -93,5 +97,5 @@ def to_verilog(datapath: Datapath) -> str:
     """
     files = to_rtlil(datapath)
     script = "".join(f"read_rtlil {name}\n" for name in files)
-    script += "proc\nmemory_collect\nwrite_verilog -norename -noattr out.v\n"
-    return run_yosys(script, files, "out.v")
+    script += "proc\nmemory_collect\nwrite_verilog -norename out.v\n"
+    return _DROPPED.sub("", run_yosys(script, files, "out.v"))

@@ -9,6 +9,7 @@ pytest.importorskip("amaranth", reason="hardware needs the extra rtl")
 from n2uqc.backends.cost import TECHNOLOGIES
 from n2uqc.backends.fpga import Fold, Folding
 from n2uqc.backends.fpga.folding import engines_of
+from n2uqc.backends.fpga.rtl import emit
 from n2uqc.backends.fpga.rtl.synthesis import synthesis_rows, synthesize, yosys_version
 from n2uqc.backends.fpga.rtl.verilog import find_yosys
 from n2uqc.backends.search import estimates
@@ -54,3 +55,12 @@ def test_rows_hold_estimates_beside_cells() -> None:
     assert row["estimated_lut"] == pytest.approx(2 * program.types[program.output].bits, rel=0.2)
     assert row["lut"] > 0 and row["carry"] > 0
     assert yosys_version().startswith("Yosys")
+
+
+def test_emitted_verilog_keeps_what_synthesis_is_asked_for() -> None:
+    """A line buffer read at several places asks for LUT memory; no path of a source is told."""
+    b = Builder(3, 8, 4, 3, False)
+    program = finished(b, b.conv("x", 4, bits=2, kernel=3))
+    verilog = emit(program, Folding({program.output: Fold(1, 36)}))["datapath.v"].decode()
+    assert '(* ram_style = "distributed" *)' in verilog
+    assert "(* src" not in verilog and "(* generator" not in verilog
