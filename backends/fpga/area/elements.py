@@ -117,13 +117,26 @@ def _clamp(count: Count, engine: Any, form: str) -> None:
 def _clamped(count: Count, engine: Any, width: int, pe: int) -> None:
     """Comparisons of so many bits with both ends that may be passed, and what chooses.
 
-    Bits below the last one of an end are not looked at.
+    Bits below the last one of an end are not looked at, and zero is the sign alone.  Leading bits
+    that all values beyond an end share with it need not be chosen.  A LUT that chooses has inputs
+    left for bits of the comparisons.
     """
     (low, high), lo, hi = limits_of(width, True), engine.op.lo, engine.op.hi
-    passed = [end for end, may in ((lo, lo > low and lo), (hi + 1, hi < high)) if may]
-    seen = sum(width - ((end & -end).bit_length() - 1) for end in passed)
-    count.all.lut["clamp"] += pe * seen * (1 if count.device.chained else 2 / count.device.lut)
-    count.all.lut["clamped"] += pe * engine.output.bits * (lo > low or hi < high)
+    device, lut, bits = count.device, count.all.lut, engine.output.bits
+    seen, shared = [], [width]
+    for end, edge, beyond in ((lo, lo, low), (hi + 1, hi, high)):
+        if low < end <= high:
+            seen.append(width - ((end & -end).bit_length() - 1) if end else 1)
+            shared.append(width - (edge ^ beyond).bit_length())
+    if not seen:
+        return
+    # the sign is always shared by an end on its side
+    same = 0 if lo >= 0 or hi < 0 else min(shared) if bits == width else 1
+    if device.chained:
+        lut["clamp"] += pe * sum(n for n in seen if n > 1)
+    else:
+        lut["clamp"] += pe * 2 / device.lut * sum(max(0, n - device.lut // 2) for n in seen)
+    lut["clamped"] += pe * max(1, bits - same)
 
 
 def _add(count: Count, engine: Any, form: str) -> None:

@@ -52,6 +52,8 @@ def window(count: Count, engine: Any, form: str) -> None:
         count.rom(words, pe * simd * bits)
     greatest = x.limits[1]
     reduction = getattr(engine, "reduction", "sum")
+    factors = getattr(engine, "factors", None)
+    held = y.bits if factors is None else width_of(*engine.sum_limits)[0]
     inside = False
     if form == "planes":
         _planes(count, x.bits, bits, simd, pe, greatest)
@@ -59,12 +61,11 @@ def window(count: Count, engine: Any, form: str) -> None:
         term, tiles = x.bits, 0
         if bits:
             term, tiles = _products(count, x, bits, odd, pe * simd)
-        _tree(count, term, simd, pe, reduction)
-        inside = count.device.adds and tiles == 1 and simd == 1
+        absorbed = count.device.adds and tiles == 1  # the block's own adder
+        _tree(count, term, simd, pe, reduction, held, absorbed)
+        inside = absorbed and simd == 1
     name = "accumulator in block" if inside else "maximum" if reduction == "max" else "accumulator"
-    held, factors = y.bits, getattr(engine, "factors", None)
     if factors is not None:  # a product behind the accumulator
-        held = width_of(*engine.sum_limits)[0]
         count.product(held, int(factors[0].max() * factors[1].max()).bit_length(), pe)
     lut[name] += pe * held
     ff["accumulator in block" if inside else "accumulator"] += pe * held
@@ -106,15 +107,24 @@ def _function(inputs: int, lut: int) -> float:
     return 1.0 if inputs <= lut else float(1 << (inputs - lut))
 
 
-def _tree(count: Count, bits: int, terms: int, copies: int, reduction: str = "sum") -> None:
-    """An adder (or maximum) tree with a register behind each level."""
+def _tree(
+    count: Count, bits: int, terms: int, copies: int, reduction: str, held: int, absorbed: bool
+) -> None:
+    """An adder (or maximum) tree with a register behind each level.
+
+    Synthesis drops bits above those ``held`` behind it.  The first level is ``absorbed`` by
+    multiplier blocks that add one product to the other's.
+    """
+    if absorbed:
+        terms, bits = -(-terms // 2), bits + 1
+    bits = min(bits, held)
     while terms > 1:
         pairs = terms // 2
         if reduction == "max":
             count.all.lut["maximum"] += copies * pairs * bits * 1.5
         else:
             count.all.lut["adder"] += copies * pairs * bits
-            bits += 1
+            bits = min(bits + 1, held)
         terms -= pairs
         count.all.ff["tree"] += copies * terms * bits
 
