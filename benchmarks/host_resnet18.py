@@ -86,7 +86,7 @@ class Peer:
 
     def __init__(self, model: Any, path: Path, packages: Path | None = None) -> None:
         onnx.save(model, path)
-        environment = dict(os.environ)
+        environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "1"}  # no thread beside the run
         if packages is not None:
             environment["PYTHONPATH"] = str(packages)
         self.process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Executed instructions of a program under qemu, exactly, by a plugin."""
+"""Executed instructions of a program's main thread under qemu, exactly, by a plugin."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def count(
     command: Sequence[str | Path], *, qemu: str = "qemu-aarch64", options: Sequence[str] = (),
     cwd: Path | None = None,
 ) -> int:
-    """Instructions of one run of a program to its end.
+    """Instructions of one run of a program to its end, those of its main thread.
 
     Args:
         command: the program and its arguments.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -18,6 +19,7 @@ def noise(shape: Any, dtype: Any) -> Any:
 
 
 if kind == "ort":
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # a thread of its own that works at any time
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
