@@ -12,7 +12,7 @@ from n2uqc.backends.fpga.area.measure import fresh
 from n2uqc.backends.fpga.area.model import coefficients
 from n2uqc.backends.fpga.engines import Fold
 
-MEDIAN, WORST, OUTLIER = 0.10, 0.25, 0.30
+MEDIAN, WORST, OUTLIER = 0.10, 0.25, 0.32
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -28,7 +28,7 @@ def test_lut_within_the_bounds(measured: tuple[str, list], held_back: bool) -> N
     assert {row["kind"] for row, _ in part} >= set(KINDS)
     found = np.abs(errors(part, coefficients(family), "lut"))
     assert np.median(found) <= MEDIAN
-    assert np.mean(found <= WORST) >= 0.97
+    assert np.mean(found <= WORST) >= (0.98 if held_back else 1)
     assert found.max() <= OUTLIER
 
 
