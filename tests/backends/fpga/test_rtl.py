@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,11 @@ pytest.importorskip("amaranth", reason="hardware needs the extra rtl")
 from n2uqc.backends.fpga import Fold, Folding, build_pipeline
 from n2uqc.backends.fpga.folding import engines_of
 from n2uqc.backends.fpga.timing import Network
-from n2uqc.passes.program import Add, Program, run
+from n2uqc.frontend.load import load_graph
+from n2uqc.passes import compile_graph
+from n2uqc.passes.program import Add, Constant, Conv, MaxPool, Program, SumPool, run
 
+from ...frontend.networks import build, ladder, quantizer_parameters, rungs, weight_quantizer
 from ...properties.programs import Builder
 from .cases import folded_chains, folded_codebooks, folded_programs
 from .rtl_cases import simulate
@@ -41,10 +46,16 @@ def check(
     assume(small(folding))
     network = Network(build_pipeline(program, folding))
     assume(network.bottleneck * (len(x) + 1) < most and program.types[program.input].size < 900)
+    expected = network.run(len(x), list(network.sizes))
+    assume(int(expected.take_stamp.max()) < most)
+    agrees(program, x, network, forms)
+
+
+def agrees(program: Program, x: np.ndarray[Any, Any], network: Network, forms: int) -> None:
+    """As ``check``, of any size."""
     depths = list(network.sizes)
     expected = network.run(len(x), depths)
     last = int(expected.take_stamp.max())
-    assume(last < most)
     rng = np.random.default_rng(forms)
     seen = simulate(network.pipeline, depths, x, limit=last + 2, forms=rng)
     assert np.array_equal(seen.output, run(program, x))
@@ -84,6 +95,74 @@ def test_products_of_more_than_64_bits(seed: int) -> None:
     check(program, b.input(2), Folding(folds), seed)
 
 
+def any_folding(program: Program, seed: int) -> Folding:
+    """A folding of every engine, drawn with a seed."""
+    rng = np.random.default_rng(seed)
+    return Folding({
+        e.name: Fold(int(rng.choice(e.pe_options)), int(rng.choice(e.simd_options)))
+        for e in engines_of(program)
+    })
+
+
+def sequence() -> Program:
+    """Layers on maps of one row: strided, depthwise and dilated, pooled."""
+    b = Builder(5, 1, 3, 3, False)
+    b.types["x"] = replace(b.types["x"], shape=(1, 15, 3))
+
+    def weight(*shape: int) -> str:
+        return b.const(Constant.odd(2 * b.rng.integers(0, 4, shape) - 3, 2))
+
+    y = b.add(Conv, "x", weight=weight(4, 1, 5, 3), stride=(1, 2), pads=(0, 2, 0, 2))
+    y = b.add(Conv, b.thresholds(y, 2), weight=weight(4, 1, 3, 1), groups=4, dilation=(1, 2),
+              pads=(0, 2, 0, 2))
+    y = b.add(MaxPool, b.thresholds(y, 2), kernel=(1, 3), stride=(1, 2), pads=(0, 1, 0, 1))
+    return finished(b, b.add(SumPool, y, kernel=(1, 4)))
+
+
+def three_summands() -> Program:
+    """Two convolutions of different delay and their input, summed: a fork of three, two adders."""
+    b = Builder(7, 5, 4, 6, True)
+
+    def branch(kernel: int) -> str:
+        codes = 2 * b.rng.integers(0, 4, (4, kernel, kernel, 4)) - 3
+        return b.add(Conv, "x", weight=b.const(Constant.odd(codes, 2)), pads=(kernel // 2,) * 4)
+
+    def scaled(x: str) -> str:
+        b.types[x] = replace(b.types[x], scale=Fraction(1))
+        return x
+
+    pair = b.add(Add, scaled(branch(3)), scaled(branch(1)))
+    return b.finish(scaled(b.add(Add, scaled(pair), scaled("x"))))
+
+
+def both_rules() -> Program:
+    """Quantizers some of whose thresholds belong to the upper level (>=) and some do not (>)."""
+    first = ladder(3, top="f").replace("c2 = Greater ", "c2 = GreaterOrEqual ")
+    second = ladder(3, prefix="second_", x="acc", top="y").replace("c1 = Greater ",
+                                                                 "c1 = GreaterOrEqual ")
+    parameters = rungs([-0.5, 0.25, 0.75], [0, 1, 2, 3])
+    parameters |= quantizer_parameters(np.random.default_rng(1).normal(0, 1, (3, 2, 1, 1)), 2)
+    body = f"{first} {weight_quantizer(2)} [conv] acc = Conv (f, q) {second}"
+    return compile_graph(load_graph(build(body, parameters)))
+
+
+@pytest.mark.parametrize("network", [sequence, three_summands, both_rules])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_networks(network: Any, seed: int) -> None:
+    program = network()
+    kind = program.types[program.input]
+    if network is both_rules:  # as many values next to and on each threshold
+        bounds = np.concatenate([
+            program.constants[op.bounds].values.ravel() for op in program.ops
+            if op.inputs[0] == program.input
+        ])
+        near = np.clip(np.add.outer(bounds, [0, 1]).ravel(), kind.lo, kind.hi)
+        x = np.resize(near, (2, *kind.shape))
+    else:
+        x = np.random.default_rng(seed).integers(kind.lo, kind.hi + 1, (2, *kind.shape))
+    agrees(program, x, Network(build_pipeline(program, any_folding(program, seed))), seed)
+
+
 def code_layer(seed: int) -> tuple[Program, np.ndarray[Any, Any], Folding]:
     """A matrix-vector engine on codes and a threshold unit, of any low widths and lanes."""
     rng = np.random.default_rng(seed)
@@ -92,12 +171,9 @@ def code_layer(seed: int) -> tuple[Program, np.ndarray[Any, Any], Folding]:
     channels = int(rng.choice([1, 2, 3, 4, 6]))
     y = b.conv("x", channels, bits=w, kernel=int(rng.choice([1, 2])))
     program = finished(b, b.thresholds(y, out))
-    folds = {
-        e.name: Fold(int(rng.choice(e.pe_options)), int(rng.choice(e.simd_options)))
-        for e in engines_of(program)
-    }
     kind = program.types["x"]
-    return program, rng.integers(kind.lo, kind.hi + 1, (2, *kind.shape)), Folding(folds)
+    x = rng.integers(kind.lo, kind.hi + 1, (2, *kind.shape))
+    return program, x, any_folding(program, seed)
 
 
 @settings(max_examples=15, deadline=None)
