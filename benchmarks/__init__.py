@@ -15,5 +15,5 @@
     int8.py, tflite.py  the same shapes as 8-bit ONNX and TFLite models, for the peers
     guest/              an AArch64 Linux with the peers in it, run by qemu
     without_avx512.py   ONNX Runtime as it runs on a machine with AVX2 only
-    outcome.py          tables and JSON
+    outcome.py          tables and JSON; needs.py what to install
 """

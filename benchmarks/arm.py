@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from n2uqc.passes.program import Program, run
 from .guest.count import count, per_run
 from .guest.debian import Guest, guest
 from .guest.processor import CORES, Core, describe
+from .needs import need
 from .outcome import add_json, say, table
 
 _WORKER = Path(__file__).parent / "guest" / "worker.py"
@@ -98,16 +98,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def ready(options: argparse.Namespace) -> Guest | None:
+def ready(
+    options: argparse.Namespace, needed: Sequence[str] = (), peers: Sequence[str] = ()
+) -> Guest | None:
     """The guest with the peers, None where none are wanted.
+
+    Args:
+        options: of ``add_options``.
+        needed: packages that a benchmark takes, ``peers`` those for the peers' models.
 
     Raises:
         SystemExit: this machine cannot run it.
     """
-    if shutil.which("qemu-aarch64") is None:
-        raise SystemExit("qemu-aarch64 not found: apt install qemu-user")
+    need("qemu-aarch64", "gcc", *needed)
     if options.no_peers:
         return None
+    need("flatbuffers", *peers)
     try:
         return guest(options.guest)
     except RuntimeError as error:

@@ -18,6 +18,7 @@ import onnx
 from . import int8, tflite
 from .arm import NAMES, add_options, ours, peer, ready, rows_of, tell, text_of
 from .guest.processor import CORES
+from .needs import end
 from .networks import conv_macs, conv_program
 from .outcome import report, versions
 
@@ -69,4 +70,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    end(main)

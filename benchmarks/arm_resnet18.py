@@ -18,6 +18,7 @@ import onnx
 from . import int8, tflite
 from .arm import NAMES, add_options, ours, peer, ready, rows_of, tell, text_of
 from .guest.processor import CORES
+from .needs import end
 from .networks import RESNET18_MACS, resnet18_program
 from .outcome import report, say, versions
 
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     add_options(parser)
     options = parser.parse_args(arguments)
-    at, found = ready(options), []
+    at, found = ready(options, ["torch"], ["onnxruntime"]), []
     programs = {}
     for bits in options.bits:
         for precision in options.precisions:
@@ -72,4 +73,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    end(main)

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from .needs import end, need
 from .networks import resnet18_file
 from .outcome import add_json, report, say, table, versions
 
@@ -29,7 +30,7 @@ def measure(model: Path, target: str, precision: str, folder: Path) -> dict[str,
         wall and processor seconds, peak resident bytes, bytes of the library.
 
     Raises:
-        RuntimeError: it failed.
+        SystemExit: it failed; with what it said.
     """
     command = [
         sys.executable, "-m", "n2uqc.cli", "compile", str(model), "--target", target,
@@ -43,7 +44,7 @@ def measure(model: Path, target: str, precision: str, folder: Path) -> dict[str,
         seconds, after = time.perf_counter() - start, os.times()
         if process.returncode:
             output.seek(0)
-            raise RuntimeError(f"{target}: {output.read().decode()[-2000:]}")
+            raise SystemExit(f"{target}: {output.read().decode()[-2000:].strip()}")
     # What its children took (the C compiler) counts too.
     busy = sum(after[2:4]) - sum(before[2:4])
     library = sum(path.stat().st_size for path in folder.glob("*.a"))
@@ -71,6 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="n2uqc-bench-") as place:
         model = options.model
         if model is None:
+            need("torch")
             say(f"exporting ResNet-18, {options.bits} bits")
             model = resnet18_file(options.bits, Path(place, "resnet18.onnx"))
         rows = []
@@ -94,4 +96,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    end(main)

@@ -25,6 +25,7 @@ from n2uqc.backends import read_manifest
 from n2uqc.passes.program import Program, run
 
 from .guest.count import count, per_run
+from .needs import end, need
 from .networks import conv_macs, conv_program
 from .outcome import add_json, report, say, table, versions
 
@@ -127,8 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cmsis-nn", type=Path, metavar="DIR", help="a checkout of CMSIS-NN")
     add_json(parser)
     options = parser.parse_args(arguments)
-    if shutil.which("qemu-system-arm") is None:
-        raise SystemExit("qemu-system-arm not found: apt install qemu-system-arm")
+    need("qemu-system-arm", "gcc")
     size, channels = options.size, options.channels
     macs, rows = conv_macs(size, channels), []
 
@@ -172,4 +172,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    end(main)

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import ctypes
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -35,6 +34,7 @@ from n2uqc.passes.program import Program, run
 
 from . import int8
 from .guest.count import count, per_run
+from .needs import end, need
 from .networks import RESNET18_MACS, resnet18_program
 from .outcome import add_json, report, say, table, versions
 from .without_avx512 import copy_without_avx512, machine_has_avx512
@@ -134,8 +134,7 @@ def count_peer(model: Any, path: Path) -> float:
 
 def counted(options: argparse.Namespace) -> int:
     """Print instructions instead of times."""
-    if shutil.which("qemu-x86_64") is None:
-        raise SystemExit("qemu-x86_64 not found: apt install qemu-user")
+    need("qemu-x86_64", "gcc")
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="n2uqc-bench-") as place:
         for bits in options.bits:
@@ -185,6 +184,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--count", action="store_true", help="count instructions instead")
     add_json(parser)
     options = parser.parse_args(arguments)
+    need("torch", "onnxruntime")
     if options.count:
         return counted(options)
     calls: dict[str, Call] = {}
@@ -244,4 +244,4 @@ def _row(name: str, values: list[float], times: dict[str, list[float]]) -> dict[
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    end(main)

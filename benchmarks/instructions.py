@@ -22,6 +22,7 @@ from n2uqc.backends.arm.profile import profile_artifact
 from n2uqc.passes.program import Program
 
 from . import layers
+from .needs import end
 from .outcome import add_json, report, say, table, versions
 
 RECORD = Path(__file__).with_suffix(".json")
@@ -139,4 +140,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    end(main)

@@ -113,7 +113,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=15)
     options = parser.parse_args()
-    from qonnx.core.onnx_exec import execute_onnx
+    try:
+        from qonnx.core.onnx_exec import execute_onnx
+    except ModuleNotFoundError as error:
+        raise SystemExit(f"{error.name} not found: pip install 'n2uqc[bench]'") from None
 
     rng, short = np.random.default_rng(0), False
     print(f"{'thresholds':>10} {'QONNX ms':>9} {'alone ms':>9} {'ratio':>6} {'batch ms':>9} ratio")

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import flatbuffers
 import numpy as np
 
 from .int8 import STAGES
@@ -111,6 +110,8 @@ class _Writer:
             entry.builtinCode, entry.version = code, 3
             entry.deprecatedBuiltinCode = min(code, 127)
             model.operatorCodes.append(entry)
+        import flatbuffers
+
         builder = flatbuffers.Builder(1 << 20)
         builder.Finish(model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
