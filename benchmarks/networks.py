@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -71,13 +71,16 @@ def conv_program(bits: int, size: int, channels: int, seed: int = 0) -> Program:
     return program
 
 
-def resnet18_file(bits: int, path: Path, seed: int = 0) -> Path:
+def resnet18_file(
+    bits: int, path: Path, seed: int = 0, downsample: Literal["float", "quantized"] = "float",
+) -> Path:
     """Write an N2UQ ResNet-18 for 224x224 images and 1000 classes as ONNX.
 
     Args:
         bits: of weights and codes.
         path: the file.
         seed: of the parameters, which then are fitted to what flows through the network.
+        downsample: the convolutions in the skip connections, both of which N2UQ publishes.
     """
     import torch
 
@@ -85,19 +88,21 @@ def resnet18_file(bits: int, path: Path, seed: int = 0) -> Path:
     from n2uqc.models.export import export_onnx
     from n2uqc.models.randomise import randomise, settle
 
-    network = architectures["resnet18"].build(Variant(bits=bits))
+    network = architectures["resnet18"].build(Variant(bits, downsample))
     randomise(network, seed)
     settle(network, torch.from_numpy(images(2, seed)), seed)
     export_onnx(network, path, torch.zeros(1, 3, 224, 224))
     return path
 
 
-def resnet18_program(bits: int, precision: str) -> Program:
+def resnet18_program(
+    bits: int, precision: str, downsample: Literal["float", "quantized"] = "float"
+) -> Program:
     """The same compiled to integers at ``exact``, ``balanced`` or ``small`` precision."""
     from n2uqc.passes import Options, load
 
     with tempfile.TemporaryDirectory() as folder:
-        file = resnet18_file(bits, Path(folder, "resnet18.onnx"))
+        file = resnet18_file(bits, Path(folder, "resnet18.onnx"), downsample=downsample)
         return load(file, Options.preset(precision))
 
 

@@ -87,7 +87,8 @@ EXECUTORS = (
 
 def executor_names() -> str:
     """What ``find_executor`` knows, for messages."""
-    return f"{', '.join(e.name for e in EXECUTORS)}, and the processors that `n2uqc compile --target help` lists"
+    names = ", ".join(executor.name for executor in EXECUTORS)
+    return f"{names}, and the processors that `n2uqc compile --target help` lists"
 
 
 def find_executor(name: str) -> Executor | None:

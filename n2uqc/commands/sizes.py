@@ -25,7 +25,7 @@ def size_lines(facts: Mapping[str, Any], library_bytes: int) -> list[str]:
     if "memory" in facts:
         chip = facts["memory"]
         lines.append(
-            f"chip      {chip['flash_bytes']:,} bytes of flash and {chip['ram_bytes']:,} of RAM for "
-            f"the demonstration; a call takes {chip['library_stack_bytes']:,} of stack"
+            f"chip      {chip['flash_bytes']:,} bytes of flash and {chip['ram_bytes']:,} of RAM "
+            f"for the demonstration; a call takes {chip['library_stack_bytes']:,} of stack"
         )
     return lines

@@ -2,7 +2,9 @@
 
     product.py  the product and bounds of its sums
     base.py    what a micro-kernel offers for it: layouts, price, the common schedule
+    tile.py    its register tile as tensor intrinsics
     tensorize.py  loops replaced by instructions
+    by_element.py  register tiles of the three NEON products by element:
     mla16.py   16-bit multiply-accumulate by element, every NEON
     byte_pairs.py  two outputs in a lane of the same, for few bits
     mlal16.py  the same with sums of 32 bits, for many bits

@@ -11,11 +11,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from tvm import s_tir, te, tirx
-from tvm.script.ir_builder import tirx as ir
 
 from ..base import Body, Expr, Vectors
 from .product import Gemm, IntArray
-from .tensorize import axis, intrinsic, loops
+from .tile import storing, updating
 
 Emit = Callable[[Expr, Expr, Expr], None]
 """Writes the update of a register tile with ``ir``: from buffers left (rows, depth), weights
@@ -220,10 +219,10 @@ class Plan:
         init = plan.decompose_reduction(sums, k0)
         self._straight(plan, *plan.get_loops(init)[-2:])
         if self.store is not None:
-            plan.tensorize(r if self.rows > 1 else lane, self._storing())
+            plan.tensorize(r if self.rows > 1 else lane, storing(self))
         else:
             self._straight(plan, r, lane)
-        plan.tensorize(row if self.rows > 1 else k1, self._updating())
+        plan.tensorize(row if self.rows > 1 else k1, updating(self))
         if self.steps % self.unroll == 0:
             plan.unroll(plan.split(k0, [None, self.unroll])[1])
 
@@ -238,37 +237,6 @@ class Plan:
         plan.unroll(rows)
         plan.unroll(pieces)
         plan.vectorize(lanes)
-
-    def _updating(self) -> str:
-        """The tile's update as a tensor intrinsic; its name."""
-        rows, outs, depth, group, dtype = self.rows, self.outs, self.depth, self.group, self.dtype
-
-        def meaning(a: Expr, w: Expr, p: Expr) -> None:
-            with loops(rows, depth, outs) as (r, k, o), ir.sblock("update"):
-                i, j = axis(rows, r), axis(outs, o)
-                l = axis(depth, k, ir.axis.reduce)
-                factor = self.factor(w[l // group, j // self.together, l % group], j)
-                ir.buffer_store(p, p[i, j] + a[i, l].astype(dtype) * factor, [i, j])
-
-        return intrinsic(f"n2uqc.{self.name}.{rows}x{outs}x{depth}", meaning, self.emit, [
-            ((rows, depth), self.left, "global"),
-            ((depth // group, outs // self.together, group), self.right, "global"),
-            ((rows, outs), dtype, "local"),
-        ], updates=True)
-
-    def _storing(self) -> str:
-        """The way from registers to memory as a tensor intrinsic; its name."""
-        rows, outs = self.rows, self.outs
-
-        def meaning(p: Expr, memory: Expr) -> None:
-            with loops(rows, outs) as (r, o), ir.sblock("copy"):
-                i, j = axis(rows, r), axis(outs, o)
-                ir.buffer_store(memory, p[i, j].astype(self.result), [i, j])
-
-        assert self.store is not None
-        return intrinsic(f"n2uqc.{self.name}.{rows}x{outs}.store", meaning, self.store, [
-            ((rows, outs), self.dtype, "local"), ((rows, outs), self.result, "global"),
-        ])
 
     def read(
         self, product: te.Tensor, constant: te.Tensor | None, dtype: str, *at: Expr
