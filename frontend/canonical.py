@@ -28,6 +28,13 @@ _MEND = {
     "If": "export with control flow traced away",
     "Loop": "export with control flow traced away",
     "Scan": "export with control flow traced away",
+    "DynamicQuantizeLinear": "quantize statically: scales have to be constants",
+    "ConvInteger": "quantize statically, in QDQ format: float operators between QDQ pairs",
+    "MatMulInteger": "quantize statically, in QDQ format: float operators between QDQ pairs",
+    "QLinearConv": "quantize in QDQ format: float operators between QDQ pairs",
+    "QLinearMatMul": "quantize in QDQ format: float operators between QDQ pairs",
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), "recurrence is not supported: use 1-D convolutions"),
+    "ConvTranspose": "transposed convolutions are not supported",
     "QuantizeLinear": "every QuantizeLinear needs a DequantizeLinear that reads it",
 }
 

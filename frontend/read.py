@@ -41,8 +41,8 @@ def read_model(source: Source) -> onnx.ModelProto:
             raise CompileError(f"{path} is a directory, not an ONNX file")
         if path.stat().st_size > SIZE_LIMIT:
             raise CompileError(_too_large(str(path), path.stat().st_size))
-        if not (path.is_file() or path.is_fifo()):
-            raise CompileError(f"{path} is a device, not an ONNX file")
+        if path.exists() and not path.is_file():  # it is read more than once, for its hash
+            raise CompileError(f"{path} is a pipe or a device; give an ONNX file")
         content = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
         reason = error.strerror if isinstance(error, OSError) else str(error)

@@ -6,7 +6,7 @@ from collections import Counter
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from .summary import FIXED, Layer, Quantizer, Summary
 
@@ -36,7 +36,8 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
 
 
 def _quantizers(quantizers: list[Quantizer]) -> Table:
-    table = Table("quantizer", "kind", "bits", "input scale", "rule", "thresholds", "step")
+    headings = "kind", "bits", "input scale", "rule", "thresholds", "step"
+    table = Table(Column("quantizer", overflow="fold"), *headings)
     for q in quantizers:
         numbers = q.thresholds[0]
         text = " ".join(f"{t:.4g}" for t in numbers[:_THRESHOLDS])
@@ -50,8 +51,8 @@ def _quantizers(quantizers: list[Quantizer]) -> Table:
 
 
 def _layers(layers: list[Layer]) -> Table:
-    headings = "layer", "input", "output", "kernel", "weights", "input bits", "M MACs", "becomes"
-    table = Table(*headings)
+    headings = "input", "output", "kernel", "weights", "input bits", "M MACs", "becomes"
+    table = Table(Column("layer", overflow="fold"), *headings)
     for layer in layers:
         bits = f"{layer.weight_bits} bit" if layer.weight_bits else "float"
         window = "×".join(map(str, layer.kernel))

@@ -10,6 +10,7 @@ from importlib import import_module
 from n2uqc import __version__
 from n2uqc.commands import COMMANDS
 from n2uqc.commands.errors import guarded
+from n2uqc.commands.files import keep_inputs
 
 _ABOUT = """\
 Compiles networks trained with N2UQ from ONNX into integer-only programs: binaries for ARM and this
@@ -28,6 +29,9 @@ A first walk, with the trained network that comes with the package:
 `n2uqc COMMAND --help` explains a command.  Exit status: 0 done, 1 verification found a difference,
 2 the input or the request is at fault (one message says what), 3 a fault of n2uqc itself.
 """
+
+_TAKES_A_SIGN = ("--input-range", "--mean", "--pixels", "--input-scale")
+
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line; quick, for nothing heavy is imported."""
@@ -61,8 +65,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         the exit status: 0, 1 (a difference was found), 2 (the user's side), 3 (a fault of n2uqc).
     """
-    options = build_parser().parse_args(argv)
-    return guarded(lambda: options.run(options), show_traceback=options.traceback)
+    arguments = _joined(sys.argv[1:] if argv is None else argv)
+    return guarded(lambda: _run(arguments), show_traceback="--traceback" in arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    options = build_parser().parse_args(arguments)
+    keep_inputs(options)
+    status: int = options.run(options)
+    return status
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """``--mean -1,1`` as ``--mean=-1,1``: argparse takes what follows for another option."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] in _TAKES_A_SIGN and argument[:1] == "-" != argument[1:2]:
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ OPERAND_BITS = 24, 31
 """Least and most bits where the user names no width: skip stream; unquantized convolutions."""
 
 _OPEN, _CALIBRATION = "as needed", "calibration"  # in a program's metadata
+_MOST_MARGIN = 1000
 _LIMITS = {"residual_bits": (8, 56), "stem_bits": (8, 32), "head_bits": (8, 26)}
 
 
@@ -79,7 +80,7 @@ class Options:
         calibration: images as the program will take them, (N, C, H, W), real or uint8.  The
             fixed-point formats are then fitted to the values seen, with ``margin``, instead of
             to the worst case.
-        margin: factor over the largest magnitude seen.
+        margin: factor over the largest magnitude seen, 1 to 1000.
         widths: widths of single tensors and weights by name, over the three above
             (``formats.Formats.widths`` says which names there are).
     """
@@ -108,6 +109,8 @@ class Options:
                 f"--input-range is {low_value},{high_value}; it takes two finite numbers LO,HI "
                 "with LO < HI"
             )
+        if not 1 <= self.margin <= _MOST_MARGIN:
+            raise CompileError(f"--margin is {self.margin}; it takes 1..{_MOST_MARGIN}")
         if self.calibration is not None:
             data = np.asarray(self.calibration)
             wanted = "u" if self.pixels is not None else "f"

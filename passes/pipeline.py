@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import onnx_ir as ir
 from numpy.typing import NDArray
+
+from n2uqc.frontend.schemas import DOMAIN
 
 from .affine_tables import affine_tables
 from .base import Observer, Pass, plain, run_passes
@@ -70,6 +73,9 @@ def load(
 
     Raises:
         CompileError: everything that is not supported, listed by node.
+
+    Warns:
+        UserWarning: the network quantizes nothing, so that all of it becomes fixed point.
     """
     path = Path(path)
     if path.suffix == ".n2uq":
@@ -82,6 +88,11 @@ def load(
     if calibration is not None:
         options = replace(options, calibration=calibration)
     graph = load_graph(path)
+    if not any(node.domain == DOMAIN and node.op_type != "Weight" for node in graph.graph):
+        warnings.warn(
+            f"{path}: no activation quantizer was recognised, so the whole network becomes fixed "
+            "point; is it the float network that was exported?", stacklevel=2,
+        )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return compile_graph(
         graph, options, name=path.stem, metadata={"model_sha256": digest}, observe=observe

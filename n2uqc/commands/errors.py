@@ -7,7 +7,9 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from io import TextIOWrapper
+from typing import Any, TextIO
 
 # Errors of n2uqc that a user can mend, by name: their modules are heavy to import.
 _EXPECTED = frozenset(
@@ -28,6 +30,8 @@ def guarded(function: Callable[[], int | None], *, show_traceback: bool = False)
         the exit status: the command's own, 2 for what the user can mend, 3 for a fault of n2uqc,
         130 for an interrupt.
     """
+    _make_streams_usable()
+    status = 0
     with warnings.catch_warnings():
         warnings.simplefilter("default", UserWarning)
         warnings.showwarning = _show_warning
@@ -37,12 +41,17 @@ def guarded(function: Callable[[], int | None], *, show_traceback: bool = False)
         except KeyboardInterrupt:
             _say("interrupted")
             return 130
-        except BrokenPipeError:  # the reader of our output left, as `| head` does
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
+        except BrokenPipeError:  # the reader left, as `| head` does: nothing is wrong
+            _leave(sys.stdout)
+        except SystemExit as leaving:
+            if not isinstance(leaving.__context__, BrokenPipeError):  # as rich answers one
+                raise
+            _leave(sys.stdout)
         except Exception as error:
             if show_traceback:
                 traceback.print_exc()
+            if isinstance(error, OSError) and error.filename is None:  # writing to stdout
+                _leave(sys.stdout)
             message = _mendable(error)
             if message is not None:
                 _say(f"error: {message}")
@@ -56,8 +65,26 @@ def guarded(function: Callable[[], int | None], *, show_traceback: bool = False)
     return status
 
 
+def _make_streams_usable() -> None:
+    """A stream that is closed swallows what is printed; what it cannot encode is escaped."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - open to the process's end
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _leave(stream: TextIO) -> None:
+    """Nobody listens any more; what is still buffered must not fail again at exit."""
+    with suppress(OSError):  # a stream that stands in for another has no descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _mendable(error: Exception) -> str | None:
     """The message of an error that the user can mend, else None."""
+    if isinstance(error, MemoryError):
+        return f"not enough memory on this machine{f': {error}' if str(error) else ''}"
     if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
         return f"{error.name} is not installed: pip install 'n2uqc[{_EXTRAS[error.name]}]'"
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
@@ -66,13 +93,18 @@ def _mendable(error: Exception) -> str | None:
         kind.__name__ in _EXPECTED and kind.__module__.startswith("n2uqc.")
         for kind in type(error).__mro__
     )
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     if ours or isinstance(error, OSError):
         return str(error) or type(error).__name__
     return None
 
 
 def _say(message: str) -> None:
-    print(f"n2uqc: {message}", file=sys.stderr)
+    try:
+        print(f"n2uqc: {message}", file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        _leave(sys.stderr)
 
 
 def _show_warning(message: Any, *_: Any, **__: Any) -> None:

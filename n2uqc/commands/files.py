@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import io
 import os
@@ -12,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_WRITTEN = {"output", "dump", "html"}
+"""Options of all commands that name what is written."""
 
 
 class UserError(Exception):
@@ -85,6 +89,28 @@ def require_writable(path: Path, *, folder: bool = False) -> None:
         raise UserError(f"cannot write {path}: {place} is not a folder")
     if not os.access(place, os.W_OK | os.X_OK):
         raise UserError(f"cannot write {path}: no permission to write in {place}")
+
+
+def keep_inputs(options: argparse.Namespace) -> None:
+    """Refuse to write over a file that the same command reads, or two results into one file.
+
+    Args:
+        options: the parsed command line; what it writes is in ``_WRITTEN``.
+
+    Raises:
+        UserError: naming the file.
+    """
+    paths = {name: value for name, value in vars(options).items() if isinstance(value, Path)}
+    paths |= {f"model {k}": path for k, path in enumerate(getattr(options, "models", ()))}
+    for name in _WRITTEN & paths.keys():
+        for other in paths.keys() - {name}:
+            if paths[name].is_file() and paths[other].exists():
+                same = paths[name].samefile(paths[other])
+            else:
+                same = other in _WRITTEN and paths[name].absolute() == paths[other].absolute()
+            if same:
+                reason = "two results go there" if other in _WRITTEN else "it is an input"
+                raise UserError(f"cannot write {paths[name]}: {reason}; name another file")
 
 
 def write_bytes(path: Path, data: bytes) -> None:

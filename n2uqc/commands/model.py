@@ -67,8 +67,7 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("input")
     group.add_argument(
         "--input-range", type=_numbers, metavar="LO,HI",
-        help="least and greatest value of the network's input; others are clamped (-8,8). "
-        "With a negative LO write --input-range=-1,1",
+        help="least and greatest value of the network's input; others are clamped (-8,8)",
     )
     group.add_argument(
         "--pixels", "--input-scale", type=_number, metavar="SCALE",
@@ -144,6 +143,8 @@ def precision(options: argparse.Namespace) -> Options:
 
 def is_program(path: Path) -> bool:
     """Whether a file is a saved program (judged by content) rather than ONNX."""
+    if path.exists() and not path.is_file():  # opening a pipe would wait, and use it up
+        return False
     try:
         with open(path, "rb") as file:
             return file.read(4) == b"PK\x03\x04"
@@ -170,7 +171,8 @@ def open_program(options: argparse.Namespace, observe: Observer | None = None) -
     given = [f"--{n.replace('_', '-')}" for n in _CHOICES if getattr(options, n, None) is not None]
     if given:
         raise UserError(
-            f"{options.model} is a compiled program; {', '.join(given)} apply to ONNX models only"
+            f"{options.model} is a saved program, whose widths and ranges stand; "
+            f"{', '.join(given)}: only with an ONNX model"
         )
     from n2uqc.passes.program import load as load_program
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from difflib import get_close_matches
 from typing import Any
 
 from .files import UserError
@@ -38,7 +39,7 @@ class _Target(argparse.Action):
         option: str | None = None,
     ) -> None:
         if value == "help":
-            print(_listing())
+            print(_listing(), flush=True)
             parser.exit()
         setattr(options, self.dest, value)
 
@@ -54,10 +55,15 @@ def check_target(options: argparse.Namespace) -> None:
         if options.mcpu or options.mattr:
             raise UserError(f"--mcpu and --mattr choose a processor; {options.target} is none")
         return
-    from n2uqc.backends import find_target, is_target
+    from n2uqc.backends import TARGETS, find_target, is_target
 
     if not is_target(options.target):
-        raise UserError(f"--target {options.target}: no such target; there are\n{_listing()}")
+        names = [*TARGETS, *OTHERS]
+        near = get_close_matches(options.target.lower(), names)
+        hint = f"did you mean {' or '.join(near)}? T" if near else "t"
+        raise UserError(
+            f"--target {options.target!r}: no such target; {hint}here are\n{_listing()}"
+        )
     find_target(options.target, options.mcpu, options.mattr)
 
 

@@ -94,6 +94,17 @@ def save(program: Program, path: Path | str) -> None:
     write_atomically(Path(path), to_bytes(program))
 
 
+def _require_program(names: list[str]) -> None:
+    """Refuse other ZIP archives that users mistake for a model."""
+    if any(name.endswith("/data.pkl") for name in names):
+        raise StoreError(
+            "it is a checkpoint of PyTorch: export the network with torch.onnx.export, or, where "
+            "the published N2UQ training code made it, use `n2uqc import-checkpoint`"
+        )
+    if "format" not in names:
+        raise StoreError("it is some other ZIP archive; if the model is in it, unpack it")
+
+
 def load(path: Path | str) -> Program:
     """Read and verify a program file.
 
@@ -102,6 +113,7 @@ def load(path: Path | str) -> Program:
     """
     try:
         with zipfile.ZipFile(path) as archive:
+            _require_program(archive.namelist())
             if archive.read("format").decode() != _FORMAT:
                 raise StoreError("written by another version of n2uqc")
             text = archive.read("program.txt").decode()

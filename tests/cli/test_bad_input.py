@@ -98,12 +98,16 @@ def test_outputs_that_cannot_be_written(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+SAMPLES = "<the file of images>"
 BAD_OPTIONS = [
     (("--stem-bits", "99"), "99"), (("--residual-bits", "7"), "7"),
     (("--head-bits", "many"), "many"), (("--precision", "perfect"), "perfect"),
     (("--input-range", "1"), "two numbers"), (("--input-range=2,1",), "2.0,1.0"),
     (("--input-range=0,inf",), "inf"), (("--input-range", "a,b"), "a,b"),
     (("--calib", "nowhere.npz"), "nowhere.npz"), (("--margin", "2"), "--calib"),
+    (("--calib", SAMPLES, "--margin", "0"), "1..1000"),
+    (("--calib", SAMPLES, "--margin", "nan"), "1..1000"),
+    (("--input-range", "-a"), "'-a'"), (("--input-range", "-1,-2"), "-1.0,-2.0"),
     (("--pixels", "0"), "scale"), (("--pixels", "1/0"), "1/0"), (("--mean", "0.5"), "--pixels"),
     (("--pixels", "1/16", "--input-range", "0,1"), "--input-range"),
     (("--pixels", "1/16", "--mean", "1,2,3"), "--mean has 3 values"),
@@ -116,7 +120,8 @@ def test_options_out_of_range(
     tmp_path: Path,
 ) -> None:
     y = tmp_path / "y.npy"
-    result = command("simulate", model, "--input", samples, "--output", y, *arguments)
+    given = [str(samples) if argument is SAMPLES else argument for argument in arguments]
+    result = command("simulate", model, "--input", samples, "--output", y, *given)
     assert result.status == 2
     assert mention in result.err
     assert not y.exists()
@@ -139,3 +144,46 @@ def test_values_outside_the_input_range_are_announced(
     assert result.status == 0
     assert result.err.startswith("n2uqc: warning: 64 of 64 input values lie outside")
     assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [
+    ("compile", "MODEL", "--target", "program", "-o", "MODEL"),
+    ("simulate", "MODEL", "--input", "X", "-o", "X"),
+    ("simulate", "MODEL", "--input", "X", "--dump", "folder/../MODEL"),
+    ("simulate", "MODEL", "--input", "X", "-o", "y.npy", "--dump", "y.npy"),
+    ("verify", "MODEL", "--calib", "X", "-o", "X"),
+    ("cost", "MODEL", "--html", "MODEL"),
+])
+def test_no_command_writes_over_what_it_reads(
+    arguments: tuple[str, ...], command: Command, model: Path, samples: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "net.onnx").write_bytes(model.read_bytes())
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    monkeypatch.chdir(tmp_path)
+    names = {"MODEL": "net.onnx", "X": samples.name}
+    result = command(*(a.replace("MODEL", "net.onnx") if "/" in a else names.get(a, a)
+                       for a in arguments))
+    assert result.status == 2
+    assert "name another file" in result.err
+    assert before == {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+
+
+def test_numbers_with_a_sign_need_no_equals_sign(
+    command: Command, model: Path, samples: Path
+) -> None:
+    for value in ("-1.5,20", "-1,20"):
+        assert command("simulate", model, "--input", samples, "--input-range", value).status == 0
+
+
+@pytest.mark.parametrize(("target", "hint"), [
+    ("AArch64", "did you mean aarch64"), ("cortex-a79", "cortex-a78"), ("zzz", "there are"),
+])
+def test_unknown_targets_name_the_nearest(
+    target: str, hint: str, command: Command, model: Path, tmp_path: Path
+) -> None:
+    result = command("compile", model, "--target", target, "-o", tmp_path / "out")
+    assert result.status == 2
+    assert hint in result.err.splitlines()[0]
+    assert "neoverse-n1" in result.err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -84,3 +86,31 @@ def test_precision_options_do_not_apply_to_a_program(
     result = command("simulate", program_file, "--input", samples, "--stem-bits", 16)
     assert result.status == 2
     assert "--stem-bits" in result.err
+
+
+@pytest.mark.parametrize(("member", "mention"), [
+    ("net/data.pkl", "import-checkpoint"), ("net.onnx", "unpack it"),
+])
+def test_other_archives(member: str, mention: str, command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(member, b"anything")
+    result = command("inspect", path)
+    assert result.status == 2
+    assert mention in result.err and "net.pth" in result.err
+
+
+def test_a_pipe_is_refused_without_waiting(command: Command, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    result = command("compile", tmp_path / "pipe", "-t", "program", "-o", tmp_path / "out")
+    assert result.status == 2
+    assert "is a pipe or a device" in result.err
+
+
+def test_a_float_network_compiles_with_a_warning(command: Command, tmp_path: Path) -> None:
+    from n2uqc.models import shipped
+
+    result = command("compile", shipped.path("digits_float"), "-t", "program", "-o",
+                     tmp_path / "float.n2uq")
+    assert result.status == 0, result.err
+    assert "warning" in result.err and "no activation quantizer was recognised" in result.err

@@ -87,7 +87,7 @@ def test_wrong_paths(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for checkpoint, output, message in (
         (folder / "none.pth", folder / "x.onnx", "No such file"),
         (folder, folder / "x.onnx", "Is a directory"),
-        (source, source, "is the checkpoint itself"),
+        (source, source, "it is an input"),
         (source, folder, "it is a folder, a file is wanted"),
         (source, folder / "nowhere" / "x.onnx", "there is no folder"),
     ):
