@@ -6,14 +6,13 @@ activations of a window lie in a row behind each other.
 
 Numbers of up to 16 bits are multiplied to 32 (``SMLAL.4S``: four products an instruction).  Where
 the whole sum may leave 32 bits, it is cut into chunks of taps whose sums provably do not, for the
-actual weights and the input's range; 64-bit registers add up the chunks.  Wider numbers are
-multiplied to 64 bits (``SMLAL.2D``).
+actual weights and the input's range, and accumulators that wrap around are read between them.
+Wider numbers are multiplied to 64 bits (``SMLAL.2D``).
 """
 
 from __future__ import annotations
 
-import functools
-import operator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,11 +26,11 @@ from ..grouping import Group, convolution, int_type
 from .base import Body, Expr, Offer, PricedKernel, Vectors, reads
 from .gemm.tensorize import intrinsic as register_intrinsic
 from .results import Area, computing, cover, results
-from .taps import INT32, LANES, Tap, chunks, order_taps, units
+from .taps import LANES, Sums, sums, units
 from .window import container, cut_at_edges, framed
+from .wrapping import Chain, boundary, keep
 
-_SHARE = 3 / 8  # of the registers, for accumulators: LLVM's order of much straight code needs more
-_INT16 = 1 << 15
+_SHARE = 1 / 2  # of the registers, for accumulators: weights and activations need some too
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,21 +42,15 @@ class Work:
             taps of a window row.
         run: taps of a window row, rounded up to whole vectors.
         pixels: neighbours of a row that share a weight in registers.
-        taps: of a unit, in the order in which they are added.
-        operand, product, total: dtypes of activations, of their products, of the accumulators.
+        sums: of each output.
         instructions: estimate.
-        reason: what was proven.
     """
 
     packed: NDArray[np.integer]
     run: int
     pixels: int
-    taps: tuple[Tap, ...]
-    operand: str
-    product: str
-    total: str
+    sums: Sums
     instructions: float
-    reason: str
 
     @property
     def depth(self) -> int:
@@ -72,57 +65,42 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     """The plan with the least instructions, None where the convolution has another form."""
     kind, weight = int_type(program, op.inputs[0]), program.constants[op.weight].values
     height, width, out = int_type(program, op.output).shape
-    lo, hi = min(kind.lo, op.pad_value, 0), max(kind.hi, op.pad_value, 0)
-    bound = op.partial_bound(kind, program.constants)
     # With the 16 registers of 32-bit ARM, LLVM makes more of the plain loops.
     if "neon" not in vectors.features or vectors.count < 32:
         return None
     if op.groups > 1 or op.dilation[1] > 1:
         return None
-    ends = min(lo, int(weight.min())), max(hi, int(weight.max()))
-    short = -_INT16 <= ends[0] and ends[1] < _INT16
-    total = "int32" if short and bound < INT32 else "int64"
     parts = units(weight)
-    taps = order_taps(parts, lo, hi) if short and total == "int64" else tuple(
-        (k, k == 0) for k in range(parts.shape[2]) if parts[:, :, k].any()
+    found = sums(
+        parts, min(kind.lo, op.pad_value, 0), max(kind.hi, op.pad_value, 0),
+        op.partial_bound(kind, program.constants),
     )
-    if max(-ends[0], ends[1]) >= INT32 or not taps:
+    if found is None:
         return None
     blocks = -(-out // LANES)
     whole = np.zeros((blocks * LANES, *parts.shape[1:]), np.int64)
     whole[:out] = parts
     packed = whole.reshape(blocks, LANES, *parts.shape[1:]).transpose(0, 2, 3, 1)
-    if short:
-        packed = packed.astype(np.int16)
-    else:
-        packed = packed.astype(container(min(int(weight.min()), -1), int(weight.max())))
-    count = sum(first for _, first in taps)
-    registers = 2 if total == "int32" else 6 if short else 4
-    multiply = 2 if short else 4
-    reason = f"{total} accumulators: no partial sum exceeds {bound}"
-    if short and total == "int64":
-        reason += f"; int32 over {len(taps)} taps in {count} chunks before them"
+    packed = packed.astype(
+        np.int16 if found.operand == "int16"
+        else container(min(int(weight.min()), -1), int(weight.max()))
+    )
     run = -(-weight.shape[2] * weight.shape[3] // LANES) * LANES
     best: Work | None = None
-    for pixels in range(1, max(int(vectors.count * _SHARE) // registers, 1) + 1):
+    for pixels in range(1, max(int(vectors.count * _SHARE) // found.registers, 1) + 1):
         if width % pixels:
             continue
-        each = len(taps) * (multiply * pixels + 1) + parts.shape[2] / 8 * pixels
-        if short and total == "int64":
-            each += 4 * count * pixels
-        cost = each * parts.shape[1] * height * (width // pixels) * len(packed)
+        each = found.instructions(pixels) + parts.shape[2] / 8 * pixels
+        cost = each * parts.shape[1] * height * (width // pixels) * blocks
         if best is None or cost < best.instructions:
-            best = Work(
-                np.ascontiguousarray(packed), run, pixels, taps, "int16" if short else "int32",
-                "int32" if short else "int64", total, cost, reason,
-            )
+            best = Work(np.ascontiguousarray(packed), run, pixels, found, cost)
     return best
 
 
 def _update(job: Work) -> str:
     """One unit of a tile as a tensor intrinsic; its name."""
-    pixels, depth, lanes = job.pixels, job.depth, job.lanes
-    picked, wide = 16 // np.dtype(job.operand).itemsize, f"{job.product}x{lanes}"
+    pixels, depth, lanes, how = job.pixels, job.depth, job.lanes, job.sums
+    picked, wide = 16 // np.dtype(how.operand).itemsize, f"{how.product}x{lanes}"
 
     def meaning(left: Expr, weights: Expr, sums: Expr) -> None:
         # Schedules leave out loops of a single step.
@@ -131,30 +109,50 @@ def _update(job: Work) -> str:
             with ir.sblock("update"):
                 i = ir.axis.spatial(pixels, rows[0]) if rows else 0
                 j, d = ir.axis.spatial(lanes, o), ir.axis.reduce(depth, k)
-                product = left[i, d].astype(job.total) * weights[d, j].astype(job.total)
+                product = left[i, d].astype(how.total) * weights[d, j].astype(how.total)
                 ir.buffer_store(sums, sums[i, j] + product, [i, j])
 
     def emit(left: Expr, weights: Expr, sums: Expr) -> None:
-        for chunk in chunks(job.taps):
+        places = [(p, tirx.Ramp(0, 1, lanes)) for p in range(pixels)]
+
+        def products(k: int) -> Iterator[Expr]:
+            factor = weights.vload([k, 0], f"{job.packed.dtype.name}x{lanes}").astype(wide)
             for p in range(pixels):
-                at = [p, tirx.Ramp(0, 1, lanes)]
-                terms = [sums[tuple(at)]] if job.total == job.product else []
+                vector = left.vload([p, k // picked * picked], f"{how.operand}x{picked}")
+                element = tirx.Shuffle(
+                    [vector] * (lanes // picked), [tirx.const(k % picked, "int32")] * lanes
+                )
+                yield element.astype(wide) * factor
+
+        if how.readings is None:
+            totals = [sums[place] for place in places]
+            for chunk in how.chunks:
                 for k in chunk:
-                    vector = left.vload([p, k // picked * picked], f"{job.operand}x{picked}")
-                    element = tirx.Shuffle(
-                        [vector] * (lanes // picked), [tirx.const(k % picked, "int32")] * lanes
-                    )
-                    factor = weights.vload([k, 0], f"{job.packed.dtype.name}x{lanes}")
-                    terms.append(element.astype(wide) * factor.astype(wide))
-                result = functools.reduce(operator.add, terms)
-                if job.total != job.product:
-                    result = sums[tuple(at)] + result.astype(f"{job.total}x{lanes}")
-                ir.buffer_store(sums, result, at)
+                    totals = [
+                        ir.bind(x + y) for x, y in zip(totals, products(k), strict=True)
+                    ]
+                boundary(*totals)
+        else:
+            chains = [Chain() for _ in places]
+            for n, chunk in enumerate(how.chunks):
+                for k in chunk:
+                    for chain, product in zip(chains, products(k), strict=True):
+                        chain.accumulate(product)
+                if n < how.readings.count:
+                    for chain in chains:
+                        chain.read(how.readings.shift)
+                    keep(chains)
+            totals = [
+                sums[place] + chain.total(how.readings.shift)
+                for place, chain in zip(places, chains, strict=True)
+            ]
+        for place, total in zip(places, totals, strict=True):
+            ir.buffer_store(sums, total, list(place))
 
     return register_intrinsic("n2uqc.fixed_point", meaning, emit, [
-        ((pixels, depth), job.operand, "global"),
+        ((pixels, depth), how.operand, "global"),
         ((depth, lanes), job.packed.dtype.name, "global"),
-        ((pixels, lanes), job.total, "local"),
+        ((pixels, lanes), how.total, "local"),
     ], updates=True)
 
 
@@ -182,7 +180,7 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
         tap = u * depth + d
         place = (n * job.pixels + p) * op.stride[1] * channels + tap % run
         line = y * op.stride[0] + tap // run * op.dilation[0]
-        return source[line, place, 0].astype(job.operand)
+        return source[line, place, 0].astype(job.sums.operand)
 
     left = te.compute(
         (height, width // job.pixels, parts, job.pixels, depth), window, "left"
@@ -191,7 +189,7 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
     total = te.compute(
         (height, blocks, width // job.pixels, job.pixels, lanes),
         lambda y, b, n, p, l: te.sum(
-            left[y, n, u, p, d].astype(job.total) * weights[b, u, d, l].astype(job.total),
+            left[y, n, u, p, d].astype(job.sums.total) * weights[b, u, d, l].astype(job.sums.total),
             axis=[u, d],
         ), "total",
     )
@@ -235,7 +233,7 @@ def _offer(group: Group, program: Program, vectors: Vectors) -> Offer | None:
     job = work(convolution(group), program, vectors)
     if job is None:
         return None
-    return Offer(job.reason, lambda body: build(body, job), job.instructions)
+    return Offer(job.sums.reason, lambda body: build(body, job), job.instructions)
 
 
 KERNELS = (PricedKernel("fixed-point convolution", _offer),)

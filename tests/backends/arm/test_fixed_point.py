@@ -11,42 +11,60 @@ from hypothesis import strategies as st
 
 from n2uqc.backends import compile as compile_program
 from n2uqc.backends import run_artifact
-from n2uqc.backends.arm.kernels.taps import order_taps, units
+from n2uqc.backends.arm.kernels.taps import bound, cut, units
+from n2uqc.backends.arm.kernels.wrapping import MOST, readings
 from n2uqc.passes.plan_memory import plan_memory
 from n2uqc.passes.program import Constant, Conv, Program, run
 from tests.properties.programs import Builder
 
-_INT32 = 1 << 31
-
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 16), st.integers(2, 16), st.booleans())
-def test_chunks_never_leave_32_bits(seed: int, bits: int, wide: int, signed: bool) -> None:
-    """Brute force over the worst input of every output channel, in every order within a chunk."""
+def test_no_chunk_adds_too_much(seed: int, bits: int, wide: int, signed: bool) -> None:
+    """Brute force over the worst input of every output channel."""
     rng = np.random.default_rng(seed)
     top = 1 << (wide - 1)
     weight = rng.integers(-top, top, (3, *rng.integers(1, 5, 3)))
     lo, hi = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
     parts = units(weight)
     assert parts.sum() == weight.sum() and parts.shape[2] % 8 == 0
-    taps = order_taps(parts, lo, hi)
-    assert taps is not None
-    assert sorted(k for k, _ in taps) == [
+    chunks = cut(parts, lo, hi, MOST)
+    assert chunks is not None
+    assert sorted(k for chunk in chunks for k in chunk) == [
         k for k in range(parts.shape[2]) if parts[:, :, k].any()
     ]
-    assert not taps or taps[0][1]
-    for row in parts.reshape(-1, parts.shape[2]):
-        least = greatest = 0
-        for k, first in taps:
-            if first:
-                least = greatest = 0
-            ends = sorted((0, int(row[k]) * lo, int(row[k]) * hi))
-            least, greatest = least + ends[0], greatest + ends[-1]
-            assert -_INT32 < least <= greatest < _INT32
+    for chunk in chunks:
+        most = 0
+        for row in parts.reshape(-1, parts.shape[2])[:, list(chunk)]:
+            ends = [sorted((0, int(w) * lo, int(w) * hi)) for w in row]
+            most = max(most, sum(e[-1] for e in ends), -sum(e[0] for e in ends))
+        assert most == bound(parts, lo, hi, chunk) <= MOST
 
 
 def test_one_product_beyond_32_bits_has_no_chunk() -> None:
-    assert order_taps(np.full((1, 1, 8), 1 << 15), -(1 << 16), 0) is None
+    assert cut(np.full((1, 1, 8), 1 << 15), -(1 << 16), 0, MOST) is None
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(st.integers(-MOST, MOST) | st.sampled_from([-MOST, MOST, 0, 1, -1]),
+             min_size=1, max_size=120),
+)
+def test_readings_know_sums_that_wrapped_around(rises: list[int]) -> None:
+    """What the instructions do, in numbers of their sizes, for more chunks than windows have."""
+    bound = sum(map(abs, rises))
+    plan = readings(len(rises), bound, max(rises[-1], 0))
+    assert plan is not None
+    total, accumulator, risen, upper = 0, np.int32(0), np.int16(0), np.int16(0)
+    with np.errstate(over="ignore"):
+        for n, rise in enumerate(rises):
+            total += rise
+            accumulator = accumulator + np.int64(rise).astype(np.int32)
+            if n < plan.count:
+                before, upper = upper, np.int16(accumulator >> 16)
+                risen = np.int16(risen + ((upper - before) >> plan.shift))
+        rest = accumulator - (np.int32(risen) << np.int32(16 + plan.shift))
+    assert (int(risen) << 16 + plan.shift) + int(rest) == total
 
 
 def convolution(

@@ -17,6 +17,7 @@ import numpy as np
 from tvm import tirx
 from tvm.script.ir_builder import tirx as ir
 
+from .. import wrapping
 from ..base import Expr, Vectors
 from .base import Emit, Micro, Plan, Store
 from .product import Gemm
@@ -25,7 +26,6 @@ _PAIR, _LANES, _HALF = 2, 8, 16
 _INT16, _INT32 = 1 << 15, 1 << 31
 _LONGEST = 192  # of K that is written out step by step
 _PRODUCT = "llvm.x86.avx2.pmadd.wd"
-_WRAPPING_ADD = "llvm.vector.partial.reduce.add.v8i32.v8i32"  # TVM's own must not overflow
 
 Chunks = list[list[int]]
 """Positions of pairs within a unit of K, in the order of their products."""
@@ -118,9 +118,7 @@ def _update(rows: int, columns: int, cut: Chunks, narrow: bool) -> Emit:
                     continue
                 lower, upper = _halves(r, c)
                 shift = tirx.Broadcast(tirx.const(_HALF, "int32"), _LANES)
-                wrapped = tirx.call_llvm_pure_intrin(
-                    "int32x8", _WRAPPING_ADD, tirx.reinterpret("int32x8", product[lower]), total
-                )
+                wrapped = wrapping.add(tirx.reinterpret("int32x8", product[lower]), total)
                 coarse = tirx.reinterpret("int32x8", product[upper]) + (total >> shift)
                 ir.buffer_store(product, tirx.reinterpret("int64x4", wrapped), list(lower))
                 ir.buffer_store(product, tirx.reinterpret("int64x4", coarse), list(upper))
