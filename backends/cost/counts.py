@@ -9,9 +9,6 @@ from typing import Literal
 import numpy as np
 
 from n2uqc.passes.program import (
-    Add,
-    Clamp,
-    Concat,
     Constant,
     Conv,
     Flatten,
@@ -160,8 +157,8 @@ class LayerCounts:
     others: tuple[Elementwise, ...]
 
 
-WIDE = (Add, Clamp, Concat, Lookup, MaxPool, PRelu, Requantize, SumPool)
-"""Operations whose hardware is the same in every alternative."""
+_COUNTED_APART = (Conv, Thresholds, Flatten)
+"""What is not an ``Elementwise``: flattening moves nothing, so it is no hardware."""
 
 
 def count_layers(program: Program) -> tuple[LayerCounts, ...]:
@@ -182,8 +179,7 @@ def count_layers(program: Program) -> tuple[LayerCounts, ...]:
         mac = convs[0] if convs else None
         tables = tuple(count_thresholds(program, op) for op in ops if isinstance(op, Thresholds))
         others = tuple(
-            count_elementwise(program, op) for op in ops
-            if isinstance(op, WIDE)
+            count_elementwise(program, op) for op in ops if not isinstance(op, _COUNTED_APART)
         )
         name, origin = (mac.name, mac.origin) if mac else (program.input, ())
         layers.append(LayerCounts(name, origin, mac, tables, others))

@@ -78,8 +78,6 @@ ALTERNATIVES: tuple[Alternative, ...] = (
     ),
 )
 
-BY_ID: Mapping[str, Alternative] = {a.id: a for a in ALTERNATIVES}
-
 
 @dataclass(frozen=True)
 class Operators:

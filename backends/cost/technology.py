@@ -173,10 +173,6 @@ TRANSISTORS: Mapping[str, Curve] = {
 }
 """CMOS transistors of the 16-lane dots (yosys ``stat -tech cmos``), by activation x weight bits."""
 
-THRESHOLD_TRANSISTORS = Curve(((2, 986), (3, 2280), (4, 4860)))
-REQUANTIZER_TRANSISTORS = Curve(((16, 12926), (32, 22166)))
-"""Of the 16-bit quantizers: thresholds by bits of the code, requantizer by multiplier width."""
-
 SRAM_PJ_PER_BIT = 10.0 / 64.0
 """8 KiB SRAM, 10 pJ a 64-bit read, 45 nm (Horowitz, ISSCC 2014)."""
 

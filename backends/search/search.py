@@ -100,11 +100,13 @@ def _request(
     technology: Technology | str,
 ) -> tuple[Device | None, Technology]:
     """Device and technology by name; the numbers checked."""
-    if not (0 < clock_hz < inf) or (target_fps is not None and not 0 < target_fps < inf):
-        raise CompileError(Problem(
-            node="", op="", found=f"clock {clock_hz:g} Hz, rate {target_fps} images/s",
-            supported="numbers above 0",
-        ))
+    wanted = {"a clock": (clock_hz, "Hz"), "a rate": (target_fps, "images/s")}
+    problems = [
+        Problem(node="", op="", found=f"{name} of {value:g} {unit}", supported="a number above 0")
+        for name, (value, unit) in wanted.items() if value is not None and not 0 < value < inf
+    ]
+    if problems:
+        raise CompileError(problems)
     chosen = find_device(device) if device is not None else None
     return chosen, chosen.technology if chosen else find_technology(technology)
 

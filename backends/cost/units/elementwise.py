@@ -6,6 +6,8 @@ W / 2 LUT; multiplications go to DSPs.
 
 from __future__ import annotations
 
+from n2uqc.frontend.diagnostics import CompileError, Problem
+
 from ..technology import Basis, Technology
 from .requantizer import dsp_tiles
 from .resources import Memory, Resources, Unit, place
@@ -25,6 +27,9 @@ def elementwise(
         multiplier: bits of the per-channel multiplier, if there is one.
         word: parameter bits a channel.
         entries: words of a ``lookup``'s table.
+
+    Raises:
+        CompileError: an operation that has no model.
     """
     if kind == "lookup":
         table = place(Memory(width, entries), technology)
@@ -49,7 +54,7 @@ def elementwise(
         lut = adder + select + 2 * compare.value  # bias, bend, saturation
         dsp = dsp_tiles(width, max(multiplier, 2), technology)
     else:
-        return Unit(kind, Resources())
+        raise CompileError(Problem(node="", op=kind, found="an operation without a cost model"))
     logic = Resources(lut, width, dsp, basis=max(Basis.MODEL, compare.basis))
     storage = place(Memory(word, channels), technology)
     return Unit(kind, logic, storage, word * channels, word if channels > 1 else 0)

@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 from n2uqc.backends.cost import TECHNOLOGIES, Basis
 from n2uqc.backends.cost.assumptions import _engine as engine_model
 from n2uqc.backends.cost.technology import ECP5, ENGINES, XC7, Curve, Estimate
+from n2uqc.backends.cost.units.elementwise import elementwise
 from n2uqc.backends.cost.units.mac import MacShape, cheapest_plain, fixed_array, low_bit_array
 from n2uqc.backends.cost.units.requantizer import dsp_tiles, requantizer
 from n2uqc.backends.cost.units.resources import Memory, place
 from n2uqc.backends.cost.units.thresholds import Table, binary_search, cheapest, parallel
+from n2uqc.frontend.diagnostics import CompileError
+from n2uqc.passes.program.base import OPS
 
 FAMILIES = st.sampled_from(sorted(TECHNOLOGIES.values(), key=lambda t: t.id))
 
@@ -200,3 +203,13 @@ def test_memories_fit_where_they_are_put(family, width: int, depth: int) -> None
     if memory.bits and depth > 1:
         assert (found.lut > 0) != (found.bram18 > 0)
         assert found.lut * family.rom_depth + found.bram18 * 18 * 1024 >= memory.bits
+
+
+def test_every_operation_of_the_stream_has_a_model_and_no_other_is_free() -> None:
+    apart = {"conv", "thresholds", "flatten"}
+    lowered = {name for name, op in OPS.items() if not op.__module__.endswith(".real")}
+    for kind in lowered - apart:
+        unit = elementwise(kind, 16, 8, XC7, multiplier=16, word=32, entries=16)
+        assert unit.logic.lut + unit.logic.ff > 0, kind
+    with pytest.raises(CompileError, match="negate: an operation without a cost model"):
+        elementwise("negate", 16, 8, XC7)
