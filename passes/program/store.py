@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,12 @@ from .verify import verify
 
 _FORMAT = "n2uqc program 1"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+
+# What reading a file that was cut, changed or written by something else ends in.
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError,
+    TextError, ValueError, LookupError, ArithmeticError,
+)
 
 
 class StoreError(ValueError):
@@ -136,5 +143,5 @@ def load(path: Path | str) -> Program:
         return program
     except FileNotFoundError:
         raise StoreError(f"no such file: {path}") from None
-    except (zipfile.BadZipFile, KeyError, TextError, ValueError, OSError, EOFError) as error:
+    except _DAMAGE as error:
         raise StoreError(f"{path}: not a readable n2uqc program: {error}") from None

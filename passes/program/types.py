@@ -26,7 +26,13 @@ def width_of(lo: int, hi: int) -> tuple[int, bool]:
 
 
 def limits_of(bits: int, signed: bool) -> tuple[int, int]:
-    """Smallest and largest integer of a width."""
+    """Smallest and largest integer of a width.
+
+    Raises:
+        ValueError: a width that no tensor and no constant has.
+    """
+    if not 1 <= bits <= 64:
+        raise ValueError(f"a width of {bits} bits; there are 1 to 64")
     return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
 
 

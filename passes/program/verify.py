@@ -16,6 +16,13 @@ def verify(program: Program, *, lowered: bool = True) -> None:
     Raises:
         IllegalOp: naming the operation, tensor or constant and the broken rule.
     """
+    for name, kind in program.types.items():
+        if isinstance(kind, IntType):
+            low, high = limits_of(kind.bits, kind.signed) if 1 <= kind.bits <= 64 else (0, -1)
+            if not low <= kind.lo <= kind.hi <= high:
+                raise IllegalOp(f"%{name}: the range does not fit the width: {kind}")
+        elif lowered:
+            raise IllegalOp(f"%{name}: a real-valued tensor is left after lowering")
     defined = {program.input}
     known = {program.input: program.types[program.input]}
     used: set[str] = set()
@@ -48,13 +55,6 @@ def verify(program: Program, *, lowered: bool = True) -> None:
         raise IllegalOp(f"types of undefined tensors: {sorted(set(program.types) - defined)}")
     if used != set(program.constants):
         raise IllegalOp(f"unused constants: {sorted(set(program.constants) - used)}")
-    for name, kind in program.types.items():
-        if isinstance(kind, IntType):
-            low, high = limits_of(kind.bits, kind.signed)
-            if not (1 <= kind.bits <= 64 and low <= kind.lo <= kind.hi <= high):
-                raise IllegalOp(f"%{name}: the range does not fit the width: {kind}")
-        elif lowered:
-            raise IllegalOp(f"%{name}: a real-valued tensor is left after lowering")
     if lowered and isinstance(program.types[program.output], RealType):
         raise IllegalOp("the output is real-valued")
     for name, constant in program.constants.items():

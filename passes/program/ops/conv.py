@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..base import ConstRef, Op
 from ..rounding import fits_int64
 from ..types import Constant, IntArray, IntType, TensorType
-from .window import Pads, Pair, output_size, windows
+from .window import Pads, Pair, is_window, output_size, windows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +79,9 @@ class Conv(Op):
             depth * self.groups == channels and out % self.groups == 0,
             f"weight {consts[self.weight].values.shape} with {self.groups} groups does not fit "
             f"{channels} channels",
+        )
+        self.require(
+            is_window((kh, kw), self.stride, self.pads, self.dilation), "no window has such numbers"
         )
         size = output_size((height, width), (kh, kw), self.stride, self.pads, self.dilation)
         self.require(min(size) > 0, f"the window does not fit a map of {height}x{width}")

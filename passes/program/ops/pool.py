@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..base import Op
 from ..rounding import fits_int64
 from ..types import Constant, IntArray, IntType, Shape, TensorType
-from .window import Counts, Pads, Pair, counts, output_size, windows
+from .window import Counts, Pads, Pair, counts, is_window, output_size, windows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,9 @@ class _Pool(Op):
 
     def _shape(self, types: Mapping[str, TensorType]) -> tuple[IntType, Shape]:
         x, = self.integer_inputs(types)
+        self.require(
+            is_window(self.kernel, self.stride, self.pads, (1, 1)), "no window has such numbers"
+        )
         size = output_size(x.shape[:2], self.kernel, self.stride, self.pads, (1, 1))
         self.require(min(size) > 0, f"the window does not fit a map of {x.shape[0]}x{x.shape[1]}")
         self.require(

@@ -24,6 +24,12 @@ def output_size(size: Pair, kernel: Pair, stride: Pair, pads: Pads, dilation: Pa
     )
 
 
+def is_window(kernel: Pair, stride: Pair, pads: Pads, dilation: Pair) -> bool:
+    """Whether these are numbers of a window: steps of at least 1, pads of at least 0."""
+    steps = (*kernel, *stride, *dilation)
+    return (len(steps), len(pads)) == (6, 4) and min(steps) >= 1 and min(pads) >= 0
+
+
 def windows(
     x: NDArray[Any], kernel: Pair, stride: Pair, pads: Pads, dilation: Pair, fill: float
 ) -> NDArray[Any]:
