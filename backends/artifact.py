@@ -61,7 +61,7 @@ class Artifact:
             OSError: the place cannot be written.
         """
         folder = Path(folder)
-        _require_replaceable(folder)
+        require_replaceable(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
         try:
@@ -97,8 +97,12 @@ def _replace(folder: Path, made: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _require_replaceable(folder: Path) -> None:
-    """Refuse to destroy what no compiler wrote."""
+def require_replaceable(folder: Path) -> None:
+    """Refuse to destroy what no compiler wrote.
+
+    Raises:
+        CompileError: what lies there, and what to do.
+    """
     if not folder.exists() and not folder.is_symlink():
         return
     mend = "choose another folder, or remove this one yourself"
@@ -117,6 +121,8 @@ def _require_replaceable(folder: Path) -> None:
             node="", op="", found=f"{folder} is not empty and holds no n2uqc artifact", mend=mend
         )) from None
     if strange := sorted(there - known):
+        if "Makefile" in known:
+            mend = f"what its Makefile built goes by `make -C {folder} clean`; or {mend}"
         raise CompileError(Problem(
             node="", op="", found=f"{folder} holds files that n2uqc did not write: "
             f"{', '.join(strange[:5])}{' …' if len(strange) > 5 else ''}", mend=mend,

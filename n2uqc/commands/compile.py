@@ -72,6 +72,10 @@ def run(options: argparse.Namespace) -> int:
     check_target(options)
     _check_datapath_options(options)
     require_writable(options.output, folder=not to_program)
+    if not to_program:
+        from n2uqc.backends.artifact import require_replaceable
+
+        require_replaceable(options.output)
     _check_pass_names(options.print_after)
     with working("compiling to the integer program"):
         program = open_program(options, _Observer(options).after)

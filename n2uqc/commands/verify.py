@@ -241,12 +241,13 @@ def render(certificate: dict[str, Any]) -> str:
             f"  {m['table']} channel {m['channel']} at {m['value']}: code {m['table_code']}, the "
             f"network gives {m['network_code']}" for m in row["mismatches"]
         ]
+    width = max(12, *(len(row["executor"]) for row in certificate["executors"]))
     for row in certificate["executors"]:
         result = (
             f"not run: {row['not_run']}" if "not_run" in row
             else f"{row['values']} values, {row['mismatches']} mismatches, {row['seconds']:.1f} s"
         )
-        lines.append(f"{row['executor']:12} {result}")
+        lines.append(f"{row['executor']:{width}} {result}")
     if "recompiled" in certificate:
         lines += _recompiled(certificate["recompiled"])
     text = "\n".join(lines) + "\n"

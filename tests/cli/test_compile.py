@@ -160,3 +160,16 @@ def test_a_chip_is_told_its_memory(command: Command, program_file: Path, tmp_pat
     assert result.status == 0, result.err
     assert "bytes of flash" in result.out
     assert (tmp_path / "out" / "source" / "board.ld").is_file()
+
+
+def test_a_folder_in_the_way_is_named_before_the_work_begins(
+    command: Command, model: Path, tmp_path: Path
+) -> None:
+    from n2uqc.backends.artifact import Artifact
+
+    folder = Artifact({"Makefile": b""}, frozenset(), {}).save(tmp_path / "out")
+    (folder / "build").mkdir()
+    result = command("compile", model, "--target", "aarch64", "-o", folder, "--timing")
+    assert result.status == 2
+    assert "did not write: build" in result.err and f"make -C {folder} clean" in result.err
+    assert "pixel-input" not in result.err  # no pass ran
