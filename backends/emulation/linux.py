@@ -6,7 +6,7 @@ The way to run ARM artifacts where no qemu-user is installed: pip brings unicorn
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ OnBlock = Callable[[Any, int, int, object], None]
 
 def run_static(
     program: Path, arguments: Sequence[str], on_block: OnBlock | None = None,
-    architecture: str = "aarch64",
+    architecture: str = "aarch64", patches: Mapping[int, bytes] | None = None,
 ) -> Finished:
     """Run a program to its end.
 
@@ -44,11 +44,14 @@ def run_static(
         arguments: for it; it can reach no other files.
         on_block: told of every basic block.
         architecture: ``aarch64`` or ``armv7``.
+        patches: what to write over the program, by address, before it runs.
 
     Raises:
         CompileError: not such a program; it crashed, or made an unknown system call.
     """
     process = _Process(program, arguments, architecture)
+    for address, data in (patches or {}).items():
+        process.write(address, data)
     if on_block is not None:
         process.machine.hook_add(_engine.UC_HOOK_BLOCK, on_block)
     return process.run()

@@ -67,7 +67,8 @@ def test_counting_twice_and_on_other_data_gives_the_same(
 
 
 @pytest.mark.parametrize(
-    ("target", "emulator"), [("aarch64", "qemu-aarch64"), ("armv7", "qemu-arm")]
+    ("target", "emulator"),
+    [("aarch64", "qemu-aarch64"), ("aarch64+i8mm", "qemu-aarch64"), ("armv7", "qemu-arm")],
 )
 def test_block_counts_are_those_of_qemu(
     target: str, emulator: str, network: Program, samples: np.ndarray, tmp_path: Path
@@ -77,7 +78,7 @@ def test_block_counts_are_those_of_qemu(
     folder = compile_program(network, target).save(tmp_path / "net")
     manifest = json.loads((folder / "manifest.json").read_text())
     driver = folder / manifest["driver"]
-    segments = load_segments(driver.read_bytes(), target).segments
+    segments = load_segments(driver.read_bytes(), manifest["architecture"]).segments
     functions = locate((folder / manifest["library"]).read_bytes(), segments)
     np.save(tmp_path / "x.npy", samples[:1].astype(manifest["input"]["dtype"]))
     log = tmp_path / "log"
@@ -99,6 +100,22 @@ def test_block_counts_are_those_of_qemu(
             executed[current] += 1  # what memcpy and memset do is done for the kernel
     for row in profile_artifact(folder).rows:
         assert executed[row.symbol] == row.instructions, row.symbol
+
+
+def test_stand_ins_for_instructions_change_no_count(
+    network: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from n2uqc.backends.emulation import matrix as instructions
+
+    folder = compile_program(network, "aarch64+i8mm").save(tmp_path / "net")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    driver = (folder / manifest["driver"]).read_bytes()
+    code = b"".join(data for _, data, _ in load_segments(driver, "aarch64").segments)
+    whole = code[: len(code) // 4 * 4]
+    assert instructions.stand_ins(whole) != whole
+    quick = profile_artifact(folder)
+    monkeypatch.setattr(instructions, "stand_ins", lambda code: code)
+    assert profile_artifact(folder) == quick
 
 
 def test_a_microcontroller(network: Program, tmp_path: Path) -> None:

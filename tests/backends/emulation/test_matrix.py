@@ -47,6 +47,17 @@ def test_matrix_products(word: int, left: str, right: str) -> None:
     np.testing.assert_array_equal(machine.vector(3), expected.ravel())
 
 
+def test_stand_ins_keep_their_registers() -> None:
+    from n2uqc.backends.emulation.matrix import stand_ins
+
+    registers = 31 << 16 | 7 << 5 | 3
+    add = 0x4E208400 | registers
+    lacking = [0x4E80A400, 0x6E80A400, 0x4E80AC00, 0x4E809C00]
+    code = np.array([add, *(word | registers for word in lacking)], "<u4")
+    given = np.frombuffer(stand_ins(code.tobytes()), "<u4")
+    assert given.tolist() == [add] + [0x4E809400 | registers] * len(lacking)
+
+
 def test_other_instructions_are_left_alone() -> None:
     from n2uqc.backends.emulation.matrix import execute
 
