@@ -253,7 +253,9 @@ def render(certificate: dict[str, Any]) -> str:
     text = "\n".join(lines) + "\n"
     if "exact_arithmetic" in certificate:
         text += deviations.render(certificate["exact_arithmetic"])
-    return text + f"verdict  {certificate['verdict'].upper()}\n"
+    left_out = sum("not_run" in row for row in certificate["executors"])
+    without = f", without the {left_out} that did not run" if left_out else ""
+    return text + f"verdict  {certificate['verdict'].upper()}{without}\n"
 
 
 def _recompiled(found: dict[str, Any]) -> list[str]:

@@ -57,6 +57,7 @@ def test_a_tool_that_is_missing_is_named_not_counted(
     result = command("verify", program_file)
     assert result.status == 0
     assert "not run: no emulator: apt install qemu-user" in result.out
+    assert "verdict  IDENTICAL, without the 1 that did not run" in result.out
 
 
 def test_the_certificate_names_model_and_program(

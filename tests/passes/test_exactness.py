@@ -9,7 +9,7 @@ from decimal import Decimal, localcontext
 import numpy as np
 import onnx_ir as ir
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 
 from n2uqc.frontend import opset
 from n2uqc.passes import compile_graph
@@ -65,6 +65,7 @@ def test_the_prover_catches_a_table_that_is_off_by_one(case) -> None:
         proofs = prove_tables(model, wrong)
         assert {m.table for p in proofs for m in p.mismatches} == {o.output for o in users}
         return
+    assume(False)  # nothing was moved; too many such networks fail the health check
 
 
 def _decimal_step(link: ir.Node, c: int) -> Callable[[Decimal], Decimal]:

@@ -90,7 +90,9 @@ def test_accessible(text: str) -> None:
 
 
 def test_pictures_are_xml(text: str) -> None:
-    for picture in re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL):
+    pictures = re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)
+    assert len(pictures) == text.count("<svg") > 0
+    for picture in pictures:
         ElementTree.fromstring(picture)
 
 
