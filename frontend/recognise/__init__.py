@@ -23,6 +23,7 @@ from .relu import BOUND, CLIP
 from .round_quantizer import ROUND_QUANTIZER
 from .step_function import STEP_FUNCTION
 from .straight_through import STRAIGHT_THROUGH
+from .strided_view import STRIDED_VIEW
 from .threshold_ladder import LADDER, SUM_OF_COMPARISONS
 from .transpose import TRANSPOSE
 from .weight_grid import MATRIX_GRID, WEIGHT_GRID
@@ -47,6 +48,7 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     ROUND_QUANTIZER,
     STRAIGHT_THROUGH,
     OUTPUT_SCALE,
+    STRIDED_VIEW,
     RESHAPE_TARGET,
 )
 """Need the structure of constant subgraphs: which number is a clip, which a scale."""
