@@ -29,7 +29,8 @@ class Device:
         dsp: bits of the two operands of a multiplier block; None has none.
         least: product bits from which a product goes there.
         chained: comparisons are carry chains, also with constants.
-        adds: a multiplier block adds something to its product.
+        adds: a multiplier block adds something to its product, and holds registers.
+        shifts: a LUT is a shift register.
     """
 
     lut: int
@@ -43,15 +44,18 @@ class Device:
     least: int
     chained: bool
     adds: bool
+    shifts: bool
 
 
 BLOCKS = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
 DEVICES: Mapping[str, Device] = {
     "xc7": Device(
         6, ((32, 6, 1, 4, 8), (64, 3, 1, 4, 8), (32, 2, 3, 4, 7), (64, 1, 3, 4, 7)), True,
-        129, 0, 64, BLOCKS, (24, 17), 9, False, True,
+        129, 0, 64, BLOCKS, (24, 17), 9, False, True, True,
     ),
-    "ecp5": Device(4, ((16, 4, 1, 6, 4),), False, 128, 16, 16, BLOCKS, (17, 17), 4, True, False),
+    "ecp5": Device(
+        4, ((16, 4, 1, 6, 4),), False, 128, 16, 16, BLOCKS, (17, 17), 4, True, False, False,
+    ),
 }
 """Costs of yosys' ``memory_libmap`` and ``mul2dsp`` rules for the families."""
 
@@ -145,7 +149,8 @@ class Count:
         )
         if words * bits > self.device.rom_bits * self.device.block * blocks:
             self.all.bram18 += blocks
-            self.all.lut["block choice"] += bits * (rows - 1) / (self.device.lut // 2)
+            self.all.lut["block choice"] += bits * self.chosen(rows)
+            self.all.ff["rom"] += bits_of(rows)
             return
         inputs, k = bits_of(words), self.device.lut
         # bits of few words are functions of few inputs, of which there are only so many
@@ -184,25 +189,39 @@ class Count:
                 self.all.ff["passed by"] += bits
             return
         self.all.lut["ram"] += luts
-        # multiplexers behind two and four LUTs are part of the slice
-        self.all.lut["ram choice"] += bits * ports * (rows - 1) / (device.lut // 2) + (
-            rows if rows > 1 else 0)
+        self.all.lut["ram choice"] += bits * ports * self.chosen(rows) + (rows if rows > 1 else 0)
         self.all.ff["ram"] += bits * ports
+
+    def chosen(self, rows: int) -> int:
+        """LUTs a bit that choose between rows of memories: of six inputs four at a time, of four
+        inputs two, whose multiplexers are part of the slice."""
+        return ceil((rows - 1) / 3) if self.device.lut == 6 else ceil(rows / 2) * (rows > 1)
+
+    def sum(self, bits: int) -> int:
+        """LUTs of the sum of two numbers of so many bits; a chain may come in cells of two."""
+        return 2 * ceil((bits + 1) / 2) if self.device.chained else bits
 
     def compare(self, width: int, bounds: Longs) -> None:
         """A comparison with one of some constants.
 
         A LUT decides whether three bits (of LUTs with six inputs) are equal, another whether they
         are greater; a carry chain joins them (yosys' ``cmp2lcu``).  A single constant takes no
-        inputs.  Some families have a chain of all bits instead, and what is stored is inverted.
+        inputs, and no bits below its last one are looked at; nor does what repeats a stored sign
+        take inputs.  Some families have a chain of all bits.
         """
         low, high = int(bounds.min()), int(bounds.max())
-        if low < high and width_of(low, high)[0] <= 2:
-            luts = 2 * width / self.device.lut  # nearly all bits are the sign
-        elif not self.device.chained:
-            luts = 2 * width / (self.device.lut // (2 if low < high else 1))
+        if low == high:
+            width -= min(width, (high + 1 & -high - 1).bit_length()) - 1 if high + 1 else width - 1
+            if width < 2:
+                return
+        if self.device.chained:
+            self.all.lut["compare"] += width
+            return
+        stored = min(width, width_of(low, high)[0]) if low < high else 0
+        if width <= self.device.lut:  # too short for a chain
+            luts = float(min(stored + 1, 2) if stored < width - 1 else width - 1)
         else:
-            luts = float(width * (2 if low < high else 1))
+            luts = (width + stored) / (self.device.lut // 2)
         self.all.lut["compare"] += luts
 
     def product(self, a: int, b: int, copies: int = 1) -> int:
@@ -212,8 +231,13 @@ class Count:
             high, low = ceil((max(a, b) - 1) / wide), ceil((min(a, b) - 1) / narrow)
             tiles = max(1, high) * max(1, low)
             self.all.dsp += tiles * copies
-            self.all.lut["product join"] += (tiles - 1) * (a + b) * copies
-            self.all.ff["product join" if tiles > 1 else "product"] += (a + b) * copies
+            # a block adds another one's product, and holds the register of its own
+            joined = max(0, tiles - (2 if self.device.adds else 1))
+            self.all.lut["product join"] += joined * (a + b) * copies
+            if tiles > 1:
+                self.all.ff["product join"] += (a + b) * copies
+            elif not self.device.adds:
+                self.all.ff["product"] += (a + b) * copies
             return tiles
         self.all.lut["product"] += a * b * copies
         self.all.ff["table"] += (a + b) * copies

@@ -11,7 +11,7 @@ import numpy as np
 from n2uqc.passes.program.types import limits_of, width_of
 
 from ..engines import Engine
-from .count import Count, bits_of
+from .count import Count, bits_of, columns
 
 
 def _folds(engine: Engine) -> int:
@@ -33,7 +33,8 @@ def _thresholds(count: Count, engine: Any, form: str) -> None:
                 count.compare(width, bounds[:, lane, step])
             lut["height"] += steps
             ff["search"] += steps
-            ff["delay"] += op.bits * (levels - 1)
+            shifted = count.device.shifts and levels > 3  # a shift register is a LUT
+            ff["delay"] += 0 if shifted else op.bits * (levels - 1)
             lut["delay"] += levels - 1 if levels > 2 else 0
         else:
             padded = np.pad(bounds[:, lane], ((0, 0), (0, missing)), constant_values=x.limits[1])
@@ -52,6 +53,14 @@ def _spread(values: Any) -> int:
     """Bits of a table in which its values differ."""
     differ = int(np.bitwise_or.reduce(np.ravel(values) ^ values.flat[0]))
     return (differ & ((1 << width_of(int(values.min()), int(values.max()))[0]) - 1)).bit_count()
+
+
+def _share(values: Any) -> float:
+    """The part of a table's bits that differ from word to word; 1 of what does not change."""
+    if len(values) < 2:
+        return 1.0
+    bits = width_of(int(values.min()), int(values.max()))[0] * values.shape[1]
+    return float(columns(values)[0] / bits)
 
 
 def _requantize(count: Count, engine: Any, form: str) -> None:
@@ -73,14 +82,15 @@ def _requantize(count: Count, engine: Any, form: str) -> None:
         ff["product join"] += pe * product
     # a constant is one with half, and a block may add the bias itself
     inside = count.device.adds and (folds == 1 or tiles == 1)
-    lut["bias"] += 0 if inside else pe * whole
+    lut["bias"] += 0 if inside else pe * whole * _share(bias.reshape(folds, pe))
     lut["half"] += pe * whole
     several = folds > 1
     lut["half of several"] += pe * 2 * _spread(half) * several
     ff["bias"] += pe * whole
     least = int(shift.min())
     kept = max(1, whole - least)
-    lut["shift"] += pe * kept * bits_of(int(shift.max()) - least + 1) * several
+    ways = [bits_of(len(set(lane))) for lane in shift.reshape(folds, pe).T.tolist()]
+    lut["shift"] += kept * sum(ways)
     ff["shift"] += pe * kept
     _clamped(count, engine, kept, pe)
     ff["result"] += pe * y.bits
@@ -140,13 +150,19 @@ def _clamped(count: Count, engine: Any, width: int, pe: int) -> None:
 
 
 def _add(count: Count, engine: Any, form: str) -> None:
-    count.all.lut["sum"] += engine.fold.pe * engine.output.bits
+    """Above an unsigned operand, a carry chain takes no LUTs where they are not part of it."""
+    bits = engine.output.bits
+    if not count.device.chained:
+        bits = min([bits, *(x.bits + 1 for x in engine.inputs if not x.signed)])
+    count.all.lut["sum"] += engine.fold.pe * bits
 
 
 def _concat(count: Count, engine: Any, form: str) -> None:
-    count.counter(engine.timing.take[0])
+    """Which input it is: a counter, two comparisons and a register that share their LUTs."""
+    turns = bits_of(engine.timing.take[0])
     count.all.lut["select"] += engine.fold.pe * engine.output.bits
-    count.all.lut["turns"] += bits_of(engine.timing.take[0]) + 2
+    count.all.lut["turns"] += max(8, turns + 2)
+    count.all.ff["state"] += turns
     count.all.ff["state"] += 1
 
 
@@ -162,10 +178,12 @@ def _global_pool(count: Count, engine: Any, form: str) -> None:
     if engine.reduction == "max":
         count.all.lut["maximum"] += pe * y.bits * 1.5
     else:
-        count.all.lut["accumulator"] += pe * y.bits
-    count.all.ff["result"] += pe * y.bits * 2
+        count.all.lut["sums"] += pe * y.bits
+    count.all.ff["sums"] += pe * y.bits * (1 if folds > 1 else 2)
     if folds > 1:
         count.ram(folds, pe * y.bits)
+        count.all.ff["ram"] = 0.0  # its address is registered, not what is read
+        count.all.ff["state"] += bits_of(folds)
         count.all.lut["bypass"] += pe * y.bits
 
 

@@ -19,6 +19,11 @@ from .measure import HELD_BACK, read
 from .model import FITTED, predicted
 from .structure import structure
 
+EXACT = frozenset({
+    "accumulator", "adder", "block choice", "clamped", "ram", "rom", "select", "sum", "table",
+})
+"""Terms that count cells one by one, so that there is nothing to fit: their coefficient is 1."""
+
 FLOOR = 24
 """LUT or FF below which an error counts as if there were so many."""
 
@@ -42,10 +47,11 @@ def fit(rows: Sequence[tuple[dict[str, str], Structure]], resource: str) -> dict
     from scipy.optimize import nnls
 
     counted = [getattr(terms, resource) for _, terms in rows]
-    names = sorted({name for terms in counted for name in terms})
+    names = sorted({name for terms in counted for name in terms} - EXACT)
     matrix = np.array([[terms[name] for name in names] for terms in counted], float)
     wanted = np.array([float(row[resource]) for row, _ in rows])
     weight = 1 / np.maximum(wanted, FLOOR)
+    wanted -= [sum(terms[name] for name in EXACT) for terms in counted]
     # a little pull to 1, what the structure says, where the measurements do not decide
     pull = 0.2 * np.sqrt(len(rows)) * np.eye(len(names))
     found, _ = nnls(

@@ -49,7 +49,7 @@ def window(count: Count, engine: Any, form: str) -> None:
         folds = geometry.taps * (x.shape[2] if dense else 1) // (groups if dense else 1) // simd
         words = (y.shape[2] // pe) * folds
         count.counter(words)
-        count.rom(words, pe * simd * bits)
+        looked = _weights(count, engine, words, bits)
     greatest = x.limits[1]
     reduction = getattr(engine, "reduction", "sum")
     factors = getattr(engine, "factors", None)
@@ -59,25 +59,78 @@ def window(count: Count, engine: Any, form: str) -> None:
         _planes(count, x.bits, bits, simd, pe, greatest)
     else:
         term, tiles = x.bits, 0
-        if bits:
-            term, tiles = _products(count, x, bits, odd, pe * simd)
-        absorbed = count.device.adds and tiles == 1  # the block's own adder
-        _tree(count, term, simd, pe, reduction, held, absorbed)
-        inside = absorbed and simd == 1
+        if bits and words == 1 and x.bits <= count.device.lut:
+            _known_products(count, engine, held)
+        else:
+            if bits:
+                padded = dense and any(geometry.pads)
+                term, tiles = _products(count, x, bits, looked, odd, pe, simd, padded)
+                if odd and dense and not tiles:
+                    # the last bit of all products, and sums, is the same for all elements
+                    lut["adder"] -= (pe - 1) * (simd - 1)
+                    ff["table"] -= (pe - 1) * simd
+            absorbed = count.device.adds and tiles == 1  # the block's own adder
+            _tree(count, term, simd, pe, reduction, held, absorbed)
+            inside = absorbed and simd == 1
     name = "accumulator in block" if inside else "maximum" if reduction == "max" else "accumulator"
     if factors is not None:  # a product behind the accumulator
         count.product(held, int(factors[0].max() * factors[1].max()).bit_length(), pe)
-    lut[name] += pe * held
-    ff["accumulator in block" if inside else "accumulator"] += pe * held
+    lut[name] += pe * held * (2 if count.device.chained and reduction != "max" else 1)
+    ff["accumulator"] += 0 if inside else pe * held
     ff["state"] += 2 * (tree_depth(simd) + 2)
     lut["operands"] += operands
 
 
+def _weights(count: Count, engine: Any, words: int, bits: int) -> float:
+    """The memory of weights; so many bits of a weight are not the same in all words."""
+    pe, simd = engine.fold.pe, engine.fold.simd
+    if words > 4 or engine.kind != "matrix-vector":
+        count.rom(words, pe * simd * bits)
+        return float(bits)
+    rows = engine.values(engine.op.weight)
+    rows = rows.reshape(len(rows) // pe, pe, -1, simd).transpose(0, 2, 1, 3)
+    return float(count.table(rows.reshape(words, -1)) / (pe * simd))
+
+
+def _known_products(count: Count, engine: Any, held: int) -> None:
+    """Products with the same weight in every cycle, and their adder tree.
+
+    A product is as wide as its values ask for, and one with 1 is the operand.  A carry chain takes
+    LUTs only where both summands have bits, and one for a sign that goes on.
+    """
+    lut, ff = count.all.lut, count.all.ff
+    low, high = engine.inputs[0].limits
+    pe, simd = engine.fold.pe, engine.fold.simd
+    rows = (
+        engine.weights().reshape(simd, pe).T if engine.kind == "depthwise"
+        else engine.values(engine.op.weight).reshape(pe, simd)
+    )
+    for row in rows.tolist():
+        terms = []
+        for w in row:
+            ends = sorted((w * low, w * high))
+            bits = width_of(*ends)[0] if w else 0
+            lut["table"] += 0 if w in (0, 1) else bits - (w & 1)
+            ff["table"] += bits
+            terms.append((ends[0], ends[1], bits))
+        while len(terms) > 1:
+            joined = []
+            for (a, b, m), (c, d, n) in zip(terms[::2], terms[1::2], strict=False):
+                bits = min(held, width_of(a + c, b + d)[0])
+                lut["adder"] += bits if count.device.chained else min(bits, min(m, n) + 1)
+                joined.append((a + c, b + d, bits))
+            terms = joined + terms[2 * len(joined) :]
+            ff["tree"] += sum(bits for _, _, bits in terms)
+
+
 def _products(
-    count: Count, x: IntType, bits: int, odd: bool, lanes: int
+    count: Count, x: IntType, bits: int, looked: float, odd: bool, pe: int, simd: int, padded: bool
 ) -> tuple[int, int]:
-    """Products as tables (``rtl.element.product``): bits of one, multiplier blocks of one."""
-    a = x.bits
+    """Products as tables (``rtl.element.product``): bits of one, multiplier blocks of one.
+
+    Of a weight's ``bits`` so many are looked at; the others are the same in all words.
+    """
+    a, lanes = x.bits, pe * simd
     low, high = x.limits
     q_low, q_high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     ends = [k * (2 * q + 1 if odd else q) for k in (low, high) for q in (q_low, q_high)]
@@ -85,26 +138,31 @@ def _products(
     lut = count.all.lut
     k = count.device.lut
     free = 1 if odd else 0  # the last bit of an odd weight's product is the operand's
-    if a + bits <= TABLE_BITS:
-        lut["table"] += lanes * (out - free) * _function(a + bits, k)
+    if a == 1 and free:  # a register's reset is the operand, but for the sign
+        lut["table"] += lanes * max(2, bits) * _function(a + looked, k)
+    elif a + bits <= TABLE_BITS:
+        lut["table"] += lanes * (out - free) * _function(a + looked, k)
     elif a + 2 <= TABLE_BITS and a + bits - 2 <= TABLE_BITS:
-        # the sum of both overlaps in ``a`` bits; there, functions of few inputs of the high part
-        # share a LUT with the adder
-        merged = max(0, min(a, k + 1 - bits))
+        # the sum of both overlaps in ``a`` bits, where the high part may share the LUT of the adder
+        merged = a - 1 if k > 4 and bits > 3 else 0
+        share = looked / bits
         lut["table"] += lanes * (
-            (a + (3 if odd else 2) - free) * _function(a + 2, k)
-            + (a + bits - 2 - merged) * _function(a + bits - 2, k)
+            (a + (3 if odd else 2) - free) * _function(a + 2 * share, k)
+            + (a + bits - 2 - merged) * _function(a + (bits - 2) * share, k)
         )
         lut["adder"] += lanes * a
     else:
         return out, count.product(a, bits + free, lanes)
+    if padded and k > 4 and pe < 8 and (a + bits == k or bits == 4 == a):
+        # tables without an input left: padding is done in each of them, if they are few
+        lut["padded table"] += lanes * out
     count.all.ff["table"] += lanes * out
     return out, 0
 
 
-def _function(inputs: int, lut: int) -> float:
-    """LUTs of a function of so many inputs."""
-    return 1.0 if inputs <= lut else float(1 << (inputs - lut))
+def _function(inputs: float, lut: int) -> float:
+    """LUTs of a function of so many inputs, of which a product's share some."""
+    return 1 + 0.8 * max(0, inputs - lut)
 
 
 def _tree(
@@ -123,7 +181,7 @@ def _tree(
         if reduction == "max":
             count.all.lut["maximum"] += copies * pairs * bits * 1.5
         else:
-            count.all.lut["adder"] += copies * pairs * bits
+            count.all.lut["adder"] += copies * pairs * count.sum(bits)
             bits = min(bits + 1, held)
         terms -= pairs
         count.all.ff["tree"] += copies * terms * bits
@@ -143,15 +201,14 @@ def _planes(count: Count, a: int, bits: int, simd: int, pe: int, greatest: int) 
     terms = -(-simd // group)
     for _ in range(tree_depth(simd) - 1):
         pairs = terms // 2
-        lut["adder"] += pe * bits * pairs * term
+        lut["adder"] += pe * bits * pairs * count.sum(term)
         terms -= pairs
         term += 1 if pairs else 0
         ff["tree"] += pe * bits * terms * term
     most = simd * ((1 << bits) - 1) * greatest
-    # what is left of all planes, and the offset, in one sum
-    left = bits * terms
-    several = 1.0 if left == 1 else max(3.0, 0.87 * left)
-    lut["sum of planes"] += pe * several * (most.bit_length() + 1)
+    # what is left of all planes, and the offset, in one sum: a full adder for each bit but those of
+    # the result, of nearly two LUTs
+    lut["sum of planes"] += pe * 1.8 * (bits * terms * term - 1)
     ff["tree"] += pe * (most.bit_length() + 1)
     width, left = a, simd
     while left > 1:

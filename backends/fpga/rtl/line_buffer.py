@@ -114,7 +114,7 @@ class LineBuffer(Elaboratable):
         last = fold.last & group.last
         pixel_y = _within(y0 + (w.reach[0] - 1), height)
         pixel_x = _within(x0 + (w.reach[1] - 1), width)
-        there = pixels > times(pixel_y, width) + pixel_x
+        there = times(pixel_y, width) + pixel_x < pixels
         step = (~begins | there) & (~last | self.room)
         m.d.comb += [
             self.step.eq(step), self.last.eq(last),

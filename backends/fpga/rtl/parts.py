@@ -104,7 +104,7 @@ def clamped(value: Value, lo: int, hi: int) -> Value:
     """``value`` within ``lo`` and ``hi``; bounds that it cannot pass cost nothing."""
     low, high = limits(value.shape())
     # both ends are compared with the value itself: side by side, and one LUT a bit chooses
-    inside = Mux(value > hi, hi, value) if hi < high else value
+    inside = Mux(Const(hi, value.shape()) < value, hi, value) if hi < high else value
     return Mux(value < lo, lo, inside) if lo > low else inside
 
 

@@ -16,7 +16,9 @@ class ThresholdUnit(Elementwise):
 
     Stage i holds bounds (C / PE) * 2^i a lane, addressed by the channel fold and the i comparisons
     made so far (FINN's RTL thresholding).  In parallel, one memory a lane holds all K bounds of a
-    channel.  Missing steps carry the input's greatest value, which nothing passes.
+    channel.  Missing steps carry the input's greatest value, which nothing passes.  Comparisons are
+    written ``bound < x``: of ``x > bound`` yosys makes "neither less nor equal" where comparisons
+    are carry chains, which takes twice the LUTs.
     """
 
     def results(self, m: Module) -> list[Any]:
@@ -49,7 +51,7 @@ class ThresholdUnit(Elementwise):
         found = table(
             m, f"bounds{lane}", bounds[:, :steps], self.address(m, 0), compared=True
         )
-        passed: list[Any] = [register(m, x > bound) for bound in found]
+        passed: list[Any] = [register(m, bound < x) for bound in found]
         passed += [Const(0, 1)] * ((1 << levels) - 1 - steps)
         return delayed(m, _height(passed), levels - 1)
 
@@ -70,7 +72,7 @@ class ThresholdUnit(Elementwise):
             )
             if passed is not None:
                 passed = register(m, passed)
-            above = x > bound
+            above = bound < x
             passed = above if passed is None else Cat(above, passed)
             if level < levels - 1:
                 x = register(m, x)
