@@ -114,6 +114,9 @@ class Builder:
         )
         limit = np.minimum(1 << np.minimum(shift + bits - 2, 60), 1 << 60)
         bias = (self.rng.uniform(-1, 1, channels) * limit).astype(np.int64)
+        half = self._halves(shift)
+        half[np.abs(half) >= 1 << width] = 0
+        multiplier, bias = np.where(half, half, multiplier), np.where(half, 0, bias)
         out = self.add(
             Requantize, x, multiplier=self.const(Constant.narrow(multiplier)),
             bias=self.const(Constant.narrow(bias)), shift=self.const(Constant.narrow(shift)),
@@ -122,6 +125,15 @@ class Builder:
         old = self.types[out]
         self.types[out] = IntType.ranged(old.shape, old.lo, old.hi, scale)
         return out
+
+    def _halves(self, shift: np.ndarray) -> np.ndarray:
+        """For some channels ±1/2 or ±3/2, times 2**shift: odd values then lie between two results.
+
+        Random multipliers hardly ever meet the rule for halves.  0 for the other channels.
+        """
+        chosen = (self.rng.random(len(shift)) < 0.3) & (0 < shift) & (shift <= 30)
+        odd = self.rng.choice([-3, -1, 1, 3], len(shift))
+        return np.where(chosen, odd << np.clip(shift - 1, 0, 29), 0)
 
     def lookup(self, code: str) -> str:
         """Uneven levels for every code, of any order and sign."""
@@ -146,6 +158,8 @@ class Builder:
         width = 31 if bits > 32 else 20
         shift = int(self.rng.integers(width - 16, 32)) if bits > 32 else int(self.rng.integers(22))
         multiplier = self.rng.integers(1 - (1 << width), 1 << width, channels)
+        half = self._halves(np.full(channels, shift))
+        multiplier = np.where(half, half, multiplier)
         out = self.add(
             PRelu, x, multiplier=self.const(Constant.narrow(multiplier)), shift=shift,
             bias=self.const(Constant.narrow(self.rng.integers(-200, 200, channels))), lo=lo, hi=hi,

@@ -22,7 +22,7 @@ from n2uqc.passes.program import (
     SumPool,
     Thresholds,
 )
-from n2uqc.passes.program.rounding import round_shift, round_shift_exact
+from n2uqc.passes.program.rounding import round_product, round_shift, round_shift_exact
 
 X = IntType((4, 4, 2), 8, True, -100, 100, Fraction(1, 2))
 
@@ -35,6 +35,34 @@ def test_rounding_is_half_away_from_zero(value: int, shift: int) -> None:
     want = down + (gap > Fraction(1, 2) or (gap == Fraction(1, 2) and value > 0))
     assert round_shift_exact(value, shift) == want
     assert int(round_shift(np.array([value]), shift)[0]) == want
+
+
+@st.composite
+def products(draw: st.DrawFn) -> tuple[int, int, int]:
+    """Value, factor, shift of a ``round_product``; every other one is a half exactly."""
+    shift = draw(st.integers(0, 31))
+    value, factor = draw(st.integers(-(2**30), 0)), draw(st.integers(1 - 2**30, 2**30 - 1))
+    if shift and draw(st.booleans()):
+        low = draw(st.integers(max(0, shift - 21), min(20, shift - 1)))
+        value, factor = (value >> 20 | 1) << low, (factor >> 20 | 1) << (shift - 1 - low)
+        assert (value * factor) % (1 << shift) == 1 << shift >> 1
+    return min(value, 0), factor, shift
+
+
+@given(products())
+def test_products_are_rounded_alike(case: tuple[int, int, int]) -> None:
+    value, factor, shift = case
+    [got] = round_product(np.array([value]), np.array([factor]), shift).tolist()
+    assert got == round_shift_exact(value * factor, shift)
+
+
+def test_products_of_more_than_64_bits() -> None:
+    rng = np.random.default_rng(0)
+    value = -rng.integers(0, 2**62, 2000)
+    factor, shift = rng.integers(1 - 2**31, 2**31, 2000), 31
+    got = round_product(value, factor, shift).tolist()
+    pairs = zip(value.tolist(), factor.tolist(), strict=True)
+    assert got == [round_shift_exact(v * f, shift) for v, f in pairs]
 
 
 def test_conv_equals_its_sum() -> None:
