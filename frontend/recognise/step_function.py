@@ -8,13 +8,17 @@ they are known once they are evaluated between these numbers and at them.
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
 
-from .base import Context, Pattern, Refused, is_standard, operands
+from .base import Array, Context, Pattern, Refused, is_standard, operands
 from .levels import put_levels
 from .step_evaluate import NotAStep
 from .step_search import COMPARISONS, FLOATS, Kind, Search, sizes
 from .step_value import Evaluation
+
+
+_NOISE = 1e-6  # of a step: a level is a float32 sum
 
 
 def _recognise(context: Context) -> None:
@@ -29,9 +33,10 @@ def _recognise(context: Context) -> None:
         made = root.producer()
         assert made is not None
         try:
-            thresholds, rules, levels = evaluation.thresholds(root)
+            found = evaluation.thresholds(root)
         except NotAStep:
             continue
+        thresholds, rules, levels = _with_skipped(*found, evaluation.written_steps(root))
         covers = evaluation.cone(root)
         try:
             put_levels(made, search.parts[root].x, thresholds, rules, levels, context, covers)
@@ -55,6 +60,28 @@ def _is_root(value: ir.Value, search: Search) -> bool:
         or search.parts[reader.outputs[0]].x is not part.x
         for reader in value.consumers()
     )
+
+
+def _with_skipped(
+    thresholds: Array, rules: list[bool], levels: Array, count: int
+) -> tuple[Array, list[bool], Array]:
+    """The same function with a threshold for each written level, where the levels are even.
+
+    Thresholds that are equal, or out of order, skip levels: without the skipped ones an even ladder
+    would look uneven.
+
+    Args:
+        thresholds, rules, levels: what was evaluated, no threshold twice.
+        count: how many steps were written.
+    """
+    heights = np.diff(levels) * (count / (levels[-1] - levels[0]) if levels[-1] != levels[0] else 0)
+    steps = np.round(heights)
+    if count <= len(rules) or (steps < 1).any() or np.abs(heights - steps).max() > _NOISE * count:
+        return thresholds, rules, levels
+    times = steps.astype(int)
+    even = np.linspace(levels[0], levels[-1], count + 1)
+    strict = np.repeat(np.array(rules, bool), times)
+    return np.repeat(thresholds, times, axis=1), [bool(rule) for rule in strict], even
 
 
 def _without_factors(value: ir.Value, search: Search) -> ir.Value:

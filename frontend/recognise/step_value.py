@@ -61,6 +61,20 @@ class Evaluation:
             raise NotAStep
         return np.stack(columns, axis=1), rules, np.array(levels, np.float64)
 
+    def written_steps(self, root: ir.Value) -> int:
+        """How many steps the graph's nodes spell out: comparisons, or levels selected.
+
+        More than `thresholds` finds where some are equal; equal comparisons may be one node.
+        """
+        compared, levels = 0, set()
+        for node in self.cone(root):
+            constants = [v for v in node.inputs if v is not None and self.search.known(v)]
+            if node.op_type in COMPARISONS:
+                compared += sum(len(self._rows(self._array(v), node)) for v in constants)
+            elif node.op_type == "Where":
+                levels.update(float(a) for v in constants for a in self._array(v).reshape(-1)[:2])
+        return max(compared, len(levels) - 1)
+
     def cone(self, root: ir.Value) -> list[ir.Node]:
         """Nodes from the compared tensor to `root`, in order."""
         x, found, stack = self.search.parts[root].x, set(), [root]

@@ -15,7 +15,9 @@ from .base import Context, Pattern, Refused, producer, shape_of
 
 def _recognise(node: ir.Node, context: Context) -> None:
     flat = producer(node.inputs[0], "Reshape")
-    if flat is None or len(shape_of(node.inputs[0])) != 1 or context.constants.known(node.inputs[0]):
+    if flat is None or context.constants.known(flat.outputs[0]):
+        return
+    if len(shape_of(flat.outputs[0])) != 1:
         return
     data, places, view = flat.inputs[0], node.inputs[1], shape_of(node.outputs[0])
     if data is None or places is None or not context.constants.known(places):
