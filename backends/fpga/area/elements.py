@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from n2uqc.passes.program.types import limits_of, width_of
+from n2uqc.passes.program.types import width_of
 
 from ..engines import Engine
 from .count import Count, bits_of, columns
@@ -131,7 +131,8 @@ def _clamped(count: Count, engine: Any, width: int, pe: int) -> None:
     that all values beyond an end share with it need not be chosen.  A LUT that chooses has inputs
     left for bits of the comparisons.
     """
-    (low, high), lo, hi = limits_of(width, True), engine.op.lo, engine.op.hi
+    # of products, which may be wider than any tensor
+    low, high, lo, hi = -(1 << width - 1), (1 << width - 1) - 1, engine.op.lo, engine.op.hi
     device, lut, bits = count.device, count.all.lut, engine.output.bits
     seen, shared = [], [width]
     for end, edge, beyond in ((lo, lo, low), (hi + 1, hi, high)):

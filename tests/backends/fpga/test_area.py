@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from n2uqc.backends.fpga.area import FAMILIES, area, best_form
 from n2uqc.backends.fpga.area.fit import errors, is_held_back, points
@@ -11,6 +15,10 @@ from n2uqc.backends.fpga.area.grid import KINDS, draw
 from n2uqc.backends.fpga.area.measure import fresh
 from n2uqc.backends.fpga.area.model import coefficients
 from n2uqc.backends.fpga.engines import Fold
+from n2uqc.backends.fpga.folding import engines_of
+
+from ...properties.awkward import awkward_programs
+from ...properties.programs import programs
 
 MEDIAN, WORST = 0.10, 0.25
 
@@ -70,6 +78,16 @@ def test_the_form_is_the_smaller_one(family: str) -> None:
             )
             chosen.add(form)
     assert {"planes", "binary search"} <= chosen
+
+
+@settings(max_examples=30, deadline=None)
+@given(programs() | awkward_programs(), st.sampled_from(FAMILIES))
+def test_every_engine_of_any_program_has_an_area(case: Any, family: str) -> None:
+    """Streams and products of more than 64 bits too."""
+    for engine in engines_of(case[0]):
+        for form in engine.forms:
+            found = area(engine.folded(Fold(engine.pe_options[-1], 1)), form, family)
+            assert min(found.lut, found.ff, found.dsp, found.bram18) >= 0
 
 
 def test_more_lanes_take_more() -> None:
