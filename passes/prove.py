@@ -161,6 +161,34 @@ def _removed_range(
     return int((up * lo + down * hi).sum()), int((up * hi + down * lo).sum())
 
 
+def _accumulator(
+    imported: Program, program: Program, conv: RealConv, maker: Conv, missing: Ints
+) -> tuple[list[Surd], list[Op]]:
+    """The imported convolution's result as a function of the program's accumulator.
+
+    Returns:
+        the slope of each channel, and the addition of a constant, if any, as the chain's beginning.
+    """
+    codes = program.types[maker.inputs[0]]
+    assert isinstance(codes, IntType) and codes.scale is not None
+    slopes = [step * codes.scale for step in conv.step]
+    offsets = [Surd.of(int(v)) * slope for v, slope in zip(missing, slopes, strict=True)]
+    shift = _code_shift(imported, conv)
+    if shift is not None:
+        slopes = [slope * shift.slope[0] for slope in slopes]
+        sums = imported.constants[conv.weight].values.reshape(len(slopes), -1).sum(axis=1)
+        offsets = [
+            o * shift.slope[0] + step * shift.offset[0] * Surd.of(int(total))
+            for o, step, total in zip(offsets, conv.step, sums, strict=True)
+        ]
+    if not any(offsets):
+        return slopes, []
+    return slopes, [Affine(
+        output=conv.output, inputs=conv.inputs, slope=(Surd.of(1),) * len(slopes),
+        offset=tuple(offsets),
+    )]
+
+
 def _prove_table(
     imported: Program, quantizer: Quantize, program: Program, op: Table,
     ranges: dict[str, tuple[Ints, Ints]],
@@ -174,24 +202,9 @@ def _prove_table(
     if conv is not None:
         maker = program.producer(base)
         assert isinstance(maker, Conv)
-        codes = program.types[maker.inputs[0]]
-        assert isinstance(codes, IntType) and codes.scale is not None
-        slopes = [step * codes.scale for step in conv.step]
-        shift = _code_shift(imported, conv)
         missing = _missing(imported, program, conv)
-        offsets = [Surd.of(int(v)) * slope for v, slope in zip(missing, slopes, strict=True)]
-        if shift is not None:
-            slopes = [slope * shift.slope[0] for slope in slopes]
-            sums = imported.constants[conv.weight].values.reshape(channels, -1).sum(axis=1)
-            offsets = [
-                o * shift.slope[0] + step * shift.offset[0] * Surd.of(int(total))
-                for o, step, total in zip(offsets, conv.step, sums, strict=True)
-            ]
-        if any(offsets):
-            chain.insert(0, Affine(
-                output=conv.output, inputs=conv.inputs, slope=(Surd.of(1),) * channels,
-                offset=tuple(offsets),
-            ))
+        slopes, first = _accumulator(imported, program, conv, maker, missing)
+        chain = [*first, *chain]
     kept = kept_channels(program, op.output, channels)
     values = exhaustive = exact = ties = 0
     mismatches: list[Mismatch] = []
