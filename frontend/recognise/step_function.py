@@ -17,7 +17,6 @@ from .step_evaluate import NotAStep
 from .step_search import COMPARISONS, FLOATS, Kind, Search, sizes
 from .step_value import Evaluation
 
-
 _NOISE = 1e-6  # of a step: a level is a float32 sum
 
 

@@ -66,7 +66,7 @@ class Evaluation:
 
         More than `thresholds` finds where some are equal; equal comparisons may be one node.
         """
-        compared, levels = 0, set()
+        compared, levels = 0, set[float]()
         for node in self.cone(root):
             constants = [v for v in node.inputs if v is not None and self.search.known(v)]
             if node.op_type in COMPARISONS:

@@ -121,6 +121,8 @@ def _recognise(node: ir.Node, context: Context) -> None:
     weights = context.constants.array(weight)
     if weights is None or weights.dtype != np.float32 or len(shape_of(weight)) < 2:
         return
+    if not np.isfinite(weights).all():
+        return  # refused where they were folded
     found = recover(weights, context.roundoff)
     if isinstance(found, str):
         found = integers(weights) or integer_grid(weights) or found

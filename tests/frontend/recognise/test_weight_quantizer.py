@@ -116,6 +116,16 @@ def test_all_zero_filter_names_the_channel() -> None:
     assert problems[0].node == "round"
 
 
+def test_all_zero_filter_behind_a_quantizer_is_one_error() -> None:
+    """Its weights are NaN by then, which no grid is searched for."""
+    w = weights()
+    w[0] = 0
+    body = ladder(1, top="a") + weight_quantizer(2) + "y = Conv (a, q)"
+    parameters = quantizer_parameters(w, 2) | rungs([0.5], [0, 1])
+    (problem,) = refused(build(body, parameters), "channels 0 are all zero")
+    assert problem.node == "round"
+
+
 def test_many_dead_filters_are_counted() -> None:
     w = weights(shape=(12, 2, 3, 3))
     w[:11] = 0
