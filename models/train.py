@@ -16,10 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from sklearn.model_selection import train_test_split
+
+try:
+    import onnxruntime  # noqa: F401 - needed minutes later, missed at once
+    import torch
+    from sklearn.model_selection import train_test_split
+except ModuleNotFoundError as error:
+    if __name__ != "__main__":
+        raise
+    raise SystemExit(
+        f"training needs {error.name}, which is not installed: pip install 'n2uqc[train]'"
+    ) from None
 
 from .calibrate import initialise_from_float
 from .data import Digits, Split, digits

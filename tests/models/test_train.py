@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -139,3 +141,16 @@ def test_training_lowers_the_loss_and_moves_the_thresholds() -> None:
             assert torch.equal(value, before[name]), name
         elif name.endswith(tuple(f".{last}" for last in learned)):
             assert not torch.equal(value, before[name]), name
+
+
+@pytest.mark.parametrize("missing", ["torch", "onnxruntime", "sklearn.model_selection"])
+def test_a_missing_package_is_named_with_its_extra(missing: str) -> None:
+    hide_and_run = (
+        f"import runpy, sys; sys.modules[{missing!r}] = None\n"  # makes its import fail
+        "runpy.run_module('n2uqc.models.train', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", hide_and_run], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"training needs {missing}, which is not installed: pip install 'n2uqc[train]'\n"
+    )
