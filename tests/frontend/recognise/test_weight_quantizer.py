@@ -120,7 +120,7 @@ def test_all_zero_filter_behind_a_quantizer_is_one_error() -> None:
     """Its weights are NaN by then, which no grid is searched for."""
     w = weights()
     w[0] = 0
-    body = ladder(1, top="a") + weight_quantizer(2) + "y = Conv (a, q)"
+    body = ladder(1, top="level") + weight_quantizer(2) + "y = Conv (level, q)"
     parameters = quantizer_parameters(w, 2) | rungs([0.5], [0, 1])
     (problem,) = refused(build(body, parameters), "channels 0 are all zero")
     assert problem.node == "round"
