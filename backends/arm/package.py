@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from n2uqc import __version__
 from n2uqc.frontend.diagnostics import CompileError
@@ -19,8 +20,11 @@ from ..artifact import PROGRAM, Artifact
 from ..base import Progress
 from ..targets import Target
 from .grouping import int_type, macs
-from .programs import INCLUDE, SOURCES, firmware, linux_program
+from .programs import INCLUDE, SOURCES, Linked, firmware, linux_program
 from .templating import render
+
+if TYPE_CHECKING:
+    from .model import Model
 
 
 def identifier(name: str) -> str:
@@ -84,16 +88,26 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
         linked = link(tools, folder, library, context)
         files = {n: (folder / n).read_bytes() for n in (library, *texts, *linked.files)}
     files[PROGRAM] = stored
-    facts = {
+    facts = _manifest(program, target, model, context, library, linked, tools.version())
+    return Artifact(files, frozenset({linked.driver}), facts)
+
+
+def _manifest(
+    program: Program, target: Target, model: Model, context: Mapping[str, Any], library: str,
+    linked: Linked, compiler: str,
+) -> dict[str, Any]:
+    """What the manifest says besides the files; ``context`` is what templates are filled with."""
+    processor, symbol = target.processor, context["symbol"]
+    return {
         "name": program.name,
         "target": target.name, "architecture": processor.architecture, "triple": processor.triple,
         "cpu": processor.cpu, "features": list(processor.features),
         "emulated": processor.emulated, "needs": sorted(model.needs),
-        "input": _facts(input_), "output": _facts(output),
-        "function": f"{symbol}_run", "library": library, "header": next(iter(texts)),
+        "input": _facts(context["input"]), "output": _facts(context["output"]),
+        "function": f"{symbol}_run", "library": library, "header": _header(symbol),
         "driver": linked.driver, **linked.facts,
         "workspace_bytes": model.workspace_bytes, "workspace_lower_bound": model.arena.lower_bound,
-        "workspace_alignment": models.ALIGNMENT,
+        "workspace_alignment": context["alignment"],
         "in_place": [model.choices[step].group.output for step in model.arena.in_place],
         "constant_bytes": sum(array.nbytes for array in model.constants.arrays.values()),
         "information_bytes": information_bytes(program),
@@ -107,10 +121,13 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
         ],
         "versions": {
             "n2uqc": __version__, "tvm": metadata.version("apache-tvm"),
-            "compiler": tools.version(),
+            "compiler": compiler,
         },
     }
-    return Artifact(files, frozenset({linked.driver}), facts)
+
+
+def _header(symbol: str) -> str:
+    return f"{INCLUDE}/{symbol}.h"
 
 
 def information_bytes(program: Program) -> int:
@@ -121,7 +138,7 @@ def information_bytes(program: Program) -> int:
 def _texts(symbol: str, architecture: str) -> dict[str, str]:
     """Templates by the file that they become, the header first."""
     texts = {
-        f"{INCLUDE}/{symbol}.h": "header.h.j2",
+        _header(symbol): "header.h.j2",
         f"cmake/{symbol}Config.cmake": "config.cmake.j2",
     }
     if architecture != "cortex-m":  # its example is the firmware
