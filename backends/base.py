@@ -34,11 +34,14 @@ def compile(
         The artifact in memory; ``save`` writes it as a folder.
 
     Raises:
+        TypeError: it is no program.
         CompileError: no such target, processor or feature; a tool is missing on this machine.
         IllegalOp: the program breaks a rule of SPEC.md.
     """
-    from n2uqc.passes.program import verify
+    from n2uqc.passes.program import Program, verify
 
+    if not isinstance(program, Program):
+        raise TypeError(f"compile takes a Program, as n2uqc.load gives one, not {program!r:.60}")
     chosen = find_target(target, mcpu, mattr)
     verify(program)
     module, _, function = chosen.builder.partition(":")

@@ -30,6 +30,12 @@ _MOST_MARGIN = 1000
 _LIMITS = {"residual_bits": (8, 56), "stem_bits": (8, 32), "head_bits": (8, 26)}
 
 
+def _require_width(name: str, value: object, limits: tuple[int, int]) -> None:
+    low, high = limits
+    if not isinstance(value, int | np.integer) or not low <= value <= high:
+        raise CompileError(f"{name} is {value}; it takes {low}..{high}")
+
+
 @dataclass(frozen=True)
 class Pixels:
     """Raw 8-bit images as input: real value = (pixel * scale - mean[c]) / std[c].
@@ -95,14 +101,12 @@ class Options:
     widths: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _LIMITS.items():
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise CompileError(f"--{name.replace('_', '-')} is {value}; it takes {low}..{high}")
+        for name, limits in _LIMITS.items():
+            if getattr(self, name) is not None:
+                _require_width(f"--{name.replace('_', '-')}", getattr(self, name), limits)
         for name, value in self.widths.items():
-            low, high = _LIMITS["stem_bits" if name.endswith(".weight") else "residual_bits"]
-            if not low <= value <= high:
-                raise CompileError(f"the width of {name} is {value}; it takes {low}..{high}")
+            limits = _LIMITS["stem_bits" if name.endswith(".weight") else "residual_bits"]
+            _require_width(f"the width of {name}", value, limits)
         low_value, high_value = self.input_range
         if not (np.isfinite(self.input_range).all() and low_value < high_value):
             raise CompileError(

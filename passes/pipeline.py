@@ -28,6 +28,8 @@ from .options import Options
 from .pixel_input import pixel_input
 from .plan_memory import plan_memory
 from .program.base import Program
+from .program.store import is_program_file
+from .program.store import load as load_program
 
 PIPELINE: tuple[Pass, ...] = (
     Pass("pixel-input", pixel_input),
@@ -66,21 +68,20 @@ def load(
     """Read a trained network and compile it to its integer program.
 
     Args:
-        path: an ONNX file, or a program saved by n2uqc (``.n2uq``), which is returned as it is.
+        path: an ONNX file, or a program saved by n2uqc, which is returned as it is.
         options: widths and ranges of the fixed-point parts.
         calibration: images (N, C, H, W) to which the fixed-point formats are fitted.
         observe: called after each pass.
 
     Raises:
         CompileError: everything that is not supported, listed by node.
+        StoreError: a saved program is damaged.
 
     Warns:
         UserWarning: the network quantizes nothing, so that all of it becomes fixed point.
     """
     path = Path(path)
-    if path.suffix == ".n2uq":
-        from .program.store import load as load_program
-
+    if is_program_file(path):
         return load_program(path)
     from n2uqc.frontend.load import load_graph
 

@@ -142,14 +142,10 @@ def precision(options: argparse.Namespace) -> Options:
 
 
 def is_program(path: Path) -> bool:
-    """Whether a file is a saved program (judged by content) rather than ONNX."""
-    if path.exists() and not path.is_file():  # opening a pipe would wait, and use it up
-        return False
-    try:
-        with open(path, "rb") as file:
-            return file.read(4) == b"PK\x03\x04"
-    except OSError:
-        return path.suffix == ".n2uq"
+    """Whether a file is a saved program rather than ONNX."""
+    from n2uqc.passes.program.store import is_program_file
+
+    return is_program_file(path)
 
 
 def open_program(options: argparse.Namespace, observe: Observer | None = None) -> Program:

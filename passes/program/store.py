@@ -101,6 +101,17 @@ def save(program: Program, path: Path | str) -> None:
     write_atomically(Path(path), to_bytes(program))
 
 
+def is_program_file(path: Path) -> bool:
+    """Whether a file is to be read as a saved program, judged by content, rather than as ONNX."""
+    if path.exists() and not path.is_file():  # opening a pipe would wait, and use it up
+        return False
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) == b"PK\x03\x04"
+    except (OSError, ValueError):  # ValueError: a NUL character in the path
+        return path.suffix == ".n2uq"
+
+
 def _require_program(names: list[str]) -> None:
     """Refuse other ZIP archives that users mistake for a model."""
     if any(name.endswith("/data.pkl") for name in names):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import n2uqc
 from n2uqc.backends import TARGETS, find_target, is_target, listing
 from n2uqc.backends.arm.model import vectors_of
 from n2uqc.backends.tir import llvm_target
@@ -51,3 +52,8 @@ def test_the_listing_has_a_line_for_each() -> None:
     lines = listing({"fpga": "a datapath"}).splitlines()
     assert [line.split()[0] for line in lines] == [*TARGETS, "fpga"]
     assert all(len(line) <= 100 for line in lines)
+
+
+def test_what_is_no_program_is_refused_by_name() -> None:
+    with pytest.raises(TypeError, match=r"n2uqc\.load gives one, not 'net\.onnx'"):
+        n2uqc.compile("net.onnx", target="host")

@@ -96,6 +96,10 @@ def test_calibration_narrows_the_formats(graph) -> None:
 @pytest.mark.parametrize(("change", "message"), [
     ({"residual_bits": 57}, "--residual-bits is 57; it takes 8..56"),
     ({"stem_bits": 4}, "--stem-bits is 4"),
+    ({"stem_bits": "24"}, "--stem-bits is 24; it takes 8..32"),
+    ({"residual_bits": 20.5}, "--residual-bits is 20.5"),
+    ({"widths": {"conv1": 20.5}}, "the width of conv1 is 20.5"),
+    ({"margin": float("inf")}, "--margin is inf"),
     ({"input_range": (1.0, 1.0)}, "--input-range is 1.0,1.0"),
     ({"input_range": (0.0, float("nan"))}, "finite"),
     ({"calibration": np.zeros((0, 1, 8, 8), np.float32)}, "calibration data"),

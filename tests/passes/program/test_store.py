@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import n2uqc
 from n2uqc.passes.program import Program, StoreError, dump, load, run, save
 
 from ...properties.programs import Builder
@@ -77,6 +78,15 @@ def test_changed_text_is_refused_or_is_a_legal_program(
         run(changed, x)  # raises RangeError if a value leaves its proven range
         outcomes[True] += 1
     assert min(outcomes.values()) > 40
+
+
+def test_a_program_is_known_by_its_content(program: Program, tmp_path: Path) -> None:
+    path = tmp_path / "renamed.bin"
+    save(program, path)
+    assert dump(n2uqc.load(path)) == dump(program)
+    (tmp_path / "cut.n2uq").write_bytes(path.read_bytes()[:100])
+    with pytest.raises(StoreError):
+        n2uqc.load(tmp_path / "cut.n2uq")
 
 
 @pytest.mark.parametrize("bits", [0, 65, 10**30])
