@@ -54,7 +54,7 @@ DEVICES: Mapping[str, Device] = {
         129, 0, 64, BLOCKS, (24, 17), 9, False, True, True,
     ),
     "ecp5": Device(
-        4, ((16, 4, 1, 6, 4),), False, 128, 16, 16, BLOCKS, (17, 17), 4, True, False, False,
+        4, ((16, 4, 1, 6, 4),), False, 128, 8, 16, BLOCKS, (17, 17), 4, True, False, False,
     ),
 }
 """Costs of yosys' ``memory_libmap`` and ``mul2dsp`` rules for the families."""

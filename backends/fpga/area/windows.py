@@ -207,8 +207,9 @@ def _planes(count: Count, a: int, bits: int, simd: int, pe: int, greatest: int) 
         ff["tree"] += pe * bits * terms * term
     most = simd * ((1 << bits) - 1) * greatest
     # what is left of all planes, and the offset, in one sum: a full adder for each bit but those of
-    # the result, of nearly two LUTs
-    lut["sum of planes"] += pe * 1.8 * (bits * terms * term - 1)
+    # the result, of nearly two LUTs; next to other elements a fifth less where planes have no tree
+    each = 1.8 if simd > 2 else 1.45
+    lut["sum of planes"] += pe * each * (bits * terms * term - 1)
     ff["tree"] += pe * (most.bit_length() + 1)
     width, left = a, simd
     while left > 1:

@@ -33,7 +33,7 @@ def measured(request: pytest.FixtureRequest) -> tuple[str, list]:
 def test_within_the_bounds(measured: tuple[str, list], held_back: bool, resource: str) -> None:
     family, rows = measured
     part = [p for p in rows if is_held_back(p[0]) == held_back]
-    assert len(part) >= (40 if held_back else 70)
+    assert len(part) >= (60 if held_back else 80)
     assert {row["kind"] for row, _ in part} >= set(KINDS)
     found = np.abs(errors(part, coefficients(family), resource))
     assert np.median(found) <= MEDIAN
