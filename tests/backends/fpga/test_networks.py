@@ -1,8 +1,12 @@
-"""Whole networks: shipped digits and ResNet-18, equal to the interpreter and fast enough."""
+"""Whole networks: shipped digits and ResNet-18, equal to the interpreter and fast enough.
+
+Seconds are those of the processor, children included: on a machine that does nothing else, a clock
+on the wall shows fewer, and tests may run beside other work.
+"""
 
 from __future__ import annotations
 
-import time
+import os
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +21,11 @@ from .cases import resnet18
 ZOO = Path(__file__).parents[3] / "models" / "zoo"
 
 
+def seconds() -> float:
+    """Of the processor, until now."""
+    return sum(os.times()[:4])
+
+
 @pytest.mark.parametrize("bits", [2, 3, 4])
 def test_digits(bits: int) -> None:
     path = ZOO / f"digits_{bits}bit.onnx"
@@ -25,26 +34,26 @@ def test_digits(bits: int) -> None:
     x = np.random.default_rng(bits).integers(kind.lo, kind.hi + 1, (500, *kind.shape))
     simulator = Simulator(program)
     simulator.run(x[:8])
-    start = time.perf_counter()
+    start = seconds()
     simulation = simulator.run(x)
-    seconds = time.perf_counter() - start
+    taken = seconds() - start
     assert np.array_equal(simulation.output, run(program, x))
     assert simulation.overflows == 0
     assert simulation.timing.settled
-    assert len(x) / seconds > 1000, f"{len(x) / seconds:.0f} images/s"
+    assert len(x) / taken > 1000, f"{len(x) / taken:.0f} images/s"
 
 
 @pytest.mark.slow
 def test_resnet18_in_half_a_minute() -> None:
     program, x = resnet18()
-    start = time.perf_counter()
+    start = seconds()
     simulation = Simulator(program).run(x)
     interval = simulation.interval
-    seconds = time.perf_counter() - start
+    taken = seconds() - start
     assert np.array_equal(simulation.output, run(program, x))
     assert simulation.overflows == 0
     assert interval == max(e.busy for e in simulation.engines)
-    assert seconds < 30, f"{seconds:.1f} s"
+    assert taken < 30, f"{taken:.1f} s"
 
 
 def test_a_small_resnet18() -> None:
