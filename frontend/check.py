@@ -9,6 +9,7 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
 
+from .channels_last_domain import channels_first
 from .diagnostics import CompileError, Problem
 from .precision import ROUNDOFF, as_float32
 from .schemas import DOMAIN
@@ -42,6 +43,7 @@ def to_graph(proto: onnx.ModelProto) -> ir.Model:
             part.domain = ""
         if isinstance(part, onnx.NodeProto) and part.domain == _ORT and part.op_type in _CONTRIB:
             part.domain = ""
+    channels_first(proto)
     _check_opset(proto)
     _check_values(proto.graph)
     _check_nodes(proto)
