@@ -63,6 +63,9 @@ def test_steps_of_known_kernels() -> None:
     assert steps_between_drains(np.full((1, 8), 127), 0, 255, products=2) == 0  # VPMADDUBSW
     assert steps_between_drains(worst[:, :100], 0, 3) == 100
     assert steps_between_drains(np.tile([3, -3], (8, 5000)), 0, 3) == 2 * 3640  # actual weights
+    # 28 - 28 + 28 fits 6 bits, but not if the negative product is added last.
+    assert steps_between_drains([[7, -7, 7]], 4, 4, 6) == 2
+    assert steps_between_drains([[-7, 7, -7]], 4, 4, 6) == 2
     assert steps_between_drains(np.zeros((4, 10)), -(2**20), 2**20) == 10
     assert steps_between_drains(np.full((16, 2, 9), 27), np.full((16, 1, 1), -12), 12) == 9
     with pytest.raises(ValueError, match="62 bits"):
