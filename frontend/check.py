@@ -237,7 +237,7 @@ def _check_image(value: ir.Value) -> list[Problem]:
         found = "unknown shape" if shape is None else f"shape {_text(shape)}"
         problems.append(Problem(name, "input", found, fixed))
     elif any(not isinstance(d, int) or d < 1 for d in list(shape)[1:]):
-        mend = "export with dynamic axis 0 only"
+        mend = "export with dynamic axis 0 only, or give the sizes: --input-shape C,H,W"
         problems.append(Problem(name, "input", f"shape {_text(shape)}", fixed, mend))
     elif isinstance(shape[0], int) and shape[0] < 1:
         problems.append(Problem(name, "input", f"batch {shape[0]}", "a batch of 1 or more"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import onnx_ir as ir
 
@@ -11,6 +11,7 @@ from .canonical import verify
 from .check import check_interface, to_graph
 from .cleanup import CAST_LIKE, EXPAND, IDENTITY, fold_constants
 from .constants import Constants
+from .input_shape import fix_input_shape
 from .precision import ROUNDOFF
 from .read import Source, read_model
 from .recognise import PATTERNS, PATTERNS_BEFORE_FOLDING, Context
@@ -23,7 +24,9 @@ Progress = Callable[[str], None]
 logging.getLogger("onnx_ir").addHandler(logging.NullHandler())
 
 
-def load_graph(source: Source, progress: Progress | None = None) -> ir.Model:
+def load_graph(
+    source: Source, progress: Progress | None = None, *, input_shape: Sequence[int] | None = None
+) -> ir.Model:
     """Reads an exported N2UQ network and recognises its quantizers.
 
     The result holds only the operators of `schemas.CANONICAL_OPS`, all parameters as initializers,
@@ -34,13 +37,17 @@ def load_graph(source: Source, progress: Progress | None = None) -> ir.Model:
         source: path of an .onnx file (external data beside it), its bytes, or a ModelProto, which
             is not changed.
         progress: called with the name of each stage as it begins.
+        input_shape: sizes for axes of the input that the file leaves open, batch excluded or not.
 
     Raises:
         CompileError: lists every reason why the network cannot be compiled.
     """
     say = progress or (lambda _: None)
     say("reading")
-    model = to_graph(read_model(source))
+    proto = read_model(source)
+    if input_shape is not None:
+        fix_input_shape(proto, input_shape)
+    model = to_graph(proto)
     check_interface(model)
     say("inferring shapes")
     batch = bind_batch(model)

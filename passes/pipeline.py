@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ from .plan_memory import plan_memory
 from .program.base import Program
 from .program.store import is_program_file
 from .program.store import load as load_program
+
+_SHAPE = "input_shape"  # in a program's metadata
 
 PIPELINE: tuple[Pass, ...] = (
     Pass("pixel-input", pixel_input),
@@ -63,7 +65,8 @@ def compile_graph(
 
 def load(
     path: str | Path, options: Options | None = None, *,
-    calibration: NDArray[Any] | None = None, observe: Observer | None = None,
+    calibration: NDArray[Any] | None = None, input_shape: Sequence[int] | None = None,
+    observe: Observer | None = None,
 ) -> Program:
     """Read a trained network and compile it to its integer program.
 
@@ -71,6 +74,7 @@ def load(
         path: an ONNX file, or a program saved by n2uqc, which is returned as it is.
         options: widths and ranges of the fixed-point parts.
         calibration: images (N, C, H, W) to which the fixed-point formats are fitted.
+        input_shape: sizes for axes of the input that the file leaves open, as (C, H, W).
         observe: called after each pass.
 
     Raises:
@@ -88,13 +92,20 @@ def load(
     options = options or Options()
     if calibration is not None:
         options = replace(options, calibration=calibration)
-    graph = load_graph(path)
+    graph = load_graph(path, input_shape=input_shape)
     if not any(node.domain == DOMAIN and node.op_type != "Weight" for node in graph.graph):
         warnings.warn(
             f"{path}: no activation quantizer was recognised, so the whole network becomes fixed "
             "point; is it the float network that was exported?", stacklevel=2,
         )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return compile_graph(
-        graph, options, name=path.stem, metadata={"model_sha256": digest}, observe=observe
-    )
+    facts = {"model_sha256": digest}
+    if input_shape is not None:
+        facts[_SHAPE] = ",".join(map(str, input_shape))
+    return compile_graph(graph, options, name=path.stem, metadata=facts, observe=observe)
+
+
+def given_shape(program: Program) -> tuple[int, ...] | None:
+    """The input shape that was given to `load` for this program."""
+    text = program.metadata.get(_SHAPE)
+    return None if text is None else tuple(int(size) for size in text.split(","))

@@ -29,9 +29,11 @@ def measure(
     """
     from n2uqc.frontend.load import load_graph
     from n2uqc.passes.evaluate import agreement, deviation, reference
+    from n2uqc.passes.pipeline import given_shape
 
     with working("comparing with exact arithmetic"):
-        found = deviation(reference(load_graph(model), options), program, images)
+        graph = load_graph(model, input_shape=given_shape(program))
+        found = deviation(reference(graph, options), program, images)
     report = found.as_json()
     outputs = None if options.pixels is not None else _float32(model, images)
     if outputs is not None:

@@ -13,7 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .model import add_model, is_program
+from .files import UserError
+from .model import add_input_shape, add_model, is_program
 from .progress import wide_console
 
 if TYPE_CHECKING:
@@ -32,18 +33,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     add_model(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    add_input_shape(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
     if is_program(options.model):
+        if options.input_shape is not None:
+            raise UserError(f"{options.model} is a saved program, whose input shape stands")
         _show_program(options.model, options.json)
     else:
-        show_model(options.model, as_json=options.json)
+        show_model(options.model, as_json=options.json, input_shape=options.input_shape)
     return 0
 
 
-def show_model(path: Path, *, as_json: bool = False) -> None:
+def show_model(
+    path: Path, *, as_json: bool = False, input_shape: tuple[int, ...] | None = None
+) -> None:
     """Print what the frontend recognises in an ONNX file.
 
     Raises:
@@ -53,7 +59,7 @@ def show_model(path: Path, *, as_json: bool = False) -> None:
     from n2uqc.frontend.summary import summarise
     from n2uqc.frontend.summary_table import print_summary
 
-    summary = summarise(load_graph(path))
+    summary = summarise(load_graph(path, input_shape=input_shape))
     if as_json:
         print(json.dumps(summary.to_dict(), indent=2, ensure_ascii=False))
     else:

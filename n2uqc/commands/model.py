@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _BITS = ("residual_bits", "stem_bits", "head_bits")
 _CHOICES = ("precision", *_BITS, "input_range", "pixels", "mean", "std", "calib", "margin",
-            "flip_rate", "width")
+            "flip_rate", "width", "input_shape")
 
 
 def add_model(parser: argparse.ArgumentParser, **kwargs: Any) -> None:
@@ -65,6 +65,7 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
         help="with --calib: factor over the largest magnitude seen (1.25)",
     )
     group = parser.add_argument_group("input")
+    add_input_shape(group)
     group.add_argument(
         "--input-range", type=_numbers, metavar="LO,HI",
         help="least and greatest value of the network's input; others are clamped (-8,8)",
@@ -79,6 +80,21 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
             f"--{name}", type=_numbers, metavar="A,…",
             help="with --pixels: one number, or one for each channel",
         )
+
+
+def add_input_shape(parser: argparse._ActionsContainer) -> None:
+    """Sizes for an ONNX file that leaves some open."""
+    parser.add_argument(
+        "--input-shape", type=_sizes, metavar="C,H,W",
+        help="sizes for axes of the input that the ONNX file leaves open, e.g. 3,224,224",
+    )
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    parts = text.replace("x", ",").split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of sizes C,H,W")
+    return tuple(int(part) for part in parts)
 
 
 def _width(text: str) -> tuple[str, int]:
@@ -135,7 +151,7 @@ def precision(options: argparse.Namespace) -> Options:
         chosen["widths"] = dict(options.width)
     if options.precision == "auto":
         widest = Options.preset("exact", **chosen)
-        return search(options.model, widest, options.flip_rate)
+        return search(options.model, widest, options.flip_rate, options.input_shape)
     if options.flip_rate is not None:
         raise UserError("--flip-rate belongs to --precision auto")
     return Options.preset(options.precision or "exact", **chosen)
@@ -163,7 +179,9 @@ def open_program(options: argparse.Namespace, observe: Observer | None = None) -
         from n2uqc.passes import load
 
         options.resolved = precision(options)
-        return load(options.model, options.resolved, observe=observe)
+        return load(
+            options.model, options.resolved, input_shape=options.input_shape, observe=observe
+        )
     given = [f"--{n.replace('_', '-')}" for n in _CHOICES if getattr(options, n, None) is not None]
     if given:
         raise UserError(

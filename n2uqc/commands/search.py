@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from n2uqc.passes import Options
 
 
-def search(model: Path, options: Options, flip_rate: float | None) -> Options:
+def search(
+    model: Path, options: Options, flip_rate: float | None,
+    input_shape: tuple[int, ...] | None = None,
+) -> Options:
     """Options with the widths found, after printing the table to stderr.
 
     Raises:
@@ -21,7 +24,7 @@ def search(model: Path, options: Options, flip_rate: float | None) -> Options:
     from n2uqc.frontend.load import load_graph
     from n2uqc.passes.search_precision import FLIP_RATE, search_precision
 
-    graph = load_graph(model)
+    graph = load_graph(model, input_shape=input_shape)
     with working("searching the smallest widths"):
         found = search_precision(
             graph, options, flip_rate=FLIP_RATE if flip_rate is None else flip_rate

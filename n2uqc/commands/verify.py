@@ -159,13 +159,15 @@ def recompile(model: Path, program: Program) -> dict[str, Any]:
     """What of a saved program its network does not compile to, as JSON values."""
     from n2uqc.frontend.diagnostics import CompileError
     from n2uqc.frontend.load import load_graph
+    from n2uqc.passes.pipeline import given_shape
     from n2uqc.passes.recompile import differences, recompiled
 
     from .progress import working
 
     with working("compiling the network anew"):
         try:
-            other = recompiled(load_graph(model), program)
+            graph = load_graph(model, input_shape=given_shape(program))
+            other = recompiled(graph, program)
         except CompileError as error:
             return {"differences": [], "not_compared": str(error)}
         return {"differences": sorted(differences(program, other))}
@@ -174,11 +176,13 @@ def recompile(model: Path, program: Program) -> dict[str, Any]:
 def prove(model: Path, program: Program) -> list[dict[str, Any]]:
     """Prove every comparison table against the ONNX file's parameters, with progress."""
     from n2uqc.frontend.load import load_graph
+    from n2uqc.passes.pipeline import given_shape
     from n2uqc.passes.prove import prove_tables
 
     total = sum(op.mnemonic == "thresholds" for op in program.ops)
     with progress(total, "proving comparison tables") as advance:
-        proofs = prove_tables(load_graph(model), program, lambda table: advance(1))
+        graph = load_graph(model, input_shape=given_shape(program))
+        proofs = prove_tables(graph, program, lambda table: advance(1))
     return [asdict(proof) for proof in proofs]
 
 
