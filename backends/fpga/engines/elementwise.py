@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from .. import jit
 from ..widths import magnitude, register_dtype, storage
 from .base import Arrays, Engine, Run
-
-Term = Callable[..., Any]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
