@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from n2uqc.frontend import opset
 from n2uqc.passes import compile_graph
 from n2uqc.passes.constant_channels import kept_channels, removed_codes
-from n2uqc.passes.program import Constant, Conv, Program, Thresholds, channel_ranges
+from n2uqc.passes.program import Constant, ConstRef, Conv, Program, Thresholds, channel_ranges
 from n2uqc.passes.prove import prove_tables
 
 from ..properties.networks import networks
@@ -66,6 +66,57 @@ def test_the_prover_catches_a_table_that_is_off_by_one(case) -> None:
         assert {m.table for p in proofs for m in p.mismatches} == {o.output for o in users}
         return
     assume(False)  # nothing was moved; too many such networks fail the health check
+
+
+def _with_step(program: Program, op: Thresholds, c: int, bound: int, sign: int, more: int):
+    """The program with a step and a base added in one channel of a table."""
+    bounds, signs, base = (program.constants[n].values for n in (op.bounds, op.signs, op.base))
+    column = np.full((len(bounds), 1), program.types[op.inputs[0]].hi)
+    column[c] = bound
+    wider = np.append(bounds, column, axis=1)
+    signed = np.append(signs, np.ones_like(column), axis=1)
+    signed[c, -1] = sign
+    order = np.argsort(wider, axis=1, kind="stable")
+    changed = {
+        "moved.bounds": Constant.narrow(np.take_along_axis(wider, order, axis=1)),
+        "moved.signs": Constant.odd(np.take_along_axis(signed, order, axis=1), 1),
+        "moved.base": Constant.narrow(base + more * (np.arange(len(base)) == c)),
+    }
+    new = replace(op, **{name.partition(".")[2]: ConstRef(name) for name in changed})
+    return replace(
+        program, ops=tuple(new if o is op else o for o in program.ops),
+        constants={**program.constants, **changed},
+    )
+
+
+@pytest.mark.parametrize("end", ["least", "greatest"])
+@settings(max_examples=20, deadline=None)
+@given(networks())
+def test_the_prover_looks_at_both_ends_of_a_range(end: str, case) -> None:
+    model, _ = case
+    program = compile_graph(model)
+    ranges = channel_ranges(program)
+    for op in program.ops:
+        if not isinstance(op, Thresholds):
+            continue
+        for c, (lo, hi) in enumerate(zip(*(row.tolist() for row in ranges[op.inputs[0]]),
+                                         strict=True)):
+            if lo == hi:
+                continue
+            at = lo if end == "least" else hi
+            bounds, signs, base = (
+                program.constants[n].values[c] for n in (op.bounds, op.signs, op.base)
+            )
+            code = int(base + (signs * (at > bounds)).sum())
+            more = 1 if code == 0 else -1
+            # Another code at the end itself, and nowhere else.
+            step = (lo, -more, more) if end == "least" else (hi - 1, more, 0)
+            proofs = prove_tables(model, _with_step(program, op, c, *step))
+            [found] = [m for p in proofs for m in p.mismatches]
+            assert (found.table, found.value) == (op.output, at)
+            assert (found.table_code, found.network_code) == (code + more, code)
+            return
+    assume(False)
 
 
 def _decimal_step(link: ir.Node, c: int) -> Callable[[Decimal], Decimal]:
