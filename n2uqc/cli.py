@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from n2uqc import __version__
 from n2uqc.commands import COMMANDS
@@ -65,8 +67,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         the exit status: 0, 1 (a difference was found), 2 (the user's side), 3 (a fault of n2uqc).
     """
+    if argv is None:  # the process is ours: it tidies up when it is ended, as when interrupted
+        signal.signal(signal.SIGTERM, _ended)
     arguments = _joined(sys.argv[1:] if argv is None else argv)
     return guarded(lambda: _run(arguments), show_traceback="--traceback" in arguments)
+
+
+def _ended(number: int, _: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _run(arguments: Sequence[str]) -> int:

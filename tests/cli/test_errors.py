@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,23 @@ def test_outputs_survive_a_failed_write(
     assert "No space left on device" in result.err
     assert y.read_bytes() == b"older"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.npy", "y.npy"]
+
+
+def test_a_process_that_is_ended_tidies_up(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys, tempfile, time\n"
+        "from n2uqc import cli\n"
+        "from n2uqc.commands import simulate\n"
+        "def run(options):\n"
+        "    with tempfile.TemporaryDirectory(dir=sys.argv[-1]):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        time.sleep(60)\n"
+        "simulate.run = run\n"
+        "sys.exit(cli.main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "simulate", "m.onnx", "--input", tmp_path],
+        capture_output=True, text=True, timeout=120,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (143, "", "")
+    assert not list(tmp_path.iterdir())
