@@ -17,6 +17,7 @@ from .verify import verify
 
 _FORMAT = "n2uqc program 1"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_MOST_BYTES = 2 * 1024**3  # unpacked, as of an ONNX file
 
 # What reading a file that was cut, changed or written by something else ends in.
 _DAMAGE = (
@@ -132,6 +133,10 @@ def load(path: Path | str) -> Program:
     try:
         with zipfile.ZipFile(path) as archive:
             _require_program(archive.namelist())
+            size = sum(member.file_size for member in archive.infolist())
+            if size > _MOST_BYTES:
+                raise StoreError(f"unpacks to {size / 1024**3:.1f} GiB; at most "
+                                 f"{_MOST_BYTES / 1024**3:g} GiB are read")
             if archive.read("format").decode() != _FORMAT:
                 raise StoreError("written by another version of n2uqc")
             text = archive.read("program.txt").decode()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import n2uqc
-from n2uqc.passes.program import Program, StoreError, dump, load, run, save
+from n2uqc.passes.program import Program, StoreError, dump, load, run, save, store
 
 from ...properties.programs import Builder
 
@@ -120,3 +120,12 @@ def test_changed_bytes_are_refused_or_change_nothing(
         except StoreError:
             refused += 1
     assert refused > 150
+
+
+def test_files_that_unpack_to_too_much_are_not_unpacked(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(program, tmp_path / "p.n2uq")
+    monkeypatch.setattr(store, "_MOST_BYTES", 100)
+    with pytest.raises(StoreError, match="unpacks to"):
+        load(tmp_path / "p.n2uq")
