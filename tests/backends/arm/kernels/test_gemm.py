@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from n2uqc.backends.arm.kernels.base import Vectors
 from n2uqc.backends.arm.kernels.gemm import Gemm, byte_pairs, mla16, plans
+from n2uqc.backends.arm.model import vectors_of
+
+from ..host import llvm
 
 NEON = Vectors(16, 32, frozenset({"neon"}))
 
@@ -113,3 +117,31 @@ def test_pairs_of_bytes_give_the_product(seed: int, top: int, most: int) -> None
             read = sums.view(np.uint8).astype(np.int64).sum(axis=2).reshape(batch, -1)[:, :out]
             assert plan.lacking is not None
             np.testing.assert_array_equal(read + plan.lacking, expected)
+
+
+@pytest.mark.parametrize("target", [
+    "aarch64", "aarch64+dotprod", "aarch64+i8mm", "armv7", "cortex-m4", "host",
+])
+@pytest.mark.parametrize(("weight", "lo", "hi"), [
+    (3, 0, 3), (-3, 0, 3), (1, 0, 3), (9, -6, 6), (-27, -6, 6), (127, 0, 15), (-128, 0, 15),
+])
+def test_no_plan_leaves_its_accumulators_just_beyond_16_bits(
+    target: str, weight: int, lo: int, hi: int
+) -> None:
+    vectors, each = vectors_of(llvm(target)), abs(weight) * max(hi, -lo)
+    parts = set()
+    for length in range((1 << 15) // each - 20, (1 << 15) // each + 21):
+        if length < 1:
+            continue
+        gemm = Gemm(np.full((1, 2, length), weight), *(np.full((1, length), v) for v in (lo, hi)))
+        for plan in plans(gemm, vectors):
+            shift = 0 if plan.shift is None else int(plan.shift[0])
+            chunk = min(plan.steps * plan.depth, length)
+            sums = [plan.start + weight * (x + shift) * n for x in (lo, hi)
+                    for n in (chunk, length - (plan.parts - 1) * plan.steps * plan.depth)]
+            if plan.parts == 1 and not plan.result.startswith("u"):
+                sums = [weight * x * length for x in (lo, hi)]  # what wraps around wraps back
+            fits = np.iinfo(plan.result)
+            assert fits.min <= min(sums) and max(sums) <= fits.max, (plan.name, length, sums)
+            parts.add((plan.result, plan.parts))
+    assert parts
