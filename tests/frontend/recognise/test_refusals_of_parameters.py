@@ -96,7 +96,11 @@ def test_padding(body: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "words"), [("T2", "a threshold is not finite"), ("v2", "the constant 'v2' computed for it is not finite")]
+    ("number", "words"),
+    [
+        ("T2", "a threshold is not finite"),
+        ("v2", "the constant 'v2' computed for it is not finite"),
+    ],
 )
 def test_a_ladder_of_numbers_that_overflow(number: str, words: str) -> None:
     """Computed in the graph, so that no parameter of the file is infinite."""
