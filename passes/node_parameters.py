@@ -47,16 +47,19 @@ def per_channel(values: Array, rank: int) -> Array:
 
 
 def ints(node: ir.Node, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+    """A list attribute of a node."""
     attribute = node.attributes.get(name)
     return default if attribute is None else tuple(attribute.as_ints())
 
 
 def integer(node: ir.Node, name: str, default: int) -> int:
+    """An integer attribute of a node."""
     attribute = node.attributes.get(name)
     return default if attribute is None else int(attribute.as_int())
 
 
 def number(node: ir.Node, name: str, default: float) -> float:
+    """A real attribute of a node: the float32 number that ONNX stores, exactly."""
     attribute = node.attributes.get(name)
     return float(np.float32(default if attribute is None else attribute.as_float()))
 
@@ -68,6 +71,11 @@ def pair(node: ir.Node, name: str) -> tuple[int, ...]:
 
 
 def pads_of(node: ir.Node) -> tuple[int, ...]:
+    """Top, left, bottom and right; a sequence is a map one row high.
+
+    Raises:
+        NodeRefusal: pads that follow from an ``auto_pad``.
+    """
     pads = ints(node, "pads", (0, 0, 0, 0))
     if len(pads) == 2:
         pads = (0, pads[0], 0, pads[1])
@@ -78,6 +86,7 @@ def pads_of(node: ir.Node) -> tuple[int, ...]:
 
 
 def ones(channels: int) -> Row:
+    """The slopes of an affine map that only adds."""
     return (Surd.of(1),) * channels
 
 
