@@ -53,12 +53,6 @@ def test_every_option_of_the_readme_exists() -> None:
         assert option in helps, option
 
 
-def test_the_number_of_targets_is_right() -> None:
-    from n2uqc.backends import TARGETS
-
-    assert f"`--target help` lists {len(TARGETS)}:" in README
-
-
 def test_the_extras_are_those_of_the_readme() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     section = README.partition("## Installing")[2].partition("\n## ")[0]
