@@ -22,6 +22,7 @@ _MEND = {
     "LogSoftmax": "export the network without its last softmax",
     "Round": "this rounding belongs to no known quantizer",
     "Floor": "this rounding belongs to no known quantizer",
+    "Ceil": "this rounding belongs to no known quantizer",
     "Greater": "this comparison belongs to no known quantizer",
     "Where": "this selection belongs to no known quantizer",
     "Sigmoid": "use Relu, PRelu or a clamp",

@@ -1,6 +1,6 @@
 """Activations rounded between two bounds: LSQ, LSQ+ and others of one step, as written in PyTorch.
 
-    q = clip((x - b) / s, low, high);  code = round(q), or floor(q + 1/2);  value = code * s + b
+    q = clip((x - b) / s, low, high);  code = round(q), floor or ceil;  value = code * s + b
 
 Esser et al., "Learned Step Size Quantization", ICLR 2020, equations 1 and 2; Bhalgat et al.,
 "LSQ+", CVPRW 2020, equation 1; the bounds may also stand in front of the division, or behind the
@@ -13,7 +13,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import floor
+from math import ceil, floor
 
 import numpy as np
 import onnx_ir as ir
@@ -24,7 +24,7 @@ from .pact import minimum, paper_clip
 from .rounding import rises
 from .uniform import Uniform, put_uniform
 
-_MODES = {"Round": "ROUND", "Floor": "FLOOR"}
+_MODES = {"Round": "ROUND", "Floor": "FLOOR", "Ceil": "CEIL"}
 _SLACK = Fraction(1, 2**20)  # of a step: a bound is a product of a few float32
 _SUPPORTED = "round(clip(x / s)) with constant s and bounds"
 
@@ -148,7 +148,7 @@ def _code(bound: Fraction | None, op_type: str) -> int | None:
     near = round(bound)
     if abs(bound - near) <= _SLACK:
         return near
-    return near if op_type == "Round" else floor(bound)
+    return {"Round": round, "Floor": floor, "Ceil": ceil}[op_type](bound)
 
 
 def _positions(chain: _Chain, wanted: Array) -> tuple[Array, np.float32]:

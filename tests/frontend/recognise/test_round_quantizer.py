@@ -42,6 +42,9 @@ def parameters(low: float, high: float, step: float = 0.25, **more: float) -> di
         "a = Div (x, s) p = Round (a) o = Add (p, one) k = Clip (o, low, high)"
         " m = Sub (k, one) y = Mul (m, s)",
         "a = Div (x, s) q = Clip (a, low, high) h = Add (q, half) k = Floor (h) y = Mul (k, s)",
+        f"{BOUNDED} k = Ceil (q) {SCALED}",
+        "a = Div (x, s) p = Ceil (a) k = Clip (p, low, high) y = Mul (k, s)",
+        "a = Div (x, s) q = Clip (a, low, high) h = Sub (q, half) k = Ceil (h) y = Mul (k, s)",
         f"r = Relu (x) a = Div (r, s) l = Less (a, high) q = Where (l, a, high) {ROUND} {SCALED}",
         f"i = Abs (x) d = Sub (x, high) j = Abs (d) t = Sub (i, j) u = Add (t, high)"
         f" w = Mul (u, half) q = Mul (w, one) {ROUND} y = Mul (k, one)",
@@ -119,3 +122,16 @@ def test_refusals(body: str, words: str) -> None:
     values = parameters(0, 3, 0.3, big=300, tiny=1e-30)
     problems = refused(build(body, values), words)
     assert [p.node for p in problems] == ["round"]
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_step_for_each_channel(groups: int) -> None:
+    """LSQ with a step a channel: one quantizer between a division and a multiplication."""
+    body = f"a = Div (x, s) q = Clip (a, low, high) {ROUND} v = Mul (k, s)"
+    weights = np.where(np.random.default_rng(0).random((2, 2 // groups, 3, 3)) < 0.5, -1, 1)
+    values = parameters(0, 7) | {"s": np.float32([[[0.5]], [[0.3]]]), "W": weights * 1.0}
+    model = build(f"{body} y = Conv <group = {groups}> (v, W)", values)
+    graph = check_same(model)
+    assert ops(graph) == ["Div", "Threshold", "Mul", "Weight", "Conv"]
+    x = images(model, 4)
+    np.testing.assert_allclose(compile_graph(graph)(x), run_onnx(model, x), rtol=1e-4, atol=1e-4)
