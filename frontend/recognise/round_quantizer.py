@@ -148,7 +148,9 @@ def _code(bound: Fraction | None, op_type: str) -> int | None:
     near = round(bound)
     if abs(bound - near) <= _SLACK:
         return near
-    return {"Round": round, "Floor": floor, "Ceil": ceil}[op_type](bound)
+    if op_type == "Round":
+        return near
+    return floor(bound) if op_type == "Floor" else ceil(bound)
 
 
 def _positions(chain: _Chain, wanted: Array) -> tuple[Array, np.float32]:
