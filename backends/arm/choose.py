@@ -54,10 +54,6 @@ TABLE: dict[type[Op] | None, tuple[Kernel | PricedKernel, ...]] = {
 }
 """By a group's first operation (None: a copy), kernels of which those that fit make an offer."""
 
-_NEAR = 1.1
-"""So much more work is worth smaller weights."""
-
-
 @dataclass(frozen=True)
 class Choice:
     """A group and the kernel for it.
@@ -80,7 +76,7 @@ class Choice:
 
 
 def choose(group: Group, program: Program, vectors: Vectors) -> Choice:
-    """The kernel with the least work; of those that are near it, the one with the least weights.
+    """The kernel with the least work, in which bytes of weights have their price.
 
     Raises:
         CompileError: no kernel computes the group's first operation.
@@ -91,14 +87,17 @@ def choose(group: Group, program: Program, vectors: Vectors) -> Choice:
         if (offer := kernel.offer(group, program, vectors))
     ]
     if choices:
-        best = min(choices, key=lambda choice: choice.offer.instructions)
-        near = [
-            choice for choice in choices
-            if choice.offer.size and choice.offer.instructions <= _NEAR * best.offer.instructions
-        ]
-        return min(near, key=lambda choice: choice.offer.size) if best in near else best
+        return min(choices, key=lambda choice: vectors.work(
+            choice.offer.instructions, choice.offer.size or _size(group, program)
+        ))
     op = group.ops[0]
     raise CompileError(Problem(
         node=", ".join(op.origin) or op.output, op=op.mnemonic,
         found="no kernel of this target computes it",
     ))
+
+
+def _size(group: Group, program: Program) -> int:
+    """Bytes of weights where a kernel does not tell: one each."""
+    weights = [op.weight for op in group.ops if isinstance(op, Conv)]
+    return sum(int(program.constants[name].values.size) for name in weights)

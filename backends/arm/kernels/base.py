@@ -27,11 +27,18 @@ class Vectors:
         size: bytes of a register.
         count: registers.
         features: what kernels ask for, of ``FEATURES`` in ``arm/model.py``: ``dotprod``, ``avx2``.
+        byte: instructions that a byte of weights less in the library is worth.  An inference reads
+            every weight from memory, at a few bytes a cycle.
     """
 
     size: int
     count: int
     features: frozenset[str] = frozenset()
+    byte: float = 0.4
+
+    def work(self, instructions: float, size: int) -> float:
+        """What choices are made by: instructions, and bytes of weights at their price."""
+        return instructions + self.byte * size
 
 
 def computing_dtype(lo: int, hi: int) -> str:

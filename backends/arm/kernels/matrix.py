@@ -106,7 +106,7 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     # Where the map is copied anyway.
     centre = (lo + hi + 1) // 2 if pads and 1 < hi < 256 else 0
     lo, hi = lo - centre, hi - centre
-    best = None
+    best, best_work = None, 0.0
     for unit in (8, 16, 32):
         each = runs(op, weight.shape, unit)
         if unit > 8 and each == runs(op, weight.shape, unit // 2):
@@ -115,7 +115,7 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
         copying = _COPY + (_MASKED if each.rounded > each.length else 0)
         if vectors.count <= 16:
             copying *= 2  # ARMv7's loads and stores have no offsets
-        for plan in plans(gemm, vectors):
+        for plan in plans(gemm, vectors, packing=True):
             if each.count > 1 and each.rounded % plan.depth and plan.depth % each.rounded:
                 continue
             for grid in grids(height, width, plan.rows):
@@ -125,7 +125,8 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
                 cost = blocks * (
                     plan.blocks * len(gemm.weights) * plan.instructions + plan.rows * each_row
                 ) + plan.expanding
-                if best is None or cost < best.instructions:
+                if best is None or vectors.work(cost, plan.size) < best_work:
+                    best_work = vectors.work(cost, plan.size)
                     best = Work(plan, each, grid, centre, cost)
     return best
 
@@ -226,7 +227,8 @@ def _scheduled(function: tirx.PrimFunc, job: Work, width: int) -> tirx.PrimFunc:
     schedule.compute_at(total, pixel, preserve_unit_loops=True)
     schedule.vectorize(schedule.get_loops(total)[-1])
     schedule.vectorize(lanes)
-    schedule.compute_at(product, strip, preserve_unit_loops=True)
+    if not job.plan.by_block(grid.strips, grid.blocks):
+        schedule.compute_at(product, strip, preserve_unit_loops=True)
     job.plan.schedule(schedule)
     *_, unit, _, lane = schedule.get_loops(left)
     piece = job.plan.depth

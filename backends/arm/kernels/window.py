@@ -49,16 +49,17 @@ def framed(
     centre: int = 0,
 ) -> te.Tensor:
     """A stage ``padded`` of any size with the map at an origin, and ``value`` all around it; all
-    less ``centre``, which brings numbers of 8 bits without a sign into 8 with one."""
+    less ``centre``, which brings numbers of 8 bits without a sign into 8 with one.  Surplus
+    channels hold zeros."""
     (top, left), (height, width, channels) = origin, (int(n) for n in x.shape)
     same = x.dtype == dtype and not centre
     if (top, left, *size) == (0, 0, height, width, channels) and same:
         return x
-    limits = (top, height, size[0]), (left, width, size[1]), (0, channels, size[2])
+    limits = (top, height, size[0]), (left, width, size[1])
 
     def element(*at: Expr) -> Expr:
         inside = [
-            test for place, (start, count, end) in zip(at, limits, strict=True)
+            test for place, (start, count, end) in zip(at[:2], limits, strict=True)
             for test in (
                 *([place >= start] if start else []),
                 *([place < start + count] if start + count < end else []),
@@ -68,9 +69,12 @@ def framed(
         if centre:  # numbers wrap around, so that the difference is right
             half = 1 << 8 * np.dtype(dtype).itemsize - 1
             source = source - tirx.const((centre + half) % (2 * half) - half, dtype)
-        return tirx.if_then_else(
-            tirx.all(*inside), source, tirx.const(value - centre, dtype)
-        ) if inside else source
+        if inside:
+            around = tirx.const(value - centre, dtype)
+            source = tirx.if_then_else(tirx.all(*inside), source, around)
+        if channels < size[2]:
+            source = tirx.if_then_else(at[2] < channels, source, tirx.const(0, dtype))
+        return source
 
     return te.compute(size, element, "padded")
 

@@ -27,7 +27,8 @@ from n2uqc.passes.program import Conv, Program
 
 from ..grouping import Group, convolution, int_type
 from .base import Body, Expr, Offer, PricedKernel, Vectors, computing_dtype, reads
-from .gemm import Gemm, Plan, plans
+from .gemm import Gemm, Origin, Plan, plans
+from .gemm.packing import select
 from .results import Area, computing, cover, lanes_of, results
 from .tiling import Grid, grids
 from .window import container, cut_at_edges, framed
@@ -52,7 +53,8 @@ def products(weight: IntArray, lo: IntArray, hi: IntArray) -> Gemm:
     both = np.einsum("ai,bj->abij", _B, _B).reshape(_POINTS**2, -1)
     plus = np.maximum(both, 0).sum(axis=1)[:, None]
     minus = np.maximum(-both, 0).sum(axis=1)[:, None]
-    return Gemm(weights, plus * lo - minus * hi, plus * hi - minus * lo)
+    origin = Origin(weight.transpose(1, 2, 0, 3), _G)
+    return Gemm(weights, plus * lo - minus * hi, plus * hi - minus * lo, origin)
 
 
 def row_bounds(weight: IntArray, lo: IntArray, hi: IntArray) -> int:
@@ -127,9 +129,9 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     if max(bounds) >= 1 << 30:
         return None
     first, second = (computing_dtype(-bound, bound) for bound in bounds)
-    best = None
+    best, best_work = None, 0.0
     high, wide = -(-height // 2), -(-width // 2)
-    for plan in plans(gemm, vectors):
+    for plan in plans(gemm, vectors, packing=True):
         summed = max(first, plan.result, key=lambda name: np.dtype(name).itemsize)
         halved = ("int32" if plan.parts > 1 else summed, second)
         fits = tuple(
@@ -144,28 +146,21 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
             each = (52 * plan.depths * plan.depth + inverse * out) / lanes
             blocks = grid.strips * grid.blocks * plan.blocks * len(gemm.weights)
             cost = blocks * plan.instructions + grid.size * each + plan.expanding
-            if best is None or cost < best.instructions:
+            if best is None or vectors.work(cost, plan.size) < best_work:
+                best_work = vectors.work(cost, plan.size)
                 best = Work(plan, grid, centre, halved, (fits[0], fits[1]), cost)
     return best
 
 
-def _select(index: Expr, options: Sequence[Expr]) -> Expr:
-    """The option of an index that unrolling makes a constant."""
-    chosen = options[-1]
-    for k in range(len(options) - 2, -1, -1):
-        chosen = tirx.Select(index == k, options[k], chosen)
-    return chosen
-
-
 def _transformed(x: Sequence[Expr], index: Expr) -> Expr:
     """``B^T d`` of one dimension."""
-    return _select(index, [x[0] - x[2], x[1] + x[2], x[2] - x[1], x[1] - x[3]])
+    return select(index, [x[0] - x[2], x[1] + x[2], x[2] - x[1], x[1] - x[3]])
 
 
 def _inverse(m: Sequence[Expr], index: Expr, dtype: str, fits: bool) -> Expr:
     """``A^T m`` of one dimension, with the halving."""
     half = halve(m[1], m[2], dtype, fits)
-    return _select(index, [m[0] + half, m[1] - half - m[3]])
+    return select(index, [m[0] + half, m[1] - half - m[3]])
 
 
 def build(body: Body, job: Work) -> tirx.PrimFunc:
@@ -205,7 +200,7 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
         row = [columns[t, b // _POINTS, z + i, c] for i in range(4)]
         code = _transformed(row, b % _POINTS)
         if plan.shift is not None:
-            code = code + _select(b, [tirx.const(int(v), dtype) for v in plan.shift])
+            code = code + select(b, [tirx.const(int(v), dtype) for v in plan.shift])
         return code.astype(plan.left)
 
     codes = te.compute(plan.left_shape(grid.strips, grid.blocks), transform_rows, "left")
@@ -254,19 +249,20 @@ def _scheduled(function: tirx.PrimFunc, job: Work, width: int) -> tirx.PrimFunc:
     schedule.vectorize(lanes)
     schedule.unroll(i)
     schedule.unroll(j)
-    schedule.compute_at(product, strip, preserve_unit_loops=True)
+    if not job.plan.by_block(grid.strips, grid.blocks):
+        schedule.compute_at(product, strip, preserve_unit_loops=True)
     job.plan.schedule(schedule)
-    batch, _, block, depth, row, lane = schedule.get_loops(left)[1:]
+    *_, batch, strip, block, depth, row, lane = schedule.get_loops(left)
     # Neighbouring tiles share half of their columns; of only two, both would be computed at once,
     # and leave no registers.
     shared = max(n for n in (1, 3, 4, 5, 6, 7, 8) if grid.wide % n == 0)
     row, tile = schedule.split(row, [None, shared])
-    schedule.reorder(block, row, depth, tile, batch, lane)
+    schedule.reorder(strip, block, row, depth, tile, batch, lane)
     schedule.compute_at(columns, depth, preserve_unit_loops=True)
     schedule.unroll(tile)
     schedule.unroll(batch)
     schedule.vectorize(lane)
-    _, a, z, lane = schedule.get_loops(columns)[5:]
+    *_, a, z, lane = schedule.get_loops(columns)
     schedule.unroll(a)
     schedule.unroll(z)
     schedule.vectorize(lane)

@@ -1,6 +1,7 @@
 """Matrix products of small integers: the inner loops of convolutions.
 
     product.py  the product and bounds of its sums
+    packing.py  weights of few bits in the library
     base.py    what a micro-kernel offers for it: layouts, price, the common schedule
     tile.py    its register tile as tensor intrinsics
     tensorize.py  loops replaced by instructions
@@ -26,7 +27,8 @@ from collections.abc import Iterator
 from ..base import Vectors
 from . import byte_pairs, dot, madd, maddubs, mla16, mlal16, mmla, smlad
 from .base import Micro, Plan
-from .product import Gemm
+from .packing import packed
+from .product import Gemm, Origin
 
 MICROS: tuple[Micro, ...] = (
     smlad.MICRO, mla16.MICRO, byte_pairs.MICRO, mlal16.MICRO, dot.MICRO, mmla.MICRO, maddubs.MICRO,
@@ -34,10 +36,19 @@ MICROS: tuple[Micro, ...] = (
 )
 
 
-def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
-    """Every way in which a processor can compute a product."""
+def plans(gemm: Gemm, vectors: Vectors, packing: bool = False) -> Iterator[Plan]:
+    """Every way in which a processor can compute a product.
+
+    Args:
+        gemm: the product.
+        vectors: of the processor.
+        packing: offer packed weights too, for users who read them by ``Plan.weights``.
+    """
     for micro in MICROS:
-        yield from micro.plans(gemm, vectors)
+        for plan in micro.plans(gemm, vectors):
+            yield plan
+            if packing and (smaller := packed(plan, vectors)) is not None:
+                yield smaller
 
 
-__all__ = ["MICROS", "Gemm", "Micro", "Plan", "plans"]
+__all__ = ["MICROS", "Gemm", "Micro", "Origin", "Plan", "plans"]

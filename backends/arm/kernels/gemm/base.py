@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tvm import s_tir, te, tirx
 
 from ..base import Body, Expr, Vectors
+from .packing import Packing
 from .product import Gemm, IntArray
 from .tile import storing, updating
 
@@ -53,6 +54,7 @@ class Plan:
             that it fits ``left``; ``constant`` takes it back.
         start: what every sum starts from; ``constant`` takes it back too.
         expanded: weights that are expanded at once; of more than 64 LLVM 22 spills on ARMv7.
+        packing: how the library holds the weights, None for as they are read, or as bytes.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Plan:
     shift: IntArray | None = None
     start: int = 0
     expanded: int = 64
+    packing: Packing | None = None
 
     together: ClassVar[int] = 1
     """Outputs whose weights share an element."""
@@ -154,11 +157,13 @@ class Plan:
     @property
     def size(self) -> int:
         """Bytes of the weights in the library."""
-        return self._count * self.bits // 8
+        return self.packing.size(self) if self.packing else self._count * self.bits // 8
 
     @property
     def expanding(self) -> float:
         """Estimate: instructions to make of the library's weights those that are read."""
+        if self.packing is not None:
+            return self.packing.instructions(self)
         width = 8 * np.dtype(self.right).itemsize // self.together
         return self._count / 4 if self.bits < width else 0.0
 
@@ -168,6 +173,8 @@ class Plan:
         Each byte less in the library costs a fifth of an instruction for an inference, which is
         less than reading it from memory would.
         """
+        if self.packing is not None:
+            return self.packing.weights(self, body)
         packed = self.packed
         if self.bits == 8 * packed.itemsize:
             return body.table("weight", packed)
@@ -201,16 +208,33 @@ class Plan:
         sums = te.compute(shape, element, "sums")
         return te.compute(shape, lambda *at: sums(*at).astype(self.result), "product")
 
+    def by_block(self, strips: int, blocks: int) -> bool:
+        """Whether a block of outputs after the other is expanded and multiplies all strips.
+
+        It takes memory for all strips, but for one block of weights.  Of 16 registers LLVM 22
+        spills the addresses that are the same in all strips.
+        """
+        if self.packing is None or self.packing.vectors.count <= 16 or strips == 1:
+            return False
+        each = np.dtype(self.left).itemsize * self.depths * self.depth
+        each += self.parts * self.blocks * self.outs * np.dtype(self.result).itemsize
+        strip = len(self.gemm.weights) * blocks * self.rows * each
+        return (strips - 1) * strip < self._count * np.dtype(self.right).itemsize
+
     def schedule(self, plan: s_tir.Schedule) -> None:
         """Order the loops of ``product``; put ``left`` under its users' innermost loop."""
-        for block in plan.get_child_blocks(plan.get_sblock("root")):
-            if plan.get(block).name_hint == "expanded":
-                self._expand(plan, block)
+        blocks = plan.get_child_blocks(plan.get_sblock("root"))
+        stages = {plan.get(block).name_hint: block for block in blocks}
         sums, product = plan.get_sblock("sums"), plan.get_sblock("product")
         *users, part, b, s, n, o, r, lane = plan.get_loops(product)
         # A block of outputs' weights stays in the cache while the rows stream by.
-        plan.reorder(part, b, s, o, n)
+        by_block = self.packing is not None and all(int(plan.get(x).extent) == 1 for x in users)
+        plan.reorder(*([o, part, b, s] if by_block else [part, b, s, o]), n)
         plan.compute_at(sums, n, preserve_unit_loops=True)
+        if self.packing is not None:
+            self.packing.schedule(plan, stages["expanded"], o if by_block else None, self)
+        elif "expanded" in stages:
+            self._expand(plan, stages["expanded"])
         plan.set_scope(sums, 0, "local")
         if users:
             plan.compute_at(plan.get_sblock("left"), users[-1], preserve_unit_loops=True)

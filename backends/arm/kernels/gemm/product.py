@@ -15,17 +15,34 @@ _FEW = 8
 
 
 @dataclass(frozen=True, eq=False)
+class Origin:
+    """What a product's weights are made of.
+
+    Attributes:
+        weights: int64 (R, S, O, K).
+        mix: int64 (A, R) of 1, 0 and -1, where ``sum_rs mix[a, r] mix[c, s] weights[r, s]`` are the
+            product's weights of the batch ``a * A + c`` (R and S are equal); None where each of the
+            R is a batch as it is, and S is 1.
+    """
+
+    weights: IntArray
+    mix: IntArray | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Gemm:
     """``product[b, r, o] = sum_k left[b, r, k] * weights[b, o, k]``, exact.
 
     Attributes:
         weights: int64 (B, O, K).
         lo, hi: proven range of the left operand, int64 (B, K).
+        origin: what the weights are made of, by default themselves.
     """
 
     weights: IntArray
     lo: IntArray
     hi: IntArray
+    origin: Origin | None = None
 
     @property
     def range(self) -> tuple[int, int]:
@@ -36,6 +53,27 @@ class Gemm:
     def most(self) -> int:
         """The largest magnitude among the weights."""
         return int(np.abs(self.weights).max(initial=0))
+
+    @cached_property
+    def spacing(self) -> tuple[int, int, int] | None:
+        """Bits that number the plain weights, the least of them and the step between them; None
+        for more than 4 bits.  Weights that meet nothing but zeros do not count."""
+        met = ((self.lo != 0) | (self.hi != 0)).any(axis=0) if self.plain.mix is not None \
+            else (self.lo != 0) | (self.hi != 0)
+        weights = np.moveaxis(self.plain.weights[:, 0], 1, 2) if self.plain.mix is None \
+            else np.moveaxis(self.plain.weights, 3, 0)
+        values = np.unique(weights[met])
+        if not len(values):
+            return None
+        least, span = int(values[0]), int(values[-1] - values[0])
+        step = int(np.gcd.reduce(np.diff(values))) if len(values) > 1 else 1
+        bits = next((bits for bits in (2, 4) if span < step << bits), 0)
+        return (bits, least, step) if bits else None
+
+    @property
+    def plain(self) -> Origin:
+        """What the weights are made of."""
+        return self.origin or Origin(self.weights[:, None])
 
     @cached_property
     def _ends(self) -> tuple[IntArray, IntArray]:
