@@ -6,11 +6,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from n2uqc.frontend.load import load_graph
 from n2uqc.passes import Options, compile_graph
 from n2uqc.passes.constant_channels import kept_channels, removed_codes
 from n2uqc.passes.from_graph import import_graph
+from n2uqc.passes.options import Pixels
 from n2uqc.passes.program import IntType, dump, quantize_input, trace, verify
 
+from ..frontend.networks import build
 from ..properties.networks import networks
 
 
@@ -69,3 +72,18 @@ def test_fixed_point_error_stays_in_its_bound(case, bits) -> None:
             assert off <= float(kind.error) + 1e-9 * (1 + np.abs(got).max()), (op, off)
             checked += 1
     assert checked > 0
+
+
+@given(st.floats(0, 4, width=32), st.floats(5, 12, width=32), st.sampled_from([8, 12, 32]))
+@settings(max_examples=25, deadline=None)
+def test_clips_between_two_integers_state_their_error(low: float, high: float, bits: int) -> None:
+    """Of exact pixels, whose only error is that the bounds are rounded."""
+    graph = load_graph(build("[clip] y = Clip (x, lo, hi)", {"lo": low, "hi": high}))
+    options = Options(residual_bits=bits, stem_bits=bits, pixels=Pixels(1 / 16))
+    program = compile_graph(graph, options)
+    kind = program.types[program.output]
+    assert isinstance(kind, IntType) and kind.scale is not None and kind.error is not None
+    images = np.resize(np.arange(0, 256, 8, np.uint8), (1, 2, 4, 4))
+    got = trace(program, quantize_input(program, images))[program.output] * float(kind.scale)
+    exact = np.clip(images / 16, low, high).transpose(0, 2, 3, 1)
+    assert np.abs(got - exact).max() <= float(kind.error)
