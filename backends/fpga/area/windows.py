@@ -153,8 +153,8 @@ def _products(
         lut["adder"] += lanes * a
     else:
         return out, count.product(a, bits + free, lanes)
-    if padded and k > 4 and pe < 8 and (a + bits == k or bits == 4 == a):
-        # tables without an input left: padding is done in each of them, if they are few
+    if padded and k > 4 and (a + bits == k or bits == 4 == a and pe < 8):
+        # tables without an input left: padding is done in each of them, but for many long ones
         lut["padded table"] += lanes * out
     count.all.ff["table"] += lanes * out
     return out, 0
