@@ -112,8 +112,9 @@ def test_the_prover_looks_at_both_ends_of_a_range(end: str, case) -> None:
             # Another code at the end itself, and nowhere else.
             step = (lo, -more, more) if end == "least" else (hi - 1, more, 0)
             proofs = prove_tables(model, _with_step(program, op, c, *step))
-            [found] = [m for p in proofs for m in p.mismatches]
-            assert (found.table, found.value) == (op.output, at)
+            # A code that was never given widens the ranges behind it: later tables may miss too.
+            [found] = [m for p in proofs for m in p.mismatches if m.table == op.output]
+            assert found.value == at
             assert (found.table_code, found.network_code) == (code + more, code)
             return
     assume(False)
