@@ -27,8 +27,7 @@ class Vectors:
         size: bytes of a register.
         count: registers.
         features: what kernels ask for, of ``FEATURES`` in ``arm/model.py``: ``dotprod``, ``avx2``.
-        byte: instructions that a byte of weights less in the library is worth.  An inference reads
-            every weight from memory, at a few bytes a cycle.
+        byte: instructions that a byte of weights less in the library is worth.
     """
 
     size: int

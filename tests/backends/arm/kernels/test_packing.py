@@ -154,3 +154,10 @@ def test_the_price_of_a_byte_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     fast = choose(group, program, replace(vectors, byte=0.0)).offer
     usual = choose(group, program, vectors).offer
     assert usual.size < fast.size / 6 and usual.instructions < 1.3 * fast.instructions
+
+
+def test_a_byte_costs_where_weights_leave_the_cache() -> None:
+    small, large = (
+        conv_program(weights("two bits", (n, 3, 3, n)), 3, 2, pads=(1, 1, 1, 1)) for n in (16, 192)
+    )
+    assert model.byte_price(small) < 0.1 < model.byte_price(large)
