@@ -42,7 +42,9 @@ def window(count: Count, engine: Any, form: str) -> None:
     shared = w.results // groups if dense else 1
     _line_buffer(count, w, geometry, word, taps, span, shared)
     lut, ff = count.all.lut, count.all.ff
-    if any(geometry.pads):
+    # maxima too short for a carry chain have inputs left for padding
+    merged = getattr(engine, "reduction", "") == "max" and x.bits + 2 <= count.device.lut
+    if any(geometry.pads) and not merged:
         lut["padding"] += word * taps
     operands = simd * (1 if dense else pe)
     if bits:
