@@ -35,9 +35,10 @@ them "dual-issue" stands for in-order cores that load and multiply at once."""
 
 _CACHED = 1 << 18
 _FROM_MEMORY, _FROM_CACHE = 0.4, 0.05
+_PREFETCHED = 0.2  # with the caches of x86-64: at 0.4, ResNet-18 took 10.7 ms instead of 9.7
 
 
-def byte_price(program: Program) -> float:
+def byte_price(program: Program, vectors: Vectors) -> float:
     """Instructions that a byte of weights less is worth.
 
     Weights that no second-level cache holds until the next inference come from memory, and two
@@ -46,7 +47,9 @@ def byte_price(program: Program) -> float:
     """
     weights = sum(program.constants[op.weight].values.size for op in program.ops
                   if isinstance(op, Conv))
-    return _FROM_MEMORY if weights > _CACHED else _FROM_CACHE
+    if weights <= _CACHED:
+        return _FROM_CACHE
+    return _PREFETCHED if "avx2" in vectors.features else _FROM_MEMORY
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,8 @@ def build_model(
     """
     plan = schedule(program)
     ranges = channel_ranges(program)
-    vectors = replace(vectors_of(target), byte=byte_price(program))
+    vectors = vectors_of(target)
+    vectors = replace(vectors, byte=byte_price(program, vectors))
     choices = tuple(choose(group, program, vectors) for group in plan.groups)
     kinds = [int_type(program, name) for name in (program.input, program.output)]
     functions, operands = [], []

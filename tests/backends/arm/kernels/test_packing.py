@@ -160,4 +160,5 @@ def test_a_byte_costs_where_weights_leave_the_cache() -> None:
     small, large = (
         conv_program(weights("two bits", (n, 3, 3, n)), 3, 2, pads=(1, 1, 1, 1)) for n in (16, 192)
     )
-    assert model.byte_price(small) < 0.1 < model.byte_price(large)
+    vectors = model.Vectors(16, 32, frozenset({"neon"}))
+    assert model.byte_price(small, vectors) < 0.1 < model.byte_price(large, vectors)
