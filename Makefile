@@ -25,7 +25,8 @@ test: venv
 	$(BIN)/python -m pytest -n auto $(PYTEST)
 
 check: venv
-	$(BIN)/ruff check n2uqc $(addprefix n2uqc/,frontend passes backends models) tests
+	$(BIN)/ruff check n2uqc $(addprefix n2uqc/,frontend passes backends models) tests benchmarks
+	$(BIN)/ruff format --check frontend passes backends models n2uqc tests benchmarks
 	$(BIN)/mypy -p n2uqc
 	$(BIN)/lint-imports
 

@@ -14,6 +14,15 @@ from .targets import TARGETS, Processor, Target, find_target, is_target, listing
 from .toolchain import ToolchainError
 
 __all__ = [
-    "TARGETS", "Artifact", "Processor", "Target", "ToolchainError", "compile", "find_target",
-    "is_target", "listing", "read_manifest", "run_artifact",
+    "TARGETS",
+    "Artifact",
+    "Processor",
+    "Target",
+    "ToolchainError",
+    "compile",
+    "find_target",
+    "is_target",
+    "listing",
+    "read_manifest",
+    "run_artifact",
 ]

@@ -19,9 +19,24 @@ MANIFEST = "manifest.json"
 PROGRAM = "program.n2uq"
 
 _FACTS: dict[str, type] = {
-    "kernels": list, "needs": list, "input": dict, "output": dict,
-    **dict.fromkeys(("target", "architecture", "triple", "cpu", "emulated", "driver", "library",
-                     "function", "exchange"), str),
+    "kernels": list,
+    "needs": list,
+    "input": dict,
+    "output": dict,
+    **dict.fromkeys(
+        (
+            "target",
+            "architecture",
+            "triple",
+            "cpu",
+            "emulated",
+            "driver",
+            "library",
+            "function",
+            "exchange",
+        ),
+        str,
+    ),
 }
 """What commands rely on in the manifest of a compiled program."""
 
@@ -107,9 +122,9 @@ def require_replaceable(folder: Path) -> None:
         return
     mend = "choose another folder, or remove this one yourself"
     if folder.is_symlink() or not folder.is_dir():
-        raise CompileError(Problem(
-            node="", op="", found=f"{folder} is there and is no folder", mend=mend
-        ))
+        raise CompileError(
+            Problem(node="", op="", found=f"{folder} is there and is no folder", mend=mend)
+        )
     if not any(folder.iterdir()):
         return
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
@@ -117,16 +132,26 @@ def require_replaceable(folder: Path) -> None:
         known = {MANIFEST, *read_manifest(folder)["files"]}
         known |= {parent.as_posix() for name in known for parent in PurePosixPath(name).parents}
     except CompileError:
-        raise CompileError(Problem(
-            node="", op="", found=f"{folder} is not empty and holds no n2uqc artifact", mend=mend
-        )) from None
+        raise CompileError(
+            Problem(
+                node="",
+                op="",
+                found=f"{folder} is not empty and holds no n2uqc artifact",
+                mend=mend,
+            )
+        ) from None
     if strange := sorted(there - known):
         if "Makefile" in known:
             mend = f"what its Makefile built goes by `make -C {folder} clean`; or {mend}"
-        raise CompileError(Problem(
-            node="", op="", found=f"{folder} holds files that n2uqc did not write: "
-            f"{', '.join(strange[:5])}{' …' if len(strange) > 5 else ''}", mend=mend,
-        ))
+        raise CompileError(
+            Problem(
+                node="",
+                op="",
+                found=f"{folder} holds files that n2uqc did not write: "
+                f"{', '.join(strange[:5])}{' …' if len(strange) > 5 else ''}",
+                mend=mend,
+            )
+        )
 
 
 def read_manifest(folder: Path | str) -> dict[str, Any]:
@@ -145,16 +170,25 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
             and all(isinstance(file["sha256"], str) for file in manifest["files"].values())
         )
     except OSError as error:
-        raise CompileError(Problem(
-            node="", op="", found=f"{folder} holds no n2uqc artifact: {path.name}: "
-            f"{error.strerror}", mend=mend,
-        )) from None
+        raise CompileError(
+            Problem(
+                node="",
+                op="",
+                found=f"{folder} holds no n2uqc artifact: {path.name}: {error.strerror}",
+                mend=mend,
+            )
+        ) from None
     except (ValueError, KeyError, TypeError, AttributeError):
         wrong = True
     if wrong:
-        raise CompileError(Problem(
-            node="", op="", found=f"{path} is damaged, or of another version of n2uqc", mend=mend
-        ))
+        raise CompileError(
+            Problem(
+                node="",
+                op="",
+                found=f"{path} is damaged, or of another version of n2uqc",
+                mend=mend,
+            )
+        )
     return dict(manifest)
 
 
@@ -170,8 +204,12 @@ def read_file(folder: Path | str, manifest: Mapping[str, Any], name: str) -> byt
     except OSError as error:
         raise CompileError(f"{path}: {error.strerror}") from None
     if hashlib.sha256(data).hexdigest() != manifest["files"].get(name, {}).get("sha256"):
-        raise CompileError(Problem(
-            node="", op="", found=f"{path} is not the file that the manifest names: its hash "
-            "differs", mend="compile the network again",
-        ))
+        raise CompileError(
+            Problem(
+                node="",
+                op="",
+                found=f"{path} is not the file that the manifest names: its hash differs",
+                mend="compile the network again",
+            )
+        )
     return data

@@ -18,8 +18,12 @@ Progress = Callable[[str], None]
 
 
 def compile(
-    program: Program, target: str = "aarch64", *, mcpu: str | None = None,
-    mattr: Sequence[str] = (), progress: Progress = lambda step: None,
+    program: Program,
+    target: str = "aarch64",
+    *,
+    mcpu: str | None = None,
+    mattr: Sequence[str] = (),
+    progress: Progress = lambda step: None,
 ) -> Artifact:
     """Compile an integer program.
 

@@ -41,13 +41,17 @@ def run_artifact(folder: Path | str, x: NDArray[Any]) -> NDArray[np.int64]:
         taken = np.ascontiguousarray(x, dtype=np.dtype(kinds[0]["dtype"]).newbyteorder("<"))
         source.write_bytes(taken.tobytes()) if raw else np.save(source, taken)
         done = run_program(
-            folder / manifest["driver"], [str(source), str(result)], manifest["architecture"],
-            manifest.get("emulated", ""), manifest.get("needs", ()),
+            folder / manifest["driver"],
+            [str(source), str(result)],
+            manifest["architecture"],
+            manifest.get("emulated", ""),
+            manifest.get("needs", ()),
         )
         if done.code:
             raise CompileError(f"the driver failed with code {done.code}: {done.errors.strip()}")
         y: NDArray[Any] = (
-            np.fromfile(result, np.dtype(kinds[1]["dtype"]).newbyteorder("<")) if raw
+            np.fromfile(result, np.dtype(kinds[1]["dtype"]).newbyteorder("<"))
+            if raw
             else np.load(result)
         )
     if raw:

@@ -94,12 +94,18 @@ def _all() -> Iterator[Target]:
             off = ("-sve",) if core in _SCALABLE else ()
             emulated = "max" if suffix else _AARCH64.emulated
             has = f" with {suffix}" if suffix else ""
-            yield Target(core, f"64-bit ARM Linux, {_title(core)}{has}",
-                         replace(_AARCH64, cpu=core, features=off, emulated=emulated))
+            yield Target(
+                core,
+                f"64-bit ARM Linux, {_title(core)}{has}",
+                replace(_AARCH64, cpu=core, features=off, emulated=emulated),
+            )
     yield Target("armv7", "32-bit ARM Linux with NEON, hard-float ABI, any core (ARMv7-A)", _ARMV7)
     for core in ("cortex-a7", "cortex-a8", "cortex-a9", "cortex-a15"):
-        yield Target(core, f"32-bit ARM Linux with NEON, {_title(core)}",
-                     replace(_ARMV7, cpu=core, emulated=core))
+        yield Target(
+            core,
+            f"32-bit ARM Linux with NEON, {_title(core)}",
+            replace(_ARMV7, cpu=core, emulated=core),
+        )
     yield Target("cortex-m", "microcontroller without operating system, any ARMv7E-M core", _M4)
     yield Target("cortex-m4", "microcontroller without operating system, Cortex-M4", _M4)
     yield Target("cortex-m7", "microcontroller without operating system, Cortex-M7", _M7)
@@ -108,7 +114,8 @@ def _all() -> Iterator[Target]:
 def _with_features(base: str, *suffixes: str) -> Target:
     features = tuple(dict.fromkeys(f for suffix in suffixes for f in _SUFFIXES[suffix]))
     return Target(
-        "+".join((base, *suffixes)), f"64-bit ARM Linux, any core with {' and '.join(suffixes)}",
+        "+".join((base, *suffixes)),
+        f"64-bit ARM Linux, any core with {' and '.join(suffixes)}",
         replace(_AARCH64, features=features, emulated="max"),
     )
 
@@ -170,20 +177,34 @@ def find_target(name: str, mcpu: str | None = None, mattr: Sequence[str] = ()) -
         CompileError: there is no such target, or it is not for this machine.
     """
     if not is_target(name):
-        raise CompileError(Problem(
-            node="", op="", found=f"there is no target {name!r}", supported=f"\n{listing()}"
-        ))
+        raise CompileError(
+            Problem(
+                node="", op="", found=f"there is no target {name!r}", supported=f"\n{listing()}"
+            )
+        )
     target = TARGETS[name] if name in TARGETS else _with_features(*name.split("+"))
     if name == "host" and sys.platform != "linux":
-        raise CompileError(Problem(
-            node="", op="", found=f"the target host makes Linux programs; this is {sys.platform}",
-            mend="compile for aarch64 (which runs emulated), or in a Linux container",
-        ))
+        raise CompileError(
+            Problem(
+                node="",
+                op="",
+                found=f"the target host makes Linux programs; this is {sys.platform}",
+                mend="compile for aarch64 (which runs emulated), or in a Linux container",
+            )
+        )
     processor = target.processor
     # What was asked for by LLVM's names may be more than the named model has.
-    emulated = "max" if (mcpu or mattr) and processor.architecture in ("aarch64", "armv7") \
+    emulated = (
+        "max"
+        if (mcpu or mattr) and processor.architecture in ("aarch64", "armv7")
         else processor.emulated
-    return replace(target, processor=replace(
-        processor, cpu=mcpu or processor.cpu or host_cpu(),
-        features=processor.features + tuple(mattr), emulated=emulated,
-    ))
+    )
+    return replace(
+        target,
+        processor=replace(
+            processor,
+            cpu=mcpu or processor.cpu or host_cpu(),
+            features=processor.features + tuple(mattr),
+            emulated=emulated,
+        ),
+    )

@@ -44,8 +44,17 @@ _STATIC = ("-std=c11", "-O2", "-Wall", "-Wextra", "-static", "-s")
 """Options of every static program.  No symbols: zig's debug information of its C library would be
 most of the file, and name folders of the machine.  The static library keeps its kernels' names."""
 
-_BARE = ("-std=c11", "-Os", "-Wall", "-Wextra", "-ffreestanding", "-fno-builtin", "-nostdlib", "-s",
-         "-Wl,-z,noexecstack")
+_BARE = (
+    "-std=c11",
+    "-Os",
+    "-Wall",
+    "-Wextra",
+    "-ffreestanding",
+    "-fno-builtin",
+    "-nostdlib",
+    "-s",
+    "-Wl,-z,noexecstack",
+)
 """Options of programs without an operating system.  Nothing of the C library is taken."""
 
 
@@ -76,20 +85,31 @@ class Cross:
 
 CROSS = {
     "x86_64": Cross(
-        "x86_64-linux-gnu-gcc", ("-target", "x86_64-linux-musl"), "gcc-x86-64-linux-gnu",
+        "x86_64-linux-gnu-gcc",
+        ("-target", "x86_64-linux-musl"),
+        "gcc-x86-64-linux-gnu",
         "qemu-x86_64",
     ),
     "aarch64": Cross(
-        "aarch64-linux-gnu-gcc", ("-target", "aarch64-linux-musl"), "gcc-aarch64-linux-gnu",
+        "aarch64-linux-gnu-gcc",
+        ("-target", "aarch64-linux-musl"),
+        "gcc-aarch64-linux-gnu",
         "qemu-aarch64",
     ),
     "armv7": Cross(
-        "arm-linux-gnueabihf-gcc", ("-target", "arm-linux-musleabihf", "-mcpu=generic+v7a+neon"),
-        "gcc-arm-linux-gnueabihf", "qemu-arm",
+        "arm-linux-gnueabihf-gcc",
+        ("-target", "arm-linux-musleabihf", "-mcpu=generic+v7a+neon"),
+        "gcc-arm-linux-gnueabihf",
+        "qemu-arm",
     ),
     "cortex-m": Cross(
-        "arm-none-eabi-gcc", ("-target", "thumb-freestanding-eabi", "-mcpu=cortex_m4"),
-        "gcc-arm-none-eabi", "qemu-system-arm", "qemu-system-arm", _BARE, "-M",
+        "arm-none-eabi-gcc",
+        ("-target", "thumb-freestanding-eabi", "-mcpu=cortex_m4"),
+        "gcc-arm-none-eabi",
+        "qemu-system-arm",
+        "qemu-system-arm",
+        _BARE,
+        "-M",
         "programs for Cortex-M without an operating system",
     ),
 }
@@ -185,14 +205,18 @@ def find(architecture: str, native: bool = False) -> Toolchain:
             return Toolchain(architecture, compiler, archiver, name)
         tried.append(f"{shlex.join(compiler)}: {reason}")
     package = "gcc" if native else CROSS[architecture].package
-    raise ToolchainError(Problem(
-        node="", op="", found="no C compiler that makes "
-        + CROSS[architecture].system.format(architecture)
-        + "".join(f"\n      tried {line}" for line in tried),
-        supported="gcc, clang, or zig's compiler from pip",
-        mend=f"pip install 'n2uqc[toolchain]' (ziglang), or apt install {package}, or "
-        f"name a compiler in ${_variable(architecture, 'CC', native)}",
-    ))
+    raise ToolchainError(
+        Problem(
+            node="",
+            op="",
+            found="no C compiler that makes "
+            + CROSS[architecture].system.format(architecture)
+            + "".join(f"\n      tried {line}" for line in tried),
+            supported="gcc, clang, or zig's compiler from pip",
+            mend=f"pip install 'n2uqc[toolchain]' (ziglang), or apt install {package}, or "
+            f"name a compiler in ${_variable(architecture, 'CC', native)}",
+        )
+    )
 
 
 def _variable(architecture: str, tool: str, native: bool = False) -> str:
@@ -227,10 +251,16 @@ def _archiver(compiler: Command, architecture: str, native: bool) -> Command:
             return (name,)
     if importlib.util.find_spec("ziglang"):
         return (sys.executable, "-m", "ziglang", "ar")
-    raise ToolchainError(Problem(
-        node="", op="", found="no archiver (ar)", mend="apt install binutils, or pip install "
-        f"'n2uqc[toolchain]' (ziglang), or name one in ${_variable(architecture, 'AR', native)}",
-    ))
+    raise ToolchainError(
+        Problem(
+            node="",
+            op="",
+            found="no archiver (ar)",
+            mend="apt install binutils, or pip install "
+            f"'n2uqc[toolchain]' (ziglang), "
+            f"or name one in ${_variable(architecture, 'AR', native)}",
+        )
+    )
 
 
 def _fault(compiler: Command, architecture: str) -> str:
@@ -238,8 +268,11 @@ def _fault(compiler: Command, architecture: str) -> str:
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
         source = Path(folder, "probe.c")
         bare = architecture == "cortex-m"
-        source.write_text("#include <stdint.h>\nvoid _start(void) {}\n" if bare else
-                          "#include <stdio.h>\nint main(void) { return puts(\"\") < 0; }\n")
+        source.write_text(
+            "#include <stdint.h>\nvoid _start(void) {}\n"
+            if bare
+            else '#include <stdio.h>\nint main(void) { return puts("") < 0; }\n'
+        )
         # The options of later builds: zig keeps a C library built for each set of them.
         options = CROSS[architecture].options
         command = (*compiler, *options, str(source), "-o", str(Path(folder, "probe")))
@@ -255,9 +288,13 @@ def _fault(compiler: Command, architecture: str) -> str:
 def _run(command: Command) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode or "warning:" in done.stderr:
-        raise ToolchainError(Problem(
-            node="", op="", found=f"{shlex.join(command)} failed:\n{done.stderr.strip()[-2000:]}",
-        ))
+        raise ToolchainError(
+            Problem(
+                node="",
+                op="",
+                found=f"{shlex.join(command)} failed:\n{done.stderr.strip()[-2000:]}",
+            )
+        )
 
 
 def emulator(architecture: str, cpu: str = "", needs: Collection[str] = ()) -> Command:
@@ -285,9 +322,13 @@ def emulator(architecture: str, cpu: str = "", needs: Collection[str] = ()) -> C
             return (name, cross.selects, cpu) if cpu else (name,)
     if architecture != "x86_64" and importlib.util.find_spec("unicorn"):
         return UNICORN
-    raise ToolchainError(Problem(
-        node="", op="", found=f"this machine is {machine()}; no emulator for {architecture}"
-        f"{''.join(f' with {n}' for n in needs)} found",
-        mend=f"pip install 'n2uqc[toolchain]' (unicorn), or apt install {cross.emulator_package}, "
-        f"or name one in ${_variable(architecture, 'EMULATOR')}",
-    ))
+    raise ToolchainError(
+        Problem(
+            node="",
+            op="",
+            found=f"this machine is {machine()}; no emulator for {architecture}"
+            f"{''.join(f' with {n}' for n in needs)} found",
+            mend=f"pip install 'n2uqc[toolchain]' (unicorn), "
+            f"or apt install {cross.emulator_package}, or name one in ${_variable(architecture, 'EMULATOR')}",
+        )
+    )

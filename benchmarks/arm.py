@@ -45,7 +45,9 @@ class Measured:
     def row(self, best_peer: float | None) -> dict[str, Any]:
         """For tables: also how many times fewer instructions than the best peer's."""
         return {
-            "core": self.core, "name": self.name, "instructions": round(self.instructions),
+            "core": self.core,
+            "name": self.name,
+            "instructions": round(self.instructions),
             "mac_per_instruction": self.macs / self.instructions,
             "fewer": best_peer / self.instructions if best_peer else None,
         }
@@ -77,8 +79,14 @@ def peer(
 ) -> Measured:
     """Count one inference of a peer's model in the guest; its start-up drops out."""
     options = [
-        "-cpu", core.emulated, "-L", str(describe(at, core)),
-        "-E", f"PYTHONHOME={at.root / 'usr'}", "-E", f"PYTHONPATH={at.packages}",
+        "-cpu",
+        core.emulated,
+        "-L",
+        str(describe(at, core)),
+        "-E",
+        f"PYTHONHOME={at.root / 'usr'}",
+        "-E",
+        f"PYTHONPATH={at.packages}",
     ]
     command: list[str | Path] = [at.python, _WORKER, kind, model]
     found = per_run(lambda n: count([*command, str(n)], options=options), *runs)
@@ -88,7 +96,11 @@ def peer(
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options that all benchmarks under emulation have."""
     parser.add_argument(
-        "--cores", nargs="+", metavar="CORE", default=list(CORES), choices=list(CORES),
+        "--cores",
+        nargs="+",
+        metavar="CORE",
+        default=list(CORES),
+        choices=list(CORES),
         help=f"of {', '.join(CORES)}",
     )
     parser.add_argument("--no-peers", action="store_true", help="count n2uqc's binaries only")
@@ -140,7 +152,13 @@ def rows_of(found: Iterable[Measured]) -> list[dict[str, Any]]:
 
 def text_of(rows: list[dict[str, Any]]) -> str:
     """The table."""
-    return table(rows, {
-        "core": "processor", "name": "", "instructions": "instructions",
-        "mac_per_instruction": "MAC/instr.", "fewer": "fewer than best peer",
-    })
+    return table(
+        rows,
+        {
+            "core": "processor",
+            "name": "",
+            "instructions": "instructions",
+            "mac_per_instruction": "MAC/instr.",
+            "fewer": "fewer than best peer",
+        },
+    )

@@ -60,12 +60,19 @@ def main(arguments: list[str] | None = None) -> int:
         if row["core"] == "ARMv8.0" and bits in TARGETS and (size, channels) == (56, 64):
             met = row["mac_per_instruction"] >= TARGETS[bits]
             text += f"\n{row['name']}: target {TARGETS[bits]}, {'met' if met else 'missed'}"
-    report(options, text, {
-        "benchmark": "arm_conv", "size": size, "channels": channels, "macs": macs, "rows": rows,
-        "versions": versions() | (
-            {p: at.version(p) for _, p in NAMES.values()} if at is not None else {}
-        ),
-    })
+    report(
+        options,
+        text,
+        {
+            "benchmark": "arm_conv",
+            "size": size,
+            "channels": channels,
+            "macs": macs,
+            "rows": rows,
+            "versions": versions()
+            | ({p: at.version(p) for _, p in NAMES.values()} if at is not None else {}),
+        },
+    )
     return 0
 
 

@@ -35,11 +35,17 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--bits", type=int, nargs="+", default=[2], choices=range(2, 9))
     parser.add_argument(
-        "--precisions", nargs="+", metavar="NAME", default=["balanced", "exact"],
+        "--precisions",
+        nargs="+",
+        metavar="NAME",
+        default=["balanced", "exact"],
         help="of exact, balanced, small",
     )
     parser.add_argument(
-        "--downsample", nargs="+", default=["float", "quantized"], choices=("float", "quantized"),
+        "--downsample",
+        nargs="+",
+        default=["float", "quantized"],
+        choices=("float", "quantized"),
         help="convolutions in the skip connections of n2uqc's networks",
     )
     add_options(parser)
@@ -69,12 +75,17 @@ def main(arguments: list[str] | None = None) -> int:
         if wanted and row["name"].startswith("n2uqc 2-bit balanced"):
             met = "met" if row["instructions"] <= wanted else "missed"
             text += f"\n{row['name']}, {row['core']}: target {wanted:,.0f}, {met}"
-    report(options, text, {
-        "benchmark": "arm_resnet18", "macs": RESNET18_MACS, "rows": rows,
-        "versions": versions() | (
-            {p: at.version(p) for _, p in NAMES.values()} if at is not None else {}
-        ),
-    })
+    report(
+        options,
+        text,
+        {
+            "benchmark": "arm_resnet18",
+            "macs": RESNET18_MACS,
+            "rows": rows,
+            "versions": versions()
+            | ({p: at.version(p) for _, p in NAMES.values()} if at is not None else {}),
+        },
+    )
     return 0
 
 

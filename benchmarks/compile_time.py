@@ -33,8 +33,17 @@ def measure(model: Path, target: str, precision: str, folder: Path) -> dict[str,
         SystemExit: it failed; with what it said.
     """
     command = [
-        sys.executable, "-m", "n2uqc.cli", "compile", str(model), "--target", target,
-        "--precision", precision, "-o", str(folder),
+        sys.executable,
+        "-m",
+        "n2uqc.cli",
+        "compile",
+        str(model),
+        "--target",
+        target,
+        "--precision",
+        precision,
+        "-o",
+        str(folder),
     ]
     before, start = os.times(), time.perf_counter()
     with tempfile.TemporaryFile() as output:
@@ -49,8 +58,11 @@ def measure(model: Path, target: str, precision: str, folder: Path) -> dict[str,
     busy = sum(after[2:4]) - sum(before[2:4])
     library = sum(path.stat().st_size for path in folder.glob("*.a"))
     return {
-        "target": target, "seconds": seconds, "processor_seconds": busy,
-        "peak_bytes": used.ru_maxrss * 1024, "peak_mb": used.ru_maxrss / 1024,
+        "target": target,
+        "seconds": seconds,
+        "processor_seconds": busy,
+        "peak_bytes": used.ru_maxrss * 1024,
+        "peak_mb": used.ru_maxrss / 1024,
         "library_mb": library / 1e6,
     }
 
@@ -63,7 +75,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--bits", type=int, default=2, choices=range(2, 9))
     parser.add_argument("--precision", default="balanced", help="exact, balanced or small")
     parser.add_argument(
-        "--targets", nargs="+", metavar="T",
+        "--targets",
+        nargs="+",
+        metavar="T",
         default=["host", "aarch64", "aarch64+dotprod", "aarch64+i8mm", "armv7"],
     )
     parser.add_argument("--model", type=Path, metavar="FILE", help="an ONNX file instead")
@@ -79,19 +93,34 @@ def main(arguments: list[str] | None = None) -> int:
         for k, target in enumerate(options.targets):
             rows.append(measure(model, target, options.precision, Path(place, str(k))))
             say(f"{target}: {rows[-1]['seconds']:.1f} s")
-    text = table(rows, {
-        "target": "target", "seconds": "seconds", "processor_seconds": "processor s",
-        "peak_mb": "peak MB", "library_mb": "library MB",
-    })
+    text = table(
+        rows,
+        {
+            "target": "target",
+            "seconds": "seconds",
+            "processor_seconds": "processor s",
+            "peak_mb": "peak MB",
+            "library_mb": "library MB",
+        },
+    )
     text += f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}."
     for row in rows:
         if row["target"] == "aarch64" and options.model is None:
             met = row["seconds"] <= TARGET_SECONDS
             text += f" aarch64: target {TARGET_SECONDS:g} s, {'met' if met else 'missed'}."
-    report(options, text, {
-        "benchmark": "compile_time", "bits": options.bits, "precision": options.precision,
-        "rows": rows, "cores": os.cpu_count(), "load": os.getloadavg()[0], "versions": versions(),
-    })
+    report(
+        options,
+        text,
+        {
+            "benchmark": "compile_time",
+            "bits": options.bits,
+            "precision": options.precision,
+            "rows": rows,
+            "cores": os.cpu_count(),
+            "load": os.getloadavg()[0],
+            "versions": versions(),
+        },
+    )
     return 0
 
 

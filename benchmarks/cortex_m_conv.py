@@ -51,7 +51,9 @@ def _firmware(elf: Path, core: str, arguments: list[str], place: Path) -> int:
     """Instructions of one run of a firmware to its end."""
     words = ",".join(["enable=on,target=native,arg=demo", *(f"arg={a}" for a in arguments)])
     return count(
-        ["-kernel", elf], qemu="qemu-system-arm", cwd=place,
+        ["-kernel", elf],
+        qemu="qemu-system-arm",
+        cwd=place,
         options=["-M", BOARDS[core], *_QUIET, "-semihosting-config", words],
     )
 
@@ -65,8 +67,9 @@ def ours(program: Program, core: str, place: Path) -> tuple[float, Path]:
     folder = compile_program(program, core).save(place / f"{program.name}-{core}")
     manifest = read_manifest(folder)
     kinds = manifest["input"], manifest["output"]
-    x = np.random.default_rng(0).integers(kinds[0]["min"], kinds[0]["max"] + 1,
-                                          (3, *kinds[0]["shape"]))
+    x = np.random.default_rng(0).integers(
+        kinds[0]["min"], kinds[0]["max"] + 1, (3, *kinds[0]["shape"])
+    )
 
     def runs(samples: int) -> int:
         (place / "x.raw").write_bytes(x[:samples].astype(kinds[0]["dtype"]).tobytes())
@@ -78,8 +81,9 @@ def ours(program: Program, core: str, place: Path) -> tuple[float, Path]:
     return found, folder
 
 
-def cmsis_nn(sources: Path, core: str, size: int, channels: int, folder: Path,
-             place: Path) -> float:
+def cmsis_nn(
+    sources: Path, core: str, size: int, channels: int, folder: Path, place: Path
+) -> float:
     """Instructions of one ``arm_convolve_s8``.
 
     Args:
@@ -102,13 +106,31 @@ def cmsis_nn(sources: Path, core: str, size: int, channels: int, folder: Path,
 
     def runs(times: int) -> int:
         elf = place / f"cmsis{times}.elf"
-        done = subprocess.run([
-            gcc, "-std=c11", "-O3", "-mthumb", f"-mcpu={core}", "-mfloat-abi=soft",
-            "-nostartfiles", f"-DRUNS={times}", f"-DSIZE={size}", f"-DCHANNELS={channels}",
-            *newer,
-            f"-I{sources / 'Include'}", f"-I{start}", str(_PEER), str(start / "start.c"),
-            *map(str, files), f"-Wl,-T,{start / 'board.ld'}", "-o", str(elf),
-        ], capture_output=True, text=True)
+        done = subprocess.run(
+            [
+                gcc,
+                "-std=c11",
+                "-O3",
+                "-mthumb",
+                f"-mcpu={core}",
+                "-mfloat-abi=soft",
+                "-nostartfiles",
+                f"-DRUNS={times}",
+                f"-DSIZE={size}",
+                f"-DCHANNELS={channels}",
+                *newer,
+                f"-I{sources / 'Include'}",
+                f"-I{start}",
+                str(_PEER),
+                str(start / "start.c"),
+                *map(str, files),
+                f"-Wl,-T,{start / 'board.ld'}",
+                "-o",
+                str(elf),
+            ],
+            capture_output=True,
+            text=True,
+        )
         if done.returncode:
             raise SystemExit(f"CMSIS-NN does not compile:\n{done.stderr[-3000:]}")
         return _firmware(elf, core, [], place)
@@ -135,7 +157,9 @@ def main(arguments: list[str] | None = None) -> int:
     def row(core: str, name: str, instructions: float) -> dict[str, Any]:
         say(f"{core}: {name}: {instructions:,.0f} instructions")
         return {
-            "core": core, "name": name, "instructions": round(instructions),
+            "core": core,
+            "name": name,
+            "instructions": round(instructions),
             "mac_per_instruction": macs / instructions,
         }
 
@@ -153,10 +177,16 @@ def main(arguments: list[str] | None = None) -> int:
         peer = next((r["instructions"] for r in here if "CMSIS" in r["name"]), None)
         for r in here:
             r["fewer"] = peer / r["instructions"] if peer else None
-    text = table(rows, {
-        "core": "core", "name": "", "instructions": "instructions",
-        "mac_per_instruction": "MAC/instr.", "fewer": "fewer than CMSIS-NN",
-    })
+    text = table(
+        rows,
+        {
+            "core": "core",
+            "name": "",
+            "instructions": "instructions",
+            "mac_per_instruction": "MAC/instr.",
+            "fewer": "fewer than CMSIS-NN",
+        },
+    )
     text += f"\n3x3, {channels} to {channels} channels, {size}x{size}: {macs:,} MAC."
     if options.cmsis_nn is None:
         known = ", ".join(f"{rate} on {core}" for core, rate in PUBLISHED.items())
@@ -164,10 +194,19 @@ def main(arguments: list[str] | None = None) -> int:
             "\nCMSIS-NN was NOT measured (--cmsis-nn DIR does). Published estimates of its s8 "
             f"convolution on 32 channels, MAC a cycle: {known}."
         )
-    report(options, text, {
-        "benchmark": "cortex_m_conv", "size": size, "channels": channels, "macs": macs,
-        "rows": rows, "cmsis_nn_measured": options.cmsis_nn is not None, "versions": versions(),
-    })
+    report(
+        options,
+        text,
+        {
+            "benchmark": "cortex_m_conv",
+            "size": size,
+            "channels": channels,
+            "macs": macs,
+            "rows": rows,
+            "cmsis_nn_measured": options.cmsis_nn is not None,
+            "versions": versions(),
+        },
+    )
     return 0
 
 

@@ -55,8 +55,16 @@ def our_call(program: Program, folder: Path, mcpu: str | None) -> tuple[Call, st
     manifest = read_manifest(artifact)
     shared = folder / "net.so"
     subprocess.run(
-        [*toolchain.host().compiler, "-shared", "-nostdlib", "-Wl,--whole-archive",
-         str(artifact / manifest["library"]), "-o", str(shared)], check=True,
+        [
+            *toolchain.host().compiler,
+            "-shared",
+            "-nostdlib",
+            "-Wl,--whole-archive",
+            str(artifact / manifest["library"]),
+            "-o",
+            str(shared),
+        ],
+        check=True,
     )
     function = getattr(ctypes.CDLL(str(shared)), manifest["function"])
     kind = manifest["input"]
@@ -91,7 +99,10 @@ class Peer:
             environment["PYTHONPATH"] = str(packages)
         self.process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("ort_worker.py")), str(path)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
         if not self._answer():
             raise RuntimeError("ONNX Runtime could not be started")
@@ -147,17 +158,34 @@ def counted(options: argparse.Namespace) -> int:
         found["ONNX Runtime U8S8"] = count_peer(model, Path(place, "peer.onnx"))
     peer = found["ONNX Runtime U8S8"]
     rows = [
-        {"name": name, "instructions": round(n), "mac_per_instruction": RESNET18_MACS / n,
-         "fewer": peer / n} for name, n in found.items()
+        {
+            "name": name,
+            "instructions": round(n),
+            "mac_per_instruction": RESNET18_MACS / n,
+            "fewer": peer / n,
+        }
+        for name, n in found.items()
     ]
-    text = table(rows, {
-        "name": "", "instructions": "instructions", "mac_per_instruction": "MAC/instr.",
-        "fewer": "fewer than peer",
-    })
-    report(options, text + f"\nx86-64 with AVX2, precision {options.precision}.", {
-        "benchmark": "host_resnet18", "counted": True, "precision": options.precision,
-        "rows": rows, "versions": versions("onnxruntime"),
-    })
+    text = table(
+        rows,
+        {
+            "name": "",
+            "instructions": "instructions",
+            "mac_per_instruction": "MAC/instr.",
+            "fewer": "fewer than peer",
+        },
+    )
+    report(
+        options,
+        text + f"\nx86-64 with AVX2, precision {options.precision}.",
+        {
+            "benchmark": "host_resnet18",
+            "counted": True,
+            "precision": options.precision,
+            "rows": rows,
+            "versions": versions("onnxruntime"),
+        },
+    )
     return 0
 
 
@@ -217,8 +245,11 @@ def main(arguments: list[str] | None = None) -> int:
         columns[f"median / {name}"] = f"median/{name[6:]}"
         columns[f"least / {name}"] = f"least/{name[6:]}"
     found = {
-        "benchmark": "host_resnet18", "mcpu": cpu,
-        "precision": options.precision, "rounds": options.rounds, "rows": rows,
+        "benchmark": "host_resnet18",
+        "mcpu": cpu,
+        "precision": options.precision,
+        "rounds": options.rounds,
+        "rows": rows,
         "versions": versions("onnxruntime"),
     }
     text = table(rows, columns)
@@ -233,7 +264,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _row(name: str, values: list[float], times: dict[str, list[float]]) -> dict[str, Any]:
     least, median = min(values), statistics.median(values)
     row: dict[str, Any] = {
-        "name": name, "least_ms": 1e3 * least, "median_ms": 1e3 * median,
+        "name": name,
+        "least_ms": 1e3 * least,
+        "median_ms": 1e3 * median,
         "gmacs": RESNET18_MACS / least / 1e9,
     }
     for other, theirs in times.items():

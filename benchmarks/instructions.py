@@ -44,8 +44,10 @@ def _shipped(name: str) -> Callable[[], Program]:
 
 
 CASES: dict[str, Callable[[], Program]] = {
-    **{f"3x3 64-64 28x28 {bits}-bit": partial(layers.codes, "conv", bits, 28, 64, 64)
-       for bits in (2, 3, 4)},
+    **{
+        f"3x3 64-64 28x28 {bits}-bit": partial(layers.codes, "conv", bits, 28, 64, 64)
+        for bits in (2, 3, 4)
+    },
     "3x3 odd channels 2-bit": lambda: layers.codes("odd", 2, 14, 81, 63),
     "3x3 7x7 map 2-bit": lambda: layers.codes("late", 2, 7, 128, 128),
     "3x3 stride 2 2-bit": lambda: layers.codes("strided", 2, 28, 64, 64, stride=2),
@@ -59,8 +61,10 @@ CASES: dict[str, Callable[[], Program]] = {
     **{name: _shipped(name) for name in ("digits_2bit", "digits_3bit", "digits_4bit")},
 }
 SMALL: dict[str, Callable[[], Program]] = {
-    **{f"3x3 32-32 12x12 {bits}-bit": partial(layers.codes, "conv", bits, 12, 32, 32)
-       for bits in (2, 3, 4)},
+    **{
+        f"3x3 32-32 12x12 {bits}-bit": partial(layers.codes, "conv", bits, 12, 32, 32)
+        for bits in (2, 3, 4)
+    },
     "digits_2bit": CASES["digits_2bit"],
 }
 TINY: dict[str, Callable[[], Program]] = {
@@ -70,8 +74,12 @@ TINY: dict[str, Callable[[], Program]] = {
 """unicorn has no i8mm: each of its instructions is carried out in Python, milliseconds each."""
 
 TARGETS: dict[str, Mapping[str, Callable[[], Program]]] = {
-    "aarch64": CASES, "aarch64+dotprod": CASES, "aarch64+i8mm": TINY, "armv7": CASES,
-    "cortex-m4": SMALL, "cortex-m7": SMALL,
+    "aarch64": CASES,
+    "aarch64+dotprod": CASES,
+    "aarch64+i8mm": TINY,
+    "armv7": CASES,
+    "cortex-m4": SMALL,
+    "cortex-m7": SMALL,
 }
 
 
@@ -105,8 +113,12 @@ def compare(counted: Counts, recorded: Counts) -> Iterator[dict[str, Any]]:
                 if 100 * abs(new - old) > ALLOWED * old:
                     verdict = "grew" if new > old else "shrank"
             yield {
-                "target": target, "case": name, "recorded": old, "counted": new,
-                "change": change, "verdict": verdict,
+                "target": target,
+                "case": name,
+                "recorded": old,
+                "counted": new,
+                "change": change,
+                "verdict": verdict,
             }
 
 
@@ -132,10 +144,15 @@ def main(arguments: list[str] | None = None) -> int:
         RECORD.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     elif bad:
         text += f"\n{len(bad)} of {len(rows)} are not as recorded; if that is meant, run --update"
-    report(options, text, {
-        "benchmark": "instructions", "rows": rows,
-        "versions": versions("apache-tvm", "unicorn"),
-    })
+    report(
+        options,
+        text,
+        {
+            "benchmark": "instructions",
+            "rows": rows,
+            "versions": versions("apache-tvm", "unicorn"),
+        },
+    )
     return int(bool(bad) and not options.update)
 
 

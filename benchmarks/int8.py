@@ -37,11 +37,15 @@ class _Writer:
         scale = np.sqrt(2 / (depth * kernel**2))
         name, shape = f"w{len(self.nodes)}", (out, depth, kernel, kernel)
         for suffix, values in (
-            ("", self.rng.normal(0, scale, shape)), ("b", self.rng.normal(0, 0.1, out))
+            ("", self.rng.normal(0, scale, shape)),
+            ("b", self.rng.normal(0, 0.1, out)),
         ):
             self.weights.append(numpy_helper.from_array(values.astype(np.float32), name + suffix))
         return self.node(
-            "Conv", [x, name, f"{name}b"], kernel_shape=[kernel] * 2, strides=[stride] * 2,
+            "Conv",
+            [x, name, f"{name}b"],
+            kernel_shape=[kernel] * 2,
+            strides=[stride] * 2,
             pads=[kernel // 2] * 4,
         )
 
@@ -52,9 +56,7 @@ class _Writer:
             for name, shape in (("input", given), ("output", wanted))
         ]
         graph = helper.make_graph(self.nodes, "peer", face[:1], face[1:], self.weights)
-        model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8
-        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
         onnx.checker.check_model(model)
         return model
 
@@ -113,7 +115,11 @@ def quantized(model: onnx.ModelProto, activations: str) -> onnx.ModelProto:
         source, result = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
         onnx.save(model, source)
         quantize_static(
-            source, result, Drawn(), quant_format=QuantFormat.QDQ, per_channel=True,
+            source,
+            result,
+            Drawn(),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
             weight_type=QuantType.QInt8,
             activation_type=QuantType.QUInt8 if activations == "uint8" else QuantType.QInt8,
         )
@@ -125,9 +131,13 @@ def integer_conv(size: int, channels: int) -> onnx.ModelProto:
     rng = np.random.default_rng(0)
     weight = rng.integers(-127, 128, (channels, channels, 3, 3)).astype(np.int8)
     constants = {
-        "xs": np.float32(0.05), "xz": np.int8(-3), "w": weight,
-        "ws": np.full(channels, 0.002, np.float32), "wz": np.zeros(channels, np.int8),
-        "ys": np.float32(0.1), "yz": np.int8(-128),
+        "xs": np.float32(0.05),
+        "xz": np.int8(-3),
+        "w": weight,
+        "ws": np.full(channels, 0.002, np.float32),
+        "wz": np.zeros(channels, np.int8),
+        "ys": np.float32(0.1),
+        "yz": np.int8(-128),
         "b": rng.integers(-1000, 1000, channels).astype(np.int32),
     }
     node = helper.make_node(

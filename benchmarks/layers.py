@@ -58,8 +58,13 @@ class Layers:
             weight = Constant.odd(2 * self.rng.integers(0, top + 1, shape) - top, weight_bits)
         else:
             weight = Constant.narrow(self.rng.integers(-(top // 2), top // 2 + 1, shape))
-        return self._add(Conv, x, weight=self._constant(weight), stride=(stride, stride),
-                         pads=(pad, pad, pad, pad))
+        return self._add(
+            Conv,
+            x,
+            weight=self._constant(weight),
+            stride=(stride, stride),
+            pads=(pad, pad, pad, pad),
+        )
 
     def thresholds(self, x: str, bits: int) -> str:
         """Rising comparison tables over the middle of the range."""
@@ -67,9 +72,12 @@ class Layers:
         ends = kind.lo // 4, max(kind.hi // 4, kind.lo // 4 + 1)
         bounds = np.sort(self.rng.integers(*ends, (kind.shape[2], count)), axis=1)
         return self._add(
-            Thresholds, x, bounds=self._constant(Constant.narrow(bounds)),
+            Thresholds,
+            x,
+            bounds=self._constant(Constant.narrow(bounds)),
             signs=self._constant(Constant.odd(np.ones_like(bounds), 1)),
-            base=self._constant(Constant.narrow(np.zeros(kind.shape[2], np.int64))), bits=bits,
+            base=self._constant(Constant.narrow(np.zeros(kind.shape[2], np.int64))),
+            bits=bits,
         )
 
     def requantize(self, x: str) -> str:
@@ -81,10 +89,13 @@ class Layers:
         shift = max(bits + int(ends[1] - 1).bit_length() - 31, 0)
         bias = self.rng.integers(-(1 << 20), 1 << 20, channels)
         return self._add(
-            Requantize, x, multiplier=self._constant(Constant.narrow(multiplier)),
+            Requantize,
+            x,
+            multiplier=self._constant(Constant.narrow(multiplier)),
             bias=self._constant(Constant.narrow(bias)),
             shift=self._constant(Constant.narrow(np.full(channels, shift))),
-            lo=-(1 << 31), hi=(1 << 31) - 1,
+            lo=-(1 << 31),
+            hi=(1 << 31) - 1,
         )
 
     def residual(self, x: str) -> str:
@@ -93,8 +104,13 @@ class Layers:
         slope = self.rng.integers(1 << 26, 1 << 28, self.types[total].shape[2])
         bias = self.rng.integers(-(1 << 18), 1 << 18, self.types[total].shape[2])
         return self._add(
-            PRelu, total, multiplier=self._constant(Constant.narrow(slope)), shift=29,
-            bias=self._constant(Constant.narrow(bias)), lo=-(1 << 31), hi=(1 << 31) - 1,
+            PRelu,
+            total,
+            multiplier=self._constant(Constant.narrow(slope)),
+            shift=29,
+            bias=self._constant(Constant.narrow(bias)),
+            lo=-(1 << 31),
+            hi=(1 << 31) - 1,
         )
 
     def maxpool(self, x: str) -> str:
@@ -105,8 +121,13 @@ class Layers:
         """The program of everything so far."""
         shapes = [(*kind.shape[2:], *kind.shape[:2]) for kind in (self.types["x"], self.types[y])]
         program = Program(
-            self.name, Interface("x", shapes[0], "y", shapes[1]), "x", y, self.types,
-            tuple(self.ops), self.constants,
+            self.name,
+            Interface("x", shapes[0], "y", shapes[1]),
+            "x",
+            y,
+            self.types,
+            tuple(self.ops),
+            self.constants,
         )
         verify(program)
         return program

@@ -9,10 +9,12 @@ from typing import NoReturn
 
 from n2uqc.frontend.diagnostics import CompileError
 
-_EXTRAS = {"torch": "train", "onnxruntime": "bench", "flatbuffers": "bench"}
+_EXTRAS = {"torch": "train", "onnxruntime": "bench", "flatbuffers": "bench", "qonnx": "bench"}
 _SYSTEM = {
-    "qemu-aarch64": "qemu-user", "qemu-x86_64": "qemu-user",
-    "qemu-system-arm": "qemu-system-arm", "gcc": "gcc",  # which compiles qemu's plugin
+    "qemu-aarch64": "qemu-user",
+    "qemu-x86_64": "qemu-user",
+    "qemu-system-arm": "qemu-system-arm",
+    "gcc": "gcc",  # which compiles qemu's plugin
 }
 
 

@@ -49,18 +49,21 @@ def conv_program(bits: int, size: int, channels: int, seed: int = 0) -> Program:
     levels = np.linspace(-1.2, 1.2, top) + rng.normal(0, 0.05, (channels, top))
     bounds = np.sort(np.round(mean[:, None] + spread[:, None] * levels).astype(np.int64), axis=1)
     constants = {
-        "w": Constant.odd(weight, bits), "t": Constant.narrow(bounds),
+        "w": Constant.odd(weight, bits),
+        "t": Constant.narrow(bounds),
         "s": Constant.odd(np.ones_like(bounds), 1),
         "b": Constant.narrow(np.zeros(channels, np.int64)),
     }
-    types: dict[str, Any] = {
-        "x": IntType((size, size, channels), bits, False, 0, top, Fraction(1))
-    }
+    types: dict[str, Any] = {"x": IntType((size, size, channels), bits, False, 0, top, Fraction(1))}
     conv = Conv(output="acc", inputs=("x",), weight=ConstRef("w"), pads=(1, 1, 1, 1))
     types["acc"] = conv.infer(types, constants)
     table = Thresholds(
-        output="y", inputs=("acc",), bounds=ConstRef("t"), signs=ConstRef("s"),
-        base=ConstRef("b"), bits=bits,
+        output="y",
+        inputs=("acc",),
+        bounds=ConstRef("t"),
+        signs=ConstRef("s"),
+        base=ConstRef("b"),
+        bits=bits,
     )
     types["y"] = table.infer(types, constants)
     shape = (channels, size, size)
@@ -72,7 +75,10 @@ def conv_program(bits: int, size: int, channels: int, seed: int = 0) -> Program:
 
 
 def resnet18_file(
-    bits: int, path: Path, seed: int = 0, downsample: Literal["float", "quantized"] = "float",
+    bits: int,
+    path: Path,
+    seed: int = 0,
+    downsample: Literal["float", "quantized"] = "float",
 ) -> Path:
     """Write an N2UQ ResNet-18 for 224x224 images and 1000 classes as ONNX.
 

@@ -28,14 +28,13 @@ def table(rows: Sequence[dict[str, Any]], columns: dict[str, str]) -> str:
     cells = [list(columns.values())]
     cells += [[_text(row.get(key)) for key in columns] for row in rows]
     widths = [max(len(line[k]) for line in cells) for k in range(len(columns))]
-    numbers = [
-        all(isinstance(row.get(key), int | float | None) for row in rows) for key in columns
-    ]
+    numbers = [all(isinstance(row.get(key), int | float | None) for row in rows) for key in columns]
     return "\n".join(
         "  ".join(
             cell.rjust(width) if right else cell.ljust(width)
             for cell, width, right in zip(line, widths, numbers, strict=True)
-        ).rstrip() for line in cells
+        ).rstrip()
+        for line in cells
     )
 
 
@@ -43,8 +42,13 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" if abs(value) < 100 \
+        return (
+            f"{value:,.0f}"
+            if abs(value) >= 1000
+            else f"{value:.3g}"
+            if abs(value) < 100
             else f"{value:.1f}"
+        )
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

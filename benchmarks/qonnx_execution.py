@@ -31,6 +31,8 @@ from n2uqc.passes.program import (
     verify,
 )
 
+from .needs import end, need
+
 CHANNELS, SIZE, KERNEL, BATCH = 64, 32, 3, 16
 TARGET = 20.0
 
@@ -48,16 +50,15 @@ def our_program(bits: int, weight: Any, bounds: Any) -> Program:
     """The layer as an integer program."""
     top = (1 << bits) - 1
     constants = {
-        "w": Constant.odd(weight, bits), "t": Constant.narrow(bounds),
+        "w": Constant.odd(weight, bits),
+        "t": Constant.narrow(bounds),
         "s": Constant.odd(np.ones_like(bounds), 1),
         "b": Constant.narrow(np.zeros(CHANNELS, np.int64)),
     }
     types: dict[str, Any] = {"x": IntType((SIZE, SIZE, CHANNELS), bits, False, 0, top)}
     conv = Conv(output="acc", inputs=("x",), weight="w", pads=(1, 1, 1, 1))
     types["acc"] = conv.infer(types, constants)
-    table = Thresholds(
-        output="y", inputs=("acc",), bounds="t", signs="s", base="b", bits=bits
-    )
+    table = Thresholds(output="y", inputs=("acc",), bounds="t", signs="s", base="b", bits=bits)
     types["y"] = table.infer(types, constants)
     shape = (CHANNELS, SIZE, SIZE)
     types = {
@@ -79,16 +80,23 @@ def qonnx_model(weight: Any, bounds: Any) -> Any:
     nodes = [
         helper.make_node("Conv", ["x", "w"], ["acc"], kernel_shape=[KERNEL] * 2, pads=[1] * 4),
         helper.make_node(
-            "MultiThreshold", ["acc", "t"], ["y"], domain="qonnx.custom_op.general",
+            "MultiThreshold",
+            ["acc", "t"],
+            ["y"],
+            domain="qonnx.custom_op.general",
             out_dtype="UINT4",
         ),
     ]
     shape = [1, CHANNELS, SIZE, SIZE]
     graph = helper.make_graph(
-        nodes, "layer", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        nodes,
+        "layer",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
-        [numpy_helper.from_array(kernel, "w"),
-         numpy_helper.from_array((bounds + 1).astype(np.float32), "t")],
+        [
+            numpy_helper.from_array(kernel, "w"),
+            numpy_helper.from_array((bounds + 1).astype(np.float32), "t"),
+        ],
         value_info=[helper.make_tensor_value_info("acc", TensorProto.FLOAT, shape)],
     )
     opsets = [helper.make_opsetid("", 13), helper.make_opsetid("qonnx.custom_op.general", 1)]
@@ -113,10 +121,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=15)
     options = parser.parse_args()
-    try:
-        from qonnx.core.onnx_exec import execute_onnx
-    except ModuleNotFoundError as error:
-        raise SystemExit(f"{error.name} not found: pip install 'n2uqc[bench]'") from None
+    need("qonnx")
+    from qonnx.core.onnx_exec import execute_onnx
 
     rng, short = np.random.default_rng(0), False
     print(f"{'thresholds':>10} {'QONNX ms':>9} {'alone ms':>9} {'ratio':>6} {'batch ms':>9} ratio")
@@ -136,11 +142,14 @@ def main() -> int:
         alone = least_seconds(lambda s=simulator, v=x[:1]: s.run(v), options.runs)
         batch = least_seconds(lambda s=simulator, v=x: s.run(v), options.runs) / BATCH
         short |= qonnx / alone < TARGET
-        print(f"{bounds.shape[1]:10} {1e3 * qonnx:9.2f} {1e3 * alone:9.2f} {qonnx / alone:5.1f}x "
-              f"{1e3 * batch:9.2f} {qonnx / batch:4.1f}x", flush=True)
+        print(
+            f"{bounds.shape[1]:10} {1e3 * qonnx:9.2f} {1e3 * alone:9.2f} {qonnx / alone:5.1f}x "
+            f"{1e3 * batch:9.2f} {qonnx / batch:4.1f}x",
+            flush=True,
+        )
     print(f"target: {TARGET:g}x; {'missed' if short else 'met'} by single images")
     return int(short)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    end(main)

@@ -37,8 +37,13 @@ class _Writer:
         self.codes: list[int] = []
 
     def tensor(
-        self, shape: tuple[int, ...], dtype: str, scale: list[float], zero: int = 0,
-        values: np.ndarray[Any, Any] | None = None, axis: int = 0,
+        self,
+        shape: tuple[int, ...],
+        dtype: str,
+        scale: list[float],
+        zero: int = 0,
+        values: np.ndarray[Any, Any] | None = None,
+        axis: int = 0,
     ) -> int:
         tensor, grid = self.s.TensorT(), self.s.QuantizationParametersT()
         tensor.name = f"t{len(self.graph.tensors)}".encode()
@@ -62,8 +67,9 @@ class _Writer:
     def activation(self, shape: tuple[int, ...]) -> int:
         return self.tensor(shape, "INT8", [0.05], -3)
 
-    def node(self, kind: str, inputs: list[int], shape: tuple[int, ...], options: str,
-             **values: Any) -> int:
+    def node(
+        self, kind: str, inputs: list[int], shape: tuple[int, ...], options: str, **values: Any
+    ) -> int:
         code = getattr(self.s.BuiltinOperator, kind)
         if code not in self.codes:
             self.codes.append(code)
@@ -91,8 +97,13 @@ class _Writer:
         _, height, width, depth = self.shape(x)
         shape = (1, -(-height // stride), -(-width // stride), out)
         return self.node(
-            "CONV_2D", [x, *self.weights((out, kernel, kernel, depth))], shape, "Conv2DOptions",
-            padding=self.s.Padding.SAME, strideH=stride, strideW=stride,
+            "CONV_2D",
+            [x, *self.weights((out, kernel, kernel, depth))],
+            shape,
+            "Conv2DOptions",
+            padding=self.s.Padding.SAME,
+            strideH=stride,
+            strideW=stride,
             fusedActivationFunction=self._function(relu),
         )
 
@@ -130,8 +141,15 @@ def resnet18(schema: ModuleType) -> bytes:
     given = w.activation((1, 224, 224, 3))
     x = w.conv(given, 64, 7, 2, True)
     x = w.node(
-        "MAX_POOL_2D", [x], (1, 56, 56, 64), "Pool2DOptions", padding=schema.Padding.SAME,
-        strideH=2, strideW=2, filterHeight=3, filterWidth=3,
+        "MAX_POOL_2D",
+        [x],
+        (1, 56, 56, 64),
+        "Pool2DOptions",
+        padding=schema.Padding.SAME,
+        strideH=2,
+        strideW=2,
+        filterHeight=3,
+        filterWidth=3,
     )
     for channels, first in STAGES:
         for stride in (first, 1):

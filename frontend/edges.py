@@ -53,8 +53,10 @@ def exit_(graph: ir.Graph) -> Edge:
     value, last = graph.outputs[0], False
     nodes: list[ir.Node] = []
     taken = entry(graph).nodes
-    while not last and (node := value.producer()) is not None and len(list(value.uses())) == (
-        0 if not nodes else 1
+    while (
+        not last
+        and (node := value.producer()) is not None
+        and len(list(value.uses())) == (0 if not nodes else 1)
     ):
         if node in taken:
             break
@@ -106,4 +108,4 @@ def _sizes(value: ir.Value | None) -> tuple[int, ...] | None:
     if not all(isinstance(d, int) for d in list(value.shape)[1:]):
         return None
     first = value.shape[0]
-    return (first if isinstance(first, int) else -1, *static(value.shape)[isinstance(first, int):])
+    return (first if isinstance(first, int) else -1, *static(value.shape)[isinstance(first, int) :])

@@ -52,9 +52,7 @@ def load_graph(
     say("inferring shapes")
     batch = bind_batch(model)
     constants = Constants(model, batch.sizes)
-    context = Context(
-        model, constants, batch.size, batch.symbol is not None, model.meta[ROUNDOFF]
-    )
+    context = Context(model, constants, batch.size, batch.symbol is not None, model.meta[ROUNDOFF])
     for pattern in (CAST_LIKE, IDENTITY, EXPAND, *PATTERNS_BEFORE_FOLDING):
         say(f"recognising {pattern.name}")
         context.run(pattern)

@@ -50,7 +50,8 @@ def as_float32(proto: onnx.ModelProto) -> float:
     problems = list(_rounding_casts(proto))
     roundoff: float = max([SINGLE, *(_HALF.get(t.data_type, 0.0) for t, _, _ in _tensors(proto))])
     lost = [
-        (name, op) for tensor, name, op in _tensors(proto)
+        (name, op)
+        for tensor, name, op in _tensors(proto)
         if tensor.data_type in types and not _rewrite(tensor)
     ]
     if lost:
@@ -111,7 +112,10 @@ def _rounding_casts(proto: onnx.ModelProto) -> Iterator[Problem]:
         if not _holds(onnx.helper.tensor_dtype_to_np_dtype(to), parameters[node.input[0]]):
             found = f"rounds the parameter '{node.input[0]}' to half precision"
             yield Problem(
-                node.name or node.output[0], node.op_type, found, "casts that change nothing",
+                node.name or node.output[0],
+                node.op_type,
+                found,
+                "casts that change nothing",
                 "call model.half() or model.float() before the export, not autocast",
             )
 

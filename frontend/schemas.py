@@ -18,14 +18,24 @@ def _attribute(name: str, doc: str, default: int | None = None) -> OpSchema.Attr
     return OpSchema.Attribute(name, onnx.helper.make_attribute(name, default), doc)
 
 
-_REAL_THRESHOLDS = OpSchema.FormalParameter(
-    "thresholds", "R", "[1,K] or [C,K], ascending; float64 where float32 would round them"
+_COMPARED = (
+    OpSchema.FormalParameter("X", "tensor(float)", "[N,C,H,W] or [N,C]"),
+    OpSchema.FormalParameter(
+        "thresholds", "R", "[1,K] or [C,K], ascending; float64 where float32 would round them"
+    ),
+    OpSchema.FormalParameter("input_scale", "tensor(float)", "scalar, not 0"),
 )
 _TIES = OpSchema.FormalParameter(
     "ties",
     "tensor(int8)",
     "[K], 1 for > and 0 for >=; replaces strict",
     param_option=OpSchema.FormalParameterOption.Optional,
+)
+_QUANTIZED = OpSchema.FormalParameter("Y", "tensor(float)", "shape of X")
+_DIVISOR = _attribute("divisor", "one code is worth step/divisor")
+_RULES = (
+    _attribute("strict", "1: a tie gives the lower code (>), 0: the higher (>=)"),
+    _attribute("bits", "bits of a code 0..K"),
 )
 _REAL = ("R", ["tensor(float)", "tensor(double)"], "numbers taken as exact")
 
@@ -40,18 +50,12 @@ SCHEMAS: tuple[OpSchema, ...] = (
         " half to even alternates). N2UQ, Liu et al., CVPR 2022, section 3.1.",
         type_constraints=[_REAL],
         inputs=[
-            OpSchema.FormalParameter("X", "tensor(float)", "[N,C,H,W] or [N,C]"),
-            _REAL_THRESHOLDS,
-            OpSchema.FormalParameter("input_scale", "tensor(float)", "scalar, not 0"),
+            *_COMPARED,
             OpSchema.FormalParameter("step", "tensor(double)", "scalar"),
             _TIES,
         ],
-        outputs=[OpSchema.FormalParameter("Y", "tensor(float)", "shape of X")],
-        attributes=[
-            _attribute("divisor", "one code is worth step/divisor"),
-            _attribute("strict", "1: a tie gives the lower code (>), 0: the higher (>=)"),
-            _attribute("bits", "bits of a code 0..K"),
-        ],
+        outputs=[_QUANTIZED],
+        attributes=[_DIVISOR, *_RULES],
     ),
     OpSchema(
         "Weight",
@@ -67,7 +71,7 @@ SCHEMAS: tuple[OpSchema, ...] = (
         ],
         outputs=[OpSchema.FormalParameter("W", "tensor(float)", "shape of codes")],
         attributes=[
-            _attribute("divisor", "one code is worth step/divisor"),
+            _DIVISOR,
             _attribute("bits", "bits of a code"),
             _attribute("odd", "1: codes are odd, 0: ordinary signed integers", default=1),
         ],
@@ -81,17 +85,12 @@ SCHEMAS: tuple[OpSchema, ...] = (
         "2020; LCQ, Yamamoto, CVPR 2021.",
         type_constraints=[_REAL],
         inputs=[
-            OpSchema.FormalParameter("X", "tensor(float)", "[N,C,H,W] or [N,C]"),
-            _REAL_THRESHOLDS,
-            OpSchema.FormalParameter("input_scale", "tensor(float)", "scalar, not 0"),
+            *_COMPARED,
             OpSchema.FormalParameter("levels", "tensor(double)", "[K+1], of any order"),
             _TIES,
         ],
-        outputs=[OpSchema.FormalParameter("Y", "tensor(float)", "shape of X")],
-        attributes=[
-            _attribute("strict", "1: a tie gives the lower code (>), 0: the higher (>=)"),
-            _attribute("bits", "bits of a code 0..K"),
-        ],
+        outputs=[_QUANTIZED],
+        attributes=[*_RULES],
     ),
 )
 

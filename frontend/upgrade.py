@@ -70,9 +70,7 @@ class _Rewriter:
 
     def pad(self, node: onnx.NodeProto) -> None:
         node.input.append(self.constant(node, "pads", self.take(node, "pads", ()), np.int64))
-        node.input.append(
-            self.constant(node, "value", self.take(node, "value", 0.0), np.float32)
-        )
+        node.input.append(self.constant(node, "value", self.take(node, "value", 0.0), np.float32))
 
     def slice(self, node: onnx.NodeProto) -> None:
         starts, ends = self.take(node, "starts", ()), self.take(node, "ends", ())

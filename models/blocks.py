@@ -73,8 +73,14 @@ class Block(nn.Module):
             setattr(self, name.format(number), part)
 
     def set_conv(
-        self, number: int, inputs: int, outputs: int, kernel: int, stride: int,
-        bits: int | None, groups: int = 1,
+        self,
+        number: int,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int,
+        bits: int | None,
+        groups: int = 1,
     ) -> None:
         """Create convolution `number` and all that belongs to it."""
         self.set_triple(number, inputs)

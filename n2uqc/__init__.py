@@ -31,7 +31,14 @@ _HOME = {
 }
 
 __all__ = [
-    "CompileError", "InputError", "Options", "Problem", "Program", "__version__", "compile", "load",
+    "CompileError",
+    "InputError",
+    "Options",
+    "Problem",
+    "Program",
+    "__version__",
+    "compile",
+    "load",
 ]
 
 

@@ -38,7 +38,9 @@ _TAKES_A_SIGN = ("--input-range", "--mean", "--pixels", "--input-scale")
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line; quick, for nothing heavy is imported."""
     parser = argparse.ArgumentParser(
-        prog="n2uqc", description=_ABOUT, epilog=_EXAMPLES,
+        prog="n2uqc",
+        description=_ABOUT,
+        epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"n2uqc {__version__}")
@@ -47,8 +49,11 @@ def build_parser() -> argparse.ArgumentParser:
     for name in COMMANDS:
         module = import_module(f"n2uqc.commands.{name}")
         command = commands.add_parser(
-            name.replace("_", "-"), help=module.HELP, description=module.__doc__,
-            epilog=module.EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+            name.replace("_", "-"),
+            help=module.HELP,
+            description=module.__doc__,
+            epilog=module.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.configure(command)
         command.add_argument(

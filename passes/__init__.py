@@ -9,8 +9,12 @@ if TYPE_CHECKING:
     from .options import Options
     from .pipeline import PIPELINE, compile_graph, load
 
-_HOME = {"Options": "options", "PIPELINE": "pipeline", "compile_graph": "pipeline",
-         "load": "pipeline"}
+_HOME = {
+    "Options": "options",
+    "PIPELINE": "pipeline",
+    "compile_graph": "pipeline",
+    "load": "pipeline",
+}
 
 __all__ = ["PIPELINE", "Options", "compile_graph", "load"]
 

@@ -44,6 +44,7 @@ def fit(bounds: list[int], lo: int, hi: int) -> tuple[int, int, int] | None:
         for m in sorted({low, (low + high) // 2, high}):
             if not (1 <= m < 2**31 and low <= m <= high):
                 continue
+
             # Code k+1 is reached where v * m + bias >= goal: rounding to nearest takes half off.
             def goal(k: int, unit: int = unit) -> int:
                 return (k + 1) * unit - unit // 2
@@ -88,9 +89,11 @@ def affine_tables(program: Program) -> Program:
         if made is not None:
             notes.append(f"the thresholds of {op.output} are evenly spaced: multiplier and shift")
         ops.append(made or op)
-    return live(replace(
-        program, ops=tuple(ops), constants=pool.all, notes=(*program.notes, *notes)
-    )) if notes else program
+    return (
+        live(replace(program, ops=tuple(ops), constants=pool.all, notes=(*program.notes, *notes)))
+        if notes
+        else program
+    )
 
 
 def _fit_channel(
@@ -111,7 +114,9 @@ def _fit_channel(
 
 
 def _requantization(
-    op: Thresholds, program: Program, ranges: dict[str, tuple[np.ndarray, np.ndarray]],
+    op: Thresholds,
+    program: Program,
+    ranges: dict[str, tuple[np.ndarray, np.ndarray]],
     pool: Constants,
 ) -> Requantize | None:
     bounds, signs = (program.constants[n].values for n in (op.bounds, op.signs))
@@ -127,7 +132,11 @@ def _requantization(
         found.append(channel)
     m, b, s = zip(*found, strict=True)
     return Requantize(
-        output=op.output, inputs=op.inputs, origin=op.origin, lo=0, hi=(1 << op.bits) - 1,
+        output=op.output,
+        inputs=op.inputs,
+        origin=op.origin,
+        lo=0,
+        hi=(1 << op.bits) - 1,
         multiplier=ConstRef(pool.add(f"{op.output}.multiplier", Constant.narrow(list(m)))),
         bias=ConstRef(pool.add(f"{op.output}.bias", Constant.narrow(list(b)))),
         shift=ConstRef(pool.add(f"{op.output}.shift", Constant.narrow(list(s)))),

@@ -33,6 +33,7 @@ class Pass:
 
 def plain(function: Callable[[Program], Program]) -> Callable[[Program, Options], Program]:
     """A pass that looks at no option."""
+
     def apply(program: Program, options: Options) -> Program:
         return function(program)
 

@@ -103,8 +103,11 @@ class Channel:
                 below = _times(np.minimum(lo, 0), np.minimum(hi, 0), op.slope[c])
                 above = np.maximum(lo, 0), np.maximum(hi, 0)
                 low = np.where(lo >= 0, lo, np.where(hi < 0, below[0], np.minimum(below[0], 0)))
-                hi = np.where(lo >= 0, hi, np.where(
-                    hi < 0, below[1], np.maximum(np.maximum(below[1], 0), above[1])))
+                hi = np.where(
+                    lo >= 0,
+                    hi,
+                    np.where(hi < 0, below[1], np.maximum(np.maximum(below[1], 0), above[1])),
+                )
                 lo = low
             elif isinstance(op, RealClip):
                 low_end, high_end = (

@@ -28,6 +28,7 @@ Order = NDArray[np.intp]
 
 def _permute(op: Op, order: Order) -> Op | None:
     """The same operation on reordered channels; None if it cannot be reordered."""
+
     def row(values: Row) -> Row:
         return tuple(values[i] for i in order)
 
@@ -37,9 +38,7 @@ def _permute(op: Op, order: Order) -> Op | None:
         return replace(op, slope=row(op.slope))
     if isinstance(op, Quantize):
         table = op.thresholds
-        return op if len(table) == 1 else replace(
-            op, thresholds=tuple(table[i] for i in order)
-        )
+        return op if len(table) == 1 else replace(op, thresholds=tuple(table[i] for i in order))
     return op if isinstance(op, RealClip | RealAdd) else None
 
 
@@ -59,9 +58,7 @@ def channels_last(program: Program) -> Program:
         elif found and isinstance(op, RealConv):
             constant = program.constants[op.weight]
             values = np.ascontiguousarray(constant.values[..., found[0]])
-            name = pool.add(
-                f"{op.weight}.hwc", Constant(values, constant.encoding, constant.bits)
-            )
+            name = pool.add(f"{op.weight}.hwc", Constant(values, constant.encoding, constant.bits))
             op = replace(op, weight=ConstRef(name))
         elif found:
             moved = _permute(op, found[0])
@@ -81,8 +78,12 @@ def channels_last(program: Program) -> Program:
 
 
 def _refuse(origin: tuple[str, ...], what: str) -> None:
-    raise CompileError(Problem(
-        node=", ".join(origin), op=what, found="it follows the flattening of a map larger than 1x1",
-        supported="a fully connected layer, biases, activations and quantizers there",
-        mend="pool to 1x1 first, or put a fully connected layer behind the flattening",
-    ))
+    raise CompileError(
+        Problem(
+            node=", ".join(origin),
+            op=what,
+            found="it follows the flattening of a map larger than 1x1",
+            supported="a fully connected layer, biases, activations and quantizers there",
+            mend="pool to 1x1 first, or put a fully connected layer behind the flattening",
+        )
+    )

@@ -68,7 +68,9 @@ class ConstantChannels:
         """
         conv, after = self.program.producer(op.inputs[0]), self.readers[op.output]
         if not (
-            isinstance(conv, Conv) and conv.groups == 1 and len(self.readers[conv.output]) == 1
+            isinstance(conv, Conv)
+            and conv.groups == 1
+            and len(self.readers[conv.output]) == 1
             and all(isinstance(r, Conv) and r.groups == 1 for r in after)
             and op.output != self.program.output
         ):
@@ -81,7 +83,8 @@ class ConstantChannels:
                 gone &= low == reader.pad_value
             behind = self.readers[reader.output]
             if (
-                reader.output == self.program.output or reader.output + REST in self.program.types
+                reader.output == self.program.output
+                or reader.output + REST in self.program.types
                 or not all(isinstance(r, Thresholds | Requantize) for r in behind)
             ):
                 gone &= low == 0
@@ -103,8 +106,10 @@ class ConstantChannels:
         table = self.made[op.output]  # its bounds may have moved already
         assert isinstance(table, Thresholds)
         self.made[op.output] = replace(
-            table, bounds=self.take(table.bounds, keep, "bounds"),
-            signs=self.take(table.signs, keep, "signs"), base=self.take(table.base, keep, "base"),
+            table,
+            bounds=self.take(table.bounds, keep, "bounds"),
+            signs=self.take(table.signs, keep, "signs"),
+            base=self.take(table.base, keep, "base"),
         )
         for reader in self.readers[op.output]:
             user = self.made[reader.output]
@@ -149,8 +154,12 @@ class ConstantChannels:
 
     def finished(self) -> Program:
         program, made = self.program, self.made
-        renamed = {i: i.removesuffix(REST) for op in made.values() for i in op.inputs
-                   if i not in program.types}
+        renamed = {
+            i: i.removesuffix(REST)
+            for op in made.values()
+            for i in op.inputs
+            if i not in program.types
+        }
         lacking = {old: new for new, old in renamed.items()}
         types: dict[str, TensorType] = {program.input: program.types[program.input]}
         ops = []
@@ -161,10 +170,16 @@ class ConstantChannels:
             assert isinstance(old, IntType) and isinstance(new, IntType)
             types[op.output] = replace(new, scale=old.scale, error=old.error)
             ops.append(op)
-        return live(replace(
-            program, ops=tuple(ops), types=types, constants=self.pool.all,
-            notes=(*program.notes, *self.notes), metadata={**program.metadata, **self.facts},
-        ))
+        return live(
+            replace(
+                program,
+                ops=tuple(ops),
+                types=types,
+                constants=self.pool.all,
+                notes=(*program.notes, *self.notes),
+                metadata={**program.metadata, **self.facts},
+            )
+        )
 
 
 def constant_channels(program: Program) -> Program:

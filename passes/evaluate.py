@@ -95,8 +95,11 @@ class Deviation:
     def as_json(self) -> dict[str, Any]:
         """The report without the outputs."""
         return {
-            "samples": self.samples, "flip_rate": self.flip_rate, "top1_agreement": self.top1,
-            "relative_logit_error": self.logit_error, "logit_error_bound": self.logit_bound,
+            "samples": self.samples,
+            "flip_rate": self.flip_rate,
+            "top1_agreement": self.top1,
+            "relative_logit_error": self.logit_error,
+            "logit_error_bound": self.logit_bound,
             "first_flip": self.first.layer if self.first is not None else None,
             "layers": [vars(row) for row in self.layers],
         }
@@ -115,9 +118,7 @@ def reference(model: ir.Model, options: Options) -> Program:
     return pixel_input(import_graph(model), options)
 
 
-def deviation(
-    real: Program, program: Program, images: NDArray[Any]
-) -> Deviation:
+def deviation(real: Program, program: Program, images: NDArray[Any]) -> Deviation:
     """Run images through the program and through exact arithmetic, and compare.
 
     Args:
@@ -148,8 +149,14 @@ def deviation(
                 source = quantizers[name].inputs[0]
                 compared = as_real(real, source, previous[source])
                 kept = kept_channels(program, name, value.shape[3])
-                _count(rows[name], _channels(quantizers[name], kept), compared[..., kept],
-                       value[..., kept], codes[name], _source_error(program, rows[name]))
+                _count(
+                    rows[name],
+                    _channels(quantizers[name], kept),
+                    compared[..., kept],
+                    value[..., kept],
+                    codes[name],
+                    _source_error(program, rows[name]),
+                )
             previous = {**previous, name: value} if _feeds(quantizers, name) else previous
             if name == real.output:
                 exact.append(as_real(real, name, value))
@@ -158,9 +165,7 @@ def deviation(
     top1, error = agreement(found, want)
     kind = program.types[program.output]
     assert isinstance(kind, IntType)
-    return Deviation(
-        len(images), list(rows.values()), top1, error, float(kind.error), want, found
-    )
+    return Deviation(len(images), list(rows.values()), top1, error, float(kind.error), want, found)
 
 
 def _channels(op: Quantize, kept: list[int]) -> Quantize:
@@ -190,7 +195,11 @@ def _source_error(program: Program, row: LayerFlips) -> float:
 
 
 def _count(
-    row: LayerFlips, op: Quantize, x: NDArray[Any], want: NDArray[Any], got: NDArray[Any],
+    row: LayerFlips,
+    op: Quantize,
+    x: NDArray[Any],
+    want: NDArray[Any],
+    got: NDArray[Any],
     error: float,
 ) -> None:
     table = np.array([floats(r) for r in op.thresholds])

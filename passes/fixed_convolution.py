@@ -92,9 +92,7 @@ def bits_read(low: Lowering, op: RealConv, after: Affine | None, kind: IntType) 
     return kind.bits if shared is None else min(kind.bits, room - shared)
 
 
-def _layer(
-    low: Lowering, op: RealConv, after: Affine | None, name: str, scale: Fraction
-) -> Layer:
+def _layer(low: Lowering, op: RealConv, after: Affine | None, name: str, scale: Fraction) -> Layer:
     weight = op.real_weight(low.program.constants)
     offset = (ZERO,) * len(weight)
     if after is not None:
@@ -134,8 +132,15 @@ def _rest(low: Lowering, x: str, upper: str, origin: tuple[str, ...]) -> str:
         kind, coarse = low.kind(x), low.kind(upper)
         assert kind.scale is not None and coarse.scale is not None
         channels, unit = kind.shape[2], int(coarse.scale / kind.scale)
-        back = low.requantize(f"{x}.back", upper, [-ONE] * channels, [ZERO] * channels, kind.scale,
-                              kind.bits + 2, origin)
+        back = low.requantize(
+            f"{x}.back",
+            upper,
+            [-ONE] * channels,
+            [ZERO] * channels,
+            kind.scale,
+            kind.bits + 2,
+            origin,
+        )
         total = low.put(Add(output=f"{x}.left", inputs=(x, back), origin=origin), kind.scale)
         # The sum's range cannot know that its terms belong together.
         low.put(Clamp(output=name, inputs=(total,), origin=origin, lo=-unit, hi=unit), kind.scale)
@@ -171,10 +176,16 @@ def _product(
     op, accumulator = layer.op, f"{name}.acc"
     low.put(
         Conv(
-            output=accumulator, inputs=(x,), origin=origin, stride=op.stride, pads=op.pads,
+            output=accumulator,
+            inputs=(x,),
+            origin=origin,
+            stride=op.stride,
+            pads=op.pads,
             weight=low.const(f"{name}.weight.fixed", Constant.narrow(integers)),
-            dilation=op.dilation, groups=op.groups,
-        ), None,
+            dilation=op.dilation,
+            groups=op.groups,
+        ),
+        None,
     )
     shift, multiplier = np.maximum(g - out, 0), np.left_shift(1, np.maximum(out - g, 0))
     biases = [to_fixed(o, max(int(k), out)) for o, k in zip(layer.offset, g, strict=True)]
@@ -182,17 +193,25 @@ def _product(
     lo, hi = limits_of(low.formats.bits[(layer.after or op).output], True)
     low.put(
         Requantize(
-            output=name, inputs=(accumulator,), origin=origin, lo=lo, hi=hi,
+            output=name,
+            inputs=(accumulator,),
+            origin=origin,
+            lo=lo,
+            hi=hi,
             multiplier=low.const(f"{name}.multiplier", Constant.narrow(multiplier)),
             bias=low.const(f"{name}.bias", Constant.narrow([b for b, _ in biases])),
             shift=low.const(f"{name}.shift", Constant.narrow(shift)),
         ),
-        layer.scale, miss + off + (layer.scale / 2 if shift.any() else 0),
+        layer.scale,
+        miss + off + (layer.scale / 2 if shift.any() else 0),
     )
 
 
 def _miss(
-    layer: Layer, kind: IntType, integers: NDArray[np.int64], g: NDArray[np.int64],
+    layer: Layer,
+    kind: IntType,
+    integers: NDArray[np.int64],
+    g: NDArray[np.int64],
     carried: Fraction,
 ) -> Fraction:
     """Bound on the accumulator's error: rounded weights, and what the input brings."""

@@ -47,8 +47,9 @@ class FixedPoint(Lowering):
             elif bent is not None:
                 self.prelu(bent, op, op.output, scale)
             else:
-                self.requantize(op.output, op.inputs[0], list(op.slope), list(op.offset), scale,
-                                bits, op.origin)
+                self.requantize(
+                    op.output, op.inputs[0], list(op.slope), list(op.offset), scale, bits, op.origin
+                )
         elif isinstance(op, RealConv):
             convolution(self, op, None, op.output, scale)
         elif isinstance(op, RealPRelu):
@@ -66,14 +67,27 @@ class FixedPoint(Lowering):
         elif isinstance(op, RealMaxPool):
             x = self.kind(op.inputs[0])
             self.put(
-                MaxPool(output=op.output, inputs=op.inputs, origin=op.origin, kernel=op.kernel,
-                        stride=op.stride, pads=op.pads), x.scale, x.error,
+                MaxPool(
+                    output=op.output,
+                    inputs=op.inputs,
+                    origin=op.origin,
+                    kernel=op.kernel,
+                    stride=op.stride,
+                    pads=op.pads,
+                ),
+                x.scale,
+                x.error,
             )
         elif isinstance(op, RealAvgPool):
             shape = self.kind(op.inputs[0]).shape
             pool = SumPool(
-                output=op.output, inputs=op.inputs, origin=op.origin, kernel=op.kernel,
-                stride=op.stride, pads=op.pads, counted=op.counted,
+                output=op.output,
+                inputs=op.inputs,
+                origin=op.origin,
+                kernel=op.kernel,
+                stride=op.stride,
+                pads=op.pads,
+                counted=op.counted,
             )
             divisor = pool.divisor(shape)
             name = self.narrowed(op.inputs[0], SUM_BITS - divisor.bit_length())
@@ -96,10 +110,19 @@ class FixedPoint(Lowering):
             far if bound is None else round(bound * (1 / scale))
             for bound, far in ((op.lo, kind.lo), (op.hi, kind.hi))
         )
-        off = max((abs(b - round(b * (1 / scale)) * scale).upper()
-                   for b in (op.lo, op.hi) if b is not None), default=Fraction(0))
-        self.put(Clamp(output=op.output, inputs=(x,), origin=op.origin, lo=min(lo, hi), hi=hi),
-                 scale, kind.error + off)
+        off = max(
+            (
+                abs(b - round(b * (1 / scale)) * scale).upper()
+                for b in (op.lo, op.hi)
+                if b is not None
+            ),
+            default=Fraction(0),
+        )
+        self.put(
+            Clamp(output=op.output, inputs=(x,), origin=op.origin, lo=min(lo, hi), hi=hi),
+            scale,
+            kind.error + off,
+        )
 
     def prelu(self, op: RealPRelu, bias: Affine | None, name: str, scale: Fraction) -> None:
         """``bend(x) + bias`` on the stream; slopes get all the bits of a 32-bit word."""
@@ -120,12 +143,17 @@ class FixedPoint(Lowering):
         off = Fraction(max(m for _, m in biases))
         self.put(
             PRelu(
-                output=name, inputs=(x,), origin=op.origin + (bias.origin if bias else ()),
+                output=name,
+                inputs=(x,),
+                origin=op.origin + (bias.origin if bias else ()),
                 multiplier=self.const(f"{name}.slope", Constant.narrow([m for m, _ in slopes])),
                 bias=self.const(f"{name}.bias", Constant.narrow([b for b, _ in biases])),
-                shift=shift, lo=lo, hi=hi,
+                shift=shift,
+                lo=lo,
+                hi=hi,
             ),
-            scale, kind.error * grown + miss * scale + off,
+            scale,
+            kind.error * grown + miss * scale + off,
         )
 
     def input_format(self) -> None:
@@ -167,14 +195,19 @@ class FixedPoint(Lowering):
                 mend = "lower --residual-bits or --stem-bits, or check the layer's parameters"
                 if isinstance(op, RealAvgPool) and op.counted is not None:
                     mend = "set count_include_pad=True without ceil_mode, or pool smaller windows"
-                raise CompileError(Problem(
-                    node=", ".join(op.origin), op=op.mnemonic, found=str(error),
-                    supported="scales within 64-bit integer requantization (SPEC.md)", mend=mend,
-                )) from None
+                raise CompileError(
+                    Problem(
+                        node=", ".join(op.origin),
+                        op=op.mnemonic,
+                        found=str(error),
+                        supported="scales within 64-bit integer requantization (SPEC.md)",
+                        mend=mend,
+                    )
+                ) from None
         self.formats.check_widths()
-        return live(replace(
-            self.program, ops=tuple(self.ops), types=self.types, constants=self.pool.all
-        ))
+        return live(
+            replace(self.program, ops=tuple(self.ops), types=self.types, constants=self.pool.all)
+        )
 
 
 def widths(program: Program, options: Options) -> dict[str, int]:
@@ -187,4 +220,3 @@ def widths(program: Program, options: Options) -> dict[str, int]:
 def fixed_point(program: Program, options: Options) -> Program:
     """Fixed-point formats and integer operations for all that is not quantized by the network."""
     return FixedPoint(program, options).run()
-

@@ -82,8 +82,10 @@ class Formats:
         """The PReLU whose trailing bias ``op`` is, if nothing else reads it."""
         inner = self.made.get(op.inputs[0]) if isinstance(op, Affine) else None
         if (
-            isinstance(op, Affine) and isinstance(inner, RealPRelu)
-            and len(self.readers[inner.output]) == 1 and all(s == 1 for s in op.slope)
+            isinstance(op, Affine)
+            and isinstance(inner, RealPRelu)
+            and len(self.readers[inner.output]) == 1
+            and all(s == 1 for s in op.slope)
         ):
             return inner
         return None
@@ -127,13 +129,12 @@ class Formats:
         groups.add_nodes_from(self.needed)
         for name in self.needed:
             op = self.made.get(name)
-            if isinstance(op, SAME_SCALE) or (
-                op is not None and self.unit_prelu(op)
-            ):
+            if isinstance(op, SAME_SCALE) or (op is not None and self.unit_prelu(op)):
                 assert op is not None
                 groups.add_edges_from(
-                    (name, s) for s in self.sources(op) if s in self.needed
-                    and s != self.program.input
+                    (name, s)
+                    for s in self.sources(op)
+                    if s in self.needed and s != self.program.input
                 )
         found: dict[str, int] = {}
         order = {op.output: k for k, op in enumerate(self.program.ops)}
@@ -149,8 +150,11 @@ class Formats:
             narrow = all(isinstance(r, RealConv) for n in group for r in self.readers[n])
             narrow = narrow and self.program.output not in group
             compared = any(self.readers[n] for n in group)
-            limits, chosen = (OPERAND_BITS, self.options.stem_bits) if narrow else (
-                STREAM_BITS, self.options.residual_bits)
+            limits, chosen = (
+                (OPERAND_BITS, self.options.stem_bits)
+                if narrow
+                else (STREAM_BITS, self.options.residual_bits)
+            )
             bits = self.width(
                 group[0], chosen or (self._enough(most, *limits) if compared else limits[0])
             )
@@ -170,8 +174,11 @@ class Formats:
         for op in (self.made[n] for n in group if n in self.made):
             if isinstance(op, Affine) and not (self.unit_conv(op) or self.unit_prelu(op)):
                 kind = self.program.types[op.inputs[0]]
-                unit = float(kind.scale or 1) if isinstance(kind, IntType) else (
-                    2.0 ** -found[op.inputs[0]])
+                unit = (
+                    float(kind.scale or 1)
+                    if isinstance(kind, IntType)
+                    else (2.0 ** -found[op.inputs[0]])
+                )
                 steepest = float(np.abs(floats(op.slope)).max()) * unit
                 places.append(MULTIPLIER_BITS - int(np.frexp(steepest)[1]))
         return min(places)

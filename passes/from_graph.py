@@ -19,11 +19,15 @@ from .program.types import RealType
 def _sample_shape(value: ir.Value) -> tuple[int, ...]:
     """The static shape behind the batch axis."""
     if value.shape is None or not all(isinstance(d, int) for d in list(value.shape)[1:]):
-        raise CompileError(Problem(
-            node=value.name or "?", op="input/output", found=f"shape {value.shape}",
-            supported="a static shape behind the batch axis",
-            mend="export with fixed height and width",
-        ))
+        raise CompileError(
+            Problem(
+                node=value.name or "?",
+                op="input/output",
+                found=f"shape {value.shape}",
+                supported="a static shape behind the batch axis",
+                mend="export with fixed height and width",
+            )
+        )
     return tuple(int(d) for d in list(value.shape)[1:])  # type: ignore[arg-type]
 
 
@@ -51,9 +55,14 @@ def import_graph(model: ir.Model, name: str = "network") -> Program:
         if changes_no_map(node) and node.inputs[0] in to.names:
             to.names[node.outputs[0]] = to.names[node.inputs[0]]
             continue
-        if problems and not all(v is None or v in to.names or opset.constant(v) is not None
-                                or v.producer() is not None and opset.is_op(v.producer(), "Weight")
-                                for v in node.inputs):
+        if problems and not all(
+            v is None
+            or v in to.names
+            or opset.constant(v) is not None
+            or v.producer() is not None
+            and opset.is_op(v.producer(), "Weight")
+            for v in node.inputs
+        ):
             continue  # it reads what a refused node would have made
         try:
             rule = RULES.get(node.op_type)
@@ -62,23 +71,43 @@ def import_graph(model: ir.Model, name: str = "network") -> Program:
             rule(to, node)
         except NodeRefusal as refusal:
             found, supported, mend = refusal.args
-            problems.append(Problem(node=node.name or node.outputs[0].name or "?",
-                                    op=node.op_type, found=found, supported=supported, mend=mend))
+            problems.append(
+                Problem(
+                    node=node.name or node.outputs[0].name or "?",
+                    op=node.op_type,
+                    found=found,
+                    supported=supported,
+                    mend=mend,
+                )
+            )
         except (ValueError, ArithmeticError) as error:
-            problems.append(Problem(
-                node=node.name or node.outputs[0].name or "?", op=node.op_type, found=str(error),
-                supported="see SPEC.md", mend="check the node's parameters and shapes",
-            ))
+            problems.append(
+                Problem(
+                    node=node.name or node.outputs[0].name or "?",
+                    op=node.op_type,
+                    found=str(error),
+                    supported="see SPEC.md",
+                    mend="check the node's parameters and shapes",
+                )
+            )
     if problems:
         raise CompileError(problems)
     face = Interface(
-        source.name or "input", _sample_shape(source), result.name or "output",
-        _sample_shape(result), input_channels_last=first.channels_last,
+        source.name or "input",
+        _sample_shape(source),
+        result.name or "output",
+        _sample_shape(result),
+        input_channels_last=first.channels_last,
         output_channels_last=last.channels_last,
     )
     return Program(
-        to.name(name).replace(".", "_"), face, to.names[first.value], to.names[last.value],
-        to.types, tuple(to.ops), to.consts,
+        to.name(name).replace(".", "_"),
+        face,
+        to.names[first.value],
+        to.names[last.value],
+        to.types,
+        tuple(to.ops),
+        to.consts,
     )
 
 

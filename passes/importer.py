@@ -53,7 +53,9 @@ class Importer:
         value, wish = node.outputs[0], self.readable[node]
         op = cls(
             output=self.name(wish if last else f"{wish}.{cls.mnemonic.removeprefix('real_')}"),
-            inputs=inputs, origin=(node.name or value.name or wish,), **attributes,
+            inputs=inputs,
+            origin=(node.name or value.name or wish,),
+            **attributes,
         )
         self.types[op.output] = op.infer(self.types, self.consts)
         self.ops.append(op)

@@ -60,8 +60,14 @@ class IntegerLayers:
         x = kinds[0] if kinds and len(kinds) == len(found) else None
         moved: Op | None = None
         if x is not None and isinstance(op, RealMaxPool):
-            moved = MaxPool(output=op.output, inputs=op.inputs, origin=op.origin,
-                            kernel=op.kernel, stride=op.stride, pads=op.pads)
+            moved = MaxPool(
+                output=op.output,
+                inputs=op.inputs,
+                origin=op.origin,
+                kernel=op.kernel,
+                stride=op.stride,
+                pads=op.pads,
+            )
         elif x is not None and isinstance(op, RealFlatten) and op.channels_last:
             moved = Flatten(output=op.output, inputs=op.inputs, origin=op.origin)
         elif x is not None and isinstance(op, RealConcat) and kinds[0].scale == kinds[1].scale:
@@ -98,17 +104,31 @@ class IntegerLayers:
         accumulator = f"{op.output}.acc"
         most = int(np.abs(weight).reshape(len(weight), -1).sum(axis=1).max())
         self.put(
-            Conv(output=accumulator, inputs=(source,), origin=op.origin, weight=op.weight,
-                 stride=op.stride, pads=op.pads, dilation=op.dilation, groups=op.groups,
-                 pad_value=int(-z) if any(op.pads) else 0),
-            None, kind.error / kind.scale * most,
+            Conv(
+                output=accumulator,
+                inputs=(source,),
+                origin=op.origin,
+                weight=op.weight,
+                stride=op.stride,
+                pads=op.pads,
+                dilation=op.dilation,
+                groups=op.groups,
+                pad_value=int(-z) if any(op.pads) else 0,
+            ),
+            None,
+            kind.error / kind.scale * most,
         )
         slopes = tuple(s * (kind.scale * scale) for s in op.step)
         sums = weight.reshape(len(weight), -1).sum(axis=1).tolist()
-        self.put(Affine(
-            output=op.output, inputs=(accumulator,), origin=op.origin, slope=slopes,
-            offset=tuple(s * (z * total) for s, total in zip(slopes, sums, strict=True)),
-        ))
+        self.put(
+            Affine(
+                output=op.output,
+                inputs=(accumulator,),
+                origin=op.origin,
+                slope=slopes,
+                offset=tuple(s * (z * total) for s, total in zip(slopes, sums, strict=True)),
+            )
+        )
         return True
 
     def lookup(self, op: RealLookup) -> None:
@@ -121,7 +141,8 @@ class IntegerLayers:
         name = self.pool.add(f"{op.output}.levels", table)
         self.put(
             Lookup(output=op.output, inputs=op.inputs, origin=op.origin, table=ConstRef(name)),
-            scale, Fraction(max(miss for _, miss in entries)),
+            scale,
+            Fraction(max(miss for _, miss in entries)),
         )
 
 
@@ -130,6 +151,4 @@ def integer_layers(program: Program, options: Options) -> Program:
     work = IntegerLayers(program, options)
     for op in program.ops:
         work.lower(op)
-    return live(replace(
-        program, ops=tuple(work.ops), types=work.types, constants=work.pool.all
-    ))
+    return live(replace(program, ops=tuple(work.ops), types=work.types, constants=work.pool.all))

@@ -104,7 +104,9 @@ def integer_thresholds(program: Program) -> Program:
         scale = kind.scale or Fraction(1)
         bounds, signs, start = table(op, chain, scale, kind.channel_rows, kind.hi)
         folded = Thresholds(
-            output=op.output, inputs=(base,), bits=op.bits,
+            output=op.output,
+            inputs=(base,),
+            bits=op.bits,
             origin=tuple(o for link in chain for o in link.origin) + op.origin,
             bounds=ConstRef(pool.add(f"{op.output}.bounds", bounds)),
             signs=ConstRef(pool.add(f"{op.output}.signs", signs)),

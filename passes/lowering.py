@@ -51,14 +51,22 @@ class Lowering:
         return kind
 
     def requantize(
-        self, name: str, x: str, slope: list[Surd], offset: list[Surd], scale: Fraction, bits: int,
+        self,
+        name: str,
+        x: str,
+        slope: list[Surd],
+        offset: list[Surd],
+        scale: Fraction,
+        bits: int,
         origin: tuple[str, ...],
     ) -> str:
         """``name = slope * x + offset`` (real units) at a scale."""
         kind = self.kind(x)
         unit = (kind.scale or Fraction(1)) / scale
-        if kind.bits > STREAM_BITS[0] and kind.scale is not None and any(
-            np.frexp(abs(v) * float(unit))[0] not in (0, 0.5) for v in floats(tuple(slope))
+        if (
+            kind.bits > STREAM_BITS[0]
+            and kind.scale is not None
+            and any(np.frexp(abs(v) * float(unit))[0] not in (0, 0.5) for v in floats(tuple(slope)))
         ):
             x = self.narrowed(x, STREAM_BITS[0])  # leaves the multiplier its bits
             kind = self.kind(x)
@@ -69,11 +77,17 @@ class Lowering:
         steepest = Fraction(float(np.abs(floats(tuple(slope))).max()) * (1 + 2.0**-40))
         return self.put(
             Requantize(
-                output=name, inputs=(x,), origin=origin, lo=lo, hi=hi,
+                output=name,
+                inputs=(x,),
+                origin=origin,
+                lo=lo,
+                hi=hi,
                 multiplier=self.const(f"{name}.multiplier", s.multiplier),
-                bias=self.const(f"{name}.bias", s.bias), shift=self.const(f"{name}.shift", s.shift),
+                bias=self.const(f"{name}.bias", s.bias),
+                shift=self.const(f"{name}.shift", s.shift),
             ),
-            scale, s.error * scale + kind.error * steepest,
+            scale,
+            s.error * scale + kind.error * steepest,
         )
 
     def rescaled(self, x: str, scale: Fraction, bits: int, suffix: str) -> str:
@@ -84,7 +98,12 @@ class Lowering:
         if name not in self.types or self.kind(name).scale != scale:
             channels = self.kind(x).shape[2]
             self.requantize(
-                name, x, [ONE] * channels, [ZERO] * channels, scale, bits,
+                name,
+                x,
+                [ONE] * channels,
+                [ZERO] * channels,
+                scale,
+                bits,
                 made.origin if (made := self.program.producer(x)) is not None else (),
             )
         return name

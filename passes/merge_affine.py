@@ -26,8 +26,10 @@ def merge_affine(program: Program) -> Program:
     for op in program.ops:
         if isinstance(op, Affine):
             inner = made.get(op.inputs[0])
-            if isinstance(inner, Affine) and len(readers[inner.output]) == 1 and (
-                inner.output != program.output
+            if (
+                isinstance(inner, Affine)
+                and len(readers[inner.output]) == 1
+                and (inner.output != program.output)
             ):
                 del made[inner.output]
                 op = _compose(inner, op)
@@ -46,7 +48,9 @@ def hoist_bias(program: Program) -> Program:
     for op in program.ops:
         add = made.get(op.inputs[0]) if op.inputs else None
         if not (
-            isinstance(op, Affine) and isinstance(add, RealAdd) and all(s == 1 for s in op.slope)
+            isinstance(op, Affine)
+            and isinstance(add, RealAdd)
+            and all(s == 1 for s in op.slope)
             and len(readers[add.output]) == 1
         ):
             continue

@@ -20,7 +20,5 @@ def narrow_types(program: Program) -> Program:
         old, new = program.types[op.output], op.infer(types, program.constants)
         assert isinstance(old, IntType) and isinstance(new, IntType)
         kept = old if isinstance(op, Thresholds) else new
-        types[op.output] = replace(
-            kept, scale=old.scale, error=old.error, rows=new.rows
-        )
+        types[op.output] = replace(kept, scale=old.scale, error=old.error, rows=new.rows)
     return replace(program, types=types)

@@ -49,8 +49,7 @@ class Near:
             return Near(0.0, 0.0)
         value = self.value * other.value
         error = (
-            abs(self.value) * other.error + abs(other.value) * self.error
-            + self.error * other.error
+            abs(self.value) * other.error + abs(other.value) * self.error + self.error * other.error
         )
         return Near(value, error * (1 + ULP) + abs(value) * ULP + 1e-300)
 

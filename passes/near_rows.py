@@ -52,7 +52,8 @@ class Near:
     def __mul__(self, other: Near) -> Near:
         value = self.value * other.value
         error = (
-            np.abs(self.value) * other.error + np.abs(other.value) * self.error
+            np.abs(self.value) * other.error
+            + np.abs(other.value) * self.error
             + self.error * other.error
         )
         lost = _lost_in_product(self.value, other.value, value)
@@ -72,9 +73,7 @@ class Near:
     def signs(self) -> tuple[IntArray, Mask]:
         """-1, 0 or 1, and where that is certain."""
         sign: IntArray = np.sign(np.nan_to_num(self.value)).astype(np.int64)
-        return sign, (np.abs(self.value) > self.error) | (
-            (self.value == 0) & (self.error == 0)
-        )
+        return sign, (np.abs(self.value) > self.error) | ((self.value == 0) & (self.error == 0))
 
 
 def _lost_in_sum(a: Floats, b: Floats, total: Floats) -> Floats:

@@ -66,9 +66,7 @@ class NearTable:
         self.lo, self.hi = rows
         channels = len(self.lo)
         self.unsure = (np.abs(self.lo) > _WIDEST) | (np.abs(self.hi) > _WIDEST)
-        self.pieces = [
-            Piece(self.lo, self.hi, Near.of((scale,) * channels), Near.zeros(channels))
-        ]
+        self.pieces = [Piece(self.lo, self.hi, Near.of((scale,) * channels), Near.zeros(channels))]
 
     def where(self, f: Piece, level: Near, strict: bool | Mask) -> tuple[IntArray, IntArray]:
         """Runs ``(first, last)`` with ``f > level`` (``>=`` if not strict), empty if crossed.
@@ -99,15 +97,16 @@ class NearTable:
         first, last = self.where(f, level, strict=False)
         none = first > last
         first, last = np.where(none, f.hi + 1, first), np.where(none, f.hi, last)
-        return (
-            replace(f, hi=first - 1), replace(f, lo=first, hi=last), replace(f, lo=last + 1)
-        )
+        return (replace(f, hi=first - 1), replace(f, lo=first, hi=last), replace(f, lo=last + 1))
 
     def affine(self, slope: Near, offset: Near | None = None) -> None:
         """``slope * f + offset``."""
         self.pieces = [
-            replace(f, slope=f.slope * slope,
-                    offset=f.offset * slope if offset is None else f.offset * slope + offset)
+            replace(
+                f,
+                slope=f.slope * slope,
+                offset=f.offset * slope if offset is None else f.offset * slope + offset,
+            )
             for f in self.pieces
         ]
 
@@ -117,8 +116,9 @@ class NearTable:
         parts = []
         for f in self.pieces:
             before, above, behind = self.split(f, zero)
-            bent = (replace(p, slope=p.slope * slope, offset=p.offset * slope)
-                    for p in (before, behind))
+            bent = (
+                replace(p, slope=p.slope * slope, offset=p.offset * slope) for p in (before, behind)
+            )
             parts += [above, *bent]
         self.pieces = [p for p in parts if p.some.any()]
 
@@ -168,8 +168,11 @@ class NearTable:
         net = np.where(ends, total - start, 0)
         copies = np.abs(net)
         return Steps(
-            base, np.repeat(bounds.ravel(), copies.ravel()),
-            np.repeat(np.sign(net).ravel(), copies.ravel()), copies.sum(axis=1), self.unsure,
+            base,
+            np.repeat(bounds.ravel(), copies.ravel()),
+            np.repeat(np.sign(net).ravel(), copies.ravel()),
+            copies.sum(axis=1),
+            self.unsure,
         )
 
 

@@ -25,7 +25,8 @@ def row_of(values: Array | float, channels: int) -> Row:
     if flat.size not in (1, channels):
         raise NodeRefusal(
             f"a parameter of shape {np.shape(values)} on {channels} channels",
-            "one value, or one for each channel (1,C,1,1)", "make the parameter per channel",
+            "one value, or one for each channel (1,C,1,1)",
+            "make the parameter per channel",
         )
     numbers = [Surd.of(float(v)) for v in flat]
     return tuple(numbers * (channels if flat.size == 1 else 1))
@@ -40,7 +41,8 @@ def per_channel(values: Array, rank: int) -> Array:
     varying = [axis for axis, size in enumerate(shape) if size != 1]
     if varying != [1]:
         raise NodeRefusal(
-            f"a constant operand of shape {array.shape}", "a scalar or one value for each channel",
+            f"a constant operand of shape {array.shape}",
+            "a scalar or one value for each channel",
             "make the constant per channel: shape (1,C,1,1)",
         )
     return array.ravel()

@@ -58,9 +58,16 @@ def _conv(to: Importer, node: ir.Node) -> None:
     to.consts[name] = constant
     bias = to.constant(node, 2)
     made = to.emit(
-        RealConv, node, x, last=bias is None, weight=ConstRef(name), step=step,
-        stride=pair(node, "strides"), pads=pads_of(node),
-        dilation=pair(node, "dilations"), groups=integer(node, "group", 1),
+        RealConv,
+        node,
+        x,
+        last=bias is None,
+        weight=ConstRef(name),
+        step=step,
+        stride=pair(node, "strides"),
+        pads=pads_of(node),
+        dilation=pair(node, "dilations"),
+        groups=integer(node, "group", 1),
     )
     if bias is not None:
         channels = constant.values.shape[0]
@@ -131,9 +138,7 @@ def _mul(to: Importer, node: ir.Node) -> None:
 def _div(to: Importer, node: ir.Node) -> None:
     if node.inputs[0] not in to.names:
         raise NodeRefusal("division by a tensor", "tensor / constant", "")
-    _elementwise(
-        to, node, lambda k: (tuple(v.inverse() for v in k), (Surd.of(0),) * len(k))
-    )
+    _elementwise(to, node, lambda k: (tuple(v.inverse() for v in k), (Surd.of(0),) * len(k)))
 
 
 def _elementwise(to: Importer, node: ir.Node, form: Callable[[Row], tuple[Row, Row]]) -> None:
@@ -181,7 +186,8 @@ def _window(node: ir.Node) -> dict[str, Any]:
     if any(d != 1 for d in ints(node, "dilations", (1, 1))):
         raise NodeRefusal("a dilated window", "dilation 1", "")
     return {
-        "kernel": pair(node, "kernel_shape"), "stride": pair(node, "strides"),
+        "kernel": pair(node, "kernel_shape"),
+        "stride": pair(node, "strides"),
         "pads": pads_of(node),
     }
 
@@ -222,14 +228,20 @@ def _threshold(to: Importer, node: ir.Node) -> None:
     p = opset.read_threshold(node)
     if p.step == 0:
         raise NodeRefusal(
-            "an output step of 0: every code means 0", "a step other than 0",
+            "an output step of 0: every code means 0",
+            "a step other than 0",
             "retrain the layer, or remove it: what reads it sees zeros only",
         )
     table = tuple(tuple(Surd.of(float(t)) for t in row) for row in p.thresholds)
     to.emit(
-        Quantize, node, to.operand(node), thresholds=table,
-        input_scale=Surd.of(float(p.input_scale)), strict=bool(p.strict),
-        step=Surd.of(Fraction(float(p.step)) / p.divisor), bits=p.bits,
+        Quantize,
+        node,
+        to.operand(node),
+        thresholds=table,
+        input_scale=Surd.of(float(p.input_scale)),
+        strict=bool(p.strict),
+        step=Surd.of(Fraction(float(p.step)) / p.divisor),
+        bits=p.bits,
         ties=() if p.ties is None else p.rules,
     )
 
@@ -238,9 +250,16 @@ def _codebook(to: Importer, node: ir.Node) -> None:
     p = opset.read_codebook(node)
     table = tuple(tuple(Surd.of(float(t)) for t in row) for row in p.thresholds)
     codes = to.emit(
-        Quantize, node, to.operand(node), last=False, thresholds=table,
-        input_scale=Surd.of(float(p.input_scale)), strict=bool(p.strict), step=Surd.of(1),
-        bits=p.bits, ties=() if p.ties is None else p.rules,
+        Quantize,
+        node,
+        to.operand(node),
+        last=False,
+        thresholds=table,
+        input_scale=Surd.of(float(p.input_scale)),
+        strict=bool(p.strict),
+        step=Surd.of(1),
+        bits=p.bits,
+        ties=() if p.ties is None else p.rules,
     )
     levels = [Surd.of(float(v)) for v in p.levels]
     levels += levels[-1:] * (2**p.bits - len(levels))  # of codes that do not occur
@@ -260,9 +279,22 @@ def _concat(to: Importer, node: ir.Node) -> None:
 
 
 RULES: dict[str, Callable[[Importer, ir.Node], None]] = {
-    "Add": _add, "AveragePool": _avgpool, "BatchNormalization": _batchnorm,
-    "Clip": _clip, "Codebook": _codebook, "Concat": _concat, "Conv": _conv,
-    "Div": _div, "Flatten": _flatten, "Gemm": _gemm,
-    "GlobalAveragePool": _global_pool, "LeakyRelu": _leaky, "MaxPool": _maxpool,
-    "Mul": _mul, "PRelu": _prelu, "Relu": _relu, "Sub": _sub, "Threshold": _threshold,
+    "Add": _add,
+    "AveragePool": _avgpool,
+    "BatchNormalization": _batchnorm,
+    "Clip": _clip,
+    "Codebook": _codebook,
+    "Concat": _concat,
+    "Conv": _conv,
+    "Div": _div,
+    "Flatten": _flatten,
+    "Gemm": _gemm,
+    "GlobalAveragePool": _global_pool,
+    "LeakyRelu": _leaky,
+    "MaxPool": _maxpool,
+    "Mul": _mul,
+    "PRelu": _prelu,
+    "Relu": _relu,
+    "Sub": _sub,
+    "Threshold": _threshold,
 }

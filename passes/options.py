@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 
 from n2uqc.frontend.diagnostics import CompileError
 
-PRECISIONS: Mapping[str, tuple[int | None, int | None, int]] = MappingProxyType({
-    "exact": (None, None, 16), "balanced": (32, 16, 16), "small": (16, 8, 8),
-})
+PRECISIONS: Mapping[str, tuple[int | None, int | None, int]] = MappingProxyType(
+    {
+        "exact": (None, None, 16),
+        "balanced": (32, 16, 16),
+        "small": (16, 8, 8),
+    }
+)
 """Residual, stem and head bits by name; None: 32 and 24, and more where the network needs them.
 
 Measured on trained 2-bit networks: at ``exact`` no activation code differs from exact arithmetic;
@@ -130,9 +134,7 @@ class Options:
             CompileError: no such precision, or a value out of its range.
         """
         if precision not in PRECISIONS:
-            raise CompileError(
-                f"--precision {precision}: there are {', '.join(PRECISIONS)}"
-            )
+            raise CompileError(f"--precision {precision}: there are {', '.join(PRECISIONS)}")
         residual, stem, head = PRECISIONS[precision]
         return replace(
             cls(residual_bits=residual, stem_bits=stem, head_bits=head),

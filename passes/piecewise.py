@@ -49,9 +49,7 @@ def identity(lo: int, hi: int, scale: Surd) -> Function:
 
 def affine(f: Function, slope: Surd, offset: Surd) -> Function:
     """``slope * f + offset``."""
-    return tuple(
-        replace(s, slope=s.slope * slope, offset=s.offset * slope + offset) for s in f
-    )
+    return tuple(replace(s, slope=s.slope * slope, offset=s.offset * slope + offset) for s in f)
 
 
 def split(f: Function, level: Surd) -> list[tuple[Segment, bool]]:
@@ -82,13 +80,11 @@ def clip(f: Function, lo: Surd | None, hi: Surd | None) -> Function:
     """``min(max(f, lo), hi)``; None is no bound."""
     if lo is not None:
         f = tuple(
-            s if above else replace(s, slope=Surd.of(0), offset=lo)
-            for s, above in split(f, lo)
+            s if above else replace(s, slope=Surd.of(0), offset=lo) for s, above in split(f, lo)
         )
     if hi is not None:
         f = tuple(
-            replace(s, slope=Surd.of(0), offset=hi) if above else s
-            for s, above in split(f, hi)
+            replace(s, slope=Surd.of(0), offset=hi) if above else s for s, above in split(f, hi)
         )
     return f
 

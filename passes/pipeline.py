@@ -49,8 +49,12 @@ PIPELINE: tuple[Pass, ...] = (
 
 
 def compile_graph(
-    graph: ir.Model, options: Options | None = None, *, name: str = "network",
-    metadata: Mapping[str, str] | None = None, observe: Observer | None = None,
+    graph: ir.Model,
+    options: Options | None = None,
+    *,
+    name: str = "network",
+    metadata: Mapping[str, str] | None = None,
+    observe: Observer | None = None,
 ) -> Program:
     """The integer program of a canonical graph.
 
@@ -64,8 +68,11 @@ def compile_graph(
 
 
 def load(
-    path: str | Path, options: Options | None = None, *,
-    calibration: NDArray[Any] | None = None, input_shape: Sequence[int] | None = None,
+    path: str | Path,
+    options: Options | None = None,
+    *,
+    calibration: NDArray[Any] | None = None,
+    input_shape: Sequence[int] | None = None,
     observe: Observer | None = None,
 ) -> Program:
     """Read a trained network and compile it to its integer program.
@@ -96,7 +103,8 @@ def load(
     if not any(node.domain == DOMAIN and node.op_type != "Weight" for node in graph.graph):
         warnings.warn(
             f"{path}: no activation quantizer was recognised, so the whole network becomes fixed "
-            "point; is it the float network that was exported?", stacklevel=2,
+            "point; is it the float network that was exported?",
+            stacklevel=2,
         )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     facts = {"model_sha256": digest}
@@ -105,7 +113,14 @@ def load(
     return compile_graph(graph, options, name=path.stem, metadata=facts, observe=observe)
 
 
-def given_shape(program: Program) -> tuple[int, ...] | None:
-    """The input shape that was given to `load` for this program."""
+def graph_of(path: str | Path, program: Program) -> ir.Model:
+    """The network of an ONNX file as `load` read it for this program: of the same input shape.
+
+    Raises:
+        CompileError: everything that is not supported, listed by node.
+    """
+    from n2uqc.frontend.load import load_graph
+
     text = program.metadata.get(_SHAPE)
-    return None if text is None else tuple(int(size) for size in text.split(","))
+    shape = None if text is None else [int(size) for size in text.split(",")]
+    return load_graph(path, input_shape=shape)

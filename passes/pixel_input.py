@@ -24,12 +24,16 @@ def pixel_input(program: Program, options: Options) -> Program:
     if mean.any() or (std != 1).any():
         name = f"{program.input}.normalised"
         slope = tuple(Surd.of(1 / Fraction(float(s))) for s in std)
-        offset = tuple(Surd.of(-Fraction(float(m)) / Fraction(float(s)))
-                       for m, s in zip(mean, std, strict=True))
+        offset = tuple(
+            Surd.of(-Fraction(float(m)) / Fraction(float(s)))
+            for m, s in zip(mean, std, strict=True)
+        )
         first = Affine(output=name, inputs=(program.input,), slope=slope, offset=offset)
         moved = {program.input: name}
-        ops = (first, *(replace(op, inputs=tuple(moved.get(i, i) for i in op.inputs))
-                        for op in program.ops))
+        ops = (
+            first,
+            *(replace(op, inputs=tuple(moved.get(i, i) for i in op.inputs)) for op in program.ops),
+        )
         types[name] = first.infer(types, program.constants)
     face = replace(program.interface, pixels=True)
     return replace(program, ops=ops, types=types, interface=face)

@@ -61,8 +61,10 @@ def lower_bound(lives: Iterable[Life]) -> int:
     lives = list(lives)
     # What is alive grows only where a life begins.
     return ALIGNMENT * max(
-        (sum(life.units for life in lives if life.first <= step <= life.last)
-         for step in {life.first for life in lives}),
+        (
+            sum(life.units for life in lives if life.first <= step <= life.last)
+            for step in {life.first for life in lives}
+        ),
         default=0,
     )
 
@@ -153,10 +155,14 @@ def _solved(
     lower, goal, whole = np.zeros(count), np.zeros(count), np.zeros(count, dtype=np.int64)
     lower[height], goal[height], whole[height + 1 :] = bound, 1, 1
     found = milp(
-        goal, integrality=whole, bounds=Bounds(lower, upper), options={"node_limit": _NODES},
+        goal,
+        integrality=whole,
+        bounds=Bounds(lower, upper),
+        options={"node_limit": _NODES},
         constraints=LinearConstraint(
             coo_array((factors, (rows, columns)), shape=(len(limits), count)).tocsr(),
-            -np.inf, np.array(limits),
+            -np.inf,
+            np.array(limits),
         ),
     )
     if found.x is None:

@@ -146,8 +146,12 @@ def _missing(imported: Program, program: Program, conv: RealConv) -> Ints:
 
 
 def _removed_range(
-    imported: Program, program: Program, conv: RealConv, channel: int,
-    ranges: dict[str, tuple[Ints, Ints]], pad_value: int,
+    imported: Program,
+    program: Program,
+    conv: RealConv,
+    channel: int,
+    ranges: dict[str, tuple[Ints, Ints]],
+    pad_value: int,
 ) -> tuple[int, int]:
     """Reachable accumulators of a channel that the program no longer computes."""
     source = conv.inputs[0]
@@ -183,14 +187,21 @@ def _accumulator(
         ]
     if not any(offsets):
         return slopes, []
-    return slopes, [Affine(
-        output=conv.output, inputs=conv.inputs, slope=(Surd.of(1),) * len(slopes),
-        offset=tuple(offsets),
-    )]
+    return slopes, [
+        Affine(
+            output=conv.output,
+            inputs=conv.inputs,
+            slope=(Surd.of(1),) * len(slopes),
+            offset=tuple(offsets),
+        )
+    ]
 
 
 def _prove_table(
-    imported: Program, quantizer: Quantize, program: Program, op: Table,
+    imported: Program,
+    quantizer: Quantize,
+    program: Program,
+    op: Table,
     ranges: dict[str, tuple[Ints, Ints]],
 ) -> TableProof:
     base = op.inputs[0]
@@ -225,8 +236,10 @@ def _prove_table(
         constants = removed_codes(program, op.output, channels)
         for c in sorted(set(range(channels)) - set(kept)):
             # The whole accumulator here, nothing missing: the offset takes its share off again.
-            lo, hi = (v - int(missing[c]) for v in _removed_range(
-                imported, program, conv, c, ranges, maker.pad_value))
+            lo, hi = (
+                v - int(missing[c])
+                for v in _removed_range(imported, program, conv, c, ranges, maker.pad_value)
+            )
             f = Channel(slopes[c], chain, quantizer, c)
             constant = partial(np.full_like, fill_value=constants[c])
             found = differences(f, constant, np.zeros(0, np.int64), lo, hi)

@@ -39,8 +39,10 @@ def differences(program: Program, other: Program) -> Iterator[str]:
         elif count := int((a.values != b.values).sum()):
             first = tuple(int(v) for v in np.argwhere(a.values != b.values)[0])
             at = ", ".join(map(str, first))
-            yield (f"@{name}: {count} values, the first at [{at}]: {int(a.values[first])} where "
-                   f"the network gives {int(b.values[first])}")
+            yield (
+                f"@{name}: {count} values, the first at [{at}]: {int(a.values[first])} where "
+                f"the network gives {int(b.values[first])}"
+            )
 
 
 def _format(constant: Constant) -> tuple[str, int]:

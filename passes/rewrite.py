@@ -19,7 +19,8 @@ def live(program: Program) -> Program:
     kept.reverse()
     used = {name for op in kept for name in op.constant_names()}
     return replace(
-        program, ops=tuple(kept),
+        program,
+        ops=tuple(kept),
         types={n: t for n, t in program.types.items() if n in needed or n == program.input},
         constants={n: c for n, c in program.constants.items() if n in used},
     )

@@ -19,7 +19,8 @@ FLIP_RATE = 1e-3
 """Share of codes that may differ from exact arithmetic, by default."""
 
 _LADDERS = {
-    "stream": (8, 10, 12, 14, 16, 20, 24, 28, 32), "weights": (8, 10, 12, 14, 16, 20, 24),
+    "stream": (8, 10, 12, 14, 16, 20, 24, 28, 32),
+    "weights": (8, 10, 12, 14, 16, 20, 24),
 }
 
 
@@ -52,7 +53,10 @@ class Search:
 
 
 def search_precision(
-    graph: ir.Model, options: Options, *, flip_rate: float = FLIP_RATE,
+    graph: ir.Model,
+    options: Options,
+    *,
+    flip_rate: float = FLIP_RATE,
     progress: Callable[[str], None] | None = None,
 ) -> Search:
     """Narrow each width by itself, then widen all together until the whole is good.

@@ -56,8 +56,11 @@ def plan_arena(
         inputs = [schedule.storage[name] for name in group.inputs]
         for name in inputs:
             if (
-                name in lives and inputs.count(name) == 1 and lives[name].last == step
-                and lives[name].size == lives[group.output].size and may_share(step, name)
+                name in lives
+                and inputs.count(name) == 1
+                and lives[name].last == step
+                and lives[name].size == lives[group.output].size
+                and may_share(step, name)
             ):
                 place[group.output], shared[step] = place[name], name
                 break
@@ -73,7 +76,9 @@ def plan_arena(
     return Arena(
         {name: plan.offsets[home] for name, home in place.items()},
         tuple(plan.offsets.get(f"scratch of {step}", 0) for step in range(len(scratch))),
-        shared, plan.size, lower_bound(everything.values()),
+        shared,
+        plan.size,
+        lower_bound(everything.values()),
     )
 
 

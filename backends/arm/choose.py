@@ -37,8 +37,12 @@ from .kernels.base import Kernel, Offer, PricedKernel, Vectors
 
 TABLE: dict[type[Op] | None, tuple[Kernel | PricedKernel, ...]] = {
     Conv: (
-        *winograd.KERNELS, *polynomial.KERNELS, *matrix.KERNELS, *fixed_point.KERNELS,
-        *limbs.KERNELS, *conv.KERNELS,
+        *winograd.KERNELS,
+        *polynomial.KERNELS,
+        *matrix.KERNELS,
+        *fixed_point.KERNELS,
+        *limbs.KERNELS,
+        *conv.KERNELS,
     ),
     MaxPool: pool.KERNELS,
     SumPool: pool.KERNELS,
@@ -53,6 +57,7 @@ TABLE: dict[type[Op] | None, tuple[Kernel | PricedKernel, ...]] = {
     None: pointwise.KERNELS,
 }
 """By a group's first operation (None: a copy), kernels of which those that fit make an offer."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -83,18 +88,25 @@ def choose(group: Group, program: Program, vectors: Vectors) -> Choice:
     """
     first = type(group.ops[0]) if group.ops else None
     choices = [
-        Choice(group, kernel, offer) for kernel in TABLE.get(first, ())
+        Choice(group, kernel, offer)
+        for kernel in TABLE.get(first, ())
         if (offer := kernel.offer(group, program, vectors))
     ]
     if choices:
-        return min(choices, key=lambda choice: vectors.work(
-            choice.offer.instructions, choice.offer.size or _size(group, program)
-        ))
+        return min(
+            choices,
+            key=lambda choice: vectors.work(
+                choice.offer.instructions, choice.offer.size or _size(group, program)
+            ),
+        )
     op = group.ops[0]
-    raise CompileError(Problem(
-        node=", ".join(op.origin) or op.output, op=op.mnemonic,
-        found="no kernel of this target computes it",
-    ))
+    raise CompileError(
+        Problem(
+            node=", ".join(op.origin) or op.output,
+            op=op.mnemonic,
+            found="no kernel of this target computes it",
+        )
+    )
 
 
 def _size(group: Group, program: Program) -> int:

@@ -23,7 +23,9 @@ def workspace(offset: int) -> str:
 
 
 def entry(
-    symbol: str, alignments: tuple[int, int, int], check: str,
+    symbol: str,
+    alignments: tuple[int, int, int],
+    check: str,
     calls: Iterable[tuple[str, Sequence[str]]],
 ) -> str:
     """``int32_t symbol(const T_in *input, T_out *output, void *workspace)`` as textual IR.
@@ -51,15 +53,23 @@ def entry(
         ]
     lines += [
         "  br i1 %any.null, label %null, label %given",
-        "given:", "  br i1 %any.off, label %misaligned, label %aligned",
-        "null:", f"  ret i32 {NULL_POINTER}", "misaligned:", f"  ret i32 {MISALIGNED}", "aligned:",
+        "given:",
+        "  br i1 %any.off, label %misaligned, label %aligned",
+        "null:",
+        f"  ret i32 {NULL_POINTER}",
+        "misaligned:",
+        f"  ret i32 {MISALIGNED}",
+        "aligned:",
     ]
     if check:
         lines += [
             f"  call void @{check}(ptr %input, ptr %workspace)",
-            "  %flag = load i32, ptr %workspace", "  %outside = icmp ne i32 %flag, 0",
+            "  %flag = load i32, ptr %workspace",
+            "  %outside = icmp ne i32 %flag, 0",
             "  br i1 %outside, label %range, label %legal",
-            "range:", f"  ret i32 {OUT_OF_RANGE}", "legal:",
+            "range:",
+            f"  ret i32 {OUT_OF_RANGE}",
+            "legal:",
         ]
     for k, (kernel, operands) in enumerate(calls):
         names = []

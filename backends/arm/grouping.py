@@ -78,12 +78,18 @@ def schedule(program: Program) -> Schedule:
     for op in program.ops:
         if storage[op.output] != op.output:
             continue
-        joined = [
-            source for name in op.inputs
-            if (source := storage[name]) in open_groups and reads[source] == 1
-            and _shape(program, name) == _shape(program, source)
-            and not isinstance(open_groups[source][-1], Thresholds)
-        ] if isinstance(op, ELEMENTWISE) else []
+        joined = (
+            [
+                source
+                for name in op.inputs
+                if (source := storage[name]) in open_groups
+                and reads[source] == 1
+                and _shape(program, name) == _shape(program, source)
+                and not isinstance(open_groups[source][-1], Thresholds)
+            ]
+            if isinstance(op, ELEMENTWISE)
+            else []
+        )
         latest = max(joined, key=list(open_groups).index, default=None)
         # Taken out and put in again: a group runs where its last operation stands.
         open_groups[op.output] = [*(open_groups.pop(latest) if latest else []), op]
@@ -130,9 +136,9 @@ def int_type(program: Program, name: str) -> IntType:
 def macs(group: Group, program: Program) -> int:
     """Multiply-accumulates of a group's convolutions, taps on the padding included."""
     return sum(
-        int_type(program, op.output).size
-        * program.constants[op.weight].values[0].size
-        for op in group.ops if isinstance(op, Conv)
+        int_type(program, op.output).size * program.constants[op.weight].values[0].size
+        for op in group.ops
+        if isinstance(op, Conv)
     )
 
 

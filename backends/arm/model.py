@@ -27,7 +27,9 @@ from .range_check import range_check
 ALIGNMENT = 64  # bytes, of the workspace: the arena's own
 
 FEATURES = {
-    "x86_64": ("avx2",), "aarch64": ("neon", "dotprod", "i8mm"), "arm": ("neon", "dsp"),
+    "x86_64": ("avx2",),
+    "aarch64": ("neon", "dotprod", "i8mm"),
+    "arm": ("neon", "dsp"),
 }
 """LLVM's names of the processor features that kernels ask for, by the triple's first part.  Beside
 them "dual-issue" stands for in-order cores that load and multiply at once."""
@@ -45,8 +47,9 @@ def byte_price(program: Program, vectors: Vectors) -> float:
     instructions a cycle at 2 GHz, 0.4 of them for a byte, are 10 GB a second: more than one core of
     these gets.  Small networks stay in the cache, where a byte costs next to nothing.
     """
-    weights = sum(program.constants[op.weight].values.size for op in program.ops
-                  if isinstance(op, Conv))
+    weights = sum(
+        program.constants[op.weight].values.size for op in program.ops if isinstance(op, Conv)
+    )
     if weights <= _CACHED:
         return _FROM_CACHE
     return _PREFETCHED if "avx2" in vectors.features else _FROM_MEMORY
@@ -93,7 +96,9 @@ def vectors_of(target: tvm.target.Target) -> Vectors:
 
 
 def build_model(
-    program: Program, symbol: str, target: tvm.target.Target,
+    program: Program,
+    symbol: str,
+    target: tvm.target.Target,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Model:
     """Write, schedule and lower every kernel, and the entry that calls them.
@@ -125,7 +130,8 @@ def build_model(
         """A kernel's parameters for an input (one for each way it is read) and its output."""
         params, given = functions[step].params, operands[step]
         read = [
-            k for k, what in enumerate(given[:-1])
+            k
+            for k, what in enumerate(given[:-1])
             if isinstance(what, str) and plan.storage[what] == name
         ]
         return *(params[k] for k in read), params[len(given) - 1]
@@ -157,8 +163,13 @@ def build_model(
         functions.append(_lowered(check, name, target))
     alignments = (kinds[0].container.itemsize, kinds[1].container.itemsize, ALIGNMENT)
     return Model(
-        tvm.IRModule({_name(f): f for f in functions}), tuple(map(_name, functions)), constants,
-        entry(symbol, alignments, name, calls), choices, arena, max(arena.size, ALIGNMENT),
+        tvm.IRModule({_name(f): f for f in functions}),
+        tuple(map(_name, functions)),
+        constants,
+        entry(symbol, alignments, name, calls),
+        choices,
+        arena,
+        max(arena.size, ALIGNMENT),
         vectors.features & {"dotprod", "i8mm"},
     )
 

@@ -58,15 +58,25 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
     model = models.build_model(program, f"{symbol}_run", llvm, progress)
     stored = to_bytes(program)
     input_, output = (
-        _tensor(int_type(program, name), face) for name, face in (
-            (program.input, program.interface.input), (program.output, program.interface.output),
+        _tensor(int_type(program, name), face)
+        for name, face in (
+            (program.input, program.interface.input),
+            (program.output, program.interface.output),
         )
     )
     context = {
-        "name": program.name, "symbol": symbol, "macro": symbol.upper(), "version": __version__,
-        "target": target.name, "cpu": processor.cpu, "board": processor.emulated,
-        "input": input_, "output": output, "compiler": _user_compiler(target),
-        "program_sha256": hashlib.sha256(stored).hexdigest(), "alignment": models.ALIGNMENT,
+        "name": program.name,
+        "symbol": symbol,
+        "macro": symbol.upper(),
+        "version": __version__,
+        "target": target.name,
+        "cpu": processor.cpu,
+        "board": processor.emulated,
+        "input": input_,
+        "output": output,
+        "compiler": _user_compiler(target),
+        "program_sha256": hashlib.sha256(stored).hexdigest(),
+        "alignment": models.ALIGNMENT,
         "workspace_bytes": model.workspace_bytes,
         "codes": (NULL_POINTER, MISALIGNED, OUT_OF_RANGE),
     }
@@ -76,8 +86,13 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
         folder = Path(place)
         progress("generating code")
         emit_object(
-            model.module, llvm, folder / f"{symbol}.o", lowered=True, private=model.symbols,
-            constants=model.constants, more=model.entry,
+            model.module,
+            llvm,
+            folder / f"{symbol}.o",
+            lowered=True,
+            private=model.symbols,
+            constants=model.constants,
+            more=model.entry,
         )
         for name, template in texts.items():
             (folder / name).parent.mkdir(exist_ok=True)
@@ -93,34 +108,54 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
 
 
 def _manifest(
-    program: Program, target: Target, model: Model, context: Mapping[str, Any], library: str,
-    linked: Linked, compiler: str,
+    program: Program,
+    target: Target,
+    model: Model,
+    context: Mapping[str, Any],
+    library: str,
+    linked: Linked,
+    compiler: str,
 ) -> dict[str, Any]:
     """What the manifest says besides the files; ``context`` is what templates are filled with."""
     processor, symbol = target.processor, context["symbol"]
     return {
         "name": program.name,
-        "target": target.name, "architecture": processor.architecture, "triple": processor.triple,
-        "cpu": processor.cpu, "features": list(processor.features),
-        "emulated": processor.emulated, "needs": sorted(model.needs),
-        "input": _facts(context["input"]), "output": _facts(context["output"]),
-        "function": f"{symbol}_run", "library": library, "header": _header(symbol),
-        "driver": linked.driver, **linked.facts,
-        "workspace_bytes": model.workspace_bytes, "workspace_lower_bound": model.arena.lower_bound,
+        "target": target.name,
+        "architecture": processor.architecture,
+        "triple": processor.triple,
+        "cpu": processor.cpu,
+        "features": list(processor.features),
+        "emulated": processor.emulated,
+        "needs": sorted(model.needs),
+        "input": _facts(context["input"]),
+        "output": _facts(context["output"]),
+        "function": f"{symbol}_run",
+        "library": library,
+        "header": _header(symbol),
+        "driver": linked.driver,
+        **linked.facts,
+        "workspace_bytes": model.workspace_bytes,
+        "workspace_lower_bound": model.arena.lower_bound,
         "workspace_alignment": context["alignment"],
         "in_place": [model.choices[step].group.output for step in model.arena.in_place],
         "constant_bytes": sum(array.nbytes for array in model.constants.arrays.values()),
         "information_bytes": information_bytes(program),
-        "program_sha256": context["program_sha256"], "options": dict(program.metadata),
+        "program_sha256": context["program_sha256"],
+        "options": dict(program.metadata),
         "kernels": [
             {
-                "symbol": function, "operations": [op.output for op in choice.group.ops],
-                "computes": choice.group.mnemonics, "kernel": choice.kernel.name,
-                "reason": choice.reason, "macs": macs(choice.group, program),
-            } for function, choice in zip(model.symbols, model.choices, strict=False)
+                "symbol": function,
+                "operations": [op.output for op in choice.group.ops],
+                "computes": choice.group.mnemonics,
+                "kernel": choice.kernel.name,
+                "reason": choice.reason,
+                "macs": macs(choice.group, program),
+            }
+            for function, choice in zip(model.symbols, model.choices, strict=False)
         ],
         "versions": {
-            "n2uqc": __version__, "tvm": metadata.version("apache-tvm"),
+            "n2uqc": __version__,
+            "tvm": metadata.version("apache-tvm"),
             "compiler": compiler,
         },
     }
@@ -164,9 +199,17 @@ def _tensor(kind: IntType, face: str) -> dict[str, Any]:
     face = re.sub(r"[^\x20-\x7e]|\*/", "?", face)  # it goes into a C comment
     return {
         "real": f"{face}: {real}",
-        "dtype": dtype.name, "ctype": f"{dtype.name}_t", "descr": dtype.str, "shape": kind.shape,
-        "count": kind.size, "bytes": kind.size * dtype.itemsize, "min": kind.lo, "max": kind.hi,
-        "min_literal": literal(kind.lo), "max_literal": literal(kind.hi), "face": face,
+        "dtype": dtype.name,
+        "ctype": f"{dtype.name}_t",
+        "descr": dtype.str,
+        "shape": kind.shape,
+        "count": kind.size,
+        "bytes": kind.size * dtype.itemsize,
+        "min": kind.lo,
+        "max": kind.hi,
+        "min_literal": literal(kind.lo),
+        "max_literal": literal(kind.hi),
+        "face": face,
         "scale": None if scale is None else str(scale),
     }
 
@@ -181,6 +224,10 @@ def literal(value: int) -> str:
 
 def _facts(tensor: dict[str, Any]) -> dict[str, Any]:
     return {
-        "name": tensor["face"], "dtype": tensor["dtype"], "shape": list(tensor["shape"]),
-        "min": tensor["min"], "max": tensor["max"], "scale": tensor["scale"],
+        "name": tensor["face"],
+        "dtype": tensor["dtype"],
+        "shape": list(tensor["shape"]),
+        "min": tensor["min"],
+        "max": tensor["max"],
+        "scale": tensor["scale"],
     }

@@ -60,26 +60,32 @@ def firmware(tools: Toolchain, folder: Path, library: str, context: dict[str, An
     symbol = context["symbol"]
     data = (folder / f"{symbol}.o").read_bytes()
     stack = stack_bytes(data, f"{symbol}_run")
-    _require_room(section_bytes(data), stack + context["workspace_bytes"]
-                  + context["input"]["bytes"] + context["output"]["bytes"])
+    _require_room(
+        section_bytes(data),
+        stack + context["workspace_bytes"] + context["input"]["bytes"] + context["output"]["bytes"],
+    )
     context = {**context, "stack_bytes": -(-(stack + _OWN_STACK) // 8) * 8}
     texts = {
-        f"{SOURCES}/{symbol}_demo.c": "demo.c.j2", f"{SOURCES}/start.c": "start.c.j2",
-        f"{SOURCES}/semihosting.h": "semihosting.h.j2", f"{SOURCES}/board.ld": "board.ld.j2",
+        f"{SOURCES}/{symbol}_demo.c": "demo.c.j2",
+        f"{SOURCES}/start.c": "start.c.j2",
+        f"{SOURCES}/semihosting.h": "semihosting.h.j2",
+        f"{SOURCES}/board.ld": "board.ld.j2",
     }
     for name, template in texts.items():
         (folder / name).write_text(render(template, context), encoding="utf-8")
     driver = f"{symbol}.elf"
     sources = [folder / SOURCES / f"{symbol}_demo.c", folder / SOURCES / "start.c"]
     tools.executable(
-        [*sources, folder / library], folder / driver,
+        [*sources, folder / library],
+        folder / driver,
         [f"-I{folder / INCLUDE}", f"-Wl,-T,{folder / SOURCES / 'board.ld'}"],
     )
     flash, ram = memory_of((folder / driver).read_bytes())
     facts = {
         "exchange": "raw",
         "memory": {
-            "flash_bytes": flash, "ram_bytes": ram,
+            "flash_bytes": flash,
+            "ram_bytes": ram,
             "library_flash_bytes": section_bytes(data),
             "library_stack_bytes": stack,
         },
@@ -89,11 +95,15 @@ def firmware(tools: Toolchain, folder: Path, library: str, context: dict[str, An
 
 def _require_room(flash: int, ram: int) -> None:
     if max(flash, ram) > BOARD_BYTES - _ROOM:
-        raise CompileError(Problem(
-            node="", op="", found=f"the network takes {flash:,} bytes of flash and {ram:,} of RAM",
-            supported=f"what fits the demonstration's board, {BOARD_BYTES:,} bytes of each",
-            mend="compile a smaller network or input, or for armv7 or aarch64",
-        ))
+        raise CompileError(
+            Problem(
+                node="",
+                op="",
+                found=f"the network takes {flash:,} bytes of flash and {ram:,} of RAM",
+                supported=f"what fits the demonstration's board, {BOARD_BYTES:,} bytes of each",
+                mend="compile a smaller network or input, or for armv7 or aarch64",
+            )
+        )
 
 
 def stack_bytes(data: bytes, function: str) -> int:
@@ -123,8 +133,8 @@ def memory_of(data: bytes) -> tuple[int, int]:
 
 def section_bytes(data: bytes) -> int:
     """Bytes of code and constants in a relocatable 32-bit ELF file."""
-    table, = struct.unpack_from("<I", data, 32)
-    count, = struct.unpack_from("<H", data, 48)
+    (table,) = struct.unpack_from("<I", data, 32)
+    (count,) = struct.unpack_from("<H", data, 48)
     headers = [struct.unpack_from("<IIIIIIIIII", data, table + 40 * k) for k in range(count)]
     allocated, program_bits, exception_index = 2, 1, 0x70000001
     return sum(

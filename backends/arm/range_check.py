@@ -71,7 +71,8 @@ def _one_by_one(kind: IntType) -> tirx.PrimFunc:
     def negative(n: Expr) -> Expr:
         zero, one = tirx.const(0, wide), tirx.const(1, wide)
         return tirx.min(tirx.max(zero - (signs[n] >> tirx.const(31, wide)), zero), one).astype(
-            "int32")
+            "int32"
+        )
 
     flag = te.compute((1,), negative, "flag")
     plan = s_tir.Schedule(te.create_prim_func([x, flag]))

@@ -29,8 +29,8 @@ def frames(data: bytes) -> dict[str, int]:
     Raises:
         AssertionError: a function moves the stack pointer in a way that is not known here.
     """
-    table, = struct.unpack_from("<I", data, 32)
-    count, = struct.unpack_from("<H", data, 48)
+    (table,) = struct.unpack_from("<I", data, 32)
+    (count,) = struct.unpack_from("<H", data, 48)
     sections = [struct.unpack_from("<IIIIIIIIII", data, table + 40 * k) for k in range(count)]
     listed = next(s for s in sections if s[1] == _SYMBOLS)
     symbols = list(_read_symbols(data, listed, sections[listed[6]]))
@@ -40,7 +40,8 @@ def frames(data: bytes) -> dict[str, int]:
             continue
         first = symbol.value & ~1
         marks = sorted(
-            (s.value, s.name[:2]) for s in symbols
+            (s.value, s.name[:2])
+            for s in symbols
             if s.section == symbol.section and s.name[:2] in ("$d", "$t")
         )
         place = sections[symbol.section][4]
@@ -95,8 +96,11 @@ def _frame(code: bytes, name: str) -> int:
                 raise AssertionError(f"{name} moves the stack pointer in an unknown way")
             total += constants[second & 15]
         total += _wide(first, second)
-        if (first, second & 0x70E0) == (0xF36F, 0) and words[at : at + 1] and \
-                words[at] & 0xFF87 == 0x4685:
+        if (
+            (first, second & 0x70E0) == (0xF36F, 0)
+            and words[at : at + 1]
+            and words[at] & 0xFF87 == 0x4685
+        ):
             total += (1 << (second & 31) + 1) - 1  # bfc before mov to sp: aligned downwards
     return total
 

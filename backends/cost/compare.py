@@ -108,14 +108,15 @@ def compare(
     layers = []
     for counts in count_layers(program):
         members = [p.name for p in (counts.mac, *counts.quantizers, *counts.others) if p]
-        layers.append(LayerComparison(
-            counts, sites[counts.mac.name] if counts.mac else None,
-            max((sites[m].cycles for m in members), default=0),
-            {a.id: layer_cost(counts, a, sites, family) for a in ALTERNATIVES},
-        ))
-    totals = {
-        a.id: sum((layer.costs[a.id] for layer in layers), LayerCost()) for a in ALTERNATIVES
-    }
+        layers.append(
+            LayerComparison(
+                counts,
+                sites[counts.mac.name] if counts.mac else None,
+                max((sites[m].cycles for m in members), default=0),
+                {a.id: layer_cost(counts, a, sites, family) for a in ALTERNATIVES},
+            )
+        )
+    totals = {a.id: sum((layer.costs[a.id] for layer in layers), LayerCost()) for a in ALTERNATIVES}
     return Comparison(
         name or program.name, family, ALTERNATIVES, tuple(layers), totals, assumptions(family)
     )
@@ -130,7 +131,7 @@ def find_technology(technology: Technology | str) -> Technology:
     if isinstance(technology, Technology):
         return technology
     if technology not in TECHNOLOGIES:
-        raise CompileError(Problem(
-            "--technology", "", technology, ", ".join(TECHNOLOGIES), "choose one of these"
-        ))
+        raise CompileError(
+            Problem("--technology", "", technology, ", ".join(TECHNOLOGIES), "choose one of these")
+        )
     return TECHNOLOGIES[technology]

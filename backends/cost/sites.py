@@ -39,7 +39,8 @@ class Site:
 
 
 def find_sites(
-    program: Program, folding: Folding | Mapping[str, Lanes] | None = None,
+    program: Program,
+    folding: Folding | Mapping[str, Lanes] | None = None,
     cycles: int | None = None,
 ) -> dict[str, Site]:
     """The site of every operation but flattening, by the tensor it defines.

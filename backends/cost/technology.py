@@ -190,6 +190,8 @@ class MeasuredEngine:
 ENGINE_CHANNELS, ENGINE_FAN_IN = 16, 144
 
 ENGINES = (
-    MeasuredEngine(8, 8, 2, 1268), MeasuredEngine(16, 8, 2, 2794),
-    MeasuredEngine(16, 16, 2, 4705), MeasuredEngine(8, 8, 4, 3927),
+    MeasuredEngine(8, 8, 2, 1268),
+    MeasuredEngine(16, 8, 2, 2794),
+    MeasuredEngine(16, 16, 2, 4705),
+    MeasuredEngine(8, 8, 4, 3927),
 )

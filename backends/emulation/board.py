@@ -129,7 +129,7 @@ class _Board:
         return number
 
     def close(self, block: int) -> int:
-        number, = self._words(block, 1)
+        (number,) = self._words(block, 1)
         os.close(self.files.pop(number))
         return 0
 
@@ -169,6 +169,12 @@ class _Board:
 
 
 _OPERATIONS: dict[int, Callable[[_Board, int], int]] = {
-    0x01: _Board.open, 0x02: _Board.close, 0x04: _Board.print, 0x05: _Board.write,
-    0x06: _Board.read, 0x0C: _Board.length, 0x15: _Board.command_line, 0x20: _Board.exit,
+    0x01: _Board.open,
+    0x02: _Board.close,
+    0x04: _Board.print,
+    0x05: _Board.write,
+    0x06: _Board.read,
+    0x0C: _Board.length,
+    0x15: _Board.command_line,
+    0x20: _Board.exit,
 }

@@ -65,15 +65,28 @@ def _vectors_arm(machine: Any) -> None:
 
 CPUS = {
     "aarch64": Cpu(
-        AARCH64, _engine.UC_ARCH_ARM64, a64.UC_CPU_ARM64_MAX,
-        tuple(a64.UC_ARM64_REG_X0 + k for k in range(6)), a64.UC_ARM64_REG_X8,
-        a64.UC_ARM64_REG_SP, a64.UC_ARM64_REG_PC, 0x7FFF_F000_0000, _HWCAP_FP_ASIMD,
+        AARCH64,
+        _engine.UC_ARCH_ARM64,
+        a64.UC_CPU_ARM64_MAX,
+        tuple(a64.UC_ARM64_REG_X0 + k for k in range(6)),
+        a64.UC_ARM64_REG_X8,
+        a64.UC_ARM64_REG_SP,
+        a64.UC_ARM64_REG_PC,
+        0x7FFF_F000_0000,
+        _HWCAP_FP_ASIMD,
         _vectors_aarch64,
     ),
     "armv7": Cpu(
-        ARM, _engine.UC_ARCH_ARM, a32.UC_CPU_ARM_CORTEX_A15,
-        tuple(a32.UC_ARM_REG_R0 + k for k in range(6)), a32.UC_ARM_REG_R7, a32.UC_ARM_REG_SP,
-        a32.UC_ARM_REG_PC, 0x7FFF_0000, _HWCAP_ARMV7, _vectors_arm,
+        ARM,
+        _engine.UC_ARCH_ARM,
+        a32.UC_CPU_ARM_CORTEX_A15,
+        tuple(a32.UC_ARM_REG_R0 + k for k in range(6)),
+        a32.UC_ARM_REG_R7,
+        a32.UC_ARM_REG_SP,
+        a32.UC_ARM_REG_PC,
+        0x7FFF_0000,
+        _HWCAP_ARMV7,
+        _vectors_arm,
     ),
 }
 """By architecture."""

@@ -10,7 +10,8 @@ from n2uqc.frontend.diagnostics import CompileError
 _MACHINES = {"x86_64": 62, "aarch64": 183, "armv7": 40, "cortex-m": 40}
 _STATIC_EXECUTABLE, _LOAD, _INTERPRETER = 2, 1, 3
 _CLASSES = {  # of the header: entry and table, sizes; of a program header: its fields in order
-    1: ("<II", 42, "<IIIIIIII", (0, 1, 2, 4, 5)), 2: ("<QQ", 54, "<IIQQQQQQ", (0, 2, 3, 5, 6)),
+    1: ("<II", 42, "<IIIIIIII", (0, 1, 2, 4, 5)),
+    2: ("<QQ", 54, "<IIQQQQQQ", (0, 2, 3, 5, 6)),
 }
 
 
@@ -47,16 +48,17 @@ def load_segments(data: bytes, architecture: str) -> Image:
         entry, table = struct.unpack_from(addresses, data, 24)
         size, count = struct.unpack_from("<HH", data, sizes)
         headers = [
-            tuple(found[k] for k in order) for found in (
-                struct.unpack_from(fields, data, table + k * size) for k in range(count)
-            )
+            tuple(found[k] for k in order)
+            for found in (struct.unpack_from(fields, data, table + k * size) for k in range(count))
         ]
     except (struct.error, KeyError, IndexError):
         kind, machine, headers = 0, 0, []
     wide = architecture in ("x86_64", "aarch64")
     if (
-        data[:6] != bytes((0x7F, *b"ELF", 1 + wide, 1)) or kind != _STATIC_EXECUTABLE
-        or machine != _MACHINES[architecture] or any(h[0] == _INTERPRETER for h in headers)
+        data[:6] != bytes((0x7F, *b"ELF", 1 + wide, 1))
+        or kind != _STATIC_EXECUTABLE
+        or machine != _MACHINES[architecture]
+        or any(h[0] == _INTERPRETER for h in headers)
     ):
         system = "program" if architecture == "cortex-m" else "Linux executable"
         raise CompileError(f"not a static {architecture} {system}")

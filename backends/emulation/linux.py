@@ -34,8 +34,11 @@ OnBlock = Callable[[Any, int, int, object], None]
 
 
 def run_static(
-    program: Path, arguments: Sequence[str], on_block: OnBlock | None = None,
-    architecture: str = "aarch64", patches: Mapping[int, bytes] | None = None,
+    program: Path,
+    arguments: Sequence[str],
+    on_block: OnBlock | None = None,
+    architecture: str = "aarch64",
+    patches: Mapping[int, bytes] | None = None,
 ) -> Finished:
     """Run a program to its end.
 
@@ -73,9 +76,13 @@ class _Process:
         self.map(self.cpu.stack_top - _STACK_SIZE, _STACK_SIZE)
         self.entry = image.entry
         auxiliary = [
-            (_AUX_PHDR, image.headers), (_AUX_PHENT, image.header_size),
-            (_AUX_PHNUM, image.header_count), (_AUX_PAGE, PAGE), (_AUX_ENTRY, image.entry),
-            (_AUX_HWCAP, self.cpu.capabilities), (_AUX_SECURE, 0),
+            (_AUX_PHDR, image.headers),
+            (_AUX_PHENT, image.header_size),
+            (_AUX_PHNUM, image.header_count),
+            (_AUX_PAGE, PAGE),
+            (_AUX_ENTRY, image.entry),
+            (_AUX_HWCAP, self.cpu.capabilities),
+            (_AUX_SECURE, 0),
         ]
         stack = self._stack([str(program), *arguments], auxiliary)
         self.machine.reg_write(self.cpu.stack, stack)

@@ -16,7 +16,10 @@ _NO_DEVICES = ("-display", "none", "-monitor", "none", "-serial", "null", "-para
 
 
 def run_program(
-    program: Path, arguments: Sequence[str], architecture: str, cpu: str = "",
+    program: Path,
+    arguments: Sequence[str],
+    architecture: str,
+    cpu: str = "",
     needs: Collection[str] = (),
 ) -> Finished:
     """Run a static Linux program, or a firmware, to its end.

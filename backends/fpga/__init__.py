@@ -11,6 +11,17 @@ from .simulate import EdgeReport, EngineReport, Simulation, Simulator, simulate
 from .timing import Timing, simulate_timing
 
 __all__ = [
-    "EdgeReport", "EngineReport", "Fold", "Folding", "Pipeline", "Simulation", "Simulator",
-    "Timing", "build_pipeline", "default_folding", "describe", "simulate", "simulate_timing",
+    "EdgeReport",
+    "EngineReport",
+    "Fold",
+    "Folding",
+    "Pipeline",
+    "Simulation",
+    "Simulator",
+    "Timing",
+    "build_pipeline",
+    "default_folding",
+    "describe",
+    "simulate",
+    "simulate_timing",
 ]

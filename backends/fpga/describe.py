@@ -21,13 +21,16 @@ def describe(pipeline: Pipeline, timing: Timing) -> dict[str, Any]:
         "program": pipeline.program.name,
         "latency_cycles": timing.latency,
         "interval_cycles": timing.interval,
-        "engines": [
-            _engine(*pair) for pair in zip(pipeline.engines, timing.engines, strict=True)
-        ],
+        "engines": [_engine(*pair) for pair in zip(pipeline.engines, timing.engines, strict=True)],
         "fifos": [
             {
-                "from": names[edge.source], "to": names[edge.target], "tensor": edge.tensor,
-                "lanes": edge.lanes, "bits": edge.bits, "depth": depth, "occupancy": most,
+                "from": names[edge.source],
+                "to": names[edge.target],
+                "tensor": edge.tensor,
+                "lanes": edge.lanes,
+                "bits": edge.bits,
+                "depth": depth,
+                "occupancy": most,
             }
             for edge, depth, most in zip(
                 pipeline.edges, timing.depths, timing.occupancy, strict=True
@@ -38,13 +41,20 @@ def describe(pipeline: Pipeline, timing: Timing) -> dict[str, Any]:
 
 def _engine(engine: Engine, timing: EngineTiming) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "name": engine.name, "kind": engine.kind, **asdict(timing),
-        "register_stages": engine.timing.latency, "in_lanes": engine.in_lanes,
-        "out_lanes": engine.out_lanes, "bits": engine.output.bits, "signed": engine.output.signed,
+        "name": engine.name,
+        "kind": engine.kind,
+        **asdict(timing),
+        "register_stages": engine.timing.latency,
+        "in_lanes": engine.in_lanes,
+        "out_lanes": engine.out_lanes,
+        "bits": engine.output.bits,
+        "signed": engine.output.signed,
     }
     if engine.op is not None:
         row |= {
-            "nodes": list(engine.op.origin), "pe": engine.fold.pe, "simd": engine.fold.simd,
+            "nodes": list(engine.op.origin),
+            "pe": engine.fold.pe,
+            "simd": engine.fold.simd,
             "input_bits": [kind.bits for kind in engine.inputs],
             "constant_bits": sum(
                 engine.constants[name].storage_bits for name in engine.op.constant_names()

@@ -28,7 +28,7 @@ class Folding:
             f"    {json.dumps(name)}: {json.dumps({'pe': fold.pe, 'simd': fold.simd})}"
             for name, fold in self.engines.items()
         ]
-        return "{\n  \"engines\": {\n" + ",\n".join(rows) + "\n  }\n}\n"
+        return '{\n  "engines": {\n' + ",\n".join(rows) + "\n  }\n}\n"
 
     @classmethod
     def from_json(cls, text: str, program: Program) -> Folding:
@@ -41,36 +41,56 @@ class Folding:
         try:
             found = json.loads(text)
         except (json.JSONDecodeError, RecursionError) as error:
-            raise CompileError(Problem(
-                node="folding", op="", found=f"not JSON: {error}", mend="start from the "
-                "folding.json that `n2uqc compile MODEL --target fpga` writes",
-            )) from error
+            raise CompileError(
+                Problem(
+                    node="folding",
+                    op="",
+                    found=f"not JSON: {error}",
+                    mend="start from the "
+                    "folding.json that `n2uqc compile MODEL --target fpga` writes",
+                )
+            ) from error
         rows = found.get("engines") if isinstance(found, dict) else None
         if not isinstance(rows, dict):
-            raise CompileError(Problem(
-                node="folding", op="", found="no object \"engines\"",
-                supported='{"engines": {"layer": {"pe": 4, "simd": 8}, ...}}',
-            ))
+            raise CompileError(
+                Problem(
+                    node="folding",
+                    op="",
+                    found='no object "engines"',
+                    supported='{"engines": {"layer": {"pe": 4, "simd": 8}, ...}}',
+                )
+            )
         problems, folds = [], {}
         for name, row in rows.items():
-            if not isinstance(row, dict) or not {"pe"} <= set(row) <= {"pe", "simd"} or not all(
-                type(value) is int for value in row.values()
+            if (
+                not isinstance(row, dict)
+                or not {"pe"} <= set(row) <= {"pe", "simd"}
+                or not all(type(value) is int for value in row.values())
             ):
-                problems.append(Problem(
-                    node=name, op="", found=f"{json.dumps(row)} in the folding",
-                    supported='{"pe": whole number, "simd": whole number}',
-                ))
+                problems.append(
+                    Problem(
+                        node=name,
+                        op="",
+                        found=f"{json.dumps(row)} in the folding",
+                        supported='{"pe": whole number, "simd": whole number}',
+                    )
+                )
             else:
                 folds[name] = Fold(row["pe"], row.get("simd", 1))
         folding = cls(folds)
         known = [engine.name for engine in engines_of(program)]
         if rows and known and not set(rows) & set(known):
-            raise CompileError(Problem(
-                node="folding", op="", found="of another network: none of its "
-                f"{len(rows)} engines ({_listed(list(rows)[:3])}, ...) is in this program",
-                supported=_listed(known), mend="start from the folding.json that `n2uqc compile "
-                "MODEL --target fpga` writes for this network",
-            ))
+            raise CompileError(
+                Problem(
+                    node="folding",
+                    op="",
+                    found="of another network: none of its "
+                    f"{len(rows)} engines ({_listed(list(rows)[:3])}, ...) is in this program",
+                    supported=_listed(known),
+                    mend="start from the folding.json that `n2uqc compile "
+                    "MODEL --target fpga` writes for this network",
+                )
+            )
         problems += [p for p in folding.problems(program) if p.node not in rows or p.node in folds]
         if problems:
             raise CompileError(problems)
@@ -83,22 +103,38 @@ class Folding:
             known.add(engine.name)
             fold = self.engines.get(engine.name)
             if fold is None:
-                found.append(Problem(
-                    node=engine.name, op=engine.kind, found="no entry in the folding",
-                    mend=f'add "{engine.name}": {{"pe": 1, "simd": 1}}',
-                ))
+                found.append(
+                    Problem(
+                        node=engine.name,
+                        op=engine.kind,
+                        found="no entry in the folding",
+                        mend=f'add "{engine.name}": {{"pe": 1, "simd": 1}}',
+                    )
+                )
                 continue
-            for what, value, options in (("pe", fold.pe, engine.pe_options),
-                                         ("simd", fold.simd, engine.simd_options)):
+            for what, value, options in (
+                ("pe", fold.pe, engine.pe_options),
+                ("simd", fold.simd, engine.simd_options),
+            ):
                 if value not in options:
-                    found.append(Problem(
-                        node=engine.name, op=engine.kind, found=f"{what} {value} in the folding"
-                        + _origin(engine), supported=f"{what} of {_listed(options)}",
-                    ))
+                    found.append(
+                        Problem(
+                            node=engine.name,
+                            op=engine.kind,
+                            found=f"{what} {value} in the folding" + _origin(engine),
+                            supported=f"{what} of {_listed(options)}",
+                        )
+                    )
         found += [
-            Problem(node=name, op="", found="the folding names an engine that the program has not",
-                    supported=_listed(sorted(known)), mend="remove the entry")
-            for name in self.engines if name not in known
+            Problem(
+                node=name,
+                op="",
+                found="the folding names an engine that the program has not",
+                supported=_listed(sorted(known)),
+                mend="remove the entry",
+            )
+            for name in self.engines
+            if name not in known
         ]
         return found
 
@@ -146,10 +182,14 @@ def default_folding(
         cycles = _least_target(choices, floor, lanes)
     if cycles < floor:
         name = max(fastest, key=fastest.__getitem__)
-        raise CompileError(Problem(
-            node=name, op="", found=f"{cycles} cycles an image asked for",
-            supported=f"{fastest[name]} or more: this engine's fastest folding",
-        ))
+        raise CompileError(
+            Problem(
+                node=name,
+                op="",
+                found=f"{cycles} cycles an image asked for",
+                supported=f"{fastest[name]} or more: this engine's fastest folding",
+            )
+        )
     return Folding({name: _smallest(rows, cycles)[-1] for name, rows in choices.items()})
 
 

@@ -27,7 +27,11 @@ LANES = {"int16": 32, "int32": 16, "int64": 8, "int128": 1}
 """Lanes worked on at once: 512 bits, which LLVM splits where the machine's vectors are shorter."""
 
 serial, If, Else, Then, While = (
-    builder.serial, builder.If, builder.Else, builder.Then, builder.While,
+    builder.serial,
+    builder.If,
+    builder.Else,
+    builder.Then,
+    builder.While,
 )
 
 
@@ -51,7 +55,9 @@ class Kernel:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
         self._frames.__exit__(kind, error, trace)

@@ -128,11 +128,19 @@ class Simulation:
         for engine, timing in zip(engines, self.timing.engines, strict=True):
             wraps, overflows = self.events.get(engine.name, (0, 0))
             op = engine.op
-            reports.append(EngineReport(
-                name=engine.name, kind=engine.kind, origin=() if op is None else op.origin,
-                pe=engine.out_lanes if op is None else engine.fold.pe, simd=engine.fold.simd,
-                bits=engine.output.bits, wraps=wraps, overflows=overflows, **vars(timing),
-            ))
+            reports.append(
+                EngineReport(
+                    name=engine.name,
+                    kind=engine.kind,
+                    origin=() if op is None else op.origin,
+                    pe=engine.out_lanes if op is None else engine.fold.pe,
+                    simd=engine.fold.simd,
+                    bits=engine.output.bits,
+                    wraps=wraps,
+                    overflows=overflows,
+                    **vars(timing),
+                )
+            )
         return tuple(reports)
 
     @property
@@ -141,8 +149,12 @@ class Simulation:
         pipeline, timing = self.simulator.pipeline, self.timing
         return tuple(
             EdgeReport(
-                pipeline.engines[edge.source].name, pipeline.engines[edge.target].name, edge.lanes,
-                edge.bits, depth, occupancy,
+                pipeline.engines[edge.source].name,
+                pipeline.engines[edge.target].name,
+                edge.lanes,
+                edge.bits,
+                depth,
+                occupancy,
             )
             for edge, depth, occupancy in zip(
                 pipeline.edges, timing.depths, timing.occupancy, strict=True
@@ -170,7 +182,10 @@ class Simulator:
     """
 
     def __init__(
-        self, program: Program, folding: Folding | None = None, *,
+        self,
+        program: Program,
+        folding: Folding | None = None,
+        *,
         depths: Mapping[int, int] | None = None,
     ) -> None:
         self.program = program
@@ -206,7 +221,10 @@ class Simulator:
         return max(1, CHUNK_BYTES // each)
 
     def run(
-        self, x: NDArray[Any], *, dump: bool = False,
+        self,
+        x: NDArray[Any],
+        *,
+        dump: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> Simulation:
         """Simulate a batch.
@@ -222,9 +240,7 @@ class Simulator:
         check_integers(self.program, x)
         counts = {name: np.zeros(2, np.int64) for name in self._engines}
         wanted = list(self.program.types) if dump else [self.program.output]
-        kept = {
-            name: np.empty((len(x), *self._types()[name].shape), np.int64) for name in wanted
-        }
+        kept = {name: np.empty((len(x), *self._types()[name].shape), np.int64) for name in wanted}
         for start in range(0, len(x), self.chunk):
             piece = x[start : start + self.chunk]
             for name, value in self._compute(piece, counts):
@@ -233,7 +249,9 @@ class Simulator:
             if progress is not None:
                 progress(len(piece))
         return Simulation(
-            output=kept[self.program.output], tensors=kept if dump else {}, simulator=self,
+            output=kept[self.program.output],
+            tensors=kept if dump else {},
+            simulator=self,
             events={name: (int(v[0]), int(v[1])) for name, v in counts.items()},
         )
 
@@ -261,7 +279,11 @@ class Simulator:
 
 
 def simulate(
-    program: Program, x: NDArray[Any], folding: Folding | None = None, *, dump: bool = False,
+    program: Program,
+    x: NDArray[Any],
+    folding: Folding | None = None,
+    *,
+    dump: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Simulation:
     """Simulate a program's datapath on integers; see ``Simulator``.

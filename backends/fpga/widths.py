@@ -19,10 +19,15 @@ def storage(kind: IntType, name: str = "") -> str:
         return "int32"
     if kind.bits <= 63 or kind.signed:
         return "int64"
-    raise CompileError(Problem(
-        node=name, op="", found="an unsigned tensor of 64 bits", supported="unsigned to 63 bits, "
-        "signed to 64", mend="declare it signed, or lower the widths of weights or input",
-    ))
+    raise CompileError(
+        Problem(
+            node=name,
+            op="",
+            found="an unsigned tensor of 64 bits",
+            supported="unsigned to 63 bits, signed to 64",
+            mend="declare it signed, or lower the widths of weights or input",
+        )
+    )
 
 
 def magnitude(kind: IntType) -> int:
@@ -50,8 +55,9 @@ def register_dtype(bound: int, *widths: int, least: int = 32) -> str:
     for bits in (16, 32, 64, 128):
         if bits >= least and need < 1 << (bits - 1):
             return f"int{bits}"
-    raise CompileError(f"datapath arithmetic needs {need.bit_length() + 1} bits; at most 128 are "
-                       "simulated")
+    raise CompileError(
+        f"datapath arithmetic needs {need.bit_length() + 1} bits; at most 128 are simulated"
+    )
 
 
 def weight_dtype(values: NDArray[np.int64]) -> str:

@@ -157,7 +157,12 @@ def to_json(comparisons: Sequence[Comparison] | Comparison) -> dict[str, Any]:
 
 def _model(c: Comparison) -> ModelReport:
     return ModelReport(
-        c.model, c.technology.title, c.technology.tool, c.macs, c.low_bit_macs, c.interval,
+        c.model,
+        c.technology.title,
+        c.technology.tool,
+        c.macs,
+        c.low_bit_macs,
+        c.interval,
         findings(c),
         tuple(
             AlternativeRow(a.id, a.title, a.short, a.text, _cost(c.totals[a.id]))
@@ -170,10 +175,18 @@ def _model(c: Comparison) -> ModelReport:
 def _layer(layer: LayerComparison) -> LayerRow:
     mac, site = layer.counts.mac, layer.site
     return LayerRow(
-        layer.title, layer.counts.origin, bool(mac and mac.low_bit), mac.rows if mac else 0,
-        mac.depth if mac else 0, mac.positions if mac else 0, mac.macs if mac else 0,
-        mac.activation_bits if mac else 0, mac.weight_bits if mac else 0,
-        mac.accumulator if mac else 0, site.pe if site else 0, site.simd if site else 0,
+        layer.title,
+        layer.counts.origin,
+        bool(mac and mac.low_bit),
+        mac.rows if mac else 0,
+        mac.depth if mac else 0,
+        mac.positions if mac else 0,
+        mac.macs if mac else 0,
+        mac.activation_bits if mac else 0,
+        mac.weight_bits if mac else 0,
+        mac.accumulator if mac else 0,
+        site.pe if site else 0,
+        site.simd if site else 0,
         layer.cycles,
         tuple(
             TableRow(q.name, q.width, q.bits, q.steps, q.shape, q.bent)
@@ -192,14 +205,20 @@ def _cost(cost: LayerCost) -> CostRow:
             for part, value in parts.items()
         },
         {part: value.basis.label for part, value in parts.items()},
-        asdict(cost.bits), {k: round(v, 3) for k, v in asdict(cost.energy).items()},
+        asdict(cost.bits),
+        {k: round(v, 3) for k, v in asdict(cost.energy).items()},
         {**share, "energy": round(cost.energy_share, 6)},
-        _operators(cost.hardware), _operators(cost.operations), cost.forms,
+        _operators(cost.hardware),
+        _operators(cost.operations),
+        cost.forms,
     )
 
 
 def _operators(found: Operators) -> OperatorRow:
     return OperatorRow(
-        tuple((a, b, n) for (a, b), n in found.multiplies.items()), found.adds, found.compares,
-        found.shifts, found.lookups,
+        tuple((a, b, n) for (a, b), n in found.multiplies.items()),
+        found.adds,
+        found.compares,
+        found.shifts,
+        found.lookups,
     )

@@ -70,5 +70,6 @@ def _levels(c: Comparison) -> list[str]:
 def _low_bit(c: Comparison, alternative: str, resource: str) -> float:
     return sum(
         float(getattr(layer.costs[alternative].mac, resource))
-        for layer in c.layers if layer.counts.mac and layer.counts.mac.low_bit
+        for layer in c.layers
+        if layer.counts.mac and layer.counts.mac.low_bit
     )

@@ -35,16 +35,19 @@ def to_html(comparisons: Sequence[Comparison] | Comparison) -> str:
 
     plots.require_matplotlib()
     data = report(comparisons)
-    technology = (
-        comparisons if isinstance(comparisons, Comparison) else comparisons[0]
-    ).technology
+    technology = (comparisons if isinstance(comparisons, Comparison) else comparisons[0]).technology
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters.update(number=number, products=products, breakable=_breakable)
     return environment.get_template(TEMPLATE).render(
-        report=data, legend=LEGEND, title=_title(data),
+        report=data,
+        legend=LEGEND,
+        title=_title(data),
         figures=[_figures(model, k) for k, model in enumerate(data.models)],
         units=_markup(plots.units(technology, "units")),
     )

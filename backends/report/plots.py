@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 
 INK = "#010203"  # stands for the page's text colour, replaced below
 COLOURS = {
-    "mac": "#3b82c4", "quantizer": "#e8891d", "tables": "#f3b95f", "stream": "#8d929b",
-    "memory": "#35a07b", "weights": "#35a07b", "activations": "#8fd0b8", "buffers": "#8fd0b8",
+    "mac": "#3b82c4",
+    "quantizer": "#e8891d",
+    "tables": "#f3b95f",
+    "stream": "#8d929b",
+    "memory": "#35a07b",
+    "weights": "#35a07b",
+    "activations": "#8fd0b8",
+    "buffers": "#8fd0b8",
 }
 WIDTH = 10.0  # inches
 
@@ -32,10 +38,15 @@ def require_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise CompileError(Problem(
-            "--html", "", "the plots need matplotlib, which is not installed", "",
-            "pip install 'n2uqc[report]', or leave --html out for the tables alone",
-        )) from error
+        raise CompileError(
+            Problem(
+                "--html",
+                "",
+                "the plots need matplotlib, which is not installed",
+                "",
+                "pip install 'n2uqc[report]', or leave --html out for the tables alone",
+            )
+        ) from error
 
 
 def _svg(name: str, title: str, height: float, draw: Callable[[Figure], None]) -> str:
@@ -45,15 +56,30 @@ def _svg(name: str, title: str, height: float, draw: Callable[[Figure], None]) -
 
     with matplotlib.rc_context(), warnings.catch_warnings():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update({
-            "svg.hashsalt": name, "svg.fonttype": "none", "font.size": 9.0,
-            "text.parse_math": False,  # names of nodes may hold dollar signs
-            "font.family": "sans-serif", "text.color": INK, "axes.labelcolor": INK,
-            "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.titlesize": 9.5,
-            "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
-            "grid.color": INK, "grid.alpha": 0.15, "axes.axisbelow": True, "axes.linewidth": 0.6,
-            "legend.frameon": False, "figure.constrained_layout.use": True,
-        })
+        matplotlib.rcParams.update(
+            {
+                "svg.hashsalt": name,
+                "svg.fonttype": "none",
+                "font.size": 9.0,
+                "text.parse_math": False,  # names of nodes may hold dollar signs
+                "font.family": "sans-serif",
+                "text.color": INK,
+                "axes.labelcolor": INK,
+                "axes.edgecolor": INK,
+                "xtick.color": INK,
+                "ytick.color": INK,
+                "axes.titlesize": 9.5,
+                "axes.spines.top": False,
+                "axes.spines.right": False,
+                "axes.grid": True,
+                "grid.color": INK,
+                "grid.alpha": 0.15,
+                "axes.axisbelow": True,
+                "axes.linewidth": 0.6,
+                "legend.frameon": False,
+                "figure.constrained_layout.use": True,
+            }
+        )
         figure = Figure(figsize=(WIDTH, height))
         draw(figure)
         figure.patch.set_alpha(0)
@@ -80,7 +106,9 @@ def _embeddable(text: str, name: str, title: str) -> str:
 
 
 def _stack(
-    axes: Axes, labels: Sequence[str], parts: Mapping[str, Sequence[float]],
+    axes: Axes,
+    labels: Sequence[str],
+    parts: Mapping[str, Sequence[float]],
     colours: Sequence[str],
 ) -> None:
     """Horizontal stacked bars, first label on top."""
@@ -122,8 +150,9 @@ def lut_by_layer(model: ModelReport, name: str) -> str:
                 "stream": [c["stream"]["lut"] for c in costs],
                 "weights, buffers": [c["memory"]["lut"] for c in costs],
             }
-            _stack(axes, labels, parts, [COLOURS[k] for k in ("mac", "quantizer", "stream",
-                                                              "memory")])
+            _stack(
+                axes, labels, parts, [COLOURS[k] for k in ("mac", "quantizer", "stream", "memory")]
+            )
             dsp = row.cost.total("dsp")
             axes.set_title(f"{row.title}\n{row.cost.total('lut'):,.0f} LUT, {dsp:,.0f} DSP")
             axes.locator_params(axis="x", nbins=5)
@@ -137,7 +166,10 @@ def lut_by_layer(model: ModelReport, name: str) -> str:
 
 
 def by_alternative(
-    model: ModelReport, name: str, title: str, unit: str,
+    model: ModelReport,
+    name: str,
+    title: str,
+    unit: str,
     parts: Mapping[str, tuple[str, Callable[[CostRow], float]]],
 ) -> str:
     """One stacked bar an alternative.
@@ -149,14 +181,19 @@ def by_alternative(
         unit: of the axis.
         parts: by title, colour and what to read from the totals.
     """
+
     def values(read: Callable[[CostRow], float]) -> list[float]:
         return [read(row.cost) for row in model.alternatives]
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         labels = [row.title for row in model.alternatives]
-        _stack(axes, labels, {k: values(read) for k, (_, read) in parts.items()},
-               [COLOURS[colour] for colour, _ in parts.values()])
+        _stack(
+            axes,
+            labels,
+            {k: values(read) for k, (_, read) in parts.items()},
+            [COLOURS[colour] for colour, _ in parts.values()],
+        )
         axes.set_xlabel(unit)
         figure.legend(loc="outside lower center", ncols=len(parts))
 
@@ -165,23 +202,43 @@ def by_alternative(
 
 def energy(model: ModelReport, name: str) -> str:
     """Energy an image by where it goes."""
-    kinds = {"MAC": "mac", "quantizer": "quantizer", "its tables": "tables", "stream": "stream",
-             "weight reads": "weights", "activation reads": "activations"}
+    kinds = {
+        "MAC": "mac",
+        "quantizer": "quantizer",
+        "its tables": "tables",
+        "stream": "stream",
+        "weight reads": "weights",
+        "activation reads": "activations",
+    }
     return by_alternative(
-        model, name, "Energy an image", "nJ an image (45 nm model)",
-        {title: (kind, lambda c, kind=kind: c.energy[kind] / 1000)  # type: ignore[misc]
-         for title, kind in kinds.items()},
+        model,
+        name,
+        "Energy an image",
+        "nJ an image (45 nm model)",
+        {
+            title: (kind, lambda c, kind=kind: c.energy[kind] / 1000)  # type: ignore[misc]
+            for title, kind in kinds.items()
+        },
     )
 
 
 def memory(model: ModelReport, name: str) -> str:
     """Memory bits by use."""
-    kinds = {"weights": "weights", "quantizers' tables": "quantizer",
-             "stream's parameters": "stream", "line buffers": "buffers"}
+    kinds = {
+        "weights": "weights",
+        "quantizers' tables": "quantizer",
+        "stream's parameters": "stream",
+        "line buffers": "buffers",
+    }
     return by_alternative(
-        model, name, "Memory", "kbit",
-        {title: (kind, lambda c, kind=kind: c.bits[kind] / 1000)  # type: ignore[misc]
-         for title, kind in kinds.items()},
+        model,
+        name,
+        "Memory",
+        "kbit",
+        {
+            title: (kind, lambda c, kind=kind: c.bits[kind] / 1000)  # type: ignore[misc]
+            for title, kind in kinds.items()
+        },
     )
 
 
@@ -192,8 +249,11 @@ def units(technology: Technology, name: str) -> str:
     def dashed(axes: Axes, curve: Curve, read: Callable[[int], float], **style: Any) -> None:
         low, high = int(curve.points[0][0]), int(curve.points[-1][0])
         label = style.pop("label")
-        for run, dash in ((range(6, low + 1), ":"), (range(low, high + 1), "-"),
-                          (range(high, 35), ":")):
+        for run, dash in (
+            (range(6, low + 1), ":"),
+            (range(low, high + 1), "-"),
+            (range(high, 35), ":"),
+        ):
             axes.plot(list(run), [read(w) for w in run], dash, **style)
         found = [int(x) for x, _ in curve.points]
         axes.plot(found, [read(w) for w in found], "o", markersize=3.5, label=label, **style)
@@ -206,17 +266,31 @@ def units(technology: Technology, name: str) -> str:
                 (parallel, technology.comparator, "parallel"),
                 (binary_search, technology.binary_comparator, "binary search"),
             ):
+
                 def cost(w: int, form: Any = form, bits: int = bits, steps: int = steps) -> float:
                     lane = form(Table(w, steps, bits), channels, technology)
                     return float(lane.resources.lut)
 
-                dashed(left, curve, cost, color=colour, label=f"{bits} bit, {label}",
-                       alpha=1.0 if form is binary_search else 0.45)
-        dashed(left, technology.requantizer[16],
-               lambda w: requantizer(w, 2, channels, technology).resources.lut,
-               color="#e8891d", label="multiply-shift + DSP")
-        left.set(xlabel="bits of the accumulator", ylabel="LUT of a lane, table of 16 channels",
-                 title="Against accumulator width")
+                dashed(
+                    left,
+                    curve,
+                    cost,
+                    color=colour,
+                    label=f"{bits} bit, {label}",
+                    alpha=1.0 if form is binary_search else 0.45,
+                )
+        dashed(
+            left,
+            technology.requantizer[16],
+            lambda w: requantizer(w, 2, channels, technology).resources.lut,
+            color="#e8891d",
+            label="multiply-shift + DSP",
+        )
+        left.set(
+            xlabel="bits of the accumulator",
+            ylabel="LUT of a lane, table of 16 channels",
+            title="Against accumulator width",
+        )
         left.set_ylim(bottom=0)
         left.legend(fontsize=7.5)
         _bars(right, technology, channels)
@@ -233,9 +307,11 @@ def _bars(axes: Axes, technology: Technology, channels: int) -> None:
             (f"{bits} bit, parallel", parallel(table, channels, technology), "mac"),
             (f"{bits} bit, binary search", binary_search(table, channels, technology), "mac"),
         ]
-    for multiplier, dsp, title in ((16, True, "multiply-shift, 16 bit"),
-                                   (32, True, "multiply-shift, 32 bit"),
-                                   (16, False, "multiply-shift, no DSP")):
+    for multiplier, dsp, title in (
+        (16, True, "multiply-shift, 16 bit"),
+        (32, True, "multiply-shift, 32 bit"),
+        (16, False, "multiply-shift, no DSP"),
+    ):
         lane = requantizer(width, 2, channels, technology, multiplier=multiplier, dsp=dsp)
         found.append((title, lane, "quantizer"))
     labels = [title for title, *_ in found]
@@ -250,5 +326,3 @@ def _bars(axes: Axes, technology: Technology, channels: int) -> None:
     axes.margins(x=0.25)
     axes.grid(axis="y", visible=False)
     axes.set(xlabel="LUT of a lane (green: its table)", title="At a 16-bit accumulator")
-
-

@@ -60,11 +60,21 @@ def _table(title: str, *columns: str, keep: bool = True) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False,
-                  collapse_padding=True)
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     for k, column in enumerate(columns):
-        table.add_column(column, justify="left" if k == 0 else "right", overflow="fold",
-                         no_wrap=keep and k == 0, max_width=34 if k == 0 else None)
+        table.add_column(
+            column,
+            justify="left" if k == 0 else "right",
+            overflow="fold",
+            no_wrap=keep and k == 0,
+            max_width=34 if k == 0 else None,
+        )
     return table
 
 
@@ -72,7 +82,15 @@ def _resources(model: ModelReport) -> Table:
     table = _table(
         f"{model.model}: {model.macs:,} MACs an image ({model.low_bit_macs:,} low-bit), "
         f"{model.interval:,} cycles between images\nHardware on {model.technology}",
-        "LUT of", "MACs", "quant.", "stream", "memory", "all", "FF", "DSP", "BRAM18",
+        "LUT of",
+        "MACs",
+        "quant.",
+        "stream",
+        "memory",
+        "all",
+        "FF",
+        "DSP",
+        "BRAM18",
         "quant. part",
     )
     for row in model.alternatives:
@@ -80,21 +98,37 @@ def _resources(model: ModelReport) -> Table:
         table.add_row(
             row.short,
             *(mark(cost, part) + number(cost.resources[part]["lut"]) for part in PARTS),
-            mark(cost, *PARTS) + number(cost.total("lut")), number(cost.total("ff")),
-            number(cost.total("dsp")), number(cost.total("bram18")), f"{cost.share['lut']:.0%}",
+            mark(cost, *PARTS) + number(cost.total("lut")),
+            number(cost.total("ff")),
+            number(cost.total("dsp")),
+            number(cost.total("bram18")),
+            f"{cost.share['lut']:.0%}",
         )
     return table
 
 
 def _energy(model: ModelReport) -> Table:
     table = _table(
-        "Energy in nJ an image (45 nm model); reads of weights and activations", "", "MACs",
-        "quant.", "tables", "stream", "reads", "all", "quant. part",
+        "Energy in nJ an image (45 nm model); reads of weights and activations",
+        "",
+        "MACs",
+        "quant.",
+        "tables",
+        "stream",
+        "reads",
+        "all",
+        "quant. part",
     )
     for row in model.alternatives:
         energy = row.cost.energy
-        nano = (energy["mac"], energy["quantizer"], energy["tables"], energy["stream"],
-                energy["weights"] + energy["activations"], row.cost.picojoules)
+        nano = (
+            energy["mac"],
+            energy["quantizer"],
+            energy["tables"],
+            energy["stream"],
+            energy["weights"] + energy["activations"],
+            row.cost.picojoules,
+        )
         table.add_row(
             row.short, *(number(v / 1000) for v in nano), f"{row.cost.share['energy']:.0%}"
         )
@@ -102,12 +136,16 @@ def _energy(model: ModelReport) -> Table:
 
 
 def _memory(model: ModelReport) -> Table:
-    table = _table("Memory in kbit", "", "weights", "quant. tables", "stream", "line buffers",
-                   "all")
+    table = _table(
+        "Memory in kbit", "", "weights", "quant. tables", "stream", "line buffers", "all"
+    )
     for row in model.alternatives:
         kinds = ("weights", "quantizer", "stream", "buffers")
-        table.add_row(row.short, *(number(row.cost.bits[k] / 1000) for k in kinds),
-                      number(row.cost.memory_bits / 1000))
+        table.add_row(
+            row.short,
+            *(number(row.cost.bits[k] / 1000) for k in kinds),
+            number(row.cost.memory_bits / 1000),
+        )
     return table
 
 
@@ -115,19 +153,35 @@ def _layers(model: ModelReport) -> Table:
     table = _table(
         "Layers: matrix (outputs x inputs), activation x weight bits, accumulator bits, compares a "
         "value;\nLUT (+n D: DSP) of the quantizers as thresholds or multiply-shift, of the MACs as "
-        "N2UQ or codebook", "", "matrix", "PExSIMD", "cycles", "bits", "acc.", "comp.", "thr.",
-        "m.-shift", "MAC", "codebook", "q. part", keep=False,
+        "N2UQ or codebook",
+        "",
+        "matrix",
+        "PExSIMD",
+        "cycles",
+        "bits",
+        "acc.",
+        "comp.",
+        "thr.",
+        "m.-shift",
+        "MAC",
+        "codebook",
+        "q. part",
+        keep=False,
     )
     for layer in model.layers:
         own, shift = layer.costs["n2uq"], layer.costs["uniform-multiply"]
         book = layer.costs["codebook"]
         steps = ", ".join(str(t.steps) for t in layer.tables) or "-"
         table.add_row(
-            layer.title, f"{layer.rows}x{layer.depth}" if layer.rows else "-",
-            f"{layer.pe}x{layer.simd}" if layer.pe else "-", f"{layer.cycles:,}",
+            layer.title,
+            f"{layer.rows}x{layer.depth}" if layer.rows else "-",
+            f"{layer.pe}x{layer.simd}" if layer.pe else "-",
+            f"{layer.cycles:,}",
             f"{layer.activation_bits}x{layer.weight_bits}" if layer.rows else "-",
-            str(layer.accumulator) if layer.rows else "-", steps,
-            _unit(own) if layer.tables else "-", _unit(shift) if layer.tables else "-",
+            str(layer.accumulator) if layer.rows else "-",
+            steps,
+            _unit(own) if layer.tables else "-",
+            _unit(shift) if layer.tables else "-",
             mark(own, "mac") + number(own.resources["mac"]["lut"]),
             (mark(book, "mac") + number(book.resources["mac"]["lut"])) if layer.low_bit else "-",
             f"{own.share['lut']:.0%}",
@@ -143,14 +197,25 @@ def _unit(cost: CostRow) -> str:
 
 def _operators(model: ModelReport) -> Table:
     table = _table(
-        "Operators in the datapath, and applied for one image", "", "multipliers (bits)", "adders",
-        "comparators", "multiplications", "additions", "comparisons",
+        "Operators in the datapath, and applied for one image",
+        "",
+        "multipliers (bits)",
+        "adders",
+        "comparators",
+        "multiplications",
+        "additions",
+        "comparisons",
     )
     for row in model.alternatives:
         there, image = row.cost.hardware, row.cost.operations
         table.add_row(
-            row.short, products(there), f"{there.adds:,}", f"{there.compares:,}",
-            f"{image.multiplications:,}", f"{image.adds:,}", f"{image.compares:,}",
+            row.short,
+            products(there),
+            f"{there.adds:,}",
+            f"{there.compares:,}",
+            f"{image.multiplications:,}",
+            f"{image.adds:,}",
+            f"{image.compares:,}",
         )
     return table
 
@@ -162,16 +227,25 @@ def _side_by_side(data: Report) -> Table:
     for k, alternative in enumerate(data.models[0].alternatives):
         costs = [m.alternatives[k].cost for m in data.models]
         table.add_section()
-        table.add_row(alternative.short, *(
-            f"{mark(c, *PARTS)}{number(c.total('lut'))} LUT, {number(c.total('dsp'))} DSP, "
-            f"{number(c.total('bram18'))} BRAM18" for c in costs
-        ))
-        table.add_row("  memory, energy", *(
-            f"{number(c.memory_bits / 1000)} kbit, {number(c.picojoules / 1000)} nJ" for c in costs
-        ))
-        table.add_row("  quantizer's share LUT / nJ", *(
-            f"{c.share['lut']:.0%} / {c.share['energy']:.0%}" for c in costs
-        ))
+        table.add_row(
+            alternative.short,
+            *(
+                f"{mark(c, *PARTS)}{number(c.total('lut'))} LUT, {number(c.total('dsp'))} DSP, "
+                f"{number(c.total('bram18'))} BRAM18"
+                for c in costs
+            ),
+        )
+        table.add_row(
+            "  memory, energy",
+            *(
+                f"{number(c.memory_bits / 1000)} kbit, {number(c.picojoules / 1000)} nJ"
+                for c in costs
+            ),
+        )
+        table.add_row(
+            "  quantizer's share LUT / nJ",
+            *(f"{c.share['lut']:.0%} / {c.share['energy']:.0%}" for c in costs),
+        )
     return table
 
 
@@ -191,8 +265,9 @@ def _assumptions(data: Report) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(title="What the figures rest on", title_justify="left", box=box.SIMPLE_HEAD,
-                  pad_edge=False)
+    table = Table(
+        title="What the figures rest on", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     for column in ("", "kind", "assumption", "source"):
         table.add_column(column, overflow="fold")
     for a in data.assumptions:

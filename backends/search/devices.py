@@ -9,18 +9,31 @@ from n2uqc.frontend.diagnostics import CompileError, Problem
 
 from ..cost.technology import ECP5, XC7, Technology
 
-UNMEASURED = frozenset({
-    "direct", "planes", "apot", "lqnets", "codebook", "codebook-dsp",
-})
+UNMEASURED = frozenset(
+    {
+        "direct",
+        "planes",
+        "apot",
+        "lqnets",
+        "codebook",
+        "codebook-dsp",
+    }
+)
 
 XCUP = replace(
-    XC7, id="xcup", title="AMD UltraScale+ (7-series LUT figures stand in)", dsp_slice=(26, 17),
+    XC7,
+    id="xcup",
+    title="AMD UltraScale+ (7-series LUT figures stand in)",
+    dsp_slice=(26, 17),
     stand_ins=UNMEASURED,
 )
 """The same 6-input LUTs; DSP48E2 multiplies 27 x 18 bits (UG579)."""
 
 ICE40 = replace(
-    ECP5, id="ice40", title="Lattice iCE40 (ECP5 LUT figures stand in)", dsp_slice=(15, 15),
+    ECP5,
+    id="ice40",
+    title="Lattice iCE40 (ECP5 LUT figures stand in)",
+    dsp_slice=(15, 15),
     stand_ins=UNMEASURED,
 )
 """The same 4-input LUTs with a carry each; SB_MAC16 multiplies 16 x 16 bits."""
@@ -63,23 +76,41 @@ _MPSOC, _ECP5 = "DS891, Zynq UltraScale+ MPSoC Overview", "FPGA-DS-02012, ECP5 F
 # (finn/util/platforms.py: XC7Z020 53200 LUTs, 280 BRAM18, 220 DSPs; XCZU3EG and XCZU9EG within
 # 1% but for 20 BRAM18 fewer on the former; it counts 1.5 million of the U250's LUTs, as its shell
 # takes the rest).
-DEVICES: Mapping[str, Device] = {d.id: d for d in (
-    Device("xc7a35t", "Artix-7 XC7A35T (Arty A7)", XC7, 20800, 41600, 90, 100, _SEVEN),
-    Device("xc7a100t", "Artix-7 XC7A100T (Arty A7-100)", XC7, 63400, 126800, 240, 270, _SEVEN),
-    Device("xc7z020", "Zynq XC7Z020 (PYNQ-Z1, ZedBoard)", XC7, 53200, 106400, 220, 280, _ZYNQ),
-    Device("xc7z045", "Zynq XC7Z045 (ZC706)", XC7, 218600, 437200, 900, 1090, _ZYNQ),
-    Device("xczu3eg", "Zynq UltraScale+ XCZU3EG (Ultra96)", XCUP, 70560, 141120, 360, 432, _MPSOC),
-    Device("xczu9eg", "Zynq UltraScale+ XCZU9EG (ZCU102)", XCUP, 274080, 548160, 2520, 1824,
-           _MPSOC),
-    Device("xcu250", "Alveo U250", XCUP, 1728000, 3456000, 12288, 5376, "DS962, Alveo U200/U250"),
-    Device("ecp5-25", "ECP5 LFE5U-25F", ECP5, 24288, 24288, 28, 56, _ECP5),
-    Device("ecp5-45", "ECP5 LFE5U-45F", ECP5, 43848, 43848, 72, 108, _ECP5),
-    Device("ecp5-85", "ECP5 LFE5U-85F (ULX3S)", ECP5, 83640, 83640, 156, 208, _ECP5),
-    # blocks of 4 Kbit: 32 and 30 of them
-    Device("ice40hx8k", "iCE40HX8K", ICE40, 7680, 7680, 0, 7, "FPGA-DS-02029, iCE40 LP/HX Family"),
-    Device("ice40up5k", "iCE40UP5K (iCEBreaker)", ICE40, 5280, 5280, 8, 6,
-           "FPGA-DS-02008, iCE40 UltraPlus Family"),
-)}
+DEVICES: Mapping[str, Device] = {
+    d.id: d
+    for d in (
+        Device("xc7a35t", "Artix-7 XC7A35T (Arty A7)", XC7, 20800, 41600, 90, 100, _SEVEN),
+        Device("xc7a100t", "Artix-7 XC7A100T (Arty A7-100)", XC7, 63400, 126800, 240, 270, _SEVEN),
+        Device("xc7z020", "Zynq XC7Z020 (PYNQ-Z1, ZedBoard)", XC7, 53200, 106400, 220, 280, _ZYNQ),
+        Device("xc7z045", "Zynq XC7Z045 (ZC706)", XC7, 218600, 437200, 900, 1090, _ZYNQ),
+        Device(
+            "xczu3eg", "Zynq UltraScale+ XCZU3EG (Ultra96)", XCUP, 70560, 141120, 360, 432, _MPSOC
+        ),
+        Device(
+            "xczu9eg", "Zynq UltraScale+ XCZU9EG (ZCU102)", XCUP, 274080, 548160, 2520, 1824, _MPSOC
+        ),
+        Device(
+            "xcu250", "Alveo U250", XCUP, 1728000, 3456000, 12288, 5376, "DS962, Alveo U200/U250"
+        ),
+        Device("ecp5-25", "ECP5 LFE5U-25F", ECP5, 24288, 24288, 28, 56, _ECP5),
+        Device("ecp5-45", "ECP5 LFE5U-45F", ECP5, 43848, 43848, 72, 108, _ECP5),
+        Device("ecp5-85", "ECP5 LFE5U-85F (ULX3S)", ECP5, 83640, 83640, 156, 208, _ECP5),
+        # blocks of 4 Kbit: 32 and 30 of them
+        Device(
+            "ice40hx8k", "iCE40HX8K", ICE40, 7680, 7680, 0, 7, "FPGA-DS-02029, iCE40 LP/HX Family"
+        ),
+        Device(
+            "ice40up5k",
+            "iCE40UP5K (iCEBreaker)",
+            ICE40,
+            5280,
+            5280,
+            8,
+            6,
+            "FPGA-DS-02008, iCE40 UltraPlus Family",
+        ),
+    )
+}
 """By short name."""
 
 
@@ -92,8 +123,12 @@ def find_device(name: Device | str) -> Device:
     if isinstance(name, Device):
         return name
     if name not in DEVICES:
-        raise CompileError(Problem(
-            node="", op="", found=f"there is no device {name!r}",
-            supported="; ".join(f"{d.id} ({d.part})" for d in DEVICES.values()),
-        ))
+        raise CompileError(
+            Problem(
+                node="",
+                op="",
+                found=f"there is no device {name!r}",
+                supported="; ".join(f"{d.id} ({d.part})" for d in DEVICES.values()),
+            )
+        )
     return DEVICES[name]

@@ -38,7 +38,8 @@ def choices(engine: Engine, technology: Technology) -> list[Choice]:
     """Every legal folding of an engine with its cost."""
     return [
         choice(engine, technology, Fold(pe, simd))
-        for simd in engine.simd_options for pe in engine.pe_options
+        for simd in engine.simd_options
+        for pe in engine.pe_options
     ]
 
 
@@ -49,7 +50,9 @@ def choice(engine: Engine, technology: Technology, fold: Fold) -> Choice:
     found = area(folded, form, technology.area)
     basis = Basis.FIT if technology.id == technology.area else Basis.EXTRAPOLATED
     return Choice(
-        fold, form, folded.cycles,
+        fold,
+        form,
+        folded.cycles,
         Resources(found.lut, found.ff, found.dsp, found.bram18, basis=basis),
     )
 
@@ -78,9 +81,7 @@ def plumbing(pipeline: Pipeline, depths: tuple[int, ...], technology: Technology
     return total(parts)
 
 
-def estimates(
-    program: Program, folding: Folding, technology: Technology
-) -> dict[str, Resources]:
+def estimates(program: Program, folding: Folding, technology: Technology) -> dict[str, Resources]:
     """What each engine of a folded datapath takes, by the closed formulas."""
     folding.check(program)
     found = {}

@@ -59,8 +59,15 @@ class SearchResult:
     def rows(self) -> list[dict[str, Any]]:
         """The table: engines, plumbing, total, and what the device holds."""
         rows: list[dict[str, Any]] = [
-            {"name": name, "kind": self.kinds[name], "form": c.form, "pe": c.fold.pe,
-             "simd": c.fold.simd, "cycles": c.cycles, **_figures(c.resources)}
+            {
+                "name": name,
+                "kind": self.kinds[name],
+                "form": c.form,
+                "pe": c.fold.pe,
+                "simd": c.fold.simd,
+                "cycles": c.cycles,
+                **_figures(c.resources),
+            }
             for name, c in self.choices.items()
         ]
         blank = {"kind": "", "form": "", "pe": None, "simd": None, "cycles": None}
@@ -74,12 +81,13 @@ class SearchResult:
     def to_dict(self) -> dict[str, Any]:
         """The whole result for JSON; ``engines`` is what ``Folding.from_json`` reads."""
         return {
-            "engines": {
-                n: {"pe": f.pe, "simd": f.simd} for n, f in self.folding.engines.items()
-            },
+            "engines": {n: {"pe": f.pe, "simd": f.simd} for n, f in self.folding.engines.items()},
             "device": self.device.id if self.device else None,
-            "technology": self.technology.id, "clock_hz": self.clock_hz,
-            "interval_cycles": self.interval, "images_per_second": self.fps, "table": self.rows(),
+            "technology": self.technology.id,
+            "clock_hz": self.clock_hz,
+            "interval_cycles": self.interval,
+            "images_per_second": self.fps,
+            "table": self.rows(),
             "basis": self.total.basis.label,
         }
 
@@ -89,7 +97,10 @@ def _figures(r: Resources) -> dict[str, Any]:
 
 
 def priced(
-    program: Program, picked: Mapping[str, Choice], clock_hz: float, device: Device | None,
+    program: Program,
+    picked: Mapping[str, Choice],
+    clock_hz: float,
+    device: Device | None,
     technology: Technology,
 ) -> SearchResult:
     """The whole pipeline around the engines that were picked."""
@@ -97,9 +108,14 @@ def priced(
     pipeline = build_pipeline(program, folding)
     network = Network(pipeline)
     return SearchResult(
-        folding, clock_hz, network.bottleneck, dict(picked),
+        folding,
+        clock_hz,
+        network.bottleneck,
+        dict(picked),
         {engine.name: engine.kind for engine in engines_of(program)},
-        plumbing(pipeline, network.sizes, technology), device, technology,
+        plumbing(pipeline, network.sizes, technology),
+        device,
+        technology,
     )
 
 
@@ -108,7 +124,8 @@ def excesses(used: Resources, device: Device | None) -> dict[str, float]:
     if device is None:
         return {}
     return {
-        r: ceil(getattr(used, r)) / max(1, device.holds(r)) - 1 for r in RESOURCES
+        r: ceil(getattr(used, r)) / max(1, device.holds(r)) - 1
+        for r in RESOURCES
         if ceil(getattr(used, r)) > device.holds(r)
     }
 
@@ -121,10 +138,13 @@ def shortages(result: SearchResult) -> list[Problem]:
         name = max(result.choices, key=lambda n: getattr(result.choices[n].resources, resource))
         need, part = (getattr(r, resource) for r in (used, result.choices[name].resources))
         held = device.holds(resource)
-        problems.append(Problem(
-            node=name, op=result.kinds[name],
-            found=f"{ceil(need)} {NAMES[resource]} for {result.interval} cycles an image, of which "
-            f"this engine takes {ceil(part)}",
-            supported=f"{held} {NAMES[resource]} in {device.part}: {ceil(need) - held} too few",
-        ))
+        problems.append(
+            Problem(
+                node=name,
+                op=result.kinds[name],
+                found=f"{ceil(need)} {NAMES[resource]} for {result.interval} cycles an image, "
+                f"of which this engine takes {ceil(part)}",
+                supported=f"{held} {NAMES[resource]} in {device.part}: {ceil(need) - held} too few",
+            )
+        )
     return problems

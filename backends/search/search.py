@@ -24,8 +24,12 @@ ROUNDS = 24
 
 
 def search(
-    program: Program, *, device: Device | str | None = None, clock_hz: float = CLOCK_HZ,
-    target_fps: float | None = None, technology: Technology | str = "xc7",
+    program: Program,
+    *,
+    device: Device | str | None = None,
+    clock_hz: float = CLOCK_HZ,
+    target_fps: float | None = None,
+    technology: Technology | str = "xc7",
 ) -> SearchResult:
     """Choose the folding of a program's datapath.
 
@@ -45,17 +49,25 @@ def search(
     """
     chosen, family = _request(device, clock_hz, target_fps, technology)
     if chosen is None and target_fps is None:
-        raise CompileError(Problem(
-            node="", op="", found="neither a rate nor a device to fold for",
-            supported="--target-fps, --device, or both: " + ", ".join(DEVICES),
-        ))
+        raise CompileError(
+            Problem(
+                node="",
+                op="",
+                found="neither a rate nor a device to fold for",
+                supported="--target-fps, --device, or both: " + ", ".join(DEVICES),
+            )
+        )
     finder = _Finder(program, chosen, family, clock_hz)
     return finder.at_rate(target_fps) if target_fps is not None else finder.fastest()
 
 
 def price(
-    program: Program, folding: Folding, *, device: Device | str | None = None,
-    clock_hz: float = CLOCK_HZ, target_fps: float | None = None,
+    program: Program,
+    folding: Folding,
+    *,
+    device: Device | str | None = None,
+    clock_hz: float = CLOCK_HZ,
+    target_fps: float | None = None,
     technology: Technology | str = "xc7",
 ) -> SearchResult:
     """What a given folding costs, held against a rate and a device where they are given.
@@ -78,32 +90,45 @@ def price(
     result = priced(program, picked, clock_hz, chosen, family)
     if target_fps is not None and result.fps < target_fps:
         name = max(picked, key=lambda n: picked[n].cycles)
-        raise CompileError(Problem(
-            node=name, op=result.kinds[name],
-            found=f"the folding gives {result.fps:.6g} images/s at {clock_hz / 1e6:g} MHz: this "
-            f"engine takes {picked[name].cycles} cycles an image",
-            supported=f"{floor(clock_hz / target_fps)} cycles or fewer for {target_fps:g} "
-            f"images/s, a factor {target_fps / result.fps:.3g}",
-            mend="more processing elements or SIMD lanes in this engine, or leave the folding out "
-            "to have one searched",
-        ))
+        raise CompileError(
+            Problem(
+                node=name,
+                op=result.kinds[name],
+                found=f"the folding gives {result.fps:.6g} images/s at {clock_hz / 1e6:g} MHz: "
+                f"this engine takes {picked[name].cycles} cycles an image",
+                supported=f"{floor(clock_hz / target_fps)} cycles or fewer for {target_fps:g} "
+                f"images/s, a factor {target_fps / result.fps:.3g}",
+                mend="more processing elements or SIMD lanes in this engine, or leave the folding "
+                "out to have one searched",
+            )
+        )
     if chosen is not None and (problems := shortages(result)):
-        raise CompileError([
-            Problem(node="", op="", found=f"the folding does not fit {chosen.id}",
-                    mend="less parallelism in the engines below, or a larger device"), *problems,
-        ])
+        raise CompileError(
+            [
+                Problem(
+                    node="",
+                    op="",
+                    found=f"the folding does not fit {chosen.id}",
+                    mend="less parallelism in the engines below, or a larger device",
+                ),
+                *problems,
+            ]
+        )
     return result
 
 
 def _request(
-    device: Device | str | None, clock_hz: float, target_fps: float | None,
+    device: Device | str | None,
+    clock_hz: float,
+    target_fps: float | None,
     technology: Technology | str,
 ) -> tuple[Device | None, Technology]:
     """Device and technology by name; the numbers checked."""
     wanted = {"a clock": (clock_hz, "Hz"), "a rate": (target_fps, "images/s")}
     problems = [
         Problem(node="", op="", found=f"{name} of {value:g} {unit}", supported="a number above 0")
-        for name, (value, unit) in wanted.items() if value is not None and not 0 < value < inf
+        for name, (value, unit) in wanted.items()
+        if value is not None and not 0 < value < inf
     ]
     if problems:
         raise CompileError(problems)
@@ -118,9 +143,7 @@ class _Finder:
         self.program, self.device, self.technology = program, device, technology
         self.clock_hz = clock_hz
         self.engines: dict[str, Engine] = {e.name: e for e in engines_of(program)}
-        self.options = {
-            name: choices(engine, technology) for name, engine in self.engines.items()
-        }
+        self.options = {name: choices(engine, technology) for name, engine in self.engines.items()}
         self.least = {name: min(c.cycles for c in cs) for name, cs in self.options.items()}
         self.floor = max(self.least.values(), default=1)
 
@@ -129,13 +152,17 @@ class _Finder:
         if target < self.floor:
             name = max(self.least, key=self.least.__getitem__)
             best = self.clock_hz / self.floor
-            raise CompileError(Problem(
-                node=name, op=self.engines[name].kind,
-                found=f"{fps:g} images/s at {self.clock_hz / 1e6:g} MHz leave {target} cycles an "
-                f"image; this engine's fastest folding takes {self.floor}",
-                supported=f"{best:.6g} images/s or less at this clock, a factor {fps / best:.3g} "
-                "below", mend=f"a clock of {fps * self.floor / 1e6:.4g} MHz or more",
-            ))
+            raise CompileError(
+                Problem(
+                    node=name,
+                    op=self.engines[name].kind,
+                    found=f"{fps:g} images/s at {self.clock_hz / 1e6:g} MHz leave {target} cycles "
+                    f"an image; this engine's fastest folding takes {self.floor}",
+                    supported=f"{best:.6g} images/s or less at this clock, a factor "
+                    f"{fps / best:.3g} below",
+                    mend=f"a clock of {fps * self.floor / 1e6:.4g} MHz or more",
+                )
+            )
         result = self._within(target)
         if result is None:
             self._too_small(target, fps)
@@ -151,9 +178,9 @@ class _Finder:
 
     def _best(self) -> SearchResult | None:
         """The highest rate that the device holds; None if it holds not even the lowest."""
-        targets = sorted({
-            c.cycles for cs in self.options.values() for c in cs if c.cycles >= self.floor
-        })
+        targets = sorted(
+            {c.cycles for cs in self.options.values() for c in cs if c.cycles >= self.floor}
+        )
         low, high = 0, len(targets) - 1
         best = self._within(targets[high])
         while best is not None and low < high:
@@ -203,10 +230,18 @@ class _Finder:
         best = self._best() if fps is not None else None
         fits = (
             f"{self.device.id} holds at most {best.fps:.6g} images/s at {self.clock_hz / 1e6:g} MHz"
-            if best is not None else ""
+            if best is not None
+            else ""
         )
-        raise CompileError([
-            Problem(node="", op="", found=f"{rate} does not fit {self.device.id}", supported=fits,
-                    mend="a lower rate, or a larger device" if fits else "a larger device"),
-            *shortages(result),
-        ])
+        raise CompileError(
+            [
+                Problem(
+                    node="",
+                    op="",
+                    found=f"{rate} does not fit {self.device.id}",
+                    supported=fits,
+                    mend="a lower rate, or a larger device" if fits else "a larger device",
+                ),
+                *shortages(result),
+            ]
+        )

@@ -17,6 +17,11 @@ from .lower import IMPORTED, lower, moved_to_workspace
 from .target import llvm_target
 
 __all__ = [
-    "IMPORTED", "Constants", "compile_llvm", "emit_object", "llvm_target", "lower",
+    "IMPORTED",
+    "Constants",
+    "compile_llvm",
+    "emit_object",
+    "llvm_target",
+    "lower",
     "moved_to_workspace",
 ]

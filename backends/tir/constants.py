@@ -45,7 +45,5 @@ class Constants:
         for name, array in self.arrays.items():
             raw = array.tobytes()
             data = _ESCAPED[np.frombuffer(raw, np.uint8)].tobytes().decode()
-            lines.append(
-                f'@{name} = internal constant [{len(raw)} x i8] c"{data}", align 64\n'
-            )
+            lines.append(f'@{name} = internal constant [{len(raw)} x i8] c"{data}", align 64\n')
         return "".join(lines)

@@ -24,7 +24,7 @@ _UNWANTED = [
     (r",? !dbg !\d+", 0, ""),
     (r"^!llvm\.dbg\.cu = .*\n", re.M, ""),
     (r"\bdllexport ", 0, ""),
-    (r'^source_filename = .*$', re.M, 'source_filename = "network"'),  # in the symbol table
+    (r"^source_filename = .*$", re.M, 'source_filename = "network"'),  # in the symbol table
 ]
 
 
@@ -49,8 +49,14 @@ def _functions(mod: tvm.IRModule) -> list[tirx.PrimFunc]:
 
 
 def emit_object(
-    mod: tvm.IRModule, target: tvm.target.Target, path: Path | str, *, lowered: bool = False,
-    private: Collection[str] = (), constants: Constants | None = None, more: str = "",
+    mod: tvm.IRModule,
+    target: tvm.target.Target,
+    path: Path | str,
+    *,
+    lowered: bool = False,
+    private: Collection[str] = (),
+    constants: Constants | None = None,
+    more: str = "",
 ) -> None:
     """Write a module as an object file; equal modules give equal bytes.
 

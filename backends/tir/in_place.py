@@ -69,8 +69,10 @@ def updates(f: tirx.PrimFunc, source: tirx.Var, target: tirx.Var) -> bool:
         declarations += declaration.data.same_as(source)
 
     for kind, visit in (
-        (tvm.ir.TensorLoad, visit_load), (tirx.BufferStore, visit_store),
-        (tirx.Var, visit_variable), (tirx.DeclBuffer, visit_declaration),
+        (tvm.ir.TensorLoad, visit_load),
+        (tirx.BufferStore, visit_store),
+        (tirx.Var, visit_variable),
+        (tirx.DeclBuffer, visit_declaration),
     ):
         tvm_ffi.structural_walk(f.body, (kind, visit))
     return loads > 0 and loads == within and uses == declarations

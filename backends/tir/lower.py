@@ -49,14 +49,31 @@ def _buffers_to_pointers(
 def _pipeline() -> tvm.ir.transform.Pass:
     """TVM's own CPU lowering without its calling convention: no packed functions, no allocator."""
     s, t = s_tir.transform, tirx.transform
-    return tvm.ir.transform.Sequential([
-        s.CanonicalizeLoop(), s.LowerInitBlock(), s.PlanAndUpdateBufferAllocationLocation(),
-        s.ConvertBlocksToOpaque(), s.CompactBufferAllocation(), s.LowerMatchBuffer(),
-        s.StmtSimplify(), s.LowerOpaqueBlock(), _buffers_to_pointers, t.FlattenBuffer(),
-        t.NarrowDataType(32), s.LoopPartition(), t.VectorizeLoop(True), t.StorageRewrite(),
-        t.UnrollLoop(), s.RenormalizeSplitPattern(), t.StmtSimplify(), t.RemoveNoOp(),
-        s.RewriteUnsafeSelect(), t.CommonSubexprElim(), t.LowerIntrin(),
-    ])
+    return tvm.ir.transform.Sequential(
+        [
+            s.CanonicalizeLoop(),
+            s.LowerInitBlock(),
+            s.PlanAndUpdateBufferAllocationLocation(),
+            s.ConvertBlocksToOpaque(),
+            s.CompactBufferAllocation(),
+            s.LowerMatchBuffer(),
+            s.StmtSimplify(),
+            s.LowerOpaqueBlock(),
+            _buffers_to_pointers,
+            t.FlattenBuffer(),
+            t.NarrowDataType(32),
+            s.LoopPartition(),
+            t.VectorizeLoop(True),
+            t.StorageRewrite(),
+            t.UnrollLoop(),
+            s.RenormalizeSplitPattern(),
+            t.StmtSimplify(),
+            t.RemoveNoOp(),
+            s.RewriteUnsafeSelect(),
+            t.CommonSubexprElim(),
+            t.LowerIntrin(),
+        ]
+    )
 
 
 def lower(mod: tvm.IRModule | tirx.PrimFunc, target: tvm.target.Target) -> tvm.IRModule:

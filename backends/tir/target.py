@@ -9,7 +9,11 @@ from tvm.target import codegen
 
 
 def llvm_target(
-    triple: str, cpu: str = "generic", features: Sequence[str] = (), *, float_abi: str = "",
+    triple: str,
+    cpu: str = "generic",
+    features: Sequence[str] = (),
+    *,
+    float_abi: str = "",
 ) -> tvm.target.Target:
     """A TVM target for one processor.
 
@@ -32,7 +36,10 @@ def llvm_target(
             f"LLVM knows no processor {cpu!r} for {triple}; it knows {', '.join(known)}"
         )
     config: dict[str, object] = {
-        "kind": "llvm", "mtriple": triple, "mcpu": cpu, "mattr": list(features)
+        "kind": "llvm",
+        "mtriple": triple,
+        "mcpu": cpu,
+        "mattr": list(features),
     }
     if float_abi:
         config["mfloat-abi"] = float_abi

@@ -21,12 +21,23 @@ def _plugin(qemu: str) -> Path:
     for version in _VERSIONS:
         path = folder / f"insns{version}.so"
         subprocess.run(
-            ["gcc", "-O2", "-Wall", "-shared", "-fPIC", f"-DAPI_VERSION={version}",
-             str(_SOURCE), "-o", str(path)], check=True,
+            [
+                "gcc",
+                "-O2",
+                "-Wall",
+                "-shared",
+                "-fPIC",
+                f"-DAPI_VERSION={version}",
+                str(_SOURCE),
+                "-o",
+                str(path),
+            ],
+            check=True,
         )
         done = subprocess.run(
             [qemu, "-plugin", f"{path},out={folder / 'probe'}", "/nonexistent"],
-            capture_output=True, text=True,
+            capture_output=True,
+            text=True,
         )
         refused = done.stderr
         if "plugin" not in refused.lower():
@@ -35,7 +46,10 @@ def _plugin(qemu: str) -> Path:
 
 
 def count(
-    command: Sequence[str | Path], *, qemu: str = "qemu-aarch64", options: Sequence[str] = (),
+    command: Sequence[str | Path],
+    *,
+    qemu: str = "qemu-aarch64",
+    options: Sequence[str] = (),
     cwd: Path | None = None,
 ) -> int:
     """Instructions of one run of a program to its end, those of its main thread.
@@ -55,7 +69,10 @@ def count(
         environment = {**os.environ, "PYTHONHASHSEED": "0", "LD_BIND_NOW": "1"}
         done = subprocess.run(
             [qemu, "-plugin", f"{_plugin(qemu)},out={result}", *options, *map(str, command)],
-            capture_output=True, text=True, env=environment, cwd=cwd,
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=cwd,
         )
         if done.returncode or not result.exists():
             raise RuntimeError(f"{command[0]} failed: {(done.stderr or done.stdout)[-2000:]}")

@@ -83,13 +83,28 @@ def _debian(folder: Path) -> None:
         (apt / place).mkdir(parents=True, exist_ok=True)
     (apt / "status").touch()
     options = [
-        "-qq", "-o", "APT::Architecture=arm64", "-o", "APT::Architectures=arm64",
-        "-o", f"Dir::State={apt}", "-o", f"Dir::State::status={apt / 'status'}",
-        "-o", f"Dir::Cache={apt / 'cache'}", "-o", "Debug::NoLocking=1",
+        "-qq",
+        "-o",
+        "APT::Architecture=arm64",
+        "-o",
+        "APT::Architectures=arm64",
+        "-o",
+        f"Dir::State={apt}",
+        "-o",
+        f"Dir::State::status={apt / 'status'}",
+        "-o",
+        f"Dir::Cache={apt / 'cache'}",
+        "-o",
+        "Debug::NoLocking=1",
     ]
     _run("apt-get", *options, "update")
     _run(
-        "apt-get", *options, "-y", "--download-only", "--no-install-recommends", "install",
+        "apt-get",
+        *options,
+        "-y",
+        "--download-only",
+        "--no-install-recommends",
+        "install",
         *_DEBIAN,
     )
     for package in sorted((apt / "cache/archives").glob("*.deb")):
@@ -100,9 +115,20 @@ def _packages(folder: Path) -> None:
     minor = _found(folder).python.name.removeprefix("python3.")
     platforms = [f"--platform=manylinux_2_{n}_aarch64" for n in (35, 34, 31, 28, 27, 17)]
     _run(
-        sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:", "--no-deps",
-        *platforms, "--platform=manylinux2014_aarch64", f"--python-version=3.{minor}",
-        "--implementation=cp", "-d", str(folder / "wheels"), *PEERS,
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--only-binary=:all:",
+        "--no-deps",
+        *platforms,
+        "--platform=manylinux2014_aarch64",
+        f"--python-version=3.{minor}",
+        "--implementation=cp",
+        "-d",
+        str(folder / "wheels"),
+        *PEERS,
     )
     for wheel in sorted((folder / "wheels").glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:

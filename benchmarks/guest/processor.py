@@ -35,7 +35,8 @@ _BASE = "fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid"
 _NEWER = f"{_BASE} atomics fphp asimdhp asimdrdm lrcpc dcpop asimddp"
 
 CORES = {
-    core.name: core for core in (
+    core.name: core
+    for core in (
         Core("ARMv8.0", "cortex-a72", 0xD08, _BASE, "aarch64"),
         Core("+dotprod", "cortex-a76", 0xD0B, _NEWER, "aarch64+dotprod"),
         # qemu has no core with i8mm of its own; SVE is off as on most that have it in phones.
@@ -64,8 +65,13 @@ def _files(core: Core) -> dict[str, str]:
     cpu, one = "sys/devices/system/cpu", "sys/devices/system/cpu/cpu0"
     files = {f"{cpu}/{name}": "0\n" for name in ("possible", "present", "online", "kernel_max")}
     for name in (
-        "physical_package_id", "core_id", "core_siblings_list", "thread_siblings_list",
-        "cluster_cpus_list", "package_cpus_list", "core_cpus_list",
+        "physical_package_id",
+        "core_id",
+        "core_siblings_list",
+        "thread_siblings_list",
+        "cluster_cpus_list",
+        "package_cpus_list",
+        "core_cpus_list",
     ):
         files[f"{one}/topology/{name}"] = "0\n"
     for name in ("max", "min"):
@@ -73,8 +79,12 @@ def _files(core: Core) -> dict[str, str]:
     caches = ((1, "Data", 32), (1, "Instruction", 48), (2, "Unified", 1024))
     for k, (level, kind, size) in enumerate(caches):
         for name, value in (
-            ("level", level), ("type", kind), ("size", f"{size}K"), ("shared_cpu_list", 0),
-            ("coherency_line_size", 64), ("ways_of_associativity", 16),
+            ("level", level),
+            ("type", kind),
+            ("size", f"{size}K"),
+            ("shared_cpu_list", 0),
+            ("coherency_line_size", 64),
+            ("ways_of_associativity", 16),
             ("number_of_sets", size),
         ):
             files[f"{one}/cache/index{k}/{name}"] = f"{value}\n"

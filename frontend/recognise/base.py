@@ -21,6 +21,12 @@ NOTE = "n2uq.note"
 """Key of a node's metadata_props: why a layer was not recognised as more than it is."""
 
 
+def signed_bits(codes: Array) -> int:
+    """Bits of the two's complement number that holds every one of the integers ``codes``."""
+    low, high = int(codes.min()), int(codes.max())
+    return max((-low - 1).bit_length() if low < 0 else 0, max(high, 0).bit_length()) + 1
+
+
 class Refused(Exception):
     """A pattern was found but cannot be taken; becomes a Problem unless the node disappears.
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import Weight, initializer, make_weight
-from .base import Array, Context, is_standard
+from .base import Array, Context, is_standard, signed_bits
 from .channels_last import put_product
 
 _WIDEST = 8  # bits of weights that stay codes, plus one for an asymmetric zero point
@@ -114,6 +114,4 @@ def _weight(found: Codes, scale: Array) -> Weight:
     codes, step = found.codes, scale.astype(np.float64)
     if (codes % 2 != 0).all():
         return Weight(codes, step, 1, int(np.abs(codes).max()).bit_length())
-    low, high = int(codes.min()), int(codes.max())
-    needed = max((-low - 1).bit_length() if low < 0 else 0, max(high, 0).bit_length()) + 1
-    return Weight(codes, step, 1, max(needed, found.bits), odd=False)
+    return Weight(codes, step, 1, max(signed_bits(codes), found.bits), odd=False)

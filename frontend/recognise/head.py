@@ -44,9 +44,7 @@ def _flatten(node: ir.Node, context: Context) -> None:
     context.replace(node.outputs[0], context.insert(node, flatten))
 
 
-def _reshape(
-    node: ir.Node, data: ir.Value, shape: tuple[int, ...], context: Context
-) -> None:
+def _reshape(node: ir.Node, data: ir.Value, shape: tuple[int, ...], context: Context) -> None:
     """A Reshape of the batch's images; `canonical` checks that no value moves in memory."""
     target = initializer(context.graph, f"{node.name}.shape", np.array([0, *shape[1:]], np.int64))
     reshape = ir.node("Reshape", [data, target], name=str(node.name))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..opset import Weight
-from .base import Array
+from .base import Array, signed_bits
 
 _NOISE = 2e-4  # of the step; float32 folding leaves less
 _SMALLEST = 16  # largest value that the least code but 0 may have
@@ -63,6 +63,4 @@ def _written(row: Array, codes: Array, step: float) -> float:
 
 def _weight(codes: Array, steps: Array) -> Weight:
     whole = np.rint(codes).astype(np.int64)
-    low, high = int(whole.min()), int(whole.max())
-    bits = max((-low - 1).bit_length() if low < 0 else 0, max(high, 0).bit_length()) + 1
-    return Weight(whole.astype(np.int8), steps, 1, bits, odd=False)
+    return Weight(whole.astype(np.int8), steps, 1, signed_bits(whole), odd=False)

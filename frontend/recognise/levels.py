@@ -19,8 +19,13 @@ _LARGEST = 0.25  # noise of half precision that is believed, of the distance of 
 
 
 def put_levels(
-    root: ir.Node, x: ir.Value, thresholds: Array, rules: Sequence[bool], levels: Array,
-    context: Context, covers: Sequence[ir.Node] = (),
+    root: ir.Node,
+    x: ir.Value,
+    thresholds: Array,
+    rules: Sequence[bool],
+    levels: Array,
+    context: Context,
+    covers: Sequence[ir.Node] = (),
 ) -> None:
     """Puts the quantizer in the place of `root`.
 

@@ -94,9 +94,7 @@ def _back(chain: _Chain, context: Context) -> _Chain | None:
     return None
 
 
-def _formula(
-    value: ir.Value, node: ir.Node, context: Context
-) -> tuple[ir.Value, Fraction] | None:
+def _formula(value: ir.Value, node: ir.Node, context: Context) -> tuple[ir.Value, Fraction] | None:
     """(x, c) of PACT's formula, which clips from 0 to c, or of a Where that selects the smaller."""
     found = None
     if is_standard(node, "Where"):

@@ -55,8 +55,7 @@ def _is_root(value: ir.Value, search: Search) -> bool:
     if value.is_graph_output():
         return True
     return any(
-        reader.outputs[0] not in search.parts
-        or search.parts[reader.outputs[0]].x is not part.x
+        reader.outputs[0] not in search.parts or search.parts[reader.outputs[0]].x is not part.x
         for reader in value.consumers()
     )
 

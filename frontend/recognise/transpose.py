@@ -124,9 +124,7 @@ def _turn_mean(
     return True
 
 
-def _swap(
-    transpose: ir.Node, node: ir.Node, perm: tuple[int, ...], context: Context
-) -> ir.Node:
+def _swap(transpose: ir.Node, node: ir.Node, perm: tuple[int, ...], context: Context) -> ir.Node:
     """`node` reads what the Transpose reads; a new Transpose stands behind it."""
     for index, value in enumerate(node.inputs):
         above = producer(value, "Transpose")

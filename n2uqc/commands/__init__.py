@@ -4,6 +4,12 @@ Modules here import heavy things inside functions, so ``n2uqc --help`` stays qui
 """
 
 COMMANDS = (
-    "inspect", "compile", "run", "profile", "simulate", "verify", "cost",
+    "inspect",
+    "compile",
+    "run",
+    "profile",
+    "simulate",
+    "verify",
+    "cost",
     "import_checkpoint",
 )

@@ -45,23 +45,34 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_target(parser)
     parser.add_argument(
-        "--output", "-o", required=True, metavar="DIR", type=Path,
+        "--output",
+        "-o",
+        required=True,
+        metavar="DIR",
+        type=Path,
         help="folder to write (a file for the target program)",
     )
     parser.add_argument(
-        "--rtl", action="store_true", help="with --target fpga: write Verilog, test bench, vectors "
+        "--rtl",
+        action="store_true",
+        help="with --target fpga: write Verilog, test bench, vectors "
         "and Makefile (needs the extra n2uqc[rtl])",
     )
     add_folding(parser)
     add_precision(parser)
     group = parser.add_argument_group("looking inside")
     group.add_argument(
-        "--print-after", metavar="PASS", action="append", default=[],
+        "--print-after",
+        metavar="PASS",
+        action="append",
+        default=[],
         help="print the program's text after a pass (`all` for every pass); may be repeated",
     )
     group.add_argument("--timing", action="store_true", help="print the seconds of each pass")
     group.add_argument(
-        "-v", "--verbose", action="store_true",
+        "-v",
+        "--verbose",
+        action="store_true",
         help="print the notes of the passes, and the table of kernels with reasons",
     )
 

@@ -37,7 +37,10 @@ examples:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument(
-        "models", metavar="MODEL", type=Path, nargs="+",
+        "models",
+        metavar="MODEL",
+        type=Path,
+        nargs="+",
         help="ONNX files, or programs saved by `n2uqc compile --target program`",
     )
     parser.add_argument(
@@ -45,11 +48,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument(
-        "--technology", metavar="NAME", default="xc7",
+        "--technology",
+        metavar="NAME",
+        default="xc7",
         help="FPGA family: xc7 (AMD 7 series) or ecp5 (Lattice) (xc7)",
     )
     parser.add_argument(
-        "--synthesize", action="store_true", help="run yosys on every engine of the datapath and "
+        "--synthesize",
+        action="store_true",
+        help="run yosys on every engine of the datapath and "
         "print its LUT, FF, carry, DSP and block RAM beside the estimates (needs n2uqc[rtl])",
     )
     add_folding(parser)
@@ -70,9 +77,14 @@ def run(options: argparse.Namespace) -> int:
             options.model = model
             program = open_program(options)
             folding = read_folding(options, program)
-            comparisons.append(compare(
-                program, folding, technology=options.technology, name=model.stem,
-            ))
+            comparisons.append(
+                compare(
+                    program,
+                    folding,
+                    technology=options.technology,
+                    name=model.stem,
+                )
+            )
             advance(1)
             programs.append((model.stem, program, folding))
     if options.synthesize:

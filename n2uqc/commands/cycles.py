@@ -12,8 +12,15 @@ if TYPE_CHECKING:
     from n2uqc.backends.fpga import Simulation
 
 _COLUMNS = {
-    "kind": "engine", "pe": "PE", "simd": "SIMD", "bits": "bits", "busy": "busy",
-    "starved": "starved", "blocked": "blocked", "first": "first", "last": "last",
+    "kind": "engine",
+    "pe": "PE",
+    "simd": "SIMD",
+    "bits": "bits",
+    "busy": "busy",
+    "starved": "starved",
+    "blocked": "blocked",
+    "first": "first",
+    "last": "last",
 }
 
 

@@ -16,9 +16,18 @@ if TYPE_CHECKING:
     from n2uqc.passes.program import Program
 
 TABLE = "datapath.txt"
-_COLUMNS = {"kind": "engine", "form": "form", "pe": "PE", "simd": "SIMD",
-            "bits": "bits", "busy": "cycles", "lut": "LUT", "ff": "FF", "dsp": "DSP",
-            "bram18": "BRAM18"}
+_COLUMNS = {
+    "kind": "engine",
+    "form": "form",
+    "pe": "PE",
+    "simd": "SIMD",
+    "bits": "bits",
+    "busy": "cycles",
+    "lut": "LUT",
+    "ff": "FF",
+    "dsp": "DSP",
+    "bram18": "BRAM18",
+}
 
 
 def datapath_artifact(program: Program, plan: SearchResult, *, rtl: bool = False) -> Artifact:
@@ -58,11 +67,12 @@ def datapath_artifact(program: Program, plan: SearchResult, *, rtl: bool = False
         from n2uqc.backends.fpga.rtl import emit
 
         with working("hardware description") as step:
-            files |= emit(
-                program, plan.folding, family=plan.technology.area, progress=step
-            )
+            files |= emit(program, plan.folding, family=plan.technology.area, progress=step)
     facts = {
-        "target": "fpga", "program": program.name, "n2uqc": __version__, "rtl": rtl,
+        "target": "fpga",
+        "program": program.name,
+        "n2uqc": __version__,
+        "rtl": rtl,
         **{k: layout[k] for k in ("latency_cycles", "interval_cycles", "clock_hz", "device")},
     }
     return Artifact(files, frozenset(), facts)
@@ -77,13 +87,15 @@ def _add_costs(layout: dict[str, Any], plan: SearchResult) -> None:
             engine["form"] = row["form"]
             engine["resources"] = {k: row[k] for k in ("lut", "ff", "dsp", "bram18")}
     layout |= {
-        k: v for k, v in plan.to_dict().items()
+        k: v
+        for k, v in plan.to_dict().items()
         if k not in ("engines", "table", "interval_cycles", "images_per_second")
     }
     layout["images_per_second"] = plan.clock_hz / layout["interval_cycles"]
     layout["resources"] = [
         {k: row[k] for k in ("name", "lut", "ff", "dsp", "bram18")}
-        for row in plan.rows() if row["name"] not in plan.choices
+        for row in plan.rows()
+        if row["name"] not in plan.choices
     ]
 
 

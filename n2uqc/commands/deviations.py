@@ -27,13 +27,11 @@ def measure(
         options: how the images are to be read (pixels).
         images: (N, C, H, W) as the program takes them.
     """
-    from n2uqc.frontend.load import load_graph
     from n2uqc.passes.evaluate import agreement, deviation, reference
-    from n2uqc.passes.pipeline import given_shape
+    from n2uqc.passes.pipeline import graph_of
 
     with working("comparing with exact arithmetic"):
-        graph = load_graph(model, input_shape=given_shape(program))
-        found = deviation(reference(graph, options), program, images)
+        found = deviation(reference(graph_of(model, program), options), program, images)
     report = found.as_json()
     outputs = None if options.pixels is not None else _float32(model, images)
     if outputs is not None:
@@ -41,8 +39,10 @@ def measure(
         top1, error = agreement(found.integer.reshape(flat), outputs.reshape(flat))
         own, own_error = agreement(outputs.reshape(flat), found.exact.reshape(flat))
         report["float32"] = {
-            "top1_agreement": top1, "relative_logit_error": error,
-            "own_top1_agreement": own, "own_relative_logit_error": own_error,
+            "top1_agreement": top1,
+            "relative_logit_error": error,
+            "own_top1_agreement": own,
+            "own_relative_logit_error": own_error,
         }
     return report
 
@@ -55,9 +55,7 @@ def _float32(model: Path, images: NDArray[Any]) -> NDArray[np.floating[Any]] | N
 
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = ort.InferenceSession(
-        str(model), options, providers=["CPUExecutionProvider"]
-    )
+    session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     batch = session.get_inputs()[0].shape[0]
     size = batch if isinstance(batch, int) else 32
@@ -86,14 +84,17 @@ def render(report: dict[str, Any]) -> str:
     ]
     lines += [
         f"  {r['layer']:{width}}  {r['codes']:11,}  {r['flips']:6,}  {r['undecided']:9,}  "
-        f"{r['within_error']:9,}" for r in rows
+        f"{r['within_error']:9,}"
+        for r in rows
     ]
     first = next((row for row in rows if row["flips"]), None)
     if first is not None and first["reads"]:
         unit = "" if first["unit"] is None else f" in units of {first['unit']:.2g}"
         kind = f"{first['bits']} bits{unit or ' of exact accumulators'}"
-        lines.append(f"the first codes to differ are those of {first['layer']}: it compares "
-                     f"{first['reads']}, {kind}")
+        lines.append(
+            f"the first codes to differ are those of {first['layer']}: it compares "
+            f"{first['reads']}, {kind}"
+        )
     if "float32" in report:
         f = report["float32"]
         lines.append(
@@ -103,6 +104,8 @@ def render(report: dict[str, Any]) -> str:
             f"{f['own_top1_agreement']}"
         )
     else:
-        lines.append("float32: not compared (ONNX Runtime is not installed, the images are raw "
-                     "pixels, or they do not fill the model's static batch)")
+        lines.append(
+            "float32: not compared (ONNX Runtime is not installed, the images are raw "
+            "pixels, or they do not fill the model's static batch)"
+        )
     return "\n".join(lines) + "\n"

@@ -15,8 +15,13 @@ from typing import Any, TextIO
 _EXPECTED = frozenset(
     {"CompileError", "UserError", "InputError", "StoreError", "IllegalOp", "TextError"}
 )
-_EXTRAS = {"amaranth": "rtl", "matplotlib": "report", "onnxruntime": "demo", "sklearn": "demo",
-           "torch": "train"}
+_EXTRAS = {
+    "amaranth": "rtl",
+    "matplotlib": "report",
+    "onnxruntime": "demo",
+    "sklearn": "demo",
+    "torch": "train",
+}
 
 
 def guarded(function: Callable[[], int | None], *, show_traceback: bool = False) -> int:

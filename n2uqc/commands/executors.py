@@ -102,7 +102,9 @@ def find_executor(name: str) -> Executor | None:
 
 
 def run_all(
-    program: Program, x: NDArray[Any], folder: Path | None = None,
+    program: Program,
+    x: NDArray[Any],
+    folder: Path | None = None,
     executors: tuple[Executor, ...] = EXECUTORS,
     announce: Callable[[Executor], None] = lambda executor: None,
 ) -> list[Outcome]:

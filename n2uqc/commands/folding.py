@@ -21,37 +21,51 @@ _NAMES = ("folding", "target_cycles", "target_fps", "device")
 def add_folding(parser: argparse.ArgumentParser) -> None:
     """Add the options that decide the folding."""
     group = parser.add_argument_group(
-        "folding", "How parallel each engine of the datapath is; without any of these, balanced "
-        "within some thousand LUTs."
+        "folding",
+        "How parallel each engine of the datapath is; without any of these, balanced "
+        "within some thousand LUTs.",
     )
     one = group.add_mutually_exclusive_group()
     one.add_argument(
-        "--folding", metavar="F.json", type=Path,
+        "--folding",
+        metavar="F.json",
+        type=Path,
         help="processing elements (pe) and SIMD lanes (simd) of each engine, as `n2uqc compile "
         "MODEL --target fpga` writes them; --target-fps and --device then check it",
     )
     one.add_argument(
-        "--target-cycles", metavar="N", type=int,
+        "--target-cycles",
+        metavar="N",
+        type=int,
         help="busy cycles an image of the slowest engine, at the least area",
     )
     group.add_argument(
-        "--target-fps", metavar="N", type=float,
+        "--target-fps",
+        metavar="N",
+        type=float,
         help="images a second at the clock, at the least area",
     )
     group.add_argument(
-        "--clock", metavar="MHZ", type=float,
+        "--clock",
+        metavar="MHZ",
+        type=float,
         help=f"clock that the hardware is meant to reach; not checked ({CLOCK_MHZ:g})",
     )
     group.add_argument(
-        "--device", metavar="NAME", help="FPGA whose resources are kept, e.g. xc7z020 or ecp5-45; "
+        "--device",
+        metavar="NAME",
+        help="FPGA whose resources are kept, e.g. xc7z020 or ecp5-45; "
         "without a rate, the highest that fits",
     )
 
 
 def folding_options(options: argparse.Namespace) -> list[str]:
     """The options of ``add_folding`` that were given."""
-    return [f"--{name.replace('_', '-')}" for name in (*_NAMES, "clock")
-            if getattr(options, name) is not None]
+    return [
+        f"--{name.replace('_', '-')}"
+        for name in (*_NAMES, "clock")
+        if getattr(options, name) is not None
+    ]
 
 
 def clock_hz(options: argparse.Namespace) -> float:
@@ -75,10 +89,15 @@ def plan(options: argparse.Namespace, program: Program) -> SearchResult:
     """The chosen folding with what it costs; raises as ``read_folding`` does."""
     from n2uqc.backends.search import price, search
 
-    wanted = {"device": options.device, "target_fps": options.target_fps,
-              "clock_hz": clock_hz(options)}
-    if options.folding is None and options.target_cycles is None and (
-        options.device is not None or options.target_fps is not None
+    wanted = {
+        "device": options.device,
+        "target_fps": options.target_fps,
+        "clock_hz": clock_hz(options),
+    }
+    if (
+        options.folding is None
+        and options.target_cycles is None
+        and (options.device is not None or options.target_fps is not None)
     ):
         with working("searching the folding"):
             return search(program, **wanted)

@@ -36,11 +36,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--bits", required=True, type=int, choices=BITS, help="bits of weights and activations"
     )
     parser.add_argument(
-        "--quantize-downsample", action="store_true",
+        "--quantize-downsample",
+        action="store_true",
         help="the convolutions in the skip connections are quantized too (ResNets)",
     )
     parser.add_argument(
-        "--image", metavar="H,W", type=_size, default=(224, 224),
+        "--image",
+        metavar="H,W",
+        type=_size,
+        default=(224, 224),
         help="height and width of the images (default 224,224)",
     )
     parser.add_argument(

@@ -90,12 +90,19 @@ def _facts(program: Program) -> dict[str, Any]:
         "metadata": dict(program.metadata),
         "notes": list(program.notes),
         "operations": [
-            {"output": op.output, "op": op.mnemonic, "inputs": op.inputs, "from": op.origin,
-             "type": str(program.types[op.output])}
+            {
+                "output": op.output,
+                "op": op.mnemonic,
+                "inputs": op.inputs,
+                "from": op.origin,
+                "type": str(program.types[op.output]),
+            }
             for op in program.ops
         ],
-        "constants": {name: {"type": c.kind, "shape": c.values.shape, "bits": c.storage_bits}
-                      for name, c in program.constants.items()},
+        "constants": {
+            name: {"type": c.kind, "shape": c.values.shape, "bits": c.storage_bits}
+            for name, c in program.constants.items()
+        },
         "accumulators": {name: asdict(a) for name, a in accumulators(program).items()},
         "workspace_bytes": None if program.plan is None else program.plan.size,
     }

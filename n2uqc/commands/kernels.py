@@ -25,7 +25,10 @@ def print_kernels(facts: Mapping[str, Any], console: Console | None = None) -> N
     for kernel in facts["kernels"]:
         layer = kernel["operations"][0].removesuffix(".acc") if kernel["operations"] else ""
         table.add_row(
-            escape(layer), kernel["computes"].replace("_", " "), kernel["kernel"],
-            escape(kernel["reason"]), f"{kernel['macs']:,}" if kernel["macs"] else "",
+            escape(layer),
+            kernel["computes"].replace("_", " "),
+            kernel["kernel"],
+            escape(kernel["reason"]),
+            f"{kernel['macs']:,}" if kernel["macs"] else "",
         )
     console.print(table)

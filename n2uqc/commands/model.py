@@ -16,68 +16,105 @@ if TYPE_CHECKING:
     from n2uqc.passes.program import Program
 
 _BITS = ("residual_bits", "stem_bits", "head_bits")
-_CHOICES = ("precision", *_BITS, "input_range", "pixels", "mean", "std", "calib", "margin",
-            "flip_rate", "width", "input_shape")
+_CHOICES = (
+    "precision",
+    *_BITS,
+    "input_range",
+    "pixels",
+    "mean",
+    "std",
+    "calib",
+    "margin",
+    "flip_rate",
+    "width",
+    "input_shape",
+)
 
 
 def add_model(parser: argparse.ArgumentParser, **kwargs: Any) -> None:
     """The positional MODEL argument."""
     parser.add_argument(
-        "model", metavar="MODEL", type=Path,
-        help="an ONNX file, or a program saved by `n2uqc compile --target program`", **kwargs,
+        "model",
+        metavar="MODEL",
+        type=Path,
+        help="an ONNX file, or a program saved by `n2uqc compile --target program`",
+        **kwargs,
     )
 
 
 def add_precision(parser: argparse.ArgumentParser) -> None:
     """Options for what N2UQ leaves real-valued; the quantized layers need none."""
     group = parser.add_argument_group(
-        "fixed point", "Widths of what N2UQ leaves real-valued; quantized layers are exact as they "
-        "are. A saved program already contains these choices."
+        "fixed point",
+        "Widths of what N2UQ leaves real-valued; quantized layers are exact as they "
+        "are. A saved program already contains these choices.",
     )
     group.add_argument(
-        "--precision", metavar="NAME", help="exact, balanced or small: sets the three widths below "
+        "--precision",
+        metavar="NAME",
+        help="exact, balanced or small: sets the three widths below "
         "(exact: 32, 24, 16, the first two wider where rounding would flip codes); auto searches "
         "the smallest widths on the images of --calib",
     )
     group.add_argument(
-        "--flip-rate", type=float, metavar="R", help="with --precision auto: share of the "
+        "--flip-rate",
+        type=float,
+        metavar="R",
+        help="with --precision auto: share of the "
         "activation codes that may differ from exact arithmetic (0.001)",
     )
     group.add_argument("--residual-bits", type=int, metavar="N", help="skip stream, 8..56")
     group.add_argument(
-        "--stem-bits", type=int, metavar="N",
+        "--stem-bits",
+        type=int,
+        metavar="N",
         help="weights and inputs of convolutions that are not quantized, 8..32",
     )
     group.add_argument(
         "--head-bits", type=int, metavar="N", help="weights of the last layer, 8..26"
     )
     group.add_argument(
-        "--width", type=_width, action="append", metavar="NAME=N", help="width of one fixed-point "
+        "--width",
+        type=_width,
+        action="append",
+        metavar="NAME=N",
+        help="width of one fixed-point "
         "tensor, or of the weights of one layer that is not quantized (NAME.weight); may be "
         "repeated; a wrong name lists those there are",
     )
     group.add_argument(
-        "--calib", type=Path, metavar="X.npz",
+        "--calib",
+        type=Path,
+        metavar="X.npz",
         help="images (N,C,H,W), .npy or .npz; fixed-point formats are fitted to the values seen",
     )
     group.add_argument(
-        "--margin", type=float, metavar="F",
+        "--margin",
+        type=float,
+        metavar="F",
         help="with --calib: factor over the largest magnitude seen (1.25)",
     )
     group = parser.add_argument_group("input")
     add_input_shape(group)
     group.add_argument(
-        "--input-range", type=_numbers, metavar="LO,HI",
+        "--input-range",
+        type=_numbers,
+        metavar="LO,HI",
         help="least and greatest value of the network's input; others are clamped (-8,8)",
     )
     group.add_argument(
-        "--pixels", "--input-scale", type=_number, metavar="SCALE",
+        "--pixels",
+        "--input-scale",
+        type=_number,
+        metavar="SCALE",
         help="take raw uint8 images instead of preprocessed ones: value = (pixel * SCALE - mean) / "
         "std, e.g. --pixels 1/255",
     )
     for name in ("mean", "std"):
         group.add_argument(
-            f"--{name}", type=_numbers, metavar="A,…",
+            f"--{name}",
+            type=_numbers,
+            metavar="A,…",
             help="with --pixels: one number, or one for each channel",
         )
 
@@ -85,7 +122,9 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
 def add_input_shape(parser: argparse._ActionsContainer) -> None:
     """Sizes for an ONNX file that leaves some open."""
     parser.add_argument(
-        "--input-shape", type=_sizes, metavar="C,H,W",
+        "--input-shape",
+        type=_sizes,
+        metavar="C,H,W",
         help="sizes for axes of the input that the ONNX file leaves open, e.g. 3,224,224",
     )
 

@@ -37,12 +37,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "artifact", metavar="DIR", type=Path, help="the folder that `n2uqc compile` wrote"
     )
     parser.add_argument(
-        "--core", metavar="CPU", help="estimate cycles for this core, as LLVM names it: "
+        "--core",
+        metavar="CPU",
+        help="estimate cycles for this core, as LLVM names it: "
         "cortex-a53, cortex-a55, cortex-a72, cortex-a76, neoverse-n1 (the core that the artifact "
         "was compiled for, else cortex-a72, where llvm-mca is installed)",
     )
     parser.add_argument(
-        "--input", "-i", metavar="X", type=Path, help="images (N,C,H,W) of which the first is run, "
+        "--input",
+        "-i",
+        metavar="X",
+        type=Path,
+        help="images (N,C,H,W) of which the first is run, "
         ".npy or .npz; by default random integers, which count the same",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -90,15 +96,23 @@ def _sample(options: argparse.Namespace, manifest: dict[str, Any]) -> NDArray[An
 def to_json(profile: Profile) -> dict[str, Any]:
     """The profile as JSON values; cycles are null where they were not estimated."""
     return {
-        "instructions": profile.instructions, "macs": profile.macs,
-        "estimated_cycles": profile.cycles, "core": profile.core or None,
+        "instructions": profile.instructions,
+        "macs": profile.macs,
+        "estimated_cycles": profile.cycles,
+        "core": profile.core or None,
         "estimator": profile.estimator or None,
         "kernels": [
             {
-                "symbol": row.symbol, "operations": list(row.operations), "computes": row.computes,
-                "kernel": row.kernel, "macs": row.macs, "instructions": row.instructions,
-                "macs_per_instruction": row.macs_per_instruction, "estimated_cycles": row.cycles,
-            } for row in profile.rows
+                "symbol": row.symbol,
+                "operations": list(row.operations),
+                "computes": row.computes,
+                "kernel": row.kernel,
+                "macs": row.macs,
+                "instructions": row.instructions,
+                "macs_per_instruction": row.macs_per_instruction,
+                "estimated_cycles": row.cycles,
+            }
+            for row in profile.rows
         ],
     }
 
@@ -123,8 +137,11 @@ def print_profile(profile: Profile, console: Console | None = None) -> None:
         layer = row.operations[0].removesuffix(".acc") if row.operations else ""
         rate = row.macs_per_instruction
         cells = [
-            escape(layer), row.computes.replace("_", " "), row.kernel,
-            f"{row.macs:,}" if row.macs else "", f"{row.instructions:,}",
+            escape(layer),
+            row.computes.replace("_", " "),
+            row.kernel,
+            f"{row.macs:,}" if row.macs else "",
+            f"{row.instructions:,}",
             f"{row.instructions / max(profile.instructions, 1):.1%}",
             f"{rate:.2f}" if rate else "",
         ]

@@ -45,10 +45,18 @@ def progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     quiet = not sys.stderr.isatty() or bool(_showing)
-    with _alone(), Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        console=Console(stderr=True), transient=True, disable=quiet,
-    ) as bar:
+    with (
+        _alone(),
+        Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=quiet,
+        ) as bar,
+    ):
         task = bar.add_task(what, total=total)
         yield lambda steps: bar.advance(task, steps)
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def search(
-    model: Path, options: Options, flip_rate: float | None,
+    model: Path,
+    options: Options,
+    flip_rate: float | None,
     input_shape: tuple[int, ...] | None = None,
 ) -> Options:
     """Options with the widths found, after printing the table to stderr.
@@ -35,6 +37,7 @@ def search(
         print(f"{c.tensor:{width}}  {c.bits:4}  {c.most:5}  {c.flip_rate:.2e}", file=sys.stderr)
     print(
         f"together on {found.samples} calibration images: {found.flip_rate:.2e} of the codes "
-        f"flip, top-1 agrees on {found.top1}", file=sys.stderr,
+        f"flip, top-1 agrees on {found.top1}",
+        file=sys.stderr,
     )
     return found.options

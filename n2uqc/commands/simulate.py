@@ -37,7 +37,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_samples(parser)
     parser.add_argument(
-        "--dump", metavar="F.npz", type=Path,
+        "--dump",
+        metavar="F.npz",
+        type=Path,
         help="write every named tensor, int64 (N,H,W,C), under its name in the program's text",
     )
     parser.add_argument(
@@ -50,16 +52,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def add_samples(parser: argparse.ArgumentParser, *, output_required: bool = False) -> None:
     """--input, --output and --integers, as `run` takes them too."""
     parser.add_argument(
-        "--input", "-i", metavar="X", type=Path, required=True,
+        "--input",
+        "-i",
+        metavar="X",
+        type=Path,
+        required=True,
         help="preprocessed images, .npy or .npz (its only array, or the one named x), float, "
         "(N, C, H, W) for any N",
     )
     parser.add_argument(
-        "--output", "-o", metavar="Y.npy", type=Path, required=output_required,
+        "--output",
+        "-o",
+        metavar="Y.npy",
+        type=Path,
+        required=output_required,
         help="where to write the outputs: float64 in the model's own scale and axis order",
     )
     parser.add_argument(
-        "--integers", action="store_true",
+        "--integers",
+        action="store_true",
         help="write the program's output integers (int64, channels last) instead",
     )
 

@@ -17,8 +17,13 @@ def size_lines(facts: Mapping[str, Any], library_bytes: int) -> list[str]:
     shared = len(facts["in_place"])
     lines = [
         f"workspace {workspace:,} bytes; {bound:,} are in use at once"
-        + (f"; {shared} kernels write over an input" if shared > 1 else
-           "; one kernel writes over an input" if shared else ""),
+        + (
+            f"; {shared} kernels write over an input"
+            if shared > 1
+            else "; one kernel writes over an input"
+            if shared
+            else ""
+        ),
         f"library   {library_bytes:,} bytes, {facts['constant_bytes']:,} of them constants; "
         f"weights and tables carry {facts['information_bytes']:,} bytes of information",
     ]

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 _PAIRS = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "BRAM18"}
 
 
-def synthesize_model(
-    name: str, program: Program, folding: Folding, family: str
-) -> dict[str, Any]:
+def synthesize_model(name: str, program: Program, folding: Folding, family: str) -> dict[str, Any]:
     """Every engine of a folded datapath through yosys, as JSON values.
 
     Raises:
@@ -51,14 +49,28 @@ def print_synthesis(found: dict[str, Any], console: Console | None = None) -> No
     console = console or wide_console()
     table = Table(
         title=f"{escape(found['model'])}: engines synthesized for {found['family']} by "
-        f"{found['yosys']} (synthesis only), estimates behind", title_justify="left",
-        box=box.SIMPLE_HEAD, pad_edge=False,
+        f"{found['yosys']} (synthesis only), estimates behind",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
     )
     table.add_column("layer", overflow="fold")
     table.add_column("engine")
     table.add_column("form")
-    for title in ("PE", "SIMD", "LUT", "est.", "off", "FF", "est.", "carry", "DSP", "est.",
-                  "BRAM18", "est."):
+    for title in (
+        "PE",
+        "SIMD",
+        "LUT",
+        "est.",
+        "off",
+        "FF",
+        "est.",
+        "carry",
+        "DSP",
+        "est.",
+        "BRAM18",
+        "est.",
+    ):
         table.add_column(title, justify="right", no_wrap=True)
     for row in found["engines"]:
         label = (row["nodes"] or [row["name"]])[-1]
@@ -79,8 +91,16 @@ def print_synthesis(found: dict[str, Any], console: Console | None = None) -> No
 def _cells(row: dict[str, Any]) -> list[str]:
     lut, guess = row["lut"], row["estimated_lut"]
     off = f"{guess / lut - 1:+.0%}" if lut else ""
-    cells = [str(row["pe"]), str(row["simd"]), f"{lut:,}", f"{guess:,.0f}", off, f"{row['ff']:,}",
-             f"{row['estimated_ff']:,.0f}", f"{row['carry']:,}"]
+    cells = [
+        str(row["pe"]),
+        str(row["simd"]),
+        f"{lut:,}",
+        f"{guess:,.0f}",
+        off,
+        f"{row['ff']:,}",
+        f"{row['estimated_ff']:,.0f}",
+        f"{row['carry']:,}",
+    ]
     for key in ("dsp", "bram18"):
         cells += [f"{row[key]:,}", f"{row[f'estimated_{key}']:,.0f}"]
     return cells

@@ -18,7 +18,11 @@ OTHERS = {
 def add_target(parser: argparse.ArgumentParser) -> None:
     """The options --target, --mcpu and --mattr."""
     parser.add_argument(
-        "--target", "-t", required=True, metavar="T", action=_Target,
+        "--target",
+        "-t",
+        required=True,
+        metavar="T",
+        action=_Target,
         help="aarch64, aarch64+dotprod, cortex-a72, armv7, cortex-m4, host, fpga, program, …; "
         "`--target help` lists all",
     )
@@ -26,7 +30,10 @@ def add_target(parser: argparse.ArgumentParser) -> None:
         "--mcpu", metavar="CPU", help="processor as LLVM names it, where no target's name fits"
     )
     parser.add_argument(
-        "--mattr", metavar="LIST", type=lambda text: tuple(text.split(",")), default=(),
+        "--mattr",
+        metavar="LIST",
+        type=lambda text: tuple(text.split(",")),
+        default=(),
         help="processor features as LLVM names them, e.g. +neon,+dotprod",
     )
 
@@ -35,7 +42,10 @@ class _Target(argparse.Action):
     """Stores the name, or lists all of them and ends."""
 
     def __call__(
-        self, parser: argparse.ArgumentParser, options: argparse.Namespace, value: Any,
+        self,
+        parser: argparse.ArgumentParser,
+        options: argparse.Namespace,
+        value: Any,
         option: str | None = None,
     ) -> None:
         if value == "help":

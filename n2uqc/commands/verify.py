@@ -49,7 +49,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     add_model(parser)
     parser.add_argument(
-        "--input", "-i", metavar="X", type=Path,
+        "--input",
+        "-i",
+        metavar="X",
+        type=Path,
         help="preprocessed images (N, C, H, W), .npy or .npz; drawn if not given",
     )
     parser.add_argument(
@@ -57,12 +60,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the drawn images (0)")
     parser.add_argument(
-        "--executors", "--target", metavar="LIST",
+        "--executors",
+        "--target",
+        metavar="LIST",
         help="which to compare: interpreter, host, datapath, targets of `n2uqc compile` such as "
         "cortex-m4 (interpreter, host, aarch64 and datapath)",
     )
     parser.add_argument(
-        "--against", metavar="NET.onnx", type=Path,
+        "--against",
+        metavar="NET.onnx",
+        type=Path,
         help="the network a saved program was compiled from: proves it to be that network's",
     )
     parser.add_argument("--json", action="store_true", help="print the certificate as JSON")
@@ -86,8 +93,10 @@ def run(options: argparse.Namespace) -> int:
     program, model = open_program(options), options.model
     if options.against is not None:
         if not is_program(model) or is_program(options.against):
-            raise UserError("--against takes the ONNX model of a saved program: "
-                            "n2uqc verify net.n2uq --against net.onnx")
+            raise UserError(
+                "--against takes the ONNX model of a saved program: "
+                "n2uqc verify net.n2uq --against net.onnx"
+            )
         model = options.against
     report = None
     if options.input is not None:
@@ -158,16 +167,14 @@ def stated(program: Program) -> Options:
 def recompile(model: Path, program: Program) -> dict[str, Any]:
     """What of a saved program its network does not compile to, as JSON values."""
     from n2uqc.frontend.diagnostics import CompileError
-    from n2uqc.frontend.load import load_graph
-    from n2uqc.passes.pipeline import given_shape
+    from n2uqc.passes.pipeline import graph_of
     from n2uqc.passes.recompile import differences, recompiled
 
     from .progress import working
 
     with working("compiling the network anew"):
         try:
-            graph = load_graph(model, input_shape=given_shape(program))
-            other = recompiled(graph, program)
+            other = recompiled(graph_of(model, program), program)
         except CompileError as error:
             return {"differences": [], "not_compared": str(error)}
         return {"differences": sorted(differences(program, other))}
@@ -175,19 +182,21 @@ def recompile(model: Path, program: Program) -> dict[str, Any]:
 
 def prove(model: Path, program: Program) -> list[dict[str, Any]]:
     """Prove every comparison table against the ONNX file's parameters, with progress."""
-    from n2uqc.frontend.load import load_graph
-    from n2uqc.passes.pipeline import given_shape
+    from n2uqc.passes.pipeline import graph_of
     from n2uqc.passes.prove import prove_tables
 
     total = sum(op.mnemonic == "thresholds" for op in program.ops)
     with progress(total, "proving comparison tables") as advance:
-        graph = load_graph(model, input_shape=given_shape(program))
-        proofs = prove_tables(graph, program, lambda table: advance(1))
+        proofs = prove_tables(graph_of(model, program), program, lambda table: advance(1))
     return [asdict(proof) for proof in proofs]
 
 
 def certify(
-    model: Path, program: Program, source: str, samples: int, outcomes: list[Outcome],
+    model: Path,
+    program: Program,
+    source: str,
+    samples: int,
+    outcomes: list[Outcome],
     tables: list[dict[str, Any]] | None,
 ) -> dict[str, Any]:
     """The certificate, as JSON values.
@@ -209,15 +218,22 @@ def certify(
         if outcome.output is None:
             row["not_run"] = outcome.missing
         else:
-            row |= {"values": reference.size, "mismatches": _differences(outcome.output, reference),
-                    "seconds": round(outcome.seconds, 3)}
+            row |= {
+                "values": reference.size,
+                "mismatches": _differences(outcome.output, reference),
+                "seconds": round(outcome.seconds, 3),
+            }
         rows.append(row)
     different = any(row.get("mismatches") for row in (*rows, *(tables or ())))
     return {
         "n2uqc": __version__,
         "model": {"file": model.name, "sha256": sha256(model.read_bytes())},
-        "program": {"name": program.name, "sha256": sha256(to_bytes(program)),
-                    "operations": len(program.ops), "options": dict(program.metadata)},
+        "program": {
+            "name": program.name,
+            "sha256": sha256(to_bytes(program)),
+            "operations": len(program.ops),
+            "options": dict(program.metadata),
+        },
         "input": {"source": source, "samples": samples},
         "tables": tables,
         "executors": rows,
@@ -243,12 +259,14 @@ def render(certificate: dict[str, Any]) -> str:
     for row in certificate["tables"] or ():
         lines += [
             f"  {m['table']} channel {m['channel']} at {m['value']}: code {m['table_code']}, the "
-            f"network gives {m['network_code']}" for m in row["mismatches"]
+            f"network gives {m['network_code']}"
+            for m in row["mismatches"]
         ]
     width = max(12, *(len(row["executor"]) for row in certificate["executors"]))
     for row in certificate["executors"]:
         result = (
-            f"not run: {row['not_run']}" if "not_run" in row
+            f"not run: {row['not_run']}"
+            if "not_run" in row
             else f"{row['values']} values, {row['mismatches']} mismatches, {row['seconds']:.1f} s"
         )
         lines.append(f"{row['executor']:{width}} {result}")
@@ -267,14 +285,17 @@ def _recompiled(found: dict[str, Any]) -> list[str]:
         return [f"rest     not compared: {found['not_compared']}"]
     names = found["differences"]
     shown = names[:_SHOWN] + [f"and {len(names) - _SHOWN} more"] * (len(names) > _SHOWN)
-    return [f"rest     {len(names) or 'no'} differences from what the network compiles to",
-            *(f"  {name}" for name in shown)]
+    return [
+        f"rest     {len(names) or 'no'} differences from what the network compiles to",
+        *(f"  {name}" for name in shown),
+    ]
 
 
 def _summary(tables: list[dict[str, Any]] | None) -> str:
     if tables is None:
-        return ("not proved: a saved program holds no trained parameters; name its network by "
-                "--against")
+        return (
+            "not proved: a saved program holds no trained parameters; name its network by --against"
+        )
     channels, values, exact = (
         sum(table[key] for table in tables) for key in ("channels", "values", "exact")
     )

@@ -78,7 +78,8 @@ def quantize_input(program: Program, x: NDArray[Any]) -> IntArray:
         warnings.warn(
             f"{outside} of {integers.size} input values lie outside [{low:g}, {high:g}] and were "
             "clamped; compile with a wider --input-range or calibration data",
-            SaturationWarning, stacklevel=2,
+            SaturationWarning,
+            stacklevel=2,
         )
     return np.clip(integers, kind.lo, kind.hi).astype(np.int64)
 

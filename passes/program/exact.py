@@ -152,7 +152,7 @@ class Surd:
             return Surd(1 / self.rest)
         if self.rest or len(self.roots) > 1:
             raise ValueError(f"inverse of a sum of square roots: {self}")
-        (q, c), = self.roots
+        ((q, c),) = self.roots
         return Surd(_ZERO, ((q, 1 / (q if c is _ONE else c * q)),))
 
     def __truediv__(self, other: Surd | Rational) -> Surd:
@@ -231,8 +231,10 @@ class Surd:
         """Whether float64 holds the value exactly."""
         top, bottom = self.rest.numerator, self.rest.denominator
         return (
-            not self.roots and not bottom & (bottom - 1)
-            and top.bit_length() <= 53 and bottom.bit_length() < 1000
+            not self.roots
+            and not bottom & (bottom - 1)
+            and top.bit_length() <= 53
+            and bottom.bit_length() < 1000
         )
 
     def _approximate(self) -> Fraction:

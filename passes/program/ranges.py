@@ -30,8 +30,13 @@ def channel_ranges(program: Program) -> dict[str, tuple[IntArray, IntArray]]:
 
 
 def steps_between_drains(
-    weight: ArrayLike, lo: ArrayLike, hi: ArrayLike, bits: int = PACKED_BITS, *,
-    signed: bool = True, products: int = 1,
+    weight: ArrayLike,
+    lo: ArrayLike,
+    hi: ArrayLike,
+    bits: int = PACKED_BITS,
+    *,
+    signed: bool = True,
+    products: int = 1,
 ) -> int:
     """How many steps a narrow accumulator takes before it must be drained into a wider one.
 
@@ -117,7 +122,8 @@ def accumulators(program: Program) -> dict[str, Accumulator]:
     ranges = channel_ranges(program)
     return {
         op.output: _accumulator(op, program, ranges[op.inputs[0]])
-        for op in program.ops if isinstance(op, Conv)
+        for op in program.ops
+        if isinstance(op, Conv)
     }
 
 
@@ -134,7 +140,5 @@ def _accumulator(op: Conv, program: Program, rows: tuple[IntArray, IntArray]) ->
     low, high = (np.tile(row[channel], height * width) for row in (lo, hi))
     partial = op.partial_bound(source, program.constants)
     taps = height * width * depth
-    steps = (
-        steps_between_drains(weight.reshape(out, taps), low, high) if partial < 2**62 else 0
-    )
+    steps = steps_between_drains(weight.reshape(out, taps), low, high) if partial < 2**62 else 0
     return Accumulator(kind.bits, kind.signed, partial, taps, steps)

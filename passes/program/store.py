@@ -21,8 +21,16 @@ _MOST_BYTES = 2 * 1024**3  # unpacked, as of an ONNX file
 
 # What reading a file that was cut, changed or written by something else ends in.
 _DAMAGE = (
-    zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError,
-    TextError, ValueError, LookupError, ArithmeticError,
+    zipfile.BadZipFile,
+    zlib.error,
+    OSError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    TextError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
 )
 
 
@@ -84,6 +92,7 @@ def to_bytes(program: Program) -> bytes:
 
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
+
         def add(name: str, data: bytes) -> None:
             info = zipfile.ZipInfo(name, _EPOCH)
             info.compress_type = zipfile.ZIP_DEFLATED
@@ -135,8 +144,10 @@ def load(path: Path | str) -> Program:
             _require_program(archive.namelist())
             size = sum(member.file_size for member in archive.infolist())
             if size > _MOST_BYTES:
-                raise StoreError(f"unpacks to {size / 1024**3:.1f} GiB; at most "
-                                 f"{_MOST_BYTES / 1024**3:g} GiB are read")
+                raise StoreError(
+                    f"unpacks to {size / 1024**3:.1f} GiB; at most "
+                    f"{_MOST_BYTES / 1024**3:g} GiB are read"
+                )
             if archive.read("format").decode() != _FORMAT:
                 raise StoreError("written by another version of n2uqc")
             text = archive.read("program.txt").decode()
@@ -151,9 +162,7 @@ def load(path: Path | str) -> Program:
                 bits = int(code[len(encoding) :])
                 limits_of(bits, True)
                 sizes = tuple(int(v) for v in shape.split(",") if v)
-                constants[name] = unpack(
-                    archive.read(f"constants/{name}"), encoding, bits, sizes
-                )
+                constants[name] = unpack(archive.read(f"constants/{name}"), encoding, bits, sizes)
         program = parse("\n".join(lines), constants)
         verify(program)
         return program

@@ -125,8 +125,12 @@ def _parse_type(text: str) -> TensorType:
     if m is None:
         raise TextError(f"not a type: {text}")
     return IntType(
-        _ints(m["shape"]), int(m["bits"]), m["sign"] == "s",  # type: ignore[arg-type]
-        int(m["lo"]), int(m["hi"]), Fraction(m["scale"]) if m["scale"] else None,
+        _ints(m["shape"]),
+        int(m["bits"]),
+        m["sign"] == "s",  # type: ignore[arg-type]
+        int(m["lo"]),
+        int(m["hi"]),
+        Fraction(m["scale"]) if m["scale"] else None,
         Fraction(m["error"] or 0),
     )
 
@@ -182,8 +186,16 @@ def parse(text: str, constants: dict[str, Constant] | None = None) -> Program:
     if missing:
         raise TextError(f"the text ends without: {', '.join(sorted(missing))}")
     return Program(
-        found["name"], found["interface"], found["input"], found["output"], types,
-        tuple(found["ops"]), consts, found["plan"], found["metadata"], tuple(found["notes"]),
+        found["name"],
+        found["interface"],
+        found["input"],
+        found["output"],
+        types,
+        tuple(found["ops"]),
+        consts,
+        found["plan"],
+        found["metadata"],
+        tuple(found["notes"]),
     )
 
 

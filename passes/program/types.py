@@ -64,7 +64,11 @@ class IntType:
 
     @classmethod
     def ranged(
-        cls, shape: Shape, lo: int, hi: int, scale: Fraction | None = None,
+        cls,
+        shape: Shape,
+        lo: int,
+        hi: int,
+        scale: Fraction | None = None,
         error: Fraction = Fraction(0),
     ) -> IntType:
         """The type of the narrowest width for a range."""

@@ -36,7 +36,12 @@ def test_manifest(host_artifact: Path, network: Program) -> None:
     assert manifest["triple"].endswith("-linux-gnu")
     assert manifest["cpu"]
     assert manifest["input"] == {
-        "name": "x", "dtype": "uint8", "shape": [12, 12, 3], "min": 0, "max": 255, "scale": "1/7",
+        "name": "x",
+        "dtype": "uint8",
+        "shape": [12, 12, 3],
+        "min": 0,
+        "max": 255,
+        "scale": "1/7",
     }
     assert manifest["output"]["scale"] == "1/64"
     assert manifest["workspace_bytes"] >= manifest["workspace_lower_bound"] > 0
@@ -78,7 +83,9 @@ def test_builds_are_reproducible(host_artifact: Path, tmp_path: Path) -> None:
     )
     environment = {**os.environ, "PYTHONHASHSEED": "7", "TMPDIR": str(tmp_path)}
     subprocess.run(
-        [sys.executable, "-c", script, str(again)], check=True, env=environment,
+        [sys.executable, "-c", script, str(again)],
+        check=True,
+        env=environment,
         cwd=Path(__file__).parents[2],
     )
     assert written(again) == written(host_artifact)
@@ -152,9 +159,7 @@ def test_save_never_destroys_what_it_did_not_write(tmp_path: Path) -> None:
         small().save(tmp_path / "link")
 
 
-def test_a_failed_save_leaves_the_old_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_save_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = small().save(tmp_path / "out")
     rename, calls = Path.rename, []
 
@@ -198,8 +203,10 @@ def test_damaged_artifacts_are_refused(
 
 def test_wrong_integers_are_refused(host_artifact: Path, samples: np.ndarray) -> None:
     for x, message in (
-        (samples.astype(np.float32), "dtype float32"), (samples[0], "shape"),
-        (samples[:, :5], "shape"), (samples - 1, r"leave \[0, 255\]"),
+        (samples.astype(np.float32), "dtype float32"),
+        (samples[0], "shape"),
+        (samples[:, :5], "shape"),
+        (samples - 1, r"leave \[0, 255\]"),
     ):
         with pytest.raises(InputError, match=message):
             run_artifact(host_artifact, x)

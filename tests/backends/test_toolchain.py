@@ -32,12 +32,18 @@ def tool(folder: Path, name: str, script: str) -> None:
 
 @pytest.mark.parametrize(
     ("architecture", "native", "package", "variable"),
-    [("aarch64", False, "gcc-aarch64-linux-gnu", "N2UQC_AARCH64_CC"),
-     ("armv7", False, "gcc-arm-linux-gnueabihf", "N2UQC_ARMV7_CC"),
-     (toolchain.machine(), True, "gcc", "CC")],
+    [
+        ("aarch64", False, "gcc-aarch64-linux-gnu", "N2UQC_AARCH64_CC"),
+        ("armv7", False, "gcc-arm-linux-gnueabihf", "N2UQC_ARMV7_CC"),
+        (toolchain.machine(), True, "gcc", "CC"),
+    ],
 )
 def test_no_compiler(
-    bare: Path, monkeypatch: pytest.MonkeyPatch, architecture: str, native: bool, package: str,
+    bare: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    architecture: str,
+    native: bool,
+    package: str,
     variable: str,
 ) -> None:
     with pytest.raises(ToolchainError) as caught:
@@ -66,8 +72,11 @@ def test_no_archiver(bare: Path) -> None:
 
 
 def test_failures_and_warnings_are_told(bare: Path, tmp_path: Path) -> None:
-    tool(bare, "gcc", 'case "$*" in *probe*) exit 0;; *good*) exit 0;; esac; '
-                      'echo "x.c:1: warning: odd" >&2')
+    tool(
+        bare,
+        "gcc",
+        'case "$*" in *probe*) exit 0;; *good*) exit 0;; esac; echo "x.c:1: warning: odd" >&2',
+    )
     tool(bare, "ar", "exit 3")
     tools = find(toolchain.machine(), native=True)
     tools.executable([tmp_path / "good.c"], tmp_path / "good")

@@ -40,7 +40,8 @@ def macs(model: onnx.ModelProto) -> int:
     weights = {w.name: w.dims for w in model.graph.initializer}
     return sum(
         int(np.prod(shapes[node.output[0]])) * int(np.prod(weights[node.input[1]][1:]))
-        for node in model.graph.node if node.op_type in ("Conv", "Gemm")
+        for node in model.graph.node
+        if node.op_type in ("Conv", "Gemm")
     )
 
 
@@ -86,13 +87,15 @@ def test_contestants_take_turns(tmp_path: Path) -> None:
 
 
 def test_only_the_instruction_is_replaced() -> None:
-    code = bytes.fromhex("31c9 0f01d0" "83e0 0f01d0" "0f01d0 89c048c1e220")
+    code = bytes.fromhex("31c9 0f01d083e0 0f01d00f01d0 89c048c1e220")
     assert [found.start() for found in _XGETBV.finditer(code)] == [2, 10]
 
 
 @pytest.mark.skipif(
-    sys.platform != "linux" or not Path("/proc/cpuinfo").exists()
-    or " avx2 " not in Path("/proc/cpuinfo").read_text(), reason="x86-64 Linux with AVX2",
+    sys.platform != "linux"
+    or not Path("/proc/cpuinfo").exists()
+    or " avx2 " not in Path("/proc/cpuinfo").read_text(),
+    reason="x86-64 Linux with AVX2",
 )
 def test_the_changed_peer_runs(tmp_path: Path) -> None:
     """In a process of its own."""

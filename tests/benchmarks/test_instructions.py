@@ -17,7 +17,11 @@ def test_growth_beyond_one_percent_is_told() -> None:
     counted = {"a": {"same": 1000, "more": 1010, "much": 1011, "less": 900, "new": 7}}
     verdicts = {row["case"]: row["verdict"] for row in instructions.compare(counted, recorded)}
     assert verdicts == {
-        "same": "", "more": "", "much": "grew", "less": "shrank", "gone": "no longer counted",
+        "same": "",
+        "more": "",
+        "much": "grew",
+        "less": "shrank",
+        "gone": "no longer counted",
         "new": "not recorded",
     }
     assert {row["verdict"] for row in instructions.compare(counted, {})} == {"not recorded"}

@@ -38,14 +38,17 @@ def test_everything_missing_is_named_at_once(monkeypatch: pytest.MonkeyPatch) ->
     need("qemu-aarch64", "qemu-system-arm")
 
 
-@pytest.mark.parametrize(("script", "arguments", "package", "extra"), [
-    (arm_conv, [], "flatbuffers", "bench"),
-    (arm_resnet18, [], "onnxruntime", "bench"),
-    (arm_resnet18, ["--no-peers"], "torch", "train"),
-    (compile_time, [], "torch", "train"),
-    (host_resnet18, [], "onnxruntime", "bench"),
-    (host_resnet18, ["--count"], "onnxruntime", "bench"),
-])
+@pytest.mark.parametrize(
+    ("script", "arguments", "package", "extra"),
+    [
+        (arm_conv, [], "flatbuffers", "bench"),
+        (arm_resnet18, [], "onnxruntime", "bench"),
+        (arm_resnet18, ["--no-peers"], "torch", "train"),
+        (compile_time, [], "torch", "train"),
+        (host_resnet18, [], "onnxruntime", "bench"),
+        (host_resnet18, ["--count"], "onnxruntime", "bench"),
+    ],
+)
 def test_packages(
     script, arguments: list[str], package: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,10 +57,15 @@ def test_packages(
         script.main(arguments)
 
 
-@pytest.mark.parametrize(("script", "arguments", "program"), [
-    (arm_conv, [], "qemu-aarch64"), (arm_resnet18, ["--no-peers"], "qemu-aarch64"),
-    (cortex_m_conv, [], "qemu-system-arm"), (host_resnet18, ["--count"], "qemu-x86_64"),
-])
+@pytest.mark.parametrize(
+    ("script", "arguments", "program"),
+    [
+        (arm_conv, [], "qemu-aarch64"),
+        (arm_resnet18, ["--no-peers"], "qemu-aarch64"),
+        (cortex_m_conv, [], "qemu-system-arm"),
+        (host_resnet18, ["--count"], "qemu-x86_64"),
+    ],
+)
 def test_programs(
     script, arguments: list[str], program: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,7 +87,10 @@ def test_tools_that_fail_end_without_a_traceback() -> None:
 
 def test_on_an_empty_path(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.arm_conv"], capture_output=True, text=True, cwd=ROOT,
+        [sys.executable, "-m", "benchmarks.arm_conv"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
         env={"PATH": str(tmp_path)},
     )
     assert done.returncode == 1

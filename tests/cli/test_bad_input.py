@@ -100,15 +100,23 @@ def test_outputs_that_cannot_be_written(
 
 SAMPLES = "<the file of images>"
 BAD_OPTIONS = [
-    (("--stem-bits", "99"), "99"), (("--residual-bits", "7"), "7"),
-    (("--head-bits", "many"), "many"), (("--precision", "perfect"), "perfect"),
-    (("--input-range", "1"), "two numbers"), (("--input-range=2,1",), "2.0,1.0"),
-    (("--input-range=0,inf",), "inf"), (("--input-range", "a,b"), "a,b"),
-    (("--calib", "nowhere.npz"), "nowhere.npz"), (("--margin", "2"), "--calib"),
+    (("--stem-bits", "99"), "99"),
+    (("--residual-bits", "7"), "7"),
+    (("--head-bits", "many"), "many"),
+    (("--precision", "perfect"), "perfect"),
+    (("--input-range", "1"), "two numbers"),
+    (("--input-range=2,1",), "2.0,1.0"),
+    (("--input-range=0,inf",), "inf"),
+    (("--input-range", "a,b"), "a,b"),
+    (("--calib", "nowhere.npz"), "nowhere.npz"),
+    (("--margin", "2"), "--calib"),
     (("--calib", SAMPLES, "--margin", "0"), "1..1000"),
     (("--calib", SAMPLES, "--margin", "nan"), "1..1000"),
-    (("--input-range", "-a"), "'-a'"), (("--input-range", "-1,-2"), "-1.0,-2.0"),
-    (("--pixels", "0"), "scale"), (("--pixels", "1/0"), "1/0"), (("--mean", "0.5"), "--pixels"),
+    (("--input-range", "-a"), "'-a'"),
+    (("--input-range", "-1,-2"), "-1.0,-2.0"),
+    (("--pixels", "0"), "scale"),
+    (("--pixels", "1/0"), "1/0"),
+    (("--mean", "0.5"), "--pixels"),
     (("--pixels", "1/16", "--input-range", "0,1"), "--input-range"),
     (("--pixels", "1/16", "--mean", "1,2,3"), "--mean has 3 values"),
 ]
@@ -116,7 +124,11 @@ BAD_OPTIONS = [
 
 @pytest.mark.parametrize(("arguments", "mention"), BAD_OPTIONS)
 def test_options_out_of_range(
-    arguments: tuple[str, ...], mention: str, command: Command, model: Path, samples: Path,
+    arguments: tuple[str, ...],
+    mention: str,
+    command: Command,
+    model: Path,
+    samples: Path,
     tmp_path: Path,
 ) -> None:
     y = tmp_path / "y.npy"
@@ -127,9 +139,16 @@ def test_options_out_of_range(
     assert not y.exists()
 
 
-@pytest.mark.parametrize("arguments", [
-    (), ("frobnicate",), ("compile",), ("simulate", "a.onnx"), ("compile", "a.onnx", "-o", "b"),
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("frobnicate",),
+        ("compile",),
+        ("simulate", "a.onnx"),
+        ("compile", "a.onnx", "-o", "b"),
+    ],
+)
 def test_command_lines_that_say_too_little(arguments: tuple[str, ...], command: Command) -> None:
     result = command(*arguments)
     assert result.status == 2
@@ -146,16 +165,23 @@ def test_values_outside_the_input_range_are_announced(
     assert result.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [
-    ("compile", "MODEL", "--target", "program", "-o", "MODEL"),
-    ("simulate", "MODEL", "--input", "X", "-o", "X"),
-    ("simulate", "MODEL", "--input", "X", "--dump", "folder/../MODEL"),
-    ("simulate", "MODEL", "--input", "X", "-o", "y.npy", "--dump", "y.npy"),
-    ("verify", "MODEL", "--calib", "X", "-o", "X"),
-    ("cost", "MODEL", "--html", "MODEL"),
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("compile", "MODEL", "--target", "program", "-o", "MODEL"),
+        ("simulate", "MODEL", "--input", "X", "-o", "X"),
+        ("simulate", "MODEL", "--input", "X", "--dump", "folder/../MODEL"),
+        ("simulate", "MODEL", "--input", "X", "-o", "y.npy", "--dump", "y.npy"),
+        ("verify", "MODEL", "--calib", "X", "-o", "X"),
+        ("cost", "MODEL", "--html", "MODEL"),
+    ],
+)
 def test_no_command_writes_over_what_it_reads(
-    arguments: tuple[str, ...], command: Command, model: Path, samples: Path, tmp_path: Path,
+    arguments: tuple[str, ...],
+    command: Command,
+    model: Path,
+    samples: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "folder").mkdir()
@@ -163,8 +189,9 @@ def test_no_command_writes_over_what_it_reads(
     before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     monkeypatch.chdir(tmp_path)
     names = {"MODEL": "net.onnx", "X": samples.name}
-    result = command(*(a.replace("MODEL", "net.onnx") if "/" in a else names.get(a, a)
-                       for a in arguments))
+    result = command(
+        *(a.replace("MODEL", "net.onnx") if "/" in a else names.get(a, a) for a in arguments)
+    )
     assert result.status == 2
     assert "name another file" in result.err
     assert before == {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
@@ -177,9 +204,14 @@ def test_numbers_with_a_sign_need_no_equals_sign(
         assert command("simulate", model, "--input", samples, "--input-range", value).status == 0
 
 
-@pytest.mark.parametrize(("target", "hint"), [
-    ("AArch64", "did you mean aarch64"), ("cortex-a79", "cortex-a78"), ("zzz", "there are"),
-])
+@pytest.mark.parametrize(
+    ("target", "hint"),
+    [
+        ("AArch64", "did you mean aarch64"),
+        ("cortex-a79", "cortex-a78"),
+        ("zzz", "there are"),
+    ],
+)
 def test_unknown_targets_name_the_nearest(
     target: str, hint: str, command: Command, model: Path, tmp_path: Path
 ) -> None:

@@ -46,18 +46,14 @@ def test_a_broken_model(
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_missing_model(
-    name: str, command: Command, samples: Path, tmp_path: Path
-) -> None:
+def test_a_missing_model(name: str, command: Command, samples: Path, tmp_path: Path) -> None:
     result = command(*_arguments(name, tmp_path / "none.onnx", samples, tmp_path / "out"))
     assert result.status == 2
     assert "none.onnx" in result.err
     assert not (tmp_path / "out").exists()
 
 
-def test_every_fault_is_listed_in_one_error(
-    command: Command, model: Path, tmp_path: Path
-) -> None:
+def test_every_fault_is_listed_in_one_error(command: Command, model: Path, tmp_path: Path) -> None:
     import onnx
 
     proto = onnx.load(model)
@@ -88,9 +84,13 @@ def test_precision_options_do_not_apply_to_a_program(
     assert "--stem-bits" in result.err
 
 
-@pytest.mark.parametrize(("member", "mention"), [
-    ("net/data.pkl", "import-checkpoint"), ("net.onnx", "unpack it"),
-])
+@pytest.mark.parametrize(
+    ("member", "mention"),
+    [
+        ("net/data.pkl", "import-checkpoint"),
+        ("net.onnx", "unpack it"),
+    ],
+)
 def test_other_archives(member: str, mention: str, command: Command, tmp_path: Path) -> None:
     path = tmp_path / "net.pth"
     with zipfile.ZipFile(path, "w") as archive:
@@ -110,7 +110,8 @@ def test_a_pipe_is_refused_without_waiting(command: Command, tmp_path: Path) -> 
 def test_a_float_network_compiles_with_a_warning(command: Command, tmp_path: Path) -> None:
     from n2uqc.models import shipped
 
-    result = command("compile", shipped.path("digits_float"), "-t", "program", "-o",
-                     tmp_path / "float.n2uq")
+    result = command(
+        "compile", shipped.path("digits_float"), "-t", "program", "-o", tmp_path / "float.n2uq"
+    )
     assert result.status == 0, result.err
     assert "warning" in result.err and "no activation quantizer was recognised" in result.err

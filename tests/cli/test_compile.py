@@ -25,21 +25,29 @@ def test_a_saved_program_is_the_program(
     assert dump(load(path)) == dump(program)
 
 
-def test_saving_twice_gives_the_same_bytes(
-    command: Command, model: Path, tmp_path: Path
-) -> None:
+def test_saving_twice_gives_the_same_bytes(command: Command, model: Path, tmp_path: Path) -> None:
     for name in ("a.n2uq", "b.n2uq"):
         assert command("compile", model, "-t", "program", "-o", tmp_path / name).status == 0
     assert (tmp_path / "a.n2uq").read_bytes() == (tmp_path / "b.n2uq").read_bytes()
 
 
-def test_precision_options_reach_the_program(
-    command: Command, model: Path, tmp_path: Path
-) -> None:
+def test_precision_options_reach_the_program(command: Command, model: Path, tmp_path: Path) -> None:
     path = tmp_path / "net.n2uq"
     result = command(
-        "compile", model, "-t", "program", "-o", path, "--stem-bits", 12, "--head-bits", 9,
-        "--residual-bits", 20, "--input-range", "0,1",
+        "compile",
+        model,
+        "-t",
+        "program",
+        "-o",
+        path,
+        "--stem-bits",
+        12,
+        "--head-bits",
+        9,
+        "--residual-bits",
+        20,
+        "--input-range",
+        "0,1",
     )
     assert result.status == 0, result.err
     facts = load(path).metadata
@@ -56,12 +64,11 @@ def test_calibration_data_set_the_input_range(
     assert load(path).metadata["input_range"] == "0.0,1.25"  # largest seen, with the margin
 
 
-def test_a_named_precision_sets_the_widths(
-    command: Command, model: Path, tmp_path: Path
-) -> None:
+def test_a_named_precision_sets_the_widths(command: Command, model: Path, tmp_path: Path) -> None:
     path = tmp_path / "net.n2uq"
-    result = command("compile", model, "-t", "program", "-o", path, "--precision", "small",
-                     "--head-bits", 12)
+    result = command(
+        "compile", model, "-t", "program", "-o", path, "--precision", "small", "--head-bits", 12
+    )
     assert result.status == 0, result.err
     facts = load(path).metadata
     assert (facts["residual_bits"], facts["stem_bits"], facts["head_bits"]) == ("16", "8", "12")
@@ -79,8 +86,15 @@ def test_raw_pixels_give_the_same_classes(
 
 def test_print_after_and_timing(command: Command, model: Path, tmp_path: Path) -> None:
     result = command(
-        "compile", model, "-t", "program", "-o", tmp_path / "net.n2uq",
-        "--print-after", "integer-layers", "--timing",
+        "compile",
+        model,
+        "-t",
+        "program",
+        "-o",
+        tmp_path / "net.n2uq",
+        "--print-after",
+        "integer-layers",
+        "--timing",
     )
     assert result.status == 0, result.err
     assert result.out.count("# after ") == 1
@@ -149,7 +163,8 @@ def test_targets_are_listed(command: Command, program_file: Path, tmp_path: Path
     assert result.status == 0
     names = [line.split()[0] for line in result.out.splitlines()]
     assert {"host", "aarch64+dotprod", "cortex-a72", "armv7", "cortex-m7", "fpga", "program"} <= {
-        *names}
+        *names
+    }
     refused = command("compile", program_file, "--target", "cortex-a999", "-o", tmp_path / "out")
     assert refused.status == 2
     assert all(line in refused.err for line in result.out.splitlines())

@@ -39,8 +39,17 @@ def test_the_folder_and_its_table(command: Command, program_file: Path, tmp_path
 def test_a_rate_is_reached_and_a_device_kept(
     command: Command, program_file: Path, tmp_path: Path
 ) -> None:
-    layout = _compiled(command, program_file, tmp_path / "net", "--target-fps", 4000, "--clock",
-                       150, "--device", "xc7z020")
+    layout = _compiled(
+        command,
+        program_file,
+        tmp_path / "net",
+        "--target-fps",
+        4000,
+        "--clock",
+        150,
+        "--device",
+        "xc7z020",
+    )
     assert layout["images_per_second"] >= 4000
     assert layout["clock_hz"] == 150e6
     used, held = layout["resources"][-2:]
@@ -94,20 +103,26 @@ def test_an_edited_folding_that_does_not_divide_names_layer_and_divisors(
     assert "pe of 1, 2, 4, 8, 16" in said
 
 
-@pytest.mark.parametrize(("more", "mentions"), [
-    (("--device", "xc7z999"), ("xc7z999", "xc7z020", "ecp5-45", "ice40up5k")),
-    (("--target-fps", 1e9), ("conv1.acc", "1.5625e+06", "factor 640", "clock of")),
-    (("--device", "ice40up5k"), ("LUT in iCE40UP5K", "too few", "conv")),
-    (("--target-fps", -1), ("above 0",)),
-    (("--target-fps", "nan"), ("above 0",)),
-    (("--clock", 0), ("above 0",)),
-    (("--target-cycles", 1), ("1 cycles an image asked for",)),
-    (("--target-cycles", 50000, "--target-fps", 1e5), ("factor", "searched")),
-    (("--folding", "none.json"), ("none.json",)),
-    (("--folding", "f.json", "--target-cycles", 5), ("not allowed with",)),
-])
+@pytest.mark.parametrize(
+    ("more", "mentions"),
+    [
+        (("--device", "xc7z999"), ("xc7z999", "xc7z020", "ecp5-45", "ice40up5k")),
+        (("--target-fps", 1e9), ("conv1.acc", "1.5625e+06", "factor 640", "clock of")),
+        (("--device", "ice40up5k"), ("LUT in iCE40UP5K", "too few", "conv")),
+        (("--target-fps", -1), ("above 0",)),
+        (("--target-fps", "nan"), ("above 0",)),
+        (("--clock", 0), ("above 0",)),
+        (("--target-cycles", 1), ("1 cycles an image asked for",)),
+        (("--target-cycles", 50000, "--target-fps", 1e5), ("factor", "searched")),
+        (("--folding", "none.json"), ("none.json",)),
+        (("--folding", "f.json", "--target-cycles", 5), ("not allowed with",)),
+    ],
+)
 def test_requests_that_cannot_be_met(
-    more: tuple[object, ...], mentions: tuple[str, ...], command: Command, program_file: Path,
+    more: tuple[object, ...],
+    mentions: tuple[str, ...],
+    command: Command,
+    program_file: Path,
     tmp_path: Path,
 ) -> None:
     said = _refused(command, program_file, tmp_path / "out", *more)

@@ -23,9 +23,7 @@ def test_the_tables_compare_the_quantizers(command: Command, program_file: Path)
     assert "conv2/Conv" in result.out
 
 
-def test_json_has_every_layer_under_every_alternative(
-    command: Command, program_file: Path
-) -> None:
+def test_json_has_every_layer_under_every_alternative(command: Command, program_file: Path) -> None:
     result = command("cost", program_file, "--json")
     assert result.status == 0, result.err
     [model] = (report := json.loads(result.out))["models"]
@@ -67,15 +65,22 @@ def test_the_page_needs_nothing_from_elsewhere(
     assert not re.search(r"""(src|href)=["'](https?:)?//""", text)
 
 
-@pytest.mark.parametrize(("arguments", "mention"), [
-    (("--technology", "abacus"), "abacus"),
-    (("--target-cycles", "1"), "1 cycles"),
-    (("--html", "nowhere/cost.html"), "nowhere"),
-    (("--folding", "nowhere.json"), "nowhere.json"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "mention"),
+    [
+        (("--technology", "abacus"), "abacus"),
+        (("--target-cycles", "1"), "1 cycles"),
+        (("--html", "nowhere/cost.html"), "nowhere"),
+        (("--folding", "nowhere.json"), "nowhere.json"),
+    ],
+)
 def test_requests_that_cannot_be_met(
-    arguments: tuple[str, str], mention: str, command: Command, program_file: Path,
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, str],
+    mention: str,
+    command: Command,
+    program_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     result = command("cost", program_file, *arguments)

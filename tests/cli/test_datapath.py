@@ -19,15 +19,20 @@ def _datapath(
 ) -> tuple[int, str]:
     result = command("simulate", program_file, "--input", samples, "--datapath", *more)
     assert result.status == 0, result.err
-    [latency, interval] = re.findall(r"latency ([\d,]+) cycles, initiation interval ([\d,]+)",
-                                     result.out)[0]
+    [latency, interval] = re.findall(
+        r"latency ([\d,]+) cycles, initiation interval ([\d,]+)", result.out
+    )[0]
     assert int(latency.replace(",", "")) >= int(interval.replace(",", ""))
     return int(interval.replace(",", "")), result.out
 
 
 def test_every_tensor_is_the_interpreters(
-    command: Command, program_file: Path, program: n2uqc.Program, images: np.ndarray,
-    samples: Path, tmp_path: Path,
+    command: Command,
+    program_file: Path,
+    program: n2uqc.Program,
+    images: np.ndarray,
+    samples: Path,
+    tmp_path: Path,
 ) -> None:
     y, dump = tmp_path / "y.npy", tmp_path / "dump.npz"
     _, text = _datapath(command, program_file, samples, "--output", y, "--dump", dump)
@@ -65,8 +70,17 @@ def test_foldings_that_do_not_fit(
     folding, y = tmp_path / "folding.json", tmp_path / "y.npy"
     for text, mention in (("{", "not JSON"), ("{}", "engines"), ('{"engines": {}}', "no entry")):
         folding.write_text(text)
-        result = command("simulate", program_file, "--input", samples, "--datapath",
-                         "--folding", folding, "--output", y)
+        result = command(
+            "simulate",
+            program_file,
+            "--input",
+            samples,
+            "--datapath",
+            "--folding",
+            folding,
+            "--output",
+            y,
+        )
         assert result.status == 2
         assert mention in result.err
     folding.unlink()

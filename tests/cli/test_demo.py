@@ -51,9 +51,7 @@ def test_a_difference_fails_the_demonstration(
     assert "All executors gave" not in text
 
 
-def test_a_place_that_cannot_be_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_place_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("in the way")
     assert demo.main(["--output", str(tmp_path / "file" / "demo")]) == 2
     assert "n2uqc: error: " in capsys.readouterr().err

@@ -21,9 +21,13 @@ def _failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     monkeypatch.setattr(simulate, "run", lambda options: _raise(error))
 
 
-@pytest.mark.parametrize("error", [
-    PermissionError(13, "Permission denied", "there"), OSError(28, "No space left on device", "y")
-])
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionError(13, "Permission denied", "there"),
+        OSError(28, "No space left on device", "y"),
+    ],
+)
 def test_the_operating_systems_errors_are_the_users(
     error: OSError, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,7 +89,10 @@ def test_the_version(command: Command) -> None:
 
 
 def test_outputs_survive_a_failed_write(
-    command: Command, program_file: Path, samples: Path, tmp_path: Path,
+    command: Command,
+    program_file: Path,
+    samples: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import os
@@ -114,7 +121,9 @@ def test_a_process_that_is_ended_tidies_up(tmp_path: Path) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", script, "simulate", "m.onnx", "--input", tmp_path],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert (done.returncode, done.stdout, done.stderr) == (143, "", "")
     assert not list(tmp_path.iterdir())

@@ -58,8 +58,17 @@ def test_the_search_takes_it(command: Command, open_model: Path, tmp_path: Path)
     calib = tmp_path / "c.npy"
     np.save(calib, data.digits().train.images[:4])
     result = command(
-        "compile", open_model, *SIZE, "--target", "program", "-o", tmp_path / "p.n2uq",
-        "--precision", "auto", "--calib", calib,
+        "compile",
+        open_model,
+        *SIZE,
+        "--target",
+        "program",
+        "-o",
+        tmp_path / "p.n2uq",
+        "--precision",
+        "auto",
+        "--calib",
+        calib,
     )
     assert result.status == 0, result.err
 

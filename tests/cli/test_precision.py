@@ -24,8 +24,18 @@ def calibration(folder: Path, count: int = 16) -> Path:
 def test_auto_prints_its_choices_and_narrows(command: Command, tmp_path: Path) -> None:
     out = tmp_path / "small.n2uq"
     result = command(
-        "compile", MODEL, "--target", "program", "-o", out, "--precision", "auto", "--calib",
-        calibration(tmp_path), "--flip-rate", "0.005",
+        "compile",
+        MODEL,
+        "--target",
+        "program",
+        "-o",
+        out,
+        "--precision",
+        "auto",
+        "--calib",
+        calibration(tmp_path),
+        "--flip-rate",
+        "0.005",
     )
     assert result.status == 0, result.err
     assert "fixed-point width of" in result.err and "conv1.weight" in result.err
@@ -48,9 +58,7 @@ def test_auto_needs_calibration_and_a_rate_belongs_to_it(command: Command, tmp_p
 def test_verify_reports_flips_and_float32(command: Command, tmp_path: Path) -> None:
     images = tmp_path / "x.npy"
     np.save(images, data.digits().test.images[:40])
-    result = command(
-        "verify", MODEL, "--input", images, "--executors", "interpreter", "--json"
-    )
+    result = command("verify", MODEL, "--input", images, "--executors", "interpreter", "--json")
     assert result.status == 0, result.err
     report = json.loads(result.out)["exact_arithmetic"]
     assert report["flip_rate"] == 0 and report["top1_agreement"] == report["samples"] == 40
@@ -58,8 +66,9 @@ def test_verify_reports_flips_and_float32(command: Command, tmp_path: Path) -> N
     assert report["float32"]["top1_agreement"] == 40
     assert report["first_flip"] is None
     assert {row["layer"] for row in report["layers"]} >= {"layer1.0.quan1", "layer2.0.quan2"}
-    text = command("verify", MODEL, "--input", images, "--executors", "interpreter",
-                   "--precision", "small").out
+    text = command(
+        "verify", MODEL, "--input", images, "--executors", "interpreter", "--precision", "small"
+    ).out
     assert "of the codes differ" in text and "0.00e+00 of the codes differ" not in text
     assert "the first codes to differ are those of layer1.0.quan1: it compares relu, " in text
     assert "verdict  IDENTICAL" in text
@@ -67,22 +76,47 @@ def test_verify_reports_flips_and_float32(command: Command, tmp_path: Path) -> N
 
 def test_input_scale_is_another_name_of_pixels(command: Command, tmp_path: Path) -> None:
     out = tmp_path / "p.n2uq"
-    result = command("compile", MODEL, "--target", "program", "-o", out, "--input-scale", "1/16",
-                     "--mean", "0.1", "--std", "0.5")
+    result = command(
+        "compile",
+        MODEL,
+        "--target",
+        "program",
+        "-o",
+        out,
+        "--input-scale",
+        "1/16",
+        "--mean",
+        "0.1",
+        "--std",
+        "0.5",
+    )
     assert result.status == 0, result.err
     assert load(out).interface.pixels
 
 
 def test_single_widths_can_be_set(command: Command, tmp_path: Path) -> None:
     out = tmp_path / "p.n2uq"
-    result = command("compile", MODEL, "--target", "program", "-o", out, "--width",
-                     "conv1.weight=12", "--width", "input=10")
+    result = command(
+        "compile",
+        MODEL,
+        "--target",
+        "program",
+        "-o",
+        out,
+        "--width",
+        "conv1.weight=12",
+        "--width",
+        "input=10",
+    )
     assert result.status == 0, result.err
     program = load(out)
     assert program.metadata["widths"] == "conv1.weight=12,input=10"
     assert program.types["input"].bits <= 10
     assert program.constants["conv1.weight.fixed"].bits <= 12
-    for wrong, message in (("conv9=12", "there are input, conv1"), ("input=99", "takes 8..56"),
-                           ("input", "not NAME=BITS")):
+    for wrong, message in (
+        ("conv9=12", "there are input, conv1"),
+        ("input=99", "takes 8..56"),
+        ("input", "not NAME=BITS"),
+    ):
         failed = command("compile", MODEL, "--target", "program", "-o", out, "--width", wrong)
         assert failed.status == 2 and message in failed.err

@@ -35,7 +35,11 @@ def host(program_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_outputs_are_those_of_the_program(
-    command: Command, artifact: Path, program: n2uqc.Program, images: np.ndarray, samples: Path,
+    command: Command,
+    artifact: Path,
+    program: n2uqc.Program,
+    images: np.ndarray,
+    samples: Path,
     tmp_path: Path,
 ) -> None:
     y = tmp_path / "y.npy"
@@ -74,11 +78,14 @@ def test_the_manifest_names_what_was_made(artifact: Path) -> None:
     } - {"manifest.json"}
 
 
-@pytest.mark.parametrize(("array", "mention"), [
-    (np.zeros((2, 1, 9, 8), np.float32), "shape (2, 1, 9, 8)"),
-    (np.zeros((2, 1, 8, 8), np.int32), "dtype int32"),
-    (np.full((2, 1, 8, 8), np.nan), "not finite"),
-])
+@pytest.mark.parametrize(
+    ("array", "mention"),
+    [
+        (np.zeros((2, 1, 9, 8), np.float32), "shape (2, 1, 9, 8)"),
+        (np.zeros((2, 1, 8, 8), np.int32), "dtype int32"),
+        (np.full((2, 1, 8, 8), np.nan), "not finite"),
+    ],
+)
 def test_images_that_do_not_fit(
     array: np.ndarray, mention: str, command: Command, host: Path, tmp_path: Path
 ) -> None:
@@ -90,8 +97,19 @@ def test_images_that_do_not_fit(
     assert not y.exists()
 
 
-@pytest.mark.parametrize("fault", ["absent", "empty", "no program", "program changed",
-                                   "driver changed", "manifest cut", "no list", "no input"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "absent",
+        "empty",
+        "no program",
+        "program changed",
+        "driver changed",
+        "manifest cut",
+        "no list",
+        "no input",
+    ],
+)
 def test_folders_that_hold_no_whole_artifact(
     fault: str, command: Command, host: Path, samples: Path, tmp_path: Path
 ) -> None:
@@ -132,8 +150,17 @@ def test_a_datapath_is_simulated_not_run(
     result = command("run", folder, "--input", samples, "--output", y)
     assert result.status == 2
     assert "simulate --datapath" in result.err
-    again = command("simulate", folder / "program.n2uq", "--input", samples, "--output", y,
-                    "--datapath", "--folding", folder / "folding.json")
+    again = command(
+        "simulate",
+        folder / "program.n2uq",
+        "--input",
+        samples,
+        "--output",
+        y,
+        "--datapath",
+        "--folding",
+        folder / "folding.json",
+    )
     assert again.status == 0, again.err
 
 

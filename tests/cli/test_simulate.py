@@ -13,7 +13,11 @@ from .conftest import Command
 
 
 def test_outputs_are_those_of_the_program(
-    command: Command, model: Path, program: n2uqc.Program, images: np.ndarray, samples: Path,
+    command: Command,
+    model: Path,
+    program: n2uqc.Program,
+    images: np.ndarray,
+    samples: Path,
     tmp_path: Path,
 ) -> None:
     result = command("simulate", model, "--input", samples, "--output", tmp_path / "y.npy")
@@ -25,8 +29,12 @@ def test_outputs_are_those_of_the_program(
 
 
 def test_integers_and_the_dump_agree(
-    command: Command, program_file: Path, program: n2uqc.Program, images: np.ndarray,
-    samples: Path, tmp_path: Path,
+    command: Command,
+    program_file: Path,
+    program: n2uqc.Program,
+    images: np.ndarray,
+    samples: Path,
+    tmp_path: Path,
 ) -> None:
     y, dump = tmp_path / "y.npy", tmp_path / "dump.npz"
     result = command(
@@ -41,9 +49,7 @@ def test_integers_and_the_dump_agree(
     np.testing.assert_array_equal(np.load(y), tensors[program.output])
 
 
-def test_no_samples_give_no_outputs(
-    command: Command, program_file: Path, tmp_path: Path
-) -> None:
+def test_no_samples_give_no_outputs(command: Command, program_file: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros((0, 1, 8, 8), np.float32))
     y = tmp_path / "y.npy"
     result = command("simulate", program_file, "--input", tmp_path / "x.npy", "--output", y)
@@ -52,7 +58,10 @@ def test_no_samples_give_no_outputs(
 
 
 def test_more_samples_than_a_piece(
-    command: Command, program_file: Path, program: n2uqc.Program, images: np.ndarray,
+    command: Command,
+    program_file: Path,
+    program: n2uqc.Program,
+    images: np.ndarray,
     tmp_path: Path,
 ) -> None:
     many = np.tile(images, (15, 1, 1, 1))

@@ -19,9 +19,22 @@ def _inspect(model: Path) -> tuple[str, ...]:
 def _shell(line: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs a line of bash in which "$@" stands for the command."""
     return subprocess.run(
-        ["bash", "-o", "pipefail", "-c", line, "n2uqc", sys.executable, "-m", "n2uqc.cli",
-         *arguments],
-        capture_output=True, text=True, timeout=120, env={**os.environ, **environment},
+        [
+            "bash",
+            "-o",
+            "pipefail",
+            "-c",
+            line,
+            "n2uqc",
+            sys.executable,
+            "-m",
+            "n2uqc.cli",
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **environment},
     )
 
 
@@ -35,8 +48,15 @@ def test_a_reader_that_leaves_is_no_error(what: str, buffered: str, model: Path)
 
 
 def test_a_reader_of_errors_that_leaves_does_not_change_the_status(model: Path) -> None:
-    done = _shell('{ "$@"; echo $? >&3; } 3>&2 2>&1 | head -1', "compile", str(model),
-                  "--target", "nothing", "-o", "out")
+    done = _shell(
+        '{ "$@"; echo $? >&3; } 3>&2 2>&1 | head -1',
+        "compile",
+        str(model),
+        "--target",
+        "nothing",
+        "-o",
+        "out",
+    )
     assert done.stderr == "2\n"
     assert "no such target" in done.stdout
 

@@ -27,7 +27,11 @@ def _with(monkeypatch: pytest.MonkeyPatch, build: Callable[..., Any]) -> None:
 
 
 def test_one_wrong_value_is_found(
-    command: Command, program_file: Path, program: n2uqc.Program, samples: Path, tmp_path: Path,
+    command: Command,
+    program_file: Path,
+    program: n2uqc.Program,
+    samples: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def off_by_one(program: n2uqc.Program, folder: Path) -> object:
@@ -63,9 +67,7 @@ def test_a_tool_that_is_missing_is_named_not_counted(
 def test_the_certificate_names_model_and_program(
     command: Command, model: Path, samples: Path
 ) -> None:
-    result = command(
-        "verify", model, "--input", samples, "--executors", "interpreter", "--json"
-    )
+    result = command("verify", model, "--input", samples, "--executors", "interpreter", "--json")
     assert result.status == 0, result.err
     certificate = json.loads(result.out)
     assert certificate["model"]["sha256"] == hashlib.sha256(model.read_bytes()).hexdigest()

@@ -43,10 +43,16 @@ def test_a_saved_program_is_that_networks(
     assert "0 mismatches" in result.out and "no differences" in result.out
 
 
-@pytest.mark.parametrize("which", [
-    _table, lambda p: "fc.weight.fixed",
-    lambda p: next(n for n, c in p.constants.items() if c.encoding == "odd" and c.values.ndim == 4),
-])
+@pytest.mark.parametrize(
+    "which",
+    [
+        _table,
+        lambda p: "fc.weight.fixed",
+        lambda p: next(
+            n for n, c in p.constants.items() if c.encoding == "odd" and c.values.ndim == 4
+        ),
+    ],
+)
 def test_one_changed_number_is_found(
     command: Command, model: Path, program_file: Path, tmp_path: Path, which: Change
 ) -> None:
@@ -67,6 +73,7 @@ def test_another_network_and_misuse(
 ) -> None:
     result = command("verify", model, "--against", model)
     assert result.status == 2 and "--against takes the ONNX model of a saved program" in result.err
-    result = command("verify", program_file, "--against", model, "--input", samples, "--executors",
-                     "interpreter")
+    result = command(
+        "verify", program_file, "--against", model, "--input", samples, "--executors", "interpreter"
+    )
     assert result.status == 0 and "of the codes differ" in result.out, result.err

@@ -71,14 +71,19 @@ def test_pytorch(tmp_path: Path, name: str, reader: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            Downsample(POOLS[name], reader).eval(), (torch.zeros(1, 3, 7, 8),), path, dynamo=False,
-            input_names=["x"], dynamic_axes={"x": {0: "n"}}, opset_version=17,
+            Downsample(POOLS[name], reader).eval(),
+            (torch.zeros(1, 3, 7, 8),),
+            path,
+            dynamo=False,
+            input_names=["x"],
+            dynamic_axes={"x": {0: "n"}},
+            opset_version=17,
         )
     graph = load_graph(path)
     program = compile_graph(graph)
-    assert any(
-        isinstance(op, SumPool) and op.counted is not None for op in program.ops
-    ) == (name != "including")
+    assert any(isinstance(op, SumPool) and op.counted is not None for op in program.ops) == (
+        name != "including"
+    )
     model = onnx.load(path)
     x = images(model, 6)
     np.testing.assert_allclose(program(x), run_onnx(model, x), atol=1e-3)
@@ -118,8 +123,9 @@ def test_codes_are_averaged_without_error() -> None:
     assert (kind.scale, kind.error, kind.hi) == (Fraction(1, 36), 0, 36)
     x = images(model, 4)
     np.testing.assert_array_equal(
-        np.rint(36 * run_onnx(model, x)), run(program, quantize_input(program, x)).transpose(
-            0, 3, 1, 2))
+        np.rint(36 * run_onnx(model, x)),
+        run(program, quantize_input(program, x)).transpose(0, 3, 1, 2),
+    )
 
 
 def test_too_many_sizes_of_windows_are_refused() -> None:

@@ -26,7 +26,13 @@ ALL = (*SOME, "aarch64", "armv7", "cortex-m")
 def graph_of(folder: Path, block: type, bits: int) -> ir.Model:
     torch.manual_seed(bits)
     network = ResidualNetwork(
-        bits, (8, 16), (1, 1), in_channels=3, stem_stride=2, maxpool=True, downsample="float",
+        bits,
+        (8, 16),
+        (1, 1),
+        in_channels=3,
+        stem_stride=2,
+        maxpool=True,
+        downsample="float",
         block=block,
     )
     randomise(network, bits)
@@ -37,7 +43,10 @@ def graph_of(folder: Path, block: type, bits: int) -> ir.Model:
 
 @pytest.mark.parametrize(("block", "bits", "names"), [(BasicBlock, 2, ALL), (Bottleneck, 4, SOME)])
 def test_every_executor_runs_wide_streams(
-    block: type, bits: int, names: tuple[str, ...], tmp_path: Path,
+    block: type,
+    bits: int,
+    names: tuple[str, ...],
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     graph = graph_of(tmp_path, block, bits)
@@ -45,8 +54,13 @@ def test_every_executor_runs_wide_streams(
     monkeypatch.setattr(expected_flips, "FLIPS", 2.0**-30)  # as if there were millions of codes
     program = compile_graph(graph)
     widest = [
-        max(k.bits for op in p for k in [p.types[op.output]] if isinstance(op, Add) and
-            isinstance(k, IntType)) for p in (narrow, program)
+        max(
+            k.bits
+            for op in p
+            for k in [p.types[op.output]]
+            if isinstance(op, Add) and isinstance(k, IntType)
+        )
+        for p in (narrow, program)
     ]
     assert widest[0] <= 32 < 36 <= widest[1]
     images = np.random.default_rng(0).normal(0, 1, (2, 3, 24, 24)).astype(np.float32)
@@ -60,9 +74,7 @@ def test_every_executor_runs_wide_streams(
     for outcome in others:
         assert outcome.output is not None or outcome.missing, outcome.executor.name
         if outcome.output is not None:
-            np.testing.assert_array_equal(
-                outcome.output, first.output, outcome.executor.name
-            )
+            np.testing.assert_array_equal(outcome.output, first.output, outcome.executor.name)
 
 
 def test_a_stated_width_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,9 +38,7 @@ def qonnx_model(
     return model
 
 
-def quant(
-    name: str, x: str, y: str, mode: str = "ROUND", signed: int = 1, narrow: int = 0
-) -> str:
+def quant(name: str, x: str, y: str, mode: str = "ROUND", signed: int = 1, narrow: int = 0) -> str:
     """A Quant over the parameters of `quant_parameters`."""
     return (
         f"[{name}] {y} = q.Quant <signed = {signed}, narrow = {narrow}, "

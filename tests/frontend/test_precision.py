@@ -29,8 +29,14 @@ def exported(dtype: torch.dtype, bits: int, path: Path, fold: bool) -> Path:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            net.eval(), (torch.zeros(1, 3, 24, 24, dtype=dtype),), path, dynamo=False,
-            input_names=["x"], output_names=["y"], opset_version=17, do_constant_folding=fold,
+            net.eval(),
+            (torch.zeros(1, 3, 24, 24, dtype=dtype),),
+            path,
+            dynamo=False,
+            input_names=["x"],
+            output_names=["y"],
+            opset_version=17,
+            do_constant_folding=fold,
         )
     return path
 

@@ -21,8 +21,10 @@ def test_every_file_that_is_named_exists(document: str) -> None:
     named = set(re.findall(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|md|toml))`", text))
     assert named
     known = {
-        str(path.relative_to(ROOT)) for pattern in ("*.py", "*.md", "*.toml")
-        for path in ROOT.rglob(pattern) if ".venv" not in path.parts
+        str(path.relative_to(ROOT))
+        for pattern in ("*.py", "*.md", "*.toml")
+        for path in ROOT.rglob(pattern)
+        if ".venv" not in path.parts
     }
     missing = {n for n in named if not any(f"/{k}".endswith(f"/{n}") for k in known)}
     assert not missing

@@ -17,7 +17,11 @@ HEAVY = ("tvm", "torch", "onnx", "onnx_ir", "numpy", "sklearn", "matplotlib", "r
 
 def _python(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120,
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
 
 
@@ -29,10 +33,13 @@ def test_the_import_package_links_to_the_folder(folder: str) -> None:
     assert (link / "__init__.py").is_file()
 
 
-@pytest.mark.parametrize("action", [
-    "import n2uqc; dir(n2uqc)",
-    "from n2uqc.cli import build_parser; build_parser().format_help()",
-])
+@pytest.mark.parametrize(
+    "action",
+    [
+        "import n2uqc; dir(n2uqc)",
+        "from n2uqc.cli import build_parser; build_parser().format_help()",
+    ],
+)
 def test_starting_loads_nothing_heavy(action: str) -> None:
     done = _python("-c", f"import sys; {action}; print(*sys.modules)")
     assert done.returncode == 0, done.stderr
@@ -62,8 +69,10 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_imports_follow_the_layers() -> None:
-    done = _python("-c", "from importlinter.cli import lint_imports; raise SystemExit("
-                   "lint_imports(no_cache=True))")
+    done = _python(
+        "-c",
+        "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

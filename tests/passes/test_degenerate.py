@@ -40,15 +40,21 @@ def network(stream: bool, bits: int = 2, **given: Any) -> ir.Model:
         n = 2**bits - 1
         rows = np.linspace(-0.5, 1.0, n) if table is None else table
         inputs = [np.asarray(rows, F32).reshape(1, n), np.array(F32(scale)), np.array(float(step))]
-        return b.node("Threshold", [x, *map(b.array, inputs)], b.shape[x], divisor=n,
-                      strict=strict, bits=bits)
+        return b.node(
+            "Threshold", [x, *map(b.array, inputs)], b.shape[x], divisor=n, strict=strict, bits=bits
+        )
 
     x = quantize("x")
     top = 2**bits - 1
     codes = (2 * b.rng.integers(0, top + 1, (4, 2, 3, 3)) - top).astype(np.int64)
     steps = np.full(4, given.get("weight_step", 0.4), np.float64)
-    weight = b.node("Weight", [b.array(codes.astype(np.int16 if bits == 8 else np.int8)),
-                               b.array(steps)], codes.shape, divisor=2 * top, bits=bits)
+    weight = b.node(
+        "Weight",
+        [b.array(codes.astype(np.int16 if bits == 8 else np.int8)), b.array(steps)],
+        codes.shape,
+        divisor=2 * top,
+        bits=bits,
+    )
     y = b.node("Conv", [x, weight], (4, 4, 4), pads=[1] * 4, kernel_shape=[3, 3], strides=[1, 1])
     rows = [full("gamma", 0.7, 4), full("beta", 0.1, 4), full("mean", 0.2, 4), full("var", 2, 4)]
     y = b.node("BatchNormalization", [y, *rows], b.shape[y], epsilon=float(given.get("eps", 1e-5)))
@@ -64,22 +70,41 @@ def network(stream: bool, bits: int = 2, **given: Any) -> ir.Model:
 FOLDED: list[dict[str, Any]] = [
     {},
     *({"gamma": v} for v in (0, -1, 1e30, -1e30, 1e-30, 1e-45, 3e38)),
-    *({"beta": v} for v in (0, 1e30, 1e-30)), {"mean": 1e30}, {"bias": 1e30}, {"bias": -1e-30},
-    *({"var": v} for v in (0, 1e-45, 1e30)), {"eps": 0},
+    *({"beta": v} for v in (0, 1e30, 1e-30)),
+    {"mean": 1e30},
+    {"bias": 1e30},
+    {"bias": -1e-30},
+    *({"var": v} for v in (0, 1e-45, 1e30)),
+    {"eps": 0},
     *({"slope": v} for v in (0, -0.5, 1, 1e30, -1e30, 1e-30)),
     *({"scale": v} for v in (0, -1, 1e30, 1e-30, -1e-30)),
     *({"step": v} for v in (-1, 1e30, 1e-30)),
     *({"weight_step": v} for v in (0, -1, 1e30, 1e-30)),
-    {"strict": 0}, {"table": [1e30] * 3}, {"table": [-1e30] * 3}, {"table": [0.1] * 3},
-    {"table": [0, 0, 0], "strict": 0}, {"gamma": 0, "beta": 0, "bias": 0, "table": [0, 0, 0]},
+    {"strict": 0},
+    {"table": [1e30] * 3},
+    {"table": [-1e30] * 3},
+    {"table": [0.1] * 3},
+    {"table": [0, 0, 0], "strict": 0},
+    {"gamma": 0, "beta": 0, "bias": 0, "table": [0, 0, 0]},
     {"gamma": 0, "beta": 0, "bias": 0, "table": [0, 0, 0], "strict": 0},
-    {"gamma": 0, "beta": 0.9, "kernel": 3}, {"bits": 1}, {"bits": 3},
+    {"gamma": 0, "beta": 0.9, "kernel": 3},
+    {"bits": 1},
+    {"bits": 3},
 ]
 REFUSED = [
-    *({name: value} for name in ("gamma", "beta", "mean", "var", "slope", "bias", "scale")
-      for value in (np.nan, np.inf)),
-    {"var": -1}, {"var": -1e-5}, {"var": 0, "eps": 0}, {"step": 0}, {"step": np.nan},
-    {"weight_step": np.nan}, {"table": [0, np.nan, 1]}, {"table": [0, 1, np.inf]},
+    *(
+        {name: value}
+        for name in ("gamma", "beta", "mean", "var", "slope", "bias", "scale")
+        for value in (np.nan, np.inf)
+    ),
+    {"var": -1},
+    {"var": -1e-5},
+    {"var": 0, "eps": 0},
+    {"step": 0},
+    {"step": np.nan},
+    {"weight_step": np.nan},
+    {"table": [0, np.nan, 1]},
+    {"table": [0, 1, np.inf]},
     {"table": [1, 0, 2]},
 ]
 

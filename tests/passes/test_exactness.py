@@ -59,8 +59,7 @@ def test_the_prover_catches_a_table_that_is_off_by_one(case) -> None:
             continue
         if channel_ranges(program)[op.inputs[0]][1][c] <= row[k]:
             continue  # padding of an unused step
-        wrong = replace(program, constants={
-            **program.constants, op.bounds: Constant.narrow(moved)})
+        wrong = replace(program, constants={**program.constants, op.bounds: Constant.narrow(moved)})
         users = [o for o in program.ops if isinstance(o, Thresholds) and o.bounds == op.bounds]
         proofs = prove_tables(model, wrong)
         assert {m.table for p in proofs for m in p.mismatches} == {o.output for o in users}
@@ -84,7 +83,8 @@ def _with_step(program: Program, op: Thresholds, c: int, bound: int, sign: int, 
     }
     new = replace(op, **{name.partition(".")[2]: ConstRef(name) for name in changed})
     return replace(
-        program, ops=tuple(new if o is op else o for o in program.ops),
+        program,
+        ops=tuple(new if o is op else o for o in program.ops),
         constants={**program.constants, **changed},
     )
 
@@ -99,8 +99,9 @@ def test_the_prover_looks_at_both_ends_of_a_range(end: str, case) -> None:
     for op in program.ops:
         if not isinstance(op, Thresholds):
             continue
-        for c, (lo, hi) in enumerate(zip(*(row.tolist() for row in ranges[op.inputs[0]]),
-                                         strict=True)):
+        for c, (lo, hi) in enumerate(
+            zip(*(row.tolist() for row in ranges[op.inputs[0]]), strict=True)
+        ):
             if lo == hi:
                 continue
             at = lo if end == "least" else hi
@@ -147,9 +148,11 @@ def decimal_codes(model: ir.Model, program: Program) -> int:
         if not opset.is_op(node.inputs[0].producer(), "Threshold"):
             continue
         chain, value = [], node.outputs[0]
-        while len(uses := list(value.consumers())) == 1 and uses[0].op_type in (
-            "BatchNormalization", "Add", "PRelu"
-        ) and opset.constant(uses[0].inputs[1]) is not None:
+        while (
+            len(uses := list(value.consumers())) == 1
+            and uses[0].op_type in ("BatchNormalization", "Add", "PRelu")
+            and opset.constant(uses[0].inputs[1]) is not None
+        ):
             chain.append(uses[0])
             value = uses[0].outputs[0]
         if len(uses) != 1 or not opset.is_op(uses[0], "Threshold"):
@@ -167,8 +170,12 @@ def decimal_codes(model: ir.Model, program: Program) -> int:
             batch = np.zeros((len(values), 1, 1, len(lows)), dtype=np.int64)
             batch[:, 0, 0, row] = values
             codes = table.execute([batch], program.constants)[:, 0, 0, row]
-            unit = (Decimal(float(weight.step[c])) / weight.divisor
-                    * Decimal(float(source.step)) / source.divisor)
+            unit = (
+                Decimal(float(weight.step[c]))
+                / weight.divisor
+                * Decimal(float(source.step))
+                / source.divisor
+            )
             steps = [_decimal_step(link, c) for link in chain]
             missing = int((weight.codes[c].sum(axis=(1, 2)) * gone).sum())
             for acc, code in zip(values.tolist(), codes.tolist(), strict=True):
@@ -198,5 +205,3 @@ def test_codes_equal_decimal_arithmetic_on_the_onnx_parameters(examples: int) ->
 
     check()
     assert compared > 1000
-
-

@@ -24,8 +24,15 @@ def program(thresholds: tuple[tuple[Surd, ...], ...]) -> Program:
     ops = (
         Affine(output="a", inputs=("x",), slope=_row(-2, Fraction(1, 2)), offset=_row(0, 0)),
         RealPRelu(output="b", inputs=("a",), slope=_row(4, Fraction(1, 4))),
-        Quantize(output="q", inputs=("b",), thresholds=thresholds, input_scale=Surd.of(3),
-                 strict=True, step=Surd.of(1), bits=2),
+        Quantize(
+            output="q",
+            inputs=("b",),
+            thresholds=thresholds,
+            input_scale=Surd.of(3),
+            strict=True,
+            step=Surd.of(1),
+            bits=2,
+        ),
     )
     types = {name: RealType(SHAPE) for name in ("x", "a", "b")}
     types["q"] = IntType(SHAPE, 2, False, 0, 3, Fraction(1))

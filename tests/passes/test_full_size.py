@@ -47,10 +47,17 @@ print(json.dumps(facts))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "bits", "downsample", "seconds"), [
-    ("resnet18", 2, "quantized", 30), ("resnet18", 4, "float", 30), ("resnet34", 3, "float", 45),
-    ("resnet50", 2, "quantized", 60), ("resnet50", 3, "float", 60), ("mobilenetv2", 4, "float", 45),
-])
+@pytest.mark.parametrize(
+    ("name", "bits", "downsample", "seconds"),
+    [
+        ("resnet18", 2, "quantized", 30),
+        ("resnet18", 4, "float", 30),
+        ("resnet34", 3, "float", 45),
+        ("resnet50", 2, "quantized", 60),
+        ("resnet50", 3, "float", 60),
+        ("mobilenetv2", 4, "float", 45),
+    ],
+)
 def test_full_size(name: str, bits: int, downsample: str, seconds: float, tmp_path: Path) -> None:
     """Processor seconds, which a busy machine does not change much, against the limits."""
     torch.manual_seed(0)

@@ -44,8 +44,12 @@ def network() -> Program:
 def stages() -> dict[str, str]:
     program = network()
     found = {"imported": dump(program)}
-    run_passes(program, Options(), PIPELINE,
-               lambda step, result, seconds: found.update({step.name: dump(result)}))
+    run_passes(
+        program,
+        Options(),
+        PIPELINE,
+        lambda step, result, seconds: found.update({step.name: dump(result)}),
+    )
     return found
 
 

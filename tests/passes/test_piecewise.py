@@ -18,9 +18,9 @@ from n2uqc.passes.program.base import Op
 from n2uqc.passes.program.exact import Surd
 from n2uqc.passes.program.ops.real import Affine, Quantize, RealClip, RealPRelu
 
-numbers = st.one_of(
-    st.integers(-4, 4).map(Fraction), st.fractions(-3, 3, max_denominator=6)
-).map(Surd.of)
+numbers = st.one_of(st.integers(-4, 4).map(Fraction), st.fractions(-3, 3, max_denominator=6)).map(
+    Surd.of
+)
 irrational = st.builds(
     lambda a, q: a * Surd.root(q), numbers, st.fractions(Fraction(1, 4), 4, max_denominator=5)
 )
@@ -34,13 +34,19 @@ links = st.one_of(
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.integers(-40, 10), st.integers(0, 50), st.lists(links, max_size=5),
-    st.lists(exact, min_size=1, max_size=4), st.booleans(),
+    st.integers(-40, 10),
+    st.integers(0, 50),
+    st.lists(links, max_size=5),
+    st.lists(exact, min_size=1, max_size=4),
+    st.booleans(),
 )
 def test_steps_give_the_code_of_every_integer(lo, count, chain, thresholds, strict) -> None:
     hi = lo + count
-    chain = [c for c in chain if not (c[0] == "clip" and c[1] is not None and c[2] is not None
-                                      and c[2] < c[1])]
+    chain = [
+        c
+        for c in chain
+        if not (c[0] == "clip" and c[1] is not None and c[2] is not None and c[2] < c[1])
+    ]
     f = piecewise.identity(lo, hi, Surd.of(Fraction(1, 3)))
     multiple = False
     for kind, a, b in chain:
@@ -75,7 +81,8 @@ def test_steps_give_the_code_of_every_integer(lo, count, chain, thresholds, stri
 def test_near_numbers_decide_right_or_not_at_all(a, b, c) -> None:
     near = [Near.of(v) for v in (a, b, c)]
     for got, want in (
-        (near[0] * near[1] + near[2], a * b + c), (near[0] * near[1] - near[2], a * b - c),
+        (near[0] * near[1] + near[2], a * b + c),
+        (near[0] * near[1] - near[2], a * b - c),
     ):
         with contextlib.suppress(Unsure):
             assert got.sign() == want.sign()
@@ -86,7 +93,8 @@ def test_near_numbers_decide_right_or_not_at_all(a, b, c) -> None:
 def test_near_rows_decide_right_or_not_at_all(pairs) -> None:
     a, b = (rows.Near.of(row) for row in zip(*pairs, strict=True))
     for got, want in (
-        (a + b, [p + q for p, q in pairs]), (a - b, [p - q for p, q in pairs]),
+        (a + b, [p + q for p, q in pairs]),
+        (a - b, [p - q for p, q in pairs]),
         (a * b, [p * q for p, q in pairs]),
     ):
         signs, sure = got.signs()
@@ -98,7 +106,10 @@ def test_near_rows_decide_right_or_not_at_all(pairs) -> None:
 
 @settings(max_examples=120, deadline=None)
 @given(
-    st.data(), st.integers(1, 4), st.integers(0, 4), st.booleans(),
+    st.data(),
+    st.integers(1, 4),
+    st.integers(0, 4),
+    st.booleans(),
     st.sampled_from([Fraction(1, 3), Fraction(1, 4), Fraction(1, 2**20)]),
 )
 def test_tables_of_many_channels_equal_exact_ones(
@@ -122,8 +133,12 @@ def test_tables_of_many_channels_equal_exact_ones(
     count = data.draw(st.integers(1, 7))
     level = st.lists(exact, min_size=count, max_size=count).map(lambda v: tuple(sorted(v)))
     quantizer = Quantize(
-        output="q", inputs=(f"t{length}",), input_scale=data.draw(numbers), strict=True,
-        step=Surd.of(1), bits=3,
+        output="q",
+        inputs=(f"t{length}",),
+        input_scale=data.draw(numbers),
+        strict=True,
+        step=Surd.of(1),
+        bits=3,
         thresholds=tuple(data.draw(level) for _ in range(channels if per_channel else 1)),
         ties=tuple(data.draw(st.booleans()) for _ in range(count)),
     )
@@ -150,10 +165,19 @@ def test_dyadic_ties_and_trained_parameters_need_no_exact_numbers() -> None:
     bias = tuple(Surd.of(int(v) * unit) for v in rng.integers(-5000, 5000, channels))
     table = tuple(Surd.of(int(v) * unit) for v in sorted(rng.integers(-9000, 9000, 7)))
     slope = tuple(Surd.of(float(v)) for v in rng.normal(0, 1, channels).astype(np.float32))
-    root = tuple(a / Surd.root(Fraction(float(v)) + Fraction(1, 10**5))
-                 for a, v in zip(slope, rng.uniform(0.1, 2, channels), strict=True))
-    quantizer = Quantize(output="q", inputs=("a",), thresholds=(table,), input_scale=Surd.of(1),
-                         strict=True, step=Surd.of(1), bits=3)
+    root = tuple(
+        a / Surd.root(Fraction(float(v)) + Fraction(1, 10**5))
+        for a, v in zip(slope, rng.uniform(0.1, 2, channels), strict=True)
+    )
+    quantizer = Quantize(
+        output="q",
+        inputs=("a",),
+        thresholds=(table,),
+        input_scale=Surd.of(1),
+        strict=True,
+        step=Surd.of(1),
+        bits=3,
+    )
     ends = np.full(channels, -(2**24)), np.full(channels, 2**24)
     for row in (ones, root):
         chain = [Affine(slope=row, offset=bias, **names), RealPRelu(slope=slope, **names)]

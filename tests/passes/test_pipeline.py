@@ -29,21 +29,28 @@ def test_every_network_lowers_to_a_legal_program(case) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(networks(), st.sampled_from(
-    [(32, 24, 16), (32, 24, 16), (32, 16, 16), (16, 8, 8), (32, 8, 8), (24, 26, 10), (12, 8, 24)]
-))
+@given(
+    networks(),
+    st.sampled_from(
+        [
+            (32, 24, 16),
+            (32, 24, 16),
+            (32, 16, 16),
+            (16, 8, 8),
+            (32, 8, 8),
+            (24, 26, 10),
+            (12, 8, 24),
+        ]
+    ),
+)
 def test_fixed_point_error_stays_in_its_bound(case, bits) -> None:
     """Given equal codes, every fixed-point tensor lies within its stated error of the real one."""
     model, images = case
     residual, stem, head = bits
-    program = compile_graph(model, Options(
-        residual_bits=residual, stem_bits=stem, head_bits=head
-    ))
+    program = compile_graph(model, Options(residual_bits=residual, stem_bits=stem, head_bits=head))
     values = trace(program, quantize_input(program, images))
     real = import_graph(model)
-    exact: dict[str, np.ndarray] = {
-        real.input: images.astype(np.float64).transpose(0, 2, 3, 1)
-    }
+    exact: dict[str, np.ndarray] = {real.input: images.astype(np.float64).transpose(0, 2, 3, 1)}
     checked = 0
     for op in real.ops:
         inputs = []

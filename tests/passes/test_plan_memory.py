@@ -53,6 +53,7 @@ def test_disjoint_and_near_the_bound(lives: dict[str, Life]) -> None:
 @given(cases(6))
 def test_optimal_where_small(lives: dict[str, Life]) -> None:
     """Some order of placing each at its lowest free offset is optimal: all are tried."""
+
     def height(order: tuple[str, ...]) -> int:
         placed: dict[str, int] = {}
         for name in order:
@@ -67,8 +68,6 @@ def test_optimal_where_small(lives: dict[str, Life]) -> None:
 
     best = min(height(order) for order in permutations(lives))
     assert pack(lives).size == best * ALIGNMENT
-
-
 
 
 def test_the_solver_improves_on_greedy() -> None:

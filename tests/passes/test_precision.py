@@ -93,19 +93,22 @@ def test_calibration_narrows_the_formats(graph) -> None:
     assert (fitted(data.test.images[:50]).argmax(1) == worst(data.test.images[:50]).argmax(1)).all()
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"residual_bits": 57}, "--residual-bits is 57; it takes 8..56"),
-    ({"stem_bits": 4}, "--stem-bits is 4"),
-    ({"stem_bits": "24"}, "--stem-bits is 24; it takes 8..32"),
-    ({"residual_bits": 20.5}, "--residual-bits is 20.5"),
-    ({"widths": {"conv1": 20.5}}, "the width of conv1 is 20.5"),
-    ({"margin": float("inf")}, "--margin is inf"),
-    ({"input_range": (1.0, 1.0)}, "--input-range is 1.0,1.0"),
-    ({"input_range": (0.0, float("nan"))}, "finite"),
-    ({"calibration": np.zeros((0, 1, 8, 8), np.float32)}, "calibration data"),
-    ({"calibration": np.full((1, 1, 8, 8), np.nan, np.float32)}, "finite real images"),
-    ({"calibration": np.zeros((1, 1, 8, 8), np.uint8)}, "dtype uint8"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"residual_bits": 57}, "--residual-bits is 57; it takes 8..56"),
+        ({"stem_bits": 4}, "--stem-bits is 4"),
+        ({"stem_bits": "24"}, "--stem-bits is 24; it takes 8..32"),
+        ({"residual_bits": 20.5}, "--residual-bits is 20.5"),
+        ({"widths": {"conv1": 20.5}}, "the width of conv1 is 20.5"),
+        ({"margin": float("inf")}, "--margin is inf"),
+        ({"input_range": (1.0, 1.0)}, "--input-range is 1.0,1.0"),
+        ({"input_range": (0.0, float("nan"))}, "finite"),
+        ({"calibration": np.zeros((0, 1, 8, 8), np.float32)}, "calibration data"),
+        ({"calibration": np.full((1, 1, 8, 8), np.nan, np.float32)}, "finite real images"),
+        ({"calibration": np.zeros((1, 1, 8, 8), np.uint8)}, "dtype uint8"),
+    ],
+)
 def test_bad_options(change, message) -> None:
     with pytest.raises(CompileError, match=message.replace(".", r"\.")):
         Options(**change)
@@ -148,7 +151,9 @@ def test_search_refusals(graph) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.integers(0, 2**40), st.integers(-40, 40), st.fractions(-1, 1, max_denominator=10**6),
+    st.integers(0, 2**40),
+    st.integers(-40, 40),
+    st.fractions(-1, 1, max_denominator=10**6),
     st.fractions(-1, 1, max_denominator=10**6),
 )
 def test_multipliers_hold_their_words_and_bounds(most, places, slope, offset) -> None:

@@ -33,8 +33,12 @@ from ..properties.programs import Builder, programs
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.integers(-300, 0), st.integers(1, 600), st.integers(1, 15), st.integers(1, 4000),
-    st.integers(0, 7), st.integers(-3000, 3000),
+    st.integers(-300, 0),
+    st.integers(1, 600),
+    st.integers(1, 15),
+    st.integers(1, 4000),
+    st.integers(0, 7),
+    st.integers(-3000, 3000),
 )
 def test_fit_finds_and_equals_evenly_spaced_tables(lo, count, n, m, shift, bias) -> None:
     """Bounds made by some multiplier and shift are recognised, and give every code again."""
@@ -74,8 +78,9 @@ def uniform_network(bits: int):
     n = 2**bits - 1
     table = (np.arange(1, n + 1, dtype=np.float32) - np.float32(0.5))[None]
     scalar = [b.array(np.array(1.0, t)) for t in (np.float32, np.float64)]
-    y = b.node("Threshold", [acc, b.array(table), *scalar], b.shape[acc], divisor=1, strict=1,
-               bits=bits)
+    y = b.node(
+        "Threshold", [acc, b.array(table), *scalar], b.shape[acc], divisor=1, strict=1, bits=bits
+    )
     return b.model(b.batchnorm(b.conv(y, 2, bits=bits)))
 
 
@@ -90,8 +95,9 @@ def test_uniform_quantizers_become_requantizations_and_are_proved() -> None:
     assert not [m for p in proofs for m in p.mismatches]
     step = 2 ** program.constants[made[0].shift].values
     wrong = program.constants[made[0].bias].values + step
-    changed = replace(program, constants={
-        **program.constants, made[0].bias: Constant.narrow(wrong)})
+    changed = replace(
+        program, constants={**program.constants, made[0].bias: Constant.narrow(wrong)}
+    )
     assert [m for p in prove_tables(model, changed) for m in p.mismatches]
 
 
@@ -121,8 +127,9 @@ def test_dead_channels_leave_both_convolutions() -> None:
     verify(smaller)
     kept = kept_channels(smaller, table.output, 8)
     assert 1 not in kept and 4 not in kept
-    shapes = [smaller.constants[op.weight].values.shape for op in smaller.ops
-              if isinstance(op, Conv)]
+    shapes = [
+        smaller.constants[op.weight].values.shape for op in smaller.ops if isinstance(op, Conv)
+    ]
     assert shapes[0][0] == shapes[1][3] == len(kept) < 8
     x = b.input(20)
     assert (run(smaller, x) == run(program, x)).all()
@@ -172,8 +179,11 @@ def test_removed_constant_codes_are_proved() -> None:
     y = b.batchnorm(b.conv(b.quantize(b.prelu(y), 2), 3, bits=2, kernel=1), 3.0)
     model = b.model(y)
     program = compile_graph(model)
-    codes = {name: removed_codes(program, name.removeprefix("constants."), 24)
-             for name in program.metadata if name.startswith("constants.")}
+    codes = {
+        name: removed_codes(program, name.removeprefix("constants."), 24)
+        for name in program.metadata
+        if name.startswith("constants.")
+    }
     assert any(row.any() for row in codes.values())
     proofs = prove_tables(model, program)
     assert [p.channels for p in proofs] == [2, 24, 24]

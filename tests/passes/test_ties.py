@@ -22,8 +22,14 @@ HALVES = st.lists(st.integers(-12, 12), min_size=1, max_size=7).map(sorted)
 def quantizer(halves: list[int], ties: list[bool]) -> Quantize:
     rows = (tuple(Surd.of(Fraction(t, 2)) for t in halves),)
     return Quantize(
-        output="q", inputs=("x",), thresholds=rows, input_scale=Surd.of(1), strict=True,
-        step=Surd.of(1), bits=3, ties=tuple(ties),
+        output="q",
+        inputs=("x",),
+        thresholds=rows,
+        input_scale=Surd.of(1),
+        strict=True,
+        step=Surd.of(1),
+        bits=3,
+        ties=tuple(ties),
     )
 
 
@@ -39,8 +45,14 @@ def test_table_is_exact_at_every_tie(
 ) -> None:
     ties = data.draw(st.lists(st.booleans(), min_size=len(halves), max_size=len(halves)))
     op = quantizer(halves, ties)
-    chain = [Affine(output="a", inputs=("x",), slope=(Surd.of(sign),),
-                    offset=(Surd.of(Fraction(offset, 2)),))]
+    chain = [
+        Affine(
+            output="a",
+            inputs=("x",),
+            slope=(Surd.of(sign),),
+            offset=(Surd.of(Fraction(offset, 2)),),
+        )
+    ]
     scale, lo, hi = Fraction(1, 2), -20, 20
     rows = (np.array([lo]), np.array([hi]))
     bounds, signs, base = (c.values for c in table(op, list(chain), scale, rows, hi))

@@ -30,8 +30,22 @@ from .programs import Builder
 
 _CHANNELS = (1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 24, 31, 33, 64, 65, 81)
 _WINDOWS = (
-    (3, 3), (3, 3), (3, 3), (3, 3), (1, 1), (1, 3), (3, 1), (2, 2), (5, 5), (7, 7), (4, 3), (1, 5),
-    (5, 3), (9, 3), (11, 3), (3, 5),
+    (3, 3),
+    (3, 3),
+    (3, 3),
+    (3, 3),
+    (1, 1),
+    (1, 3),
+    (3, 1),
+    (2, 2),
+    (5, 5),
+    (7, 7),
+    (4, 3),
+    (1, 5),
+    (5, 3),
+    (9, 3),
+    (11, 3),
+    (3, 5),
 )
 _WORK = 1_500_000  # products of one convolution
 _SCALE = Fraction(1, 64)
@@ -43,8 +57,12 @@ def _map(draw: Draw) -> tuple[int, int]:
     form = draw(st.sampled_from(["row", "column", "seven", "square", "any", "point"]))
     n, m = draw(st.integers(1, 40)), draw(st.integers(1, 14))
     return {
-        "row": (1, n), "column": (n, 1), "seven": (7, 7), "square": (m, m),
-        "any": (m, draw(st.integers(1, 17))), "point": (1, 1),
+        "row": (1, n),
+        "column": (n, 1),
+        "seven": (7, 7),
+        "square": (m, m),
+        "any": (m, draw(st.integers(1, 17))),
+        "point": (1, 1),
     }[form]
 
 
@@ -66,19 +84,18 @@ def _conv(draw: Draw, b: Builder, x: str, out: int | None = None) -> str:
         dilation, stride = (dilation[0],) * 2, (stride[0],) * 2
     reach = [(k - 1) * d for k, d in zip((kh, kw), dilation, strict=True)]
     same = draw(st.booleans())
-    pads = tuple(
-        r // 2 if same else draw(st.integers(0, min(r + 1, 6))) for r in (*reach, *reach)
-    )
-    short = [max(0, r + 1 - n - pads[k] - pads[k + 2]) for k, (r, n) in enumerate(
-        zip(reach, (height, width), strict=True))]
+    pads = tuple(r // 2 if same else draw(st.integers(0, min(r + 1, 6))) for r in (*reach, *reach))
+    short = [
+        max(0, r + 1 - n - pads[k] - pads[k + 2])
+        for k, (r, n) in enumerate(zip(reach, (height, width), strict=True))
+    ]
     pads = (pads[0], pads[1], pads[2] + short[0], pads[3] + short[1])
-    groups = draw(st.sampled_from(
-        [1, 1, 1, channels, *(g for g in (2, 3, 4) if not channels % g)]
-    ))
+    groups = draw(st.sampled_from([1, 1, 1, channels, *(g for g in (2, 3, 4) if not channels % g)]))
     if out is None:
         out = draw(st.sampled_from(_CHANNELS))
         positions = -(-(height + pads[0] + pads[2]) // stride[0]) * -(
-            -(width + pads[1] + pads[3]) // stride[1])
+            -(width + pads[1] + pads[3]) // stride[1]
+        )
         room = _WORK // max(1, positions * kh * kw * (channels // groups))
         out = max(groups, min(out, room) // groups * groups)
     elif out % groups:
@@ -99,8 +116,14 @@ def _conv(draw: Draw, b: Builder, x: str, out: int | None = None) -> str:
         weight = Constant.narrow(values)
     pad_value = int(b.rng.integers(kind.lo, kind.hi + 1)) if draw(st.integers(0, 3)) == 0 else 0
     return b.add(
-        Conv, x, weight=b.const(weight), stride=stride, pads=pads, dilation=dilation,
-        groups=groups, pad_value=pad_value,
+        Conv,
+        x,
+        weight=b.const(weight),
+        stride=stride,
+        pads=pads,
+        dilation=dilation,
+        groups=groups,
+        pad_value=pad_value,
     )
 
 
@@ -147,9 +170,11 @@ def _narrower(draw: Draw, b: Builder, x: str) -> str:
 
 
 def _block(draw: Draw, b: Builder, x: str) -> str:
-    what = draw(st.sampled_from(
-        ["conv"] * 5 + ["pool", "residual", "skip", "lookup", "concat", "flatten", "point"]
-    ))
+    what = draw(
+        st.sampled_from(
+            ["conv"] * 5 + ["pool", "residual", "skip", "lookup", "concat", "flatten", "point"]
+        )
+    )
     kind = b.types[x]
     if what == "pool":
         return _narrower(draw, b, _pool(draw, b, x))
@@ -168,8 +193,9 @@ def _block(draw: Draw, b: Builder, x: str) -> str:
             return _narrower(draw, b, other)
         if what == "residual":
             other = b.requantize(other, draw(st.sampled_from([8, 16, 24, 40])))
-        total = _rescaled(b, b.add(Add, *draw(st.permutations(
-            [_rescaled(b, other), _rescaled(b, x)]))))
+        total = _rescaled(
+            b, b.add(Add, *draw(st.permutations([_rescaled(b, other), _rescaled(b, x)])))
+        )
         return _narrower(draw, b, total)
     if kind.bits > 24 or kind.shape[2] * kind.shape[0] * kind.shape[1] > 12000:
         x = _narrower(draw, b, x)
@@ -189,8 +215,9 @@ def _extreme(b: Builder, program: Program, count: int) -> np.ndarray:
     first = next((op for op in program.ops if isinstance(op, Conv) and op.inputs == ("x",)), None)
     if first is not None and first.groups == 1:
         taps = program.constants[first.weight].values
-        tap = taps[b.rng.integers(len(taps)), b.rng.integers(taps.shape[1]),
-                   b.rng.integers(taps.shape[2])]
+        tap = taps[
+            b.rng.integers(len(taps)), b.rng.integers(taps.shape[1]), b.rng.integers(taps.shape[2])
+        ]
         rows.append(np.broadcast_to(np.where(tap > 0, kind.hi, kind.lo), kind.shape))
     order = b.rng.permutation(len(rows))[:count]
     return np.stack([rows[k] for k in order]).astype(np.int64)

@@ -54,10 +54,15 @@ class NetworkBuilder:
         c = self.shape[x][0]
         gamma = self.row(c, 0.2, 1.5) * self.rng.choice([-1, 1, 1], c).astype(F32)
         gamma[self.rng.random(c) < 0.1] = 0
-        rows = [gamma, self.row(c, -1, 1), self.row(c, -spread, spread) / F32(2),
-                self.row(c, 0.1, 1.5) * F32(spread**2)]
-        return self.node("BatchNormalization", [x, *map(self.array, rows)], self.shape[x],
-                         epsilon=1e-5)
+        rows = [
+            gamma,
+            self.row(c, -1, 1),
+            self.row(c, -spread, spread) / F32(2),
+            self.row(c, 0.1, 1.5) * F32(spread**2),
+        ]
+        return self.node(
+            "BatchNormalization", [x, *map(self.array, rows)], self.shape[x], epsilon=1e-5
+        )
 
     def quantize(self, x: str, bits: int) -> str:
         n = 2**bits - 1
@@ -70,7 +75,10 @@ class NetworkBuilder:
         return self.node(
             "Threshold",
             [x, self.array(table), self.array(np.array(scale)), self.array(np.array(step))],
-            self.shape[x], divisor=n, strict=int(self.rng.random() < 0.8), bits=bits,
+            self.shape[x],
+            divisor=n,
+            strict=int(self.rng.random() < 0.8),
+            bits=bits,
         )
 
     def codebook(self, x: str, bits: int) -> str:
@@ -81,16 +89,27 @@ class NetworkBuilder:
         if self.rng.random() < 0.5:
             levels[0] = 0.0
         return self.node(
-            "Codebook", [x, self.array(table), self.array(np.array(F32(1.0))), self.array(levels)],
-            self.shape[x], strict=1, bits=bits,
+            "Codebook",
+            [x, self.array(table), self.array(np.array(F32(1.0))), self.array(levels)],
+            self.shape[x],
+            strict=1,
+            bits=bits,
         )
 
     def concat(self, a: str, b: str) -> str:
         (p, h, w), q = self.shape[a], self.shape[b][0]
         return self.node("Concat", [a, b], (p + q, h, w), axis=1)
 
-    def conv(self, x: str, out: int, *, bits: int | None, kernel: int = 3, stride: int = 1,
-             groups: int = 1) -> str:
+    def conv(
+        self,
+        x: str,
+        out: int,
+        *,
+        bits: int | None,
+        kernel: int = 3,
+        stride: int = 1,
+        groups: int = 1,
+    ) -> str:
         c, h, w = self.shape[x]
         pad = kernel // 2
         shape = (out, c // groups, kernel, kernel)
@@ -100,11 +119,19 @@ class NetworkBuilder:
             top = 2**bits - 1
             codes = (2 * self.rng.integers(0, top + 1, shape) - top).astype(np.int8)
             step = self.row(out, 0.1, 1.0).astype(np.float64)
-            weight = self.node("Weight", [self.array(codes), self.array(step)], shape,
-                               divisor=2 * top, bits=bits)
+            weight = self.node(
+                "Weight", [self.array(codes), self.array(step)], shape, divisor=2 * top, bits=bits
+            )
         size = tuple((s + 2 * pad - kernel) // stride + 1 for s in (h, w))
-        return self.node("Conv", [x, weight], (out, *size), strides=[stride] * 2, group=groups,
-                         pads=[pad] * 4, kernel_shape=[kernel] * 2)
+        return self.node(
+            "Conv",
+            [x, weight],
+            (out, *size),
+            strides=[stride] * 2,
+            group=groups,
+            pads=[pad] * 4,
+            kernel_shape=[kernel] * 2,
+        )
 
     def halved(self, x: str) -> str:
         """A mean over windows of stride 2 that reach over the edge, as downsampling paths have."""
@@ -113,26 +140,40 @@ class NetworkBuilder:
         kernel, pads = [3, 3], [1, 1, 1, 1]
         if self.rng.random() < 0.5:  # ceil_mode
             kernel, pads = [2, 2], [0, 0, h % 2, w % 2]
-        return self.node("AveragePool", [x], (c, *size), kernel_shape=kernel, strides=[2, 2],
-                         pads=pads, count_include_pad=int(self.rng.random() < 0.2))
+        return self.node(
+            "AveragePool",
+            [x],
+            (c, *size),
+            kernel_shape=kernel,
+            strides=[2, 2],
+            pads=pads,
+            count_include_pad=int(self.rng.random() < 0.2),
+        )
 
     def add(self, a: str, b: str) -> str:
         return self.node("Add", [a, b], self.shape[a])
 
     def model(self, output: str) -> ir.Model:
         graph = helper.make_graph(
-            self.nodes, "random",
+            self.nodes,
+            "random",
             [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", *self.shape["x"]])],
-            [helper.make_tensor_value_info(output, TensorProto.FLOAT,
-                                           ["N", *self.shape[output]])], self.arrays,
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["N", *self.shape[output]])],
+            self.arrays,
         )
-        proto = helper.make_model(graph, opset_imports=[
-            helper.make_opsetid("", 17), helper.make_opsetid("n2uq", 1)])
+        proto = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("n2uq", 1)]
+        )
         return ir.serde.deserialize_model(proto)
 
 
 def block(
-    b: NetworkBuilder, x: str, out: int, bits: int, stride: int, residual: bool,
+    b: NetworkBuilder,
+    x: str,
+    out: int,
+    bits: int,
+    stride: int,
+    residual: bool,
     kernels: tuple[int, int] = (3, 3),
 ) -> str:
     """bias, PReLU, bias, quantizer, convolution, BatchNorm, twice; then the skip and its triple."""
@@ -147,8 +188,9 @@ def block(
             if stride == 2 and b.rng.random() < 0.5:
                 skip, stride = b.halved(skip), 1
             skip = b.quantize(skip, bits) if quantized else skip
-            skip = b.batchnorm(b.conv(skip, out, bits=bits if quantized else None, kernel=1,
-                                      stride=stride), 2.0)
+            skip = b.batchnorm(
+                b.conv(skip, out, bits=bits if quantized else None, kernel=1, stride=stride), 2.0
+            )
         y = b.add(y, skip)
     return b.bias(b.prelu(b.bias(y)))
 
@@ -157,19 +199,33 @@ def block(
 def networks(draw: st.DrawFn) -> tuple[ir.Model, np.ndarray]:
     """A small network with all signs of gamma, slope and scale1, and float32 images for it."""
     bits = draw(st.integers(1, 4))
-    b = NetworkBuilder(draw(st.integers(0, 2**32 - 1)), draw(st.integers(1, 3)),
-                       draw(st.integers(4, 7)))
+    b = NetworkBuilder(
+        draw(st.integers(0, 2**32 - 1)), draw(st.integers(1, 3)), draw(st.integers(4, 7))
+    )
     width = draw(st.sampled_from([2, 4, 6]))
     y = b.batchnorm(b.conv("x", width, bits=None))
     y = b.node("Relu", [y], b.shape[y])
     if draw(st.booleans()):
         c, h, w = b.shape[y]
-        y = b.node("MaxPool", [y], (c, (h - 1) // 2 + 1, (w - 1) // 2 + 1), kernel_shape=[3, 3],
-                   strides=[2, 2], pads=[1, 1, 1, 1])
+        y = b.node(
+            "MaxPool",
+            [y],
+            (c, (h - 1) // 2 + 1, (w - 1) // 2 + 1),
+            kernel_shape=[3, 3],
+            strides=[2, 2],
+            pads=[1, 1, 1, 1],
+        )
     for _ in range(draw(st.integers(1, 2))):
         grow = draw(st.booleans())
-        y = block(b, y, width * 2 if grow else width, bits, 2 if grow else 1, draw(st.booleans()),
-                  draw(st.sampled_from([(3, 3), (1, 1), (1, 3)])))
+        y = block(
+            b,
+            y,
+            width * 2 if grow else width,
+            bits,
+            2 if grow else 1,
+            draw(st.booleans()),
+            draw(st.sampled_from([(3, 3), (1, 1), (1, 3)])),
+        )
         width = b.shape[y][0]
     if draw(st.booleans()):  # a join of two quantized branches, one with uneven levels
         branches = [b.quantize(y, bits), b.codebook(y, bits)]

@@ -52,8 +52,16 @@ class Builder:
         return op.output
 
     def conv(
-        self, x: str, out: int, *, bits: int, kernel: int = 3, stride: int = 1, groups: int = 1,
-        odd: bool = True, dilation: int = 1,
+        self,
+        x: str,
+        out: int,
+        *,
+        bits: int,
+        kernel: int = 3,
+        stride: int = 1,
+        groups: int = 1,
+        odd: bool = True,
+        dilation: int = 1,
     ) -> str:
         kind = self.types[x]
         depth = kind.shape[2] // groups
@@ -70,8 +78,14 @@ class Builder:
         pad_value = int(self.rng.integers(kind.lo, kind.hi + 1)) if self.rng.random() < 0.3 else 0
         pad_value = min(max(pad_value, kind.lo), kind.hi)
         return self.add(
-            Conv, x, weight=self.const(weight), stride=(stride, stride), pads=pads,
-            dilation=(dilation, dilation), groups=groups, pad_value=pad_value,
+            Conv,
+            x,
+            weight=self.const(weight),
+            stride=(stride, stride),
+            pads=pads,
+            dilation=(dilation, dilation),
+            groups=groups,
+            pad_value=pad_value,
         )
 
     def thresholds(self, x: str, bits: int) -> str:
@@ -97,8 +111,11 @@ class Builder:
                 bounds[c] = kind.hi
                 base[c] = int(self.rng.integers(0, n + 1))
         return self.add(
-            Thresholds, x, bounds=self.const(Constant.narrow(bounds)),
-            signs=self.const(Constant.odd(signs, 1)), base=self.const(Constant.narrow(base)),
+            Thresholds,
+            x,
+            bounds=self.const(Constant.narrow(bounds)),
+            signs=self.const(Constant.odd(signs, 1)),
+            base=self.const(Constant.narrow(base)),
             bits=bits,
         )
 
@@ -118,9 +135,13 @@ class Builder:
         half[np.abs(half) >= 1 << width] = 0
         multiplier, bias = np.where(half, half, multiplier), np.where(half, 0, bias)
         out = self.add(
-            Requantize, x, multiplier=self.const(Constant.narrow(multiplier)),
-            bias=self.const(Constant.narrow(bias)), shift=self.const(Constant.narrow(shift)),
-            lo=lo, hi=hi,
+            Requantize,
+            x,
+            multiplier=self.const(Constant.narrow(multiplier)),
+            bias=self.const(Constant.narrow(bias)),
+            shift=self.const(Constant.narrow(shift)),
+            lo=lo,
+            hi=hi,
         )
         old = self.types[out]
         self.types[out] = IntType.ranged(old.shape, old.lo, old.hi, scale)
@@ -161,8 +182,13 @@ class Builder:
         half = self._halves(np.full(channels, shift))
         multiplier = np.where(half, half, multiplier)
         out = self.add(
-            PRelu, x, multiplier=self.const(Constant.narrow(multiplier)), shift=shift,
-            bias=self.const(Constant.narrow(self.rng.integers(-200, 200, channels))), lo=lo, hi=hi,
+            PRelu,
+            x,
+            multiplier=self.const(Constant.narrow(multiplier)),
+            shift=shift,
+            bias=self.const(Constant.narrow(self.rng.integers(-200, 200, channels))),
+            lo=lo,
+            hi=hi,
         )
         old = self.types[out]
         self.types[out] = IntType.ranged(old.shape, old.lo, old.hi, kind.scale)
@@ -195,7 +221,12 @@ class Builder:
         h, w, c = types["x"].shape
         oh, ow, oc = types[output].shape
         program = Program(
-            "random", Interface("x", (c, h, w), "y", (oc, oh, ow)), "x", output, types, tuple(ops),
+            "random",
+            Interface("x", (c, h, w), "y", (oc, oh, ow)),
+            "x",
+            output,
+            types,
+            tuple(ops),
             {n: v for n, v in self.consts.items() if n in used},
         )
         verify(program)
@@ -232,8 +263,12 @@ def programs(draw: st.DrawFn) -> tuple[Program, np.ndarray]:
         depthwise = draw(st.booleans())
         code = b.thresholds(stream, bits)
         acc = b.conv(
-            code, width, bits=draw_int(1, 4), kernel=draw(st.sampled_from([1, 3])),
-            groups=width if depthwise else 1, dilation=draw_int(1, 2),
+            code,
+            width,
+            bits=draw_int(1, 4),
+            kernel=draw(st.sampled_from([1, 3])),
+            groups=width if depthwise else 1,
+            dilation=draw_int(1, 2),
         )
         if draw(st.booleans()):
             acc = b.conv(b.thresholds(acc, bits), width, bits=bits, kernel=1)

@@ -56,8 +56,10 @@ class Machine:
             total = 0
             for r, row in enumerate(weight[o]):
                 for s, taps in enumerate(row):
-                    at = (i * op.stride[0] + r * op.dilation[0] - op.pads[0],
-                          j * op.stride[1] + s * op.dilation[1] - op.pads[1])
+                    at = (
+                        i * op.stride[0] + r * op.dilation[0] - op.pads[0],
+                        j * op.stride[1] + s * op.dilation[1] - op.pads[1],
+                    )
                     for k, w in enumerate(taps):
                         total += w * x.get((*at, o // per_group * depth + k), op.pad_value)
             return total
@@ -66,8 +68,11 @@ class Machine:
 
     def thresholds(self, op: Any, x: Map) -> Callable[..., int]:
         bounds, signs, base = (self.lists[n] for n in (op.bounds, op.signs, op.base))
-        return lambda i, j, c: base[c] + sum(
-            sign for bound, sign in zip(bounds[c], signs[c], strict=True) if x[i, j, c] > bound
+        return lambda i, j, c: (
+            base[c]
+            + sum(
+                sign for bound, sign in zip(bounds[c], signs[c], strict=True) if x[i, j, c] > bound
+            )
         )
 
     def requantize(self, op: Any, x: Map) -> Callable[..., int]:
@@ -95,7 +100,8 @@ class Machine:
     def _window(self, op: Any, x: Map) -> Callable[..., list[int]]:
         (down, right), (top, left) = op.stride, op.pads[:2]
         return lambda i, j, c: [
-            x[at] for r, s in product(*map(range, op.kernel))
+            x[at]
+            for r, s in product(*map(range, op.kernel))
             if (at := (i * down + r - top, j * right + s - left, c)) in x
         ]
 

@@ -141,16 +141,20 @@ def build(body: Body, depthwise: bool) -> tirx.PrimFunc:
     source = padded(x, op.pads, op.pad_value, memory)
     w = body.table("weight", pack(weight, groups, lanes))
     columns, length = sums.columns or kw, sums.channels or depth
-    r, s0, k0 = (te.reduce_axis((0, n), name) for n, name in (
-        (kh, "r"), (kw // columns, "s0"), (depth // length, "k0")
-    ))
+    r, s0, k0 = (
+        te.reduce_axis((0, n), name)
+        for n, name in ((kh, "r"), (kw // columns, "s0"), (depth // length, "k0"))
+    )
     s1, k1 = te.reduce_axis((0, columns), "s1"), te.reduce_axis((0, length), "k1")
 
     def term(*at: Expr) -> Expr:
         y, z, g, o, row, column, chunk = at
         s, k = column * columns + s1, chunk * length + k1
-        tap = source[y * op.stride[0] + row * op.dilation[0],
-                     z * op.stride[1] + s * op.dilation[1], o if depthwise else g * depth + k]
+        tap = source[
+            y * op.stride[0] + row * op.dilation[0],
+            z * op.stride[1] + s * op.dilation[1],
+            o if depthwise else g * depth + k,
+        ]
         if source.dtype == "uint8" and high < 128:
             tap = tap.astype("int8")  # both factors signed: ARM multiplies and widens in one step
         return tap.astype(product) * w[g, o // lanes, row, s, k, o % lanes].astype(product)
@@ -160,10 +164,12 @@ def build(body: Body, depthwise: bool) -> tirx.PrimFunc:
     if sums.channels:
         part = te.compute(
             (*area, kh, kw // columns, depth // length),
-            lambda *at: te.sum(term(*at), axis=[s1, k1]), "part",
+            lambda *at: te.sum(term(*at), axis=[s1, k1]),
+            "part",
         )
         total = te.compute(
-            area, lambda *at: te.sum(part(*at, r, s0, k0).astype(sums.dtype), axis=[r, s0, k0]),
+            area,
+            lambda *at: te.sum(part(*at, r, s0, k0).astype(sums.dtype), axis=[r, s0, k0]),
             "total",
         )
     else:

@@ -117,7 +117,12 @@ def lookup(op: Lookup, body: Body, x: Value, place: Place) -> Value:
 
 
 STEPS: dict[type[Op], Step] = {
-    Add: add, Clamp: clamp, Flatten: flatten, Lookup: lookup, PRelu: prelu, Requantize: requantize,
+    Add: add,
+    Clamp: clamp,
+    Flatten: flatten,
+    Lookup: lookup,
+    PRelu: prelu,
+    Requantize: requantize,
     Thresholds: thresholds,
 }
 

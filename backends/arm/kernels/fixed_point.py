@@ -26,9 +26,9 @@ from ..grouping import Group, convolution, int_type
 from .base import Body, Expr, Offer, PricedKernel, Vectors, reads
 from .gemm.tensorize import intrinsic as register_intrinsic
 from .results import Area, computing, cover, results
-from .taps import LANES, Sums, sums, units
+from .taps import Sums, sums, units
 from .window import container, cut_at_edges, framed
-from .wrapping import Chain, boundary, keep
+from .wrapping import LANES, Chain, boundary
 
 _SHARE = 1 / 2  # of the registers, for accumulators: weights and activations need some too
 
@@ -72,7 +72,9 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
         return None
     parts = units(weight)
     found = sums(
-        parts, min(kind.lo, op.pad_value, 0), max(kind.hi, op.pad_value, 0),
+        parts,
+        min(kind.lo, op.pad_value, 0),
+        max(kind.hi, op.pad_value, 0),
         op.partial_bound(kind, program.constants),
     )
     if found is None:
@@ -82,7 +84,8 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     whole[:out] = parts
     packed = whole.reshape(blocks, LANES, *parts.shape[1:]).transpose(0, 2, 3, 1)
     packed = packed.astype(
-        np.int16 if found.operand == "int16"
+        np.int16
+        if found.operand == "int16"
         else container(min(int(weight.min()), -1), int(weight.max()))
     )
     run = -(-weight.shape[2] * weight.shape[3] // LANES) * LANES
@@ -128,9 +131,7 @@ def _update(job: Work) -> str:
             totals = [sums[place] for place in places]
             for chunk in how.chunks:
                 for k in chunk:
-                    totals = [
-                        ir.bind(x + y) for x, y in zip(totals, products(k), strict=True)
-                    ]
+                    totals = [ir.bind(x + y) for x, y in zip(totals, products(k), strict=True)]
                 boundary(*totals)
         else:
             chains = [Chain() for _ in places]
@@ -141,7 +142,7 @@ def _update(job: Work) -> str:
                 if n < how.readings.count:
                     for chain in chains:
                         chain.read(how.readings.shift)
-                    keep(chains)
+                    boundary(*(chain.risen for chain in chains))
             totals = [
                 sums[place] + chain.total(how.readings.shift)
                 for place, chain in zip(places, chains, strict=True)
@@ -149,11 +150,17 @@ def _update(job: Work) -> str:
         for place, total in zip(places, totals, strict=True):
             ir.buffer_store(sums, total, list(place))
 
-    return register_intrinsic("n2uqc.fixed_point", meaning, emit, [
-        ((pixels, depth), how.operand, "global"),
-        ((depth, lanes), job.packed.dtype.name, "global"),
-        ((pixels, lanes), how.total, "local"),
-    ], updates=True)
+    return register_intrinsic(
+        "n2uqc.fixed_point",
+        meaning,
+        emit,
+        [
+            ((pixels, depth), how.operand, "global"),
+            ((depth, lanes), job.packed.dtype.name, "global"),
+            ((pixels, lanes), how.total, "local"),
+        ],
+        updates=True,
+    )
 
 
 def build(body: Body, job: Work) -> tirx.PrimFunc:
@@ -182,17 +189,17 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
         line = y * op.stride[0] + tap // run * op.dilation[0]
         return source[line, place, 0].astype(job.sums.operand)
 
-    left = te.compute(
-        (height, width // job.pixels, parts, job.pixels, depth), window, "left"
-    )
+    left = te.compute((height, width // job.pixels, parts, job.pixels, depth), window, "left")
     u, d = te.reduce_axis((0, parts), "u"), te.reduce_axis((0, depth), "d")
     total = te.compute(
         (height, blocks, width // job.pixels, job.pixels, lanes),
         lambda y, b, n, p, l: te.sum(
             left[y, n, u, p, d].astype(job.sums.total) * weights[b, u, d, l].astype(job.sums.total),
             axis=[u, d],
-        ), "total",
+        ),
+        "total",
     )
+
     def at(y: Expr, z: Expr, g: Expr, o: Expr) -> Expr:
         return total(y, o // lanes, z // job.pixels, z % job.pixels, o % lanes)
 

@@ -125,8 +125,10 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
         batch, deep = len(weights), plan.depths * plan.depth
         for grid in grids(height, width, plan.rows):
             each_row = 2 * batch * deep / _PIECE + (2 * batch + 6) * out / 4
-            cost = grid.strips * grid.blocks * (
-                plan.blocks * batch * plan.instructions + plan.rows * each_row
+            cost = (
+                grid.strips
+                * grid.blocks
+                * (plan.blocks * batch * plan.instructions + plan.rows * each_row)
             )
             if best is None or cost < best.instructions:
                 reason = (
@@ -150,9 +152,12 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
     # Behind the last row of a window may stand surplus of K, and behind a row's end its own.
     taps = -(-deep // job.run)
     size = (
-        max((whole.rows - 1) * op.stride[0] + (taps - 1) * op.dilation[0] + 1,
-            op.pads[0] + kind.shape[0]),
-        max((whole.columns - 1) * step + job.run, (op.pads[1] + kind.shape[1]) * channels), 1,
+        max(
+            (whole.rows - 1) * op.stride[0] + (taps - 1) * op.dilation[0] + 1,
+            op.pads[0] + kind.shape[0],
+        ),
+        max((whole.columns - 1) * step + job.run, (op.pads[1] + kind.shape[1]) * channels),
+        1,
     )
     low, high = min(kind.lo, op.pad_value), max(kind.hi, op.pad_value)
     origin = (op.pads[0], op.pads[1] * channels)

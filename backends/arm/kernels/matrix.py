@@ -106,7 +106,7 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     # Where the map is copied anyway.
     centre = (lo + hi + 1) // 2 if pads and 1 < hi < 256 else 0
     lo, hi = lo - centre, hi - centre
-    best, best_work = None, 0.0
+    best = None
     for unit in (8, 16, 32):
         each = runs(op, weight.shape, unit)
         if unit > 8 and each == runs(op, weight.shape, unit // 2):
@@ -122,11 +122,14 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
                 copied = copying * len(gemm.weights) * plan.depths * plan.depth / _LANES
                 each_row = copied + plan.reading * out / _LANES
                 blocks = grid.strips * grid.blocks
-                cost = blocks * (
-                    plan.blocks * len(gemm.weights) * plan.instructions + plan.rows * each_row
-                ) + plan.expanding
-                if best is None or vectors.work(cost, plan.size) < best_work:
-                    best_work = vectors.work(cost, plan.size)
+                cost = (
+                    blocks
+                    * (plan.blocks * len(gemm.weights) * plan.instructions + plan.rows * each_row)
+                    + plan.expanding
+                )
+                if best is None or vectors.work(cost, plan.size) < vectors.work(
+                    best.instructions, best.plan.size
+                ):
                     best = Work(plan, each, grid, centre, cost)
     return best
 
@@ -148,10 +151,16 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
     cover(body, real, whole.channels)
     x = body.tensor(op.inputs[0], (height, width, channels))
     top, left_pad, _, _ = op.pads
-    reach = [(n - 1) * s + (k - 1) * d + 1 for n, s, k, d in zip(
-        (grid.strips * grid.high, grid.blocks * grid.wide), op.stride, weight.shape[1:3],
-        op.dilation, strict=True,
-    )]
+    reach = [
+        (n - 1) * s + (k - 1) * d + 1
+        for n, s, k, d in zip(
+            (grid.strips * grid.high, grid.blocks * grid.wide),
+            op.stride,
+            weight.shape[1:3],
+            op.dilation,
+            strict=True,
+        )
+    ]
     length = plan.depths * plan.depth if each.count == 1 else each.rounded
     slack = -(-(length - each.length) // channels)
     size = (max(reach[0], height), max(reach[1] + slack, width), channels)
@@ -215,9 +224,7 @@ def _dtype(lo: NDArray[np.int64], hi: NDArray[np.int64]) -> str:
 
 def _scheduled(function: tirx.PrimFunc, job: Work, width: int) -> tirx.PrimFunc:
     schedule, grid = s_tir.Schedule(function), job.grid
-    total, product, left = (
-        schedule.get_sblock(name) for name in ("total", "product", "left")
-    )
+    total, product, left = (schedule.get_sblock(name) for name in ("total", "product", "left"))
     line, pixel, group, channel = schedule.get_loops(computing(schedule))
     strip, line = schedule.split(line, [None, grid.high])
     block, pixel = schedule.split(pixel, [None, grid.wide])

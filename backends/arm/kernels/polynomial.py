@@ -110,8 +110,7 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
 
     def coefficient(s: Expr, o: Expr, r: Expr, n: Expr) -> Expr:
         parts = [
-            extracted(full[s, o, part, n // PIXELS, r], n % PIXELS)
-            for part in range(job.chunks)
+            extracted(full[s, o, part, n // PIXELS, r], n % PIXELS) for part in range(job.chunks)
         ]
         return functools.reduce(operator.add, parts).astype(dtype)
 
@@ -174,15 +173,27 @@ def _summing(job: Work, taps: int) -> str:
             ir.buffer_store(sums, sums[i] + product, [i])
 
     def emit(a: Expr, w: Expr, sums: Expr) -> None:
-        ir.evaluate(tirx.call_extern(
-            "void", sum_name(rows, taps, job.unrolled, job.dual), tirx.address_of(a[0, 0]),
-            tirx.address_of(w[0, 0]), channels // job.unrolled, tirx.address_of(sums[0]),
-        ))
+        ir.evaluate(
+            tirx.call_extern(
+                "void",
+                sum_name(rows, taps, job.unrolled, job.dual),
+                tirx.address_of(a[0, 0]),
+                tirx.address_of(w[0, 0]),
+                channels // job.unrolled,
+                tirx.address_of(sums[0]),
+            )
+        )
 
-    return intrinsic(f"n2uqc.polynomial.{rows}x{taps}x{channels}", meaning, emit, [
-        ((channels, rows + taps - 1), "int32", "global"), ((channels, taps), "int32", "global"),
-        ((rows,), "int64", "global"),
-    ])
+    return intrinsic(
+        f"n2uqc.polynomial.{rows}x{taps}x{channels}",
+        meaning,
+        emit,
+        [
+            ((channels, rows + taps - 1), "int32", "global"),
+            ((channels, taps), "int32", "global"),
+            ((rows,), "int64", "global"),
+        ],
+    )
 
 
 def _offer(group: Group, program: Program, vectors: Vectors) -> Offer | None:

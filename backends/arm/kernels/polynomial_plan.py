@@ -20,6 +20,7 @@ PIXELS, TAPS = 3, 3  # in a word
 _TOP = 63 - (PIXELS + TAPS - 2) * FIELD  # bits of the last coefficient, below the sign
 _ROWS = (4, 3, 2, 1)  # of outputs that are summed together
 
+
 @dataclass(frozen=True)
 class Work:
     """A convolution planned.
@@ -48,9 +49,9 @@ class Work:
     reason: str
 
 
-def sums_of(weight: IntArray, lo: IntArray, hi: IntArray, channels: int) -> Iterator[
-    tuple[int, int, int]
-]:
+def sums_of(
+    weight: IntArray, lo: IntArray, hi: IntArray, channels: int
+) -> Iterator[tuple[int, int, int]]:
     """For each chunk of channels the least and greatest sum of a coefficient, and of the last one.
 
     A coefficient's sum is over any of the taps: a word may hold only some of its terms.
@@ -72,15 +73,21 @@ def sums_of(weight: IntArray, lo: IntArray, hi: IntArray, channels: int) -> Iter
             int(high[:, :, 0, part].sum(axis=(1, 2)).max()),
             int(-low[:, :, 0, part].sum(axis=(1, 2)).min()),
         )
-        yield (int(low[..., part].sum(axis=(1, 2, 3)).min()),
-               int(high[..., part].sum(axis=(1, 2, 3)).max()), last)
+        yield (
+            int(low[..., part].sum(axis=(1, 2, 3)).min()),
+            int(high[..., part].sum(axis=(1, 2, 3)).max()),
+            last,
+        )
 
 
 def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     """The plan with the least instructions, None where the convolution has another form."""
     kind, weight = int_type(program, op.inputs[0]), program.constants[op.weight].values
-    if "dsp" not in vectors.features or vectors.size > 4 or weight.shape[2] != TAPS or (
-        weight.shape[1] == 1 or (*op.stride, *op.dilation, op.groups) != (1,) * 5
+    if (
+        "dsp" not in vectors.features
+        or vectors.size > 4
+        or weight.shape[2] != TAPS
+        or (weight.shape[1] == 1 or (*op.stride, *op.dilation, op.groups) != (1,) * 5)
     ):
         return None
     out, taps, _, depth = weight.shape
@@ -110,8 +117,18 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
                     f"{PIXELS} pixels by {TAPS} taps in a product, {chunks} sums of {channels} "
                     f"channels in {least}..{greatest}, fields of {FIELD} bits; {rows} rows at once"
                 )
-                best = Work(rows, strips, words, dropped, chunks, channels, unrolled,
-                            "dual-issue" in vectors.features, cost, reason)
+                best = Work(
+                    rows,
+                    strips,
+                    words,
+                    dropped,
+                    chunks,
+                    channels,
+                    unrolled,
+                    "dual-issue" in vectors.features,
+                    cost,
+                    reason,
+                )
     return best
 
 
@@ -135,9 +152,7 @@ def _cycles(rows: int, taps: int, unrolled: int, vectors: Vectors) -> float:
     return products + loads + 1 + -(-lines // registers) + late / 2 + 7 / unrolled
 
 
-def _chunks(
-    weight: IntArray, lo: IntArray, hi: IntArray
-) -> Iterator[tuple[int, int, int, int]]:
+def _chunks(weight: IntArray, lo: IntArray, hi: IntArray) -> Iterator[tuple[int, int, int, int]]:
     """The two smallest numbers of chunks whose sums fit: (chunks, their channels, least, greatest
     sum)."""
     depth, found = weight.shape[3], 0

@@ -39,12 +39,18 @@ def sum_function(rows: int, taps: int, unrolled: int, dual: bool) -> str:
     step = list((_spread if dual else _bursts)(rows, free[:taps], free[taps:], unrolled))
     counter = free[-1]
     body = [
-        _SAVED, *(f"mov {register}, #0" for pair in sums for register in pair),
-        "1:", *step,
-        f"ldr {counter}, [sp]", f"subs {counter}, {counter}, #1", f"str {counter}, [sp]", "bne 1b",
+        _SAVED,
+        *(f"mov {register}, #0" for pair in sums for register in pair),
+        "1:",
+        *step,
+        f"ldr {counter}, [sp]",
+        f"subs {counter}, {counter}, #1",
+        f"str {counter}, [sp]",
+        "bne 1b",
         f"ldr {counter}, [sp, #4]",
         f"stm {counter}, {{{', '.join(register for pair in sums for register in pair)}}}",
-        "add sp, sp, #8", "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}",
+        "add sp, sp, #8",
+        "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}",
     ]
     text = "\\0A".join(body)
     return (
@@ -71,8 +77,9 @@ def _bursts(rows: int, taps: list[str], codes: list[str], unrolled: int) -> Iter
         for first in range(0, len(lines), len(codes)):
             part = list(zip(lines[first : first + len(codes)], codes, strict=False))
             names = ", ".join(register for _, register in part)
-            yield (f"ldm {_CODES}!, {{{names}}}" if len(part) > 1
-                   else f"ldr {names}, [{_CODES}], #4")
+            yield (
+                f"ldm {_CODES}!, {{{names}}}" if len(part) > 1 else f"ldr {names}, [{_CODES}], #4"
+            )
             for (line, below), register in part:
                 yield from (_product(r, register, taps[line - r]) for r in below)
 

@@ -47,8 +47,15 @@ def requantize(op: Requantize, body: Body, x: Value, place: Place) -> Value:
         rounded = _in_parts(body, parts, x.cast("int32"), turns, place)
         return clamped(body, op.output, rounded, "int32", ends, (op.lo, op.hi))
     half = np.array([(1 << s) >> 1 for s in shift.tolist()], dtype=object)
-    most = [*(lo * m), *(hi * m), *sums.ravel(), *(sums - half).ravel(), *(sums - 1).ravel(),
-            *bias, *x.range]
+    most = [
+        *(lo * m),
+        *(hi * m),
+        *sums.ravel(),
+        *(sums - half).ravel(),
+        *(sums - 1).ravel(),
+        *bias,
+        *x.range,
+    ]
     dtype = computing_dtype(min(most), max(most))
     dtype = "int32" if dtype == "int16" else dtype  # 16-bit lanes would need the factors widened
     factor = body.row("multiplier", multiplier, "int32")(place.slot)
@@ -69,16 +76,16 @@ def requantize(op: Requantize, body: Body, x: Value, place: Place) -> Value:
 def _above_zero(op: Requantize, body: Body) -> bool:
     """Whether results below zero end as zero."""
     behind = [then for then in body.group.ops if op.output in then.inputs]
-    return op.lo >= 0 or (
-        len(behind) == 1 and isinstance(behind[0], Clamp) and behind[0].lo >= 0
-    )
+    return op.lo >= 0 or (len(behind) == 1 and isinstance(behind[0], Clamp) and behind[0].lo >= 0)
 
 
 def _fits_int32(*numbers: Any) -> bool:
     """Whether plain arithmetic on 32 bits will do."""
-    ends = [end for n in numbers for end in (
-        n.range if isinstance(n, Value) else (min(n.ravel()) - 1, max(n.ravel()))
-    )]
+    ends = [
+        end
+        for n in numbers
+        for end in (n.range if isinstance(n, Value) else (min(n.ravel()) - 1, max(n.ravel())))
+    ]
     return computing_dtype(min(ends), max(ends)) != "int64"
 
 
@@ -102,12 +109,19 @@ def _in_parts(body: Body, parts: Split, x: Expr, turning: bool, place: Place) ->
 
 
 def clamped(
-    body: Body, output: str, expr: Expr, dtype: str, reached: tuple[int, int],
+    body: Body,
+    output: str,
+    expr: Expr,
+    dtype: str,
+    reached: tuple[int, int],
     bounds: tuple[int, int],
 ) -> Value:
     """``min(max(expr, lo), hi)`` where the reached range needs it, in the result's own type."""
-    acting = [b for b, acts in zip(bounds, (reached[0] < bounds[0], reached[1] > bounds[1]),
-                                   strict=True) if acts]
+    acting = [
+        b
+        for b, acts in zip(bounds, (reached[0] < bounds[0], reached[1] > bounds[1]), strict=True)
+        if acts
+    ]
     wide = max(dtype, computing_dtype(min(acting, default=0), max(acting, default=0)))
     expr = expr if wide == dtype else expr.astype(wide)
     if reached[0] < bounds[0]:

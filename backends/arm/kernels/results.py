@@ -44,8 +44,12 @@ def lanes_of(outs: int, dtype: str, vectors: Vectors) -> int:
 
 
 def results(
-    body: Body, real: Area, whole: Area, lanes: int,
-    total: Callable[[Expr, Expr, Expr, Expr], Expr], offset: NDArray[np.int64] | None = None,
+    body: Body,
+    real: Area,
+    whole: Area,
+    lanes: int,
+    total: Callable[[Expr, Expr, Expr, Expr], Expr],
+    offset: NDArray[np.int64] | None = None,
 ) -> Results:
     """The stages behind a convolution's sums, ``y`` the last.
 

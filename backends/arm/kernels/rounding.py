@@ -85,10 +85,13 @@ class Split:
 def lifted(m: Row, shift: Row) -> Row:
     """By how many bits multiplier, bias and shift can grow together: nothing changes but that
     channels of short shifts have a longer lower part in a ``split``."""
-    return np.array([
-        max(0, min(_LOWER - int(s), 31 - int(abs(v)).bit_length()))
-        for v, s in zip(m, shift, strict=True)
-    ], dtype=object)
+    return np.array(
+        [
+            max(0, min(_LOWER - int(s), 31 - int(abs(v)).bit_length()))
+            for v, s in zip(m, shift, strict=True)
+        ],
+        dtype=object,
+    )
 
 
 def split(lo: Row, hi: Row, m: Row, b: Row, shift: Row) -> Split | None:
@@ -106,8 +109,21 @@ def split(lo: Row, hi: Row, m: Row, b: Row, shift: Row) -> Split | None:
         turn = np.array([max((1 << s >> 1) >> low, 1) for s in shift], dtype=object)
         lower, upper = np.stack([lo * m0, hi * m0]), np.stack([lo * m1, hi * m1])
         whole = np.stack([lo * m, hi * m]) + b >> low
-        numbers = (lo, hi, m0, m1, b1, lower, lower + b0, lower + b0 - 1, upper, upper + b1,
-                   whole, whole - 1, whole - turn)
+        numbers = (
+            lo,
+            hi,
+            m0,
+            m1,
+            b1,
+            lower,
+            lower + b0,
+            lower + b0 - 1,
+            upper,
+            upper + b1,
+            whole,
+            whole - 1,
+            whole - turn,
+        )
         if all(-_INT32 < min(n.ravel()) and max(n.ravel()) < _INT32 for n in numbers):
             rows = (row.astype(np.int64) for row in (m0, m1, b0, b1, shift - low, turn))
             return Split(low, *rows)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .wrapping import MOST, Readings, readings
+from .wrapping import LANES, MOST, Readings, readings
 
-LANES = 8  # output channels of a vector of 16-bit weights, and taps of one of activations
+# LANES are output channels of a vector of 16-bit weights, and taps of one of activations.
 LONGEST = 192  # taps of a window that are written out one by one
 _BETWEEN = 8  # taps between boundaries where nothing else cuts them
 _INT16, _INT32 = 1 << 15, 1 << 31
@@ -77,8 +77,9 @@ def bound(weight: NDArray[np.int64], lo: int, hi: int, taps: Iterable[int]) -> i
 
 def _ends(flat: NDArray[np.int64], lo: int, hi: int) -> NDArray[np.int64]:
     """Largest products of taps, and largest negated ones: (2, rows, depth)."""
-    return np.stack([flat.clip(0) * hi + flat.clip(max=0) * lo,
-                     -(flat.clip(0) * lo + flat.clip(max=0) * hi)])
+    return np.stack(
+        [flat.clip(0) * hi + flat.clip(max=0) * lo, -(flat.clip(0) * lo + flat.clip(max=0) * hi)]
+    )
 
 
 @dataclass(frozen=True)

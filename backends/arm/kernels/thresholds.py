@@ -32,8 +32,10 @@ def thresholds(op: Thresholds, body: Body, x: Value, place: Place) -> Value:
     bounds, signs = bounds[:, acting], signs[:, acting]
     compared, wide, bounds = _narrowed(body, x, bounds, place)
     levels = bounds.shape[1]
-    narrow = "int8" if levels < 64 and op.bits < 7 else computing_dtype(
-        -(levels << 1), max(levels << 1, 1 << op.bits)
+    narrow = (
+        "int8"
+        if levels < 64 and op.bits < 7
+        else computing_dtype(-(levels << 1), max(levels << 1, 1 << op.bits))
     )
     by_channel = bool((signs == signs[:, :1]).all()) if levels else True
     shifted = by_channel and "neon" in body.vectors.features and wide in ("int16", "int32")
@@ -72,8 +74,10 @@ def _narrowed(
     reached = (least >= _LEAST) & (greatest < _MOST) | ~acts.any(axis=1)
     # No number is above the greatest: the bounds get one value less above the middle than below.
     middle = np.where(reached, 0, (least + greatest) // 2 + 1)
-    if wide != "int32" or ((greatest - least)[~reached] >= _MOST - _LEAST).any() or (
-        computing_dtype(lo - int(middle.max()), hi - int(middle.min())) != "int32"
+    if (
+        wide != "int32"
+        or ((greatest - least)[~reached] >= _MOST - _LEAST).any()
+        or (computing_dtype(lo - int(middle.max()), hi - int(middle.min())) != "int32")
     ):
         return x.cast(wide), wide, bounds
     moved = x.cast(wide)

@@ -45,7 +45,11 @@ def padded(x: te.Tensor, pads: Pads, value: int, dtype: str) -> te.Tensor:
 
 
 def framed(
-    x: te.Tensor, origin: tuple[int, int], size: tuple[int, int, int], value: int, dtype: str,
+    x: te.Tensor,
+    origin: tuple[int, int],
+    size: tuple[int, int, int],
+    value: int,
+    dtype: str,
     centre: int = 0,
 ) -> te.Tensor:
     """A stage ``padded`` of any size with the map at an origin, and ``value`` all around it; all
@@ -59,7 +63,8 @@ def framed(
 
     def element(*at: Expr) -> Expr:
         inside = [
-            test for place, (start, count, end) in zip(at[:2], limits, strict=True)
+            test
+            for place, (start, count, end) in zip(at[:2], limits, strict=True)
             for test in (
                 *([place >= start] if start else []),
                 *([place < start + count] if start + count < end else []),

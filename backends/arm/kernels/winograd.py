@@ -129,7 +129,7 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     if max(bounds) >= 1 << 30:
         return None
     first, second = (computing_dtype(-bound, bound) for bound in bounds)
-    best, best_work = None, 0.0
+    best = None
     high, wide = -(-height // 2), -(-width // 2)
     for plan in plans(gemm, vectors, packing=True):
         summed = max(first, plan.result, key=lambda name: np.dtype(name).itemsize)
@@ -146,8 +146,9 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
             each = (52 * plan.depths * plan.depth + inverse * out) / lanes
             blocks = grid.strips * grid.blocks * plan.blocks * len(gemm.weights)
             cost = blocks * plan.instructions + grid.size * each + plan.expanding
-            if best is None or vectors.work(cost, plan.size) < best_work:
-                best_work = vectors.work(cost, plan.size)
+            if best is None or vectors.work(cost, plan.size) < vectors.work(
+                best.instructions, best.plan.size
+            ):
                 best = Work(plan, grid, centre, halved, (fits[0], fits[1]), cost)
     return best
 
@@ -178,9 +179,7 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
     x = body.tensor(op.inputs[0], kind.shape)
     top, left_pad, _, _ = op.pads
     size = (2 * grid.strips * grid.high + 2, 2 * grid.blocks * grid.wide + 2, deep)
-    source = framed(
-        x, (top, left_pad), size, op.pad_value, container(low, high), job.centre
-    )
+    source = framed(x, (top, left_pad), size, op.pad_value, container(low, high), job.centre)
     weights = plan.weights(body)
     constant = None if plan.constant is None else body.table("constant", plan.constant)
     # Bytes wrap around: what fits them in the end may leave them on the way.
@@ -190,7 +189,8 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
         return _transformed([source[2 * t + i, z, c].astype(dtype) for i in range(4)], a)
 
     columns = te.compute(
-        (grid.strips * grid.high, _POINTS, size[1], deep), transform_columns,
+        (grid.strips * grid.high, _POINTS, size[1], deep),
+        transform_columns,
         "columns",
     )
 
@@ -221,7 +221,11 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
     total = te.compute((*tiles, 2, 2, whole.channels), inverse_columns, "total")
     lanes = lanes_of(plan.outs, plan.result, body.vectors)
     found = results(
-        body, real, whole, lanes, lambda y, z, g, o: total(y // 2, z // 2, y % 2, z % 2, o),
+        body,
+        real,
+        whole,
+        lanes,
+        lambda y, z, g, o: total(y // 2, z // 2, y % 2, z % 2, o),
         job.centre * body.constant(op.weight).values.sum(axis=(1, 2, 3)) if job.centre else None,
     )
     function = body.function(found.y)

@@ -11,7 +11,6 @@ registers; widening every chunk's sum costs four (SADDW) and four registers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tvm import tirx
@@ -23,6 +22,8 @@ MOST = (1 << 31) - (1 << 16)
 """What a chunk may add, either way: then the upper half's rise, floors included, fits 16 bits."""
 
 LANES = 8
+"""Sums side by side, each in 32 bits."""
+
 _HALF = 16
 _ADD = "llvm.vector.partial.reduce.add.v8i32.v8i32"
 
@@ -109,11 +110,6 @@ class Chain:
         unit, negative = _HALF + shift, _all(0, "int16") - self.risen
         rest = add(self.sums, negative.astype(f"int32x{LANES}") << _all(unit, "int32"))
         return (self.risen.astype(wide) << _all(unit, "int64")) + rest.astype(wide)
-
-
-def keep(chains: Sequence[Chain]) -> None:
-    """A boundary behind a reading."""
-    boundary(*(chain.risen for chain in chains))
 
 
 def _difference(x: Expr, y: Expr) -> Expr:

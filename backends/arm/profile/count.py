@@ -65,7 +65,9 @@ def split(code: bytes, thumb: bool) -> list[bytes]:
 
 
 def count_blocks(
-    folder: Path, manifest: Mapping[str, Any], x: NDArray[Any],
+    folder: Path,
+    manifest: Mapping[str, Any],
+    x: NDArray[Any],
     progress: Callable[[str], None] = lambda symbol: None,
 ) -> Counted:
     """Run one sample under emulation.
@@ -113,15 +115,20 @@ def count_blocks(
     skipped = next((f for f in functions if f.name == entry), Function("", 0, 0))
     kept = {
         named[start]: {
-            (at, size): n for (at, size), n in table.items() if low <= at < high
-            and not skipped.address <= at < skipped.address + skipped.size
-        } for start, table in tables.items()
+            (at, size): n
+            for (at, size), n in table.items()
+            if low <= at < high and not skipped.address <= at < skipped.address + skipped.size
+        }
+        for start, table in tables.items()
     }
     return Counted(kept, segments, manifest["triple"].startswith("thumb"))
 
 
 def _run(
-    driver: Path, x: NDArray[Any], manifest: Mapping[str, Any], on_block: Any,
+    driver: Path,
+    x: NDArray[Any],
+    manifest: Mapping[str, Any],
+    on_block: Any,
     parts: Mapping[int, bytes],
 ) -> None:
     """Run the driver, the parts of its code replaced by what is quicker."""
@@ -143,9 +150,11 @@ def _run(
         if architecture == "cortex-m":
             done = run_firmware(driver, arguments, on_block)
         else:
-            quick = {} if architecture != "aarch64" else {
-                at: stand_ins(code) for at, code in parts.items() if stand_ins(code) != code
-            }
+            quick = (
+                {}
+                if architecture != "aarch64"
+                else {at: other for at, code in parts.items() if (other := stand_ins(code)) != code}
+            )
             done = run_static(driver, arguments, on_block, architecture, quick)
     if done.code:
         raise CompileError(f"the driver failed with code {done.code}: {done.errors.strip()}")

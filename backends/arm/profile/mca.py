@@ -57,10 +57,15 @@ def find_analyser() -> Analyser:
             continue
         if version := re.search(r"version (\S+)", done.stdout):
             return Analyser(mca, mc, version[1])
-    raise ToolchainError(Problem(
-        node="", op="", found="no llvm-mca found, which estimates cycles",
-        mend="apt install llvm, or name one in $N2UQC_LLVM_MCA; instructions are counted without",
-    ))
+    raise ToolchainError(
+        Problem(
+            node="",
+            op="",
+            found="no llvm-mca found, which estimates cycles",
+            mend="apt install llvm, or name one in $N2UQC_LLVM_MCA; "
+            "instructions are counted without",
+        )
+    )
 
 
 def _candidates() -> list[str]:
@@ -113,18 +118,24 @@ def check_core(triple: str, core: str) -> None:
 @cache
 def _check_core(analyser: Analyser, triple: str, core: str) -> None:
     done = subprocess.run(
-        [analyser.mca, f"--mtriple={triple}", "--mcpu=help"], input="", capture_output=True,
+        [analyser.mca, f"--mtriple={triple}", "--mcpu=help"],
+        input="",
+        capture_output=True,
         text=True,
     )
     known = re.findall(r"^  (\S+) +- Select the", done.stderr + done.stdout, flags=re.M)
     # One list for all of 32-bit ARM: microcontrollers have neither its NEON nor its other state.
     suited = [c for c in known if c.startswith("cortex-m") == triple.startswith("thumb")]
     if core not in suited:
-        raise CompileError(Problem(
-            node="", op="", found=f"llvm-mca {analyser.version} knows no core {core!r}"
-            f"{f' that runs code for {triple}' * (core in known)}",
-            supported=", ".join(suited),
-        ))
+        raise CompileError(
+            Problem(
+                node="",
+                op="",
+                found=f"llvm-mca {analyser.version} knows no core {core!r}"
+                f"{f' that runs code for {triple}' * (core in known)}",
+                supported=", ".join(suited),
+            )
+        )
 
 
 def _disassembled(
@@ -141,7 +152,9 @@ def _disassembled(
     source = "\n".join(" ".join(f"0x{b:02x}" for b in i) for i in asked)
     done = subprocess.run(
         [analyser.mc, "--disassemble", f"--triple={triple}", f"--mattr={_features(triple)}"],
-        input=source, capture_output=True, text=True,
+        input=source,
+        capture_output=True,
+        text=True,
     )
     # Other warnings are of instructions that are listed all the same.
     refused = re.findall(r"^<stdin>:(\d+):\d+: warning: invalid", done.stderr, re.M)
@@ -174,9 +187,18 @@ def _analysed(
         for k, listing in enumerate(listings)
     )
     done = subprocess.run(
-        [analyser.mca, f"--mtriple={triple}", f"--mcpu={core}", f"--mattr={_features(triple)}",
-         f"--iterations={_ROUNDS}", "--instruction-info=false", "--resource-pressure=false"],
-        input=source + "\n", capture_output=True, text=True,
+        [
+            analyser.mca,
+            f"--mtriple={triple}",
+            f"--mcpu={core}",
+            f"--mattr={_features(triple)}",
+            f"--iterations={_ROUNDS}",
+            "--instruction-info=false",
+            "--resource-pressure=false",
+        ],
+        input=source + "\n",
+        capture_output=True,
+        text=True,
     )
     found = re.findall(r"^Total Cycles: +(\d+)$", done.stdout, flags=re.M)
     if done.returncode == 0 and len(found) == len(listings):

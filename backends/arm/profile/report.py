@@ -77,7 +77,10 @@ class Profile:
 
 
 def profile_artifact(
-    folder: Path | str, x: NDArray[Any] | None = None, *, core: str = "",
+    folder: Path | str,
+    x: NDArray[Any] | None = None,
+    *,
+    core: str = "",
     progress: Callable[[str], None] = lambda symbol: None,
 ) -> Profile:
     """Run one sample under emulation and count the instructions of every kernel.
@@ -96,15 +99,24 @@ def profile_artifact(
     folder = Path(folder)
     manifest = read_manifest(folder)
     if manifest.get("architecture") not in _ARCHITECTURES:
-        raise CompileError(Problem(
-            node="", op="", found=f"{folder} is for the target {manifest.get('target')}",
-            supported="artifacts for ARM processors, which are counted under emulation",
-        ))
+        raise CompileError(
+            Problem(
+                node="",
+                op="",
+                found=f"{folder} is for the target {manifest.get('target')}",
+                supported="artifacts for ARM processors, which are counted under emulation",
+            )
+        )
     if any("symbol" not in kernel for kernel in manifest["kernels"]):
-        raise CompileError(Problem(
-            node="", op="", found=f"{folder} was made by an older version, which did not note the "
-            "kernels' symbols", mend="compile the network again",
-        ))
+        raise CompileError(
+            Problem(
+                node="",
+                op="",
+                found=f"{folder} was made by an older version, which did not note the "
+                "kernels' symbols",
+                mend="compile the network again",
+            )
+        )
     if core:
         check_core(manifest["triple"], core)  # before long work
     for name in (manifest["driver"], manifest["library"]):
@@ -117,16 +129,27 @@ def profile_artifact(
     kernels = [*manifest["kernels"]]
     check = f"{manifest['function']}_check"
     if check in counted.blocks:
-        kernels.insert(0, {
-            "symbol": check, "operations": [], "computes": "check",
-            "kernel": "range of the input", "macs": 0,
-        })
+        kernels.insert(
+            0,
+            {
+                "symbol": check,
+                "operations": [],
+                "computes": "check",
+                "kernel": "range of the input",
+                "macs": 0,
+            },
+        )
     rows = tuple(
         Row(
-            kernel["symbol"], tuple(kernel["operations"]), kernel["computes"], kernel["kernel"],
-            kernel["macs"], counted.instructions(kernel["symbol"]),
+            kernel["symbol"],
+            tuple(kernel["operations"]),
+            kernel["computes"],
+            kernel["kernel"],
+            kernel["macs"],
+            counted.instructions(kernel["symbol"]),
             _cycles(counted, kernel["symbol"], manifest["triple"], core) if core else None,
-        ) for kernel in kernels
+        )
+        for kernel in kernels
     )
     estimator = f"llvm-mca {find_analyser().version}" if core else ""
     return Profile(rows, core, estimator)

@@ -106,7 +106,8 @@ def _code_of(elf: bytes) -> _Code:
     found: dict[int, list[tuple[str, int, int]]] = {}
     for raw in struct.iter_unpack(_SYMBOL[elf[4]], elf[symbols[4] : symbols[4] + symbols[5]]):
         name_at, info, section, value, length = (
-            (raw[0], raw[1], raw[3], raw[4], raw[5]) if elf[4] == 2
+            (raw[0], raw[1], raw[3], raw[4], raw[5])
+            if elf[4] == 2
             else (raw[0], raw[3], raw[5], raw[1] & ~1, raw[2])  # the lowest bit marks Thumb code
         )
         if info & 15 == _FUNCTION and 0 < section < count:
@@ -116,8 +117,11 @@ def _code_of(elf: bytes) -> _Code:
     section, functions = max(found.items(), key=lambda item: len(item[1]))
     content = elf[sections[section][4] : sections[section][4] + sections[section][5]]
     relocated = {
-        place // 4 for s in sections if s[1] in _RELOCATIONS and s[7] == section
-        for first in _offsets(elf, s) for place in (first, first + 3)
+        place // 4
+        for s in sections
+        if s[1] in _RELOCATIONS and s[7] == section
+        for first in _offsets(elf, s)
+        for place in (first, first + 3)
     }
     ordered = tuple(sorted(functions, key=lambda f: f[1]))
     return _Code(content, ordered, frozenset(relocated))

@@ -14,8 +14,14 @@ from .resources import Memory, Resources, Unit, place
 
 
 def elementwise(
-    kind: str, width: int, channels: int, technology: Technology, *, multiplier: int = 0,
-    word: int = 0, entries: int = 0,
+    kind: str,
+    width: int,
+    channels: int,
+    technology: Technology,
+    *,
+    multiplier: int = 0,
+    word: int = 0,
+    entries: int = 0,
 ) -> Unit:
     """One lane of an operation of the wide stream.
 

@@ -25,8 +25,15 @@ def dsp_tiles(a: int, b: int, technology: Technology) -> int:
 
 
 def requantizer(
-    width: int, bits: int, channels: int, technology: Technology, *, multiplier: int = 16,
-    dsp: bool = True, channel_shift: bool = False, bent: bool = False,
+    width: int,
+    bits: int,
+    channels: int,
+    technology: Technology,
+    *,
+    multiplier: int = 16,
+    dsp: bool = True,
+    channel_shift: bool = False,
+    bent: bool = False,
 ) -> Unit:
     """One lane of multiply-shift requantization to ``bits`` bits.
 
@@ -55,6 +62,10 @@ def requantizer(
     logic = Resources(lut.value + extra, product + bits, tiles, basis=max(lut.basis, Basis.FIT))
     form = f"multiply-shift, {multiplier}-bit" + ("" if dsp else ", no DSP")
     return Unit(
-        form, logic, place(Memory(word, channels), technology), word * channels,
-        word if channels > 1 else 0, 3,
+        form,
+        logic,
+        place(Memory(word, channels), technology),
+        word * channels,
+        word if channels > 1 else 0,
+        3,
     )

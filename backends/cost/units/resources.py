@@ -23,15 +23,21 @@ class Resources:
 
     def __add__(self, other: Resources) -> Resources:
         return Resources(
-            self.lut + other.lut, self.ff + other.ff, self.dsp + other.dsp,
-            self.bram18 + other.bram18, max(self.basis, other.basis),
+            self.lut + other.lut,
+            self.ff + other.ff,
+            self.dsp + other.dsp,
+            self.bram18 + other.bram18,
+            max(self.basis, other.basis),
         )
 
     def __mul__(self, copies: float) -> Resources:
         if not copies:
             return Resources()
         return Resources(
-            self.lut * copies, self.ff * copies, self.dsp * copies, self.bram18 * copies,
+            self.lut * copies,
+            self.ff * copies,
+            self.dsp * copies,
+            self.bram18 * copies,
             self.basis,
         )
 

@@ -48,8 +48,11 @@ def parallel(table: Table, channels: int, technology: Technology) -> Unit:
     signs = {"rising": 0, "monotone": 1, "mixed": steps + table.bits}[table.shape]
     word = steps * width + signs
     return Unit(
-        "parallel", logic if steps else Resources(), place(Memory(word, channels), technology),
-        word * channels, word if channels > 1 else 0,
+        "parallel",
+        logic if steps else Resources(),
+        place(Memory(word, channels), technology),
+        word * channels,
+        word if channels > 1 else 0,
     )
 
 
@@ -70,8 +73,11 @@ def binary_search(table: Table, channels: int, technology: Technology) -> Unit:
     elif table.shape == "mixed":
         memories.append(Memory(table.bits, channels << levels))
     return Unit(
-        "binary search", logic, total(place(m, technology) for m in memories),
-        sum(m.bits for m in memories), sum(m.width for m in memories if m.depth > 1),
+        "binary search",
+        logic,
+        total(place(m, technology) for m in memories),
+        sum(m.bits for m in memories),
+        sum(m.width for m in memories if m.depth > 1),
         max(levels, 1),
     )
 

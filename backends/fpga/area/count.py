@@ -50,20 +50,38 @@ class Device:
 BLOCKS = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
 DEVICES: Mapping[str, Device] = {
     "xc7": Device(
-        6, ((32, 6, 1, 4, 8), (64, 3, 1, 4, 8), (32, 2, 3, 4, 7), (64, 1, 3, 4, 7)), True,
-        129, 0, 64, BLOCKS, (24, 17), 9, False, True, True,
+        6,
+        ((32, 6, 1, 4, 8), (64, 3, 1, 4, 8), (32, 2, 3, 4, 7), (64, 1, 3, 4, 7)),
+        True,
+        129,
+        0,
+        64,
+        BLOCKS,
+        (24, 17),
+        9,
+        False,
+        True,
+        True,
     ),
     "ecp5": Device(
-        4, ((16, 4, 1, 6, 4),), False, 128, 8, 16, BLOCKS, (17, 17), 4, True, False, False,
+        4,
+        ((16, 4, 1, 6, 4),),
+        False,
+        128,
+        8,
+        16,
+        BLOCKS,
+        (17, 17),
+        4,
+        True,
+        False,
+        False,
     ),
 }
 """Costs of yosys' ``memory_libmap`` and ``mul2dsp`` rules for the families."""
 
 
-SMALL = 1300
-"""Bits of a memory with several readers up to which it is asked to be LUTs.  Yosys would make
-registers of it on some families, and a multiplexer of all of them for each reader."""
-
+_SMALL = 1300
 CHOICE = 0.5
 """Cost a bit of choosing between rows of memories."""
 
@@ -81,6 +99,21 @@ class Structure:
     ff: defaultdict[str, float]
     dsp: int = 0
     bram18: int = 0
+
+
+def asked_for_luts(words: int, bits: int, readers: int) -> bool:
+    """Whether a memory that is written is asked to be LUTs: a small one with several readers.
+
+    Yosys would make registers of it on some families, and a multiplexer of all of them for each
+    reader.
+    """
+    return readers > 1 and words * bits <= _SMALL
+
+
+def compared_bits(width: int, end: int) -> int:
+    """Bits of a number that tell whether it is below a constant: none below the constant's last
+    one, and the sign alone where that is zero."""
+    return max(1, width - ((end & -end).bit_length() - 1)) if end else 1
 
 
 def bits_of(period: int) -> int:
@@ -181,8 +214,10 @@ class Count:
         )
         device = self.device
         cost, luts, rows = min(_in_luts(words, bits, ports, kind, device) for kind in device.ram)
-        asked = ports > 1 and words * bits <= SMALL
-        if not asked and cost > (device.block * blocks + device.around) * ports:
+        if (
+            not asked_for_luts(words, bits, ports)
+            and cost > (device.block * blocks + device.around) * ports
+        ):
             self.all.bram18 += blocks * ports
             if device.around:  # a word that is written when it is read
                 self.all.lut["passed by"] += bits * ports
@@ -211,7 +246,7 @@ class Count:
         """
         low, high = int(bounds.min()), int(bounds.max())
         if low == high:
-            width -= min(width, (high + 1 & -high - 1).bit_length()) - 1 if high + 1 else width - 1
+            width = compared_bits(width, high + 1)
             if width < 2:
                 return
         if self.device.chained:

@@ -11,7 +11,7 @@ import numpy as np
 from n2uqc.passes.program.types import width_of
 
 from ..engines import Engine
-from .count import Count, bits_of, columns
+from .count import Count, bits_of, columns, compared_bits
 
 
 def _folds(engine: Engine) -> int:
@@ -100,7 +100,12 @@ def _requantize(count: Count, engine: Any, form: str) -> None:
 
 def _prelu(count: Count, engine: Any, form: str) -> None:
     x, y, op, pe, folds = (
-        engine.inputs[0], engine.output, engine.op, engine.fold.pe, _folds(engine))
+        engine.inputs[0],
+        engine.output,
+        engine.op,
+        engine.fold.pe,
+        _folds(engine),
+    )
     rows = engine.fact("rows", engine.rows)
     slope, bias = rows["multiplier"], rows["bias"]
     m_bits = max(1, width_of(int(slope.min()), int(slope.max()))[0])
@@ -137,7 +142,7 @@ def _clamped(count: Count, engine: Any, width: int, pe: int) -> None:
     seen, shared = [], [width]
     for end, edge, beyond in ((lo, lo, low), (hi + 1, hi, high)):
         if low < end <= high:
-            seen.append(width - ((end & -end).bit_length() - 1) if end else 1)
+            seen.append(compared_bits(width, end))
             shared.append(width - (edge ^ beyond).bit_length())
     if not seen:
         return
@@ -163,8 +168,7 @@ def _concat(count: Count, engine: Any, form: str) -> None:
     turns = bits_of(engine.timing.take[0])
     count.all.lut["select"] += engine.fold.pe * engine.output.bits
     count.all.lut["turns"] += max(8, turns + 2)
-    count.all.ff["state"] += turns
-    count.all.ff["state"] += 1
+    count.all.ff["state"] += turns + 1
 
 
 def _lookup(count: Count, engine: Any, form: str) -> None:
@@ -189,7 +193,13 @@ def _global_pool(count: Count, engine: Any, form: str) -> None:
 
 
 ELEMENTS: Mapping[str, Any] = {
-    "threshold": _thresholds, "requantize": _requantize, "prelu": _prelu, "clamp": _clamp,
-    "add": _add, "concat": _concat, "lookup": _lookup, "global pool": _global_pool,
+    "threshold": _thresholds,
+    "requantize": _requantize,
+    "prelu": _prelu,
+    "clamp": _clamp,
+    "add": _add,
+    "concat": _concat,
+    "lookup": _lookup,
+    "global pool": _global_pool,
 }
 """By kind of engine."""

@@ -19,9 +19,19 @@ from .measure import HELD_BACK, read
 from .model import FITTED, predicted
 from .structure import structure
 
-EXACT = frozenset({
-    "accumulator", "adder", "block choice", "clamped", "ram", "rom", "select", "sum", "table",
-})
+EXACT = frozenset(
+    {
+        "accumulator",
+        "adder",
+        "block choice",
+        "clamped",
+        "ram",
+        "rom",
+        "select",
+        "sum",
+        "table",
+    }
+)
 """Terms that count cells one by one, so that there is nothing to fit: their coefficient is 1."""
 
 FLOOR = 24
@@ -84,24 +94,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     for resource in ("lut", "ff"):
         for name, part in (("fitted to", used), ("held back", held)):
             found = np.abs(errors(part, fitted, resource))
-            print(f"{resource.upper():4} {name}: {len(part)} engines, median "
-                  f"{np.median(found):.1%}, 90% within {np.quantile(found, 0.9):.1%}, "
-                  f"worst {found.max():.1%}")
+            print(
+                f"{resource.upper():4} {name}: {len(part)} engines, median "
+                f"{np.median(found):.1%}, 90% within {np.quantile(found, 0.9):.1%}, "
+                f"worst {found.max():.1%}"
+            )
             fitted[f"{resource} {name}"] = {
-                "engines": len(part), "median": round(float(np.median(found)), 4),
+                "engines": len(part),
+                "median": round(float(np.median(found)), 4),
                 "worst": round(float(found.max()), 4),
             }
     for kind in dict.fromkeys(row["kind"] for row, _ in rows):
         part = [p for p in rows if p[0]["kind"] == kind]
         found = np.abs(errors(part, fitted, "lut"))
-        print(f"  {kind:12} {len(part):3} engines, median {np.median(found):.1%}, worst "
-              f"{found.max():.1%}")
+        print(
+            f"  {kind:12} {len(part):3} engines, median {np.median(found):.1%}, worst "
+            f"{found.max():.1%}"
+        )
     found = errors(rows, fitted, "lut")
     for k in np.argsort(-np.abs(found))[: options.worst]:
         row, terms = rows[k]
-        print(f"{row['kind']:11} {row['number']:>3} {row['form']:13} LUT {row['lut']:>5} "
-              f"{found[k]:+.0%}  DSP {row['dsp']}/{terms.dsp} BRAM {row['bram18']}/{terms.bram18}"
-              f"  {row['engine']}")
+        print(
+            f"{row['kind']:11} {row['number']:>3} {row['form']:13} LUT {row['lut']:>5} "
+            f"{found[k]:+.0%}  DSP {row['dsp']}/{terms.dsp} BRAM {row['bram18']}/{terms.bram18}"
+            f"  {row['engine']}"
+        )
     fitted["yosys"] = rows[0][0]["yosys"]
     if not options.dry:
         path = FITTED / f"coefficients_{options.family}.json"

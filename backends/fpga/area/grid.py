@@ -44,8 +44,12 @@ def draw(kind: str, number: int) -> tuple[Engine, str]:
 
 
 def _engine(
-    rng: Rng, op: Op, inputs: Mapping[str, IntType], constants: Mapping[str, Constant],
-    fits: Callable[[Fold], bool] = lambda fold: True, wider: int = 0,
+    rng: Rng,
+    op: Op,
+    inputs: Mapping[str, IntType],
+    constants: Mapping[str, Constant],
+    fits: Callable[[Fold], bool] = lambda fold: True,
+    wider: int = 0,
 ) -> Engine:
     """The engine of an operation at a random folding; ``wider``: spare bits of its result."""
     types = dict(inputs)
@@ -57,7 +61,9 @@ def _engine(
     program: Any = _Program(types, constants)
     kind: Any = ENGINES[type(op)](op, program)
     engine: Engine = kind(
-        op=op, inputs=tuple(types[name] for name in op.inputs), output=types["y"],
+        op=op,
+        inputs=tuple(types[name] for name in op.inputs),
+        output=types["y"],
         constants=constants,
     )
     folds = [Fold(pe, simd) for pe in engine.pe_options for simd in engine.simd_options]
@@ -90,13 +96,22 @@ def _codes(rng: Rng) -> Engine:
     top = (1 << w) - 1
     codes = 2 * rng.integers(0, top + 1, (outputs, kernel, kernel, inputs)) - top
     conv = Conv(
-        output="y", inputs=("x",), weight=ConstRef("w"), stride=(_one(rng, 1, 1, 2),) * 2,
+        output="y",
+        inputs=("x",),
+        weight=ConstRef("w"),
+        stride=(_one(rng, 1, 1, 2),) * 2,
         pads=(kernel // 2,) * 4,
     )
     return _engine(
-        rng, conv, {"x": _map((size, size, inputs), a, False)}, {"w": Constant.odd(codes, w)},
-        lambda f: f.pe * f.simd <= LANES and f.pe * f.simd * a * w <= WORK
-        and (f.simd <= inputs or rng.random() < 0.3),
+        rng,
+        conv,
+        {"x": _map((size, size, inputs), a, False)},
+        {"w": Constant.odd(codes, w)},
+        lambda f: (
+            f.pe * f.simd <= LANES
+            and f.pe * f.simd * a * w <= WORK
+            and (f.simd <= inputs or rng.random() < 0.3)
+        ),
         wider=_one(rng, 0, 0, 2, 5, 8),
     )
 
@@ -109,7 +124,9 @@ def _fixed(rng: Rng) -> Engine:
     low, high = limits_of(w, True)
     conv = Conv(output="y", inputs=("x",), weight=ConstRef("w"), pads=(kernel // 2,) * 4)
     return _engine(
-        rng, conv, {"x": _map((size, size, inputs), a, bool(rng.integers(2)))},
+        rng,
+        conv,
+        {"x": _map((size, size, inputs), a, bool(rng.integers(2)))},
         {"w": Constant.narrow(rng.integers(low, high + 1, (outputs, kernel, kernel, inputs)))},
         lambda f: f.pe * f.simd <= 8,
     )
@@ -120,11 +137,18 @@ def _depthwise(rng: Rng) -> Engine:
     w = min(a, 4)
     codes = 2 * rng.integers(0, 1 << w, (channels, 3, 3, 1)) - (1 << w) + 1
     conv = Conv(
-        output="y", inputs=("x",), weight=ConstRef("w"), groups=channels, pads=(1, 1, 1, 1),
+        output="y",
+        inputs=("x",),
+        weight=ConstRef("w"),
+        groups=channels,
+        pads=(1, 1, 1, 1),
         stride=(_one(rng, 1, 1, 2),) * 2,
     )
     return _engine(
-        rng, conv, {"x": _map((size, size, channels), a, False)}, {"w": Constant.odd(codes, w)},
+        rng,
+        conv,
+        {"x": _map((size, size, channels), a, False)},
+        {"w": Constant.odd(codes, w)},
         lambda f: f.pe <= 16 and f.pe * f.simd <= 72,
     )
 
@@ -133,10 +157,18 @@ def _pool(rng: Rng) -> Engine:
     bits, channels, size = int(rng.integers(2, 25)), _one(rng, *CHANNELS), _one(rng, 4, 8, 14, 16)
     kernel = _one(rng, 2, 3)
     kind: Any = _one(rng, MaxPool, SumPool)
-    op = kind(output="y", inputs=("x",), kernel=(kernel,) * 2, stride=(2, 2),
-              pads=(kernel // 2 if kernel == 3 else 0,) * 4)
+    op = kind(
+        output="y",
+        inputs=("x",),
+        kernel=(kernel,) * 2,
+        stride=(2, 2),
+        pads=(kernel // 2 if kernel == 3 else 0,) * 4,
+    )
     return _engine(
-        rng, op, {"x": _map((size, size, channels), bits, bool(rng.integers(2)))}, {},
+        rng,
+        op,
+        {"x": _map((size, size, channels), bits, bool(rng.integers(2)))},
+        {},
         lambda f: f.pe * f.simd <= 36,
     )
 
@@ -146,7 +178,10 @@ def _global_pool(rng: Rng) -> Engine:
     kind: Any = _one(rng, MaxPool, SumPool, SumPool)
     op = kind(output="y", inputs=("x",), kernel=(size, size), stride=(size, size))
     return _engine(
-        rng, op, {"x": _map((size, size, channels), bits, bool(rng.integers(2)))}, {},
+        rng,
+        op,
+        {"x": _map((size, size, channels), bits, bool(rng.integers(2)))},
+        {},
         lambda f: f.pe <= 8,
     )
 
@@ -162,11 +197,17 @@ def _thresholds(rng: Rng) -> Engine:
         falling = rng.random(channels) < 0.3
         signs[falling], base[falling] = -1, steps
     op = Thresholds(
-        output="y", inputs=("x",), bounds=ConstRef("t"), signs=ConstRef("s"), base=ConstRef("b"),
+        output="y",
+        inputs=("x",),
+        bounds=ConstRef("t"),
+        signs=ConstRef("s"),
+        base=ConstRef("b"),
         bits=bits,
     )
     return _engine(
-        rng, op, {"x": kind},
+        rng,
+        op,
+        {"x": kind},
         {"t": Constant.narrow(bounds), "s": Constant.odd(signs, 1), "b": Constant.narrow(base)},
         lambda f: f.pe <= 8 or f.pe == channels <= 12,
     )
@@ -182,29 +223,51 @@ def _requantize(rng: Rng) -> Engine:
     bias = rng.integers(-(1 << (width + factor - 4)), 1 << (width + factor - 4), channels)
     low, high = limits_of(bits, signed)
     op = Requantize(
-        output="y", inputs=("x",), multiplier=ConstRef("m"), bias=ConstRef("b"),
-        shift=ConstRef("s"), lo=low, hi=high,
+        output="y",
+        inputs=("x",),
+        multiplier=ConstRef("m"),
+        bias=ConstRef("b"),
+        shift=ConstRef("s"),
+        lo=low,
+        hi=high,
     )
     return _engine(
-        rng, op, {"x": _map((4, 4, channels), width, True)},
-        {"m": Constant.narrow(multiplier), "b": Constant.narrow(bias),
-         "s": Constant.narrow(np.maximum(shifts, 0))},
+        rng,
+        op,
+        {"x": _map((4, 4, channels), width, True)},
+        {
+            "m": Constant.narrow(multiplier),
+            "b": Constant.narrow(bias),
+            "s": Constant.narrow(np.maximum(shifts, 0)),
+        },
         lambda f: f.pe <= 4,
     )
 
 
 def _prelu(rng: Rng) -> Engine:
-    width, factor, channels = int(rng.integers(8, 33)), int(rng.integers(6, 18)), _one(
-        rng, *CHANNELS)
+    width, factor, channels = (
+        int(rng.integers(8, 33)),
+        int(rng.integers(6, 18)),
+        _one(rng, *CHANNELS),
+    )
     low, high = limits_of(width, True)
     op = PRelu(
-        output="y", inputs=("x",), multiplier=ConstRef("m"), bias=ConstRef("b"), shift=factor - 1,
-        lo=low, hi=high,
+        output="y",
+        inputs=("x",),
+        multiplier=ConstRef("m"),
+        bias=ConstRef("b"),
+        shift=factor - 1,
+        lo=low,
+        hi=high,
     )
     return _engine(
-        rng, op, {"x": _map((4, 4, channels), width, True)},
-        {"m": Constant.narrow(rng.integers(-(1 << (factor - 1)), 1 << (factor - 1), channels)),
-         "b": Constant.narrow(rng.integers(-(1 << (width - 2)), 1 << (width - 2), channels))},
+        rng,
+        op,
+        {"x": _map((4, 4, channels), width, True)},
+        {
+            "m": Constant.narrow(rng.integers(-(1 << (factor - 1)), 1 << (factor - 1), channels)),
+            "b": Constant.narrow(rng.integers(-(1 << (width - 2)), 1 << (width - 2), channels)),
+        },
         lambda f: f.pe <= 4,
     )
 
@@ -215,15 +278,18 @@ def _clamp(rng: Rng) -> Engine:
     low = _one(rng, 0, int(rng.integers(low, 0)))
     high = _one(rng, high, int(rng.integers(high // 8, high)))
     return _engine(
-        rng, Clamp(output="y", inputs=("x",), lo=low, hi=high),
-        {"x": _map((4, 4, channels), width, True)}, {},
+        rng,
+        Clamp(output="y", inputs=("x",), lo=low, hi=high),
+        {"x": _map((4, 4, channels), width, True)},
+        {},
     )
 
 
 def _add(rng: Rng) -> Engine:
     channels = _one(rng, 4, 8)
-    a, b = (_map((4, 4, channels), int(rng.integers(2, 33)), bool(rng.integers(2)))
-            for _ in range(2))
+    a, b = (
+        _map((4, 4, channels), int(rng.integers(2, 33)), bool(rng.integers(2))) for _ in range(2)
+    )
     return _engine(rng, Add(output="y", inputs=("a", "b")), {"a": a, "b": b}, {})
 
 
@@ -237,15 +303,25 @@ def _lookup(rng: Rng) -> Engine:
     bits, width, channels = int(rng.integers(1, 7)), int(rng.integers(4, 25)), _one(rng, 4, 8)
     low, high = limits_of(width, True)
     return _engine(
-        rng, Lookup(output="y", inputs=("x",), table=ConstRef("t")),
+        rng,
+        Lookup(output="y", inputs=("x",), table=ConstRef("t")),
         {"x": _map((4, 4, channels), bits, False)},
         {"t": Constant.narrow(rng.integers(low, high + 1, 1 << bits))},
     )
 
 
 KINDS: Mapping[str, Callable[[Rng], Engine]] = {
-    "codes": _codes, "fixed": _fixed, "depthwise": _depthwise, "pool": _pool,
-    "global pool": _global_pool, "threshold": _thresholds, "requantize": _requantize,
-    "prelu": _prelu, "clamp": _clamp, "add": _add, "concat": _concat, "lookup": _lookup,
+    "codes": _codes,
+    "fixed": _fixed,
+    "depthwise": _depthwise,
+    "pool": _pool,
+    "global pool": _global_pool,
+    "threshold": _thresholds,
+    "requantize": _requantize,
+    "prelu": _prelu,
+    "clamp": _clamp,
+    "add": _add,
+    "concat": _concat,
+    "lookup": _lookup,
 }
 """What is drawn: kinds of engines, matrix-vector in low bits and in fixed point."""

@@ -18,13 +18,36 @@ import numpy as np
 from .grid import KINDS, draw
 
 HERE = Path(__file__).parent
-FIELDS = ("kind", "number", "form", "lut", "memory_lut", "ff", "carry", "dsp", "bram18", "yosys",
-          "engine")
+FIELDS = (
+    "kind",
+    "number",
+    "form",
+    "lut",
+    "memory_lut",
+    "ff",
+    "carry",
+    "dsp",
+    "bram18",
+    "yosys",
+    "engine",
+)
 HELD_BACK = 4
 """Every so-manieth engine of a kind is judged only, not fitted to."""
 
-SHARE = {"codes": 8, "threshold": 6, "requantize": 5, "depthwise": 1, "pool": 1, "fixed": 1,
-         "prelu": 1, "global pool": 1, "clamp": 1, "add": 1, "concat": 1, "lookup": 1}
+SHARE = {
+    "codes": 8,
+    "threshold": 6,
+    "requantize": 5,
+    "depthwise": 1,
+    "pool": 1,
+    "fixed": 1,
+    "prelu": 1,
+    "global pool": 1,
+    "clamp": 1,
+    "add": 1,
+    "concat": 1,
+    "lookup": 1,
+}
 """Of a round, engines of each kind."""
 
 
@@ -83,10 +106,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
             for (kind, number), (engine, form), cells in zip(batch, engines, found, strict=True):
                 text = f"{engine.inputs[0]} -> {engine.output} {engine.fold}"
-                writer.writerow({
-                    "kind": kind, "number": number, "form": form, **asdict(cells),
-                    "yosys": yosys_version(), "engine": text,
-                })
+                writer.writerow(
+                    {
+                        "kind": kind,
+                        "number": number,
+                        "form": form,
+                        **asdict(cells),
+                        "yosys": yosys_version(),
+                        "engine": text,
+                    }
+                )
         print(f"{start + len(batch)} of {len(wanted)}", flush=True)
     return 0
 

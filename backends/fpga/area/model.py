@@ -56,6 +56,7 @@ def predicted(terms: Structure, fitted: Mapping[str, Any]) -> Area:
 
 def best_form(engine: Engine, family: str) -> str:
     """The form that takes the fewest block RAMs and multiplier blocks, then LUTs."""
+
     def rank(form: str) -> tuple[int, float]:
         found = area(engine, form, family)
         return found.bram18 + found.dsp, found.lut

@@ -16,6 +16,7 @@ TABLE_BITS = 6  # of rtl.element
 
 def weight_code(engine: Any) -> tuple[int, bool]:
     """Bits that a weight is stored in, and whether its odd last bit is left out."""
+
     def work_out() -> tuple[int, bool]:
         values = engine.values(engine.op.weight)
         odd = bool(values.size) and bool((values % 2 != 0).all())
@@ -104,7 +105,8 @@ def _known_products(count: Count, engine: Any, held: int) -> None:
     low, high = engine.inputs[0].limits
     pe, simd = engine.fold.pe, engine.fold.simd
     rows = (
-        engine.weights().reshape(simd, pe).T if engine.kind == "depthwise"
+        engine.weights().reshape(simd, pe).T
+        if engine.kind == "depthwise"
         else engine.values(engine.op.weight).reshape(pe, simd)
     )
     for row in rows.tolist():
@@ -229,13 +231,28 @@ def _line_buffer(
     lut, ff = count.all.lut, count.all.ff
     height, width = w.kept
     for period in (
-        w.words, w.drop[0], w.drop[1], *w.arriving, width, w.buffer_words, span,
-        geometry.taps // taps, shared, w.results // shared, *w.out, w.rows,
+        w.words,
+        w.drop[0],
+        w.drop[1],
+        *w.arriving,
+        width,
+        w.buffer_words,
+        span,
+        geometry.taps // taps,
+        shared,
+        w.results // shared,
+        *w.out,
+        w.rows,
     ):
         count.counter(period)
     count.ram(max(2, w.buffer_words), word, taps)
-    coordinate = [width_of(min(0, -pad), max(1, size))[0] for pad, size in (
-        (w.left, (w.out[1] - 1) * w.stride[1]), (w.top, (w.out[0] - 1) * w.stride[0]))]
+    coordinate = [
+        width_of(min(0, -pad), max(1, size))[0]
+        for pad, size in (
+            (w.left, (w.out[1] - 1) * w.stride[1]),
+            (w.top, (w.out[0] - 1) * w.stride[0]),
+        )
+    ]
     rows, pixels = bits_of(w.rows + height) + 1, bits_of((height + w.rows) * width) + 1
     lut["corner"] += sum(coordinate)
     lut["held"] += 2 * rows + 2 * pixels

@@ -31,7 +31,15 @@ from .stream import Converter, Fork, Sink, Source
 from .threshold import ThresholdUnit
 
 __all__ = [
-    "Beat", "Converter", "Engine", "Fold", "Fork", "Sink", "Source", "Timing", "Window",
+    "Beat",
+    "Converter",
+    "Engine",
+    "Fold",
+    "Fork",
+    "Sink",
+    "Source",
+    "Timing",
+    "Window",
     "engine_of",
 ]
 
@@ -69,11 +77,14 @@ def engine_of(op: Op, program: Program, fold: Fold = SMALLEST) -> Engine:
     """
     choose = ENGINES.get(type(op))
     if choose is None:
-        raise CompileError(Problem(
-            node=", ".join(op.origin) or op.output, op=op.mnemonic,
-            found="an operation without an engine",
-            supported=", ".join(sorted(kind.mnemonic for kind in ENGINES)),
-        ))
+        raise CompileError(
+            Problem(
+                node=", ".join(op.origin) or op.output,
+                op=op.mnemonic,
+                found="an operation without an engine",
+                supported=", ".join(sorted(kind.mnemonic for kind in ENGINES)),
+            )
+        )
     types: list[IntType] = []
     for name in (*op.inputs, op.output):
         kind = program.types[name]

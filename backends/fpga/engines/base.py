@@ -110,9 +110,7 @@ class Window:
         have whole offsets, so rounding all times up keeps them; and the number does not depend on
         ``T``, so it suits every folding and every pipeline.
         """
-        return _buffer_rows(
-            self.kept, self.out, self.reach, self.stride, self.top, self.left
-        )
+        return _buffer_rows(self.kept, self.out, self.reach, self.stride, self.top, self.left)
 
     @property
     def buffer_words(self) -> int:
@@ -135,9 +133,7 @@ class Window:
 
 
 @cache
-def _buffer_rows(
-    kept: Pair, out: Pair, reach: Pair, stride: Pair, top: int, left: int
-) -> int:
+def _buffer_rows(kept: Pair, out: Pair, reach: Pair, stride: Pair, top: int, left: int) -> int:
     (height, width), (out_height, out_width) = kept, out
 
     def last(at: int, axis: int, pad: int) -> int:

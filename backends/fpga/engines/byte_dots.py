@@ -63,8 +63,11 @@ def build_bytes(x_type: str) -> Any:
             start = ((i * height + row) * width + column) * channels
             with If(inside):
                 with Then():
-                    blocks(channels, 16, lambda k, lanes: store(
-                        y, to + k, load(x, start + k, x_type, lanes)))
+                    blocks(
+                        channels,
+                        16,
+                        lambda k, lanes: store(y, to + k, load(x, start + k, x_type, lanes)),
+                    )
                 with Else(), serial(0, channels) as k:
                     store(y, to + k, wide(pad, "uint8", 1))
     return kernel.function
@@ -86,17 +89,37 @@ def build_byte_dots(form: str, y_type: str, vectors: int) -> Any:
             return tirx.call_llvm_pure_intrin(
                 fours, "llvm.x86.avx512.vpdpbusd.512", total, bytes_, weights
             )
-        pairs = tirx.call_llvm_pure_intrin(
-            "int16x16", "llvm.x86.avx2.pmadd.ub.sw", bytes_, weights
-        )
+        pairs = tirx.call_llvm_pure_intrin("int16x16", "llvm.x86.avx2.pmadd.ub.sw", bytes_, weights)
         ones = tirx.Broadcast(tirx.const(1, "int16"), 16)
         return total + tirx.call_llvm_pure_intrin(fours, "llvm.x86.avx2.pmadd.wd", pairs, ones)
 
     with Kernel("byte_dots") as kernel:
-        (n, out_h, out_w, stride_h, stride_w, rows, columns, filled, out_channels, taps, first,
-         last) = kernel.scalars(
-            "n", "out_h", "out_w", "stride_h", "stride_w", "rows", "columns", "filled",
-            "out_channels", "taps", "first", "last",
+        (
+            n,
+            out_h,
+            out_w,
+            stride_h,
+            stride_w,
+            rows,
+            columns,
+            filled,
+            out_channels,
+            taps,
+            first,
+            last,
+        ) = kernel.scalars(
+            "n",
+            "out_h",
+            "out_w",
+            "stride_h",
+            "stride_w",
+            "rows",
+            "columns",
+            "filled",
+            "out_channels",
+            "taps",
+            "first",
+            "last",
         )
         x, w = kernel.array("x", "uint8"), kernel.array("w", "int8")
         offsets, y = kernel.array("offsets", "int32"), kernel.array("y", y_type)
@@ -115,8 +138,12 @@ def build_byte_dots(form: str, y_type: str, vectors: int) -> Any:
             with serial(0, taps) as tap, serial(0, fours) as k:
                 here = corner + offsets[tap] + k * FOUR
                 factors = [
-                    w[tirx.Ramp((((v + u) * taps + tap) * fours + k) * (lanes * FOUR), 1,
-                                lanes * FOUR)] for u in range(vectors)
+                    w[
+                        tirx.Ramp(
+                            (((v + u) * taps + tap) * fours + k) * (lanes * FOUR), 1, lanes * FOUR
+                        )
+                    ]
+                    for u in range(vectors)
                 ]
                 for p in range(count):
                     four = tirx.reinterpret(
@@ -136,7 +163,8 @@ def build_byte_dots(form: str, y_type: str, vectors: int) -> Any:
                             store(y, at + lane, sums[p][u].lane(lane))
 
         with (
-            serial(0, n) as i, serial(0, out_h) as r,
+            serial(0, n) as i,
+            serial(0, out_h) as r,
             serial(0, tirx.floordiv(last - first, vectors)) as group,
         ):
             v = first + group * vectors

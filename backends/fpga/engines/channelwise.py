@@ -40,7 +40,8 @@ class _Channelwise(Engine):
         return self.geometry.timing(
             words=self.inputs[0].shape[2] // self.fold.pe,
             results=self.output.shape[2] // self.fold.pe,
-            result_cycles=self.geometry.taps // self.fold.simd, latency=self.latency,
+            result_cycles=self.geometry.taps // self.fold.simd,
+            latency=self.latency,
         )
 
     def weights(self) -> NDArray[np.int64]:
@@ -62,9 +63,20 @@ class _Channelwise(Engine):
 
         def run(inputs: Arrays, y: NDArray[Any], counts: NDArray[np.int64]) -> None:
             kernel(
-                len(y), *g.out, *g.stride, *g.padded, g.shape[2], g.taps // self.fold.simd,
-                self.fold.simd, self.output.bits, int(self.output.signed),
-                g.stage(inputs[0], pad), packed, offsets, y.reshape(-1), counts,
+                len(y),
+                *g.out,
+                *g.stride,
+                *g.padded,
+                g.shape[2],
+                g.taps // self.fold.simd,
+                self.fold.simd,
+                self.output.bits,
+                int(self.output.signed),
+                g.stage(inputs[0], pad),
+                packed,
+                offsets,
+                y.reshape(-1),
+                counts,
             )
 
         return run
@@ -150,9 +162,20 @@ class WeightedPool(Pool):
 
         def run(inputs: Arrays, y: NDArray[Any], counts: NDArray[np.int64]) -> None:
             kernel(
-                len(y), *g.out, *g.stride, *g.padded, g.shape[2], g.taps, self.output.bits,
-                int(self.output.signed), g.stage(inputs[0], 0), offsets, rows, columns,
-                y.reshape(-1), counts,
+                len(y),
+                *g.out,
+                *g.stride,
+                *g.padded,
+                g.shape[2],
+                g.taps,
+                self.output.bits,
+                int(self.output.signed),
+                g.stage(inputs[0], 0),
+                offsets,
+                rows,
+                columns,
+                y.reshape(-1),
+                counts,
             )
 
         return run
@@ -217,10 +240,32 @@ def build_reduction(reduction: str, x_type: str, w_type: str, sums: str, y_type:
 
     most = LANES[sums]
     with Kernel(f"channelwise_{reduction}") as kernel:
-        (n, out_h, out_w, stride_h, stride_w, rows, columns, channels, folds, simd, bits,
-         signed) = kernel.scalars(
-            "n", "out_h", "out_w", "stride_h", "stride_w", "rows", "columns", "channels", "folds",
-            "simd", "bits", "signed",
+        (
+            n,
+            out_h,
+            out_w,
+            stride_h,
+            stride_w,
+            rows,
+            columns,
+            channels,
+            folds,
+            simd,
+            bits,
+            signed,
+        ) = kernel.scalars(
+            "n",
+            "out_h",
+            "out_w",
+            "stride_h",
+            "stride_w",
+            "rows",
+            "columns",
+            "channels",
+            "folds",
+            "simd",
+            "bits",
+            "signed",
         )
         x, w = kernel.array("x", x_type), kernel.array("w", w_type)
         offsets, y = kernel.array("offsets", "int32"), kernel.array("y", y_type)
@@ -244,7 +289,9 @@ def build_reduction(reduction: str, x_type: str, w_type: str, sums: str, y_type:
                         store(y, pixel + first, accumulators.keep(best.value, lanes))
                         return
                     total = accumulators.sum(
-                        lanes, folds, simd,
+                        lanes,
+                        folds,
+                        simd,
                         lambda k: tap(k) * load(w, k * channels + first, sums, lanes),
                     )
                     store(y, pixel + first, total.value)
@@ -263,8 +310,17 @@ def build_weighted(x_type: str, sums: str, y_type: str) -> Any:
     with Kernel("channelwise_weighted") as kernel:
         n, out_h, out_w, stride_h, stride_w, rows, columns, channels, taps, bits, signed = (
             kernel.scalars(
-                "n", "out_h", "out_w", "stride_h", "stride_w", "rows", "columns", "channels",
-                "taps", "bits", "signed",
+                "n",
+                "out_h",
+                "out_w",
+                "stride_h",
+                "stride_w",
+                "rows",
+                "columns",
+                "channels",
+                "taps",
+                "bits",
+                "signed",
             )
         )
         x, offsets = kernel.array("x", x_type), kernel.array("offsets", "int32")
@@ -278,11 +334,18 @@ def build_weighted(x_type: str, sums: str, y_type: str) -> Any:
                 factor = load(of_row, r, sums, 1) * load(of_column, c, sums, 1)
 
                 def work(
-                    first: Any, lanes: int, corner: Any = corner, pixel: Any = pixel,
+                    first: Any,
+                    lanes: int,
+                    corner: Any = corner,
+                    pixel: Any = pixel,
                     factor: Any = factor,
                 ) -> None:
-                    total = plain_sum(sums, lanes, taps, lambda k: load(
-                        x, corner + offsets[k] + first, sums, lanes))
+                    total = plain_sum(
+                        sums,
+                        lanes,
+                        taps,
+                        lambda k: load(x, corner + offsets[k] + first, sums, lanes),
+                    )
                     result = total.value * wide(factor, sums, lanes)
                     store(y, pixel + first, accumulators.keep(result, lanes))
 

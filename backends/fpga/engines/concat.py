@@ -45,8 +45,13 @@ class Joiner(Engine):
 
         def run(inputs: Arrays, y: NDArray[Any], counts: NDArray[np.int64]) -> None:
             kernel(
-                y.size // y.shape[-1], *channels, self.output.bits, int(self.output.signed),
-                *(x.reshape(-1) for x in inputs), y.reshape(-1), counts,
+                y.size // y.shape[-1],
+                *channels,
+                self.output.bits,
+                int(self.output.signed),
+                *(x.reshape(-1) for x in inputs),
+                y.reshape(-1),
+                counts,
             )
 
         return run
@@ -69,7 +74,11 @@ def build_join(a_type: str, b_type: str, dtype: str, y_type: str) -> Any:
             for x, channels, start in zip(sources, (first, second), (0, first), strict=True):
 
                 def work(
-                    at: Any, lanes: int, x: Any = x, channels: Any = channels, start: Any = start,
+                    at: Any,
+                    lanes: int,
+                    x: Any = x,
+                    channels: Any = channels,
+                    start: Any = start,
                     pixel: Any = pixel,
                 ) -> None:
                     value = accumulators.keep(load(x, pixel * channels + at, dtype, lanes), lanes)

@@ -49,8 +49,13 @@ class Elementwise(Engine):
     def prepare(self) -> Run:
         rows, numbers = self.rows(), self.numbers()
         y_type, channels = storage(self.output, self.name), self.output.shape[2]
-        most = max([self.bound(), *(int(abs(v).max(initial=0)) for v in rows.values()),
-                    *map(abs, numbers.values())])
+        most = max(
+            [
+                self.bound(),
+                *(int(abs(v).max(initial=0)) for v in rows.values()),
+                *map(abs, numbers.values()),
+            ]
+        )
         dtype = register_dtype(most, self.output.bits + 1)
         x_types = "+".join(storage(kind, self.name) for kind in self.inputs)
         held = "int32" if dtype == "int32" else "int64"
@@ -65,8 +70,15 @@ class Elementwise(Engine):
 
         def run(inputs: Arrays, y: NDArray[Any], counts: NDArray[np.int64]) -> None:
             kernel(
-                y.size // channels, channels, self.output.bits, int(self.output.signed),
-                *numbers.values(), *(x.reshape(-1) for x in inputs), *packed, y.reshape(-1), counts,
+                y.size // channels,
+                channels,
+                self.output.bits,
+                int(self.output.signed),
+                *numbers.values(),
+                *(x.reshape(-1) for x in inputs),
+                *packed,
+                y.reshape(-1),
+                counts,
             )
 
         return run
@@ -97,7 +109,8 @@ def build_map(
                     elements[0] if len(elements) == 1 else elements,
                     lambda name, k=0: load(tables[name], k * channels + first, dtype, lanes),
                     lambda name, kind=dtype, count=lanes: wide(scalars[name], kind, count),
-                    dtype, lanes,
+                    dtype,
+                    lanes,
                 )
                 store(y, at, accumulators.keep(result, lanes))
 

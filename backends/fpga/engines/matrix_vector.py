@@ -92,7 +92,8 @@ class MatrixVector(Engine):
         return self.geometry.timing(
             words=self.inputs[0].shape[2] // self.in_lanes,
             results=self.output.shape[2] // self.fold.pe,
-            result_cycles=operands // self.fold.simd, latency=self.latency,
+            result_cycles=operands // self.fold.simd,
+            latency=self.latency,
         )
 
     def bound(self) -> int:
@@ -108,8 +109,10 @@ class MatrixVector(Engine):
         least, greatest = self.inputs[0].limits
         ends = rows * min(least, self.op.pad_value), rows * max(greatest, self.op.pad_value)
         low, high = np.minimum(*ends), np.maximum(*ends)
-        return (int(np.minimum(low, 0).sum(axis=1).min()),
-                int(np.maximum(high, 0).sum(axis=1).max()))
+        return (
+            int(np.minimum(low, 0).sum(axis=1).min()),
+            int(np.maximum(high, 0).sum(axis=1).max()),
+        )
 
     def prepare(self) -> Run:
         return self._by_bytes() or self._by_lanes()
@@ -132,8 +135,11 @@ class MatrixVector(Engine):
         filled = -(-channels // byte_dots.FOUR) * byte_dots.FOUR
         stage = jit.compiled(byte_dots.build_bytes, x_type)
         offsets = g.offsets(1) // g.shape[2] * filled
-        parts = [(width, start, end) for width, start, end in (
-            (4, 0, vectors // 4 * 4), (1, vectors // 4 * 4, vectors)) if start < end]
+        parts = [
+            (width, start, end)
+            for width, start, end in ((4, 0, vectors // 4 * 4), (1, vectors // 4 * 4, vectors))
+            if start < end
+        ]
         kernels = [
             (jit.compiled(byte_dots.build_byte_dots, form, y_type, width), start, end)
             for width, start, end in parts
@@ -142,11 +148,35 @@ class MatrixVector(Engine):
         def run(inputs: Arrays, y: NDArray[Any], counts: NDArray[np.int64]) -> None:
             n = len(y)
             staged = np.zeros(n * rows * columns * filled, np.uint8)
-            stage(n, *g.shape[:2], channels, rows, columns, *g.pads[:2], filled, op.pad_value,
-                  inputs[0].reshape(-1), staged)
+            stage(
+                n,
+                *g.shape[:2],
+                channels,
+                rows,
+                columns,
+                *g.pads[:2],
+                filled,
+                op.pad_value,
+                inputs[0].reshape(-1),
+                staged,
+            )
             for kernel, start, end in kernels:
-                kernel(n, *g.out, *g.stride, rows, columns, filled, y.shape[-1], len(offsets),
-                       start, end, staged, packed, offsets, y.reshape(-1))
+                kernel(
+                    n,
+                    *g.out,
+                    *g.stride,
+                    rows,
+                    columns,
+                    filled,
+                    y.shape[-1],
+                    len(offsets),
+                    start,
+                    end,
+                    staged,
+                    packed,
+                    offsets,
+                    y.reshape(-1),
+                )
 
         return run
 
@@ -159,7 +189,8 @@ class MatrixVector(Engine):
         wraps = low < limits[0] or high > limits[1]
         # 16 bits: twice the lanes, each of a cheaper multiplication
         sums = (
-            register_dtype(self.bound(), self.output.bits + 1) if wraps
+            register_dtype(self.bound(), self.output.bits + 1)
+            if wraps
             else register_dtype(max(-low, high), least=16)
         )
         w_type = weight_dtype(weight)
@@ -172,9 +203,24 @@ class MatrixVector(Engine):
         def run(inputs: Arrays, y: NDArray[Any], counts: NDArray[np.int64]) -> None:
             staged = g.stage(inputs[0], op.pad_value)
             kernel(
-                len(y), *g.out, *g.stride, *g.padded, g.shape[2], y.shape[-1], op.groups,
-                self.depth, vectors, folds, self.fold.simd, self.output.bits,
-                int(self.output.signed), staged, packed, offsets, y.reshape(-1), counts,
+                len(y),
+                *g.out,
+                *g.stride,
+                *g.padded,
+                g.shape[2],
+                y.shape[-1],
+                op.groups,
+                self.depth,
+                vectors,
+                folds,
+                self.fold.simd,
+                self.output.bits,
+                int(self.output.signed),
+                staged,
+                packed,
+                offsets,
+                y.reshape(-1),
+                counts,
             )
 
         return run
@@ -204,10 +250,40 @@ def build_dots(x_type: str, w_type: str, sums: str, y_type: str, wraps: bool) ->
 
     lanes = LANES[sums]
     with Kernel("dots") as kernel:
-        (n, out_h, out_w, stride_h, stride_w, rows, columns, channels, out_channels, groups, depth,
-         vectors, folds, simd, bits, signed) = kernel.scalars(
-            "n", "out_h", "out_w", "stride_h", "stride_w", "rows", "columns", "channels",
-            "out_channels", "groups", "depth", "vectors", "folds", "simd", "bits", "signed",
+        (
+            n,
+            out_h,
+            out_w,
+            stride_h,
+            stride_w,
+            rows,
+            columns,
+            channels,
+            out_channels,
+            groups,
+            depth,
+            vectors,
+            folds,
+            simd,
+            bits,
+            signed,
+        ) = kernel.scalars(
+            "n",
+            "out_h",
+            "out_w",
+            "stride_h",
+            "stride_w",
+            "rows",
+            "columns",
+            "channels",
+            "out_channels",
+            "groups",
+            "depth",
+            "vectors",
+            "folds",
+            "simd",
+            "bits",
+            "signed",
         )
         x, w = kernel.array("x", x_type), kernel.array("w", w_type)
         offsets, y = kernel.array("offsets", "int32"), kernel.array("y", y_type)
@@ -215,8 +291,12 @@ def build_dots(x_type: str, w_type: str, sums: str, y_type: str, wraps: bool) ->
         accumulators = Accumulators(sums, {lanes}, bits, signed) if wraps else None
         per_group, operands = out_channels // groups, folds * simd
         with serial(0, n) as i:
-            with serial(0, out_h) as r, serial(0, out_w) as c, serial(0, groups) as g, \
-                    serial(0, vectors) as v:
+            with (
+                serial(0, out_h) as r,
+                serial(0, out_w) as c,
+                serial(0, groups) as g,
+                serial(0, vectors) as v,
+            ):
                 corner = ((i * rows + r * stride_h) * columns + c * stride_w) * channels + g * depth
                 row = (g * vectors + v) * operands
 

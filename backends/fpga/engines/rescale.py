@@ -40,9 +40,7 @@ class Scaled(Clamped):
         return self.fold.pe
 
     def rows(self) -> Mapping[str, NDArray[np.int64]]:
-        return {
-            "multiplier": self.values(self.op.multiplier), "bias": self.values(self.op.bias)
-        }
+        return {"multiplier": self.values(self.op.multiplier), "bias": self.values(self.op.bias)}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,8 +77,10 @@ class PReluUnit(Scaled):
     op: PRelu
 
     def bound(self) -> int:
-        slope, bias = (int(np.abs(v).max(initial=0)) for v in
-                       (self.values(self.op.multiplier), self.values(self.op.bias)))
+        slope, bias = (
+            int(np.abs(v).max(initial=0))
+            for v in (self.values(self.op.multiplier), self.values(self.op.bias))
+        )
         return magnitude(self.inputs[0]) * max(slope, 1) + bias + (1 << self.op.shift)
 
     def numbers(self) -> Mapping[str, int]:

@@ -39,10 +39,13 @@ class ThresholdUnit(Elementwise):
     @property
     def rising(self) -> bool:
         """Whether the code is the number of bounds passed."""
-        return self.fact("rising", lambda: (
-            bool((self.values(self.op.signs) == 1).all())
-            and not bool(self.values(self.op.base).any())
-        ))
+        return self.fact(
+            "rising",
+            lambda: (
+                bool((self.values(self.op.signs) == 1).all())
+                and not bool(self.values(self.op.base).any())
+            ),
+        )
 
     @property
     def latency(self) -> int:
@@ -54,7 +57,8 @@ class ThresholdUnit(Elementwise):
 
     def rows(self) -> Mapping[str, NDArray[np.int64]]:
         return {
-            "bounds": self.values(self.op.bounds).T, "signs": self.values(self.op.signs).T,
+            "bounds": self.values(self.op.bounds).T,
+            "signs": self.values(self.op.signs).T,
             "base": self.values(self.op.base),
         }
 

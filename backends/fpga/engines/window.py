@@ -56,9 +56,7 @@ class Geometry:
 
     def offsets(self, channels: int) -> NDArray[np.int32]:
         """Position of each tap, then channel, from the window's corner in the padded map."""
-        rows, columns = (
-            np.arange(k) * d for k, d in zip(self.kernel, self.dilation, strict=True)
-        )
+        rows, columns = (np.arange(k) * d for k, d in zip(self.kernel, self.dilation, strict=True))
         taps = (rows[:, None] * self.padded[1] + columns) * self.shape[2]
         return (taps.reshape(-1, 1) + np.arange(channels)).ravel().astype(np.int32)
 
@@ -70,17 +68,33 @@ class Geometry:
         """
         height, width, _ = self.shape
         top, left, _, _ = self.pads
-        common = {"arriving": (height, width), "words": words, "results": results,
-                  "result_cycles": result_cycles, "latency": latency}
+        common = {
+            "arriving": (height, width),
+            "words": words,
+            "results": results,
+            "result_cycles": result_cycles,
+            "latency": latency,
+        }
         if self.kernel == (1, 1) and not any(self.pads):
             pixels = (prod(self.out), 1)
             return Window(
-                drop=self.stride, kept=pixels, out=pixels, reach=(1, 1), stride=(1, 1),
-                top=0, left=0, **common,  # type: ignore[arg-type]
+                drop=self.stride,
+                kept=pixels,
+                out=pixels,
+                reach=(1, 1),
+                stride=(1, 1),
+                top=0,
+                left=0,
+                **common,  # type: ignore[arg-type]
             )
         return Window(
-            drop=(1, 1), kept=(height, width), out=self.out,
-            reach=self.reach, stride=self.stride, top=top, left=left,
+            drop=(1, 1),
+            kept=(height, width),
+            out=self.out,
+            reach=self.reach,
+            stride=self.stride,
+            top=top,
+            left=left,
             **common,  # type: ignore[arg-type]
         )
 

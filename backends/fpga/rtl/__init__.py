@@ -19,7 +19,11 @@ __all__ = ["emit", "load_synthesis"]
 
 
 def emit(
-    program: Program, folding: Folding | None = None, *, family: str = "xc7", images: int = 3,
+    program: Program,
+    folding: Folding | None = None,
+    *,
+    family: str = "xc7",
+    images: int = 3,
     seed: int = 0,
     progress: Callable[[str], None] = lambda step: None,
 ) -> dict[str, bytes]:
@@ -52,7 +56,11 @@ def _module(name: str) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] != "amaranth":
             raise
-        raise ToolchainError(Problem(
-            node="", op="rtl", found="amaranth, which describes the hardware, is not installed",
-            mend="pip install 'n2uqc[rtl]'",
-        )) from None
+        raise ToolchainError(
+            Problem(
+                node="",
+                op="rtl",
+                found="amaranth, which describes the hardware, is not installed",
+                mend="pip install 'n2uqc[rtl]'",
+            )
+        ) from None

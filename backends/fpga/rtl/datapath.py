@@ -20,10 +20,19 @@ from .threshold import ThresholdUnit
 from .window import WindowUnit
 
 UNITS: dict[str, type[Unit]] = {
-    "matrix-vector": WindowUnit, "depthwise": WindowUnit, "pool": WindowUnit,
-    "global pool": GlobalPool, "threshold": ThresholdUnit, "requantize": Requantizer,
-    "prelu": PReluUnit, "clamp": ClampUnit, "add": StreamAdder, "lookup": LookupUnit,
-    "concat": Joiner, "fork": Fork, "width": Converter,
+    "matrix-vector": WindowUnit,
+    "depthwise": WindowUnit,
+    "pool": WindowUnit,
+    "global pool": GlobalPool,
+    "threshold": ThresholdUnit,
+    "requantize": Requantizer,
+    "prelu": PReluUnit,
+    "clamp": ClampUnit,
+    "add": StreamAdder,
+    "lookup": LookupUnit,
+    "concat": Joiner,
+    "fork": Fork,
+    "width": Converter,
 }
 """Hardware by the kind of engine."""
 
@@ -41,10 +50,14 @@ def unit_of(engine: Engine, form: str = "", lut: int = 6) -> Unit:
     """
     unit = UNITS.get(engine.kind)
     if unit is None:
-        raise CompileError(Problem(
-            node=engine.name, op=engine.kind, found="an engine without hardware",
-            supported=", ".join(UNITS),
-        ))
+        raise CompileError(
+            Problem(
+                node=engine.name,
+                op=engine.kind,
+                found="an engine without hardware",
+                supported=", ".join(UNITS),
+            )
+        )
     return unit(engine, form, lut)
 
 
@@ -67,8 +80,13 @@ class Datapath(Elaboratable):
     """
 
     def __init__(
-        self, pipeline: Pipeline, depths: Sequence[int], *,
-        form: Callable[[Engine], str] = lambda engine: "", lut: int = 6, shared: bool = False,
+        self,
+        pipeline: Pipeline,
+        depths: Sequence[int],
+        *,
+        form: Callable[[Engine], str] = lambda engine: "",
+        lut: int = 6,
+        shared: bool = False,
     ) -> None:
         self.pipeline = pipeline
         self.fifos = [
@@ -76,7 +94,8 @@ class Datapath(Elaboratable):
             for edge, depth in zip(pipeline.edges, depths, strict=True)
         ]
         self.units: dict[int, Unit] = {
-            k: unit_of(engine, form(engine), lut) for k, engine in enumerate(pipeline.engines)
+            k: unit_of(engine, form(engine), lut)
+            for k, engine in enumerate(pipeline.engines)
             if not isinstance(engine, Source | Sink)
         }
         for unit in self.units.values():
@@ -85,7 +104,8 @@ class Datapath(Elaboratable):
         source = next(e for e in pipeline.engines if isinstance(e, Source))
         self.source_bits = source.lanes * source.output.bits
         self.sink = next(
-            k for k, e in enumerate(pipeline.engines)
+            k
+            for k, e in enumerate(pipeline.engines)
             if isinstance(e, Sink) and e.tensor == pipeline.program.output
         )
         sink = pipeline.engines[self.sink]
@@ -99,8 +119,15 @@ class Datapath(Elaboratable):
     @property
     def ports(self) -> list[Signal]:
         """The AXI-Stream ports."""
-        return [self.in_data, self.in_valid, self.in_ready, self.out_data, self.out_valid,
-                self.out_ready, self.out_last]
+        return [
+            self.in_data,
+            self.in_valid,
+            self.in_ready,
+            self.out_data,
+            self.out_valid,
+            self.out_ready,
+            self.out_last,
+        ]
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -108,10 +135,12 @@ class Datapath(Elaboratable):
         for k, fifo in enumerate(self.fifos):
             m.submodules[f"fifo{k}"] = fifo
         for k, engine in enumerate(self.pipeline.engines):
-            before = [f for f, e in zip(self.fifos, self.pipeline.edges, strict=True)
-                      if e.target == k]
-            behind = [f for f, e in zip(self.fifos, self.pipeline.edges, strict=True)
-                      if e.source == k]
+            before = [
+                f for f, e in zip(self.fifos, self.pipeline.edges, strict=True) if e.target == k
+            ]
+            behind = [
+                f for f, e in zip(self.fifos, self.pipeline.edges, strict=True) if e.source == k
+            ]
             if isinstance(engine, Source):
                 self._source(m, behind)
             elif isinstance(engine, Sink):
@@ -135,20 +164,25 @@ class Datapath(Elaboratable):
         takes = before.out.valid & self.out_ready
         left.count(m, takes)
         m.d.comb += [
-            before.out.take.eq(takes), self.out_valid.eq(before.out.valid),
-            self.out_data.eq(before.out.data), self.out_last.eq(left.last),
+            before.out.take.eq(takes),
+            self.out_valid.eq(before.out.valid),
+            self.out_data.eq(before.out.data),
+            self.out_last.eq(left.last),
         ]
 
     def _connect(self, m: Module, unit: Unit, before: list[Fifo], behind: list[Fifo]) -> None:
         for feed, fifo in zip(unit.feeds, before, strict=True):
             m.d.comb += [
-                feed.valid.eq(fifo.out.valid), feed.data.eq(fifo.out.data),
+                feed.valid.eq(fifo.out.valid),
+                feed.data.eq(fifo.out.data),
                 fifo.out.take.eq(feed.take),
             ]
         m.d.comb += unit.room.eq(_all(f.room for f in behind))
         for fifo in behind:
             m.d.comb += [
-                fifo.reserve.eq(unit.reserve), fifo.enter.eq(unit.enter), fifo.data.eq(unit.data)
+                fifo.reserve.eq(unit.reserve),
+                fifo.enter.eq(unit.enter),
+                fifo.data.eq(unit.data),
             ]
 
 

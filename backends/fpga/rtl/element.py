@@ -39,13 +39,16 @@ class Element:
     @property
     def name(self) -> str:
         """Name of the module."""
+
         def text(shape: Shape) -> str:
             return f"{'s' if shape.signed else 'u'}{shape.width}"
 
         weight = f"_w{'odd' if self.odd else ''}{self.weight}" if self.weight else ""
         planes = f"_planes{self.group}" if self.group else ""
-        return (f"pe_{self.reduction}{self.simd}_{text(self.operand)}{weight}"
-                f"_{text(self.accumulator)}{planes}")
+        return (
+            f"pe_{self.reduction}{self.simd}_{text(self.operand)}{weight}"
+            f"_{text(self.accumulator)}{planes}"
+        )
 
     @property
     def offset(self) -> Shape:
@@ -188,7 +191,8 @@ def _table_product(m: Module, a: Value, q: Value, odd: bool) -> Value:
 
     results = [
         value(k, a) * (2 * value(w, q) + 1 if odd else value(w, q))
-        for w in range(1 << len(q)) for k in range(1 << len(a))
+        for w in range(1 << len(q))
+        for k in range(1 << len(a))
     ]
     shape = Shape.cast(range(min(0, *results), max(results) + 1))
     found = Signal(shape)

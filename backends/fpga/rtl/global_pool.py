@@ -38,8 +38,11 @@ class GlobalPool(Unit):
             write = ring.write_port()
             read = ring.read_port(transparent_for=(write,))
             m.d.comb += [
-                write.en.eq(fires), write.addr.eq(fold.value), write.data.eq(new),
-                read.addr.eq(fold.following(fires)), old.eq(read.data),
+                write.en.eq(fires),
+                write.addr.eq(fold.value),
+                write.data.eq(new),
+                read.addr.eq(fold.following(fires)),
+                old.eq(read.data),
             ]
         self.give(m, elements(register(m, new), engine.output), fires & pixel.last)
         return m

@@ -7,7 +7,7 @@ from typing import Any
 from amaranth.hdl import Array, Const, Elaboratable, Module, Mux, Signal
 from amaranth.lib.memory import Memory
 
-from ..area.count import SMALL
+from ..area.count import asked_for_luts
 from ..engines import Window
 from ..engines.window import Geometry
 from .parts import Counter, Feed, delayed, times
@@ -40,8 +40,10 @@ class LineBuffer(Elaboratable):
         self.word, self.taps, self.span, self.shared = word, taps, span, shared
         self.feed, self.room = Feed(word), Signal()
         self.step, self.first, self.last = Signal(), Signal(), Signal()
-        self.row, self.column = (Signal(range(n), name=name) for n, name in zip(
-            window.out, ("row", "column"), strict=True))
+        self.row, self.column = (
+            Signal(range(n), name=name)
+            for n, name in zip(window.out, ("row", "column"), strict=True)
+        )
         self.words = [Signal(word, name=f"word{k}") for k in range(taps)]
         self.inside = [Signal(name=f"inside{k}") for k in range(taps)]
 
@@ -52,9 +54,11 @@ class LineBuffer(Elaboratable):
         held = Signal(range(-height, w.rows + 1), name="held_rows")
         pixels = Signal(range(-height * width, (height + w.rows) * width + 1), name="pixels")
         words = max(2, w.buffer_words)
-        asked = self.taps > 1 and words * self.word <= SMALL
+        asked = asked_for_luts(words, self.word, self.taps)
         m.submodules.memory = memory = Memory(
-            shape=self.word, depth=words, init=[],
+            shape=self.word,
+            depth=words,
+            init=[],
             attrs={"ram_style": "distributed"} if asked else {},
         )
         begun, pixel_done = self._write(m, memory, held)
@@ -87,7 +91,9 @@ class LineBuffer(Elaboratable):
         port = memory.write_port()
         m.d.comb += [
             self.feed.take.eq(fires),
-            port.en.eq(fires & kept), port.addr.eq(place.value), port.data.eq(self.feed.data),
+            port.en.eq(fires & kept),
+            port.addr.eq(place.value),
+            port.data.eq(self.feed.data),
         ]
         return fires & begins, pixel & kept
 
@@ -117,7 +123,8 @@ class LineBuffer(Elaboratable):
         there = times(pixel_y, width) + pixel_x < pixels
         step = (~begins | there) & (~last | self.room)
         m.d.comb += [
-            self.step.eq(step), self.last.eq(last),
+            self.step.eq(step),
+            self.last.eq(last),
             self.first.eq((fold.value == 0) & (group.value == 0)),
         ]
         result = step & last
@@ -150,7 +157,13 @@ class LineBuffer(Elaboratable):
         return Mux(line, until - released, 0), image
 
     def _tap(
-        self, m: Module, memory: Memory, k: int, corner: tuple[Any, Any], ring: Any, group: Any,
+        self,
+        m: Module,
+        memory: Memory,
+        k: int,
+        corner: tuple[Any, Any],
+        ring: Any,
+        group: Any,
         word: Any,
     ) -> None:
         """Read the k-th of the places that are read at once."""
@@ -167,7 +180,8 @@ class LineBuffer(Elaboratable):
         m.d.comb += [
             inside.eq((x >= 0) & (x < width) & (y >= 0) & (y < height)),
             port.addr.eq(Mux(inside, times(times(line, width) + x, w.words) + word, 0)),
-            self.words[k].eq(port.data), self.inside[k].eq(delayed(m, inside, 1)),
+            self.words[k].eq(port.data),
+            self.inside[k].eq(delayed(m, inside, 1)),
         ]
 
 
@@ -196,5 +210,3 @@ def _wrapped(value: Any, size: int) -> Any:
 def chosen(values: list[int], index: Any) -> Any:
     """A constant by index."""
     return Const(values[0]) if len(set(values)) == 1 else Array(values)[index]
-
-

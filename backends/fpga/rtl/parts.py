@@ -206,23 +206,27 @@ def table(
     ]
     # the bits that are not alike in all words are stored
     varying = [
-        (k, bit) for k, (bits, _) in enumerate(codes) for bit in range(bits)
+        (k, bit)
+        for k, (bits, _) in enumerate(codes)
+        for bit in range(bits)
         if len({row[k] >> bit & 1 for row in words}) > 1
     ]
     if compared and varying:
         varying = [(k, bit) for k, (bits, _) in enumerate(codes) for bit in range(bits)]
     stored: dict[tuple[int, int], Value] = {}
     if varying:
-        rom = Rom(len(varying), [
-            sum((row[k] >> bit & 1) << at for at, (k, bit) in enumerate(varying)) for row in words
-        ])
+        rom = Rom(
+            len(varying),
+            [
+                sum((row[k] >> bit & 1) << at for at, (k, bit) in enumerate(varying))
+                for row in words
+            ],
+        )
         m.submodules[f"{ROM}{name}"] = rom
         m.d.comb += rom.address.eq(address)
         stored = {place: rom.data[at] for at, place in enumerate(varying)}
     lanes: list[Value] = []
     for k, (bits, signed) in enumerate(codes):
-        lane = Cat(
-            stored.get((k, bit), Const(words[0][k] >> bit & 1, 1)) for bit in range(bits)
-        )
+        lane = Cat(stored.get((k, bit), Const(words[0][k] >> bit & 1, 1)) for bit in range(bits))
         lanes.append(lane.as_signed() if signed else lane)
     return lanes

@@ -41,9 +41,13 @@ class Fifo(Elaboratable):
             filled.eq(filled + self.enter - self.out.take),
         ]
         m.d.comb += [
-            write.en.eq(self.enter), write.addr.eq(tail.value), write.data.eq(self.data),
-            read.addr.eq(head.following(self.out.take)), self.out.data.eq(read.data),
-            self.out.valid.eq(filled != 0), self.room.eq(reserved != self.depth),
+            write.en.eq(self.enter),
+            write.addr.eq(tail.value),
+            write.data.eq(self.data),
+            read.addr.eq(head.following(self.out.take)),
+            self.out.data.eq(read.data),
+            self.out.valid.eq(filled != 0),
+            self.room.eq(reserved != self.depth),
         ]
         return m
 
@@ -73,7 +77,9 @@ class Converter(Unit):
             fires = feed.valid & (self.room | ~phase.last)
             joined = Cat(kept, token)
             m.d.comb += [
-                feed.take.eq(fires), self.reserve.eq(fires & phase.last), self.data.eq(joined)
+                feed.take.eq(fires),
+                self.reserve.eq(fires & phase.last),
+                self.data.eq(joined),
             ]
             with m.If(fires):
                 m.d.sync += kept.eq(joined >> narrow)
@@ -81,9 +87,7 @@ class Converter(Unit):
             first = phase.value == 0
             fires = self.room & (feed.valid | ~first)
             left = Mux(first, token, kept)
-            m.d.comb += [
-                feed.take.eq(fires & first), self.reserve.eq(fires), self.data.eq(left)
-            ]
+            m.d.comb += [feed.take.eq(fires & first), self.reserve.eq(fires), self.data.eq(left)]
             with m.If(fires):
                 m.d.sync += kept.eq(left >> narrow)
         m.d.comb += self.enter.eq(self.reserve)
@@ -106,11 +110,10 @@ class Joiner(Unit):
             m.d.sync += second.eq(1)
         with m.If(fires & phase.last):
             m.d.sync += second.eq(0)
-        self.give(m, [
-            Mux(second, y, x)
-            for x, y in zip(self.operands(0), self.operands(1), strict=True)
-        ], fires)
+        self.give(
+            m,
+            [Mux(second, y, x) for x, y in zip(self.operands(0), self.operands(1), strict=True)],
+            fires,
+        )
         phase.count(m, fires)
         return m
-
-

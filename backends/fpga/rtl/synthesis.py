@@ -56,9 +56,21 @@ BATCH = 6
 """Engines in one run of yosys."""
 
 _MEMORY_LUTS = {
-    "xc7": {"RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4,
-            "RAM32X1S": 1, "RAM64X1S": 1, "RAM128X1S": 2, "RAM256X1S": 4, "RAM32M16": 8,
-            "SRL16E": 1, "SRLC16E": 1, "SRLC32E": 1},
+    "xc7": {
+        "RAM32M": 4,
+        "RAM64M": 4,
+        "RAM32X1D": 2,
+        "RAM64X1D": 2,
+        "RAM128X1D": 4,
+        "RAM32X1S": 1,
+        "RAM64X1S": 1,
+        "RAM128X1S": 2,
+        "RAM256X1S": 4,
+        "RAM32M16": 8,
+        "SRL16E": 1,
+        "SRLC16E": 1,
+        "SRLC32E": 1,
+    },
     "ecp5": {"TRELLIS_DPR16X4": 6},  # four bits of data, two LUTs of a slice for the address
 }
 
@@ -83,9 +95,9 @@ def synthesize_all(engines: Sequence[tuple[Engine, str]], family: str) -> list[S
     Each is a module whose boundary is kept, so the result is that of a run of its own.
     """
     if family not in SCRIPTS:
-        raise CompileError(Problem(
-            node="", op="", found=f"synthesis for {family!r}", supported=", ".join(SCRIPTS)
-        ))
+        raise CompileError(
+            Problem(node="", op="", found=f"synthesis for {family!r}", supported=", ".join(SCRIPTS))
+        )
     names = [f"engine{k}" for k in range(len(engines))]
     instances = "".join(f"(* keep *) {name} i_{name}();\n" for name in names)
     files = {"top.v": f"module top();\n{instances}endmodule\n"}
@@ -97,7 +109,7 @@ def synthesize_all(engines: Sequence[tuple[Engine, str]], family: str) -> list[S
         f"{SCRIPTS[family]}\ntee -q -o stat.json stat -json\n"
     )
     said = run_yosys(script, files, "stat.json")
-    modules = json.loads(said[said.index("{"):])["modules"]
+    modules = json.loads(said[said.index("{") :])["modules"]
     cells = {name: Counter[str]() for name in names}
     for module, stat in modules.items():
         owner = module.removeprefix("\\").split(".")[0]
@@ -119,12 +131,20 @@ def _counted(cells: Mapping[str, int], family: str) -> Synthesized:
     memory = sum(n * cells.get(name, 0) for name, n in _MEMORY_LUTS[family].items())
     if family == "xc7":
         return Synthesized(
-            count("LUT") + memory, memory, count("FD"), count("CARRY4"), count("DSP48"),
+            count("LUT") + memory,
+            memory,
+            count("FD"),
+            count("CARRY4"),
+            count("DSP48"),
             count("RAMB18") + 2 * count("RAMB36"),
         )
     carry = count("CCU2C")
     return Synthesized(
-        count("LUT4") + 2 * carry + memory, memory, count("TRELLIS_FF"), carry, count("MULT"),
+        count("LUT4") + 2 * carry + memory,
+        memory,
+        count("TRELLIS_FF"),
+        carry,
+        count("MULT"),
         count("DP16KD", "PDPW16KD"),
     )
 
@@ -137,7 +157,11 @@ def yosys_version() -> str:
 
 
 def synthesis_rows(
-    program: Program, folding: Folding, estimates: Mapping[str, Any], family: str = "xc7", *,
+    program: Program,
+    folding: Folding,
+    estimates: Mapping[str, Any],
+    family: str = "xc7",
+    *,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Iterator[dict[str, Any]]:
     """Each engine's estimate beside what yosys makes of it, in the form that is estimated less.
@@ -158,7 +182,11 @@ def synthesis_rows(
         for engine, form, cells in zip(batch, forms, found, strict=True):
             estimate = estimates[engine.name]
             yield {
-                "name": engine.name, "kind": engine.kind, "form": form, "pe": engine.fold.pe,
-                "simd": engine.fold.simd, **asdict(cells),
+                "name": engine.name,
+                "kind": engine.kind,
+                "form": form,
+                "pe": engine.fold.pe,
+                "simd": engine.fold.simd,
+                **asdict(cells),
                 **{f"estimated_{k}": getattr(estimate, k) for k in ("lut", "ff", "dsp", "bram18")},
             }

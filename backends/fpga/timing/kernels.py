@@ -67,8 +67,24 @@ def build_advance(stamp: str) -> Any:
     return kernel.function
 
 
-ADVANCE = ("rules", "wiring", "depth", "offset", "source", "target", "state", "given", "taken",
-           "give_stamp", "take_stamp", "written", "released", "stats", "queue", "queued")
+ADVANCE = (
+    "rules",
+    "wiring",
+    "depth",
+    "offset",
+    "source",
+    "target",
+    "state",
+    "given",
+    "taken",
+    "give_stamp",
+    "take_stamp",
+    "written",
+    "released",
+    "stats",
+    "queue",
+    "queued",
+)
 """Arrays of ``advance`` in order."""
 
 

@@ -47,8 +47,12 @@ class Network:
         for index, engine in enumerate(pipeline.engines):
             inputs = [k for k, e in enumerate(pipeline.edges) if e.target == index]
             outputs = [k for k, e in enumerate(pipeline.edges) if e.source == index]
-            ports = {Rule.INPUTS: self._wire(inputs), Rule.INPUT_COUNT: len(inputs),
-                     Rule.OUTPUTS: self._wire(outputs), Rule.OUTPUT_COUNT: len(outputs)}
+            ports = {
+                Rule.INPUTS: self._wire(inputs),
+                Rule.INPUT_COUNT: len(inputs),
+                Rule.OUTPUTS: self._wire(outputs),
+                Rule.OUTPUT_COUNT: len(outputs),
+            }
             timing = engine.timing
             if isinstance(timing, Beat):
                 self._beat(timing, ports)
@@ -61,34 +65,65 @@ class Network:
 
     def _beat(self, beat: Beat, ports: Mapping[Rule, int]) -> None:
         self.machines.append((len(self.rows),))
-        self.rows.append({
-            **ports, Rule.KIND: Kind.BEAT, Rule.FIRINGS: beat.firings, Rule.LATENCY: beat.latency,
-            Rule.TAKE_PERIOD: beat.take[0], Rule.TAKE_LENGTH: beat.take[1],
-            Rule.GIVE_PERIOD: beat.give[0], Rule.GIVE_LENGTH: beat.give[1],
-            Rule.TURNS: int(beat.turns),
-        })
+        self.rows.append(
+            {
+                **ports,
+                Rule.KIND: Kind.BEAT,
+                Rule.FIRINGS: beat.firings,
+                Rule.LATENCY: beat.latency,
+                Rule.TAKE_PERIOD: beat.take[0],
+                Rule.TAKE_LENGTH: beat.take[1],
+                Rule.GIVE_PERIOD: beat.give[0],
+                Rule.GIVE_LENGTH: beat.give[1],
+                Rule.TURNS: int(beat.turns),
+            }
+        )
 
     def _window(self, w: Window, ports: Mapping[Rule, int]) -> None:
         fill, work = len(self.rows), len(self.rows) + 1
         common = {
-            Rule.WORDS: w.words, Rule.KEPT_HEIGHT: w.kept[0], Rule.KEPT_WIDTH: w.kept[1],
-            Rule.OUT_HEIGHT: w.out[0], Rule.OUT_WIDTH: w.out[1],
-            Rule.STRIDE_HEIGHT: w.stride[0], Rule.STRIDE_WIDTH: w.stride[1],
-            Rule.TOP: w.top, Rule.LEFT: w.left,
-            Rule.WRITTEN: self.words, Rule.RELEASED: self.releases,
+            Rule.WORDS: w.words,
+            Rule.KEPT_HEIGHT: w.kept[0],
+            Rule.KEPT_WIDTH: w.kept[1],
+            Rule.OUT_HEIGHT: w.out[0],
+            Rule.OUT_WIDTH: w.out[1],
+            Rule.STRIDE_HEIGHT: w.stride[0],
+            Rule.STRIDE_WIDTH: w.stride[1],
+            Rule.TOP: w.top,
+            Rule.LEFT: w.left,
+            Rule.WRITTEN: self.words,
+            Rule.RELEASED: self.releases,
         }
-        self.rows.append({
-            **ports, **common, Rule.KIND: Kind.FILL, Rule.FIRINGS: w.fill_cycles,
-            Rule.OUTPUT_COUNT: 0, Rule.PARTNER: work, Rule.CAPACITY: w.rows,
-            Rule.ARRIVING_HEIGHT: w.arriving[0], Rule.ARRIVING_WIDTH: w.arriving[1],
-            Rule.DROP_ROWS: w.drop[0], Rule.DROP_COLUMNS: w.drop[1],
-        })
-        self.rows.append({
-            **ports, **common, Rule.KIND: Kind.WORK,
-            Rule.FIRINGS: w.out[0] * w.out[1] * w.results, Rule.INPUT_COUNT: 0, Rule.PARTNER: fill,
-            Rule.REACH_HEIGHT: w.reach[0], Rule.REACH_WIDTH: w.reach[1],
-            Rule.RESULTS: w.results, Rule.RESULT_CYCLES: w.result_cycles, Rule.LATENCY: w.latency,
-        })
+        self.rows.append(
+            {
+                **ports,
+                **common,
+                Rule.KIND: Kind.FILL,
+                Rule.FIRINGS: w.fill_cycles,
+                Rule.OUTPUT_COUNT: 0,
+                Rule.PARTNER: work,
+                Rule.CAPACITY: w.rows,
+                Rule.ARRIVING_HEIGHT: w.arriving[0],
+                Rule.ARRIVING_WIDTH: w.arriving[1],
+                Rule.DROP_ROWS: w.drop[0],
+                Rule.DROP_COLUMNS: w.drop[1],
+            }
+        )
+        self.rows.append(
+            {
+                **ports,
+                **common,
+                Rule.KIND: Kind.WORK,
+                Rule.FIRINGS: w.out[0] * w.out[1] * w.results,
+                Rule.INPUT_COUNT: 0,
+                Rule.PARTNER: fill,
+                Rule.REACH_HEIGHT: w.reach[0],
+                Rule.REACH_WIDTH: w.reach[1],
+                Rule.RESULTS: w.results,
+                Rule.RESULT_CYCLES: w.result_cycles,
+                Rule.LATENCY: w.latency,
+            }
+        )
         self.machines.append((fill, work))
         self.words += w.kept[0] * w.kept[1] * w.words
         self.releases += w.out[0]
@@ -200,11 +235,22 @@ class Run:
         )
         queue = np.zeros((2, len(rules)), np.int64)
         tables = {
-            "rules": rules, "wiring": np.array(network.wiring, np.int64), "depth": self.depths,
-            "offset": self.offsets, "source": self.givers, "target": takers, "state": self.state,
-            "given": self.given, "taken": self.taken, "give_stamp": self.give_stamp,
-            "take_stamp": self.take_stamp, "written": written, "released": released,
-            "stats": self.stats, "queue": queue[0], "queued": queue[1],
+            "rules": rules,
+            "wiring": np.array(network.wiring, np.int64),
+            "depth": self.depths,
+            "offset": self.offsets,
+            "source": self.givers,
+            "target": takers,
+            "state": self.state,
+            "given": self.given,
+            "taken": self.taken,
+            "give_stamp": self.give_stamp,
+            "take_stamp": self.take_stamp,
+            "written": written,
+            "released": released,
+            "stats": self.stats,
+            "queue": queue[0],
+            "queued": queue[1],
         }
         jit.compiled(build_advance, self.stamp)(
             images, len(rules), *(tables[name].reshape(-1) for name in ADVANCE)
@@ -218,25 +264,39 @@ class Run:
         pipeline = self.network.pipeline
         full = [
             Problem(
-                node=pipeline.label(edge), op="fifo", found=f"full with {depth} places",
+                node=pipeline.label(edge),
+                op="fifo",
+                found=f"full with {depth} places",
                 supported=f"{self.network.sizes[k]} places",
             )
             for k, (edge, depth) in enumerate(zip(pipeline.edges, self.depths, strict=True))
             if self.given[k] - self.taken[k] >= depth
         ]
-        raise CompileError([
-            Problem(
-                node="", op="", found="the datapath comes to a standstill (deadlock): every engine "
-                "waits for another", mend="deepen the full FIFOs below, or have them sized",
-            ), *full,
-        ])
+        raise CompileError(
+            [
+                Problem(
+                    node="",
+                    op="",
+                    found="the datapath comes to a standstill (deadlock): every engine "
+                    "waits for another",
+                    mend="deepen the full FIFOs below, or have them sized",
+                ),
+                *full,
+            ]
+        )
 
     def occupancy(self) -> tuple[Longs, int]:
         """The most places of each FIFO taken at once; the most cycles that one was."""
         latency = np.ascontiguousarray(self.rules[self.givers, Rule.LATENCY])
         most, longest = (np.zeros(len(self.tokens), np.int64) for _ in range(2))
         jit.compiled(build_occupancy, self.stamp)(
-            len(most), self.offsets, self.tokens, latency, self.give_stamp, self.take_stamp, most,
+            len(most),
+            self.offsets,
+            self.tokens,
+            latency,
+            self.give_stamp,
+            self.take_stamp,
+            most,
             longest,
         )
         return most, int(longest.max(initial=0))
@@ -251,9 +311,10 @@ class Run:
         for stamps in (self.give_stamp, self.take_stamp):
             for offset, count in zip(self.offsets, self.tokens, strict=True):
                 by_image = stamps[offset : offset + count].reshape(self.images, -1)
-                while first < self.images - 1 and (
-                    np.diff(by_image[first:], axis=0) != interval
-                ).any():
+                while (
+                    first < self.images - 1
+                    and (np.diff(by_image[first:], axis=0) != interval).any()
+                ):
                     first += 1
         return first
 
@@ -271,7 +332,8 @@ class Run:
         """When each image's last token left, by image."""
         pipeline = self.network.pipeline
         index = next(
-            k for k, e in enumerate(pipeline.engines)
+            k
+            for k, e in enumerate(pipeline.engines)
             if isinstance(e, Sink) and e.tensor == pipeline.program.output
         )
         return self.stats[self.network.machines[index][0], :, Stat.LAST]

@@ -148,7 +148,8 @@ class Turn:
     def next_image(self) -> None:
         """To be called last in a firing: the image's number is part of the rest."""
         self.advance(
-            State.IN_IMAGE, self.rule(Rule.FIRINGS),
+            State.IN_IMAGE,
+            self.rule(Rule.FIRINGS),
             lambda: self.put(State.IMAGE, self.get(State.IMAGE) + 1),
         )
 
@@ -216,7 +217,8 @@ class Turn:
 
         def next_pixel() -> None:
             self.advance(
-                State.X, self.rule(Rule.ARRIVING_WIDTH),
+                State.X,
+                self.rule(Rule.ARRIVING_WIDTH),
                 lambda: self.advance(State.Y, self.rule(Rule.ARRIVING_HEIGHT)),
             )
 
@@ -260,7 +262,8 @@ class Turn:
             self.fire(self.rule(Rule.RESULT_CYCLES))
             self.give()
             self.advance(
-                State.WORD, self.rule(Rule.RESULTS),
+                State.WORD,
+                self.rule(Rule.RESULTS),
                 lambda: self.advance(State.X, self.rule(Rule.OUT_WIDTH), release),
             )
             self.next_image()

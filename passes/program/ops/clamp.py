@@ -23,7 +23,7 @@ class Clamp(Op):
     hi: int
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
-        x, = self.integer_inputs(types)
+        (x,) = self.integer_inputs(types)
         self.require(self.lo <= self.hi, "empty range")
         low, high = (np.clip(row, self.lo, self.hi) for row in x.channel_rows)
         return IntType.of_rows(x.shape, low, high)

@@ -62,8 +62,8 @@ class Conv(Op):
             least = (positive * lo[part] + negative * hi[part]).sum(axis=1)
             greatest = (positive * hi[part] + negative * lo[part]).sum(axis=1)
         self.require(
-            fits_int64(least.min(), greatest.max()), "the accumulator needs more than 64 bits; "
-            "lower the widths of weights or input",
+            fits_int64(least.min(), greatest.max()),
+            "the accumulator needs more than 64 bits; lower the widths of weights or input",
         )
         return least.astype(np.int64), greatest.astype(np.int64)
 
@@ -72,7 +72,7 @@ class Conv(Op):
         return consts[self.weight].row_bound * max(abs(x.lo), abs(x.hi), abs(self.pad_value))
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
-        x, = self.integer_inputs(types)
+        (x,) = self.integer_inputs(types)
         out, kh, kw, depth = consts[self.weight].values.shape
         height, width, channels = x.shape
         self.require(

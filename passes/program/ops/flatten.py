@@ -23,7 +23,7 @@ class Flatten(Op):
     mnemonic: ClassVar[str] = "flatten"
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
-        x, = self.integer_inputs(types)
+        (x,) = self.integer_inputs(types)
         lo, hi = (np.tile(row, x.shape[0] * x.shape[1]) for row in x.channel_rows)
         return IntType.of_rows((1, 1, x.size), lo, hi)
 

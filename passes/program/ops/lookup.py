@@ -26,7 +26,7 @@ class Lookup(Op):
     table: ConstRef
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
-        x, = self.integer_inputs(types)
+        (x,) = self.integer_inputs(types)
         table = consts[self.table].values
         self.require(table.ndim == 1, f"the table has shape {table.shape}")
         self.require(

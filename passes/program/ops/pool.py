@@ -25,7 +25,7 @@ class _Pool(Op):
     pads: Pads = (0, 0, 0, 0)
 
     def _shape(self, types: Mapping[str, TensorType]) -> tuple[IntType, Shape]:
-        x, = self.integer_inputs(types)
+        (x,) = self.integer_inputs(types)
         self.require(
             is_window(self.kernel, self.stride, self.pads, (1, 1)), "no window has such numbers"
         )
@@ -124,8 +124,6 @@ class SumPool(_Pool):
 
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
         view = windows(inputs[0], self.kernel, self.stride, self.pads, (1, 1), 0)
-        rows, columns = (
-            np.array(line, np.int64) for line in self.factors(inputs[0].shape[1:3])
-        )
+        rows, columns = (np.array(line, np.int64) for line in self.factors(inputs[0].shape[1:3]))
         result: IntArray = view.sum(axis=(4, 5)) * np.multiply.outer(rows, columns)[:, :, None]
         return result

@@ -36,11 +36,11 @@ class PRelu(Op):
     hi: int
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
-        x, = self.integer_inputs(types)
+        (x,) = self.integer_inputs(types)
         slope, bias = consts[self.multiplier].values, consts[self.bias].values
         self.require(
-            slope.shape == bias.shape == (x.shape[2],), f"constants do not fit {x.shape[2]} "
-            "channels",
+            slope.shape == bias.shape == (x.shape[2],),
+            f"constants do not fit {x.shape[2]} channels",
         )
         self.require(self.lo <= self.hi, "empty saturation range")
         self.require(0 <= self.shift <= 31, "shift leaves 0..31")
@@ -59,8 +59,10 @@ class PRelu(Op):
         ]
         least, greatest = (
             pick(np.where(lo < 0, pick(*bent), far), np.where(hi >= 0, kept, far))
-            for pick, kept, far in ((np.minimum, np.maximum(lo, 0), 2**63 - 1),
-                                    (np.maximum, hi, -(2**63)))
+            for pick, kept, far in (
+                (np.minimum, np.maximum(lo, 0), 2**63 - 1),
+                (np.maximum, hi, -(2**63)),
+            )
         )
         return IntType.of_rows(
             x.shape, *(np.clip(v + bias, self.lo, self.hi) for v in (least, greatest))

@@ -132,9 +132,7 @@ class Quantize(RealOp):
         self.require(len(self.thresholds) in (1, shape[2]), "thresholds do not fit the channels")
         self.require(self.step.rational is not None, "irrational step")
         top = (1 << self.bits) - 1
-        self.require(
-            all(len(row) <= top for row in self.thresholds), f"more than {top} thresholds"
-        )
+        self.require(all(len(row) <= top for row in self.thresholds), f"more than {top} thresholds")
         self.require(self._ordered, "thresholds out of order")
         self.require(
             all(len(row) == len(self.rules) for row in self.thresholds),
@@ -168,7 +166,8 @@ class RealConv(RealOp):
         height, width, channels = types[self.inputs[0]].shape
         out, kh, kw, depth = consts[self.weight].values.shape
         self.require(
-            depth * self.groups == channels and out % self.groups == 0
+            depth * self.groups == channels
+            and out % self.groups == 0
             and len(self.step) in (0, out),
             f"weight {(out, kh, kw, depth)} with {self.groups} groups does not fit {channels} "
             "channels",

@@ -36,16 +36,14 @@ class Requantize(Op):
     hi: int
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
-        x, = self.integer_inputs(types)
+        (x,) = self.integer_inputs(types)
         rows = [consts[n].values for n in (self.multiplier, self.bias, self.shift)]
         self.require(
-            all(r.shape == (x.shape[2],) for r in rows), f"constants do not fit {x.shape[2]} "
-            "channels",
+            all(r.shape == (x.shape[2],) for r in rows),
+            f"constants do not fit {x.shape[2]} channels",
         )
         self.require(self.lo <= self.hi, "empty saturation range")
-        self.require(
-            bool((np.abs(rows[0]) < 2**31).all()), "a multiplier needs more than 32 bits"
-        )
+        self.require(bool((np.abs(rows[0]) < 2**31).all()), "a multiplier needs more than 32 bits")
         self.require(bool(((rows[2] >= 0) & (rows[2] <= 62)).all()), "a shift leaves 0..62")
         lo, hi = x.channel_rows
         product = [end * rows[0].astype(object) + rows[1] for end in (lo, hi)]  # of any size

@@ -36,11 +36,13 @@ class Thresholds(Op):
     bits: int
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
-        x, = self.integer_inputs(types)
+        (x,) = self.integer_inputs(types)
         bounds, signs = consts[self.bounds].values, consts[self.signs].values
         base = consts[self.base].values
         self.require(
-            bounds.ndim == 2 and bounds.shape == signs.shape and bounds.shape[0] == x.shape[2]
+            bounds.ndim == 2
+            and bounds.shape == signs.shape
+            and bounds.shape[0] == x.shape[2]
             and base.shape == bounds.shape[:1],
             f"table {bounds.shape}, signs {signs.shape}, base {base.shape} do not fit "
             f"{x.shape[2]} channels",

@@ -24,7 +24,8 @@ def any_kernel(monkeypatch: pytest.MonkeyPatch, source: random.Random) -> None:
     def choice(group: Group, program: Program, vectors: Vectors) -> choosing.Choice:
         first = type(group.ops[0]) if group.ops else None
         fitting = [
-            choosing.Choice(group, kernel, offer) for kernel in choosing.TABLE.get(first, ())
+            choosing.Choice(group, kernel, offer)
+            for kernel in choosing.TABLE.get(first, ())
             if (offer := kernel.offer(group, program, vectors))
         ]
         own = choose(group, program, vectors)

@@ -52,12 +52,14 @@ def _pieces(elf: ELFFile, number: int, data: bytes) -> list[tuple[str, bytes]]:
     if elf["e_machine"] != "EM_ARM":
         return [(elf["e_machine"], data)]
     marks = sorted(
-        (s["st_value"], s.name[:2]) for s in elf.get_section_by_name(".symtab").iter_symbols()
+        (s["st_value"], s.name[:2])
+        for s in elf.get_section_by_name(".symtab").iter_symbols()
         if s["st_shndx"] == number and s.name[:2] in ("$a", "$t", "$d")
     )
     ends = [start for start, _ in marks[1:]] + [len(data)]
     return [
-        (kind, data[start:end]) for (start, kind), end in zip(marks, ends, strict=True)
+        (kind, data[start:end])
+        for (start, kind), end in zip(marks, ends, strict=True)
         if kind != "$d" and end > start
     ]
 
@@ -73,7 +75,8 @@ def symbols(path: Path) -> dict[str, tuple[str, str]]:
     """Names of an object's symbols with (binding, section)."""
     table = ELFFile(io.BytesIO(path.read_bytes())).get_section_by_name(".symtab")
     return {
-        s.name: (s["st_info"]["bind"], s["st_shndx"]) for s in table.iter_symbols()
+        s.name: (s["st_info"]["bind"], s["st_shndx"])
+        for s in table.iter_symbols()
         if s.name and s["st_info"]["type"] != "STT_FILE" and not s.name.startswith("$")
     }
 

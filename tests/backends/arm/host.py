@@ -31,8 +31,13 @@ def write_object(program: Program, path: Path, target: str = "host") -> Model:
     """Compile a program to an object file."""
     model = build_model(program, SYMBOL, llvm(target))
     emit_object(
-        model.module, llvm(target), path, lowered=True, private=model.symbols,
-        constants=model.constants, more=model.entry,
+        model.module,
+        llvm(target),
+        path,
+        lowered=True,
+        private=model.symbols,
+        constants=model.constants,
+        more=model.entry,
     )
     return model
 

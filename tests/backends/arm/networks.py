@@ -33,8 +33,14 @@ def residual_network(bits: int = 2, seed: int = 0) -> Program:
     def conv(x: str, shape: tuple[int, ...], stride: int = 1, groups: int = 1) -> str:
         weight = Constant.odd(2 * b.rng.integers(0, top + 1, shape) - top, bits)
         pad = shape[1] // 2
-        return b.add(Conv, x, weight=b.const(weight), stride=(stride, stride), groups=groups,
-                     pads=(pad, pad, pad, pad))
+        return b.add(
+            Conv,
+            x,
+            weight=b.const(weight),
+            stride=(stride, stride),
+            groups=groups,
+            pads=(pad, pad, pad, pad),
+        )
 
     stem = Constant.narrow(np.asarray(b.rng.integers(-127, 128, (16, 3, 3, 3))))
     stream = b.requantize(b.add(Conv, "x", weight=b.const(stem), pads=(1, 1, 1, 1)))

@@ -27,7 +27,10 @@ def artifact(network: Program, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.mark.parametrize("emulator", EMULATORS)
 def test_equal_to_the_interpreter(
-    emulator: str, artifact: Path, network: Program, samples: np.ndarray,
+    emulator: str,
+    artifact: Path,
+    network: Program,
+    samples: np.ndarray,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("N2UQC_ARMV7_EMULATOR", emulator)

@@ -27,18 +27,25 @@ def check(target: str, program: Program, x: np.ndarray, folder: Path) -> None:
     place = compile_program(program, name, mcpu=mcpu or None).save(folder / "net")
     manifest = read_manifest(place)
     architecture = manifest["architecture"]
-    sizes = [int(np.prod(manifest[k]["shape"])) * np.dtype(manifest[k]["dtype"]).itemsize
-             for k in ("input", "output")]
-    values = zip(("INPUT", "OUTPUT", "WORKSPACE"), [*sizes, manifest["workspace_bytes"]],
-                 strict=True)
+    sizes = [
+        int(np.prod(manifest[k]["shape"])) * np.dtype(manifest[k]["dtype"]).itemsize
+        for k in ("input", "output")
+    ]
+    values = zip(
+        ("INPUT", "OUTPUT", "WORKSPACE"), [*sizes, manifest["workspace_bytes"]], strict=True
+    )
     toolchain.find(architecture, native=name == "host").executable(
-        [SOURCE, place / manifest["library"]], folder / "guarded",
+        [SOURCE, place / manifest["library"]],
+        folder / "guarded",
         [f"-DRUN={manifest['function']}", *(f"-D{k}_BYTES={v}" for k, v in values)],
     )
     x.astype(manifest["input"]["dtype"]).tofile(folder / "x.raw")
     done = run_program(
-        folder / "guarded", [str(folder / "x.raw"), str(folder / "y.raw")], architecture,
-        manifest["emulated"], manifest["needs"],
+        folder / "guarded",
+        [str(folder / "x.raw"), str(folder / "y.raw")],
+        architecture,
+        manifest["emulated"],
+        manifest["needs"],
     )
     assert done.code == 0, done
     y = np.fromfile(folder / "y.raw", manifest["output"]["dtype"])
@@ -46,9 +53,7 @@ def check(target: str, program: Program, x: np.ndarray, folder: Path) -> None:
     np.testing.assert_array_equal(y.reshape(want.shape), want)
 
 
-def bounds_hold(
-    target: str, examples: int, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def bounds_hold(target: str, examples: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     architecture = find_target(target.split()[0]).processor.architecture
     emulator = toolchain.CROSS[architecture].emulator
     if architecture != toolchain.machine() and not shutil.which(emulator):
@@ -59,7 +64,10 @@ def bounds_hold(
 
     @seed(examples)
     @settings(
-        max_examples=examples, deadline=None, database=None, phases=[Phase.generate],
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
     @given(awkward_programs())

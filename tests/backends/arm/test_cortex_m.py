@@ -97,7 +97,8 @@ def test_the_stack_is_as_deep_as_stated(firmware: Path, digits: Program, tmp_pat
     kind = digits.types[digits.input]
     np.zeros(kind.shape, "<i4").tofile(tmp_path / "x.raw")
     done = run_firmware(
-        firmware / manifest["driver"], [str(tmp_path / n) for n in ("x.raw", "y.raw")],
+        firmware / manifest["driver"],
+        [str(tmp_path / n) for n in ("x.raw", "y.raw")],
         lambda machine, *_: depths.append(machine.reg_read(arm.UC_ARM_REG_SP)),
     )
     assert (done.code, done.errors) == (0, "")
@@ -106,12 +107,21 @@ def test_the_stack_is_as_deep_as_stated(firmware: Path, digits: Program, tmp_pat
 
 
 @pytest.mark.parametrize("emulator", EMULATORS)
-@pytest.mark.parametrize(("content", "message"), [
-    (None, "input cannot be opened"), (b"123", r"not a multiple of a sample's \(256 bytes\)"),
-    (np.full(64, 1 << 30, "<i4").tobytes(), "outside {min} to {max}"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "input cannot be opened"),
+        (b"123", r"not a multiple of a sample's \(256 bytes\)"),
+        (np.full(64, 1 << 30, "<i4").tobytes(), "outside {min} to {max}"),
+    ],
+)
 def test_faults_of_files_are_told(
-    emulator: str, content: bytes | None, message: str, core: str, firmware: Path, tmp_path: Path,
+    emulator: str,
+    content: bytes | None,
+    message: str,
+    core: str,
+    firmware: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     choose(emulator, core, monkeypatch)
@@ -139,8 +149,9 @@ def test_ranges_of_64_bits_are_checked(lo: int, hi: int, tmp_path: Path) -> None
         if not least <= value <= most:
             continue
         np.array([lo, hi, value, lo], dtype).tofile(tmp_path / "x")
-        done = run_program(driver, [str(tmp_path / "x"), str(tmp_path / "y")], "cortex-m",
-                           "mps2-an386")
+        done = run_program(
+            driver, [str(tmp_path / "x"), str(tmp_path / "y")], "cortex-m", "mps2-an386"
+        )
         assert done.code == (not lo <= value <= hi), value
 
 

@@ -112,9 +112,14 @@ def test_damaged_files(driver: Path, tmp_path: Path) -> None:
         path.write_bytes(data[:place] + bytes([value]) + data[place + 1 :])
         refused(driver, tmp_path, path, tmp_path / "y.npy")
     for old, new in (
-        (b"'descr'", b"'desce'"), (b"'shape'", b"'shapf'"), (b"(2,", b"(-,"), (b"(2,", b"(3,"),
-        (b"False", b"Falze"), (b"(2, 12", b"(20000000000000000000, 12"),
-        (b"(2, 12", b"(9000000000000000000, 12"), (b"12, 3)", b"12, 3 "),
+        (b"'descr'", b"'desce'"),
+        (b"'shape'", b"'shapf'"),
+        (b"(2,", b"(-,"),
+        (b"(2,", b"(3,"),
+        (b"False", b"Falze"),
+        (b"(2, 12", b"(20000000000000000000, 12"),
+        (b"(2, 12", b"(9000000000000000000, 12"),
+        (b"12, 3)", b"12, 3 "),
     ):
         path.write_bytes(data.replace(old, new))
         refused(driver, tmp_path, path, tmp_path / "y.npy")
@@ -160,19 +165,30 @@ def test_a_full_disk_leaves_nothing(driver: Path, samples: np.ndarray, tmp_path:
     before = sorted(tmp_path.iterdir())
     done = subprocess.run(
         ["sh", "-c", f"trap '' XFSZ; ulimit -f 8; {driver} {tmp_path}/x.npy {tmp_path}/y.npy"],
-        capture_output=True, text=True,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 1
     assert "File too large" in done.stderr
     assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize("arguments", [
-    (), ("x",), ("x", "y", "z"), ("x", "y", "--bench"), ("x", "y", "--bench", "0"),
-    ("x", "y", "--bench", "1x"), ("x", "y", "--bench", "-3"), ("x", "y", "--fast", "3"),
-    ("x", "y", "--bench", "1" + "0" * 18, "--bench"), ("x", "y", "--bench", "1" + "0" * 30),
-    ("x", "y", "--raw", "--raw", "z"),
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("x",),
+        ("x", "y", "z"),
+        ("x", "y", "--bench"),
+        ("x", "y", "--bench", "0"),
+        ("x", "y", "--bench", "1x"),
+        ("x", "y", "--bench", "-3"),
+        ("x", "y", "--fast", "3"),
+        ("x", "y", "--bench", "1" + "0" * 18, "--bench"),
+        ("x", "y", "--bench", "1" + "0" * 30),
+        ("x", "y", "--raw", "--raw", "z"),
+    ],
+)
 def test_usage(driver: Path, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     assert "usage:" in refused(driver, tmp_path, *arguments, code=2)
 
@@ -218,8 +234,16 @@ int main(void) {{ return {name}_run(x, y, space) != {macro}_OK || {macro}_INPUT_
     )
     flags = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{host_artifact / 'include'}"]
     subprocess.run(
-        ["cc", "-std=c11", *flags, tmp_path / "user.c", host_artifact / manifest["library"], "-o",
-         tmp_path / "user"], check=True,
+        [
+            "cc",
+            "-std=c11",
+            *flags,
+            tmp_path / "user.c",
+            host_artifact / manifest["library"],
+            "-o",
+            tmp_path / "user",
+        ],
+        check=True,
     )
     assert subprocess.run([tmp_path / "user"]).returncode == 0
     subprocess.run([*compiler("c++"), *flags, "-fsyntax-only", tmp_path / "user.cpp"], check=True)

@@ -37,8 +37,13 @@ def requantize_case(lo: int, hi: int, m: list[int], bias: list[int], shift: list
         b = Builder(1, 3, len(m), 2, True)
         whole_range(b, lo, hi)
         out = b.add(
-            Requantize, "x", multiplier=b.const(narrow(m)), bias=b.const(narrow(bias)),
-            shift=b.const(narrow(shift)), lo=-(2**40), hi=2**40,
+            Requantize,
+            "x",
+            multiplier=b.const(narrow(m)),
+            bias=b.const(narrow(bias)),
+            shift=b.const(narrow(shift)),
+            lo=-(2**40),
+            hi=2**40,
         )
         return b.finish(out)
 
@@ -50,10 +55,17 @@ def prelu_case(lo: int, hi: int, m: list[int], shift: int, low: int, high: int) 
         b = Builder(2, 3, len(m), 2, True)
         whole_range(b, lo, hi)
         bias = np.arange(len(m)) * 7 - 3
-        return b.finish(b.add(
-            PRelu, "x", multiplier=b.const(narrow(m)), shift=shift, bias=b.const(narrow(bias)),
-            lo=low, hi=high,
-        ))
+        return b.finish(
+            b.add(
+                PRelu,
+                "x",
+                multiplier=b.const(narrow(m)),
+                shift=shift,
+                bias=b.const(narrow(bias)),
+                lo=low,
+                hi=high,
+            )
+        )
 
     return build
 
@@ -79,21 +91,31 @@ def pool_case(op: type, lo: int, hi: int, **options: object) -> Case:
 def table_case(bits: int, bounds: list[list[int]], signs: list[list[int]], base: list[int]) -> Case:
     def build() -> Program:
         b = Builder(5, 6, len(base), 6, True)
-        return b.finish(b.add(
-            Thresholds, "x", bounds=b.const(narrow(bounds)), base=b.const(narrow(base)),
-            signs=b.const(Constant.odd(np.array(signs), 1)), bits=bits,
-        ))
+        return b.finish(
+            b.add(
+                Thresholds,
+                "x",
+                bounds=b.const(narrow(bounds)),
+                base=b.const(narrow(base)),
+                signs=b.const(Constant.odd(np.array(signs), 1)),
+                bits=bits,
+            )
+        )
 
     return build
 
 
 def provable(kind: str) -> Case:
     """Comparisons that the code generator can decide beforehand, on vectors."""
+
     def build() -> Program:
         b = Builder(16, 5, 8, 6, True)
         wide = b.const(narrow(np.full((8, 3), 6)))
-        table = {"signs": b.const(Constant.odd(np.ones((8, 3), int), 1)),
-                 "base": b.const(narrow([0] * 8)), "bits": 2}
+        table = {
+            "signs": b.const(Constant.odd(np.ones((8, 3), int), 1)),
+            "base": b.const(narrow([0] * 8)),
+            "bits": 2,
+        }
         name = b.conv("x", 8, bits=2)
         if kind == "clamp":
             name = b.add(Clamp, name, lo=0, hi=6)
@@ -112,10 +134,16 @@ def provable(kind: str) -> Case:
 def long_table() -> Program:
     b = Builder(6, 5, 3, 12, True)
     bounds = np.sort(b.rng.integers(-2048, 2048, (3, 255)), axis=1)
-    return b.finish(b.add(
-        Thresholds, "x", bounds=b.const(narrow(bounds)), base=b.const(narrow([0, 255, 0])),
-        signs=b.const(Constant.odd(np.array([[1], [-1], [1]]) * np.ones((1, 255), int), 1)), bits=8,
-    ))
+    return b.finish(
+        b.add(
+            Thresholds,
+            "x",
+            bounds=b.const(narrow(bounds)),
+            base=b.const(narrow([0, 255, 0])),
+            signs=b.const(Constant.odd(np.array([[1], [-1], [1]]) * np.ones((1, 255), int), 1)),
+            bits=8,
+        )
+    )
 
 
 HUGE = 2**62
@@ -134,8 +162,9 @@ CASES: dict[str, Case] = {
     "no shift": requantize_case(-64, 63, [5, -7], [2**33, 0], [0, 0]),
     "some shifts": requantize_case(-(2**20), 2**20, [5, -7, 9], [1, -1, 0], [0, 31, 62]),
     "clamped": requantize_case(-(2**31), 2**31 - 1, [2**30, -(2**30)], [0, 0], [2, 1]),
-    "product beyond 64 bits": requantize_case(2**33, 2**33 + 5, [2**30 + 1, 2**30], [-(2**63) + 9,
-                                              -(2**63) + 1], [3, 60]),
+    "product beyond 64 bits": requantize_case(
+        2**33, 2**33 + 5, [2**30 + 1, 2**30], [-(2**63) + 9, -(2**63) + 1], [3, 60]
+    ),
     "huge input": requantize_case(-HUGE, HUGE, [1, -1], [5, -5], [40, 20]),
     "gentle slope": prelu_case(-(2**15), 2**15 - 1, [3, 0, 7, 12], 5, -(2**15), 2**15 - 1),
     "steep negative slope": prelu_case(-(2**15), 2**15 - 1, [-(2**30), 2**30], 1, -(2**50), 2**50),
@@ -147,17 +176,21 @@ CASES: dict[str, Case] = {
     "clamp above": clamp_case(-5, 5, 100000, 200000),
     "clamp below": clamp_case(-5, 5, -300, -200),
     "clamp wide": clamp_case(-(2**40), 2**40, -3, 2**33),
-    "maximum of negatives": pool_case(MaxPool, -100, -3, kernel=(3, 3), stride=(2, 2),
-                                      pads=(1, 1, 1, 1)),
+    "maximum of negatives": pool_case(
+        MaxPool, -100, -3, kernel=(3, 3), stride=(2, 2), pads=(1, 1, 1, 1)
+    ),
     "maximum of unsigned": pool_case(MaxPool, 0, 200, kernel=(2, 3), pads=(1, 0, 0, 2)),
     "maximum of wide": pool_case(MaxPool, -(2**50), 2**50, kernel=(2, 2), pads=(1, 1, 1, 1)),
     "sum with padding": pool_case(SumPool, 3, 250, kernel=(3, 3), pads=(1, 2, 1, 2)),
-    "mean without padding": pool_case(SumPool, 3, 250, kernel=(3, 3), stride=(2, 1),
-                                      pads=(1, 2, 1, 2), counted=(0, 0, 0, 0)),
-    "mean with some padding": pool_case(SumPool, -9, 5, kernel=(3, 4), stride=(2, 3),
-                                        pads=(1, 1, 2, 3), counted=(1, 1, 1, 1)),
-    "mean of wide": pool_case(SumPool, -(2**50), 2**50, kernel=(3, 3), pads=(1, 1, 1, 1),
-                              counted=(0, 0, 0, 0)),
+    "mean without padding": pool_case(
+        SumPool, 3, 250, kernel=(3, 3), stride=(2, 1), pads=(1, 2, 1, 2), counted=(0, 0, 0, 0)
+    ),
+    "mean with some padding": pool_case(
+        SumPool, -9, 5, kernel=(3, 4), stride=(2, 3), pads=(1, 1, 2, 3), counted=(1, 1, 1, 1)
+    ),
+    "mean of wide": pool_case(
+        SumPool, -(2**50), 2**50, kernel=(3, 3), pads=(1, 1, 1, 1), counted=(0, 0, 0, 0)
+    ),
     "sum of wide": pool_case(SumPool, -(2**50), 2**50, kernel=(7, 7)),
 }
 

@@ -23,8 +23,18 @@ from tests.properties.programs import programs
 from .any_kernel import any_kernel
 from .disassembly import float_arithmetic, object_of, symbols
 
-TARGETS = ("host", "host x86-64", "aarch64", "aarch64+dotprod", "aarch64+i8mm", "cortex-a53",
-           "neoverse-n1", "armv7", "cortex-m4", "cortex-m7")
+TARGETS = (
+    "host",
+    "host x86-64",
+    "aarch64",
+    "aarch64+dotprod",
+    "aarch64+i8mm",
+    "cortex-a53",
+    "neoverse-n1",
+    "armv7",
+    "cortex-m4",
+    "cortex-m7",
+)
 """Names, and LLVM's name of another processor where one stands behind."""
 
 
@@ -34,8 +44,11 @@ def emulators(name: str) -> list[str]:
     if processor.architecture == toolchain.machine():
         return [""]
     cross = toolchain.CROSS[processor.architecture]
-    found = [f"{cross.emulator} {cross.selects} {processor.emulated}"] \
-        if shutil.which(cross.emulator) else []
+    found = (
+        [f"{cross.emulator} {cross.selects} {processor.emulated}"]
+        if shutil.which(cross.emulator)
+        else []
+    )
     return found + ["unicorn"] * (importlib.util.find_spec("unicorn") is not None)
 
 
@@ -56,9 +69,7 @@ def check(
             np.testing.assert_array_equal(run_artifact(place, x), want, emulator)
 
 
-def differences(
-    target: str, examples: int, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def differences(target: str, examples: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if target == "host x86-64" and toolchain.machine() != "x86_64":
         pytest.skip("a processor of other machines")
     source = random.Random(0)
@@ -66,7 +77,10 @@ def differences(
 
     @seed(examples)
     @settings(
-        max_examples=examples, deadline=None, database=None, phases=[Phase.generate],
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
     @given(programs() | awkward_programs())
@@ -83,7 +97,5 @@ def test_random_programs(target: str, tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
-def test_many_random_programs(
-    target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_random_programs(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     differences(target, 150, tmp_path, monkeypatch)

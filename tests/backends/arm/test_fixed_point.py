@@ -47,8 +47,11 @@ def test_one_product_beyond_32_bits_has_no_chunk() -> None:
 
 @settings(deadline=None, max_examples=300)
 @given(
-    st.lists(st.integers(-MOST, MOST) | st.sampled_from([-MOST, MOST, 0, 1, -1]),
-             min_size=1, max_size=120),
+    st.lists(
+        st.integers(-MOST, MOST) | st.sampled_from([-MOST, MOST, 0, 1, -1]),
+        min_size=1,
+        max_size=120,
+    ),
 )
 def test_readings_know_sums_that_wrapped_around(rises: list[int]) -> None:
     """What the instructions do, in numbers of their sizes, for more chunks than windows have."""
@@ -68,8 +71,17 @@ def test_readings_know_sums_that_wrapped_around(rises: list[int]) -> None:
 
 
 def convolution(
-    seed: int, *, bits: int, weight_bits: int, size: int, channels: int, out: int, kernel: int,
-    stride: int = 1, dilation: tuple[int, int] = (1, 1), extreme: bool = False,
+    seed: int,
+    *,
+    bits: int,
+    weight_bits: int,
+    size: int,
+    channels: int,
+    out: int,
+    kernel: int,
+    stride: int = 1,
+    dilation: tuple[int, int] = (1, 1),
+    extreme: bool = False,
 ) -> tuple[Program, np.ndarray]:
     """A convolution with requantization, and inputs at both ends of their range and between."""
     b = Builder(seed, size, channels, bits, True)
@@ -80,8 +92,14 @@ def convolution(
         weight = np.where(weight < 0, -top, top)
         weight[0], weight[-1] = top, -top
     pad = kernel // 2
-    acc = b.add(Conv, "x", weight=b.const(Constant.narrow(weight)), stride=(stride, stride),
-                dilation=dilation, pads=(pad, pad, pad, pad))
+    acc = b.add(
+        Conv,
+        "x",
+        weight=b.const(Constant.narrow(weight)),
+        stride=(stride, stride),
+        dilation=dilation,
+        pads=(pad, pad, pad, pad),
+    )
     program = plan_memory(b.finish(b.requantize(acc, 32)))
     kind = program.types["x"]
     x = b.rng.integers(kind.lo, kind.hi + 1, (5, *kind.shape))
@@ -93,19 +111,61 @@ def convolution(
 
 
 CASES = {
-    "stem": {"bits": 16, "weight_bits": 16, "size": 14, "channels": 3, "out": 16, "kernel": 7,
-             "stride": 2},
-    "largest weights": {"bits": 16, "weight_bits": 16, "size": 6, "channels": 3, "out": 8,
-                        "kernel": 7, "extreme": True},
+    "stem": {
+        "bits": 16,
+        "weight_bits": 16,
+        "size": 14,
+        "channels": 3,
+        "out": 16,
+        "kernel": 7,
+        "stride": 2,
+    },
+    "largest weights": {
+        "bits": 16,
+        "weight_bits": 16,
+        "size": 6,
+        "channels": 3,
+        "out": 8,
+        "kernel": 7,
+        "extreme": True,
+    },
     "8-bit input": {"bits": 8, "weight_bits": 16, "size": 12, "channels": 3, "out": 8, "kernel": 5},
-    "24 bits": {"bits": 24, "weight_bits": 24, "size": 10, "channels": 3, "out": 24, "kernel": 7,
-                "stride": 2, "extreme": True},
-    "many channels": {"bits": 16, "weight_bits": 16, "size": 4, "channels": 250, "out": 16,
-                      "kernel": 1, "stride": 2},
-    "rows apart": {"bits": 20, "weight_bits": 9, "size": 9, "channels": 40, "out": 8, "kernel": 3,
-                   "dilation": (2, 1)},
-    "odd outputs": {"bits": 16, "weight_bits": 16, "size": 12, "channels": 3, "out": 13,
-                    "kernel": 5},
+    "24 bits": {
+        "bits": 24,
+        "weight_bits": 24,
+        "size": 10,
+        "channels": 3,
+        "out": 24,
+        "kernel": 7,
+        "stride": 2,
+        "extreme": True,
+    },
+    "many channels": {
+        "bits": 16,
+        "weight_bits": 16,
+        "size": 4,
+        "channels": 250,
+        "out": 16,
+        "kernel": 1,
+        "stride": 2,
+    },
+    "rows apart": {
+        "bits": 20,
+        "weight_bits": 9,
+        "size": 9,
+        "channels": 40,
+        "out": 8,
+        "kernel": 3,
+        "dilation": (2, 1),
+    },
+    "odd outputs": {
+        "bits": 16,
+        "weight_bits": 16,
+        "size": 12,
+        "channels": 3,
+        "out": 13,
+        "kernel": 5,
+    },
     "head": {"bits": 24, "weight_bits": 16, "size": 1, "channels": 77, "out": 40, "kernel": 1},
 }
 

@@ -29,7 +29,13 @@ narrow = Constant.narrow
 
 
 def conv_case(
-    size: int, channels: int, out: int, *, bits: int = 2, wbits: int = 2, then: str = "thresholds",
+    size: int,
+    channels: int,
+    out: int,
+    *,
+    bits: int = 2,
+    wbits: int = 2,
+    then: str = "thresholds",
     **options: object,
 ) -> Case:
     def build() -> Program:
@@ -51,6 +57,7 @@ def residual() -> Program:
 
 def added_to_itself(channels: int, kernel: int, pool: bool = False) -> Case:
     """A window's result plus the very map it was computed from."""
+
     def build() -> Program:
         b = Builder(17, 6, channels, 4, True)
         if pool:
@@ -109,6 +116,7 @@ def zero_weights() -> Program:
 
 def bound_case(weight: int) -> Case:
     """Accumulators that just reach, or just leave, 16 bits: 9 · 4 inputs of at most 255."""
+
     def build() -> Program:
         b = Builder(15, 6, 4, 8, False)
         values = np.full((8, 3, 3, 4), weight)

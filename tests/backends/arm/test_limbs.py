@@ -74,10 +74,18 @@ def test_dot_products_of_digits(name: str, tmp_path: Path) -> None:
 
 
 def test_the_choice_for_large_maps() -> None:
-    case = {"bits": 16, "weight_bits": 15, "size": 64, "channels": 3, "out": 64, "kernel": 7,
-            "stride": 2}
+    case = {
+        "bits": 16,
+        "weight_bits": 15,
+        "size": 64,
+        "channels": 3,
+        "out": 64,
+        "kernel": 7,
+        "stride": 2,
+    }
     for target, name in {
-        "aarch64": "fixed-point convolution", "aarch64+i8mm": "fixed-point convolution by bytes",
+        "aarch64": "fixed-point convolution",
+        "aarch64+i8mm": "fixed-point convolution by bytes",
     }.items():
         artifact = compile_program(convolution(1, **case)[0], target)
         assert artifact.facts["kernels"][0]["kernel"] == name
@@ -100,11 +108,15 @@ def test_matrix_products_of_digits(tmp_path: Path) -> None:
 
 def test_products_of_wider_numbers_are_none_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """However cheap they are."""
+
     def cheap(micro: gemm.Micro) -> gemm.Micro:
-        return gemm.Micro(micro.name, lambda product, vectors: (
-            replace(plan, instructions=plan.instructions * (1 if plan.left == "int8" else 1e-6))
-            for plan in micro.plans(product, vectors)
-        ))
+        return gemm.Micro(
+            micro.name,
+            lambda product, vectors: (
+                replace(plan, instructions=plan.instructions * (1 if plan.left == "int8" else 1e-6))
+                for plan in micro.plans(product, vectors)
+            ),
+        )
 
     monkeypatch.setattr(gemm, "MICROS", tuple(map(cheap, gemm.MICROS)))
     program, _ = convolution(2, **CASES["8-bit input"] | {"weight_bits": 12})

@@ -40,12 +40,15 @@ def test_no_floating_point_and_nothing_undefined(target: str, bits: int, tmp_pat
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("write", [
-    lambda x, i: x[i] * x[i] + x[i],
-    lambda x, i: x[i] / (x[i] + 1),
-    lambda x, i: x[i].astype("int32").astype("float32"),
-    lambda x, i: tvm.te.max(x[i], 0),
-])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda x, i: x[i] * x[i] + x[i],
+        lambda x, i: x[i] / (x[i] + 1),
+        lambda x, i: x[i].astype("int32").astype("float32"),
+        lambda x, i: tvm.te.max(x[i], 0),
+    ],
+)
 def test_the_check_catches_floating_point(target: str, write, tmp_path: Path) -> None:
     x = te.placeholder((64,), "float32", "x")
     kernel = te.create_prim_func([x, te.compute((64,), lambda i: write(x, i), "y")])

@@ -21,20 +21,28 @@ from tests.properties.programs import Builder
 
 
 def conv(
-    bits: int, channels: int, out: int, size: tuple[int, int], weight: str = "drawn",
-    pads: tuple[int, int, int, int] = (1, 1, 1, 1), rows: int = 3, pad_value: int = 0,
+    bits: int,
+    channels: int,
+    out: int,
+    size: tuple[int, int],
+    weight: str = "drawn",
+    pads: tuple[int, int, int, int] = (1, 1, 1, 1),
+    rows: int = 3,
+    pad_value: int = 0,
     table: bool = False,
 ) -> Program:
     b = Builder(bits * 100 + channels, max(size), channels, bits, False)
-    b.types["x"] = type(b.types["x"]).ranged((*size, channels), 0, (1 << bits) - 1,
-                                             b.types["x"].scale)
+    b.types["x"] = type(b.types["x"]).ranged(
+        (*size, channels), 0, (1 << bits) - 1, b.types["x"].scale
+    )
     top = (1 << bits) - 1
     shape = (out, rows, 3, channels)
     drawn = 2 * b.rng.integers(0, top + 1, shape) - top
     signs = np.where(np.arange(out) % 2, top, -top)[:, None, None, None]
     values = drawn if weight == "drawn" else np.broadcast_to(signs, shape)
-    acc = b.add(Conv, "x", weight=b.const(Constant.odd(values, bits)), pads=pads,
-                pad_value=pad_value)
+    acc = b.add(
+        Conv, "x", weight=b.const(Constant.odd(values, bits)), pads=pads, pad_value=pad_value
+    )
     return plan_memory(b.finish(b.thresholds(acc, top) if table else acc))
 
 
@@ -73,8 +81,15 @@ def test_equal_to_the_interpreter(
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.integers(0, 2**32), st.integers(1, 3), st.integers(1, 6), st.integers(1, 4),
-       st.integers(1, 15), st.integers(-8, 8), st.integers(0, 15))
+@given(
+    st.integers(0, 2**32),
+    st.integers(1, 3),
+    st.integers(1, 6),
+    st.integers(1, 4),
+    st.integers(1, 15),
+    st.integers(-8, 8),
+    st.integers(0, 15),
+)
 def test_sums_hold_every_beginning_and_are_reached(
     seed: int, rows: int, depth: int, channels: int, most: int, lo: int, span: int
 ) -> None:

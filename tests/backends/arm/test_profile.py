@@ -54,7 +54,8 @@ def test_a_row_for_every_kernel(profile: Profile, network: Program) -> None:
     convolutions = [op for op in network.ops if isinstance(op, Conv)]
     expected = sum(
         np.prod(network.types[op.output].shape)
-        * np.prod(network.constants[op.weight].values.shape[1:]) for op in convolutions
+        * np.prod(network.constants[op.weight].values.shape[1:])
+        for op in convolutions
     )
     assert profile.macs == expected
 
@@ -83,8 +84,18 @@ def test_block_counts_are_those_of_qemu(
     np.save(tmp_path / "x.npy", samples[:1].astype(manifest["input"]["dtype"]))
     log = tmp_path / "log"
     subprocess.run(
-        [emulator, "-singlestep", "-d", "exec,nochain", "-D", str(log), str(driver),
-         str(tmp_path / "x.npy"), str(tmp_path / "y.npy")], check=True,
+        [
+            emulator,
+            "-singlestep",
+            "-d",
+            "exec,nochain",
+            "-D",
+            str(log),
+            str(driver),
+            str(tmp_path / "x.npy"),
+            str(tmp_path / "y.npy"),
+        ],
+        check=True,
     )
     executed = dict.fromkeys((f.name for f in functions), 0)
     spans = [(f.address, f.address + f.size, f.name) for f in functions]

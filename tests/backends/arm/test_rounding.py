@@ -30,13 +30,19 @@ def test_halves_are_found(ends: tuple[int, int], m: int, b: int, s: int) -> None
 
 channels = st.lists(
     st.tuples(ranges, multipliers, st.integers(-(1 << 40), 1 << 40) | st.integers(-999, 999)),
-    min_size=1, max_size=3,
+    min_size=1,
+    max_size=3,
 )
 
 
 def _rows(values: list[tuple[tuple[int, int], int, int]], shift: list[int]) -> list[np.ndarray]:
-    columns = ([v[0][0] for v in values], [v[0][1] for v in values], [v[1] for v in values],
-               [v[2] for v in values], shift)
+    columns = (
+        [v[0][0] for v in values],
+        [v[0][1] for v in values],
+        [v[1] for v in values],
+        [v[2] for v in values],
+        shift,
+    )
     return [np.array(column, dtype=object) for column in columns]
 
 
@@ -75,8 +81,12 @@ def test_narrow_accumulators_always_split(s: int, b: int) -> None:
     assert split(row[0], row[1], row[2], bias, row[4]) is not None
 
 
-@given(ranges, st.integers(-(1 << 31), (1 << 31) - 1) | st.integers(-9, 9),
-       st.integers(-(1 << 40), 1 << 40), st.integers(0, 31))
+@given(
+    ranges,
+    st.integers(-(1 << 31), (1 << 31) - 1) | st.integers(-9, 9),
+    st.integers(-(1 << 40), 1 << 40),
+    st.integers(0, 31),
+)
 def test_lifted_numbers_round_alike(ends: tuple[int, int], m: int, b: int, s: int) -> None:
     (up,) = lifted(np.array([m], dtype=object), np.array([s], dtype=object))
     assert up >= 0 and (up == 0 or abs(m << up) < _INT32)
@@ -86,9 +96,10 @@ def test_lifted_numbers_round_alike(ends: tuple[int, int], m: int, b: int, s: in
 
 def test_lifted_channels_of_short_shifts_split() -> None:
     """One channel's multiplier is small and its shift short, as beside a much larger one."""
-    lo, hi, m, b, s = (np.array(row, dtype=object) for row in (
-        [-1439, -1439], [1432, 1432], [1 << 30, 1 << 16], [1 << 33, 5], [16, 2]
-    ))
+    lo, hi, m, b, s = (
+        np.array(row, dtype=object)
+        for row in ([-1439, -1439], [1432, 1432], [1 << 30, 1 << 16], [1 << 33, 5], [16, 2])
+    )
     assert split(lo, hi, m, with_half(lo, hi, m, b, s)[0], s) is None
     up = lifted(m, s)
     bias, _ = with_half(lo, hi, m << up, b << up, s + up)

@@ -14,8 +14,16 @@ import pytest
 from n2uqc.backends import read_manifest
 from n2uqc.passes.program import Program, run
 
-FLAGS = ("-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror",
-         "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+FLAGS = (
+    "-std=c11",
+    "-O1",
+    "-g",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +36,17 @@ def sanitized(host_artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     path = tmp_path_factory.mktemp("sanitized") / "driver"
     (source,) = (host_artifact / "source").glob("*_main.c")
     done = subprocess.run(
-        [gcc, *FLAGS, f"-I{host_artifact / 'include'}", source,
-         host_artifact / manifest["library"], "-o", path], capture_output=True, text=True,
+        [
+            gcc,
+            *FLAGS,
+            f"-I{host_artifact / 'include'}",
+            source,
+            host_artifact / manifest["library"],
+            "-o",
+            path,
+        ],
+        capture_output=True,
+        text=True,
     )
     if "cannot find -lasan" in done.stderr or "cannot find -lubsan" in done.stderr:
         pytest.skip("gcc without its sanitizers")
@@ -40,7 +57,10 @@ def sanitized(host_artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def call(driver: Path, *arguments: Path | str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1:exitcode=99"}
     done = subprocess.run(
-        [driver, *map(str, arguments)], capture_output=True, text=True, env=environment,
+        [driver, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment,
         errors="replace",
     )
     assert done.returncode in (0, 1, 2), done.stderr
@@ -49,9 +69,7 @@ def call(driver: Path, *arguments: Path | str) -> subprocess.CompletedProcess[st
     return done
 
 
-def test_good_files(
-    sanitized: Path, network: Program, samples: np.ndarray, tmp_path: Path
-) -> None:
+def test_good_files(sanitized: Path, network: Program, samples: np.ndarray, tmp_path: Path) -> None:
     x = samples.astype(np.uint8)
     np.save(tmp_path / "x.npy", x)
     x.tofile(tmp_path / "x.bin")

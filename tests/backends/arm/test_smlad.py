@@ -21,8 +21,14 @@ CORTEX_M = Vectors(4, 12, frozenset({"dsp"}))
 
 
 def conv(
-    bits: int, channels: int, out: int, size: int, kernel: int = 3, stride: int = 1,
-    extreme: bool = False, wide: int = 0,
+    bits: int,
+    channels: int,
+    out: int,
+    size: int,
+    kernel: int = 3,
+    stride: int = 1,
+    extreme: bool = False,
+    wide: int = 0,
 ) -> Program:
     b = Builder(bits * 7 + out, size, channels, bits, False)
     top = (1 << bits) - 1
@@ -34,8 +40,9 @@ def conv(
     if extreme:
         values[:] = np.where(np.arange(out) % 2, top, -top)[:, None, None, None]
     pads = (kernel // 2,) * 4
-    acc = b.add(Conv, "x", weight=b.const(Constant.odd(values, bits)), stride=(stride, stride),
-                pads=pads)
+    acc = b.add(
+        Conv, "x", weight=b.const(Constant.odd(values, bits)), stride=(stride, stride), pads=pads
+    )
     return plan_memory(b.finish(acc))
 
 
@@ -44,13 +51,16 @@ def case(**options: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("core", ["cortex-m4", "cortex-m7"])
-@pytest.mark.parametrize("options", [
-    case(bits=2, channels=16, out=8, size=7, stride=2),
-    case(bits=4, channels=12, out=6, size=6, stride=2, extreme=True),
-    case(bits=3, channels=5, out=3, size=5, kernel=1),
-    case(bits=4, channels=33, out=10, size=1, kernel=1, extreme=True),
-    case(bits=4, channels=9, out=4, size=4, wide=1 << 15, extreme=True),
-])
+@pytest.mark.parametrize(
+    "options",
+    [
+        case(bits=2, channels=16, out=8, size=7, stride=2),
+        case(bits=4, channels=12, out=6, size=6, stride=2, extreme=True),
+        case(bits=3, channels=5, out=3, size=5, kernel=1),
+        case(bits=4, channels=33, out=10, size=1, kernel=1, extreme=True),
+        case(bits=4, channels=9, out=4, size=4, wide=1 << 15, extreme=True),
+    ],
+)
 def test_equal_to_the_interpreter(
     options: dict[str, object], core: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

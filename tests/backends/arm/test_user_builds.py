@@ -76,7 +76,8 @@ def test_the_example_is_compiled_for_its_target(aarch64_artifact: Path, tmp_path
     tools = toolchain.find("aarch64")
     tools.executable(
         [aarch64_artifact / "example/example.c", aarch64_artifact / manifest["library"]],
-        tmp_path / "run", [f"-I{aarch64_artifact / 'include'}"],
+        tmp_path / "run",
+        [f"-I{aarch64_artifact / 'include'}"],
     )
     assert (tmp_path / "run").read_bytes()[:4] == b"\x7fELF"
 
@@ -92,15 +93,30 @@ def test_numbers_at_the_ends_of_their_types(bits: int, standard: str, tmp_path: 
     )
     language = "c++" if "+" in standard else "c"
     subprocess.run(
-        [*compiler(language), f"-std={standard}", *WARNINGS, f"-I{folder / 'include'}", "-c",
-         folder / "example/example.c", "-o", tmp_path / "example.o"], check=True,
+        [
+            *compiler(language),
+            f"-std={standard}",
+            *WARNINGS,
+            f"-I{folder / 'include'}",
+            "-c",
+            folder / "example/example.c",
+            "-o",
+            tmp_path / "example.o",
+        ],
+        check=True,
     )
 
 
-@pytest.mark.parametrize(("value", "text"), [
-    (0, "0"), (2**63 - 1, "9223372036854775807"), (-5, "(-5)"), (-(2**31), "(-2147483647 - 1)"),
-    (-(2**63), "(-9223372036854775807 - 1)"),
-])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (2**63 - 1, "9223372036854775807"),
+        (-5, "(-5)"),
+        (-(2**31), "(-2147483647 - 1)"),
+        (-(2**63), "(-9223372036854775807 - 1)"),
+    ],
+)
 def test_literals(value: int, text: str) -> None:
     assert literal(value) == text
 

@@ -30,8 +30,10 @@ def test_totals_add_up(case, family: str) -> None:
     for name, total in c.totals.items():
         layers = [layer.costs[name] for layer in c.layers]
         for resource in RESOURCES:
-            parts = [getattr(p, resource) for p in
-                     (total.mac, total.quantizer, total.stream, total.memory)]
+            parts = [
+                getattr(p, resource)
+                for p in (total.mac, total.quantizer, total.stream, total.memory)
+            ]
             assert min(parts) >= 0
             assert getattr(total.resources, resource) == pytest.approx(sum(parts))
             assert sum(getattr(x.resources, resource) for x in layers) == pytest.approx(sum(parts))

@@ -64,9 +64,14 @@ def test_ecp5_thresholds() -> None:
 @pytest.mark.parametrize(
     ("width", "multiplier", "options", "lut", "dsp"),
     [
-        (16, 16, {}, 11, 1), (16, 32, {}, 32, 2), (16, 16, {"channel_shift": True}, 109, 1),
-        (16, 16, {"dsp": False}, 721, 0), (24, 16, {}, 16, 1), (24, 32, {}, 84, 4),
-        (24, 16, {"channel_shift": True}, 136, 1), (24, 16, {"dsp": False}, 984, 0),
+        (16, 16, {}, 11, 1),
+        (16, 32, {}, 32, 2),
+        (16, 16, {"channel_shift": True}, 109, 1),
+        (16, 16, {"dsp": False}, 721, 0),
+        (24, 16, {}, 16, 1),
+        (24, 32, {}, 84, 4),
+        (24, 16, {"channel_shift": True}, 136, 1),
+        (24, 16, {"dsp": False}, 984, 0),
     ],
 )
 def test_requantizer_equals_synthesis(
@@ -86,16 +91,18 @@ def test_requantizer_parameters() -> None:
 @pytest.mark.parametrize(
     ("family", "kind", "lanes"),
     [
-        (XC7, "direct", (13.4, 19.6, 42)), (XC7, "planes", (9.4, 20, 36)),
-        (XC7, "apot", (13.3, 24, 47)), (XC7, "codebook", (52, 51, 166)),
+        (XC7, "direct", (13.4, 19.6, 42)),
+        (XC7, "planes", (9.4, 20, 36)),
+        (XC7, "apot", (13.3, 24, 47)),
+        (XC7, "codebook", (52, 51, 166)),
         (XC7, "lqnets", (10.8, None, 43)),
-        (ECP5, "direct", (27, 52, 92)), (ECP5, "planes", (16, 35, 70)),
-        (ECP5, "apot", (21, 41, 89)), (ECP5, "codebook", (87, 167, 290)),
+        (ECP5, "direct", (27, 52, 92)),
+        (ECP5, "planes", (16, 35, 70)),
+        (ECP5, "apot", (21, 41, 89)),
+        (ECP5, "codebook", (87, 167, 290)),
     ],
 )
-def test_mac_equals_synthesis(
-    family: object, kind: str, lanes: tuple[float | None, ...]
-) -> None:
+def test_mac_equals_synthesis(family: object, kind: str, lanes: tuple[float | None, ...]) -> None:
     for bits, lane in zip((2, 3, 4), lanes, strict=True):
         if lane is None:
             continue
@@ -171,14 +178,16 @@ def test_requantizers_grow(family, width: int, channels: int, multiplier: int, d
         for w in (width, width + 1)
     )
     assert wider.logic.lut >= unit.logic.lut > 0
-    assert wider.logic.dsp >= unit.logic.dsp == (
-        dsp_tiles(width, multiplier, family) if dsp else 0
-    )
+    assert wider.logic.dsp >= unit.logic.dsp == (dsp_tiles(width, multiplier, family) if dsp else 0)
 
 
 @given(
-    FAMILIES, st.sampled_from(["direct", "planes", "apot", "lqnets", "codebook-dsp"]),
-    st.integers(1, 8), st.integers(1, 8), st.integers(1, 64), st.integers(1, 64),
+    FAMILIES,
+    st.sampled_from(["direct", "planes", "apot", "lqnets", "codebook-dsp"]),
+    st.integers(1, 8),
+    st.integers(1, 8),
+    st.integers(1, 64),
+    st.integers(1, 64),
 )
 def test_arrays_grow_with_lanes(family, kind: str, a: int, w: int, pe: int, simd: int) -> None:
     array = low_bit_array(kind, MacShape(a, w, 16, pe, simd), family)

@@ -27,7 +27,10 @@ if toolchain.machine() == "aarch64":
 
 @pytest.mark.parametrize("emulator", EMULATORS)
 def test_equal_to_the_interpreter(
-    emulator: str, aarch64_artifact: Path, network: Program, samples: np.ndarray,
+    emulator: str,
+    aarch64_artifact: Path,
+    network: Program,
+    samples: np.ndarray,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("N2UQC_AARCH64_EMULATOR", emulator)
@@ -53,8 +56,9 @@ def test_files_that_no_argument_names_are_out_of_reach(
 ) -> None:
     from n2uqc.backends.emulation.linux import run_static
 
-    driver = aarch64_artifact / json.loads((aarch64_artifact / "manifest.json").read_text())[
-        "driver"]
+    driver = (
+        aarch64_artifact / json.loads((aarch64_artifact / "manifest.json").read_text())["driver"]
+    )
     done = run_static(driver, [str(tmp_path / "none.npy"), str(tmp_path / "y.npy")])
     assert done.code == 1
     assert "No such file" in done.errors
@@ -65,9 +69,7 @@ def test_files_that_no_argument_names_are_out_of_reach(
     assert "element type" in done.errors
     assert [p.name for p in tmp_path.iterdir()] == ["x.npy"]
     np.save(tmp_path / "x.npy", samples.astype(np.uint8))
-    done = run_static(
-        driver, [str(tmp_path / "x.npy"), str(tmp_path / "y.npy"), "--bench", "2"]
-    )
+    done = run_static(driver, [str(tmp_path / "x.npy"), str(tmp_path / "y.npy"), "--bench", "2"])
     assert (done.code, done.errors) == (0, "")
     assert done.output.startswith("2 runs")
 
@@ -116,10 +118,17 @@ def test_exit_code(tmp_path: Path) -> None:
     assert run_static(tmp_path / "program", []).code == 42
 
 
-@pytest.mark.parametrize("data", [
-    b"", b"#!/bin/sh\n", b"\x7fELF", b"\x7fELF\x02\x01" + bytes(40),
-    arm_program([0])[:100], arm_program([0]).replace(b"\xb7\x00", b"\x3e\x00", 1),
-])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"#!/bin/sh\n",
+        b"\x7fELF",
+        b"\x7fELF\x02\x01" + bytes(40),
+        arm_program([0])[:100],
+        arm_program([0]).replace(b"\xb7\x00", b"\x3e\x00", 1),
+    ],
+)
 def test_what_is_no_static_arm_program(data: bytes) -> None:
     with pytest.raises(CompileError, match="not a static aarch64 Linux executable"):
         load_segments(data, "aarch64")

@@ -30,9 +30,14 @@ class Registers:
         return np.frombuffer(self.values[self.first + number].to_bytes(16, "little"), "<i4")
 
 
-@pytest.mark.parametrize(("word", "left", "right"), [
-    (0x4E80A400, "i1", "i1"), (0x6E80A400, "u1", "u1"), (0x4E80AC00, "u1", "i1"),
-])
+@pytest.mark.parametrize(
+    ("word", "left", "right"),
+    [
+        (0x4E80A400, "i1", "i1"),
+        (0x6E80A400, "u1", "u1"),
+        (0x4E80AC00, "u1", "i1"),
+    ],
+)
 def test_matrix_products(word: int, left: str, right: str) -> None:
     from n2uqc.backends.emulation.matrix import execute
 

@@ -71,8 +71,14 @@ def window_chain(seed: int) -> tuple[Program, np.ndarray[Any, Any]]:
             out = depth if choice == "depthwise" else int(rng.choice([1, 2, 4, 6]))
             codes = 2 * rng.integers(0, 4, (out, *kernel, depth // groups)) - 3
             stream = b.add(
-                Conv, stream, weight=b.const(Constant.odd(codes, 2)), stride=stride, pads=pads,
-                dilation=dilation, groups=groups, pad_value=int(rng.integers(0, 4)),
+                Conv,
+                stream,
+                weight=b.const(Constant.odd(codes, 2)),
+                stride=stride,
+                pads=pads,
+                dilation=dilation,
+                groups=groups,
+                pad_value=int(rng.integers(0, 4)),
             )
         stream = b.thresholds(stream, 2)
         b.types[stream] = replace(b.types[stream], scale=Fraction(1))
@@ -93,9 +99,20 @@ def codebook_network(seed: int) -> tuple[Program, np.ndarray[Any, Any]]:
 
     def branch(x: str) -> str:
         bits = int(rng.integers(1, 5))
-        code = b.thresholds(b.conv(
-            x, int(rng.choice([1, 2, 4, 6])), bits=2, odd=False, kernel=int(rng.choice([1, 3]))
-        ), bits) if rng.random() < 0.7 else b.thresholds(x, bits)
+        code = (
+            b.thresholds(
+                b.conv(
+                    x,
+                    int(rng.choice([1, 2, 4, 6])),
+                    bits=2,
+                    odd=False,
+                    kernel=int(rng.choice([1, 3])),
+                ),
+                bits,
+            )
+            if rng.random() < 0.7
+            else b.thresholds(x, bits)
+        )
         low = int(rng.choice([0, -200]))
         table = rng.integers(low, 200, 1 << bits)
         return b.add(Lookup, code, table=b.const(Constant.narrow(table)))
@@ -139,7 +156,8 @@ def resnet18(size: int = 224) -> tuple[Program, np.ndarray[Any, Any]]:
         shape = (out, kernel, kernel, b.types[x].shape[2])
         top = (1 << bits) - 1
         weight = (
-            Constant.odd(2 * b.rng.integers(0, top + 1, shape) - top, bits) if odd
+            Constant.odd(2 * b.rng.integers(0, top + 1, shape) - top, bits)
+            if odd
             else Constant.narrow(b.rng.integers(-top - 1, top + 1, shape))
         )
         return b.add(

@@ -51,9 +51,7 @@ class Fifo:
 
 
 class BeatMachine:
-    def __init__(
-        self, beat: Beat, inputs: list[Fifo], outputs: list[Fifo], images: int
-    ) -> None:
+    def __init__(self, beat: Beat, inputs: list[Fifo], outputs: list[Fifo], images: int) -> None:
         self.beat, self.inputs, self.outputs = beat, inputs, outputs
         self.left = beat.firings * images
         self.fired = 0

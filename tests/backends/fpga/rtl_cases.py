@@ -28,8 +28,13 @@ class Seen:
 
 
 def simulate(
-    pipeline: Pipeline, depths: list[int], x: np.ndarray[Any, Any], *, limit: int,
-    stall: np.random.Generator | None = None, forms: np.random.Generator | None = None,
+    pipeline: Pipeline,
+    depths: list[int],
+    x: np.ndarray[Any, Any],
+    *,
+    limit: int,
+    stall: np.random.Generator | None = None,
+    forms: np.random.Generator | None = None,
 ) -> Seen:
     """Step the hardware's clock until all results are out.
 
@@ -41,8 +46,15 @@ def simulate(
         forms: chooses how each engine is built, and the inputs of a LUT.
         stall: holds both ends of the stream back at random.
     """
-    datapath = Datapath(pipeline, depths) if forms is None else Datapath(
-        pipeline, depths, form=lambda e: str(forms.choice(e.forms)), lut=int(forms.choice([4, 6]))
+    datapath = (
+        Datapath(pipeline, depths)
+        if forms is None
+        else Datapath(
+            pipeline,
+            depths,
+            form=lambda e: str(forms.choice(e.forms)),
+            lut=int(forms.choice([4, 6])),
+        )
     )
     source = next(e for e in pipeline.engines if e.kind == "source")
     sink = pipeline.engines[datapath.sink]

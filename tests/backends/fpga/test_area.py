@@ -74,7 +74,8 @@ def test_the_form_is_the_smaller_one(family: str) -> None:
             found = {f: area(engine, f, family) for f in engine.forms}
             assert all(
                 (found[form].bram18 + found[form].dsp, found[form].lut)
-                <= (other.bram18 + other.dsp, other.lut) for other in found.values()
+                <= (other.bram18 + other.dsp, other.lut)
+                for other in found.values()
             )
             chosen.add(form)
     assert {"planes", "binary search"} <= chosen
@@ -92,6 +93,8 @@ def test_every_engine_of_any_program_has_an_area(case: Any, family: str) -> None
 
 def test_more_lanes_take_more() -> None:
     engine, _ = draw("codes", 8)
-    luts = [area(engine.folded(Fold(pe, simd)), "products", "xc7").lut
-            for pe, simd in ((1, 4), (2, 4), (2, 8), (8, 24))]
+    luts = [
+        area(engine.folded(Fold(pe, simd)), "products", "xc7").lut
+        for pe, simd in ((1, 4), (2, 4), (2, 8), (8, 24))
+    ]
     assert luts == sorted(luts)

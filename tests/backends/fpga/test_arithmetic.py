@@ -94,14 +94,33 @@ def each_operation() -> list[tuple[str, Program]]:
     case("padded 1x1", lambda b: conv(b, 5, (1, 1), pads=(1, 0, 2, 3), pad_value=9))
     case("whole map", lambda b: conv(b, 3, (6, 6)))
     case("many channels", lambda b: conv(b, 37, (3, 3), pads=(2, 2, 2, 2)), 5, 19)
-    case("signed maxpool", lambda b: b.add(
-        MaxPool, "x", kernel=(3, 2), stride=(2, 2), pads=(1, 0, 2, 1)))
-    case("signed sumpool", lambda b: b.add(
-        SumPool, "x", kernel=(3, 3), stride=(1, 2), pads=(2, 1, 0, 2)), 7, 17)
-    case("signed mean", lambda b: b.add(
-        SumPool, "x", kernel=(3, 3), stride=(1, 2), pads=(2, 1, 0, 2), counted=(0, 1, 0, 0)), 7, 17)
-    case("mean of wide", lambda b: b.add(
-        SumPool, "x", kernel=(4, 3), stride=(3, 2), pads=(1, 1, 2, 1), counted=(0,) * 4), 5, 3, 40)
+    case(
+        "signed maxpool",
+        lambda b: b.add(MaxPool, "x", kernel=(3, 2), stride=(2, 2), pads=(1, 0, 2, 1)),
+    )
+    case(
+        "signed sumpool",
+        lambda b: b.add(SumPool, "x", kernel=(3, 3), stride=(1, 2), pads=(2, 1, 0, 2)),
+        7,
+        17,
+    )
+    case(
+        "signed mean",
+        lambda b: b.add(
+            SumPool, "x", kernel=(3, 3), stride=(1, 2), pads=(2, 1, 0, 2), counted=(0, 1, 0, 0)
+        ),
+        7,
+        17,
+    )
+    case(
+        "mean of wide",
+        lambda b: b.add(
+            SumPool, "x", kernel=(4, 3), stride=(3, 2), pads=(1, 1, 2, 1), counted=(0,) * 4
+        ),
+        5,
+        3,
+        40,
+    )
     case("signed global maxpool", lambda b: b.add(MaxPool, "x", kernel=(6, 6)))
     case("signed add", lambda b: b.add(Add, "x", "x"), 4, 20)
     case("signed clamp", lambda b: b.add(Clamp, "x", lo=-3, hi=4))
@@ -126,8 +145,13 @@ def test_each_operation_at_every_folding(case: tuple[str, Program]) -> None:
 def test_half_values_round_away_from_zero() -> None:
     b = Builder(1, 1, 2, 5, True)
     y = b.add(
-        Requantize, "x", multiplier=b.const(Constant.narrow([1, 1])),
-        bias=b.const(Constant.narrow([0, 0])), shift=b.const(Constant.narrow([1, 0])), lo=-9, hi=9,
+        Requantize,
+        "x",
+        multiplier=b.const(Constant.narrow([1, 1])),
+        bias=b.const(Constant.narrow([0, 0])),
+        shift=b.const(Constant.narrow([1, 0])),
+        lo=-9,
+        hi=9,
     )
     b.types[y] = replace(b.types[y], scale=Fraction(1))
     x = np.arange(-5, 6).repeat(2).reshape(-1, 1, 1, 2)
@@ -139,8 +163,11 @@ def test_half_values_round_away_from_zero() -> None:
 def test_thresholds_compare_strictly() -> None:
     b = Builder(1, 1, 1, 5, True)
     y = b.add(
-        Thresholds, "x", bounds=b.const(Constant.narrow([[-2, 0, 7]])),
-        signs=b.const(Constant.odd(np.array([[1, 1, -1]]), 1)), base=b.const(Constant.narrow([1])),
+        Thresholds,
+        "x",
+        bounds=b.const(Constant.narrow([[-2, 0, 7]])),
+        signs=b.const(Constant.odd(np.array([[1, 1, -1]]), 1)),
+        base=b.const(Constant.narrow([1])),
         bits=2,
     )
     b.types[y] = replace(b.types[y], scale=Fraction(1))
@@ -151,8 +178,13 @@ def test_thresholds_compare_strictly() -> None:
 def test_prelu_keeps_what_is_positive() -> None:
     b = Builder(1, 1, 1, 6, True)
     y = b.add(
-        PRelu, "x", multiplier=b.const(Constant.narrow([3])), shift=3,
-        bias=b.const(Constant.narrow([1])), lo=-5, hi=20,
+        PRelu,
+        "x",
+        multiplier=b.const(Constant.narrow([3])),
+        shift=3,
+        bias=b.const(Constant.narrow([1])),
+        lo=-5,
+        hi=20,
     )
     b.types[y] = replace(b.types[y], scale=Fraction(1))
     x = np.array([-32, -4, -1, 0, 5, 31]).reshape(-1, 1, 1, 1)
@@ -171,7 +203,9 @@ def test_batches_and_bad_inputs() -> None:
     for same in (fixed, strided):
         assert np.array_equal(simulator.run(same).output, run(program, x))
     for bad, message in (
-        (x.astype(np.float32), "dtype"), (x[:, :2], "shape"), (x + 1000, "leave"),
+        (x.astype(np.float32), "dtype"),
+        (x[:, :2], "shape"),
+        (x + 1000, "leave"),
     ):
         with pytest.raises(InputError, match=message):
             simulator.run(bad)
@@ -199,11 +233,14 @@ def test_every_way_the_host_multiplies_codes(
     if {"vnni": "+avx512vnni", "maddubs": "+avx2"}.get(form, "") not in {"", *features}:
         pytest.skip(f"this machine has no {form}")
     rng = np.random.default_rng(seed)
-    channels, outputs, bits = (int(v) for v in (
-        rng.integers(1, 12), rng.choice([1, 15, 16, 40, 64, 70]), rng.integers(1, 5)))
+    channels, outputs, bits = (
+        int(v)
+        for v in (rng.integers(1, 12), rng.choice([1, 15, 16, 40, 64, 70]), rng.integers(1, 5))
+    )
     b = Builder(seed, int(rng.integers(3, 10)), channels, bits, False)
-    y = b.conv("x", outputs, bits=bits, kernel=int(rng.integers(1, 4)),
-               stride=int(rng.integers(1, 3)))
+    y = b.conv(
+        "x", outputs, bits=bits, kernel=int(rng.integers(1, 4)), stride=int(rng.integers(1, 3))
+    )
     program, kind = b.finish(b.thresholds(y, bits)), b.types["x"]
     used = []
 

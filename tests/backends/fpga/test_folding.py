@@ -101,8 +101,15 @@ def test_every_fault_is_listed_at_once() -> None:
         engines["t9"] = {"pe": 1, "simd": 1}
 
     text = problems(change)
-    for part in ("4 problems", "'t1'", "no entry", "threshold 't2': pe 5", "'t3': {\"pe\": \"2\"}",
-                 "'t9'", "has not"):
+    for part in (
+        "4 problems",
+        "'t1'",
+        "no entry",
+        "threshold 't2': pe 5",
+        '\'t3\': {"pe": "2"}',
+        "'t9'",
+        "has not",
+    ):
         assert part in text
 
 

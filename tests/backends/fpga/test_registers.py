@@ -68,7 +68,9 @@ def test_wraps_are_counted_fold_by_fold(simd: int) -> None:
     total, exact, wraps = 0, 0, 0
     columns = [
         padded[:, r : r + 5, s : s + 5, i, None] * weight.values[:, r, s, i]
-        for r in range(3) for s in range(3) for i in range(3)
+        for r in range(3)
+        for s in range(3)
+        for i in range(3)
     ]
     for start in range(0, 27, simd):
         partial = sum(columns[start : start + simd])

@@ -98,10 +98,12 @@ def test_products_of_more_than_64_bits(seed: int) -> None:
 def any_folding(program: Program, seed: int) -> Folding:
     """A folding of every engine, drawn with a seed."""
     rng = np.random.default_rng(seed)
-    return Folding({
-        e.name: Fold(int(rng.choice(e.pe_options)), int(rng.choice(e.simd_options)))
-        for e in engines_of(program)
-    })
+    return Folding(
+        {
+            e.name: Fold(int(rng.choice(e.pe_options)), int(rng.choice(e.simd_options)))
+            for e in engines_of(program)
+        }
+    )
 
 
 def sequence() -> Program:
@@ -113,8 +115,14 @@ def sequence() -> Program:
         return b.const(Constant.odd(2 * b.rng.integers(0, 4, shape) - 3, 2))
 
     y = b.add(Conv, "x", weight=weight(4, 1, 5, 3), stride=(1, 2), pads=(0, 2, 0, 2))
-    y = b.add(Conv, b.thresholds(y, 2), weight=weight(4, 1, 3, 1), groups=4, dilation=(1, 2),
-              pads=(0, 2, 0, 2))
+    y = b.add(
+        Conv,
+        b.thresholds(y, 2),
+        weight=weight(4, 1, 3, 1),
+        groups=4,
+        dilation=(1, 2),
+        pads=(0, 2, 0, 2),
+    )
     y = b.add(MaxPool, b.thresholds(y, 2), kernel=(1, 3), stride=(1, 2), pads=(0, 1, 0, 1))
     return finished(b, b.add(SumPool, y, kernel=(1, 4)))
 
@@ -138,8 +146,9 @@ def three_summands() -> Program:
 def both_rules() -> Program:
     """Quantizers some of whose thresholds belong to the upper level (>=) and some do not (>)."""
     first = ladder(3, top="f").replace("c2 = Greater ", "c2 = GreaterOrEqual ")
-    second = ladder(3, prefix="second_", x="acc", top="y").replace("c1 = Greater ",
-                                                                 "c1 = GreaterOrEqual ")
+    second = ladder(3, prefix="second_", x="acc", top="y").replace(
+        "c1 = Greater ", "c1 = GreaterOrEqual "
+    )
     parameters = rungs([-0.5, 0.25, 0.75], [0, 1, 2, 3])
     parameters |= quantizer_parameters(np.random.default_rng(1).normal(0, 1, (3, 2, 1, 1)), 2)
     body = f"{first} {weight_quantizer(2)} [conv] acc = Conv (f, q) {second}"
@@ -152,10 +161,13 @@ def test_networks(network: Any, seed: int) -> None:
     program = network()
     kind = program.types[program.input]
     if network is both_rules:  # as many values next to and on each threshold
-        bounds = np.concatenate([
-            program.constants[op.bounds].values.ravel() for op in program.ops
-            if op.inputs[0] == program.input
-        ])
+        bounds = np.concatenate(
+            [
+                program.constants[op.bounds].values.ravel()
+                for op in program.ops
+                if op.inputs[0] == program.input
+            ]
+        )
         near = np.clip(np.add.outer(bounds, [0, 1]).ravel(), kind.lo, kind.hi)
         x = np.resize(near, (2, *kind.shape))
     else:
@@ -207,7 +219,9 @@ def test_each_operation_on_every_kind_of_map(case: tuple[str, Program]) -> None:
     kind, rng = program.types[program.input], np.random.default_rng(3)
     x = rng.integers(kind.lo, kind.hi + 1, (2, *kind.shape))
     folds = [
-        Fold(pe, simd) for pe in engine.pe_options for simd in engine.simd_options
+        Fold(pe, simd)
+        for pe in engine.pe_options
+        for simd in engine.simd_options
         if pe * simd <= LANES
     ]
     quick = sorted(folds, key=lambda fold: engine.folded(fold).cycles)[:8]
@@ -224,7 +238,10 @@ def test_bits_do_not_depend_on_who_waits(case: Any, seed: int) -> None:
     network = Network(build_pipeline(program, folding))
     assume(network.bottleneck * (len(x) + 1) < CYCLES // 2)
     seen = simulate(
-        network.pipeline, list(network.sizes), x, limit=20 * CYCLES,
+        network.pipeline,
+        list(network.sizes),
+        x,
+        limit=20 * CYCLES,
         stall=np.random.default_rng(seed),
     )
     assert np.array_equal(seen.output, run(program, x))

@@ -65,8 +65,9 @@ def residual() -> Program:
     def block(x: str, kernel: int) -> str:
         return b.conv(b.thresholds(x, 2), 8, bits=2, kernel=kernel)
 
-    stream = scaled(b.add(Clamp, b.requantize(b.conv("x", 8, bits=7, odd=False, kernel=3)),
-                          lo=0, hi=20000))
+    stream = scaled(
+        b.add(Clamp, b.requantize(b.conv("x", 8, bits=7, odd=False, kernel=3)), lo=0, hi=20000)
+    )
     branch = b.requantize(block(block(stream, 1), 1))
     stream = b.prelu(scaled(b.add(Add, branch, stream)))
     stream = b.requantize(block(stream, 3))

@@ -49,8 +49,9 @@ def test_an_adder_is_a_lut_a_bit_and_lane() -> None:
 def test_rows_hold_estimates_beside_cells() -> None:
     program = adder()
     folding = Folding({program.output: Fold(2)})
-    (row,) = synthesis_rows(program, folding, estimates(program, folding, TECHNOLOGIES["ecp5"]),
-                            "ecp5")
+    (row,) = synthesis_rows(
+        program, folding, estimates(program, folding, TECHNOLOGIES["ecp5"]), "ecp5"
+    )
     assert row["name"] == program.output and row["pe"] == 2
     assert row["estimated_lut"] == pytest.approx(2 * program.types[program.output].bits, rel=0.2)
     assert row["lut"] > 0 and row["carry"] > 0

@@ -200,7 +200,8 @@ def test_a_short_skip_fifo_is_a_named_deadlock() -> None:
     # a wide window in the branch needs tokens that the full skip FIFO holds back
     pipeline = build_pipeline(program, Folding({e.name: Fold(1, 1) for e in engines_of(program)}))
     skip = next(
-        k for k, e in enumerate(pipeline.edges)
+        k
+        for k, e in enumerate(pipeline.edges)
         if pipeline.engines[e.source].kind == "fork" and pipeline.engines[e.target].kind == "add"
     )
     sized = simulate_timing(pipeline)
@@ -216,9 +217,7 @@ def test_a_short_skip_fifo_is_a_named_deadlock() -> None:
 def test_long_runs_need_64_bit_stamps() -> None:
     b, y = convolution(3, 1, 1, 1, 1, 0)
     network = Network(build_pipeline(finished(b, y), Folding({y: Fold(1, 1)})))
-    source = next(
-        k for k, e in enumerate(network.pipeline.engines) if isinstance(e, Source)
-    )
+    source = next(k for k, e in enumerate(network.pipeline.engines) if isinstance(e, Source))
     pace = 2**33
     run = network.run(2, [2, 2], pace=pace)
     assert run.stamp == "int64"
@@ -231,8 +230,21 @@ def test_reports() -> None:
     rows = list(simulation.rows())
     assert [r["name"] for r in rows] == [op.output for op in program.ops]
     assert len(list(simulation.rows(plumbing=True))) == len(simulation.engines) > len(rows)
-    assert {"kind", "pe", "simd", "bits", "busy", "starved", "blocked", "first", "last", "node",
-            "wraps", "overflows", "interval"} <= set(rows[0])
+    assert {
+        "kind",
+        "pe",
+        "simd",
+        "bits",
+        "busy",
+        "starved",
+        "blocked",
+        "first",
+        "last",
+        "node",
+        "wraps",
+        "overflows",
+        "interval",
+    } <= set(rows[0])
     assert simulation.images_per_second(1e8) == 1e8 / simulation.interval
     assert len(simulation.edges) == len(simulation.timing.depths)
     text = json.loads(json.dumps(describe(simulation.simulator.pipeline, simulation.timing)))

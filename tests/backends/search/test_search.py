@@ -66,9 +66,19 @@ def test_the_fastest_folding_stays_within_the_device(device: str, digits: Progra
 
 def test_larger_devices_are_not_slower(digits: Program) -> None:
     small = find_device("ecp5-45")
-    rates = [search(digits, device=replace(
-        small, lut=small.lut * k, ff=small.ff * k, dsp=small.dsp * k, bram18=small.bram18 * k
-    )).fps for k in (1, 2, 4)]
+    rates = [
+        search(
+            digits,
+            device=replace(
+                small,
+                lut=small.lut * k,
+                ff=small.ff * k,
+                dsp=small.dsp * k,
+                bram18=small.bram18 * k,
+            ),
+        ).fps
+        for k in (1, 2, 4)
+    ]
     assert rates == sorted(rates)
 
 
@@ -83,9 +93,13 @@ def test_what_is_out_of_reach_says_by_how_much(digits: Program) -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({}, "neither a rate nor a device"), ({"device": "xc7z999"}, "xc7z020"),
-     ({"target_fps": 0}, "above 0"), ({"target_fps": 10, "clock_hz": -1}, "above 0"),
-     ({"target_fps": 10, "technology": "stratix"}, "ecp5")],
+    [
+        ({}, "neither a rate nor a device"),
+        ({"device": "xc7z999"}, "xc7z020"),
+        ({"target_fps": 0}, "above 0"),
+        ({"target_fps": 10, "clock_hz": -1}, "above 0"),
+        ({"target_fps": 10, "technology": "stratix"}, "ecp5"),
+    ],
 )
 def test_bad_requests(options: dict[str, Any], message: str, digits: Program) -> None:
     with pytest.raises(CompileError, match=message):

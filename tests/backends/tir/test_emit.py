@@ -24,7 +24,8 @@ def symbols(path: Path) -> dict[str, tuple[str, str]]:
     """Names of an object's symbols with (binding, section index)."""
     table = ELFFile(io.BytesIO(path.read_bytes())).get_section_by_name(".symtab")
     return {
-        s.name: (s["st_info"]["bind"], s["st_shndx"]) for s in table.iter_symbols()
+        s.name: (s["st_info"]["bind"], s["st_shndx"])
+        for s in table.iter_symbols()
         if s.name and s["st_info"]["type"] != "STT_FILE" and not s.name.startswith("$")
     }
 
@@ -44,8 +45,12 @@ def write(values: np.ndarray, target: tvm.target.Target, path: Path) -> None:
   ret i32 0
 }}"""
     emit_object(
-        tvm.IRModule({"kernel": product("kernel", len(values))}), target, path,
-        private=["kernel"], constants=constants, more=run,
+        tvm.IRModule({"kernel": product("kernel", len(values))}),
+        target,
+        path,
+        private=["kernel"],
+        constants=constants,
+        more=run,
     )
 
 
@@ -85,8 +90,11 @@ def test_loops_that_become_calls_bring_their_callee(tmp_path: Path) -> None:
     """LLVM makes memset of this loop; the object has to stand alone all the same."""
     n = 5003
     x = te.placeholder((n,), "uint8", "x")
-    y = te.compute((2 * n,), lambda i: tirx.if_then_else(i < n, x[tirx.min(i, n - 1)],
-                                                         tirx.const(0, "uint8")), "y")
+    y = te.compute(
+        (2 * n,),
+        lambda i: tirx.if_then_else(i < n, x[tirx.min(i, n - 1)], tirx.const(0, "uint8")),
+        "y",
+    )
     path = tmp_path / "k.o"
     kernel = te.create_prim_func([x, y]).with_attr("global_symbol", "k")
     emit_object(tvm.IRModule({"k": kernel}), HOST, path)

@@ -65,8 +65,10 @@ def test_computes_the_same(name: str, tmp_path: Path) -> None:
     assert updates(f, *pointers(f))
     one = in_place(f, *pointers(f))
     assert len(one.params) == 2
-    functions = {"apart": f.with_attr("global_symbol", "apart"),
-                 "over": one.with_attr("global_symbol", "over")}
+    functions = {
+        "apart": f.with_attr("global_symbol", "apart"),
+        "over": one.with_attr("global_symbol", "over"),
+    }
     emit_object(tvm.IRModule(functions), llvm("host"), tmp_path / "k.o", lowered=True)
     library = ctypes.CDLL(str(toolchain.shared_library([tmp_path / "k.o"], tmp_path / "k.so")))
     x, z = np.random.default_rng(0).integers(-100, 100, (2, *SHAPE), dtype=np.int32)

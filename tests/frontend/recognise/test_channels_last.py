@@ -17,7 +17,7 @@ from tests.frontend.networks import build, check_same, images, node, ops, refuse
 from tests.frontend.qonnx_models import qonnx_model, quant, quant_parameters, run_qonnx
 
 rng = np.random.default_rng(0)
-TABLE = "<out_scale = 0.5, out_dtype = \"UINT2\">"
+TABLE = '<out_scale = 0.5, out_dtype = "UINT2">'
 
 
 def network(depthwise: bool, quantized: bool) -> onnx.ModelProto:

@@ -30,9 +30,7 @@ SHAPE = "float[2,2,4,4] x"
 
 def tensor(name: str, values: Any, kind: str) -> onnx.TensorProto:
     array = np.asarray(values)
-    return helper.make_tensor(
-        name, getattr(TensorProto, kind), array.shape, array.ravel().tolist()
-    )
+    return helper.make_tensor(name, getattr(TensorProto, kind), array.shape, array.ravel().tolist())
 
 
 def model_of(
@@ -111,9 +109,7 @@ def test_scales_by_channel() -> None:
 
 def test_clip_between_narrows() -> None:
     """QCDQ: int8 codes clipped to 3 bits."""
-    body = (
-        "q = QuantizeLinear (x, s, z) c = Clip (q, lo, hi) [pair] y = DequantizeLinear (c, s, z)"
-    )
+    body = "q = QuantizeLinear (x, s, z) c = Clip (q, lo, hi) [pair] y = DequantizeLinear (c, s, z)"
     codes = {"z": (0, "INT8"), "lo": (-4, "INT8"), "hi": (3, "INT8")}
     model = model_of(body, {"s": np.float32(0.5)}, codes)
     graph, x = load_graph(model), images(model) * 2

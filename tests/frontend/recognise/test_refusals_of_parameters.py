@@ -49,27 +49,36 @@ def test_thresholds_along_an_axis_that_is_neither_first_nor_last() -> None:
 
 
 def test_an_output_offset_that_no_float64_holds() -> None:
-    body = '[q] y = q.MultiThreshold <out_scale = -0.1, out_bias = 1e30> (x, T)'
+    body = "[q] y = q.MultiThreshold <out_scale = -0.1, out_bias = 1e30> (x, T)"
     refused(qonnx_model(body, TABLE), "an output offset")
 
 
 @pytest.mark.parametrize(
     ("body", "parameters", "words"),
     [
-        ("[z] z = Relu (W1) w = Mul (m, W) [c] y = Conv (x, w)",
-         {"W": np.ones((1, 2, 1, 1)), "W1": np.ones(1)}, "computed weights"),
-        ("r = Reshape (m, two) b = ReduceSum (r, one) [c] y = Conv (x, W, b)",
-         {"W": np.ones((2, 2, 1, 1)), "two": np.int64([2, 2]), "one": np.int64([0])},
-         "a computed bias"),
-        ("[c] y = Conv (x, W, b)", {"W": np.ones((3, 2, 1, 1)), "b": np.ones(1)},
-         "a bias of shape (1,)"),
-        ("[b] y = BatchNormalization (x, g, g, g, s)",
-         {"g": np.ones(2), "s": np.ones(3)}, "does not fit its inputs"),
+        (
+            "[z] z = Relu (W1) w = Mul (m, W) [c] y = Conv (x, w)",
+            {"W": np.ones((1, 2, 1, 1)), "W1": np.ones(1)},
+            "computed weights",
+        ),
+        (
+            "r = Reshape (m, two) b = ReduceSum (r, one) [c] y = Conv (x, W, b)",
+            {"W": np.ones((2, 2, 1, 1)), "two": np.int64([2, 2]), "one": np.int64([0])},
+            "a computed bias",
+        ),
+        (
+            "[c] y = Conv (x, W, b)",
+            {"W": np.ones((3, 2, 1, 1)), "b": np.ones(1)},
+            "a bias of shape (1,)",
+        ),
+        (
+            "[b] y = BatchNormalization (x, g, g, g, s)",
+            {"g": np.ones(2), "s": np.ones(3)},
+            "does not fit its inputs",
+        ),
     ],
 )
-def test_convolution_and_normalization(
-    body: str, parameters: dict[str, Any], words: str
-) -> None:
+def test_convolution_and_normalization(body: str, parameters: dict[str, Any], words: str) -> None:
     full = (COMPUTED if "(m" in body else "") + body
     refused(build(full, parameters, x="float[2,2,4,4] x"), words)
 
@@ -81,8 +90,10 @@ def test_convolution_and_normalization(
         ("[p] p = Pad (x, pads, five) y = Conv (p, W)", "a padding value other than 0"),
         ("[p] p = Pad (x, batch) y = Conv (p, W)", "pads [1, 0, 0, 0, 0, 0, 0, 0]"),
         ("[p] p = Pad (x, crop) y = Conv (p, W)", "pads [0, 0, -1, 0, 0, 0, 0, 0]"),
-        ("[p] p = Pad (x, pads) c = Conv (p, W) r = Relu (p) y = Add (c, r)",
-         "read by something other than a convolution"),
+        (
+            "[p] p = Pad (x, pads) c = Conv (p, W) r = Relu (p) y = Add (c, r)",
+            "read by something other than a convolution",
+        ),
     ],
 )
 def test_padding(body: str, words: str) -> None:

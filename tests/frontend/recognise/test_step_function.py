@@ -153,8 +153,7 @@ STYLES = ["sum", "bucketize", "loop", "where", "masked", "stack"]
 
 @pytest.mark.parametrize(
     ("style", "dynamo"),
-    [(s, False) for s in STYLES]
-    + [pytest.param(s, True, marks=pytest.mark.slow) for s in STYLES],
+    [(s, False) for s in STYLES] + [pytest.param(s, True, marks=pytest.mark.slow) for s in STYLES],
 )
 def test_functional_code(tmp_path: Path, style: str, dynamo: bool) -> None:
     """Through both exporters, and through the interpreter of the compiled program."""

@@ -20,6 +20,7 @@ def digits() -> Iterator[None]:
         context.prec = 80
         yield
 
+
 rationals = st.fractions(min_value=-50, max_value=50, max_denominator=60)
 radicands = st.fractions(min_value=0, max_value=40, max_denominator=12)
 
@@ -42,8 +43,11 @@ def decimal(value: Surd) -> Decimal:
 
 @given(surds(), surds())
 def test_arithmetic_agrees_with_decimals(a: Surd, b: Surd) -> None:
-    for exact, close in ((a + b, decimal(a) + decimal(b)), (a * b, decimal(a) * decimal(b)),
-                         (a - b, decimal(a) - decimal(b))):
+    for exact, close in (
+        (a + b, decimal(a) + decimal(b)),
+        (a * b, decimal(a) * decimal(b)),
+        (a - b, decimal(a) - decimal(b)),
+    ):
         assert abs(decimal(exact) - close) < Decimal("1e-60")
 
 

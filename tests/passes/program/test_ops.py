@@ -69,8 +69,16 @@ def test_conv_equals_its_sum() -> None:
     rng = np.random.default_rng(0)
     weight = rng.integers(-3, 4, (6, 3, 2, 1))
     consts = {"w": Constant.narrow(weight)}
-    op = Conv(output="y", inputs=("x",), weight="w", stride=(2, 1), pads=(1, 0, 2, 1),
-              dilation=(1, 2), groups=2, pad_value=-7)
+    op = Conv(
+        output="y",
+        inputs=("x",),
+        weight="w",
+        stride=(2, 1),
+        pads=(1, 0, 2, 1),
+        dilation=(1, 2),
+        groups=2,
+        pad_value=-7,
+    )
     x = rng.integers(-100, 101, (2, 4, 4, 2))
     got = op.execute([x], consts)
     kind = op.infer({"x": X}, consts)
@@ -114,18 +122,44 @@ def refusals() -> list:
     rq = {"m": c([1, 1]), "b": c([0, 0]), "s": c([0, 0])}
     wide = IntType((4, 4, 2), 40, True, -(2**39), 2**39 - 1)
     th = {"output": "y", "inputs": ("x",), "bounds": "b", "signs": "s", "base": "z", "bits": 2}
-    rqa = {"output": "y", "inputs": ("x",), "multiplier": "m", "bias": "b", "shift": "s",
-           "lo": -9, "hi": 9}
-    pr = {"output": "y", "inputs": ("x",), "multiplier": "m", "bias": "b", "shift": 0, "lo": -9,
-          "hi": 9}
+    rqa = {
+        "output": "y",
+        "inputs": ("x",),
+        "multiplier": "m",
+        "bias": "b",
+        "shift": "s",
+        "lo": -9,
+        "hi": 9,
+    }
+    pr = {
+        "output": "y",
+        "inputs": ("x",),
+        "multiplier": "m",
+        "bias": "b",
+        "shift": 0,
+        "lo": -9,
+        "hi": 9,
+    }
     one = c(np.ones((1, 3, 3, 2), int))
     return [
-        (Conv(output="y", inputs=("x",), weight="w"), {"w": c(np.ones((1, 1, 1, 3), int))}, X,
-         "does not fit 2 channels"),
-        (Conv(output="y", inputs=("x",), weight="w", stride=(1, 1)),
-         {"w": c(np.ones((1, 9, 9, 2), int))}, X, "window does not fit"),
-        (Conv(output="y", inputs=("x",), weight="w"), {"w": c(one.values * 2**40)}, wide,
-         "more than 64 bits"),
+        (
+            Conv(output="y", inputs=("x",), weight="w"),
+            {"w": c(np.ones((1, 1, 1, 3), int))},
+            X,
+            "does not fit 2 channels",
+        ),
+        (
+            Conv(output="y", inputs=("x",), weight="w", stride=(1, 1)),
+            {"w": c(np.ones((1, 9, 9, 2), int))},
+            X,
+            "window does not fit",
+        ),
+        (
+            Conv(output="y", inputs=("x",), weight="w"),
+            {"w": c(one.values * 2**40)},
+            wide,
+            "more than 64 bits",
+        ),
         (Thresholds(**th), {**table, "b": c([[1, 0]] * 2)}, X, "out of order"),
         (Thresholds(**th), {**table, "b": c([[0, 1]])}, X, "do not fit 2 channels"),
         (Thresholds(**th), {**table, "s": c(np.full((2, 2), 2))}, X, "signs other"),
@@ -140,8 +174,12 @@ def refusals() -> list:
         (Clamp(output="y", inputs=("x",), lo=1, hi=0), {}, X, "empty range"),
         (Add(output="y", inputs=("x",)), {}, X, "two inputs"),
         (MaxPool(output="y", inputs=("x",), kernel=(5, 5)), {}, X, "window does not fit"),
-        (SumPool(output="y", inputs=("x",), kernel=(2, 2), pads=(2, 0, 0, 0)), {}, X,
-         "padding as wide"),
+        (
+            SumPool(output="y", inputs=("x",), kernel=(2, 2), pads=(2, 0, 0, 0)),
+            {},
+            X,
+            "padding as wide",
+        ),
     ]
 
 

@@ -36,8 +36,14 @@ def reachable(weight: np.ndarray, lo: int, hi: int, run: int, products: int) -> 
 
 
 @given(
-    st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 6), st.sampled_from((1, 2, 4)),
-    st.integers(-4, 4), st.integers(0, 7), st.integers(3, 8), st.booleans(),
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 3),
+    st.integers(1, 6),
+    st.sampled_from((1, 2, 4)),
+    st.integers(-4, 4),
+    st.integers(0, 7),
+    st.integers(3, 8),
+    st.booleans(),
 )
 @settings(max_examples=60, deadline=None)
 def test_steps_are_safe_and_as_many_as_can_be(
@@ -103,16 +109,16 @@ def test_accumulator_ranges_are_those_of_qonnx(weight: str, activation: str, siz
     rng = np.random.default_rng(size)
     allowed = {"BIPOLAR": [-1, 1], "TERNARY": [-1, 0, 1]}
     ends = {name: (int(types[name].min()), int(types[name].max())) for name in QONNX_TYPES}
-    values = {name: np.array(allowed.get(name, range(ends[name][0], ends[name][1] + 1)))
-              for name in QONNX_TYPES}
+    values = {
+        name: np.array(allowed.get(name, range(ends[name][0], ends[name][1] + 1)))
+        for name in QONNX_TYPES
+    }
     w = rng.choice(values[weight], (size, 1))
     lo, hi = ends[activation]
     op = Conv(output="y", inputs=("x",), weight="w")
     consts = {"w": Constant.narrow(np.ascontiguousarray(w.T[:, None, None, :]))}
     kind = op.infer({"x": IntType.ranged((1, 1, size), lo, hi)}, consts)
-    assert (kind.lo, kind.hi) == basic.calculate_matvec_accumulator_range(
-        w, types[activation]
-    )
+    assert (kind.lo, kind.hi) == basic.calculate_matvec_accumulator_range(w, types[activation])
     x = rng.choice(values[activation], (1000, 1, 1, size))
     x[0], x[1] = (np.where(w[:, 0] > 0, *pair) for pair in ((lo, hi), (hi, lo)))
     results = op.execute([x], consts)

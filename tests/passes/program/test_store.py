@@ -90,9 +90,7 @@ def test_a_program_is_known_by_its_content(program: Program, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("bits", [0, 65, 10**30])
-def test_widths_that_no_memory_holds(
-    bits: int, members: dict[str, bytes], tmp_path: Path
-) -> None:
+def test_widths_that_no_memory_holds(bits: int, members: dict[str, bytes], tmp_path: Path) -> None:
     text = members["program.txt"].decode()
     for kind in (r" : s\d+\[", r" : odd\d+\["):
         name = re.search(kind, text)

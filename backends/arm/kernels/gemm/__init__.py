@@ -31,7 +31,13 @@ from .packing import packed
 from .product import Gemm, Origin
 
 MICROS: tuple[Micro, ...] = (
-    smlad.MICRO, mla16.MICRO, byte_pairs.MICRO, mlal16.MICRO, dot.MICRO, mmla.MICRO, maddubs.MICRO,
+    smlad.MICRO,
+    mla16.MICRO,
+    byte_pairs.MICRO,
+    mlal16.MICRO,
+    dot.MICRO,
+    mmla.MICRO,
+    maddubs.MICRO,
     madd.MICRO,
 )
 

@@ -262,9 +262,7 @@ class Plan:
         plan.unroll(pieces)
         plan.vectorize(lanes)
 
-    def read(
-        self, product: te.Tensor, constant: te.Tensor | None, dtype: str, *at: Expr
-    ) -> Expr:
+    def read(self, product: te.Tensor, constant: te.Tensor | None, dtype: str, *at: Expr) -> Expr:
         """An element of the product in a dtype that holds it.
 
         Args:
@@ -296,4 +294,3 @@ class Micro:
 
     name: str
     plans: Callable[[Gemm, Vectors], Iterable[Plan]]
-

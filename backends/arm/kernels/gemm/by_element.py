@@ -52,6 +52,4 @@ def tiles(outputs: int, sums: int, vectors: Vectors) -> Iterator[Tile]:
 
 def picked(left: Expr, row: int, k: int, lanes: int) -> Expr:
     """An activation of a row (rows, DEPTH) of int16 in every lane."""
-    return tirx.Shuffle(
-        [left.vload([row, 0], f"int16x{DEPTH}")], [tirx.const(k, "int32")] * lanes
-    )
+    return tirx.Shuffle([left.vload([row, 0], f"int16x{DEPTH}")], [tirx.const(k, "int32")] * lanes)

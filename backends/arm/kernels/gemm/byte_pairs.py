@@ -106,9 +106,21 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
         for rows, columns, loading in tiles(-(-gemm.weights.shape[1] // _OUTS), 1, vectors):
             step = rows * columns * DEPTH + loading + 4
             yield BytePairs(
-                "byte_pairs", gemm, rows, columns * _OUTS, DEPTH, 1, "int16", "int16", "uint8",
-                parts, steps, parts * (steps * step + 1.5 * rows * columns + 8), reason,
-                _update(rows, columns), start=_START,
+                "byte_pairs",
+                gemm,
+                rows,
+                columns * _OUTS,
+                DEPTH,
+                1,
+                "int16",
+                "int16",
+                "uint8",
+                parts,
+                steps,
+                parts * (steps * step + 1.5 * rows * columns + 8),
+                reason,
+                _update(rows, columns),
+                start=_START,
             )
 
 

@@ -48,9 +48,21 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
                 break
             step = depth / _FOUR * (registers + columns / 2) + rows * loads / 2 + 4
             yield Plan(
-                "dot", gemm, rows, columns * _FOUR, depth, _FOUR, "int8", "int8", "int32",
-                1, units, units * step + 2 * registers + 8, f"int32 sums, stored as {stored}",
-                _update(rows, columns, depth), stored=stored,
+                "dot",
+                gemm,
+                rows,
+                columns * _FOUR,
+                depth,
+                _FOUR,
+                "int8",
+                "int8",
+                "int32",
+                1,
+                units,
+                units * step + 2 * registers + 8,
+                f"int32 sums, stored as {stored}",
+                _update(rows, columns, depth),
+                stored=stored,
             )
 
 
@@ -69,10 +81,17 @@ def _update(rows: int, columns: int, depth: int) -> Emit:
                     )
                     four = tirx.Shuffle([row, row], [tirx.const((k - first) // 4, "int32")] * 4)
                     at = [r, tirx.Ramp(c * _FOUR, 1, _FOUR)]
-                    ir.buffer_store(product, tirx.call_llvm_pure_intrin(
-                        "int32x4", _DOT, product[tuple(at)], factors,
-                        tirx.reinterpret("int8x16", four),
-                    ), at)
+                    ir.buffer_store(
+                        product,
+                        tirx.call_llvm_pure_intrin(
+                            "int32x4",
+                            _DOT,
+                            product[tuple(at)],
+                            factors,
+                            tirx.reinterpret("int8x16", four),
+                        ),
+                        at,
+                    )
 
     return emit
 

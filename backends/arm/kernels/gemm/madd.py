@@ -44,8 +44,10 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
     cut = [list(range(depth // _PAIR))] if narrow else chunks(gemm, units, depth)
     if not cut:
         return
-    reason = "int32 sums" if narrow else (
-        f"int32 sums of {depth} products in {len(cut)} chunks, int64 beyond them"
+    reason = (
+        "int32 sums"
+        if narrow
+        else (f"int32 sums of {depth} products in {len(cut)} chunks, int64 beyond them")
     )
     pairs = sum(map(len, cut))
     for columns in (1, 2):
@@ -60,9 +62,19 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
             if not narrow:
                 step += len(cut) * tile * (2 if 3 * tile + columns + 2 <= vectors.count else 4)
             yield Plan(
-                "madd", gemm, rows, columns * _LANES, depth, _PAIR, "int16", "int16",
-                "int32" if narrow else "int64", 1, units,
-                units * step + (2 if narrow else 14) * tile + 8, reason,
+                "madd",
+                gemm,
+                rows,
+                columns * _LANES,
+                depth,
+                _PAIR,
+                "int16",
+                "int16",
+                "int32" if narrow else "int64",
+                1,
+                units,
+                units * step + (2 if narrow else 14) * tile + 8,
+                reason,
                 _update(rows, columns, cut, narrow),
                 store=None if narrow else _joined(rows, columns),
             )
@@ -147,8 +159,7 @@ def _joined(rows: int, columns: int) -> Store:
                     for at in _halves(r, c)
                 )
                 shift, mask = (
-                    tirx.Broadcast(tirx.const(n, "int64"), _LANES)
-                    for n in (_HALF, 2 * _INT32 - 1)
+                    tirx.Broadcast(tirx.const(n, "int64"), _LANES) for n in (_HALF, 2 * _INT32 - 1)
                 )
                 below = coarse << shift
                 ir.buffer_store(result, below + ((wrapped - below) & mask), list(_place(r, c)))

@@ -35,8 +35,10 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
     """Tiles that leave registers for the weights, an activation, and a product."""
     weights, (shift, raised) = gemm.weights, unsigned(gemm)
     if (
-        "avx2" not in vectors.features or raised.range[1] > 255
-        or weights.min(initial=0) < -128 or weights.max(initial=0) > 127
+        "avx2" not in vectors.features
+        or raised.range[1] > 255
+        or weights.min(initial=0) < -128
+        or weights.max(initial=0) > 127
         or not _fit(*raised.partial_sums(_PAIR))
     ):
         return
@@ -44,9 +46,13 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
     whole = _fit(*gemm.partial_sums(length))
     for depth in [16, 8] if length <= 128 and -(-length // 16) % 2 else [32, 16, 8]:
         # One chunk wraps around to its true sum; several are added up as they are.
-        ways = [(1, -(-length // depth))] if whole else [
-            (parts, steps) for parts, steps in raised.chunks(depth, _LEAST, _MOST) if parts > 1
-        ]
+        ways = (
+            [(1, -(-length // depth))]
+            if whole
+            else [
+                (parts, steps) for parts, steps in raised.chunks(depth, _LEAST, _MOST) if parts > 1
+            ]
+        )
         if ways:
             break
     for parts, steps in ways:
@@ -64,10 +70,21 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
                     break
                 step = depth // _PAIR * (2 * rows * columns + rows + columns)
                 yield Plan(
-                    "maddubs", gemm, rows, columns * _LANES, depth, _PAIR, "uint8", "int8",
-                    "int16", parts, steps,
-                    parts * (steps * step + 1.5 * rows * columns + 8), reason,
-                    _update(rows, columns, depth), shift=shift if shift.any() else None,
+                    "maddubs",
+                    gemm,
+                    rows,
+                    columns * _LANES,
+                    depth,
+                    _PAIR,
+                    "uint8",
+                    "int8",
+                    "int16",
+                    parts,
+                    steps,
+                    parts * (steps * step + 1.5 * rows * columns + 8),
+                    reason,
+                    _update(rows, columns, depth),
+                    shift=shift if shift.any() else None,
                 )
 
 

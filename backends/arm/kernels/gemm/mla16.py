@@ -23,8 +23,10 @@ _LANES = 8
 
 def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
     """Tiles of every number of rows that the registers allow."""
-    if vectors.size < 16 or gemm.most > _MOST or not (
-        _LEAST <= gemm.range[0] and gemm.range[1] <= _MOST
+    if (
+        vectors.size < 16
+        or gemm.most > _MOST
+        or not (_LEAST <= gemm.range[0] and gemm.range[1] <= _MOST)
     ):
         return
     for parts, steps in gemm.chunks(DEPTH, _LEAST, _MOST):
@@ -38,9 +40,21 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
             unroll = 2 if rows % 2 == 0 and steps % 2 == 0 else 1
             step = rows * columns * DEPTH + loading + 4 / unroll
             yield Plan(
-                "mla16", gemm, rows, columns * _LANES, DEPTH, 1, "int16", "int16", "int16",
-                parts, steps, parts * (steps * step + 1.5 * rows * columns + 8), reason,
-                _update(rows, columns), unroll,
+                "mla16",
+                gemm,
+                rows,
+                columns * _LANES,
+                DEPTH,
+                1,
+                "int16",
+                "int16",
+                "int16",
+                parts,
+                steps,
+                parts * (steps * step + 1.5 * rows * columns + 8),
+                reason,
+                _update(rows, columns),
+                unroll,
             )
 
 

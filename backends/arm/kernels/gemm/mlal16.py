@@ -35,9 +35,20 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
         registers = 2 * rows * columns
         step = registers * DEPTH + loading + 4
         yield Plan(
-            "mlal16", gemm, rows, columns * _LANES, DEPTH, 1, "int16", "int16", "int32", 1,
-            steps, steps * step + 1.5 * registers + 8,
-            f"int32 sums, no partial sum exceeds {bound}", _update(rows, columns),
+            "mlal16",
+            gemm,
+            rows,
+            columns * _LANES,
+            DEPTH,
+            1,
+            "int16",
+            "int16",
+            "int32",
+            1,
+            steps,
+            steps * step + 1.5 * registers + 8,
+            f"int32 sums, no partial sum exceeds {bound}",
+            _update(rows, columns),
         )
 
 

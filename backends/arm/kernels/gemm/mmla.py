@@ -36,9 +36,22 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
                 break
             step = registers + rows / 4 + outs / 4 + 2
             yield Plan(
-                "mmla", gemm, rows, outs, _DEPTH, _DEPTH, "int8", "int8", "int32", 1, units,
-                units * step + 3 * registers + 8, f"int32 sums, stored as {stored}",
-                _update(rows, outs), stored=stored, store=_store(rows, outs, stored),
+                "mmla",
+                gemm,
+                rows,
+                outs,
+                _DEPTH,
+                _DEPTH,
+                "int8",
+                "int8",
+                "int32",
+                1,
+                units,
+                units * step + 3 * registers + 8,
+                f"int32 sums, stored as {stored}",
+                _update(rows, outs),
+                stored=stored,
+                store=_store(rows, outs, stored),
             )
 
 
@@ -57,10 +70,17 @@ def _update(rows: int, outs: int) -> Emit:
             factors = weights.vload([0, 2 * block, 0], "int8x16")
             for pair in range(rows // 2):
                 at = _place(pair, block, outs)
-                ir.buffer_store(product, tirx.call_llvm_pure_intrin(
-                    "int32x4", _PRODUCT, product[tuple(at)],
-                    left.vload([2 * pair, 0], "int8x16"), factors,
-                ), at)
+                ir.buffer_store(
+                    product,
+                    tirx.call_llvm_pure_intrin(
+                        "int32x4",
+                        _PRODUCT,
+                        product[tuple(at)],
+                        left.vload([2 * pair, 0], "int8x16"),
+                        factors,
+                    ),
+                    at,
+                )
 
     return emit
 
@@ -78,8 +98,10 @@ def _store(rows: int, outs: int, stored: str) -> Store:
                 # Both sums of a row and a pair of outputs move as one.
                 if stored == "int16":
                     units = [
-                        tirx.reinterpret("int32x4", shuffled(blocks[n : n + 2], list(range(8)))
-                                         .astype("int16x8")) for n in (0, 2)
+                        tirx.reinterpret(
+                            "int32x4", shuffled(blocks[n : n + 2], list(range(8))).astype("int16x8")
+                        )
+                        for n in (0, 2)
                     ]
                     each, order = "int16x8", [0, 2, 4, 6]
                 else:

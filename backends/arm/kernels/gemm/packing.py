@@ -142,11 +142,16 @@ class Packing:
             (points, width, plan.blocks, depths * steps // together, lanes),
             lambda a, s, n, row, lane: combined(
                 a, [plain(r, s, n, row, lane) for r in range(mix.shape[1])]
-            ), "expanding",
+            ),
+            "expanding",
         )
-        return te.compute(shape, lambda b, n, *at: combined(b % points, [
-            columns[b // points, s, n, *place(*at)] for s in range(width)
-        ]).astype(plan.right), "expanded")
+        return te.compute(
+            shape,
+            lambda b, n, *at: combined(
+                b % points, [columns[b // points, s, n, *place(*at)] for s in range(width)]
+            ).astype(plan.right),
+            "expanded",
+        )
 
     def _weight(self, word: Expr, field: int, dtype: str) -> Expr:
         """The weight of a number in a byte."""
@@ -177,14 +182,17 @@ class Packing:
         whole = whole.reshape(height, width, plan.blocks, plan.outs, -1, plan.group)
         whole = whole.transpose(0, 1, 2, 4, 3, 5)
         whole = whole.reshape(height, width, plan.blocks, -1, lanes)
-        words: np.ndarray[Any, np.dtype[np.uint8]] = np.bitwise_or.reduce([
-            whole[..., k :: self.together, :] << (k * self.bits) for k in range(self.together)
-        ])
+        words: np.ndarray[Any, np.dtype[np.uint8]] = np.bitwise_or.reduce(
+            [whole[..., k :: self.together, :] << (k * self.bits) for k in range(self.together)]
+        )
         return words
 
     def schedule(
-        self, schedule: s_tir.Schedule, expanded: s_tir.schedule.SBlockRV,
-        at: s_tir.schedule.LoopRV | None, plan: Plan,
+        self,
+        schedule: s_tir.Schedule,
+        expanded: s_tir.schedule.SBlockRV,
+        at: s_tir.schedule.LoopRV | None,
+        plan: Plan,
     ) -> None:
         """Order the loops: lanes are vectors, all else of a byte is straight code.
 

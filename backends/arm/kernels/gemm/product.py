@@ -58,10 +58,11 @@ class Gemm:
     def spacing(self) -> tuple[int, int, int] | None:
         """Bits that number the plain weights, the least of them and the step between them; None
         for more than 4 bits.  Weights that meet nothing but zeros do not count."""
-        met = ((self.lo != 0) | (self.hi != 0)).any(axis=0) if self.plain.mix is not None \
-            else (self.lo != 0) | (self.hi != 0)
-        weights = np.moveaxis(self.plain.weights[:, 0], 1, 2) if self.plain.mix is None \
-            else np.moveaxis(self.plain.weights, 3, 0)
+        met, plain = (self.lo != 0) | (self.hi != 0), self.plain
+        if plain.mix is None:
+            weights = plain.weights[:, 0].transpose(0, 2, 1)
+        else:
+            met, weights = met.any(axis=0), np.moveaxis(plain.weights, 3, 0)
         values = np.unique(weights[met])
         if not len(values):
             return None

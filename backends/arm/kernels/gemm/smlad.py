@@ -37,9 +37,20 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
                 pairs = depth // 2
                 step = pairs * 1.1 * (rows * outs + loading * (rows + outs)) + 6
                 yield Plan(
-                    "smlad", gemm, rows, outs, depth, 2, "int16", "int16", "int32", parts, steps,
+                    "smlad",
+                    gemm,
+                    rows,
+                    outs,
+                    depth,
+                    2,
+                    "int16",
+                    "int16",
+                    "int32",
+                    parts,
+                    steps,
                     parts * (steps * step + 3 * rows * outs + 10),
-                    "two products a step in int32", _update(rows, outs, depth),
+                    "two products a step in int32",
+                    _update(rows, outs, depth),
                     expanded=_EXPANDED,
                 )
 

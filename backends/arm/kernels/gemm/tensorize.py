@@ -25,8 +25,11 @@ def axis(extent: int, variable: Expr, kind: Callable[..., Expr] = ir.axis.spatia
 
 
 def intrinsic(
-    name: str, meaning: Callable[..., None], emit: Callable[..., None],
-    buffers: list[tuple[tuple[int, ...], str, str]], updates: bool = False,
+    name: str,
+    meaning: Callable[..., None],
+    emit: Callable[..., None],
+    buffers: list[tuple[tuple[int, ...], str, str]],
+    updates: bool = False,
 ) -> str:
     """Register what a block means and how it is written; the last buffer is the result.
 

@@ -24,11 +24,17 @@ def updating(plan: Plan) -> str:
             factor = plan.factor(w[l // group, j // plan.together, l % group], j)
             ir.buffer_store(p, p[i, j] + a[i, l].astype(dtype) * factor, [i, j])
 
-    return intrinsic(f"n2uqc.{plan.name}.{rows}x{outs}x{depth}", meaning, plan.emit, [
-        ((rows, depth), plan.left, "global"),
-        ((depth // group, outs // plan.together, group), plan.right, "global"),
-        ((rows, outs), dtype, "local"),
-    ], updates=True)
+    return intrinsic(
+        f"n2uqc.{plan.name}.{rows}x{outs}x{depth}",
+        meaning,
+        plan.emit,
+        [
+            ((rows, depth), plan.left, "global"),
+            ((depth // group, outs // plan.together, group), plan.right, "global"),
+            ((rows, outs), dtype, "local"),
+        ],
+        updates=True,
+    )
 
 
 def storing(plan: Plan) -> str:
@@ -41,6 +47,12 @@ def storing(plan: Plan) -> str:
             ir.buffer_store(memory, p[i, j].astype(plan.result), [i, j])
 
     assert plan.store is not None
-    return intrinsic(f"n2uqc.{plan.name}.{rows}x{outs}.store", meaning, plan.store, [
-        ((rows, outs), plan.dtype, "local"), ((rows, outs), plan.result, "global"),
-    ])
+    return intrinsic(
+        f"n2uqc.{plan.name}.{rows}x{outs}.store",
+        meaning,
+        plan.store,
+        [
+            ((rows, outs), plan.dtype, "local"),
+            ((rows, outs), plan.result, "global"),
+        ],
+    )

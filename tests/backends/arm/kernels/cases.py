@@ -20,7 +20,12 @@ from ..host import Host
 
 
 def conv_program(
-    weight: np.ndarray, size: int, bits: int, *, signed: bool = False, levels: int = 0,
+    weight: np.ndarray,
+    size: int,
+    bits: int,
+    *,
+    signed: bool = False,
+    levels: int = 0,
     **options: object,
 ) -> Program:
     """A convolution (O, KH, KW, I / groups) of a square map of ``bits``, and thresholds behind."""
@@ -31,7 +36,9 @@ def conv_program(
         spread = np.linspace(kind.lo, kind.hi, levels + 2)[1:-1].astype(np.int64)
         bounds = spread + np.arange(len(weight))[:, None] % 3
         acc = b.add(
-            Thresholds, acc, bounds=b.const(Constant.narrow(bounds)),
+            Thresholds,
+            acc,
+            bounds=b.const(Constant.narrow(bounds)),
             signs=b.const(Constant.odd(np.ones_like(bounds), 1)),
             base=b.const(Constant.narrow(np.zeros(len(weight), np.int64))),
             bits=levels.bit_length(),

@@ -53,7 +53,8 @@ def test_convolutions(
     monkeypatch.setattr(gemm, "MICROS", (case.micro,))
     weight = {
         "random": np.random.default_rng(7).integers(-case.top, case.top + 1, case.shape),
-        "greatest": np.full(case.shape, case.top), "least": np.full(case.shape, -case.top),
+        "greatest": np.full(case.shape, case.top),
+        "least": np.full(case.shape, -case.top),
     }[kind]
     levels = 3 if kind == "random" else 0  # the sums themselves where they are largest
     program = conv_program(weight, case.size, case.bits, levels=levels, **case.options)

@@ -89,9 +89,11 @@ def test_no_plan_where_numbers_do_not_fit() -> None:
     wide = np.full((1, 8), 1 << 15)
     assert not list(plans(Gemm(np.ones((1, 4, 8), np.int64), -wide, wide), NEON))
     assert not list(mla16.MICRO.plans(Gemm(np.full((1, 4, 8), 200), 0 * wide, wide // 128), NEON))
-    assert not list(mla16.MICRO.plans(
-        Gemm(np.ones((1, 4, 8), np.int64), 0 * wide, wide // wide), Vectors(4, 12)
-    ))
+    assert not list(
+        mla16.MICRO.plans(
+            Gemm(np.ones((1, 4, 8), np.int64), 0 * wide, wide // wide), Vectors(4, 12)
+        )
+    )
 
 
 @settings(deadline=None, max_examples=40)
@@ -103,7 +105,8 @@ def test_pairs_of_bytes_give_the_product(seed: int, top: int, most: int) -> None
     rng = np.random.default_rng(seed)
     row = gemm.weights[:, 0]
     for left in (
-        rng.integers(gemm.lo, gemm.hi + 1), np.where(row > 0, gemm.hi, gemm.lo),
+        rng.integers(gemm.lo, gemm.hi + 1),
+        np.where(row > 0, gemm.hi, gemm.lo),
         np.where(row > 0, gemm.lo, gemm.hi),
     ):
         expected = np.einsum("bk,bok->bo", left, gemm.weights)
@@ -119,12 +122,29 @@ def test_pairs_of_bytes_give_the_product(seed: int, top: int, most: int) -> None
             np.testing.assert_array_equal(read + plan.lacking, expected)
 
 
-@pytest.mark.parametrize("target", [
-    "aarch64", "aarch64+dotprod", "aarch64+i8mm", "armv7", "cortex-m4", "host",
-])
-@pytest.mark.parametrize(("weight", "lo", "hi"), [
-    (3, 0, 3), (-3, 0, 3), (1, 0, 3), (9, -6, 6), (-27, -6, 6), (127, 0, 15), (-128, 0, 15),
-])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "aarch64",
+        "aarch64+dotprod",
+        "aarch64+i8mm",
+        "armv7",
+        "cortex-m4",
+        "host",
+    ],
+)
+@pytest.mark.parametrize(
+    ("weight", "lo", "hi"),
+    [
+        (3, 0, 3),
+        (-3, 0, 3),
+        (1, 0, 3),
+        (9, -6, 6),
+        (-27, -6, 6),
+        (127, 0, 15),
+        (-128, 0, 15),
+    ],
+)
 def test_no_plan_leaves_its_accumulators_just_beyond_16_bits(
     target: str, weight: int, lo: int, hi: int
 ) -> None:
@@ -137,8 +157,11 @@ def test_no_plan_leaves_its_accumulators_just_beyond_16_bits(
         for plan in plans(gemm, vectors):
             shift = 0 if plan.shift is None else int(plan.shift[0])
             chunk = min(plan.steps * plan.depth, length)
-            sums = [plan.start + weight * (x + shift) * n for x in (lo, hi)
-                    for n in (chunk, length - (plan.parts - 1) * plan.steps * plan.depth)]
+            sums = [
+                plan.start + weight * (x + shift) * n
+                for x in (lo, hi)
+                for n in (chunk, length - (plan.parts - 1) * plan.steps * plan.depth)
+            ]
             if plan.parts == 1 and not plan.result.startswith("u"):
                 sums = [weight * x * length for x in (lo, hi)]  # what wraps around wraps back
             fits = np.iinfo(plan.result)

@@ -34,16 +34,15 @@ def case(name: str, kind: str, levels: int = 3) -> object:
     shape, size, bits, options = CASES[name]
     rng, top = np.random.default_rng(len(name)), (1 << min(bits, 5)) - 1
     weight = {
-        "random": rng.integers(-top, top + 1, shape), "greatest": np.full(shape, top),
+        "random": rng.integers(-top, top + 1, shape),
+        "greatest": np.full(shape, top),
         "least": np.full(shape, -top),
     }[kind]
     return conv_program(weight, size, bits, levels=levels, **options)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_by_16_bits_on_the_host(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_by_16_bits_on_the_host(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     only(monkeypatch, *matrix.KERNELS)
     monkeypatch.setattr(gemm, "MICROS", (mla16.MICRO,))
     assert "int16 sums" in check(case(name, "random", 3 * (len(name) % 2)), tmp_path)
@@ -65,10 +64,15 @@ def test_on_aarch64(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     check(case(name, "greatest", 7), tmp_path, "aarch64")
 
 
-@pytest.mark.parametrize(("name", "kind"), [
-    ("strided", "random"), ("1x1, odd", "greatest"), ("groups", "least"),
-    ("strided, odd channels", "random"),
-])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("strided", "random"),
+        ("1x1, odd", "greatest"),
+        ("groups", "least"),
+        ("strided, odd channels", "random"),
+    ],
+)
 def test_pairs_of_bytes_on_aarch64(
     name: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,8 +93,11 @@ def test_sums_of_32_bits_on_aarch64(
     weight = np.full((5, 1, 1, 2), 32767 if kind == "greatest" else -32767)
     check(conv_program(weight, 4, 15), tmp_path, "aarch64")
     sums = matrix.products(
-        np.full((1, 1, 1, 3), 32767), _conv(conv_program(weight, 4, 15)),
-        matrix.Runs(1, 1, 3, 3), 0, 32767,
+        np.full((1, 1, 1, 3), 32767),
+        _conv(conv_program(weight, 4, 15)),
+        matrix.Runs(1, 1, 3, 3),
+        0,
+        32767,
     )
     assert not list(mlal16.MICRO.plans(sums, Vectors(16, 32, frozenset({"neon"}))))
 

@@ -25,9 +25,14 @@ from .cases import check, conv_program, only
 HOST = vectors_of(llvm("host"))
 AVX2 = Vectors(32, 16, frozenset({"avx2"}))
 needs_avx2 = pytest.mark.skipif("avx2" not in HOST.features, reason="this machine has no AVX2")
-_SETTINGS = settings(deadline=None, max_examples=12, suppress_health_check=[
-    HealthCheck.too_slow, HealthCheck.function_scoped_fixture,
-])
+_SETTINGS = settings(
+    deadline=None,
+    max_examples=12,
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.function_scoped_fixture,
+    ],
+)
 
 
 def multiply(plan: Plan, left: np.ndarray, folder: Path) -> np.ndarray:
@@ -51,9 +56,11 @@ def multiply(plan: Plan, left: np.ndarray, folder: Path) -> np.ndarray:
     operands = [te.placeholder(a.shape, a.dtype.name, f"x{k}") for k, a in enumerate(arrays)]
     product = plan.product(operands[0], operands[1])
     constant = operands[2] if len(operands) > 2 else None
-    y = te.compute((batch, blocks, rows, plan.blocks * plan.outs), lambda b, n, r, o: plan.read(
-        product, constant, "int64", b, 0, n, r, o
-    ), "y")
+    y = te.compute(
+        (batch, blocks, rows, plan.blocks * plan.outs),
+        lambda b, n, r, o: plan.read(product, constant, "int64", b, 0, n, r, o),
+        "y",
+    )
     schedule = s_tir.Schedule(te.create_prim_func([*operands, y]))
     plan.schedule(schedule)
     name = f"f{len(list(folder.iterdir()))}"
@@ -89,8 +96,12 @@ def differences(micro: Micro, product: Gemm, rng: np.random.Generator, folder: P
 
 @needs_avx2
 @_SETTINGS
-@given(st.integers(0, 2**32 - 1), st.sampled_from([3, 27, 63, 127]), st.integers(-60, 0),
-       st.integers(0, 60))
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([3, 27, 63, 127]),
+    st.integers(-60, 0),
+    st.integers(0, 60),
+)
 def test_pairs_of_bytes_on_avx2(tmp_path: Path, seed: int, top: int, lo: int, hi: int) -> None:
     rng = np.random.default_rng(seed)
     differences(maddubs.MICRO, random_gemm(rng, top, lo, hi), rng, tmp_path)
@@ -124,19 +135,25 @@ def test_pairs_that_saturate_are_refused() -> None:
 
 @needs_avx2
 @_SETTINGS
-@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 300, 4000, (1 << 15) - 1]),
-       st.sampled_from([(-(1 << 15), (1 << 15) - 1), (0, 200), (-5, 32767)]))
-def test_pairs_of_words_on_avx2(
-    tmp_path: Path, seed: int, top: int, ends: tuple[int, int]
-) -> None:
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([1, 300, 4000, (1 << 15) - 1]),
+    st.sampled_from([(-(1 << 15), (1 << 15) - 1), (0, 200), (-5, 32767)]),
+)
+def test_pairs_of_words_on_avx2(tmp_path: Path, seed: int, top: int, ends: tuple[int, int]) -> None:
     rng = np.random.default_rng(seed)
     differences(madd.MICRO, random_gemm(rng, top, *ends), rng, tmp_path)
 
 
 @needs_avx2
-@pytest.mark.parametrize(("weight", "depth"), [
-    ((1 << 15) - 1, 77), (-(1 << 15) + 1, 147), (9000, 256),
-])
+@pytest.mark.parametrize(
+    ("weight", "depth"),
+    [
+        ((1 << 15) - 1, 77),
+        (-(1 << 15) + 1, 147),
+        (9000, 256),
+    ],
+)
 def test_pairs_of_words_at_their_ends(tmp_path: Path, weight: int, depth: int) -> None:
     ends = np.full((1, depth), -(1 << 15)), np.full((1, depth), (1 << 15) - 1)
     product = Gemm(np.full((1, 8, depth), weight), *ends)
@@ -162,8 +179,11 @@ def test_chunks_of_pairs_fit_and_miss_none(seed: int, top: int) -> None:
     used = sorted(pair for chunk in found for pair in chunk)
     pairs = np.abs(product.weights).sum(axis=(0, 1))
     pairs = np.pad(pairs, (0, depth - length)).reshape(-1, 2).sum(axis=1)
-    needed = [k for k in np.flatnonzero(pairs) if least[..., 2 * k : 2 * k + 2].any()
-              or greatest[..., 2 * k : 2 * k + 2].any()]
+    needed = [
+        k
+        for k in np.flatnonzero(pairs)
+        if least[..., 2 * k : 2 * k + 2].any() or greatest[..., 2 * k : 2 * k + 2].any()
+    ]
     assert not found or used == [int(k) for k in needed]
 
 
@@ -184,11 +204,21 @@ SHAPES: dict[str, tuple[tuple[int, ...], int, int, dict[str, object]]] = {
 
 @pytest.mark.parametrize("kind", ["random", "greatest", "least"])
 @pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize(("micro", "target"), [
-    (dot.MICRO, "aarch64+dotprod"), (mmla.MICRO, "aarch64+i8mm"), (maddubs.MICRO, "host"),
-], ids=["dot", "mmla", "maddubs"])
+@pytest.mark.parametrize(
+    ("micro", "target"),
+    [
+        (dot.MICRO, "aarch64+dotprod"),
+        (mmla.MICRO, "aarch64+i8mm"),
+        (maddubs.MICRO, "host"),
+    ],
+    ids=["dot", "mmla", "maddubs"],
+)
 def test_convolutions(
-    micro: Micro, target: str, name: str, kind: str, tmp_path: Path,
+    micro: Micro,
+    target: str,
+    name: str,
+    kind: str,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if target == "host" and "avx2" not in HOST.features:
@@ -202,7 +232,8 @@ def test_convolutions(
         top = 3  # the least chunk of K would not fit: left to other kernels
     weight = {
         "random": np.random.default_rng(len(name)).integers(-top, top + 1, shape),
-        "greatest": np.full(shape, top), "least": np.full(shape, -top),
+        "greatest": np.full(shape, top),
+        "least": np.full(shape, -top),
     }[kind]
     program = conv_program(weight, size, bits, levels=3 if kind == "random" else 0, **options)
     check(program, tmp_path, target)

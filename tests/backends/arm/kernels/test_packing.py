@@ -22,8 +22,12 @@ from .cases import check, conv_program, only
 
 NEON = Vectors(16, 32, frozenset({"neon"}))
 GRIDS = {
-    "two bits": (-3, 2, 4), "four bits": (-15, 2, 16), "with zero": (-1, 1, 3),
-    "no power of two": (-3, 3, 4), "steps of four": (-6, 4, 4), "positive": (1, 1, 7),
+    "two bits": (-3, 2, 4),
+    "four bits": (-15, 2, 16),
+    "with zero": (-1, 1, 3),
+    "no power of two": (-3, 3, 4),
+    "steps of four": (-6, 4, 4),
+    "positive": (1, 1, 7),
 }
 """Least weight, step, count."""
 
@@ -64,8 +68,10 @@ def test_numbers_are_those_of_the_weights(grid: str, out: int, depth: int, seed:
         stored = packing.numbers(smaller)
         assert stored.nbytes == smaller.size < plan.size
         depths, _, lanes = packing.shape(smaller)
-        rows = [stored[0, 0] >> k * packing.bits & (1 << packing.bits) - 1
-                for k in range(packing.together)]
+        rows = [
+            stored[0, 0] >> k * packing.bits & (1 << packing.bits) - 1
+            for k in range(packing.together)
+        ]
         numbers = np.stack(rows, axis=2).astype(np.int64)
         if packing.odd:
             numbers ^= 1 << packing.bits - 1
@@ -122,10 +128,16 @@ def run_packed(
         pytest.skip("no micro-kernel packs these numbers here")
 
 
-@pytest.mark.parametrize(("name", "grid"), [
-    ("Winograd", "two bits"), ("Winograd, one block", "with zero"), ("strided", "four bits"),
-    ("Winograd, many strips", "no power of two"), ("1x1", "positive"),
-])
+@pytest.mark.parametrize(
+    ("name", "grid"),
+    [
+        ("Winograd", "two bits"),
+        ("Winograd, one block", "with zero"),
+        ("strided", "four bits"),
+        ("Winograd, many strips", "no power of two"),
+        ("1x1", "positive"),
+    ],
+)
 @pytest.mark.parametrize("target", ["host", "aarch64", "aarch64+dotprod", "aarch64+i8mm", "armv7"])
 def test_convolutions(
     target: str, name: str, grid: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -33,10 +33,18 @@ def table(span: int, bits: int, mixed: bool) -> tuple[Program, np.ndarray]:
     base = np.where(signs[:, 0] < 0, levels, 0)
     if mixed:
         signs[9], base[9] = [1, -1, 1], 0
-    program = plan_memory(b.finish(b.add(
-        Thresholds, "x", bounds=b.const(Constant.narrow(bounds)), bits=bits,
-        signs=b.const(Constant.odd(signs, 1)), base=b.const(Constant.narrow(base)),
-    )))
+    program = plan_memory(
+        b.finish(
+            b.add(
+                Thresholds,
+                "x",
+                bounds=b.const(Constant.narrow(bounds)),
+                bits=bits,
+                signs=b.const(Constant.odd(signs, 1)),
+                base=b.const(Constant.narrow(base)),
+            )
+        )
+    )
     near = bounds.T[:, None] + np.arange(-2, 3)[:, None]
     near = np.clip(near.reshape(-1, _CHANNELS), kind.lo, kind.hi)
     wide = bounds.T[:, None] + np.array([-65536, -32769, -32768, 32767, 32768, 65536])[:, None]

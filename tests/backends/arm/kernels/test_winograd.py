@@ -87,9 +87,7 @@ def case(name: str, levels: int = 3) -> object:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_by_16_bits_on_the_host(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_by_16_bits_on_the_host(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     only(monkeypatch, *winograd.KERNELS)
     monkeypatch.setattr(gemm, "MICROS", (mla16.MICRO,))
     assert "int16 sums" in check(case(name, levels=(len(name) % 3) * 3), tmp_path)
@@ -102,9 +100,7 @@ def test_on_aarch64(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("kind", ["greatest", "least", "ends"])
-def test_by_32_bits_on_aarch64(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_by_32_bits_on_aarch64(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     only(monkeypatch, *winograd.KERNELS)
     monkeypatch.setattr(gemm, "MICROS", (mlal16.MICRO,))
     weight = WEIGHTS[kind](np.random.default_rng(1), 127, (9, 3, 3, 13))
