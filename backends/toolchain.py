@@ -328,7 +328,7 @@ def emulator(architecture: str, cpu: str = "", needs: Collection[str] = ()) -> C
             op="",
             found=f"this machine is {machine()}; no emulator for {architecture}"
             f"{''.join(f' with {n}' for n in needs)} found",
-            mend=f"pip install 'n2uqc[toolchain]' (unicorn), "
-            f"or apt install {cross.emulator_package}, or name one in ${_variable(architecture, 'EMULATOR')}",
+            mend=f"pip install 'n2uqc[toolchain]' (unicorn), or apt install "
+            f"{cross.emulator_package}, or name one in ${_variable(architecture, 'EMULATOR')}",
         )
     )

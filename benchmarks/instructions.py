@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from n2uqc.backends import compile as compile_program
-from n2uqc.backends.arm.profile import profile_artifact
+from n2uqc.backends.cpu.profile import profile_artifact
 from n2uqc.passes.program import Program
 
 from . import layers

@@ -11,8 +11,8 @@ from typing import NoReturn
 
 from n2uqc import __version__
 from n2uqc.commands import COMMANDS
-from n2uqc.commands.errors import guarded
-from n2uqc.commands.files import keep_inputs
+from n2uqc.console.errors import guarded
+from n2uqc.console.files import keep_inputs
 
 _ABOUT = """\
 Compiles networks trained with N2UQ from ONNX into integer-only programs: binaries for ARM and this

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from n2uqc.commands.cost import print_costs
-from n2uqc.commands.cycles import print_cycles
-from n2uqc.commands.errors import guarded
-from n2uqc.commands.executors import Outcome, run_all
 from n2uqc.commands.inspect import show_model
-from n2uqc.commands.progress import wide_console, working
+from n2uqc.console.cycles import print_cycles
+from n2uqc.console.errors import guarded
+from n2uqc.console.executors import Outcome, run_all
+from n2uqc.console.progress import wide_console, working
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

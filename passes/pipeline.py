@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 
 from n2uqc.frontend.schemas import DOMAIN
 
-from .affine_tables import affine_tables
 from .base import Observer, Pass, plain, run_passes
-from .channels_last import channels_last
-from .constant_channels import constant_channels
-from .fixed_point import fixed_point
-from .from_graph import import_graph
-from .integer_layers import integer_layers
-from .integer_thresholds import integer_thresholds
-from .merge_affine import hoist_bias, merge_affine
-from .narrow_types import narrow_types
+from .exact.affine_tables import affine_tables
+from .exact.constant_channels import constant_channels
+from .exact.integer_layers import integer_layers
+from .exact.integer_thresholds import integer_thresholds
+from .exact.merge_affine import hoist_bias, merge_affine
+from .exact.narrow_types import narrow_types
+from .fixed_point.elementwise import fixed_point
+from .importing.channels_last import channels_last
+from .importing.from_graph import import_graph
+from .importing.pixel_input import pixel_input
 from .options import Options
-from .pixel_input import pixel_input
 from .plan_memory import plan_memory
 from .program.base import Program
 from .program.store import is_program_file

@@ -9,8 +9,8 @@ import onnx_ir as ir
 
 from n2uqc.frontend.diagnostics import CompileError
 
-from .evaluate import Deviation, deviation, reference
-from .fixed_point import widths
+from .checks.evaluate import Deviation, deviation, reference
+from .fixed_point.elementwise import widths
 from .options import Options
 from .pipeline import compile_graph
 from .program.base import Program

@@ -16,11 +16,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .files import UserError, require_writable
-from .folding import add_folding, folding_options, plan
-from .model import add_model, add_precision, open_program
-from .progress import working
-from .target import add_target, check_target
+from n2uqc.console.files import UserError, require_writable
+from n2uqc.console.folding import add_folding, folding_options, plan
+from n2uqc.console.model import add_model, add_precision, open_program
+from n2uqc.console.progress import working
+from n2uqc.console.target import add_target, check_target
 
 if TYPE_CHECKING:
     from n2uqc.passes.base import Pass
@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _lay_out(program: Program, options: argparse.Namespace) -> None:
-    from .datapath_files import TABLE, datapath_artifact
+    from n2uqc.console.datapath_files import TABLE, datapath_artifact
 
     artifact = datapath_artifact(program, plan(options, program), rtl=options.rtl)
     artifact.save(options.output)
@@ -128,10 +128,10 @@ def _emit(program: Program, options: argparse.Namespace) -> None:
         )
         artifact.save(options.output)
     if options.verbose:
-        from .kernels import print_kernels
+        from n2uqc.console.kernels import print_kernels
 
         print_kernels(artifact.facts)
-    from .sizes import size_lines
+    from n2uqc.console.sizes import size_lines
 
     library = artifact.files[artifact.facts["library"]]
     print("\n".join(size_lines(artifact.facts, len(library))))

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .files import UserError, require_writable
-from .folding import add_folding, read_folding
-from .model import add_precision, open_program
-from .progress import progress, wide_console, working
+from n2uqc.console.files import UserError, require_writable
+from n2uqc.console.folding import add_folding, read_folding
+from n2uqc.console.model import add_precision, open_program
+from n2uqc.console.progress import progress, wide_console, working
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
             advance(1)
             programs.append((model.stem, program, folding))
     if options.synthesize:
-        from .synthesis import synthesize_model
+        from n2uqc.console.synthesis import synthesize_model
 
         synthesized = [synthesize_model(*parts, options.technology) for parts in programs]
     if options.html is not None:
@@ -104,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         print_costs(comparisons)
         for rows in synthesized:
-            from .synthesis import print_synthesis
+            from n2uqc.console.synthesis import print_synthesis
 
             print_synthesis(rows)
         if options.html is not None:

@@ -11,10 +11,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from n2uqc.console.files import UserError, require_writable
+from n2uqc.console.progress import working
 from n2uqc.models.architectures import BITS, Variant, architectures
-
-from .files import UserError, require_writable
-from .progress import working
 
 if TYPE_CHECKING:
     from n2uqc.models.checkpoint import Checkpoint

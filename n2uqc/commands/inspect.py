@@ -13,9 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .files import UserError
-from .model import add_input_shape, add_model, is_program
-from .progress import wide_console
+from n2uqc.console.files import UserError
+from n2uqc.console.model import add_input_shape, add_model, is_program
+from n2uqc.console.progress import wide_console
 
 if TYPE_CHECKING:
     from n2uqc.passes.program import Program

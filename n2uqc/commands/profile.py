@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .files import UserError, read_array
-from .progress import progress, wide_console
+from n2uqc.console.files import UserError, read_array
+from n2uqc.console.progress import progress, wide_console
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.console import Console
 
-    from n2uqc.backends.arm.profile import Profile
+    from n2uqc.backends.cpu.profile import Profile
 
 HELP = "instructions and estimated cycles of an ARM artifact, by kernel"
 EXAMPLES = """\
@@ -57,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
     from n2uqc.backends import read_manifest
-    from n2uqc.backends.arm.profile import default_core, profile_artifact
+    from n2uqc.backends.cpu.profile import default_core, profile_artifact
 
     manifest = read_manifest(options.artifact)
     core, hint = (options.core, "") if options.core else default_core(manifest)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .files import UserError, read_array, require_writable
-from .progress import in_pieces
+from n2uqc.console.files import UserError, read_array, require_writable
+from n2uqc.console.progress import in_pieces
+
 from .simulate import add_samples, finish
 
 HELP = "run a compiled artifact (emulated where the machine differs)"

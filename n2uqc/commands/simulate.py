@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .files import UserError, read_array, require_writable, write_array, write_arrays
-from .folding import add_folding, clock_hz, folding_options, read_folding
-from .model import add_model, add_precision, open_program
-from .progress import in_pieces, progress, working
+from n2uqc.console.files import UserError, read_array, require_writable, write_array, write_arrays
+from n2uqc.console.folding import add_folding, clock_hz, folding_options, read_folding
+from n2uqc.console.model import add_model, add_precision, open_program
+from n2uqc.console.progress import in_pieces, progress, working
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -113,8 +113,7 @@ def _interpreter(program: Program, x: NDArray[Any], options: argparse.Namespace)
 
 def _datapath(program: Program, x: NDArray[Any], options: argparse.Namespace) -> NDArray[Any]:
     from n2uqc.backends.fpga import Simulator
-
-    from .cycles import print_cycles
+    from n2uqc.console.cycles import print_cycles
 
     folding = read_folding(options, program)
     with working("compiling the datapath's simulation"):

@@ -20,18 +20,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import deviations
-from .files import UserError, read_array, require_writable, sha256, write_bytes
-from .model import add_model, add_precision, is_program, open_program
-from .progress import progress
+from n2uqc.console import deviations
+from n2uqc.console.files import UserError, read_array, require_writable, sha256, write_bytes
+from n2uqc.console.model import add_model, add_precision, is_program, open_program
+from n2uqc.console.progress import progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from n2uqc.console.executors import Executor, Outcome
     from n2uqc.passes import Options
     from n2uqc.passes.program import Program
-
-    from .executors import Executor, Outcome
 
 _SHOWN = 10  # differences that are printed
 HELP = "prove the tables, run every executor, print a certificate"
@@ -81,9 +80,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
+    from n2uqc.console.executors import run_all
     from n2uqc.passes.program import quantize_input
-
-    from .executors import run_all
 
     chosen = _chosen(options.executors)
     if options.output is not None:
@@ -126,7 +124,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _chosen(text: str | None) -> tuple[Executor, ...]:
-    from .executors import EXECUTORS, executor_names, find_executor
+    from n2uqc.console.executors import EXECUTORS, executor_names, find_executor
 
     if text is None:
         return EXECUTORS
@@ -166,11 +164,10 @@ def stated(program: Program) -> Options:
 
 def recompile(model: Path, program: Program) -> dict[str, Any]:
     """What of a saved program its network does not compile to, as JSON values."""
+    from n2uqc.console.progress import working
     from n2uqc.frontend.diagnostics import CompileError
+    from n2uqc.passes.checks.recompile import differences, recompiled
     from n2uqc.passes.pipeline import graph_of
-    from n2uqc.passes.recompile import differences, recompiled
-
-    from .progress import working
 
     with working("compiling the network anew"):
         try:
@@ -182,8 +179,8 @@ def recompile(model: Path, program: Program) -> dict[str, Any]:
 
 def prove(model: Path, program: Program) -> list[dict[str, Any]]:
     """Prove every comparison table against the ONNX file's parameters, with progress."""
+    from n2uqc.passes.checks.prove import prove_tables
     from n2uqc.passes.pipeline import graph_of
-    from n2uqc.passes.prove import prove_tables
 
     total = sum(op.mnemonic == "thresholds" for op in program.ops)
     with progress(total, "proving comparison tables") as advance:

@@ -125,9 +125,9 @@ def _parse_type(text: str) -> TensorType:
     if m is None:
         raise TextError(f"not a type: {text}")
     return IntType(
-        _ints(m["shape"]),
+        _ints(m["shape"]),  # type: ignore[arg-type]
         int(m["bits"]),
-        m["sign"] == "s",  # type: ignore[arg-type]
+        m["sign"] == "s",
         int(m["lo"]),
         int(m["hi"]),
         Fraction(m["scale"]) if m["scale"] else None,

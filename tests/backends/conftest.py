@@ -10,7 +10,7 @@ import pytest
 from n2uqc.backends import compile as compile_program
 from n2uqc.passes.program import Program
 
-from .arm.networks import residual_network
+from .cpu.networks import residual_network
 
 
 @pytest.fixture(scope="session")

@@ -78,7 +78,7 @@ def test_builds_are_reproducible(host_artifact: Path, tmp_path: Path) -> None:
     again = tmp_path / "elsewhere" / "again"
     script = (
         "import sys; from n2uqc.backends import compile; "
-        "from tests.backends.arm.networks import residual_network; "
+        "from tests.backends.cpu.networks import residual_network; "
         "compile(residual_network(), 'host').save(sys.argv[1])"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "7", "TMPDIR": str(tmp_path)}
@@ -94,7 +94,7 @@ def test_builds_are_reproducible(host_artifact: Path, tmp_path: Path) -> None:
 
 
 def test_names_become_identifiers() -> None:
-    from n2uqc.backends.arm.package import identifier
+    from n2uqc.backends.cpu.package import identifier
 
     assert identifier("resnet-18 (2 bit)") == "resnet_18_2_bit"
     assert identifier("Ünï/../x") == "n_x"

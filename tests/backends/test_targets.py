@@ -6,7 +6,7 @@ import pytest
 
 import n2uqc
 from n2uqc.backends import TARGETS, find_target, is_target, listing
-from n2uqc.backends.arm.model import vectors_of
+from n2uqc.backends.cpu.model import vectors_of
 from n2uqc.backends.tir import llvm_target
 from n2uqc.frontend.diagnostics import CompileError
 

@@ -10,8 +10,8 @@ import pytest
 
 import n2uqc
 from n2uqc import demo
-from n2uqc.commands import executors
-from n2uqc.commands.executors import Executor
+from n2uqc.console import executors
+from n2uqc.console.executors import Executor
 from n2uqc.passes.program import run
 
 

@@ -36,7 +36,7 @@ def test_a_table_and_the_same_as_json(command: Command, artifact: Path, samples:
 def test_without_an_analyser_instructions_are_counted(
     command: Command, artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from n2uqc.backends.arm.profile.mca import find_analyser
+    from n2uqc.backends.cpu.profile.mca import find_analyser
 
     monkeypatch.setenv("N2UQC_LLVM_MCA", "/bin/true/llvm-mca")
     find_analyser.cache_clear()

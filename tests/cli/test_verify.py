@@ -13,9 +13,9 @@ import pytest
 
 import n2uqc
 from n2uqc.backends import ToolchainError
-from n2uqc.commands import executors
-from n2uqc.commands.executors import Executor
 from n2uqc.commands.verify import draw
+from n2uqc.console import executors
+from n2uqc.console.executors import Executor
 from n2uqc.passes.program import run
 
 from .conftest import Command

@@ -17,11 +17,11 @@ from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.frontend.load import load_graph
 from n2uqc.models.quantizers import LTQ
 from n2uqc.passes import compile_graph
+from n2uqc.passes.checks.prove import prove_tables
 from n2uqc.passes.program import Program, SumPool, Thresholds, parse, quantize_input, run
 from n2uqc.passes.program.text import dump
-from n2uqc.passes.prove import prove_tables
 
-from ..backends.arm.host import Host
+from ..backends.cpu.host import Host
 from ..frontend.networks import build, images, run_onnx
 
 

@@ -13,7 +13,7 @@ from n2uqc.backends.fpga import simulate
 from n2uqc.passes import compile_graph
 from n2uqc.passes.program import IntType, quantize_input, run
 
-from ..backends.arm.host import Host
+from ..backends.cpu.host import Host
 from ..properties.networks import networks
 
 

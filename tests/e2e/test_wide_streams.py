@@ -9,14 +9,15 @@ import onnx_ir as ir
 import pytest
 import torch
 
-from n2uqc.commands.executors import find_executor, run_all
+from n2uqc.console.executors import find_executor, run_all
 from n2uqc.frontend.load import load_graph
 from n2uqc.models.blocks import BasicBlock, Bottleneck
 from n2uqc.models.export import export_onnx
 from n2uqc.models.networks import ResidualNetwork
 from n2uqc.models.randomise import randomise, settle
-from n2uqc.passes import Options, compile_graph, expected_flips
-from n2uqc.passes.evaluate import deviation, reference
+from n2uqc.passes import Options, compile_graph
+from n2uqc.passes.checks.evaluate import deviation, reference
+from n2uqc.passes.fixed_point import expected_flips
 from n2uqc.passes.program import Add, IntType, quantize_input
 
 SOME = ("interpreter", "host", "datapath")

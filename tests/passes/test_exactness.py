@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from n2uqc.frontend import opset
 from n2uqc.passes import compile_graph
-from n2uqc.passes.constant_channels import kept_channels, removed_codes
+from n2uqc.passes.checks.prove import prove_tables
+from n2uqc.passes.exact.constant_channels import kept_channels, removed_codes
 from n2uqc.passes.program import Constant, ConstRef, Conv, Program, Thresholds, channel_ranges
-from n2uqc.passes.prove import prove_tables
 
 from ..properties.networks import networks
 

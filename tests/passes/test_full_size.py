@@ -21,7 +21,7 @@ import numpy as np
 from n2uqc.frontend.load import load_graph
 from n2uqc.passes.pipeline import compile_graph
 from n2uqc.passes.program import quantize_input, run, save
-from n2uqc.passes.prove import prove_tables
+from n2uqc.passes.checks.prove import prove_tables
 
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 

@@ -14,7 +14,7 @@ import pytest
 
 from n2uqc.passes import PIPELINE, Options
 from n2uqc.passes.base import run_passes
-from n2uqc.passes.from_graph import import_graph
+from n2uqc.passes.importing.from_graph import import_graph
 from n2uqc.passes.program import Program, dump, parse
 
 from ..properties.networks import NetworkBuilder, block

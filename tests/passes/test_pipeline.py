@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from n2uqc.frontend.load import load_graph
 from n2uqc.passes import Options, compile_graph
-from n2uqc.passes.constant_channels import kept_channels, removed_codes
-from n2uqc.passes.from_graph import import_graph
+from n2uqc.passes.exact.constant_channels import kept_channels, removed_codes
+from n2uqc.passes.importing.from_graph import import_graph
 from n2uqc.passes.options import Pixels
 from n2uqc.passes.program import IntType, dump, quantize_input, trace, verify
 

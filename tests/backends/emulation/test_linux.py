@@ -16,7 +16,7 @@ from n2uqc.backends.emulation.elf import load_segments
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.passes.program import Program, run
 
-from ..arm.networks import residual_network
+from ..cpu.networks import residual_network
 
 EMULATORS = [name for name in ("qemu-aarch64", "qemu-aarch64-static") if shutil.which(name)]
 if importlib.util.find_spec("unicorn"):

@@ -14,7 +14,7 @@ from tvm import te, tirx
 from n2uqc.backends import toolchain
 from n2uqc.backends.tir import emit_object, lower
 from n2uqc.backends.tir.in_place import in_place, updates
-from tests.backends.arm.host import llvm
+from tests.backends.cpu.host import llvm
 
 SHAPE = (16, 32)
 Write = Callable[[te.Tensor, te.Tensor], te.Tensor]

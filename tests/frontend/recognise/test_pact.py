@@ -24,7 +24,7 @@ from n2uqc.models.export import export_onnx
 from n2uqc.models.pact import PACT
 from n2uqc.models.quantizers import QuantizedConv2d
 from n2uqc.models.randomise import randomise
-from n2uqc.passes.prove import prove_tables
+from n2uqc.passes.checks.prove import prove_tables
 from tests.frontend.networks import Array, build, check_same, node, ops, refused, run_onnx
 
 RELU = "[relu] r = Relu (x)"

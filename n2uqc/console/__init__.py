@@ -1,0 +1,1 @@
+"""What the commands share: reading their arguments, errors, progress, tables, files written."""

@@ -1,0 +1,1 @@
+"""Independent checks of a program against the network it came from."""

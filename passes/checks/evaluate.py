@@ -1,0 +1,216 @@
+"""How far a program is from the trained network, on given images.
+
+The reference is the imported network in float64, about 1e-16 relative: a code is *undecided* where
+the compared value comes within 1e-10 of a threshold, and then counts neither way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from ..exact.constant_channels import kept_channels
+from ..fixed_point.calibrate import as_maps
+from ..importing.from_graph import import_graph
+from ..importing.pixel_input import pixel_input
+from ..options import Options
+from ..program.base import Program
+from ..program.boundary import quantize_input
+from ..program.interpreter import as_real, steps
+from ..program.ops.real import Quantize, floats
+from ..program.types import IntType
+
+CHUNK = 16
+_UNDECIDED = 1e-10  # relative to the threshold and the value; far above float64's own error
+
+
+@dataclass
+class LayerFlips:
+    """Codes of one quantizer.
+
+    Attributes:
+        layer: name of the code tensor.
+        codes: codes compared.
+        flips: codes that differ from exact arithmetic.
+        undecided: codes too close to a threshold for the reference to tell.
+        within_error: compared values that lie within the program's stated error of a threshold,
+            where a flip is possible even given equal codes before it (0 for exact accumulators).
+        reads: the tensor that is compared.
+        bits: its width.
+        unit: real value of its last bit, None for exact accumulators.
+    """
+
+    layer: str
+    codes: int = 0
+    flips: int = 0
+    undecided: int = 0
+    within_error: int = 0
+    reads: str = ""
+    bits: int = 0
+    unit: float | None = None
+
+    @property
+    def rate(self) -> float:
+        """Share of flipped codes."""
+        return self.flips / max(self.codes, 1)
+
+
+@dataclass
+class Deviation:
+    """A program's distance from exact arithmetic over some images.
+
+    Attributes:
+        samples: number of images.
+        layers: flips of each quantizer, in order.
+        top1: images whose largest output is the same.
+        logit_error: greatest |difference| of an output, relative to the greatest |output|.
+        logit_bound: the program's proven bound on the absolute error of an output given equal
+            codes.
+        exact: outputs of exact arithmetic, float64 (N, H, W, C).
+        integer: outputs of the program in real units.
+    """
+
+    samples: int
+    layers: list[LayerFlips]
+    top1: int
+    logit_error: float
+    logit_bound: float
+    exact: NDArray[np.float64]
+    integer: NDArray[np.float64]
+
+    @property
+    def flip_rate(self) -> float:
+        """Share of flipped codes over all layers."""
+        return sum(r.flips for r in self.layers) / max(1, sum(r.codes for r in self.layers))
+
+    @property
+    def first(self) -> LayerFlips | None:
+        """The first quantizer whose codes differ: all before it are equal on every image."""
+        return next((row for row in self.layers if row.flips), None)
+
+    def as_json(self) -> dict[str, Any]:
+        """The report without the outputs."""
+        return {
+            "samples": self.samples,
+            "flip_rate": self.flip_rate,
+            "top1_agreement": self.top1,
+            "relative_logit_error": self.logit_error,
+            "logit_error_bound": self.logit_bound,
+            "first_flip": self.first.layer if self.first is not None else None,
+            "layers": [vars(row) for row in self.layers],
+        }
+
+
+def agreement(a: NDArray[np.floating], b: NDArray[np.floating]) -> tuple[int, float]:
+    """Images of equal top-1, and greatest difference relative to the greatest magnitude of b."""
+    rows = (len(a), -1)
+    same = a.reshape(rows).argmax(axis=1) == b.reshape(rows).argmax(axis=1)
+    error = float(np.abs(a.reshape(rows) - b.reshape(rows)).max(initial=0.0))
+    return int(same.sum()), error / max(float(np.abs(b).max(initial=0.0)), 1e-300)
+
+
+def reference(model: ir.Model, options: Options) -> Program:
+    """The network as imported, in the real dialect, taking the input the options describe."""
+    return pixel_input(import_graph(model), options)
+
+
+def deviation(real: Program, program: Program, images: NDArray[Any]) -> Deviation:
+    """Run images through the program and through exact arithmetic, and compare.
+
+    Args:
+        real: of ``reference``.
+        program: the integer program made from the same network.
+        images: (N, C, H, W) as the program takes them.
+
+    Raises:
+        InputError: the images do not fit the program.
+    """
+    integers = quantize_input(program, images)
+    maps = as_maps(real, images)
+    quantizers = {op.output: op for op in real.ops if isinstance(op, Quantize)}
+    rows = {name: _row(program, name) for name in quantizers}
+    exact, integer = [], []
+    for start in range(0, len(images), CHUNK):
+        piece = slice(start, start + CHUNK)
+        codes = {}
+        for name, value in steps(program, integers[piece]):
+            if name in quantizers:
+                codes[name] = value.astype(np.int16)
+            if name == program.output:
+                integer.append(as_real(program, name, value))
+        x = maps[piece].astype(np.int64 if maps.dtype.kind in "iu" else np.float64)
+        previous: dict[str, NDArray[Any]] = {}
+        for name, value in steps(real, x):
+            if name in quantizers and name in codes:
+                source = quantizers[name].inputs[0]
+                compared = as_real(real, source, previous[source])
+                kept = kept_channels(program, name, value.shape[3])
+                _count(
+                    rows[name],
+                    _channels(quantizers[name], kept),
+                    compared[..., kept],
+                    value[..., kept],
+                    codes[name],
+                    _source_error(program, rows[name]),
+                )
+            previous = {**previous, name: value} if _feeds(quantizers, name) else previous
+            if name == real.output:
+                exact.append(as_real(real, name, value))
+    found, want = np.concatenate(integer), np.concatenate(exact)
+    want = want.reshape(found.shape)
+    top1, error = agreement(found, want)
+    kind = program.types[program.output]
+    assert isinstance(kind, IntType)
+    return Deviation(len(images), list(rows.values()), top1, error, float(kind.error), want, found)
+
+
+def _channels(op: Quantize, kept: list[int]) -> Quantize:
+    """The quantizer of the channels that a program kept."""
+    if len(op.thresholds) == 1:
+        return op
+    return replace(op, thresholds=tuple(op.thresholds[c] for c in kept))
+
+
+def _feeds(quantizers: dict[str, Quantize], name: str) -> bool:
+    return any(name in op.inputs for op in quantizers.values())
+
+
+def _row(program: Program, name: str) -> LayerFlips:
+    op = program.producer(name)
+    kind = program.types[op.inputs[0]] if op is not None else None
+    if op is None or not isinstance(kind, IntType):
+        return LayerFlips(name)
+    unit = None if kind.scale is None else float(kind.scale)
+    return LayerFlips(name, reads=op.inputs[0], bits=kind.bits, unit=unit)
+
+
+def _source_error(program: Program, row: LayerFlips) -> float:
+    """Stated error of the tensor that a table reads, in real units."""
+    kind = program.types[row.reads] if row.reads else None
+    return float(kind.error) if isinstance(kind, IntType) else 0.0
+
+
+def _count(
+    row: LayerFlips,
+    op: Quantize,
+    x: NDArray[Any],
+    want: NDArray[Any],
+    got: NDArray[Any],
+    error: float,
+) -> None:
+    table = np.array([floats(r) for r in op.thresholds])
+    scale = float(op.input_scale)
+    undecided = np.zeros(x.shape, dtype=bool)
+    near = np.zeros(x.shape, dtype=bool)
+    for k in range(table.shape[1]):
+        gap = np.abs(x * scale - table[:, k])
+        undecided |= gap <= _UNDECIDED * (np.abs(table[:, k]) + np.abs(x * scale))
+        near |= gap <= error * abs(scale)
+    row.codes += want.size
+    row.undecided += int(undecided.sum())
+    row.flips += int(((want != got) & ~undecided).sum())
+    row.within_error += int(near.sum()) if error else 0

@@ -1,0 +1,251 @@
+"""Proof that a program's comparison tables give the trained network's codes.
+
+For every channel of every table, and every integer that can reach it, the code in the table is
+compared with the code of the *imported* network: the chain of operations between the table's input
+and the quantizer, as the ONNX file has them, before any pass merged or moved them.  Comparisons
+are decided by interval arithmetic in float64 and, where that cannot tell, exactly (``Surd``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import onnx_ir as ir
+
+from ..exact.constant_channels import REST, kept_channels, removed_codes
+from ..importing.from_graph import import_graph
+from ..program.base import Op, Program
+from ..program.exact import Surd
+from ..program.ops import Conv, Requantize, Thresholds
+from ..program.ops.real import Affine, Quantize, RealConv
+from ..program.ranges import channel_ranges
+from ..program.rounding import round_shift
+from ..program.types import IntType
+from .channel_proof import EXHAUSTIVE, Channel, Ints, differences
+
+Table = Thresholds | Requantize
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """One value where table and network differ."""
+
+    table: str
+    channel: int
+    value: int
+    table_code: int
+    network_code: int
+
+
+@dataclass(frozen=True)
+class TableProof:
+    """What was checked of one table.
+
+    Attributes:
+        table: the code tensor's name.
+        origin: ONNX nodes folded into it.
+        channels: channels checked.
+        values: reachable values covered by the proof.
+        exhaustive: channels whose every value was evaluated; the others were proved by linear
+            pieces between evaluated ends.
+        exact: comparisons that needed exact arithmetic.
+        ties: values that equal a threshold exactly.
+        mismatches: at most ten, empty if the table is right.
+    """
+
+    table: str
+    origin: tuple[str, ...]
+    channels: int
+    values: int
+    exhaustive: int
+    exact: int
+    ties: int
+    mismatches: tuple[Mismatch, ...]
+
+
+def _table_code(program: Program, op: Table, channel: int) -> Callable[[Ints], Ints]:
+    """One channel of a table, or of the requantization that replaced it, as a function."""
+    if isinstance(op, Requantize):
+        m, b, s = (
+            int(program.constants[n].values[channel]) for n in (op.multiplier, op.bias, op.shift)
+        )
+        return lambda values: np.clip(round_shift(values * m + b, s), op.lo, op.hi)
+    bounds = program.constants[op.bounds].values[channel]
+    signs = program.constants[op.signs].values[channel]
+    base = int(program.constants[op.base].values[channel])
+    sums = np.concatenate([[0], np.cumsum(signs)])
+
+    def code(values: Ints) -> Ints:
+        return base + sums[np.searchsorted(bounds, values, side="left")]
+
+    return code
+
+
+def _chain(imported: Program, quantizer: Quantize, base: str) -> tuple[list[Op], RealConv | None]:
+    """The imported operations from a tensor of the final program to a quantizer."""
+    made = {op.output: op for op in imported.ops}
+    chain: list[Op] = []
+    name = quantizer.inputs[0]
+    while name != base:
+        op = made[name]
+        if isinstance(op, RealConv) and base.removesuffix(REST) == f"{name}.acc":
+            return chain[::-1], op
+        chain.append(op)
+        name = op.inputs[0]
+    return chain[::-1], None
+
+
+def prove_tables(
+    graph: ir.Model, program: Program, progress: Callable[[str], None] | None = None
+) -> list[TableProof]:
+    """Check every comparison table of a program against the network it was made from.
+
+    Args:
+        graph: the canonical graph of the model.
+        program: its program.
+        progress: called with each table's name.
+
+    Returns:
+        One proof a table; mismatches are reported, not raised.
+
+    Raises:
+        KeyError: the program does not belong to this graph.
+    """
+    imported = import_graph(graph, program.name)
+    quantizers = {op.output: op for op in imported.ops if isinstance(op, Quantize)}
+    ranges = channel_ranges(program)
+    proofs = []
+    for op in program.ops:
+        if isinstance(op, Table) and op.output in quantizers:
+            if progress is not None:
+                progress(op.output)
+            proofs.append(_prove_table(imported, quantizers[op.output], program, op, ranges))
+    return proofs
+
+
+def _code_shift(imported: Program, conv: RealConv) -> Affine | None:
+    """The affine map between the codes and a convolution that reads them with an offset.
+
+    ``conv(s * a + z, w) = s * conv(a, w) + z * sum(w)``: see ``integer_layers``.
+    """
+    made = imported.producer(conv.inputs[0])
+    return made if isinstance(made, Affine) else None
+
+
+def _missing(imported: Program, program: Program, conv: RealConv) -> Ints:
+    """What removed input channels of constant codes add to each accumulator, int64 (O,)."""
+    weight = imported.constants[conv.weight].values
+    codes = removed_codes(program, conv.inputs[0], weight.shape[3] * conv.groups)
+    if not codes.any():
+        return np.zeros(len(weight), np.int64)
+    missing: Ints = weight.sum(axis=(1, 2)) @ codes
+    return missing
+
+
+def _removed_range(
+    imported: Program,
+    program: Program,
+    conv: RealConv,
+    channel: int,
+    ranges: dict[str, tuple[Ints, Ints]],
+    pad_value: int,
+) -> tuple[int, int]:
+    """Reachable accumulators of a channel that the program no longer computes."""
+    source = conv.inputs[0]
+    weight = imported.constants[conv.weight].values[channel]
+    kept = kept_channels(program, source, weight.shape[-1])
+    lo, hi = (np.array(row) for row in (removed_codes(program, source, weight.shape[-1]),) * 2)
+    lo[kept], hi[kept] = ranges[source]
+    if any(conv.pads):
+        lo, hi = np.minimum(lo, pad_value), np.maximum(hi, pad_value)
+    up, down = np.maximum(weight, 0), np.minimum(weight, 0)
+    return int((up * lo + down * hi).sum()), int((up * hi + down * lo).sum())
+
+
+def _accumulator(
+    imported: Program, program: Program, conv: RealConv, maker: Conv, missing: Ints
+) -> tuple[list[Surd], list[Op]]:
+    """The imported convolution's result as a function of the program's accumulator.
+
+    Returns:
+        the slope of each channel, and the addition of a constant, if any, as the chain's beginning.
+    """
+    codes = program.types[maker.inputs[0]]
+    assert isinstance(codes, IntType) and codes.scale is not None
+    slopes = [step * codes.scale for step in conv.step]
+    offsets = [Surd.of(int(v)) * slope for v, slope in zip(missing, slopes, strict=True)]
+    shift = _code_shift(imported, conv)
+    if shift is not None:
+        slopes = [slope * shift.slope[0] for slope in slopes]
+        sums = imported.constants[conv.weight].values.reshape(len(slopes), -1).sum(axis=1)
+        offsets = [
+            o * shift.slope[0] + step * shift.offset[0] * Surd.of(int(total))
+            for o, step, total in zip(offsets, conv.step, sums, strict=True)
+        ]
+    if not any(offsets):
+        return slopes, []
+    return slopes, [
+        Affine(
+            output=conv.output,
+            inputs=conv.inputs,
+            slope=(Surd.of(1),) * len(slopes),
+            offset=tuple(offsets),
+        )
+    ]
+
+
+def _prove_table(
+    imported: Program,
+    quantizer: Quantize,
+    program: Program,
+    op: Table,
+    ranges: dict[str, tuple[Ints, Ints]],
+) -> TableProof:
+    base = op.inputs[0]
+    chain, conv = _chain(imported, quantizer, base)
+    kind = program.types[base]
+    assert isinstance(kind, IntType)
+    channels = imported.types[quantizer.output].shape[2]
+    slopes = [Surd.of(kind.scale or 1)] * channels
+    if conv is not None:
+        maker = program.producer(base)
+        assert isinstance(maker, Conv)
+        missing = _missing(imported, program, conv)
+        slopes, first = _accumulator(imported, program, conv, maker, missing)
+        chain = [*first, *chain]
+    kept = kept_channels(program, op.output, channels)
+    values = exhaustive = exact = ties = 0
+    mismatches: list[Mismatch] = []
+    least, greatest = (row.tolist() for row in ranges[base])
+    for row, c in enumerate(kept):
+        f = Channel(slopes[c], chain, quantizer, c)
+        bounds = np.zeros(0, np.int64)
+        if isinstance(op, Thresholds):
+            bounds = program.constants[op.bounds].values[row]
+        lo, hi = least[row], greatest[row]
+        found = differences(f, _table_code(program, op, row), bounds, lo, hi)
+        mismatches += [Mismatch(op.output, c, *difference) for difference in found]
+        values += hi - lo + 1
+        exhaustive += hi - lo < EXHAUSTIVE
+        exact, ties = exact + f.exact_count, ties + f.ties
+    if conv is not None:
+        assert isinstance(maker, Conv)
+        constants = removed_codes(program, op.output, channels)
+        for c in sorted(set(range(channels)) - set(kept)):
+            # The whole accumulator here, nothing missing: the offset takes its share off again.
+            lo, hi = (
+                v - int(missing[c])
+                for v in _removed_range(imported, program, conv, c, ranges, maker.pad_value)
+            )
+            f = Channel(slopes[c], chain, quantizer, c)
+            constant = partial(np.full_like, fill_value=constants[c])
+            found = differences(f, constant, np.zeros(0, np.int64), lo, hi)
+            mismatches += [Mismatch(op.output, c, *difference) for difference in found]
+            values += hi - lo + 1
+            exhaustive += hi - lo < EXHAUSTIVE
+    return TableProof(
+        op.output, op.origin, channels, values, exhaustive, exact, ties, tuple(mismatches[:10])
+    )

@@ -1,0 +1,143 @@
+"""Recognise comparison tables that a multiplier and a shift give exactly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..program.base import ConstRef, Op, Program
+from ..program.ops import Requantize, Thresholds
+from ..program.ranges import channel_ranges
+from ..program.types import Constant
+from ..rewrite import Constants, live
+
+FEWEST_STEPS = 7
+"""Tables of fewer steps stay comparisons, uniform or not.
+
+On a processor a step is a vector comparison and a subtraction of the accumulator's width (2-bit
+codes: 6 instructions), a requantization a multiplication, addition, rounding shift and two clamps,
+often in 64 bits (about 10); in a datapath a step is a comparator of LUTs, a requantization a
+multiplier.  So 2-bit tables (3 steps) compare, uniform 3-bit ones (7) and wider multiply.  Learned
+tables are uneven and compare at every width.
+"""
+_SHIFTS = range(48)
+
+
+def fit(bounds: list[int], lo: int, hi: int) -> tuple[int, int, int] | None:
+    """``(multiplier, bias, shift)`` with ``#{k : v > bounds[k]}`` = the clamped requantization.
+
+    Args:
+        bounds: ascending, one a step of the code, from code 0; those outside ``[lo, hi)`` count
+            as always or never reached.
+        lo, hi: reachable values.
+
+    Returns:
+        None if no multiplier below 2**31 gives the code of every integer in ``[lo, hi]``.
+    """
+    inside = [(k, a) for k, a in enumerate(bounds) if lo <= a < hi]
+    always = sum(a < lo for a in bounds)
+    runs = _runs([a for _, a in inside])
+    for shift in _SHIFTS:
+        unit = 1 << shift
+        low, high = _slopes(runs, unit)
+        for m in sorted({low, (low + high) // 2, high}):
+            if not (1 <= m < 2**31 and low <= m <= high):
+                continue
+
+            # Code k+1 is reached where v * m + bias >= goal: rounding to nearest takes half off.
+            def goal(k: int, unit: int = unit) -> int:
+                return (k + 1) * unit - unit // 2
+
+            least = [goal(k) - (a + 1) * m for k, a in inside]
+            most = [goal(k) - 1 - a * m for k, a in inside]
+            if always:
+                least.append(goal(always - 1) - lo * m)
+            if always + len(inside) < len(bounds):
+                most.append(goal(always + len(inside)) - 1 - hi * m)
+            first = max(least, default=min(most, default=0))
+            if first <= min(most, default=first) and abs(first) < 2**60:
+                return m, first, shift
+    return None
+
+
+def _runs(bounds: list[int]) -> list[tuple[int, int]]:
+    """Shortest and longest run of integers over which the code rises by 1, by 2, ..."""
+    a = np.array(bounds, dtype=np.int64)
+    apart = (a[d:] - a[:-d] for d in range(1, len(a)))
+    return [(int(runs.min()), int(runs.max())) for runs in apart]
+
+
+def _slopes(runs: list[tuple[int, int]], unit: int) -> tuple[int, int]:
+    """Integers between which every pair of bounds needs the multiplier to lie."""
+    low, high = 1, 2**31 - 1
+    for rise, (shortest, longest) in enumerate(runs, 1):
+        low = max(low, rise * unit // (shortest + 1) + 1)
+        if longest > 1:
+            high = min(high, -(-rise * unit // (longest - 1)) - 1)
+    return low, high
+
+
+def affine_tables(program: Program) -> Program:
+    """Replace a table by a requantization where every channel's every reachable code agrees."""
+    ranges = channel_ranges(program)
+    pool = Constants(dict(program.constants))
+    ops: list[Op] = []
+    notes: list[str] = []
+    for op in program.ops:
+        made = _requantization(op, program, ranges, pool) if isinstance(op, Thresholds) else None
+        if made is not None:
+            notes.append(f"the thresholds of {op.output} are evenly spaced: multiplier and shift")
+        ops.append(made or op)
+    return (
+        live(replace(program, ops=tuple(ops), constants=pool.all, notes=(*program.notes, *notes)))
+        if notes
+        else program
+    )
+
+
+def _fit_channel(
+    lo: int, hi: int, bounds: list[int], signs: list[int], base: int, *, top: int
+) -> tuple[int, int, int] | None:
+    """``fit`` for a row of a table, rising or falling; None also if it does both."""
+    fired = [(a, sign) for a, sign in zip(bounds, signs, strict=True) if a < hi]
+    steps = [a for a, _ in fired]
+    if all(sign > 0 for _, sign in fired):
+        steps = [lo - 1] * base + steps
+        return fit(steps + [hi] * (top - len(steps)), lo, hi)
+    if any(sign > 0 for _, sign in fired):
+        return None
+    # Falling: rising in -v, where v <= bound is -v > -bound - 1.
+    steps = [-hi - 1] * (base - len(steps)) + [-a - 1 for a in reversed(steps)]
+    mirrored = fit(steps + [-lo] * (top - len(steps)), -hi, -lo)
+    return None if mirrored is None else (-mirrored[0], *mirrored[1:])
+
+
+def _requantization(
+    op: Thresholds,
+    program: Program,
+    ranges: dict[str, tuple[np.ndarray, np.ndarray]],
+    pool: Constants,
+) -> Requantize | None:
+    bounds, signs = (program.constants[n].values for n in (op.bounds, op.signs))
+    if bounds.shape[1] < FEWEST_STEPS:
+        return None
+    base = program.constants[op.base].values.tolist()
+    rows = zip(*(r.tolist() for r in (*ranges[op.inputs[0]], bounds, signs)), base, strict=True)
+    found = []
+    for row in rows:
+        channel = _fit_channel(*row, top=(1 << op.bits) - 1)
+        if channel is None:
+            return None
+        found.append(channel)
+    m, b, s = zip(*found, strict=True)
+    return Requantize(
+        output=op.output,
+        inputs=op.inputs,
+        origin=op.origin,
+        lo=0,
+        hi=(1 << op.bits) - 1,
+        multiplier=ConstRef(pool.add(f"{op.output}.multiplier", Constant.narrow(list(m)))),
+        bias=ConstRef(pool.add(f"{op.output}.bias", Constant.narrow(list(b)))),
+        shift=ConstRef(pool.add(f"{op.output}.shift", Constant.narrow(list(s)))),
+    )

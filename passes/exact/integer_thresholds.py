@@ -1,0 +1,119 @@
+"""Fold every quantizer, and the affine maps and activations before it, into a comparison table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+
+from ..program.base import ConstRef, Op, Program
+from ..program.exact import Surd
+from ..program.ops import Thresholds
+from ..program.ops.real import Affine, Quantize, RealClip, RealPRelu
+from ..program.types import Constant, IntArray, IntType, TensorType
+from ..rewrite import Constants, live
+from . import piecewise
+from .near_tables import fold
+
+ELEMENTWISE = (Affine, RealPRelu, RealClip)
+
+
+def chain_of(program: Program, quantizer: Quantize) -> tuple[str, list[Op]]:
+    """The tensor a quantizer's chain starts from, and the chain's operations in order."""
+    made = {op.output: op for op in program.ops}
+    chain: list[Op] = []
+    name = quantizer.inputs[0]
+    while isinstance(op := made.get(name), ELEMENTWISE):
+        chain.append(op)
+        name = op.inputs[0]
+    return name, chain[::-1]
+
+
+def exact_steps(
+    op: Quantize, chain: list[Op], scale: Fraction, c: int, lo: int, hi: int
+) -> tuple[int, dict[int, int]]:
+    """Base and signed steps of channel ``c`` on the integers ``[lo, hi]``, in exact numbers."""
+    f = piecewise.identity(lo, hi, Surd.of(scale))
+    for link in chain:
+        if isinstance(link, Affine):
+            f = piecewise.affine(f, link.slope[c], link.offset[c])
+        elif isinstance(link, RealPRelu):
+            f = piecewise.prelu(f, link.slope[c])
+        elif isinstance(link, RealClip):
+            f = piecewise.clip(f, link.lo, link.hi)
+    f = piecewise.affine(f, op.input_scale, Surd.of(0))
+    thresholds = op.thresholds[c if len(op.thresholds) > 1 else 0]
+    return piecewise.steps(f, thresholds, strict=op.rules)
+
+
+def table(
+    op: Quantize, chain: list[Op], scale: Fraction, rows: tuple[IntArray, IntArray], never: int
+) -> tuple[Constant, Constant, Constant]:
+    """Bounds (C, K), signs (C, K) and base (C,) of a quantizer behind a chain.
+
+    Args:
+        op: the quantizer.
+        chain: the operations between the integer tensor and the quantizer, in order.
+        scale: real value of the integer 1.
+        rows: reachable range of each channel.
+        never: a bound that no reachable value exceeds; it fills unused steps.
+    """
+    found = fold(op, chain, Surd.of(scale), rows)
+    base, count = found.base.copy(), found.count.copy()
+    exact: dict[int, list[tuple[int, int]]] = {}
+    for c in np.flatnonzero(found.unsure).tolist():
+        base[c], deltas = exact_steps(op, chain, scale, c, int(rows[0][c]), int(rows[1][c]))
+        exact[c] = [
+            (bound, 1 if d > 0 else -1) for bound, d in deltas.items() for _ in range(abs(d))
+        ]
+        count[c] = len(exact[c])
+    width = max(1, int(count.max()))
+    bounds, signs = np.full((len(base), width), never), np.ones((len(base), width), np.int64)
+    used = np.arange(width) < count[:, None]
+    used[found.unsure] = False
+    bounds[used], signs[used] = found.used()
+    for c, steps in exact.items():
+        for k, (bound, sign) in enumerate(steps):
+            bounds[c, k], signs[c, k] = bound, sign
+    return Constant.narrow(bounds), Constant.odd(signs, 1), Constant.narrow(base)
+
+
+def integer_thresholds(program: Program) -> Program:
+    """Replace each quantizer by the table that gives its code for every reachable integer."""
+    pool = Constants(dict(program.constants))
+    types: dict[str, TensorType] = dict(program.types)
+    ops: list[Op] = []
+    known: dict[str, TensorType] = {program.input: types[program.input]}
+
+    def learn(op: Op) -> None:
+        """Ranges of the channels, tables already folded included."""
+        inferred, declared = op.infer(known, pool.all), types[op.output]
+        known[op.output] = (
+            declared.with_rows_of(inferred) if isinstance(declared, IntType) else declared
+        )
+
+    for op in program.ops:
+        if not isinstance(op, Quantize):
+            ops.append(op)
+            learn(op)
+            continue
+        base, chain = chain_of(program, op)
+        kind = known[base]
+        assert isinstance(kind, IntType), f"%{base} is still real-valued"
+        scale = kind.scale or Fraction(1)
+        bounds, signs, start = table(op, chain, scale, kind.channel_rows, kind.hi)
+        folded = Thresholds(
+            output=op.output,
+            inputs=(base,),
+            bits=op.bits,
+            origin=tuple(o for link in chain for o in link.origin) + op.origin,
+            bounds=ConstRef(pool.add(f"{op.output}.bounds", bounds)),
+            signs=ConstRef(pool.add(f"{op.output}.signs", signs)),
+            base=ConstRef(pool.add(f"{op.output}.base", start)),
+        )
+        result = folded.infer(known, pool.all)
+        types[op.output] = replace(result, scale=op.step.rational)
+        ops.append(folded)
+        learn(folded)
+    return live(replace(program, ops=tuple(ops), types=types, constants=pool.all))

@@ -1,0 +1,24 @@
+"""Give every tensor the narrowest width its values can need."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..program.base import Program
+from ..program.ops import Thresholds
+from ..program.types import IntType, TensorType
+
+
+def narrow_types(program: Program) -> Program:
+    """Narrow ranges and widths to what the actual weights and tables can reach.
+
+    Accumulators get the fewest bits that never overflow (FINN-R, TRETS 2018; here by channel, with
+    the codes that each table really gives).  Codes keep the quantizer's width.
+    """
+    types: dict[str, TensorType] = {program.input: program.types[program.input]}
+    for op in program.ops:
+        old, new = program.types[op.output], op.infer(types, program.constants)
+        assert isinstance(old, IntType) and isinstance(new, IntType)
+        kept = old if isinstance(op, Thresholds) else new
+        types[op.output] = replace(kept, scale=old.scale, error=old.error, rows=new.rows)
+    return replace(program, types=types)

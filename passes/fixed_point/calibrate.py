@@ -1,0 +1,49 @@
+"""Ranges seen on calibration images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from n2uqc.frontend.diagnostics import CompileError
+
+from ..program.base import Program
+from ..program.boundary import to_maps
+from ..program.interpreter import steps
+
+
+def as_maps(program: Program, images: NDArray[Any]) -> NDArray[Any]:
+    """Images (N, *input_shape) as the program's maps (N, H, W, C), dtype kept.
+
+    Raises:
+        CompileError: another shape than the model's input.
+    """
+    face = program.interface
+    if images.shape[1:] != face.input_shape:
+        raise CompileError(
+            f"calibration images of shape {images.shape}; the model takes (N, "
+            f"{', '.join(map(str, face.input_shape))})"
+        )
+    return to_maps(program, images)
+
+
+def seen_ranges(program: Program, images: NDArray[Any]) -> dict[str, tuple[float, float]]:
+    """Least and greatest real value of every tensor over the images, in real units.
+
+    Args:
+        program: before ``fixed-point``; its real operations are run in float64.
+        images: (N, C, H, W), real, or uint8 where the program takes pixels.
+    """
+    maps = as_maps(program, np.asarray(images))
+    found: dict[str, tuple[float, float]] = {}
+    for start in range(0, len(maps), 16):
+        piece = maps[start : start + 16]
+        piece = piece.astype(np.int64 if piece.dtype.kind in "iu" else np.float64)
+        for name, value in steps(program, piece):
+            scale = float(getattr(program.types[name], "scale", None) or 1)
+            low, high = float(value.min()) * scale, float(value.max()) * scale
+            old = found.get(name, (low, high))
+            found[name] = min(low, old[0]), max(high, old[1])
+    return found

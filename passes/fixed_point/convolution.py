@@ -1,0 +1,223 @@
+"""Unquantized convolutions in fixed point: stem, float downsampling, head.
+
+Weights and what they read share the 64 bits of an accumulator.  Where that leaves too few for the
+comparisons behind (``expected_flips``), the input is cut in two, each with a convolution of its
+own, and the results are added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..options import OPERAND_BITS, STREAM_BITS
+from ..program.exact import Surd
+from ..program.ops import Add, Clamp, Conv, Requantize
+from ..program.ops.real import Affine, RealConv, floats
+from ..program.types import Constant, IntType, limits_of
+from .lowering import ONE, ZERO, Lowering
+from .multipliers import to_fixed
+
+ACCUMULATOR_BITS = 62  # sign included: room for bias and rounding
+CUT_FLIPS = 2.0**-3  # codes an image, expected of one operand, from which it is cut in two
+
+
+@dataclass(frozen=True)
+class Layer:
+    """An unquantized convolution, with the affine map behind it, on its way to fixed point.
+
+    Attributes:
+        op, after: the operations; ``after`` may be missing.
+        name: of the result.
+        scale: of the result.
+        weight: real weights times the map's slopes, float64 (O, KH, KW, I).
+        offset: of the map, (O,).
+    """
+
+    op: RealConv
+    after: Affine | None
+    name: str
+    scale: Fraction
+    weight: NDArray[np.float64]
+    offset: tuple[Surd, ...]
+
+    @property
+    def origin(self) -> tuple[str, ...]:
+        """ONNX nodes of both."""
+        return self.op.origin + (self.after.origin if self.after is not None else ())
+
+    def sums(self) -> NDArray[np.float64]:
+        """Sum of the weights' magnitudes of each output channel, float64 (O,)."""
+        total: NDArray[np.float64] = np.abs(self.weight).reshape(len(self.weight), -1).sum(axis=1)
+        return total
+
+    def operand_room(self) -> int:
+        """Bits that weights and input may have together, both signs included."""
+        rows = np.abs(self.weight).reshape(len(self.weight), -1)
+        # Weights fill their width; what adds to the bits of one product is their sum over it.
+        spread = (self.sums() / np.maximum(rows.max(axis=1), 1e-300)).max(initial=1.0)
+        return ACCUMULATOR_BITS + 1 - int(np.ceil(np.log2(spread * (1 + 2.0**-20))))
+
+
+def convolution(
+    low: Lowering, op: RealConv, after: Affine | None, name: str, scale: Fraction
+) -> None:
+    """Emit ``name = after(conv(x))`` at a scale."""
+    layer, x = _layer(low, op, after, name, scale), op.inputs[0]
+    room, key, chosen = layer.operand_room(), f"{name}.weight", low.options.stem_bits
+    if low.formats.is_head(op, name):
+        bits = low.formats.width(key, low.options.head_bits)
+        coarse = chosen is not None and chosen < OPERAND_BITS[0]
+        most = OPERAND_BITS[0] if coarse else STREAM_BITS[0]  # of pooled features
+        _product(low, layer, low.narrowed(x, min(most, room - bits)), bits)
+    elif chosen is not None:
+        bits = low.formats.width(key, chosen)
+        most = room - bits if chosen >= OPERAND_BITS[0] else min(chosen, room - bits)
+        _product(low, layer, low.narrowed(x, most), bits)
+    elif (shared := _weight_bits(low, room, low.kind(x))) is not None:
+        bits = low.formats.width(key, shared)
+        _product(low, layer, low.narrowed(x, room - bits), bits)
+    else:
+        bits = low.formats.width(key, low.formats.weight_bits)
+        _cut_product(low, layer, x, bits, room)
+
+
+def bits_read(low: Lowering, op: RealConv, after: Affine | None, kind: IntType) -> int:
+    """How many bits of an input of some type a convolution reads, where no width is chosen."""
+    room = _layer(low, op, after, op.output, Fraction(1)).operand_room()
+    shared = _weight_bits(low, room, kind)
+    return kind.bits if shared is None else min(kind.bits, room - shared)
+
+
+def _layer(low: Lowering, op: RealConv, after: Affine | None, name: str, scale: Fraction) -> Layer:
+    weight = op.real_weight(low.program.constants)
+    offset = (ZERO,) * len(weight)
+    if after is not None:
+        weight = weight * floats(after.slope)[:, None, None, None]
+        offset = after.offset
+    return Layer(op, after, name, scale, weight, offset)
+
+
+def _weight_bits(low: Lowering, room: int, kind: IntType) -> int | None:
+    """Width of the weights beside an input of some type; None where it has to be cut in two."""
+    full, least = low.formats.weight_bits, OPERAND_BITS[0]
+    reach = max(abs(kind.lo), abs(kind.hi)) * float(kind.scale or 1)
+    # Halves of the room, counted from 1, cost each side about the same part of the result.
+    half = (room - int(np.frexp(reach)[1])) // 2 + 1
+    shared = min(max(half, least, room - kind.bits), full)
+    lost = kind.bits + shared - room
+    unit = float(kind.scale or 1) * 2.0**lost
+    return None if lost > 0 and low.formats.density * unit / 4 > CUT_FLIPS else shared
+
+
+def _cut_product(low: Lowering, layer: Layer, x: str, bits: int, room: int) -> None:
+    """The sum of a convolution of the upper bits of ``x`` and one of the rest."""
+    kind, parts = low.kind(x), (f"{layer.name}.upper", f"{layer.name}.lower")
+    upper = low.narrowed(x, room - bits)
+    lower = low.narrowed(_rest(low, x, upper, layer.op.origin), room - bits)
+    plain = replace(layer, name=parts[1], offset=(ZERO,) * len(layer.offset))
+    _product(low, replace(layer, name=parts[0]), upper, bits, carried=kind.error)
+    _product(low, plain, lower, bits)
+    error = sum((low.kind(part).error for part in parts), Fraction(0))
+    low.put(Add(output=layer.name, inputs=parts, origin=layer.origin), layer.scale, error)
+
+
+def _rest(low: Lowering, x: str, upper: str, origin: tuple[str, ...]) -> str:
+    """What of ``x`` its narrowed form leaves."""
+    name = f"{x}.rest"
+    if name not in low.types:
+        kind, coarse = low.kind(x), low.kind(upper)
+        assert kind.scale is not None and coarse.scale is not None
+        channels, unit = kind.shape[2], int(coarse.scale / kind.scale)
+        back = low.requantize(
+            f"{x}.back",
+            upper,
+            [-ONE] * channels,
+            [ZERO] * channels,
+            kind.scale,
+            kind.bits + 2,
+            origin,
+        )
+        total = low.put(Add(output=f"{x}.left", inputs=(x, back), origin=origin), kind.scale)
+        # The sum's range cannot know that its terms belong together.
+        low.put(Clamp(output=name, inputs=(total,), origin=origin, lo=-unit, hi=unit), kind.scale)
+    return name
+
+
+def _product(
+    low: Lowering, layer: Layer, x: str, weight_bits: int, carried: Fraction | None = None
+) -> None:
+    """One convolution: its affine map joins the weights, which become integers.
+
+    Channel ``c`` has weights of ``2**-g[c]``, so that one accumulator unit is worth ``2**-g[c]``
+    and only a shift and a bias remain behind it (a power of 2 and a bias, where that unit is
+    coarser than the output's).
+
+    Args:
+        low, layer: what is emitted, and where to.
+        x: the input; ``carried`` is the error it brings, if not its own.
+        weight_bits: sign included.
+    """
+    kind, name, origin = low.kind(x), layer.name, layer.origin
+    weight = layer.weight * float(kind.scale or 1)
+    channels = len(weight)
+    largest = np.abs(weight).reshape(channels, -1).max(axis=1)
+    room = np.float64((1 << (weight_bits - 1)) - 1)
+    g = np.where(largest > 0, np.floor(np.log2(room / np.maximum(largest, 1e-290))), 0)
+    out = -int(np.log2(float(layer.scale)))
+    bias_room = 60 - np.frexp(np.maximum(np.abs(floats(layer.offset)), 1e-300))[1]
+    # A unit coarser than the output's is multiplied up: weights keep to their width.
+    g = np.clip(np.minimum(g, bias_room), out - 30, out + 46).astype(np.int64)
+    integers = np.rint(weight * np.exp2(g)[:, None, None, None]).astype(np.int64)
+    miss = _miss(layer, kind, integers, g, kind.error if carried is None else carried)
+    op, accumulator = layer.op, f"{name}.acc"
+    low.put(
+        Conv(
+            output=accumulator,
+            inputs=(x,),
+            origin=origin,
+            stride=op.stride,
+            pads=op.pads,
+            weight=low.const(f"{name}.weight.fixed", Constant.narrow(integers)),
+            dilation=op.dilation,
+            groups=op.groups,
+        ),
+        None,
+    )
+    shift, multiplier = np.maximum(g - out, 0), np.left_shift(1, np.maximum(out - g, 0))
+    biases = [to_fixed(o, max(int(k), out)) for o, k in zip(layer.offset, g, strict=True)]
+    off = Fraction(max(m for _, m in biases))
+    lo, hi = limits_of(low.formats.bits[(layer.after or op).output], True)
+    low.put(
+        Requantize(
+            output=name,
+            inputs=(accumulator,),
+            origin=origin,
+            lo=lo,
+            hi=hi,
+            multiplier=low.const(f"{name}.multiplier", Constant.narrow(multiplier)),
+            bias=low.const(f"{name}.bias", Constant.narrow([b for b, _ in biases])),
+            shift=low.const(f"{name}.shift", Constant.narrow(shift)),
+        ),
+        layer.scale,
+        miss + off + (layer.scale / 2 if shift.any() else 0),
+    )
+
+
+def _miss(
+    layer: Layer,
+    kind: IntType,
+    integers: NDArray[np.int64],
+    g: NDArray[np.int64],
+    carried: Fraction,
+) -> Fraction:
+    """Bound on the accumulator's error: rounded weights, and what the input brings."""
+    scale, sums = float(kind.scale or 1), layer.sums()
+    rounded = integers * np.exp2(-g.astype(float))[:, None, None, None] / scale
+    off = np.abs(layer.weight - rounded).reshape(len(sums), -1).sum(axis=1)
+    off = off + sums * 2.0**-50  # this analysis is float64
+    most = max(abs(kind.lo), abs(kind.hi)) * scale
+    return Fraction(float((off * most + sums * float(carried)).max() * (1 + 2.0**-40)))

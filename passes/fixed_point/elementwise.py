@@ -1,0 +1,222 @@
+"""Integer operations for what N2UQ leaves real-valued: input, stem, skips, pooling, head."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+
+from n2uqc.frontend.diagnostics import CompileError, Problem
+
+from ..options import Options
+from ..program.base import Op, Program
+from ..program.ops import Add, Clamp, Concat, Flatten, MaxPool, PRelu, SumPool
+from ..program.ops.real import (
+    Affine,
+    RealAdd,
+    RealAvgPool,
+    RealClip,
+    RealConcat,
+    RealConv,
+    RealFlatten,
+    RealMaxPool,
+    RealPRelu,
+    floats,
+)
+from ..program.types import Constant, IntType, limits_of
+from ..rewrite import live
+from .convolution import bits_read, convolution
+from .lowering import ZERO, Lowering
+from .multipliers import short, to_fixed
+
+SUM_BITS = 58  # of window sums, sign included: room for rounding
+
+
+class FixedPoint(Lowering):
+    """One lowering in progress."""
+
+    def lower(self, op: Op) -> None:
+        """Emit the integer form of a formatted tensor's operation under the same name."""
+        bits = self.formats.bits[op.output]
+        scale = Fraction(1, 2) ** self.formats.fraction_bits[op.output]
+        if isinstance(op, Affine):
+            conv, bent = self.formats.unit_conv(op), self.formats.unit_prelu(op)
+            if conv is not None:
+                convolution(self, conv, op, op.output, scale)
+            elif bent is not None:
+                self.prelu(bent, op, op.output, scale)
+            else:
+                self.requantize(
+                    op.output, op.inputs[0], list(op.slope), list(op.offset), scale, bits, op.origin
+                )
+        elif isinstance(op, RealConv):
+            convolution(self, op, None, op.output, scale)
+        elif isinstance(op, RealPRelu):
+            self.prelu(op, None, op.output, scale)
+        elif isinstance(op, RealAdd):
+            a, b = (self.rescaled(i, scale, bits, "aligned") for i in op.inputs)
+            error = self.kind(a).error + self.kind(b).error
+            self.put(Add(output=op.output, inputs=(a, b), origin=op.origin), scale, error)
+        elif isinstance(op, RealConcat):
+            a, b = (self.rescaled(i, scale, bits, "aligned") for i in op.inputs)
+            error = max(self.kind(a).error, self.kind(b).error)
+            self.put(Concat(output=op.output, inputs=(a, b), origin=op.origin), scale, error)
+        elif isinstance(op, RealClip):
+            self.clamp(op, scale)
+        elif isinstance(op, RealMaxPool):
+            x = self.kind(op.inputs[0])
+            self.put(
+                MaxPool(
+                    output=op.output,
+                    inputs=op.inputs,
+                    origin=op.origin,
+                    kernel=op.kernel,
+                    stride=op.stride,
+                    pads=op.pads,
+                ),
+                x.scale,
+                x.error,
+            )
+        elif isinstance(op, RealAvgPool):
+            shape = self.kind(op.inputs[0]).shape
+            pool = SumPool(
+                output=op.output,
+                inputs=op.inputs,
+                origin=op.origin,
+                kernel=op.kernel,
+                stride=op.stride,
+                pads=op.pads,
+                counted=op.counted,
+            )
+            divisor = pool.divisor(shape)
+            name = self.narrowed(op.inputs[0], SUM_BITS - divisor.bit_length())
+            x = self.kind(name)
+            if not pool.weighted(shape):
+                pool = replace(pool, counted=None)
+            scale = (x.scale or 1) * Fraction(1, divisor)
+            self.put(replace(pool, inputs=(name,)), scale, x.error)
+        elif isinstance(op, RealFlatten):
+            x = self.kind(op.inputs[0])
+            flat = Flatten(output=op.output, inputs=op.inputs, origin=op.origin)
+            self.put(flat, x.scale, x.error)
+        else:
+            raise TypeError(f"no integer form for {op.mnemonic}")
+
+    def clamp(self, op: RealClip, scale: Fraction) -> None:
+        x = self.rescaled(op.inputs[0], scale, self.formats.bits[op.output], "aligned")
+        kind = self.kind(x)
+        lo, hi = (
+            far if bound is None else round(bound * (1 / scale))
+            for bound, far in ((op.lo, kind.lo), (op.hi, kind.hi))
+        )
+        off = max(
+            (
+                abs(b - round(b * (1 / scale)) * scale).upper()
+                for b in (op.lo, op.hi)
+                if b is not None
+            ),
+            default=Fraction(0),
+        )
+        self.put(
+            Clamp(output=op.output, inputs=(x,), origin=op.origin, lo=min(lo, hi), hi=hi),
+            scale,
+            kind.error + off,
+        )
+
+    def prelu(self, op: RealPRelu, bias: Affine | None, name: str, scale: Fraction) -> None:
+        """``bend(x) + bias`` on the stream; slopes get all the bits of a 32-bit word."""
+        x = self.rescaled(op.inputs[0], scale, self.formats.bits[name], "aligned")
+        kind = self.kind(x)
+        most = max(abs(kind.lo), 1)
+        steepest = float(np.abs(floats(op.slope)).max())
+        whole = max(0, int(np.frexp(steepest)[1]))
+        shift = 30 - whole
+        if shift < 0:
+            raise ValueError(f"PReLU slope {steepest:g} is too large for integers")
+        slopes = [to_fixed(s, shift) for s in op.slope]
+        miss = Fraction(max(m for _, m in slopes)) * most + Fraction(1, 2)
+        offsets = bias.offset if bias is not None else (ZERO,) * len(slopes)
+        biases = [to_fixed(o, self.formats.fraction_bits[name]) for o in offsets]
+        lo, hi = limits_of(self.formats.bits[name], True)
+        grown = max(Fraction(1), Fraction(steepest * (1 + 2.0**-40)))
+        off = Fraction(max(m for _, m in biases))
+        self.put(
+            PRelu(
+                output=name,
+                inputs=(x,),
+                origin=op.origin + (bias.origin if bias else ()),
+                multiplier=self.const(f"{name}.slope", Constant.narrow([m for m, _ in slopes])),
+                bias=self.const(f"{name}.bias", Constant.narrow([b for b, _ in biases])),
+                shift=shift,
+                lo=lo,
+                hi=hi,
+            ),
+            scale,
+            kind.error * grown + miss * scale + off,
+        )
+
+    def input_format(self) -> None:
+        """Fixed point for the model's real input, no finer than what reads it makes use of."""
+        if not self.formats.is_real(self.program.input):
+            return  # raw pixels
+        name, bits = self.program.input, self.formats.input_bits
+        readers = self.formats.readers[name]
+        if self.options.stem_bits is None and all(isinstance(r, RealConv) for r in readers):
+            kind = self.input_type(bits)
+            bits = max(
+                (bits_read(self, *self.formats.unit_of(r), kind) for r in readers), default=bits
+            )
+        self.types[name] = self.input_type(self.formats.width(name, bits))
+
+    def input_type(self, bits: int) -> IntType:
+        """The input at a width."""
+        low, high = self.options.real_input_range()
+        # The range's power of two, so that common ranges (1, 8) get exact binary fractions.
+        reach = max(abs(low), abs(high))
+        scale = Fraction(2) ** (int(np.ceil(np.log2(reach))) - (bits - 1))
+        lo, hi = (round(Fraction(v) / scale) for v in (low, high))
+        shape = self.program.types[self.program.input].shape
+        top = limits_of(bits, True)
+        return replace(
+            IntType.ranged(shape, max(lo, top[0]), min(hi, top[1]), scale),
+            error=short(scale / 2),
+        )
+
+    def run(self) -> Program:
+        self.input_format()
+        for op in self.program.ops:
+            if op.output not in self.formats.needed:
+                self.ops.append(op)
+                continue
+            try:
+                self.lower(op)
+            except ValueError as error:
+                mend = "lower --residual-bits or --stem-bits, or check the layer's parameters"
+                if isinstance(op, RealAvgPool) and op.counted is not None:
+                    mend = "set count_include_pad=True without ceil_mode, or pool smaller windows"
+                raise CompileError(
+                    Problem(
+                        node=", ".join(op.origin),
+                        op=op.mnemonic,
+                        found=str(error),
+                        supported="scales within 64-bit integer requantization (SPEC.md)",
+                        mend=mend,
+                    )
+                ) from None
+        self.formats.check_widths()
+        return live(
+            replace(self.program, ops=tuple(self.ops), types=self.types, constants=self.pool.all)
+        )
+
+
+def widths(program: Program, options: Options) -> dict[str, int]:
+    """Every adjustable width of a program that has not passed ``fixed-point`` yet, by name."""
+    lowering = FixedPoint(program, options)
+    lowering.run()
+    return lowering.formats.widths
+
+
+def fixed_point(program: Program, options: Options) -> Program:
+    """Fixed-point formats and integer operations for all that is not quantized by the network."""
+    return FixedPoint(program, options).run()

@@ -1,0 +1,59 @@
+"""How fine fixed-point numbers have to be so that rounding them flips no activation code.
+
+A value that is off by ``e`` takes the other side of a threshold with probability ``e`` times the
+density of values there.  A deep network compares millions of values an image, and in a chaotic one
+a single flipped code changes a tenth of the last layers' codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+import numpy as np
+
+from ..program.base import Program
+from ..program.ops.real import Affine, Quantize, RealPRelu, floats
+from ..program.types import IntType
+
+FLIPS = 2.0**-7
+"""Codes an image that rounding may be expected to flip."""
+
+
+def comparison_density(program: Program, formatted: Set[str]) -> float:
+    """Expected flips an image and unit of error in every compared fixed-point tensor.
+
+    Values are taken to be spread over the thresholds they meet: of a channel whose K thresholds
+    span s, a share of (K - 1) / s lies at a threshold per unit.
+
+    Args:
+        program: real dialect.
+        formatted: names of the tensors that become fixed point; quantizers of exact accumulators
+            do not count.
+    """
+    made = {op.output: op for op in program.ops}
+    density = 0.0
+    for op in program.ops:
+        if not isinstance(op, Quantize):
+            continue
+        height, width, channels = program.types[op.output].shape
+        steep = np.full(channels, abs(float(op.input_scale)))
+        name = op.inputs[0]
+        while name not in formatted and not isinstance(program.types[name], IntType):
+            link = made[name]
+            if isinstance(link, Affine):
+                steep = steep * np.abs(floats(link.slope))
+            elif isinstance(link, RealPRelu):
+                steep = steep * np.maximum(np.abs(floats(link.slope)), 1.0)
+            name = link.inputs[0]
+        if name in formatted:
+            ends = np.array([(float(row[0]), float(row[-1])) for row in op.thresholds])
+            span = ends[:, 1] - ends[:, 0]
+            gaps = max(1, len(op.thresholds[0]) - 1)
+            crowd = gaps / np.where(span > 0, span, gaps)
+            density += float(height * width * (crowd * steep).sum())
+    return density
+
+
+def wanted_fraction_bits(density: float) -> int:
+    """Fraction bits at which rounding by a unit is expected to flip fewer than ``FLIPS`` codes."""
+    return int(np.ceil(np.log2(max(density, 1.0) / FLIPS)))

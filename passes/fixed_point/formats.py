@@ -1,0 +1,245 @@
+"""Which real tensors get a fixed-point format, and which scale each has.
+
+Operands of sums, pools, unquantized convolutions and the output need one.  A chain of affine maps
+and activations that only leads to a quantizer needs none: it stays exact until it is folded into
+the quantizer's table.
+"""
+
+from __future__ import annotations
+
+import networkx as nx
+import numpy as np
+
+from n2uqc.frontend.diagnostics import CompileError
+
+from ..options import OPERAND_BITS, STREAM_BITS, Options
+from ..program.base import Op, Program
+from ..program.ops.real import (
+    Affine,
+    Quantize,
+    RealAdd,
+    RealClip,
+    RealConcat,
+    RealConv,
+    RealFlatten,
+    RealMaxPool,
+    RealPRelu,
+    floats,
+)
+from ..program.types import IntType
+from .calibrate import seen_ranges
+from .expected_flips import comparison_density, wanted_fraction_bits
+from .multipliers import MULTIPLIER_BITS
+from .real_ranges import Interval, real_ranges
+
+SAME_SCALE = (RealAdd, RealClip, RealConcat, RealFlatten, RealMaxPool, RealPRelu)
+"""What keeps the scale of its inputs."""
+
+
+class Formats:
+    """The choice for one program.
+
+    Attributes:
+        needed: names of the real tensors that get a format.
+        density, wanted: of ``expected_flips``: how many codes an error flips, and the fraction
+            bits at which rounding flips none; for widths that the user leaves open.
+        fraction_bits: fraction bits of each.
+        bits: width of each, sign included.
+        widths: adjustable widths by name: the input's, each group's that shares a scale (by its
+            first tensor), and each unquantized convolution's weights (``NAME.weight``).
+        made: operation by output.
+    """
+
+    def __init__(self, program: Program, options: Options) -> None:
+        self.program, self.options = program, options
+        self.made = {op.output: op for op in program.ops}
+        self.readers = program.consumers()
+        self.ranges = self._ranges()
+        self.needed = self._needed()
+        self.bits: dict[str, int] = {}
+        self.widths: dict[str, int] = {}
+        self.density = comparison_density(program, self.needed)
+        self.wanted = wanted_fraction_bits(self.density)
+        self.fraction_bits = self._fraction_bits()
+
+    def is_real(self, name: str) -> bool:
+        return not isinstance(self.program.types[name], IntType)
+
+    def unit_conv(self, op: Op) -> RealConv | None:
+        """The unquantized convolution whose affine map ``op`` is, if nothing else reads it."""
+        inner = self.made.get(op.inputs[0]) if isinstance(op, Affine) else None
+        single = isinstance(inner, RealConv) and len(self.readers[inner.output]) == 1
+        return inner if single and isinstance(inner, RealConv) else None
+
+    def unit_of(self, conv: Op) -> tuple[RealConv, Affine | None]:
+        """An unquantized convolution and the affine map that joins it, if one does."""
+        assert isinstance(conv, RealConv)
+        joined = (r for r in self.readers[conv.output] if self.unit_conv(r) is conv)
+        after = next(joined, None)
+        return conv, after if isinstance(after, Affine) else None
+
+    def unit_prelu(self, op: Op) -> RealPRelu | None:
+        """The PReLU whose trailing bias ``op`` is, if nothing else reads it."""
+        inner = self.made.get(op.inputs[0]) if isinstance(op, Affine) else None
+        if (
+            isinstance(op, Affine)
+            and isinstance(inner, RealPRelu)
+            and len(self.readers[inner.output]) == 1
+            and all(s == 1 for s in op.slope)
+        ):
+            return inner
+        return None
+
+    def sources(self, op: Op) -> tuple[str, ...]:
+        """The tensors that must have a format so that ``op``'s result can have one."""
+        unit = self.unit_conv(op) or self.unit_prelu(op)
+        return unit.inputs if unit is not None else op.inputs
+
+    def _needed(self) -> set[str]:
+        needed = {self.program.output}
+        for op in reversed(self.program.ops):
+            if isinstance(op, Quantize):
+                name = op.inputs[0]  # the chain's base
+                while True:
+                    link = self.made.get(name)
+                    if not isinstance(link, Affine | RealPRelu | RealClip) or (
+                        name in needed or self.unit_conv(link)
+                    ):
+                        break
+                    name = link.inputs[0]
+                needed.add(name)
+            elif op.real and (
+                op.output in needed or not isinstance(op, Affine | RealPRelu | RealClip)
+            ):
+                if isinstance(op, RealConv) and any(
+                    self.unit_conv(r) is op for r in self.readers[op.output]
+                ):
+                    continue
+                needed.add(op.output)
+                needed.update(self.sources(op))
+        return {n for n in needed if self.is_real(n)}
+
+    def _fraction_bits(self) -> dict[str, int]:
+        """Fraction bits of every formatted tensor: one choice for all that share a scale.
+
+        Sums, activations and maxima keep the scale of what they read, so a whole residual stage
+        has one; affine maps and convolutions begin a new one.
+        """
+        groups = nx.Graph()
+        groups.add_nodes_from(self.needed)
+        for name in self.needed:
+            op = self.made.get(name)
+            if isinstance(op, SAME_SCALE) or (op is not None and self.unit_prelu(op)):
+                assert op is not None
+                groups.add_edges_from(
+                    (name, s)
+                    for s in self.sources(op)
+                    if s in self.needed and s != self.program.input
+                )
+        found: dict[str, int] = {}
+        order = {op.output: k for k, op in enumerate(self.program.ops)}
+        for group in sorted(
+            (sorted(g, key=lambda n: order.get(n, -1)) for g in nx.connected_components(groups)),
+            key=lambda g: order.get(g[0], -1),
+        ):
+            if group == [self.program.input]:
+                self.width(self.program.input, self.input_bits)
+                continue
+            most = max(self._most(name) for name in group)
+            # What only unquantized convolutions read needs no more than their inputs' width.
+            narrow = all(isinstance(r, RealConv) for n in group for r in self.readers[n])
+            narrow = narrow and self.program.output not in group
+            compared = any(self.readers[n] for n in group)
+            limits, chosen = (
+                (OPERAND_BITS, self.options.stem_bits)
+                if narrow
+                else (STREAM_BITS, self.options.residual_bits)
+            )
+            bits = self.width(
+                group[0], chosen or (self._enough(most, *limits) if compared else limits[0])
+            )
+            places = min(self._fit(most, bits), self._finest(group, found))
+            found.update(dict.fromkeys(group, places))
+            self.bits.update(dict.fromkeys(group, bits))
+        return found
+
+    def _enough(self, most: float, least: int, limit: int) -> int:
+        """Bits for numbers up to ``most`` that leave the wanted fraction bits, within limits."""
+        bits = range(least, limit)
+        return next((b for b in bits if self._fit(most, b) >= self.wanted), limit)
+
+    def _finest(self, group: list[str], found: dict[str, int]) -> int:
+        """Fraction bits that the 32-bit multipliers of its affine maps allow a group."""
+        places = [1 << 10]
+        for op in (self.made[n] for n in group if n in self.made):
+            if isinstance(op, Affine) and not (self.unit_conv(op) or self.unit_prelu(op)):
+                kind = self.program.types[op.inputs[0]]
+                unit = (
+                    float(kind.scale or 1)
+                    if isinstance(kind, IntType)
+                    else (2.0 ** -found[op.inputs[0]])
+                )
+                steepest = float(np.abs(floats(op.slope)).max()) * unit
+                places.append(MULTIPLIER_BITS - int(np.frexp(steepest)[1]))
+        return min(places)
+
+    @property
+    def input_bits(self) -> int:
+        """Width of the real input."""
+        reach = max(map(abs, self.options.real_input_range()))
+        return self.options.stem_bits or self._enough(reach, *OPERAND_BITS)
+
+    @property
+    def weight_bits(self) -> int:
+        """Width of the weights of unquantized convolutions; the last layer has its own."""
+        return self.options.stem_bits or self._enough(1.0, *OPERAND_BITS)
+
+    def width(self, key: str, default: int) -> int:
+        """The width under an adjustable name: the user's choice, or the preset's."""
+        self.widths[key] = self.options.widths.get(key, default)
+        return self.widths[key]
+
+    def is_head(self, conv: RealConv, name: str) -> bool:
+        """Whether an unquantized layer (its unit's result ``name``) is the last, on a 1x1 map."""
+        one = self.program.types[conv.output].shape[:2] == (1, 1) and not any(conv.pads)
+        return one and name == self.program.output
+
+    def check_widths(self) -> None:
+        """Refuse widths for names that are not adjustable (after all were asked for).
+
+        Raises:
+            CompileError: naming them, and what there is.
+        """
+        unknown = sorted(set(self.options.widths) - set(self.widths))
+        if unknown:
+            raise CompileError(
+                f"no fixed-point width is called {', '.join(unknown)}; there are "
+                f"{', '.join(self.widths)}"
+            )
+
+    def _most(self, name: str) -> float:
+        """Greatest magnitude; before the trailing bias of a PReLU both sides count."""
+        lo, hi = self.ranges[name]
+        op = self.made.get(name)
+        inner = self.unit_prelu(op) if op is not None else None
+        extra = self._most(inner.output) if inner is not None else 0.0
+        return max(float(np.abs(lo).max()), float(np.abs(hi).max()), extra)
+
+    @staticmethod
+    def _fit(most: float, bits: int) -> int:
+        """Most fraction bits such that ``most`` and some rounding stay inside ``bits`` signed."""
+        if most == 0.0:
+            return bits - 2
+        room = ((1 << (bits - 1)) - 4) / (most * (1 + 2.0**-20))
+        return int(np.floor(np.log2(room)))
+
+    def _ranges(self) -> dict[str, Interval]:
+        """Proven intervals, narrowed to what calibration images show, with a margin."""
+        found = real_ranges(self.program, self.options.real_input_range())
+        if self.options.calibration is not None:
+            seen = seen_ranges(self.program, self.options.calibration)
+            for name, (low, high) in seen.items():
+                reach = self.options.margin * max(abs(low), abs(high))
+                lo, hi = found[name]
+                found[name] = np.maximum(lo, -reach), np.minimum(hi, reach)
+        return found

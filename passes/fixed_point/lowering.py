@@ -1,0 +1,120 @@
+"""Emitting integer operations of fixed-point tensors: what every lowering of one has in common."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+
+from ..options import STREAM_BITS, Options
+from ..program.base import ConstRef, Op, Program
+from ..program.exact import Surd
+from ..program.ops import Requantize
+from ..program.ops.real import floats
+from ..program.types import Constant, IntType, TensorType, limits_of
+from ..rewrite import Constants
+from .formats import Formats
+from .multipliers import scaling, short
+
+ZERO, ONE = Surd.of(0), Surd.of(1)
+
+
+class Lowering:
+    """Emits integer operations, with their scales and error bounds.
+
+    Attributes:
+        formats: the choice of scales and widths.
+        types, pool, ops: of the program so far.
+    """
+
+    def __init__(self, program: Program, options: Options) -> None:
+        self.program, self.options = program, options
+        self.formats = Formats(program, options)
+        self.types: dict[str, TensorType] = dict(program.types)
+        self.pool = Constants(dict(program.constants))
+        self.ops: list[Op] = []
+
+    def put(self, op: Op, scale: Fraction | None, error: Fraction = Fraction(0)) -> str:
+        kind = op.infer(self.types, self.pool.all)
+        assert isinstance(kind, IntType)
+        self.types[op.output] = replace(kind, scale=scale, error=short(error))
+        self.ops.append(op)
+        return op.output
+
+    def const(self, wish: str, constant: Constant) -> ConstRef:
+        return ConstRef(self.pool.add(wish, constant))
+
+    def kind(self, name: str) -> IntType:
+        kind = self.types[name]
+        assert isinstance(kind, IntType), f"%{name} has no integer format yet"
+        return kind
+
+    def requantize(
+        self,
+        name: str,
+        x: str,
+        slope: list[Surd],
+        offset: list[Surd],
+        scale: Fraction,
+        bits: int,
+        origin: tuple[str, ...],
+    ) -> str:
+        """``name = slope * x + offset`` (real units) at a scale."""
+        kind = self.kind(x)
+        unit = (kind.scale or Fraction(1)) / scale
+        if (
+            kind.bits > STREAM_BITS[0]
+            and kind.scale is not None
+            and any(np.frexp(abs(v) * float(unit))[0] not in (0, 0.5) for v in floats(tuple(slope)))
+        ):
+            x = self.narrowed(x, STREAM_BITS[0])  # leaves the multiplier its bits
+            kind = self.kind(x)
+            unit = (kind.scale or Fraction(1)) / scale
+        most = max(abs(kind.lo), abs(kind.hi))
+        s = scaling([a * unit for a in slope], [o * (1 / scale) for o in offset], most)
+        lo, hi = limits_of(bits, True)
+        steepest = Fraction(float(np.abs(floats(tuple(slope))).max()) * (1 + 2.0**-40))
+        return self.put(
+            Requantize(
+                output=name,
+                inputs=(x,),
+                origin=origin,
+                lo=lo,
+                hi=hi,
+                multiplier=self.const(f"{name}.multiplier", s.multiplier),
+                bias=self.const(f"{name}.bias", s.bias),
+                shift=self.const(f"{name}.shift", s.shift),
+            ),
+            scale,
+            s.error * scale + kind.error * steepest,
+        )
+
+    def rescaled(self, x: str, scale: Fraction, bits: int, suffix: str) -> str:
+        """A tensor at another scale (shared by all that ask for the same)."""
+        if self.kind(x).scale == scale:
+            return x
+        name = f"{x}.{suffix}"
+        if name not in self.types or self.kind(name).scale != scale:
+            channels = self.kind(x).shape[2]
+            self.requantize(
+                name,
+                x,
+                [ONE] * channels,
+                [ZERO] * channels,
+                scale,
+                bits,
+                made.origin if (made := self.program.producer(x)) is not None else (),
+            )
+        return name
+
+    def narrowed(self, x: str, bits: int) -> str:
+        """A tensor of at most ``bits`` bits, the last ones rounded off."""
+        kind = self.kind(x)
+        surplus = kind.bits + (not kind.signed) - bits
+        if surplus <= 0:
+            return x
+        if bits < 2:
+            raise ValueError(f"what is computed from '{x}' needs more than 64 bits")
+        assert kind.scale is not None
+        return self.rescaled(x, kind.scale * (1 << surplus), bits, f"to{bits}")

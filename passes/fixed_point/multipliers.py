@@ -1,0 +1,91 @@
+"""Integer multipliers, biases and shifts for affine maps, with the error they make."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ..program.exact import Surd
+from ..program.rounding import round_shift_exact
+from ..program.types import Constant
+
+MULTIPLIER_BITS = 31  # magnitude; with the sign a 32-bit word
+INTERMEDIATE_BITS = 61  # |x * multiplier| and |bias| below 2**61: the sum stays inside 64 bits
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """``y = round((x * multiplier + bias) / 2**shift)`` by channel.
+
+    Attributes:
+        multiplier, bias, shift: constants (C,).
+        error: most that y can differ from the exact affine map, in units of y (rounding included).
+    """
+
+    multiplier: Constant
+    bias: Constant
+    shift: Constant
+    error: Fraction
+
+
+_PRECISION = 256  # binary places to which real parameters are taken here
+_NOISE = 2.0**-180  # what is lost by that, far below any error reported
+
+
+def to_fixed(value: Surd, places: int) -> tuple[int, float]:
+    """``value * 2**places`` as an integer, and a bound on its error in units of the value."""
+    fine = value.scaled(_PRECISION)
+    shift = _PRECISION - places
+    integer = round_shift_exact(fine, shift)
+    return integer, ldexp(abs(fine - (integer << shift)), -_PRECISION) * (1 + 2.0**-50) + _NOISE
+
+
+def ldexp(value: int, exponent: int) -> float:
+    """``value * 2**exponent`` for integers of any size, rounded up beyond 64 bits."""
+    surplus = max(0, abs(value).bit_length() - 64)  # float64 holds 53 bits
+    return math.ldexp(float((value >> surplus) + bool(surplus)), exponent + surplus)
+
+
+def _exponent(value: Surd) -> int:
+    """The least ``e`` with ``|value| < 2**e``, up to the noise of ``scaled``."""
+    return value.scaled(_PRECISION).bit_length() - _PRECISION
+
+
+def _channel(slope: Surd, offset: Surd, most: int) -> tuple[int, int, int, float]:
+    """Multiplier, bias, shift and error for one channel with ``|x| <= most``."""
+    room = min(MULTIPLIER_BITS, INTERMEDIATE_BITS - most.bit_length())
+    shift = min(62, room - _exponent(slope), INTERMEDIATE_BITS - 1 - _exponent(offset))
+    if shift < 0:
+        raise ValueError(
+            f"slope {float(slope):g} or offset {float(offset):g} is too large for integer "
+            f"requantization of a {most.bit_length() + 1}-bit value"
+        )
+    if shift and abs(to_fixed(slope, shift)[0]) >> MULTIPLIER_BITS:  # rounded up to a power of 2
+        shift -= 1
+    (multiplier, slope_miss), (bias, offset_miss) = (to_fixed(v, shift) for v in (slope, offset))
+    while shift and multiplier % 2 == 0 and bias % 2 == 0:  # the same map in smaller numbers
+        multiplier, bias, shift = multiplier // 2, bias // 2, shift - 1
+    return multiplier, bias, shift, slope_miss * most + offset_miss + (0.5 if shift else 0.0)
+
+
+def scaling(slope: Sequence[Surd], offset: Sequence[Surd], most: int) -> Scaling:
+    """The most precise constants that 64-bit intermediates allow.
+
+    Args:
+        slope, offset: the exact map of each channel, in integer units of input and output.
+        most: greatest magnitude of the input.
+
+    Raises:
+        ValueError: a channel's map is out of reach.
+    """
+    rows = [_channel(s, o, most) for s, o in zip(slope, offset, strict=True)]
+    multipliers, biases, shifts, errors = zip(*rows, strict=True)
+    m, b, s = (Constant.narrow(list(row)) for row in (multipliers, biases, shifts))
+    return Scaling(m, b, s, Fraction(max(errors)))
+
+
+def short(value: Fraction) -> Fraction:
+    """A number at or just above a bound, with few digits, for types and reports."""
+    return Surd.of(value).upper(16) if value else Fraction(0)

@@ -1,0 +1,73 @@
+"""A Program of the real dialect in the making, while a graph is walked."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from n2uqc.frontend import opset
+
+from ..program.base import Op
+from ..program.types import Constant, TensorType
+from .naming import readable_names
+
+Array = NDArray[Any]
+
+
+class NodeRefusal(Exception):
+    """A node cannot be taken as it stands: (found, supported, mend)."""
+
+
+class Importer:
+    """Collects operations, types and constants while walking a graph once."""
+
+    def __init__(self, graph: ir.Graph) -> None:
+        self.graph = graph
+        self.ops: list[Op] = []
+        self.types: dict[str, TensorType] = {}
+        self.consts: dict[str, Constant] = {}
+        self.names: dict[ir.Value, str] = {}
+        self.taken: set[str] = set()
+        nodes = [n for n in graph if not opset.is_op(n, "Weight")]
+        self.readable = readable_names(nodes)
+
+    def name(self, wish: str) -> str:
+        """A free tensor or constant name made of the wished one."""
+        base = re.sub(r"[^\w.]+", "_", wish, flags=re.ASCII).strip("_.") or "t"
+        name, count = base, 1
+        while name in self.taken:
+            name, count = f"{base}_{count}", count + 1
+        self.taken.add(name)
+        return name
+
+    def channels(self, value: ir.Value) -> int:
+        return self.types[self.names[value]].shape[2]
+
+    def emit(
+        self, cls: type[Op], node: ir.Node, *inputs: str, last: bool = True, **attributes: Any
+    ) -> str:
+        """Append an operation for a node; the last one of a node defines its ONNX output."""
+        value, wish = node.outputs[0], self.readable[node]
+        op = cls(
+            output=self.name(wish if last else f"{wish}.{cls.mnemonic.removeprefix('real_')}"),
+            inputs=inputs,
+            origin=(node.name or value.name or wish,),
+            **attributes,
+        )
+        self.types[op.output] = op.infer(self.types, self.consts)
+        self.ops.append(op)
+        if last:
+            self.names[value] = op.output
+        return op.output
+
+    def operand(self, node: ir.Node, index: int = 0) -> str:
+        value = node.inputs[index]
+        if value is None or value not in self.names:
+            raise NodeRefusal(f"input {index} is not a computed tensor", "a tensor", "")
+        return self.names[value]
+
+    def constant(self, node: ir.Node, index: int) -> Array | None:
+        return opset.constant(node.inputs[index]) if index < len(node.inputs) else None

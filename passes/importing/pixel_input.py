@@ -1,0 +1,39 @@
+"""Raw 8-bit pixels as the program's input, normalised by integer constants."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+from ..options import Options
+from ..program.base import Op, Program
+from ..program.exact import Surd
+from ..program.ops.real import Affine
+from ..program.types import IntType
+
+
+def pixel_input(program: Program, options: Options) -> Program:
+    """Give the input the type of raw pixels, and normalise them, if the user asks for it."""
+    if options.pixels is None:
+        return program
+    shape = program.types[program.input].shape
+    scale = Fraction(options.pixels.scale)
+    types = {**program.types, program.input: IntType(shape, 8, False, 0, 255, scale)}
+    mean, std = options.pixels.rows(shape[2])
+    ops: tuple[Op, ...] = program.ops
+    if mean.any() or (std != 1).any():
+        name = f"{program.input}.normalised"
+        slope = tuple(Surd.of(1 / Fraction(float(s))) for s in std)
+        offset = tuple(
+            Surd.of(-Fraction(float(m)) / Fraction(float(s)))
+            for m, s in zip(mean, std, strict=True)
+        )
+        first = Affine(output=name, inputs=(program.input,), slope=slope, offset=offset)
+        moved = {program.input: name}
+        ops = (
+            first,
+            *(replace(op, inputs=tuple(moved.get(i, i) for i in op.inputs)) for op in program.ops),
+        )
+        types[name] = first.infer(types, program.constants)
+    face = replace(program.interface, pixels=True)
+    return replace(program, ops=ops, types=types, interface=face)

@@ -1,0 +1,90 @@
+"""Programs built for this machine and called in this process: the quick way to compare kernels."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import tvm
+
+from n2uqc.backends import find_target, toolchain
+from n2uqc.backends.cpu.grouping import int_type
+from n2uqc.backends.cpu.model import Model, build_model
+from n2uqc.backends.tir import emit_object, llvm_target
+from n2uqc.passes.plan_memory import plan_memory
+from n2uqc.passes.program import Program, run
+
+SYMBOL = "network_run"
+
+
+@cache
+def llvm(name: str) -> tvm.target.Target:
+    processor = find_target(name).processor
+    return llvm_target(
+        processor.triple, processor.cpu, processor.features, float_abi=processor.float_abi
+    )
+
+
+def write_object(program: Program, path: Path, target: str = "host") -> Model:
+    """Compile a program to an object file."""
+    model = build_model(program, SYMBOL, llvm(target))
+    emit_object(
+        model.module,
+        llvm(target),
+        path,
+        lowered=True,
+        private=model.symbols,
+        constants=model.constants,
+        more=model.entry,
+    )
+    return model
+
+
+class Host:
+    """A program as a function of this process."""
+
+    def __init__(self, program: Program, folder: Path) -> None:
+        self.program = program
+        path = folder / f"{len(list(folder.iterdir()))}.o"
+        self.model = write_object(program, path)
+        library = ctypes.CDLL(str(toolchain.shared_library([path], path.with_suffix(".so"))))
+        self.function = getattr(library, SYMBOL)
+
+    def call(self, x: np.ndarray, y: np.ndarray, workspace: np.ndarray) -> int:
+        return int(self.function(*(ctypes.c_void_p(a.ctypes.data) for a in (x, y, workspace))))
+
+    def workspace(self, margin: int = 64) -> np.ndarray:
+        """Aligned bytes of the promised size, with a marked margin behind."""
+        size = self.model.workspace_bytes
+        raw = np.full(size + margin + 64, 0xA5, np.uint8)
+        start = -raw.ctypes.data % 64
+        return raw[start : start + size + margin]
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Integers (N, H, W, C) in and out; checks that nothing is written out of bounds."""
+        kinds = [int_type(self.program, n) for n in (self.program.input, self.program.output)]
+        results = []
+        for sample in x:
+            space = self.workspace()
+            y = np.full(kinds[1].size + 64, 0x5A, kinds[1].container)
+            taken = np.ascontiguousarray(sample, dtype=kinds[0].container)
+            assert self.call(taken, y, space) == 0
+            assert (taken == sample).all()
+            assert (y[kinds[1].size :] == 0x5A).all()
+            assert (space[self.model.workspace_bytes :] == 0xA5).all()
+            results.append(y[: kinds[1].size].reshape(kinds[1].shape))
+        shape = (len(x), *kinds[1].shape)
+        return np.array(results, dtype=np.int64).reshape(shape)
+
+
+def equals_interpreter(program: Program, folder: Path) -> None:
+    """Compare on random inputs, at both ends of the range, and on a mixture of these."""
+    program = plan_memory(program)
+    kind = int_type(program, program.input)
+    rng = np.random.default_rng(0)
+    x = rng.integers(kind.lo, kind.hi + 1, (6, *kind.shape), dtype=np.int64)
+    x[1], x[2] = kind.lo, kind.hi
+    x[3] = rng.choice([kind.lo, kind.hi], kind.shape)
+    np.testing.assert_array_equal(Host(program, folder)(x), run(program, x))

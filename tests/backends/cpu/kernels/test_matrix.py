@@ -1,0 +1,122 @@
+"""Convolutions as matrix products: windows in runs, groups, chunks at the ends of their range."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from n2uqc.backends.cpu.kernels import gemm, matrix
+from n2uqc.backends.cpu.kernels.base import Vectors
+from n2uqc.backends.cpu.kernels.gemm import byte_pairs, mla16, mlal16
+from n2uqc.passes.program import Conv, Program
+
+from .cases import check, conv_program, only
+
+CASES: dict[str, tuple[tuple[int, ...], int, int, dict[str, object]]] = {
+    "1x1": ((16, 1, 1, 24), 6, 2, {}),
+    "1x1, odd": ((13, 1, 1, 5), 5, 4, {}),
+    "1x1, strided": ((16, 1, 1, 16), 7, 2, {"stride": (2, 2)}),
+    "fully connected": ((10, 1, 1, 70), 1, 4, {}),
+    "strided": ((24, 3, 3, 8), 9, 2, {"stride": (2, 2), "pads": (1, 1, 1, 1)}),
+    "strided, odd channels": ((9, 3, 3, 11), 8, 3, {"stride": (2, 1), "pads": (0, 1, 2, 1)}),
+    "stem": ((8, 7, 7, 3), 12, 4, {"stride": (2, 2), "pads": (3, 3, 3, 3)}),
+    "dilated": ((8, 3, 3, 5), 9, 2, {"dilation": (2, 3), "pads": (2, 3, 2, 3), "pad_value": 1}),
+    "wide row": ((8, 1, 5, 3), 6, 2, {"dilation": (3, 1)}),
+    "groups": ((12, 3, 3, 4), 6, 2, {"groups": 3, "pads": (1, 1, 1, 1)}),
+    "groups, dilated": ((8, 2, 2, 3), 7, 2, {"groups": 2, "dilation": (2, 2)}),
+    "signed": ((8, 2, 2, 8), 5, 5, {"signed": True, "stride": (2, 2)}),
+}
+
+
+def case(name: str, kind: str, levels: int = 3) -> object:
+    shape, size, bits, options = CASES[name]
+    rng, top = np.random.default_rng(len(name)), (1 << min(bits, 5)) - 1
+    weight = {
+        "random": rng.integers(-top, top + 1, shape),
+        "greatest": np.full(shape, top),
+        "least": np.full(shape, -top),
+    }[kind]
+    return conv_program(weight, size, bits, levels=levels, **options)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_by_16_bits_on_the_host(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    only(monkeypatch, *matrix.KERNELS)
+    monkeypatch.setattr(gemm, "MICROS", (mla16.MICRO,))
+    assert "int16 sums" in check(case(name, "random", 3 * (len(name) % 2)), tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["greatest", "least"])
+@pytest.mark.parametrize("name", ["1x1, odd", "fully connected", "stem", "signed"])
+def test_at_the_ends_of_ranges(
+    name: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(monkeypatch, *matrix.KERNELS)
+    monkeypatch.setattr(gemm, "MICROS", (mla16.MICRO,))
+    check(case(name, kind, 0), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["stem", "strided, odd channels"])
+def test_on_aarch64(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    only(monkeypatch, *matrix.KERNELS)
+    check(case(name, "greatest", 7), tmp_path, "aarch64")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("strided", "random"),
+        ("1x1, odd", "greatest"),
+        ("groups", "least"),
+        ("strided, odd channels", "random"),
+    ],
+)
+def test_pairs_of_bytes_on_aarch64(
+    name: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(monkeypatch, *matrix.KERNELS)
+    monkeypatch.setattr(gemm, "MICROS", (byte_pairs.MICRO,))
+    shape, size, _, options = CASES[name]
+    monkeypatch.setitem(CASES, name, (shape, size, 2, options))
+    check(case(name, kind, 7), tmp_path, "aarch64")
+
+
+@pytest.mark.parametrize("kind", ["greatest", "least"])
+def test_sums_of_32_bits_on_aarch64(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Products near the end of 32 bits: 16-bit weights and numbers."""
+    only(monkeypatch, *matrix.KERNELS)
+    monkeypatch.setattr(gemm, "MICROS", (mlal16.MICRO,))
+    weight = np.full((5, 1, 1, 2), 32767 if kind == "greatest" else -32767)
+    check(conv_program(weight, 4, 15), tmp_path, "aarch64")
+    sums = matrix.products(
+        np.full((1, 1, 1, 3), 32767),
+        _conv(conv_program(weight, 4, 15)),
+        matrix.Runs(1, 1, 3, 3),
+        0,
+        32767,
+    )
+    assert not list(mlal16.MICRO.plans(sums, Vectors(16, 32, frozenset({"neon"}))))
+
+
+def _conv(program: Program) -> Conv:
+    return next(op for op in program.ops if isinstance(op, Conv))
+
+
+@pytest.mark.parametrize("shape", [(16, 3, 3, 8), (9, 3, 3, 11)], ids=["whole", "surplus"])
+def test_two_bits_a_weight_on_aarch64(
+    shape: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights of two bits lie so in the library; what is behind a run meets zeros."""
+    only(monkeypatch, *matrix.KERNELS)
+    monkeypatch.setattr(gemm, "MICROS", (byte_pairs.MICRO,))
+    weight = 2 * np.random.default_rng(3).integers(0, 4, shape) - 3
+    options = {"stride": (2, 2), "pads": (1, 1, 1, 1), "pad_value": 3}
+    program = conv_program(weight, 7, 2, levels=3, **options)
+    job = matrix.work(_conv(program), program, Vectors(16, 32, frozenset({"neon"})))
+    assert job is not None
+    assert job.plan.bits == 2
+    check(program, tmp_path, "aarch64")

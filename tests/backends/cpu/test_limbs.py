@@ -1,0 +1,125 @@
+"""Fixed-point convolutions by bytes: digits put together again, sums exact at all ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from n2uqc.backends import compile as compile_program
+from n2uqc.backends import run_artifact
+from n2uqc.backends.cpu import choose
+from n2uqc.backends.cpu.kernels import gemm, limbs
+from n2uqc.backends.cpu.kernels.limbs import digits_of, weight_digits
+from n2uqc.backends.cpu.model import vectors_of
+from n2uqc.passes.program import Conv, run
+
+from .host import llvm
+from .test_fixed_point import CASES, convolution
+
+
+@given(st.integers(-(1 << 15), (1 << 15) - 1), st.integers(-(1 << 15), (1 << 15) - 1))
+def test_digits_of_inputs_are_bytes(a: int, b: int) -> None:
+    lo, hi = sorted((a, b))
+    digits = digits_of(lo, hi)
+    assert digits is not None
+    for x in {lo, hi, (lo + hi) // 2, max(lo, min(hi, 0))}:
+        if len(digits.ends) == 1:
+            parts = [x - digits.offset]
+        else:
+            parts = [x >> 8, (x & 255) - 128]
+        assert sum(p << 8 * k for k, p in enumerate(reversed(parts))) + digits.offset == x
+        for part, (least, greatest) in zip(parts, digits.ends, strict=True):
+            assert -128 <= least <= part <= greatest <= 127
+
+
+def test_ranges_beyond_two_bytes_have_no_digits() -> None:
+    assert digits_of(0, 1 << 15) is None
+    assert digits_of(-(1 << 15) - 1, 0) is None
+
+
+@given(st.lists(st.integers(-(1 << 15), (1 << 15) - 1), min_size=1, max_size=6))
+def test_digits_of_weights_are_bytes(row: list[int]) -> None:
+    weight = np.array([row, [0] * len(row)])
+    cut = weight_digits(weight)
+    if cut is None:  # no sign brings both ends within reach
+        assert max(row) + 128 >= 1 << 15 and min(row) <= -(1 << 15) + 128
+        return
+    parts, signs = cut
+    assert parts.min() >= -128 and parts.max() <= 127
+    whole = sum(part << 8 * k for k, part in enumerate(parts[::-1])) * signs[:, None]
+    np.testing.assert_array_equal(whole, weight)
+
+
+_FITTING = [name for name, case in CASES.items() if case["bits"] <= 16]
+
+
+@pytest.fixture
+def no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The choice among kernels is not the subject here."""
+    monkeypatch.setitem(choose.TABLE, Conv, limbs.KERNELS)
+
+
+@pytest.mark.usefixtures("no_other")
+@pytest.mark.parametrize("name", _FITTING)
+def test_dot_products_of_digits(name: str, tmp_path: Path) -> None:
+    case = CASES[name] | {"extreme": False, "weight_bits": min(CASES[name]["weight_bits"], 15)}
+    program, x = convolution(2, **case)
+    folder = compile_program(program, "aarch64+dotprod").save(tmp_path / "net")
+    np.testing.assert_array_equal(run_artifact(folder, x), run(program, x))
+
+
+def test_the_choice_for_large_maps() -> None:
+    case = {
+        "bits": 16,
+        "weight_bits": 15,
+        "size": 64,
+        "channels": 3,
+        "out": 64,
+        "kernel": 7,
+        "stride": 2,
+    }
+    for target, name in {
+        "aarch64": "fixed-point convolution",
+        "aarch64+i8mm": "fixed-point convolution by bytes",
+    }.items():
+        artifact = compile_program(convolution(1, **case)[0], target)
+        assert artifact.facts["kernels"][0]["kernel"] == name
+
+
+def test_weights_at_both_ends_are_left_to_other_kernels() -> None:
+    program, _ = convolution(2, **CASES["largest weights"])
+    artifact = compile_program(program, "aarch64+dotprod")
+    assert artifact.facts["kernels"][0]["kernel"] == "fixed-point convolution"
+
+
+@pytest.mark.usefixtures("no_other")
+def test_matrix_products_of_digits(tmp_path: Path) -> None:
+    program, x = convolution(
+        3, bits=16, weight_bits=16, size=5, channels=3, out=6, kernel=3, stride=2
+    )
+    folder = compile_program(program, "aarch64+i8mm").save(tmp_path / "net")
+    np.testing.assert_array_equal(run_artifact(folder, x[:3]), run(program, x[:3]))
+
+
+def test_products_of_wider_numbers_are_none_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However cheap they are."""
+
+    def cheap(micro: gemm.Micro) -> gemm.Micro:
+        return gemm.Micro(
+            micro.name,
+            lambda product, vectors: (
+                replace(plan, instructions=plan.instructions * (1 if plan.left == "int8" else 1e-6))
+                for plan in micro.plans(product, vectors)
+            ),
+        )
+
+    monkeypatch.setattr(gemm, "MICROS", tuple(map(cheap, gemm.MICROS)))
+    program, _ = convolution(2, **CASES["8-bit input"] | {"weight_bits": 12})
+    op = next(op for op in program.ops if isinstance(op, Conv))
+    job = limbs.work(op, program, vectors_of(llvm("aarch64+dotprod")))
+    assert job is not None and (job.plan.left, job.plan.lacking) == ("int8", None)

@@ -1,0 +1,131 @@
+"""The shipped example as users build it: the command it names, and CMake."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from n2uqc.backends import compile as compile_program
+from n2uqc.backends import read_manifest, toolchain
+from n2uqc.backends.cpu.package import literal
+from n2uqc.passes.program import IntType, MaxPool, Program, run
+from n2uqc.passes.program.types import limits_of
+from tests.properties.programs import Builder
+
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+
+
+def compiler(language: str) -> list[str]:
+    """For C, or for C++, which not every gcc brings."""
+    if language == "c" or shutil.which("g++"):
+        return ["cc", "-x", language]
+    return [sys.executable, "-m", "ziglang", "c++", "-x", language]
+
+
+def expected(network: Program) -> str:
+    """What the example prints: it runs one sample of middling numbers."""
+    kind = network.types[network.input]
+    middle = int(kind.hi / 2) + int(kind.lo / 2)
+    y = run(network, np.full((1, *kind.shape), middle))[0].ravel()
+    return f"element {y.argmax()} of {y.size} is the largest: {y.max()}\n"
+
+
+def test_the_example_by_its_own_command(
+    host_artifact: Path, network: Program, tmp_path: Path
+) -> None:
+    folder = tmp_path / "net"
+    shutil.copytree(host_artifact, folder)
+    text = (folder / "example/example.c").read_text()
+    command = re.search(r"^ \*   (cc .*)$", text, re.M)
+    assert command is not None
+    subprocess.run([*shlex.split(command[1]), "-std=c11", *WARNINGS], cwd=folder, check=True)
+    done = subprocess.run([folder / "run_example"], capture_output=True, text=True, check=True)
+    assert done.stdout == expected(network)
+
+
+def test_the_example_by_cmake(host_artifact: Path, network: Program, tmp_path: Path) -> None:
+    if shutil.which("cmake") is None:
+        pytest.skip("needs cmake")
+    build = tmp_path / "build"
+    for command in (["-S", host_artifact / "example", "-B", build], ["--build", build]):
+        subprocess.run(["cmake", *command], check=True, capture_output=True)
+    done = subprocess.run([build / "run_example"], capture_output=True, text=True, check=True)
+    assert done.stdout == expected(network)
+
+
+def test_the_cmake_file_names_what_is_there(host_artifact: Path) -> None:
+    """Also where no cmake is installed."""
+    manifest = read_manifest(host_artifact)
+    (path,) = (host_artifact / "cmake").glob("*Config.cmake")
+    text = path.read_text()
+    assert f'"${{_n2uqc_folder}}/{manifest["library"]}"' in text
+    assert path.name.removesuffix("Config.cmake") == Path(manifest["header"]).stem
+    assert (host_artifact / manifest["header"]).parent.name == "include"
+
+
+def test_the_example_is_compiled_for_its_target(aarch64_artifact: Path, tmp_path: Path) -> None:
+    """With whatever compiler is at hand for AArch64."""
+    manifest = read_manifest(aarch64_artifact)
+    tools = toolchain.find("aarch64")
+    tools.executable(
+        [aarch64_artifact / "example/example.c", aarch64_artifact / manifest["library"]],
+        tmp_path / "run",
+        [f"-I{aarch64_artifact / 'include'}"],
+    )
+    assert (tmp_path / "run").read_bytes()[:4] == b"\x7fELF"
+
+
+@pytest.mark.parametrize("standard", ["c11", "c17", "c++11", "c++17"])
+@pytest.mark.parametrize("bits", [32, 64])
+def test_numbers_at_the_ends_of_their_types(bits: int, standard: str, tmp_path: Path) -> None:
+    """The example, as C and as C++, where the least value is the least of its type."""
+    b = Builder(0, 2, 2, 2, False)
+    b.types["x"] = IntType((2, 2, 2), bits, True, *limits_of(bits, True), b.types["x"].scale)
+    folder = compile_program(b.finish(b.add(MaxPool, "x", kernel=(1, 2))), "host").save(
+        tmp_path / "net"
+    )
+    language = "c++" if "+" in standard else "c"
+    subprocess.run(
+        [
+            *compiler(language),
+            f"-std={standard}",
+            *WARNINGS,
+            f"-I{folder / 'include'}",
+            "-c",
+            folder / "example/example.c",
+            "-o",
+            tmp_path / "example.o",
+        ],
+        check=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (2**63 - 1, "9223372036854775807"),
+        (-5, "(-5)"),
+        (-(2**31), "(-2147483647 - 1)"),
+        (-(2**63), "(-9223372036854775807 - 1)"),
+    ],
+)
+def test_literals(value: int, text: str) -> None:
+    assert literal(value) == text
+
+
+def test_firmware_compiles_without_a_warning(network: Program, tmp_path: Path) -> None:
+    folder = compile_program(network, "cortex-m4").save(tmp_path / "net")
+    sources = sorted((folder / "source").glob("*.c"))
+    assert len(sources) >= 2
+    for source in sources:
+        toolchain.find("cortex-m").executable(
+            [source], tmp_path / "part.o", [*WARNINGS, f"-I{folder / 'include'}", "-c"]
+        )
