@@ -55,7 +55,7 @@ class Target:
     name: str
     summary: str
     processor: Processor
-    builder: str = ".arm.package:build"
+    builder: str = ".cpu.package:build"
 
 
 _AARCH64 = Processor("aarch64", "aarch64-linux-gnu", "generic", emulated="cortex-a53")
