@@ -120,7 +120,12 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     low, high = (np.repeat(ends[:, k, None], kh * run, axis=1) for k in range(2))
     gemm, best = Gemm(weights, low, high), None
     for plan in plans(gemm, vectors):
-        if plan.left != "int8" or plan.lacking is not None or plan.parts > 1 or plan.depth % _PIECE:
+        if (
+            plan.left != "int8"
+            or plan.correction is not None
+            or plan.parts > 1
+            or plan.depth % _PIECE
+        ):
             continue
         batch, deep = len(weights), plan.depths * plan.depth
         for grid in grids(height, width, plan.rows):
@@ -181,7 +186,7 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
         return cuts[b // job.weight_digits, y, z]
 
     left = te.compute(plan.left_shape(grid.strips, grid.blocks), window, "left")
-    product = plan.product(left, body.table("weight", plan.packed))
+    product = plan.product(left, body.table("weight", plan.arranged_weights))
     sign = body.row("sign", job.signs, "int32")
 
     def read(y: Expr, z: Expr, g: Expr, o: Expr) -> Expr:

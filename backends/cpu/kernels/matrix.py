@@ -189,7 +189,7 @@ def build(body: Body, job: Work) -> tirx.PrimFunc:
     product = plan.product(codes, plan.weights(body))
     lo, hi = body.ranges[op.output]
     offset = job.centre * weight.sum(axis=(1, 2, 3)) if job.centre else np.zeros(len(lo), np.int64)
-    lacking, table, constant, rest = plan.lacking, plan.constant, None, 0
+    lacking, table, constant, rest = plan.correction, plan.constant, None, 0
     if lacking is not None and table is not None:
         raw = offset + lacking.ravel()
         narrow = _dtype(lo - offset, hi - offset) if plan.parts > 1 else plan.result

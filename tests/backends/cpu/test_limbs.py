@@ -122,4 +122,4 @@ def test_products_of_wider_numbers_are_none_of_bytes(monkeypatch: pytest.MonkeyP
     program, _ = convolution(2, **CASES["8-bit input"] | {"weight_bits": 12})
     op = next(op for op in program.ops if isinstance(op, Conv))
     job = limbs.work(op, program, vectors_of(llvm("aarch64+dotprod")))
-    assert job is not None and (job.plan.left, job.plan.lacking) == ("int8", None)
+    assert job is not None and (job.plan.left, job.plan.correction) == ("int8", None)

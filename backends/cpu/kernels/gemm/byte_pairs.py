@@ -19,9 +19,10 @@ from tvm import s_tir, te, tirx
 from tvm.script.ir_builder import tirx as ir
 
 from ..base import Body, Expr, Vectors
-from .base import Emit, Micro, Plan
 from .by_element import DEPTH, picked, tiles
+from .plan import Micro, Plan
 from .product import Gemm
+from .tile import Emit
 
 _START = 128  # in the middle of a byte
 _LANES, _OUTS = 8, 16
@@ -42,8 +43,8 @@ class BytePairs(Plan):
         return (weight >> ((out % 2) * 8).astype("int16")).astype("uint8")
 
     @property
-    def packed(self) -> NDArray[np.integer]:
-        pairs: NDArray[np.int16] = _pairs(self._arranged(self.gemm.weights)).astype(np.int16)
+    def arranged_weights(self) -> NDArray[np.integer]:
+        pairs: NDArray[np.int16] = _pairs(self.arranged(self.gemm.weights)).astype(np.int16)
         return pairs
 
     @cached_property
@@ -63,10 +64,10 @@ class BytePairs(Plan):
 
     def weights(self, body: Body) -> te.Tensor:
         if self._scale is None:
-            return body.table("weight", self.packed)
+            return body.table("weight", self.arranged_weights)
         least, step = self._scale
         numbers = np.clip((self.gemm.weights - least) // step, 0, 3)  # what meets zeros may be any
-        pairs = _pairs(self._arranged(numbers))
+        pairs = _pairs(self.arranged(numbers))
         words = sum(pairs[..., k::4, :, 0] << 2 * k for k in range(4))
         table = body.table("weight", np.asarray(words).astype(np.uint16))
 
@@ -106,20 +107,20 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
         for rows, columns, loading in tiles(-(-gemm.weights.shape[1] // _OUTS), 1, vectors):
             step = rows * columns * DEPTH + loading + 4
             yield BytePairs(
-                "byte_pairs",
-                gemm,
-                rows,
-                columns * _OUTS,
-                DEPTH,
-                1,
-                "int16",
-                "int16",
-                "uint8",
-                parts,
-                steps,
-                parts * (steps * step + 1.5 * rows * columns + 8),
-                reason,
-                _update(rows, columns),
+                name="byte_pairs",
+                gemm=gemm,
+                rows=rows,
+                outs=columns * _OUTS,
+                depth=DEPTH,
+                group=1,
+                left="int16",
+                right="int16",
+                dtype="uint8",
+                parts=parts,
+                steps=steps,
+                instructions=parts * (steps * step + 1.5 * rows * columns + 8),
+                reason=reason,
+                emit=_update(rows, columns),
                 start=_START,
             )
 

@@ -13,8 +13,9 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as ir
 
 from ..base import Expr, Vectors, computing_dtype
-from .base import Emit, Micro, Plan
+from .plan import Micro, Plan
 from .product import Gemm
+from .tile import Emit
 
 _FOUR = 4  # products of an accumulator in one instruction
 _DEPTHS = (32, 24, 16)  # of K between two branches
@@ -48,20 +49,20 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
                 break
             step = depth / _FOUR * (registers + columns / 2) + rows * loads / 2 + 4
             yield Plan(
-                "dot",
-                gemm,
-                rows,
-                columns * _FOUR,
-                depth,
-                _FOUR,
-                "int8",
-                "int8",
-                "int32",
-                1,
-                units,
-                units * step + 2 * registers + 8,
-                f"int32 sums, stored as {stored}",
-                _update(rows, columns, depth),
+                name="dot",
+                gemm=gemm,
+                rows=rows,
+                outs=columns * _FOUR,
+                depth=depth,
+                group=_FOUR,
+                left="int8",
+                right="int8",
+                dtype="int32",
+                parts=1,
+                steps=units,
+                instructions=units * step + 2 * registers + 8,
+                reason=f"int32 sums, stored as {stored}",
+                emit=_update(rows, columns, depth),
                 stored=stored,
             )
 

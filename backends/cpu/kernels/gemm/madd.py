@@ -19,8 +19,9 @@ from tvm.script.ir_builder import tirx as ir
 
 from .. import wrapping
 from ..base import Expr, Vectors
-from .base import Emit, Micro, Plan, Store
+from .plan import Micro, Plan
 from .product import Gemm
+from .tile import Emit, Store
 
 _PAIR, _LANES, _HALF = 2, 8, 16
 _INT16, _INT32 = 1 << 15, 1 << 31
@@ -62,20 +63,20 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
             if not narrow:
                 step += len(cut) * tile * (2 if 3 * tile + columns + 2 <= vectors.count else 4)
             yield Plan(
-                "madd",
-                gemm,
-                rows,
-                columns * _LANES,
-                depth,
-                _PAIR,
-                "int16",
-                "int16",
-                "int32" if narrow else "int64",
-                1,
-                units,
-                units * step + (2 if narrow else 14) * tile + 8,
-                reason,
-                _update(rows, columns, cut, narrow),
+                name="madd",
+                gemm=gemm,
+                rows=rows,
+                outs=columns * _LANES,
+                depth=depth,
+                group=_PAIR,
+                left="int16",
+                right="int16",
+                dtype="int32" if narrow else "int64",
+                parts=1,
+                steps=units,
+                instructions=units * step + (2 if narrow else 14) * tile + 8,
+                reason=reason,
+                emit=_update(rows, columns, cut, narrow),
                 store=None if narrow else _joined(rows, columns),
             )
 

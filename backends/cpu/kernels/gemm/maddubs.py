@@ -16,8 +16,9 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as ir
 
 from ..base import Expr, Vectors
-from .base import Emit, Micro, Plan
+from .plan import Micro, Plan
 from .product import Gemm, IntArray
+from .tile import Emit
 
 _LEAST, _MOST = -(1 << 15), (1 << 15) - 1
 _PAIR, _LANES = 2, 16
@@ -70,20 +71,20 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
                     break
                 step = depth // _PAIR * (2 * rows * columns + rows + columns)
                 yield Plan(
-                    "maddubs",
-                    gemm,
-                    rows,
-                    columns * _LANES,
-                    depth,
-                    _PAIR,
-                    "uint8",
-                    "int8",
-                    "int16",
-                    parts,
-                    steps,
-                    parts * (steps * step + 1.5 * rows * columns + 8),
-                    reason,
-                    _update(rows, columns, depth),
+                    name="maddubs",
+                    gemm=gemm,
+                    rows=rows,
+                    outs=columns * _LANES,
+                    depth=depth,
+                    group=_PAIR,
+                    left="uint8",
+                    right="int8",
+                    dtype="int16",
+                    parts=parts,
+                    steps=steps,
+                    instructions=parts * (steps * step + 1.5 * rows * columns + 8),
+                    reason=reason,
+                    emit=_update(rows, columns, depth),
                     shift=shift if shift.any() else None,
                 )
 

@@ -13,9 +13,10 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as ir
 
 from ..base import Expr, Vectors
-from .base import Emit, Micro, Plan
 from .by_element import DEPTH, picked, tiles
+from .plan import Micro, Plan
 from .product import Gemm
+from .tile import Emit
 
 _LEAST, _MOST = -(1 << 15), (1 << 15) - 1
 _LANES = 8
@@ -40,21 +41,21 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
             unroll = 2 if rows % 2 == 0 and steps % 2 == 0 else 1
             step = rows * columns * DEPTH + loading + 4 / unroll
             yield Plan(
-                "mla16",
-                gemm,
-                rows,
-                columns * _LANES,
-                DEPTH,
-                1,
-                "int16",
-                "int16",
-                "int16",
-                parts,
-                steps,
-                parts * (steps * step + 1.5 * rows * columns + 8),
-                reason,
-                _update(rows, columns),
-                unroll,
+                name="mla16",
+                gemm=gemm,
+                rows=rows,
+                outs=columns * _LANES,
+                depth=DEPTH,
+                group=1,
+                left="int16",
+                right="int16",
+                dtype="int16",
+                parts=parts,
+                steps=steps,
+                instructions=parts * (steps * step + 1.5 * rows * columns + 8),
+                reason=reason,
+                emit=_update(rows, columns),
+                unroll=unroll,
             )
 
 

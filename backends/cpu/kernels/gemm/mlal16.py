@@ -13,9 +13,10 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as ir
 
 from ..base import Expr, Vectors
-from .base import Emit, Micro, Plan
 from .by_element import DEPTH, picked, tiles
+from .plan import Micro, Plan
 from .product import Gemm
+from .tile import Emit
 
 _MOST = (1 << 15) - 1
 _LANES = 8
@@ -35,20 +36,20 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
         registers = 2 * rows * columns
         step = registers * DEPTH + loading + 4
         yield Plan(
-            "mlal16",
-            gemm,
-            rows,
-            columns * _LANES,
-            DEPTH,
-            1,
-            "int16",
-            "int16",
-            "int32",
-            1,
-            steps,
-            steps * step + 1.5 * registers + 8,
-            f"int32 sums, no partial sum exceeds {bound}",
-            _update(rows, columns),
+            name="mlal16",
+            gemm=gemm,
+            rows=rows,
+            outs=columns * _LANES,
+            depth=DEPTH,
+            group=1,
+            left="int16",
+            right="int16",
+            dtype="int32",
+            parts=1,
+            steps=steps,
+            instructions=steps * step + 1.5 * registers + 8,
+            reason=f"int32 sums, no partial sum exceeds {bound}",
+            emit=_update(rows, columns),
         )
 
 

@@ -13,9 +13,10 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as ir
 
 from ..base import Expr, Vectors
-from .base import Emit, Micro, Plan, Store
 from .dot import signed_bytes, sums_dtype
+from .plan import Micro, Plan
 from .product import Gemm
+from .tile import Emit, Store
 
 _DEPTH = 8
 _PRODUCT = "llvm.aarch64.neon.smmla.v4i32.v16i8"
@@ -36,20 +37,20 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
                 break
             step = registers + rows / 4 + outs / 4 + 2
             yield Plan(
-                "mmla",
-                gemm,
-                rows,
-                outs,
-                _DEPTH,
-                _DEPTH,
-                "int8",
-                "int8",
-                "int32",
-                1,
-                units,
-                units * step + 3 * registers + 8,
-                f"int32 sums, stored as {stored}",
-                _update(rows, outs),
+                name="mmla",
+                gemm=gemm,
+                rows=rows,
+                outs=outs,
+                depth=_DEPTH,
+                group=_DEPTH,
+                left="int8",
+                right="int8",
+                dtype="int32",
+                parts=1,
+                steps=units,
+                instructions=units * step + 3 * registers + 8,
+                reason=f"int32 sums, stored as {stored}",
+                emit=_update(rows, outs),
                 stored=stored,
                 store=_store(rows, outs, stored),
             )

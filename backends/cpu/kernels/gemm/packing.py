@@ -8,34 +8,37 @@ that takes less than a third of an instruction for each byte that the library is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import gcd
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from tvm import s_tir, te, tirx
 
 from ..base import Body, Expr, Vectors
+from .layout import Layout
 from .product import IntArray, Origin
-
-if TYPE_CHECKING:
-    from .base import Plan
 
 _VECTOR = 16  # lanes expanded at once: bytes of a NEON register
 
 
-def packed(plan: Plan, vectors: Vectors) -> Plan | None:
-    """The same plan with packed weights, None where they have too many values or another form."""
-    gemm = plan.gemm
-    if vectors.size < _VECTOR or plan.together > 1 or gemm.spacing is None:
+def pack(layout: Layout, vectors: Vectors, shifted: bool) -> Packing | None:
+    """How a product's weights are packed, None where they have too many values or another form.
+
+    Args:
+        layout: of the product.
+        vectors: of the processor.
+        shifted: numbers are added to the left operand, zeros in it included.
+    """
+    gemm = layout.gemm
+    if vectors.size < _VECTOR or layout.together > 1 or gemm.spacing is None:
         return None
     if gemm.spacing[0] > 2 and vectors.count <= 16 and vectors.size == _VECTOR:
         return None  # LLVM 22 takes them apart on ARMv7: three times the instructions
-    surplus = plan.depths * plan.depth > gemm.weights.shape[2]
-    if plan.shift is not None and (surplus or ((gemm.lo == 0) & (gemm.hi == 0)).any()):
-        return None  # weights that meet zeros may be any, but here these are shifted
-    packing = Packing(gemm.plain, *gemm.spacing, vectors)
-    return replace(plan, packing=packing)
+    surplus = layout.depths * layout.depth > gemm.weights.shape[2]
+    if shifted and (surplus or ((gemm.lo == 0) & (gemm.hi == 0)).any()):
+        return None  # weights that meet zeros may be any, but here the zeros are shifted
+    return Packing(gemm.plain, *gemm.spacing, vectors)
 
 
 def select(index: Expr, options: Sequence[Expr]) -> Expr:
@@ -75,49 +78,49 @@ class Packing:
         """Numbers in a byte."""
         return 8 // self.bits
 
-    def shape(self, plan: Plan) -> tuple[int, int, int]:
+    def shape(self, layout: Layout) -> tuple[int, int, int]:
         """Units of ``depth``, up to whole bytes; steps over K in a row; lanes of a row.
 
         A step is ``group`` of K.  Several lie in a row where they fill a vector together.
         """
-        steps, lanes = plan.depth // plan.group, plan.outs * plan.group
+        steps, lanes = layout.depth // layout.group, layout.outs * layout.group
         row = next((n for n in (2, 4) if lanes * n == _VECTOR and steps % n == 0), 1)
         whole = self.together * row
         whole //= gcd(whole, steps)
-        return -(-plan.depths // whole) * whole, row, row * lanes
+        return -(-layout.depths // whole) * whole, row, row * lanes
 
-    def size(self, plan: Plan) -> int:
+    def size(self, layout: Layout) -> int:
         """Bytes in the library."""
         height, width = map(int, self.origin.weights.shape[:2])
-        depths = self.shape(plan)[0]
-        numbers = height * width * plan.blocks * depths * plan.depth * plan.outs
+        depths = self.shape(layout)[0]
+        numbers = height * width * layout.blocks * depths * layout.depth * layout.outs
         return numbers // self.together
 
-    def instructions(self, plan: Plan) -> float:
+    def instructions(self, layout: Layout) -> float:
         """Estimate for all weights."""
         height, width = map(int, self.origin.weights.shape[:2])
         # Two shifts, or one and a mask, and another step; then widening and stores.
         each: float = 3 * height * width
-        each += len(plan.gemm.weights) * (1 if plan.right == "int8" else 4)
+        each += len(layout.gemm.weights) * (1 if layout.right == "int8" else 4)
         if self.origin.mix is not None:
             each += 3 * (width + len(self.origin.mix))
         if self.vectors.count <= 16:
             each *= 1.1  # spills
-        depths, _, lanes = self.shape(plan)
-        return each * plan.blocks * depths * plan.depth * plan.outs / self._vector(lanes)
+        depths, _, lanes = self.shape(layout)
+        return each * layout.blocks * depths * layout.depth * layout.outs / self._vector(lanes)
 
     @staticmethod
     def _vector(lanes: int) -> int:
         """Lanes expanded at once."""
         return lanes & -lanes if lanes % _VECTOR else _VECTOR
 
-    def weights(self, plan: Plan, body: Body) -> te.Tensor:
+    def weights(self, layout: Layout, body: Body) -> te.Tensor:
         """The stage ``expanded``, in the layout in which the product reads weights."""
-        numbers = self.numbers(plan)
+        numbers = self.numbers(layout)
         table = body.table("weight", numbers)
-        dtype = "int8" if plan.gemm.most < 1 << 7 else "int16"
-        (depths, together, lanes), group = self.shape(plan), plan.group
-        steps = plan.depth // group
+        dtype = "int8" if layout.gemm.most < 1 << 7 else "int16"
+        (depths, together, lanes), group = self.shape(layout), layout.group
+        steps = layout.depth // group
 
         def plain(r: Expr, s: Expr, block: Expr, row: Expr, lane: Expr) -> Expr:
             word, field = table[r, s, block, row // self.together, lane], row % self.together
@@ -125,13 +128,15 @@ class Packing:
 
         def place(k: Expr, j: Expr, o: Expr, g: Expr) -> tuple[Expr, Expr]:
             step, lane = k * steps + j, o * group + g
-            return step // together, step % together * (plan.outs * group) + lane
+            return step // together, step % together * (layout.outs * group) + lane
 
-        shape = (len(plan.gemm.weights), plan.blocks, depths, steps, plan.outs, group)
+        shape = (len(layout.gemm.weights), layout.blocks, depths, steps, layout.outs, group)
         mix = self.origin.mix
         if mix is None:
             return te.compute(
-                shape, lambda b, n, *at: plain(b, 0, n, *place(*at)).astype(plan.right), "expanded"
+                shape,
+                lambda b, n, *at: plain(b, 0, n, *place(*at)).astype(layout.right),
+                "expanded",
             )
         points, width = len(mix), self.origin.weights.shape[1]
 
@@ -139,7 +144,7 @@ class Packing:
             return select(index, _sums(mix, values))
 
         columns = te.compute(
-            (points, width, plan.blocks, depths * steps // together, lanes),
+            (points, width, layout.blocks, depths * steps // together, lanes),
             lambda a, s, n, row, lane: combined(
                 a, [plain(r, s, n, row, lane) for r in range(mix.shape[1])]
             ),
@@ -149,7 +154,7 @@ class Packing:
             shape,
             lambda b, n, *at: combined(
                 b % points, [columns[b // points, s, n, *place(*at)] for s in range(width)]
-            ).astype(plan.right),
+            ).astype(layout.right),
             "expanded",
         )
 
@@ -169,19 +174,21 @@ class Packing:
             number = number * tirx.const(self.step, dtype)
         return number + tirx.const(self.least, dtype)
 
-    def numbers(self, plan: Plan) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    def numbers(self, layout: Layout) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """Bytes (R, S, blocks, rows / together, lanes); surplus numbers are any."""
         height, width, out, depth = self.origin.weights.shape
         numbers = (self.origin.weights - self.least) // self.step
         numbers = np.clip(numbers, 0, (1 << self.bits) - 1)  # what meets zeros may be any
         if self.odd:
             numbers ^= 1 << self.bits - 1
-        depths, _, lanes = self.shape(plan)
-        whole = np.zeros((height, width, plan.blocks * plan.outs, depths * plan.depth), np.uint8)
+        depths, _, lanes = self.shape(layout)
+        whole = np.zeros(
+            (height, width, layout.blocks * layout.outs, depths * layout.depth), np.uint8
+        )
         whole[:, :, :out, :depth] = numbers
-        whole = whole.reshape(height, width, plan.blocks, plan.outs, -1, plan.group)
+        whole = whole.reshape(height, width, layout.blocks, layout.outs, -1, layout.group)
         whole = whole.transpose(0, 1, 2, 4, 3, 5)
-        whole = whole.reshape(height, width, plan.blocks, -1, lanes)
+        whole = whole.reshape(height, width, layout.blocks, -1, lanes)
         words: np.ndarray[Any, np.dtype[np.uint8]] = np.bitwise_or.reduce(
             [whole[..., k :: self.together, :] << (k * self.bits) for k in range(self.together)]
         )
@@ -192,7 +199,7 @@ class Packing:
         schedule: s_tir.Schedule,
         expanded: s_tir.schedule.SBlockRV,
         at: s_tir.schedule.LoopRV | None,
-        plan: Plan,
+        layout: Layout,
     ) -> None:
         """Order the loops: lanes are vectors, all else of a byte is straight code.
 
@@ -200,12 +207,12 @@ class Packing:
             schedule: the function's.
             expanded: the stage.
             at: the loop over blocks of outputs under which they are expanded, None for all at once.
-            plan: the product's.
+            layout: of the product.
         """
         if at is not None:
             schedule.compute_at(expanded, at, preserve_unit_loops=True)
         *_, batch, block, depth, row, out, group = schedule.get_loops(expanded)
-        _, together, lanes = self.shape(plan)
+        _, together, lanes = self.shape(layout)
         rows, field, step = schedule.split(
             schedule.fuse(depth, row), [None, self.together, together]
         )

@@ -12,8 +12,9 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as ir
 
 from ..base import Expr, Vectors
-from .base import Emit, Micro, Plan
+from .plan import Micro, Plan
 from .product import Gemm
+from .tile import Emit
 
 _TILES = ((3, 2), (2, 2), (1, 4), (1, 2))  # more sums leave no register for addresses
 _DEPTHS = (8, 4)
@@ -37,20 +38,20 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
                 pairs = depth // 2
                 step = pairs * 1.1 * (rows * outs + loading * (rows + outs)) + 6
                 yield Plan(
-                    "smlad",
-                    gemm,
-                    rows,
-                    outs,
-                    depth,
-                    2,
-                    "int16",
-                    "int16",
-                    "int32",
-                    parts,
-                    steps,
-                    parts * (steps * step + 3 * rows * outs + 10),
-                    "two products a step in int32",
-                    _update(rows, outs, depth),
+                    name="smlad",
+                    gemm=gemm,
+                    rows=rows,
+                    outs=outs,
+                    depth=depth,
+                    group=2,
+                    left="int16",
+                    right="int16",
+                    dtype="int32",
+                    parts=parts,
+                    steps=steps,
+                    instructions=parts * (steps * step + 3 * rows * outs + 10),
+                    reason="two products a step in int32",
+                    emit=_update(rows, outs, depth),
                     expanded=_EXPANDED,
                 )
 

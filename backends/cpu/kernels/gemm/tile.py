@@ -2,57 +2,74 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from tvm.script.ir_builder import tirx as ir
 
 from ..base import Expr
+from .layout import Layout
 from .tensorize import axis, intrinsic, loops
 
-if TYPE_CHECKING:
-    from .base import Plan
+Emit = Callable[[Expr, Expr, Expr], None]
+"""Writes the update of a register tile with ``ir``: from buffers left (rows, depth), weights
+(depth / group, outs, group), and sums (rows, outs), which stands for registers."""
+
+Store = Callable[[Expr, Expr], None]
+"""Writes a finished tile with ``ir``: from registers (rows, outs) to memory of that shape."""
 
 
-def updating(plan: Plan) -> str:
-    """Name of the intrinsic of a tile's update over ``depth`` of K."""
-    rows, outs, depth, group, dtype = plan.rows, plan.outs, plan.depth, plan.group, plan.dtype
+def updating(layout: Layout, name: str, emit: Emit) -> str:
+    """Register the update of a tile over ``depth`` of K; the intrinsic's name.
+
+    Args:
+        layout: of the product.
+        name: of the micro-kernel.
+        emit: writes the update.
+    """
+    rows, outs, depth, group = layout.rows, layout.outs, layout.depth, layout.group
+    dtype = layout.dtype
 
     def meaning(a: Expr, w: Expr, p: Expr) -> None:
         with loops(rows, depth, outs) as (r, k, o), ir.sblock("update"):
             i, j = axis(rows, r), axis(outs, o)
             l = axis(depth, k, ir.axis.reduce)
-            factor = plan.factor(w[l // group, j // plan.together, l % group], j)
+            factor = layout.factor(w[l // group, j // layout.together, l % group], j)
             ir.buffer_store(p, p[i, j] + a[i, l].astype(dtype) * factor, [i, j])
 
     return intrinsic(
-        f"n2uqc.{plan.name}.{rows}x{outs}x{depth}",
+        f"n2uqc.{name}.{rows}x{outs}x{depth}",
         meaning,
-        plan.emit,
+        emit,
         [
-            ((rows, depth), plan.left, "global"),
-            ((depth // group, outs // plan.together, group), plan.right, "global"),
+            ((rows, depth), layout.left, "global"),
+            ((depth // group, outs // layout.together, group), layout.right, "global"),
             ((rows, outs), dtype, "local"),
         ],
         updates=True,
     )
 
 
-def storing(plan: Plan) -> str:
-    """Name of the intrinsic of a tile's way from registers to memory, where it has its own."""
-    rows, outs = plan.rows, plan.outs
+def storing(layout: Layout, name: str, store: Store) -> str:
+    """Register how a finished tile is stored; the intrinsic's name.
+
+    Args:
+        layout: of the product.
+        name: of the micro-kernel.
+        store: writes the tile to memory.
+    """
+    rows, outs = layout.rows, layout.outs
 
     def meaning(p: Expr, memory: Expr) -> None:
         with loops(rows, outs) as (r, o), ir.sblock("copy"):
             i, j = axis(rows, r), axis(outs, o)
-            ir.buffer_store(memory, p[i, j].astype(plan.result), [i, j])
+            ir.buffer_store(memory, p[i, j].astype(layout.result), [i, j])
 
-    assert plan.store is not None
     return intrinsic(
-        f"n2uqc.{plan.name}.{rows}x{outs}.store",
+        f"n2uqc.{name}.{rows}x{outs}.store",
         meaning,
-        plan.store,
+        store,
         [
-            ((rows, outs), plan.dtype, "local"),
-            ((rows, outs), plan.result, "global"),
+            ((rows, outs), layout.dtype, "local"),
+            ((rows, outs), layout.result, "global"),
         ],
     )

@@ -67,7 +67,7 @@ def test_packed_weights_give_the_product(seed: int, top: int) -> None:
     for plan in found[:: max(1, len(found) // 4)]:
         padded = np.zeros((batch, plan.depths, plan.depth // plan.group, plan.group), np.int64)
         padded.reshape(batch, -1)[:, :depth] = left
-        sums = np.einsum("bdjg,bndjog->bno", padded, plan.packed.astype(np.int64))
+        sums = np.einsum("bdjg,bndjog->bno", padded, plan.arranged_weights.astype(np.int64))
         np.testing.assert_array_equal(sums.reshape(batch, -1)[:, :out], expected)
 
 
@@ -111,15 +111,17 @@ def test_pairs_of_bytes_give_the_product(seed: int, top: int, most: int) -> None
     ):
         expected = np.einsum("bk,bok->bo", left, gemm.weights)
         for plan in list(byte_pairs.MICRO.plans(gemm, NEON))[::9]:
-            lanes = plan.packed[..., 0].copy().view("<i2")  # (B, blocks, depths, 8, outs / 2)
+            lanes = (
+                plan.arranged_weights[..., 0].copy().view("<i2")
+            )  # (B, blocks, depths, 8, outs / 2)
             padded = np.zeros((batch, plan.depths, plan.depth), np.int16)
             padded.reshape(batch, -1)[:, :depth] = left
             each = padded[:, None, :, :, None] * lanes
             each = each.reshape(batch, plan.blocks, plan.parts, -1, plan.outs // 2)
             sums = each.sum(axis=3, dtype=np.int16) + np.int16(plan.start * 257 - 65536)
             read = sums.view(np.uint8).astype(np.int64).sum(axis=2).reshape(batch, -1)[:, :out]
-            assert plan.lacking is not None
-            np.testing.assert_array_equal(read + plan.lacking, expected)
+            assert plan.correction is not None
+            np.testing.assert_array_equal(read + plan.correction, expected)
 
 
 @pytest.mark.parametrize(

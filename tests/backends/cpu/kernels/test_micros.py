@@ -52,7 +52,7 @@ def multiply(plan: Plan, left: np.ndarray, folder: Path) -> np.ndarray:
     stored[..., :depth] = left + shift[:, None, None, None]
     stored = stored.reshape(batch, 1, blocks, rows, plan.depths, plan.depth)
     arrays = [np.ascontiguousarray(stored.transpose(0, 1, 2, 4, 3, 5)).astype(plan.left)]
-    arrays += [plan.packed, *([] if plan.constant is None else [plan.constant])]
+    arrays += [plan.arranged_weights, *([] if plan.constant is None else [plan.constant])]
     operands = [te.placeholder(a.shape, a.dtype.name, f"x{k}") for k, a in enumerate(arrays)]
     product = plan.product(operands[0], operands[1])
     constant = operands[2] if len(operands) > 2 else None

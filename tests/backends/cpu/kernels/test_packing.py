@@ -15,7 +15,6 @@ from n2uqc.backends.cpu import model
 from n2uqc.backends.cpu.kernels import gemm, matrix, winograd
 from n2uqc.backends.cpu.kernels.base import Vectors
 from n2uqc.backends.cpu.kernels.gemm import Gemm, Plan, mla16
-from n2uqc.backends.cpu.kernels.gemm.packing import packed
 from n2uqc.frontend.diagnostics import CompileError
 
 from .cases import check, conv_program, only
@@ -46,7 +45,7 @@ def packed_only(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     def plans(product: Gemm, vectors: Vectors, packing: bool) -> Iterator[Plan]:
         for micro in gemm.MICROS:
             for plan in micro.plans(product, vectors):
-                smaller = packed(plan, vectors)
+                smaller = plan.with_packing(vectors)
                 if smaller is not None:
                     offered.append(smaller)
                     yield smaller
@@ -62,7 +61,7 @@ def test_numbers_are_those_of_the_weights(grid: str, out: int, depth: int, seed:
     weight = weights(grid, (1, max(out, 2), depth), seed)
     ends = np.full((1, depth), -1), np.full((1, depth), 3)
     for plan in list(mla16.MICRO.plans(Gemm(weight, *ends), NEON))[::5]:
-        smaller = packed(plan, NEON)
+        smaller = plan.with_packing(NEON)
         assert smaller is not None and smaller.packing is not None
         packing = smaller.packing
         stored = packing.numbers(smaller)
@@ -86,7 +85,7 @@ def test_many_values_are_not_packed(values: list[int]) -> None:
     weight = np.resize(np.array(values), (1, 8, 16))
     ends = np.full((1, 16), 0), np.full((1, 16), 3)
     product = Gemm(weight, *ends)
-    assert all(packed(plan, NEON) is None for plan in mla16.MICRO.plans(product, NEON)) == (
+    assert all(plan.with_packing(NEON) is None for plan in mla16.MICRO.plans(product, NEON)) == (
         len(values) > 2
     )
 

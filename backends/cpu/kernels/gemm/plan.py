@@ -1,53 +1,35 @@
-"""What a kernel of inner loops promises about a matrix product: layouts, proof, price."""
+"""What a micro-kernel offers for a matrix product: layout, code, proof, price."""
 
 from __future__ import annotations
 
 import functools
 import operator
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from tvm import s_tir, te, tirx
 
 from ..base import Body, Expr, Vectors
-from .packing import Packing
+from .layout import Layout
+from .packing import Packing, pack
 from .product import Gemm, IntArray
-from .tile import storing, updating
-
-Emit = Callable[[Expr, Expr, Expr], None]
-"""Writes the update of a register tile with ``ir``: from buffers left (rows, depth), weights
-(depth / group, outs, group), and sums (rows, outs), which stands for registers."""
-
-Store = Callable[[Expr, Expr], None]
-"""Writes a finished tile with ``ir``: from registers (rows, outs) to memory of that shape."""
+from .tile import Emit, Store, storing, updating
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """A way to compute a product: operands' layouts, the register tile, and its price.
+class Plan(Layout):
+    """A way to compute a product: its layout, the code of the register tile, and its price.
 
-    The left operand lies in memory as (B, S, N, depths, rows, depth): S strips, worked on one after
-    the other, of N blocks of rows.  The weights lie as (B, blocks, depths, depth / group, outs,
-    group), the result as (parts, B, S, N, blocks, rows, outs), and ``read`` sums up its parts.
+    ``read`` sums up the parts of the result.
 
     Attributes:
         name: of the micro-kernel.
-        gemm: what is computed.
-        rows, outs, depth: the register tile: rows by outputs, over so much of K at a time.
-        group: values of K that lie together for each output.
-        left: dtype of the left operand.
-        right: dtype of the weights.
-        dtype: of the accumulators.
-        parts: how many chunks of K are summed on their own.
-        steps: length of a chunk, in units of ``depth``.
         instructions: estimate for one block of rows by one block of outputs over the whole of K.
         reason: what was proven, for people.
         emit: writes the tile's update.
         unroll: updates without a branch between them.
-        stored: dtype of the result, by default the accumulators'.
         store: writes finished accumulators to memory, by default one by one in order.  With it
             ``emit`` may keep the tile's sums in any order.
         shift: int64 (B,) or None: what the user adds to the left operand before storing it, so
@@ -58,61 +40,37 @@ class Plan:
     """
 
     name: str
-    gemm: Gemm
-    rows: int
-    outs: int
-    depth: int
-    group: int
-    left: str
-    right: str
-    dtype: str
-    parts: int
-    steps: int
     instructions: float
     reason: str
     emit: Emit
     unroll: int = 1
-    stored: str = ""
     store: Store | None = None
     shift: IntArray | None = None
     start: int = 0
     expanded: int = 64
     packing: Packing | None = None
 
-    together: ClassVar[int] = 1
-    """Outputs whose weights share an element."""
+    def with_packing(self, vectors: Vectors) -> Plan | None:
+        """The same plan with packed weights, None where ``pack`` can not pack them."""
+        packing = pack(self, vectors, shifted=self.shift is not None)
+        return None if packing is None else replace(self, packing=packing)
 
     @property
-    def depths(self) -> int:
-        """Units of ``depth`` in K, the surplus included."""
-        return self.parts * self.steps
-
-    @property
-    def blocks(self) -> int:
-        """Blocks of outputs."""
-        return -(-int(self.gemm.weights.shape[1]) // self.outs)
-
-    @property
-    def result(self) -> str:
-        """Dtype of the product in memory."""
-        return self.stored or self.dtype
-
-    @property
-    def lacking(self) -> IntArray | None:
+    def correction(self) -> IntArray | None:
         """What the sum over parts lacks to be the product: int64 (B, O), None for nothing."""
         if self.shift is None and not self.start:
             return None
         shift = np.zeros(len(self.gemm.weights), np.int64) if self.shift is None else self.shift
-        lacking: IntArray = -self.gemm.weights.sum(axis=2) * shift[:, None]
-        return lacking - self.start * self.parts
+        from_shift: IntArray = self.gemm.weights.sum(axis=2) * shift[:, None]
+        return -from_shift - self.start * self.parts
 
     @property
     def constant(self) -> NDArray[np.integer] | None:
-        """What ``read`` adds for what is lacking: (B, blocks * outs)."""
-        lacking = self.lacking
-        if lacking is None:
+        """The correction as ``read`` adds it: (B, blocks * outs)."""
+        correction = self.correction
+        if correction is None:
             return None
-        whole = np.pad(lacking, ((0, 0), (0, self.blocks * self.outs - lacking.shape[1])))
+        whole = np.pad(correction, ((0, 0), (0, self.blocks * self.outs - correction.shape[1])))
         # What wraps around once wraps back with this.
         return whole.astype(self.result if self._wraps else np.int32)
 
@@ -122,19 +80,9 @@ class Plan:
         return self.parts == 1 and not self.result.startswith("u")
 
     @property
-    def packed(self) -> NDArray[np.integer]:
-        """The weights in the layout in which they are read, zeros behind O and K."""
-        return self._arranged(self.gemm.weights).astype(self.right)
-
-    def _arranged(self, weights: IntArray) -> IntArray:
-        """Numbers (B, O, K) in the layout of the weights."""
-        batch, out, length = weights.shape
-        whole = np.zeros((batch, self.blocks * self.outs, self.depths * self.depth), np.int64)
-        whole[:, :out, :length] = weights
-        whole = whole.reshape(
-            batch, self.blocks, self.outs, self.depths, self.depth // self.group, self.group
-        )
-        return np.ascontiguousarray(whole.transpose(0, 1, 3, 4, 2, 5))
+    def arranged_weights(self) -> NDArray[np.integer]:
+        """The weights in the layout in which they are read."""
+        return self.arranged(self.gemm.weights).astype(self.right)
 
     @property
     def reading(self) -> float:
@@ -150,14 +98,9 @@ class Plan:
         return 8 * np.dtype(self.right).itemsize
 
     @property
-    def _count(self) -> int:
-        each = self.blocks * self.outs * self.depths * self.depth
-        return len(self.gemm.weights) * each
-
-    @property
     def size(self) -> int:
         """Bytes of the weights in the library."""
-        return self.packing.size(self) if self.packing else self._count * self.bits // 8
+        return self.packing.size(self) if self.packing else self.numbers * self.bits // 8
 
     @property
     def expanding(self) -> float:
@@ -165,7 +108,7 @@ class Plan:
         if self.packing is not None:
             return self.packing.instructions(self)
         width = 8 * np.dtype(self.right).itemsize // self.together
-        return self._count / 4 if self.bits < width else 0.0
+        return self.numbers / 4 if self.bits < width else 0.0
 
     def weights(self, body: Body) -> te.Tensor:
         """The weights as the product reads them: a table, or the stage ``expanded`` of one.
@@ -175,19 +118,11 @@ class Plan:
         """
         if self.packing is not None:
             return self.packing.weights(self, body)
-        packed = self.packed
-        if self.bits == 8 * packed.itemsize:
-            return body.table("weight", packed)
-        table = body.table("weight", packed.astype(np.int8))
-        return te.compute(packed.shape, lambda *at: table(*at).astype(self.right), "expanded")
-
-    def factor(self, weight: Expr, out: Expr) -> Expr:
-        """The weight of an output, from the element in which it lies."""
-        return weight.astype(self.dtype)
-
-    def left_shape(self, strips: int, blocks: int) -> tuple[int, ...]:
-        """Of the left operand, for so many strips of so many blocks of rows."""
-        return (len(self.gemm.weights), strips, blocks, self.depths, self.rows, self.depth)
+        weights = self.arranged_weights
+        if self.bits == 8 * weights.itemsize:
+            return body.table("weight", weights)
+        table = body.table("weight", weights.astype(np.int8))
+        return te.compute(weights.shape, lambda *at: table(*at).astype(self.right), "expanded")
 
     def product(self, left: te.Tensor, weights: te.Tensor) -> te.Tensor:
         """The stages ``sums``, in registers, and ``product``, in memory."""
@@ -219,7 +154,7 @@ class Plan:
         each = np.dtype(self.left).itemsize * self.depths * self.depth
         each += self.parts * self.blocks * self.outs * np.dtype(self.result).itemsize
         strip = len(self.gemm.weights) * blocks * self.rows * each
-        return (strips - 1) * strip < self._count * np.dtype(self.right).itemsize
+        return (strips - 1) * strip < self.numbers * np.dtype(self.right).itemsize
 
     def schedule(self, plan: s_tir.Schedule) -> None:
         """Order the loops of ``product``; put ``left`` under its users' innermost loop."""
@@ -243,10 +178,10 @@ class Plan:
         init = plan.decompose_reduction(sums, k0)
         self._straight(plan, *plan.get_loops(init)[-2:])
         if self.store is not None:
-            plan.tensorize(r if self.rows > 1 else lane, storing(self))
+            plan.tensorize(r if self.rows > 1 else lane, storing(self, self.name, self.store))
         else:
             self._straight(plan, r, lane)
-        plan.tensorize(row if self.rows > 1 else k1, updating(self))
+        plan.tensorize(row if self.rows > 1 else k1, updating(self, self.name, self.emit))
         if self.steps % self.unroll == 0:
             plan.unroll(plan.split(k0, [None, self.unroll])[1])
 
