@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from .options import Options
-from .program.base import Program
+from .program import Program
 from .program.verify import verify
 
 

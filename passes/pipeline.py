@@ -27,7 +27,7 @@ from .importing.from_graph import import_graph
 from .importing.pixel_input import pixel_input
 from .options import Options
 from .plan_memory import plan_memory
-from .program.base import Program
+from .program import Program
 from .program.store import is_program_file
 from .program.store import load as load_program
 

@@ -13,7 +13,7 @@ from .checks.evaluate import Deviation, deviation, reference
 from .fixed_point.elementwise import widths
 from .options import Options
 from .pipeline import compile_graph
-from .program.base import Program
+from .program import Program
 
 FLIP_RATE = 1e-3
 """Share of codes that may differ from exact arithmetic, by default."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..exact.near import Near, Unsure
-from ..program.base import Op
+from ..program import Op
 from ..program.exact import Surd
 from ..program.ops.real import Affine, Quantize, RealClip, RealPRelu
 

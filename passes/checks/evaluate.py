@@ -18,7 +18,7 @@ from ..fixed_point.calibrate import as_maps
 from ..importing.from_graph import import_graph
 from ..importing.pixel_input import pixel_input
 from ..options import Options
-from ..program.base import Program
+from ..program import Program
 from ..program.boundary import quantize_input
 from ..program.interpreter import as_real, steps
 from ..program.ops.real import Quantize, floats

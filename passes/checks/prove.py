@@ -17,7 +17,7 @@ import onnx_ir as ir
 
 from ..exact.constant_channels import REST, kept_channels, removed_codes
 from ..importing.from_graph import import_graph
-from ..program.base import Op, Program
+from ..program import Op, Program
 from ..program.exact import Surd
 from ..program.ops import Conv, Requantize, Thresholds
 from ..program.ops.real import Affine, Quantize, RealConv

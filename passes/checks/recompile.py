@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from ..options import Options
 from ..pipeline import compile_graph
-from ..program.base import Program
+from ..program import Program
 from ..program.types import Constant
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..program.base import ConstRef, Op, Program
+from ..program import ConstRef, Op, Program
 from ..program.ops import Requantize, Thresholds
 from ..program.ranges import channel_ranges
 from ..program.types import Constant

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..program.base import ConstRef, Op, Program
+from ..program import ConstRef, Op, Program
 from ..program.ops import Conv, Requantize, Thresholds
 from ..program.ranges import channel_ranges
 from ..program.types import Constant, IntArray, IntType, TensorType

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..fixed_point.multipliers import short, to_fixed
 from ..options import OPERAND_BITS, Options
-from ..program.base import ConstRef, Op, Program
+from ..program import ConstRef, Op, Program
 from ..program.exact import Surd
 from ..program.ops import Concat, Conv, Flatten, Lookup, MaxPool
 from ..program.ops.real import (

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..program.base import ConstRef, Op, Program
+from ..program import ConstRef, Op, Program
 from ..program.exact import Surd
 from ..program.ops import Thresholds
 from ..program.ops.real import Affine, Quantize, RealClip, RealPRelu

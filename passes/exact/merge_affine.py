@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..program.base import Op, Program
+from ..program import Op, Program
 from ..program.ops.real import Affine, RealAdd
 from ..rewrite import live, typed
 

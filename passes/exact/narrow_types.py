@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..program.base import Program
+from ..program import Program
 from ..program.ops import Thresholds
 from ..program.types import IntType, TensorType
 

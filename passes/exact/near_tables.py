@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..program.base import Op
+from ..program import Op
 from ..program.exact import Surd
 from ..program.ops.real import Affine, Quantize, RealClip, RealPRelu
 from ..program.types import IntArray

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from n2uqc.frontend.diagnostics import CompileError
 
-from ..program.base import Program
+from ..program import Program
 from ..program.boundary import to_maps
 from ..program.interpreter import steps
 

@@ -10,7 +10,7 @@ import numpy as np
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
 from ..options import Options
-from ..program.base import Op, Program
+from ..program import Op, Program
 from ..program.ops import Add, Clamp, Concat, Flatten, MaxPool, PRelu, SumPool
 from ..program.ops.real import (
     Affine,

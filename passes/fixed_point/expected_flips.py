@@ -11,7 +11,7 @@ from collections.abc import Set
 
 import numpy as np
 
-from ..program.base import Program
+from ..program import Program
 from ..program.ops.real import Affine, Quantize, RealPRelu, floats
 from ..program.types import IntType
 

@@ -13,7 +13,7 @@ import numpy as np
 from n2uqc.frontend.diagnostics import CompileError
 
 from ..options import OPERAND_BITS, STREAM_BITS, Options
-from ..program.base import Op, Program
+from ..program import Op, Program
 from ..program.ops.real import (
     Affine,
     Quantize,

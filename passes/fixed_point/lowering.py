@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from ..options import STREAM_BITS, Options
-from ..program.base import ConstRef, Op, Program
+from ..program import ConstRef, Op, Program
 from ..program.exact import Surd
 from ..program.ops import Requantize
 from ..program.ops.real import floats

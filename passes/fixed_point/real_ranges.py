@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..program.base import Op, Program
+from ..program import Op, Program
 from ..program.ops import Conv
 from ..program.ops.real import (
     Affine,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from n2uqc.frontend import opset
 
-from ..program.base import Op
+from ..program import Op
 from ..program.types import Constant, TensorType
 from .naming import readable_names
 

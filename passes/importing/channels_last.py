@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
-from ..program.base import ConstRef, Op, Program
+from ..program import ConstRef, Op, Program
 from ..program.ops.real import (
     Affine,
     Quantize,

@@ -10,7 +10,7 @@ from n2uqc.frontend import opset
 from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.frontend.edges import changes_no_map, entry, exit_, map_shape
 
-from ..program.base import Interface, Program
+from ..program import Interface, Program
 from ..program.types import RealType
 from .builder import Importer, NodeRefusal
 from .node_rules import RULES

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from n2uqc.frontend import opset
 
-from ..program.base import ConstRef
+from ..program import ConstRef
 from ..program.exact import Surd
 from ..program.ops.real import (
     Affine,

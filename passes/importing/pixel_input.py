@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from ..options import Options
-from ..program.base import Op, Program
+from ..program import Op, Program
 from ..program.exact import Surd
 from ..program.ops.real import Affine
 from ..program.types import IntType

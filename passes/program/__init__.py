@@ -1,8 +1,9 @@
 """The integer Program: types, operations, legality, meaning, text and storage (see SPEC.md)."""
 
-from .base import ConstRef, IllegalOp, Interface, MemoryPlan, Op, Program
 from .boundary import InputError, SaturationWarning, quantize_input, real_output
+from .interface import Interface
 from .interpreter import RangeError, run, run_real, steps, trace
+from .operation import ConstRef, IllegalOp, Op
 from .ops import (
     Add,
     Clamp,
@@ -16,6 +17,7 @@ from .ops import (
     SumPool,
     Thresholds,
 )
+from .program import MemoryPlan, Program
 from .ranges import Accumulator, accumulators, channel_ranges, steps_between_drains
 from .store import StoreError, load, save
 from .text import TextError, dump, parse

@@ -7,13 +7,14 @@ same for every executor.
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .base import Program
-from .types import IntArray, IntType
+from .interface import Interface
+from .types import IntArray, IntType, TensorType
 
 
 class InputError(ValueError):
@@ -24,13 +25,26 @@ class SaturationWarning(UserWarning):
     """Some inputs lie outside the program's input range and were clamped."""
 
 
-def _input_type(program: Program) -> IntType:
-    kind = program.types[program.input]
-    assert isinstance(kind, IntType), "the program is not lowered"
-    return kind
+class Bounded(Protocol):
+    """What the boundary knows of a Program: how it meets its user, and the types of both ends."""
+
+    @property
+    def interface(self) -> Interface: ...
+    @property
+    def input(self) -> str: ...
+    @property
+    def output(self) -> str: ...
+    @property
+    def types(self) -> Mapping[str, TensorType]: ...
 
 
-def to_maps(program: Program, x: NDArray[Any]) -> NDArray[Any]:
+def _input_type(program: Bounded) -> IntType:
+    tensor_type = program.types[program.input]
+    assert isinstance(tensor_type, IntType), "the program is not lowered"
+    return tensor_type
+
+
+def to_maps(program: Bounded, x: NDArray[Any]) -> NDArray[Any]:
     """Inputs (N, *input_shape) as the program's maps (N, H, W, C), dtype kept."""
     height, width, channels = program.types[program.input].shape
     if program.interface.input_channels_last:
@@ -38,7 +52,7 @@ def to_maps(program: Program, x: NDArray[Any]) -> NDArray[Any]:
     return x.reshape(len(x), channels, height, width).transpose(0, 2, 3, 1)
 
 
-def quantize_input(program: Program, x: NDArray[Any]) -> IntArray:
+def quantize_input(program: Bounded, x: NDArray[Any]) -> IntArray:
     """Images (N, *input_shape) to the input's integers (N, H, W, C), int64.
 
     Real ones become ``clamp(round_half_even(x / scale))``; values outside the range are clamped
@@ -47,7 +61,7 @@ def quantize_input(program: Program, x: NDArray[Any]) -> IntArray:
     Raises:
         InputError: the dtype or the shape is wrong, or a value is not finite.
     """
-    face, kind = program.interface, _input_type(program)
+    face, taken = program.interface, _input_type(program)
     x = np.asarray(x)
     if face.pixels and x.dtype != np.uint8:
         raise InputError(
@@ -70,40 +84,40 @@ def quantize_input(program: Program, x: NDArray[Any]) -> IntArray:
     if not np.isfinite(x).all():
         where = tuple(int(v) for v in np.argwhere(~np.isfinite(x))[0])
         raise InputError(f"input {face.input!r} is not finite at index {where}: {x[where]}")
-    assert kind.scale is not None
-    integers = np.rint(maps.astype(np.float64) * float(1 / kind.scale))
-    outside = int(((integers < kind.lo) | (integers > kind.hi)).sum())
+    assert taken.scale is not None
+    integers = np.rint(maps.astype(np.float64) * float(1 / taken.scale))
+    outside = int(((integers < taken.lo) | (integers > taken.hi)).sum())
     if outside:
-        low, high = (float(v * kind.scale) for v in (kind.lo, kind.hi))
+        low, high = (float(v * taken.scale) for v in (taken.lo, taken.hi))
         warnings.warn(
             f"{outside} of {integers.size} input values lie outside [{low:g}, {high:g}] and were "
             "clamped; compile with a wider --input-range or calibration data",
             SaturationWarning,
             stacklevel=2,
         )
-    return np.clip(integers, kind.lo, kind.hi).astype(np.int64)
+    return np.clip(integers, taken.lo, taken.hi).astype(np.int64)
 
 
-def check_integers(program: Program, x: NDArray[Any]) -> None:
+def check_integers(program: Bounded, x: NDArray[Any]) -> None:
     """Require integers of the input's shape and range.
 
     Raises:
-        InputError: naming what was found and what is taken.
+        InputError: naming what the input is and what is taken.
     """
-    kind = _input_type(program)
+    taken = _input_type(program)
     if x.dtype.kind not in "iu":
         raise InputError(f"dtype {x.dtype} where integers are taken")
-    if x.shape[1:] != kind.shape or x.ndim != 4:
-        raise InputError(f"shape {x.shape} where (N, {', '.join(map(str, kind.shape))}) is taken")
-    if x.size and not (kind.lo <= x.min() and x.max() <= kind.hi):
-        raise InputError(f"values {x.min()}..{x.max()} leave [{kind.lo}, {kind.hi}]")
+    if x.shape[1:] != taken.shape or x.ndim != 4:
+        raise InputError(f"shape {x.shape} where (N, {', '.join(map(str, taken.shape))}) is taken")
+    if x.size and not (taken.lo <= x.min() and x.max() <= taken.hi):
+        raise InputError(f"values {x.min()}..{x.max()} leave [{taken.lo}, {taken.hi}]")
 
 
-def real_output(program: Program, y: NDArray[Any]) -> NDArray[np.float64]:
+def real_output(program: Bounded, y: NDArray[Any]) -> NDArray[np.float64]:
     """Output integers (N, H, W, C) to float64 (N, *output_shape) in the model's axis order."""
-    kind = program.types[program.output]
-    assert isinstance(kind, IntType) and kind.scale is not None
-    maps = y.astype(np.float64) * float(kind.scale)
+    tensor_type = program.types[program.output]
+    assert isinstance(tensor_type, IntType) and tensor_type.scale is not None
+    maps = y.astype(np.float64) * float(tensor_type.scale)
     face = program.interface
     ordered = maps if face.output_channels_last else maps.transpose(0, 3, 1, 2)
     return ordered.reshape(len(y), *face.output_shape)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import boundary
-from .base import Program
-from .types import IntArray, IntType
+from .operation import Op
+from .types import Constant, IntArray, IntType
 
 
 class RangeError(AssertionError):
     """A tensor left its proven range: a fault of the compiler, never of the input."""
 
 
-def steps(program: Program, x: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]]]:
+class Executable(boundary.Bounded, Protocol):
+    """What the interpreter knows of a Program: operations in executable order, and constants."""
+
+    @property
+    def ops(self) -> Sequence[Op]: ...
+    @property
+    def constants(self) -> Mapping[str, Constant]: ...
+
+
+def steps(program: Executable, x: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]]]:
     """Every tensor in order of definition, as (name, batch (N, H, W, C))."""
     values: dict[str, NDArray[Any]] = {program.input: x}
     last_use = {name: k for k, op in enumerate(program.ops) for name in op.inputs}
@@ -27,11 +36,11 @@ def steps(program: Program, x: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]
         if op.real:
             operands = [as_real(program, i, v) for i, v in zip(op.inputs, operands, strict=True)]
         result = op.execute(operands, program.constants)
-        kind = program.types[op.output]
-        if isinstance(kind, IntType) and result.size:
+        tensor_type = program.types[op.output]
+        if isinstance(tensor_type, IntType) and result.size:
             low, high = int(result.min()), int(result.max())
-            if low < kind.lo or high > kind.hi:
-                raise RangeError(f"%{op.output} took [{low}, {high}], proven {kind}")
+            if low < tensor_type.lo or high > tensor_type.hi:
+                raise RangeError(f"%{op.output} took [{low}, {high}], proven {tensor_type}")
         values[op.output] = result
         yield op.output, result
         for name in set(op.inputs):
@@ -39,14 +48,14 @@ def steps(program: Program, x: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]
                 del values[name]
 
 
-def as_real(program: Program, name: str, value: NDArray[Any]) -> NDArray[np.float64]:
+def as_real(program: Executable, name: str, value: NDArray[Any]) -> NDArray[np.float64]:
     """How a real operation sees a tensor: an integer one times its scale."""
-    kind = program.types[name]
-    scale = float(kind.scale or 1) if isinstance(kind, IntType) else 1.0
+    tensor_type = program.types[name]
+    scale = float(tensor_type.scale or 1) if isinstance(tensor_type, IntType) else 1.0
     return value.astype(np.float64) * scale
 
 
-def run(program: Program, x: NDArray[Any], *, chunk: int = 32) -> IntArray:
+def run(program: Executable, x: NDArray[Any], *, chunk: int = 32) -> IntArray:
     """Run integers through the program.
 
     Args:
@@ -71,13 +80,13 @@ def run(program: Program, x: NDArray[Any], *, chunk: int = 32) -> IntArray:
     return np.concatenate(pieces) if pieces else np.empty((0, *shape), np.int64)
 
 
-def trace(program: Program, x: NDArray[Any]) -> dict[str, IntArray]:
+def trace(program: Executable, x: NDArray[Any]) -> dict[str, IntArray]:
     """All named tensors of a run, int64 (N, H, W, C) each; input as for ``run``."""
     boundary.check_integers(program, x)
     return dict(steps(program, x.astype(np.int64)))
 
 
-def run_real(program: Program, x: NDArray[np.floating]) -> NDArray[np.float64]:
+def run_real(program: Executable, x: NDArray[np.floating]) -> NDArray[np.float64]:
     """Real images in, real outputs out, through the integer program.
 
     Args:

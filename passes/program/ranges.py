@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .base import Program
 from .ops import Conv
+from .program import Program
 from .types import IntArray, IntType, TensorType, limits_of
 
 PACKED_BITS = 16  # accumulators of packed multiply-accumulate kernels (MLA.8H, VPMADDUBSW, SMLAD)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .base import Program
+from .program import Program
 from .text import TextError, dump, parse
 from .types import Constant, limits_of
 from .verify import verify

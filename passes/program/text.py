@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from .base import OPS, ConstRef, Interface, MemoryPlan, Op, Program
 from .exact import Surd
+from .interface import Interface
+from .operation import OPS, ConstRef, Op
+from .program import MemoryPlan, Program
 from .types import Constant, IntType, RealType, TensorType
 
 _COMMON = {"output", "inputs", "origin"}

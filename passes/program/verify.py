@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .base import IllegalOp, Program
+from .operation import IllegalOp
+from .program import Program
 from .types import IntType, RealType, limits_of
 
 

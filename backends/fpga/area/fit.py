@@ -15,7 +15,7 @@ import numpy as np
 
 from .count import Structure
 from .grid import draw
-from .measure import HELD_BACK, read
+from .measurements import HELD_BACK, read
 from .model import FITTED, predicted
 from .structure import structure
 

@@ -14,6 +14,7 @@ from n2uqc.passes.program import (
     Clamp,
     Concat,
     Constant,
+    ConstRef,
     Conv,
     IntType,
     Lookup,
@@ -24,7 +25,6 @@ from n2uqc.passes.program import (
     SumPool,
     Thresholds,
 )
-from n2uqc.passes.program.base import ConstRef
 from n2uqc.passes.program.types import limits_of
 
 from ..engines import ENGINES, Engine, Fold

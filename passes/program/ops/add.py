@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from ..base import Op
+from ..operation import Op
 from ..rounding import fits_int64
 from ..types import Constant, IntArray, IntType, TensorType
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import Op
+from ..operation import Op
 from ..types import Constant, IntArray, IntType, TensorType
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import ConstRef, Op
+from ..operation import ConstRef, Op
 from ..types import Constant, IntArray, IntType, TensorType
 
 

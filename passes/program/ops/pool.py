@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import Op
+from ..operation import Op
 from ..rounding import fits_int64
 from ..types import Constant, IntArray, IntType, Shape, TensorType
 from .window import Counts, Pads, Pair, counts, is_window, output_size, windows

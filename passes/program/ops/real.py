@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import ConstRef, Op
 from ..exact import Surd
+from ..operation import ConstRef, Op
 from ..types import Constant, IntType, RealType, Shape, TensorType
 from .window import Pads, Pair, counts, output_size, windows
 

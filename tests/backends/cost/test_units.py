@@ -15,7 +15,7 @@ from n2uqc.backends.cost.units.requantizer import dsp_tiles, requantizer
 from n2uqc.backends.cost.units.resources import Memory, place
 from n2uqc.backends.cost.units.thresholds import Table, binary_search, cheapest, parallel
 from n2uqc.frontend.diagnostics import CompileError
-from n2uqc.passes.program.base import OPS
+from n2uqc.passes.program.operation import OPS
 
 FAMILIES = st.sampled_from(sorted(TECHNOLOGIES.values(), key=lambda t: t.id))
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from n2uqc.backends.fpga.area import FAMILIES, area, best_form
 from n2uqc.backends.fpga.area.fit import errors, is_held_back, points
 from n2uqc.backends.fpga.area.grid import KINDS, draw
-from n2uqc.backends.fpga.area.measure import fresh
 from n2uqc.backends.fpga.area.model import coefficients
 from n2uqc.backends.fpga.engines import Fold
 from n2uqc.backends.fpga.folding import engines_of
+from n2uqc.backends.fpga.measure import fresh
 
 from ...properties.awkward import awkward_programs
 from ...properties.programs import programs

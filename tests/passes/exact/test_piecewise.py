@@ -14,7 +14,7 @@ from n2uqc.passes.exact import piecewise
 from n2uqc.passes.exact.integer_thresholds import exact_steps
 from n2uqc.passes.exact.near import Near, Unsure
 from n2uqc.passes.exact.near_tables import fold
-from n2uqc.passes.program.base import Op
+from n2uqc.passes.program import Op
 from n2uqc.passes.program.exact import Surd
 from n2uqc.passes.program.ops.real import Affine, Quantize, RealClip, RealPRelu
 

@@ -1,7 +1,7 @@
-"""Synthesizes engines of the grid: ``python -m n2uqc.backends.fpga.area.measure``.
+"""Synthesize engines of the grid for the area's fit: ``python -m n2uqc.backends.fpga.measure``.
 
-Appends a line an engine to ``measured_FAMILY.csv`` beside this file; engines that are there already
-are left out, so that it may be interrupted and gone on with.  With ``--fresh SEED`` the engines are
+Appends a line an engine to ``area/measured_FAMILY.csv``; engines that are there already are left
+out, so that it may be interrupted and gone on with.  With ``--fresh SEED`` the engines are
 drawn anew, of those that the fit holds back.
 """
 
@@ -11,28 +11,12 @@ import argparse
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 
-from .grid import KINDS, draw
-
-HERE = Path(__file__).parent
-FIELDS = (
-    "kind",
-    "number",
-    "form",
-    "lut",
-    "memory_lut",
-    "ff",
-    "carry",
-    "dsp",
-    "bram18",
-    "yosys",
-    "engine",
-)
-HELD_BACK = 4
-"""Every so-manieth engine of a kind is judged only, not fitted to."""
+from .area.grid import KINDS, draw
+from .area.measurements import FIELDS, HELD_BACK, path_of, read
+from .rtl.synthesis import synthesize_all, yosys_version
 
 SHARE = {
     "codes": 8,
@@ -49,20 +33,6 @@ SHARE = {
     "lookup": 1,
 }
 """Of a round, engines of each kind."""
-
-
-def path_of(family: str) -> Path:
-    """The file of a family's measurements."""
-    return HERE / f"measured_{family}.csv"
-
-
-def read(family: str) -> list[dict[str, str]]:
-    """The measurements; none where there is no file."""
-    path = path_of(family)
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def order(rounds: int) -> Iterator[tuple[str, int]]:
@@ -90,7 +60,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch", type=int, default=6, help="engines a run of yosys")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
     options = parser.parse_args(argv)
-    from ..rtl.synthesis import synthesize_all, yosys_version
 
     done = {(row["kind"], int(row["number"])) for row in read(options.family)}
     points = order(options.rounds) if options.fresh is None else fresh(options.fresh)

@@ -1,0 +1,91 @@
+"""What every operation of a Program is; each kind is a subclass of its own in ``ops/``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, NewType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .types import Constant, IntArray, IntType, TensorType
+
+ConstRef = NewType("ConstRef", str)
+"""The name of a constant of the program, as a field of an operation."""
+
+OPS: dict[str, type[Op]] = {}
+"""Every operation by its mnemonic; a subclass of Op enters itself."""
+
+
+class IllegalOp(ValueError):
+    """An operation breaks its rule; the message says which and where."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Op:
+    """One operation.  A subclass is the single place that says all about it.
+
+    Its dataclass fields are its attributes (numbers, tuples, ConstRef) and are printed, parsed and
+    stored from their annotations.
+
+    Attributes:
+        output: name of the tensor it defines.
+        inputs: names of the tensors it reads.
+        origin: names of the ONNX nodes it stands for.
+    """
+
+    mnemonic: ClassVar[str] = ""
+    real: ClassVar[bool] = False  # true: belongs to the real dialect, gone after lowering
+
+    output: str
+    inputs: tuple[str, ...]
+    origin: tuple[str, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "origin", tuple(dict.fromkeys(self.origin)))
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.mnemonic:
+            OPS[cls.mnemonic] = cls
+
+    def require(self, condition: bool, message: str) -> None:
+        """Raise IllegalOp, naming this operation, unless the condition holds."""
+        if not condition:
+            where = f" (from {', '.join(self.origin)})" if self.origin else ""
+            raise IllegalOp(f"%{self.output} = {self.mnemonic}{where}: {message}")
+
+    def integer_inputs(self, types: Mapping[str, TensorType]) -> tuple[IntType, ...]:
+        """The types of its inputs, all of which must be integer tensors."""
+        integer = tuple(t for name in self.inputs if isinstance(t := types[name], IntType))
+        self.require(len(integer) == len(self.inputs), "input is not an integer tensor")
+        return integer
+
+    def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> TensorType:
+        """The narrowest type its result can have; checks its own legality.
+
+        Raises:
+            IllegalOp: shapes, ranges or intermediates break the operation's rule.
+        """
+        raise NotImplementedError
+
+    def execute(
+        self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]
+    ) -> IntArray | NDArray[np.float64]:
+        """Its meaning: batches (N, H, W, C) in, batch out, int64 (float64 in the real dialect)."""
+        raise NotImplementedError
+
+    def constant_names(self) -> tuple[str, ...]:
+        """The constants it refers to."""
+        return tuple(
+            getattr(self, f.name) for f in fields(self) if f.type in ("ConstRef", ConstRef)
+        )
+
+    def renamed(self, mapping: Mapping[str, str]) -> Op:
+        """The same operation with tensors renamed."""
+        return replace(
+            self,
+            inputs=tuple(mapping.get(i, i) for i in self.inputs),
+            output=mapping.get(self.output, self.output),
+        )
