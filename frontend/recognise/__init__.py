@@ -12,6 +12,7 @@ from .code_offset import OFFSET
 from .convolution import BATCH_NORM, CONVOLUTION
 from .head import FLATTEN, GEMM, MATMUL, RESHAPE_TARGET
 from .joins import CONCAT, SUM
+from .negation import DIFFERENCE, NEGATION
 from .output_scale import OUTPUT_SCALE
 from .pact import PACT
 from .pad import PAD
@@ -60,6 +61,8 @@ PATTERNS: tuple[Pattern, ...] = (
     CLIP,
     MATMUL,
     SUM,
+    NEGATION,
+    DIFFERENCE,
     CONCAT,
     CONSTANT_OPERAND,
     PRELU,

@@ -5,11 +5,11 @@ N2UQ's learnable biases are written (1,C,1,1), (C,1,1), or expanded to the whole
 
 from __future__ import annotations
 
-import numpy as np
 import onnx_ir as ir
 
 from ..opset import constant, initializer
 from .base import Array, Context, Pattern, Refused, channel_values, shape_of
+from .negation import negated
 
 _PER_CHANNEL = "a constant for the tensor, or one value a channel"
 
@@ -41,11 +41,7 @@ def _normalise(node: ir.Node, context: Context) -> None:
         raise Refused("division by 0", "a divisor other than 0")
     name = str(node.inputs[position].name)  # type: ignore[union-attr]
     if position == 0 and node.op_type == "Sub":  # c - x = x·(-1) + c, exactly
-        minus = initializer(context.graph, f"{node.name}.minus_one", np.array(-1, np.float32))
-        negated = ir.node("Mul", [data, minus], name=str(node.name))
-        negated.outputs[0].shape = data.shape
-        negated.outputs[0].name = f"{node.outputs[0].name}.negated"
-        data = context.insert(node, negated)
+        data = negated(node, data, context)
         node.op_type = "Add"
     form = per_channel(array, values, len(shape))
     if position == 0 or form.shape != array.shape:
@@ -56,7 +52,9 @@ def _normalise(node: ir.Node, context: Context) -> None:
 def _check_pair(node: ir.Node) -> None:
     """Two tensors: only a skip connection."""
     if node.op_type != "Add":
-        raise Refused("two computed tensors", "an operand that is constant; Add of two tensors")
+        raise Refused(
+            "two computed tensors", "an operand that is constant; Add, Sub of two tensors"
+        )
     left, right = shape_of(node.inputs[0]), shape_of(node.inputs[1])
     if left != right:
         raise Refused(f"tensors of shapes {left} and {right}", "two tensors of one shape")

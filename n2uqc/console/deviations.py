@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .as_exported import NotRun, run_as_exported
 from .progress import working
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from n2uqc.passes import Options
@@ -29,46 +28,29 @@ def measure(
     """
     from n2uqc.passes.checks.evaluate import agreement, deviation, reference
     from n2uqc.passes.pipeline import graph_of
+    from n2uqc.passes.program.boundary import in_model_order
 
     with working("comparing with exact arithmetic"):
         found = deviation(reference(graph_of(model, program), options), program, images)
     report = found.as_json()
-    outputs = None if options.pixels is not None else _float32(model, images)
-    if outputs is not None:
-        flat = (len(images), -1)
-        top1, error = agreement(found.integer.reshape(flat), outputs.reshape(flat))
-        own, own_error = agreement(outputs.reshape(flat), found.exact.reshape(flat))
-        report["float32"] = {
-            "top1_agreement": top1,
-            "relative_logit_error": error,
-            "own_top1_agreement": own,
-            "own_relative_logit_error": own_error,
-        }
+    try:
+        if options.pixels is not None:
+            raise NotRun("the images are raw pixels")
+        outputs, by = run_as_exported(model, images)
+    except NotRun as reason:
+        report["as_exported"] = {"not_compared": str(reason)}
+        return report
+    integer, exact = (in_model_order(program, y) for y in (found.integer, found.exact))
+    top1, error = agreement(integer, outputs)
+    own, own_error = agreement(outputs, exact)
+    report["as_exported"] = {
+        "computed_by": by,
+        "top1_agreement": top1,
+        "relative_logit_error": error,
+        "own_top1_agreement": own,
+        "own_relative_logit_error": own_error,
+    }
     return report
-
-
-def _float32(model: Path, images: NDArray[Any]) -> NDArray[np.floating[Any]] | None:
-    """ONNX Runtime's outputs on the file as it is, None where it is not installed."""
-    if importlib.util.find_spec("onnxruntime") is None:
-        return None
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    batch = session.get_inputs()[0].shape[0]
-    size = batch if isinstance(batch, int) else 32
-    if len(images) % size and isinstance(batch, int):
-        return None  # a static batch that the images do not fill
-    import numpy as np
-
-    pieces = [
-        session.run(None, {name: images[k : k + size].astype(np.float32)})[0]
-        for k in range(0, len(images), size)
-    ]
-    outputs: NDArray[np.floating[Any]] = np.concatenate(pieces)
-    return outputs
 
 
 def render(report: dict[str, Any]) -> str:
@@ -95,17 +77,14 @@ def render(report: dict[str, Any]) -> str:
             f"the first codes to differ are those of {first['layer']}: it compares "
             f"{first['reads']}, {kind}"
         )
-    if "float32" in report:
-        f = report["float32"]
-        lines.append(
-            f"float32 (ONNX Runtime): top-1 agrees on {f['top1_agreement']} of {count}, outputs "
-            f"within {f['relative_logit_error']:.1e}; float32 itself is "
-            f"{f['own_relative_logit_error']:.1e} from exact arithmetic and agrees with it on "
-            f"{f['own_top1_agreement']}"
-        )
+    f = report["as_exported"]
+    if "not_compared" in f:
+        lines.append(f"the network as exported: not compared, {f['not_compared']}")
     else:
         lines.append(
-            "float32: not compared (ONNX Runtime is not installed, the images are raw "
-            "pixels, or they do not fill the model's static batch)"
+            f"the network as exported ({f['computed_by']}): top-1 agrees on {f['top1_agreement']} "
+            f"of {count}, outputs within {f['relative_logit_error']:.1e}; it is itself "
+            f"{f['own_relative_logit_error']:.1e} from exact arithmetic and agrees with it on "
+            f"{f['own_top1_agreement']}"
         )
     return "\n".join(lines) + "\n"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..exact.constant_channels import kept_channels
 from ..fixed_point.calibrate import as_maps
+from ..importing.channels_last import channels_last
 from ..importing.from_graph import import_graph
 from ..importing.pixel_input import pixel_input
 from ..options import Options
@@ -114,8 +115,11 @@ def agreement(a: NDArray[np.floating], b: NDArray[np.floating]) -> tuple[int, fl
 
 
 def reference(model: ir.Model, options: Options) -> Program:
-    """The network as imported, in the real dialect, taking the input the options describe."""
-    return pixel_input(import_graph(model), options)
+    """The network as imported, in the real dialect, taking the input the options describe.
+
+    Behind a flattening its channels are in memory order, as those of a program.
+    """
+    return channels_last(pixel_input(import_graph(model), options))
 
 
 def deviation(real: Program, program: Program, images: NDArray[Any]) -> Deviation:

@@ -16,6 +16,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..exact.constant_channels import REST, kept_channels, removed_codes
+from ..importing.channels_last import channels_last
 from ..importing.from_graph import import_graph
 from ..program import Op, Program
 from ..program.exact import Surd
@@ -114,7 +115,8 @@ def prove_tables(
     Raises:
         KeyError: the program does not belong to this graph.
     """
-    imported = import_graph(graph, program.name)
+    # Behind a flattening, a program's channels are in memory order: only they are moved here.
+    imported = channels_last(import_graph(graph, program.name))
     quantizers = {op.output: op for op in imported.ops if isinstance(op, Quantize)}
     ranges = channel_ranges(program)
     proofs = []

@@ -172,9 +172,7 @@ class FixedPoint(Lowering):
     def input_type(self, bits: int) -> IntType:
         """The input at a width."""
         low, high = self.options.real_input_range()
-        # The range's power of two, so that common ranges (1, 8) get exact binary fractions.
-        reach = max(abs(low), abs(high))
-        scale = Fraction(2) ** (int(np.ceil(np.log2(reach))) - (bits - 1))
+        scale = Fraction(1, 2) ** self.formats.input_places(bits)
         lo, hi = (round(Fraction(v) / scale) for v in (low, high))
         shape = self.program.types[self.program.input].shape
         top = limits_of(bits, True)

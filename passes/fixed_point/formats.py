@@ -173,15 +173,27 @@ class Formats:
         places = [1 << 10]
         for op in (self.made[n] for n in group if n in self.made):
             if isinstance(op, Affine) and not (self.unit_conv(op) or self.unit_prelu(op)):
-                kind = self.program.types[op.inputs[0]]
-                unit = (
-                    float(kind.scale or 1)
-                    if isinstance(kind, IntType)
-                    else (2.0 ** -found[op.inputs[0]])
-                )
+                unit = self._unit(op.inputs[0], found)
                 steepest = float(np.abs(floats(op.slope)).max()) * unit
                 places.append(MULTIPLIER_BITS - int(np.frexp(steepest)[1]))
         return min(places)
+
+    def _unit(self, name: str, found: dict[str, int]) -> float:
+        """Real value of the last bit of what an affine map reads."""
+        kind = self.program.types[name]
+        if isinstance(kind, IntType):
+            return float(kind.scale or 1)
+        if name == self.program.input:
+            return 2.0 ** -self.input_places(self.widths[name])
+        return 2.0 ** -found[name]
+
+    def input_places(self, bits: int) -> int:
+        """Fraction bits of the real input at a width.
+
+        They follow from the range's power of two, so that common ranges (1, 8) get exact fractions.
+        """
+        reach = max(map(abs, self.options.real_input_range()))
+        return bits - 1 - int(np.ceil(np.log2(reach)))
 
     @property
     def input_bits(self) -> int:

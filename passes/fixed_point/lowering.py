@@ -34,6 +34,7 @@ class Lowering:
         self.types: dict[str, TensorType] = dict(program.types)
         self.pool = Constants(dict(program.constants))
         self.ops: list[Op] = []
+        self._scaled: dict[tuple[str, Fraction, int], str] = {}
 
     def put(self, op: Op, scale: Fraction | None, error: Fraction = Fraction(0)) -> str:
         kind = op.infer(self.types, self.pool.all)
@@ -94,11 +95,11 @@ class Lowering:
         """A tensor at another scale (shared by all that ask for the same)."""
         if self.kind(x).scale == scale:
             return x
-        name = f"{x}.{suffix}"
-        if name not in self.types or self.kind(name).scale != scale:
+        key = x, scale, bits
+        if key not in self._scaled:
             channels = self.kind(x).shape[2]
-            self.requantize(
-                name,
+            self._scaled[key] = self.requantize(
+                self.fresh(f"{x}.{suffix}"),
                 x,
                 [ONE] * channels,
                 [ZERO] * channels,
@@ -106,6 +107,13 @@ class Lowering:
                 bits,
                 made.origin if (made := self.program.producer(x)) is not None else (),
             )
+        return self._scaled[key]
+
+    def fresh(self, wish: str) -> str:
+        """A tensor name that is not taken yet."""
+        name, count = wish, 1
+        while name in self.types:
+            name, count = f"{wish}_{count}", count + 1
         return name
 
     def narrowed(self, x: str, bits: int) -> str:

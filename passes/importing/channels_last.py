@@ -10,24 +10,36 @@ from numpy.typing import NDArray
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
 from ..program import ConstRef, Op, Program
+from ..program.exact import Surd
 from ..program.ops.real import (
     Affine,
     Quantize,
     RealAdd,
+    RealAvgPool,
     RealClip,
+    RealConcat,
     RealConv,
     RealFlatten,
+    RealLookup,
+    RealMaxPool,
     RealPRelu,
     Row,
 )
-from ..program.types import Constant
+from ..program.types import Constant, TensorType
 from ..rewrite import Constants, live
 
 Order = NDArray[np.intp]
+"""Of each channel of a tensor here, the network's."""
+
+_ANY_ORDER = (RealAdd, RealAvgPool, RealClip, RealLookup, RealMaxPool)
+"""What treats all channels alike."""
+
+_MOST_MOVED = 1 << 12  # channels that a product with a permutation puts in order
+_MOST_DENSE = 1 << 24  # weights of a grouped convolution, zeros included
 
 
-def _permute(op: Op, order: Order) -> Op | None:
-    """The same operation on reordered channels; None if it cannot be reordered."""
+def _permute(op: Op, order: Order) -> Op:
+    """The same operation on reordered channels."""
 
     def row(values: Row) -> Row:
         return tuple(values[i] for i in order)
@@ -39,51 +51,155 @@ def _permute(op: Op, order: Order) -> Op | None:
     if isinstance(op, Quantize):
         table = op.thresholds
         return op if len(table) == 1 else replace(op, thresholds=tuple(table[i] for i in order))
-    return op if isinstance(op, RealClip | RealAdd) else None
+    assert isinstance(op, _ANY_ORDER), op.mnemonic
+    return op
+
+
+def _dense(weight: NDArray[np.generic], groups: int) -> NDArray[np.generic]:
+    """Weights (O, KH, KW, I / groups) of a grouped convolution as those of an ordinary one."""
+    out, height, width, depth = weight.shape
+    whole = np.zeros((out, height, width, depth * groups), weight.dtype)
+    for g in range(groups):
+        rows = slice(g * (out // groups), (g + 1) * (out // groups))
+        whole[rows, ..., g * depth : (g + 1) * depth] = weight[rows]
+    return whole
+
+
+class ChannelsLast:
+    """One rewrite in progress.
+
+    Attributes:
+        orders: of the tensors whose channels are not in the network's order.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.pool = Constants(dict(program.constants))
+        self.types: dict[str, TensorType] = dict(program.types)
+        self.orders: dict[str, Order] = {}
+        self.ops: list[Op] = []
+
+    def order(self, name: str) -> Order:
+        return self.orders.get(name, np.arange(self.program.types[name].shape[2]))
+
+    def flatten(self, op: RealFlatten) -> Op:
+        """Memory order, from here on the order of what it makes."""
+        height, width, channels = self.program.types[op.inputs[0]].shape
+        index = np.arange(channels * height * width).reshape(channels, height, width)
+        index = index[self.order(op.inputs[0])]
+        self.orders[op.output] = index.transpose(1, 2, 0).ravel()
+        return replace(op, channels_last=True)
+
+    def convolution(self, op: RealConv) -> Op:
+        """Weights in the order of what they are multiplied by.
+
+        Groups of one channel move as a whole; others, whose channels now lie apart, become an
+        ordinary convolution with zeros between the groups.
+        """
+        found = self.orders.get(op.inputs[0])
+        if found is None:
+            return op
+        constant = self.program.constants[op.weight]
+        if op.groups == len(found):
+            rows = np.arange(len(constant.values)).reshape(op.groups, -1)[found].ravel()
+            self.orders[op.output] = rows
+            moved = replace(constant, values=np.ascontiguousarray(constant.values[rows]))
+            op = replace(op, step=tuple(op.step[r] for r in rows) if op.step else ())
+        elif op.groups > 1:
+            if constant.values.size * op.groups > _MOST_DENSE:
+                _refuse(op, f"up to {_MOST_DENSE} weights with the zeros between its groups")
+            values = np.ascontiguousarray(_dense(constant.values, op.groups)[..., found])
+            moved = Constant.narrow(values) if op.step else Constant.real(values)
+            op = replace(op, groups=1)
+        else:
+            values = np.ascontiguousarray(constant.values[..., found])
+            moved = replace(constant, values=values)
+        return replace(op, weight=ConstRef(self.pool.add(f"{op.weight}.hwc", moved)))
+
+    def ordered(self, name: str, order: Order, reader: Op) -> str:
+        """A tensor with its channels in some order: moved by a product with a permutation."""
+        mine = self.order(name)
+        if (mine == order).all():
+            return name
+        count = len(order)
+        if count > _MOST_MOVED:
+            _refuse(reader, f"up to {_MOST_MOVED} values in another order than those beside them")
+        place = np.empty(count, np.int64)
+        place[mine] = np.arange(count)
+        weight = np.zeros((count, 1, 1, count), np.int64)
+        weight[np.arange(count), 0, 0, place[order]] = 1
+        moved, k = f"{name}.moved", 1
+        while moved in self.types:
+            moved, k = f"{name}.moved_{k}", k + 1
+        move = RealConv(
+            output=moved,
+            inputs=(name,),
+            origin=reader.origin,
+            weight=ConstRef(self.pool.add(f"{moved}.weight", Constant.narrow(weight))),
+            step=(Surd.of(1),) * count,
+        )
+        self.types[moved] = move.infer(self.types, self.pool.all)
+        self.ops.append(move)
+        return moved
+
+    def rewritten(self, op: Op) -> Op:
+        """The operation on its operands as they lie now."""
+        if isinstance(op, RealFlatten):
+            return self.flatten(op)
+        if isinstance(op, RealConv):
+            return self.convolution(op)
+        if not any(i in self.orders for i in op.inputs):
+            return op
+        if isinstance(op, RealConcat):
+            first, second = (self.order(i) for i in op.inputs)
+            self.orders[op.output] = np.concatenate([first, len(first) + second])
+            return op
+        order = next(self.orders[i] for i in op.inputs if i in self.orders)
+        inputs = tuple(self.ordered(i, order, op) for i in op.inputs)
+        self.orders[op.output] = order
+        return replace(_permute(op, order), inputs=inputs)
+
+    def run(self) -> Program:
+        for op in self.program.ops:
+            self.ops.append(self.rewritten(op))
+            found = self.orders.get(op.output)
+            if found is not None and (found == np.arange(len(found))).all():
+                del self.orders[op.output]
+        output = self._output()
+        return live(
+            replace(
+                self.program,
+                output=output,
+                ops=tuple(self.ops),
+                types=self.types,
+                constants=self.pool.all,
+            )
+        )
+
+    def _output(self) -> str:
+        """The output in the network's order, or the map of which it is that order."""
+        name = self.program.output
+        if name not in self.orders:
+            return name
+        last = self.program.producer(name)
+        assert last is not None
+        if isinstance(last, RealFlatten) and last.inputs[0] not in self.orders:
+            return last.inputs[0]  # the interface itself orders the output's axes
+        return self.ordered(name, np.arange(len(self.orders[name])), last)
 
 
 def channels_last(program: Program) -> Program:
     """Reorder the parameters behind a flattening, so that flattening moves no value."""
-    pool = Constants(dict(program.constants))
-    orders: dict[str, Order] = {}
-    ops: list[Op] = []
-    for op in program.ops:
-        found = [orders[i] for i in op.inputs if i in orders]
-        if isinstance(op, RealFlatten):
-            height, width, channels = program.types[op.inputs[0]].shape
-            if height * width > 1:
-                index = np.arange(channels * height * width).reshape(channels, height, width)
-                orders[op.output] = index.transpose(1, 2, 0).ravel()
-            op = replace(op, channels_last=True)
-        elif found and isinstance(op, RealConv):
-            constant = program.constants[op.weight]
-            values = np.ascontiguousarray(constant.values[..., found[0]])
-            name = pool.add(f"{op.weight}.hwc", Constant(values, constant.encoding, constant.bits))
-            op = replace(op, weight=ConstRef(name))
-        elif found:
-            moved = _permute(op, found[0])
-            same = len(found) == len(op.inputs) and all((o == found[0]).all() for o in found)
-            if moved is None or not same:
-                _refuse(op.origin, op.mnemonic)
-            else:
-                op, orders[op.output] = moved, found[0]
-        ops.append(op)
-    if program.output in orders:
-        last = ops[-1]
-        if not isinstance(last, RealFlatten) or last.output != program.output:
-            _refuse(last.origin, last.mnemonic)
-        ops.pop()  # the interface itself orders the output's axes
-        program = replace(program, output=last.inputs[0])
-    return live(replace(program, ops=tuple(ops), constants=pool.all))
+    return ChannelsLast(program).run()
 
 
-def _refuse(origin: tuple[str, ...], what: str) -> None:
+def _refuse(op: Op, supported: str) -> None:
     raise CompileError(
         Problem(
-            node=", ".join(origin),
-            op=what,
-            found="it follows the flattening of a map larger than 1x1",
-            supported="a fully connected layer, biases, activations and quantizers there",
+            node=", ".join(op.origin),
+            op=op.mnemonic,
+            found="it follows the flattening of a map of that many values",
+            supported=supported,
             mend="pool to 1x1 first, or put a fully connected layer behind the flattening",
         )
     )

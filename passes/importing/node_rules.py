@@ -124,8 +124,6 @@ def _add(to: Importer, node: ir.Node) -> None:
 
 def _sub(to: Importer, node: ir.Node) -> None:
     if node.inputs[0] in to.names:
-        if node.inputs[1] in to.names:
-            raise NodeRefusal("the difference of two tensors", "tensor - constant", "")
         _elementwise(to, node, lambda k: (ones(len(k)), tuple(-v for v in k)))
     else:
         _elementwise(to, node, lambda k: (tuple(-v for v in ones(len(k))), k))

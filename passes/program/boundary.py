@@ -117,7 +117,11 @@ def real_output(program: Bounded, y: NDArray[Any]) -> NDArray[np.float64]:
     """Output integers (N, H, W, C) to float64 (N, *output_shape) in the model's axis order."""
     tensor_type = program.types[program.output]
     assert isinstance(tensor_type, IntType) and tensor_type.scale is not None
-    maps = y.astype(np.float64) * float(tensor_type.scale)
+    return in_model_order(program, y.astype(np.float64) * float(tensor_type.scale))
+
+
+def in_model_order(program: Bounded, maps: NDArray[Any]) -> NDArray[Any]:
+    """Output maps (N, H, W, C) as (N, *output_shape) in the model's axis order."""
     face = program.interface
     ordered = maps if face.output_channels_last else maps.transpose(0, 3, 1, 2)
-    return ordered.reshape(len(y), *face.output_shape)
+    return ordered.reshape(len(maps), *face.output_shape)

@@ -55,7 +55,7 @@ def test_auto_needs_calibration_and_a_rate_belongs_to_it(command: Command, tmp_p
         assert result.status == 2 and message in result.err and not out.exists()
 
 
-def test_verify_reports_flips_and_float32(command: Command, tmp_path: Path) -> None:
+def test_verify_reports_flips_and_the_network_as_exported(command: Command, tmp_path: Path) -> None:
     images = tmp_path / "x.npy"
     np.save(images, data.digits().test.images[:40])
     result = command("verify", MODEL, "--input", images, "--executors", "interpreter", "--json")
@@ -63,7 +63,7 @@ def test_verify_reports_flips_and_float32(command: Command, tmp_path: Path) -> N
     report = json.loads(result.out)["exact_arithmetic"]
     assert report["flip_rate"] == 0 and report["top1_agreement"] == report["samples"] == 40
     assert report["relative_logit_error"] < 1e-3
-    assert report["float32"]["top1_agreement"] == 40
+    assert report["as_exported"]["top1_agreement"] == 40
     assert report["first_flip"] is None
     assert {row["layer"] for row in report["layers"]} >= {"layer1.0.quan1", "layer2.0.quan2"}
     text = command(
