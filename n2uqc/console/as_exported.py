@@ -1,4 +1,4 @@
-"""Outputs of an ONNX file as it was exported, in its own arithmetic, by software that defines it."""
+"""Outputs of an ONNX file as it was exported, in its own arithmetic, by what defines it."""
 
 from __future__ import annotations
 
