@@ -138,12 +138,14 @@ class Formats:
                 )
         found: dict[str, int] = {}
         order = {op.output: k for k, op in enumerate(self.program.ops)}
-        for group in sorted(
+        sorted_groups = sorted(
             (sorted(g, key=lambda n: order.get(n, -1)) for g in nx.connected_components(groups)),
             key=lambda g: order.get(g[0], -1),
-        ):
+        )
+        for group in sorted_groups:
             if group == [self.program.input]:
-                self.width(self.program.input, self.input_bits)
+                bits = self.width(self.program.input, self.input_bits)
+                found[self.program.input] = self.input_places(bits)
                 continue
             most = max(self._most(name) for name in group)
             # What only unquantized convolutions read needs no more than their inputs' width.
@@ -158,9 +160,14 @@ class Formats:
             bits = self.width(
                 group[0], chosen or (self._enough(most, *limits) if compared else limits[0])
             )
-            places = min(self._fit(most, bits), self._finest(group, found))
-            found.update(dict.fromkeys(group, places))
+            found.update(dict.fromkeys(group, self._fit(most, bits)))
             self.bits.update(dict.fromkeys(group, bits))
+        for _ in sorted_groups:  # an affine map may lead from any group to any other, and back
+            coarser = [g for g in sorted_groups if self._finest(g, found) < found[g[0]]]
+            for group in coarser:
+                found.update(dict.fromkeys(group, self._finest(group, found)))
+            if not coarser:
+                break
         return found
 
     def _enough(self, most: float, least: int, limit: int) -> int:
@@ -173,6 +180,8 @@ class Formats:
         places = [1 << 10]
         for op in (self.made[n] for n in group if n in self.made):
             if isinstance(op, Affine) and not (self.unit_conv(op) or self.unit_prelu(op)):
+                if op.inputs[0] in group:
+                    continue  # of one scale with what it makes, whichever that is
                 unit = self._unit(op.inputs[0], found)
                 steepest = float(np.abs(floats(op.slope)).max()) * unit
                 places.append(MULTIPLIER_BITS - int(np.frexp(steepest)[1]))
@@ -183,8 +192,6 @@ class Formats:
         kind = self.program.types[name]
         if isinstance(kind, IntType):
             return float(kind.scale or 1)
-        if name == self.program.input:
-            return 2.0 ** -self.input_places(self.widths[name])
         return 2.0 ** -found[name]
 
     def input_places(self, bits: int) -> int:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
-from ..program import ConstRef, Op, Program
+from ..program import ConstRef, Interface, Op, Program
 from ..program.exact import Surd
 from ..program.ops.real import (
     Affine,
@@ -165,10 +165,11 @@ class ChannelsLast:
             found = self.orders.get(op.output)
             if found is not None and (found == np.arange(len(found))).all():
                 del self.orders[op.output]
-        output = self._output()
+        output, face = self._output()
         return live(
             replace(
                 self.program,
+                interface=face,
                 output=output,
                 ops=tuple(self.ops),
                 types=self.types,
@@ -176,16 +177,17 @@ class ChannelsLast:
             )
         )
 
-    def _output(self) -> str:
+    def _output(self) -> tuple[str, Interface]:
         """The output in the network's order, or the map of which it is that order."""
-        name = self.program.output
+        name, face = self.program.output, self.program.interface
         if name not in self.orders:
-            return name
+            return name, face
         last = self.program.producer(name)
         assert last is not None
         if isinstance(last, RealFlatten) and last.inputs[0] not in self.orders:
-            return last.inputs[0]  # the interface itself orders the output's axes
-        return self.ordered(name, np.arange(len(self.orders[name])), last)
+            # The interface itself orders a map's axes; of a single position they had no order.
+            return last.inputs[0], replace(face, output_channels_last=False)
+        return self.ordered(name, np.arange(len(self.orders[name])), last), face
 
 
 def channels_last(program: Program) -> Program:

@@ -1,0 +1,49 @@
+"""Ordinary networks against ONNX's own evaluator: no refusal, no fault, outputs within the bound."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from n2uqc.frontend.load import load_graph
+from n2uqc.passes import Options, compile_graph
+from n2uqc.passes.checks.evaluate import deviation, reference
+from n2uqc.passes.program.boundary import in_model_order
+
+from .ordinary import Ordinary, ordinary_networks
+
+
+def check(case: Ordinary) -> None:
+    want = case.outputs()
+    graph = load_graph(case.proto)
+    program = compile_graph(graph)
+    found = deviation(reference(graph, Options()), program, case.images)
+    scale = max(1.0, float(np.abs(want).max()))
+    exact = in_model_order(program, found.exact)
+    assert exact.shape == want.shape
+    if any(row.undecided for row in found.layers):
+        return
+    np.testing.assert_allclose(exact, want, atol=1e-9 * scale)
+    for row in found.layers:
+        assert row.flips <= row.within_error, row
+        if row.flips:
+            return  # codes behind it, and outputs, follow from it
+    np.testing.assert_allclose(program(case.images), want, atol=found.logit_bound + 1e-9 * scale)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ordinary_networks())
+def test_ordinary_networks(case: Ordinary) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check(case)
+
+
+@pytest.mark.slow
+@settings(max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(ordinary_networks(most=14))
+def test_many_ordinary_networks(case: Ordinary) -> None:
+    check(case)
