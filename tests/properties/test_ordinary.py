@@ -1,4 +1,4 @@
-"""Ordinary networks against ONNX's own evaluator: no refusal, no fault, outputs within the bound."""
+"""Ordinary networks against ONNX's own evaluator: no refusal, no fault, outputs in their bound."""
 
 from __future__ import annotations
 
