@@ -6,10 +6,15 @@ parameters any more.  Name its network by --against to prove its tables; all els
 compared with what the network compiles to by the options that the program states.
 
 The certificate names the model and the program by SHA-256, how many values were compared, and each
-difference.  The exit status is 1 if there is any.  With --input it also reports, layer by layer,
-how many activation codes differ from exact arithmetic on these images, and how far the outputs are
-from it and from float32.  Without --input the images are drawn over the program's whole input
-range, its corners included.
+difference.  The exit status is 1 if there is any.  Without --input the images are drawn over the
+program's whole input range: corners, constants, boards, ramps, points, noise.
+
+With the ONNX model at hand the network itself is evaluated too, in float64 and independently of
+the compiler's passes, on drawn images and on those of --input.  Every code must be the network's
+unless a threshold lies within the proven error of what is compared, and every output within the
+error that its type states; a value that is not is a difference.  With --input the certificate also
+reports, layer by layer, how many activation codes differ from exact arithmetic on these images, and
+how far the outputs are from it and from float32.
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from n2uqc.console import deviations
+from n2uqc.console import against_network, deviations
 from n2uqc.console.files import UserError, read_array, require_writable, sha256, write_bytes
 from n2uqc.console.model import add_model, add_precision, is_program, open_program
 from n2uqc.console.progress import progress
@@ -29,7 +34,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from n2uqc.console.executors import Executor, Outcome
-    from n2uqc.passes import Options
     from n2uqc.passes.program import Program
 
 _SHOWN = 10  # differences that are printed
@@ -81,6 +85,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
     from n2uqc.console.executors import run_all
+    from n2uqc.passes.checks.draw import drawn
     from n2uqc.passes.program import quantize_input
 
     chosen = _chosen(options.executors)
@@ -96,23 +101,32 @@ def run(options: argparse.Namespace) -> int:
                 "n2uqc verify net.n2uq --against net.onnx"
             )
         model = options.against
-    report = None
+    report = images = real = None
+    if not is_program(model):  # the network is at hand
+        real = getattr(options, "resolved", None) or against_network.stated(program)
     if options.input is not None:
         images = read_array(options.input)
         x = quantize_input(program, images)
-        if not is_program(model):
-            real = getattr(options, "resolved", None) or stated(program)
+        if real is not None:
             report = deviations.measure(model, program, real, images)
         source = f"{options.input} (sha256 {sha256(options.input.read_bytes())})"
     else:
-        x = draw(program, options.samples, options.seed)
+        x = drawn(program, options.samples, options.seed)
         source = f"drawn over the input range, seed {options.seed}, corners included"
-    tables = None if is_program(model) else prove(model, program)
+    held = None
+    if real is not None:
+        held = against_network.check(model, program, real, images, options.samples, options.seed)
+    # Tables of another network's program have nothing to be proved by.
+    tables = None if held is None or "unrelated" in held else prove(model, program)
     outcomes = run_all(program, x, executors=chosen)
     certificate = certify(model, program, source, len(x), outcomes, tables)
     if options.against is not None:
         certificate["recompiled"] = found = recompile(model, program)
         if found["differences"]:
+            certificate["verdict"] = "different"
+    if held is not None:
+        certificate["network"] = held
+        if held["wrong"]:
             certificate["verdict"] = "different"
     if report is not None:
         certificate["exact_arithmetic"] = report
@@ -135,31 +149,6 @@ def _chosen(text: str | None) -> tuple[Executor, ...]:
             raise UserError(f"--executors: no executor {name!r}; there are {executor_names()}")
         chosen[name] = executor
     return tuple(chosen.values())
-
-
-def draw(program: Program, samples: int, seed: int) -> NDArray[Any]:
-    """Integers over a program's whole input range, (N, H, W, C); the first are its corners."""
-    import numpy as np
-
-    from n2uqc.passes.program import IntType
-
-    kind = program.types[program.input]
-    assert isinstance(kind, IntType)
-    rng = np.random.default_rng(seed)
-    x = rng.integers(kind.lo, kind.hi, (samples, *kind.shape), endpoint=True)
-    # Half the images span a small part of the range: real ones lie near zero.
-    x[samples // 2 :] //= 2 ** rng.integers(1, max(2, kind.bits), (samples - samples // 2, 1, 1, 1))
-    for k, corner in enumerate((kind.lo, kind.hi, 0)[: max(samples - 1, 0)]):
-        x[k] = corner
-    return x
-
-
-def stated(program: Program) -> Options:
-    """How a saved program takes its images, as far as exact arithmetic needs to know."""
-    from n2uqc.passes import Options
-    from n2uqc.passes.options import without_calibration
-
-    return Options.from_facts(without_calibration(program.metadata))
 
 
 def recompile(model: Path, program: Program) -> dict[str, Any]:
@@ -267,6 +256,8 @@ def render(certificate: dict[str, Any]) -> str:
             else f"{row['values']} values, {row['mismatches']} mismatches, {row['seconds']:.1f} s"
         )
         lines.append(f"{row['executor']:{width}} {result}")
+    if "network" in certificate:
+        lines += against_network.render(certificate["network"])
     if "recompiled" in certificate:
         lines += _recompiled(certificate["recompiled"])
     text = "\n".join(lines) + "\n"

@@ -104,12 +104,13 @@ class FixedPoint(Lowering):
             raise TypeError(f"no integer form for {op.mnemonic}")
 
     def clamp(self, op: RealClip, scale: Fraction) -> None:
+        """``min(max(x, lo), hi)``; where a bound is absent, what x reaches stands for it."""
         x = self.rescaled(op.inputs[0], scale, self.formats.bits[op.output], "aligned")
         kind = self.kind(x)
-        lo, hi = (
-            far if bound is None else round(bound * (1 / scale))
-            for bound, far in ((op.lo, kind.lo), (op.hi, kind.hi))
-        )
+        low, high = (None if b is None else round(b * (1 / scale)) for b in (op.lo, op.hi))
+        # A bound may lie beyond all of x, which then becomes that bound.
+        hi = max(kind.hi, kind.hi if low is None else low) if high is None else high
+        lo = min(kind.lo if low is None else low, hi)
         off = max(
             (
                 abs(b - round(b * (1 / scale)) * scale).upper()
@@ -119,7 +120,7 @@ class FixedPoint(Lowering):
             default=Fraction(0),
         )
         self.put(
-            Clamp(output=op.output, inputs=(x,), origin=op.origin, lo=min(lo, hi), hi=hi),
+            Clamp(output=op.output, inputs=(x,), origin=op.origin, lo=lo, hi=hi),
             scale,
             kind.error + off,
         )

@@ -74,7 +74,8 @@ def _transfer(op: Op, program: Program, inputs: list[Interval]) -> Interval:
         return (np.minimum(lo, 0), np.maximum(hi, 0)) if zeros else (lo, hi)
     if isinstance(op, RealFlatten):
         height, width, _ = program.types[op.inputs[0]].shape
-        return np.tile(lo, height * width), np.tile(hi, height * width)
+        spread = np.tile if op.channels_last else np.repeat
+        return spread(lo, height * width), spread(hi, height * width)
     raise TypeError(f"no range rule for {op.mnemonic}")
 
 

@@ -13,9 +13,9 @@ import pytest
 
 import n2uqc
 from n2uqc.backends import ToolchainError
-from n2uqc.commands.verify import draw
 from n2uqc.console import executors
 from n2uqc.console.executors import Executor
+from n2uqc.passes.checks.draw import drawn
 from n2uqc.passes.program import run
 
 from .conftest import Command
@@ -82,15 +82,15 @@ def test_an_unknown_executor(command: Command, program_file: Path) -> None:
 
 
 def test_drawn_images_reach_the_corners_and_repeat(program: n2uqc.Program) -> None:
-    x = draw(program, 16, seed=3)
+    x = drawn(program, 16, seed=3)
     kind = program.types[program.input]
     assert x.shape == (16, 8, 8, 1)
     assert (x[0] == kind.lo).all()
     assert (x[1] == kind.hi).all()
     assert x.min() == kind.lo
     assert x.max() == kind.hi
-    np.testing.assert_array_equal(x, draw(program, 16, seed=3))
-    assert (x != draw(program, 16, seed=4)).any()
+    np.testing.assert_array_equal(x, drawn(program, 16, seed=3))
+    assert (x != drawn(program, 16, seed=4)).any()
 
 
 def test_every_table_of_a_model_is_proved(

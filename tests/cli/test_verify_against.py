@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import n2uqc
+from n2uqc.models import shipped
 from n2uqc.passes.program import Thresholds, load, save
 
 from .conftest import Command
@@ -77,3 +78,27 @@ def test_another_network_and_misuse(
         "verify", program_file, "--against", model, "--input", samples, "--executors", "interpreter"
     )
     assert result.status == 0 and "of the codes differ" in result.out, result.err
+
+
+def test_a_program_whose_codes_are_not_the_networks(
+    command: Command, model: Path, program_file: Path, tmp_path: Path
+) -> None:
+    """Evaluating the network finds by itself what comparing with a new compilation finds."""
+    program, path = load(program_file), tmp_path / "changed.n2uq"
+    name = _table(program)
+    bounds = program.constants[name]
+    shifted = replace(bounds, values=bounds.values // 2)
+    save(replace(program, constants={**program.constants, name: shifted}), path)
+    result = command("verify", path, "--against", model, "--executors", "interpreter")
+    assert result.status == 1
+    assert "codes wrong\n    image" in result.out and "(proven error 0.000214)" in result.out
+    command("verify", path, "--against", model, "--executors", "interpreter", "-o", tmp_path / "c")
+    network = json.loads((tmp_path / "c").read_text())["network"]
+    [row] = [row for row in network["rows"] if row["wrong"]]
+    assert row["tensor"] == "layer1.0.quan1" and row["wrong"] == network["wrong"] > 100
+
+
+def test_a_program_of_another_network(command: Command, program_file: Path) -> None:
+    other = shipped.path("digits_3bit")
+    result = command("verify", program_file, "--against", other, "--executors", "interpreter")
+    assert result.status == 1 and "outputs wrong" in result.out

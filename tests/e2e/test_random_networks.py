@@ -1,4 +1,4 @@
-"""Random small networks through the whole house: passes, interpreter, host build, datapath.
+"""Random small networks through the whole house: held against exact arithmetic, every executor.
 
 Bits 1 to 4, gammas and slopes of both signs and zero, residual and plain blocks, uneven levels.
 """
@@ -10,18 +10,21 @@ import pytest
 from hypothesis import given, settings
 
 from n2uqc.backends.fpga import simulate
-from n2uqc.passes import compile_graph
+from n2uqc.passes import Options, compile_graph
+from n2uqc.passes.checks.draw import as_images
+from n2uqc.passes.checks.evaluate import reference
+from n2uqc.passes.checks.network import hold
 from n2uqc.passes.program import IntType, quantize_input, run
 
 from ..backends.cpu.host import Host
 from ..properties.networks import networks
 
 
-def differences(factory: pytest.TempPathFactory, examples: int) -> None:
+def differences(factory: pytest.TempPathFactory, examples: int, far: float = 1.0) -> None:
     folder = factory.mktemp("networks")
 
     @settings(max_examples=examples, deadline=None)
-    @given(networks())
+    @given(networks(far))
     def check(case) -> None:
         model, images = case
         program = compile_graph(model)
@@ -30,6 +33,8 @@ def differences(factory: pytest.TempPathFactory, examples: int) -> None:
         corners = np.stack([np.full(kind.shape, v, np.int64) for v in (kind.lo, kind.hi)])
         x = np.concatenate([quantize_input(program, images), corners])
         want = run(program, x)
+        found = hold(reference(model, Options()), program, as_images(program, x, 0))
+        assert not any(row.wrong for row in found.rows), found.rows
         np.testing.assert_array_equal(Host(program, folder)(x), want)
         np.testing.assert_array_equal(simulate(program, x).output, want)
 
@@ -37,7 +42,12 @@ def differences(factory: pytest.TempPathFactory, examples: int) -> None:
 
 
 def test_random_networks(tmp_path_factory: pytest.TempPathFactory) -> None:
-    differences(tmp_path_factory, 15)
+    differences(tmp_path_factory, 8)
+
+
+def test_random_networks_of_odd_ranges(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Clamps of every kind, channels of different sizes."""
+    differences(tmp_path_factory, 4, far=1000.0)
 
 
 @pytest.mark.slow

@@ -150,6 +150,28 @@ class NetworkBuilder:
             count_include_pad=int(self.rng.random() < 0.2),
         )
 
+    def clip(self, x: str) -> str:
+        """Any clamp, its bounds inside, above or below all that x can reach, or a single one."""
+        low, high = np.sort(self.rng.choice([-1e4, -40, -2.5, -0.3, 0, 0.7, 6, 1e4], 2, False))
+        bounds = [self.array(np.array(F32(v))) for v in (low, high)]
+        kind = self.rng.integers(5)
+        if kind == 0:
+            return self.node("Relu", [x], self.shape[x])
+        if kind == 1:
+            bounds = ["", bounds[1]]
+        elif kind == 2:
+            bounds = bounds[:1]
+        return self.node("Clip", [x, *bounds], self.shape[x])
+
+    def moved(self, x: str, far: float) -> str:
+        """Channels of other sizes and places: up to ``far``, all of them on one side of 0."""
+        c = self.shape[x][0]
+        shape = (1, c, 1, 1) if len(self.shape[x]) > 1 else (1,)
+        for op in ("Mul", "Add"):
+            size = far ** self.rng.uniform(-1, 1, shape) * self.rng.choice([-1, 1])
+            x = self.node(op, [x, self.array(size.astype(F32))], self.shape[x])
+        return x
+
     def add(self, a: str, b: str) -> str:
         return self.node("Add", [a, b], self.shape[a])
 
@@ -196,15 +218,22 @@ def block(
 
 
 @st.composite
-def networks(draw: st.DrawFn) -> tuple[ir.Model, np.ndarray]:
-    """A small network with all signs of gamma, slope and scale1, and float32 images for it."""
+def networks(draw: st.DrawFn, far: float = 1.0) -> tuple[ir.Model, np.ndarray]:
+    """A small network with all signs of gamma, slope and scale1, and float32 images for it.
+
+    Args:
+        draw: of hypothesis.
+        far: above 1 there are also clamps of every kind, and affine maps of sizes up to this.
+    """
     bits = draw(st.integers(1, 4))
     b = NetworkBuilder(
         draw(st.integers(0, 2**32 - 1)), draw(st.integers(1, 3)), draw(st.integers(4, 7))
     )
     width = draw(st.sampled_from([2, 4, 6]))
     y = b.batchnorm(b.conv("x", width, bits=None))
-    y = b.node("Relu", [y], b.shape[y])
+    if far > 1 and draw(st.booleans()):
+        y = b.moved(y, far)
+    y = b.clip(y) if far > 1 else b.node("Relu", [y], b.shape[y])
     if draw(st.booleans()):
         c, h, w = b.shape[y]
         y = b.node(
@@ -227,6 +256,8 @@ def networks(draw: st.DrawFn) -> tuple[ir.Model, np.ndarray]:
             draw(st.sampled_from([(3, 3), (1, 1), (1, 3)])),
         )
         width = b.shape[y][0]
+        if far > 1 and draw(st.booleans()):
+            y = b.clip(b.moved(y, far))
     if draw(st.booleans()):  # a join of two quantized branches, one with uneven levels
         branches = [b.quantize(y, bits), b.codebook(y, bits)]
         if draw(st.booleans()):
@@ -242,5 +273,7 @@ def networks(draw: st.DrawFn) -> tuple[ir.Model, np.ndarray]:
     y = b.node("Flatten", [y], (int(np.prod(b.shape[y])),))
     weight = b.rng.normal(0, 0.4, (5, b.shape[y][0])).astype(F32)
     y = b.node("Gemm", [y, b.array(weight), b.array(b.row(5, -1, 1))], (5,), transB=1)
+    if far > 1 and draw(st.booleans()):
+        y = b.clip(b.moved(y, far))
     images = b.rng.uniform(-2, 2, (draw(st.integers(1, 3)), *b.shape["x"])).astype(F32)
     return b.model(y), images

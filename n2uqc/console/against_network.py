@@ -1,0 +1,115 @@
+"""The part of `verify` that holds a program against its network, code by code."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .progress import working
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from n2uqc.passes import Options
+    from n2uqc.passes.program import Program
+
+DRAWN = 24
+"""Most images that are drawn for this check: each structure three times."""
+
+
+def stated(program: Program) -> Options:
+    """How a saved program takes its images, as far as exact arithmetic needs to know."""
+    from n2uqc.passes import Options
+    from n2uqc.passes.options import without_calibration
+
+    return Options.from_facts(without_calibration(program.metadata))
+
+
+def check(
+    model: Path,
+    program: Program,
+    options: Options,
+    given: NDArray[Any] | None,
+    samples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Compare program and network on drawn images, and on given ones, as JSON values.
+
+    Args:
+        model: the ONNX file.
+        program: what is held against it.
+        options: how the program takes its images (pixels).
+        given: images (N, *input_shape) as the program takes them.
+        samples: images to draw, at most ``DRAWN``.
+        seed: of the drawn images.
+    """
+    import numpy as np
+
+    from n2uqc.passes.checks.draw import as_images, drawn
+    from n2uqc.passes.checks.evaluate import reference
+    from n2uqc.passes.checks.network import hold
+    from n2uqc.passes.checks.relation import Unrelated
+    from n2uqc.passes.pipeline import graph_of
+
+    images = as_images(program, drawn(program, min(samples, DRAWN), seed), seed)
+    count = len(images)
+    if given is not None:
+        images = np.concatenate([images, np.asarray(given).astype(images.dtype)])
+    with working("evaluating the network"):
+        try:
+            held = hold(reference(graph_of(model, program), options), program, images)
+        except Unrelated as error:
+            return {"unrelated": str(error), "wrong": 1}
+    return {
+        "drawn": count,
+        "given": len(images) - count,
+        "left_fitted_ranges": held.left,
+        "wrong": sum(row.wrong for row in held.rows),
+        "rows": [asdict(row) for row in held.rows],
+    }
+
+
+def render(found: dict[str, Any]) -> list[str]:
+    """Lines of the certificate."""
+    if "unrelated" in found:
+        return [f"network  the program is not of this network: {found['unrelated']}"]
+    codes = [row for row in found["rows"] if row["what"] == "codes"]
+    output = found["rows"][-1]
+    total, unsettled = (sum(row[key] for row in codes) for key in ("values", "open"))
+    lines = [
+        f"network  evaluated on {found['drawn']} drawn and {found['given']} given images: "
+        f"{total:,} codes, {unsettled:,} of them within the proven error of a threshold; outputs "
+        f"off by at most {output['worst']:.2g}, proven {output['bound']:.2g}, spread "
+        f"{output['spread']:.2g}; {found['wrong']} beyond their bound"
+    ]
+    if found["left_fitted_ranges"]:
+        lines.append(
+            f"  {found['left_fitted_ranges']} images left the ranges that were fitted to "
+            "calibration images and were not compared from there on"
+        )
+    for row in found["rows"]:
+        lines += _faults(row)
+    return lines
+
+
+def _faults(row: dict[str, Any]) -> list[str]:
+    if not row["wrong"]:
+        return []
+    from n2uqc.passes.checks.network import allowed
+
+    name, nodes = row["tensor"], ", ".join(row["origin"])
+    bound = f"proven error {row['bound']:.3g}"
+    lines = [f"  {name} (from {nodes}): {row['wrong']:,} of {row['values']:,} {row['what']} wrong"]
+    for fault in row["faults"]:
+        lines.append(
+            f"    image {fault['sample']} at {_place(fault['place'])}: {fault['found']:.9g}, the "
+            f"network gives {allowed(fault['low'], fault['high'])} ({bound})"
+        )
+    return lines
+
+
+def _place(place: Sequence[int]) -> str:
+    return f"[{', '.join(map(str, place))}]"

@@ -1,0 +1,76 @@
+"""Inputs drawn over a program's whole input range, for checks without data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..program.program import Program
+from ..program.types import IntArray, IntType
+
+
+def drawn(program: Program, samples: int, seed: int) -> IntArray:
+    """Integers of a program's input, int64 (N, H, W, C).
+
+    The first are the corners: all values least, greatest and zero.  Then constants, boards of both
+    ends, ramps, single points, and noise of every amplitude follow one another: noise alone
+    averages out in every sum, and real images lie near zero.
+    """
+    kind = program.types[program.input]
+    assert isinstance(kind, IntType)
+    rng = np.random.default_rng(seed)
+    x = rng.integers(kind.lo, kind.hi, (samples, *kind.shape), endpoint=True)
+    zero = min(max(kind.lo, 0), kind.hi)
+    corners = (kind.lo, kind.hi, zero)
+    for n in range(samples):
+        if n < len(corners):
+            x[n] = corners[n]
+        else:
+            x[n] = _structured(x[n], n, kind, zero, rng)
+    return x
+
+
+def _structured(
+    noise: IntArray, n: int, kind: IntType, zero: int, rng: np.random.Generator
+) -> IntArray:
+    """One sample: another structure for each n."""
+    height, width, channels = kind.shape
+    rows, columns = np.ogrid[:height, :width]
+    amplitude = 2 ** int(rng.integers(1, max(2, kind.bits)))
+    structure = n % 8
+    if structure == 3:  # one value a channel
+        return np.broadcast_to(noise[:1, :1], noise.shape)
+    if structure == 4:  # both ends, alternating
+        board = ((rows + columns)[:, :, None] + np.arange(channels)) % 2
+        return np.where(board == rng.integers(2), kind.lo, kind.hi)
+    if structure == 5:  # from one end to the other
+        ramp = np.linspace(kind.lo, kind.hi, height * width * channels).reshape(noise.shape)
+        return np.clip(np.rint(ramp), kind.lo, kind.hi).astype(np.int64)
+    if structure == 6:  # one point
+        point = np.full_like(noise, zero)
+        place = tuple(int(rng.integers(size)) for size in kind.shape)
+        point[place] = kind.hi if rng.integers(2) else kind.lo
+        return point
+    if structure == 7:  # every value at one of the ends
+        return np.where(noise > zero, kind.hi, kind.lo)
+    small = zero + (noise - zero) // amplitude if structure % 2 else noise
+    return np.clip(small, kind.lo, kind.hi)
+
+
+def as_images(program: Program, integers: IntArray, seed: int) -> NDArray[Any]:
+    """Images (N, *input_shape) that ``quantize_input`` makes these integers of.
+
+    Real ones are drawn from within half a unit of each integer, raw pixels are the integers.
+    """
+    face, kind = program.interface, program.types[program.input]
+    assert isinstance(kind, IntType)
+    values: NDArray[Any] = integers.astype(np.uint8 if face.pixels else np.float64)
+    if not face.pixels:
+        off = np.random.default_rng(seed).uniform(-0.49, 0.49, values.shape)
+        # The range ends at its ends.
+        inside = np.clip(values + off, kind.lo, kind.hi)
+        values = inside * float(kind.scale or 1)
+    maps = values if face.input_channels_last else values.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(maps).reshape(len(maps), *face.input_shape)

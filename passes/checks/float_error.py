@@ -1,0 +1,94 @@
+"""How far the imported network in float64 can be from real arithmetic, tensor by tensor.
+
+The running error analysis of numerical linear algebra (Higham, "Accuracy and Stability of Numerical
+Algorithms", 2002, section 3.3), with the greatest magnitudes of each channel that were met.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..program.operation import Op
+from ..program.ops.real import (
+    Affine,
+    Quantize,
+    RealAvgPool,
+    RealClip,
+    RealConcat,
+    RealConv,
+    RealFlatten,
+    RealLookup,
+    RealPRelu,
+    floats,
+)
+from ..program.program import Program
+
+_ULP = 2.0**-51  # four times the rounding error of one operation: parameters are rounded as well
+
+Row = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Of each channel of a tensor over some samples: magnitude and error, float64 (C,)."""
+
+    most: Row
+    error: Row
+
+    @classmethod
+    def of(cls, values: NDArray[np.float64], error: Row | None = None) -> Reach:
+        """What is reached by values (N, H, W, C); without an error they are rounded once."""
+        most = np.abs(values).max(axis=(0, 1, 2), initial=0.0)
+        return cls(most, most * _ULP if error is None else error)
+
+
+def float_error(op: Op, program: Program, inputs: list[Reach]) -> Row:
+    """Bound on |float64 result - real result| of an operation of the real dialect, (C,)."""
+    x = inputs[0]
+    if isinstance(op, Affine):
+        steep = np.abs(floats(op.slope))
+        return steep * x.error + _ULP * (steep * x.most + np.abs(floats(op.offset)))
+    if isinstance(op, RealPRelu):
+        steep = np.maximum(1.0, np.abs(floats(op.slope)))
+        return steep * x.error + _ULP * steep * x.most
+    if isinstance(op, RealClip):
+        bounds = [abs(float(b)) for b in (op.lo, op.hi) if b is not None]
+        return x.error + _ULP * max(bounds, default=0.0)
+    if isinstance(op, RealConcat):
+        return np.concatenate([i.error for i in inputs])
+    if isinstance(op, RealConv):
+        return _convolved(op, program, x)
+    if isinstance(op, RealAvgPool):
+        return x.error + _ULP * float(np.prod(op.kernel)) * x.most
+    if isinstance(op, RealFlatten):
+        height, width, _ = program.types[op.inputs[0]].shape
+        pixels = height * width
+        return np.tile(x.error, pixels) if op.channels_last else np.repeat(x.error, pixels)
+    if isinstance(op, RealLookup):
+        most = float(np.abs(floats(op.levels)).max(initial=0.0))
+        return np.full(x.error.shape, most * _ULP)
+    rounded: Row = sum((_ULP * i.most for i in inputs), start=np.zeros_like(x.most))
+    return sum((i.error for i in inputs), start=rounded)
+
+
+def _convolved(op: RealConv, program: Program, x: Reach) -> Row:
+    weight = np.abs(op.real_weight(program.constants))
+    depth, per_group = weight.shape[3], len(weight) // op.groups
+    taps = weight[0].size
+    rows = weight.sum(axis=(1, 2))
+    each = x.error + _ULP * (taps + 2) * x.most
+    parts = [
+        rows[g * per_group : (g + 1) * per_group] @ each[g * depth : (g + 1) * depth]
+        for g in range(op.groups)
+    ]
+    return np.concatenate(parts)
+
+
+def comparison_error(op: Quantize, reach: Reach) -> Row:
+    """Rounding of ``input_scale * x`` and of the thresholds, in units of x."""
+    most = max(abs(float(t)) for row in op.thresholds for t in row)
+    scale = max(abs(float(op.input_scale)), 1e-300)
+    return _ULP * (reach.most + most / scale)

@@ -1,0 +1,261 @@
+"""A program held against its network: every code and output on given images.
+
+The network is the one that was imported, before any pass, in float64.  It goes on from the
+program's own codes behind each quantizer, so that each layer is judged by itself: given equal
+codes, the exact value that a quantizer compares may take the other side of a threshold only if it
+lies within the program's proven error of it, and an output may be no further off than the error
+that its type states.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..fixed_point.calibrate import as_maps
+from ..program.boundary import SaturationWarning, quantize_input, real_output
+from ..program.interpreter import as_real, steps
+from ..program.ops import PRelu, Requantize
+from ..program.ops.real import Quantize
+from ..program.program import Program
+from ..program.types import IntArray, IntType
+from .float_error import Reach, comparison_error, float_error
+from .relation import Relation, outward
+
+CHUNK = 8
+_SHOWN = 3  # faults kept of a tensor
+
+Reals = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One value further from the network than the program's own bound allows.
+
+    Attributes:
+        sample, place: which image, and where: (row, column, channel) of a code, the index of an
+            output.
+        found: the program's code or output.
+        low, high: what the network allows.
+    """
+
+    sample: int
+    place: tuple[int, ...]
+    found: float
+    low: float
+    high: float
+
+
+@dataclass
+class Held:
+    """What was checked of one tensor.
+
+    Attributes:
+        tensor: a code tensor of the program, or its output.
+        origin: ONNX nodes.
+        what: "codes" or "outputs".
+        values: compared.
+        open: codes that may be either, because a threshold lies within the error.
+        worst: greatest difference of an output in its own unit.
+        bound: proven error in the unit of the output, or of what the quantizer compares.
+        spread: of the network's outputs, or of what the quantizer compares: standard deviation.
+        wrong: values that break their bound.
+        faults: the first of them.
+    """
+
+    tensor: str
+    origin: tuple[str, ...]
+    what: str
+    values: int = 0
+    open: int = 0
+    worst: float = 0.0
+    bound: float = 0.0
+    spread: float = 0.0
+    wrong: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+    def add(
+        self,
+        found: NDArray[Any],
+        low: NDArray[Any],
+        high: NDArray[Any],
+        valid: NDArray[np.bool_],
+        start: int,
+    ) -> None:
+        """Compare values (N, ...) of the images from ``start`` on, where they are valid (N,)."""
+        bad = ((found < low) | (found > high)) & valid.reshape(-1, *[1] * (found.ndim - 1))
+        self.values += found[valid].size
+        self.wrong += int(bad.sum())
+        for at in np.argwhere(bad)[: _SHOWN - len(self.faults)]:
+            index = tuple(int(i) for i in at)
+            ends = float(found[index]), float(low[index]), float(high[index])
+            self.faults.append(Fault(start + index[0], index[1:], *ends))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A row for each quantizer and, last, one for the output.
+
+    Attributes:
+        rows: the rows.
+        left: images that left ranges fitted to calibration images, from where on they were not
+            compared.
+    """
+
+    rows: list[Held]
+    left: int
+
+    @property
+    def output(self) -> Held:
+        """The row of the output."""
+        return self.rows[-1]
+
+
+def allowed(low: float, high: float) -> str:
+    """An interval as a report shows it."""
+    return f"{low:.9g}" if low == high else f"{low:.9g} to {high:.9g}"
+
+
+def hold(real: Program, program: Program, images: NDArray[Any]) -> Comparison:
+    """Run images through the program and the network, and compare all codes and outputs.
+
+    Args:
+        real: the imported network (``evaluate.reference``).
+        program: the integer program made from it.
+        images: (N, *input_shape) as the program takes them; real ones are taken as if clamped to
+            the input's range.
+
+    Raises:
+        InputError: the images do not fit the program.
+        Unrelated: the program is not of this network.
+    """
+    return Holder(real, program).hold(images)
+
+
+class Holder:
+    """The comparison of one program with its network."""
+
+    def __init__(self, real: Program, program: Program) -> None:
+        self.real, self.program = real, program
+        self.relation = Relation(real, program)
+        self.quantizers, self.made = self.relation.quantizers, self.relation.made
+        self.fitted = "calibration" in program.metadata
+        kind = program.types[program.output]
+        assert isinstance(kind, IntType)
+        self.rows = {
+            name: Held(name, op.origin, "codes")
+            for name, op in self.quantizers.items()
+            if name in self.made
+        }
+        last = self.made.get(program.output)
+        origin = last.origin if last is not None else ()
+        self.result = Held(program.output, origin, "outputs", bound=float(kind.error))
+        self.errors = {name: self.relation.error(self.quantizers[name]) for name in self.rows}
+        self.moments: dict[str, list[float]] = {}
+
+    def hold(self, images: NDArray[Any]) -> Comparison:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SaturationWarning)
+            integers = quantize_input(self.program, images)
+        maps = as_maps(self.real, np.asarray(images))
+        kind = self.program.types[self.program.input]
+        assert isinstance(kind, IntType)
+        if not self.program.interface.pixels:
+            scale = float(kind.scale or 1)
+            maps = np.clip(maps.astype(np.float64), kind.lo * scale, kind.hi * scale)
+        left = 0
+        for start in range(0, len(integers), CHUNK):
+            piece = slice(start, start + CHUNK)
+            left += self._chunk(integers[piece], maps[piece], start)
+        for row in (*self.rows.values(), self.result):
+            count, total, squares = self.moments.get(row.tensor, [0.0, 0.0, 0.0])
+            if count:
+                row.spread = float(np.sqrt(max(0.0, squares / count - (total / count) ** 2)))
+        return Comparison([*self.rows.values(), self.result], left)
+
+    def _chunk(self, integers: IntArray, maps: NDArray[Any], start: int) -> int:
+        """Compare some images; returns how many left fitted ranges."""
+        codes: dict[str, tuple[IntArray, NDArray[np.bool_]]] = {}
+        valid = np.ones(len(integers), bool)
+        output = None
+        for name, value in steps(self.program, integers):
+            op = self.made.get(name)
+            if self.fitted and isinstance(op, Requantize | PRelu) and name not in self.quantizers:
+                valid &= ~((value == op.lo) | (value == op.hi)).any(axis=(1, 2, 3))
+            if name in self.quantizers:
+                codes[name] = self.relation.all_channels(name, value), valid.copy()
+            if name == self.program.output:
+                output = value
+        assert output is not None
+        found = real_output(self.program, output)
+        for name, value, reach, compared in self._network(maps, codes):
+            if name in codes:
+                assert compared is not None
+                self._codes(self.rows[name], *codes[name], compared, reach, start)
+            if name == self.real.output:
+                self._outputs(found, value, reach, valid, start)
+        return int((~valid).sum())
+
+    def _network(
+        self, maps: NDArray[Any], codes: dict[str, tuple[IntArray, NDArray[np.bool_]]]
+    ) -> Iterator[tuple[str, Reals, Reach, Reals | None]]:
+        """Each tensor of the network in real units, its reach, and what a quantizer compares."""
+        real = self.real
+        values: dict[str, NDArray[Any]] = {real.input: maps}
+        reaches: dict[str, Reach] = {real.input: Reach.of(as_real(real, real.input, maps))}
+        last = {name: k for k, op in enumerate(real.ops) for name in op.inputs}
+        yield real.input, as_real(real, real.input, maps), reaches[real.input], None
+        for k, op in enumerate(real.ops):
+            operands = [as_real(real, i, values[i]) for i in op.inputs]
+            inputs = [reaches[i] for i in op.inputs]
+            if isinstance(op, Quantize) and op.output in codes:
+                values[op.output] = codes[op.output][0]
+                reach = inputs[0]
+            else:
+                values[op.output] = op.execute(operands, real.constants)
+                error = None if isinstance(op, Quantize) else float_error(op, real, inputs)
+                reach = Reach.of(values[op.output], error)
+            result = as_real(real, op.output, values[op.output])
+            yield op.output, result, reach, operands[0] if isinstance(op, Quantize) else None
+            reaches[op.output] = Reach.of(result) if isinstance(op, Quantize) else reach
+            for name in set(op.inputs):
+                if last[name] == k:
+                    del values[name]
+
+    def _codes(
+        self,
+        row: Held,
+        found: IntArray,
+        valid: NDArray[np.bool_],
+        compared: Reals,
+        reach: Reach,
+        start: int,
+    ) -> None:
+        op, error = self.quantizers[row.tensor], self.errors[row.tensor]
+        row.bound = max(row.bound, float(error.max(initial=0.0)))
+        self._count(row.tensor, compared[valid])
+        margin = error + reach.error + comparison_error(op, reach)
+        ends = [op.execute([compared + m], self.real.constants) for m in (-margin, margin)]
+        low, high = np.minimum(*ends), np.maximum(*ends)
+        row.open += int((low != high)[valid].sum())
+        row.add(found, low, high, valid, start)
+
+    def _outputs(
+        self, found: Reals, exact: Reals, reach: Reach, valid: NDArray[np.bool_], start: int
+    ) -> None:
+        rounded = np.broadcast_to(reach.error + 2.0**-48 * reach.most, exact.shape)
+        exact, rounded = (outward(self.real, v).reshape(found.shape) for v in (exact, rounded))
+        row, margin = self.result, self.result.bound + rounded
+        self._count(row.tensor, exact[valid])
+        row.worst = max(row.worst, float(np.abs(found - exact)[valid].max(initial=0.0)))
+        row.add(found, exact - margin, exact + margin, valid, start)
+
+    def _count(self, name: str, values: Reals) -> None:
+        old = self.moments.setdefault(name, [0.0, 0.0, 0.0])
+        new = values.size, float(values.sum()), float(np.square(values).sum())
+        self.moments[name] = [a + b for a, b in zip(old, new, strict=True)]

@@ -1,0 +1,141 @@
+"""Which tensor of a program is which of the imported network, channel by channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..exact.constant_channels import REST, kept_channels, removed_codes
+from ..program.operation import Op
+from ..program.ops.real import (
+    Affine,
+    Quantize,
+    RealClip,
+    RealConcat,
+    RealConv,
+    RealFlatten,
+    RealPRelu,
+    floats,
+)
+from ..program.program import Program
+from ..program.types import IntArray, IntType
+
+Reals = NDArray[np.float64]
+
+
+class Unrelated(ValueError):
+    """The program is not of this network."""
+
+
+class Relation:
+    """A program beside its network.
+
+    Attributes:
+        real: the imported network (``evaluate.reference``).
+        program: the integer program made from it.
+        quantizers: the network's, by name; their code tensors have the same name in the program.
+        made: the program's operations by name.
+    """
+
+    def __init__(self, real: Program, program: Program) -> None:
+        self.real, self.program = real, program
+        self.quantizers = {op.output: op for op in real.ops if isinstance(op, Quantize)}
+        self.made = {op.output: op for op in program.ops}
+        self.orders = flattened_orders(real)
+        self._require()
+
+    def _require(self) -> None:
+        """Shapes and names that belong together do."""
+        faces = [(p.interface.input_shape, p.interface.output_shape) for p in self._both()]
+        if faces[0] != faces[1]:
+            raise Unrelated(f"shapes of input and output are {faces[1]}; it has {faces[0]}")
+        for name, op in self.quantizers.items():
+            if name not in self.made:
+                continue
+            *size, channels = self.real.types[name].shape
+            kept = len(kept_channels(self.program, name, channels))
+            if self.program.types[name].shape != (*size, kept):
+                raise Unrelated(
+                    f"{name} is of shape {self.program.types[name].shape}; it has {(*size, kept)}"
+                )
+            self.error(op)
+
+    def _both(self) -> tuple[Program, Program]:
+        return self.real, self.program
+
+    def all_channels(self, name: str, codes: IntArray) -> IntArray:
+        """A program's codes as the network has them: no channel removed, in ONNX order."""
+        channels = self.real.types[name].shape[2]
+        kept = kept_channels(self.program, name, channels)
+        full = np.broadcast_to(
+            removed_codes(self.program, name, channels), (*codes.shape[:3], channels)
+        ).copy()
+        full[..., kept] = codes
+        order = self.orders.get(name)
+        if order is None:
+            return full
+        ordered = np.empty_like(full)
+        ordered[..., order] = full
+        return ordered
+
+    def error(self, op: Quantize) -> Reals:
+        """The program's error of what a quantizer compares, before ``input_scale``, (C,)."""
+        base = self.made[op.output].inputs[0]
+        kind = self.program.types[base]
+        assert isinstance(kind, IntType)
+        # Walked even without error: a base that does not lead here is another network's.
+        steep = np.full(self.real.types[op.output].shape[2], float(kind.error) * (1 + 2.0**-40))
+        links = {link.output: link for link in self.real.ops}
+        name = op.inputs[0]
+        while name != base:
+            link = links.get(name)
+            if isinstance(link, Affine):
+                steep = steep * np.abs(floats(link.slope))
+            elif isinstance(link, RealPRelu):
+                steep = steep * np.maximum(np.abs(floats(link.slope)), 1.0)
+            elif isinstance(link, RealConv) and base.removesuffix(REST) == f"{name}.acc":
+                return steep * self._accumulator_unit(link, self.made[base])
+            elif not isinstance(link, RealClip):
+                raise Unrelated(f"{base} is nothing that {op.output} compares")
+            name = link.inputs[0]
+        return steep
+
+    def _accumulator_unit(self, conv: RealConv, maker: Op) -> Reals:
+        """What the integer 1 of an accumulator is worth, (C,)."""
+        codes = self.program.types[maker.inputs[0]]
+        assert isinstance(codes, IntType)
+        unit = np.abs(floats(conv.step)) * float(codes.scale or 1)
+        shift = self.real.producer(conv.inputs[0])
+        return unit * abs(float(shift.slope[0])) if isinstance(shift, Affine) else unit
+
+
+def outward(real: Program, maps: NDArray[Any]) -> NDArray[Any]:
+    """The network's output (N, H, W, C) in the order of the model's axes."""
+    return maps if real.interface.output_channels_last else maps.transpose(0, 3, 1, 2)
+
+
+def flattened_orders(real: Program) -> dict[str, NDArray[np.intp]]:
+    """Where programs, which flatten in memory order, have a tensor's channels elsewhere.
+
+    Returns:
+        For each such tensor of the imported network: which of its channels stands at each place.
+    """
+    orders: dict[str, NDArray[np.intp]] = {}
+    for op in real.ops:
+        if isinstance(op, RealFlatten) and not op.channels_last:
+            height, width, channels = real.types[op.inputs[0]].shape
+            if height * width > 1:
+                index = np.arange(channels * height * width).reshape(channels, height, width)
+                orders[op.output] = index.transpose(1, 2, 0).ravel()
+                continue
+        if isinstance(op, RealConv) or not any(i in orders for i in op.inputs):
+            continue
+        sizes = [real.types[i].shape[2] for i in op.inputs]
+        parts = [orders.get(i, np.arange(n)) for i, n in zip(op.inputs, sizes, strict=True)]
+        if isinstance(op, RealConcat):
+            starts = np.cumsum([0, *sizes])
+            parts = [np.concatenate([p + s for p, s in zip(parts, starts, strict=False)])]
+        orders[op.output] = parts[0]
+    return orders

@@ -1,0 +1,171 @@
+"""A program held against its network: right ones pass, every changed number is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+from hypothesis import given, settings
+
+from n2uqc.frontend.load import load_graph
+from n2uqc.frontend.reference import evaluate
+from n2uqc.models.shipped import path
+from n2uqc.passes import Options, compile_graph
+from n2uqc.passes.checks.draw import as_images, drawn
+from n2uqc.passes.checks.evaluate import reference
+from n2uqc.passes.checks.network import Comparison, hold
+from n2uqc.passes.checks.relation import Unrelated, outward
+from n2uqc.passes.options import Pixels
+from n2uqc.passes.program import Clamp, Constant, IllegalOp, Program, quantize_input
+from n2uqc.passes.program.interpreter import steps
+
+from ...properties.networks import NetworkBuilder, networks
+
+
+def held(
+    model: ir.Model, program: Program, options: Options | None = None, samples: int = 12
+) -> Comparison:
+    images = as_images(program, drawn(program, samples, 3), 3)
+    return hold(reference(model, options or Options()), program, images)
+
+
+def faults(found: Comparison) -> list[object]:
+    return [fault for row in found.rows for fault in row.faults]
+
+
+@settings(max_examples=20, deadline=None)
+@given(networks())
+def test_random_networks_hold(case) -> None:
+    model, _ = case
+    assert not faults(held(model, compile_graph(model)))
+
+
+@settings(max_examples=20, deadline=None)
+@given(networks(far=1000.0))
+def test_random_networks_of_odd_ranges_and_clamps_hold(case) -> None:
+    model, images = case
+    program = compile_graph(model)
+    found = held(model, program)
+    assert not faults(found)
+    # The reference is itself what ONNX's own evaluator makes of the canonical graph.
+    real = reference(model, Options())
+    exact = next(v for name, v in steps(real, images.transpose(0, 2, 3, 1)) if name == real.output)
+    if not any(row.open for row in found.rows):
+        want = evaluate(model, images)
+        np.testing.assert_allclose(outward(real, exact).reshape(want.shape), want, 1e-9, 1e-9)
+
+
+def small() -> tuple[ir.Model, Program]:
+    """A network with a clamp of both sides, quantizers, a codebook, a skip and a real layer."""
+    b = NetworkBuilder(4, 2, 5)
+    y = b.batchnorm(b.conv("x", 4, bits=None))
+    bounds = [b.array(np.array(v, np.float32)) for v in (0, 6)]
+    skip = b.node("Clip", [y, *bounds], b.shape[y])
+    y = b.batchnorm(b.conv(b.quantize(skip, 2), 4, bits=2), 3.0)
+    y = b.add(y, b.batchnorm(b.conv(b.codebook(y, 2), 4, bits=2)))
+    y = b.conv(b.bias(b.prelu(b.add(y, skip))), 3, bits=None)
+    model = b.model(b.node("GlobalAveragePool", [y], (3, 1, 1)))
+    return model, compile_graph(model)
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[ir.Model, Program]:
+    model = load_graph(path("digits_2bit"))
+    return model, compile_graph(model)
+
+
+def changed(program: Program, name: str, rng: np.random.Generator) -> Program:
+    """Every number of a constant off by an eighth and at least by one step, in its encoding.
+
+    A bias is doubled: an eighth of it may lie within the error of what it is added to.
+    """
+    constant = program.constants[name]
+    values = constant.values
+    off = np.maximum(np.abs(values) // 8, 1) * rng.choice([-1, 1], values.shape)
+    off = values if name.endswith("bias") else off
+    if constant.encoding == "odd":
+        values = np.where(rng.integers(2, size=values.shape), -values, values)
+    else:
+        values = np.abs(values + off) if "shift" in name else values + off
+        values = np.clip(values, -(2**31) + 1, 2**31 - 1) if "multiplier" in name else values
+        values = np.sort(values, axis=1) if name.endswith("bounds") else values
+    made = Constant.odd(values, constant.bits)
+    made = made if constant.encoding == "odd" else Constant.narrow(values)
+    return typed_anew(replace(program, constants={**program.constants, name: made}))
+
+
+def typed_anew(program: Program) -> Program:
+    """The same operations with the ranges that they reach now; what they claim stays."""
+    types = {program.input: program.types[program.input]}
+    for op in program.ops:
+        old = program.types[op.output]
+        new = op.infer(types, program.constants)
+        types[op.output] = replace(new, scale=old.scale, error=old.error)
+    return replace(program, types=types)
+
+
+def test_every_constant_counts() -> None:
+    model, program = small()
+    assert not faults(held(model, program))
+    rng = np.random.default_rng(5)
+    unnoticed = []
+    for name, constant in program.constants.items():
+        if not constant.values.any():
+            continue
+        try:
+            wrong = changed(program, name, rng)
+        except IllegalOp:
+            continue  # nobody can run it
+        if not faults(held(model, wrong, samples=16)):
+            unnoticed.append(name)
+    assert not unnoticed
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda op: replace(op, lo=op.lo + 1 + (op.hi - op.lo) // 1000),
+        lambda op: replace(op, hi=op.hi - 1 - (op.hi - op.lo) // 1000),
+    ],
+)
+def test_the_bounds_of_a_clamp_count(change: Callable[[Clamp], Clamp]) -> None:
+    model, program = small()
+    ops = tuple(change(op) if isinstance(op, Clamp) else op for op in program.ops)
+    found = held(model, typed_anew(replace(program, ops=ops)))
+    assert ops != program.ops and faults(found)
+
+
+def test_codes_may_differ_only_within_the_error(digits) -> None:
+    """Tables off by what the types state of their input are within the bound, ten times are not."""
+    model, program = digits
+    name = "layer2.0.quan1.bounds"
+    kind = program.types["layer1.0.bias31"]
+    unit = int(kind.error / kind.scale)
+
+    def moved(by: int) -> list[object]:
+        values = Constant.narrow(program.constants[name].values + by)
+        return faults(held(model, replace(program, constants={**program.constants, name: values})))
+
+    assert unit > 2 and not moved(unit // 2) and moved(2_000_000)
+
+
+def test_images_and_pixels_and_other_networks(digits) -> None:
+    model, program = digits
+    images = as_images(program, integers := drawn(program, 20, 1), 1)
+    np.testing.assert_array_equal(quantize_input(program, images), integers)
+    options = Options(pixels=Pixels(scale=1 / 16, mean=(0.3,), std=(0.5,)))
+    assert not faults(held(model, compile_graph(model, options), options))
+    with pytest.raises(Unrelated, match="shapes of input and output"):
+        hold(reference(small()[0], Options()), program, images)
+
+
+def test_fitted_ranges_are_left_with_a_word(digits) -> None:
+    model, _ = digits
+    image = np.zeros((1, 1, 8, 8))
+    image[..., 3, 3] = 1
+    options = Options(calibration=image, margin=1.0)
+    found = held(model, compile_graph(model, options), options)
+    assert found.left and not faults(found)
