@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
+from n2uqc.frontend.escape import json_text
 
 FORMAT = "n2uqc artifact 1"
 MANIFEST = "manifest.json"
@@ -83,7 +84,7 @@ class Artifact:
             umask = os.umask(0)
             os.umask(umask)
             made.chmod(0o777 & ~umask)
-            text = json.dumps(self.manifest, indent=2, ensure_ascii=False) + "\n"
+            text = json_text(self.manifest)
             for name, data in {**self.files, MANIFEST: text.encode()}.items():
                 (made / name).parent.mkdir(parents=True, exist_ok=True)
                 (made / name).write_bytes(data)

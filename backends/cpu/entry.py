@@ -22,6 +22,11 @@ def workspace(offset: int) -> str:
     return f"getelementptr i8, ptr %workspace, i64 {offset}"
 
 
+def text_constant(symbol: str, text: str) -> str:
+    """``const char symbol[]``, exported, as textual IR; the text is ASCII without quotes."""
+    return f'@{symbol} = constant [{len(text) + 1} x i8] c"{text}\\00", align 1'
+
+
 def entry(
     symbol: str,
     alignments: tuple[int, int, int],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import tempfile
 from collections.abc import Mapping
 from importlib import metadata
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from n2uqc import __version__
 from n2uqc.frontend.diagnostics import CompileError
+from n2uqc.frontend.escape import c_identifier
 from n2uqc.passes.program import IntType, Program
 from n2uqc.passes.program.store import to_bytes
 
@@ -19,17 +19,21 @@ from .. import toolchain
 from ..artifact import PROGRAM, Artifact
 from ..base import Progress
 from ..targets import Target
+from ..templating import render
 from .grouping import int_type, macs
-from .programs import INCLUDE, SOURCES, Linked, firmware, linux_program
-from .templating import render
+from .programs import INCLUDE, SOURCES, TEMPLATES, Linked, firmware, linux_program
 
 if TYPE_CHECKING:
     from .model import Model
 
 
+_MARKED = 16
+"""Digits of the program's hash in the symbol by which header and library know each other."""
+
+
 def identifier(name: str) -> str:
     """A program's name as part of C symbols and file names: letters, digits, underscores."""
-    return re.sub(r"[^0-9A-Za-z]+", "_", name).strip("_").lower()[:60] or "network"
+    return c_identifier(name) or "network"
 
 
 def build(program: Program, target: Target, progress: Progress) -> Artifact:
@@ -46,7 +50,7 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
     progress("loading TVM")
     from ..tir import emit_object, llvm_target
     from . import model as models
-    from .entry import MISALIGNED, NULL_POINTER, OUT_OF_RANGE
+    from .entry import MISALIGNED, NULL_POINTER, OUT_OF_RANGE, text_constant
 
     try:
         llvm = llvm_target(
@@ -57,6 +61,8 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
     symbol = f"n2uqc_{identifier(program.name)}"
     model = models.build_model(program, f"{symbol}_run", llvm, progress)
     stored = to_bytes(program)
+    digest = hashlib.sha256(stored).hexdigest()
+    mark = f"{symbol}_program_{digest[:_MARKED]}"
     input_, output = (
         _tensor(int_type(program, name), face)
         for name, face in (
@@ -75,7 +81,8 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
         "input": input_,
         "output": output,
         "compiler": _user_compiler(target),
-        "program_sha256": hashlib.sha256(stored).hexdigest(),
+        "program_sha256": digest,
+        "program_symbol": mark,
         "alignment": models.ALIGNMENT,
         "workspace_bytes": model.workspace_bytes,
         "codes": (NULL_POINTER, MISALIGNED, OUT_OF_RANGE),
@@ -92,11 +99,11 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
             lowered=True,
             private=model.symbols,
             constants=model.constants,
-            more=model.entry,
+            more=f"{model.entry}\n{text_constant(mark, digest)}",
         )
         for name, template in texts.items():
             (folder / name).parent.mkdir(exist_ok=True)
-            (folder / name).write_text(render(template, context), encoding="utf-8")
+            (folder / name).write_text(render(TEMPLATES, template, context), encoding="utf-8")
         progress("linking")
         tools.archive([folder / f"{symbol}.o"], folder / library)
         (folder / SOURCES).mkdir()
@@ -141,6 +148,7 @@ def _manifest(
         "constant_bytes": sum(array.nbytes for array in model.constants.arrays.values()),
         "information_bytes": information_bytes(program),
         "program_sha256": context["program_sha256"],
+        "program_symbol": context["program_symbol"],
         "options": dict(program.metadata),
         "kernels": [
             {
@@ -196,7 +204,6 @@ def _tensor(kind: IntType, face: str) -> dict[str, Any]:
     if scale is not None:
         low, high = (f"{float(v * scale):g}" for v in (kind.lo, kind.hi))
         real = f"real value = integer * {scale}, {low} to {high}"
-    face = re.sub(r"[^\x20-\x7e]|\*/", "?", face)  # it goes into a C comment
     return {
         "real": f"{face}: {real}",
         "dtype": dtype.name,

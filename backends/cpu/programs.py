@@ -11,11 +11,12 @@ from typing import Any
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
 from ..emulation.elf import load_segments
+from ..templating import render
 from ..toolchain import Toolchain
 from .stack import frames
-from .templating import render
 
 INCLUDE, SOURCES = "include", "source"  # folders of an artifact
+TEMPLATES = Path(__file__).parent / "templates"
 
 BOARD_BYTES = 4 << 20
 """Of flash, and of RAM, on the boards of ``board.ld.j2``."""
@@ -44,7 +45,7 @@ def linux_program(tools: Toolchain, folder: Path, library: str, context: dict[st
     """The command-line driver, which reads and writes NumPy files."""
     symbol = context["symbol"]
     source = f"{SOURCES}/{symbol}_main.c"
-    (folder / source).write_text(render("driver.c.j2", context), encoding="utf-8")
+    (folder / source).write_text(render(TEMPLATES, "driver.c.j2", context), encoding="utf-8")
     tools.executable(
         [folder / source, folder / library], folder / symbol, [f"-I{folder / INCLUDE}"]
     )
@@ -72,7 +73,7 @@ def firmware(tools: Toolchain, folder: Path, library: str, context: dict[str, An
         f"{SOURCES}/board.ld": "board.ld.j2",
     }
     for name, template in texts.items():
-        (folder / name).write_text(render(template, context), encoding="utf-8")
+        (folder / name).write_text(render(TEMPLATES, template, context), encoding="utf-8")
     driver = f"{symbol}.elf"
     sources = [folder / SOURCES / f"{symbol}_demo.c", folder / SOURCES / "start.c"]
     tools.executable(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from amaranth.hdl import Const, Elaboratable, Module, Signal
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
+from n2uqc.frontend.escape import verilog_identifier
 
 from ..engines import Engine, Sink, Source
 from ..pipeline import Pipeline
@@ -197,8 +197,7 @@ def module_names(pipeline: Pipeline) -> list[str]:
     """A Verilog name for every engine: its tensor's, with what Verilog does not allow replaced."""
     names: list[str] = []
     for engine in pipeline.engines:
-        name = re.sub(r"\W", "_", engine.name) or "engine"
-        name = f"e_{name}"
+        name = f"e_{verilog_identifier(engine.name)}"
         while name in names:
             name += "_"
         names.append(name)

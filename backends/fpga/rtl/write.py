@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from n2uqc.passes.program import IntType, Program, run
 
+from ...templating import render
 from ..area import best_form
 from ..area.structure import LUT_INPUTS
 from ..folding import Folding, default_folding
@@ -86,11 +86,8 @@ def emit(
         "in_bytes": len(datapath.in_data) // 8,
         "out_bytes": len(datapath.out_data) // 8,
     }
-    jinja = Environment(
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True
-    )
     rendered = {
-        name: jinja.get_template(f"{name}.j2").render(context).encode()
+        name: render(TEMPLATES, f"{name}.j2", context).encode()
         for name in ("testbench.cpp", "Makefile")
     }
     return {
