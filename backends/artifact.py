@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
-from n2uqc.frontend.escape import json_text
+from n2uqc.frontend.escape import json_text, plain, shell, unprintable
 
 FORMAT = "n2uqc artifact 1"
 MANIFEST = "manifest.json"
@@ -124,7 +124,7 @@ def require_replaceable(folder: Path) -> None:
     mend = "choose another folder, or remove this one yourself"
     if folder.is_symlink() or not folder.is_dir():
         raise CompileError(
-            Problem(node="", op="", found=f"{folder} is there and is no folder", mend=mend)
+            Problem(node="", op="", found=f"{plain(folder)} is there and is no folder", mend=mend)
         )
     if not any(folder.iterdir()):
         return
@@ -137,19 +137,19 @@ def require_replaceable(folder: Path) -> None:
             Problem(
                 node="",
                 op="",
-                found=f"{folder} is not empty and holds no n2uqc artifact",
+                found=f"{plain(folder)} is not empty and holds no n2uqc artifact",
                 mend=mend,
             )
         ) from None
     if strange := sorted(there - known):
         if "Makefile" in known:
-            mend = f"what its Makefile built goes by `make -C {folder} clean`; or {mend}"
+            mend = f"what its Makefile built goes by `make -C {shell(folder)} clean`; or {mend}"
         raise CompileError(
             Problem(
                 node="",
                 op="",
-                found=f"{folder} holds files that n2uqc did not write: "
-                f"{', '.join(strange[:5])}{' …' if len(strange) > 5 else ''}",
+                found=f"{plain(folder)} holds files that n2uqc did not write: "
+                f"{plain(', '.join(strange[:5]))}{' …' if len(strange) > 5 else ''}",
                 mend=mend,
             )
         )
@@ -169,13 +169,14 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
         wrong = manifest["format"] != FORMAT or not (
             all(isinstance(manifest[name], kind) for name, kind in facts.items())
             and all(isinstance(file["sha256"], str) for file in manifest["files"].values())
+            and all(map(_inside, manifest["files"]))
         )
     except OSError as error:
         raise CompileError(
             Problem(
                 node="",
                 op="",
-                found=f"{folder} holds no n2uqc artifact: {path.name}: {error.strerror}",
+                found=f"{plain(folder)} holds no n2uqc artifact: {path.name}: {error.strerror}",
                 mend=mend,
             )
         ) from None
@@ -186,30 +187,60 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
             Problem(
                 node="",
                 op="",
-                found=f"{path} is damaged, or of another version of n2uqc",
+                found=f"{plain(path)} is damaged, or of another version of n2uqc",
                 mend=mend,
             )
         )
     return dict(manifest)
 
 
+def _inside(name: str) -> bool:
+    """Whether a manifest may name a file so: below the folder, as this module writes paths."""
+    path = PurePosixPath(name)
+    return (
+        not unprintable(name)
+        and str(path) == name
+        and not (path.is_absolute() or ".." in path.parts or "\\" in name or name == ".")
+    )
+
+
+def file_path(folder: Path | str, name: str) -> Path:
+    """Where a file of a saved artifact lies, links followed.
+
+    Raises:
+        CompileError: outside the folder, or no ordinary file.
+    """
+    root = Path(folder).resolve()
+    path = (root / name).resolve()
+    if not _inside(name) or not path.is_relative_to(root) or (path.exists() and not path.is_file()):
+        raise CompileError(
+            Problem(
+                node="",
+                op="",
+                found=f"{plain(name)} is no file inside the artifact {plain(folder)}",
+                mend="compile the network again",
+            )
+        )
+    return path
+
+
 def read_file(folder: Path | str, manifest: Mapping[str, Any], name: str) -> bytes:
     """A file of a saved artifact, checked against its hash.
 
     Raises:
-        CompileError: the file is missing or was changed.
+        CompileError: the file is missing, was changed, or lies outside the folder.
     """
-    path = Path(folder, name)
+    path = file_path(folder, name)
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise CompileError(f"{path}: {error.strerror}") from None
+        raise CompileError(f"{plain(path)}: {error.strerror}") from None
     if hashlib.sha256(data).hexdigest() != manifest["files"].get(name, {}).get("sha256"):
         raise CompileError(
             Problem(
                 node="",
                 op="",
-                found=f"{path} is not the file that the manifest names: its hash differs",
+                found=f"{plain(path)} is not the file that the manifest names: its hash differs",
                 mend="compile the network again",
             )
         )

@@ -23,6 +23,7 @@ def compile(
     *,
     mcpu: str | None = None,
     mattr: Sequence[str] = (),
+    name: str | None = None,
     progress: Progress = lambda step: None,
 ) -> Artifact:
     """Compile an integer program.
@@ -32,6 +33,8 @@ def compile(
         target: a name that ``find_target`` knows: ``aarch64+dotprod``, ``cortex-a72``, ``host``.
         mcpu: processor as LLVM names it; the target's own by default.
         mattr: processor features with their signs, such as ``+dotprod``.
+        name: of which symbols and files are made, the program's own by default: small letters,
+            digits, underscores. Libraries that one application links need names of their own.
         progress: told what is being worked on.
 
     Returns:
@@ -39,14 +42,17 @@ def compile(
 
     Raises:
         TypeError: it is no program.
-        CompileError: no such target, processor or feature; a tool is missing on this machine.
+        CompileError: a name that is no identifier; no such target, processor or feature; a tool is
+            missing on this machine.
         IllegalOp: the program breaks a rule of SPEC.md.
     """
     from n2uqc.passes.program import Program, verify
+    from n2uqc.passes.program.names import with_name
 
     if not isinstance(program, Program):
         raise TypeError(f"compile takes a Program, as n2uqc.load gives one, not {program!r:.60}")
     chosen = find_target(target, mcpu, mattr)
+    program = with_name(program, name)
     verify(program)
     module, _, function = chosen.builder.partition(":")
     build = getattr(importlib.import_module(module, __package__), function)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from n2uqc.frontend.diagnostics import CompileError
 
-from .artifact import read_file, read_manifest
+from .artifact import file_path, read_file, read_manifest
 
 
 def run_artifact(folder: Path | str, x: NDArray[Any]) -> NDArray[np.int64]:
@@ -41,7 +41,7 @@ def run_artifact(folder: Path | str, x: NDArray[Any]) -> NDArray[np.int64]:
         taken = np.ascontiguousarray(x, dtype=np.dtype(kinds[0]["dtype"]).newbyteorder("<"))
         source.write_bytes(taken.tobytes()) if raw else np.save(source, taken)
         done = run_program(
-            folder / manifest["driver"],
+            file_path(folder, manifest["driver"]),
             [str(source), str(result)],
             manifest["architecture"],
             manifest.get("emulated", ""),

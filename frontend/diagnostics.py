@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .escape import plain
+
 _LISTED = 40  # problems printed in full; a wholly foreign network would print thousands
 
 
@@ -31,7 +33,8 @@ class Problem:
 
     def text(self, supported: bool = True) -> str:
         """In words; without the line of what is supported if a list said it already."""
-        place = " ".join(part for part in (self.op, f"'{self.node}'" if self.node else "") if part)
+        node = f"'{plain(self.node)}'" if self.node else ""
+        place = " ".join(part for part in (plain(self.op), node) if part)
         text = f"{place}: {self.found}" if place else self.found
         if self.supported and supported:
             text += f"\n    supported: {self.supported}"

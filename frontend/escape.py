@@ -74,9 +74,7 @@ def markup(text: object) -> str:
     """For a cell or line of rich, whose ``[bold]`` is markup."""
     from rich.markup import escape
 
-    # A backslash at the end would take the bracket that follows for text.
-    shown = escape(plain(text))
-    return f"{shown} " if shown.endswith("\\") else shown
+    return escape(plain(text))
 
 
 def json_text(value: Any) -> str:

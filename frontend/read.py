@@ -15,6 +15,7 @@ from onnx.external_data_helper import (
 )
 
 from .diagnostics import CompileError, Problem
+from .escape import plain
 
 SIZE_LIMIT = 2 * 1024**3  # protobuf's own limit of one message; also of all external data together
 
@@ -38,15 +39,15 @@ def read_model(source: Source) -> onnx.ModelProto:
     path = Path(source)
     try:
         if path.is_dir():
-            raise CompileError(f"{path} is a directory, not an ONNX file")
+            raise CompileError(f"{plain(path)} is a directory, not an ONNX file")
         if path.stat().st_size > SIZE_LIMIT:
             raise CompileError(_too_large(str(path), path.stat().st_size))
         if path.exists() and not path.is_file():  # it is read more than once, for its hash
-            raise CompileError(f"{path} is a pipe or a device; give an ONNX file")
+            raise CompileError(f"{plain(path)} is a pipe or a device; give an ONNX file")
         content = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise CompileError(f"cannot read {path}: {reason or error}") from error
+        raise CompileError(f"cannot read {plain(path)}: {reason or error}") from error
     return _with_external_data(_parse(content, str(path)), path.resolve().parent, str(path))
 
 
@@ -58,7 +59,7 @@ def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _parse(content: bytes, label: str) -> onnx.ModelProto:
     if not content:
-        raise CompileError(f"{label}: the file is empty")
+        raise CompileError(f"{plain(label)}: the file is empty")
     model = onnx.ModelProto()
     try:
         model.ParseFromString(content)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Column, Table
 
+from .escape import markup
 from .summary import FIXED, Layer, Quantizer, Summary
 
 _THRESHOLDS = 7  # printed in full: a 3-bit quantizer
@@ -18,7 +18,7 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
     out = console or Console()
     shape = "×".join(map(str, summary.input_shape))
     result = "×".join(map(str, summary.output_shape))
-    out.print(f"input {escape(summary.input)} {shape}, output {escape(summary.output)} {result}")
+    out.print(f"input {markup(summary.input)} {shape}, output {markup(summary.output)} {result}")
     if summary.quantizers:
         out.print(_quantizers(summary.quantizers))
     else:
@@ -30,9 +30,9 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
     out.print(f"{macs / 1e6:,.1f} M multiply-accumulates an image{share}")
     for (becomes, why), ops in _others(summary.layers).items():
         counted = ", ".join(f"{count} {op}" for op, count in sorted(ops.items()))
-        out.print(f"{becomes}: {counted} ({escape(why)})")
+        out.print(f"{becomes}: {counted} ({markup(why)})")
     for note in summary.notes:
-        out.print(f"note: {escape(note.node)}: {escape(note.text)}")
+        out.print(f"note: {markup(note.node)}: {markup(note.text)}")
 
 
 def _quantizers(quantizers: list[Quantizer]) -> Table:
@@ -46,7 +46,7 @@ def _quantizers(quantizers: list[Quantizer]) -> Table:
         if len(q.thresholds) > 1:
             text = f"{len(q.thresholds)} channels: {text}; …"
         scale, step = f"{q.input_scale:.5g}", f"{q.step:.5g}" if q.step is not None else "uneven"
-        table.add_row(escape(q.name), q.kind, str(q.bits), scale, q.rule, text, step)
+        table.add_row(markup(q.name), q.kind, str(q.bits), scale, q.rule, text, step)
     return table
 
 
@@ -62,14 +62,14 @@ def _layers(layers: list[Layer]) -> Table:
             window += f" g{layer.groups}"
         becomes = layer.becomes if layer.becomes != FIXED else f"{FIXED}: {layer.why}"
         table.add_row(
-            escape(layer.name),
+            markup(layer.name),
             "×".join(map(str, layer.input_shape)),
             "×".join(map(str, layer.output_shape)),
             window,
             bits,
             str(layer.activation_bits or "real"),
             f"{layer.macs / 1e6:.2f}",
-            escape(becomes),
+            markup(becomes),
         )
     return table
 

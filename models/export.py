@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from n2uqc.frontend.write import write_atomically
 
 OPSET = 17
 
@@ -33,23 +36,22 @@ def export_onnx(
     Raises:
         torch.onnx.errors.OnnxExporterError: The network holds what this exporter cannot write.
     """
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     axes = {"input": {0: "batch"}, "output": {0: "batch"}}
     training = network.training
     network.eval()
     try:
-        with warnings.catch_warnings():
+        with tempfile.TemporaryDirectory(prefix="n2uqc-") as place, warnings.catch_warnings():
             # This exporter is deprecated, and chosen: users' files were mostly written by it.
             warnings.simplefilter("ignore", DeprecationWarning)
+            made = Path(place, "network.onnx")
             torch.onnx.export(
-                network, (image,), partial, dynamo=False, opset_version=opset,
+                network, (image,), made, dynamo=False, opset_version=opset,
                 input_names=["input"], output_names=["output"], dynamic_axes=axes,
             )  # fmt: skip
-        os.replace(partial, path)
+            content = made.read_bytes()
     finally:
         network.train(training)
-        partial.unlink(missing_ok=True)
+    write_atomically(path, content)
 
 
 def run_onnx(path: str | os.PathLike[str], images: NDArray[np.float32]) -> NDArray[np.float32]:

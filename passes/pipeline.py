@@ -12,6 +12,7 @@ from typing import Any
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from n2uqc.frontend import escape
 from n2uqc.frontend.schemas import DOMAIN
 
 from .base import Observer, Pass, plain, run_passes
@@ -102,15 +103,19 @@ def load(
     graph = load_graph(path, input_shape=input_shape)
     if not any(node.domain == DOMAIN and node.op_type != "Weight" for node in graph.graph):
         warnings.warn(
-            f"{path}: no activation quantizer was recognised, so the whole network becomes fixed "
-            "point; is it the float network that was exported?",
+            f"{escape.plain(path)}: no activation quantizer was recognised, so the whole network "
+            "becomes fixed point; is it the float network that was exported?",
             stacklevel=2,
         )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     facts = {"model_sha256": digest}
     if input_shape is not None:
         facts[_SHAPE] = ",".join(map(str, input_shape))
-    return compile_graph(graph, options, name=path.stem, metadata=facts, observe=observe)
+    return compile_graph(graph, options, name=_name(path), metadata=facts, observe=observe)
+
+
+def _name(path: Path) -> str:
+    return escape.plain(path.stem).strip() or "network"
 
 
 def graph_of(path: str | Path, program: Program) -> ir.Model:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from n2uqc.frontend.escape import plain
+
 from ..cost.assumptions import Assumption
 from ..cost.compare import Comparison, LayerComparison
 from ..cost.layer import LayerCost
@@ -157,7 +159,7 @@ def to_json(comparisons: Sequence[Comparison] | Comparison) -> dict[str, Any]:
 
 def _model(c: Comparison) -> ModelReport:
     return ModelReport(
-        c.model,
+        plain(c.model),
         c.technology.title,
         c.technology.tool,
         c.macs,
@@ -175,7 +177,7 @@ def _model(c: Comparison) -> ModelReport:
 def _layer(layer: LayerComparison) -> LayerRow:
     mac, site = layer.counts.mac, layer.site
     return LayerRow(
-        layer.title,
+        plain(layer.title),
         layer.counts.origin,
         bool(mac and mac.low_bit),
         mac.rows if mac else 0,

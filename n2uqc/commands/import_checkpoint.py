@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from n2uqc.console.files import UserError, require_writable
 from n2uqc.console.progress import working
+from n2uqc.frontend.escape import plain
 from n2uqc.models.architectures import BITS, Variant, architectures
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
         export_onnx(network, options.output, torch.zeros(1, 3, *options.image))
     megabytes = options.output.stat().st_size / 1e6
     print(
-        f"wrote {options.output}: {options.bits}-bit {options.arch}, images of 3 x "
+        f"wrote {plain(options.output)}: {options.bits}-bit {options.arch}, images of 3 x "
         f"{options.image[0]} x {options.image[1]}, {checkpoint.classes} classes, {megabytes:.1f} MB"
     )
     return 0

@@ -8,7 +8,6 @@ program it prints the program's text, constants by their hash.
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from n2uqc.console.files import UserError
 from n2uqc.console.model import add_input_shape, add_model, is_program
 from n2uqc.console.progress import wide_console
+from n2uqc.frontend.escape import json_text, plain
 
 if TYPE_CHECKING:
     from n2uqc.passes.program import Program
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
     if is_program(options.model):
         if options.input_shape is not None:
-            raise UserError(f"{options.model} is a saved program, whose input shape stands")
+            raise UserError(f"{plain(options.model)} is a saved program, whose input shape stands")
         _show_program(options.model, options.json)
     else:
         show_model(options.model, as_json=options.json, input_shape=options.input_shape)
@@ -61,7 +61,7 @@ def show_model(
 
     summary = summarise(load_graph(path, input_shape=input_shape))
     if as_json:
-        print(json.dumps(summary.to_dict(), indent=2, ensure_ascii=False))
+        print(json_text(summary.to_dict()), end="")
     else:
         print_summary(summary, wide_console())
 
@@ -71,7 +71,7 @@ def _show_program(path: Path, as_json: bool) -> None:
 
     program = load(path)
     if as_json:
-        print(json.dumps(_facts(program), indent=2, ensure_ascii=False))
+        print(json_text(_facts(program)), end="")
     else:
         print(dump(program, inline=False), end="")
         for name, a in accumulators(program).items():

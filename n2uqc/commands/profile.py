@@ -7,7 +7,6 @@ are estimates of llvm-mca for a named core: no caches, no branch mispredictions.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from n2uqc.console.files import UserError, read_array
 from n2uqc.console.progress import progress, wide_console
+from n2uqc.frontend.escape import json_text, markup, plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     with _by_kernel(len(manifest.get("kernels", ()))) as advance:
         profile = profile_artifact(options.artifact, x, core=core, progress=advance)
     if options.json:
-        print(json.dumps(to_json(profile), indent=2))
+        print(json_text(to_json(profile)), end="")
         return 0
     print_profile(profile)
     if hint:
@@ -88,7 +88,7 @@ def _sample(options: argparse.Namespace, manifest: dict[str, Any]) -> NDArray[An
     read_file(options.artifact, manifest, PROGRAM)
     x = quantize_input(load(options.artifact / PROGRAM), read_array(options.input))
     if not len(x):
-        raise UserError(f"{options.input}: holds no image")
+        raise UserError(f"{plain(options.input)}: holds no image")
     first: NDArray[Any] = x[0]
     return first
 
@@ -120,7 +120,6 @@ def to_json(profile: Profile) -> dict[str, Any]:
 def print_profile(profile: Profile, console: Console | None = None) -> None:
     """Print one line a kernel, and the sums."""
     from rich import box
-    from rich.markup import escape
     from rich.table import Table
 
     console = console or wide_console()
@@ -137,9 +136,9 @@ def print_profile(profile: Profile, console: Console | None = None) -> None:
         layer = row.operations[0].removesuffix(".acc") if row.operations else ""
         rate = row.macs_per_instruction
         cells = [
-            escape(layer),
-            row.computes.replace("_", " "),
-            row.kernel,
+            markup(layer),
+            markup(row.computes.replace("_", " ")),
+            markup(row.kernel),
             f"{row.macs:,}" if row.macs else "",
             f"{row.instructions:,}",
             f"{row.instructions / max(profile.instructions, 1):.1%}",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from n2uqc.console.files import UserError, read_array, require_writable
 from n2uqc.console.progress import in_pieces
+from n2uqc.frontend.escape import plain
 
 from .simulate import add_samples, finish
 
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     manifest = read_manifest(options.artifact)
     if "driver" not in manifest:
         raise UserError(
-            f"{options.artifact} holds no program for a processor but the target "
+            f"{plain(options.artifact)} holds no program for a processor but the target "
             f"{manifest.get('target')}; `n2uqc simulate --datapath` runs it"
         )
     require_writable(options.output)

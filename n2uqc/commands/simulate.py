@@ -16,6 +16,7 @@ from n2uqc.console.files import UserError, read_array, require_writable, write_a
 from n2uqc.console.folding import add_folding, clock_hz, folding_options, read_folding
 from n2uqc.console.model import add_model, add_precision, open_program
 from n2uqc.console.progress import in_pieces, progress, working
+from n2uqc.frontend.escape import plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,7 +97,7 @@ def finish(program: Program, y: NDArray[Any], options: argparse.Namespace) -> No
 
     if options.output is not None:
         write_array(options.output, y if options.integers else real_output(program, y))
-        print(f"wrote {options.output}: {len(y)} samples")
+        print(f"wrote {plain(options.output)}: {len(y)} samples")
 
 
 def _interpreter(program: Program, x: NDArray[Any], options: argparse.Namespace) -> NDArray[Any]:
@@ -130,4 +131,4 @@ def _datapath(program: Program, x: NDArray[Any], options: argparse.Namespace) ->
 
 def _dump(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
     write_arrays(path, tensors)
-    print(f"wrote {path}: {len(tensors)} tensors")
+    print(f"wrote {plain(path)}: {len(tensors)} tensors")

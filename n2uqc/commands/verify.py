@@ -20,7 +20,6 @@ how far the outputs are from it and from float32.
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +28,7 @@ from n2uqc.console import against_network, deviations
 from n2uqc.console.files import UserError, read_array, require_writable, sha256, write_bytes
 from n2uqc.console.model import add_model, add_precision, is_program, open_program
 from n2uqc.console.progress import progress
+from n2uqc.frontend.escape import json_text, plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -109,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
         x = quantize_input(program, images)
         if real is not None:
             report = deviations.measure(model, program, real, images)
-        source = f"{options.input} (sha256 {sha256(options.input.read_bytes())})"
+        source = f"{plain(options.input)} (sha256 {sha256(options.input.read_bytes())})"
     else:
         x = drawn(program, options.samples, options.seed)
         source = f"drawn over the input range, seed {options.seed}, corners included"
@@ -130,7 +130,7 @@ def run(options: argparse.Namespace) -> int:
             certificate["verdict"] = "different"
     if report is not None:
         certificate["exact_arithmetic"] = report
-    text = json.dumps(certificate, indent=2, ensure_ascii=False) + "\n"
+    text = json_text(certificate)
     if options.output is not None:
         write_bytes(options.output, text.encode())
     print(text if options.json else render(certificate), end="")

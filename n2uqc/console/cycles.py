@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from n2uqc.frontend.escape import markup
+
 from .progress import wide_console
 
 if TYPE_CHECKING:
@@ -35,7 +37,6 @@ def print_cycles(
         clock_hz: for images per second.
     """
     from rich import box
-    from rich.markup import escape
     from rich.table import Table
 
     console = console or wide_console()
@@ -45,7 +46,7 @@ def print_cycles(
         table.add_column(title, justify="left" if key == "kind" else "right", no_wrap=True)
     for row in simulation.rows():
         layer = row["node"].split(", ")[-1] or row["name"]
-        table.add_row(escape(layer), *(str(row[key]) for key in _COLUMNS))
+        table.add_row(markup(layer), *(str(row[key]) for key in _COLUMNS))
     console.print(table)
     rate = simulation.images_per_second(clock_hz)
     console.print(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-import json
 from typing import TYPE_CHECKING, Any
+
+from n2uqc.frontend.escape import json_text, markup
 
 from .progress import WIDTH, working
 
@@ -60,7 +61,7 @@ def datapath_artifact(program: Program, plan: SearchResult, *, rtl: bool = False
     files = {
         PROGRAM: to_bytes(program),
         "folding.json": plan.folding.to_json().encode(),
-        "datapath.json": (json.dumps(layout, indent=2) + "\n").encode(),
+        "datapath.json": json_text(layout).encode(),
         TABLE: _text(layout),
     }
     if rtl:
@@ -104,7 +105,7 @@ def _text(layout: dict[str, Any]) -> bytes:
     from rich.console import Console
 
     sheet = io.StringIO()
-    console = Console(file=sheet, width=WIDTH, highlight=False)
+    console = Console(file=sheet, width=WIDTH, highlight=False, emoji=False)
     console.print(_table(layout))
     rate, clock = layout["images_per_second"], layout["clock_hz"] / 1e6
     console.print(
@@ -121,7 +122,6 @@ def _text(layout: dict[str, Any]) -> bytes:
 
 def _table(layout: dict[str, Any]) -> Table:
     from rich import box
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -133,9 +133,9 @@ def _table(layout: dict[str, Any]) -> Table:
         if "resources" in engine:
             row = {**engine, **engine["resources"]}
             label = (engine["nodes"] or [engine["name"]])[-1]
-            table.add_row(escape(label), *(_number(row[key]) for key in _COLUMNS))
+            table.add_row(markup(label), *(_number(row[key]) for key in _COLUMNS))
     for row in layout["resources"]:
-        table.add_row(escape(row["name"]), *(_number(row.get(key, "")) for key in _COLUMNS))
+        table.add_row(markup(row["name"]), *(_number(row.get(key, "")) for key in _COLUMNS))
     return table
 
 

@@ -11,6 +11,10 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import Any, TextIO
 
+from n2uqc.frontend.escape import plain
+
+from .plain_stream import plain_streams
+
 # Errors of n2uqc that a user can mend, by name: their modules are heavy to import.
 _EXPECTED = frozenset(
     {"CompileError", "UserError", "InputError", "StoreError", "IllegalOp", "TextError"}
@@ -37,7 +41,7 @@ def guarded(function: Callable[[], int | None], *, show_traceback: bool = False)
     """
     _make_streams_usable()
     status = 0
-    with warnings.catch_warnings():
+    with plain_streams(), warnings.catch_warnings():
         warnings.simplefilter("default", UserWarning)
         warnings.showwarning = _show_warning
         try:
@@ -93,7 +97,7 @@ def _mendable(error: Exception) -> str | None:
     if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
         return f"{error.name} is not installed: pip install 'n2uqc[{_EXTRAS[error.name]}]'"
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+        return f"{plain(error.filename)}: {error.strerror}"
     ours = any(
         kind.__name__ in _EXPECTED and kind.__module__.startswith("n2uqc.")
         for kind in type(error).__mro__

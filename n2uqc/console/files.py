@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from n2uqc.frontend.escape import plain
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -33,23 +35,24 @@ def read_array(path: Path) -> NDArray[Any]:
     try:
         with open(path, "rb") as file:
             if file.read(4) not in (b"\x93NUM", b"PK\x03\x04"):
-                raise UserError(f"{path}: not an .npy or .npz file")
+                raise UserError(f"{plain(path)}: not an .npy or .npz file")
             file.seek(0)
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 return loaded
             name = "x" if "x" in loaded.files else loaded.files[0] if loaded.files else ""
             if name != "x" and len(loaded.files) != 1:
+                names = plain(", ".join(loaded.files)) or "(none)"
                 raise UserError(
-                    f"{path}: holds the arrays {', '.join(loaded.files) or '(none)'}; an .npz "
-                    "file must hold a single array or one named x"
+                    f"{plain(path)}: holds the arrays {names}; an .npz file must hold a single "
+                    "array or one named x"
                 )
             array: NDArray[Any] = loaded[name]
             return array
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+        raise UserError(f"cannot read {plain(path)}: {error.strerror or error}") from None
     except (ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        raise UserError(f"{path}: not a readable .npy or .npz file: {error}") from None
+        raise UserError(f"{plain(path)}: not a readable .npy or .npz file: {error}") from None
 
 
 def read_text(path: Path) -> str:
@@ -61,9 +64,9 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+        raise UserError(f"cannot read {plain(path)}: {error.strerror or error}") from None
     except UnicodeDecodeError:
-        raise UserError(f"{path}: not a text file") from None
+        raise UserError(f"{plain(path)}: not a text file") from None
 
 
 def require_writable(path: Path, *, folder: bool = False) -> None:
@@ -76,19 +79,25 @@ def require_writable(path: Path, *, folder: bool = False) -> None:
     Raises:
         UserError: naming what stands in the way.
     """
+    from n2uqc.frontend.write import is_stream, obstacle
+
     if folder and path.exists() and not path.is_dir():
-        raise UserError(f"cannot write {path}: it is a file, a folder is wanted")
-    if not folder and path.is_dir():
-        raise UserError(f"cannot write {path}: it is a folder, a file is wanted")
-    place = path if folder else path.parent
+        raise UserError(f"cannot write {plain(path)}: it is a file, a folder is wanted")
+    if not folder and (found := obstacle(path)):
+        raise UserError(f"cannot write {plain(path)}: it is {found}, a file is wanted")
+    if not folder and is_stream(path):
+        if not os.access(path, os.W_OK):
+            raise UserError(f"cannot write {plain(path)}: no permission")
+        return
+    place = path if folder else Path(os.path.realpath(path)).parent
     while folder and not place.exists() and place != place.parent:
         place = place.parent
     if not place.exists():
-        raise UserError(f"cannot write {path}: there is no folder {place}")
+        raise UserError(f"cannot write {plain(path)}: there is no folder {plain(place)}")
     if not place.is_dir():
-        raise UserError(f"cannot write {path}: {place} is not a folder")
+        raise UserError(f"cannot write {plain(path)}: {plain(place)} is not a folder")
     if not os.access(place, os.W_OK | os.X_OK):
-        raise UserError(f"cannot write {path}: no permission to write in {place}")
+        raise UserError(f"cannot write {plain(path)}: no permission to write in {plain(place)}")
 
 
 def keep_inputs(options: argparse.Namespace) -> None:
@@ -110,17 +119,17 @@ def keep_inputs(options: argparse.Namespace) -> None:
                 same = other in _WRITTEN and paths[name].absolute() == paths[other].absolute()
             if same:
                 reason = "two results go there" if other in _WRITTEN else "it is an input"
-                raise UserError(f"cannot write {paths[name]}: {reason}; name another file")
+                raise UserError(f"cannot write {plain(paths[name])}: {reason}; name another file")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a whole file or nothing."""
-    from n2uqc.passes.program.store import write_atomically
+    from n2uqc.frontend.write import write_atomically
 
     try:
         write_atomically(path, data)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+        raise UserError(f"cannot write {plain(path)}: {error.strerror or error}") from None
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from n2uqc.frontend.escape import markup
+
 from .progress import wide_console
 
 if TYPE_CHECKING:
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 def print_kernels(facts: Mapping[str, Any], console: Console | None = None) -> None:
     """Print which kernel computes which operations, and why; ``facts`` are an artifact's."""
     from rich import box
-    from rich.markup import escape
     from rich.table import Table
 
     console = console or wide_console()
@@ -25,10 +26,10 @@ def print_kernels(facts: Mapping[str, Any], console: Console | None = None) -> N
     for kernel in facts["kernels"]:
         layer = kernel["operations"][0].removesuffix(".acc") if kernel["operations"] else ""
         table.add_row(
-            escape(layer),
-            kernel["computes"].replace("_", " "),
-            kernel["kernel"],
-            escape(kernel["reason"]),
+            markup(layer),
+            markup(kernel["computes"].replace("_", " ")),
+            markup(kernel["kernel"]),
+            markup(kernel["reason"]),
             f"{kernel['macs']:,}" if kernel["macs"] else "",
         )
     console.print(table)

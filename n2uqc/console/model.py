@@ -7,6 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from n2uqc.frontend.escape import plain
+
 from .files import UserError, read_array
 from .search import search
 
@@ -224,7 +226,7 @@ def open_program(options: argparse.Namespace, observe: Observer | None = None) -
     given = [f"--{n.replace('_', '-')}" for n in _CHOICES if getattr(options, n, None) is not None]
     if given:
         raise UserError(
-            f"{options.model} is a saved program, whose widths and ranges stand; "
+            f"{plain(options.model)} is a saved program, whose widths and ranges stand; "
             f"{', '.join(given)}: only with an ONNX model"
         )
     from n2uqc.passes.program import load as load_program

@@ -5,7 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
+
+from n2uqc.frontend.escape import markup
+
+from .plain_stream import beneath
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,9 +24,15 @@ _PIECE = 32  # samples between two steps of a bar
 
 def wide_console() -> Console:
     """Where tables are printed: as wide as the terminal, or wide enough where there is none."""
+    return _console(sys.stdout, width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+
+
+def _console(stream: TextIO, **options: Any) -> Console:
+    """A console on a standard stream; only one that is a terminal gets escape sequences."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    console = Console(file=beneath(stream), emoji=False, **options)
+    return console if console.is_terminal else Console(file=stream, emoji=False, **options)
 
 
 _showing: list[None] = []
@@ -41,7 +51,6 @@ def _alone() -> Iterator[None]:
 @contextmanager
 def progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
     """A bar over `total` steps; yields the function that advances it."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     quiet = not sys.stderr.isatty() or bool(_showing)
@@ -52,27 +61,24 @@ def progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            console=Console(stderr=True),
+            console=_console(sys.stderr),
             transient=True,
             disable=quiet,
         ) as bar,
     ):
-        task = bar.add_task(what, total=total)
+        task = bar.add_task(markup(what), total=total)
         yield lambda steps: bar.advance(task, steps)
 
 
 @contextmanager
 def working(what: str) -> Iterator[Callable[[str], None]]:
     """A spinner beside work whose length is not known; yields what names the step at hand."""
-    from rich.console import Console
-    from rich.markup import escape
-
-    console = Console(stderr=True)
+    console = _console(sys.stderr)
     if not console.is_terminal or _showing:
         yield lambda step: None
         return
-    with _alone(), console.status(escape(what)) as status:
-        yield lambda step: status.update(escape(f"{what}: {step}"))
+    with _alone(), console.status(markup(what)) as status:
+        yield lambda step: status.update(markup(f"{what}: {step}"))
 
 
 def in_pieces(runner: Runner, x: NDArray[Any], what: str) -> NDArray[Any]:

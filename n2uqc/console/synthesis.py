@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from n2uqc.frontend.escape import markup
+
 from .progress import progress, wide_console
 
 if TYPE_CHECKING:
@@ -43,12 +45,11 @@ def synthesize_model(name: str, program: Program, folding: Folding, family: str)
 def print_synthesis(found: dict[str, Any], console: Console | None = None) -> None:
     """Print the table: synthesized, and the estimate in the column behind."""
     from rich import box
-    from rich.markup import escape
     from rich.table import Table
 
     console = console or wide_console()
     table = Table(
-        title=f"{escape(found['model'])}: engines synthesized for {found['family']} by "
+        title=f"{markup(found['model'])}: engines synthesized for {found['family']} by "
         f"{found['yosys']} (synthesis only), estimates behind",
         title_justify="left",
         box=box.SIMPLE_HEAD,
@@ -74,7 +75,7 @@ def print_synthesis(found: dict[str, Any], console: Console | None = None) -> No
         table.add_column(title, justify="right", no_wrap=True)
     for row in found["engines"]:
         label = (row["nodes"] or [row["name"]])[-1]
-        table.add_row(escape(label), row["kind"], row["form"], *_cells(row))
+        table.add_row(markup(label), row["kind"], row["form"], *_cells(row))
     table.add_section()
     total = {
         key: sum(row[key] for row in found["engines"])

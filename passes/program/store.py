@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 
+from n2uqc.frontend.escape import plain
+from n2uqc.frontend.write import write_atomically
+
 from .program import Program
-from .text import TextError, dump, parse
+from .text import TextError, dump, hash_of, parse
 from .types import Constant, limits_of
 from .verify import verify
 
@@ -68,22 +69,6 @@ def unpack(data: bytes, encoding: str, bits: int, shape: tuple[int, ...]) -> Con
     if encoding == "odd":
         codes = 2 * codes - ((1 << bits) - 1)
     return Constant(codes.reshape(shape), encoding, bits)
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a whole file or nothing."""
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent or ".", prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def to_bytes(program: Program) -> bytes:
@@ -156,17 +141,24 @@ def load(path: Path | str) -> Program:
                 if not line.startswith("@"):
                     lines.append(line)
                     continue
-                name, kind = line[1:].split(" = ")[0].split(" : ")
+                head, _, told = line[1:].partition(" = ")
+                name, kind = head.split(" : ")
                 code, _, shape = kind.rstrip("]").partition("[")
                 encoding = code.rstrip("0123456789")
                 bits = int(code[len(encoding) :])
                 limits_of(bits, True)
                 sizes = tuple(int(v) for v in shape.split(",") if v)
                 constants[name] = unpack(archive.read(f"constants/{name}"), encoding, bits, sizes)
+                if told != hash_of(constants[name]):
+                    raise StoreError(
+                        f"the values of @{name} are not those that were saved: they have "
+                        f"{hash_of(constants[name])}, the program's text says {told}; "
+                        "compile the network again"
+                    )
         program = parse("\n".join(lines), constants)
         verify(program)
         return program
     except FileNotFoundError:
-        raise StoreError(f"no such file: {path}") from None
+        raise StoreError(f"no such file: {plain(path)}") from None
     except _DAMAGE as error:
-        raise StoreError(f"{path}: not a readable n2uqc program: {error}") from None
+        raise StoreError(f"{plain(path)}: not a readable n2uqc program: {error}") from None

@@ -14,7 +14,8 @@ import numpy as np
 
 from .exact import Surd
 from .interface import Interface
-from .operation import OPS, ConstRef, Op
+from .names import IDENTIFIER, check_names
+from .operation import OPS, ConstRef, IllegalOp, Op
 from .program import MemoryPlan, Program
 from .types import Constant, IntType, RealType, TensorType
 
@@ -64,11 +65,16 @@ def _attributes(op: Op) -> str:
     return "".join(parts)
 
 
+def hash_of(constant: Constant) -> str:
+    """What stands for a constant's values in text without them: ``sha256:`` and 16 digits."""
+    little_endian = constant.values.astype("<f8" if constant.encoding == "real" else "<i8")
+    return f"sha256:{hashlib.sha256(little_endian.tobytes()).hexdigest()[:16]}"
+
+
 def _values(constant: Constant, inline: bool) -> str:
     flat = constant.values.ravel()
     if not inline:
-        little_endian = flat.astype(flat.dtype.newbyteorder("<"))
-        return f"sha256:{hashlib.sha256(little_endian.tobytes()).hexdigest()[:16]}"
+        return hash_of(constant)
     if constant.encoding == "real":
         return " ".join(float(v).hex() for v in flat)
     return " ".join(map(str, flat.tolist()))
@@ -106,7 +112,7 @@ def dump(program: Program, *, inline: bool = True) -> str:
     return "\n".join(lines) + "\n"
 
 
-_NAME = r"[\w.]+"
+_NAME = IDENTIFIER.pattern
 _TYPE = re.compile(
     r"(?P<sign>[su])(?P<bits>\d+)\[(?P<shape>[\d,]+)\] in \[(?P<lo>-?\d+), (?P<hi>-?\d+)\]"
     r"(?: scale (?P<scale>\S+))?(?: error (?P<error>\S+))?"
@@ -174,7 +180,7 @@ def parse(text: str, constants: dict[str, Constant] | None = None) -> Program:
         constants: values from elsewhere (the store), instead of inline ones.
 
     Raises:
-        TextError: naming the first line that cannot be read.
+        TextError: naming the first line that cannot be read, or the name that cannot stand.
     """
     found: dict[str, Any] = {"metadata": {}, "notes": [], "ops": [], "plan": None}
     types: dict[str, TensorType] = {}
@@ -187,7 +193,7 @@ def parse(text: str, constants: dict[str, Constant] | None = None) -> Program:
     missing = {"name", "interface", "input", "output"} - found.keys()
     if missing:
         raise TextError(f"the text ends without: {', '.join(sorted(missing))}")
-    return Program(
+    program = Program(
         found["name"],
         found["interface"],
         found["input"],
@@ -199,6 +205,11 @@ def parse(text: str, constants: dict[str, Constant] | None = None) -> Program:
         found["metadata"],
         tuple(found["notes"]),
     )
+    try:
+        check_names(program)
+    except IllegalOp as error:
+        raise TextError(str(error)) from None
+    return program
 
 
 def _parse_line(

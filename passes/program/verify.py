@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .names import check_names
 from .operation import IllegalOp
 from .program import Program
 from .types import IntType, RealType, limits_of
@@ -17,6 +18,7 @@ def verify(program: Program, *, lowered: bool = True) -> None:
     Raises:
         IllegalOp: naming the operation, tensor or constant and the broken rule.
     """
+    check_names(program)
     for name, kind in program.types.items():
         if isinstance(kind, IntType):
             low, high = limits_of(kind.bits, kind.signed) if 1 <= kind.bits <= 64 else (0, -1)

@@ -102,15 +102,6 @@ def test_names_become_identifiers() -> None:
     assert len(identifier("x" * 300)) == 60
 
 
-def test_hostile_names_stay_text(network: Program, tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    face = replace(network.interface, input='x*/ "\\ \n#error', output="y")
-    program = replace(network, name='a"b\\', interface=face)
-    artifact = compile_program(program, "host")
-    assert artifact.facts["driver"] == "n2uqc_a_b"
-
-
 def test_a_program_may_end_in_accumulators(tmp_path: Path) -> None:
     """Their scale differs by channel, so they have none; negative 64-bit limits are legal C."""
     b = Builder(3, 4, 3, 24, True)

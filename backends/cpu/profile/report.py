@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
+from n2uqc.frontend.escape import plain
 
 from ...artifact import read_file, read_manifest
 from .chains import chains
@@ -103,7 +104,7 @@ def profile_artifact(
             Problem(
                 node="",
                 op="",
-                found=f"{folder} is for the target {manifest.get('target')}",
+                found=f"{plain(folder)} is for the target {manifest.get('target')}",
                 supported="artifacts for ARM processors, which are counted under emulation",
             )
         )
@@ -112,7 +113,7 @@ def profile_artifact(
             Problem(
                 node="",
                 op="",
-                found=f"{folder} was made by an older version, which did not note the "
+                found=f"{plain(folder)} was made by an older version, which did not note the "
                 "kernels' symbols",
                 mend="compile the network again",
             )

@@ -1,0 +1,84 @@
+"""What names and texts of a program may be: they come out of files, and go into many."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from n2uqc.frontend.diagnostics import CompileError, Problem
+from n2uqc.frontend.escape import c_identifier, plain, unprintable
+
+from .operation import IllegalOp
+from .program import Program
+
+IDENTIFIER = re.compile(r"[A-Za-z0-9_.]+")
+"""Names of tensors and constants, and keys of metadata."""
+
+
+def check_names(program: Program) -> None:
+    """Check that program text can say every name, and that none acts on the reader's screen.
+
+    Raises:
+        IllegalOp: naming the one that cannot stand.
+    """
+    tensors = (program.input, program.output, *program.types, *(op.output for op in program.ops))
+    for what, names in (
+        ("tensor", tensors),
+        ("constant", program.constants),
+        ("metadata", program.metadata),
+    ):
+        for name in names:
+            if not IDENTIFIER.fullmatch(name):
+                raise IllegalOp(f"the name of a {what} is no identifier: {plain(name)[:80]!r}")
+    face = program.interface
+    _readable("name", [program.name])
+    if program.name != program.name.strip() or not program.name:
+        raise IllegalOp("the program's name is empty or begins or ends in spaces")
+    _readable("interface", (face.input, face.output))
+    _readable("metadata", program.metadata.values())
+    _readable("notes", program.notes)
+    for op in program.ops:
+        if op.origin:
+            _readable(f"origin of {op.output}", op.origin)
+
+
+def _readable(where: str, texts: Iterable[str]) -> None:
+    for text in texts:
+        if found := unprintable(text):
+            raise IllegalOp(f"the program's {where} holds {found}: {plain(text)[:80]!r}")
+
+
+def with_name(program: Program, name: str | None) -> Program:
+    """The program under a name of the user's choice, of which symbols and files are made.
+
+    Args:
+        program: any program.
+        name: small letters, digits and single underscores; None leaves the program as it is.
+
+    Raises:
+        CompileError: it is none.
+    """
+    if name is None:
+        return program
+    require_name(name)
+    return replace(program, name=name)
+
+
+def require_name(name: str) -> None:
+    """Refuse what cannot stand in symbols as it is.
+
+    Raises:
+        CompileError: saying what would do.
+    """
+    near = c_identifier(name)
+    if not name or near != name:
+        raise CompileError(
+            Problem(
+                node="",
+                op="",
+                found=f"the name {plain(name)[:80]!r} cannot be part of a C symbol as it is",
+                supported="small letters, digits and single underscores between them, 60 at most",
+                mend=f"choose {near or 'network'!r} or another",
+            )
+        )
