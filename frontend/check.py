@@ -11,9 +11,11 @@ from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
 
 from .channels_last_domain import channels_first
 from .diagnostics import CompileError, Problem
+from .functions import check_expansion
 from .precision import ROUNDOFF, as_float32
 from .schemas import DOMAIN
 from .upgrade import OLDEST, upgrade
+from .wellformed import node_name
 
 OPSETS = range(OLDEST, 26)
 """Versions of the standard domain whose operators have the meaning this frontend knows."""
@@ -22,7 +24,7 @@ _ORT = "com.microsoft"
 _CONTRIB = ("QuantizeLinear", "DequantizeLinear")
 """Written there for 4- and 16-bit integers below opset 21; the meaning is the standard domain's."""
 
-_MOST_NODES = 10**6
+_MOST_VERSION = 2**31 - 1
 
 _BROKEN = "the file is not a valid ONNX model"
 
@@ -47,7 +49,7 @@ def to_graph(proto: onnx.ModelProto) -> ir.Model:
     _check_opset(proto)
     _check_values(proto.graph)
     _check_nodes(proto)
-    _check_functions(proto)
+    check_expansion(proto)
     upgrade(proto)
     roundoff = as_float32(proto)
     try:
@@ -80,6 +82,16 @@ def _first_line(error: BaseException) -> str:
 
 
 def _check_opset(proto: onnx.ModelProto) -> None:
+    if not 1 <= proto.ir_version <= _MOST_VERSION:
+        found = f"IR version {proto.ir_version}"
+        raise CompileError(Problem("", "", found, mend="the file is damaged: export it again"))
+    for part in (proto, *proto.functions):
+        given = Counter(entry.domain for entry in part.opset_import)
+        for entry in part.opset_import:
+            if not 0 <= entry.version <= _MOST_VERSION or given[entry.domain] > 1:
+                where = f"of the domain '{entry.domain}'" if entry.domain else "of ONNX"
+                found = f"version {entry.version} {where}, which is named {given[entry.domain]}x"
+                raise CompileError(Problem("", "", found, "one version of each domain"))
     version = next((entry.version for entry in proto.opset_import if not entry.domain), None)
     supported = f"opset {OPSETS[0]} to {OPSETS[-1]}"
     if version is None:
@@ -97,7 +109,7 @@ def _check_values(graph: onnx.GraphProto) -> None:
     computed = [name for node in graph.node for name in node.output if name]
     known = {*given, *computed, ""}
     problems = [
-        Problem(_name(node), node.op_type, f"reads '{name}', which nothing computes")
+        Problem(node_name(node), node.op_type, f"reads '{name}', which nothing computes")
         for node in graph.node
         for name in node.input
         if name not in known
@@ -161,39 +173,18 @@ def _check_nodes(proto: onnx.ModelProto) -> None:
         for node in part.graph.node if part is proto else part.node:
             if node.domain == DOMAIN:
                 found = f"a node of the domain '{DOMAIN}': the file is not a network as exported"
-                problems.append(Problem(_name(node), node.op_type, found, mend="give that network"))
+                problems.append(
+                    Problem(node_name(node), node.op_type, found, mend="give that network")
+                )
             if node.domain:
                 continue  # reported as unsupported later
             try:
                 onnx.checker.check_node(node, context)
             except Exception as error:  # ValidationError, or RuntimeError on broken attributes
                 found = f"against its definition: {_first_line(error)}"
-                problems.append(Problem(_name(node), node.op_type, found))
+                problems.append(Problem(node_name(node), node.op_type, found))
     if problems:
         raise CompileError(problems)
-
-
-def _check_functions(proto: onnx.ModelProto) -> None:
-    """Functions, which are inlined, end somewhere: two calls in each of 40 make a million million.
-
-    Counts nodes from the innermost functions outwards.
-    """
-    sizes = {(f.domain, f.name): 0 for f in proto.functions}
-    for _ in range(len(sizes)):
-        before = dict(sizes)
-        for f in proto.functions:
-            count = sum(max(1, before.get((n.domain, n.op_type), 1)) for n in f.node)
-            sizes[f.domain, f.name] = min(count, _MOST_NODES)
-        if sizes == before:
-            break
-    for node in proto.graph.node:
-        if sizes.get((node.domain, node.op_type), 0) >= _MOST_NODES:
-            found = "a function of a million nodes or more, or one that calls itself"
-            raise CompileError(Problem(_name(node), node.op_type, found))
-
-
-def _name(node: onnx.NodeProto) -> str:
-    return node.name or "".join(node.output[:1])
 
 
 def check_interface(model: ir.Model) -> None:

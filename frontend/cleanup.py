@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from .diagnostics import CompileError, Problem
 from .recognise.base import Array, Context, Pattern, Refused, UnknownShape, shape_of
 
 _BROADCASTING = frozenset(
@@ -70,8 +71,16 @@ def _drop_expand(node: ir.Node, context: Context) -> None:
 
 
 def fold_constants(context: Context) -> None:
-    """Every constant a remaining node reads becomes a parameter, computed in float32 as written."""
+    """Every constant a remaining node reads becomes a parameter, computed in float32 as written.
+
+    Raises:
+        CompileError: the network's output is a constant itself.
+    """
     constants = context.constants
+    for output in context.graph.outputs:
+        if constants.known(output):
+            found = "it is a constant: what leads to it does not read the input"
+            raise CompileError(Problem(str(output.name), "output", found))
     folded: dict[ir.Value, ir.Value] = {}
     for node in list(context.graph):
         if any(constants.known(output) for output in node.outputs):

@@ -8,29 +8,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 import onnx_ir as ir
-from onnx.reference import ReferenceEvaluator
 
-from .diagnostics import CompileError, Problem
+from .arithmetic import FOLDED, Arithmetic
 
 Array = npt.NDArray[Any]
 
-LARGEST = 2**27  # elements; a broken shape must not eat the machine's memory
 _SMALL = 4096  # elements; larger intermediates are dropped once their consumer is computed
-_NEVER = frozenset(
-    "RandomNormal RandomUniform RandomNormalLike RandomUniformLike Multinomial Bernoulli "
-    "If Loop Scan SequenceMap Optional".split()
-)
 
 
 class Constants:
     """Answers which values of a graph are constant and what they are.
 
     A value is constant if it is an initializer, or computed by a deterministic operator from
-    constants, or the shape of a tensor whose shape is known. Arithmetic is done by
-    `onnx.reference`, operator by operator in the dtype written, so thresholds and scales come out
-    as the trained float32 numbers.
+    constants, or the shape of a tensor whose shape is known. `arithmetic` computes them in the
+    dtype written, so thresholds and scales come out as the trained float32 numbers.
 
     Args:
         model: the graph and its opset versions.
@@ -39,7 +31,7 @@ class Constants:
     """
 
     def __init__(self, model: ir.Model, batch: tuple[int, int] | None) -> None:
-        self._opsets = dict(model.graph.opset_imports)
+        self._arithmetic = Arithmetic(dict(model.graph.opset_imports), _parameters(model.graph))
         self._batch = batch
         self._known: dict[ir.Value, bool] = {}
         self._arrays: dict[ir.Value, Array] = {}
@@ -59,7 +51,7 @@ class Constants:
                 self._known[top] = top.const_value is not None
             elif _has_static_shape(node):
                 self._known[top] = True
-            elif node.domain != "" or node.op_type in _NEVER:
+            elif node.domain != "" or node.op_type not in FOLDED:
                 self._known[top] = False
             else:
                 inputs = [x for x in node.inputs if x is not None]
@@ -147,46 +139,33 @@ class Constants:
             elif value in memory:
                 found[value] = memory[value]
         cone = self._cone([v for v in values if v not in found], memory)
-        feed: dict[str, Array] = {}
-        nodes: list[onnx.NodeProto] = []
+        last = {x: node for node in cone for x in node.inputs if x is not None}
+        results: dict[ir.Value, Array] = {}
+        wanted = set(values)
         for node in cone:
             if _has_static_shape(node):
-                feed[_key(node.outputs[0])] = self._shape(node, batch)
-                found[node.outputs[0]] = feed[_key(node.outputs[0])]
-                continue
-            _check_size(node)
-            nodes.append(_proto(node))
+                outputs = [self._shape(node, batch)]
+            else:
+                arrays = [self._at(x, results, memory) for x in node.inputs]
+                outputs = self._arithmetic.run(node, arrays)
+            results.update(zip(node.outputs, outputs, strict=True))
+            for output, array in zip(node.outputs, outputs, strict=True):
+                if output in wanted or array.size <= _SMALL:
+                    found[output] = array
             for x in node.inputs:
-                if x is not None and x.const_value is not None:
-                    feed[_key(x)] = x.const_value.numpy()
-                elif x is not None and x in memory:
-                    feed[_key(x)] = memory[x]
-        if nodes:
-            results = self._run(nodes, feed, cone)
-            wanted = set(values)
-            for node in cone:
-                for output in node.outputs:
-                    array = results.get(_key(output))
-                    if array is not None and (output in wanted or array.size <= _SMALL):
-                        found[output] = array
+                if x in results and last[x] is node:
+                    del results[x]
         return found
 
-    def _run(
-        self, nodes: list[onnx.NodeProto], feed: dict[str, Array], cone: list[ir.Node]
-    ) -> dict[str, Array]:
-        inputs = [onnx.ValueInfoProto(name=name) for name in feed]
-        graph = onnx.helper.make_graph(nodes, "constants", inputs, [])
-        try:
-            with np.errstate(all="ignore"):  # a 0/0 is found later, as a NaN, with its node
-                runner = ReferenceEvaluator(graph, opsets=self._opsets)
-                results = runner.run([], feed, intermediate=True)
-        except Exception as error:  # the operators of onnx.reference raise anything
-            last = cone[-1]
-            raise CompileError(
-                Problem(str(last.name), last.op_type, f"constant arithmetic fails: {error}")
-            ) from error
-        assert isinstance(results, dict)
-        return results
+    @staticmethod
+    def _at(
+        value: ir.Value | None, results: dict[ir.Value, Array], memory: dict[ir.Value, Array]
+    ) -> Array | None:
+        if value is None:
+            return None
+        if value.const_value is not None:
+            return value.const_value.numpy()
+        return results[value] if value in results else memory[value]
 
     def _shape(self, node: ir.Node, batch: int) -> Array:
         shape = node.inputs[0].shape  # type: ignore[union-attr]
@@ -199,6 +178,14 @@ class Constants:
         return np.array(dims[start:end], np.int64)
 
 
+def _parameters(graph: ir.Graph) -> int:
+    """Numbers that a graph holds."""
+    given = [v.const_value for v in graph.initializers.values()]
+    given += [a.as_tensor() for n in graph if n.op_type == "Constant"
+              for a in n.attributes.values() if a.type == ir.AttributeType.TENSOR]  # fmt: skip
+    return sum(tensor.size for tensor in given if tensor is not None)
+
+
 def static(shape: ir.Shape) -> tuple[int, ...]:
     """The sizes of a shape that is known to be static."""
     return tuple(d for d in shape if isinstance(d, int))
@@ -209,28 +196,3 @@ def _has_static_shape(node: ir.Node) -> bool:
         return False
     shape = node.inputs[0].shape if node.inputs and node.inputs[0] is not None else None
     return shape is not None and shape.is_static()
-
-
-def _key(value: ir.Value) -> str:
-    return f"v{id(value)}"  # names may be shared while patterns replace values
-
-
-def _proto(node: ir.Node) -> onnx.NodeProto:
-    proto = ir.serde.serialize_node(node)
-    del proto.input[:]
-    proto.input.extend("" if x is None else _key(x) for x in node.inputs)
-    del proto.output[:]
-    proto.output.extend(_key(x) for x in node.outputs)
-    return proto
-
-
-def _check_size(node: ir.Node) -> None:
-    for output in node.outputs:
-        shape = output.shape
-        if shape is not None and shape.is_static():
-            elements = prod(static(shape))
-            if elements > LARGEST:
-                found = f"a constant of {elements} elements"
-                raise CompileError(
-                    Problem(str(node.name), node.op_type, found, f"at most {LARGEST}")
-                )

@@ -7,6 +7,7 @@ the compared tensor has size 1 (or its channels), an axis added by the arithmeti
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from math import prod
 from typing import Any
 
@@ -108,8 +109,11 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "Xor": np.logical_xor, "Where": np.where, "Add": np.add, "Sub": np.subtract,
     "Mul": np.multiply, "Div": _integer_divide, "Neg": np.negative, "Abs": np.abs,
     "Sign": np.sign, "Greater": np.greater, "Less": np.less, "Equal": np.equal,
-    "GreaterOrEqual": np.greater_equal, "LessOrEqual": np.less_equal, "Min": np.minimum,
-    "Max": np.maximum, "Floor": np.floor,
+    "GreaterOrEqual": np.greater_equal, "LessOrEqual": np.less_equal, "Floor": np.floor,
+    # Of any number of inputs; numpy would take a third one for the place of its result.
+    "Min": lambda *arrays: reduce(np.minimum, arrays),
+    "Max": lambda *arrays: reduce(np.maximum, arrays),
+    "Sum": lambda *arrays: reduce(np.add, arrays),
 }  # fmt: skip
 REDUCTIONS: dict[str, Callable[..., Any]] = {
     "ReduceSum": np.sum, "ReduceMin": np.min, "ReduceMax": np.max, "ArgMin": np.argmin,

@@ -184,11 +184,7 @@ class Evaluation:
         if op == "Mod":
             left, right = _aligned(arrays)
             return modulo(left, right, bool(node.attributes.get_int("fmod", 0)))
-        arrays = _aligned(arrays)
-        if op == "Sum":
-            total: Array = sum(arrays[1:], arrays[0])
-            return total
-        result: Array = ELEMENTWISE[op](*arrays)
+        result: Array = ELEMENTWISE[op](*_aligned(arrays))
         return result
 
     def _reduced(self, node: ir.Node, array: Array) -> Array:

@@ -121,7 +121,11 @@ def _recognise(rounding: ir.Node, context: Context) -> None:
 
 def _channel_scale(scale: Array, k: Array) -> Array:
     """float32 [O] from (O,1,1,1) or a scalar."""
-    if scale.size not in (1, len(k)) or (scale.size > 1 and scale.shape[:1] != k.shape[:1]):
+    if (
+        k.ndim == 0
+        or scale.size not in (1, len(k))
+        or (scale.size > 1 and scale.shape[:1] != k.shape[:1])
+    ):
         found = f"a weight scale of shape {scale.shape}"
         raise Refused(found, "one scale for each output channel", fatal=True)
     return np.broadcast_to(scale.reshape(-1), len(k))

@@ -117,3 +117,7 @@ def test_batch_norm_is_not_fused() -> None:
     graph = check_same(build(body, parameters))
     np.testing.assert_array_equal(constant(node(graph, "Conv").inputs[1]), W)
     assert ops(graph) == ["Conv", "BatchNormalization"]
+
+
+def test_an_output_that_does_not_read_the_input() -> None:
+    refused(build("y = PRelu (s, s)", {"s": [0.3]}), "does not read the input")

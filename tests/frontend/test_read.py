@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import onnx
 import pytest
 from onnx.external_data_helper import convert_model_to_external_data
 
-from n2uqc.frontend import read
+from n2uqc.frontend import external_data, read
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.frontend.read import read_model
 from tests.frontend.networks import build, check_same, refused
@@ -124,7 +125,7 @@ def test_external_data_missing_or_short(external: Path) -> None:
 
 
 def test_external_data_limit(external: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read, "SIZE_LIMIT", external.stat().st_size)
+    monkeypatch.setattr(external_data, "SIZE_LIMIT", external.stat().st_size)
     (external.parent / "weights.bin").write_bytes(bytes(10_000))
     refused(external)
 
@@ -136,3 +137,83 @@ def test_loads_what_it_reads() -> None:
 def test_a_device_is_no_file() -> None:
     """Reading one may never end."""
     refused("/dev/zero", "device")
+
+
+def declared(path: Path, size: int) -> None:
+    """The model at `path` with a parameter of `size` bytes in its data file, which is as long."""
+    model = onnx.load(path, load_external_data=False)
+    tensor = model.graph.initializer[0]
+    tensor.dims[:] = [size // 4]
+    for entry in tensor.external_data:
+        if entry.key == "length":
+            entry.value = str(size)
+    path.write_bytes(model.SerializeToString())
+
+
+def test_external_data_that_is_not_there(external: Path) -> None:
+    """A sparse file: as long as it says, and nothing on the disk."""
+    declared(external, 1 << 30)
+    os.truncate(external.parent / "weights.bin", 1 << 30)
+    refused(external, "few are on disk")
+
+
+def test_external_data_that_many_share(external: Path) -> None:
+    declared(external, 1 << 20)
+    (external.parent / "weights.bin").write_bytes(os.urandom(1 << 20))
+    model = onnx.load(external, load_external_data=False)
+    for k in range(100):
+        model.graph.initializer.append(model.graph.initializer[0])
+        model.graph.initializer[-1].name = f"W{k}"
+    external.write_bytes(model.SerializeToString())
+    refused(external, "few are in all its data files")
+
+
+@pytest.mark.parametrize("words", ["bytes where the shape [3, 2, 3, 3] takes 216"])
+def test_external_data_of_another_length(external: Path, words: str) -> None:
+    model = onnx.load(external, load_external_data=False)
+    for entry in model.graph.initializer[0].external_data:
+        if entry.key == "length":
+            entry.value = "100"
+    external.write_bytes(model.SerializeToString())
+    refused(external, words)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("9" * 5000, "5000 characters"),
+        ("9" * 4000, "GiB of data"),
+        ("-1", "external data cannot be read"),
+        ("one", "external data cannot be read"),
+        ("", "external data cannot be read"),
+    ],
+)
+def test_external_data_of_no_length(external: Path, value: str, words: str) -> None:
+    model = onnx.load(external, load_external_data=False)
+    model.graph.initializer[0].external_data.add(key="length", value=value)
+    external.write_bytes(model.SerializeToString())
+    refused(external, words)
+
+
+def test_external_data_in_a_pipe(external: Path) -> None:
+    """Opening one would wait."""
+    os.mkfifo(external.parent / "pipe")
+    relocate(external, "pipe")
+    refused(external, "'pipe' is not a file")
+
+
+def test_external_data_of_nodes_in_branches_and_functions(external: Path) -> None:
+    """They are found like those of the graph, and loaded."""
+    model = onnx.load(external, load_external_data=False)
+    outside = model.graph.initializer[0]
+    constant = onnx.helper.make_node("Constant", [], ["c"], "inner")
+    constant.attribute.add(name="value", type=onnx.AttributeProto.TENSOR).t.CopyFrom(outside)
+    branch = onnx.helper.make_graph([constant], "branch", [], [])
+    opset = onnx.helper.make_opsetid("", 17)
+    function = onnx.helper.make_function("other", "F", [], ["c"], [constant], [opset])
+    model.graph.node.append(onnx.helper.make_node("If", ["q"], ["r"], then_branch=branch))
+    model.functions.append(function)
+    external.write_bytes(model.SerializeToString())
+    read = read_model(external)
+    for node in (read.graph.node[-1].attribute[0].g.node[0], read.functions[0].node[0]):
+        assert node.attribute[0].t.raw_data == CONV.graph.initializer[0].raw_data

@@ -184,3 +184,13 @@ def test_functional_code(tmp_path: Path, style: str, dynamo: bool) -> None:
     want = run_onnx(model, given_images)
     np.testing.assert_allclose(evaluate(graph, given_images), want, atol=1e-5)
     np.testing.assert_allclose(compile_graph(graph)(given_images), want, atol=1e-3)
+
+
+@pytest.mark.parametrize("op", ["Min", "Max", "Sum"])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_operators_of_any_number_of_inputs(op: str, count: int) -> None:
+    """The third is an operand like the others, not the place of the result."""
+    steps = " ".join(f"g{k} = Greater (x, T{k}) f{k} = Cast <to = 1> (g{k})" for k in range(count))
+    parameters = {f"T{k}": t for k, t in enumerate(T[:count])}
+    body = f"{steps} m = {op} ({', '.join(f'f{k}' for k in range(count))}) y = Mul (m, two)"
+    check_same(build(body, parameters | {"two": np.float32(2)}))

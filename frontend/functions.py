@@ -1,0 +1,70 @@
+"""How large a network is once the functions of its file are inlined, found by counting."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import onnx
+
+from .diagnostics import CompileError, Problem
+from .wellformed import nested, node_name
+
+MOST_NODES = 50_000
+"""Nodes of a network: ten times those of the deepest one with every quantizer written out."""
+
+_MOST_NESTED = 50  # calls inside each other; exporters stay below 10
+
+_Key = tuple[str, str, str]
+
+
+def check_expansion(proto: onnx.ModelProto) -> None:
+    """Requires that inlining ends, and makes no more than `MOST_NODES`, before it is done.
+
+    Two calls in each of forty functions would make 2^40 nodes.
+
+    Raises:
+        CompileError: too many nodes, functions that call themselves or are defined twice.
+    """
+    calls = {(f.domain, f.name, f.overload): _calls(f.node) for f in proto.functions}
+    if len(calls) < len(proto.functions):
+        doubles = Counter((f.domain, f.name) for f in proto.functions).most_common(1)
+        raise CompileError(f"the function {':'.join(doubles[0][0])} is defined twice")
+    sizes: dict[_Key, int] = {}
+    depths: dict[_Key, int] = {}
+    for start in calls:
+        stack: list[tuple[_Key, bool]] = [(start, False)]
+        above: set[_Key] = set()
+        while stack:
+            key, finished = stack.pop()
+            inner = [k for k in calls[key] if k in calls]
+            if finished:
+                above.discard(key)
+                sizes[key] = _total(calls[key], sizes)
+                depths[key] = 1 + max((depths[k] for k in inner), default=0)
+            elif key not in sizes:
+                above.add(key)
+                if loop := next((k for k in inner if k in above), None):
+                    raise CompileError(f"the function {loop[0]}:{loop[1]} calls itself")
+                stack.append((key, True))
+                stack.extend((k, False) for k in inner)
+    for node in proto.graph.node:
+        key = (node.domain, node.op_type, node.overload)
+        size, depth = sizes.get(key, 1), depths.get(key, 0)
+        if size > MOST_NODES or depth > _MOST_NESTED:
+            found = f"a function of {'more than ' * (size > MOST_NODES)}{min(size, MOST_NODES):,} "
+            found += f"nodes, {depth} calls deep"
+            supported = f"at most {MOST_NODES:,} nodes, {_MOST_NESTED} calls deep"
+            raise CompileError(Problem(node_name(node), node.op_type, found, supported))
+    if (total := _total(_calls(proto.graph.node), sizes)) > MOST_NODES:
+        found = f"{total:,} nodes" if total < 10**9 else "more than a thousand million nodes"
+        raise CompileError(Problem("", "", found, f"networks of at most {MOST_NODES:,} nodes"))
+
+
+def _calls(part: Iterable[onnx.NodeProto]) -> Counter[_Key]:
+    """How often each operator or function stands in a body, subgraphs included."""
+    return Counter((node.domain, node.op_type, node.overload) for node in nested(part))
+
+
+def _total(calls: Counter[_Key], sizes: dict[_Key, int]) -> int:
+    return sum(count * max(1, sizes.get(key, 1)) for key, count in calls.items())
