@@ -11,7 +11,7 @@ from ..engines import Window
 from ..engines.window import tree_depth
 from .count import Count, bits_of, digits
 
-TABLE_BITS = 6  # of rtl.element
+TABLE_BITS = 6  # of units.element
 
 
 def weight_code(engine: Any) -> tuple[int, bool]:
@@ -130,7 +130,7 @@ def _known_products(count: Count, engine: Any, held: int) -> None:
 def _products(
     count: Count, x: IntType, bits: int, looked: float, odd: bool, pe: int, simd: int, padded: bool
 ) -> tuple[int, int]:
-    """Products as tables (``rtl.element.product``): bits of one, multiplier blocks of one.
+    """Products as tables (``units.element.product``): bits of one, multiplier blocks of one.
 
     Of a weight's ``bits`` so many are looked at; the others are the same in all words.
     """

@@ -121,6 +121,17 @@ class Pool(_Channelwise):
     op: SumPool | MaxPool
 
     @property
+    def factors(self) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+        """By which sums are multiplied, of each row of results and of each column; None: by 1."""
+        return None
+
+    @property
+    def sum_limits(self) -> tuple[int, int]:
+        """What the accumulator may hold, before that product."""
+        low, high = self.inputs[0].limits
+        return low * self.geometry.taps, high * self.geometry.taps
+
+    @property
     def geometry(self) -> Geometry:
         return Geometry.of(self.op, self.inputs[0], self.output, self.op.kernel)
 
@@ -142,15 +153,8 @@ class WeightedPool(Pool):
 
     @property
     def factors(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Of each row of results, and of each column."""
         rows, columns = self.op.factors(self.geometry.shape)
         return np.array(rows, np.int64), np.array(columns, np.int64)
-
-    @property
-    def sum_limits(self) -> tuple[int, int]:
-        """What the accumulator may hold, before the product."""
-        low, high = self.inputs[0].limits
-        return low * self.geometry.taps, high * self.geometry.taps
 
     def prepare(self) -> Run:
         g, (rows, columns) = self.geometry, self.factors

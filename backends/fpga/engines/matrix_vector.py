@@ -34,8 +34,13 @@ class MatrixVector(Engine):
     """
 
     kind: ClassVar[str] = "matrix-vector"
+    reduction: ClassVar[str] = "sum"
 
     op: Conv
+
+    def pad_value(self) -> int:
+        """The code that stands outside the map."""
+        return self.op.pad_value
 
     @property
     def geometry(self) -> Geometry:

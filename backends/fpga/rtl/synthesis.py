@@ -19,8 +19,8 @@ from ..area import best_form
 from ..area.structure import LUT_INPUTS
 from ..engines import Engine
 from ..folding import Folding, engines_of
-from .datapath import unit_of
-from .parts import KEEP, Unit
+from ..hdl.amaranth import KEEP, Hardware
+from ..units import Style, unit_of
 from .verilog import find_yosys, run_yosys
 
 
@@ -102,8 +102,8 @@ def synthesize_all(engines: Sequence[tuple[Engine, str]], family: str) -> list[S
     instances = "".join(f"(* keep *) {name} i_{name}();\n" for name in names)
     files = {"top.v": f"module top();\n{instances}endmodule\n"}
     for name, (engine, form) in zip(names, engines, strict=True):
-        unit = unit_of(engine, form, LUT_INPUTS[family])
-        files[f"{name}.il"] = rtlil.convert(unit, name=name, ports=ports(unit))
+        unit = Hardware(unit_of(engine, Style(form, LUT_INPUTS[family])))
+        files[f"{name}.il"] = rtlil.convert(unit, name=name, ports=list(unit.ports.values()))
     script = "".join(f"read_rtlil {name}.il\n" for name in names) + (
         f"setattr -mod -set keep_hierarchy 1 {' '.join(names)}\n{KEEP}\nread_verilog top.v\n"
         f"{SCRIPTS[family]}\ntee -q -o stat.json stat -json\n"
@@ -116,12 +116,6 @@ def synthesize_all(engines: Sequence[tuple[Engine, str]], family: str) -> list[S
         if owner in cells:
             cells[owner].update(stat.get("num_cells_by_type", {}))
     return [_counted(cells[name], family) for name in names]
-
-
-def ports(unit: Unit) -> list[Any]:
-    """All ports of an engine by itself."""
-    feeds = [s for f in unit.feeds for s in (f.valid, f.data, f.take)]
-    return [*feeds, unit.room, unit.reserve, unit.enter, unit.data]
 
 
 def _counted(cells: Mapping[str, int], family: str) -> Synthesized:

@@ -16,12 +16,8 @@ from amaranth.back import rtlil
 from n2uqc.frontend.diagnostics import Problem
 
 from ...toolchain import Command, ToolchainError
-from .datapath import Datapath
-from .element import Element, ProcessingElement, Terminals
-from .window import WindowUnit
-
-TOP = "n2uq_datapath"
-"""Name of the whole pipeline's module."""
+from ..hdl.amaranth import Hardware, kinds
+from ..hdl.module import Module
 
 _DROPPED = re.compile(r"\(\* (?!ram_style|parallel_case).*?\*\)\s*")
 """Attributes that are not written: paths of sources, names of tools; synthesis needs the others."""
@@ -81,30 +77,24 @@ def run_yosys(script: str, files: dict[str, str], result: str) -> str:
         return Path(folder, result).read_text()
 
 
-def to_rtlil(datapath: Datapath) -> dict[str, str]:
-    """RTLIL files: the pipeline, and each kind of processing element once."""
-    files = {"top.il": rtlil.convert(datapath, name=TOP, ports=datapath.ports)}
-    for element in elements_of(datapath):
-        pe = Terminals(element)
-        files[f"{element.name}.il"] = rtlil.convert(
-            ProcessingElement(pe), name=element.name, ports=[*pe.inputs, pe.sum]
+def to_rtlil(module: Module) -> dict[str, str]:
+    """RTLIL files by name: a module, and each kind of module inside once."""
+    files = {}
+    for each in (module, *kinds(module)):
+        hardware = Hardware(each, shared=True)
+        files[f"{each.name}.il"] = rtlil.convert(
+            hardware, name=each.name, ports=list(hardware.ports.values())
         )
     return files
 
 
-def elements_of(datapath: Datapath) -> list[Element]:
-    """The kinds of processing elements, each once."""
-    units = datapath.units.values()
-    return list(dict.fromkeys(u.element for u in units if isinstance(u, WindowUnit)))
-
-
-def to_verilog(datapath: Datapath) -> str:
-    """Synthesizable Verilog of a datapath.
+def to_verilog(module: Module) -> str:
+    """Synthesizable Verilog of a module and of what is inside.
 
     Raises:
         ToolchainError: there is no yosys, or it fails.
     """
-    files = to_rtlil(datapath)
+    files = to_rtlil(module)
     script = "".join(f"read_rtlil {name}\n" for name in files)
     script += "proc\nmemory_collect\nwrite_verilog -norename out.v\n"
     return _DROPPED.sub("", run_yosys(script, files, "out.v"))

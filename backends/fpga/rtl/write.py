@@ -14,12 +14,13 @@ from ...templating import render
 from ..area import best_form
 from ..area.structure import LUT_INPUTS
 from ..folding import Folding, default_folding
+from ..hdl.amaranth import KEEP
 from ..pipeline import build_pipeline
 from ..timing import Network
-from .datapath import Datapath
-from .parts import KEEP
+from ..units import Style
+from ..units.datapath import TOP, build_datapath
 from .vectors import tokens
-from .verilog import TOP, to_verilog
+from .verilog import to_verilog
 
 TEMPLATES = Path(__file__).parent / "templates"
 IMAGES = 3
@@ -59,15 +60,11 @@ def emit(
     pipeline = build_pipeline(program, folding)
     network = Network(pipeline)
     depths = network.sizes
-    datapath = Datapath(
-        pipeline,
-        depths,
-        form=lambda engine: best_form(engine, family),
-        lut=LUT_INPUTS[family],
-        shared=True,
+    datapath = build_datapath(
+        pipeline, depths, lambda engine: Style(best_form(engine, family), LUT_INPUTS[family])
     )
     progress("writing Verilog (yosys; its first run on a machine takes a minute or two)")
-    verilog = to_verilog(datapath)
+    verilog = to_verilog(datapath.module)
     progress("computing vectors")
     x = vectors(program, images, seed)
     source, sink = pipeline.engines[0], pipeline.engines[datapath.sink]
@@ -83,8 +80,8 @@ def emit(
         "program": program.name,
         "images": images,
         "per_image": sink.cycles,
-        "in_bytes": len(datapath.in_data) // 8,
-        "out_bytes": len(datapath.out_data) // 8,
+        "in_bytes": datapath.in_bytes,
+        "out_bytes": datapath.out_bytes,
     }
     rendered = {
         name: render(TEMPLATES, f"{name}.j2", context).encode()
@@ -92,8 +89,8 @@ def emit(
     }
     return {
         "datapath.v": verilog.encode(),
-        "input.mem": _hex(given, len(datapath.in_data)),
-        "output.mem": _hex(wanted, len(datapath.out_data)),
+        "input.mem": _hex(given, 8 * datapath.in_bytes),
+        "output.mem": _hex(wanted, 8 * datapath.out_bytes),
         "cycles.mem": "".join(f"{c}\n" for c in cycles).encode(),
         **rendered,
     }

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from amaranth.sim import Simulator
 
+from n2uqc.backends.fpga.hdl.amaranth import Hardware
 from n2uqc.backends.fpga.pipeline import Pipeline
-from n2uqc.backends.fpga.rtl.datapath import Datapath
 from n2uqc.backends.fpga.rtl.vectors import tokens, values
+from n2uqc.backends.fpga.units import Style
+from n2uqc.backends.fpga.units.datapath import build_datapath
 
 
 @dataclass
@@ -46,16 +48,16 @@ def simulate(
         forms: chooses how each engine is built, and the inputs of a LUT.
         stall: holds both ends of the stream back at random.
     """
-    datapath = (
-        Datapath(pipeline, depths)
-        if forms is None
-        else Datapath(
-            pipeline,
-            depths,
-            form=lambda e: str(forms.choice(e.forms)),
-            lut=int(forms.choice([4, 6])),
+    if forms is None:
+        datapath = build_datapath(pipeline, depths)
+    else:
+        lut = int(forms.choice([4, 6]))
+        datapath = build_datapath(
+            pipeline, depths, lambda e: Style(str(forms.choice(e.forms)), lut)
         )
-    )
+    hardware = Hardware(datapath.module)
+    port = hardware.ports
+    fifos = [hardware.inner[fifo.name].ports for fifo in datapath.fifos]
     source = next(e for e in pipeline.engines if e.kind == "source")
     sink = pipeline.engines[datapath.sink]
     words = tokens(x, source.lanes, source.output.bits)
@@ -69,24 +71,24 @@ def simulate(
         for cycle in range(limit):
             send = sent < len(words) and (stall is None or stall.random() < 0.6)
             ready = stall is None or bool(stall.random() < 0.6)
-            ctx.set(datapath.in_valid, send)
-            ctx.set(datapath.in_data, words[sent] if send else 0)
-            ctx.set(datapath.out_ready, ready)
-            sent += int(send and ctx.get(datapath.in_ready))
-            for k, fifo in enumerate(datapath.fifos):
-                if ctx.get(fifo.enter):
+            ctx.set(port["s_axis_tvalid"], send)
+            ctx.set(port["s_axis_tdata"], words[sent] if send else 0)
+            ctx.set(port["m_axis_tready"], ready)
+            sent += int(send and ctx.get(port["s_axis_tready"]))
+            for k, fifo in enumerate(fifos):
+                if ctx.get(fifo["enter"]):
                     entered[k].append(cycle)
-                if ctx.get(fifo.out.take):
+                if ctx.get(fifo["take"]):
                     left[k].append(cycle)
-            if ready and ctx.get(datapath.out_valid):
-                given.append(ctx.get(datapath.out_data))
-                assert ctx.get(datapath.out_last) == (len(given) % sink.cycles == 0)
+            if ready and ctx.get(port["m_axis_tvalid"]):
+                given.append(ctx.get(port["m_axis_tdata"]))
+                assert ctx.get(port["m_axis_tlast"]) == (len(given) % sink.cycles == 0)
             if len(given) == expected and [len(v) for v in left] == total:
                 return
             await ctx.tick()
         raise AssertionError(f"{len(given)} of {expected} tokens after {limit} cycles")
 
-    simulator = Simulator(datapath)
+    simulator = Simulator(hardware)
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()

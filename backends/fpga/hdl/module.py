@@ -1,0 +1,308 @@
+"""A module of hardware: registers, memories, tables of constants, and other modules inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from n2uqc.passes.program.types import limits_of, width_of
+
+from .words import ONE, ZERO, Operand, Word, choose, constant, join, pattern, word
+
+Longs = NDArray[np.int64]
+
+
+class Register(Word):
+    """A number that is kept from cycle to cycle.
+
+    Attributes:
+        next: what it becomes; set by ``Module.assign``.
+        enable: in which cycles it does.
+        initial: its value after reset.
+        reset: whether reset puts it there; data needs none.
+    """
+
+    __slots__ = ("enable", "initial", "next", "reset")
+
+    def __init__(
+        self, lo: int, hi: int, *, initial: int = 0, reset: bool, name: str = "", width: int = 0
+    ) -> None:
+        super().__init__("register", (), lo, hi, name=name, width=width)
+        self.next: Word | None = None
+        self.enable: Word = ONE
+        self.initial, self.reset = initial, reset
+
+
+class Table:
+    """Constants in a memory, read in the cycle after their address: a module kept to itself.
+
+    Attributes:
+        name: in the module.
+        words: one a row, of ``width`` bits.
+        address: read in this cycle.
+        data: what it says in the next.
+    """
+
+    def __init__(self, name: str, words: Sequence[int], width: int, address: Word) -> None:
+        self.name, self.words, self.width, self.address = name, words, width, address
+        self.data = Word("read", (), 0, (1 << width) - 1, self, width=width)
+
+
+class Memory:
+    """A memory that is written and read every cycle.
+
+    Attributes:
+        name: in the module.
+        depth, width: words, and bits of each.
+        enable, address, data: of the port that writes.
+        reads: addresses of the ports that read.
+        outputs: what they say a cycle later.
+        transparent: a word that is written while it is read is read as written.
+        in_luts: synthesis is asked to make LUTs of it.
+    """
+
+    def __init__(self, name: str, depth: int, width: int, *, transparent: bool) -> None:
+        self.name, self.depth, self.width, self.transparent = name, depth, width, transparent
+        self.enable: Word = ZERO
+        self.address: Word = ZERO
+        self.data: Word = ZERO
+        self.reads: list[Word] = []
+        self.outputs: list[Word] = []
+        self.in_luts = False
+
+    def write(self, enable: Word, address: Word, data: Word) -> None:
+        """Connect the port that writes."""
+        self.enable, self.address, self.data = enable, address, data
+
+    def read(self, address: Word) -> Word:
+        """A port that reads: the word of the address a cycle ago."""
+        self.reads.append(address)
+        output = Word("read", (), 0, (1 << self.width) - 1, (self, len(self.outputs)),
+                      width=self.width)  # fmt: skip
+        self.outputs.append(output)
+        return output
+
+
+class Instance:
+    """A module inside another one.
+
+    Attributes:
+        name: of the instance.
+        module: what stands there; equal instances share it.
+        inputs: words by the module's input name, once connected.
+        outputs: words by the module's output name.
+    """
+
+    def __init__(self, name: str, module: Module) -> None:
+        self.name, self.module = name, module
+        self.inputs: dict[str, Word] = {}
+        self.outputs = {
+            port: Word("output", (), w.lo, w.hi, (self, port), width=w.width)
+            for port, w in module.outputs.items()
+        }
+
+    def connect(self, inputs: Mapping[str, Operand]) -> None:
+        """Give words to inputs, each once.
+
+        Raises:
+            ValueError: there is no such input, or it is connected already.
+        """
+        for name, value in inputs.items():
+            if name not in self.module.inputs or name in self.inputs:
+                raise ValueError(f"instance {self.name} of {self.module.name}: input {name}")
+            self.inputs[name] = word(value)
+
+
+class Module:
+    """Hardware with named ports.
+
+    Attributes:
+        name: equal names are equal modules.
+        inputs, outputs: words by port, outputs in the order in which they were given.
+        registers, tables, memories, instances: what stands in it.
+        wires: words that have a name of their own.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.inputs: dict[str, Word] = {}
+        self.outputs: dict[str, Word] = {}
+        self.registers: list[Register] = []
+        self.tables: list[Table] = []
+        self.memories: list[Memory] = []
+        self.instances: list[Instance] = []
+        self._delayed: dict[tuple[int, bool], Register] = {}
+        self._kept: list[Word] = []
+        self._scope: list[str] = []
+
+    @contextmanager
+    def scope(self, name: str) -> Iterator[None]:
+        """Names of what is made inside begin with this one."""
+        self._scope.append(name)
+        yield
+        self._scope.pop()
+
+    def local(self, name: str) -> str:
+        """A name within the scope."""
+        return "_".join((*self._scope, name)) if name else ""
+
+    def input(self, name: str, width: int = 1, *, signed: bool = False) -> Word:
+        """A port that is given."""
+        lo, hi = limits_of(width, signed) if width <= 64 else (0, (1 << width) - 1)
+        self.inputs[name] = Word("input", (), lo, hi, name=name, width=width)
+        return self.inputs[name]
+
+    def output(self, name: str, value: Operand) -> None:
+        """A port that gives a word."""
+        self.outputs[name] = word(value)
+
+    def state(self, lo: int, hi: int, *, initial: int = 0, name: str = "") -> Register:
+        """A register of control, whose next value follows by ``assign``; reset puts it back."""
+        kept = Register(lo, hi, initial=initial, reset=True, name=self.local(name))
+        self.registers.append(kept)
+        return kept
+
+    def holder(self, width: int, name: str = "") -> Register:
+        """A register of data, of so many bits, whose next value follows by ``assign``."""
+        kept = Register(0, (1 << width) - 1, reset=False, name=self.local(name), width=width)
+        self.registers.append(kept)
+        return kept
+
+    def assign(self, kept: Register, value: Operand, when: Word = ONE) -> None:
+        """What a register becomes in the cycles of ``when``."""
+        kept.next, kept.enable = word(value), when
+
+    def register(self, value: Operand, *, reset: bool = False, name: str = "") -> Word:
+        """The value of the cycle before; only control needs a reset."""
+        value = word(value)
+        if value.op == "constant" and not reset:
+            return value
+        key = (id(value), reset)
+        if key not in self._delayed:
+            kept = Register(
+                value.lo, value.hi, reset=reset, name=self.local(name), width=value.width
+            )
+            kept.next = value
+            self.registers.append(kept)
+            self._delayed[key] = kept
+            self._kept.append(value)  # so that its id stays its own
+        return self._delayed[key]
+
+    def delayed(self, value: Operand, cycles: int, *, reset: bool = False) -> Word:
+        """A value some cycles ago."""
+        result = word(value)
+        for _ in range(cycles):
+            result = self.register(result, reset=reset)
+        return result
+
+    def memory(self, name: str, depth: int, width: int, *, transparent: bool = False) -> Memory:
+        """A memory without contents."""
+        made = Memory(self.local(name), depth, width, transparent=transparent)
+        self.memories.append(made)
+        return made
+
+    def table(
+        self, name: str, values: Longs, address: Word, *, compared: bool = False
+    ) -> list[Word]:
+        """Constants (words, lanes), one word read a cycle: the word of the address a cycle ago.
+
+        Bits that are the same in all words are wiring.  Constants that are ``compared`` are stored
+        whole if they differ at all: yosys' ``cmp2lcu`` makes more LUTs of a comparison of which it
+        knows some bits.
+
+        Returns:
+            a word a lane.
+        """
+        codes = [width_of(int(lane.min()), int(lane.max())) for lane in values.T]
+        rows = [
+            [int(value) & ((1 << bits) - 1) for value, (bits, _) in zip(row, codes, strict=True)]
+            for row in values.tolist()
+        ]
+        varying = [
+            (k, bit)
+            for k, (bits, _) in enumerate(codes)
+            for bit in range(bits)
+            if len({row[k] >> bit & 1 for row in rows}) > 1
+        ]
+        if compared and varying:
+            varying = [(k, bit) for k, (bits, _) in enumerate(codes) for bit in range(bits)]
+        stored: dict[tuple[int, int], int] = {place: at for at, place in enumerate(varying)}
+        data: Word = ZERO
+        if varying:
+            packed = [
+                sum((row[k] >> bit & 1) << at for at, (k, bit) in enumerate(varying))
+                for row in rows
+            ]
+            made = Table(self.local(name), packed, len(varying), address)
+            self.tables.append(made)
+            data = made.data
+        lanes = []
+        for k, (bits, signed) in enumerate(codes):
+            places = [stored.get((k, bit)) for bit in range(bits)]
+            if None not in places:
+                at = stored[k, 0]
+                lane = data[at : at + bits]
+            else:
+                lane = join(
+                    pattern(rows[0][k] >> bit, 1) if at is None else data[at : at + 1]
+                    for bit, at in enumerate(places)
+                )
+            lo, hi = int(values[:, k].min()), int(values[:, k].max())
+            if lo == hi:
+                lanes.append(constant(lo))
+            else:
+                lanes.append((lane.as_signed() if signed else lane).within(lo, hi))
+        return lanes
+
+    def place(
+        self, name: str, module: Module, inputs: Mapping[str, Operand] | None = None
+    ) -> Instance:
+        """Another module inside; what is not connected here follows by ``Instance.connect``."""
+        made = Instance(self.local(name), module)
+        made.connect(inputs or {})
+        self.instances.append(made)
+        return made
+
+
+class Counter:
+    """Counts 0 .. period - 1 and begins anew; nothing at all where the period is 1.
+
+    Attributes:
+        value: now.
+        last: whether it is the period's last.
+    """
+
+    def __init__(self, module: Module, period: int, name: str, *, initial: int = 0) -> None:
+        self.module, self.period = module, period
+        self.value: Word = (
+            module.state(0, period - 1, initial=initial, name=name) if period > 1 else ZERO
+        )
+        self.last: Word = self.value.equals(period - 1) if period > 1 else ONE
+        self._next: tuple[Any, Word] | None = None
+
+    def following(self, step: Word) -> Word:
+        """The value after this cycle, if it counts when ``step``."""
+        if self.period == 1:
+            return self.value
+        if self._next is None or self._next[0] is not step:
+            onward = choose(self.last, 0, (self.value + 1).cut(self.value.width, False))
+            self._next = step, choose(step, onward, self.value).within(0, self.period - 1)
+        return self._next[1]
+
+    def count(self, step: Word) -> None:
+        """Count in the cycles of ``step``."""
+        if isinstance(self.value, Register):
+            self.module.assign(self.value, self.following(step))
+
+    def count_from(self, step: Word, anew: Word) -> None:
+        """Count in the cycles of ``step``, and begin anew where ``anew`` says so, too."""
+        if isinstance(self.value, Register):
+            self.module.assign(
+                self.value,
+                choose(anew | self.last, 0, self.value + 1).within(0, self.period - 1),
+                step,
+            )

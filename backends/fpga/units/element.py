@@ -1,0 +1,170 @@
+"""The processing element: a dot product, sum or maximum of SIMD operands a cycle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from n2uqc.passes.program.types import limits_of
+
+from ..hdl.module import Module
+from ..hdl.words import ZERO, Word, choose, constant, elements, join, lookup
+
+TABLE_BITS = 6
+"""Inputs of the largest product that is a table: a LUT a bit on AMD devices."""
+
+
+@dataclass(frozen=True)
+class Element:
+    """What a processing element is; equal ones are one module.
+
+    Attributes:
+        operand, operand_signed: bits and sign of each operand.
+        simd: operands a cycle.
+        weight: bits of each weight, 0 if nothing is multiplied.
+        odd: the weights are 2 q + 1 and q is what is stored, so one bit less.
+        reduction: ``sum`` or ``max``.
+        accumulator, accumulator_signed: bits and sign.
+        group: 0 for a product an operand; else odd weights are summed by bit planes, so many
+            operands in the first stage.
+    """
+
+    operand: int
+    operand_signed: bool
+    simd: int
+    weight: int
+    odd: bool
+    reduction: str
+    accumulator: int
+    accumulator_signed: bool
+    group: int = 0
+
+    @property
+    def name(self) -> str:
+        """Name of the module."""
+        weight = f"_w{'odd' if self.odd else ''}{self.weight}" if self.weight else ""
+        planes = f"_planes{self.group}" if self.group else ""
+        operand = f"{'s' if self.operand_signed else 'u'}{self.operand}"
+        accumulator = f"{'s' if self.accumulator_signed else 'u'}{self.accumulator}"
+        return f"pe_{self.reduction}{self.simd}_{operand}{weight}_{accumulator}{planes}"
+
+    @property
+    def greatest(self) -> int:
+        """The largest operand."""
+        return limits_of(self.operand, self.operand_signed)[1]
+
+    @property
+    def most_offset(self) -> int:
+        """What is taken from a sum of bit planes: the operands' sum times 2**weight - 1."""
+        return self.simd * ((1 << self.weight) - 1) * self.greatest
+
+
+@cache
+def processing_element(element: Element) -> Module:
+    """Register stages: product (if there are weights), adder tree, accumulator.
+
+    Ports: ``x`` and ``w``, operands and weights, the first one lowest; ``offset`` of a sum of bit
+    planes, a cycle before the sum enters the accumulator; ``valid`` and ``first``: what comes out
+    of the tree in this cycle belongs to a result, to its first fold; ``sum``, the accumulator.
+    """
+    e, m = element, Module(element.name)
+    terms = elements(m.input("x", e.simd * e.operand), e.operand, e.operand_signed)
+    weights = m.input("w", e.simd * e.weight) if e.weight else ZERO
+    if e.group:
+        term = _planes(m, e, terms, weights)
+    else:
+        if e.weight:
+            pairs = zip(terms, elements(weights, e.weight, True), strict=True)
+            terms = [m.register(product(a, q, odd=e.odd)) for a, q in pairs]
+        (term,) = tree(m, terms, e.reduction)
+    valid, first = m.input("valid"), m.input("first")
+    total = m.holder(e.accumulator, "sum")
+    kept = total.as_signed() if e.accumulator_signed else total
+    if e.reduction == "max":
+        result = choose(first, term, greater(kept, term))
+    else:
+        result = term + choose(first, 0, kept)
+    m.assign(total, result.cut(e.accumulator, e.accumulator_signed).extended(e.accumulator), valid)
+    m.output("sum", kept)
+    return m
+
+
+def greater(a: Word, b: Word) -> Word:
+    """The greater of two numbers."""
+    return choose(b < a, a, b)
+
+
+def tree(m: Module, terms: list[Word], reduction: str, stages: int | None = None) -> list[Word]:
+    """What the terms reduce to, pair by pair, in so many register stages; all by default."""
+    for _ in range((len(terms) - 1).bit_length() if stages is None else stages):
+        pairs = zip(terms[::2], terms[1::2], strict=False)
+        joined = [m.register(greater(a, b) if reduction == "max" else a + b) for a, b in pairs]
+        terms = joined + [m.register(t) for t in terms[len(joined) * 2 :]]
+    return terms
+
+
+def _planes(m: Module, e: Element, terms: list[Word], weights: Word) -> Word:
+    """The dot product by bit planes of the weights, in as many stages as by products.
+
+    With w = 2 u - n, n = 2**bits - 1 and u the code from 0 on, it is twice the sum of 2**j times
+    the operands selected by bit j of u, minus n times the sum of all operands, which all processing
+    elements share.
+    """
+    codes = [join([*q_bits(q)[:-1], ~q[-1]]) for q in elements(weights, e.weight, False)]
+    total: Word = 0 - m.input("offset", e.most_offset.bit_length()).within(0, e.most_offset)
+    for j in range(e.weight):
+        groups = []
+        for k in range(0, e.simd, e.group):
+            part = slice(k, k + e.group)
+            chosen: Word = ZERO
+            for a, u in zip(terms[part], codes[part], strict=True):
+                chosen = chosen + choose(u[j], a, 0)
+            groups.append(m.register(chosen))
+        # the last stage adds all that is left
+        for plane in tree(m, groups, "sum", (e.simd - 1).bit_length() - 1):
+            total = total + (plane << (j + 1))
+    return m.register(total.within(-e.most_offset, e.most_offset))
+
+
+def q_bits(q: Word) -> list[Word]:
+    """The bits of a word, the lowest first."""
+    return [q[k] for k in range(q.width)]
+
+
+def operand_sum(m: Module, words: Word, element: Element) -> Word:
+    """The ``offset`` of processing elements that work by bit planes: once for all of them."""
+    terms = elements(words, element.operand, False)
+    while len(terms) > 2:
+        terms = tree(m, terms, "sum", 1)
+    total = terms[0] if len(terms) == 1 else terms[0] + terms[1]
+    return m.register((total << element.weight) - total).within(0, element.most_offset)
+
+
+def product(a: Word, q: Word, *, odd: bool) -> Word:
+    """``a * q``, or ``a * (2 q + 1)`` if odd; low-bit ones as tables of up to TABLE_BITS inputs.
+
+    Synthesis would give low-bit products a multiplier block or carry chains.  Wider ones are left
+    to it.
+    """
+    if a.width + q.width <= TABLE_BITS:
+        return _table_product(a, q, odd)
+    if a.width + 2 <= TABLE_BITS and a.width + q.width - 2 <= TABLE_BITS:
+        # w = 8 q' + (2 q" + 1) or 4 q' + q" with two bits of q in q"
+        low = _table_product(a, q[:2], odd)
+        high = _table_product(a, q[2:].as_signed(), False)
+        factors = (2 * q.lo + 1, 2 * q.hi + 1) if odd else (q.lo, q.hi)
+        ends = [x * w for x in (a.lo, a.hi) for w in factors]
+        return (low + (high << (3 if odd else 2))).within(min(ends), max(ends))
+    return a * (join([constant(1), q.extended(q.width)]).as_signed() if odd else q)
+
+
+def _table_product(a: Word, q: Word, odd: bool) -> Word:
+    def value(code: int, of: Word) -> int:
+        return code - (1 << of.width) if of.signed and code >> (of.width - 1) else code
+
+    results = [
+        value(k, a) * (2 * value(w, q) + 1 if odd else value(w, q))
+        for w in range(1 << q.width)
+        for k in range(1 << a.width)
+    ]
+    return lookup(join([a, q]), results)

@@ -1,0 +1,179 @@
+"""Units behind a line buffer: matrix-vector, depthwise, pooling."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from n2uqc.passes.program.types import width_of
+
+from ..engines import Engine, Window
+from ..engines.channelwise import Depthwise, GlobalPool, Pool
+from ..engines.matrix_vector import MatrixVector
+from ..engines.window import tree_depth
+from ..hdl.module import Counter, Longs, Module
+from ..hdl.words import Word, choose, elements, join, pattern
+from .element import Element, greater, operand_sum, processing_element
+from .line_buffer import LineBuffer, chosen
+from .unit import Unit, bits_of
+
+
+def packed_weights(engine: Engine) -> Longs:
+    """(words, PE, SIMD) in the order in which they are used; empty if there are none."""
+    pe, simd = engine.fold.pe, engine.fold.simd
+    if isinstance(engine, MatrixVector):
+        rows = engine.values(engine.op.weight)
+        rows = rows.reshape(len(rows) // pe, pe, -1, simd)
+        return np.ascontiguousarray(rows.transpose(0, 2, 1, 3)).reshape(-1, pe, simd)
+    if isinstance(engine, Depthwise):
+        taps = engine.weights()
+        taps = taps.reshape(-1, simd, taps.shape[1] // pe, pe)
+        return np.ascontiguousarray(taps.transpose(2, 0, 3, 1)).reshape(-1, pe, simd)
+    return np.zeros((0, pe, simd), np.int64)
+
+
+WindowEngine = MatrixVector | Depthwise | Pool
+
+
+class WindowParts:
+    """What a window engine is made of, before it is put together.
+
+    Attributes:
+        weights: (words, PE, SIMD), as stored; empty if nothing is multiplied.
+        element: each of its processing elements.
+    """
+
+    def __init__(self, engine: WindowEngine, form: str, lut: int) -> None:
+        self.weights = packed_weights(engine)
+        odd = bool(self.weights.size) and bool((self.weights % 2 != 0).all())
+        if odd:
+            self.weights = (self.weights - 1) // 2
+        bits = 0
+        if self.weights.size:
+            bits, signed = width_of(int(self.weights.min()), int(self.weights.max()))
+            bits += not signed
+        x, y = engine.inputs[0], engine.output
+        accumulator = (y.bits, y.signed)
+        if isinstance(engine, Pool) and engine.factors is not None:
+            accumulator = width_of(*engine.sum_limits)
+        self.element = Element(
+            x.bits,
+            x.signed,
+            engine.fold.simd,
+            bits,
+            odd,
+            engine.reduction,
+            *accumulator,
+            group=max(1, lut // (x.bits + 1)) if form == "planes" else 0,
+        )
+
+
+def window(unit: Unit[WindowEngine]) -> None:
+    """Line buffer, weights, PE processing elements."""
+    m, engine = unit.module, unit.engine
+    parts = WindowParts(engine, unit.form, unit.style.lut)
+    element, fold = parts.element, engine.fold
+    dense = isinstance(engine, MatrixVector)
+    timing = engine.timing
+    assert isinstance(timing, Window)
+    shared = timing.results // engine.op.groups if isinstance(engine, MatrixVector) else 1
+    buffer = LineBuffer(
+        m,
+        timing,
+        engine.geometry,
+        valid=unit.valid[0],
+        data=unit.data[0],
+        room=unit.room,
+        taps=max(1, fold.simd // engine.tap_lanes),
+        span=max(1, engine.tap_lanes // fold.simd),
+        shared=shared,
+    )
+    unit.take(buffer.take)
+    words = [
+        _padded(engine, data, inside)
+        for data, inside in zip(buffer.words, buffer.inside, strict=True)
+    ]
+    weights = _read_weights(m, parts, buffer.step)
+    stages = tree_depth(fold.simd) + (2 if element.weight else 1)
+    valid = m.delayed(buffer.step, stages, reset=True)
+    first = m.delayed(buffer.first, stages)
+    inputs = {"valid": valid, "first": first}
+    if element.group:
+        inputs["offset"] = operand_sum(m, join(words), element).extended(
+            element.most_offset.bit_length()
+        )
+    module = processing_element(element)
+    sums = []
+    for k in range(fold.pe):
+        # all elements see the same words, or each its own channel of every tap
+        part = slice(None) if dense else slice(k * element.operand, (k + 1) * element.operand)
+        each: dict[str, Word] = {**inputs, "x": join(data[part] for data in words)}
+        if element.weight:
+            each["w"] = weights[k]
+        sums.append(m.place(f"pe{k}", module, each).outputs["sum"])
+    if isinstance(engine, Pool) and engine.factors is not None:
+        # of the window that is read now: beside its sum, which it meets after the accumulator
+        row, column = (
+            chosen(values.tolist(), at)
+            for values, at in zip(engine.factors, (buffer.row, buffer.column), strict=True)
+        )
+        factor = m.delayed(m.register(row * column), stages)
+        sums = [m.register(total * factor) for total in sums]
+    unit.give(sums, buffer.step & buffer.last)
+
+
+def _padded(engine: WindowEngine, data: Word, inside: Word) -> Word:
+    """A word of the line buffer, or of what stands outside the map."""
+    op, bits = engine.op, engine.inputs[0].bits
+    if not any(op.pads):
+        return data
+    outside = engine.pad_value()
+    lanes = data.width // bits
+    mask = (1 << bits) - 1
+    value = sum((outside & mask) << (k * bits) for k in range(lanes))
+    return choose(inside, data, pattern(value, data.width))
+
+
+def _read_weights(m: Module, parts: WindowParts, step: Word) -> list[Word]:
+    """The weights of each processing element, in the cycle after a step."""
+    bits = parts.element.weight
+    if not bits:
+        return []
+    at = Counter(m, len(parts.weights), "weight")
+    at.count(step)
+    mask = (1 << bits) - 1
+    packed = np.zeros(parts.weights.shape[:2], object)
+    for k in range(parts.weights.shape[2]):
+        lane = (parts.weights[:, :, k] & mask).astype(object)
+        packed += lane << (k * bits)
+    wide = parts.weights.shape[2] * bits
+    return [lane.extended(wide) for lane in m.table("weights", packed, at.value)]
+
+
+def global_pool(unit: Unit[GlobalPool]) -> None:
+    """Sums, or keeps the greatest of, all pixels; gives the results with the last one."""
+    m, engine = unit.module, unit.engine
+    y = engine.output
+    folds = y.shape[2] // engine.fold.pe
+    fold = Counter(m, folds, "fold")
+    pixel = Counter(m, engine.inputs[0].shape[0] * engine.inputs[0].shape[1], "pixel")
+    fires = unit.valid[0] & (unit.room | ~pixel.last)
+    unit.take(fires)
+    fold.count(fires)
+    pixel.count(fires & fold.last)
+    wide = engine.fold.pe * y.bits
+    if folds == 1:
+        old: Word = m.holder(wide, "so_far")
+    else:
+        ring = m.memory("ring", folds, wide, transparent=True)
+        old = ring.read(fold.following(fires))
+    begins = pixel.value.equals(0)
+    lanes = []
+    for x, so_far in zip(unit.operands(), elements(old, y.bits, y.signed), strict=True):
+        both = greater(x, so_far) if engine.reduction == "max" else so_far + x
+        lanes.append(bits_of(choose(begins, x, both), y.bits, y.signed))
+    new = join(lanes)
+    if folds == 1:
+        m.assign(old, new, fires)  # type: ignore[arg-type]
+    else:
+        ring.write(fires, fold.value, new)
+    unit.give(elements(m.register(new), y.bits, y.signed), fires & pixel.last)
