@@ -24,9 +24,10 @@ class Register(Word):
         enable: in which cycles it does.
         initial: its value after reset.
         reset: whether reset puts it there; data needs none.
+        delays: it holds the value of the cycle before, and nothing else.
     """
 
-    __slots__ = ("enable", "initial", "next", "reset")
+    __slots__ = ("delays", "enable", "initial", "next", "reset")
 
     def __init__(
         self, lo: int, hi: int, *, initial: int = 0, reset: bool, name: str = "", width: int = 0
@@ -34,7 +35,7 @@ class Register(Word):
         super().__init__("register", (), lo, hi, name=name, width=width)
         self.next: Word | None = None
         self.enable: Word = ONE
-        self.initial, self.reset = initial, reset
+        self.initial, self.reset, self.delays = initial, reset, False
 
 
 class Table:
@@ -124,7 +125,7 @@ class Module:
         name: equal names are equal modules.
         inputs, outputs: words by port, outputs in the order in which they were given.
         registers, tables, memories, instances: what stands in it.
-        wires: words that have a name of their own.
+        counted: what analyses worked out of it, by family.
     """
 
     def __init__(self, name: str) -> None:
@@ -135,6 +136,7 @@ class Module:
         self.tables: list[Table] = []
         self.memories: list[Memory] = []
         self.instances: list[Instance] = []
+        self.counted: dict[str, Any] = {}
         self._delayed: dict[tuple[int, bool], Register] = {}
         self._kept: list[Word] = []
         self._scope: list[str] = []
@@ -186,7 +188,7 @@ class Module:
             kept = Register(
                 value.lo, value.hi, reset=reset, name=self.local(name), width=value.width
             )
-            kept.next = value
+            kept.next, kept.delays = value, True
             self.registers.append(kept)
             self._delayed[key] = kept
             self._kept.append(value)  # so that its id stays its own
