@@ -27,9 +27,11 @@ def llvm(name: str) -> tvm.target.Target:
     )
 
 
-def write_object(program: Program, path: Path, target: str = "host") -> Model:
+def write_object(
+    program: Program, path: Path, target: str = "host", symbol: str = SYMBOL
+) -> Model:
     """Compile a program to an object file."""
-    model = build_model(program, SYMBOL, llvm(target))
+    model = build_model(program, symbol, llvm(target))
     emit_object(
         model.module,
         llvm(target),

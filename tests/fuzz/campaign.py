@@ -1,0 +1,168 @@
+"""How much of each kind is tried, by counts or by time; what failed is kept, and made smaller."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .judge import Fault, Skip
+from .kinds import KINDS, Kind
+from .shrink import shrunk
+from .workers import Pool, Report
+
+Progress = Callable[[Kind, float, int], None]
+"""Told of a kind's progress: from 0 to 1, and findings so far."""
+
+_SHRINKING = 240.0
+"""Seconds that making findings of one kind smaller may take."""
+
+
+@dataclass
+class Finding:
+    """A fault, once for all inputs that show it.
+
+    Attributes:
+        kind: of input.
+        case: the first that showed it, by its number under the campaign's seed.
+        fault: what it is.
+        times: how many showed it.
+        folder: where it is kept.
+    """
+
+    kind: Kind
+    case: int
+    fault: Fault
+    times: int = 1
+    folder: Path | None = None
+
+
+@dataclass
+class Result:
+    """What became of one kind."""
+
+    kind: Kind
+    tried: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    words: Counter[str] = field(default_factory=Counter)
+    findings: dict[tuple[str, str], Finding] = field(default_factory=dict)
+
+
+def content_of(kind: Kind, seed: int, case: int) -> bytes:
+    """The input of a case; raises Skip where none can be drawn."""
+    return kind.draw(random.Random(f"{seed}/{kind.name}/{case}"))
+
+
+def run_kind(
+    kind: Kind,
+    seed: int,
+    workers: int,
+    *,
+    count: int | None = None,
+    seconds: float | None = None,
+    progress: Progress = lambda kind, part, findings: None,
+) -> Result:
+    """Try one kind, prepared before.
+
+    Args:
+        kind: of input.
+        seed: of the campaign.
+        workers: processes at a time.
+        count: cases that have to be tried.
+        seconds: or for how long.
+        progress: told after each case.
+    """
+    result, start = Result(kind), time.monotonic()
+
+    def part() -> float:
+        if count is not None:
+            return result.tried / max(count, 1)
+        return (time.monotonic() - start) / max(seconds or 0.0, 1e-9)
+
+    def batches() -> Iterator[list[int]]:
+        first = 0
+        while part() < 1:
+            size = kind.batch
+            if count is not None:  # no worker is given what is left over for two
+                size = max(1, min(size, -(-(count - result.tried) // workers)))
+            yield list(range(first, first + size))
+            first += size
+
+    def attempt(case: int, place: Path, say: Callable[[str], None]) -> str:
+        return kind.attempt(content_of(kind, seed, case), place, say)
+
+    for report in Pool(attempt, workers, kind.limits).run(batches()):
+        _counted(result, report)
+        progress(kind, min(part(), 1.0), len(result.findings))
+    result.seconds = time.monotonic() - start
+    return result
+
+
+def _counted(result: Result, report: Report) -> None:
+    if report.word == "skipped":
+        result.skipped += 1
+        return
+    result.tried += 1
+    result.words[report.word] += 1
+    if report.fault is None:
+        return
+    key = (report.fault.kind, report.fault.place)
+    if key in result.findings:
+        result.findings[key].times += 1
+    else:
+        result.findings[key] = Finding(result.kind, report.case, report.fault)
+
+
+def keep(result: Result, seed: int, folder: Path, *, smaller: bool = True) -> None:
+    """Write each finding to a folder: the input, a smaller one, and what went wrong."""
+    end = time.monotonic() + _SHRINKING
+    for finding in result.findings.values():
+        try:
+            content = content_of(finding.kind, seed, finding.case)
+        except Skip:
+            continue
+        name = hashlib.sha256(f"{finding.fault.kind} {finding.fault.place}".encode()).hexdigest()
+        place = folder / f"{finding.kind.name.replace(' ', '-')}-{finding.fault.kind}-{name[:8]}"
+        place.mkdir(parents=True, exist_ok=True)
+        finding.folder = place
+        suffix = finding.kind.suffix
+        (place / f"input{suffix}").write_bytes(content)
+        (place / "fault.txt").write_text(finding.fault.text, errors="replace")
+        facts = {"kind": finding.kind.name, "seed": seed, "case": finding.case}
+        (place / "case.json").write_text(json.dumps({**facts, "place": finding.fault.place}))
+        room = min(40.0, end - time.monotonic())
+        if not smaller or room < 1:
+            continue
+        if finding.fault.kind == "time":
+            room = min(2 * finding.kind.limits.seconds, end - time.monotonic())
+
+        def attempt(proposal: bytes, kind: Kind = finding.kind) -> Fault | None:
+            return once(kind, proposal)
+
+        least = shrunk(content, finding.fault, finding.kind.smaller, attempt, room)
+        (place / f"smaller{suffix}").write_bytes(least)
+
+
+def once(kind: Kind, content: bytes) -> Fault | None:
+    """One input in a worker of its own."""
+    pool = Pool(lambda case, place, say: kind.attempt(content, place, say), 1, kind.limits)
+    (report,) = pool.run(iter([[0]]))
+    return report.fault
+
+
+def find_kinds(names: Sequence[str]) -> tuple[Kind, ...]:
+    """Kinds by name, all for none.
+
+    Raises:
+        ValueError: no such kind.
+    """
+    known = {kind.name: kind for kind in KINDS}
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"no kind {unknown[0]!r}; there are {', '.join(known)}")
+    return tuple(known[name] for name in names) or KINDS

@@ -1,0 +1,26 @@
+"""Every kind of input that is tried."""
+
+from .arrays import ARRAYS
+from .base import Kind, Setup
+from .executors import EXECUTORS
+from .hardware import HARDWARE
+from .manifests import FOLDINGS, MANIFESTS
+from .models import GRAPHS, MODELS
+from .names import NAMES
+from .networks import NETWORKS
+from .programs import PROGRAMS
+
+KINDS: tuple[Kind, ...] = (
+    MODELS,
+    GRAPHS,
+    PROGRAMS,
+    ARRAYS,
+    MANIFESTS,
+    FOLDINGS,
+    NETWORKS,
+    EXECUTORS,
+    HARDWARE,
+    NAMES,
+)
+
+__all__ = ["KINDS", "Kind", "Setup"]

@@ -1,0 +1,77 @@
+"""Random programs through every executor: interpreter, this machine, datapath, and a target in turn.
+
+A case has several programs, drawn by its seed, which are linked to one executable for the target:
+starting compilers and emulators would be most of the time otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from n2uqc.backends.fpga import simulate
+from n2uqc.passes.program import Program, run
+from tests.backends.cpu.any_kernel import any_kernel
+from tests.backends.cpu.host import Host
+from tests.properties.awkward import awkward_programs
+from tests.properties.programs import programs
+
+from ..drawing import drawn
+from ..judge import Wrong
+from ..linked import TARGETS, outputs_on
+from ..workers import Limits, Say
+from .base import Kind
+
+COUNT = 4
+"""Programs of one case."""
+
+class Executors(Kind):
+    """The content of a case is its seed and its target: what it draws from them is always the same."""
+
+    def draw(self, source: random.Random) -> bytes:
+        return f"{source.getrandbits(32)} {source.choice(TARGETS)}".encode()
+
+    def attempt(self, content: bytes, place: Path, say: Say) -> str:
+        seed, target, *which = content.decode().split()
+        cases = drawn(programs() | awkward_programs(), int(seed), COUNT)
+        cases = [cases[int(k)] for k in which] if which else cases
+        wanted = [run(program, x) for program, x in cases]
+        with pytest.MonkeyPatch.context() as patch:
+            any_kernel(patch, random.Random(seed))
+            for (program, x), want in zip(cases, wanted, strict=True):
+                os.makedirs(place / "host", exist_ok=True)
+                _same(Host(program, place / "host")(x), want, "host library", program)
+                _same(simulate(program, x).output, want, "datapath", program)
+            for (program, _), want, y in zip(
+                cases, wanted, outputs_on(target, cases, place), strict=True
+            ):
+                _same(y, want, target, program)
+        return target
+
+    def smaller(self, content: bytes):  # type: ignore[no-untyped-def]
+        seed, target, *which = content.decode().split()
+        if not which:
+            for k in range(COUNT):
+                yield f"{seed} {target} {k}".encode()
+
+
+def _same(found: np.ndarray, want: np.ndarray, name: str, program: Program) -> None:
+    if found.shape != want.shape or not np.array_equal(found, want):
+        count = int((found != want).sum()) if found.shape == want.shape else want.size
+        raise Wrong(f"{name} differs from the interpreter\n{count} of {want.size} values")
+
+
+EXECUTORS = Executors(
+    "executors",
+    full=270,
+    share=0.28,
+    brief=2,
+    batch=4,
+    units=COUNT,
+    suffix=".txt",
+    limits=Limits(seconds=120, memory=4 << 30, address_space=False),
+)

@@ -1,0 +1,1 @@
+"""Damage, drawn from a `random.Random`."""
