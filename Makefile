@@ -1,6 +1,8 @@
 # make demo    the main job on the shipped trained network: compile, run, simulate, compare
 # make test    every test
 # make check   style, types, layers
+# make fuzz    damaged files, random networks and programs, hostile names (SECURITY.md); MINUTES=20,
+#              SEED=7; FULL=1: the counts that a release needs, about 40 minutes on two cores
 # make venv    .venv with all that the above need (they call it themselves)
 # make clean   removes what was generated; make distclean removes .venv too
 #
@@ -16,7 +18,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check venv clean distclean
+.PHONY: demo test check fuzz venv clean distclean
 
 demo: venv
 	$(BIN)/python -m n2uqc.demo
@@ -29,6 +31,9 @@ check: venv
 	$(BIN)/ruff format --check frontend passes backends models n2uqc tests benchmarks
 	$(BIN)/mypy -p n2uqc
 	$(BIN)/lint-imports
+
+fuzz: venv
+	$(BIN)/python -m tests.fuzz $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(FULL),--full)
 
 venv: $(STAMP)
 

@@ -1,4 +1,4 @@
-"""The campaign against the whole compiler: damaged files, random networks and programs, hostile names.
+"""The campaign: damaged files, random networks and programs, hostile names, against everything.
 
     python -m tests.fuzz                 a few minutes of everything; `make fuzz` is the same
     python -m tests.fuzz --full          the counts that a release needs

@@ -44,10 +44,13 @@ def main() -> int:
         if not options.quick:
             models = options.output / "corpus"
             found = corpus.harvest(models)
-            console.print(f"{found} models harvested from the tests, {time.monotonic() - start:.0f} s")
+            console.print(
+                f"{found} models harvested from the tests, {time.monotonic() - start:.0f} s"
+            )
         setup = Setup(Path(place), models)
         kinds = find_kinds(options.kinds or [])
-        results = _campaign(kinds, setup, seed, options, full, console)
+        left = max(options.minutes * 60 - (time.monotonic() - start), 20.0)
+        results = _campaign(kinds, setup, seed, options, None if full else left, console)
         for result in results:
             keep(result, seed, options.output / "findings", smaller=not options.no_shrink)
         _print(results, seed, time.monotonic() - start, console)
@@ -55,7 +58,9 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__, epilog=_EPILOG)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fuzz", description=__doc__, epilog=_EPILOG
+    )
     add = parser.add_argument
     add("--minutes", type=float, default=5, help="for all kinds together; 0 is --full (5)")
     add("--full", action="store_true", help="the counts that a release needs, however long")
@@ -75,14 +80,18 @@ def _campaign(
     setup: Setup,
     seed: int,
     options: argparse.Namespace,
-    full: bool,
+    seconds: float | None,
     console: Console,
 ) -> list[Result]:
     results = []
     shares = sum(kind.share for kind in kinds)
-    columns = (TextColumn("{task.description:14}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
-    with Progress(*columns, TextColumn("{task.fields[found]}"), TimeElapsedColumn(), console=console,
-                  disable=not sys.stdout.isatty()) as bars:  # fmt: skip
+    columns = (
+        TextColumn("{task.description:14}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"),
+    )
+    more = (TextColumn("{task.fields[found]}"), TimeElapsedColumn())
+    with Progress(*columns, *more, console=console, disable=not sys.stdout.isatty()) as bars:
         for kind in kinds:
             task = bars.add_task(kind.name, total=1.0, found="")
 
@@ -91,10 +100,10 @@ def _campaign(
                 bars.update(task, completed=part, found=text)  # type: ignore[arg-type]
 
             kind.prepare(setup)
-            count = max(1, round(kind.full * options.scale)) if full else None
-            seconds = None if full else options.minutes * 60 * kind.share / shares
+            count = max(1, round(kind.full * options.scale)) if seconds is None else None
+            room = None if seconds is None else seconds * kind.share / shares
             results.append(
-                run_kind(kind, seed, options.workers, count=count, seconds=seconds, progress=advance)
+                run_kind(kind, seed, options.workers, count=count, seconds=room, progress=advance)
             )
             if not sys.stdout.isatty():
                 done = results[-1]
@@ -107,20 +116,23 @@ def _campaign(
 
 def _print(results: list[Result], seed: int, seconds: float, console: Console) -> None:
     table = Table(box=box.SIMPLE_HEAD, title=f"seed {seed}, {seconds:,.0f} s", pad_edge=False)
-    for name in ("kind", "inputs", "a second", "findings"):
+    for name in ("kind", "inputs", "seconds", "CPU s", "findings"):
         table.add_column(name, justify="left" if name == "kind" else "right", no_wrap=True)
     table.add_column("what became of them", overflow="fold")
     for result in results:
-        words = ", ".join(f"{word} {n * result.kind.units:,}" for word, n in result.words.most_common(8))
+        words = ", ".join(
+            f"{word} {n * result.kind.units:,}" for word, n in result.words.most_common(8)
+        )
         count = result.tried * result.kind.units
-        rate = count / max(result.seconds, 1e-9)
-        cells = (f"{count:,}", f"{rate:.1f}", str(len(result.findings)), escape(words))
+        times = (f"{result.seconds:,.0f}", f"{result.processor:,.0f}")
+        cells = (f"{count:,}", *times, str(len(result.findings)), escape(words))
         table.add_row(result.kind.name, *cells)
     console.print(table)
     for result in results:
         for finding in result.findings.values():
             fault = finding.fault
-            text = f"{result.kind.name} case {finding.case}, {finding.times} times, {fault.kind}: {fault.place}"
+            where = f"{result.kind.name} case {finding.case}, {finding.times} times"
+            text = f"{where}, {fault.kind}: {fault.place}"
             console.print(escape(text), highlight=False)
             console.print(f"    {finding.folder}", highlight=False)
 
@@ -133,7 +145,11 @@ def _again(folder: Path, place: Path, console: Console) -> int:
     status = 0
     for path in sorted(folder.glob("input.*")) + sorted(folder.glob("smaller.*")):
         fault = once(kind, path.read_bytes())
-        text = f"{path.name}: nothing wrong" if fault is None else f"{path.name}: {fault.kind}: {fault.text}"
+        text = (
+            f"{path.name}: nothing wrong"
+            if fault is None
+            else f"{path.name}: {fault.kind}: {fault.text}"
+        )
         console.print(text, markup=False, highlight=False)
         status |= fault is not None
     return int(status)

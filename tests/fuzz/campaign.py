@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
+import resource
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -44,19 +44,23 @@ class Finding:
 
 @dataclass
 class Result:
-    """What became of one kind."""
+    """What became of one kind.
+
+    Attributes:
+        tried, skipped: cases.
+        seconds: on the clock.
+        processor: seconds of all processes.
+        words: cases by what became of them.
+        findings: by kind of fault and place.
+    """
 
     kind: Kind
     tried: int = 0
     skipped: int = 0
     seconds: float = 0.0
+    processor: float = 0.0
     words: Counter[str] = field(default_factory=Counter)
     findings: dict[tuple[str, str], Finding] = field(default_factory=dict)
-
-
-def content_of(kind: Kind, seed: int, case: int) -> bytes:
-    """The input of a case; raises Skip where none can be drawn."""
-    return kind.draw(random.Random(f"{seed}/{kind.name}/{case}"))
 
 
 def run_kind(
@@ -78,7 +82,7 @@ def run_kind(
         seconds: or for how long.
         progress: told after each case.
     """
-    result, start = Result(kind), time.monotonic()
+    result, start, used = Result(kind), time.monotonic(), _processor()
 
     def part() -> float:
         if count is not None:
@@ -95,13 +99,19 @@ def run_kind(
             first += size
 
     def attempt(case: int, place: Path, say: Callable[[str], None]) -> str:
-        return kind.attempt(content_of(kind, seed, case), place, say)
+        return kind.attempt(kind.content(seed, case), place, say)
 
     for report in Pool(attempt, workers, kind.limits).run(batches()):
         _counted(result, report)
         progress(kind, min(part(), 1.0), len(result.findings))
-    result.seconds = time.monotonic() - start
+    result.seconds, result.processor = time.monotonic() - start, _processor() - used
     return result
+
+
+def _processor() -> float:
+    """Seconds of this process and of those that ended."""
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in spent)
 
 
 def _counted(result: Result, report: Report) -> None:
@@ -124,7 +134,7 @@ def keep(result: Result, seed: int, folder: Path, *, smaller: bool = True) -> No
     end = time.monotonic() + _SHRINKING
     for finding in result.findings.values():
         try:
-            content = content_of(finding.kind, seed, finding.case)
+            content = finding.kind.content(seed, finding.case)
         except Skip:
             continue
         name = hashlib.sha256(f"{finding.fault.kind} {finding.fault.place}".encode()).hexdigest()

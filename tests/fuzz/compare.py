@@ -13,7 +13,16 @@ import onnx_ir as ir
 
 from n2uqc.passes import Options
 from n2uqc.passes.checks.evaluate import Deviation, deviation, reference
-from n2uqc.passes.program import Conv, IntType, Program, dump, load, quantize_input, real_output, run
+from n2uqc.passes.program import (
+    Conv,
+    IntType,
+    Program,
+    dump,
+    load,
+    quantize_input,
+    real_output,
+    run,
+)
 from n2uqc.passes.program.store import to_bytes
 
 from .judge import Wrong

@@ -15,7 +15,7 @@ HOSTILE = (
     f"a\n\ttouch {MARK}",
     f"<script>{MARK}</script>",
     f"<img src=x onerror={MARK}>",
-    f"\" onmouseover=\"{MARK}",
+    f'" onmouseover="{MARK}',
     f"%s%n%x {MARK}",
     f"{{{{ 7*7 }}}} {MARK}",
     f"${{CMAKE_COMMAND}}; execute_process(COMMAND touch {MARK})",

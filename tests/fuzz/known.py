@@ -29,7 +29,9 @@ def _model(body: str, x: str = _X, opset: int = 17, **parameters: Any) -> onnx.M
 def _doublings(count: int) -> onnx.ModelProto:
     """A chain of x + x: its range leaves every format."""
     lines = [f"a{k + 1} = Add (a{k}, a{k})" for k in range(count)]
-    return _model("a0 = Conv (x, W)\n" + "\n".join(lines) + f"\ny = Relu (a{count})", W=_weights(2, 2, 1, 1))
+    return _model(
+        "a0 = Conv (x, W)\n" + "\n".join(lines) + f"\ny = Relu (a{count})", W=_weights(2, 2, 1, 1)
+    )
 
 
 def _uneven() -> onnx.ModelProto:
@@ -63,30 +65,61 @@ def _functions(depth: int) -> onnx.ModelProto:
 
 def _branch() -> onnx.ModelProto:
     """An If whose constant branch reads a value from outside."""
-    body = "y = If (c) <then_branch = g () => (float[] a) { a = Relu (x) }, else_branch = h () => (float[] b) { b = Neg (x) }>"
+    one = "g () => (float[] a) { a = Relu (x) }"
+    other = "h () => (float[] b) { b = Neg (x) }"
+    body = f"y = If (c) <then_branch = {one}, else_branch = {other}>"
     return _model(body, c=np.array(True))
 
 
-_ROUND = "q0 = Clip (x, zero, alpha)\nq1 = Mul (q0, s)\nq2 = Round (q1)\nq3 = Div (q2, s)\ny = Conv (q3, W)"
+def _rounded(body: str, alpha: float, levels: int, x: str = _X) -> onnx.ModelProto:
+    """A quantizer of a trained bound before a convolution; ``body`` makes q of x."""
+    step = np.float32(alpha) / np.float32(levels)
+    numbers = {"zero": 0, "one": 1, "alpha": alpha, "top": levels, "s": step, "r": 1 / step}
+    parameters = {name: np.float32(v) for name, v in numbers.items()}
+    return _model(f"{body}\ny = Conv (q, W)", x=x, W=_weights(2, 2, 1, 1), **parameters)
+
+
+_PACT = "a = Clip (x, zero, alpha)\nb = Mul (a, r)\nc = Round (b)\nq = Div (c, r)"
+_LSQ = "a = Div ({x}, s)\nb = Round (a)\nc = Clip (b, zero, top)\nq = Mul (c, s)"
+_LAST = "t = Transpose <perm = [0, 3, 1, 2]> (x)\n"
+
+
+def _with_weights(body: str, **shapes: tuple[int, ...]) -> onnx.ModelProto:
+    numbers = {"third": np.float32(0.37), "one": np.float32(1), "minus": np.float32(-1)}
+    numbers["three"] = np.float32(3)
+    return _model(body, **numbers, **{name: _weights(*shape) for name, shape in shapes.items()})
+
+
+def _grouped() -> onnx.ModelProto:
+    """A grouped convolution of what a Reshape made of a flattened map."""
+    shape = np.array([0, 32, 1, 1], np.int64)
+    body = "a = Flatten (x)\nb = Reshape (a, r)\ny = Conv <group = 2> (b, W)"
+    return _model(body, r=shape, W=_weights(4, 16, 1, 1))
+
+
+def _pool(count: int) -> onnx.ModelProto:
+    options = f"kernel_shape = [3, 3], pads = [1, 1, 1, 1], count_include_pad = {count}"
+    return _model(f"y = AveragePool <{options}> (x)")
+
+
+_SMALL = (2, 2, 1, 1)
 
 KNOWN: tuple[Callable[[], onnx.ModelProto], ...] = (
-    partial(_model, "a = Mul (x, s)\ny = Conv (a, W)", s=np.float32([[[0.3]], [[0.7]]]), W=_weights(3, 2, 1, 1)),
-    partial(_model, "a = Flatten (x)\nb = Relu (x)\nc = Flatten (b)\nd = Concat <axis = 1> (a, c)\n"
-            "y = Gemm <transB = 1> (d, W, h)", W=_weights(3, 64), h=np.float32([1, 2, 3])),
-    partial(_model, "a = Flatten (x)\nb = Reshape (a, r)\ny = Conv <group = 2> (b, W)",
-            r=np.int64([0, 32, 1, 1]), W=_weights(4, 16, 1, 1)),
-    partial(_model, "t = Transpose <perm = [0, 3, 1, 2]> (x)\nq = Div (t, s)\nr = Round (q)\n"
-            "c = Clip (r, zero, top)\nm = Mul (c, s)\ny = Conv (m, W)", x="float[1,4,4,2] x",
-            s=np.float32(0.3), zero=np.float32(0), top=np.float32(3), W=_weights(2, 2, 1, 1)),
-    partial(_model, _ROUND, zero=np.float32(0), alpha=np.float32(3.1), s=np.float32(3 / 3.1), W=_weights(2, 2, 1, 1)),
-    partial(_model, "a = Conv (x, W)\nb = Conv (x, V)\ny = Sub (a, b)", W=_weights(2, 2, 1, 1), V=_weights(2, 2, 1, 1)[::-1]),
-    partial(_model, "s = Sign (x)\ny = Conv (s, W)", W=_weights(2, 2, 3, 3)),
-    partial(_model, "a = Clip (x, l, h)\nb = Sub (a, t)\nc = Relu (b)\ny = Add (c, one)", l=np.float32(-1),
-            h=np.float32(1), t=np.float32(3), one=np.float32(1)),
-    partial(_model, "a = Mul (x, s)\nb = Conv (x, W)\nc = Add (b, a)\nd = Add (c, x)\ny = Relu (d)",
-            s=np.float32(0.37), W=_weights(2, 2, 1, 1)),
-    partial(_model, "y = AveragePool <kernel_shape = [3, 3], pads = [1, 1, 1, 1], count_include_pad = 1> (x)"),
-    partial(_model, "a = Relu (x)\nb = Sub (x, a)\nc = Add (a, b)\ny = Conv (c, W)", W=_weights(2, 2, 1, 1)),
+    *(partial(_with_weights, f"a = {op} (x, third)\ny = Conv (a, W)", W=_SMALL)
+      for op in ("Mul", "Add", "Div", "Sub")),
+    partial(_with_weights, "a = Flatten (x)\nb = Relu (x)\nc = Flatten (b)\n"
+            "d = Concat <axis = 1> (a, c)\ny = MatMul (d, W)", W=(64, 3)),
+    _grouped,
+    *(partial(_rounded, _PACT, alpha, 3) for alpha in (1.0, 2.5, 3.1)),
+    *(partial(_rounded, _LSQ.format(x="x"), alpha, 7) for alpha in (1.0, 3.1)),
+    partial(_rounded, _LAST + _LSQ.format(x="t"), 0.9, 3, "float[1,4,4,2] x"),
+    partial(_with_weights, "a = Conv (x, W)\nb = Conv (x, V)\ny = Sub (a, b)", W=_SMALL, V=_SMALL),
+    partial(_with_weights, "s = Sign (x)\ny = Conv (s, W)", W=(2, 2, 3, 3)),
+    partial(_with_weights, "a = Clip (x, minus, one)\nb = Sub (a, three)\nc = Relu (b)\n"
+            "y = Add (c, one)"),
+    partial(_with_weights, "a = Mul (x, third)\nb = Conv (x, W)\nc = Add (b, a)\n"
+            "d = Add (c, x)\ny = Relu (d)", W=_SMALL),
+    *(partial(_pool, count) for count in (0, 1, 3)),
     *(partial(_doublings, count) for count in (5, 55)),
     _uneven,
     _huge_weight,

@@ -1,4 +1,4 @@
-"""Several programs in one executable for a target, called once each: quicker than one artifact each."""
+"""Several programs in one executable for a target: quicker than an artifact for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime on a file as it is; QONNX's quantizer, which it does not know, in standard operators."""
+"""ONNX Runtime on a file; QONNX's quantizer, which it does not know, in standard operators."""
 
 from __future__ import annotations
 

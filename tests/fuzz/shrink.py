@@ -131,9 +131,7 @@ def _without_unused(model: onnx.ModelProto) -> bytes:
     return copy.SerializeToString()
 
 
-def _simpler_tensor(
-    model: onnx.ModelProto, k: int, tensor: onnx.TensorProto
-) -> Iterator[bytes]:
+def _simpler_tensor(model: onnx.ModelProto, k: int, tensor: onnx.TensorProto) -> Iterator[bytes]:
     """Values rounded to a few digits compress nothing but are easier to read: only sizes count."""
     try:
         array = numpy_helper.to_array(tensor)

@@ -14,6 +14,7 @@ import resource
 import select
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -79,7 +80,9 @@ class Pool:
         count: workers at a time.
     """
 
-    def __init__(self, attempt: Callable[[int, Path, Say], str], count: int, limits: Limits) -> None:
+    def __init__(
+        self, attempt: Callable[[int, Path, Say], str], count: int, limits: Limits
+    ) -> None:
         self.attempt, self.count, self.limits = attempt, count, limits
         self.workers: list[_Worker] = []
 
@@ -124,6 +127,8 @@ class Pool:
             os.dup2(handle, number)
             os.close(handle)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        # What stood there may not be these descriptors, as under pytest.
+        sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
         trace = open(folder / "trace", "w")  # noqa: SIM115 - to the process's end
         faulthandler.enable(trace)
         faulthandler.register(signal.SIGUSR1, trace, all_threads=False)

@@ -27,9 +27,7 @@ def llvm(name: str) -> tvm.target.Target:
     )
 
 
-def write_object(
-    program: Program, path: Path, target: str = "host", symbol: str = SYMBOL
-) -> Model:
+def write_object(program: Program, path: Path, target: str = "host", symbol: str = SYMBOL) -> Model:
     """Compile a program to an object file."""
     model = build_model(program, symbol, llvm(target))
     emit_object(

@@ -19,8 +19,8 @@ from ..workers import Say
 from .base import Kind, Setup
 
 _DESCRIPTIONS = (
-    "<f4 <f8 <f2 >f4 <f16 |u1 <u2 <i8 |O |S5 <U3 |V8 <c8 |b1 <M8[s] <m8 <f99 f4 , 1f4 (2,3)f4".split()
-)
+    "<f4 <f8 <f2 >f4 <f16 |u1 <u2 <i8 |O |S5 <U3 |V8 <c8 |b1 <M8[s] <m8 <f99 f4 , 1f4 (2,3)f4"
+).split()
 
 
 def _npy(array: np.ndarray) -> bytes:
@@ -42,7 +42,7 @@ class Arrays(Kind):
         for save in (np.savez, np.savez_compressed):
             for names in (("x",), ("x", "y"), ("images",)):
                 buffer = io.BytesIO()
-                save(buffer, **{name: arrays[0] for name in names})
+                save(buffer, **dict.fromkeys(names, arrays[0]))
                 self.files.append(buffer.getvalue())
 
     def draw(self, source: random.Random) -> bytes:
@@ -78,12 +78,22 @@ class Arrays(Kind):
             sizes[source.randrange(len(sizes))] = number
             text = f"{a}({','.join(sizes)}){b}"
         else:
-            text = source.choice(("", "{}", "[" * 3000, "{'descr': 1}", text * 40, text.replace("F", "t")))
+            text = source.choice(
+                ("", "{}", "[" * 3000, "{'descr': 1}", text * 40, text.replace("F", "t"))
+            )
         raw = text.encode("latin-1")
         length = len(raw) + source.choice((0, 0, 0, 0, 1, -1, 60000))
-        version = source.choice((b"\x01\x00", b"\x01\x00", b"\x01\x00", b"\x02\x00", b"\x03\x00", b"\x09\x09"))
+        version = source.choice(
+            (b"\x01\x00", b"\x01\x00", b"\x01\x00", b"\x02\x00", b"\x03\x00", b"\x09\x09")
+        )
         width = 2 if version == b"\x01\x00" else 4
-        return b"\x93NUMPY" + version + max(0, length % (1 << 16)).to_bytes(width, "little") + raw + data
+        return (
+            b"\x93NUMPY"
+            + version
+            + max(0, length % (1 << 16)).to_bytes(width, "little")
+            + raw
+            + data
+        )
 
     def attempt(self, content: bytes, place: Path, say: Say) -> str:
         path = place / ("x.npz" if content.startswith(b"PK") else "x.npy")

@@ -49,8 +49,12 @@ class Kind:
     def prepare(self, setup: Setup) -> None:
         """Make what all cases need, before workers are forked."""
 
+    def content(self, seed: int, case: int) -> bytes:
+        """The input of a case; raises Skip where none can be drawn."""
+        return self.draw(random.Random(f"{seed}/{self.name}/{case}"))
+
     def draw(self, source: random.Random) -> bytes:
-        """The input of a case."""
+        """An input."""
         raise NotImplementedError
 
     def attempt(self, content: bytes, place: Path, say: Say) -> str:

@@ -1,4 +1,4 @@
-"""Random programs through every executor: interpreter, this machine, datapath, and a target in turn.
+"""Random programs through every executor: interpreter, this machine, datapath, a target in turn.
 
 A case has several programs, drawn by its seed, which are linked to one executable for the target:
 starting compilers and emulators would be most of the time otherwise.
@@ -29,11 +29,13 @@ from .base import Kind
 COUNT = 4
 """Programs of one case."""
 
-class Executors(Kind):
-    """The content of a case is its seed and its target: what it draws from them is always the same."""
 
-    def draw(self, source: random.Random) -> bytes:
-        return f"{source.getrandbits(32)} {source.choice(TARGETS)}".encode()
+class Executors(Kind):
+    """The content of a case is its seed and its target; the programs are drawn from them."""
+
+    def content(self, seed: int, case: int) -> bytes:
+        drawn = random.Random(f"{seed}/{self.name}/{case}").getrandbits(32)
+        return f"{drawn} {TARGETS[case % len(TARGETS)]}".encode()
 
     def attempt(self, content: bytes, place: Path, say: Say) -> str:
         seed, target, *which = content.decode().split()

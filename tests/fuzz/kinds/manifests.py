@@ -95,6 +95,11 @@ class Foldings(Kind):
 
 
 MANIFESTS = Manifests(
-    "manifests", full=1_500, share=0.02, brief=20, suffix=".json", limits=Limits(address_space=False)
+    "manifests",
+    full=1_500,
+    share=0.02,
+    brief=20,
+    suffix=".json",
+    limits=Limits(address_space=False),
 )
 FOLDINGS = Foldings("foldings", full=1_500, share=0.01, brief=40, suffix=".json")

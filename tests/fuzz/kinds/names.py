@@ -132,7 +132,7 @@ def _file_name(content: bytes) -> str:
 
 def _artifacts(place: Path, before: set[Path], command: str) -> None:
     """Nothing was run by what was written, and no text has another meaning than it should."""
-    ran = [p for p in place.rglob(MARK)] + sorted({*Path("/tmp").glob(f"*{MARK}*")} - before)
+    ran = [*place.rglob(MARK), *({*Path("/tmp").glob(f"*{MARK}*")} - before)]
     if ran:
         raise Wrong(f"{command} ran or wrote what a name says: {ran[0]}")
     for path in place.rglob("*"):

@@ -118,13 +118,17 @@ def _members(files: dict[str, bytes], source: random.Random, other: dict[str, by
         case 1:
             del files[name]
         case 2:
-            files[source.choice(("../x", "/x", "constants/", "format", f"{name}x"))] = files.pop(name)
+            files[source.choice(("../x", "/x", "constants/", "format", f"{name}x"))] = files.pop(
+                name
+            )
         case 3:
             files[name] = other.get(name, b"")
         case 4:
             files[name] += b"\0" * source.choice((1, 1000, 30_000_000))
         case _:
-            line = source.choice((b"note \"x\"\n" * 300_000, b"# " + b"x" * 5_000_000, b"\n" * 4_000_000))
+            line = source.choice(
+                (b'note "x"\n' * 300_000, b"# " + b"x" * 5_000_000, b"\n" * 4_000_000)
+            )
             files["program.txt"] = files.get("program.txt", b"") + line
 
 
@@ -135,9 +139,13 @@ def _headers(content: bytes, source: random.Random) -> bytes:
     if not places:
         return bytes(found)
     at = source.choice(places)
-    offset, form = source.choice(((8, "<H"), (10, "<H"), (16, "<I"), (20, "<I"), (24, "<I"), (42, "<I")))
+    offset, form = source.choice(
+        ((8, "<H"), (10, "<H"), (16, "<I"), (20, "<I"), (24, "<I"), (42, "<I"))
+    )
     top = (1 << (16 if form == "<H" else 32)) - 1
-    struct.pack_into(form, found, at + offset, source.choice((0, 1, 8, 9, 12, 14, 99, top, top >> 1)))
+    struct.pack_into(
+        form, found, at + offset, source.choice((0, 1, 8, 9, 12, 14, 99, top, top >> 1))
+    )
     return bytes(found)
 
 

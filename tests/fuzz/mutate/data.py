@@ -64,7 +64,18 @@ def _splice(found: bytearray, source: random.Random, other: bytes) -> None:
 
 
 _Bytes = Callable[[bytearray, random.Random, bytes], None]
-_BYTES: Sequence[_Bytes] = (_set, _set, _set, _flip, _flip, _insert, _remove, _cut, _repeat, _splice)
+_BYTES: Sequence[_Bytes] = (
+    _set,
+    _set,
+    _set,
+    _flip,
+    _flip,
+    _insert,
+    _remove,
+    _cut,
+    _repeat,
+    _splice,
+)
 
 
 def damaged_text(text: str, source: random.Random) -> str:
@@ -119,4 +130,14 @@ def _letters(lines: list[str], source: random.Random) -> None:
         lines[k] = damaged(lines[k].encode(), source).decode("utf-8", "replace")
 
 
-_LINES: Sequence[_Lines] = (_number, _number, _number, _word, _word, _drop, _double, _swap, _letters)
+_LINES: Sequence[_Lines] = (
+    _number,
+    _number,
+    _number,
+    _word,
+    _word,
+    _drop,
+    _double,
+    _swap,
+    _letters,
+)

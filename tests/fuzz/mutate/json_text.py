@@ -49,7 +49,9 @@ def _changed(value: Any, source: random.Random) -> Any:
         if form < 0.1:
             del new[key]
         elif form < 0.2:
-            new[source.choice(("", "ghost", "../x", "pe", "simd", "é\u202e", key + "x"))] = new.pop(key)
+            new[source.choice(("", "ghost", "../x", "pe", "simd", "é\u202e", key + "x"))] = new.pop(
+                key
+            )
         elif form < 0.3:
             new[key] = source.choice(list(value.values()))
         else:

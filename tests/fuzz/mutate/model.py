@@ -12,16 +12,49 @@ from ..hostile import HOSTILE
 from .tensor import damaged_tensor
 
 OPS = (
-    "Relu Add Sub Mul Div Conv Where Reshape Round Floor Ceil Softmax Gemm Flatten Squeeze Unsqueeze "
-    "ReduceMean Expand Shape If Loop Clip PRelu LeakyRelu Greater GreaterOrEqual Less LessOrEqual "
-    "Equal Not And Identity Cast MatMul MaxPool AveragePool GlobalAveragePool GlobalMaxPool Transpose "
-    "Pad Dropout Resize Sign Abs Neg Max Min Sqrt Pow Concat Slice Gather BatchNormalization "
-    "QuantizeLinear DequantizeLinear Sigmoid HardSigmoid HardSwish Tanh Constant ConstantOfShape Sum "
-    "Split ReduceSum ConvTranspose LRN Upsample Quant BipolarQuant Trunc Threshold Weight Codebook"
+    "Relu Add Sub Mul Div Conv Where Reshape Round Floor Ceil Softmax Gemm Flatten Squeeze "
+    "Unsqueeze ReduceMean Expand Shape If Loop Clip PRelu LeakyRelu Greater GreaterOrEqual Less "
+    "LessOrEqual Equal Not And Identity Cast MatMul MaxPool AveragePool GlobalAveragePool "
+    "GlobalMaxPool Transpose Pad Dropout Resize Sign Abs Neg Max Min Sqrt Pow Concat Slice "
+    "Gather BatchNormalization QuantizeLinear DequantizeLinear Sigmoid HardSigmoid HardSwish "
+    "Tanh Constant ConstantOfShape Sum Split ReduceSum ConvTranspose LRN Upsample Quant "
+    "BipolarQuant Trunc Threshold Weight Codebook "
 ).split()
 DOMAINS = ("", "ai.onnx", "n2uq", "qonnx.custom_op.general", "onnx.brevitas", "other", "é")
-INTS = (0, 1, 2, 3, -1, -2, 4, 7, 8, 16, 100, 30_000, 2**31 - 1, 2**31, 2**33, 2**62, 2**63 - 1, -(2**63))
-FLOATS = (0.0, -0.0, 1.0, -1.0, 0.5, 1e-30, 1e-45, 1e20, 3.4e38, float("inf"), float("-inf"), float("nan"))
+INTS = (
+    0,
+    1,
+    2,
+    3,
+    -1,
+    -2,
+    4,
+    7,
+    8,
+    16,
+    100,
+    30_000,
+    2**31 - 1,
+    2**31,
+    2**33,
+    2**62,
+    2**63 - 1,
+    -(2**63),
+)
+FLOATS = (
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    1e-30,
+    1e-45,
+    1e20,
+    3.4e38,
+    float("inf"),
+    float("-inf"),
+    float("nan"),
+)
 _NEW = "new_value"
 
 
@@ -41,7 +74,7 @@ def names(graph: onnx.GraphProto) -> list[str]:
     """Names of all tensors, and some of none."""
     found = [name for node in graph.node for name in node.output]
     found += [t.name for t in graph.initializer] + [v.name for v in graph.input]
-    return found + ["", "ghost"]
+    return [*found, "", "ghost"]
 
 
 def _node(model: onnx.ModelProto, source: random.Random) -> onnx.NodeProto:
@@ -253,7 +286,18 @@ def _output(model: onnx.ModelProto, source: random.Random, other: onnx.ModelProt
 
 _Change = Callable[[onnx.ModelProto, random.Random, onnx.ModelProto], None]
 _CHANGES: Sequence[_Change] = (
-    *(_input, _swapped, _fewer_inputs, _more_inputs, _op, _op, _remove, _remove, _between, _between),
+    *(
+        _input,
+        _swapped,
+        _fewer_inputs,
+        _more_inputs,
+        _op,
+        _op,
+        _remove,
+        _remove,
+        _between,
+        _between,
+    ),
     *(_attribute, _attribute, _attribute, _new_attribute, _tensor, _tensor, _tensor, _drop_tensor),
     *(_face, _twice, _order, _versions, _rename, _output),
 )

@@ -7,7 +7,23 @@ import random
 import numpy as np
 from onnx import TensorProto, numpy_helper
 
-_EXTREMES = (0.0, -0.0, 1.0, -1.0, 0.5, 2.5, 3.1, 1e-30, 1e-45, 1e9, 1e20, 3.4e38, np.inf, -np.inf, np.nan)
+_EXTREMES = (
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    2.5,
+    3.1,
+    1e-30,
+    1e-45,
+    1e9,
+    1e20,
+    3.4e38,
+    np.inf,
+    -np.inf,
+    np.nan,
+)
 
 
 def damaged_tensor(tensor: TensorProto, source: random.Random) -> None:
