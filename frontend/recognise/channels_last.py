@@ -46,7 +46,7 @@ def lowered_shape(node: ir.Node) -> tuple[int, ...]:
     for axis in (0, 1):
         room = shape[1 + axis] + pads[axis] + pads[2 + axis]
         room -= dilations[axis] * (kernel[axis] - 1) + 1
-        up = strides[axis] - 1 if node.attributes.get_int("ceil_mode", 0) else 0
+        up = strides[axis] - 1 if node.attributes.get_int("ceil_mode", 0) == 1 else 0
         size.append((room + up) // strides[axis] + 1)
     if min(size) < 1:
         raise Refused(f"a window {kernel} on a tensor {shape}", "a window that fits")
@@ -159,7 +159,7 @@ def _pool(node: ir.Node, context: Context) -> None:
         "kernel_shape": _read(node, "kernel_shape", 2),
         "strides": _read(node, "strides", 2, (1, 1)),
         "pads": _read(node, "pads", 4, (0,) * 4),
-        "ceil_mode": int(bool(node.attributes.get_int("ceil_mode", 0))),
+        "ceil_mode": int(node.attributes.get_int("ceil_mode", 0) == 1),
     }
     first = _transpose(node, node.inputs[0], "channels_first", context)
     pool = ir.node("MaxPool", [first], attributes, name=str(node.name))

@@ -35,7 +35,7 @@ def _pool(node: ir.Node, context: Context) -> None:
             "set ceil_mode=0, or export with opset 22",
         )
     extra = window.overhang(data, result)
-    counted = average and any(window.pads) and node.attributes.get_int("count_include_pad") == 1
+    counted = average and any(window.pads) and bool(node.attributes.get_int("count_include_pad", 0))
     if not counted:
         window = window.padded(extra)  # a maximum never comes from the padding
     if average and window.kernel == data[2:] and not any(window.pads):
@@ -59,10 +59,10 @@ def _mean(node: ir.Node, context: Context) -> None:
     ReduceMax is a MaxPool over the whole map.
     """
     data, shape = node.inputs[0], shape_of(node.inputs[0])
-    found, kept = _axes(node, context), bool(node.attributes.get_int("keepdims", 1))
+    found, kept = _axes(node, context), node.attributes.get_int("keepdims", 1) == 1
     above = producer(data, node.op_type)
     if above is not None and data is not None and len(list(data.uses())) == 1:
-        outer, was_kept = _axes(above, context), bool(above.attributes.get_int("keepdims", 1))
+        outer, was_kept = _axes(above, context), above.attributes.get_int("keepdims", 1) == 1
         if outer is not None and found is not None and was_kept == kept:
             data, shape = above.inputs[0], shape_of(above.inputs[0])
             left = [axis for axis in range(len(shape)) if was_kept or axis not in outer]

@@ -146,7 +146,7 @@ class Search:
             return tuple(() if axis in axes else next(rest) for axis in range(len(shape)))
         if any(layout[axis] for axis in axes):
             raise NotAStep
-        kept = bool(node.attributes.get_int("keepdims", 1)) and node.op_type in REDUCTIONS
+        kept = node.attributes.get_int("keepdims", 1) == 1 and node.op_type in REDUCTIONS
         return layout if kept else tuple(r for k, r in enumerate(layout) if k not in axes)
 
     def axes(self, node: ir.Node, rank: int) -> list[int]:

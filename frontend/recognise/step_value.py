@@ -190,7 +190,7 @@ class Evaluation:
     def _reduced(self, node: ir.Node, array: Array) -> Array:
         axes = self.search.axes(node, array.ndim - 1)
         places = tuple(axis + 1 for axis in axes)
-        kept = bool(node.attributes.get_int("keepdims", 1))
+        kept = node.attributes.get_int("keepdims", 1) == 1
         where = places[0] if node.op_type.startswith("Arg") else places
         result: Array = REDUCTIONS[node.op_type](array, axis=where, keepdims=kept)
         return result

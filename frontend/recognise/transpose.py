@@ -111,7 +111,7 @@ def _turn_mean(
     if axes is None and len(reader.inputs) > 1:
         array = context.constants.array(reader.inputs[1])
         axes = [int(a) for a in array.reshape(-1)] if array is not None else None
-    kept = bool(reader.attributes.get_int("keepdims", 1))
+    kept = reader.attributes.get_int("keepdims", 1) == 1
     if not axes or kept:
         return False
     before = sorted(perm[axis % len(perm)] for axis in axes)

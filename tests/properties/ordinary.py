@@ -72,8 +72,10 @@ class Maker:
         return out
 
     def numbers(self, shape: Any, least: float = -1.0, most: float = 1.0) -> np.ndarray:
-        """Multiples of 1/64, which every float format holds."""
-        return np.round(self.rng.uniform(least, most, shape) * 64) / 64
+        """Numbers that every float format holds; some layers have coarse ones, which tie."""
+        values = self.rng.uniform(least, most, shape)
+        coarse = np.round(values * 8) / 8 if self.rng.random() < 0.3 and least < 0 else values
+        return np.asarray(coarse).astype(np.float16).astype(np.float64)
 
     def pick(self, names: list[str]) -> str:
         return self.one(names[-1], names[-1], *names)
@@ -155,7 +157,9 @@ def _pool(m: Maker, x: str) -> str:
     c, *size = m.shapes[x]
     if not size:
         return _activation(m, x)
-    op = m.one("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool")
+    op = m.one("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean")
+    if op == "ReduceMean":
+        return m.node(op, [x], (c,), axes=list(range(2, 2 + len(size))), keepdims=0)
     if op.startswith("Global"):
         return m.node(op, [x], (c, *(1,) * len(size)))
     kernel = [m.one(1, min(2, n), min(3, n)) for n in size]
@@ -221,12 +225,12 @@ def _quantizer(m: Maker, x: str) -> str:
         return m.node(
             "DequantizeLinear", [m.node("QuantizeLinear", [x, *pair], shape), *pair], shape
         )
-    count = m.one(1, 3)
+    count, even = m.one(1, 3), m.one(True, True, False)
     steps = np.sort(m.rng.choice(np.arange(-60, 90), count, replace=False)) / 64
     y = m.array(0)
     for k, t in enumerate(steps, 1):  # a ladder, as N2UQ's code is exported
-        above = m.node("Greater", [x, m.array(t)], shape)
-        y = m.node("Where", [above, m.array(k * scale), y], shape)
+        above = m.node(m.one("Greater", "GreaterOrEqual"), [x, m.array(t)], shape)
+        y = m.node("Where", [above, m.array(k * scale if even else k * k / 4), y], shape)
     return y
 
 

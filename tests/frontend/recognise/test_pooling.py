@@ -135,3 +135,12 @@ def test_refusals(body: str, words: str) -> None:
 def test_ceil_mode_that_changes_nothing() -> None:
     text = "kernel_shape = [2, 2], strides = [1, 2], ceil_mode = 1"
     assert ops(check_same(build(f"y = AveragePool <{text}> (x)", x=IMAGE))) == ["AveragePool"]
+
+
+@pytest.mark.parametrize("value", [-1, 2, 3])
+def test_flags_that_are_neither_0_nor_1(value: int) -> None:
+    """As onnxruntime reads them: padding counts unless 0, the two others only if 1."""
+    window = "kernel_shape = [3, 3], strides = [2, 2], pads = [1, 1, 1, 1]"
+    check_same(build(f"y = AveragePool <{window}, count_include_pad = {value}> (x)"))
+    check_same(build(f"y = AveragePool <{window}, ceil_mode = {value}> (x)"))
+    check_same(build(f"y = ReduceMean <axes = [2, 3], keepdims = {value}> (x)"))
