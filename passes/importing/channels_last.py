@@ -166,6 +166,8 @@ class ChannelsLast:
             if found is not None and (found == np.arange(len(found))).all():
                 del self.orders[op.output]
         output, face = self._output()
+        if output == self.program.input:
+            raise CompileError("the network computes nothing: its output is its input")
         return live(
             replace(
                 self.program,

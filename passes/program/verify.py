@@ -54,6 +54,8 @@ def verify(program: Program, *, lowered: bool = True) -> None:
         defined.add(op.output)
     if program.output not in defined:
         raise IllegalOp(f"the output %{program.output} is never defined")
+    if lowered and program.output == program.input:
+        raise IllegalOp(f"the output %{program.output} is the input: nothing computes it")
     if defined != set(program.types):
         raise IllegalOp(f"types of undefined tensors: {sorted(set(program.types) - defined)}")
     if used != set(program.constants):

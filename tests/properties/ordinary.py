@@ -267,8 +267,12 @@ def ordinary_networks(draw: Draw, most: int = 7) -> Ordinary:
             names.append(step(m, x))
         m.shapes = {n: s for n, s in m.shapes.items() if n in names}
     output = names[-1]
-    if len(names) == 1 or output == "x":
-        output = _layer(m, given)
+    same = {"x"}
+    for node in m.nodes:
+        if node.op_type in ("Reshape", "Flatten", "Transpose") and node.input[0] in same:
+            same.add(node.output[0])
+    if output in same:
+        output = _layer(m, output)  # a network that computes nothing is refused
     shape = m.shapes[output]
     if len(shape) == 3 and m.one(False, False, False, True):
         c_, h_, w_ = shape
