@@ -11,17 +11,23 @@ from hypothesis import HealthCheck, given, settings
 from n2uqc.frontend.load import load_graph
 from n2uqc.passes import Options, compile_graph
 from n2uqc.passes.checks.evaluate import deviation, reference
+from n2uqc.passes.checks.network import hold
 from n2uqc.passes.checks.prove import prove_tables
 from n2uqc.passes.program.boundary import in_model_order
 
 from .ordinary import Ordinary, ordinary_networks
 
 
-def check(case: Ordinary, options: Options = Options()) -> None:
+OPTIONS = Options()
+
+
+def check(case: Ordinary, options: Options = OPTIONS) -> None:
     want = case.outputs()
     graph = load_graph(case.proto)
     program = compile_graph(graph, options)
     assert not [m for proof in prove_tables(graph, program) for m in proof.mismatches]
+    held = hold(reference(graph, options), program, case.images)
+    assert not any(row.wrong for row in held.rows), held.rows
     found = deviation(reference(graph, options), program, case.images)
     scale = max(1.0, float(np.abs(want).max()))
     exact = in_model_order(program, found.exact)
