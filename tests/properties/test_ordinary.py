@@ -17,7 +17,6 @@ from n2uqc.passes.program.boundary import in_model_order
 
 from .ordinary import Ordinary, ordinary_networks
 
-
 OPTIONS = Options()
 
 
