@@ -23,7 +23,7 @@ from n2uqc.passes.program import (
 
 from .grouping import Group
 from .kernels import (
-    conv,
+    direct,
     fixed_point,
     join,
     limbs,
@@ -33,16 +33,17 @@ from .kernels import (
     pool,
     winograd,
 )
-from .kernels.base import Kernel, Offer, PricedKernel, Vectors
+from .kernels.body import Vectors
+from .kernels.offer import Kernel, Offer, cheapest
 
-TABLE: dict[type[Op] | None, tuple[Kernel | PricedKernel, ...]] = {
+TABLE: dict[type[Op] | None, tuple[Kernel, ...]] = {
     Conv: (
         *winograd.KERNELS,
         *polynomial.KERNELS,
         *matrix.KERNELS,
         *fixed_point.KERNELS,
         *limbs.KERNELS,
-        *conv.KERNELS,
+        *direct.KERNELS,
     ),
     MaxPool: pool.KERNELS,
     SumPool: pool.KERNELS,
@@ -69,8 +70,18 @@ class Choice:
     """
 
     group: Group
-    kernel: Kernel | PricedKernel
+    kernel: Kernel
     offer: Offer
+
+    @property
+    def instructions(self) -> float:
+        """Estimate for the group's first operation."""
+        return self.offer.instructions
+
+    @property
+    def size(self) -> int:
+        """Bytes of weights in the library."""
+        return self.offer.size
 
     @property
     def reason(self) -> str:
@@ -87,18 +98,13 @@ def choose(group: Group, program: Program, vectors: Vectors) -> Choice:
         CompileError: no kernel computes the group's first operation.
     """
     first = type(group.ops[0]) if group.ops else None
-    choices = [
+    choices = (
         Choice(group, kernel, offer)
         for kernel in TABLE.get(first, ())
         if (offer := kernel.offer(group, program, vectors))
-    ]
-    if choices:
-        return min(
-            choices,
-            key=lambda choice: vectors.work(
-                choice.offer.instructions, choice.offer.size or _size(group, program)
-            ),
-        )
+    )
+    if (choice := cheapest(choices, vectors)) is not None:
+        return choice
     op = group.ops[0]
     raise CompileError(
         Problem(
@@ -107,9 +113,3 @@ def choose(group: Group, program: Program, vectors: Vectors) -> Choice:
             found="no kernel of this target computes it",
         )
     )
-
-
-def _size(group: Group, program: Program) -> int:
-    """Bytes of weights where a kernel does not tell: one each."""
-    weights = [op.weight for op in group.ops if isinstance(op, Conv)]
-    return sum(int(program.constants[name].values.size) for name in weights)

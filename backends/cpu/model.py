@@ -21,7 +21,7 @@ from .arena import Arena, plan_arena
 from .choose import Choice, choose
 from .entry import entry, workspace
 from .grouping import int_type, schedule
-from .kernels.base import Body, Vectors
+from .kernels.body import Body, Vectors
 from .range_check import range_check
 
 ALIGNMENT = 64  # bytes, of the workspace: the arena's own

@@ -9,7 +9,7 @@ from tvm import s_tir, te, tirx
 
 from n2uqc.passes.program import IntType
 
-from .kernels.base import Expr, Vectors
+from .kernels.body import Expr, Vectors
 
 _LANES = 64
 

@@ -17,7 +17,7 @@ from n2uqc.passes.program import (
     Thresholds,
 )
 
-from .base import Body, Expr, Place, Step, Value, computing_dtype
+from .body import Body, Expr, Place, Step, Value, computing_dtype
 from .requantize import clamped, requantize
 from .thresholds import thresholds
 

@@ -8,12 +8,9 @@ from tvm import s_tir, te, tirx
 from n2uqc.passes.program import Program
 
 from ..grouping import Group
-from .base import Body, Expr, Kernel, Place
+from .body import Body, Expr, Place, Vectors
 from .elementwise import follow
-
-
-def _why(group: Group, program: Program) -> str:
-    return "two maps side by side: each is copied to its channels"
+from .offer import Kernel, Offer
 
 
 def build(body: Body) -> tirx.PrimFunc:
@@ -40,4 +37,8 @@ def build(body: Body) -> tirx.PrimFunc:
     return schedule.mod["main"]
 
 
-KERNELS = (Kernel("concat", _why, build),)
+def _offer(group: Group, program: Program, vectors: Vectors) -> Offer:
+    return Offer("two maps side by side: each is copied to its channels", build)
+
+
+KERNELS = (Kernel("concat", _offer),)

@@ -11,20 +11,21 @@ constant of each output channel.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from tvm import s_tir, te, tirx
 
-from n2uqc.passes.program import Conv, Program
-
-from ..grouping import Group, convolution, int_type
-from .base import Body, Expr, Offer, PricedKernel, Vectors, reads
-from .gemm import Gemm, Plan, plans
-from .results import Area, computing, cover, results
-from .tiling import Grid, grids
-from .window import container, cut_at_edges, framed
+from . import gemm
+from .body import Body, Expr, Vectors
+from .by_products import ProductsPlan
+from .convolution import Totals, convolution_kernel
+from .gemm import Gemm
+from .layer import Layer
+from .tiling import grids
+from .window import container, framed
 
 IntArray = NDArray[np.int64]
 
@@ -73,44 +74,120 @@ def weight_digits(weight: IntArray) -> tuple[IntArray, IntArray] | None:
     return (np.stack([high, low]), signs) if high.min() >= -128 and high.max() <= 127 else None
 
 
-@dataclass(frozen=True)
-class Work:
-    """A convolution planned.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LimbsPlan(ProductsPlan):
+    """A layer by products of each digit of the input with each digit of the weights.
 
     Attributes:
-        plan: of the products: one for each digit of the input by each of the weights.
         digits: of the input.
         signs: of the outputs.
         run: bytes of a window row, rounded up.
-        grid: of output pixels.
-        instructions: estimate.
-        reason: what was proven.
     """
 
-    plan: Plan
     digits: Digits
     signs: IntArray
     run: int
-    grid: Grid
-    instructions: float
-    reason: str
+
+    @property
+    def reason(self) -> str:
+        return (
+            f"{self.products.reason}; {len(self.digits.ends)} by {self.weight_digits} digits of 8 "
+            f"bits; {self.products.rows}x{self.products.outs} in registers"
+        )
+
+    @property
+    def size(self) -> int:
+        # Priced as one byte each, like those of other fixed-point kernels.
+        return self.layer.weight.size
 
     @property
     def weight_digits(self) -> int:
-        return len(self.plan.gemm.weights) // len(self.digits.ends)
+        """Digits of a weight."""
+        return len(self.products.gemm.weights) // len(self.digits.ends)
+
+    def totals(self, body: Body) -> Totals:
+        op, products, grid = self.layer.op, self.products, self.grid
+        cuts = self._cuts(self._map(body))
+        step = op.stride[1] * self.layer.source.shape[2]
+
+        def window(b: Expr, s: Expr, n: Expr, k: Expr, r: Expr, d: Expr) -> Expr:
+            at = k * products.depth + d
+            row, column = grid.element(s, n, r)
+            y = row * op.stride[0] + at // self.run * op.dilation[0]
+            z = column * step + at % self.run
+            return cuts[b // self.weight_digits, y, z]
+
+        left = te.compute(products.left_shape(grid.strips, grid.blocks), window, "left")
+        product = products.product(left, body.table("weight", products.arranged_weights))
+        sign = body.row("sign", self.signs, "int32")
+
+        def read(y: Expr, z: Expr, g: Expr, o: Expr) -> Expr:
+            sums: dict[int, Expr] = {}
+            for b in range(len(products.gemm.weights)):
+                place = len(self.digits.ends) - 1 - b // self.weight_digits
+                place += self.weight_digits - 1 - b % self.weight_digits
+                each = products.read(product, None, "int32", b, *grid.place(y, z), o)
+                sums[place] = sums[place] + each if place in sums else each
+            total = None
+            for place, each in sums.items():
+                term = (each * sign(o)).astype("int64") << tirx.const(_BYTE * place, "int64")
+                total = term if total is None else total + term
+            return total
+
+        total = te.compute(self.whole, read, "total")
+        offset = None
+        if self.digits.offset:
+            weight = self.layer.weight
+            offset = self.digits.offset * weight.reshape(len(weight), -1).sum(axis=1)
+        return Totals(total, total, offset)
+
+    def _map(self, body: Body) -> te.Tensor:
+        """The input, padded as far as windows reach; a row of it is one run of numbers."""
+        op, (height, width, channels) = self.layer.op, self.layer.source.shape
+        x = body.tensor(op.inputs[0], (height, width * channels, 1))
+        # The last row of a window may be followed by surplus of K, and every row by its own.
+        taps = -(-self.products.depths * self.products.depth // self.run)
+        rows, columns = self.grid.extent
+        size = (
+            max((rows - 1) * op.stride[0] + (taps - 1) * op.dilation[0] + 1, op.pads[0] + height),
+            max(
+                (columns - 1) * op.stride[1] * channels + self.run,
+                (op.pads[1] + width) * channels,
+            ),
+            1,
+        )
+        origin = (op.pads[0], op.pads[1] * channels)
+        return framed(x, origin, size, op.pad_value, container(*self.layer.codes))
+
+    def _cuts(self, source: te.Tensor) -> te.Tensor:
+        """The digits of all numbers: the stage ``digits``."""
+
+        def digit(k: Expr, y: Expr, z: Expr) -> Expr:
+            number = source[y, z, 0]
+            if len(self.digits.ends) == 1:
+                return (number.astype("int16") - self.digits.offset).astype("int8")
+            number = number.astype("int16")
+            # Bytes wrap around: the low one less 128 is itself with the top bit turned.
+            least = number.astype("int8") ^ tirx.const(-128, "int8")
+            return tirx.Select(k == 0, (number >> tirx.const(_BYTE, "int16")).astype("int8"), least)
+
+        return te.compute((len(self.digits.ends), *source.shape[:2]), digit, "digits")
+
+    def order_left(self, schedule: s_tir.Schedule) -> None:
+        left, digits = schedule.get_sblock("left"), schedule.get_sblock("digits")
+        schedule.vectorize(schedule.split(schedule.get_loops(left)[-1], [None, _PIECE])[1])
+        schedule.unroll(schedule.get_loops(digits)[0])
 
 
-def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
-    """The plan with the least instructions, None where the convolution has another form."""
-    kind, weight = int_type(program, op.inputs[0]), program.constants[op.weight].values
-    height, width, out = int_type(program, op.output).shape
-    lo, hi = min(kind.lo, op.pad_value, 0), max(kind.hi, op.pad_value, 0)
-    digits, cut = digits_of(lo, hi), weight_digits(weight)
+def plans(layer: Layer, vectors: Vectors) -> Iterator[LimbsPlan]:
+    """Every way to multiply the digits, and to cut the map into blocks."""
+    op, weight, (height, width, out) = layer.op, layer.weight, layer.shape
+    digits, cut = digits_of(*layer.codes_and_zero), weight_digits(weight)
     if digits is None or cut is None or not _FEATURES & vectors.features:
-        return None
+        return
     parts, signs = cut
     if op.groups > 1 or op.dilation[1] > 1 or len(parts) * len(digits.ends) == 1:
-        return None
+        return
     kh, length = weight.shape[1], weight.shape[2] * weight.shape[3]
     run = -(-length // _PIECE) * _PIECE
     rows = np.zeros((len(parts), out, kh, run), np.int64)
@@ -118,126 +195,24 @@ def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
     weights = np.concatenate([rows.reshape(len(parts), out, -1)] * len(digits.ends))
     ends = np.repeat(np.array(digits.ends), len(parts), axis=0)
     low, high = (np.repeat(ends[:, k, None], kh * run, axis=1) for k in range(2))
-    gemm, best = Gemm(weights, low, high), None
-    for plan in plans(gemm, vectors):
-        if (
-            plan.left != "int8"
-            or plan.correction is not None
-            or plan.parts > 1
-            or plan.depth % _PIECE
-        ):
+    batch = len(weights)
+    for way in gemm.plans(Gemm(weights, low, high), vectors):
+        if way.left != "int8" or way.correction is not None or way.parts > 1 or way.depth % _PIECE:
             continue
-        batch, deep = len(weights), plan.depths * plan.depth
-        for grid in grids(height, width, plan.rows):
-            each_row = 2 * batch * deep / _PIECE + (2 * batch + 6) * out / 4
-            cost = (
-                grid.strips
+        for grid in grids(height, width, way.rows):
+            each_row = 2 * batch * way.depths * way.depth / _PIECE + (2 * batch + 6) * out / 4
+            yield LimbsPlan(
+                layer=layer,
+                instructions=grid.strips
                 * grid.blocks
-                * (plan.blocks * batch * plan.instructions + plan.rows * each_row)
+                * (way.blocks * batch * way.instructions + way.rows * each_row),
+                lanes=math.gcd(way.outs, _LANES),
+                products=way,
+                grid=grid,
+                digits=digits,
+                signs=signs,
+                run=run,
             )
-            if best is None or cost < best.instructions:
-                reason = (
-                    f"{plan.reason}; {len(digits.ends)} by {len(parts)} digits of 8 bits; "
-                    f"{plan.rows}x{plan.outs} in registers"
-                )
-                best = Work(plan, digits, signs, run, grid, cost, reason)
-    return best
 
 
-def build(body: Body, job: Work) -> tirx.PrimFunc:
-    """The scheduled function: padded copy, its digits, windows, products, the group's rest."""
-    op, plan, grid, digits = convolution(body.group), job.plan, job.grid, job.digits
-    kind, shape = body.kind(op.inputs[0]), body.kind(op.output).shape
-    channels, weight = kind.shape[2], body.constant(op.weight).values
-    real = Area(*shape[:2], 1, shape[2])
-    whole = Area(grid.strips * grid.high, grid.blocks * grid.wide, 1, plan.blocks * plan.outs)
-    cover(body, real, whole.channels)
-    x = body.tensor(op.inputs[0], (kind.shape[0], kind.shape[1] * channels, 1))
-    step, deep = op.stride[1] * channels, plan.depths * plan.depth
-    # Behind the last row of a window may stand surplus of K, and behind a row's end its own.
-    taps = -(-deep // job.run)
-    size = (
-        max(
-            (whole.rows - 1) * op.stride[0] + (taps - 1) * op.dilation[0] + 1,
-            op.pads[0] + kind.shape[0],
-        ),
-        max((whole.columns - 1) * step + job.run, (op.pads[1] + kind.shape[1]) * channels),
-        1,
-    )
-    low, high = min(kind.lo, op.pad_value), max(kind.hi, op.pad_value)
-    origin = (op.pads[0], op.pads[1] * channels)
-    source = framed(x, origin, size, op.pad_value, container(low, high))
-
-    def digit(k: Expr, y: Expr, z: Expr) -> Expr:
-        number = source[y, z, 0]
-        if len(digits.ends) == 1:
-            return (number.astype("int16") - digits.offset).astype("int8")
-        number = number.astype("int16")
-        # Bytes wrap around: the low one less 128 is itself with the top bit turned.
-        least = number.astype("int8") ^ tirx.const(-128, "int8")
-        return tirx.Select(k == 0, (number >> tirx.const(_BYTE, "int16")).astype("int8"), least)
-
-    cuts = te.compute((len(digits.ends), *size[:2]), digit, "digits")
-
-    def window(b: Expr, s: Expr, n: Expr, k: Expr, r: Expr, d: Expr) -> Expr:
-        at = k * plan.depth + d
-        y = (s * grid.high + r // grid.wide) * op.stride[0] + at // job.run * op.dilation[0]
-        z = (n * grid.wide + r % grid.wide) * step + at % job.run
-        return cuts[b // job.weight_digits, y, z]
-
-    left = te.compute(plan.left_shape(grid.strips, grid.blocks), window, "left")
-    product = plan.product(left, body.table("weight", plan.arranged_weights))
-    sign = body.row("sign", job.signs, "int32")
-
-    def read(y: Expr, z: Expr, g: Expr, o: Expr) -> Expr:
-        r = y % grid.high * grid.wide + z % grid.wide
-        sums: dict[int, Expr] = {}
-        for b in range(len(plan.gemm.weights)):
-            place = len(digits.ends) - 1 - b // job.weight_digits
-            place += job.weight_digits - 1 - b % job.weight_digits
-            each = plan.read(product, None, "int32", b, y // grid.high, z // grid.wide, r, o)
-            sums[place] = sums[place] + each if place in sums else each
-        total = None
-        for place, each in sums.items():
-            term = (each * sign(o)).astype("int64") << tirx.const(_BYTE * place, "int64")
-            total = term if total is None else total + term
-        return total
-
-    total = te.compute(whole, read, "total")
-    offset = digits.offset * weight.reshape(len(weight), -1).sum(axis=1)
-    lanes = math.gcd(plan.outs, _LANES)
-    found = results(body, real, whole, lanes, total, offset if digits.offset else None)
-    function = body.function(found.y)
-    return _scheduled(function, job, lanes) if reads(found.computed, total) else function
-
-
-def _scheduled(function: tirx.PrimFunc, job: Work, width: int) -> tirx.PrimFunc:
-    schedule, grid = s_tir.Schedule(function), job.grid
-    total, product, left, digits = (
-        schedule.get_sblock(name) for name in ("total", "product", "left", "digits")
-    )
-    line, pixel, _, channel = schedule.get_loops(computing(schedule))
-    strip, line = schedule.split(line, [None, grid.high])
-    block, pixel = schedule.split(pixel, [None, grid.wide])
-    channel, inner, lanes = schedule.split(channel, [None, job.plan.outs // width, width])
-    schedule.reorder(strip, channel, inner, line, block, pixel, lanes)
-    schedule.compute_at(total, pixel, preserve_unit_loops=True)
-    schedule.vectorize(schedule.get_loops(total)[-1])
-    schedule.vectorize(lanes)
-    schedule.compute_at(product, strip, preserve_unit_loops=True)
-    job.plan.schedule(schedule)
-    schedule.vectorize(schedule.split(schedule.get_loops(left)[-1], [None, _PIECE])[1])
-    each = schedule.get_loops(digits)[0]
-    schedule.unroll(each)
-    cut_at_edges(schedule)
-    return schedule.mod["main"]
-
-
-def _offer(group: Group, program: Program, vectors: Vectors) -> Offer | None:
-    job = work(convolution(group), program, vectors)
-    if job is None:
-        return None
-    return Offer(job.reason, lambda body: build(body, job), job.instructions)
-
-
-KERNELS = (PricedKernel("fixed-point convolution by bytes", _offer),)
+KERNELS = (convolution_kernel("fixed-point convolution by bytes", plans),)

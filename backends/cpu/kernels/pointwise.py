@@ -8,13 +8,10 @@ from tvm import s_tir, te, tirx
 from n2uqc.passes.program import Program
 
 from ..grouping import Group
-from .base import Body, Expr, Kernel, Place
+from .body import Body, Expr, Place, Vectors
 from .elementwise import follow
+from .offer import Kernel, Offer
 from .tiling import lanes_for
-
-
-def _why(group: Group, program: Program) -> str:
-    return "its input is read by others too" if group.ops else "the output is the input"
 
 
 def build(body: Body) -> tirx.PrimFunc:
@@ -41,4 +38,9 @@ def build(body: Body) -> tirx.PrimFunc:
     return schedule.mod["main"]
 
 
-KERNELS = (Kernel("elementwise", _why, build),)
+def _offer(group: Group, program: Program, vectors: Vectors) -> Offer:
+    reason = "its input is read by others too" if group.ops else "the output is the input"
+    return Offer(reason, build)
+
+
+KERNELS = (Kernel("elementwise", _offer),)

@@ -18,21 +18,23 @@ from __future__ import annotations
 
 import functools
 import operator
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from tvm import s_tir, te, tirx
 from tvm.script.ir_builder import tirx as ir
 
-from n2uqc.passes.program import Program
-
-from ...tir import IMPORTED
-from ..grouping import Group, convolution
-from .base import Body, Expr, Offer, Place, PricedKernel, Vectors, computing_dtype, reads
-from .elementwise import follow
+from .body import Body, Expr, Vectors, computing_dtype
+from .convolution import ConvolutionPlan, Totals, convolution_kernel
+from .epilogue import Area
 from .gemm.tensorize import axis, intrinsic, loops
-from .polynomial_plan import FIELD, PIXELS, TAPS, Work, packed_taps, work
-from .polynomial_sum import sum_function, sum_name
-from .window import container, cut_at_edges, framed
+from .layer import Layer
+from .polynomial_fields import FIELD, PIXELS, TAPS, Chunks, chunks, packed_taps
+from .polynomial_sum import cycles, free_registers, sum_function, sum_name
+from .window import container, frame_of, framed
+
+_ROWS = (4, 3, 2, 1)  # of outputs that are summed together
 
 
 def high_half(word: Expr) -> Expr:
@@ -59,107 +61,144 @@ def extracted(word: Expr, index: Expr) -> Expr:
     return chosen >> tirx.const(32 - FIELD, "int32")
 
 
-def build(body: Body, job: Work) -> tirx.PrimFunc:
-    """The scheduled function: padded rows, packed words, sums, coefficients, the group's rest."""
-    op = convolution(body.group)
-    kind, shape = body.kind(op.inputs[0]), body.kind(op.output).shape
-    weight = body.constant(op.weight).values
-    out, taps = weight.shape[:2]
-    body.slots = np.arange(out)
-    low, high = min(kind.lo, op.pad_value), max(kind.hi, op.pad_value)
-    depth = job.chunks * job.channels
-    lines = job.rows + taps - 1
-    x = body.tensor(op.inputs[0], kind.shape)
-    top, left, _, _ = op.pads
-    size = (job.strips * job.rows + taps - 1, job.words * PIXELS, depth)
-    source = framed(x, (top, left - job.dropped), size, op.pad_value, container(low, high))
-    w = body.table("weight", packed_taps(weight, job.chunks, job.channels))
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PolynomialPlan(ConvolutionPlan):
+    """A layer by packed polynomials.
 
-    def pack(s: Expr, g: Expr, c: Expr, line: Expr) -> Expr:
-        word = tirx.const(0, "int32")
-        for i in range(PIXELS):
-            code = source[s * job.rows + line, g * PIXELS + i, c].astype("int32")
-            word = word + (code << tirx.const(FIELD * i, "int32"))
-        return word
+    Attributes:
+        rows: of outputs in a strip, which are summed together.
+        words: of a row of the map.
+        dropped: columns of padding at the left that are left out, for they add nothing.
+        chunks: of channels.
+        unrolled: channels that the innermost loop takes at once.
+        dual: the core issues a load beside a product.
+    """
 
-    packed = te.compute((job.strips, job.words, depth, lines), pack, "packed")
-    k0, k1 = te.reduce_axis((0, job.channels), "k0"), te.reduce_axis((0, taps), "k1")
+    rows: int
+    words: int
+    dropped: int
+    chunks: Chunks
+    unrolled: int
+    dual: bool
 
-    def product(s: Expr, o: Expr, part: Expr, g: Expr, r: Expr) -> Expr:
-        c = part * job.channels + k0
-        factor = w[part, o, k0, k1].astype("int64")
-        return te.sum(packed[s, g, c, r + k1].astype("int64") * factor, axis=[k0, k1])
+    @property
+    def reason(self) -> str:
+        count, channels, least, greatest = self.chunks
+        return (
+            f"{PIXELS} pixels by {TAPS} taps in a product, {count} sums of {channels} "
+            f"channels in {least}..{greatest}, fields of {FIELD} bits; {self.rows} rows at once"
+        )
 
-    area = (job.strips, out, job.chunks, job.words, job.rows)
-    stored = te.compute(area, product, "words")
+    @property
+    def strips(self) -> int:
+        """Strips of the map."""
+        return -(-self.layer.shape[0] // self.rows)
 
-    def joined(s: Expr, o: Expr, part: Expr, g: Expr, r: Expr) -> Expr:
-        """The word with what the one before it has for its first two coefficients.
+    @property
+    def taps(self) -> int:
+        """Rows of the window."""
+        return int(self.layer.weight.shape[1])
 
-        That is its value divided by 2^39 and rounded, for the lower ones are less than a half.
-        """
-        before = high_half(stored[s, o, part, g - 1, r])
-        shift = 3 * FIELD - 32
-        rest = (before + tirx.const(1 << (shift - 1), "int32")) >> tirx.const(shift, "int32")
-        rest = tirx.if_then_else(g > 0, rest, tirx.const(0, "int32"))
-        return stored[s, o, part, g, r] + rest.astype("int64")
+    @property
+    def whole(self) -> Area:
+        return self.real
 
-    full = te.compute(area, joined, "joined")
-    value = body.value(op.output, None)
-    dtype = max(computing_dtype(*value.range), "int16" if job.chunks == 1 else "int32")
+    @property
+    def real(self) -> Area:
+        height, width, out = self.layer.shape
+        return Area(height, width, 1, out)
 
-    def coefficient(s: Expr, o: Expr, r: Expr, n: Expr) -> Expr:
-        parts = [
-            extracted(full[s, o, part, n // PIXELS, r], n % PIXELS) for part in range(job.chunks)
-        ]
-        return functools.reduce(operator.add, parts).astype(dtype)
+    def totals(self, body: Body) -> Totals:
+        full = self._words(body)
+        rows, parts = self.rows, range(self.chunks.number)
+        dtype = computing_dtype(*body.value(self.layer.op.output, None).range)
+        dtype = max(dtype, "int16" if len(parts) == 1 else "int32")
 
-    row = (job.strips, out, job.rows, job.words * PIXELS)
-    totals = te.compute(row, coefficient, "total")
-    others = {n: body.tensor(n, shape) for n in body.group.others}
+        def coefficient(s: Expr, o: Expr, r: Expr, n: Expr) -> Expr:
+            numbers = [extracted(full[s, o, part, n // PIXELS, r], n % PIXELS) for part in parts]
+            return functools.reduce(operator.add, numbers).astype(dtype)
 
-    def element(y: Expr, z: Expr, o: Expr) -> Expr:
-        total = totals(y // job.rows, o, y % job.rows, z + TAPS - 1 - job.dropped)
-        place = Place(o, lambda name: others[name](y, z, o))
-        value = body.value(op.output, total)
-        return body.result(follow(body, body.group.ops[1:], value, place))
+        shape = (self.strips, self.layer.shape[2], rows, self.words * PIXELS)
+        total = te.compute(shape, coefficient, "total")
 
-    y = te.compute(shape, element, "y")
-    function = body.function(y)
-    if not reads(y, totals):
-        return function
-    return _scheduled(function, job, taps, padded=source is not x)
+        def read(y: Expr, z: Expr, g: Expr, o: Expr) -> Expr:
+            return total(y // rows, o, y % rows, z + TAPS - 1 - self.dropped)
+
+        return Totals(total, read)
+
+    def _words(self, body: Body) -> te.Tensor:
+        """Padded rows, packed words, and the products' words with all that belongs to them: the
+        stages ``framed``, ``packed``, ``words`` and ``joined``."""
+        op, weight = self.layer.op, self.layer.weight
+        (count, channels, _, _), taps = self.chunks, self.taps
+        depth = count * channels
+        x = body.tensor(op.inputs[0], self.layer.source.shape)
+        top, left, _, _ = op.pads
+        size = (self.strips * self.rows + taps - 1, self.words * PIXELS, depth)
+        dtype = container(*self.layer.codes)
+        source = framed(x, (top, left - self.dropped), size, op.pad_value, dtype)
+        w = body.table("weight", packed_taps(weight, count, channels))
+
+        def pack(s: Expr, g: Expr, c: Expr, line: Expr) -> Expr:
+            word = tirx.const(0, "int32")
+            for i in range(PIXELS):
+                code = source[s * self.rows + line, g * PIXELS + i, c].astype("int32")
+                word = word + (code << tirx.const(FIELD * i, "int32"))
+            return word
+
+        packed = te.compute((self.strips, self.words, depth, self.rows + taps - 1), pack, "packed")
+        k0, k1 = te.reduce_axis((0, channels), "k0"), te.reduce_axis((0, taps), "k1")
+
+        def product(s: Expr, o: Expr, part: Expr, g: Expr, r: Expr) -> Expr:
+            c = part * channels + k0
+            factor = w[part, o, k0, k1].astype("int64")
+            return te.sum(packed[s, g, c, r + k1].astype("int64") * factor, axis=[k0, k1])
+
+        area = (self.strips, len(weight), count, self.words, self.rows)
+        stored = te.compute(area, product, "words")
+
+        def joined(s: Expr, o: Expr, part: Expr, g: Expr, r: Expr) -> Expr:
+            """The word with what the one before it has for its first two coefficients.
+
+            That is its value divided by 2^39 and rounded, for the lower ones are less than a half.
+            """
+            before = high_half(stored[s, o, part, g - 1, r])
+            shift = 3 * FIELD - 32
+            rest = (before + tirx.const(1 << (shift - 1), "int32")) >> tirx.const(shift, "int32")
+            rest = tirx.if_then_else(g > 0, rest, tirx.const(0, "int32"))
+            return stored[s, o, part, g, r] + rest.astype("int64")
+
+        return te.compute(area, joined, "joined")
+
+    def order(self, schedule: s_tir.Schedule) -> None:
+        y, total, full, words, packed = (
+            schedule.get_sblock(name) for name in ("y", "total", "joined", "words", "packed")
+        )
+        line, pixel, _, channel = schedule.get_loops(y)
+        strip, row = schedule.split(line, [None, self.rows])
+        schedule.reorder(strip, channel, row, pixel)
+        schedule.compute_at(total, channel, preserve_unit_loops=True)
+        n = schedule.get_loops(total)[-1]
+        g, k = schedule.split(n, [None, PIXELS])
+        schedule.unroll(k)
+        schedule.compute_at(full, g, preserve_unit_loops=True)
+        schedule.compute_at(words, channel, preserve_unit_loops=True)
+        schedule.compute_at(packed, strip, preserve_unit_loops=True)
+        *_, g, c, line = schedule.get_loops(packed)
+        schedule.reorder(g, line, c)
+        if (frame := frame_of(schedule)) is not None:
+            schedule.compute_at(frame, strip, preserve_unit_loops=True)
+        *_, lane, k0, _ = schedule.get_loops(words)
+        schedule.tensorize(lane if self.rows > 1 else k0, _summing(self))
+
+    @property
+    def imported(self) -> str:
+        return sum_function(self.rows, self.taps, self.unrolled, self.dual)
 
 
-def _scheduled(function: tirx.PrimFunc, job: Work, taps: int, padded: bool) -> tirx.PrimFunc:
-    schedule = s_tir.Schedule(function)
-    y, total, full, words, packed = (
-        schedule.get_sblock(name) for name in ("y", "total", "joined", "words", "packed")
-    )
-    line, pixel, channel = schedule.get_loops(y)
-    strip, row = schedule.split(line, [None, job.rows])
-    schedule.reorder(strip, channel, row, pixel)
-    schedule.compute_at(total, channel, preserve_unit_loops=True)
-    n = schedule.get_loops(total)[-1]
-    g, k = schedule.split(n, [None, PIXELS])
-    schedule.unroll(k)
-    schedule.compute_at(full, g, preserve_unit_loops=True)
-    schedule.compute_at(words, channel, preserve_unit_loops=True)
-    schedule.compute_at(packed, strip, preserve_unit_loops=True)
-    *_, g, c, line = schedule.get_loops(packed)
-    schedule.reorder(g, line, c)
-    if padded:
-        schedule.compute_at(schedule.get_sblock("padded"), strip, preserve_unit_loops=True)
-        cut_at_edges(schedule)
-    *_, lane, k0, _k1 = schedule.get_loops(words)
-    schedule.tensorize(lane if job.rows > 1 else k0, _summing(job, taps))
-    loop = sum_function(job.rows, taps, job.unrolled, job.dual)
-    return schedule.mod["main"].with_attr(IMPORTED, loop)
-
-
-def _summing(job: Work, taps: int) -> str:
-    """A column of words over all channels of a chunk as a tensor intrinsic; its name."""
-    rows, channels = job.rows, job.channels
+def _summing(plan: PolynomialPlan) -> str:
+    """Register a column of words over all channels of a chunk; the intrinsic's name."""
+    rows, taps, channels = plan.rows, plan.taps, plan.chunks.channels
 
     def meaning(a: Expr, w: Expr, sums: Expr) -> None:
         with loops(rows, channels, taps) as (r, c, k), ir.sblock("sum"):
@@ -176,10 +215,10 @@ def _summing(job: Work, taps: int) -> str:
         ir.evaluate(
             tirx.call_extern(
                 "void",
-                sum_name(rows, taps, job.unrolled, job.dual),
+                sum_name(rows, taps, plan.unrolled, plan.dual),
                 tirx.address_of(a[0, 0]),
                 tirx.address_of(w[0, 0]),
-                channels // job.unrolled,
+                channels // plan.unrolled,
                 tirx.address_of(sums[0]),
             )
         )
@@ -196,11 +235,41 @@ def _summing(job: Work, taps: int) -> str:
     )
 
 
-def _offer(group: Group, program: Program, vectors: Vectors) -> Offer | None:
-    job = work(convolution(group), program, vectors)
-    if job is None:
-        return None
-    return Offer(job.reason, lambda body: build(body, job), job.instructions)
+def plans(layer: Layer, vectors: Vectors) -> Iterator[PolynomialPlan]:
+    """Every number of chunks and of rows that fields and registers hold."""
+    op, weight, (lo, hi) = layer.op, layer.weight, layer.codes
+    out, taps, width, depth = weight.shape
+    if "dsp" not in vectors.features or vectors.size > 4:
+        return
+    if width != TAPS or taps == 1 or not layer.is_dense:
+        return
+    # A word of codes or taps must fit 32 bits with its sign.
+    if max(-lo, hi, int(np.abs(weight).max())) >= 1 << (31 - 2 * FIELD):
+        return
+    dual = "dual-issue" in vectors.features
+    rows_of_map, columns, _ = layer.shape
+    dropped = min(op.pads[1], TAPS - 1) if op.pad_value == 0 else 0
+    words = -(-(columns + TAPS - 1 - dropped) // PIXELS)
+    for cut in chunks(weight, np.full(depth, lo), np.full(depth, hi)):
+        unrolled = next(n for n in (4, 3, 5, 7, 2, 1) if cut.channels % n == 0)
+        for rows in _ROWS:
+            if free_registers(rows, taps) < 1:
+                continue
+            strips = -(-rows_of_map // rows)
+            cycles_each = cycles(rows, taps, unrolled, dual)
+            each = cut.number * (cut.channels * cycles_each + 25 * rows + 60)
+            packing = (rows + taps - 1) * cut.number * cut.channels * 9
+            yield PolynomialPlan(
+                layer=layer,
+                instructions=strips * words * (out * each + packing)
+                + 9.0 * rows_of_map * columns * out,
+                rows=rows,
+                words=words,
+                dropped=dropped,
+                chunks=cut,
+                unrolled=unrolled,
+                dual=dual,
+            )
 
 
-KERNELS = (PricedKernel("polynomial convolution", _offer),)
+KERNELS = (convolution_kernel("polynomial convolution", plans),)

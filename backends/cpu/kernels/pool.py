@@ -10,16 +10,11 @@ from tvm import s_tir, te, tirx
 from n2uqc.passes.program import MaxPool, Program, SumPool
 
 from ..grouping import Group
-from .base import Body, Expr, Kernel, Place, computing_dtype, reads
+from .body import Body, Expr, Place, Vectors, computing_dtype, reads
 from .elementwise import follow
+from .offer import Kernel, Offer
 from .tiling import lanes_for
 from .window import container, padded
-
-
-def _why(group: Group, program: Program) -> str:
-    op = group.ops[0]
-    assert isinstance(op, MaxPool | SumPool)
-    return f"window {op.kernel[0]}x{op.kernel[1]}, vectors of channels"
 
 
 def build(body: Body) -> tirx.PrimFunc:
@@ -92,4 +87,10 @@ def _inside(position: Expr, before: int, behind: int, size: int) -> Expr:
     return tirx.min(position, size - 1) if behind else position
 
 
-KERNELS = (Kernel("pooling", _why, build),)
+def _offer(group: Group, program: Program, vectors: Vectors) -> Offer:
+    op = group.ops[0]
+    assert isinstance(op, MaxPool | SumPool)
+    return Offer(f"window {op.kernel[0]}x{op.kernel[1]}, vectors of channels", build)
+
+
+KERNELS = (Kernel("pooling", _offer),)

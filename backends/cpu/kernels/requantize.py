@@ -12,7 +12,7 @@ from tvm import tirx
 from n2uqc.passes.program import Clamp, Requantize
 from n2uqc.passes.program.rounding import fits_int64
 
-from .base import Body, Expr, Place, Value, computing_dtype
+from .body import Body, Expr, Place, Value, computing_dtype
 from .rounding import Split, lifted, split, with_half
 
 

@@ -8,7 +8,7 @@ from tvm import tirx
 
 from n2uqc.passes.program import Thresholds
 
-from .base import Body, Expr, Place, Value, computing_dtype
+from .body import Body, Expr, Place, Value, computing_dtype
 
 _LEAST, _MOST = -(1 << 15), (1 << 15) - 1
 

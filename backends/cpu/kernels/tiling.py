@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .base import Vectors
+from .body import Expr, Vectors
 
 _TAIL = 1.5  # a pixel in a cut tile costs a branch besides its waste
 
@@ -74,6 +74,20 @@ class Grid:
     def size(self) -> int:
         """Elements, the surplus beyond the map included."""
         return self.strips * self.blocks * self.high * self.wide
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Rows and columns of elements, the surplus beyond the map included."""
+        return self.strips * self.high, self.blocks * self.wide
+
+    def place(self, row: Expr, column: Expr) -> tuple[Expr, Expr, Expr]:
+        """Strip, block, and number within the block, of an element of the map."""
+        within = row % self.high * self.wide + column % self.wide
+        return row // self.high, column // self.wide, within
+
+    def element(self, strip: Expr, block: Expr, number: Expr) -> tuple[Expr, Expr]:
+        """Row and column of an element of a block."""
+        return strip * self.high + number // self.wide, block * self.wide + number % self.wide
 
 
 def grids(height: int, width: int, size: int) -> Iterator[Grid]:

@@ -8,7 +8,7 @@ from tvm import s_tir, te, tirx
 from n2uqc.passes.program.ops.window import Pads
 from n2uqc.passes.program.types import width_of
 
-from .base import Expr
+from .body import Expr
 
 
 def container(lo: int, hi: int) -> str:
@@ -50,13 +50,26 @@ def framed(
     size: tuple[int, int, int],
     value: int,
     dtype: str,
-    centre: int = 0,
+    center: int = 0,
 ) -> te.Tensor:
-    """A stage ``padded`` of any size with the map at an origin, and ``value`` all around it; all
-    less ``centre``, which brings numbers of 8 bits without a sign into 8 with one.  Surplus
-    channels hold zeros."""
+    """A stage ``framed`` of any size with the map at an origin, and ``value`` all around it.
+
+    Surplus channels hold zeros.
+
+    Args:
+        x: the map (H, W, C).
+        origin: row and column at which it begins.
+        size: rows, columns and channels of the stage.
+        value: stands around the map.
+        dtype: of the stage.
+        center: what is taken off every number but the zeros, so that numbers of 8 bits without a
+            sign fit 8 bits with one.
+
+    Returns:
+        the stage, or the map itself if that is the same.
+    """
     (top, left), (height, width, channels) = origin, (int(n) for n in x.shape)
-    same = x.dtype == dtype and not centre
+    same = x.dtype == dtype and not center
     if (top, left, *size) == (0, 0, height, width, channels) and same:
         return x
     limits = (top, height, size[0]), (left, width, size[1])
@@ -71,25 +84,32 @@ def framed(
             )
         ]
         source = x[at[0] - top, at[1] - left, at[2]].astype(dtype)
-        if centre:  # numbers wrap around, so that the difference is right
+        if center:  # numbers wrap around, so that the difference is right
             half = 1 << 8 * np.dtype(dtype).itemsize - 1
-            source = source - tirx.const((centre + half) % (2 * half) - half, dtype)
+            source = source - tirx.const((center + half) % (2 * half) - half, dtype)
         if inside:
-            around = tirx.const(value - centre, dtype)
+            around = tirx.const(value - center, dtype)
             source = tirx.if_then_else(tirx.all(*inside), source, around)
         if channels < size[2]:
             source = tirx.if_then_else(at[2] < channels, source, tirx.const(0, dtype))
         return source
 
-    return te.compute(size, element, "padded")
+    return te.compute(size, element, "framed")
+
+
+def frame_of(schedule: s_tir.Schedule) -> s_tir.schedule.SBlockRV | None:
+    """The stage ``framed``, None where there is none."""
+    for block in schedule.get_child_blocks(schedule.get_sblock("root")):
+        if schedule.get(block).name_hint == "framed":
+            return block
+    return None
 
 
 def cut_at_edges(schedule: s_tir.Schedule) -> None:
-    """Let the loops of a stage ``padded``, if there is one, end where the map ends.
+    """Let the loops of the stage ``framed``, if there is one, end where the map ends.
 
     Inside, the copy is then free of comparisons, and LLVM moves whole rows.
     """
-    for block in schedule.get_child_blocks(schedule.get_sblock("root")):
-        if schedule.get(block).name_hint == "padded":
-            for loop in schedule.get_loops(block):
-                schedule.annotate(loop, "pragma_loop_partition_hint", 1)
+    if (block := frame_of(schedule)) is not None:
+        for loop in schedule.get_loops(block):
+            schedule.annotate(loop, "pragma_loop_partition_hint", 1)

@@ -16,22 +16,23 @@ Channels only add up over all that, which turns the products into 16 matrix prod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from tvm import s_tir, te, tirx
 
-from n2uqc.passes.program import Conv, Program
-
-from ..grouping import Group, convolution, int_type
-from .base import Body, Expr, Offer, PricedKernel, Vectors, computing_dtype, reads
-from .gemm import Gemm, Origin, Plan, plans
+from . import gemm
+from .body import Body, Expr, Vectors, computing_dtype
+from .by_products import ProductsPlan
+from .convolution import Totals, convolution_kernel
+from .epilogue import Area, computing, lanes_of
+from .gemm import Gemm, Origin
 from .gemm.packing import select
-from .results import Area, computing, cover, lanes_of, results
-from .tiling import Grid, grids
-from .window import container, cut_at_edges, framed
+from .layer import Layer
+from .tiling import grids
+from .window import container, framed
 
 IntArray = NDArray[np.int64]
 
@@ -81,78 +82,6 @@ def halve(a: Expr, b: Expr, dtype: str, fits: bool) -> Expr:
     return (a + b) >> one if fits else (a & b) + ((a ^ b) >> one)
 
 
-@dataclass(frozen=True)
-class Work:
-    """A convolution planned: what to multiply, how, and the widths between the steps.
-
-    Attributes:
-        plan: of the products.
-        grid: of tiles.
-        centre: what is taken off the codes first, so that their sums stay small.
-        halved: dtype in which sums over points are halved first, then the second time.
-        fits: whether these sums are halved after they have been added up.
-        instructions: estimate of everything but what follows the convolution.
-    """
-
-    plan: Plan
-    grid: Grid
-    centre: int
-    halved: tuple[str, str]
-    fits: tuple[bool, bool]
-    instructions: float
-
-    @property
-    def reason(self) -> str:
-        return (
-            f"{self.plan.reason}; {self.plan.rows}x{self.plan.outs} in registers, "
-            f"inverse transform in {' and '.join(dict.fromkeys(self.halved))}"
-        )
-
-
-def work(op: Conv, program: Program, vectors: Vectors) -> Work | None:
-    """The plan with the least instructions, None where the convolution has another form."""
-    kind, weight = int_type(program, op.inputs[0]), program.constants[op.weight].values
-    if weight.shape[1:3] != (3, 3) or (*op.stride, *op.dilation, op.groups) != (1,) * 5:
-        return None
-    out, _, _, depth = weight.shape
-    height, width, _ = int_type(program, op.output).shape
-    pads = [op.pad_value] if any(op.pads) else []
-    lo, hi = min(kind.lo, *pads, kind.lo), max(kind.hi, *pads, kind.hi)
-    centre = (lo + hi + 1) // 2 if hi < 256 and (lo or hi > 1) else 0
-    lo, hi = lo - centre, hi - centre
-    if max(-lo, hi) > 1 << 13:
-        return None
-    ends = np.full(depth, lo), np.full(depth, hi)
-    gemm = products(weight, *ends)
-    least, greatest = gemm.partial_sums(depth)
-    bounds = max(-int(least.min()), int(greatest.max())), row_bounds(weight, *ends)
-    if max(bounds) >= 1 << 30:
-        return None
-    first, second = (computing_dtype(-bound, bound) for bound in bounds)
-    best = None
-    high, wide = -(-height // 2), -(-width // 2)
-    for plan in plans(gemm, vectors, packing=True):
-        summed = max(first, plan.result, key=lambda name: np.dtype(name).itemsize)
-        halved = ("int32" if plan.parts > 1 else summed, second)
-        fits = tuple(
-            (dtype != "int16" or "neon" not in vectors.features)
-            and 2 * bound < 1 << (int(dtype[3:]) - 1)
-            for bound, dtype in zip(bounds, halved, strict=True)
-        )
-        for grid in grids(high, wide, plan.rows):
-            registers = [np.dtype(dtype).itemsize // 2 for dtype in halved]
-            inverse = 16 * plan.reading + 16 * registers[0] + 12 * registers[1]
-            lanes = _LANES if vectors.size > 4 else 1 if "dual-issue" in vectors.features else 0.7
-            each = (52 * plan.depths * plan.depth + inverse * out) / lanes
-            blocks = grid.strips * grid.blocks * plan.blocks * len(gemm.weights)
-            cost = blocks * plan.instructions + grid.size * each + plan.expanding
-            if best is None or vectors.work(cost, plan.size) < vectors.work(
-                best.instructions, best.plan.size
-            ):
-                best = Work(plan, grid, centre, halved, (fits[0], fits[1]), cost)
-    return best
-
-
 def _transformed(x: Sequence[Expr], index: Expr) -> Expr:
     """``B^T d`` of one dimension."""
     return select(index, [x[0] - x[2], x[1] + x[2], x[2] - x[1], x[1] - x[3]])
@@ -164,121 +93,167 @@ def _inverse(m: Sequence[Expr], index: Expr, dtype: str, fits: bool) -> Expr:
     return select(index, [m[0] + half, m[1] - half - m[3]])
 
 
-def build(body: Body, job: Work) -> tirx.PrimFunc:
-    """The scheduled function: padded copy, transform, products, inverse, the group's rest."""
-    op, plan, grid = convolution(body.group), job.plan, job.grid
-    kind, shape = body.kind(op.inputs[0]), body.kind(op.output).shape
-    out, tiles = shape[2], (grid.strips * grid.high, grid.blocks * grid.wide)
-    deep = plan.depths * plan.depth
-    real = Area(*shape[:2], 1, out)
-    whole = Area(2 * tiles[0], 2 * tiles[1], 1, plan.blocks * plan.outs)
-    cover(body, real, whole.channels)
-    low, high = (
-        end - job.centre for end in (min(kind.lo, op.pad_value), max(kind.hi, op.pad_value))
-    )
-    x = body.tensor(op.inputs[0], kind.shape)
-    top, left_pad, _, _ = op.pads
-    size = (2 * grid.strips * grid.high + 2, 2 * grid.blocks * grid.wide + 2, deep)
-    source = framed(x, (top, left_pad), size, op.pad_value, container(low, high), job.centre)
-    weights = plan.weights(body)
-    constant = None if plan.constant is None else body.table("constant", plan.constant)
-    # Bytes wrap around: what fits them in the end may leave them on the way.
-    dtype = "int8" if plan.left == "uint8" else plan.left
+@dataclass(frozen=True, eq=False, kw_only=True)
+class WinogradPlan(ProductsPlan):
+    """A layer by transformed codes: the products' rows are tiles of 2x2 outputs.
 
-    def transform_columns(t: Expr, a: Expr, z: Expr, c: Expr) -> Expr:
-        return _transformed([source[2 * t + i, z, c].astype(dtype) for i in range(4)], a)
+    Attributes:
+        center: what is taken off the codes first, so that their sums stay small.
+        halved: dtype in which sums over points are halved first, then the second time.
+        fits: whether these sums are halved after they have been added up.
+    """
 
-    columns = te.compute(
-        (grid.strips * grid.high, _POINTS, size[1], deep),
-        transform_columns,
-        "columns",
-    )
+    center: int
+    halved: tuple[str, str]
+    fits: tuple[bool, bool]
 
-    def transform_rows(b: Expr, s: Expr, n: Expr, k: Expr, r: Expr, d: Expr) -> Expr:
-        t, z = s * grid.high + r // grid.wide, 2 * (n * grid.wide + r % grid.wide)
-        c = k * plan.depth + d
-        row = [columns[t, b // _POINTS, z + i, c] for i in range(4)]
-        code = _transformed(row, b % _POINTS)
-        if plan.shift is not None:
-            code = code + select(b, [tirx.const(int(v), dtype) for v in plan.shift])
-        return code.astype(plan.left)
+    @property
+    def reason(self) -> str:
+        return (
+            f"{self.products.reason}; {self.products.rows}x{self.products.outs} in registers, "
+            f"inverse transform in {' and '.join(dict.fromkeys(self.halved))}"
+        )
 
-    codes = te.compute(plan.left_shape(grid.strips, grid.blocks), transform_rows, "left")
-    product = plan.product(codes, weights)
-    first, second = job.halved
+    @property
+    def whole(self) -> Area:
+        rows, columns = self.grid.extent
+        return Area(2 * rows, 2 * columns, 1, self.products.blocks * self.products.outs)
 
-    def inverse_rows(t: Expr, z: Expr, i: Expr, b: Expr, o: Expr) -> Expr:
-        s, n = t // grid.high, z // grid.wide
-        r = t % grid.high * grid.wide + z % grid.wide
-        m = [plan.read(product, constant, first, a * _POINTS + b, s, n, r, o) for a in range(4)]
-        return _inverse(m, i, first, job.fits[0]).astype(second)
+    def totals(self, body: Body) -> Totals:
+        op, products, grid = self.layer.op, self.products, self.grid
+        tiles, deep = grid.extent, products.depths * products.depth
+        x = body.tensor(op.inputs[0], self.layer.source.shape)
+        size = (2 * tiles[0] + 2, 2 * tiles[1] + 2, deep)
+        low, high = (end - self.center for end in self.layer.codes)
+        source = framed(x, op.pads[:2], size, op.pad_value, container(low, high), self.center)
+        weights = products.weights(body)
+        constant = None
+        if products.constant is not None:
+            constant = body.table("constant", products.constant)
+        product = products.product(self._codes(source), weights)
+        first, second = self.halved
 
-    rows = te.compute((*tiles, 2, _POINTS, whole.channels), inverse_rows, "rows")
+        def inverse_rows(t: Expr, z: Expr, i: Expr, b: Expr, o: Expr) -> Expr:
+            at = (*grid.place(t, z), o)
+            m = [products.read(product, constant, first, a * _POINTS + b, *at) for a in range(4)]
+            return _inverse(m, i, first, self.fits[0]).astype(second)
 
-    def inverse_columns(t: Expr, z: Expr, i: Expr, j: Expr, o: Expr) -> Expr:
-        return _inverse([rows[t, z, i, b, o] for b in range(4)], j, second, job.fits[1])
+        rows = te.compute((*tiles, 2, _POINTS, self.whole.channels), inverse_rows, "rows")
 
-    total = te.compute((*tiles, 2, 2, whole.channels), inverse_columns, "total")
-    lanes = lanes_of(plan.outs, plan.result, body.vectors)
-    found = results(
-        body,
-        real,
-        whole,
-        lanes,
-        lambda y, z, g, o: total(y // 2, z // 2, y % 2, z % 2, o),
-        job.centre * body.constant(op.weight).values.sum(axis=(1, 2, 3)) if job.centre else None,
-    )
-    function = body.function(found.y)
-    return _scheduled(function, job, lanes) if reads(found.computed, total) else function
+        def inverse_columns(t: Expr, z: Expr, i: Expr, j: Expr, o: Expr) -> Expr:
+            return _inverse([rows[t, z, i, b, o] for b in range(4)], j, second, self.fits[1])
 
+        total = te.compute((*tiles, 2, 2, self.whole.channels), inverse_columns, "total")
+        offset = None
+        if self.center:
+            offset = self.center * self.layer.weight.sum(axis=(1, 2, 3))
+        return Totals(total, lambda y, z, g, o: total(y // 2, z // 2, y % 2, z % 2, o), offset)
 
-def _scheduled(function: tirx.PrimFunc, job: Work, width: int) -> tirx.PrimFunc:
-    schedule, grid = s_tir.Schedule(function), job.grid
-    total, rows, product, left, columns = (
-        schedule.get_sblock(name) for name in ("total", "rows", "product", "left", "columns")
-    )
-    line, pixel, _, channel = schedule.get_loops(computing(schedule))
-    strip, line, i = schedule.split(line, [None, grid.high, 2])
-    pixel, j = schedule.split(pixel, [None, 2])
-    # Whole blocks of outputs, so that the products' region is whole too.
-    channel, inner, lanes = schedule.split(channel, [None, job.plan.outs // width, width])
-    schedule.reorder(strip, channel, inner, line, pixel, i, j, lanes)
-    schedule.compute_at(total, pixel, preserve_unit_loops=True)
-    schedule.compute_at(rows, pixel, preserve_unit_loops=True)
-    for block in (total, rows):
-        *_, a, b, lane = schedule.get_loops(block)
+    def _codes(self, source: te.Tensor) -> te.Tensor:
+        """Transformed codes: the stages ``columns`` and ``left``."""
+        products, grid = self.products, self.grid
+        # Bytes wrap around: what fits them in the end may leave them on the way.
+        dtype = "int8" if products.left == "uint8" else products.left
+
+        def transform_columns(t: Expr, a: Expr, z: Expr, c: Expr) -> Expr:
+            return _transformed([source[2 * t + i, z, c].astype(dtype) for i in range(4)], a)
+
+        _, width, deep = source.shape
+        columns = te.compute((grid.extent[0], _POINTS, width, deep), transform_columns, "columns")
+
+        def transform_rows(b: Expr, s: Expr, n: Expr, k: Expr, r: Expr, d: Expr) -> Expr:
+            t, z = grid.element(s, n, r)
+            c = k * products.depth + d
+            row = [columns[t, b // _POINTS, 2 * z + i, c] for i in range(4)]
+            code = _transformed(row, b % _POINTS)
+            if products.shift is not None:
+                code = code + select(b, [tirx.const(int(v), dtype) for v in products.shift])
+            return code.astype(products.left)
+
+        return te.compute(products.left_shape(grid.strips, grid.blocks), transform_rows, "left")
+
+    def order_results(self, schedule: s_tir.Schedule) -> s_tir.schedule.LoopRV:
+        grid, width = self.grid, self.lanes
+        total, rows = schedule.get_sblock("total"), schedule.get_sblock("rows")
+        line, pixel, _, channel = schedule.get_loops(computing(schedule))
+        strip, line, i = schedule.split(line, [None, grid.high, 2])
+        pixel, j = schedule.split(pixel, [None, 2])
+        # Whole blocks of outputs, so that the products' region is whole too.
+        channel, inner, lanes = schedule.split(channel, [None, self.products.outs // width, width])
+        schedule.reorder(strip, channel, inner, line, pixel, i, j, lanes)
+        schedule.compute_at(total, pixel, preserve_unit_loops=True)
+        schedule.compute_at(rows, pixel, preserve_unit_loops=True)
+        for block in (total, rows):
+            *_, a, b, lane = schedule.get_loops(block)
+            schedule.vectorize(lane)
+            schedule.unroll(a)
+            schedule.unroll(b)
+        schedule.vectorize(lanes)
+        schedule.unroll(i)
+        schedule.unroll(j)
+        return strip
+
+    def order_left(self, schedule: s_tir.Schedule) -> None:
+        left, columns = schedule.get_sblock("left"), schedule.get_sblock("columns")
+        *_, batch, strip, block, depth, row, lane = schedule.get_loops(left)
+        # Neighboring tiles share half of their columns; of only two, both would be computed at
+        # once, and leave no registers.
+        shared = max(n for n in (1, 3, 4, 5, 6, 7, 8) if self.grid.wide % n == 0)
+        row, tile = schedule.split(row, [None, shared])
+        schedule.reorder(strip, block, row, depth, tile, batch, lane)
+        schedule.compute_at(columns, depth, preserve_unit_loops=True)
+        schedule.unroll(tile)
+        schedule.unroll(batch)
         schedule.vectorize(lane)
+        *_, a, z, lane = schedule.get_loops(columns)
         schedule.unroll(a)
-        schedule.unroll(b)
-    schedule.vectorize(lanes)
-    schedule.unroll(i)
-    schedule.unroll(j)
-    if not job.plan.by_block(grid.strips, grid.blocks):
-        schedule.compute_at(product, strip, preserve_unit_loops=True)
-    job.plan.schedule(schedule)
-    *_, batch, strip, block, depth, row, lane = schedule.get_loops(left)
-    # Neighbouring tiles share half of their columns; of only two, both would be computed at once,
-    # and leave no registers.
-    shared = max(n for n in (1, 3, 4, 5, 6, 7, 8) if grid.wide % n == 0)
-    row, tile = schedule.split(row, [None, shared])
-    schedule.reorder(strip, block, row, depth, tile, batch, lane)
-    schedule.compute_at(columns, depth, preserve_unit_loops=True)
-    schedule.unroll(tile)
-    schedule.unroll(batch)
-    schedule.vectorize(lane)
-    *_, a, z, lane = schedule.get_loops(columns)
-    schedule.unroll(a)
-    schedule.unroll(z)
-    schedule.vectorize(lane)
-    cut_at_edges(schedule)
-    return schedule.mod["main"]
+        schedule.unroll(z)
+        schedule.vectorize(lane)
 
 
-def _offer(group: Group, program: Program, vectors: Vectors) -> Offer | None:
-    job = work(convolution(group), program, vectors)
-    if job is None:
-        return None
-    return Offer(job.reason, lambda body: build(body, job), job.instructions, job.plan.size)
+def plans(layer: Layer, vectors: Vectors) -> Iterator[WinogradPlan]:
+    """Every way to multiply the transformed codes, and to cut the map into blocks."""
+    weight, (lo, hi) = layer.weight, layer.codes
+    if weight.shape[1:3] != (3, 3) or not layer.is_dense:
+        return
+    out, _, _, depth = weight.shape
+    height, width, _ = layer.shape
+    center = (lo + hi + 1) // 2 if hi < 256 and (lo or hi > 1) else 0
+    lo, hi = lo - center, hi - center
+    if max(-lo, hi) > 1 << 13:
+        return
+    ends = np.full(depth, lo), np.full(depth, hi)
+    product = products(weight, *ends)
+    least, greatest = product.partial_sums(depth)
+    bounds = max(-int(least.min()), int(greatest.max())), row_bounds(weight, *ends)
+    if max(bounds) >= 1 << 30:
+        return
+    first, second = (computing_dtype(-bound, bound) for bound in bounds)
+    high, wide = -(-height // 2), -(-width // 2)
+    for way in gemm.plans(product, vectors, packing=True):
+        summed = max(first, way.result, key=lambda name: np.dtype(name).itemsize)
+        halved = ("int32" if way.parts > 1 else summed, second)
+        fits = tuple(
+            (dtype != "int16" or "neon" not in vectors.features)
+            and 2 * bound < 1 << (int(dtype[3:]) - 1)
+            for bound, dtype in zip(bounds, halved, strict=True)
+        )
+        for grid in grids(high, wide, way.rows):
+            registers = [np.dtype(dtype).itemsize // 2 for dtype in halved]
+            inverse = 16 * way.reading + 16 * registers[0] + 12 * registers[1]
+            lanes = _LANES if vectors.size > 4 else 1 if "dual-issue" in vectors.features else 0.7
+            each = (52 * way.depths * way.depth + inverse * out) / lanes
+            blocks = grid.strips * grid.blocks * way.blocks * len(product.weights)
+            yield WinogradPlan(
+                layer=layer,
+                instructions=blocks * way.instructions + grid.size * each + way.expanding,
+                lanes=lanes_of(way.outs, way.result, vectors),
+                products=way,
+                grid=grid,
+                center=center,
+                halved=halved,
+                fits=(fits[0], fits[1]),
+            )
 
 
-KERNELS = (PricedKernel("winograd convolution", _offer),)
+KERNELS = (convolution_kernel("winograd convolution", plans),)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.script.ir_builder import tirx as ir
 
-from .base import Expr
+from .body import Expr
 
 MOST = (1 << 31) - (1 << 16)
 """What a chunk may add, either way: then the upper half's rise, floors included, fits 16 bits."""

@@ -12,7 +12,7 @@ from n2uqc.backends.cpu import choose as choosing
 from n2uqc.backends.cpu import model
 from n2uqc.backends.cpu.grouping import Group
 from n2uqc.backends.cpu.kernels import gemm
-from n2uqc.backends.cpu.kernels.base import Vectors
+from n2uqc.backends.cpu.kernels.body import Vectors
 from n2uqc.passes.program import Program
 
 

@@ -13,7 +13,7 @@ from n2uqc.backends import compile as compile_program
 from n2uqc.backends import run_artifact
 from n2uqc.backends.cpu import choose
 from n2uqc.backends.cpu.kernels import polynomial
-from n2uqc.backends.cpu.kernels.polynomial_plan import packed_taps, sums_of
+from n2uqc.backends.cpu.kernels.polynomial_fields import packed_taps, sums_of
 from n2uqc.backends.cpu.kernels.polynomial_sum import sum_function
 from n2uqc.passes.plan_memory import plan_memory
 from n2uqc.passes.program import Constant, Conv, Program, run

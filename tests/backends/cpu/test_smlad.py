@@ -11,7 +11,7 @@ from n2uqc.backends import compile as compile_program
 from n2uqc.backends import read_manifest, run_artifact
 from n2uqc.backends.cpu import choose
 from n2uqc.backends.cpu.kernels import matrix
-from n2uqc.backends.cpu.kernels.base import Vectors
+from n2uqc.backends.cpu.kernels.body import Vectors
 from n2uqc.backends.cpu.kernels.gemm import Gemm, smlad
 from n2uqc.passes.plan_memory import plan_memory
 from n2uqc.passes.program import Constant, Conv, Program, run

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..base import Vectors
+from ..body import Vectors
 from . import byte_pairs, dot, madd, maddubs, mla16, mlal16, mmla, smlad
 from .plan import Micro, Plan
 from .product import Gemm, Origin

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tvm import tirx
 
-from ..base import Expr, Vectors
+from ..body import Expr, Vectors
 
 DEPTH = 8
 """Values of K in a register of activations, 16 bits each: one update of a tile."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tvm import s_tir, te, tirx
 from tvm.script.ir_builder import tirx as ir
 
-from ..base import Body, Expr, Vectors
+from ..body import Body, Expr, Vectors
 from .by_element import DEPTH, picked, tiles
 from .plan import Micro, Plan
 from .product import Gemm

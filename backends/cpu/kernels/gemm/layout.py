@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..base import Expr
+from ..body import Expr
 from .product import Gemm, IntArray
 
 

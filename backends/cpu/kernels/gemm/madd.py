@@ -18,7 +18,7 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as ir
 
 from .. import wrapping
-from ..base import Expr, Vectors
+from ..body import Expr, Vectors
 from .plan import Micro, Plan
 from .product import Gemm
 from .tile import Emit, Store

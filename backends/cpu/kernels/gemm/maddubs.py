@@ -15,7 +15,7 @@ import numpy as np
 from tvm import tirx
 from tvm.script.ir_builder import tirx as ir
 
-from ..base import Expr, Vectors
+from ..body import Expr, Vectors
 from .plan import Micro, Plan
 from .product import Gemm, IntArray
 from .tile import Emit

@@ -12,7 +12,7 @@ import numpy as np
 from tvm import tirx
 from tvm.script.ir_builder import tirx as ir
 
-from ..base import Expr, Vectors
+from ..body import Expr, Vectors
 from .by_element import DEPTH, picked, tiles
 from .plan import Micro, Plan
 from .product import Gemm

@@ -12,7 +12,7 @@ from typing import Any
 from tvm import tirx
 from tvm.script.ir_builder import tirx as ir
 
-from ..base import Expr, Vectors
+from ..body import Expr, Vectors
 from .dot import signed_bytes, sums_dtype
 from .plan import Micro, Plan
 from .product import Gemm

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from tvm import s_tir, te, tirx
 
-from ..base import Body, Expr, Vectors
+from ..body import Body, Expr, Vectors
 from .layout import Layout
 from .product import IntArray, Origin
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tvm import s_tir, te, tirx
 
-from ..base import Body, Expr, Vectors
+from ..body import Body, Expr, Vectors
 from .layout import Layout
 from .packing import Packing, pack
 from .product import Gemm, IntArray

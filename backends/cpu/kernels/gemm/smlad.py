@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from tvm import tirx
 from tvm.script.ir_builder import tirx as ir
 
-from ..base import Expr, Vectors
+from ..body import Expr, Vectors
 from .plan import Micro, Plan
 from .product import Gemm
 from .tile import Emit

@@ -9,7 +9,7 @@ from tvm import s_tir, tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as ir
 
-from ..base import Expr
+from ..body import Expr
 
 
 @contextmanager

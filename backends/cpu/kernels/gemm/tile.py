@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tvm.script.ir_builder import tirx as ir
 
-from ..base import Expr
+from ..body import Expr
 from .layout import Layout
 from .tensorize import axis, intrinsic, loops
 

@@ -11,7 +11,7 @@ from n2uqc.backends import compile as compile_program
 from n2uqc.backends import run_artifact
 from n2uqc.backends.cpu import choose
 from n2uqc.backends.cpu.grouping import int_type
-from n2uqc.backends.cpu.kernels.base import PricedKernel
+from n2uqc.backends.cpu.kernels.offer import Kernel
 from n2uqc.passes.plan_memory import plan_memory
 from n2uqc.passes.program import Constant, Conv, IntType, Program, Thresholds, run
 from tests.properties.programs import Builder
@@ -65,7 +65,7 @@ def extremes(program: Program, samples: int = 3) -> np.ndarray:
     return x
 
 
-def only(monkeypatch: pytest.MonkeyPatch, *kernels: PricedKernel) -> None:
+def only(monkeypatch: pytest.MonkeyPatch, *kernels: Kernel) -> None:
     """Let convolutions be computed by these kernels alone."""
     monkeypatch.setitem(choose.TABLE, Conv, kernels)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from n2uqc.backends.cpu.kernels import gemm, matrix, winograd
-from n2uqc.backends.cpu.kernels.base import PricedKernel
 from n2uqc.backends.cpu.kernels.gemm import Micro, byte_pairs, mla16, mlal16
+from n2uqc.backends.cpu.kernels.offer import Kernel
 
 from .cases import check, conv_program, only
 
@@ -19,7 +19,7 @@ class Case(NamedTuple):
     """A convolution of odd channel counts: weights of a shape up to ``top``, codes of ``bits``."""
 
     micro: Micro
-    kernels: tuple[PricedKernel, ...]
+    kernels: tuple[Kernel, ...]
     shape: tuple[int, int, int, int]
     size: int
     bits: int

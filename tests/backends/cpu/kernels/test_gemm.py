@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from n2uqc.backends.cpu.kernels.base import Vectors
+from n2uqc.backends.cpu.kernels.body import Vectors
 from n2uqc.backends.cpu.kernels.gemm import Gemm, byte_pairs, mla16, plans
 from n2uqc.backends.cpu.model import vectors_of
 

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from n2uqc.backends.cpu.kernels import gemm, matrix
-from n2uqc.backends.cpu.kernels.base import Vectors
+from n2uqc.backends.cpu.kernels.body import Vectors
 from n2uqc.backends.cpu.kernels.gemm import byte_pairs, mla16, mlal16
+from n2uqc.backends.cpu.kernels.layer import Layer
+from n2uqc.backends.cpu.kernels.offer import cheapest
 from n2uqc.passes.program import Conv, Program
 
 from .cases import check, conv_program, only
 
+NEON = Vectors(16, 32, frozenset({"neon"}))
 CASES: dict[str, tuple[tuple[int, ...], int, int, dict[str, object]]] = {
     "1x1": ((16, 1, 1, 24), 6, 2, {}),
     "1x1, odd": ((13, 1, 1, 5), 5, 4, {}),
@@ -99,7 +102,7 @@ def test_sums_of_32_bits_on_aarch64(
         0,
         32767,
     )
-    assert not list(mlal16.MICRO.plans(sums, Vectors(16, 32, frozenset({"neon"}))))
+    assert not list(mlal16.MICRO.plans(sums, NEON))
 
 
 def _conv(program: Program) -> Conv:
@@ -116,7 +119,8 @@ def test_two_bits_a_weight_on_aarch64(
     weight = 2 * np.random.default_rng(3).integers(0, 4, shape) - 3
     options = {"stride": (2, 2), "pads": (1, 1, 1, 1), "pad_value": 3}
     program = conv_program(weight, 7, 2, levels=3, **options)
-    job = matrix.work(_conv(program), program, Vectors(16, 32, frozenset({"neon"})))
-    assert job is not None
-    assert job.plan.bits == 2
+    layer = Layer.of(_conv(program), program)
+    chosen = cheapest(matrix.plans(layer, NEON), NEON)
+    assert chosen is not None
+    assert chosen.products.bits == 2
     check(program, tmp_path, "aarch64")

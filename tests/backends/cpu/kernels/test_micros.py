@@ -14,7 +14,7 @@ from tvm import s_tir, te
 
 from n2uqc.backends import toolchain
 from n2uqc.backends.cpu.kernels import gemm, matrix, winograd
-from n2uqc.backends.cpu.kernels.base import Vectors
+from n2uqc.backends.cpu.kernels.body import Vectors
 from n2uqc.backends.cpu.kernels.gemm import Gemm, Micro, Plan, dot, madd, maddubs, mmla
 from n2uqc.backends.cpu.model import vectors_of
 from n2uqc.backends.tir import emit_object

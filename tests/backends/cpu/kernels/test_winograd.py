@@ -10,10 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from n2uqc.backends.cpu.kernels import gemm, winograd
+from n2uqc.backends.cpu.kernels.body import Vectors
 from n2uqc.backends.cpu.kernels.gemm import mla16, mlal16
+from n2uqc.backends.cpu.kernels.layer import Layer
+from n2uqc.passes.program import Conv
 
 from .cases import check, conv_program, only
 
+NEON = Vectors(16, 32, frozenset({"neon"}))
 B, G = winograd._B, winograd._G
 
 
@@ -109,11 +113,8 @@ def test_by_32_bits_on_aarch64(kind: str, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_other_convolutions_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from n2uqc.backends.cpu.kernels.base import Vectors
-    from n2uqc.passes.program import Conv
-
     weight = np.ones((4, 3, 3, 4), np.int64)
     for options in ({"stride": (2, 2)}, {"dilation": (2, 2)}, {"groups": 2, "stride": (1, 1)}):
         program = conv_program(weight, 9, 2, **options)
         op = next(op for op in program.ops if isinstance(op, Conv))
-        assert winograd.work(op, program, Vectors(16, 32, frozenset({"neon"}))) is None
+        assert not list(winograd.plans(Layer.of(op, program), NEON))

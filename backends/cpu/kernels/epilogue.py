@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tvm import s_tir, te, tirx
 
-from .base import Body, Expr, Place, Vectors
+from .body import Body, Expr, Place, Vectors
 from .elementwise import follow
 
 

@@ -189,55 +189,6 @@ Step = Callable[[Any, Body, Value, Place], Value]
 """An elementwise operation: (operation, body, its first input, place) -> its result."""
 
 
-@dataclass(frozen=True)
-class Offer:
-    """How a kernel would compute a group.
-
-    Attributes:
-        reason: why it can, and what was proven.
-        build: writes the scheduled function over the body's operands and an output.
-        instructions: estimate for the group's first operation, on this processor.
-        size: bytes of weights as they are stored, 0 if not known.
-    """
-
-    reason: str
-    build: Callable[[Body], tirx.PrimFunc]
-    instructions: float = 0.0
-    size: int = 0
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """A way to compute a group, where there is no other.
-
-    Attributes:
-        name: for tables and symbols.
-        fits: why it can serve a group, "" if it cannot; sees (group, program).
-        build: writes the scheduled function over the body's operands and an output.
-    """
-
-    name: str
-    fits: Callable[[Group, Program], str]
-    build: Callable[[Body], tirx.PrimFunc]
-
-    def offer(self, group: Group, program: Program, vectors: Vectors) -> Offer | None:
-        reason = self.fits(group, program)
-        return Offer(reason, self.build) if reason else None
-
-
-@dataclass(frozen=True)
-class PricedKernel:
-    """A way to compute a group, one of several.
-
-    Attributes:
-        name: for tables and symbols.
-        offer: what it would do for a group, None if it cannot.
-    """
-
-    name: str
-    offer: Callable[[Group, Program, Vectors], Offer | None]
-
-
 def reads(y: te.Tensor, stage: te.Tensor) -> bool:
     """Whether a group's result depends on its first operation.
 
