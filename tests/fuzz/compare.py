@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnx
 import onnx_ir as ir
 
 from n2uqc.passes import Options
-from n2uqc.passes.checks.evaluate import Deviation, deviation, reference
+from n2uqc.passes.checks.draw import as_images, drawn
+from n2uqc.passes.checks.evaluate import reference
+from n2uqc.passes.checks.network import allowed, hold
+from n2uqc.passes.fixed_point.calibrate import as_maps
 from n2uqc.passes.program import (
     Conv,
     IntType,
     Program,
     dump,
     load,
-    quantize_input,
-    real_output,
     run,
 )
+from n2uqc.passes.program.interpreter import as_real, steps
 from n2uqc.passes.program.store import to_bytes
 
 from .judge import Wrong
@@ -33,6 +32,7 @@ _SIZE, _WORK = 300_000, 3_000_000
 """Values of all tensors, and products of all convolutions, up to which a program is run."""
 
 IMAGES = 3
+_DRAWN = 9  # every structure once
 _CLOSE = 2e-3  # of the largest output: float32 through a few layers
 
 
@@ -98,45 +98,49 @@ def compared(content: bytes, graph: ir.Model, program: Program, place: Path, say
         return "compiled"
     run(program, corners(program))  # every tensor stays in its proven range
     images = images_for(program, content)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = deviation(reference(graph, Options()), program, images)
-    within_bound(found)
+    real = reference(graph, Options())
+    within_bound(real, program, images)
+    with np.errstate(all="ignore"):
+        exact = exact_outputs(real, images)
     say("peer")
     want = outputs_of(content, images)
     say("judging")
     if want is None:
         return "compiled"
-    near(found, program, want)
+    near(exact, want)
     return "compared"
 
 
-def within_bound(found: Deviation) -> None:
-    """The program is as near to exact arithmetic as it says."""
-    first = found.first
-    if first is not None:
-        if not first.within_error and not first.undecided:
-            raise Wrong(f"codes differ from exact arithmetic: {first.flips} of {first.layer}")
-        return
-    if any(row.undecided for row in found.layers):
-        return
-    error = np.abs(found.exact - found.integer)
-    room = found.logit_bound * (1 + 1e-6) + 1e-9 * float(np.abs(found.exact).max(initial=0.0))
-    if not bool((error <= room).all()):
-        raise Wrong(f"an output is off by {error.max():.3g}, proven bound {room:.3g}")
+def within_bound(real: Program, program: Program, images: np.ndarray) -> None:
+    """Each code and output is as near to exact arithmetic as the program proves."""
+    own = as_images(program, drawn(program, _DRAWN, 0), 0)
+    held = hold(real, program, np.concatenate([own, images.astype(own.dtype)]))
+    for row in held.rows:
+        if row.wrong:
+            fault = row.faults[0]
+            raise Wrong(
+                f"{row.what} break the program's own bound\n{row.wrong} of {row.tensor}: "
+                f"{fault.found} at {fault.place}, {allowed(fault.low, fault.high)} allowed"
+            )
 
 
-def near(found: Deviation, program: Program, want: np.ndarray) -> None:
+def exact_outputs(real: Program, images: np.ndarray) -> np.ndarray:
+    """The imported network in float64, in the file's own order of axes."""
+    maps = as_maps(real, images).astype(np.float64)
+    last = {name: value for name, value in steps(real, maps) if name == real.output}
+    found, face = as_real(real, real.output, last[real.output]), real.interface
+    ordered = found if face.output_channels_last else found.transpose(0, 3, 1, 2)
+    return ordered.reshape(len(images), *face.output_shape)
+
+
+def near(exact: np.ndarray, want: np.ndarray) -> None:
     """Exact arithmetic on the imported network is what ONNX Runtime computes on the file.
 
     A code may fall to the other side of a threshold in float32; it then does in some images, not
     in all, so only what all of them show is a fault.
     """
-    face = program.interface
-    if want.shape != (len(found.exact), *face.output_shape):
-        raise Wrong(f"outputs of shape {want.shape[1:]} became {face.output_shape}")
-    exact = found.exact if face.output_channels_last else found.exact.transpose(0, 3, 1, 2)
-    exact = exact.reshape(want.shape)
+    if want.shape != exact.shape:
+        raise Wrong(f"outputs of shape {want.shape[1:]} became {exact.shape[1:]}")
     if not np.isfinite(want).all():
         return
     rows = (len(want), -1)
@@ -146,14 +150,3 @@ def near(found: Deviation, program: Program, want: np.ndarray) -> None:
         raise Wrong(
             f"outputs differ from ONNX Runtime's by {error.max():.3g} of {largest.max():.3g}"
         )
-
-
-def real_outputs(program: Program, images: np.ndarray) -> Any:
-    """What the program makes of images."""
-    return real_output(program, run(program, quantize_input(program, images)))
-
-
-def parse_model(content: bytes) -> onnx.ModelProto:
-    model = onnx.ModelProto()
-    model.ParseFromString(content)
-    return model

@@ -9,8 +9,9 @@ import numpy as np
 
 from n2uqc.backends import find_target, toolchain
 from n2uqc.backends.cpu.grouping import int_type
-from n2uqc.backends.cpu.templating import render
+from n2uqc.backends.cpu.programs import TEMPLATES
 from n2uqc.backends.emulation import run_program
+from n2uqc.backends.templating import render
 from n2uqc.passes.program import Program
 from tests.backends.cpu.host import write_object
 
@@ -149,7 +150,7 @@ def outputs_on(
     if chip:
         context = {"symbol": "case", "macro": "CASE", "stack_bytes": _STACK}
         for name in ("start.c", "semihosting.h", "board.ld"):
-            (place / name).write_text(render(f"{name}.j2", context))
+            (place / name).write_text(render(TEMPLATES, f"{name}.j2", context))
         sources.insert(0, place / "start.c")
         flags += [f"-I{place}", f"-Wl,-T,{place / 'board.ld'}"]
     tools.executable(sources, place / "all", flags)
