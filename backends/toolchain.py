@@ -156,7 +156,9 @@ class Toolchain:
 
     def version(self) -> str:
         """The compiler's own first line about itself."""
-        done = subprocess.run([*self.compiler, "--version"], capture_output=True, text=True)
+        done = subprocess.run(
+            [*self.compiler, "--version"], capture_output=True, text=True, errors="backslashreplace"
+        )
         return (done.stdout.splitlines() or [self.name])[0].strip()
 
     def shared_library(self, objects: Sequence[Path], path: Path) -> None:
@@ -277,7 +279,9 @@ def _fault(compiler: Command, architecture: str) -> str:
         options = CROSS[architecture].options
         command = (*compiler, *options, str(source), "-o", str(Path(folder, "probe")))
         try:
-            done = subprocess.run(command, capture_output=True, text=True)
+            done = subprocess.run(
+                command, capture_output=True, text=True, errors="backslashreplace"
+            )
         except OSError as error:
             return error.strerror or str(error)
     if not done.returncode:
@@ -286,7 +290,7 @@ def _fault(compiler: Command, architecture: str) -> str:
 
 
 def _run(command: Command) -> None:
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, errors="backslashreplace")
     if done.returncode or "warning:" in done.stderr:
         raise ToolchainError(
             Problem(

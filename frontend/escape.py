@@ -74,7 +74,9 @@ def markup(text: object) -> str:
     """For a cell or line of rich, whose ``[bold]`` is markup."""
     from rich.markup import escape
 
-    return escape(plain(text))
+    shown = escape(plain(text))
+    # An odd number of backslashes at the end would take the tag behind for text.
+    return shown + "\\" * ((len(shown) - len(shown.rstrip("\\"))) % 2)
 
 
 def json_text(value: Any) -> str:

@@ -12,7 +12,6 @@ from .check import check_interface, to_graph
 from .cleanup import CAST_LIKE, EXPAND, IDENTITY, fold_constants
 from .constants import Constants
 from .input_shape import fix_input_shape
-from .names import check_names
 from .precision import ROUNDOFF
 from .read import Source, read_model
 from .recognise import PATTERNS, PATTERNS_BEFORE_FOLDING, Context
@@ -46,7 +45,6 @@ def load_graph(
     say = progress or (lambda _: None)
     say("reading")
     proto = read_model(source)
-    check_names(proto)
     if input_shape is not None:
         fix_input_shape(proto, input_shape)
     model = to_graph(proto)

@@ -16,6 +16,11 @@ from google.protobuf.message import Message
 from onnx import AttributeProto, TensorProto
 
 from .diagnostics import CompileError, Problem
+from .escape import plain, unprintable
+
+_COMMENTS = frozenset(("doc_string", "metadata_props"))
+"""Fields that nothing here reads: free text, such as stack traces and source lines of PyTorch's
+exporter.  This frontend notes things of its own in the latter, once the file is read."""
 
 MOST_NAME = 4096
 """Characters of a name; exporters stay below 300."""
@@ -77,10 +82,12 @@ _TYPED_FIELD: dict[int, str] = {
 
 
 def check_wellformed(proto: onnx.ModelProto) -> None:
-    """Checks a parsed model; comments that are no text are dropped from it.
+    """Checks a parsed model; comments are dropped from it, and what exporters note for themselves.
 
     Raises:
-        CompileError: names that are no UTF-8 text or too long, attributes whose value is of
+        CompileError: names that are no UTF-8 text, too long, or that act on a screen instead of
+            being seen on it (`escape.unprintable`); any other name of any script stands, for what
+            writes it down escapes it. Attributes whose value is of
             another type than they say or than their operator defines.
     """
     problems = [
@@ -160,22 +167,24 @@ def _parts(kind: Descriptor) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def _broken_texts(message: Message, place: str) -> Iterator[tuple[str, str]]:
-    """Fields of text that are none, or are too long: where they are, and what they hold."""
+    """Fields of text that are none, or are no names: where they are, and what they hold."""
     texts, parts = _parts(message.DESCRIPTOR)
     for field, value in message.ListFields():
-        if field.name in parts:
+        if field.name in _COMMENTS:
+            message.ClearField(field.name)
+        elif field.name in parts:
             for part in (value,) if isinstance(value, Message) else value:
                 yield from _broken_texts(part, field.name)
         elif field.name in texts:
             for text in (value,) if isinstance(value, str | bytes) else value:
                 # The implementations of protobuf hand over bytes that are no UTF-8 as bytes.
-                if not isinstance(text, str) and field.name == "doc_string":
-                    message.ClearField(field.name)
-                elif not isinstance(text, str):
+                if not isinstance(text, str):
                     yield place, f"its {field.name} is not UTF-8 text: {text[:60]!r}"
-                elif len(text) > MOST_NAME and field.name != "doc_string":
+                elif len(text) > MOST_NAME:
                     found = f"its {field.name} has {len(text)} characters, at most {MOST_NAME} "
                     yield place, f"{found}are read: {text[:40]}…"
+                elif found := unprintable(text):
+                    yield place, f"its {field.name} '{plain(text)[:80]}' holds {found}"
 
 
 def _broken_attributes(node: onnx.NodeProto, in_function: bool) -> Iterator[str]:

@@ -111,11 +111,7 @@ def load(
     facts = {"model_sha256": digest}
     if input_shape is not None:
         facts[_SHAPE] = ",".join(map(str, input_shape))
-    return compile_graph(graph, options, name=_name(path), metadata=facts, observe=observe)
-
-
-def _name(path: Path) -> str:
-    return escape.plain(path.stem).strip() or "network"
+    return compile_graph(graph, options, name=path.stem, metadata=facts, observe=observe)
 
 
 def graph_of(path: str | Path, program: Program) -> ir.Model:

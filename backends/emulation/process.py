@@ -53,7 +53,13 @@ def run_program(
         words = ",".join(["enable=on,target=native,arg=demo", *(f"arg={n}" for n in names)])
         options = [*_NO_DEVICES, "-semihosting-config", words, "-kernel", options[0]]
     try:
-        done = subprocess.run([*command, *options], capture_output=True, text=True, cwd=place)
+        done = subprocess.run(
+            [*command, *options],
+            capture_output=True,
+            text=True,
+            errors="backslashreplace",
+            cwd=place,
+        )
     except OSError as error:
         raise CompileError(f"{error.filename}: {error.strerror}") from None
     if done.returncode < 0:

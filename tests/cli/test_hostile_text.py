@@ -90,7 +90,7 @@ def test_names_that_act_are_refused_where_they_are_read(
 ) -> None:
     done = _clean(command("inspect", _renamed(model, tmp_path, name)))
     assert done.status == 2
-    assert "its name holds the character U+" in done.err or "holds U+" in done.err
+    assert "holds U+" in done.err
 
 
 def _edited(program: Path, place: Path, old: str, new: str) -> Path:
@@ -163,7 +163,7 @@ def test_names_of_files(
     done = _clean(command("compile", copy, "--target", "program", "-o", saved))
     assert done.status == 0, done.err
     assert done.out == f"wrote {plain(saved)}\n"
-    assert load(saved).name == plain(name)
+    assert f"n{load(saved).name}".isidentifier()
     assert _clean(command("inspect", saved)).status == 0
     bad = tmp_path / f"{name}.npy"
     bad.write_bytes(b"no array")
@@ -192,4 +192,4 @@ def test_what_a_driver_says_is_text(small: Path, command: Command, tmp_path: Pat
     kind = program.interface.input_shape
     np.save(tmp_path / "x.npy", np.zeros((1, *kind), np.float32))
     done = _clean(command("run", folder, "-i", tmp_path / "x.npy", "-o", tmp_path / "y.npy"))
-    assert done.status == 2 and "\\u001b[2J\\u000d\\u009b" in done.err
+    assert done.status == 2 and "\\u001b[2J" in done.err and "\\u009b" in done.err

@@ -62,7 +62,9 @@ def run_yosys(script: str, files: dict[str, str], result: str) -> str:
         for name, text in {**files, "script.ys": script}.items():
             Path(folder, name).write_text(text)
         try:
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+            done = subprocess.run(
+                command, cwd=folder, capture_output=True, text=True, errors="backslashreplace"
+            )
         except OSError as error:
             raise ToolchainError(f"{shlex.join(command)}: {error.strerror}") from None
         if done.returncode or not Path(folder, result).exists():
