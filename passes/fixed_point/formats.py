@@ -147,7 +147,7 @@ class Formats:
                 bits = self.width(self.program.input, self.input_bits)
                 found[self.program.input] = self.input_places(bits)
                 continue
-            most = max(self._most(name) for name in group)
+            most = max(self._most(name) for name in {*group, *self._aligned(group)})
             # What only unquantized convolutions read needs no more than their inputs' width.
             narrow = all(isinstance(r, RealConv) for n in group for r in self.readers[n])
             narrow = narrow and self.program.output not in group
@@ -176,15 +176,23 @@ class Formats:
         return next((b for b in bits if self._fit(most, b) >= self.wanted), limit)
 
     def _finest(self, group: list[str], found: dict[str, int]) -> int:
-        """Fraction bits that the 32-bit multipliers of its affine maps allow a group."""
+        """Fraction bits that the 32-bit multipliers of its affine maps allow a group.
+
+        What is brought to a group's scale from outside, the input or codes, is multiplied too.
+        """
         places = [1 << 10]
         for op in (self.made[n] for n in group if n in self.made):
-            if isinstance(op, Affine) and not (self.unit_conv(op) or self.unit_prelu(op)):
-                if op.inputs[0] in group:
-                    continue  # of one scale with what it makes, whichever that is
-                unit = self._unit(op.inputs[0], found)
-                steepest = float(np.abs(floats(op.slope)).max()) * unit
-                places.append(MULTIPLIER_BITS - int(np.frexp(steepest)[1]))
+            steepest = 1.0
+            if isinstance(op, Affine) and not self.unit_prelu(op):
+                if self.unit_conv(op):
+                    continue
+                steepest = float(np.abs(floats(op.slope)).max())
+            elif not (isinstance(op, SAME_SCALE) or self.unit_prelu(op)):
+                continue
+            for name in self.sources(op):
+                if name not in group:  # within it, any scale will do
+                    unit = abs(self._unit(name, found))
+                    places.append(MULTIPLIER_BITS - int(np.frexp(steepest * unit)[1]))
         return min(places)
 
     def _unit(self, name: str, found: dict[str, int]) -> float:
@@ -235,6 +243,17 @@ class Formats:
                 f"no fixed-point width is called {', '.join(unknown)}; there are "
                 f"{', '.join(self.widths)}"
             )
+
+    def _aligned(self, group: list[str]) -> set[str]:
+        """What sums and PReLUs of a group read at its scale: also the input, and codes.
+
+        Their results may be smaller than what they read; clips only cut off what is larger.
+        """
+        found: set[str] = set()
+        for op in (self.made[n] for n in group if n in self.made):
+            if isinstance(op, RealAdd | RealPRelu) or self.unit_prelu(op):
+                found.update(self.sources(op))
+        return found
 
     def _most(self, name: str) -> float:
         """Greatest magnitude; before the trailing bias of a PReLU both sides count."""
