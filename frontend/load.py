@@ -17,6 +17,7 @@ from .read import Source, read_model
 from .recognise import PATTERNS, PATTERNS_BEFORE_FOLDING, Context
 from .schemas import DOMAIN, STANDARD_VERSION, VERSION
 from .shapes import bind_batch, release_batch
+from .sizes import check_sizes
 
 Progress = Callable[[str], None]
 
@@ -52,6 +53,7 @@ def load_graph(
     say("inferring shapes")
     batch = bind_batch(model)
     constants = Constants(model, batch.sizes)
+    check_sizes(model, constants)
     context = Context(model, constants, batch.size, batch.symbol is not None, model.meta[ROUNDOFF])
     for pattern in (CAST_LIKE, IDENTITY, EXPAND, *PATTERNS_BEFORE_FOLDING):
         say(f"recognising {pattern.name}")

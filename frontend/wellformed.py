@@ -59,6 +59,14 @@ _QONNX: dict[str, int] = {
 }
 """Attributes of QONNX's operators, which ONNX has no definition of (qonnx, `custom_op/`)."""
 
+_ARITY = {
+    **dict.fromkeys(("Quant", "IntQuant"), (4,)),
+    "Trunc": (5, 6),
+    **dict.fromkeys(("BipolarQuant", "MultiThreshold"), (2,)),
+    **dict.fromkeys(("Im2Col", "MaxPoolNHWC"), (1,)),
+}
+"""How many inputs they have; all of them have one output."""
+
 _QONNX_DOMAINS = ("qonnx.", "finn.", "onnx.brevitas")
 
 _BITS: dict[int, int] = {
@@ -99,7 +107,7 @@ def check_wellformed(proto: onnx.ModelProto) -> None:
         name = node_name(node)
         problems += [
             Problem(name, node.op_type, found, mend=_DAMAGED)
-            for found in _broken_attributes(node, in_function)
+            for found in (*_broken_attributes(node, in_function), *_broken_values(node))
         ]
     if problems:
         raise CompileError(problems)
@@ -210,6 +218,16 @@ def _broken_attributes(node: onnx.NodeProto, in_function: bool) -> Iterator[str]
             yield f"the attribute '{name}' is {said}, {_type_name(wanted)} is supported"
         elif not all(_is_text(text) for text in (attribute.s, *attribute.strings)):
             yield f"the text of its attribute '{name}' is not UTF-8"
+
+
+def _broken_values(node: onnx.NodeProto) -> Iterator[str]:
+    """Inputs and outputs of QONNX's operators; `check` holds others against their schemas."""
+    taken = _ARITY.get(node.op_type) if node.domain.startswith(_QONNX_DOMAINS) else None
+    if taken is not None and (len(node.input) not in taken or not all(node.input)):
+        given = sum(map(bool, node.input))
+        yield f"it has {given} inputs, it takes {' or '.join(map(str, taken))}"
+    if taken is not None and (len(node.output) != 1 or not node.output[0]):
+        yield f"it has {sum(map(bool, node.output))} outputs, it gives 1"
 
 
 def _type_name(number: int) -> str:

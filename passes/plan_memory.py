@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from heapq import heappop, heappush
+from itertools import accumulate
 
 import networkx as nx
 import numpy as np
@@ -13,6 +16,7 @@ from .program import IntType, MemoryPlan, Program
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector load of any target
 
 _SOLVED = 400  # pairs of tensors alive at once, up to which the optimum is searched
+_MANY = 10**6  # such pairs, up to which orders are compared at all
 _NODES = 2000  # of that search: a count, not a time, so that equal programs give equal plans
 
 
@@ -58,15 +62,20 @@ def lifetimes(program: Program) -> dict[str, Life]:
 
 def lower_bound(lives: Iterable[Life]) -> int:
     """The most bytes alive at one step, each tensor's rounded up: no arena can be smaller."""
-    lives = list(lives)
-    # What is alive grows only where a life begins.
-    return ALIGNMENT * max(
-        (
-            sum(life.units for life in lives if life.first <= step <= life.last)
-            for step in {life.first for life in lives}
-        ),
-        default=0,
-    )
+    changes: Counter[int] = Counter()
+    for life in lives:
+        changes[life.first] += life.units
+        changes[life.last + 1] -= life.units
+    return ALIGNMENT * max(accumulate(changes[step] for step in sorted(changes)), default=0)
+
+
+def _meetings(lives: Mapping[str, Life]) -> Iterator[tuple[str, list[str]]]:
+    """In order of time, each tensor and those before it that are alive when its life begins."""
+    alive: list[str] = []
+    for name in sorted(lives, key=lambda n: lives[n].first):
+        alive = [other for other in alive if lives[other].last >= lives[name].first]
+        yield name, alive
+        alive.append(name)
 
 
 def pack(lives: Mapping[str, Life]) -> MemoryPlan:
@@ -76,12 +85,19 @@ def pack(lives: Mapping[str, Life]) -> MemoryPlan:
     management for deep neural net inference", MLSys workshop 2020, section 5.2). Where none
     reaches the lower bound and the case is small, an integer program searches the optimum.
     """
+    if sum(len(alive) for _, alive in _meetings(lives)) > _MANY:
+        return _quickly(lives)
     conflicts = nx.Graph()
     conflicts.add_nodes_from(lives)
     names = list(lives)
+    place = {name: k for k, name in enumerate(names)}
     conflicts.add_edges_from(
-        (a, b) for i, a in enumerate(names) for b in names[i + 1 :] if lives[a].meets(lives[b])
-    )
+        sorted(
+            (tuple(sorted((name, other), key=place.__getitem__))
+             for name, alive in _meetings(lives) for other in alive),
+            key=lambda pair: (place[pair[0]], place[pair[1]]),
+        )
+    )  # fmt: skip
     bound = lower_bound(lives.values()) // ALIGNMENT
     offsets = min(
         (_greedy(lives, conflicts, order) for order in _ORDERS), key=lambda o: _height(lives, o)
@@ -90,6 +106,25 @@ def pack(lives: Mapping[str, Life]) -> MemoryPlan:
         offsets = _solved(lives, conflicts, bound, offsets)
     plan = {name: ALIGNMENT * offsets[name] for name in names}
     return MemoryPlan(plan, ALIGNMENT * _height(lives, offsets))
+
+
+def _quickly(lives: Mapping[str, Life]) -> MemoryPlan:
+    """A plan in order of time: a place that has become free is taken by what is just as large."""
+    free: dict[int, list[int]] = {}
+    ends: list[tuple[int, int, int]] = []
+    offsets: dict[str, int] = {}
+    top = 0
+    for name in sorted(lives, key=lambda n: lives[n].first):
+        life = lives[name]
+        while ends and ends[0][0] < life.first:
+            _, units, offset = heappop(ends)
+            free.setdefault(units, []).append(offset)
+        if places := free.get(life.units):
+            offsets[name] = places.pop()
+        else:
+            offsets[name], top = top, top + life.units
+        heappush(ends, (life.last, life.units, offsets[name]))
+    return MemoryPlan({name: ALIGNMENT * offsets[name] for name in lives}, ALIGNMENT * top)
 
 
 _ORDERS: tuple[Callable[[Life], tuple[int, ...]], ...] = (

@@ -45,6 +45,7 @@ class Constants:
 
     def __init__(self, existing: dict[str, Constant]) -> None:
         self.all = dict(existing)
+        self._made: dict[str, int] = {}
         self._known: dict[tuple[str, str, tuple[int, ...], bytes], str] = {}
 
     def add(self, wish: str, constant: Constant) -> str:
@@ -52,9 +53,10 @@ class Constants:
         role = wish.rsplit(".", 1)[-1]
         key = (role, constant.kind, constant.values.shape, constant.values.tobytes())
         if key not in self._known:
-            name, count = wish, 1
+            name = wish
             while name in self.all:
-                name, count = f"{wish}_{count}", count + 1
+                self._made[wish] = self._made.get(wish, 0) + 1
+                name = f"{wish}_{self._made[wish]}"
             self.all[name] = constant
             self._known[key] = name
         return self._known[key]

@@ -96,6 +96,7 @@ class Context:
         dynamic: whether the batch is dynamic.
         roundoff: of the arithmetic that made folded constants, relative.
         refusals: by node; those of nodes that disappear are dropped unless fatal.
+        terms: by value, how many nodes the sum has that it is the root of (`threshold_ladder`).
     """
 
     model: ir.Model
@@ -104,6 +105,7 @@ class Context:
     dynamic: bool
     roundoff: float = SINGLE
     refusals: dict[ir.Node, Refused] = field(default_factory=dict)
+    terms: dict[ir.Value, int] = field(default_factory=dict)
 
     @property
     def graph(self) -> ir.Graph:
@@ -112,6 +114,8 @@ class Context:
     def run(self, pattern: Pattern) -> None:
         """Applies a pattern once to every node there is, then drops what became unused."""
         nodes = [n for n in self.graph if n.op_type in pattern.ops and n.domain in pattern.domains]
+        if not nodes:
+            return
         for node in reversed(nodes) if pattern.backwards else nodes:
             if node.graph is None:
                 continue  # removed by this very sweep

@@ -26,6 +26,7 @@ OPS = frozenset({"Quant", "IntQuant", "BipolarQuant", "Trunc", "MultiThreshold"}
 
 _LAYOUTS = {2: "NC", 3: "NWC", 4: "NCHW"}  # where data_layout says nothing
 _WIDEST = 32
+_LARGEST = 2**31  # a zero point
 
 
 def _parameter(node: ir.Node, index: int, name: str, context: Context) -> Array:
@@ -42,7 +43,7 @@ def _integer(node: ir.Node, index: int, name: str, context: Context) -> int:
     """One integer for the tensor."""
     array = _parameter(node, index, name, context)
     first = float(array.reshape(-1)[0]) if array.size else np.nan
-    if not (array == first).all() or first != round(first):
+    if not (array == first).all() or first != round(first) or abs(first) > _LARGEST:
         raise Refused(f"{name} {array.reshape(-1)[:4].tolist()}", "one integer for the tensor")
     return round(first)
 
@@ -170,8 +171,9 @@ def _trunc(node: ir.Node, context: Context) -> None:
         step = _by_channel(_parameter(node, 4, "output scale", context), x, "output scale")
         if not ((scale > 0).all() and (step > 0).all()):
             raise Refused("a scale that is not positive", "positive scales")
-        shifts = np.round(np.log2(step / scale))
-        if not (shifts == shifts[0]).all():
+        with np.errstate(over="ignore", divide="ignore"):
+            shifts = np.round(np.log2(step / scale))
+        if not (shifts == shifts[0]).all() or abs(shifts[0]) > 2 * _WIDEST:
             raise Refused("output scales over different powers of two", "one power of two")
         shift = int(shifts[0])
         low, high = limits(out_bits, _flag(node, "signed", 1), _flag(node, "narrow", 0))
@@ -190,7 +192,7 @@ def _multi_threshold(node: ir.Node, context: Context) -> None:
     """out_scale * #{k : x >= T[c,k]} + out_bias; T [1,K] or [C,K] in any order."""
     x = node.inputs[0]
     assert x is not None
-    thresholds = np.sort(_parameter(node, 1, "set of thresholds", context), axis=-1)
+    thresholds = np.sort(np.atleast_1d(_parameter(node, 1, "set of thresholds", context)), axis=-1)
     scale = float(np.float32(node.attributes.get_float("out_scale", 1.0)))
     offset = Fraction(float(np.float32(node.attributes.get_float("out_bias", 0.0))))
     shape = shape_of(x)

@@ -45,14 +45,17 @@ class Search:
 
     Attributes:
         parts: what is known of every value that depends on one tensor alone.
+        place: of every node visited, in the graph's order.
     """
 
     def __init__(self, context: Context) -> None:
         self.context, self.known = context, context.constants.known
         self.parts: dict[ir.Value, Part] = {}
+        self.place: dict[ir.Node, int] = {}
 
     def visit(self, node: ir.Node) -> None:
-        """Learns what a node's output is, its inputs being known."""
+        """Learns what a node's output is, its inputs being known; to be called in order."""
+        self.place[node] = len(self.place)
         if node.domain != "" or len(node.outputs) < 1 or self.known(node.outputs[0]):
             return
         computed = [v for v in node.inputs if v is not None and not self.known(v)]

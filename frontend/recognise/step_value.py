@@ -21,6 +21,7 @@ from .step_evaluate import (
 from .step_search import COMPARISONS, LAYOUT, TABLES, Kind, Part, Search, sizes
 
 _ENTRIES = 4096  # of a table of levels, and regions of one function
+_NODES = 4096  # of one step function
 
 
 class Evaluation:
@@ -76,16 +77,22 @@ class Evaluation:
         return max(compared, len(levels) - 1)
 
     def cone(self, root: ir.Value) -> list[ir.Node]:
-        """Nodes from the compared tensor to `root`, in order."""
-        x, found, stack = self.search.parts[root].x, set(), [root]
+        """Nodes from the compared tensor to `root`, in order.
+
+        Raises:
+            NotAStep: far more of them than a quantizer has.
+        """
+        x, found, stack = self.search.parts[root].x, set[ir.Node](), [root]
         while stack:
             node = stack.pop().producer()
             if node is None or node in found:
                 continue
             found.add(node)
+            if len(found) > _NODES:
+                raise NotAStep
             parts = self.search.parts
             stack += [v for v in node.inputs if v is not None and v in parts and v is not x]
-        return [node for node in self.search.context.graph if node in found]
+        return sorted(found, key=self.search.place.__getitem__)
 
     def _points(self, cone: list[ir.Node]) -> Array:
         """Numbers that x is compared with, float64 [1,m] or [C,m], ascending in every row."""

@@ -147,6 +147,9 @@ def _leaves(value: ir.Value, context: Context, limit: int) -> Iterator[tuple[_Ru
         yield term
 
 
+_MOST = 4 * 2**MAX_BITS  # nodes of a sum
+
+
 class _NotASum(Exception):
     pass
 
@@ -175,10 +178,35 @@ def _term(node: ir.Node, context: Context) -> tuple[_Rung, np.generic] | None:
     return _Rung(x, threshold, op == "Greater", None, None, (*around, *nodes)), weight
 
 
+def _count(root: ir.Value, context: Context) -> int:
+    """Nodes of the sum that `_leaves` would walk through; more than `_MOST` if it is none.
+
+    Every value is looked at once, however many sums it is a part of.
+    """
+    counted, stack = context.terms, [root]
+    while stack:
+        value = stack[-1]
+        if value in counted:
+            stack.pop()
+            continue
+        node = producer(value, "Add", "Sum", "Mul", "Cast", "Where")
+        if node is not None and node.op_type in ("Add", "Sum"):
+            inputs = [x for x in node.inputs if x is not None]
+            if pending := [x for x in inputs if x not in counted]:
+                stack.extend(pending)
+                continue
+            counted[value] = min(1 + sum(counted[x] for x in inputs), _MOST + 1)
+        else:
+            counted[value] = 1 if node is not None and _term(node, context) else _MOST + 1
+    return counted[root]
+
+
 def _recognise_sum(node: ir.Node, context: Context) -> None:
     """A sum of at least two comparisons; visited from the output, so the whole sum comes first."""
+    if _count(node.outputs[0], context) > _MOST:
+        return
     try:
-        terms = list(_leaves(node.outputs[0], context, 4 * 2**MAX_BITS))
+        terms = list(_leaves(node.outputs[0], context, _MOST))
     except _NotASum:
         return
     covers = [n for rung, _ in terms for n in rung.nodes]

@@ -131,7 +131,12 @@ def _recognise(node: ir.Node, context: Context) -> None:
             context.note(node, f"weights stay float: {found}")
         return
     quantized = context.insert(node, make_weight(context.graph, found, f"{node.name}.weight"))
-    quantized.name = f"{weight.name}.quantized"
+    shared = len(weight.uses()) > 1  # the last reader is alone with it
+    quantized.name = (
+        f"{node.outputs[0].name}.{weight.name}.quantized"
+        if shared
+        else (f"{weight.name}.quantized")
+    )
     node.replace_input_with(1, quantized)
 
 

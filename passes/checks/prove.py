@@ -87,11 +87,11 @@ def _table_code(program: Program, op: Table, channel: int) -> Callable[[Ints], I
 
 def _chain(imported: Program, quantizer: Quantize, base: str) -> tuple[list[Op], RealConv | None]:
     """The imported operations from a tensor of the final program to a quantizer."""
-    made = {op.output: op for op in imported.ops}
     chain: list[Op] = []
     name = quantizer.inputs[0]
     while name != base:
-        op = made[name]
+        op = imported.producer(name)
+        assert op is not None, "a table's chain starts at a tensor of the imported network"
         if isinstance(op, RealConv) and base.removesuffix(REST) == f"{name}.acc":
             return chain[::-1], op
         chain.append(op)

@@ -21,10 +21,9 @@ ELEMENTWISE = (Affine, RealPRelu, RealClip)
 
 def chain_of(program: Program, quantizer: Quantize) -> tuple[str, list[Op]]:
     """The tensor a quantizer's chain starts from, and the chain's operations in order."""
-    made = {op.output: op for op in program.ops}
     chain: list[Op] = []
     name = quantizer.inputs[0]
-    while isinstance(op := made.get(name), ELEMENTWISE):
+    while isinstance(op := program.producer(name), ELEMENTWISE):
         chain.append(op)
         name = op.inputs[0]
     return name, chain[::-1]

@@ -8,32 +8,53 @@ from ..program import Op, Program
 from ..program.ops.real import Affine, RealAdd
 from ..rewrite import live, typed
 
+_MOST_DIGITS = 2**13  # bits of an exact slope: those of a hundred float32 slopes, multiplied
 
-def _compose(inner: Affine, outer: Affine) -> Affine:
-    slope = tuple(a * b for a, b in zip(outer.slope, inner.slope, strict=True))
-    offset = tuple(
-        a * b + c for a, b, c in zip(outer.slope, inner.offset, outer.offset, strict=True)
+
+def _digits(op: Affine) -> int:
+    """Bits that this map adds to the slope of a chain."""
+    numbers = (n for slope in op.slope for pair in slope.terms.items() for n in pair)
+    return max(
+        (n.numerator.bit_length() + n.denominator.bit_length() - 2 for n in numbers), default=0
     )
-    return replace(
-        outer, inputs=inner.inputs, slope=slope, offset=offset, origin=inner.origin + outer.origin
-    )
+
+
+def _compose(chain: list[Affine]) -> Affine:
+    """One map that does what those of a chain do one after the other."""
+    slope, offset = chain[0].slope, chain[0].offset
+    for outer in chain[1:]:
+        offset = tuple(a * b + c for a, b, c in zip(outer.slope, offset, outer.offset, strict=True))
+        slope = tuple(a * b for a, b in zip(outer.slope, slope, strict=True))
+    origin = tuple(name for op in chain for name in op.origin)
+    last = chain[-1]
+    return replace(last, inputs=chain[0].inputs, slope=slope, offset=offset, origin=origin)
 
 
 def merge_affine(program: Program) -> Program:
-    """Compose affine maps that follow one another and have no other reader."""
+    """Compose affine maps that follow one another and have no other reader.
+
+    A chain is cut where its exact numbers would get too long to be worked with.
+    """
     readers = program.consumers()
+    chains: dict[str, list[Affine]] = {}  # by the output of the last one
+    digits: dict[str, int] = {}
     made: dict[str, Op] = {}
     for op in program.ops:
         if isinstance(op, Affine):
-            inner = made.get(op.inputs[0])
-            if (
-                isinstance(inner, Affine)
-                and len(readers[inner.output]) == 1
-                and (inner.output != program.output)
-            ):
-                del made[inner.output]
-                op = _compose(inner, op)
+            inner = op.inputs[0]
+            before, own = digits.get(inner, 0), _digits(op)
+            joins = inner in chains and len(readers[inner]) == 1 and inner != program.output
+            if joins and before + own <= _MOST_DIGITS:
+                del made[inner]
+                chain = chains.pop(inner)
+                chain.append(op)
+                own += before
+            else:
+                chain = [op]
+            chains[op.output], digits[op.output] = chain, own
         made[op.output] = op
+    for name, chain in chains.items():
+        made[name] = _compose(chain)
     return live(replace(program, ops=tuple(made.values())))
 
 

@@ -16,6 +16,8 @@ from .naming import readable_names
 
 Array = NDArray[Any]
 
+_LONGEST = 100  # characters of a tensor's name, which becomes part of symbols and of files' names
+
 
 class NodeRefusal(Exception):
     """A node cannot be taken as it stands: (found, supported, mend)."""
@@ -30,17 +32,17 @@ class Importer:
         self.types: dict[str, TensorType] = {}
         self.consts: dict[str, Constant] = {}
         self.names: dict[ir.Value, str] = {}
-        self.taken: set[str] = set()
+        self.taken: dict[str, int] = {}  # each name, and how many were made of it
         nodes = [n for n in graph if not opset.is_op(n, "Weight")]
         self.readable = readable_names(nodes)
 
     def name(self, wish: str) -> str:
         """A free tensor or constant name made of the wished one."""
-        base = re.sub(r"[^\w.]+", "_", wish, flags=re.ASCII).strip("_.") or "t"
-        name, count = base, 1
+        base = re.sub(r"[^\w.]+", "_", wish, flags=re.ASCII).strip("_.")[:_LONGEST] or "t"
+        name = base
         while name in self.taken:
-            name, count = f"{base}_{count}", count + 1
-        self.taken.add(name)
+            name, self.taken[base] = f"{base}_{self.taken[base]}", self.taken[base] + 1
+        self.taken[name] = 1
         return name
 
     def channels(self, value: ir.Value) -> int:

@@ -6,10 +6,12 @@ from collections import Counter
 
 import onnx_ir as ir
 
+_DEEPEST = 50  # modules inside each other
+
 
 def _scope(name: str) -> tuple[str, ...]:
     """``/layer1/layer1.0/conv1/Conv`` as (layer1.0, conv1, Conv)."""
-    parts = [p for p in name.split("/") if p]
+    parts = [p for p in name.split("/") if p][-_DEEPEST:]
     return tuple(
         p for p, after in zip(parts, [*parts[1:], ""], strict=True) if not after.startswith(p + ".")
     )

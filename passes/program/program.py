@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +59,11 @@ class Program:
 
     def producer(self, tensor: str) -> Op | None:
         """The operation that defines a tensor; None for the input."""
-        return next((op for op in self.ops if op.output == tensor), None)
+        return self._producers.get(tensor)
+
+    @cached_property
+    def _producers(self) -> dict[str, Op]:
+        return {op.output: op for op in self.ops}
 
     def consumers(self) -> dict[str, list[Op]]:
         """For every tensor, the operations that read it."""

@@ -110,3 +110,22 @@ def test_programs(case) -> None:
     program, _ = case
     assert program.plan is not None
     check(lifetimes(program), program.plan)
+
+
+def test_many_tensors_alive_at_once() -> None:
+    """Above a million pairs places are given in order of time; they stay disjoint and aligned."""
+    lives = {f"t{k}": Life(100 + k % 3 * 64, k, 4000 - k // 2) for k in range(2000)}
+    plan = pack(lives)
+    taken: dict[int, str] = {}
+    for name, life in lives.items():  # t0 … t1999 are all alive at step 1999
+        assert plan.offsets[name] % ALIGNMENT == 0
+        first = plan.offsets[name] // ALIGNMENT
+        for unit in range(first, first + life.units):
+            assert unit not in taken
+            taken[unit] = name
+    assert plan.size == lower_bound(lives.values())
+
+
+def test_places_that_became_free_are_taken_again() -> None:
+    lives = {f"t{k}": Life(64, k, k + 1) for k in range(100)}
+    assert planning._quickly(lives).size == pack(lives).size == 2 * ALIGNMENT

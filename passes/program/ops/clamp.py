@@ -25,7 +25,8 @@ class Clamp(Op):
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
         (x,) = self.integer_inputs(types)
         self.require(self.lo <= self.hi, "empty range")
-        low, high = (np.clip(row, self.lo, self.hi) for row in x.channel_rows)
+        # Several times as fast as numpy's clip on rows as short as these.
+        low, high = (np.minimum(np.maximum(row, self.lo), self.hi) for row in x.channel_rows)
         return IntType.of_rows(x.shape, low, high)
 
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:

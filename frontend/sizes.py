@@ -1,0 +1,52 @@
+"""How large the tensors of a network may be, and that none is empty."""
+
+from __future__ import annotations
+
+from math import prod
+
+import onnx_ir as ir
+
+from .constants import Constants, static
+from .diagnostics import CompileError, Problem
+
+MOST_ELEMENTS = 2**30
+"""Of one tensor of one sample: a gigabyte of the narrowest codes."""
+
+MOST_CHANNELS = 2**20
+"""Each has numbers of its own: exact slopes, ranges, thresholds."""
+
+
+def check_sizes(model: ir.Model, constants: Constants) -> None:
+    """Checks every computed tensor whose shape is known.
+
+    Raises:
+        CompileError: an empty tensor, or one that no processor could hold.
+    """
+    problems = []
+    computed = [(v, "input", v.name) for v in model.graph.inputs]
+    computed += [
+        (v, node.op_type, node.name)
+        for node in model.graph
+        for v in node.outputs
+        if not (node.domain == "" and constants.known(v))
+    ]
+    for value, op, name in computed:
+        if value.shape is None or not value.shape.is_static():
+            continue
+        shape = static(value.shape)
+        sample = prod(shape[1:])
+        if 0 in shape:
+            found, supported = "an empty tensor", "sizes of 1 or more"
+        elif sample > MOST_ELEMENTS:
+            found, supported = f"a tensor of {sample:,} numbers", f"at most {MOST_ELEMENTS:,}"
+        elif len(shape) == 2 and sample > MOST_CHANNELS:
+            found, supported = f"a row of {sample:,} features", f"at most {MOST_CHANNELS:,}"
+        elif len(shape) > 2 and shape[1] > MOST_CHANNELS and shape[-1] > MOST_CHANNELS:
+            found, supported = f"{shape[1]:,} channels", f"at most {MOST_CHANNELS:,}"
+        else:
+            continue
+        found += f": '{value.name}' has the shape {list(shape)}"
+        mend = "" if 0 in shape else "use smaller images"
+        problems.append(Problem(str(name), op, found, supported, mend))
+    if problems:
+        raise CompileError(problems[:1])  # the others follow from it

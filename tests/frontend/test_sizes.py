@@ -1,0 +1,71 @@
+"""Tensors that are empty, or that no processor could hold; and long networks."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from n2uqc.frontend.load import load_graph
+from n2uqc.passes.pipeline import compile_graph
+from tests.frontend.networks import build, check_same, refused
+
+
+@pytest.mark.parametrize(
+    ("x", "body", "words"),
+    [
+        ("float[N,3,40000,40000] x", "y = Relu (x)", "a tensor of 4,800,000,000 numbers"),
+        ("float[N,4,6000,6000] x", "y = Flatten (x)", "a row of 144,000,000 features"),
+        ("float[N,1099511627776] x", "y = Relu (x)", "a tensor of 1,099,511,627,776 numbers"),
+        ("float[N,2,4,4] x", "y = Conv (x, W)", "an empty tensor: 'y' has the shape [2, 0, 4, 4]"),
+        ("float[N,2,4,4] x", "p = Pad (x, crop) y = Relu (p)", "an empty tensor: 'p'"),
+    ],
+)
+def test_tensors_that_cannot_be(x: str, body: str, words: str) -> None:
+    parameters = {
+        "W": np.zeros((0, 2, 1, 1), np.float32),
+        "crop": np.int64([0, 0, -2, 0, 0, 0, -2, 0]),
+    }
+    parameters = {name: a for name, a in parameters.items() if name in body}
+    refused(build(body, parameters, x=x), words)
+
+
+CHAINS = {
+    "Relu": "v{k} = Relu (v{j})",
+    "Add": "v{k} = Add (v{j}, small)",
+    "Identity": "v{k} = Identity (v{j})",
+    "constants": "c{k} = Mul (small, small) v{k} = Add (v{j}, c{k})",
+    "quantizer": """
+        g{k} = Greater (v{j}, small) w{k} = Where (g{k}, one, small)
+        h{k} = Greater (v{j}, one) v{k} = Where (h{k}, two, w{k})""",
+}
+
+
+@pytest.mark.parametrize("kind", CHAINS)
+def test_time_grows_with_the_length(kind: str) -> None:
+    """Four times as many nodes take about four times as long; what is quadratic takes sixteen."""
+    parameters = {name: np.float32(v) for name, v in (("small", 0.25), ("one", 1), ("two", 2))}
+    seconds = []
+    for count in (150, 600):
+        body = "v0 = Relu (x) " + " ".join(
+            CHAINS[kind].format(k=k, j=k - 1) for k in range(1, count)
+        )
+        model = build(f"{body} y = Relu (v{count - 1})", parameters)
+        started = time.process_time()
+        compile_graph(load_graph(model))
+        seconds.append(time.process_time() - started)
+    assert seconds[1] < 9 * seconds[0] + 0.5, seconds
+
+
+def test_weights_that_layers_share() -> None:
+    """Each layer gets codes of its own name."""
+    quantizer = "g{k} = Greater (v{j}, one) q{k} = Cast <to = 1> (g{k})"
+    body = "v0 = Relu (x) " + " ".join(
+        f"{quantizer.format(k=k, j=k - 1)} [c{k}] v{k} = Conv (q{k}, W)" for k in (1, 2, 3)
+    )
+    weights = np.random.default_rng(0).choice([-1.5, 1.5], (2, 2, 1, 1)).astype(np.float32)
+    model = build(f"{body} y = Relu (v3)", {"one": np.float32(0.5), "W": weights})
+    graph = check_same(model)
+    names = [v.name for n in graph.graph if n.op_type == "Weight" for v in n.outputs]
+    assert len(set(names)) == 3
