@@ -29,6 +29,7 @@ def as_maps(program: Program, images: NDArray[Any]) -> NDArray[Any]:
     return to_maps(program, images)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def seen_ranges(program: Program, images: NDArray[Any]) -> dict[str, tuple[float, float]]:
     """Least and greatest real value of every tensor over the images, in real units.
 

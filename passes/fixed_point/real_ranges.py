@@ -28,8 +28,11 @@ _SLACK = 2.0**-40  # outgrows the rounding of this analysis, which works in floa
 
 
 def _widened(lo: NDArray[np.float64], hi: NDArray[np.float64]) -> Interval:
+    """With a margin; what float64 cannot hold has no end."""
     margin = _SLACK * np.maximum(np.abs(lo), np.abs(hi))
-    return lo - margin, hi + margin
+    return np.nan_to_num(lo - margin, nan=-np.inf, posinf=np.inf, neginf=-np.inf), np.nan_to_num(
+        hi + margin, nan=np.inf, posinf=np.inf, neginf=-np.inf
+    )
 
 
 def convolve(op: RealConv, program: Program, x: Interval) -> Interval:
@@ -79,8 +82,11 @@ def _transfer(op: Op, program: Program, inputs: list[Interval]) -> Interval:
     raise TypeError(f"no range rule for {op.mnemonic}")
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def real_ranges(program: Program, input_range: tuple[float, float]) -> dict[str, Interval]:
     """Interval of every tensor by name, in real units (interval arithmetic, worst case).
+
+    Ends beyond float64 are infinite.
 
     Args:
         program: real dialect, in channels-last order.
