@@ -7,10 +7,9 @@ the quantizer's table.
 
 from __future__ import annotations
 
-import networkx as nx
 import numpy as np
 
-from n2uqc.frontend.diagnostics import CompileError
+from n2uqc.frontend.diagnostics import CompileError, Problem
 
 from ..options import OPERAND_BITS, STREAM_BITS, Options
 from ..program import Op, Program
@@ -29,9 +28,11 @@ from ..program.ops.real import (
 from ..program.types import IntType
 from .calibrate import seen_ranges
 from .expected_flips import comparison_density, wanted_fraction_bits
+from .groups import scale_groups
 from .multipliers import MULTIPLIER_BITS
 from .real_ranges import Interval, real_ranges
 
+_FARTHEST = 1e150  # far beyond the exported float32, and float64 can still square it
 SAME_SCALE = (RealAdd, RealClip, RealConcat, RealFlatten, RealMaxPool, RealPRelu)
 """What keeps the scale of its inputs."""
 
@@ -119,35 +120,36 @@ class Formats:
                 needed.update(self.sources(op))
         return {n for n in needed if self.is_real(n)}
 
+    def _same_scale(self, name: str) -> list[str]:
+        """What a tensor reads and keeps the scale of."""
+        op = self.made.get(name)
+        if op is None or not (isinstance(op, SAME_SCALE) or self.unit_prelu(op)):
+            return []
+        return [s for s in self.sources(op) if s in self.needed and s != self.program.input]
+
     def _fraction_bits(self) -> dict[str, int]:
         """Fraction bits of every formatted tensor: one choice for all that share a scale.
 
         Sums, activations and maxima keep the scale of what they read, so a whole residual stage
         has one; affine maps and convolutions begin a new one.
         """
-        groups = nx.Graph()
-        groups.add_nodes_from(self.needed)
-        for name in self.needed:
-            op = self.made.get(name)
-            if isinstance(op, SAME_SCALE) or (op is not None and self.unit_prelu(op)):
-                assert op is not None
-                groups.add_edges_from(
-                    (name, s)
-                    for s in self.sources(op)
-                    if s in self.needed and s != self.program.input
-                )
-        found: dict[str, int] = {}
-        order = {op.output: k for k, op in enumerate(self.program.ops)}
-        sorted_groups = sorted(
-            (sorted(g, key=lambda n: order.get(n, -1)) for g in nx.connected_components(groups)),
-            key=lambda g: order.get(g[0], -1),
+        order = [self.program.input, *(op.output for op in self.program.ops)]
+        sources = {name: self._same_scale(name) for name in self.needed}
+        # Maxima and flattenings move values and round none.
+        bound = frozenset(
+            n for n in self.needed if isinstance(self.made.get(n), RealMaxPool | RealFlatten)
         )
+        most = {name: self._most(name) for name in self.needed}
+        sorted_groups = scale_groups(
+            [name for name in order if name in self.needed], sources, most, bound
+        )
+        found: dict[str, int] = {}
         for group in sorted_groups:
             if group == [self.program.input]:
                 bits = self.width(self.program.input, self.input_bits)
                 found[self.program.input] = self.input_places(bits)
                 continue
-            most = max(self._most(name) for name in {*group, *self._aligned(group)})
+            reach = max(self._most(name) for name in {*group, *self._aligned(group)})
             # What only unquantized convolutions read needs no more than their inputs' width.
             narrow = all(isinstance(r, RealConv) for n in group for r in self.readers[n])
             narrow = narrow and self.program.output not in group
@@ -158,9 +160,9 @@ class Formats:
                 else (STREAM_BITS, self.options.residual_bits)
             )
             bits = self.width(
-                group[0], chosen or (self._enough(most, *limits) if compared else limits[0])
+                group[0], chosen or (self._enough(reach, *limits) if compared else limits[0])
             )
-            found.update(dict.fromkeys(group, self._fit(most, bits)))
+            found.update(dict.fromkeys(group, self._fit(reach, bits)))
             self.bits.update(dict.fromkeys(group, bits))
         for _ in sorted_groups:  # an affine map may lead from any group to any other, and back
             coarser = [g for g in sorted_groups if self._finest(g, found) < found[g[0]]]
@@ -280,4 +282,19 @@ class Formats:
                 reach = self.options.margin * max(abs(low), abs(high))
                 lo, hi = found[name]
                 found[name] = np.maximum(lo, -reach), np.minimum(hi, reach)
+        for name, ends in found.items():
+            if self.is_real(name) and not max(float(np.abs(end).max()) for end in ends) < _FARTHEST:
+                self._refuse_range(name)
         return found
+
+    def _refuse_range(self, name: str) -> None:
+        op = self.made.get(name)
+        raise CompileError(
+            Problem(
+                node=", ".join(op.origin) if op is not None else name,
+                op=op.mnemonic if op is not None else "input",
+                found=f"values that may pass {_FARTHEST:.0e} for inputs within the range",
+                supported="tensors whose range, by the actual weights, stays below that",
+                mend="give images by --calib, check the weights, or narrow --input-range",
+            )
+        )
