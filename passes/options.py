@@ -21,6 +21,7 @@ PRECISIONS: Mapping[str, tuple[int | None, int | None, int]] = MappingProxyType(
 )
 """Residual, stem and head bits by name; None: 32 and 24, and more where the network needs them.
 
+``exact`` promises outputs within 1e-3 (``checks.promise``), or a warning says that it cannot.
 Measured on trained 2-bit networks: at ``exact`` no activation code differs from exact arithmetic;
 ``balanced`` flips about 0.1% of the codes, ``small`` several percent.
 """
@@ -31,7 +32,8 @@ OPERAND_BITS = 24, 31
 
 _OPEN, _CALIBRATION = "as needed", "calibration"  # in a program's metadata
 _MOST_MARGIN = 1000
-_LIMITS = {"residual_bits": (8, 56), "stem_bits": (8, 32), "head_bits": (8, 26)}
+HEAD_BITS, MOST_HEAD_BITS = 16, 26
+_LIMITS = {"residual_bits": (8, 56), "stem_bits": (8, 32), "head_bits": (8, MOST_HEAD_BITS)}
 
 
 def _require_width(name: str, value: object, limits: tuple[int, int]) -> None:
@@ -91,17 +93,20 @@ class Options:
             fixed-point formats are then fitted to the values seen, with ``margin``, instead of
             to the worst case.
         margin: factor over the largest magnitude seen, 1 to 1000.
+        extra_bits: bits beyond what comparisons need, for every width that is left open and for
+            the head of 16 bits or more: what ``load`` finds that the outputs need.
         widths: widths of single tensors and weights by name, over the three above
             (``formats.Formats.widths`` says which names there are).
     """
 
     residual_bits: int | None = None
     stem_bits: int | None = None
-    head_bits: int = 16
+    head_bits: int = HEAD_BITS
     input_range: tuple[float, float] = (-8.0, 8.0)
     pixels: Pixels | None = None
     calibration: NDArray[Any] | None = None
     margin: float = 1.25
+    extra_bits: int = 0
     widths: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -170,6 +175,7 @@ class Options:
         else:
             low, high = _numbers(facts["input_range"])
             chosen["input_range"] = low, high
+        chosen["extra_bits"] = int(facts.get("extra_bits", 0))
         pairs = (pair.rpartition("=") for pair in facts.get("widths", "").split(",") if pair)
         return cls(**chosen, widths={name: int(bits) for name, _, bits in pairs})
 
@@ -181,6 +187,8 @@ class Options:
         else:
             rows = (",".join(map(repr, r)) for r in (self.pixels.mean, self.pixels.std))
             found["pixels"] = f"scale {self.pixels.scale!r} mean {next(rows)} std {next(rows)}"
+        if self.extra_bits:
+            found["extra_bits"] = str(self.extra_bits)
         if self.widths:
             found["widths"] = ",".join(f"{k}={v}" for k, v in self.widths.items())
         if self.calibration is not None:

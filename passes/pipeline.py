@@ -16,6 +16,7 @@ from n2uqc.frontend import escape
 from n2uqc.frontend.schemas import DOMAIN
 
 from .base import Observer, Pass, plain, run_passes
+from .checks.promise import PrecisionWarning, kept_by
 from .exact.affine_tables import affine_tables
 from .exact.constant_channels import constant_channels
 from .exact.integer_layers import integer_layers
@@ -83,7 +84,7 @@ def load(
         options: widths and ranges of the fixed-point parts.
         calibration: images (N, C, H, W) to which the fixed-point formats are fitted.
         input_shape: sizes for axes of the input that the file leaves open, as (C, H, W).
-        observe: called after each pass.
+        observe: called after each pass, each time that the network is compiled.
 
     Raises:
         CompileError: everything that is not supported, listed by node.
@@ -91,6 +92,8 @@ def load(
 
     Warns:
         UserWarning: the network quantizes nothing, so that all of it becomes fixed point.
+        PrecisionWarning: outputs or codes lose more than the precision promises
+            (``checks.promise``); open widths are widened before.
     """
     path = Path(path)
     if is_program_file(path):
@@ -111,7 +114,14 @@ def load(
     facts = {"model_sha256": digest}
     if input_shape is not None:
         facts[_SHAPE] = ",".join(map(str, input_shape))
-    return compile_graph(graph, options, name=path.stem, metadata=facts, observe=observe)
+
+    def compiled(chosen: Options) -> Program:
+        return compile_graph(graph, chosen, name=path.stem, metadata=facts, observe=observe)
+
+    program, loss = kept_by(graph, options, compiled)
+    if loss is not None:
+        warnings.warn(f"{path}: {loss}", PrecisionWarning, stacklevel=2)
+    return program
 
 
 def graph_of(path: str | Path, program: Program) -> ir.Model:

@@ -10,7 +10,7 @@ that its type states.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,8 @@ from ..program.ops.real import Quantize
 from ..program.program import Program
 from ..program.types import IntArray, IntType
 from .float_error import Reach, comparison_error, float_error
-from .relation import Relation, outward
+from .moments import Moments
+from .relation import Relation, inward, outward
 
 CHUNK = 8
 _SHOWN = 3  # faults kept of a tensor
@@ -61,7 +62,9 @@ class Held:
         what: "codes" or "outputs".
         values: compared.
         open: codes that may be either, because a threshold lies within the error.
+        differing: codes that are not the network's, within their bound or not.
         worst: greatest difference of an output in its own unit.
+        share: greatest difference of an output relative to the spread of its channel.
         bound: proven error in the unit of the output, or of what the quantizer compares.
         spread: of the network's outputs, or of what the quantizer compares: standard deviation.
         wrong: values that break their bound.
@@ -73,7 +76,9 @@ class Held:
     what: str
     values: int = 0
     open: int = 0
+    differing: int = 0
     worst: float = 0.0
+    share: float = 0.0
     bound: float = 0.0
     spread: float = 0.0
     wrong: int = 0
@@ -105,10 +110,13 @@ class Comparison:
         rows: the rows.
         left: images that left ranges fitted to calibration images, from where on they were not
             compared.
+        spreads: of every tensor of the network, how far each channel's values differ: standard
+            deviation, or root mean square where they are all the same; float64 (C,).
     """
 
     rows: list[Held]
     left: int
+    spreads: Mapping[str, Reals]
 
     @property
     def output(self) -> Held:
@@ -156,7 +164,8 @@ class Holder:
         origin = last.origin if last is not None else ()
         self.result = Held(program.output, origin, "outputs", bound=float(kind.error))
         self.errors = {name: self.relation.error(self.quantizers[name]) for name in self.rows}
-        self.moments: dict[str, list[float]] = {}
+        self.moments: dict[str, Moments] = {}
+        self.farthest: Reals = np.zeros(0)
 
     def hold(self, images: NDArray[Any]) -> Comparison:
         with warnings.catch_warnings():
@@ -172,11 +181,16 @@ class Holder:
         for start in range(0, len(integers), CHUNK):
             piece = slice(start, start + CHUNK)
             left += self._chunk(integers[piece], maps[piece], start)
-        for row in (*self.rows.values(), self.result):
-            count, total, squares = self.moments.get(row.tensor, [0.0, 0.0, 0.0])
-            if count:
-                row.spread = float(np.sqrt(max(0.0, squares / count - (total / count) ** 2)))
-        return Comparison([*self.rows.values(), self.result], left)
+        for row in self.rows.values():
+            row.spread = self.moments[self.quantizers[row.tensor].inputs[0]].overall
+        last = self.moments[self.real.output]
+        self.result.spread, spread = last.overall, last.spread
+        # Of a channel that is 0 throughout, the others' size is the measure.
+        unit = np.where(spread > 0, spread, spread.max(initial=0.0))
+        shares = self.farthest / np.where(unit > 0, unit, 1.0)
+        self.result.share = float(shares.max(initial=0.0))
+        spreads = {name: found.spread for name, found in self.moments.items()}
+        return Comparison([*self.rows.values(), self.result], left, spreads)
 
     def _chunk(self, integers: IntArray, maps: NDArray[Any], start: int) -> int:
         """Compare some images; returns how many left fitted ranges."""
@@ -194,6 +208,7 @@ class Holder:
         assert output is not None
         found = real_output(self.program, output)
         for name, value, reach, compared in self._network(maps, codes):
+            self.moments[name] = self.moments.get(name, Moments.none()).with_(value[valid])
             if name in codes:
                 assert compared is not None
                 self._codes(self.rows[name], *codes[name], compared, reach, start)
@@ -238,24 +253,22 @@ class Holder:
     ) -> None:
         op, error = self.quantizers[row.tensor], self.errors[row.tensor]
         row.bound = max(row.bound, float(error.max(initial=0.0)))
-        self._count(row.tensor, compared[valid])
         margin = error + reach.error + comparison_error(op, reach)
         ends = [op.execute([compared + m], self.real.constants) for m in (-margin, margin)]
         low, high = np.minimum(*ends), np.maximum(*ends)
         row.open += int((low != high)[valid].sum())
+        own = op.execute([compared], self.real.constants)
+        row.differing += int((found != own)[valid].sum())
         row.add(found, low, high, valid, start)
 
     def _outputs(
         self, found: Reals, exact: Reals, reach: Reach, valid: NDArray[np.bool_], start: int
     ) -> None:
         rounded = np.broadcast_to(reach.error + 2.0**-48 * reach.most, exact.shape)
+        off = np.abs(inward(self.real, found, exact.shape) - exact)[valid]
+        far = off.max(axis=(0, 1, 2), initial=0.0)
+        self.farthest = np.maximum(self.farthest, far) if self.farthest.size else far
         exact, rounded = (outward(self.real, v).reshape(found.shape) for v in (exact, rounded))
         row, margin = self.result, self.result.bound + rounded
-        self._count(row.tensor, exact[valid])
-        row.worst = max(row.worst, float(np.abs(found - exact)[valid].max(initial=0.0)))
+        row.worst = max(row.worst, float(far.max(initial=0.0)))
         row.add(found, exact - margin, exact + margin, valid, start)
-
-    def _count(self, name: str, values: Reals) -> None:
-        old = self.moments.setdefault(name, [0.0, 0.0, 0.0])
-        new = values.size, float(values.sum()), float(np.square(values).sum())
-        self.moments[name] = [a + b for a, b in zip(old, new, strict=True)]

@@ -116,6 +116,14 @@ def outward(real: Program, maps: NDArray[Any]) -> NDArray[Any]:
     return maps if real.interface.output_channels_last else maps.transpose(0, 3, 1, 2)
 
 
+def inward(real: Program, values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """The network's output in the order of the model's axes as maps of a shape (N, H, W, C)."""
+    if real.interface.output_channels_last:
+        return values.reshape(shape)
+    n, height, width, channels = shape
+    return values.reshape(n, channels, height, width).transpose(0, 2, 3, 1)
+
+
 def flattened_orders(real: Program) -> dict[str, NDArray[np.intp]]:
     """Where programs, which flatten in memory order, have a tensor's channels elsewhere.
 

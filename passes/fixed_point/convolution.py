@@ -69,9 +69,10 @@ def convolution(
     layer, x = _layer(low, op, after, name, scale), op.inputs[0]
     room, key, chosen = layer.operand_room(), f"{name}.weight", low.options.stem_bits
     if low.formats.is_head(op, name):
-        bits = low.formats.width(key, low.options.head_bits)
+        bits = low.formats.width(key, low.formats.head_bits)
         coarse = chosen is not None and chosen < OPERAND_BITS[0]
         most = OPERAND_BITS[0] if coarse else STREAM_BITS[0]  # of pooled features
+        most = room if low.formats.lifted else most
         _product(low, layer, low.narrowed(x, min(most, room - bits)), bits)
     elif chosen is not None:
         bits = low.formats.width(key, chosen)

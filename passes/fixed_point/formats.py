@@ -11,7 +11,7 @@ import numpy as np
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
-from ..options import OPERAND_BITS, STREAM_BITS, Options
+from ..options import HEAD_BITS, MOST_HEAD_BITS, OPERAND_BITS, STREAM_BITS, Options
 from ..program import Op, Program
 from ..program.ops.real import (
     Affine,
@@ -49,6 +49,7 @@ class Formats:
         widths: adjustable widths by name: the input's, each group's that shares a scale (by its
             first tensor), and each unquantized convolution's weights (``NAME.weight``).
         made: operation by output.
+        lifted: whether a map too steep for one multiplier becomes two.
     """
 
     def __init__(self, program: Program, options: Options) -> None:
@@ -60,7 +61,9 @@ class Formats:
         self.bits: dict[str, int] = {}
         self.widths: dict[str, int] = {}
         self.density = comparison_density(program, self.needed)
-        self.wanted = wanted_fraction_bits(self.density)
+        self.wanted = wanted_fraction_bits(self.density) + options.extra_bits
+        # More bits than one multiplier gives are worth an operation more, if ranges are proven.
+        self.lifted = options.extra_bits > 0 and options.calibration is None
         self.fraction_bits = self._fraction_bits()
 
     def is_real(self, name: str) -> bool:
@@ -160,7 +163,8 @@ class Formats:
                 else (STREAM_BITS, self.options.residual_bits)
             )
             bits = self.width(
-                group[0], chosen or (self._enough(reach, *limits) if compared else limits[0])
+                group[0],
+                chosen or (self._enough(reach, *limits) if compared or self.lifted else limits[0]),
             )
             found.update(dict.fromkeys(group, self._fit(reach, bits)))
             self.bits.update(dict.fromkeys(group, bits))
@@ -183,6 +187,8 @@ class Formats:
         What is brought to a group's scale from outside, the input or codes, is multiplied too.
         """
         places = [1 << 10]
+        if self.lifted:
+            return places[0]
         for op in (self.made[n] for n in group if n in self.made):
             steepest = 1.0
             if isinstance(op, Affine) and not self.unit_prelu(op):
@@ -222,6 +228,13 @@ class Formats:
     def weight_bits(self) -> int:
         """Width of the weights of unquantized convolutions; the last layer has its own."""
         return self.options.stem_bits or self._enough(1.0, *OPERAND_BITS)
+
+    @property
+    def head_bits(self) -> int:
+        """Width of the last layer's weights."""
+        chosen = self.options.head_bits
+        extra = self.options.extra_bits if chosen >= HEAD_BITS else 0
+        return min(MOST_HEAD_BITS, chosen + extra)
 
     def width(self, key: str, default: int) -> int:
         """The width under an adjustable name: the user's choice, or the preset's."""

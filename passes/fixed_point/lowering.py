@@ -15,7 +15,7 @@ from ..program.ops.real import floats
 from ..program.types import Constant, IntType, TensorType, limits_of
 from ..rewrite import Constants
 from .formats import Formats
-from .multipliers import scaling, short
+from .multipliers import Scaling, scaling, short
 
 ZERO, ONE = Surd.of(0), Surd.of(1)
 
@@ -73,23 +73,55 @@ class Lowering:
             kind = self.kind(x)
             unit = (kind.scale or Fraction(1)) / scale
         most = max(abs(kind.lo), abs(kind.hi))
-        s = scaling([a * unit for a in slope], [o * (1 / scale) for o in offset], most)
-        lo, hi = limits_of(bits, True)
-        steepest = Fraction(float(np.abs(floats(tuple(slope))).max()) * (1 + 2.0**-40))
-        return self.put(
-            Requantize(
-                output=name,
-                inputs=(x,),
-                origin=origin,
-                lo=lo,
-                hi=hi,
-                multiplier=self.const(f"{name}.multiplier", s.multiplier),
-                bias=self.const(f"{name}.bias", s.bias),
-                shift=self.const(f"{name}.shift", s.shift),
-            ),
-            scale,
-            s.error * scale + kind.error * steepest,
+        s = scaling(
+            [a * unit for a in slope],
+            [o * (1 / scale) for o in offset],
+            most,
+            lifted=self.formats.lifted,
         )
+        steepest = Fraction(float(np.abs(floats(tuple(slope))).max()) * (1 + 2.0**-40))
+        error = s.error * scale + kind.error * steepest
+        if s.lift:
+            return self._lifted(name, x, s, scale, bits, error, origin)
+        return self.put(self._requantized(name, x, s, bits, origin), scale, error)
+
+    def _requantized(
+        self, name: str, x: str, s: Scaling, bits: int, origin: tuple[str, ...]
+    ) -> Requantize:
+        lo, hi = limits_of(bits, True)
+        return Requantize(
+            output=name,
+            inputs=(x,),
+            origin=origin,
+            lo=lo,
+            hi=hi,
+            multiplier=self.const(f"{name}.multiplier", s.multiplier),
+            bias=self.const(f"{name}.bias", s.bias),
+            shift=self.const(f"{name}.shift", s.shift),
+        )
+
+    def _lifted(
+        self,
+        name: str,
+        x: str,
+        s: Scaling,
+        scale: Fraction,
+        bits: int,
+        error: Fraction,
+        origin: tuple[str, ...],
+    ) -> str:
+        """A map too steep for one multiplier: a product, then a power of 2 and the bias."""
+        lift, bias = np.array(s.lift), s.bias.values
+        zeros = np.zeros_like(lift)
+        first = replace(s, bias=Constant.narrow(np.where(lift > 0, 0, bias)))
+        low = self.put(self._requantized(self.fresh(f"{name}.low"), x, first, bits, origin), None)
+        second = Scaling(
+            Constant.narrow(np.left_shift(1, lift)),
+            Constant.narrow(np.where(lift > 0, bias, 0)),
+            Constant.narrow(zeros),
+            error,
+        )
+        return self.put(self._requantized(name, low, second, bits, origin), scale, error)
 
     def rescaled(self, x: str, scale: Fraction, bits: int, suffix: str) -> str:
         """A tensor at another scale (shared by all that ask for the same)."""

@@ -22,14 +22,18 @@ class Scaling:
     Attributes:
         multiplier, bias, shift: constants (C,).
         error: most that y can differ from the exact affine map, in units of y (rounding included).
+        lift: where a map is too steep for one multiplier, the power of 2 of each channel by which
+            ``x * multiplier`` has to be multiplied before the bias is added; empty: none.
     """
 
     multiplier: Constant
     bias: Constant
     shift: Constant
     error: Fraction
+    lift: tuple[int, ...] = ()
 
 
+MOST_LIFT = MULTIPLIER_BITS - 1
 _PRECISION = 256  # binary places to which real parameters are taken here
 _NOISE = 2.0**-180  # what is lost by that, far below any error reported
 
@@ -53,10 +57,19 @@ def _exponent(value: Surd) -> int:
     return value.scaled(_PRECISION).bit_length() - _PRECISION
 
 
-def _channel(slope: Surd, offset: Surd, most: int) -> tuple[int, int, int, float]:
-    """Multiplier, bias, shift and error for one channel with ``|x| <= most``."""
+def _channel(
+    slope: Surd, offset: Surd, most: int, *, lifted: bool
+) -> tuple[int, int, int, float, int]:
+    """Multiplier, bias, shift, error and lift for one channel with ``|x| <= most``."""
     room = min(MULTIPLIER_BITS, INTERMEDIATE_BITS - most.bit_length())
     shift = min(62, room - _exponent(slope), INTERMEDIATE_BITS - 1 - _exponent(offset))
+    if -MOST_LIFT <= shift < 0 and lifted:
+        # What is added comes behind the power of 2, so that it keeps its bits.
+        low = slope * Fraction(1, 1 << -shift)
+        multiplier, _, shift_left, error, _ = _channel(low, Surd.of(0), most, lifted=False)
+        assert shift_left == 0
+        bias, offset_miss = to_fixed(offset, 0)
+        return multiplier, bias, 0, error * 2.0**-shift + offset_miss, -shift
     if shift < 0:
         raise ValueError(
             f"slope {float(slope):g} or offset {float(offset):g} is too large for integer "
@@ -67,23 +80,26 @@ def _channel(slope: Surd, offset: Surd, most: int) -> tuple[int, int, int, float
     (multiplier, slope_miss), (bias, offset_miss) = (to_fixed(v, shift) for v in (slope, offset))
     while shift and multiplier % 2 == 0 and bias % 2 == 0:  # the same map in smaller numbers
         multiplier, bias, shift = multiplier // 2, bias // 2, shift - 1
-    return multiplier, bias, shift, slope_miss * most + offset_miss + (0.5 if shift else 0.0)
+    return multiplier, bias, shift, slope_miss * most + offset_miss + (0.5 if shift else 0.0), 0
 
 
-def scaling(slope: Sequence[Surd], offset: Sequence[Surd], most: int) -> Scaling:
+def scaling(
+    slope: Sequence[Surd], offset: Sequence[Surd], most: int, *, lifted: bool = False
+) -> Scaling:
     """The most precise constants that 64-bit intermediates allow.
 
     Args:
         slope, offset: the exact map of each channel, in integer units of input and output.
         most: greatest magnitude of the input.
+        lifted: whether steep maps may leave a power of 2 to be multiplied by.
 
     Raises:
         ValueError: a channel's map is out of reach.
     """
-    rows = [_channel(s, o, most) for s, o in zip(slope, offset, strict=True)]
-    multipliers, biases, shifts, errors = zip(*rows, strict=True)
+    rows = [_channel(s, o, most, lifted=lifted) for s, o in zip(slope, offset, strict=True)]
+    multipliers, biases, shifts, errors, lift = zip(*rows, strict=True)
     m, b, s = (Constant.narrow(list(row)) for row in (multipliers, biases, shifts))
-    return Scaling(m, b, s, Fraction(max(errors)))
+    return Scaling(m, b, s, Fraction(max(errors)), lift if any(lift) else ())
 
 
 def short(value: Fraction) -> Fraction:

@@ -1,0 +1,147 @@
+"""Range is never lost in silence: the format follows, or a warning says what is lost and where."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+
+from n2uqc.frontend.diagnostics import CompileError
+from n2uqc.frontend.load import load_graph
+from n2uqc.frontend.reference import evaluate
+from n2uqc.passes import Options, compile_graph, load
+from n2uqc.passes.checks.draw import as_images, drawn
+from n2uqc.passes.checks.evaluate import reference
+from n2uqc.passes.checks.network import hold
+from n2uqc.passes.checks.promise import EXACT, PrecisionWarning, kept_by, measure
+from n2uqc.passes.checks.recompile import differences, recompiled
+from n2uqc.passes.program import Program
+
+from ...frontend.networks import build
+from ...properties.networks import NetworkBuilder, networks
+
+F32 = np.float32
+
+
+def saved(model: onnx.ModelProto, folder: Path) -> Path:
+    onnx.save(model, folder / "net.onnx")
+    return folder / "net.onnx"
+
+
+def quiet(path: Path) -> Program:
+    """Compiled without a word about precision."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", PrecisionWarning)
+        return load(path)
+
+
+def share(path: Path, program: Program) -> float:
+    """What the outputs lose on other inputs than the compiler drew."""
+    images = as_images(program, drawn(program, 40, 9), 9)
+    graph = load_graph(path)
+    program_outputs = hold(reference(graph, Options()), program, images).output
+    # By an evaluator that shares nothing with the passes as well.
+    want = evaluate(graph, images)
+    off = np.abs(program(images) - want).max()
+    assert abs(off - program_outputs.worst) <= 1e-6 * np.abs(want).max()
+    return program_outputs.share
+
+
+def doublings(count: int) -> onnx.ModelProto:
+    lines = [f"v{k} = Add (v{k - 1}, v{k - 1})" for k in range(1, count)]
+    body = "v0 = Add (x, x) " + " ".join(lines) + f" y = Add (v{count - 1}, v{count - 1})"
+    return build(body, x="float[N,2,3,3] x")
+
+
+@pytest.mark.parametrize("count", [20, 60, 110])
+def test_a_chain_of_doublings_keeps_its_bits(count: int, tmp_path: Path) -> None:
+    path = saved(doublings(count), tmp_path)
+    assert share(path, quiet(path)) < EXACT
+
+
+def test_a_chain_beyond_every_number_is_refused_by_node(tmp_path: Path) -> None:
+    path = saved(doublings(600), tmp_path)
+    with pytest.raises(CompileError, match=r"real_add 'v\d+': values that may pass 1e\+150"):
+        load(path)
+
+
+def sized(sizes: list[float], relu: bool) -> onnx.ModelProto:
+    """Channels of given sizes, as BatchNorm gives them, brought back by the layer behind."""
+    c = len(sizes)
+    weight = np.random.default_rng(0).normal(0, 1, (4, c)).astype(F32) / np.array(sizes, F32)
+    scale = np.array(sizes, F32).reshape(1, c, 1, 1)
+    middle = "b = Relu (a)" if relu else "b = Identity (a)"
+    return build(
+        f"a = Mul (x, s) {middle} p = GlobalAveragePool (b) f = Flatten (p) y = Gemm (f, w, o)",
+        {"s": scale, "w": weight.T.copy(), "o": np.full(4, 0.5, F32)},
+        x=f"float[N,{c},2,2] x",
+    )
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("far", [10, 50])
+def test_the_format_follows_channels_of_different_size(
+    far: float, relu: bool, tmp_path: Path
+) -> None:
+    path = saved(sized([far, 1.0, 1 / far], relu), tmp_path)
+    assert share(path, quiet(path)) < EXACT
+
+
+def test_a_steep_channel_beside_a_flat_one(tmp_path: Path) -> None:
+    """A slope of 1e9 on codes leaves its neighbour's multiplier no bits, in one operation."""
+    b = NetworkBuilder(3, 2, 3)
+    y = b.conv(b.quantize("x", 4), 2, bits=4, kernel=1)
+    y = b.node("Mul", [y, b.array(np.array([1.3, 1e9], F32).reshape(1, 2, 1, 1))], b.shape[y])
+    bounds = [b.array(np.array(v, F32)) for v in (0, 30)]
+    y = b.node("Clip", [b.bias(y), *bounds], b.shape[y])
+    weight = b.array(np.array([[0.7, 1e-9], [0.2, 0.0]], F32))
+    model = b.model(
+        b.node(
+            "Gemm",
+            [b.node("Flatten", [b.node("GlobalAveragePool", [y], (2, 1, 1))], (2,)), weight],
+            (2,),
+            transB=1,
+        )
+    )
+    plain = measure(model, compile_graph(model), Options())
+    assert not plain.kept and plain.found.output.share > EXACT
+    program, loss = kept_by(model, Options(), lambda options: compile_graph(model, options))
+    assert loss is None and program.metadata["extra_bits"] == "8"
+    assert not any(differences(program, recompiled(model, program)))
+    images = as_images(program, drawn(program, 40, 9), 9)
+    found = hold(reference(model, Options()), program, images)
+    assert found.output.share < EXACT and not any(row.wrong for row in found.rows)
+
+
+def test_what_cannot_be_kept_is_said(tmp_path: Path) -> None:
+    path = saved(sized([1e20, 1.0], False), tmp_path)
+    with pytest.warns(PrecisionWarning) as caught:
+        program = load(path)
+    [message] = [str(w.message) for w in caught if w.category is PrecisionWarning]
+    assert "precision exact cannot keep its 1e-3: outputs may be off by" in message
+    assert "It is lost at a (ONNX a), which may be off by" in message and "spread by" in message
+    assert "To mend: give images by --calib" in message
+    assert share(path, program) > EXACT
+
+
+def test_coarser_precisions_warn_of_a_tenth(tmp_path: Path) -> None:
+    path = saved(sized([1e3, 1.0], False), tmp_path)
+    with pytest.warns(PrecisionWarning, match="much is lost.*To mend: --precision exact"):
+        load(path, Options.preset("small"))
+    assert share(path, quiet(path)) < EXACT
+
+
+@settings(max_examples=15, deadline=None)
+@given(networks(far=1e6))
+def test_random_networks_keep_the_promise_or_say_so(case) -> None:
+    model, _ = case
+    program, loss = kept_by(model, Options(), lambda options: compile_graph(model, options))
+    images = as_images(program, drawn(program, 24, 5), 5)
+    found = hold(reference(model, Options()), program, images)
+    assert not any(row.wrong for row in found.rows)
+    if loss is None:  # measured on others: some slack
+        assert found.output.share < 4 * EXACT
