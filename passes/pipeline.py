@@ -120,7 +120,7 @@ def load(
 
     program, loss = kept_by(graph, options, compiled)
     if loss is not None:
-        warnings.warn(f"{path}: {loss}", PrecisionWarning, stacklevel=2)
+        warnings.warn(f"{escape.plain(path)}: {loss}", PrecisionWarning, stacklevel=2)
     return program
 
 
