@@ -6,14 +6,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .from_file import load
     from .options import Options
-    from .pipeline import PIPELINE, compile_graph, load
+    from .pipeline import PIPELINE, compile_graph
 
 _HOME = {
     "Options": "options",
     "PIPELINE": "pipeline",
     "compile_graph": "pipeline",
-    "load": "pipeline",
+    "load": "from_file",
 }
 
 __all__ = ["PIPELINE", "Options", "compile_graph", "load"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from n2uqc.frontend.diagnostics import CompileError, Problem
+from n2uqc.frontend.diagnostics import CompileError
 
 from ..options import HEAD_BITS, MOST_HEAD_BITS, OPERAND_BITS, STREAM_BITS, Options
 from ..program import Op, Program
@@ -30,9 +30,8 @@ from .calibrate import seen_ranges
 from .expected_flips import comparison_density, wanted_fraction_bits
 from .groups import scale_groups
 from .multipliers import MULTIPLIER_BITS
-from .real_ranges import Interval, real_ranges
+from .real_ranges import Interval, real_ranges, require_bounded
 
-_FARTHEST = 1e150  # far beyond the exported float32, and float64 can still square it
 SAME_SCALE = (RealAdd, RealClip, RealConcat, RealFlatten, RealMaxPool, RealPRelu)
 """What keeps the scale of its inputs."""
 
@@ -296,18 +295,6 @@ class Formats:
                 lo, hi = found[name]
                 found[name] = np.maximum(lo, -reach), np.minimum(hi, reach)
         for name, ends in found.items():
-            if self.is_real(name) and not max(float(np.abs(end).max()) for end in ends) < _FARTHEST:
-                self._refuse_range(name)
+            if self.is_real(name):
+                require_bounded(name, ends, self.made.get(name))
         return found
-
-    def _refuse_range(self, name: str) -> None:
-        op = self.made.get(name)
-        raise CompileError(
-            Problem(
-                node=", ".join(op.origin) if op is not None else name,
-                op=op.mnemonic if op is not None else "input",
-                found=f"values that may pass {_FARTHEST:.0e} for inputs within the range",
-                supported="tensors whose range, by the actual weights, stays below that",
-                mend="give images by --calib, check the weights, or narrow --input-range",
-            )
-        )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from n2uqc.frontend.diagnostics import CompileError, Problem
+
 from ..program import Op, Program
 from ..program.ops import Conv
 from ..program.ops.real import (
@@ -24,6 +26,7 @@ from ..program.types import IntType
 Interval = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Least and greatest value of each channel, float64 (C,)."""
 
+_FARTHEST = 1e150  # far beyond the exported float32, and float64 can still square it
 _SLACK = 2.0**-40  # outgrows the rounding of this analysis, which works in float64
 
 
@@ -111,3 +114,27 @@ def real_ranges(program: Program, input_range: tuple[float, float]) -> dict[str,
         else:
             found[op.output] = _widened(*_transfer(op, program, [found[i] for i in op.inputs]))
     return found
+
+
+def require_bounded(name: str, ends: Interval, op: Op | None) -> None:
+    """Refuse a tensor that may grow beyond every format.
+
+    Args:
+        name: the tensor's.
+        ends: its range.
+        op: what makes it; None for the input.
+
+    Raises:
+        CompileError: naming its nodes.
+    """
+    if max(float(np.abs(end).max()) for end in ends) < _FARTHEST:
+        return
+    raise CompileError(
+        Problem(
+            node=", ".join(op.origin) if op is not None else name,
+            op=op.mnemonic if op is not None else "input",
+            found=f"values that may pass {_FARTHEST:.0e} for inputs within the range",
+            supported="tensors whose range, by the actual weights, stays below that",
+            mend="give images by --calib, check the weights, or narrow --input-range",
+        )
+    )
