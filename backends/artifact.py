@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from typing import Any
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.frontend.escape import json_text, plain, shell, unprintable
+
+from .toolchain import CROSS
 
 FORMAT = "n2uqc artifact 1"
 MANIFEST = "manifest.json"
@@ -40,6 +43,10 @@ _FACTS: dict[str, type] = {
     ),
 }
 """What commands rely on in the manifest of a compiled program."""
+
+_WORDS = frozenset(("triple", "cpu", "emulated", "function", "exchange"))
+_WORD = re.compile(r"([A-Za-z0-9_][\w.+-]*)?", re.ASCII)
+"""What goes into command lines of tools: no options, and no lists of them."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +177,8 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
             all(isinstance(manifest[name], kind) for name, kind in facts.items())
             and all(isinstance(file["sha256"], str) for file in manifest["files"].values())
             and all(map(_inside, manifest["files"]))
+            and all(_WORD.fullmatch(manifest[name]) for name in _WORDS & facts.keys())
+            and (not facts or manifest["architecture"] in CROSS)
         )
     except OSError as error:
         raise CompileError(

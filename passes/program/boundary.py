@@ -84,7 +84,8 @@ def quantize_input(program: Bounded, x: NDArray[Any]) -> IntArray:
     if not np.isfinite(x).all():
         where = tuple(int(v) for v in np.argwhere(~np.isfinite(x))[0])
         raise InputError(f"input {face.input!r} is not finite at index {where}: {x[where]}")
-    assert taken.scale is not None
+    if taken.scale is None:
+        raise InputError(f"input {face.input!r} has no scale: the program takes integers only")
     integers = np.rint(maps.astype(np.float64) * float(1 / taken.scale))
     outside = int(((integers < taken.lo) | (integers > taken.hi)).sum())
     if outside:
@@ -114,9 +115,17 @@ def check_integers(program: Bounded, x: NDArray[Any]) -> None:
 
 
 def real_output(program: Bounded, y: NDArray[Any]) -> NDArray[np.float64]:
-    """Output integers (N, H, W, C) to float64 (N, *output_shape) in the model's axis order."""
+    """Output integers (N, H, W, C) to float64 (N, *output_shape) in the model's axis order.
+
+    Raises:
+        InputError: the output has no scale, as sums have whose scale differs by channel.
+    """
     tensor_type = program.types[program.output]
-    assert isinstance(tensor_type, IntType) and tensor_type.scale is not None
+    assert isinstance(tensor_type, IntType), "the program is not lowered"
+    if tensor_type.scale is None:
+        raise InputError(
+            f"output {program.interface.output!r} has no scale; take its integers (--integers)"
+        )
     return in_model_order(program, y.astype(np.float64) * float(tensor_type.scale))
 
 

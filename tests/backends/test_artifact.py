@@ -192,6 +192,58 @@ def test_damaged_artifacts_are_refused(
         run_artifact(copy, samples)
 
 
+@pytest.mark.parametrize("way", ["above", "absolute", "link", "folder link", "listed only"])
+def test_nothing_outside_the_folder_is_run(
+    way: str, host_artifact: Path, samples: np.ndarray, tmp_path: Path
+) -> None:
+    """Whoever wrote the manifest gave the right hash of a file that lies elsewhere."""
+    import hashlib
+    import shutil
+
+    copy, elsewhere = tmp_path / "copy", tmp_path / "elsewhere"
+    shutil.copytree(host_artifact, copy)
+    elsewhere.mkdir()
+    tool = elsewhere / "tool"
+    tool.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    tool.chmod(0o755)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    name = {"above": "../elsewhere/tool", "absolute": str(tool), "folder link": "in/tool"}.get(
+        way, "tool"
+    )
+    if way == "link":
+        (copy / "tool").symlink_to(tool)
+    if way == "folder link":
+        (copy / "in").symlink_to(elsewhere)
+    manifest["driver"] = name
+    if way != "listed only":
+        digest = hashlib.sha256(tool.read_bytes()).hexdigest()
+        manifest["files"][name] = {"bytes": 1, "sha256": digest}
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(CompileError, match="no file inside the artifact|damaged|No such file"):
+        run_artifact(copy, samples)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"architecture": "vax"},
+        {"emulated": "mps2-an386,dumpdtb=/tmp/x"},
+        {"emulated": "-S"},
+        {"cpu": "x y"},
+        {"files": {"../a": {"sha256": ""}}},
+    ],
+    ids=str,
+)
+def test_words_of_a_manifest_are_words(
+    facts: dict[str, object], host_artifact: Path, samples: np.ndarray, tmp_path: Path
+) -> None:
+    manifest = json.loads((host_artifact / "manifest.json").read_text())
+    (tmp_path / "manifest.json").write_text(json.dumps({**manifest, **facts}))
+    with pytest.raises(CompileError, match="is damaged"):
+        run_artifact(tmp_path, samples)
+
+
 def test_wrong_integers_are_refused(host_artifact: Path, samples: np.ndarray) -> None:
     for x, message in (
         (samples.astype(np.float32), "dtype float32"),

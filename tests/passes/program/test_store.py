@@ -127,3 +127,22 @@ def test_files_that_unpack_to_too_much_are_not_unpacked(
     monkeypatch.setattr(store, "_MOST_BYTES", 100)
     with pytest.raises(StoreError, match="unpacks to"):
         load(tmp_path / "p.n2uq")
+
+
+def test_constants_are_held_against_their_own_hashes(
+    members: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Bits that a ZIP archive knows nothing of: it was packed anew, with right checksums."""
+    text = members["program.txt"].decode()
+    constants = [name for name in members if name.startswith("constants/")]
+    assert constants
+    for name in constants:
+        for at in (0, len(members[name]) // 2):
+            data = bytearray(members[name])
+            data[at] ^= 1
+            changed = {**members, name: bytes(data)}
+            with pytest.raises(StoreError, match=f"@{name.removeprefix('constants/')} are not"):
+                load(_written(tmp_path / "p.n2uq", changed, text))
+    without = re.sub("sha256:[0-9a-f]{16}", "sha256:", text, count=1)
+    with pytest.raises(StoreError, match="compile the network again"):
+        load(_written(tmp_path / "p.n2uq", members, without))
