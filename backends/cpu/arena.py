@@ -83,13 +83,13 @@ def plan_arena(
 
 
 def _lives(program: Program, schedule: Schedule) -> dict[str, Life]:
-    """By tensor, those in the caller's buffers left out."""
+    """Lives by tensor; those in the caller's buffers are left out."""
     lives: dict[str, Life] = {}
     for step, group in enumerate(schedule.groups):
         for name in (schedule.storage[n] for n in group.inputs):
             if name in lives:
                 lives[name] = replace(lives[name], last=step)
         if group.output != schedule.storage[program.output]:
-            kind = int_type(program, group.output)
-            lives[group.output] = Life(kind.size * kind.container.itemsize, step, step)
+            written = int_type(program, group.output)
+            lives[group.output] = Life(written.size * written.container.itemsize, step, step)
     return lives

@@ -57,7 +57,7 @@ TABLE: dict[type[Op] | None, tuple[Kernel, ...]] = {
     Thresholds: pointwise.KERNELS,
     None: pointwise.KERNELS,
 }
-"""By a group's first operation (None: a copy), kernels of which those that fit make an offer."""
+"""Kernels by a group's first operation (None: a copy); those that fit make an offer."""
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class Group:
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Those that the operations behind the first read; the first's own may be among them."""
+        """Inputs of the operations after the first; the first's own may be among them."""
         read = (name for op in self.ops[1:] for name in op.inputs)
         return tuple(dict.fromkeys(name for name in read if name in self.inputs))
 
@@ -102,8 +102,8 @@ def schedule(program: Program) -> Schedule:
 
 def _moves_nothing(program: Program, op: Op) -> bool:
     """Flattening keeps the order of elements; a declared type may still ask for wider ones."""
-    kinds = [int_type(program, name) for name in (op.inputs[0], op.output)]
-    return isinstance(op, Flatten) and kinds[0].container == kinds[1].container
+    read, written = (int_type(program, name) for name in (op.inputs[0], op.output))
+    return isinstance(op, Flatten) and read.container == written.container
 
 
 def _reads(program: Program, storage: dict[str, str]) -> dict[str, int]:
@@ -128,9 +128,9 @@ def _group(output: str, ops: list[Op], storage: dict[str, str]) -> Group:
 
 def int_type(program: Program, name: str) -> IntType:
     """The type of a tensor of a lowered program."""
-    kind = program.types[name]
-    assert isinstance(kind, IntType)
-    return kind
+    tensor_type = program.types[name]
+    assert isinstance(tensor_type, IntType)
+    return tensor_type
 
 
 def macs(group: Group, program: Program) -> int:

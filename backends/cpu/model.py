@@ -117,7 +117,7 @@ def build_model(
     vectors = vectors_of(target)
     vectors = replace(vectors, byte=byte_price(program, vectors))
     choices = tuple(choose(group, program, vectors) for group in plan.groups)
-    kinds = [int_type(program, name) for name in (program.input, program.output)]
+    ends = [int_type(program, name) for name in (program.input, program.output)]
     functions, operands = [], []
     for k, choice in enumerate(choices):
         progress(f"kernel {k + 1} of {len(choices)}: {choice.group.mnemonics}")
@@ -137,8 +137,8 @@ def build_model(
         return *(params[k] for k in read), params[len(given) - 1]
 
     def may_share(step: int, name: str) -> bool:
-        found = pointers(step, name)
-        return len(found) == 2 and updates(functions[step], *found)
+        both = pointers(step, name)
+        return len(both) == 2 and updates(functions[step], *both)
 
     arena = plan_arena(program, plan, [workspace_bytes(f) for f in functions], may_share)
     for step, name in arena.in_place.items():
@@ -157,11 +157,11 @@ def build_model(
     for function, given, offset in zip(functions, operands, arena.scratch, strict=True):
         scratch = [workspace(offset + each) for each in temporaries(function)]
         calls.append((_name(function), [*map(operand, given), *scratch]))
-    check = range_check(kinds[0], vectors)
+    check = range_check(ends[0], vectors)
     name = f"{symbol}_check" if check is not None else ""
     if check is not None:
         functions.append(_lowered(check, name, target))
-    alignments = (kinds[0].container.itemsize, kinds[1].container.itemsize, ALIGNMENT)
+    alignments = (ends[0].container.itemsize, ends[1].container.itemsize, ALIGNMENT)
     return Model(
         tvm.IRModule({_name(f): f for f in functions}),
         tuple(map(_name, functions)),

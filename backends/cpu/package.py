@@ -1,4 +1,4 @@
-"""From a program to the files of an artifact: object, library, header, driver, manifest facts."""
+"""The files of an artifact from a program: object, library, header, driver, manifest facts."""
 
 from __future__ import annotations
 
@@ -197,25 +197,25 @@ def _user_compiler(target: Target) -> str:
     return f"{toolchain.CROSS[target.processor.architecture].gcc} -static"
 
 
-def _tensor(kind: IntType, face: str) -> dict[str, Any]:
+def _tensor(tensor_type: IntType, face: str) -> dict[str, Any]:
     """How a tensor looks to users of the library."""
-    dtype, scale = kind.container, kind.scale
+    dtype, scale = tensor_type.container, tensor_type.scale
     real = "plain integers"
     if scale is not None:
-        low, high = (f"{float(v * scale):g}" for v in (kind.lo, kind.hi))
+        low, high = (f"{float(v * scale):g}" for v in (tensor_type.lo, tensor_type.hi))
         real = f"real value = integer * {scale}, {low} to {high}"
     return {
         "real": f"{face}: {real}",
         "dtype": dtype.name,
         "ctype": f"{dtype.name}_t",
         "descr": dtype.str,
-        "shape": kind.shape,
-        "count": kind.size,
-        "bytes": kind.size * dtype.itemsize,
-        "min": kind.lo,
-        "max": kind.hi,
-        "min_literal": literal(kind.lo),
-        "max_literal": literal(kind.hi),
+        "shape": tensor_type.shape,
+        "count": tensor_type.size,
+        "bytes": tensor_type.size * dtype.itemsize,
+        "min": tensor_type.lo,
+        "max": tensor_type.hi,
+        "min_literal": literal(tensor_type.lo),
+        "max_literal": literal(tensor_type.hi),
         "face": face,
         "scale": None if scale is None else str(scale),
     }

@@ -19,7 +19,7 @@ INCLUDE, SOURCES = "include", "source"  # folders of an artifact
 TEMPLATES = Path(__file__).parent / "templates"
 
 BOARD_BYTES = 4 << 20
-"""Of flash, and of RAM, on the boards of ``board.ld.j2``."""
+"""Bytes of flash, and of RAM, on the boards of ``board.ld.j2``."""
 
 _RAM = 0x2000_0000  # where the memory begins that firmware writes to (board.ld)
 _OWN_STACK = 512  # of the demonstration around the library's call
@@ -32,7 +32,7 @@ class Linked:
 
     Attributes:
         driver: its file.
-        files: all files made, the driver among them.
+        files: all files built, the driver among them.
         facts: for the manifest.
     """
 
@@ -116,10 +116,10 @@ def stack_bytes(data: bytes, function: str) -> int:
         data: the library's object.
         function: the exported one.
     """
-    found = frames(data)
-    own = found.pop(function)
-    kernels = [size for name, size in found.items() if name.startswith(f"{function}_")]
-    leaves = [size for name, size in found.items() if not name.startswith(f"{function}_")]
+    sizes = frames(data)
+    own = sizes.pop(function)
+    kernels = [size for name, size in sizes.items() if name.startswith(f"{function}_")]
+    leaves = [size for name, size in sizes.items() if not name.startswith(f"{function}_")]
     return own + max(kernels, default=0) + max(leaves, default=0)
 
 

@@ -14,25 +14,28 @@ from .kernels.body import Expr, Vectors
 _LANES = 64
 
 
-def range_check(kind: IntType, vectors: Vectors) -> tirx.PrimFunc | None:
+def range_check(source: IntType, vectors: Vectors) -> tirx.PrimFunc | None:
     """``flag[0] = 1`` if an input value leaves its range, else 0; None where none can."""
-    limits = np.iinfo(kind.container)
-    if (kind.lo, kind.hi) == (limits.min, limits.max):
+    limits = np.iinfo(source.container)
+    if (source.lo, source.hi) == (limits.min, limits.max):
         return None
     if vectors.size > 4:
-        return _by_vectors(kind)
-    return _one_by_one(kind)
+        return _by_vectors(source)
+    return _one_by_one(source)
 
 
-def _by_vectors(kind: IntType) -> tirx.PrimFunc:
-    lanes = math.gcd(kind.size, _LANES)
-    dtype, limits = kind.container.name, np.iinfo(kind.container)
-    x = te.placeholder((kind.size // lanes, lanes), dtype, "x")
-    row, lane = te.reduce_axis((0, kind.size // lanes), "row"), te.reduce_axis((0, lanes), "lane")
+def _by_vectors(source: IntType) -> tirx.PrimFunc:
+    lanes = math.gcd(source.size, _LANES)
+    dtype, limits = source.container.name, np.iinfo(source.container)
+    x = te.placeholder((source.size // lanes, lanes), dtype, "x")
+    row, lane = (
+        te.reduce_axis((0, source.size // lanes), "row"),
+        te.reduce_axis((0, lanes), "lane"),
+    )
 
     def outside(l: Expr) -> Expr:
-        tests = [x[row, l] < tirx.const(kind.lo, dtype)] if kind.lo > limits.min else []
-        tests += [x[row, l] > tirx.const(kind.hi, dtype)] if kind.hi < limits.max else []
+        tests = [x[row, l] < tirx.const(source.lo, dtype)] if source.lo > limits.min else []
+        tests += [x[row, l] > tirx.const(source.hi, dtype)] if source.hi < limits.max else []
         return te.max(tirx.any(*tests).astype("int8"), axis=row)
 
     lanes_out = te.compute((lanes,), outside, "outside")
@@ -46,23 +49,23 @@ def _by_vectors(kind: IntType) -> tirx.PrimFunc:
     return plan.mod["main"]
 
 
-def _one_by_one(kind: IntType) -> tirx.PrimFunc:
+def _one_by_one(source: IntType) -> tirx.PrimFunc:
     """The sign of a difference tells, and signs are collected: no comparisons, but of 64 bits,
     whose differences need more."""
-    limits = np.iinfo(kind.container)
-    wide = "int32" if kind.container.itemsize < 4 else "int64"
-    x = te.placeholder((kind.size,), kind.container.name, "x")
-    k = te.reduce_axis((0, kind.size), "k")
+    limits = np.iinfo(source.container)
+    wide = "int32" if source.container.itemsize < 4 else "int64"
+    x = te.placeholder((source.size,), source.container.name, "x")
+    k = te.reduce_axis((0, source.size), "k")
     either = te.comm_reducer(lambda a, b: a | b, lambda dtype: tirx.const(0, dtype), "either")
 
     def differences(_: Expr) -> Expr:
-        if kind.container.itemsize == 8:
-            low, high = (tirx.const(end, x.dtype) for end in (kind.lo, kind.hi))
+        if source.container.itemsize == 8:
+            low, high = (tirx.const(end, x.dtype) for end in (source.lo, source.hi))
             outside = tirx.any(x[k] < low, x[k] > high)
             return either(tirx.Select(outside, tirx.const(-1, wide), tirx.const(0, wide)), axis=k)
         value = x[k].astype(wide)
-        below = [value - tirx.const(kind.lo, wide)] if kind.lo > limits.min else []
-        above = [tirx.const(kind.hi, wide) - value] if kind.hi < limits.max else []
+        below = [value - tirx.const(source.lo, wide)] if source.lo > limits.min else []
+        above = [tirx.const(source.hi, wide) - value] if source.hi < limits.max else []
         both = [*below, *above]
         return either(both[0] | both[-1], axis=k)
 

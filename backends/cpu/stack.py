@@ -34,7 +34,7 @@ def frames(data: bytes) -> dict[str, int]:
     sections = [struct.unpack_from("<IIIIIIIIII", data, table + 40 * k) for k in range(count)]
     listed = next(s for s in sections if s[1] == _SYMBOLS)
     symbols = list(_read_symbols(data, listed, sections[listed[6]]))
-    found = {}
+    sizes = {}
     for symbol in symbols:
         if symbol.kind != _FUNCTION or not symbol.size:
             continue
@@ -45,11 +45,11 @@ def frames(data: bytes) -> dict[str, int]:
             if s.section == symbol.section and s.name[:2] in ("$d", "$t")
         )
         place = sections[symbol.section][4]
-        found[symbol.name] = sum(
+        sizes[symbol.name] = sum(
             _frame(data[place + begin : place + end], symbol.name)
             for begin, end in _code_only(first, first + symbol.size, marks)
         )
-    return found
+    return sizes
 
 
 def _read_symbols(data: bytes, listed: tuple[int, ...], names: tuple[int, ...]) -> list[_Symbol]:

@@ -1,4 +1,4 @@
-"""What every operation of a Program is; each kind is a subclass of its own in ``ops/``."""
+"""What every operation of a Program is; every one is a subclass of its own in ``ops/``."""
 
 from __future__ import annotations
 

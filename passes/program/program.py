@@ -34,7 +34,7 @@ class Program:
         types: type of every tensor, the input's included.
         ops: operations in executable order.
         constants: arrays by name.
-        plan: memory plan, once made.
+        plan: memory plan, once there is one.
         metadata: facts about the making (model hash, precision options), text to text.
         notes: what a pass wants the user to know (refusals included).
     """
@@ -66,7 +66,7 @@ class Program:
         return {op.output: op for op in self.ops}
 
     def consumers(self) -> dict[str, list[Op]]:
-        """For every tensor, the operations that read it."""
+        """The operations that read each tensor."""
         readers: dict[str, list[Op]] = {name: [] for name in self.types}
         for op in self.ops:
             for name in op.inputs:

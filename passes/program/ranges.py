@@ -26,7 +26,7 @@ def channel_ranges(program: Program) -> dict[str, tuple[IntArray, IntArray]]:
         known[op.output] = (
             declared.with_rows_of(inferred) if isinstance(declared, IntType) else declared
         )
-    return {n: kind.channel_rows for n, kind in known.items() if isinstance(kind, IntType)}
+    return {n: t.channel_rows for n, t in known.items() if isinstance(t, IntType)}
 
 
 def steps_between_drains(
@@ -128,8 +128,8 @@ def accumulators(program: Program) -> dict[str, Accumulator]:
 
 
 def _accumulator(op: Conv, program: Program, rows: tuple[IntArray, IntArray]) -> Accumulator:
-    kind, source = program.types[op.output], program.types[op.inputs[0]]
-    assert isinstance(kind, IntType) and isinstance(source, IntType)
+    result, source = program.types[op.output], program.types[op.inputs[0]]
+    assert isinstance(result, IntType) and isinstance(source, IntType)
     weight = program.constants[op.weight].values
     out, height, width, depth = weight.shape
     lo, hi = rows
@@ -141,4 +141,4 @@ def _accumulator(op: Conv, program: Program, rows: tuple[IntArray, IntArray]) ->
     partial = op.partial_bound(source, program.constants)
     taps = height * width * depth
     steps = steps_between_drains(weight.reshape(out, taps), low, high) if partial < 2**62 else 0
-    return Accumulator(kind.bits, kind.signed, partial, taps, steps)
+    return Accumulator(result.bits, result.signed, partial, taps, steps)

@@ -147,13 +147,13 @@ def _parse_op(m: re.Match[str]) -> Op:
     cls = OPS.get(m["op"])
     if cls is None:
         raise TextError(f"unknown operation {m['op']}")
-    kinds = {f.name: str(f.type) for f in fields(cls)}
+    annotations = {f.name: str(f.type) for f in fields(cls)}
     attributes = {}
     for part in m["attrs"].split():
         key, _, value = part.partition("=")
-        if key not in kinds:
+        if key not in annotations:
             raise TextError(f"{m['op']} has no attribute {key}")
-        attributes[key] = _FORMATS[kinds[key]][1](value)
+        attributes[key] = _FORMATS[annotations[key]][1](value)
     return cls(
         output=m["out"],
         inputs=tuple(a.strip().removeprefix("%") for a in m["args"].split(",") if a.strip()),
@@ -182,28 +182,28 @@ def parse(text: str, constants: dict[str, Constant] | None = None) -> Program:
     Raises:
         TextError: naming the first line that cannot be read, or the name that cannot stand.
     """
-    found: dict[str, Any] = {"metadata": {}, "notes": [], "ops": [], "plan": None}
+    parts: dict[str, Any] = {"metadata": {}, "notes": [], "ops": [], "plan": None}
     types: dict[str, TensorType] = {}
     consts: dict[str, Constant] = dict(constants or {})
     for number, line in enumerate(text.splitlines(), 1):
         try:
-            _parse_line(line.strip(), found, types, consts)
+            _parse_line(line.strip(), parts, types, consts)
         except (ValueError, TypeError, KeyError, ZeroDivisionError) as error:
             raise TextError(f"line {number}: {error}: {line[:120]}") from None
-    missing = {"name", "interface", "input", "output"} - found.keys()
+    missing = {"name", "interface", "input", "output"} - parts.keys()
     if missing:
         raise TextError(f"the text ends without: {', '.join(sorted(missing))}")
     program = Program(
-        found["name"],
-        found["interface"],
-        found["input"],
-        found["output"],
+        parts["name"],
+        parts["interface"],
+        parts["input"],
+        parts["output"],
         types,
-        tuple(found["ops"]),
+        tuple(parts["ops"]),
         consts,
-        found["plan"],
-        found["metadata"],
-        tuple(found["notes"]),
+        parts["plan"],
+        parts["metadata"],
+        tuple(parts["notes"]),
     )
     try:
         check_names(program)
@@ -213,39 +213,39 @@ def parse(text: str, constants: dict[str, Constant] | None = None) -> Program:
 
 
 def _parse_line(
-    line: str, found: dict[str, Any], types: dict[str, TensorType], consts: dict[str, Constant]
+    line: str, parts: dict[str, Any], types: dict[str, TensorType], consts: dict[str, Constant]
 ) -> None:
     word, _, rest = line.partition(" ")
     if not line or line.startswith("#"):
         return
     if word == "program":
-        found["name"] = rest
+        parts["name"] = rest
     elif word == "interface":
         text, _, flags = rest.rpartition("]")
         left, _, right = f"{text}]".partition(" -> ")
         (a, b), (c, d) = ((s.rsplit(" ", 1)) for s in (left, right))
         options = dict.fromkeys(flags.split(), True)
-        found["interface"] = Interface(json.loads(a), _ints(b), json.loads(c), _ints(d), **options)
+        parts["interface"] = Interface(json.loads(a), _ints(b), json.loads(c), _ints(d), **options)
     elif word == "metadata":
         key, _, value = rest.partition(" = ")
-        found["metadata"][key] = json.loads(value)
+        parts["metadata"][key] = json.loads(value)
     elif word == "note":
-        found["notes"].append(json.loads(rest))
+        parts["notes"].append(json.loads(rest))
     elif word == "input":
-        name, _, kind = rest.partition(" : ")
-        found["input"] = name.removeprefix("%")
-        types[found["input"]] = _parse_type(kind)
+        name, _, type_text = rest.partition(" : ")
+        parts["input"] = name.removeprefix("%")
+        types[parts["input"]] = _parse_type(type_text)
     elif word == "output":
-        found["output"] = rest.removeprefix("%")
+        parts["output"] = rest.removeprefix("%")
     elif word == "plan":
         size, *slots = rest.split()
         pairs = (s.removeprefix("%").rsplit("=", 1) for s in slots)
-        found["plan"] = MemoryPlan({k: int(v) for k, v in pairs}, int(size))
+        parts["plan"] = MemoryPlan({k: int(v) for k, v in pairs}, int(size))
     elif m := _OP.fullmatch(line):
         op = _parse_op(m)
         if op.output in types:
             raise TextError(f"%{op.output} is defined twice")
-        found["ops"].append(op)
+        parts["ops"].append(op)
         types[op.output] = _parse_type(m["type"])
     elif m := _CONST.fullmatch(line):
         consts[m["name"]] = _parse_constant(m)

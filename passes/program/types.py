@@ -77,8 +77,8 @@ class IntType:
     @classmethod
     def of_rows(cls, shape: Shape, lo: IntArray, hi: IntArray) -> IntType:
         """The narrowest type for ranges of channels, int64 (C,) each."""
-        kind = cls.ranged(shape, int(lo.min()), int(hi.max()))
-        return replace(kind, rows=(lo, hi))
+        narrowest = cls.ranged(shape, int(lo.min()), int(hi.max()))
+        return replace(narrowest, rows=(lo, hi))
 
     def with_rows_of(self, inferred: TensorType) -> IntType:
         """This declared type with the channels' ranges that were inferred for it."""
@@ -177,14 +177,16 @@ class Constant:
 
     @cached_property
     def window_sums(self) -> tuple[IntArray, IntArray]:
-        """Of convolution weights (O, KH, KW, I): sums over the window of the positive and of the
-        negative parts, int64 (O, I) each.  Every pass's verification asks for them."""
+        """Sums over the window of the positive and of the negative parts, int64 (O, I) each.
+
+        For convolution weights (O, KH, KW, I).  Every pass's verification asks for them.
+        """
         positive = np.maximum(self.values, 0).sum(axis=(1, 2))
         return positive, self.values.sum(axis=(1, 2)) - positive
 
     @cached_property
     def row_sums(self) -> tuple[IntArray, IntArray]:
-        """Of convolution weights: sums of the positive and of the negative parts, (O,) each."""
+        """Sums of the positive and of the negative parts of convolution weights, (O,) each."""
         positive, negative = self.window_sums
         rows = positive.astype(np.float64) - negative.astype(np.float64)
         if rows.sum(axis=1).max(initial=0) >= 2.0**62:  # sums could leave int64
@@ -193,7 +195,7 @@ class Constant:
 
     @cached_property
     def row_bound(self) -> int:
-        """Of convolution weights: the largest sum of magnitudes of one output."""
+        """The largest sum of magnitudes of one output's convolution weights."""
         positive, negative = self.row_sums
         return int((positive - negative).max(initial=0))
 

@@ -19,11 +19,15 @@ def verify(program: Program, *, lowered: bool = True) -> None:
         IllegalOp: naming the operation, tensor or constant and the broken rule.
     """
     check_names(program)
-    for name, kind in program.types.items():
-        if isinstance(kind, IntType):
-            low, high = limits_of(kind.bits, kind.signed) if 1 <= kind.bits <= 64 else (0, -1)
-            if not low <= kind.lo <= kind.hi <= high:
-                raise IllegalOp(f"%{name}: the range does not fit the width: {kind}")
+    for name, tensor_type in program.types.items():
+        if isinstance(tensor_type, IntType):
+            low, high = (
+                limits_of(tensor_type.bits, tensor_type.signed)
+                if 1 <= tensor_type.bits <= 64
+                else (0, -1)
+            )
+            if not low <= tensor_type.lo <= tensor_type.hi <= high:
+                raise IllegalOp(f"%{name}: the range does not fit the width: {tensor_type}")
         elif lowered:
             raise IllegalOp(f"%{name}: a real-valued tensor is left after lowering")
     defined = {program.input}

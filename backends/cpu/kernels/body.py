@@ -1,4 +1,4 @@
-"""A kernel under construction: operands, per-channel rows, values with proven ranges."""
+"""What a kernel is written with: operands, per-channel rows, values with proven ranges."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Vectors:
         size: bytes of a register.
         count: registers.
         features: what kernels ask for, of ``FEATURES`` in ``arm/model.py``: ``dotprod``, ``avx2``.
-        byte: instructions that a byte of weights less in the library is worth.
+        byte: price of a byte of weights in the library, in instructions.
     """
 
     size: int
@@ -36,14 +36,14 @@ class Vectors:
     byte: float = 0.4
 
     def work(self, instructions: float, size: int) -> float:
-        """What choices are made by: instructions, and bytes of weights at their price."""
+        """The cost that choices compare: instructions, and bytes of weights at their price."""
         return instructions + self.byte * size
 
 
 def computing_dtype(lo: int, hi: int) -> str:
-    """The narrowest type in which kernels compute numbers of ``[lo, hi]``, both signs included.
+    """The narrowest signed type in which kernels compute numbers of ``[lo, hi]``.
 
-    One spare bit: a type is taken only if its most negative number cannot occur.
+    Its most negative number must not occur, so that every number can be negated.
     """
     most = max(abs(lo), abs(hi))
     return next(f"int{bits}" for bits in (16, 32, 64) if most < 1 << (bits - 1))
@@ -56,8 +56,8 @@ class Value:
     Attributes:
         expr: of any integer type that holds the range, less the offset.
         lo, hi: the least and greatest value of each channel, int64 (C,).
-        offset: what stands to be added to the expression in each channel, int64 (C,), so that
-            tables and biases can take it up; None is nothing.
+        offset: number that is still to be added to the expression in each channel, int64 (C,);
+            the next table or bias adds it for free.  None is nothing.
     """
 
     expr: Expr
@@ -75,7 +75,7 @@ class Value:
 
 @dataclass
 class Body:
-    """What a kernel's stages share while they are written.
+    """A kernel while its stages are written: what they share.
 
     Attributes:
         program, group: what is computed.
@@ -97,19 +97,21 @@ class Body:
     slots: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     _bound: list[tuple[tirx.Var, Expr]] = field(default_factory=list)
 
-    def kind(self, name: str) -> IntType:
+    def tensor_type(self, name: str) -> IntType:
+        """The type of a tensor."""
         return int_type(self.program, name)
 
     @property
     def output(self) -> IntType:
-        return self.kind(self.group.output)
+        """The type of the group's result."""
+        return self.tensor_type(self.group.output)
 
     def constant(self, name: str) -> Constant:
         return self.program.constants[name]
 
     def tensor(self, name: str, shape: tuple[int, ...]) -> te.Tensor:
         """A tensor of the program as it lies in memory, seen in any shape of its size."""
-        dtype = self.kind(self.storage[name]).container.name
+        dtype = self.tensor_type(self.storage[name]).container.name
         placeholder = te.placeholder(shape, dtype, f"x{len(self.operands)}")
         self.operands.append((placeholder, name))
         return placeholder
@@ -132,7 +134,7 @@ class Body:
         return Value(expr, *self.ranges[name])
 
     def bind(self, expr: Expr) -> Expr:
-        """Name a number that is used several times, so that it is computed once."""
+        """Give a name to a number that is used several times, so that it is computed once."""
         variable = tirx.Var(f"v{len(self._bound)}", expr.ty)
         self._bound.append((variable, expr))
         return variable
@@ -147,7 +149,7 @@ class Body:
         return Value(value.expr, value.lo - value.offset, value.hi - value.offset), value.offset
 
     def settled(self, value: Value, slot: Expr) -> Value:
-        """The same number with nothing left to add."""
+        """The same number with its offset added."""
         rest, offset = self.without_offset(value)
         if offset is None:
             return value
@@ -159,7 +161,7 @@ class Body:
         return Value(total, value.lo, value.hi)
 
     def result(self, value: Value) -> Expr:
-        """The group's result as it is stored, with all named numbers that it needs before it."""
+        """The group's result as it is stored; it starts with the named numbers that it needs."""
         expr = value.cast(self.output.container.name)
         for variable, bound in reversed(self._bound):
             if any(v.same_as(variable) for v in tirx.analysis.undefined_vars(expr)):

@@ -27,7 +27,7 @@ LONGEST_SUM = 16  # entries of a lookup table that are summed up in registers, n
 
 
 def add(op: Add, body: Body, x: Value, place: Place) -> Value:
-    """``x1 + x2``; the first input comes from registers where it was computed here."""
+    """``x1 + x2``; one of the two comes from registers if this kernel computed it."""
     other = [name for name in op.inputs if name in body.group.inputs][-1]
     y = body.value(other, place.read(other))
     ranges = [*x.range, *y.range, *body.value(op.output, None).range]
@@ -102,7 +102,7 @@ def lookup(op: Lookup, body: Body, x: Value, place: Place) -> Value:
     """``table[x]``: a sum of steps, which stays in registers, or a load for long tables."""
     values = body.constant(op.table).values
     if len(values) > LONGEST_SUM:
-        table = body.table("levels", values.astype(body.kind(op.output).container))
+        table = body.table("levels", values.astype(body.tensor_type(op.output).container))
         return body.value(op.output, table(x.cast("int32")))
     entries = values.tolist()
     rises = [after - before for before, after in zip(entries, entries[1:], strict=False)]
@@ -131,7 +131,7 @@ _TAKE_OFFSETS = (Requantize, Thresholds)
 
 
 def follow(body: Body, ops: tuple[Op, ...], value: Value, place: Place) -> Value:
-    """The operations of a group behind its first, one after the other in registers."""
+    """Compute a group's operations after its first, one after the other, in registers."""
     for op in ops:
         # A lookup comes first in its group; a named number could not stand in a table's index.
         if not isinstance(op, _TAKE_OFFSETS):

@@ -1,4 +1,4 @@
-"""What stands behind a convolution's sums: the group's other operations, on vectors of channels."""
+"""What follows a convolution's sums: the group's other operations, on vectors of channels."""
 
 from __future__ import annotations
 
@@ -25,21 +25,26 @@ class Area(NamedTuple):
 
 
 class Results(NamedTuple):
-    """The group's result, and the stage that computes it: itself, unless it only copies."""
+    """The group's result ``y``, and the stage that computes it: ``y`` itself unless that copies."""
 
     y: te.Tensor
     computed: te.Tensor
 
 
 def cover(body: Body, real: Area, channels: int) -> None:
-    """Per-channel rows for so many channels of a group, of which the last may be surplus."""
+    """Let per-channel rows cover so many channels of each group; the last ones may be surplus."""
     slots = np.minimum(np.arange(channels), real.channels - 1)
     body.slots = (slots + real.channels * np.arange(real.groups)[:, None]).ravel()
 
 
 def lanes_of(outs: int, dtype: str, vectors: Vectors) -> int:
-    """Channels that are worked on at once behind sums of a type in blocks of ``outs``: a register
-    of bytes, or of 16-bit numbers."""
+    """Channels of results that are worked on at once: a register of bytes, or of 16-bit numbers.
+
+    Args:
+        outs: channels of a block of sums, a multiple of the result.
+        dtype: of the sums.
+        vectors: of the processor.
+    """
     return math.gcd(outs, max(vectors.size // min(np.dtype(dtype).itemsize, 2), 1))
 
 
@@ -51,7 +56,7 @@ def results(
     total: Callable[[Expr, Expr, Expr, Expr], Expr],
     offset: NDArray[np.int64] | None = None,
 ) -> Results:
-    """The stages behind a convolution's sums, ``y`` the last.
+    """Write the stages that follow a convolution's sums, ``y`` the last.
 
     Where vectors of channels reach beyond the real ones, everything is computed for the surplus
     too, as the stage ``whole``, and ``y`` copies what is real: a branch for each channel would cost
@@ -84,7 +89,7 @@ def results(
 
 
 def _surrounded(x: te.Tensor, whole: Area, name: str) -> te.Tensor:
-    """A tensor with zeros behind its real extents."""
+    """A tensor with zeros beyond its real extents."""
 
     def element(*at: Expr) -> Expr:
         inside = [i < n for i, n, m in zip(at, x.shape, whole, strict=True) if int(n) < m]
@@ -94,7 +99,7 @@ def _surrounded(x: te.Tensor, whole: Area, name: str) -> te.Tensor:
 
 
 def computing(schedule: s_tir.Schedule) -> s_tir.schedule.SBlockRV:
-    """The stage of ``Results.computed``: its loops are rows, columns, groups, channels."""
+    """The stage of ``Results.computed``; its loops are rows, columns, groups, channels."""
     names = [schedule.get(block).name_hint for block in _blocks(schedule)]
     return schedule.get_sblock("whole" if "whole" in names else "y")
 

@@ -2,7 +2,7 @@
 
 Inputs and weights are of 8 to 32 bits, so accumulators exceed 32.  Vectors hold output channels;
 each meets one activation, picked from a register (NEON's multiplication by element), so the
-activations of a window lie in a row behind each other.
+activations of a window lie in a row, one after the other.
 
 Numbers of up to 16 bits are multiplied to 32 (``SMLAL.4S``: four products an instruction).  Where
 the whole sum may leave 32 bits, it is cut into chunks of taps whose sums provably do not, for the
@@ -29,7 +29,7 @@ from .taps import Sums, sums, units
 from .window import container, framed
 from .wrapping import LANES, Chain, boundary
 
-_SHARE = 1 / 2  # of the registers, for accumulators: weights and activations need some too
+_SHARE = 1 / 2  # of the registers hold accumulators: weights and activations need some too
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

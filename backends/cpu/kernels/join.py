@@ -15,12 +15,13 @@ from .offer import Kernel, Offer
 
 def build(body: Body) -> tirx.PrimFunc:
     """The scheduled function over (pixels, channels), the group's rest included."""
-    op, shape = body.group.ops[0], body.kind(body.group.ops[0].output).shape
-    pixels, width = shape[0] * shape[1], body.kind(op.inputs[0]).shape[2]
-    dtype = body.kind(op.output).container.name
+    op, shape = body.group.ops[0], body.tensor_type(body.group.ops[0].output).shape
+    pixels, width = shape[0] * shape[1], body.tensor_type(op.inputs[0]).shape[2]
+    dtype = body.tensor_type(op.output).container.name
     body.slots = np.arange(shape[2])
     tensors = {
-        name: body.tensor(name, (pixels, body.kind(name).shape[2])) for name in body.group.inputs
+        name: body.tensor(name, (pixels, body.tensor_type(name).shape[2]))
+        for name in body.group.inputs
     }
 
     def element(p: Expr, c: Expr) -> Expr:

@@ -4,8 +4,8 @@ With the dot products and matrix products of bytes that ARM has since Armv8.2 an
 bits times sixteen bits cost less as four products of bytes than as one.  Numbers are cut into
 digits of base 256 with a sign (limbs): ``x = 256 h + l + 128`` with ``h = x >> 8`` and ``l`` the
 low byte less 128; weights ``w = 256 h + l`` with ``l`` the low byte taken as signed.  Every pair of
-digits is a matrix product of its own, and all are added up behind them.  What 128 brings in is a
-constant of each output channel.
+digits is a matrix product of its own; afterwards all are added up.  The 128 adds a constant to each
+output channel.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .window import container, framed
 IntArray = NDArray[np.int64]
 
 _PIECE = 8  # bytes of a window row that are copied at once
-_LANES = 8  # outputs behind sums of 32 bits
+_LANES = 8  # outputs whose sums of 32 bits are joined at once
 _BYTE = 8
 _FEATURES = {"dotprod", "i8mm"}
 

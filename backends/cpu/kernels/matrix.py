@@ -1,8 +1,8 @@
 """Convolutions and fully connected layers as matrix products of codes with weights.
 
 A row of the left operand is an output pixel's window.  In memory a window is a few runs of
-neighbouring elements: a row of the kernel by all channels, or only the channels of one tap where
-taps are apart.  Each run is copied, with zeros behind it up to whole vectors.
+neighboring elements: a row of the kernel by all channels, or only the channels of one tap where
+taps are apart.  Each run is copied, with zeros after it up to whole vectors.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ is no multiple of vectors long: counted in 3x3 layers of 64 and of 81 channels (
 
 @dataclass(frozen=True)
 class Runs:
-    """A window as runs of neighbouring elements of a padded map.
+    """A window as runs of neighboring elements of a padded map.
 
     Attributes:
         high, wide: runs of a window: rows, and taps of a row that are apart.

@@ -1,4 +1,4 @@
-"""Kernels without neighbours: elementwise operations on tensors in memory, and plain copies."""
+"""Elementwise operations on tensors in memory, and plain copies."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from .tiling import lanes_for
 
 def build(body: Body) -> tirx.PrimFunc:
     """The scheduled function over (pixels, channels)."""
-    group, kind = body.group, body.output
-    shape = (kind.shape[0] * kind.shape[1], kind.shape[2])
+    group, written = body.group, body.output
+    shape = (written.shape[0] * written.shape[1], written.shape[2])
     body.slots = np.arange(shape[1])
     sources = {name: body.tensor(name, shape) for name in group.inputs}
     name = group.ops[0].inputs[0] if group.ops else group.inputs[0]

@@ -1,6 +1,6 @@
 """Convolution by polynomials packed into integers, for processors without vectors.
 
-Codes of three neighbouring pixels are the coefficients of a polynomial, the three taps of a row of
+Codes of three neighboring pixels are the coefficients of a polynomial, the three taps of a row of
 the window those of another; both are evaluated at a power of two, which lays the coefficients side
 by side in a 32-bit word.  One SMLAL then forms their nine products at once, and adds them up where
 they belong in the five coefficients of the product (Liu et al., "HiKonv", arXiv:2112.13972):
@@ -43,9 +43,12 @@ def high_half(word: Expr) -> Expr:
 
 
 def extracted(word: Expr, index: Expr) -> Expr:
-    """A coefficient 0, 1 or 2 of a word as int32; the lower ones, less than a half, are rounded
-    away.  The index is a constant once loops are unrolled.  Sums are masked first: they may not
-    overflow, though nobody reads the bits that would."""
+    """Coefficient 0, 1 or 2 of a word as int32.
+
+    The lower coefficients together are less than a half, so rounding removes them.  The index is a
+    constant once loops are unrolled.  Numbers are masked before they are added to: TVM promises
+    LLVM that sums do not overflow, even in bits that are not read.
+    """
     low = word.astype("int32")
     one = tirx.const(1 << (FIELD - 1), "int32")
     cut = 32 - 2 * FIELD

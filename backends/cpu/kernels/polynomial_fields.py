@@ -18,7 +18,7 @@ _TOP = 63 - (PIXELS + TAPS - 2) * FIELD  # bits of the last coefficient, below t
 def sums_of(
     weight: IntArray, lo: IntArray, hi: IntArray, channels: int
 ) -> Iterator[tuple[int, int, int]]:
-    """For each chunk of channels the least and greatest sum of a coefficient, and of the last one.
+    """Bounds of the sums in each chunk of channels: of any coefficient, and of the last one.
 
     A coefficient's sum is over any of the taps: a word may hold only some of its terms.
 

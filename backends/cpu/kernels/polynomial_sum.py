@@ -88,7 +88,7 @@ def _product(row: int, code: str, tap: str) -> str:
 
 
 def _pairs(rows: int, taps: int) -> Iterator[tuple[int, list[int]]]:
-    """For each line of codes the rows of sums that it belongs to."""
+    """Each line of codes, and the rows of sums that it belongs to."""
     for line in range(rows + taps - 1):
         yield line, list(range(max(0, line - taps + 1), min(rows, line + 1)))
 
@@ -108,7 +108,7 @@ def _bursts(rows: int, taps: list[str], codes: list[str], unrolled: int) -> Iter
 
 
 def _spread(rows: int, taps: list[str], codes: list[str], unrolled: int) -> Iterator[str]:
-    """Loads and products take turns; a load waits until its register's last use is behind it."""
+    """Loads and products in turns; a load waits for the last use of its register."""
     loads: list[tuple[str, str]] = []  # register and instruction, in order
     products: list[tuple[int, tuple[int, int]]] = []  # row, and its two loads
     last_use = {-1: -1}  # of a load: the product

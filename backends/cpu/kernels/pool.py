@@ -1,4 +1,4 @@
-"""Pooling, vectorised over channels."""
+"""Pooling, vectorized over channels."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ def build(body: Body) -> tirx.PrimFunc:
     """The scheduled function: reduction over the window, then the group's rest."""
     op = body.group.ops[0]
     assert isinstance(op, MaxPool | SumPool)
-    kind, shape = body.kind(op.inputs[0]), body.kind(op.output).shape
+    source, shape = body.tensor_type(op.inputs[0]), body.tensor_type(op.output).shape
     largest = isinstance(op, MaxPool)
     if largest:
-        dtype, fill = kind.container.name, int(np.iinfo(kind.container).min)
+        dtype, fill = source.container.name, int(np.iinfo(source.container).min)
         memory = dtype
     else:
         assert isinstance(op, SumPool)
-        most = max(abs(kind.lo), abs(kind.hi)) * max(op.divisor(kind.shape), prod(op.kernel))
+        most = max(abs(source.lo), abs(source.hi)) * max(op.divisor(source.shape), prod(op.kernel))
         dtype, fill = computing_dtype(-most, most), 0
-        memory = container(min(kind.lo, 0), max(kind.hi, 0)) if any(op.pads) else ""
+        memory = container(min(source.lo, 0), max(source.hi, 0)) if any(op.pads) else ""
     body.slots = np.arange(shape[2])
-    x = body.tensor(op.inputs[0], kind.shape)
-    source = x if largest else padded(x, op.pads, fill, memory)
+    x = body.tensor(op.inputs[0], source.shape)
+    around = x if largest else padded(x, op.pads, fill, memory)
     others = {n: body.tensor(n, shape) for n in body.group.others}
     factors = []
-    if isinstance(op, SumPool) and op.weighted(kind.shape):
+    if isinstance(op, SumPool) and op.weighted(source.shape):
         factors = [
             body.table(f"{name}_factors", np.array(line, dtype))
-            for name, line in zip(("row", "column"), op.factors(kind.shape), strict=True)
+            for name, line in zip(("row", "column"), op.factors(source.shape), strict=True)
         ]
     r, s = (te.reduce_axis((0, n), name) for n, name in zip(op.kernel, "rs", strict=True))
     reduce = te.max if largest else te.sum
@@ -48,9 +48,9 @@ def build(body: Body) -> tirx.PrimFunc:
         row, column = y * op.stride[0] + r, z * op.stride[1] + s
         if largest:
             # A position outside the map repeats the nearest inside, which its window holds as well.
-            row = _inside(row, op.pads[0], op.pads[2], kind.shape[0])
-            column = _inside(column, op.pads[1], op.pads[3], kind.shape[1])
-        return source[row, column, c].astype(dtype)
+            row = _inside(row, op.pads[0], op.pads[2], source.shape[0])
+            column = _inside(column, op.pads[1], op.pads[3], source.shape[1])
+        return around[row, column, c].astype(dtype)
 
     total = te.compute(shape, lambda *at: reduce(tap(*at), axis=[r, s]), "total")
 
@@ -80,11 +80,11 @@ def build(body: Body) -> tirx.PrimFunc:
     return schedule.mod["main"]
 
 
-def _inside(position: Expr, before: int, behind: int, size: int) -> Expr:
+def _inside(position: Expr, before: int, after: int, size: int) -> Expr:
     """A position of the padded map as the nearest one of the map."""
     if before:
         position = tirx.max(position - before, 0)
-    return tirx.min(position, size - 1) if behind else position
+    return tirx.min(position, size - 1) if after else position
 
 
 def _offer(group: Group, program: Program, vectors: Vectors) -> Offer:

@@ -1,4 +1,4 @@
-"""What is proven about ``round_shift(x * m + b, s)`` of one tensor, to compute it with less.
+"""Proofs about ``round_shift(x * m + b, s)`` of one tensor, with which it takes less work.
 
 SPEC.md rounds halves away from zero.  Adding a half and shifting rounds them up instead, which
 differs for negative halves only; whether ``x * m + b`` ever is one, for an integer x of its range,
@@ -21,8 +21,11 @@ _LOWER = 20  # bits; no lower part of 32 bits is longer, times a number of some 
 
 
 def halves(lo: int, hi: int, m: int, b: int, s: int) -> tuple[bool, bool]:
-    """Whether ``x * m + b`` is half an odd multiple of ``2**s`` for an x of ``[lo, hi]``: at a
-    number below zero, and at another one."""
+    """Whether ``x * m + b`` is half an odd multiple of ``2**s`` for some x of ``[lo, hi]``.
+
+    Returns:
+        whether a negative number is; whether another number is.
+    """
     if s == 0:
         return False, False
     modulus, wanted = 1 << s, (1 << (s - 1)) - b
@@ -41,16 +44,16 @@ def halves(lo: int, hi: int, m: int, b: int, s: int) -> tuple[bool, bool]:
 def with_half(
     lo: Row, hi: Row, m: Row, b: Row, shift: Row, above_zero: bool = False
 ) -> tuple[Row, bool]:
-    """A bias with which the sum only has to be shifted, and whether that is all.
+    """A bias with which the sum only has to be shifted, and whether that is not enough.
 
     Args:
         lo, hi: range of x.
         m, b, shift: of the channels.
-        above_zero: results below zero are clamped to zero anyway.
+        above_zero: whether results below zero are clamped to zero anyway.
 
     Returns:
-        the bias with the half in it; and whether numbers below zero must be made less by one
-        before they are shifted: some channel meets halves below zero and others.
+        the bias with the half in it; and whether 1 must be subtracted from negative numbers before
+        they are shifted, because some channel meets negative halves and others.
     """
     half = np.array([(1 << s) >> 1 for s in shift], dtype=object)
     if above_zero:
@@ -83,8 +86,10 @@ class Split:
 
 
 def lifted(m: Row, shift: Row) -> Row:
-    """By how many bits multiplier, bias and shift can grow together: nothing changes but that
-    channels of short shifts have a longer lower part in a ``split``."""
+    """Bits by which multiplier, bias and shift of each channel can grow together.
+
+    The result stays the same, but a ``split`` has a longer lower part for channels of short shifts.
+    """
     return np.array(
         [
             max(0, min(_LOWER - int(s), 31 - int(abs(v)).bit_length()))

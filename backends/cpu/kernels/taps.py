@@ -35,7 +35,7 @@ def units(weight: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def cut(weight: NDArray[np.int64], lo: int, hi: int, most: int) -> Chunks | None:
-    """Taps of all units in chunks that add at most ``most`` either way.
+    """Cut the taps of all units into chunks whose sums are at most ``most`` in magnitude.
 
     Taps that share a register of activations may change places, so of each eight the largest
     that still fits comes next.
@@ -70,7 +70,7 @@ def cut(weight: NDArray[np.int64], lo: int, hi: int, most: int) -> Chunks | None
 
 
 def bound(weight: NDArray[np.int64], lo: int, hi: int, taps: Iterable[int]) -> int:
-    """What taps of a unit add at most, either way."""
+    """The greatest magnitude that taps of a unit add."""
     flat = weight.reshape(-1, weight.shape[2])
     return int(_ends(flat, lo, hi)[:, :, list(taps)].sum(axis=2).max())
 
@@ -102,11 +102,11 @@ class Sums:
 
     @property
     def registers(self) -> int:
-        """For the accumulators of eight outputs of a pixel, and what is kept beside them."""
+        """Registers that the sums of eight outputs of a pixel take, all they keep included."""
         return 2 if self.total == "int32" else 4
 
     def instructions(self, pixels: int) -> float:
-        """Estimate for a unit at neighbouring pixels and eight outputs; activations are loaded."""
+        """Estimate for a unit at neighboring pixels and eight outputs; activations are loaded."""
         multiply = 2 if self.product == "int32" else 4
         taps = sum(map(len, self.chunks))
         count = taps * (multiply * pixels + 1)
@@ -119,7 +119,7 @@ def sums(parts: NDArray[np.int64], lo: int, hi: int, most: int) -> Sums | None:
     Args:
         parts: weights int64 (O, units, depth).
         lo, hi: range of the input, with zero in it.
-        most: bound of all partial sums, either way.
+        most: greatest magnitude of all partial sums.
 
     Returns:
         None where nothing is to be multiplied, or by more than 32 bits.

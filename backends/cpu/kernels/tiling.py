@@ -12,7 +12,7 @@ _TAIL = 1.5  # a pixel in a cut tile costs a branch besides its waste
 
 @dataclass(frozen=True)
 class Tile:
-    """Accumulators held in registers: ``pixels`` neighbours of a row by ``channels`` lanes."""
+    """Accumulators held in registers: ``pixels`` neighbors of a row by ``channels`` lanes."""
 
     pixels: int
     channels: int

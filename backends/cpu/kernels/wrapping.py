@@ -19,7 +19,8 @@ from tvm.script.ir_builder import tirx as ir
 from .body import Expr
 
 MOST = (1 << 31) - (1 << 16)
-"""What a chunk may add, either way: then the upper half's rise, floors included, fits 16 bits."""
+"""The most that a chunk may add or take away: then the upper half's rise, rounded down as it is,
+fits 16 bits."""
 
 LANES = 8
 """Sums side by side, each in 32 bits."""
@@ -33,7 +34,7 @@ class Readings:
     """When accumulators are read, and in which unit their rises are counted.
 
     Attributes:
-        count: after how many chunks; behind them at most one more follows.
+        count: chunks after each of which accumulators are read; at most one more chunk follows.
         shift: bits of a rise that are dropped; the counts fit 16 bits signed.
     """
 
@@ -42,15 +43,16 @@ class Readings:
 
 
 def readings(chunks: int, bound: int, last: int) -> Readings | None:
-    """The readings with which a sum is known, None if none would do.
+    """The readings that determine a sum, None if none do.
 
-    Of every rise less than ``2**shift`` upper halves are lost, and once the lower half: what is
-    lost and the last chunk must be one number of 32 bits.
+    Every counted rise drops up to ``2**shift - 1`` units of ``2**16``, and the lower half is never
+    counted.  What is dropped, and what the last chunk adds if no reading follows it, must together
+    fit 32 bits, because the accumulator itself supplies it.
 
     Args:
-        chunks: so many, of which none adds more than MOST.
-        bound: of the sum and all sums on the way, either way.
-        last: what the last chunk adds at most.
+        chunks: how many there are; none adds more than MOST.
+        bound: greatest magnitude of the sum and of all sums on the way.
+        last: greatest magnitude that the last chunk adds.
     """
     for count, rest in ((chunks - 1, last), (chunks, 0)):
         shift = 0
@@ -67,16 +69,17 @@ def add(x: Expr, y: Expr) -> Expr:
 
 
 def boundary(*values: Expr) -> None:
-    """No instruction moves across here, and the values are computed before; costs nothing.
+    """Keep instructions from moving across this place; the values are computed before it.
 
-    LLVM's scheduler puts off what nothing waits for, and fills the stack with it.
+    Costs no instruction.  Without it LLVM's scheduler delays whatever nothing waits for, runs out
+    of registers, and spills to the stack.
     """
     ir.evaluate(tirx.call_llvm_intrin("void", "llvm.fake.use", *values))
 
 
 @dataclass
 class Chain:
-    """Eight sums on their way.
+    """Eight running sums.
 
     Attributes:
         sums: the accumulators, int32x8.
@@ -113,8 +116,11 @@ class Chain:
 
 
 def _difference(x: Expr, y: Expr) -> Expr:
-    """``x - y`` modulo 2**16, opaque: LLVM would rather subtract first and pick halves then,
-    which is twice the work and keeps the accumulators of before."""
+    """``x - y`` modulo 2**16, hidden from LLVM's optimizer.
+
+    It would subtract whole accumulators first and take their halves afterwards, which is twice the
+    work and keeps the old accumulators in registers.
+    """
     every = _all(True, "bool")
     return tirx.call_llvm_pure_intrin(
         f"int16x{LANES}", "llvm.vp.sub", x, y, every, tirx.const(LANES, "int32")

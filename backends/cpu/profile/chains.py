@@ -1,7 +1,7 @@
 """Blocks joined to straight runs of code.
 
 An emulator ends a block at every branch, taken or not, and at pages; a core does not stop there.
-Cycles are estimated for whole runs, so that what lies in two neighbouring blocks overlaps.
+Cycles are estimated for whole runs, so that what lies in two neighboring blocks overlaps.
 """
 
 from __future__ import annotations

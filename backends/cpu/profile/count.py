@@ -56,12 +56,12 @@ class Counted:
 
 def split(code: bytes, thumb: bool) -> list[bytes]:
     """One bytes object an instruction; Thumb ones have two bytes, or four by their first bits."""
-    found, place = [], 0
+    instructions, place = [], 0
     while place < len(code):
         wide = not thumb or code[place + 1] >> 3 in (0b11101, 0b11110, 0b11111)
-        found.append(code[place : place + (4 if wide else 2)])
-        place += len(found[-1])
-    return found
+        instructions.append(code[place : place + (4 if wide else 2)])
+        place += len(instructions[-1])
+    return instructions
 
 
 def count_blocks(

@@ -142,7 +142,7 @@ def _disassembled(
     instructions: Sequence[bytes], analyser: Analyser, triple: str
 ) -> dict[bytes, str]:
     """Text of each instruction, "" of those that this LLVM does not know, and of Thumb's ``IT``:
-    it would make conditional what happens to stand behind it in the list."""
+    it would make conditional what happens to follow it in the list."""
     if triple.startswith("thumb"):
         asked = [i for i in instructions if not _is_it(i)]
     else:
@@ -200,9 +200,9 @@ def _analysed(
         capture_output=True,
         text=True,
     )
-    found = re.findall(r"^Total Cycles: +(\d+)$", done.stdout, flags=re.M)
-    if done.returncode == 0 and len(found) == len(listings):
-        return [int(total) / _ROUNDS for total in found]
+    totals = re.findall(r"^Total Cycles: +(\d+)$", done.stdout, flags=re.M)
+    if done.returncode == 0 and len(totals) == len(listings):
+        return [int(total) / _ROUNDS for total in totals]
     if len(listings) == 1:
         return [None]
     half = len(listings) // 2

@@ -103,7 +103,7 @@ def _code_of(elf: bytes) -> _Code:
     sections = [struct.unpack_from(layout, elf, table + k * size) for k in range(count)]
     symbols = next(s for s in sections if s[1] == _SYMBOLS)
     names = sections[symbols[6]][4]
-    found: dict[int, list[tuple[str, int, int]]] = {}
+    by_section: dict[int, list[tuple[str, int, int]]] = {}
     for raw in struct.iter_unpack(_SYMBOL[elf[4]], elf[symbols[4] : symbols[4] + symbols[5]]):
         name_at, info, section, value, length = (
             (raw[0], raw[1], raw[3], raw[4], raw[5])
@@ -113,8 +113,8 @@ def _code_of(elf: bytes) -> _Code:
         if info & 15 == _FUNCTION and 0 < section < count:
             start = names + name_at
             name = elf[start : elf.index(b"\0", start)].decode()
-            found.setdefault(section, []).append((name, value, length))
-    section, functions = max(found.items(), key=lambda item: len(item[1]))
+            by_section.setdefault(section, []).append((name, value, length))
+    section, functions = max(by_section.items(), key=lambda item: len(item[1]))
     content = elf[sections[section][4] : sections[section][4] + sections[section][5]]
     relocated = {
         place // 4

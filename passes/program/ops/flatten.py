@@ -17,7 +17,7 @@ from ..types import Constant, IntArray, IntType, TensorType
 class Flatten(Op):
     """(H, W, C) to (1, 1, H·W·C) in the order of memory: no value moves.
 
-    ONNX flattens channels first; the layer behind has its weights' columns reordered instead.
+    ONNX flattens channels first; the layer after it has its weights' columns reordered instead.
     """
 
     mnemonic: ClassVar[str] = "flatten"

@@ -12,7 +12,7 @@ Pair = tuple[int, int]
 Pads = tuple[int, int, int, int]
 """top, left, bottom, right"""
 Counts = tuple[tuple[int, ...], tuple[int, ...]]
-"""Of each row of windows and of each column of windows."""
+"""A number for each row of windows, and one for each column."""
 
 
 def output_size(size: Pair, kernel: Pair, stride: Pair, pads: Pads, dilation: Pair) -> Pair:

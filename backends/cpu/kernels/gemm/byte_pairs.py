@@ -54,7 +54,7 @@ class BytePairs(Plan):
         met = ((gemm.lo != 0) | (gemm.hi != 0)).nonzero()
         values = np.unique(gemm.weights.transpose(0, 2, 1)[met])
         if gemm.weights.shape[2] < self.depths * self.depth or not len(values):
-            return None  # weights behind the last are to be zero
+            return None  # weights after the last are to be zero
         step = max(int(np.gcd.reduce(np.diff(values))), 1) if len(values) > 1 else 1
         return (int(values[0]), step) if values[-1] - values[0] <= 3 * step else None
 

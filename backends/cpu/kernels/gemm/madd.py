@@ -1,6 +1,6 @@
 """16-bit products added in pairs: AVX2 ``VPMADDWD``.
 
-An instruction forms 16 products of 16-bit numbers and adds neighbours to 8 sums of 32 bits.  Where
+An instruction forms 16 products of 16-bit numbers and adds neighbors to 8 sums of 32 bits.  Where
 all of K fits those, they are the accumulators.
 
 Where it does not, K is cut into chunks whose sums provably fit, by the actual weights.  Sums of
@@ -93,7 +93,7 @@ def chunks(gemm: Gemm, units: int, depth: int) -> Chunks:
         most[:, :, : sums.shape[2]] = np.maximum(sums, 0)
     bounds = np.stack(whole).reshape(-1, depth // _PAIR, _PAIR).sum(axis=2).T
     left = sorted(np.flatnonzero(bounds.any(axis=1)).tolist(), key=lambda k: -bounds[k].sum())
-    found: Chunks = []
+    result: Chunks = []
     while left:
         chunk, total = [], np.zeros(bounds.shape[1], np.int64)
         for k in left:
@@ -103,8 +103,8 @@ def chunks(gemm: Gemm, units: int, depth: int) -> Chunks:
         if not chunk:
             return []
         left = [k for k in left if k not in chunk]
-        found.append(sorted(chunk))
-    return found
+        result.append(sorted(chunk))
+    return result
 
 
 def _update(rows: int, columns: int, cut: Chunks, narrow: bool) -> Emit:

@@ -1,6 +1,6 @@
 """Byte products added in pairs: AVX2 ``VPMADDUBSW``, unsigned activations by signed weights.
 
-An instruction forms 32 products and adds neighbours into 16 accumulators of 16 bits.  The addition
+An instruction forms 32 products and adds neighbors into 16 accumulators of 16 bits.  The addition
 inside a pair saturates, the one to the accumulator wraps around; so no pair may leave 16 bits, and
 beyond that only the sum of a whole chunk must not.  Activations of both signs are stored with their
 least value taken away, which adds a constant to every product.

@@ -1,6 +1,6 @@
 """Weights of few values: numbers of 2 or 4 bits in the library, which are expanded before use.
 
-A byte of the library holds the numbers of neighbouring steps over K, in one lane.  Where a product
+A byte of the library holds the numbers of neighboring steps over K, in one lane.  Where a product
 multiplies transformed weights, the plain ones are kept, and transformed while they are expanded:
 that takes less than a third of an instruction for each byte that the library is smaller by.
 """

@@ -32,11 +32,12 @@ class Plan(Layout):
         unroll: updates without a branch between them.
         store: writes finished accumulators to memory, by default one by one in order.  With it
             ``emit`` may keep the tile's sums in any order.
-        shift: int64 (B,) or None: what the user adds to the left operand before storing it, so
-            that it fits ``left``; ``constant`` takes it back.
-        start: what every sum starts from; ``constant`` takes it back too.
-        expanded: weights that are expanded at once; of more than 64 LLVM 22 spills on ARMv7.
-        packing: how the library holds the weights, None for as they are read, or as bytes.
+        shift: int64 (B,) or None: number that the user adds to the left operand before storing it,
+            so that it fits ``left``; ``constant`` subtracts its effect.
+        start: number that every sum starts from; ``constant`` subtracts it too.
+        expanded: weights that are expanded at once; with more than 64 LLVM 22 spills on ARMv7.
+        packing: how the library packs the weights; None if it holds them in the layout in which
+            they are read, as bytes where these are enough.
     """
 
     name: str
@@ -51,7 +52,7 @@ class Plan(Layout):
     packing: Packing | None = None
 
     def with_packing(self, vectors: Vectors) -> Plan | None:
-        """The same plan with packed weights, None where ``pack`` can not pack them."""
+        """The same plan with packed weights, None where ``pack`` cannot."""
         packing = pack(self, vectors, shifted=self.shift is not None)
         return None if packing is None else replace(self, packing=packing)
 
@@ -71,7 +72,7 @@ class Plan(Layout):
         if correction is None:
             return None
         whole = np.pad(correction, ((0, 0), (0, self.blocks * self.outs - correction.shape[1])))
-        # What wraps around once wraps back with this.
+        # In the result's own type if the sum wraps around: adding this wraps it back.
         return whole.astype(self.result if self._wraps else np.int32)
 
     @property
@@ -92,7 +93,7 @@ class Plan(Layout):
 
     @property
     def bits(self) -> int:
-        """Of a weight in the library."""
+        """Bits of a weight in the library."""
         if self.right == "int16" and self.gemm.most < 1 << 7:
             return 8
         return 8 * np.dtype(self.right).itemsize
@@ -104,7 +105,7 @@ class Plan(Layout):
 
     @property
     def expanding(self) -> float:
-        """Estimate: instructions to make of the library's weights those that are read."""
+        """Estimate: instructions that expand the library's weights."""
         if self.packing is not None:
             return self.packing.instructions(self)
         width = 8 * np.dtype(self.right).itemsize // self.together
@@ -125,10 +126,11 @@ class Plan(Layout):
         return te.compute(weights.shape, lambda *at: table(*at).astype(self.right), "expanded")
 
     def product(self, left: te.Tensor, weights: te.Tensor) -> te.Tensor:
-        """The stages ``sums``, in registers, and ``product``, in memory."""
+        """Write the stages ``sums``, in registers, and ``product``, in memory."""
         batch, strips, blocks = (int(n) for n in left.shape[:3])
         k0, k1 = te.reduce_axis((0, self.steps), "k0"), te.reduce_axis((0, self.depth), "k1")
-        # Every reduction is cut into its first value and its updates, so it may be any.
+        # The schedule separates every reduction's first value from its updates, so sums may start
+        # from any number.
         summed = te.comm_reducer(lambda x, y: x + y, lambda dtype: tirx.const(self.start, dtype))
 
         def element(*at: Expr) -> Expr:
@@ -144,10 +146,10 @@ class Plan(Layout):
         return te.compute(shape, lambda *at: sums(*at).astype(self.result), "product")
 
     def by_block(self, strips: int, blocks: int) -> bool:
-        """Whether a block of outputs after the other is expanded and multiplies all strips.
+        """Whether blocks of outputs are expanded one by one, each used for all strips.
 
-        It takes memory for all strips, but for one block of weights.  Of 16 registers LLVM 22
-        spills the addresses that are the same in all strips.
+        That takes memory for the products of all strips, but only for one block of weights.  With
+        16 registers LLVM 22 spills the addresses that all strips share.
         """
         if self.packing is None or self.packing.vectors.count <= 16 or strips == 1:
             return False
@@ -157,7 +159,7 @@ class Plan(Layout):
         return (strips - 1) * strip < self.numbers * np.dtype(self.right).itemsize
 
     def schedule(self, plan: s_tir.Schedule) -> None:
-        """Order the loops of ``product``; put ``left`` under its users' innermost loop."""
+        """Order the loops of ``product``; compute ``left`` in the innermost loop that uses it."""
         blocks = plan.get_child_blocks(plan.get_sblock("root"))
         stages = {plan.get(block).name_hint: block for block in blocks}
         sums, product = plan.get_sblock("sums"), plan.get_sblock("product")

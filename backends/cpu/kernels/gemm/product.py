@@ -16,7 +16,7 @@ _FEW = 8
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """What a product's weights are made of.
+    """The plain weights that a product's weights are computed from.
 
     Attributes:
         weights: int64 (R, S, O, K).
@@ -36,7 +36,7 @@ class Gemm:
     Attributes:
         weights: int64 (B, O, K).
         lo, hi: proven range of the left operand, int64 (B, K).
-        origin: what the weights are made of, by default themselves.
+        origin: what the weights are computed from, by default themselves.
     """
 
     weights: IntArray
@@ -46,7 +46,7 @@ class Gemm:
 
     @property
     def range(self) -> tuple[int, int]:
-        """Of the left operand, over all of it."""
+        """Least and greatest number of the left operand."""
         return int(self.lo.min()), int(self.hi.max())
 
     @property
@@ -56,8 +56,10 @@ class Gemm:
 
     @cached_property
     def spacing(self) -> tuple[int, int, int] | None:
-        """Bits that number the plain weights, the least of them and the step between them; None
-        for more than 4 bits.  Weights that meet nothing but zeros do not count."""
+        """Bits of a number for each value of the plain weights, the least value, and the step.
+
+        None if more than 4 bits were needed.  Weights that meet nothing but zeros do not count.
+        """
         met, plain = (self.lo != 0) | (self.hi != 0), self.plain
         if plain.mix is None:
             weights = plain.weights[:, 0].transpose(0, 2, 1)
@@ -73,12 +75,12 @@ class Gemm:
 
     @property
     def plain(self) -> Origin:
-        """What the weights are made of."""
+        """What the weights are computed from."""
         return self.origin or Origin(self.weights[:, None])
 
     @cached_property
     def _ends(self) -> tuple[IntArray, IntArray]:
-        """Least and greatest sum of every 8 consecutive products: what longer sums are made of."""
+        """Least and greatest sum of every 8 consecutive products, to compute longer sums from."""
         ends = [self.weights * row[:, None, :] for row in (self.lo, self.hi)]
         starts = np.arange(0, self.weights.shape[2], _FEW)
         return (
@@ -107,17 +109,17 @@ class Gemm:
         The fewest parts, and the fewest without a surplus.  Intermediate sums may leave the range
         where arithmetic wraps around: only the sum of a whole chunk must not.
         """
-        whole, found = -(-self.weights.shape[2] // unit), False
+        whole, one_given = -(-self.weights.shape[2] // unit), False
         least, greatest = (end.sum(axis=2) for end in self._ends)
-        # So many parts share the largest sum if each takes as much as it may.
+        # Fewer parts cannot hold the largest sum, even if each is filled.
         fewest = max(-(-int(greatest.max()) // max(hi, 1)), -(-int(least.min()) // min(lo, -1)), 1)
         for parts in range(fewest, whole + 1):
             each = -(-whole // parts)
-            if found and parts * each != whole:
+            if one_given and parts * each != whole:
                 continue
             least, greatest = self.partial_sums(each * unit)
             if lo <= int(least.min()) and int(greatest.max()) <= hi:
                 yield parts, each
                 if parts * each == whole:
                     return
-                found = True
+                one_given = True

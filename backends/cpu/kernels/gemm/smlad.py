@@ -1,6 +1,6 @@
 """SMLAD: two 16-bit products added to a 32-bit sum, Cortex-M with DSP instructions.
 
-Two neighbouring values of K share a word, in rows and in weights alike.  General registers hold a
+Two neighboring values of K share a word, in rows and in weights alike.  General registers hold a
 tile of sums, one row's words and a word of weights.
 """
 
@@ -74,7 +74,7 @@ def _update(rows: int, outs: int, depth: int) -> Emit:
 
 
 def _word(buffer: Expr, at: list[int]) -> Expr:
-    """Two neighbours of 16 bits as they lie in memory."""
+    """Two neighbors of 16 bits as they lie in memory."""
     return tirx.reinterpret("int32", buffer.vload(at, "int16x2"))
 
 
