@@ -160,12 +160,22 @@ class Options:
         """The choices that a program's metadata states.
 
         Raises:
-            CompileError: they are not stated in full: calibration images are not kept.
+            CompileError: they are not stated in full: calibration images are not kept; or they are
+                none.
         """
         if _CALIBRATION in facts or not facts.keys() >= _LIMITS.keys():
             raise CompileError(
                 "the program does not say all it was compiled with: calibration images are not kept"
             )
+        try:
+            return cls._from_facts(facts)
+        except (ValueError, KeyError, OverflowError):
+            raise CompileError(
+                "the program's metadata states its precision in a way that n2uqc does not write"
+            ) from None
+
+    @classmethod
+    def _from_facts(cls, facts: Mapping[str, str]) -> Options:
         chosen: dict[str, Any] = {
             name: None if facts[name] == _OPEN else int(facts[name]) for name in _LIMITS
         }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import onnx_ir as ir
 
+from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.frontend.load import load_graph
 
 from .base import Observer, Pass, plain, run_passes
@@ -69,5 +70,8 @@ def graph_of(path: str | Path, program: Program) -> ir.Model:
         CompileError: everything that is not supported, listed by node.
     """
     text = program.metadata.get(INPUT_SHAPE)
-    shape = None if text is None else [int(size) for size in text.split(",")]
+    try:
+        shape = None if text is None else [int(size) for size in text.split(",")]
+    except ValueError:
+        raise CompileError(f"the program's metadata states no input shape: {text!r:.80}") from None
     return load_graph(path, input_shape=shape)

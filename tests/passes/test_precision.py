@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 
 import numpy as np
@@ -168,3 +169,14 @@ def test_multipliers_hold_their_words_and_bounds(most, places, slope, offset) ->
     for x in {0, most, -most, most // 3}:
         y = round_shift_exact(x * m + c, s)
         assert abs(y - (slope * unit * x + offset * unit)) <= found.error
+
+
+@pytest.mark.parametrize("text", ["", "x", "1e999", "nan", "0", "1,2,3,4"])
+def test_metadata_that_n2uqc_does_not_write(text: str) -> None:
+    """Choices come back out of a program's metadata, or are refused; never another error."""
+    facts = Options().facts()
+    assert Options.from_facts(facts) == Options()
+    for name in facts:
+        with suppress(CompileError):
+            found = Options.from_facts({**facts, name: text})
+            assert Options.from_facts(found.facts()) == found
