@@ -36,12 +36,12 @@ class Vectors:
     byte: float = 0.4
 
     def work(self, instructions: float, size: int) -> float:
-        """The cost that choices compare: instructions, and bytes of weights at their price."""
+        """Return what choices compare: instructions, and bytes of weights at their price."""
         return instructions + self.byte * size
 
 
 def computing_dtype(lo: int, hi: int) -> str:
-    """The narrowest signed type in which kernels compute numbers of ``[lo, hi]``.
+    """Return the narrowest signed type in which kernels compute numbers of ``[lo, hi]``.
 
     Its most negative number must not occur, so that every number can be negated.
     """
@@ -98,7 +98,7 @@ class Body:
     _bound: list[tuple[tirx.Var, Expr]] = field(default_factory=list)
 
     def tensor_type(self, name: str) -> IntType:
-        """The type of a tensor."""
+        """Return the type of a tensor."""
         return int_type(self.program, name)
 
     @property
@@ -110,27 +110,27 @@ class Body:
         return self.program.constants[name]
 
     def tensor(self, name: str, shape: tuple[int, ...]) -> te.Tensor:
-        """A tensor of the program as it lies in memory, seen in any shape of its size."""
+        """Declare a tensor of the program as it lies in memory, seen in any shape of its size."""
         dtype = self.tensor_type(self.storage[name]).container.name
         placeholder = te.placeholder(shape, dtype, f"x{len(self.operands)}")
         self.operands.append((placeholder, name))
         return placeholder
 
     def table(self, hint: str, values: NDArray[np.integer]) -> te.Tensor:
-        """A constant array, in memory as given."""
+        """Declare a constant array, in memory as given."""
         placeholder = te.placeholder(values.shape, values.dtype.name, hint)
         self.operands.append((placeholder, values))
         return placeholder
 
     def row(self, hint: str, values: NDArray[np.int64], dtype: str) -> Row:
-        """A number for each channel; one that all channels share costs no memory."""
+        """Declare a number for each channel; one that all channels share costs no memory."""
         if (values == values[0]).all():
             return lambda slot: tirx.const(int(values[0]), dtype)
         table = self.table(hint, values[self.slots].astype(dtype))
         return lambda slot: table(slot)
 
     def value(self, name: str, expr: Expr) -> Value:
-        """An expression for elements of a tensor, with that tensor's proven range."""
+        """Return an expression for elements of a tensor with that tensor's proven range."""
         return Value(expr, *self.ranges[name])
 
     def bind(self, expr: Expr) -> Expr:
@@ -143,13 +143,13 @@ class Body:
         return replace(value, expr=self.bind(value.expr))
 
     def without_offset(self, value: Value) -> tuple[Value, NDArray[np.int64] | None]:
-        """The expression alone as a value, and what must be added to it."""
+        """Return the expression alone as a value, and the offset that must be added to it."""
         if value.offset is None:
             return value, None
         return Value(value.expr, value.lo - value.offset, value.hi - value.offset), value.offset
 
     def settled(self, value: Value, slot: Expr) -> Value:
-        """The same number with its offset added."""
+        """Return the same number with its offset added."""
         rest, offset = self.without_offset(value)
         if offset is None:
             return value
@@ -161,7 +161,10 @@ class Body:
         return Value(total, value.lo, value.hi)
 
     def result(self, value: Value) -> Expr:
-        """The group's result as it is stored; it starts with the named numbers that it needs."""
+        """Return the group's result as it is stored.
+
+        It starts with the named numbers that it needs.
+        """
         expr = value.cast(self.output.container.name)
         for variable, bound in reversed(self._bound):
             if any(v.same_as(variable) for v in tirx.analysis.undefined_vars(expr)):
@@ -170,7 +173,7 @@ class Body:
         return expr
 
     def function(self, y: te.Tensor) -> tirx.PrimFunc:
-        """The unscheduled function of the operands and the group's result."""
+        """Return the unscheduled function of the operands and the group's result."""
         return te.create_prim_func([operand for operand, _ in self.operands] + [y])
 
 
@@ -192,7 +195,7 @@ Step = Callable[[Any, Body, Value, Place], Value]
 
 
 def reads(y: te.Tensor, stage: te.Tensor) -> bool:
-    """Whether a group's result depends on its first operation.
+    """Tell whether a group's result depends on its first operation.
 
     It need not: the range may decide every comparison of a table.  Then there is nothing to
     schedule.

@@ -46,7 +46,7 @@ class ProductsPlan(ConvolutionPlan):
         self.order_left(schedule)
 
     def order_results(self, schedule: s_tir.Schedule) -> s_tir.schedule.LoopRV:
-        """Order the results by blocks of the map, with their sums; the loop over strips."""
+        """Order the results and their sums by blocks of the map; return the loop over strips."""
         grid, lanes = self.grid, self.lanes
         total = schedule.get_sblock("total")
         line, pixel, group, channel = schedule.get_loops(computing(schedule))

@@ -107,7 +107,7 @@ class ConvolutionPlan(ABC):
 def convolution_kernel(
     name: str, plans: Callable[[Layer, Vectors], Iterable[ConvolutionPlan]]
 ) -> Kernel:
-    """A kernel that computes a layer by the cheapest of its plans.
+    """Return a kernel that computes a layer by the cheapest of its plans.
 
     Args:
         name: for tables and symbols.

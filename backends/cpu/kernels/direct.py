@@ -44,7 +44,7 @@ class Accumulation:
 
 
 def accumulation(layer: Layer, vectors: Vectors) -> Accumulation:
-    """The narrowest accumulators that the weights and the input's range allow.
+    """Return the narrowest accumulators that the weights and the input's range allow.
 
     Without vectors a narrow number takes a whole register, and instructions to narrow it.
     """
@@ -66,9 +66,10 @@ def accumulation(layer: Layer, vectors: Vectors) -> Accumulation:
 
 
 def pack(weight: NDArray[np.int64], groups: int, lanes: int) -> NDArray[np.integer]:
-    """Weights (O, KH, KW, I/groups) as (groups, blocks, KH, KW, I/groups, lanes), zeros after O.
+    """Lay out weights (O, KH, KW, I/groups) as (groups, blocks, KH, KW, I/groups, lanes).
 
-    The innermost loop then reads them in order, one vector of output channels a step.
+    Zeros follow the last output channel.  The innermost loop reads the weights in order, one vector
+    of output channels a step.
     """
     out, kh, kw, depth = weight.shape
     each = out // groups
@@ -178,7 +179,10 @@ class DirectPlan(ConvolutionPlan):
 def _tile_loops(
     schedule: s_tir.Schedule, block: s_tir.schedule.SBlockRV, outside: int, spatial: int
 ) -> list[s_tir.schedule.LoopRV]:
-    """Put a stage's pixels (unrolled) and lanes (a vector) innermost; its reduction loops."""
+    """Put a stage's pixels (unrolled) and lanes (a vector) innermost.
+
+    Return its reduction loops.
+    """
     loops = schedule.get_loops(block)[outside:]
     taps = loops[spatial:]
     schedule.reorder(*taps, loops[1], loops[3])
@@ -188,7 +192,7 @@ def _tile_loops(
 
 
 def direct(layer: Layer, vectors: Vectors) -> Iterator[DirectPlan]:
-    """The tile with the least work, for layers of any form."""
+    """Yield the tile with the least work, for layers of any form."""
     op, sums, out = layer.op, accumulation(layer, vectors), layer.shape[2]
     each = out // op.groups
     bytes_each = np.dtype("int16" if sums.channels else sums.dtype).itemsize
@@ -207,7 +211,10 @@ def direct(layer: Layer, vectors: Vectors) -> Iterator[DirectPlan]:
 
 
 def depthwise(layer: Layer, vectors: Vectors) -> Iterator[DirectPlan]:
-    """Vectors of channels, two pixels of a row at once; no other kernel is compared with it."""
+    """Yield vectors of channels, two pixels of a row at once.
+
+    No other kernel is compared with it.
+    """
     if not layer.is_depthwise:
         return
     sums = accumulation(layer, vectors)

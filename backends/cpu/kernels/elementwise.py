@@ -27,7 +27,7 @@ LONGEST_SUM = 16  # entries of a lookup table that are summed up in registers, n
 
 
 def add(op: Add, body: Body, x: Value, place: Place) -> Value:
-    """``x1 + x2``; one of the two comes from registers if this kernel computed it."""
+    """Compute ``x1 + x2``; one of the two comes from registers if this kernel computed it."""
     other = [name for name in op.inputs if name in body.group.inputs][-1]
     y = body.value(other, place.read(other))
     ranges = [*x.range, *y.range, *body.value(op.output, None).range]
@@ -36,13 +36,13 @@ def add(op: Add, body: Body, x: Value, place: Place) -> Value:
 
 
 def clamp(op: Clamp, body: Body, x: Value, place: Place) -> Value:
-    """``min(max(x, lo), hi)``."""
+    """Compute ``min(max(x, lo), hi)``."""
     dtype = computing_dtype(*x.range)
     return clamped(body, op.output, x.cast(dtype), dtype, x.range, (op.lo, op.hi))
 
 
 def prelu(op: PRelu, body: Body, x: Value, place: Place) -> Value:
-    """``clamp((x >= 0 ? x : round_shift(x * multiplier[c], shift)) + bias[c], lo, hi)``."""
+    """Compute ``clamp((x >= 0 ? x : round_shift(x * multiplier[c], shift)) + bias[c], lo, hi)``."""
     slope, bias = body.constant(op.multiplier).values, body.constant(op.bias).values
     lo, hi, m, b = (row.astype(object) for row in (x.lo, x.hi, slope, bias))
     half = (1 << op.shift) >> 1
@@ -72,7 +72,7 @@ def prelu(op: PRelu, body: Body, x: Value, place: Place) -> Value:
 def _split_product(
     body: Body, x: Expr, factor: Expr, slope: NDArray[np.int64], shift: int, place: Place
 ) -> Expr:
-    """``round_shift(x * factor, shift)`` where the product needs more than 64 bits.
+    """Compute ``round_shift(x * factor, shift)`` where the product needs more than 64 bits.
 
     ``x = upper * 2**31 + lower``: the upper product is a multiple of ``2**shift``.
     """
@@ -94,12 +94,12 @@ def _bits(dtype: str) -> int:
 
 
 def flatten(op: Flatten, body: Body, x: Value, place: Place) -> Value:
-    """The same number, in a tensor of another shape."""
+    """Return the same number, in a tensor of another shape."""
     return body.value(op.output, x.expr)
 
 
 def lookup(op: Lookup, body: Body, x: Value, place: Place) -> Value:
-    """``table[x]``: a sum of steps, which stays in registers, or a load for long tables."""
+    """Compute ``table[x]``: a sum of steps, which stays in registers, or a load for long tables."""
     values = body.constant(op.table).values
     if len(values) > LONGEST_SUM:
         table = body.table("levels", values.astype(body.tensor_type(op.output).container))

@@ -38,7 +38,7 @@ def cover(body: Body, real: Area, channels: int) -> None:
 
 
 def lanes_of(outs: int, dtype: str, vectors: Vectors) -> int:
-    """Channels of results that are worked on at once: a register of bytes, or of 16-bit numbers.
+    """Return the channels of results that are worked on at once: a register of bytes or int16.
 
     Args:
         outs: channels of a block of sums, a multiple of the result.
@@ -89,7 +89,7 @@ def results(
 
 
 def _surrounded(x: te.Tensor, whole: Area, name: str) -> te.Tensor:
-    """A tensor with zeros beyond its real extents."""
+    """Extend a tensor with zeros beyond its real extents."""
 
     def element(*at: Expr) -> Expr:
         inside = [i < n for i, n, m in zip(at, x.shape, whole, strict=True) if int(n) < m]
@@ -99,7 +99,7 @@ def _surrounded(x: te.Tensor, whole: Area, name: str) -> te.Tensor:
 
 
 def computing(schedule: s_tir.Schedule) -> s_tir.schedule.SBlockRV:
-    """The stage of ``Results.computed``; its loops are rows, columns, groups, channels."""
+    """Return the stage of ``Results.computed``; its loops are rows, columns, groups, channels."""
     names = [schedule.get(block).name_hint for block in _blocks(schedule)]
     return schedule.get_sblock("whole" if "whole" in names else "y")
 

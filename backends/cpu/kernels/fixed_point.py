@@ -128,7 +128,7 @@ class FixedPointPlan(ConvolutionPlan):
 
 
 def _update(plan: FixedPointPlan) -> str:
-    """Register the update of a tile by one unit; the intrinsic's name."""
+    """Register the update of a tile by one unit; return the intrinsic's name."""
     pixels, depth, lanes, how = plan.pixels, plan.depth, plan.lanes, plan.sums
     picked, wide = 16 // np.dtype(how.operand).itemsize, f"{how.product}x{lanes}"
 
@@ -191,7 +191,7 @@ def _update(plan: FixedPointPlan) -> str:
 
 
 def plans(layer: Layer, vectors: Vectors) -> Iterator[FixedPointPlan]:
-    """Every number of pixels that the registers hold."""
+    """Yield a plan for every number of pixels that the registers hold."""
     op, weight, (height, width, out) = layer.op, layer.weight, layer.shape
     # With the 16 registers of 32-bit ARM, LLVM makes more of the plain loops.
     if "neon" not in vectors.features or vectors.count < 32:

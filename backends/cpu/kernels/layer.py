@@ -32,7 +32,7 @@ class Layer:
 
     @classmethod
     def of(cls, op: Conv, program: Program) -> Layer:
-        """The layer of an operation of a program."""
+        """Return the layer of an operation of a program."""
         source = int_type(program, op.inputs[0])
         return cls(
             op,

@@ -49,7 +49,7 @@ class Digits:
 
 
 def digits_of(lo: int, hi: int) -> Digits | None:
-    """One byte, or two; None for a wider range."""
+    """Return the digits of a range: one byte, or two; None for a wider range."""
     for offset in (0, 128):
         if -128 <= lo - offset and hi - offset <= 127:
             return Digits(offset, ((lo - offset, hi - offset),))
@@ -59,7 +59,7 @@ def digits_of(lo: int, hi: int) -> Digits | None:
 
 
 def weight_digits(weight: IntArray) -> tuple[IntArray, IntArray] | None:
-    """Weights as signed bytes (digits, *shape), the high one first, and a sign for each output.
+    """Cut weights into signed bytes (digits, *shape), the high one first; a sign for each output.
 
     The digits of 16 bits reach a little further below zero than above, so outputs with a weight
     close to the upper end are computed negated.  None if that does not help.
@@ -142,7 +142,7 @@ class LimbsPlan(ProductsPlan):
         return Totals(total, total, offset)
 
     def _map(self, body: Body) -> te.Tensor:
-        """The input, padded as far as windows reach; a row of it is one run of numbers."""
+        """Write the input, padded as far as windows reach; a row of it is one run of numbers."""
         op, (height, width, channels) = self.layer.op, self.layer.source.shape
         x = body.tensor(op.inputs[0], (height, width * channels, 1))
         # The last row of a window may be followed by surplus of K, and every row by its own.
@@ -160,7 +160,7 @@ class LimbsPlan(ProductsPlan):
         return framed(x, origin, size, op.pad_value, container(*self.layer.codes))
 
     def _cuts(self, source: te.Tensor) -> te.Tensor:
-        """The digits of all numbers: the stage ``digits``."""
+        """Write the digits of all numbers: the stage ``digits``."""
 
         def digit(k: Expr, y: Expr, z: Expr) -> Expr:
             number = source[y, z, 0]
@@ -180,7 +180,7 @@ class LimbsPlan(ProductsPlan):
 
 
 def plans(layer: Layer, vectors: Vectors) -> Iterator[LimbsPlan]:
-    """Every way to multiply the digits, and to cut the map into blocks."""
+    """Yield every way to multiply the digits, and to cut the map into blocks."""
     op, weight, (height, width, out) = layer.op, layer.weight, layer.shape
     digits, cut = digits_of(*layer.codes_and_zero), weight_digits(weight)
     if digits is None or cut is None or not _FEATURES & vectors.features:

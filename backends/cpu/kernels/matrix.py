@@ -53,7 +53,7 @@ class Runs:
 
 
 def runs(op: Conv, shape: tuple[int, ...], unit: int) -> Runs:
-    """The runs of a convolution's window, for weights (O, KH, KW, I / groups)."""
+    """Return the runs of a convolution's window, for weights (O, KH, KW, I / groups)."""
     _, height, width, depth = shape
     whole = op.groups == 1 and (op.dilation[1] == 1 or width == 1)
     wide, length = (1, width * depth) if whole else (width, depth)
@@ -63,7 +63,7 @@ def runs(op: Conv, shape: tuple[int, ...], unit: int) -> Runs:
 
 
 def products(weight: NDArray[np.int64], op: Conv, each: Runs, lo: int, hi: int) -> Gemm:
-    """One matrix product for each group, K in the order of runs, whose surplus meets zeros."""
+    """Return a matrix product for each group, K in the order of runs; their surplus meets zeros."""
     out = len(weight) // op.groups
     whole = np.zeros((op.groups, out, each.count, each.rounded), np.int64)
     whole[..., : each.length] = weight.reshape(op.groups, out, each.count, each.length)
@@ -95,7 +95,7 @@ class MatrixPlan(ProductsPlan):
         return self.runs.rounded
 
     def _map(self, body: Body) -> te.Tensor:
-        """The input, padded and centered, as far as windows reach."""
+        """Write the input, padded and centered, as far as windows reach."""
         op, weight = self.layer.op, self.layer.weight
         (height, width), channels = self.layer.input_size, self.layer.source.shape[2]
         x = body.tensor(op.inputs[0], (height, width, channels))
@@ -148,7 +148,7 @@ class MatrixPlan(ProductsPlan):
         return Totals(total, total, offset if offset.any() else None)
 
     def _correction(self, body: Body) -> tuple[NDArray[np.int64], te.Tensor | None, int]:
-        """What is to be added to the products for the center and for their own correction.
+        """Return what is to be added to the products for the center and for their own correction.
 
         Returns:
             what is left to tables and biases, for each channel; a table for ``Plan.read``; a number
@@ -183,7 +183,7 @@ class MatrixPlan(ProductsPlan):
 
 
 def plans(layer: Layer, vectors: Vectors) -> Iterator[MatrixPlan]:
-    """Every way to lay out windows, to multiply them, and to cut the map into blocks."""
+    """Yield every way to lay out windows, to multiply them, and to cut the map into blocks."""
     op, weight, out = layer.op, layer.weight, layer.shape[2]
     lo, hi = layer.codes_and_zero
     # Where the map is copied anyway.

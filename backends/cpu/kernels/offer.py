@@ -27,7 +27,7 @@ Candidate = TypeVar("Candidate", bound=Priced)
 
 
 def cheapest(candidates: Iterable[Candidate], vectors: Vectors) -> Candidate | None:
-    """The candidate with the least work, the first of equals; None if there is none."""
+    """Return the candidate with the least work, the first of equals; None if there is none."""
     return min(
         candidates,
         key=lambda candidate: vectors.work(candidate.instructions, candidate.size),

@@ -15,7 +15,7 @@ from .tiling import lanes_for
 
 
 def build(body: Body) -> tirx.PrimFunc:
-    """The scheduled function over (pixels, channels)."""
+    """Write the scheduled function over (pixels, channels)."""
     group, written = body.group, body.output
     shape = (written.shape[0] * written.shape[1], written.shape[2])
     body.slots = np.arange(shape[1])

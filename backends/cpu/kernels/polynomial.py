@@ -38,12 +38,12 @@ _ROWS = (4, 3, 2, 1)  # of outputs that are summed together
 
 
 def high_half(word: Expr) -> Expr:
-    """The upper 32 bits."""
+    """Return the upper 32 bits."""
     return (word >> tirx.const(32, "int64")).astype("int32")
 
 
 def extracted(word: Expr, index: Expr) -> Expr:
-    """Coefficient 0, 1 or 2 of a word as int32.
+    """Extract coefficient 0, 1 or 2 of a word as int32.
 
     The lower coefficients together are less than a half, so rounding removes them.  The index is a
     constant once loops are unrolled.  Numbers are masked before they are added to: TVM promises
@@ -130,8 +130,11 @@ class PolynomialPlan(ConvolutionPlan):
         return Totals(total, read)
 
     def _words(self, body: Body) -> te.Tensor:
-        """Padded rows, packed words, and the products' words with all that belongs to them: the
-        stages ``framed``, ``packed``, ``words`` and ``joined``."""
+        """Write the stages ``framed``, ``packed``, ``words`` and ``joined``.
+
+        They are padded rows, packed words, the products' words, and these with all that belongs to
+        them.
+        """
         op, weight = self.layer.op, self.layer.weight
         (count, channels, _, _), taps = self.chunks, self.taps
         depth = count * channels
@@ -161,7 +164,7 @@ class PolynomialPlan(ConvolutionPlan):
         stored = te.compute(area, product, "words")
 
         def joined(s: Expr, o: Expr, part: Expr, g: Expr, r: Expr) -> Expr:
-            """The word with what the one before it has for its first two coefficients.
+            """Return the word with what the one before it has for its first two coefficients.
 
             That is its value divided by 2^39 and rounded, for the lower ones are less than a half.
             """
@@ -200,7 +203,7 @@ class PolynomialPlan(ConvolutionPlan):
 
 
 def _summing(plan: PolynomialPlan) -> str:
-    """Register a column of words over all channels of a chunk; the intrinsic's name."""
+    """Register a column of words over all channels of a chunk; return its name."""
     rows, taps, channels = plan.rows, plan.taps, plan.chunks.channels
 
     def meaning(a: Expr, w: Expr, sums: Expr) -> None:
@@ -239,7 +242,7 @@ def _summing(plan: PolynomialPlan) -> str:
 
 
 def plans(layer: Layer, vectors: Vectors) -> Iterator[PolynomialPlan]:
-    """Every number of chunks and of rows that fields and registers hold."""
+    """Yield a plan for every number of chunks and rows that fields and registers hold."""
     op, weight, (lo, hi) = layer.op, layer.weight, layer.codes
     out, taps, width, depth = weight.shape
     if "dsp" not in vectors.features or vectors.size > 4:

@@ -18,7 +18,7 @@ _TOP = 63 - (PIXELS + TAPS - 2) * FIELD  # bits of the last coefficient, below t
 def sums_of(
     weight: IntArray, lo: IntArray, hi: IntArray, channels: int
 ) -> Iterator[tuple[int, int, int]]:
-    """Bounds of the sums in each chunk of channels: of any coefficient, and of the last one.
+    """Yield bounds of the sums in each chunk of channels: of any coefficient, and of the last one.
 
     A coefficient's sum is over any of the taps: a word may hold only some of its terms.
 
@@ -62,7 +62,7 @@ class Chunks(NamedTuple):
 
 
 def chunks(weight: IntArray, lo: IntArray, hi: IntArray) -> Iterator[Chunks]:
-    """The two smallest numbers of chunks whose sums fit their fields.
+    """Yield the two smallest numbers of chunks whose sums fit their fields.
 
     Args:
         weight, lo, hi: as for ``sums_of``.
@@ -85,7 +85,7 @@ def chunks(weight: IntArray, lo: IntArray, hi: IntArray) -> Iterator[Chunks]:
 
 
 def packed_taps(weight: IntArray, chunks: int, channels: int) -> NDArray[np.int32]:
-    """Taps of a row in one word, the last in the lowest field: (chunks, O, channels, KH)."""
+    """Pack the taps of a row in a word, the last in the lowest field: (chunks, O, channels, KH)."""
     out, taps, _, depth = weight.shape
     words = sum(weight[:, :, TAPS - 1 - m] << (FIELD * m) for m in range(TAPS))
     whole = np.zeros((out, taps, chunks * channels), np.int64)

@@ -14,12 +14,12 @@ _CODES, _TAPS, _SAVED = "r0", "r1", "push {r2, r3, r4, r5, r6, r7, r8, r9, r10, 
 
 
 def free_registers(rows: int, taps: int) -> int:
-    """Registers that sums and a channel's taps leave for codes; the loop needs one."""
+    """Return the registers that sums and a channel's taps leave for codes; the loop needs one."""
     return 12 - 2 * rows - taps
 
 
 def cycles(rows: int, taps: int, unrolled: int, dual: bool) -> float:
-    """Estimate of the loop's cycles for one channel, by the cores' manuals.
+    """Estimate the loop's cycles for one channel, by the cores' manuals.
 
     A code's load that has but one register cannot be early.  llvm-mca 22 finds such loops of four
     rows a fifth slower on both cores than loops of three, whose loads come together.
@@ -37,12 +37,12 @@ def cycles(rows: int, taps: int, unrolled: int, dual: bool) -> float:
 
 
 def sum_name(rows: int, taps: int, unrolled: int, dual: bool) -> str:
-    """The name of the function that ``sum_function`` writes."""
+    """Return the name of the function that ``sum_function`` writes."""
     return f"n2uqc_polynomial_{rows}x{taps}_{unrolled}{'d' if dual else ''}"
 
 
 def sum_function(rows: int, taps: int, unrolled: int, dual: bool) -> str:
-    """``void f(const int32_t *codes, const int32_t *taps, int count, int64_t *sums)``.
+    """Write ``void f(const int32_t *codes, const int32_t *taps, int count, int64_t *sums)``.
 
     For each channel ``rows + taps - 1`` words of codes and ``taps`` words of taps; a sum of
     products for each row, over ``count * unrolled`` channels.
@@ -88,7 +88,7 @@ def _product(row: int, code: str, tap: str) -> str:
 
 
 def _pairs(rows: int, taps: int) -> Iterator[tuple[int, list[int]]]:
-    """Each line of codes, and the rows of sums that it belongs to."""
+    """Yield each line of codes, and the rows of sums that it belongs to."""
     for line in range(rows + taps - 1):
         yield line, list(range(max(0, line - taps + 1), min(rows, line + 1)))
 
@@ -108,7 +108,7 @@ def _bursts(rows: int, taps: list[str], codes: list[str], unrolled: int) -> Iter
 
 
 def _spread(rows: int, taps: list[str], codes: list[str], unrolled: int) -> Iterator[str]:
-    """Loads and products in turns; a load waits for the last use of its register."""
+    """Yield loads and products in turns; a load waits for the last use of its register."""
     loads: list[tuple[str, str]] = []  # register and instruction, in order
     products: list[tuple[int, tuple[int, int]]] = []  # row, and its two loads
     last_use = {-1: -1}  # of a load: the product

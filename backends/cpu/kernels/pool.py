@@ -18,7 +18,7 @@ from .window import container, padded
 
 
 def build(body: Body) -> tirx.PrimFunc:
-    """The scheduled function: reduction over the window, then the group's rest."""
+    """Write the scheduled function: reduction over the window, then the group's rest."""
     op = body.group.ops[0]
     assert isinstance(op, MaxPool | SumPool)
     source, shape = body.tensor_type(op.inputs[0]), body.tensor_type(op.output).shape
@@ -81,7 +81,7 @@ def build(body: Body) -> tirx.PrimFunc:
 
 
 def _inside(position: Expr, before: int, after: int, size: int) -> Expr:
-    """A position of the padded map as the nearest one of the map."""
+    """Move a position of the padded map to the nearest one of the map."""
     if before:
         position = tirx.max(position - before, 0)
     return tirx.min(position, size - 1) if after else position

@@ -17,7 +17,7 @@ from .rounding import Split, lifted, split, with_half
 
 
 def requantize(op: Requantize, body: Body, x: Value, place: Place) -> Value:
-    """``clamp(round_shift(x * multiplier[c] + bias[c], shift[c]), lo, hi)``."""
+    """Compute ``clamp(round_shift(x * multiplier[c] + bias[c], shift[c]), lo, hi)``."""
     multiplier, bias, shift = (
         body.constant(name).values for name in (op.multiplier, op.bias, op.shift)
     )
@@ -74,13 +74,13 @@ def requantize(op: Requantize, body: Body, x: Value, place: Place) -> Value:
 
 
 def _above_zero(op: Requantize, body: Body) -> bool:
-    """Whether results below zero end as zero."""
+    """Tell whether results below zero end as zero."""
     behind = [then for then in body.group.ops if op.output in then.inputs]
     return op.lo >= 0 or (len(behind) == 1 and isinstance(behind[0], Clamp) and behind[0].lo >= 0)
 
 
 def _fits_int32(*numbers: Any) -> bool:
-    """Whether plain arithmetic on 32 bits will do."""
+    """Tell whether plain arithmetic on 32 bits is enough."""
     ends = [
         end
         for n in numbers
@@ -90,7 +90,7 @@ def _fits_int32(*numbers: Any) -> bool:
 
 
 def _in_parts(body: Body, parts: Split, x: Expr, turning: bool, place: Place) -> Expr:
-    """The shifted sum from two products of 32 bits."""
+    """Compute the shifted sum from two products of 32 bits."""
 
     def row(name: str, values: NDArray[np.int64]) -> Expr:
         return body.row(name, values, "int32")(place.slot)
@@ -116,7 +116,7 @@ def clamped(
     reached: tuple[int, int],
     bounds: tuple[int, int],
 ) -> Value:
-    """``min(max(expr, lo), hi)`` where the reached range needs it, in the result's own type."""
+    """Clamp to ``[lo, hi]`` where the reached range needs it, in the result's own type."""
     acting = [
         b
         for b, acts in zip(bounds, (reached[0] < bounds[0], reached[1] > bounds[1]), strict=True)

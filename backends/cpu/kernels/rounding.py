@@ -21,7 +21,7 @@ _LOWER = 20  # bits; no lower part of 32 bits is longer, times a number of some 
 
 
 def halves(lo: int, hi: int, m: int, b: int, s: int) -> tuple[bool, bool]:
-    """Whether ``x * m + b`` is half an odd multiple of ``2**s`` for some x of ``[lo, hi]``.
+    """Tell whether ``x * m + b`` is half an odd multiple of ``2**s`` for some x of ``[lo, hi]``.
 
     Returns:
         whether a negative number is; whether another number is.
@@ -44,7 +44,7 @@ def halves(lo: int, hi: int, m: int, b: int, s: int) -> tuple[bool, bool]:
 def with_half(
     lo: Row, hi: Row, m: Row, b: Row, shift: Row, above_zero: bool = False
 ) -> tuple[Row, bool]:
-    """A bias with which the sum only has to be shifted, and whether that is not enough.
+    """Return a bias with which the sum only has to be shifted, and whether that is not enough.
 
     Args:
         lo, hi: range of x.
@@ -86,7 +86,7 @@ class Split:
 
 
 def lifted(m: Row, shift: Row) -> Row:
-    """Bits by which multiplier, bias and shift of each channel can grow together.
+    """Return the bits by which multiplier, bias and shift of each channel can grow together.
 
     The result stays the same, but a ``split`` has a longer lower part for channels of short shifts.
     """
@@ -100,7 +100,7 @@ def lifted(m: Row, shift: Row) -> Row:
 
 
 def split(lo: Row, hi: Row, m: Row, b: Row, shift: Row) -> Split | None:
-    """The split with the longest lower part, None if no part of it would fit.
+    """Return the split with the longest lower part, None if no part of it would fit.
 
     Args:
         lo, hi: range of x.

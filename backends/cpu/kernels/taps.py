@@ -20,7 +20,7 @@ Chunks = tuple[tuple[int, ...], ...]
 
 
 def units(weight: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Weights (O, KH, KW, I) as (O, units, depth): window rows, each a run filled up with zeros.
+    """Lay out weights (O, KH, KW, I) as (O, units, depth): window rows, each filled up with zeros.
 
     A unit is written out tap by tap: the whole window, or a row of it, or a part of a row.
     """
@@ -70,13 +70,13 @@ def cut(weight: NDArray[np.int64], lo: int, hi: int, most: int) -> Chunks | None
 
 
 def bound(weight: NDArray[np.int64], lo: int, hi: int, taps: Iterable[int]) -> int:
-    """The greatest magnitude that taps of a unit add."""
+    """Return the greatest magnitude that taps of a unit add."""
     flat = weight.reshape(-1, weight.shape[2])
     return int(_ends(flat, lo, hi)[:, :, list(taps)].sum(axis=2).max())
 
 
 def _ends(flat: NDArray[np.int64], lo: int, hi: int) -> NDArray[np.int64]:
-    """Largest products of taps, and largest negated ones: (2, rows, depth)."""
+    """Return the largest products of taps, and largest negated ones: (2, rows, depth)."""
     return np.stack(
         [flat.clip(0) * hi + flat.clip(max=0) * lo, -(flat.clip(0) * lo + flat.clip(max=0) * hi)]
     )
@@ -106,7 +106,10 @@ class Sums:
         return 2 if self.total == "int32" else 4
 
     def instructions(self, pixels: int) -> float:
-        """Estimate for a unit at neighboring pixels and eight outputs; activations are loaded."""
+        """Estimate the instructions of a unit at neighboring pixels and eight outputs.
+
+        Loads of activations are not among them.
+        """
         multiply = 2 if self.product == "int32" else 4
         taps = sum(map(len, self.chunks))
         count = taps * (multiply * pixels + 1)
@@ -114,7 +117,7 @@ class Sums:
 
 
 def sums(parts: NDArray[np.int64], lo: int, hi: int, most: int) -> Sums | None:
-    """The narrowest sums that are exact.
+    """Return the narrowest sums that are exact.
 
     Args:
         parts: weights int64 (O, units, depth).

@@ -1,4 +1,4 @@
-"""Comparison tables, vectorised over channels."""
+"""Comparison tables, vectorized over channels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LEAST, _MOST = -(1 << 15), (1 << 15) - 1
 
 
 def thresholds(op: Thresholds, body: Body, x: Value, place: Place) -> Value:
-    """``base[c] + sum_k sign[c, k] * (x > bound[c, k])``, every level compared.
+    """Compute ``base[c] + sum_k sign[c, k] * (x > bound[c, k])``, every level compared.
 
     Three forms, by what the table needs: a plain count; one sign for each channel; one for each
     step.  Codes are summed in bytes where their range allows it.
@@ -61,7 +61,7 @@ def thresholds(op: Thresholds, body: Body, x: Value, place: Place) -> Value:
 def _narrowed(
     body: Body, x: Value, bounds: NDArray[np.int64], place: Place
 ) -> tuple[Expr, str, NDArray[np.int64]]:
-    """Numbers to compare, their dtype, and the bounds for them.
+    """Return the numbers to compare, their dtype, and the bounds for them.
 
     16 bits are enough where the acting bounds of each channel lie together: numbers that are far
     from them may be clamped.
@@ -89,7 +89,7 @@ def _narrowed(
 
 
 def _passed(bound: Expr, x: Expr, dtype: str) -> Expr:
-    """``x > bound`` as a number: the sign of the difference, which saturates.
+    """Compute ``x > bound`` as a number: the sign of the difference, which saturates.
 
     NEON shifts it down and adds it up in one instruction.  Comparing instead, LLVM counts in bytes,
     and converts the outcome of each comparison.

@@ -19,7 +19,7 @@ class Tile:
 
 
 def choose_tile(width: int, channels: int, bytes_each: int, vectors: Vectors) -> Tile:
-    """The tile with the least work for each multiply-accumulate.
+    """Return the tile with the least work for each multiply-accumulate.
 
     One step over the reduction loads a row of weights and broadcasts one activation for each
     pixel, then multiplies all pairs; so a tile as square as the registers allow wins, as long as it
@@ -48,7 +48,7 @@ def choose_tile(width: int, channels: int, bytes_each: int, vectors: Vectors) ->
 
 
 def lanes_for(channels: int, bytes_each: int, vectors: Vectors) -> int:
-    """Channels worked on at once where each is on its own: four registers, or all."""
+    """Return the channels worked on at once where each is on its own: four registers, or all."""
     most = max(4 * vectors.size // bytes_each, 1)
     if channels <= most:
         return channels
@@ -81,17 +81,17 @@ class Grid:
         return self.strips * self.high, self.blocks * self.wide
 
     def place(self, row: Expr, column: Expr) -> tuple[Expr, Expr, Expr]:
-        """Strip, block, and number within the block, of an element of the map."""
+        """Return strip, block, and number within the block, of an element of the map."""
         within = row % self.high * self.wide + column % self.wide
         return row // self.high, column // self.wide, within
 
     def element(self, strip: Expr, block: Expr, number: Expr) -> tuple[Expr, Expr]:
-        """Row and column of an element of a block."""
+        """Return row and column of an element of a block."""
         return strip * self.high + number // self.wide, block * self.wide + number % self.wide
 
 
 def grids(height: int, width: int, size: int) -> Iterator[Grid]:
-    """All ways to cut a map into blocks of so many elements."""
+    """Yield all ways to cut a map into blocks of so many elements."""
     for high in range(1, min(height, size) + 1):
         if size % high == 0 and (wide := size // high) <= width:
             yield Grid(-(-height // high), -(-width // wide), high, wide)

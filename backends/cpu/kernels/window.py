@@ -12,13 +12,13 @@ from .body import Expr
 
 
 def container(lo: int, hi: int) -> str:
-    """The narrowest type in memory for a range."""
+    """Return the narrowest type in memory for a range."""
     bits, signed = width_of(lo, hi)
     return f"{'int' if signed else 'uint'}{next(w for w in (8, 16, 32, 64) if w >= bits)}"
 
 
 def padded(x: te.Tensor, pads: Pads, value: int, dtype: str) -> te.Tensor:
-    """A stage (H + top + bottom, W + left + right, C) with ``value`` around the map.
+    """Write a stage (H + top + bottom, W + left + right, C) with ``value`` around the map.
 
     The copy costs an element's move once, and spares every tap of the window a comparison.
     """
@@ -52,7 +52,7 @@ def framed(
     dtype: str,
     center: int = 0,
 ) -> te.Tensor:
-    """A stage ``framed`` of any size with the map at an origin, and ``value`` all around it.
+    """Write a stage ``framed`` of any size with the map at an origin, and ``value`` all around it.
 
     Surplus channels hold zeros.
 
@@ -98,7 +98,7 @@ def framed(
 
 
 def frame_of(schedule: s_tir.Schedule) -> s_tir.schedule.SBlockRV | None:
-    """The stage ``framed``, None where there is none."""
+    """Return the stage ``framed``, None where there is none."""
     for block in schedule.get_child_blocks(schedule.get_sblock("root")):
         if schedule.get(block).name_hint == "framed":
             return block

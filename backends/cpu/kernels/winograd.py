@@ -43,7 +43,7 @@ _LANES = 8
 
 
 def products(weight: IntArray, lo: IntArray, hi: IntArray) -> Gemm:
-    """The 16 matrix products: transformed weights and the ranges of transformed codes.
+    """Return the 16 matrix products: transformed weights and the ranges of transformed codes.
 
     Args:
         weight: int64 (O, 3, 3, I).
@@ -59,7 +59,7 @@ def products(weight: IntArray, lo: IntArray, hi: IntArray) -> Gemm:
 
 
 def row_bounds(weight: IntArray, lo: IntArray, hi: IntArray) -> int:
-    """The largest magnitude after the first of the two inverse transforms.
+    """Return the largest magnitude after the first of the two inverse transforms.
 
     What stands there is, for each of the 4 columns, the plain convolution over rows of codes that
     are transformed along columns.
@@ -74,7 +74,7 @@ def row_bounds(weight: IntArray, lo: IntArray, hi: IntArray) -> int:
 
 
 def halve(a: Expr, b: Expr, dtype: str, fits: bool) -> Expr:
-    """``(a + b) / 2`` of an even sum, which fits the type or not.
+    """Compute ``(a + b) / 2`` of an even sum, which fits the type or not.
 
     What it need not fit is one instruction on NEON, and four on other processors.
     """
@@ -83,12 +83,12 @@ def halve(a: Expr, b: Expr, dtype: str, fits: bool) -> Expr:
 
 
 def _transformed(x: Sequence[Expr], index: Expr) -> Expr:
-    """``B^T d`` of one dimension."""
+    """Compute ``B^T d`` of one dimension."""
     return select(index, [x[0] - x[2], x[1] + x[2], x[2] - x[1], x[1] - x[3]])
 
 
 def _inverse(m: Sequence[Expr], index: Expr, dtype: str, fits: bool) -> Expr:
-    """``A^T m`` of one dimension, with the halving."""
+    """Compute ``A^T m`` of one dimension, with the halving."""
     half = halve(m[1], m[2], dtype, fits)
     return select(index, [m[0] + half, m[1] - half - m[3]])
 
@@ -150,7 +150,7 @@ class WinogradPlan(ProductsPlan):
         return Totals(total, lambda y, z, g, o: total(y // 2, z // 2, y % 2, z % 2, o), offset)
 
     def _codes(self, source: te.Tensor) -> te.Tensor:
-        """Transformed codes: the stages ``columns`` and ``left``."""
+        """Write transformed codes: the stages ``columns`` and ``left``."""
         products, grid = self.products, self.grid
         # Bytes wrap around: what fits them in the end may leave them on the way.
         dtype = "int8" if products.left == "uint8" else products.left
@@ -212,7 +212,7 @@ class WinogradPlan(ProductsPlan):
 
 
 def plans(layer: Layer, vectors: Vectors) -> Iterator[WinogradPlan]:
-    """Every way to multiply the transformed codes, and to cut the map into blocks."""
+    """Yield every way to multiply the transformed codes, and to cut the map into blocks."""
     weight, (lo, hi) = layer.weight, layer.codes
     if weight.shape[1:3] != (3, 3) or not layer.is_dense:
         return

@@ -43,7 +43,7 @@ class Readings:
 
 
 def readings(chunks: int, bound: int, last: int) -> Readings | None:
-    """The readings that determine a sum, None if none do.
+    """Return the readings that determine a sum, None if none do.
 
     Every counted rise drops up to ``2**shift - 1`` units of ``2**16``, and the lower half is never
     counted.  What is dropped, and what the last chunk adds if no reading follows it, must together
@@ -64,7 +64,10 @@ def readings(chunks: int, bound: int, last: int) -> Readings | None:
 
 
 def add(x: Expr, y: Expr) -> Expr:
-    """``x + y``, int32x8, modulo 2**32: TVM promises LLVM that its own sums do not wrap around."""
+    """Compute ``x + y``, int32x8, modulo 2**32.
+
+    An ordinary sum would not do: TVM promises LLVM that those do not wrap around.
+    """
     return tirx.call_llvm_pure_intrin(f"int32x{LANES}", _ADD, x, y)
 
 
@@ -92,7 +95,7 @@ class Chain:
     risen: Expr = None
 
     def accumulate(self, products: Expr) -> None:
-        """One more product for each, int32x8."""
+        """Add one more product to each, int32x8."""
         self.sums = ir.bind(products if self.sums is None else add(self.sums, products))
 
     def read(self, shift: int) -> None:
@@ -106,7 +109,7 @@ class Chain:
         self.risen = ir.bind(rise if self.risen is None else self.risen + rise)
 
     def total(self, shift: int) -> Expr:
-        """The true sums, int64x8."""
+        """Return the true sums, int64x8."""
         wide = f"int64x{LANES}"
         if self.risen is None:
             return self.sums.astype(wide)
@@ -116,7 +119,7 @@ class Chain:
 
 
 def _difference(x: Expr, y: Expr) -> Expr:
-    """``x - y`` modulo 2**16, hidden from LLVM's optimizer.
+    """Compute ``x - y`` modulo 2**16, hidden from LLVM's optimizer.
 
     It would subtract whole accumulators first and take their halves afterwards, which is twice the
     work and keeps the old accumulators in registers.

@@ -43,7 +43,7 @@ MICROS: tuple[Micro, ...] = (
 
 
 def plans(gemm: Gemm, vectors: Vectors, packing: bool = False) -> Iterator[Plan]:
-    """Every way in which a processor can compute a product.
+    """Yield every way in which a processor can compute a product.
 
     Args:
         gemm: the product.

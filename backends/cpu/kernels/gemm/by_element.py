@@ -32,7 +32,7 @@ class Tile(NamedTuple):
 
 
 def tiles(outputs: int, sums: int, vectors: Vectors) -> Iterator[Tile]:
-    """Every tile that the registers hold.
+    """Yield every tile that the registers hold.
 
     Args:
         outputs: registers of weights that there are for a step.
@@ -51,5 +51,5 @@ def tiles(outputs: int, sums: int, vectors: Vectors) -> Iterator[Tile]:
 
 
 def picked(left: Expr, row: int, k: int, lanes: int) -> Expr:
-    """An activation of a row (rows, DEPTH) of int16 in every lane."""
+    """Pick an activation of a row (rows, DEPTH) of int16 in every lane."""
     return tirx.Shuffle([left.vload([row, 0], f"int16x{DEPTH}")], [tirx.const(k, "int32")] * lanes)

@@ -88,12 +88,12 @@ class BytePairs(Plan):
 
 
 def _pairs(arranged: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Neighbouring outputs of (B, blocks, depths, depth, outs, 1) as low and high byte."""
+    """Join neighboring outputs of (B, blocks, depths, depth, outs, 1) as low and high byte."""
     return arranged[..., ::2, :] + 256 * arranged[..., 1::2, :]
 
 
 def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
-    """Tiles of every number of rows that the registers allow."""
+    """Yield tiles of every number of rows that the registers allow."""
     if "neon" not in vectors.features or gemm.most > 127 or max(map(abs, gemm.range)) > 127:
         return
     for parts, steps in gemm.chunks(DEPTH, -_START, 255 - _START):
@@ -126,7 +126,10 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
 
 
 def _update(rows: int, columns: int) -> Emit:
-    """Step by step over K: a row of weights is read, then meets one element of every row."""
+    """Write the update step by step over K.
+
+    A row of weights is read, then meets one element of every row.
+    """
 
     def emit(left: Expr, weights: Expr, sums: Expr) -> None:
         for k in range(DEPTH):

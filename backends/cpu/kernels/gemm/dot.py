@@ -23,19 +23,19 @@ _DOT = "llvm.aarch64.neon.sdot.v4i32.v16i8"
 
 
 def signed_bytes(gemm: Gemm) -> bool:
-    """Whether both operands are signed bytes."""
+    """Tell whether both operands are signed bytes."""
     ends = (*gemm.range, int(gemm.weights.min(initial=0)), int(gemm.weights.max(initial=0)))
     return min(ends) >= -128 and max(ends) <= 127
 
 
 def sums_dtype(gemm: Gemm) -> str:
-    """The narrowest type for the products of whole rows."""
+    """Return the narrowest type for the products of whole rows."""
     least, greatest = gemm.partial_sums(gemm.weights.shape[2])
     return computing_dtype(int(least.min(initial=0)), int(greatest.max(initial=0)))
 
 
 def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
-    """Tiles that leave registers for the activations of every row and two of weights."""
+    """Yield tiles that leave registers for the activations of every row and two of weights."""
     stored = sums_dtype(gemm)
     if "dotprod" not in vectors.features or not signed_bytes(gemm) or stored == "int64":
         return
@@ -68,7 +68,10 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
 
 
 def _update(rows: int, columns: int, depth: int) -> Emit:
-    """Four by four over K: weights of four outputs are read, then meet every row."""
+    """Write the update four by four over K.
+
+    Weights of four outputs are read, then meet every row.
+    """
 
     def emit(left: Expr, weights: Expr, product: Expr) -> None:
         for k in range(0, depth, _FOUR):

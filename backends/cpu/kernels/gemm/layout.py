@@ -67,11 +67,11 @@ class Layout:
         return len(self.gemm.weights) * self.blocks * self.outs * self.depths * self.depth
 
     def left_shape(self, strips: int, blocks: int) -> tuple[int, ...]:
-        """Shape of the left operand, for so many strips of so many blocks of rows."""
+        """Return the shape of the left operand, for so many strips of so many blocks of rows."""
         return (len(self.gemm.weights), strips, blocks, self.depths, self.rows, self.depth)
 
     def arranged(self, weights: IntArray) -> IntArray:
-        """Numbers (B, O, K) in the layout of the weights, zeros after O and K."""
+        """Lay out numbers (B, O, K) as the weights are, with zeros after O and K."""
         batch, out, length = weights.shape
         whole = np.zeros((batch, self.blocks * self.outs, self.depths * self.depth), np.int64)
         whole[:, :out, :length] = weights
@@ -81,5 +81,5 @@ class Layout:
         return np.ascontiguousarray(whole.transpose(0, 1, 3, 4, 2, 5))
 
     def factor(self, weight: Expr, out: Expr) -> Expr:
-        """The weight of an output, from the element in which it lies."""
+        """Return the weight of an output, from the element in which it lies."""
         return weight.astype(self.dtype)

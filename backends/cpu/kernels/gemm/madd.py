@@ -33,7 +33,7 @@ Chunks = list[list[int]]
 
 
 def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
-    """Tiles whose sums stay in registers, beside weights, an activation and a product."""
+    """Yield tiles whose sums stay in registers, beside weights, an activation and a product."""
     ends = (*gemm.range, int(gemm.weights.min(initial=0)), int(gemm.weights.max(initial=0)))
     if "avx2" not in vectors.features or min(ends) < -_INT16 or max(ends) >= _INT16:
         return
@@ -108,7 +108,10 @@ def chunks(gemm: Gemm, units: int, depth: int) -> Chunks:
 
 
 def _update(rows: int, columns: int, cut: Chunks, narrow: bool) -> Emit:
-    """Pair by pair over K: rows of weights are read, then meet the pair of every row."""
+    """Write the update pair by pair over K.
+
+    Rows of weights are read, then meet the pair of every row.
+    """
     tile = [(r, c) for r in range(rows) for c in range(columns)]
 
     def emit(left: Expr, weights: Expr, product: Expr) -> None:
@@ -144,13 +147,13 @@ def _place(row: int, column: int) -> tuple[int, Expr]:
 
 
 def _halves(row: int, column: int) -> tuple[tuple[int, Expr], tuple[int, Expr]]:
-    """Where the two sums of 32 bits stand in the place of eight of 64."""
+    """Return the places of the two sums of 32 bits, which share the place of eight of 64."""
     first, half = column * _LANES, _LANES // 2
     return (row, tirx.Ramp(first, 1, half)), (row, tirx.Ramp(first + half, 1, half))
 
 
 def _joined(rows: int, columns: int) -> Store:
-    """Sums of 64 bits: the lower 32 bits are those of the one, nearest above the other."""
+    """Join sums of 64 bits: the lower 32 bits are those of the one, nearest above the other."""
 
     def emit(product: Expr, result: Expr) -> None:
         for r in range(rows):

@@ -26,14 +26,14 @@ _PRODUCT = "llvm.x86.avx2.pmadd.ub.sw"
 
 
 def unsigned(gemm: Gemm) -> tuple[IntArray, Gemm]:
-    """What makes the left operand unsigned, for each batch, and the product of the result."""
+    """Return what makes the left operand of each batch unsigned, and the product with it."""
     shift = np.maximum(-gemm.lo.min(axis=1), 0)
     raised = replace(gemm, lo=gemm.lo + shift[:, None], hi=gemm.hi + shift[:, None])
     return shift, raised
 
 
 def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
-    """Tiles that leave registers for the weights, an activation, and a product."""
+    """Yield tiles that leave registers for the weights, an activation, and a product."""
     weights, (shift, raised) = gemm.weights, unsigned(gemm)
     if (
         "avx2" not in vectors.features
@@ -94,7 +94,10 @@ def _fit(least: IntArray, greatest: IntArray) -> bool:
 
 
 def _update(rows: int, columns: int, depth: int) -> Emit:
-    """Pair by pair over K: rows of weights are read, then meet the pair of every row."""
+    """Write the update pair by pair over K.
+
+    Rows of weights are read, then meet the pair of every row.
+    """
 
     def emit(left: Expr, weights: Expr, product: Expr) -> None:
         for k in range(0, depth, _PAIR):

@@ -23,7 +23,7 @@ _LANES = 8
 
 
 def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
-    """Tiles of every number of rows that the registers allow."""
+    """Yield tiles of every number of rows that the registers allow."""
     if (
         vectors.size < 16
         or gemm.most > _MOST
@@ -60,7 +60,10 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
 
 
 def _update(rows: int, columns: int) -> Emit:
-    """Step by step over K: a row of weights is read, then meets one element of every row."""
+    """Write the update step by step over K.
+
+    A row of weights is read, then meets one element of every row.
+    """
 
     def emit(left: Expr, weights: Expr, product: Expr) -> None:
         for k in range(DEPTH):

@@ -24,7 +24,7 @@ _HALF = 4  # of a register of weights, a register of sums
 
 
 def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
-    """Tiles of every number of rows that the registers allow."""
+    """Yield tiles of every number of rows that the registers allow."""
     if "neon" not in vectors.features or max(gemm.most, *map(abs, gemm.range)) > _MOST:
         return
     most = np.maximum(np.abs(gemm.lo), np.abs(gemm.hi))[:, None, :]
@@ -54,7 +54,10 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
 
 
 def _update(rows: int, columns: int) -> Emit:
-    """Step by step over K: a row of weights is read, then meets one element of every row."""
+    """Write the update step by step over K.
+
+    A row of weights is read, then meets one element of every row.
+    """
 
     def emit(left: Expr, weights: Expr, sums: Expr) -> None:
         for k in range(DEPTH):

@@ -23,7 +23,7 @@ _PRODUCT = "llvm.aarch64.neon.smmla.v4i32.v16i8"
 
 
 def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
-    """Tiles that leave registers for the activations of every pair of rows and two of weights."""
+    """Yield tiles that leave registers for activations of all pairs of rows and two of weights."""
     stored = sums_dtype(gemm)
     if "i8mm" not in vectors.features or not signed_bytes(gemm) or stored == "int64":
         return
@@ -64,7 +64,10 @@ def _place(pair: int, block: int, outs: int) -> list[Any]:
 
 
 def _update(rows: int, outs: int) -> Emit:
-    """Eight of K at a time: weights of two outputs are read, then meet every pair of rows."""
+    """Write the update by eight of K at a time.
+
+    Weights of two outputs are read, then meet every pair of rows.
+    """
 
     def emit(left: Expr, weights: Expr, product: Expr) -> None:
         for block in range(outs // 2):
@@ -87,7 +90,7 @@ def _update(rows: int, outs: int) -> Emit:
 
 
 def _store(rows: int, outs: int, stored: str) -> Store:
-    """Rows out of the 2x2 blocks, narrowed where the sums fit."""
+    """Write rows from the 2x2 blocks, narrowed where the sums fit."""
 
     def shuffled(values: list[Expr], order: list[int]) -> Expr:
         return tirx.Shuffle(values, [tirx.const(n, "int32") for n in order])

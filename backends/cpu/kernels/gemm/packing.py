@@ -23,7 +23,7 @@ _VECTOR = 16  # lanes expanded at once: bytes of a NEON register
 
 
 def pack(layout: Layout, vectors: Vectors, shifted: bool) -> Packing | None:
-    """How a product's weights are packed, None where they have too many values or another form.
+    """Return how a product's weights are packed, None for too many values or another form.
 
     Args:
         layout: of the product.
@@ -42,7 +42,7 @@ def pack(layout: Layout, vectors: Vectors, shifted: bool) -> Packing | None:
 
 
 def select(index: Expr, options: Sequence[Expr]) -> Expr:
-    """The option of an index that unrolling makes a constant."""
+    """Select the option of an index that unrolling makes a constant."""
     chosen = options[-1]
     for k in range(len(options) - 2, -1, -1):
         chosen = tirx.Select(index == k, options[k], chosen)
@@ -79,7 +79,7 @@ class Packing:
         return 8 // self.bits
 
     def shape(self, layout: Layout) -> tuple[int, int, int]:
-        """Units of ``depth``, up to whole bytes; steps over K in a row; lanes of a row.
+        """Return the units of ``depth`` up to whole bytes, the steps over K in a row, its lanes.
 
         A step is ``group`` of K.  Several lie in a row where they fill a vector together.
         """
@@ -90,14 +90,14 @@ class Packing:
         return -(-layout.depths // whole) * whole, row, row * lanes
 
     def size(self, layout: Layout) -> int:
-        """Bytes in the library."""
+        """Return the bytes in the library."""
         height, width = map(int, self.origin.weights.shape[:2])
         depths = self.shape(layout)[0]
         numbers = height * width * layout.blocks * depths * layout.depth * layout.outs
         return numbers // self.together
 
     def instructions(self, layout: Layout) -> float:
-        """Estimate for all weights."""
+        """Estimate the instructions that expand all weights."""
         height, width = map(int, self.origin.weights.shape[:2])
         # Two shifts, or one and a mask, and another step; then widening and stores.
         each: float = 3 * height * width
@@ -111,11 +111,11 @@ class Packing:
 
     @staticmethod
     def _vector(lanes: int) -> int:
-        """Lanes expanded at once."""
+        """Return the lanes expanded at once."""
         return lanes & -lanes if lanes % _VECTOR else _VECTOR
 
     def weights(self, layout: Layout, body: Body) -> te.Tensor:
-        """The stage ``expanded``, in the layout in which the product reads weights."""
+        """Write the stage ``expanded``, in the layout in which the product reads weights."""
         numbers = self.numbers(layout)
         table = body.table("weight", numbers)
         dtype = "int8" if layout.gemm.most < 1 << 7 else "int16"
@@ -159,7 +159,7 @@ class Packing:
         )
 
     def _weight(self, word: Expr, field: int, dtype: str) -> Expr:
-        """The weight of a number in a byte."""
+        """Return the weight of a number in a byte."""
         if self.odd:
             high = word << tirx.const(8 - self.bits * (field + 1), "uint8")
             doubled = high.astype("int8") >> tirx.const(7 - self.bits, "int8")
@@ -175,7 +175,7 @@ class Packing:
         return number + tirx.const(self.least, dtype)
 
     def numbers(self, layout: Layout) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """Bytes (R, S, blocks, rows / together, lanes); surplus numbers are any."""
+        """Return the bytes (R, S, blocks, rows / together, lanes); surplus numbers may be any."""
         height, width, out, depth = self.origin.weights.shape
         numbers = (self.origin.weights - self.least) // self.step
         numbers = np.clip(numbers, 0, (1 << self.bits) - 1)  # what meets zeros may be any
@@ -201,7 +201,7 @@ class Packing:
         at: s_tir.schedule.LoopRV | None,
         layout: Layout,
     ) -> None:
-        """Order the loops: lanes are vectors, all else of a byte is straight code.
+        """Order the loops: lanes are vectors, and a byte is expanded by code without branches.
 
         Args:
             schedule: the function's.
@@ -235,7 +235,10 @@ class Packing:
 
 
 def _sums(mix: IntArray, values: Sequence[Expr]) -> list[Expr]:
-    """Sums with factors 1, 0 and -1, what is never subtracted first, so that sums share it."""
+    """Add up values with factors 1, 0 and -1.
+
+    Values that are never subtracted come first, so that sums share them.
+    """
     order = sorted(range(len(values)), key=lambda k: int(mix[:, k].min()) < 0)
     sums = []
     for row in mix:

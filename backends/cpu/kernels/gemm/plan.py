@@ -52,7 +52,7 @@ class Plan(Layout):
     packing: Packing | None = None
 
     def with_packing(self, vectors: Vectors) -> Plan | None:
-        """The same plan with packed weights, None where ``pack`` cannot."""
+        """Return the same plan with packed weights, None where ``pack`` cannot."""
         packing = pack(self, vectors, shifted=self.shift is not None)
         return None if packing is None else replace(self, packing=packing)
 
@@ -112,7 +112,7 @@ class Plan(Layout):
         return self.numbers / 4 if self.bits < width else 0.0
 
     def weights(self, body: Body) -> te.Tensor:
-        """The weights as the product reads them: a table, or the stage ``expanded`` of one.
+        """Declare the weights as the product reads them: a table, or the stage ``expanded`` of one.
 
         Each byte less in the library costs a fifth of an instruction for an inference, which is
         less than reading it from memory would.
@@ -146,7 +146,7 @@ class Plan(Layout):
         return te.compute(shape, lambda *at: sums(*at).astype(self.result), "product")
 
     def by_block(self, strips: int, blocks: int) -> bool:
-        """Whether blocks of outputs are expanded one by one, each used for all strips.
+        """Tell whether blocks of outputs are expanded one by one, each used for all strips.
 
         That takes memory for the products of all strips, but only for one block of weights.  With
         16 registers LLVM 22 spills the addresses that all strips share.
@@ -193,14 +193,14 @@ class Plan(Layout):
         plan.vectorize(plan.split(whole, [None, self.expanded])[1])
 
     def _straight(self, plan: s_tir.Schedule, rows: Expr, lanes: Expr) -> None:
-        """A tile's loops without a branch; LLVM splits only vectors of a power of two well."""
+        """Let a tile's loops have no branch; LLVM splits only vectors of a power of two well."""
         pieces, lanes = plan.split(lanes, [None, self.outs & -self.outs])
         plan.unroll(rows)
         plan.unroll(pieces)
         plan.vectorize(lanes)
 
     def read(self, product: te.Tensor, constant: te.Tensor | None, dtype: str, *at: Expr) -> Expr:
-        """An element of the product in a dtype that holds it.
+        """Read an element of the product in a dtype that holds it.
 
         Args:
             product: the stage.

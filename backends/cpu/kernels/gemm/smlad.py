@@ -23,7 +23,7 @@ _INT16, _INT32 = 1 << 15, 1 << 31
 
 
 def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
-    """Tiles of up to six sums."""
+    """Yield tiles of up to six sums."""
     if "dsp" not in vectors.features or vectors.size > 4:
         return
     lo, hi = gemm.range
@@ -57,7 +57,7 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
 
 
 def _update(rows: int, outs: int, depth: int) -> Emit:
-    """Pair by pair over K: the rows' words stay, those of the weights pass by."""
+    """Write the update pair by pair over K: the rows' words stay in registers, weights do not."""
 
     def emit(left: Expr, weights: Expr, sums: Expr) -> None:
         for pair in range(depth // 2):
@@ -74,7 +74,7 @@ def _update(rows: int, outs: int, depth: int) -> Emit:
 
 
 def _word(buffer: Expr, at: list[int]) -> Expr:
-    """Two neighbors of 16 bits as they lie in memory."""
+    """Load two neighbors of 16 bits as they lie in memory."""
     return tirx.reinterpret("int32", buffer.vload(at, "int16x2"))
 
 

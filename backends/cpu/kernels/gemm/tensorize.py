@@ -14,7 +14,10 @@ from ..body import Expr
 
 @contextmanager
 def loops(*extents: int) -> Iterator[list[Expr]]:
-    """Loops, and 0 for those of one step: TVM drops these from the blocks that it matches."""
+    """Open loops and yield their variables.
+
+    It is 0 for a loop of one step, which TVM drops from the blocks that it matches.
+    """
     with ir.grid(*(n for n in extents if n > 1)) as variables:
         left = iter(variables if isinstance(variables, Iterable) else [variables])
         yield [next(left) if n > 1 else 0 for n in extents]

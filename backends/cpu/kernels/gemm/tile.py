@@ -19,7 +19,7 @@ Store = Callable[[Expr, Expr], None]
 
 
 def updating(layout: Layout, name: str, emit: Emit) -> str:
-    """Register the update of a tile over ``depth`` of K; the intrinsic's name.
+    """Register the update of a tile over ``depth`` of K; return the intrinsic's name.
 
     Args:
         layout: of the product.
@@ -50,7 +50,7 @@ def updating(layout: Layout, name: str, emit: Emit) -> str:
 
 
 def storing(layout: Layout, name: str, store: Store) -> str:
-    """Register how a finished tile is stored; the intrinsic's name.
+    """Register how a finished tile is stored; return the intrinsic's name.
 
     Args:
         layout: of the product.
