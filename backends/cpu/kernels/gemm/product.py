@@ -104,7 +104,7 @@ class Gemm:
         )
 
     def chunks(self, unit: int, lo: int, hi: int) -> Iterator[tuple[int, int]]:
-        """Yield ways to cut K into (parts, units of each) so that no part's sum leaves ``[lo, hi]``.
+        """Yield ways to cut K into (parts, units of each) whose sums stay in ``[lo, hi]``.
 
         The fewest parts, and the fewest without a surplus.  Intermediate sums may leave the range
         where arithmetic wraps around: only the sum of a whole chunk must not.
