@@ -51,8 +51,6 @@ def main() -> int:
         kinds = find_kinds(options.kinds or [])
         left = max(options.minutes * 60 - (time.monotonic() - start), 20.0)
         results = _campaign(kinds, setup, seed, options, None if full else left, console)
-        for result in results:
-            keep(result, seed, options.output / "findings", smaller=not options.no_shrink)
         _print(results, seed, time.monotonic() - start, console)
     return 1 if any(result.findings for result in results) else 0
 
@@ -105,8 +103,9 @@ def _campaign(
             results.append(
                 run_kind(kind, seed, options.workers, count=count, seconds=room, progress=advance)
             )
+            done = results[-1]
+            keep(done, seed, options.output / "findings", smaller=not options.no_shrink)
             if not sys.stdout.isatty():
-                done = results[-1]
                 console.print(
                     f"{kind.name}: {done.tried * kind.units:,} in {done.seconds:.0f} s, "
                     f"{len(done.findings)} findings"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .judge import Fault, Skip
+from .judge import Fault
 from .kinds import KINDS, Kind
 from .shrink import shrunk
 from .workers import Pool, Report
@@ -135,8 +135,8 @@ def keep(result: Result, seed: int, folder: Path, *, smaller: bool = True) -> No
     for finding in result.findings.values():
         try:
             content = finding.kind.content(seed, finding.case)
-        except Skip:
-            continue
+        except Exception:  # it is the drawing that fails
+            content = b""
         name = hashlib.sha256(f"{finding.fault.kind} {finding.fault.place}".encode()).hexdigest()
         place = folder / f"{finding.kind.name.replace(' ', '-')}-{finding.fault.kind}-{name[:8]}"
         place.mkdir(parents=True, exist_ok=True)
@@ -147,7 +147,7 @@ def keep(result: Result, seed: int, folder: Path, *, smaller: bool = True) -> No
         facts = {"kind": finding.kind.name, "seed": seed, "case": finding.case}
         (place / "case.json").write_text(json.dumps({**facts, "place": finding.fault.place}))
         room = min(40.0, end - time.monotonic())
-        if not smaller or room < 1:
+        if not smaller or room < 1 or not content:
             continue
         if finding.fault.kind == "time":
             room = min(2 * finding.kind.limits.seconds, end - time.monotonic())

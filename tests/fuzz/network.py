@@ -91,6 +91,11 @@ def _head(b: Network, x: str) -> str:
 _PARTS: tuple[Callable[[Network, str], str], ...] = (_layer, _layer, _layer, _residual, _join, pool)
 
 
+def _something(b: Network, x: str) -> str:
+    """A network has nodes."""
+    return x if b.nodes else affine(b, x)
+
+
 def random_network(seed: int | str) -> onnx.ModelProto:
     """A small network; `tests/fuzz/kinds/networks.py` compares it with ONNX Runtime."""
     b = Network(random.Random(seed))
@@ -102,7 +107,7 @@ def random_network(seed: int | str) -> onnx.ModelProto:
     if form == "row":
         face = b.shape["x"] = (b.source.choice((3, 8, 12)),)
         y = affine(b, x) if b.source.random() < 0.3 else x
-        return b.model("x", _head(b, y), face)
+        return b.model("x", _something(b, _head(b, y)), face)
     if form == "last":
         face = (height, width, channels)
         if b.source.random() < 0.4:
@@ -114,4 +119,4 @@ def random_network(seed: int | str) -> onnx.ModelProto:
         y = activation(b, affine(b, y))
     for _ in range(b.source.choice((0, 1, 1, 2, 3))):
         y = b.source.choice(_PARTS)(b, y)
-    return b.model("x", _head(b, y), face)
+    return b.model("x", _something(b, _head(b, y)), face)

@@ -141,14 +141,15 @@ class Pool:
             os.write(pipe, json.dumps(facts).encode() + b"\n")
 
         for case in cases:
-            place = folder / "case"
-            shutil.rmtree(place, ignore_errors=True)
+            # A folder of its own name: the loader of libraries knows those it loaded by their path.
+            place = folder / f"case{case}"
             place.mkdir()
             tell(begin=case)
             word, fault = judged(
                 lambda case=case, place=place: self.attempt(case, place, lambda p: tell(phase=p)),
                 stderr,
             )
+            shutil.rmtree(place, ignore_errors=True)
             tell(end=case, word=word, fault=vars(fault) if fault else None)
 
     def _poll(self) -> Iterator[Report]:
