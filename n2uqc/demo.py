@@ -19,6 +19,7 @@ from n2uqc.console.cycles import print_cycles
 from n2uqc.console.errors import guarded
 from n2uqc.console.executors import Outcome, run_all
 from n2uqc.console.progress import wide_console, working
+from n2uqc.frontend.escape import markup
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,7 +84,7 @@ def _demonstrate(folder: Path, count: int | None) -> int:
 
     console.rule("Files written")
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        console.print(f"  {path}  {path.stat().st_size:,} bytes", soft_wrap=True)
+        console.print(f"  {markup(path)}  {path.stat().st_size:,} bytes", soft_wrap=True)
     return 0 if agree else 1
 
 
@@ -97,7 +98,7 @@ def _show_program(program: Program, console: Console) -> None:
         f"{arena / 1024:.1f} KiB of working memory; no floating point."
     )
     for note in program.notes:
-        console.print(f"note: {note}")
+        console.print(f"note: {markup(note)}")
 
 
 def _show_outcomes(

@@ -96,7 +96,7 @@ def _what_was_read(checkpoint: Checkpoint) -> str:
     if checkpoint.prefix:
         notes.append(f"prefix {checkpoint.prefix} removed")
     notes += [f"{name} {value:.6g}" for name, value in checkpoint.beside.items()]
-    return f"read {checkpoint.path}: {', '.join(notes)}"
+    return plain(f"read {checkpoint.path}: {', '.join(notes)}")
 
 
 def _size(text: str) -> tuple[int, int]:
