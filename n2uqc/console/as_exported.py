@@ -23,8 +23,9 @@ class NotRun(Exception):
 def run_as_exported(model: Path, images: NDArray[Any]) -> Outputs:
     """The file's outputs, float64 (N, ...), and what computed them.
 
-    Standard operators run in ONNX Runtime, in the precision of the file; QONNX's by the `qonnx`
-    package, which defines them.
+    Standard operators run in ONNX Runtime, in the precision of the file, or where it has no kernel
+    for that (many of float64), in ONNX's own evaluator; QONNX's in the `qonnx` package, which
+    defines them.
 
     Args:
         model: an ONNX file.
@@ -39,7 +40,12 @@ def run_as_exported(model: Path, images: NDArray[Any]) -> Outputs:
     domains = {node.domain for node in proto.graph.node}
     if any(domain.startswith(("qonnx.", "finn.", "onnx.brevitas")) for domain in domains):
         return _qonnx(model, images)
-    return _onnxruntime(model, images)
+    try:
+        return _onnxruntime(model, images)
+    except NotRun:
+        if proto.graph.input[0].type.tensor_type.elem_type != onnx.TensorProto.DOUBLE:
+            raise
+    return _evaluator(model, images)
 
 
 def _installed(package: str) -> None:
@@ -79,6 +85,22 @@ def _onnxruntime(model: Path, images: NDArray[Any]) -> Outputs:
     except Exception as error:  # its exceptions have no common base
         raise NotRun(f"ONNX Runtime does not run it: {_first_line(error)}") from None
     return np.concatenate(found).astype(np.float64), f"ONNX Runtime, {dtype}"
+
+
+def _evaluator(model: Path, images: NDArray[Any]) -> Outputs:
+    import numpy as np
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    proto = onnx.load(model)
+    source = proto.graph.input[0]
+    pieces = _pieces(images, source.type.tensor_type.shape.dim[0].dim_value)
+    try:
+        runner = ReferenceEvaluator(proto)
+        found = [runner.run(None, {source.name: p.astype(np.float64)})[0] for p in pieces]
+    except Exception as error:  # whatever its operators raise
+        raise NotRun(f"ONNX's evaluator does not run it: {_first_line(error)}") from None
+    return np.concatenate(found), "ONNX's evaluator, float64"
 
 
 def _qonnx(model: Path, images: NDArray[Any]) -> Outputs:

@@ -37,6 +37,8 @@ def measure(
         if options.pixels is not None:
             raise NotRun("the images are raw pixels")
         outputs, by = run_as_exported(model, images)
+        if outputs.size != found.integer.size:
+            raise NotRun(f"it gives outputs of shape {outputs.shape} ({by})")
     except NotRun as reason:
         report["as_exported"] = {"not_compared": str(reason)}
         return report
