@@ -96,7 +96,7 @@ def _evaluator(model: Path, images: NDArray[Any]) -> Outputs:
     source = proto.graph.input[0]
     pieces = _pieces(images, source.type.tensor_type.shape.dim[0].dim_value)
     try:
-        runner = ReferenceEvaluator(proto)
+        runner: Any = ReferenceEvaluator(proto)
         found = [runner.run(None, {source.name: p.astype(np.float64)})[0] for p in pieces]
     except Exception as error:  # whatever its operators raise
         raise NotRun(f"ONNX's evaluator does not run it: {_first_line(error)}") from None

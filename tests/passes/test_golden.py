@@ -17,7 +17,8 @@ from n2uqc.passes.base import run_passes
 from n2uqc.passes.importing.from_graph import import_graph
 from n2uqc.passes.program import Program, dump, parse
 
-from ..properties.networks import NetworkBuilder, block
+from ..properties.builder import NetworkBuilder
+from ..properties.networks import block
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 F32 = np.float32

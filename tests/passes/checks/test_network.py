@@ -22,7 +22,8 @@ from n2uqc.passes.options import Pixels
 from n2uqc.passes.program import Clamp, Constant, IllegalOp, Program, quantize_input
 from n2uqc.passes.program.interpreter import steps
 
-from ...properties.networks import NetworkBuilder, networks
+from ...properties.builder import NetworkBuilder
+from ...properties.networks import networks
 
 
 def held(

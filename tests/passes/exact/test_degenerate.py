@@ -16,7 +16,7 @@ from n2uqc.passes import compile_graph
 from n2uqc.passes.checks.prove import prove_tables
 from n2uqc.passes.program import quantize_input, real_output, run
 
-from ...properties.networks import F32, NetworkBuilder
+from ...properties.builder import F32, NetworkBuilder
 from ..test_exactness import decimal_codes
 
 

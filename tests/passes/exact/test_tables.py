@@ -27,7 +27,8 @@ from n2uqc.passes.program import (
 )
 from n2uqc.passes.program.rounding import round_shift
 
-from ...properties.networks import NetworkBuilder, networks
+from ...properties.builder import NetworkBuilder
+from ...properties.networks import networks
 from ...properties.programs import Builder, programs
 
 

@@ -10,7 +10,7 @@ from n2uqc.passes import Options, compile_graph
 from n2uqc.passes.program import Requantize
 
 from ...frontend.networks import build
-from ...properties.ordinary import truth
+from ...properties.truth import truth
 
 CODES = "q = QuantizeLinear (x, s, z) d = DequantizeLinear (q, s, z) "
 

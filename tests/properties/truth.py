@@ -1,0 +1,67 @@
+"""ONNX files by ONNX's own evaluator in float64, QONNX's operators by their definition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
+
+QONNX = "qonnx.custom_op.general"
+
+
+class Quant(OpRun):
+    """QONNX's quantizer, from its definition (rounding half to even)."""
+
+    op_domain = QONNX
+
+    def _run(self, x: Any, scale: Any, zero: Any, bits: Any, **fields: Any) -> tuple[Any]:
+        signed, narrow = fields["signed"], fields["narrow"]
+        top = 2.0 ** (float(bits) - signed) - 1
+        least = -(top + 1) + narrow if signed else 0.0
+        return ((np.clip(np.rint(x / scale) + zero, least, top) - zero) * scale,)
+
+
+class QuantizeLinear(OpRun):
+    """Kept in float64 until it is rounded."""
+
+    op_domain = ""
+
+    def _run(self, x: Any, scale: Any, zero: Any, **_: Any) -> tuple[Any]:
+        info = np.iinfo(zero.dtype)
+        return (np.clip(np.rint(x / scale) + zero, info.min, info.max).astype(zero.dtype),)
+
+
+class DequantizeLinear(OpRun):
+    """In float64."""
+
+    op_domain = ""
+
+    def _run(self, x: Any, scale: Any, zero: Any, **_: Any) -> tuple[Any]:
+        return ((x.astype(np.float64) - zero.astype(np.float64)) * scale,)
+
+
+class GlobalMaxPool(OpRun):
+    """The evaluator's own one forgets an axis of sequences."""
+
+    op_domain = ""
+
+    def _run(self, x: Any) -> tuple[Any]:
+        return (x.max(axis=tuple(range(2, x.ndim)), keepdims=True),)
+
+
+def truth(proto: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
+    """The output of a file whose float parameters and input are widened to float64."""
+    wide = onnx.ModelProto()
+    wide.CopyFrom(proto)
+    for tensor in wide.graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        if array.dtype.kind == "f":
+            tensor.CopyFrom(numpy_helper.from_array(array.astype(np.float64), tensor.name))
+    runner = ReferenceEvaluator(
+        wide, new_ops=[Quant, QuantizeLinear, DequantizeLinear, GlobalMaxPool]
+    )
+    return runner.run(None, {"x": np.asarray(x, np.float64)})[0]
