@@ -26,7 +26,7 @@ _MEND = {
     "Greater": "this comparison belongs to no known quantizer",
     "Where": "this selection belongs to no known quantizer",
     "Sigmoid": "use Relu, PRelu or a clamp",
-    "If": "export with control flow traced away",
+    "If": "export with control flow traced away: its condition is no constant",
     "Loop": "export with control flow traced away",
     "Scan": "export with control flow traced away",
     "DynamicQuantizeLinear": "quantize statically: scales have to be constants",

@@ -9,6 +9,7 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
 
+from .branches import nested_graphs, nested_nodes
 from .channels_last_domain import channels_first
 from .diagnostics import CompileError, Problem
 from .functions import check_expansion
@@ -101,13 +102,13 @@ def _check_opset(proto: onnx.ModelProto) -> None:
         raise CompileError(Problem("", "", f"opset {version}", supported, mend))
 
 
-def _check_values(graph: onnx.GraphProto) -> None:
-    """Every value is defined, once."""
+def _check_values(graph: onnx.GraphProto, outer: frozenset[str] = frozenset()) -> None:
+    """Every value is defined, once; branches may read those of the graph around them, `outer`."""
     inputs = {value.name for value in graph.input}
     given = [value.name for value in graph.input]
     given += [value.name for value in graph.initializer if value.name not in inputs]
     computed = [name for node in graph.node for name in node.output if name]
-    known = {*given, *computed, ""}
+    known = frozenset({*outer, *given, *computed, ""})
     problems = [
         Problem(node_name(node), node.op_type, f"reads '{name}', which nothing computes")
         for node in graph.node
@@ -135,6 +136,10 @@ def _check_values(graph: onnx.GraphProto) -> None:
     ]
     if problems:
         raise CompileError(problems)
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs):
+                _check_values(inner, known)
 
 
 def _cycle(graph: ir.Graph) -> Problem:
@@ -170,14 +175,14 @@ def _check_nodes(proto: onnx.ModelProto) -> None:
     problems = []
     for part in (proto, *proto.functions):
         context.opset_imports = {entry.domain: entry.version for entry in part.opset_import}
-        for node in part.graph.node if part is proto else part.node:
+        for node in nested_nodes(part.graph.node if part is proto else part.node):
             if node.domain == DOMAIN:
                 found = f"a node of the domain '{DOMAIN}': the file is not a network as exported"
                 problems.append(
                     Problem(node_name(node), node.op_type, found, mend="give that network")
                 )
-            if node.domain:
-                continue  # reported as unsupported later
+            if node.domain or any(nested_graphs([node])):
+                continue  # reported as unsupported later; the checker does not know outer values
             try:
                 onnx.checker.check_node(node, context)
             except Exception as error:  # ValidationError, or RuntimeError on broken attributes

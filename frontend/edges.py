@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from .constants import static
 
-_TO_CHANNELS_FIRST = {(0, 3, 1, 2), (0, 2, 1)}
+TO_CHANNELS_FIRST = {(0, 3, 1, 2), (0, 2, 1)}
 _TO_CHANNELS_LAST = {(0, 2, 3, 1), (0, 2, 1)}
 
 
@@ -38,7 +38,7 @@ def entry(graph: ir.Graph) -> Edge:
     nodes: list[ir.Node] = []
     while not last and (node := _only_reader(value)) is not None:
         if node.op_type == "Transpose" and node.domain == "":
-            if _perm(node) not in _TO_CHANNELS_FIRST:
+            if _perm(node) not in TO_CHANNELS_FIRST:
                 break
             last = True
         elif not _is_reshape(node):

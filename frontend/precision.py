@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 
+from .branches import nested_graphs, nested_nodes
 from .diagnostics import CompileError, Problem
 
 SINGLE = 2.0**-24
@@ -121,15 +122,16 @@ def _rounding_casts(proto: onnx.ModelProto) -> Iterator[Problem]:
 
 
 def _nodes(proto: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
-    yield from proto.graph.node
+    yield from nested_nodes(proto.graph.node)
     for function in proto.functions:
-        yield from function.node
+        yield from nested_nodes(function.node)
 
 
 def _tensors(proto: onnx.ModelProto) -> Iterator[tuple[onnx.TensorProto, str, str]]:
     """Every parameter and constant, with the name and operator of what a message may point at."""
-    for tensor in proto.graph.initializer:
-        yield tensor, tensor.name, "initializer"
+    for graph in (proto.graph, *nested_graphs(proto.graph.node)):
+        for tensor in graph.initializer:
+            yield tensor, tensor.name, "initializer"
     for node in _nodes(proto):
         for attribute in node.attribute:
             if attribute.HasField("t"):
@@ -138,4 +140,5 @@ def _tensors(proto: onnx.ModelProto) -> Iterator[tuple[onnx.TensorProto, str, st
 
 def _values(proto: onnx.ModelProto) -> Iterable[onnx.ValueInfoProto]:
     functions = (value for function in proto.functions for value in function.value_info)
-    return (*proto.graph.input, *proto.graph.output, *proto.graph.value_info, *functions)
+    inner = (v for g in nested_graphs(proto.graph.node) for v in (*g.output, *g.value_info))
+    return (*proto.graph.input, *proto.graph.output, *proto.graph.value_info, *functions, *inner)

@@ -8,6 +8,7 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import ShapeInferencePass
 
+from .branches import inline_branches
 from .constants import Constants
 from .diagnostics import CompileError, Problem
 from .recognise import channels_last, qonnx
@@ -52,9 +53,12 @@ def bind_batch(model: ir.Model) -> Batch:
             output.shape = None
     # With check_type=True a wrong type makes it log and give up; `canonical` checks types instead.
     # data_prop=True would build every constant in memory, a Range of 2^40 numbers too.
-    ShapeInferencePass(check_type=False, strict_mode=False, data_prop=False)(model)
-    _infer_rest(model, batch)
-    return batch
+    while True:
+        ShapeInferencePass(check_type=False, strict_mode=False, data_prop=False)(model)
+        if not inline_branches(model, batch.sizes):
+            _infer_rest(model, batch)
+            if not inline_branches(model, batch.sizes):  # by shapes only now known
+                return batch
 
 
 def _infer_rest(model: ir.Model, batch: Batch) -> None:
@@ -76,7 +80,12 @@ def _infer_rest(model: ir.Model, batch: Batch) -> None:
                 node.outputs[0].dtype = ir.DataType.FLOAT
             continue
         known = all(out.shape is not None and out.shape.is_static() for out in node.outputs)
-        if node.domain != "" or known or any(x and x.type is None for x in node.inputs):
+        if (
+            node.op_type == "If"
+            or node.domain != ""
+            or known
+            or any(x and x.type is None for x in node.inputs)
+        ):
             continue
         try:
             _infer_node(node, model, constants)

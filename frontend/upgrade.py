@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from .branches import nested_nodes
 from .diagnostics import CompileError, Problem
 
 OLDEST, TARGET = 9, 13
@@ -31,7 +32,9 @@ class _Rewriter:
     def __init__(self, graph: onnx.GraphProto) -> None:
         self.graph = graph
         self.taken = {t.name for t in graph.initializer}
-        self.taken |= {name for node in graph.node for name in (*node.input, *node.output)}
+        self.taken |= {
+            name for node in nested_nodes(graph.node) for name in (*node.input, *node.output)
+        }
 
     def take(self, node: onnx.NodeProto, name: str, default: Any = None) -> Any:
         """The attribute's value; it is removed from the node."""
@@ -110,11 +113,12 @@ def upgrade(proto: onnx.ModelProto) -> None:
     if proto.functions:
         found = f"functions in a file of opset {version}"
         raise CompileError(Problem("", "", found, mend="export again with opset_version=17"))
-    problems = _changed(proto.graph.node, version)
+    nodes = list(nested_nodes(proto.graph.node))
+    problems = _changed(nodes, version)
     if problems:
         raise CompileError(problems)
     rewriter = _Rewriter(proto.graph)
-    for node in proto.graph.node:
+    for node in nodes:
         moved, rewrite = _REWRITES.get(node.op_type, (0, None))
         if not node.domain and rewrite is not None and version < moved:
             rewrite(rewriter, node)

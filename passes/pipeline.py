@@ -18,6 +18,7 @@ from .exact.integer_layers import integer_layers
 from .exact.integer_thresholds import integer_thresholds
 from .exact.merge_affine import hoist_bias, merge_affine
 from .exact.narrow_types import narrow_types
+from .exact.quantizer_steps import quantizer_steps
 from .fixed_point.elementwise import fixed_point
 from .importing.channels_last import channels_last
 from .importing.from_graph import import_graph
@@ -32,6 +33,7 @@ INPUT_SHAPE = "input_shape"
 PIPELINE: tuple[Pass, ...] = (
     Pass("pixel-input", pixel_input),
     Pass("channels-last", plain(channels_last)),
+    Pass("quantizer-steps", plain(quantizer_steps)),
     Pass("integer-layers", integer_layers),
     Pass("merge-affine", plain(merge_affine)),
     Pass("hoist-bias", plain(hoist_bias)),

@@ -6,8 +6,9 @@ To add one: a file with a `Pattern`, and one line here.
 from __future__ import annotations
 
 from .base import Context, Pattern, Refused
-from .bias import CONSTANT_OPERAND
+from .bias import CONSTANT_OPERAND, NEGATION
 from .channels_last import CHANNELS_LAST_POOL, CHANNELS_LAST_PRODUCT
+from .channels_last_input import CHANNELS_LAST_INPUT
 from .code_offset import OFFSET
 from .convolution import BATCH_NORM, CONVOLUTION
 from .head import FLATTEN, GEMM, MATMUL, RESHAPE_TARGET
@@ -33,6 +34,7 @@ from .weight_quantizer import WEIGHT_QUANTIZER
 __all__ = ["PATTERNS_BEFORE_FOLDING", "PATTERNS", "Context", "Pattern", "Refused"]
 
 PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
+    CHANNELS_LAST_INPUT,  # before quantizers: they take channels on axis 1
     QUANT,  # QONNX and QDQ first: the constants they quantize are constants to the others
     BIPOLAR,
     TRUNC,
@@ -41,6 +43,7 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     CHANNELS_LAST_PRODUCT,
     CHANNELS_LAST_POOL,
     TRANSPOSE,
+    CHANNELS_LAST_INPUT,  # what cancelling has brought within reach
     WEIGHT_QUANTIZER,
     STEP_FUNCTION,  # the rest says why a ladder is none
     SUM_OF_COMPARISONS,  # before ladders: its terms may be ladders of one rung
@@ -64,6 +67,7 @@ PATTERNS: tuple[Pattern, ...] = (
     NEGATION,
     DIFFERENCE,
     CONCAT,
+    NEGATION,
     CONSTANT_OPERAND,
     PRELU,
     MEAN,

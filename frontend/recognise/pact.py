@@ -44,7 +44,10 @@ def _recognise(node: ir.Node, context: Context) -> None:
             covers.append(comparison)
         context.refusals.pop(where, None)  # as a ladder, which it is not
     try:
-        x, clip = _bounded(w, where, context)
+        found = _bounded(w, where, context)
+        if found is None:
+            return
+        x, clip = found
         scale, n = _scale(factor, node.inputs[1], clip, context)
     except Refused as refusal:
         refusal.covers = tuple(covers)
@@ -60,8 +63,12 @@ def _recognise(node: ir.Node, context: Context) -> None:
     context.replace(node.outputs[0], context.insert(node, quantizer))
 
 
-def _bounded(w: ir.Value, where: ir.Node | None, context: Context) -> tuple[ir.Value, np.float32]:
+def _bounded(
+    w: ir.Value, where: ir.Node | None, context: Context
+) -> tuple[ir.Value, np.float32] | None:
     """Reads w = min(max(x, 0), c): the value to compare, and c.
+
+    None if something else than 0 bounds it below: no PACT, but a signed quantizer.
 
     Raises:
         Refused: a bound is missing or is not a single constant.
@@ -69,7 +76,11 @@ def _bounded(w: ir.Value, where: ir.Node | None, context: Context) -> tuple[ir.V
     if where is None:
         inner, level = _smaller(w, context)
     else:
-        inner, level = minimum(where, context)
+        found = smaller_of(where, context)
+        if found is None:
+            text = "a rounded Where that is not the smaller of a tensor and a constant c"
+            raise Refused(text, _FORM)
+        inner, level = found
     clip = _number(level, context)
     if clip is None:
         raise Refused(f"clipping levels '{level.name}' that are not one number", _FORM)
@@ -80,7 +91,10 @@ def _bounded(w: ir.Value, where: ir.Node | None, context: Context) -> tuple[ir.V
         return relu.inputs[0], clip
     if inner is w and (source := _clipped_at_zero(inner, context)) is not None:
         return source, clip
-    if not _nonnegative(inner, context):
+    lower = _lower_bounds(inner, context)
+    if not any(bound >= 0 for bound in lower):
+        if lower:
+            return None
         raise Refused(
             f"'{inner.name}' may be negative: nothing clips it at 0",
             f"{_FORM}, or a Clip from 0 in the place of the relu",
@@ -152,29 +166,37 @@ def _number_at(node: ir.Node, index: int, context: Context) -> np.float32 | None
     return _number(value, context) if value is not None else None
 
 
-def minimum(where: ir.Node, context: Context) -> tuple[ir.Value, ir.Value]:
-    """(x, c) of a Where that selects the smaller of the two; which one at a tie does not matter.
+def smaller_of(where: ir.Node, context: Context) -> tuple[ir.Value, ir.Value] | None:
+    """(x, c) of a Where that selects the smaller of the two; which one at a tie does not matter."""
+    return _selected(where, context, larger=False)
 
-    Raises:
-        Refused: it selects anything else.
-    """
+
+def larger_of(where: ir.Node, context: Context) -> tuple[ir.Value, ir.Value] | None:
+    """(x, c) of a Where that selects the larger of the two."""
+    return _selected(where, context, larger=True)
+
+
+def _selected(
+    where: ir.Node, context: Context, *, larger: bool
+) -> tuple[ir.Value, ir.Value] | None:
+    """(x, c) of a Where that selects the smaller, or the larger, of a tensor and a constant."""
     comparison = producer(where.inputs[0], *_LOWER_FIRST, *_UPPER_FIRST)
-    if comparison is not None:
-        small, large = comparison.inputs
-        if is_standard(comparison, *_UPPER_FIRST):
-            small, large = large, small
-        chosen, other = where.inputs[1:]
-        if (
-            chosen is not None
-            and other is not None
-            and _same(chosen, small, context)
-            and _same(other, large, context)
-        ):
-            if context.constants.known(other) and not context.constants.known(chosen):
-                return chosen, other
-            if context.constants.known(chosen) and not context.constants.known(other):
-                return other, chosen
-    raise Refused("a rounded Where that is not the smaller of a tensor and a constant c", _FORM)
+    if comparison is None:
+        return None
+    first, second = comparison.inputs
+    if is_standard(comparison, *_UPPER_FIRST) != larger:
+        first, second = second, first
+    chosen, other = where.inputs[1:]
+    if chosen is None or other is None or first is None:
+        return None
+    if not (_same(chosen, first, context) and _same(other, second, context)):
+        return None
+    known = context.constants.known
+    if known(other) and not known(chosen):
+        return chosen, other
+    if known(chosen) and not known(other):
+        return other, chosen
+    return None
 
 
 def _same(left: ir.Value, right: ir.Value | None, context: Context) -> bool:
@@ -194,16 +216,12 @@ def _number(value: ir.Value | None, context: Context) -> np.float32 | None:
     return None if number is None else np.float32(number)
 
 
-def _nonnegative(value: ir.Value, context: Context) -> bool:
-    """Whether a clamp from 0 or above computes it."""
+def _lower_bounds(value: ir.Value, context: Context) -> list[np.float32]:
+    """By which a clamp that computes the value bounds it below."""
     clip, bound = producer(value, "Clip"), producer(value, "Max")
-    if clip is not None:
-        limits = [_number(limit, context) for limit in clip.inputs[1:2]]
-    elif bound is not None:
-        limits = [_number(limit, context) for limit in bound.inputs]
-    else:
-        return False
-    return any(limit is not None and limit >= 0 for limit in limits)
+    given = clip.inputs[1:2] if clip is not None else bound.inputs if bound is not None else ()
+    found = [_number(limit, context) for limit in given]
+    return [limit for limit in found if limit is not None and np.isfinite(limit)]
 
 
 def _scale(

@@ -1,17 +1,17 @@
-"""Activations rounded between two bounds: LSQ, LSQ+ and others of one step, as written in PyTorch.
+"""Activations rounded between two bounds: LSQ, LSQ+, DoReFa, PACT and others of one step.
 
     q = clip((x - b) / s, low, high);  code = round(q), floor or ceil;  value = code * s + b
 
 Esser et al., "Learned Step Size Quantization", ICLR 2020, equations 1 and 2; Bhalgat et al.,
-"LSQ+", CVPRW 2020, equation 1; the bounds may also stand in front of the division, or behind the
-rounding. The rounding becomes a quantizer of integers; what stands behind it is left to the
-patterns of straight-through pairs, scales and offsets.
+"LSQ+", CVPRW 2020, equation 1; Zhou et al., "DoReFa-Net", arXiv 1606.06160, equations 5 and 6. The
+bounds may stand in front of the division, behind it, or behind the rounding, and the scale may be
+written in parts, as x / c * n. The rounding becomes a quantizer of integers; what stands behind it
+is left to the patterns of straight-through pairs, scales and offsets.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
 
@@ -20,7 +20,7 @@ import onnx_ir as ir
 
 from ..opset import MAX_BITS
 from .base import Array, Context, Pattern, Refused, is_standard, only_reader, operands
-from .pact import minimum, paper_clip
+from .bounded_chain import Chain, Row, chain_before, clips_behind, put_maps, scalar
 from .rounding import rises
 from .uniform import Uniform, put_uniform
 
@@ -30,170 +30,149 @@ _SUPPORTED = "round(clip(x / s)) with constant s and bounds"
 
 
 @dataclass(frozen=True)
-class _Chain:
-    """u = clip(scale * x + offset, low, high), in exact numbers; None is no bound."""
+class _Ends:
+    """Codes low..high, `zero` more than the integers rounded to, at the output of `root`."""
 
-    x: ir.Value
-    scale: Fraction = Fraction(1)
-    offset: Fraction = Fraction(0)
-    low: Fraction | None = None
-    high: Fraction | None = None
-
-    def clipped(self, low: Fraction | None, high: Fraction | None) -> _Chain:
-        """With its argument clipped first."""
-        bounds = [None if b is None else b * self.scale + self.offset for b in (low, high)]
-        new = [self._inside(bound) for bound in bounds]
-        return replace(
-            self, low=self.low if new[0] is None else new[0],
-            high=self.high if new[1] is None else new[1],
-        )  # fmt: skip
-
-    def _inside(self, bound: Fraction | None) -> Fraction | None:
-        if bound is None:
-            return None
-        bound = bound if self.low is None else max(bound, self.low)
-        return bound if self.high is None else min(bound, self.high)
+    root: ir.Node
+    low: int
+    high: int
+    zero: int = 0
 
 
-def _number(value: ir.Value | None, context: Context) -> Fraction | None:
-    number = context.constants.scalar(value)
-    return Fraction(float(number)) if number is not None and np.isfinite(number) else None
-
-
-def _back(chain: _Chain, context: Context) -> _Chain | None:
-    """One operator further to the network's input, None if it is none of a quantizer's."""
-    node = chain.x.producer()
-    if node is None or node.domain != "":
-        return None
-    if is_standard(node, "Clip"):
-        bounds = [*node.inputs[1:3], None, None][:2]
-        numbers = [_number(b, context) for b in bounds]
-        if any(b is not None and n is None for b, n in zip(bounds, numbers, strict=True)):
-            return None
-        return _onto(node.inputs[0], chain.clipped(*numbers))
-    if is_standard(node, "Relu"):
-        return _onto(node.inputs[0], chain.clipped(Fraction(0), None))
-    if (bounded := _formula(chain.x, node, context)) is not None:
-        x, level = bounded
-        zero = Fraction(0) if not is_standard(node, "Where") else None
-        return _onto(x, chain.clipped(zero, level))
-    for x, constant in operands(node):
-        number = _number(constant, context)
-        if number is None or context.constants.known(x):
-            continue
-        if is_standard(node, "Min", "Max"):
-            low = is_standard(node, "Max")
-            return _onto(x, chain.clipped(number, None) if low else chain.clipped(None, number))
-        if is_standard(node, "Add") or (is_standard(node, "Sub") and x is node.inputs[0]):
-            shift = number if is_standard(node, "Add") else -number
-            return _onto(x, replace(chain, offset=chain.offset + chain.scale * shift))
-        divides = is_standard(node, "Div") and x is node.inputs[0]
-        if (divides or is_standard(node, "Mul")) and number > 0:
-            factor = 1 / number if divides else number
-            return _onto(x, replace(chain, scale=chain.scale * factor))
-    return None
-
-
-def _formula(value: ir.Value, node: ir.Node, context: Context) -> tuple[ir.Value, Fraction] | None:
-    """(x, c) of PACT's formula, which clips from 0 to c, or of a Where that selects the smaller."""
-    found = None
-    if is_standard(node, "Where"):
-        with suppress(Refused):
-            found = minimum(node, context)
-    else:
-        found = paper_clip(value, context)
-    level = _number(found[1], context) if found is not None else None
-    return None if found is None or level is None else (found[0], level)
-
-
-def _onto(x: ir.Value | None, chain: _Chain) -> _Chain | None:
-    return None if x is None else replace(chain, x=x)
-
-
-def _ends(chain: _Chain, node: ir.Node, context: Context) -> tuple[ir.Node, int, int, int]:
-    """The node whose output the codes become, the least code and the greatest, and what it adds.
+def _ends(chain: Chain, node: ir.Node, context: Context) -> _Ends:
+    """How far the codes go, by the bounds in front of the rounding or behind it.
 
     Raises:
         Refused: nothing bounds them.
     """
-    root, zero = node, 0
     low, high = (_code(bound, node.op_type) for bound in (chain.low, chain.high))
-    behind = only_reader(node.outputs[0], "Add")
-    for _, constant in operands(behind) if behind is not None else ():
-        number = _number(constant, context)
-        if number is not None and number == int(number):
-            zero = int(number)
-    rounded = behind.outputs[0] if behind is not None and zero else node.outputs[0]
-    clip = only_reader(rounded, "Clip")
-    if clip is not None and (low is None or high is None):
-        bounds = [_number(bound, context) for bound in clip.inputs[1:3]]
-        if len(bounds) == 2 and None not in bounds and all(b == int(b) for b in bounds if b):
-            root = clip
-            ends = [int(b) - zero for b in bounds if b is not None]
-            low = ends[0] if low is None else min(max(low, ends[0]), ends[1])
-            high = ends[1] if high is None else min(max(high, ends[0]), ends[1])
+    found = _Ends(node, 0, 0)
+    if low is None or high is None:
+        rounded = _behind_pair(node)
+        zero = 0
+        shift = only_reader(rounded, "Add")
+        for _, constant in operands(shift) if shift is not None else ():
+            number = scalar(constant, context)
+            if number is not None and number.denominator == 1:
+                zero = int(number)
+        value, clips = clips_behind(
+            shift.outputs[0] if shift is not None and zero else rounded, context
+        )
+        last = value.producer()
+        if last is not None and clips:
+            found = _Ends(last, 0, 0, zero)
+        for clip in clips:
+            low, high = _within(low, high, *clip, zero)
     if low is None or high is None:
         raise Refused("a rounded tensor without two constant bounds", _SUPPORTED)
     if not 1 <= high - low < 2**MAX_BITS:
-        found = f"rounded to integers from {low} to {high}"
-        raise Refused(found, f"2 to {2**MAX_BITS} levels: activations of 1 to {MAX_BITS} bits")
-    return root, low, high, zero if root is clip else 0
+        text = f"rounded to integers from {low} to {high}"
+        raise Refused(text, f"2 to {2**MAX_BITS} levels: activations of 1 to {MAX_BITS} bits")
+    return _Ends(found.root, low, high, found.zero)
 
 
-def _code(bound: Fraction | None, op_type: str) -> int | None:
-    if bound is None:
+def _within(
+    low: int | None, high: int | None, least: Fraction | None, most: Fraction | None, zero: int
+) -> tuple[int | None, int | None]:
+    """low..high, clipped from `least` to `most` after `zero` was added."""
+    if least is not None:
+        end = int(least) - zero
+        low = end if low is None else max(low, end)
+        high = None if high is None else max(high, end)
+    if most is not None:
+        end = int(most) - zero
+        high = end if high is None else min(high, end)
+        low = None if low is None else min(low, end)
+    return low, high
+
+
+def _behind_pair(node: ir.Node) -> ir.Value:
+    """The rounding's result, behind the straight-through pair around it if there is one.
+
+    (round(q) - q) + q, of which only the whole may be clipped.
+    """
+    rounded, q = node.outputs[0], node.inputs[0]
+    first = only_reader(rounded, "Sub", "Add")
+    if first is None or not any(v is q for v in first.inputs):
+        return rounded
+    if is_standard(first, "Sub") and first.inputs[0] is not rounded:
+        return rounded
+    second = only_reader(first.outputs[0], "Add" if is_standard(first, "Sub") else "Sub")
+    if second is None or not any(v is q for v in second.inputs):
+        return rounded
+    if is_standard(second, "Sub") and second.inputs[1] is not q:
+        return rounded
+    return second.outputs[0]
+
+
+def _code(bounds: Row | None, op_type: str) -> int | None:
+    """The integer that a bound is rounded to.
+
+    Raises:
+        Refused: not the same in every channel.
+    """
+    if bounds is None:
         return None
+    codes = {_rounded(bound, op_type) for bound in bounds}
+    if len(codes) > 1:
+        found = f"channels that are rounded to at most {min(codes)} to {max(codes)}"
+        raise Refused(found, "as many levels in every channel")
+    return codes.pop()
+
+
+def _rounded(bound: Fraction, op_type: str) -> int:
     near = round(bound)
-    if abs(bound - near) <= _SLACK:
-        return near
-    if op_type == "Round":
+    if abs(bound - near) <= _SLACK or op_type == "Round":
         return near
     return floor(bound) if op_type == "Floor" else ceil(bound)
 
 
-def _positions(chain: _Chain, wanted: Array) -> tuple[Array, np.float32]:
-    """Thresholds and the float32 factor of x that they are compared with, both exact.
+def _thresholds(chain: Chain, positions: Array) -> tuple[Array, np.float32] | None:
+    """Thresholds [1,K] or [C,K], and the factor of x that is compared with them, both exact.
 
-    Raises:
-        Refused: neither x nor a multiple of it can be compared exactly.
+    None if neither x nor a multiple of it can be compared so: numbers need float64's 53 bits.
     """
-    exact = [Fraction(p) - chain.offset for p in wanted.tolist()]
-    for factor in (Fraction(1), chain.scale):
-        places = [p * factor / chain.scale for p in exact]
-        held = all(Fraction(float(p)) == p for p in places)
+    exact = [[Fraction(p) - o for p in positions.tolist()] for o in chain.offset]
+    single = (chain.scale[0],) if len(chain.scale) == 1 else ()
+    for factor in (Fraction(1), *single):
+        scales = [factor / scale for scale in chain.scale]
+        count = max(len(scales), len(exact))
+        pairs = zip(scales * (count // len(scales)), exact * (count // len(exact)), strict=True)
+        rows = [[p * scale for p in row] for scale, row in pairs]
+        held = all(_holds(p) for row in rows for p in row)
         if held and Fraction(float(np.float32(float(factor)))) == factor:
-            return np.array([float(p) for p in places]), np.float32(float(factor))
-    raise Refused("thresholds that no float64 holds exactly", f"{_SUPPORTED} in float32")
+            return np.array([[float(p) for p in row] for row in rows]), np.float32(float(factor))
+    return None
+
+
+def _holds(number: Fraction) -> bool:
+    """Whether a float64 is this number."""
+    try:
+        return Fraction(float(number)) == number
+    except OverflowError:
+        return False
 
 
 def _recognise(node: ir.Node, context: Context) -> None:
     if context.constants.known(node.outputs[0]) or node.inputs[0] is None:
         return
-    chain = _Chain(node.inputs[0])
-    while (further := _back(chain, context)) is not None:
-        chain = further
-        if chain.low is not None and chain.high is not None and not _scaled(chain.x, context):
-            break  # what is in front of the quantizer is not its own
+    chain = chain_before(node.inputs[0], context)
     earlier = [other for other, refusal in context.refusals.items() if node in refusal.covers]
     try:
-        root, low, high, zero = _ends(chain, node, context)
-        positions, strict = rises(low, high, _MODES[node.op_type])
-        places, factor = _positions(chain, positions)
+        ends = _ends(chain, node, context)
     except Refused:
         if earlier:
             return  # it knows better what the quantizer lacks
         raise
     for other in earlier:
         del context.refusals[other]
+    positions, strict = rises(ends.low, ends.high, _MODES[node.op_type])
+    found, x = _thresholds(chain, positions), chain.x
+    if found is None:  # its map stays in front: what is rounded is compared, in exact numbers
+        found, x = (positions[None, :], np.float32(1)), put_maps(chain, node, context)
     one = np.ones(1, np.float32)
-    lowest = Fraction(low + zero)
-    put_uniform(root, chain.x, Uniform(places, strict, one, one, lowest, factor), context)
-
-
-def _scaled(x: ir.Value, context: Context) -> bool:
-    """Whether a division or multiplication by a number, or a difference from one, computes it."""
-    node = x.producer()
-    return is_standard(node, "Div", "Mul", "Sub") and _back(_Chain(x), context) is not None
+    lowest = Fraction(ends.low + ends.zero)
+    put_uniform(ends.root, x, Uniform(found[0], strict, one, one, lowest, found[1]), context)
 
 
 ROUND_QUANTIZER = Pattern("rounded activation", frozenset(_MODES), _recognise)

@@ -83,15 +83,29 @@ def _with_skipped(
 
 
 def _without_factors(value: ir.Value, search: Search) -> ir.Value:
-    """Before multiplications by a scalar, which join the step later, exactly."""
+    """Before scales that join the step later, exactly, and what differs between channels."""
     while True:
         node = value.producer()
-        if node is None or not is_standard(node, "Mul"):
+        inner = None if node is None else _unscaled(node, search)
+        part = search.parts.get(inner) if inner is not None else None
+        if inner is None or part is None or part.kind is not Kind.STEP:
             return value
-        inner = [x for x, c in operands(node) if search.context.constants.scalar(c) is not None]
-        if not inner or inner[0] not in search.parts or len(list(inner[0].uses())) != 1:
+        if len(list(inner.uses())) != 1 or inner.dtype not in FLOATS:
             return value
-        value = inner[0]
+        value = inner
+
+
+def _unscaled(node: ir.Node, search: Search) -> ir.Value | None:
+    """What a node scales by a number, or scales or shifts by one a channel."""
+    for inner, constant in operands(node):
+        if search.known(inner) or not search.known(constant):
+            continue
+        single = search.context.constants.scalar(constant) is not None
+        if is_standard(node, "Mul") or (not single and is_standard(node, "Add")):
+            return inner
+        if not single and is_standard(node, "Sub", "Div") and node.inputs[0] is inner:
+            return inner
+    return None
 
 
 def _once(node: ir.Node, context: Context) -> None:

@@ -96,6 +96,8 @@ class Search:
             return Kind.STEP
         if only is Kind.STEP and op in (_ARITHMETIC | set(REDUCTIONS) | TABLES):
             return only
+        if only is Kind.TENSOR and op == "Sign":
+            return Kind.STEP  # compares with 0
         if only is Kind.TENSOR and op == "Sub":
             return Kind.DIFFERENCE
         if only is Kind.DIFFERENCE:

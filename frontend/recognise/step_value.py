@@ -107,6 +107,8 @@ class Evaluation:
             elif Kind.TENSOR in kinds and node.op_type in (*COMPARISONS, "Sub"):
                 for array, _ in constants:
                     rows += self._rows(np.asarray(array), node)
+            elif Kind.TENSOR in kinds and node.op_type == "Sign":
+                rows.append(np.zeros(1))
         for node in cone:
             if node.op_type == "ArgMin":
                 rows += _midpoints(rows)

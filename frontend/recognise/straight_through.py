@@ -17,7 +17,9 @@ def _is_quantizer(value: ir.Value, context: Context) -> bool:
     node = value.producer()
     if is_standard(node, "Transpose") and node is not None and node.inputs[0] is not None:
         node = node.inputs[0].producer()  # weights [I,O]
-    while is_standard(node, "Add", "Mul", "Div") and node is not None:  # its offset and scale
+    while (
+        is_standard(node, "Add", "Sub", "Mul", "Div") and node is not None
+    ):  # its offset and scale
         if node in context.refusals:
             return True
         inner = [v for v in node.inputs if v is not None and not context.constants.known(v)]

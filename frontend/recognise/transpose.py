@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from ..opset import initializer, is_op, read_codebook, read_threshold
+from ..opset import initializer, is_op
 from .base import Context, Pattern, is_standard, producer
+from .channels_last_input import is_entry, thresholds_of_tensor
 
 _ELEMENTWISE = ("Relu", "LeakyRelu", "PRelu", "Clip", "Add", "Sub", "Mul", "Div")
 
@@ -26,6 +27,8 @@ def _cancel(node: ir.Node, context: Context) -> None:
     """Follows one Transpose down as far as it goes."""
     if context.constants.known(node.outputs[0]):
         return
+    if is_entry(node) and not _meets_inverse(node):
+        return  # the user's tensor has its channels last: edges.py
     waiting = [node]
     while waiting:
         transpose = waiting.pop()
@@ -46,12 +49,31 @@ def _cancel(node: ir.Node, context: Context) -> None:
                 waiting.append(_swap(transpose, reader, perm, context))
 
 
+def _meets_inverse(node: ir.Node) -> bool:
+    """Whether only elementwise operators stand between a Transpose and inverses of it."""
+    perm, values, seen = _perm(node), [node.outputs[0]], set[ir.Node]()
+    while values:
+        value = values.pop()
+        if value.is_graph_output():
+            return False
+        for reader in value.consumers():
+            if is_standard(reader, "Transpose"):
+                if [perm[axis] for axis in _perm(reader)] != list(range(len(perm))):
+                    return False
+            elif reader in seen:
+                continue
+            elif is_standard(reader, *_ELEMENTWISE) or is_op(reader, "Threshold"):
+                seen.add(reader)
+                values.append(reader.outputs[0])
+            else:
+                return False
+    return True
+
+
 def _is_layout_free(node: ir.Node, perm: tuple[int, ...], context: Context) -> bool:
     """Whether a node does the same to every element, of one tensor or two of this layout."""
-    if is_op(node, "Threshold"):
-        return len(read_threshold(node).thresholds) == 1
-    if is_op(node, "Codebook"):
-        return len(read_codebook(node).thresholds) == 1
+    if is_op(node, "Threshold") or is_op(node, "Codebook"):
+        return thresholds_of_tensor(node)
     if not is_standard(node, *_ELEMENTWISE):
         return False
     for value in node.inputs:

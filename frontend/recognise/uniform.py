@@ -28,7 +28,7 @@ class Uniform:
     """value = step * (lowest + #{k : factor*x/scale beyond positions[k]}).
 
     Attributes:
-        positions: float64 [K], ascending.
+        positions: float64 [K], [1,K] or [C,K], ascending.
         strict: bool [K], whether a tie gives the lower code.
         scale: float32 [1] or [C], positive.
         step: float32 [1] or [C], positive.
@@ -50,7 +50,8 @@ def put_uniform(node: ir.Node, x: ir.Value, found: Uniform, context: Context) ->
     Raises:
         Refused: scales that are not positive, no threshold, or more than 255.
     """
-    count = len(found.positions)
+    positions = np.atleast_2d(found.positions)
+    count = positions.shape[1]
     if not 1 <= count < 2**MAX_BITS:
         raise Refused(
             f"a quantizer of {count + 1} levels",
@@ -60,7 +61,7 @@ def put_uniform(node: ir.Node, x: ir.Value, found: Uniform, context: Context) ->
     for name, values in (("scale", scale), ("output scale", step)):
         if not (np.isfinite(values).all() and (values > 0).all()):
             raise Refused(f"a {name} of {values.min():g}", "positive, finite scales")
-    thresholds = found.positions[None, :] * scale.astype(np.float64)[:, None]
+    thresholds = positions * scale.astype(np.float64)[:, None]
     mixed = found.strict.any() and not found.strict.all()
     shared = len(step) == 1
     params = Threshold(

@@ -21,6 +21,8 @@ from .integer_grid import integer_grid, integers
 MAX_BITS = 4
 NOISE = 2e-4  # of the step; float32 folding leaves less unless the weights are tiny
 _HALF_NOISE = 0.25  # steps; (q - s) + s in half precision, codes being 2 steps apart
+_MOVES = ("MaxPool", "Flatten", "Reshape")
+_MAPS = ("Add", "Sub", "Mul", "Div")
 _LUCK = 1e-9  # probability below which a grid within noise is no coincidence
 
 
@@ -143,10 +145,14 @@ def _recognise(node: ir.Node, context: Context) -> None:
 def _is_quantized(value: ir.Value | None) -> bool:
     """Whether a quantizer computes a value, codes moved, scaled or offset behind it."""
     node = value.producer() if value is not None else None
-    while is_standard(node, "MaxPool", "Flatten", "Reshape", "Add", "Mul") and node is not None:
-        if node.op_type in ("Add", "Mul") and constant(node.inputs[1]) is None:
-            return False
-        node = node.inputs[0].producer() if node.inputs[0] is not None else None
+    while is_standard(node, *_MOVES, *_MAPS) and node is not None:
+        inner = node.inputs[0]
+        if is_standard(node, *_MAPS):
+            tensors = [v for v in node.inputs if constant(v) is None]
+            if len(tensors) != 1 or (node.op_type == "Div" and tensors[0] is not inner):
+                return False
+            inner = tensors[0]
+        node = inner.producer() if inner is not None else None
     return is_op(node, "Threshold") or is_op(node, "Codebook")
 
 

@@ -21,7 +21,14 @@ from ..importing.from_graph import import_graph
 from ..program import Op, Program
 from ..program.exact import Surd
 from ..program.ops import Conv, Requantize, Thresholds
-from ..program.ops.real import Affine, Quantize, RealConv
+from ..program.ops.real import (
+    Affine,
+    Quantize,
+    RealConcat,
+    RealConv,
+    RealFlatten,
+    RealMaxPool,
+)
 from ..program.ranges import channel_ranges
 from ..program.rounding import round_shift
 from ..program.types import IntType
@@ -128,19 +135,28 @@ def prove_tables(
     return proofs
 
 
-def _code_shift(imported: Program, conv: RealConv) -> Affine | None:
-    """The affine map between the codes and a convolution that reads them with an offset.
+def _code_value(imported: Program, conv: RealConv) -> tuple[Surd, Surd] | None:
+    """What a code that a convolution reads is worth: slope and offset of the maps on its way.
 
-    ``conv(s * a + z, w) = s * conv(a, w) + z * sum(w)``: see ``integer_layers``.
+    ``conv(s * a + z, w) = s * conv(a, w) + z * sum(w)``: see ``integer_layers``.  None where a
+    table gives the levels.
     """
-    made = imported.producer(conv.inputs[0])
-    return made if isinstance(made, Affine) else None
+    slope, offset, name = Surd.of(1), Surd.of(0), conv.inputs[0]
+    made = {op.output: op for op in imported.ops}
+    while not isinstance(op := made.get(name), Quantize):
+        if isinstance(op, Affine):
+            offset = offset + slope * op.offset[0]
+            slope = slope * op.slope[0]
+        elif not isinstance(op, RealMaxPool | RealFlatten | RealConcat):
+            return None
+        name = op.inputs[0]
+    return slope * op.step, offset
 
 
-def _missing(imported: Program, program: Program, conv: RealConv) -> Ints:
-    """What removed input channels of constant codes add to each accumulator, int64 (O,)."""
+def _missing(imported: Program, program: Program, conv: RealConv, source: str) -> Ints:
+    """What removed channels of the codes `source` add to each accumulator, int64 (O,)."""
     weight = imported.constants[conv.weight].values
-    codes = removed_codes(program, conv.inputs[0], weight.shape[3] * conv.groups)
+    codes = removed_codes(program, source, weight.shape[3] * conv.groups)
     if not codes.any():
         return np.zeros(len(weight), np.int64)
     missing: Ints = weight.sum(axis=(1, 2)) @ codes
@@ -153,10 +169,10 @@ def _removed_range(
     conv: RealConv,
     channel: int,
     ranges: dict[str, tuple[Ints, Ints]],
-    pad_value: int,
+    maker: Conv,
 ) -> tuple[int, int]:
     """Reachable accumulators of a channel that the program no longer computes."""
-    source = conv.inputs[0]
+    source, pad_value = maker.inputs[0], maker.pad_value
     weight = imported.constants[conv.weight].values[channel]
     kept = kept_channels(program, source, weight.shape[-1])
     lo, hi = (np.array(row) for row in (removed_codes(program, source, weight.shape[-1]),) * 2)
@@ -177,16 +193,13 @@ def _accumulator(
     """
     codes = program.types[maker.inputs[0]]
     assert isinstance(codes, IntType) and codes.scale is not None
-    slopes = [step * codes.scale for step in conv.step]
-    offsets = [Surd.of(int(v)) * slope for v, slope in zip(missing, slopes, strict=True)]
-    shift = _code_shift(imported, conv)
-    if shift is not None:
-        slopes = [slope * shift.slope[0] for slope in slopes]
-        sums = imported.constants[conv.weight].values.reshape(len(slopes), -1).sum(axis=1)
-        offsets = [
-            o * shift.slope[0] + step * shift.offset[0] * Surd.of(int(total))
-            for o, step, total in zip(offsets, conv.step, sums, strict=True)
-        ]
+    unit, shift = _code_value(imported, conv) or (Surd.of(codes.scale), Surd.of(0))
+    slopes = [step * unit for step in conv.step]
+    sums = imported.constants[conv.weight].values.reshape(len(slopes), -1).sum(axis=1).tolist()
+    offsets = [
+        Surd.of(int(v)) * slope + step * shift * Surd.of(int(total))
+        for v, slope, step, total in zip(missing, slopes, conv.step, sums, strict=True)
+    ]
     if not any(offsets):
         return slopes, []
     return slopes, [
@@ -215,7 +228,7 @@ def _prove_table(
     if conv is not None:
         maker = program.producer(base)
         assert isinstance(maker, Conv)
-        missing = _missing(imported, program, conv)
+        missing = _missing(imported, program, conv, maker.inputs[0])
         slopes, first = _accumulator(imported, program, conv, maker, missing)
         chain = [*first, *chain]
     kept = kept_channels(program, op.output, channels)
@@ -240,7 +253,7 @@ def _prove_table(
             # The whole accumulator here, nothing missing: the offset takes its share off again.
             lo, hi = (
                 v - int(missing[c])
-                for v in _removed_range(imported, program, conv, c, ranges, maker.pad_value)
+                for v in _removed_range(imported, program, conv, c, ranges, maker)
             )
             f = Channel(slopes[c], chain, quantizer, c)
             constant = partial(np.full_like, fill_value=constants[c])

@@ -1,0 +1,228 @@
+"""What stands in front of a rounding: an affine map of a tensor, clipped, in exact numbers.
+
+Clips come as Clip, Relu, Min and Max, as a Where that selects the smaller or the larger, or as
+PACT's formula; scales and offsets as Mul, Div, Add and Sub by one number, or one a channel. Their
+order is free: the bounds are carried through to what is rounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+import onnx_ir as ir
+
+from .base import (
+    Context,
+    UnknownShape,
+    channel_values,
+    is_standard,
+    only_reader,
+    operands,
+    producer,
+    shape_of,
+)
+from .pact import larger_of, paper_clip, smaller_of
+
+Row = tuple[Fraction, ...]
+"""One exact number for the tensor, or one a channel."""
+
+_CLIPS = ("Clip", "Relu", "Min", "Max", "Where")
+_ONE, _ZERO = (Fraction(1),), (Fraction(0),)
+
+
+def _each(f: Callable[[Fraction, Fraction], Fraction], a: Row, b: Row) -> Row:
+    count = max(len(a), len(b))
+    pairs = zip(a * (count // len(a)), b * (count // len(b)), strict=True)
+    return tuple(f(x, y) for x, y in pairs)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """u = clip(scale * x + offset, low, high).
+
+    Attributes:
+        x: where the chain begins.
+        scale: positive.
+        offset: see above.
+        low, high: bounds of u; None is no bound.
+        maps: the nodes that multiply, divide, add and subtract, from x to u.
+    """
+
+    x: ir.Value
+    scale: Row = _ONE
+    offset: Row = _ZERO
+    low: Row | None = None
+    high: Row | None = None
+    maps: tuple[ir.Node, ...] = ()
+
+    def clipped(self, low: Row | None, high: Row | None) -> Chain:
+        """With its argument clipped first."""
+        new = [None if bound is None else self._inside(bound) for bound in (low, high)]
+        return replace(
+            self, low=self.low if new[0] is None else new[0],
+            high=self.high if new[1] is None else new[1],
+        )  # fmt: skip
+
+    def _inside(self, argument: Row) -> Row:
+        """What u is for an argument, within the bounds there are."""
+        u = _each(lambda a, b: a + b, self.scaled(argument), self.offset)
+        if self.low is not None:
+            u = _each(max, u, self.low)
+        return u if self.high is None else _each(min, u, self.high)
+
+    def scaled(self, row: Row) -> Row:
+        """Times the scale."""
+        return _each(lambda a, b: a * b, row, self.scale)
+
+    def onto(self, x: ir.Value | None) -> Chain | None:
+        """The same, beginning earlier."""
+        return None if x is None else replace(self, x=x)
+
+
+def chain_before(value: ir.Value, context: Context) -> Chain:
+    """The chain that computes `value`, as far back as it is the quantizer's own."""
+    chain = Chain(value)
+    while (further := _back(chain, context)) is not None:
+        chain = further
+        if chain.low is not None and chain.high is not None and not _is_scaled(chain.x, context):
+            break  # what is in front of the quantizer is not its own
+    return chain
+
+
+def put_maps(chain: Chain, before: ir.Node, context: Context) -> ir.Value:
+    """scale * x + offset as nodes of their own, as the file has them but without the clips."""
+    value = chain.x
+    for number, node in enumerate(chain.maps):
+        inputs = [v if context.constants.known(v) else value for v in node.inputs]
+        shape = value.shape
+        copy = ir.node(node.op_type, inputs, name=f"{before.name}.{node.name}")
+        copy.outputs[0].name = f"{before.name}.scaled{number}"
+        copy.outputs[0].shape = shape
+        value = context.insert(before, copy)
+    return value
+
+
+def scalar(value: ir.Value | None, context: Context) -> Fraction | None:
+    """A finite constant of one element."""
+    number = context.constants.scalar(value)
+    return Fraction(float(number)) if number is not None and np.isfinite(number) else None
+
+
+def clips_behind(
+    value: ir.Value, context: Context
+) -> tuple[ir.Value, list[tuple[Fraction | None, Fraction | None]]]:
+    """Clips by integers that alone read `value`: what the last gives, and the bounds of each."""
+    clips = []
+    while (clip := only_reader(value, "Clip", "Min", "Max", "Relu")) is not None:
+        found = _bounds(clip, value, context)
+        if found is None or any(b is not None and b.denominator != 1 for b in found):
+            break
+        clips.append(found)
+        value = clip.outputs[0]
+    return value, clips
+
+
+def _bounds(
+    clip: ir.Node, value: ir.Value, context: Context
+) -> tuple[Fraction | None, Fraction | None] | None:
+    """Of a clip of `value` by constants; None where a bound is none."""
+    if is_standard(clip, "Relu"):
+        return Fraction(0), None
+    given: list[ir.Value | None]
+    if is_standard(clip, "Clip"):
+        given = [*clip.inputs[1:3], None, None][:2] if clip.inputs[0] is value else [value]
+    else:
+        others = [other for x, other in operands(clip) if x is value]
+        given = [others[0], None] if is_standard(clip, "Max") else [None, *others[:1]]
+    found = [scalar(bound, context) for bound in given]
+    if len(found) != 2 or any(
+        bound is not None and number is None for bound, number in zip(given, found, strict=True)
+    ):
+        return None
+    return found[0], found[1]
+
+
+def _row(value: ir.Value | None, x: ir.Value | None, context: Context) -> Row | None:
+    """A constant operand beside x: one number, or one a channel."""
+    if value is None or not context.constants.known(value):
+        return None
+    if (single := scalar(value, context)) is not None:
+        return (single,)
+    with suppress(UnknownShape):
+        array = context.constants.array(value)
+        values = None if array is None else channel_values(array, shape_of(x))
+        if values is not None and values.dtype.kind == "f" and np.isfinite(values).all():
+            return tuple(Fraction(float(v)) for v in values)
+    return None
+
+
+def _back(chain: Chain, context: Context) -> Chain | None:
+    """One operator further to the network's input, None if it is none of a quantizer's."""
+    node = chain.x.producer()
+    if node is None or node.domain != "":
+        return None
+    if is_standard(node, "Clip", "Relu"):
+        data = node.inputs[0]
+        found = None if data is None else _bounds(node, data, context)
+        rows = [None if b is None else (b,) for b in found or ()]
+        return None if found is None else chain.clipped(rows[0], rows[1]).onto(data)
+    if (paired := _paired_clip(node)) is not None:
+        return chain.onto(paired)
+    if (formula := _formula(chain.x, node, context)) is not None:
+        return formula[1](chain).onto(formula[0])
+    for x, constant in operands(node):
+        number = _row(constant, x, context)
+        if number is None or context.constants.known(x):
+            continue
+        if is_standard(node, "Min", "Max"):
+            low = is_standard(node, "Max")
+            return (chain.clipped(number, None) if low else chain.clipped(None, number)).onto(x)
+        maps = (node, *chain.maps)
+        if is_standard(node, "Add") or (is_standard(node, "Sub") and x is node.inputs[0]):
+            shift = number if is_standard(node, "Add") else tuple(-n for n in number)
+            offset = _each(lambda a, b: a + b, chain.offset, chain.scaled(shift))
+            return replace(chain, offset=offset, maps=maps).onto(x)
+        divides = is_standard(node, "Div") and x is node.inputs[0]
+        if (divides or is_standard(node, "Mul")) and min(number) > 0:
+            factor = tuple(1 / n for n in number) if divides else number
+            return replace(chain, scale=chain.scaled(factor), maps=maps).onto(x)
+    return None
+
+
+def _paired_clip(node: ir.Node) -> ir.Value | None:
+    """The clip c of a straight-through pair around it: v + (c - v)."""
+    for difference, v in operands(node) if is_standard(node, "Add") else ():
+        inner = producer(difference, "Sub")
+        if inner is not None and inner.inputs[1] is v:
+            return inner.inputs[0] if producer(inner.inputs[0], *_CLIPS) is not None else None
+    return None
+
+
+def _formula(
+    value: ir.Value, node: ir.Node, context: Context
+) -> tuple[ir.Value, Callable[[Chain], Chain]] | None:
+    """What clips as PACT's formula does, from 0 to c, or as a Where of the smaller or larger."""
+    if is_standard(node, "Where"):
+        smaller, larger = smaller_of(node, context), larger_of(node, context)
+        x, bound = smaller or larger or (None, None)
+        level = scalar(bound, context)
+        if x is None or level is None:
+            return None
+        row = (level,)
+        return x, lambda c: c.clipped(None, row) if smaller else c.clipped(row, None)
+    found = paper_clip(value, context)
+    level = scalar(found[1], context) if found is not None else None
+    if found is None or level is None:
+        return None
+    top = (level,)
+    return found[0], lambda c: c.clipped(_ZERO, top)
+
+
+def _is_scaled(x: ir.Value, context: Context) -> bool:
+    """Whether a division or multiplication by a number, or a difference from one, computes it."""
+    node = x.producer()
+    return is_standard(node, "Div", "Mul", "Sub") and _back(Chain(x), context) is not None

@@ -1,0 +1,92 @@
+"""Scales and offsets behind quantizers: the scale joins the step, the offset leaves the codes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+from ..program.base import Op, Program
+from ..program.exact import Surd
+from ..program.ops.real import Affine, Quantize, RealFlatten, RealMaxPool
+from ..program.types import TensorType
+from ..rewrite import live
+from .merge_affine import merge_affine
+
+_ONE = Surd.of(1)
+
+
+def quantizer_steps(program: Program) -> Program:
+    """Multiply quantizers' steps by what scales their codes, and move offsets behind pooling.
+
+    Training code writes a quantizer's value in parts, as ``(code + low) / n * alpha``.  Its codes
+    are integers times one exact number; what reads them needs to see that.
+    """
+    program = merge_affine(program)
+    return _behind_pools(_scaled(program))
+
+
+def _uniform(op: Affine) -> tuple[Fraction, Fraction] | None:
+    """Slope and offset, if they are one positive rational and one rational for all channels."""
+    slope, offset = op.slope[0].rational, op.offset[0].rational
+    if slope is None or offset is None or slope <= 0:
+        return None
+    same = all(s == op.slope[0] for s in op.slope) and all(o == op.offset[0] for o in op.offset)
+    return (slope, offset) if same else None
+
+
+def _scaled(program: Program) -> Program:
+    readers = program.consumers()
+    made: dict[str, Op] = {}
+    renamed: dict[str, str] = {}
+    for op in program.ops:
+        op = replace(op, inputs=tuple(renamed.get(name, name) for name in op.inputs))
+        quantizer = made.get(op.inputs[0]) if op.inputs else None
+        if (
+            isinstance(op, Affine)
+            and isinstance(quantizer, Quantize)
+            and len(readers[quantizer.output]) == 1
+            and quantizer.output != program.output
+            and (found := _uniform(op)) is not None
+        ):
+            slope, offset = found
+            made[quantizer.output] = replace(quantizer, step=quantizer.step * Surd.of(slope))
+            if not offset:
+                renamed[op.output] = quantizer.output
+                continue
+            op = replace(op, slope=(_ONE,) * len(op.slope))
+        made[op.output] = op
+    output = renamed.get(program.output, program.output)
+    return _retyped(replace(program, ops=tuple(made.values()), output=output))
+
+
+def _behind_pools(program: Program) -> Program:
+    """max(a + o) = max(a) + o: a pool then compares codes, and a flatten moves them."""
+    made: dict[str, Op] = {}
+    codes = {op.output for op in program.ops if isinstance(op, Quantize)}
+    for op in program.ops:
+        shift = made.get(op.inputs[0]) if op.inputs else None
+        if (
+            isinstance(op, RealMaxPool | RealFlatten)
+            and isinstance(shift, Affine)
+            and shift.inputs[0] in codes
+            and _uniform(shift) is not None
+        ):
+            moved = replace(op, output=f"{op.output}.codes", inputs=shift.inputs)
+            made[moved.output] = moved
+            codes.add(moved.output)
+            channels = program.types[op.output].shape[2]
+            rows = (shift.slope[0],) * channels, (shift.offset[0],) * channels
+            op = replace(
+                shift, output=op.output, inputs=(moved.output,), slope=rows[0], offset=rows[1]
+            )
+        elif isinstance(op, RealMaxPool | RealFlatten) and op.inputs[0] in codes:
+            codes.add(op.output)
+        made[op.output] = op
+    return _retyped(live(replace(program, ops=tuple(made.values()))))
+
+
+def _retyped(program: Program) -> Program:
+    types: dict[str, TensorType] = {program.input: program.types[program.input]}
+    for op in program.ops:
+        types[op.output] = op.infer(types, program.constants)
+    return replace(program, types=types)
