@@ -25,13 +25,6 @@ def nested_graphs(nodes: Sequence[onnx.NodeProto]) -> Iterator[onnx.GraphProto]:
                 yield from nested_graphs(graph.node)
 
 
-def nested_nodes(nodes: Sequence[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
-    """Nodes, and those of the branches and bodies that they hold."""
-    yield from nodes
-    for graph in nested_graphs(nodes):
-        yield from graph.node
-
-
 def inline_branches(model: ir.Model, batch: tuple[int, int] | None) -> bool:
     """Replaces every `If` whose condition is constant, and the same for any batch.
 
@@ -99,4 +92,14 @@ def _inline(graph: ir.Graph, node: ir.Node, branch: ir.Graph) -> None:
         result.name, old.name = old.name, f"{old.name}#"
         if result.type is None:
             result.type = old.type
+    _release(node)
     graph.remove(node, safe=True)
+
+
+def _release(node: ir.Node) -> None:
+    """What a dropped branch reads no longer has it as a reader."""
+    for attribute in node.attributes.values():
+        for inner in attribute.as_graph() if attribute.type == ir.AttributeType.GRAPH else ():
+            for index in range(len(inner.inputs)):
+                inner.replace_input_with(index, None)
+            _release(inner)

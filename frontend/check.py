@@ -9,14 +9,14 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
 
-from .branches import nested_graphs, nested_nodes
+from .branches import nested_graphs
 from .channels_last_domain import channels_first
 from .diagnostics import CompileError, Problem
 from .functions import check_expansion
 from .precision import ROUNDOFF, as_float32
 from .schemas import DOMAIN
 from .upgrade import OLDEST, upgrade
-from .wellformed import node_name
+from .wellformed import nested, node_name
 
 OPSETS = range(OLDEST, 26)
 """Versions of the standard domain whose operators have the meaning this frontend knows."""
@@ -175,7 +175,7 @@ def _check_nodes(proto: onnx.ModelProto) -> None:
     problems = []
     for part in (proto, *proto.functions):
         context.opset_imports = {entry.domain: entry.version for entry in part.opset_import}
-        for node in nested_nodes(part.graph.node if part is proto else part.node):
+        for node in nested(part.graph.node if part is proto else part.node):
             if node.domain == DOMAIN:
                 found = f"a node of the domain '{DOMAIN}': the file is not a network as exported"
                 problems.append(

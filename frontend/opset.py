@@ -14,6 +14,7 @@ from .schemas import DOMAIN
 MAX_BITS = 8
 
 Array = npt.NDArray[Any]
+Rules = tuple[tuple[bool, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +28,8 @@ class Threshold:
         divisor: see `step`; 2**bits - 1 for a trained N2UQ quantizer.
         strict: True for `>`, False for `>=`.
         bits: bits of a code.
-        ties: bool [K], the rule of each threshold where they differ; None if all follow `strict`.
+        ties: bool [K] or [C,K], the rule of each threshold where they differ; None if all follow
+            `strict`.
     """
 
     thresholds: Array
@@ -44,8 +46,8 @@ class Threshold:
         return int(self.thresholds.shape[1])
 
     @property
-    def rules(self) -> tuple[bool, ...]:
-        """For each threshold: True for `>`, False for `>=`."""
+    def rules(self) -> Rules:
+        """For each threshold: True for `>`, False for `>=`; one row, or one a channel."""
         return _rules(self.ties, self.strict, self.levels)
 
 
@@ -83,7 +85,8 @@ class Codebook:
         levels: float64 [K+1], the value of every code, of any order.
         strict: True for `>`, False for `>=`.
         bits: bits of a code.
-        ties: bool [K], the rule of each threshold where they differ; None if all follow `strict`.
+        ties: bool [K] or [C,K], the rule of each threshold where they differ; None if all follow
+            `strict`.
     """
 
     thresholds: Array
@@ -94,13 +97,15 @@ class Codebook:
     ties: Array | None = None
 
     @property
-    def rules(self) -> tuple[bool, ...]:
-        """For each threshold: True for `>`, False for `>=`."""
+    def rules(self) -> Rules:
+        """For each threshold: True for `>`, False for `>=`; one row, or one a channel."""
         return _rules(self.ties, self.strict, int(self.thresholds.shape[1]))
 
 
-def _rules(ties: Array | None, strict: bool, count: int) -> tuple[bool, ...]:
-    return (strict,) * count if ties is None else tuple(bool(t) for t in ties)
+def _rules(ties: Array | None, strict: bool, count: int) -> Rules:
+    if ties is None:
+        return ((strict,) * count,)
+    return tuple(tuple(bool(t) for t in row) for row in np.atleast_2d(ties))
 
 
 def initializer(graph: ir.Graph, name: str, array: Array) -> ir.Value:

@@ -16,8 +16,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 
-from .branches import nested_graphs, nested_nodes
+from .branches import nested_graphs
 from .diagnostics import CompileError, Problem
+from .wellformed import nested
 
 SINGLE = 2.0**-24
 """Unit roundoff of float32."""
@@ -122,9 +123,9 @@ def _rounding_casts(proto: onnx.ModelProto) -> Iterator[Problem]:
 
 
 def _nodes(proto: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
-    yield from nested_nodes(proto.graph.node)
+    yield from nested(proto.graph.node)
     for function in proto.functions:
-        yield from nested_nodes(function.node)
+        yield from nested(function.node)
 
 
 def _tensors(proto: onnx.ModelProto) -> Iterator[tuple[onnx.TensorProto, str, str]]:

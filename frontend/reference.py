@@ -21,14 +21,17 @@ Array = npt.NDArray[Any]
 _SCHEMA: dict[str, OpSchema] = {schema.name: schema for schema in SCHEMAS}
 
 
-def _codes(x: Array, thresholds: Array, input_scale: Array, rules: Sequence[bool]) -> Array:
-    """sum_k [input_scale*x > thresholds[k]], `>=` where rules[k] is false."""
+def _codes(
+    x: Array, thresholds: Array, input_scale: Array, strict: int, ties: Array | None
+) -> Array:
+    """sum_k [input_scale*x > thresholds[k]], `>=` where the threshold's rule is false."""
     scaled = x * input_scale
     code = np.zeros(x.shape, np.int64)
     channels = (1, -1) + (1,) * (x.ndim - 2)
-    for k, strict in enumerate(rules):
-        compare = np.greater if strict else np.greater_equal
-        code += compare(scaled, thresholds[:, k].reshape(channels))
+    rules = np.full((1, thresholds.shape[1]), bool(strict)) if ties is None else np.atleast_2d(ties)
+    for k in range(thresholds.shape[1]):
+        at, rule = thresholds[:, k].reshape(channels), rules[:, k].reshape(channels)
+        code += np.where(rule, scaled > at, scaled >= at)
     return code
 
 
@@ -51,8 +54,7 @@ class Threshold(OpRun):
         bits: int,
     ) -> tuple[Array]:
         del bits  # says how codes are stored, not what they are worth
-        rules = [bool(strict)] * thresholds.shape[1] if ties is None else list(ties)
-        code = _codes(x, thresholds, input_scale, rules)
+        code = _codes(x, thresholds, input_scale, strict, ties)
         return ((code * (step / divisor)).astype(x.dtype),)
 
 
@@ -74,8 +76,7 @@ class Codebook(OpRun):
         bits: int,
     ) -> tuple[Array]:
         del bits
-        rules = [bool(strict)] * thresholds.shape[1] if ties is None else list(ties)
-        return (levels[_codes(x, thresholds, input_scale, rules)].astype(x.dtype),)
+        return (levels[_codes(x, thresholds, input_scale, strict, ties)].astype(x.dtype),)
 
 
 class Weight(OpRun):

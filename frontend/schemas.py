@@ -28,7 +28,7 @@ _COMPARED = (
 _TIES = OpSchema.FormalParameter(
     "ties",
     "tensor(int8)",
-    "[K], 1 for > and 0 for >=; replaces strict",
+    "[K] or [C,K], 1 for > and 0 for >=; replaces strict",
     param_option=OpSchema.FormalParameterOption.Optional,
 )
 _QUANTIZED = OpSchema.FormalParameter("Y", "tensor(float)", "shape of X")

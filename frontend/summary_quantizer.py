@@ -61,6 +61,13 @@ def code_offset(node: ir.Node | None) -> float | None:
     return float(offset.reshape(-1)[0])
 
 
+def _rule(strict: tuple[bool, ...]) -> str:
+    """Of one threshold, in all channels."""
+    if any(strict) != all(strict):
+        return "mixed"
+    return ">" if strict[0] else ">="
+
+
 def describe(node: ir.Node) -> Quantizer:
     """Reads a Threshold, with the offset added to its codes, or a Codebook."""
     output = node.outputs[0]
@@ -77,7 +84,7 @@ def describe(node: ir.Node) -> Quantizer:
         offset = code_offset(readers[0]) if len(readers) == 1 else None
         codes = range(params.levels + 1)
         levels = [k * params.step / params.divisor + (offset or 0.0) for k in codes]
-    rules = [">" if strict else ">=" for strict in params.rules]
+    rules = [_rule(column) for column in zip(*params.rules, strict=True)]
     source = node.inputs[0]
     return Quantizer(
         name=str(node.name),

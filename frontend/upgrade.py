@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import onnx
 
-from .branches import nested_nodes
 from .diagnostics import CompileError, Problem
+from .wellformed import nested
 
 OLDEST, TARGET = 9, 13
 
@@ -21,7 +21,7 @@ _ONLY_NEW_TYPES = frozenset(
     "Conv Concat Add Sub Mul Div Relu MaxPool AveragePool Flatten Gemm MatMul Reshape Transpose "
     "Identity Cast Shape Gather Constant Expand Greater Less Equal Floor Ceil Abs Neg Reciprocal "
     "Pow Sqrt Exp Log Sigmoid Tanh Erf ReduceMean ReduceMax ReduceMin Sum Max Min Mean Sign ArgMin "
-    "ArgMax Tile QuantizeLinear DequantizeLinear GatherND Mod".split()
+    "ArgMax Tile If QuantizeLinear DequantizeLinear GatherND Mod".split()
 )
 """Element types, defaults spelled out, negative axes, optional inputs: no node means another."""
 
@@ -33,7 +33,7 @@ class _Rewriter:
         self.graph = graph
         self.taken = {t.name for t in graph.initializer}
         self.taken |= {
-            name for node in nested_nodes(graph.node) for name in (*node.input, *node.output)
+            name for node in nested(graph.node) for name in (*node.input, *node.output)
         }
 
     def take(self, node: onnx.NodeProto, name: str, default: Any = None) -> Any:
@@ -113,7 +113,7 @@ def upgrade(proto: onnx.ModelProto) -> None:
     if proto.functions:
         found = f"functions in a file of opset {version}"
         raise CompileError(Problem("", "", found, mend="export again with opset_version=17"))
-    nodes = list(nested_nodes(proto.graph.node))
+    nodes = list(nested(proto.graph.node))
     problems = _changed(nodes, version)
     if problems:
         raise CompileError(problems)

@@ -25,7 +25,7 @@ from .base import (
     producer,
     shape_of,
 )
-from .pact import larger_of, paper_clip, smaller_of
+from .pact import COMPARISONS, larger_of, paper_clip, smaller_of
 
 Row = tuple[Fraction, ...]
 """One exact number for the tensor, or one a channel."""
@@ -50,6 +50,7 @@ class Chain:
         offset: see above.
         low, high: bounds of u; None is no bound.
         maps: the nodes that multiply, divide, add and subtract, from x to u.
+        nodes: all of the chain.
     """
 
     x: ir.Value
@@ -58,6 +59,7 @@ class Chain:
     low: Row | None = None
     high: Row | None = None
     maps: tuple[ir.Node, ...] = ()
+    nodes: tuple[ir.Node, ...] = ()
 
     def clipped(self, low: Row | None, high: Row | None) -> Chain:
         """With its argument clipped first."""
@@ -80,7 +82,10 @@ class Chain:
 
     def onto(self, x: ir.Value | None) -> Chain | None:
         """The same, beginning earlier."""
-        return None if x is None else replace(self, x=x)
+        node = self.x.producer()
+        found = [node, producer(node.inputs[0], *COMPARISONS) if node is not None else None]
+        nodes = (*(n for n in found if n is not None), *self.nodes)
+        return None if x is None else replace(self, x=x, nodes=nodes)
 
 
 def chain_before(value: ir.Value, context: Context) -> Chain:
@@ -209,10 +214,9 @@ def _formula(
     if is_standard(node, "Where"):
         smaller, larger = smaller_of(node, context), larger_of(node, context)
         x, bound = smaller or larger or (None, None)
-        level = scalar(bound, context)
-        if x is None or level is None:
+        row = _row(bound, x, context)
+        if x is None or row is None:
             return None
-        row = (level,)
         return x, lambda c: c.clipped(None, row) if smaller else c.clipped(row, None)
     found = paper_clip(value, context)
     level = scalar(found[1], context) if found is not None else None

@@ -24,6 +24,7 @@ _ROUNDED = Fraction(1, 2**22)  # relative: 1/c, then n times it, both rounded to
 _FORM = "round(min(relu(x), c) * m) / m with m = n/c"
 _LOWER_FIRST = ("Less", "LessOrEqual")
 _UPPER_FIRST = ("Greater", "GreaterOrEqual")
+COMPARISONS = (*_LOWER_FIRST, *_UPPER_FIRST)
 
 
 def _recognise(node: ir.Node, context: Context) -> None:
@@ -48,7 +49,10 @@ def _recognise(node: ir.Node, context: Context) -> None:
         if found is None:
             return
         x, clip = found
-        scale, n = _scale(factor, node.inputs[1], clip, context)
+        written = _scale(factor, node.inputs[1], clip, context)
+        if written is None:
+            return
+        scale, n = written
     except Refused as refusal:
         refusal.covers = tuple(covers)
         raise
@@ -68,10 +72,11 @@ def _bounded(
 ) -> tuple[ir.Value, np.float32] | None:
     """Reads w = min(max(x, 0), c): the value to compare, and c.
 
-    None if something else than 0 bounds it below: no PACT, but a signed quantizer.
+    None if something else than 0 bounds it below, or a number a channel above: no PACT, but
+    another quantizer.
 
     Raises:
-        Refused: a bound is missing or is not a single constant.
+        Refused: a bound is missing.
     """
     if where is None:
         inner, level = _smaller(w, context)
@@ -83,7 +88,7 @@ def _bounded(
         inner, level = found
     clip = _number(level, context)
     if clip is None:
-        raise Refused(f"clipping levels '{level.name}' that are not one number", _FORM)
+        return None  # one a channel
     if not (np.isfinite(clip) and clip > 0):
         raise Refused(f"a clipping level of {clip:g}", "a positive, finite one", "train again")
     relu = producer(inner, "Relu")
@@ -226,7 +231,7 @@ def _lower_bounds(value: ir.Value, context: Context) -> list[np.float32]:
 
 def _scale(
     factor: ir.Value, divisor: ir.Value | None, clip: np.float32, context: Context
-) -> tuple[np.float32, int]:
+) -> tuple[np.float32, int] | None:
     """m and n, if the rounded number is multiplied and divided by one m = n/c.
 
     Raises:
@@ -234,7 +239,7 @@ def _scale(
     """
     m, back = _number(factor, context), _number(divisor, context)
     if m is None or back is None:
-        raise Refused("rounding steps that are not one number", _FORM)
+        return None  # one a channel
     if m != back:
         raise Refused(f"rounded after multiplying by {m:g}, but divided by {back:g}", _FORM)
     if not (np.isfinite(m) and m > 0):

@@ -105,25 +105,25 @@ def _recognise(node: ir.Node, context: Context) -> None:
     if clip is not None:
         low, high = _clipped(clip, low, high, context)
     in_scale, in_zero = _parameters(quantize, context)
-    for values, name in ((in_zero, "zero points"), (zero, "zero points")):
-        if not (values == values.reshape(-1)[0]).all():
-            raise Refused(f"{name} that differ by channel", "one zero point for the tensor")
     if high - low >= 2**MAX_BITS:
         raise Refused(
             f"an activation of {(high - low).bit_length()} bits", f"1 to {MAX_BITS} bits",
             "leave this tensor unquantized, or quantize it to 8 bits",
         )  # fmt: skip
     shape = shape_of(x)
+    read, written = (in_scale, in_zero), (scale, zero)
     rows = [
         channel_values(_along(values, where, len(shape)), shape)
-        for values, where in ((in_scale, quantize), (scale, node))
+        for pair, where in ((read, quantize), (written, node))
+        for values in pair
     ]
-    if rows[0] is None or rows[1] is None:
+    if rows[0] is None or rows[1] is None or rows[2] is None or rows[3] is None:
         raise Refused("scales that vary along another axis than channels", "axis 1")
-    first, second = int(in_zero.reshape(-1)[0]), int(zero.reshape(-1)[0])
     # The zero point is added after rounding: ties go to even values of the integer before it.
-    positions, strict = rises(low - first, high - first)
-    found = Uniform(positions, strict, rows[0], rows[1], Fraction(low - second))
+    ladders = [rises(low - first, high - first) for first in rows[1].tolist()]
+    positions, strict = (np.stack(column) for column in zip(*ladders, strict=True))
+    lowest = tuple(Fraction(low - second) for second in rows[3].tolist())
+    found = Uniform(positions, strict, rows[0], rows[2], lowest)
     put_uniform(node, x, found, context)
 
 

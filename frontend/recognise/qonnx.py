@@ -41,11 +41,18 @@ def _parameter(node: ir.Node, index: int, name: str, context: Context) -> Array:
 
 def _integer(node: ir.Node, index: int, name: str, context: Context) -> int:
     """One integer for the tensor."""
-    array = _parameter(node, index, name, context)
-    first = float(array.reshape(-1)[0]) if array.size else np.nan
-    if not (array == first).all() or first != round(first) or abs(first) > _LARGEST:
+    array = _integers(node, index, name, context)
+    if array.size == 0 or not (array == array.flat[0]).all():
         raise Refused(f"{name} {array.reshape(-1)[:4].tolist()}", "one integer for the tensor")
-    return round(first)
+    return int(array.flat[0])
+
+
+def _integers(node: ir.Node, index: int, name: str, context: Context) -> Array:
+    """Integers as they lie in the file, int64."""
+    array = _parameter(node, index, name, context)
+    if (array != np.round(array)).any() or (np.abs(array) > _LARGEST).any():
+        raise Refused(f"{name} {array.reshape(-1)[:4].tolist()}", "one integer, or one a channel")
+    return array.astype(np.int64)
 
 
 def _bits(node: ir.Node, index: int, name: str, context: Context) -> int:
@@ -80,7 +87,7 @@ def _quant(node: ir.Node, context: Context) -> None:
     x = node.inputs[0]
     assert x is not None
     scale = _parameter(node, 1, "scale", context)
-    zero = _integer(node, 2, "zero point", context)
+    zero = _integers(node, 2, "zero point", context)
     bits = _bits(node, 3, "bit width", context)
     signed, narrow = _flag(node, "signed", 1), _flag(node, "narrow", 1)
     mode = node.attributes.get_string("rounding_mode", "ROUND") or "ROUND"
@@ -92,13 +99,14 @@ def _quant(node: ir.Node, context: Context) -> None:
     constant = context.constants.array(x)
     if constant is not None:
         single = scale.astype(np.float32)
-        y = constant.astype(np.float32) / single + np.float32(zero)
+        y = constant.astype(np.float32) / single + zero.astype(np.float32)
         codes = np.where(y >= 0, 1, -1) if binary else _rounded(np.clip(y, low, high), mode)
         put_codes(node, Codes(codes - zero, single, bits), context)
         return
     channels = _by_channel(scale, x, "scale")
+    zeros = _by_channel(zero, x, "zero point").astype(np.int64)
     if binary:
-        _put_sign(node, x, -zero, channels, zero, context)
+        _put_sign(node, x, -zeros, channels, zeros, context)
         return
     if high - low >= 2**MAX_BITS:
         raise Refused(
@@ -107,7 +115,8 @@ def _quant(node: ir.Node, context: Context) -> None:
             "leave this tensor unquantized, or quantize it to 8 bits",
         )
     positions, strict = rises(low, high, mode)
-    found = Uniform(positions - zero, strict, channels, channels, Fraction(low - zero))
+    lowest = tuple(Fraction(low - z) for z in zeros.tolist())
+    found = Uniform(positions - zeros[:, None], strict, channels, channels, lowest)
     put_uniform(node, x, found, context)
 
 
@@ -123,12 +132,16 @@ def _rounded(y: Array, mode: str) -> Array:
 
 
 def _put_sign(
-    node: ir.Node, x: ir.Value, position: int, scale: Array, zero: int, context: Context
+    node: ir.Node, x: ir.Value, positions: Array, scale: Array, zeros: Array, context: Context
 ) -> None:
-    """scale * (±1 - zero): two levels 2 steps apart, the upper from `position` on."""
+    """scale * (±1 - zero): two levels 2 steps apart, the upper from a position on.
+
+    Positions and zero points are int64, [1] or [C].
+    """
     # In steps of 2*scale, code 0 is worth (-1 - zero)/2 of them.
-    at = np.array([float(position)])
-    found = Uniform(at, np.zeros(1, bool), scale, 2 * scale, Fraction(-1 - zero, 2))
+    lowest = tuple(Fraction(-1 - zero, 2) for zero in zeros.tolist())
+    at = positions[:, None].astype(np.float64)
+    found = Uniform(at, np.zeros(1, bool), scale, 2 * scale, lowest)
     put_uniform(node, x, found, context)
 
 
@@ -142,7 +155,8 @@ def _bipolar(node: ir.Node, context: Context) -> None:
         codes = np.where(constant >= 0, 1, -1)
         put_codes(node, Codes(codes, scale.astype(np.float32), 1), context)
         return
-    _put_sign(node, x, 0, _by_channel(scale, x, "scale"), 0, context)
+    none = np.zeros(1, np.int64)
+    _put_sign(node, x, none, _by_channel(scale, x, "scale"), none, context)
 
 
 def _trunc(node: ir.Node, context: Context) -> None:

@@ -160,9 +160,10 @@ def _recognise(node: ir.Node, context: Context) -> None:
     earlier = [other for other, refusal in context.refusals.items() if node in refusal.covers]
     try:
         ends = _ends(chain, node, context)
-    except Refused:
+    except Refused as refusal:
         if earlier:
             return  # it knows better what the quantizer lacks
+        refusal.covers = (node, *chain.nodes)
         raise
     for other in earlier:
         del context.refusals[other]

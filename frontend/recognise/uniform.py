@@ -29,10 +29,10 @@ class Uniform:
 
     Attributes:
         positions: float64 [K], [1,K] or [C,K], ascending.
-        strict: bool [K], whether a tie gives the lower code.
+        strict: bool [K] or [C,K], whether a tie gives the lower code.
         scale: float32 [1] or [C], positive.
         step: float32 [1] or [C], positive.
-        lowest: value of code 0 in steps.
+        lowest: value of code 0 in steps, for the tensor or each channel.
         factor: of x, where that and not x is compared.
     """
 
@@ -40,7 +40,7 @@ class Uniform:
     strict: Array
     scale: Array
     step: Array
-    lowest: Fraction
+    lowest: Fraction | tuple[Fraction, ...]
     factor: np.float32 = _ONE
 
 
@@ -62,24 +62,33 @@ def put_uniform(node: ir.Node, x: ir.Value, found: Uniform, context: Context) ->
         if not (np.isfinite(values).all() and (values > 0).all()):
             raise Refused(f"a {name} of {values.min():g}", "positive, finite scales")
     thresholds = positions * scale.astype(np.float64)[:, None]
-    mixed = found.strict.any() and not found.strict.all()
+    strict = found.strict
+    if strict.ndim == 2 and (strict == strict[0]).all():
+        strict = strict[0]
+    mixed = strict.any() and not strict.all()
+    lowest = found.lowest if isinstance(found.lowest, tuple) else (found.lowest,)
     shared = len(step) == 1
     params = Threshold(
         thresholds,
         found.factor,
         float(step[0]) if shared else 1.0,
         1,
-        bool(found.strict[0]),
+        bool(strict.flat[0]),
         count.bit_length(),
-        found.strict if mixed else None,
+        strict if mixed else None,
     )
     quantizer = make_threshold(context.graph, x, params, str(node.name))
     quantizer.metadata_props[KIND] = "uniform"
     y = context.insert(node, quantizer)
-    if found.lowest:
-        y = add_constant(node, y, found.lowest * Fraction(params.step), context)
+    shape = (1, -1, *[1] * (len(x.shape) - 2 if x.shape is not None else 2))
+    if len(set(lowest)) == 1:
+        if lowest[0]:
+            y = add_constant(node, y, lowest[0] * Fraction(params.step), context)
+    else:
+        offsets = np.array([float(low * Fraction(params.step)) for low in lowest]).reshape(shape)
+        constant = initializer(context.graph, f"{node.name}.offset", offsets)
+        y = _behind(node, "Add", y, constant, "offset", context)
     if not shared:
-        shape = (1, -1, *[1] * (len(x.shape) - 2 if x.shape is not None else 2))
         factor = initializer(context.graph, f"{node.name}.scale", step.reshape(shape))
         y = _behind(node, "Mul", y, factor, "scaled", context)
     context.replace(node.outputs[0], y)

@@ -30,7 +30,7 @@ class Channel:
 
     def __init__(self, slope: Surd, chain: list[Op], quantizer: Quantize, channel: int) -> None:
         self.slope, self.chain, self.channel = slope, chain, channel
-        self.scale, self.rules = quantizer.input_scale, quantizer.rules
+        self.scale, self.rules = quantizer.input_scale, quantizer.rules_of(channel)
         rows = quantizer.thresholds
         self.thresholds = rows[channel if len(rows) > 1 else 0]
         self.exact_count = self.ties = 0

@@ -43,7 +43,7 @@ def exact_steps(
             f = piecewise.clip(f, link.lo, link.hi)
     f = piecewise.affine(f, op.input_scale, Surd.of(0))
     thresholds = op.thresholds[c if len(op.thresholds) > 1 else 0]
-    return piecewise.steps(f, thresholds, strict=op.rules)
+    return piecewise.steps(f, thresholds, strict=op.rules_of(c))
 
 
 def table(

@@ -7,7 +7,6 @@ may be empty.  A channel with a decision too close to call is marked ``unsure``,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -133,14 +132,13 @@ class NearTable:
             parts += [*kept, *(replace(p, slope=zero, offset=level) for p in held)]
         self.pieces = [p for p in parts if p.some.any()]
 
-    def steps(self, thresholds: Near, rules: Sequence[bool]) -> Steps:
-        """The code ``#{k : f > thresholds[k]}`` (``>=`` where the rule is false).
+    def steps(self, thresholds: Near, strict: Mask) -> Steps:
+        """The code ``#{k : f > thresholds[k]}`` (``>=`` where it is not strict).
 
         Args:
             thresholds: (K, C) or (K, 1).
-            rules: K of them.
+            strict: bool (K, C) or (K, 1).
         """
-        strict = np.array(rules)[:, None]
         base = np.zeros(len(self.lo), np.int64)
         bounds, deltas = [], []
         for f in self.pieces:
@@ -193,5 +191,5 @@ def fold(op: Quantize, chain: list[Op], scale: Surd, rows: tuple[IntArray, IntAr
         levels = [Near.of(row) for row in zip(*op.thresholds, strict=True)]
         return table.steps(
             Near(np.stack([v.value for v in levels]), np.stack([v.error for v in levels])),
-            op.rules,
+            np.array(op.rules).T,
         )

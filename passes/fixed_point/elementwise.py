@@ -65,11 +65,14 @@ class FixedPoint(Lowering):
         elif isinstance(op, RealClip):
             self.clamp(op, scale)
         elif isinstance(op, RealMaxPool):
-            x = self.kind(op.inputs[0])
+            name, x = op.inputs[0], self.kind(op.inputs[0])
+            if x.scale is not None and x.scale < 0:  # the greatest value is the least code
+                name = self.rescaled(name, scale, self.formats.bits[op.output], "aligned")
+                x = self.kind(name)
             self.put(
                 MaxPool(
                     output=op.output,
-                    inputs=op.inputs,
+                    inputs=(name,),
                     origin=op.origin,
                     kernel=op.kernel,
                     stride=op.stride,

@@ -51,6 +51,10 @@ _FORMATS: dict[str, tuple[Callable[[Any], str], Callable[[str], Any]]] = {
         lambda v: f"[{';'.join(_join(r) for r in v)}]",
         lambda s: tuple(_row(r) for r in s.strip("[]").split(";")),
     ),
+    "Rules": (
+        lambda v: f"[{';'.join(''.join('>' if s else '=' for s in r) for r in v)}]",
+        lambda s: tuple(tuple(c == ">" for c in r) for r in s.strip("[]").split(";") if r),
+    ),
     "Surd": (str, Surd.parse),
     "Surd | None": (str, lambda s: None if s == "None" else Surd.parse(s)),
 }

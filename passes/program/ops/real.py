@@ -24,6 +24,8 @@ Row = tuple[Surd, ...]
 """One exact number for each channel."""
 Table = tuple[Row, ...]
 """Rows of thresholds: one row for the tensor, or one for each channel."""
+Rules = tuple[tuple[bool, ...], ...]
+"""Rows of comparison rules, as of thresholds: true for ``>``, false for ``>=``."""
 
 Reals = NDArray[np.float64]
 
@@ -106,7 +108,7 @@ class Quantize(RealOp):
 
     Liu et al., CVPR 2022 (arXiv 2111.14826), section 3.1.  The result is an integer tensor whose
     scale is the step between output levels.  ``ties``, if given, holds a rule for each threshold in
-    place of ``strict``: rounding half to even alternates between them.
+    place of ``strict``, in one row or one a channel: rounding half to even alternates between them.
     """
 
     mnemonic: ClassVar[str] = "quantize"
@@ -116,16 +118,20 @@ class Quantize(RealOp):
     strict: bool
     step: Surd
     bits: int
-    ties: tuple[bool, ...] = ()
+    ties: Rules = ()
 
     @cached_property  # types are inferred many times
     def _ordered(self) -> bool:
         return all(a <= b for row in self.thresholds for a, b in zip(row, row[1:], strict=False))
 
     @property
-    def rules(self) -> tuple[bool, ...]:
-        """Of each threshold: true for ``>``, false for ``>=``."""
-        return self.ties or (self.strict,) * max(map(len, self.thresholds))
+    def rules(self) -> Rules:
+        """Of each threshold, in one row or one a channel."""
+        return self.ties or ((self.strict,) * max(map(len, self.thresholds)),)
+
+    def rules_of(self, channel: int) -> tuple[bool, ...]:
+        """Of each threshold of one channel: true for ``>``, false for ``>=``."""
+        return self.rules[channel if len(self.rules) > 1 else 0]
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
         shape = types[self.inputs[0]].shape
@@ -135,7 +141,8 @@ class Quantize(RealOp):
         self.require(all(len(row) <= top for row in self.thresholds), f"more than {top} thresholds")
         self.require(self._ordered, "thresholds out of order")
         self.require(
-            all(len(row) == len(self.rules) for row in self.thresholds),
+            all(len(row) == len(self.rules[0]) for row in (*self.thresholds, *self.rules))
+            and len(self.rules) in (1, shape[2]),
             "rules do not fit thresholds",
         )
         return IntType(shape, self.bits, False, 0, top, self.step.rational)
@@ -144,8 +151,9 @@ class Quantize(RealOp):
         x = inputs[0] * float(self.input_scale)
         table = np.array([floats(row) for row in self.thresholds])
         result = np.zeros(x.shape, dtype=np.int64)
-        for k, strict in enumerate(self.rules):  # not at once: K times the memory
-            result += x > table[:, k] if strict else x >= table[:, k]
+        rules = np.array(self.rules)
+        for k in range(table.shape[1]):  # not at once: K times the memory
+            result += np.where(rules[:, k], x > table[:, k], x >= table[:, k])
         return result
 
 

@@ -48,7 +48,7 @@ def parameters(clip: float = 2.0, n: int = 15, **changed: Any) -> dict[str, Any]
 def codes(params: Threshold, x: Array) -> Array:
     """The quantizer's codes; float64 holds the product of two float32 exactly."""
     scaled = x.astype(np.float64) * float(params.input_scale)
-    rows = zip(params.thresholds[0].astype(np.float64), params.rules, strict=True)
+    rows = zip(params.thresholds[0].astype(np.float64), params.rules[0], strict=True)
     found: Array = np.sum([scaled > t if strict else scaled >= t for t, strict in rows], axis=0)
     return found
 
@@ -112,7 +112,7 @@ def test_codes_are_those_of_exact_arithmetic(bits: int, clip: float, reciprocal:
     made = parameters(clip, n) if reciprocal else parameters(clip, n, m=[np.float32(n) / clip])
     params = read_threshold(node(load_graph(build(EXPORTED, made)), "Threshold"))
     assert (params.step, params.divisor, params.bits) == (float(np.float32(clip)), n, bits)
-    assert params.rules == tuple(k % 2 == 0 for k in range(n))
+    assert params.rules[0] == tuple(k % 2 == 0 for k in range(n))
     c, m = Fraction(float(made["c"][0])), Fraction(float(made["m"][0]))
     x = np.concatenate(
         [boundaries(params), np.array([-clip, -1e-6, 0, clip, 2 * clip, 1e9], np.float32)]
@@ -229,8 +229,6 @@ def test_dynamo_export(tmp_path: Path) -> None:
         ({"c": [-2.0]}, EXPORTED, "a clipping level of -2"),
         ({"m": [128.0]}, EXPORTED, "257 levels"),
         ({"m": [0.1]}, EXPORTED, "0.2 steps"),
-        ({"c": [[[2.0]], [[3.0]]]}, EXPORTED, "are not one number"),
-        ({"m": [[[7.5]], [[5.0]]]}, EXPORTED, "are not one number"),
         ({}, EXPORTED.replace(RELU, "r = LeakyRelu (x)"), "'r' may be negative"),
         ({}, EXPORTED.replace(RELU, "r = Clip (x, , six)"), "'r' may be negative"),
         ({}, EXPORTED.replace("Less (r, c)", "Greater (r, c)"), "not the smaller"),
@@ -245,6 +243,17 @@ def test_refusals(changed: dict[str, Any], body: str, words: str) -> None:
     """One problem, naming the division."""
     problems = refused(build(body, parameters(**changed)), words)
     assert [(p.node, p.op) for p in problems] == [("div", "Div")]
+
+
+@pytest.mark.parametrize("changed", [{"c": [[[2.0]], [[3.0]]]}, {"m": [[[7.5]], [[5.0]]]}])
+def test_channels_of_different_numbers_of_levels(changed: dict[str, Any]) -> None:
+    problems = refused(build(EXPORTED, parameters(**changed)), "channels that are rounded")
+    assert [(p.node, p.op) for p in problems] == [("round", "Round")]
+
+
+def test_a_level_for_each_channel() -> None:
+    changed = {"c": [[[2.0]], [[3.0]]], "m": [[[7.5]], [[5.0]]]}
+    assert "Threshold" in ops(check_same(build(EXPORTED, parameters(**changed))))
 
 
 @pytest.mark.parametrize("changed", [{"c": [2.1]}, {"c": [2.00001]}, {"m": [7.6]}])

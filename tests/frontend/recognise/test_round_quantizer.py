@@ -115,23 +115,54 @@ def test_codes_stay_codes_before_a_convolution() -> None:
         (f"{BOUNDED.replace('low, high', 'low')} {ROUND} {SCALED}", "without two constant bounds"),
         (f"{BOUNDED.replace('high)', 'big)')} {ROUND} {SCALED}", "from 0 to 300"),
         (f"{BOUNDED.replace('high)', 'low)')} {ROUND} {SCALED}", "from 0 to 0"),
-        (f"c = Sub (x, tiny) {BOUNDED.replace('(x', '(c')} {ROUND} {SCALED}", "no float64 holds"),
     ],
 )  # fmt: skip
 def test_refusals(body: str, words: str) -> None:
-    values = parameters(0, 3, 0.3, big=300, tiny=1e-30)
+    values = parameters(0, 3, 0.3, big=300)
     problems = refused(build(body, values), words)
     assert [p.node for p in problems] == ["round"]
 
 
 @pytest.mark.parametrize("groups", [1, 2])
 def test_a_step_for_each_channel(groups: int) -> None:
-    """LSQ with a step a channel: one quantizer between a division and a multiplication."""
+    """LSQ with a step a channel: thresholds a channel, and a multiplication behind them."""
     body = f"a = Div (x, s) q = Clip (a, low, high) {ROUND} v = Mul (k, s)"
     weights = np.where(np.random.default_rng(0).random((2, 2 // groups, 3, 3)) < 0.5, -1, 1)
     values = parameters(0, 7) | {"s": np.float32([[[0.5]], [[0.3]]]), "W": weights * 1.0}
     model = build(f"{body} y = Conv <group = {groups}> (v, W)", values)
     graph = check_same(model)
-    assert ops(graph) == ["Div", "Threshold", "Mul", "Weight", "Conv"]
+    assert ops(graph) == ["Threshold", "Mul", "Weight", "Conv"]
     x = images(model, 4)
     np.testing.assert_allclose(compile_graph(graph)(x), run_onnx(model, x), rtol=1e-4, atol=1e-4)
+
+
+def test_thresholds_that_no_float64_holds_stay_behind_their_scale() -> None:
+    """The map stays in front of the quantizer, and keeps the exact numbers of the file."""
+    body = f"c = Sub (x, tiny) {BOUNDED.replace('(x', '(c')} {ROUND} {SCALED}"
+    graph = check_same(build(body, parameters(0, 3, 0.3, tiny=1e-30)))
+    assert ops(graph) == ["Sub", "Div", "Threshold"]
+
+
+STE = "d = Sub (k, a) e = Add (d, a)"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"a = Div (x, s) k = Round (a) {STE} q = Clip (e, low, high) y = Mul (q, s)",
+        f"a = Div (x, s) k = Round (a) {STE} m = Max (e, low) q = Min (m, high) y = Mul (q, s)",
+        "a = Div (x, s) k = Round (a) m = Min (k, high) q = Max (low, m) y = Mul (q, s)",
+        "a = Div (x, s) c = Clip (a, low, high) d = Sub (c, a) q = Add (a, d) k = Round (q)"
+        " y = Mul (k, s)",
+    ],
+)
+def test_clips_around_straight_through_pairs(body: str) -> None:
+    assert ops(check_same(build(body, parameters(-4, 3)))) == ["Threshold", "Add"]
+
+
+def test_grid_weights_behind_any_form_of_the_scale() -> None:
+    """Codes stay codes behind Div and Sub too: the convolution reads integers."""
+    body = f"{BOUNDED} {ROUND} v = Div (k, s) w = Sub (v, b) y = Conv (w, W)"
+    weights = {"W": np.random.default_rng(0).choice([-0.25, 0.25], (3, 2, 3, 3))}
+    graph = check_same(build(body, parameters(-4, 3) | weights))
+    assert ops(graph)[-2:] == ["Weight", "Conv"]
