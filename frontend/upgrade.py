@@ -32,9 +32,7 @@ class _Rewriter:
     def __init__(self, graph: onnx.GraphProto) -> None:
         self.graph = graph
         self.taken = {t.name for t in graph.initializer}
-        self.taken |= {
-            name for node in nested(graph.node) for name in (*node.input, *node.output)
-        }
+        self.taken |= {name for node in nested(graph.node) for name in (*node.input, *node.output)}
 
     def take(self, node: onnx.NodeProto, name: str, default: Any = None) -> Any:
         """The attribute's value; it is removed from the node."""

@@ -6,7 +6,7 @@ To add one: a file with a `Pattern`, and one line here.
 from __future__ import annotations
 
 from .base import Context, Pattern, Refused
-from .bias import CONSTANT_OPERAND, NEGATION
+from .bias import CONSTANT_OPERAND
 from .channels_last import CHANNELS_LAST_POOL, CHANNELS_LAST_PRODUCT
 from .channels_last_input import CHANNELS_LAST_INPUT
 from .code_offset import OFFSET
@@ -67,7 +67,6 @@ PATTERNS: tuple[Pattern, ...] = (
     NEGATION,
     DIFFERENCE,
     CONCAT,
-    NEGATION,
     CONSTANT_OPERAND,
     PRELU,
     MEAN,

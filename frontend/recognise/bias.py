@@ -60,12 +60,4 @@ def _check_pair(node: ir.Node) -> None:
         raise Refused(f"tensors of shapes {left} and {right}", "two tensors of one shape")
 
 
-def _negate(node: ir.Node, context: Context) -> None:
-    """-x = x·(-1), exactly."""
-    minus = initializer(context.graph, f"{node.name}.minus_one", np.array(-1, np.float32))
-    product = ir.node("Mul", [node.inputs[0], minus], name=str(node.name))
-    context.replace(node.outputs[0], context.insert(node, product))
-
-
-NEGATION = Pattern("negation", frozenset({"Neg"}), _negate)
 CONSTANT_OPERAND = Pattern("constant operand", frozenset({"Add", "Sub", "Mul", "Div"}), _normalise)

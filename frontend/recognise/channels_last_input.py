@@ -105,7 +105,7 @@ def _swap(transpose: ir.Node, node: ir.Node, perm: tuple[int, ...], context: Con
     transpose.replace_input_with(0, x)
     node.replace_input_with(data, turned)
     between.shape = shapes[1]
-    turned.dtype = x.dtype
+    turned.type = x.type
     context.graph.remove(transpose)
     context.graph.insert_before(node, transpose)
 
@@ -114,7 +114,7 @@ def _laid(array: Array, value: ir.Value, perm: tuple[int, ...], context: Context
     full = array.reshape((1,) * (len(perm) - array.ndim) + array.shape)
     turned = np.ascontiguousarray(full.transpose(perm))
     constant = initializer(context.graph, f"{value.name}.turned", turned)
-    constant.shape, constant.dtype = ir.Shape(turned.shape), value.dtype
+    constant.shape, constant.type = ir.Shape(turned.shape), value.type
     return constant
 
 

@@ -59,9 +59,7 @@ class IntegerLayers:
         kinds = [k for k in found if k is not None]
         x = kinds[0] if kinds and len(kinds) == len(found) else None
         moved: Op | None = None
-        rising = (
-            x is not None and x.scale is not None and x.scale > 0
-        )  # greater code, greater value
+        rising = x is not None and x.scale is not None and x.scale > 0
         if x is not None and rising and isinstance(op, RealMaxPool):
             moved = MaxPool(
                 output=op.output,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from ..program.base import Op, Program
+from ..program import Op, Program
 from ..program.exact import Surd
 from ..program.ops.real import Affine, Quantize, RealFlatten, RealMaxPool
 from ..program.types import TensorType

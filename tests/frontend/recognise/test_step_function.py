@@ -186,7 +186,6 @@ def test_functional_code(tmp_path: Path, style: str, dynamo: bool) -> None:
     np.testing.assert_allclose(compile_graph(graph)(given_images), want, atol=1e-3)
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("op", ["Min", "Max", "Sum"])
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_operators_of_any_number_of_inputs(op: str, count: int) -> None:
@@ -195,7 +194,8 @@ def test_operators_of_any_number_of_inputs(op: str, count: int) -> None:
     parameters = {f"T{k}": t for k, t in enumerate(T[:count])}
     body = f"{steps} m = {op} ({', '.join(f'f{k}' for k in range(count))}) y = Mul (m, two)"
     check_same(build(body, parameters | {"two": np.float32(2)}))
-=======
+
+
 SIGNS = {
     "zero": 0.0, "one": 1.0, "minus": -1.0, "two": 2.0, "half": 0.5, "tiny": 0.01, "a": 0.31,
     "c": [[[0.3]], [[0.5]]], "t": [[[0.25]], [[-0.5]]],
@@ -228,4 +228,3 @@ def test_signs(body: str, bits: int) -> None:
     want = run_onnx(model, x)
     np.testing.assert_allclose(evaluate(graph, x), want, atol=1e-7)
     np.testing.assert_allclose(compile_graph(graph)(x), want, atol=1e-4)
->>>>>>> 527953c (Quantizers: zero points a channel, rules a channel, signs, branches; tests; a pool of codes with a negative step was wrong)

@@ -13,7 +13,7 @@ from n2uqc.passes import compile_graph
 from n2uqc.passes.checks.prove import prove_tables
 from n2uqc.passes.exact.quantizer_steps import quantizer_steps
 from n2uqc.passes.importing.from_graph import import_graph
-from n2uqc.passes.program.base import Program
+from n2uqc.passes.program import Program
 from n2uqc.passes.program.ops.real import Quantize
 from n2uqc.passes.program.text import dump, parse
 from tests.frontend.networks import build, images, run_onnx
