@@ -9,8 +9,9 @@ Importing this package is quick: TVM is loaded when something is compiled.
 
 from .artifact import Artifact, read_manifest
 from .base import compile
+from .processor import Processor
 from .run import run_artifact
-from .targets import TARGETS, Processor, Target, find_target, is_target, listing
+from .targets import TARGETS, Target, find_target, is_target, listing
 from .toolchain import ToolchainError
 
 __all__ = [

@@ -6,38 +6,15 @@ A name is an architecture (``aarch64``), an architecture with features (``aarch6
 
 from __future__ import annotations
 
-import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
+from .processor import Processor
 from .toolchain import machine
-
-
-@dataclass(frozen=True)
-class Processor:
-    """What LLVM generates code for.
-
-    Attributes:
-        architecture: ``x86_64``, ``aarch64``, ``armv7`` (32-bit, NEON) or ``cortex-m`` (ARMv7E-M).
-        triple: of LLVM.
-        cpu: LLVM's ``-mcpu``; "" is filled in by ``find_target`` from this machine.
-        features: LLVM's ``-mattr``, each with its sign.
-        float_abi: ``soft`` or ``hard`` where the triple leaves it open, for the linker's sake: no
-            generated function takes floating-point numbers.
-        emulated: the processor model (for ``cortex-m`` the board) that runs its programs in qemu.
-    """
-
-    architecture: str
-    triple: str
-    cpu: str
-    features: tuple[str, ...] = ()
-    float_abi: str = ""
-    emulated: str = ""
+from .x86_64 import LEVELS, host_cpu
 
 
 @dataclass(frozen=True)
@@ -58,14 +35,62 @@ class Target:
     builder: str = ".cpu.package:build"
 
 
-_AARCH64 = Processor("aarch64", "aarch64-linux-gnu", "generic", emulated="cortex-a53")
-_ARMV7 = Processor(
-    "armv7", "armv7a-linux-gnueabihf", "generic", ("+neon",), "hard", emulated="cortex-a9"
+_AARCH64 = Processor(
+    "aarch64",
+    "aarch64-linux-gnu",
+    "generic",
+    facts=frozenset({"neon", "many-vectors"}),
+    registers=32,
+    emulated="cortex-a53",
 )
-_M4 = Processor("cortex-m", "thumbv7em-none-eabi", "cortex-m4", (), "soft", "mps2-an386")
-_M7 = Processor("cortex-m", "thumbv7em-none-eabi", "cortex-m7", (), "soft", "mps2-an500")
+_ARMV7 = Processor(
+    "armv7",
+    "armv7a-linux-gnueabihf",
+    "generic",
+    ("+neon",),
+    frozenset({"neon", "dsp"}),
+    float_abi="hard",
+    emulated="cortex-a9",
+)
+_ARMV6 = Processor(
+    "armv6",
+    "armv6-linux-gnueabi",
+    "arm1176jzf-s",
+    (),
+    frozenset({"dsp"}),
+    registers=12,
+    float_abi="soft",
+    emulated="arm1176",
+)
 
-_SUFFIXES = {"dotprod": ("+dotprod",), "i8mm": ("+dotprod", "+i8mm")}
+
+def _microcontroller(arch: str, core: str, board: str, *facts: str, off: str = "") -> Processor:
+    return Processor(
+        "cortex-m",
+        f"thumb{arch}-none-eabi",
+        core,
+        tuple(f"-{name}" for name in off.split()),
+        frozenset(facts),
+        registers=12 if arch != "v6m" else 6,  # of 8 that most instructions reach
+        float_abi="soft",
+        emulated=board,
+    )
+
+
+_CORTEX_M = {
+    "cortex-m0": _microcontroller("v6m", "cortex-m0", "microbit"),
+    "cortex-m0plus": _microcontroller("v6m", "cortex-m0plus", "microbit"),
+    "cortex-m3": _microcontroller("v7m", "cortex-m3", "mps2-an385"),
+    "cortex-m4": _microcontroller("v7em", "cortex-m4", "mps2-an386", "dsp"),
+    "cortex-m7": _microcontroller("v7em", "cortex-m7", "mps2-an500", "dsp", "dual-issue"),
+    "cortex-m33": _microcontroller("v8m.main", "cortex-m33", "mps2-an505", "dsp"),
+    # Helium and floating-point registers are off: a program would have to switch them on.
+    "cortex-m55": _microcontroller(
+        "v8.1m.main", "cortex-m55", "mps3-an547", "dsp", off="mve mve.fp fp-armv8d16sp"
+    ),
+}
+
+_SUFFIXES = {"dotprod": ("dotprod",), "i8mm": ("dotprod", "i8mm")}
 """Features of AArch64 that a target's name can ask for, with what they imply."""
 
 _CORES = {
@@ -78,10 +103,20 @@ _CORES = {
 _SCALABLE = "cortex-a510 cortex-a710 neoverse-n2 neoverse-v1 neoverse-v2".split()
 """Cores with SVE, which is switched off: vectors of kernels have the size they were proved for."""
 
+_SWITCHES = {
+    "x86_64": ("avx2",),
+    "aarch64": ("dotprod", "i8mm"),
+    "armv7": ("neon",),
+    "armv6": (),
+    "cortex-m": (),
+}
+"""By architecture, the facts that ``mattr`` may add or take away; LLVM calls them the same."""
+
 
 def _host() -> Target:
     name = machine()
-    return Target("host", f"this machine ({name} Linux)", Processor(name, f"{name}-linux-gnu", ""))
+    own = _AARCH64 if name == "aarch64" else LEVELS[host_cpu()]
+    return Target("host", f"this machine ({name} Linux)", replace(own, architecture=name))
 
 
 def _all() -> Iterator[Target]:
@@ -91,32 +126,41 @@ def _all() -> Iterator[Target]:
         yield _with_features("aarch64", suffix)
     for suffix, cores in _CORES.items():
         for core in cores.split():
-            off = ("-sve",) if core in _SCALABLE else ()
-            emulated = "max" if suffix else _AARCH64.emulated
             has = f" with {suffix}" if suffix else ""
-            yield Target(
-                core,
-                f"64-bit ARM Linux, {_title(core)}{has}",
-                replace(_AARCH64, cpu=core, features=off, emulated=emulated),
+            processor = replace(
+                _AARCH64,
+                cpu=core,
+                features=("-sve",) if core in _SCALABLE else (),
+                facts=_AARCH64.facts | {*_SUFFIXES.get(suffix, ())},
+                emulated="max" if suffix else _AARCH64.emulated,
             )
-    yield Target("armv7", "32-bit ARM Linux with NEON, hard-float ABI, any core (ARMv7-A)", _ARMV7)
+            yield Target(core, f"64-bit ARM Linux, {_title(core)}{has}", processor)
+    yield Target("armv7", "32-bit ARM Linux with NEON, any core (ARMv7-A)", _ARMV7)
     for core in ("cortex-a7", "cortex-a8", "cortex-a9", "cortex-a15"):
         yield Target(
             core,
             f"32-bit ARM Linux with NEON, {_title(core)}",
             replace(_ARMV7, cpu=core, emulated=core),
         )
-    yield Target("cortex-m", "microcontroller without operating system, any ARMv7E-M core", _M4)
-    yield Target("cortex-m4", "microcontroller without operating system, Cortex-M4", _M4)
-    yield Target("cortex-m7", "microcontroller without operating system, Cortex-M7", _M7)
+    yield Target("armv6", "32-bit ARM Linux without NEON (ARMv6)", _ARMV6)
+    yield Target("arm1176jzf-s", "32-bit ARM Linux, ARM1176: the first Raspberry Pi, Zero", _ARMV6)
+    what = "microcontroller without operating system"
+    yield Target("cortex-m", f"{what}, any ARMv7E-M core", _CORTEX_M["cortex-m4"])
+    for core, processor in _CORTEX_M.items():
+        yield Target(core, f"{what}, {_title(core).replace('plus', '+')}", processor)
 
 
 def _with_features(base: str, *suffixes: str) -> Target:
-    features = tuple(dict.fromkeys(f for suffix in suffixes for f in _SUFFIXES[suffix]))
+    facts = tuple(dict.fromkeys(fact for suffix in suffixes for fact in _SUFFIXES[suffix]))
     return Target(
         "+".join((base, *suffixes)),
         f"64-bit ARM Linux, any core with {' and '.join(suffixes)}",
-        replace(_AARCH64, features=features, emulated="max"),
+        replace(
+            _AARCH64,
+            features=tuple(f"+{fact}" for fact in facts),
+            facts=_AARCH64.facts | {*facts},
+            emulated="max",
+        ),
     )
 
 
@@ -127,24 +171,6 @@ def _title(core: str) -> str:
 
 TARGETS: dict[str, Target] = {target.name: target for target in _all()}
 """Every target by its name."""
-
-_X86_64_V3 = {"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe", "xsave"}
-
-
-@cache
-def host_cpu() -> str:
-    """LLVM's name of the widest processor level that this machine has and kernels make use of.
-
-    A level of the psABI, not the exact model, so that equal programs give equal bytes on most
-    machines.
-    """
-    if platform.machine().lower() not in ("x86_64", "amd64"):
-        return "generic"
-    try:
-        flags = set(Path("/proc/cpuinfo").read_text().partition("flags")[2].split("\n")[0].split())
-    except OSError:
-        flags = set()
-    return "x86-64-v3" if flags >= _X86_64_V3 and {"abm", "lzcnt"} & flags else "x86-64"
 
 
 def listing(others: Mapping[str, str] | None = None) -> str:
@@ -170,11 +196,12 @@ def find_target(name: str, mcpu: str | None = None, mattr: Sequence[str] = ()) -
     Args:
         name: of ``TARGETS``, or ``aarch64`` with any of its features, such as
             ``aarch64+dotprod+i8mm``.
-        mcpu: processor as LLVM names it; the target's own by default.
+        mcpu: a core of the target's architecture that has a target's name too, or for ``host`` on
+            x86-64 a level such as ``x86-64-v3``; the target's own by default.
         mattr: processor features with their signs, such as ``+dotprod``.
 
     Raises:
-        CompileError: there is no such target, or it is not for this machine.
+        CompileError: there is no such target, processor or feature, or it is not for this machine.
     """
     if not is_target(name):
         raise CompileError(
@@ -193,18 +220,72 @@ def find_target(name: str, mcpu: str | None = None, mattr: Sequence[str] = ()) -
             )
         )
     processor = target.processor
-    # What was asked for by LLVM's names may be more than the named model has.
-    emulated = (
-        "max"
-        if (mcpu or mattr) and processor.architecture in ("aarch64", "armv7")
-        else processor.emulated
-    )
+    if mcpu:
+        processor = _core(target, mcpu)
+    return replace(target, processor=_switched(processor, mattr) if mattr else processor)
+
+
+def _core(target: Target, name: str) -> Processor:
+    """A target's processor as a core of its architecture.
+
+    Raises:
+        CompileError: it is none that is known to work.
+    """
+    old = target.processor
+    cores = {
+        t.processor.cpu: t.processor
+        for t in TARGETS.values()
+        if t.processor.architecture == old.architecture and "+" not in t.name
+    }
+    if old.architecture == "x86_64":
+        cores = dict(LEVELS)
+    if name not in cores:
+        raise CompileError(
+            Problem(
+                node="",
+                op="",
+                found=f"no processor {name!r} that {target.name} programs are known to run on",
+                supported=", ".join(sorted(cores)),
+                mend=f"it is a target of its own: --target {name}" if name in TARGETS else "",
+            )
+        )
+    core = cores[name]
+    asked = {feature[1:] for feature in old.features if feature[0] == "+"}  # by the target's name
     return replace(
-        target,
-        processor=replace(
-            processor,
-            cpu=mcpu or processor.cpu or host_cpu(),
-            features=processor.features + tuple(mattr),
-            emulated=emulated,
-        ),
+        core,
+        features=tuple(dict.fromkeys((*core.features, *old.features))),
+        facts=core.facts | asked,
+        emulated=core.emulated if core.facts >= asked else old.emulated,
+    )
+
+
+def _switched(processor: Processor, mattr: Sequence[str]) -> Processor:
+    """A processor with facts added and taken away.
+
+    Raises:
+        CompileError: there are no such features, or kernels do not ask for them.
+    """
+    allowed = _SWITCHES[processor.architecture]
+    facts = set(processor.facts)
+    for feature in mattr:
+        sign, name = feature[:1], feature[1:]
+        if sign not in ("+", "-") or name not in allowed:
+            raise CompileError(
+                Problem(
+                    node="",
+                    op="",
+                    found=f"no feature {name!r} to switch on {processor.architecture}"
+                    if sign in ("+", "-")
+                    else f"feature {feature!r} has no sign; write +{feature} or -{feature}",
+                    supported=", ".join(f"+{n}, -{n}" for n in allowed) or "none",
+                )
+            )
+        facts = facts | {name} if sign == "+" else facts - {name}
+    few = processor.architecture == "armv7" and "neon" not in facts
+    return replace(
+        processor,
+        features=processor.features + tuple(mattr),
+        facts=frozenset(facts),
+        registers=_ARMV6.registers if few else processor.registers,
+        emulated="max" if processor.architecture in ("aarch64", "armv7") else processor.emulated,
     )

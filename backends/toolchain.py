@@ -102,9 +102,15 @@ CROSS = {
         "gcc-arm-linux-gnueabihf",
         "qemu-arm",
     ),
+    "armv6": Cross(
+        "arm-linux-gnueabi-gcc",
+        ("-target", "arm-linux-musleabi", "-mcpu=arm1176jzf_s"),
+        "gcc-arm-linux-gnueabi",
+        "qemu-arm",
+    ),
     "cortex-m": Cross(
         "arm-none-eabi-gcc",
-        ("-target", "thumb-freestanding-eabi", "-mcpu=cortex_m4"),
+        ("-target", "thumb-freestanding-eabi"),
         "gcc-arm-none-eabi",
         "qemu-system-arm",
         "qemu-system-arm",
@@ -113,6 +119,9 @@ CROSS = {
         "programs for Cortex-M without an operating system",
     ),
 }
+
+_CORES_DIFFER = ("armv6", "cortex-m")
+"""Architectures whose compilers have to be told the core."""
 
 _HARDWARE = {"dotprod": "asimddp", "i8mm": "i8mm"}
 """What Linux on AArch64 calls the features that not every machine has."""
@@ -147,6 +156,18 @@ class Toolchain:
     compiler: Command
     archiver: Command
     name: str
+
+    def core(self, cpu: str) -> Command:
+        """Options that make programs for one core of the architecture.
+
+        Args:
+            cpu: as LLVM and GNU name it.
+        """
+        if self.architecture not in _CORES_DIFFER:
+            return ()
+        if self.name == "zig":
+            return (f"-mcpu={cpu.replace('-', '_')}",)
+        return ("-mthumb" if self.architecture == "cortex-m" else "-marm", f"-mcpu={cpu}")
 
     def executable(self, sources: Sequence[Path], path: Path, flags: Sequence[str] = ()) -> None:
         """Compile C files and link objects and archives to a program."""
@@ -233,7 +254,7 @@ def _compilers(architecture: str, native: bool) -> Iterator[Command]:
     names = [] if native else [CROSS[architecture].gcc]
     if architecture == machine():
         names += ["gcc", "clang", "cc"]
-    more = ("-mthumb", "-mcpu=cortex-m4") if architecture == "cortex-m" else ()
+    more = ("-mthumb",) if architecture == "cortex-m" else ()
     for name in names:
         if shutil.which(name):
             yield (name, *more)
@@ -301,13 +322,19 @@ def _run(command: Command) -> None:
         )
 
 
-def emulator(architecture: str, cpu: str = "", needs: Collection[str] = ()) -> Command:
+def emulator(
+    architecture: str,
+    cpu: str = "",
+    needs: Collection[str] = (),
+    options: Sequence[str] = (),
+) -> Command:
     """What runs programs of an architecture here: a command prefix, () if none is needed.
 
     Args:
         architecture: of ``CROSS``.
         cpu: qemu's model of the processor, or of the board; its own choice by default.
         needs: features that the program cannot run without: ``dotprod``, ``i8mm``.
+        options: of qemu, beside the processor or board.
 
     Raises:
         ToolchainError: nothing is found; it says which package brings an emulator.
@@ -323,7 +350,7 @@ def emulator(architecture: str, cpu: str = "", needs: Collection[str] = ()) -> C
     cross = CROSS[architecture]
     for name in (cross.emulator, f"{cross.emulator}-static"):
         if shutil.which(name):
-            return (name, cross.selects, cpu) if cpu else (name,)
+            return (name, cross.selects, cpu, *options) if cpu else (name,)
     if architecture != "x86_64" and importlib.util.find_spec("unicorn"):
         return UNICORN
     raise ToolchainError(

@@ -9,31 +9,22 @@ import numpy as np
 import tvm
 from numpy.typing import NDArray
 from tvm import tirx
-from tvm.target import codegen
 
 from n2uqc.passes.program import Conv, Program
 from n2uqc.passes.program.ranges import channel_ranges
 
-from ..tir import Constants, lower, moved_to_workspace
+from ..processor import Processor, Vectors
+from ..tir import Constants, lower, moved_to_workspace, target_of
 from ..tir.in_place import in_place, updates
 from ..tir.lower import temporaries, workspace_bytes
 from .arena import Arena, plan_arena
 from .choose import Choice, choose
 from .entry import entry, workspace
 from .grouping import int_type, schedule
-from .kernels.body import Body, Vectors
+from .kernels.body import Body
 from .range_check import range_check
 
 ALIGNMENT = 64  # bytes, of the workspace: the arena's own
-
-FEATURES = {
-    "x86_64": ("avx2",),
-    "aarch64": ("neon", "dotprod", "i8mm"),
-    "arm": ("neon", "dsp"),
-}
-"""LLVM's names of the processor features that kernels ask for, by the triple's first part.  Beside
-them "dual-issue" stands for in-order cores that load and multiply at once."""
-
 
 _CACHED = 1 << 18
 _FROM_MEMORY, _FROM_CACHE = 0.4, 0.05
@@ -52,7 +43,7 @@ def byte_price(program: Program, vectors: Vectors) -> float:
     )
     if weights <= _CACHED:
         return _FROM_CACHE
-    return _PREFETCHED if "avx2" in vectors.features else _FROM_MEMORY
+    return _PREFETCHED if vectors.has("avx2") else _FROM_MEMORY
 
 
 @dataclass(frozen=True)
@@ -67,7 +58,6 @@ class Model:
         choices: kernel and reason for each group, in order.
         arena: where tensors and scratch memory lie.
         workspace_bytes: what the caller provides.
-        needs: features that not every processor of the architecture has, and kernels may use.
     """
 
     module: tvm.IRModule
@@ -77,28 +67,12 @@ class Model:
     choices: tuple[Choice, ...]
     arena: Arena
     workspace_bytes: int
-    needs: frozenset[str]
-
-
-def vectors_of(target: tvm.target.Target) -> Vectors:
-    """The vector unit of a processor, as far as kernels are shaped by it."""
-    family = str(target.attrs["mtriple"]).partition("-")[0]
-    family = "arm" if family.startswith(("arm", "thumb")) else family
-    features = frozenset(f for f in FEATURES[family] if codegen.target_has_features(f, target))
-    if family == "x86_64":
-        return Vectors(32 if "avx2" in features else 16, 16, features)
-    if family == "aarch64":
-        return Vectors(16, 32, features)
-    if str(target.attrs["mcpu"]) == "cortex-m7":
-        features |= {"dual-issue"}
-    # Without NEON: general registers, of which some hold pointers.
-    return Vectors(16, 16, features) if "neon" in features else Vectors(4, 12, features)
 
 
 def build_model(
     program: Program,
     symbol: str,
-    target: tvm.target.Target,
+    processor: Processor,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Model:
     """Write, schedule and lower every kernel, and the entry that calls them.
@@ -109,12 +83,12 @@ def build_model(
     Args:
         program: a lowered program.
         symbol: the entry's name; kernels are named after it.
-        target: from ``tir.llvm_target``.
+        processor: what code is generated for.
         progress: told what is being worked on.
     """
     plan = schedule(program)
     ranges = channel_ranges(program)
-    vectors = vectors_of(target)
+    target, vectors = target_of(processor), processor.vectors
     vectors = replace(vectors, byte=byte_price(program, vectors))
     choices = tuple(choose(group, program, vectors) for group in plan.groups)
     ends = [int_type(program, name) for name in (program.input, program.output)]
@@ -170,7 +144,6 @@ def build_model(
         choices,
         arena,
         max(arena.size, ALIGNMENT),
-        vectors.features & {"dotprod", "i8mm"},
     )
 
 

@@ -18,6 +18,7 @@ from n2uqc.passes.program.store import to_bytes
 from .. import toolchain
 from ..artifact import PROGRAM, Artifact
 from ..base import Progress
+from ..processor import CAPABILITIES
 from ..targets import Target
 from ..templating import render
 from .grouping import int_type, macs
@@ -48,18 +49,16 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
     tools = toolchain.find(processor.architecture, native=target.name == "host")
     # Imported late: TVM takes seconds, a missing tool should be told at once.
     progress("loading TVM")
-    from ..tir import emit_object, llvm_target
+    from ..tir import emit_object, target_of
     from . import model as models
     from .entry import MISALIGNED, NULL_POINTER, OUT_OF_RANGE, text_constant
 
     try:
-        llvm = llvm_target(
-            processor.triple, processor.cpu, processor.features, float_abi=processor.float_abi
-        )
+        llvm = target_of(processor)
     except ValueError as error:
         raise CompileError(str(error)) from None
     symbol = f"n2uqc_{identifier(program.name)}"
-    model = models.build_model(program, f"{symbol}_run", llvm, progress)
+    model = models.build_model(program, f"{symbol}_run", processor, progress)
     stored = to_bytes(program)
     digest = hashlib.sha256(stored).hexdigest()
     mark = f"{symbol}_program_{digest[:_MARKED]}"
@@ -77,7 +76,12 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
         "version": __version__,
         "target": target.name,
         "cpu": processor.cpu,
-        "board": processor.emulated,
+        "architecture": processor.architecture,
+        "board": processor.board,
+        "needs": sorted(processor.needs),
+        "needed_bits": {need: CAPABILITIES[need] for need in sorted(processor.needs)}
+        if processor.architecture != "x86_64"
+        else {},
         "input": input_,
         "output": output,
         "compiler": _user_compiler(target),
@@ -133,7 +137,7 @@ def _manifest(
         "cpu": processor.cpu,
         "features": list(processor.features),
         "emulated": processor.emulated,
-        "needs": sorted(model.needs),
+        "needs": sorted(processor.needs),
         "input": _facts(context["input"]),
         "output": _facts(context["output"]),
         "function": f"{symbol}_run",

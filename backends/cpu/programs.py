@@ -11,6 +11,7 @@ from typing import Any
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
 from ..emulation.elf import load_segments
+from ..processor import Board
 from ..templating import render
 from ..toolchain import Toolchain
 from .stack import frames
@@ -18,10 +19,6 @@ from .stack import frames
 INCLUDE, SOURCES = "include", "source"  # folders of an artifact
 TEMPLATES = Path(__file__).parent / "templates"
 
-BOARD_BYTES = 4 << 20
-"""Bytes of flash, and of RAM, on the boards of ``board.ld.j2``."""
-
-_RAM = 0x2000_0000  # where the memory begins that firmware writes to (board.ld)
 _OWN_STACK = 512  # of the demonstration around the library's call
 _ROOM = 8 << 10  # for the demonstration itself
 
@@ -47,7 +44,9 @@ def linux_program(tools: Toolchain, folder: Path, library: str, context: dict[st
     source = f"{SOURCES}/{symbol}_main.c"
     (folder / source).write_text(render(TEMPLATES, "driver.c.j2", context), encoding="utf-8")
     tools.executable(
-        [folder / source, folder / library], folder / symbol, [f"-I{folder / INCLUDE}"]
+        [folder / source, folder / library],
+        folder / symbol,
+        [*tools.core(context["cpu"]), f"-I{folder / INCLUDE}"],
     )
     return Linked(symbol, (source, symbol), {"exchange": "npy"})
 
@@ -58,12 +57,13 @@ def firmware(tools: Toolchain, folder: Path, library: str, context: dict[str, An
     Raises:
         CompileError: the network does not fit the board.
     """
-    symbol = context["symbol"]
+    symbol, board = context["symbol"], context["board"]
     data = (folder / f"{symbol}.o").read_bytes()
     stack = stack_bytes(data, f"{symbol}_run")
     _require_room(
         section_bytes(data),
         stack + context["workspace_bytes"] + context["input"]["bytes"] + context["output"]["bytes"],
+        board,
     )
     context = {**context, "stack_bytes": -(-(stack + _OWN_STACK) // 8) * 8}
     texts = {
@@ -79,9 +79,13 @@ def firmware(tools: Toolchain, folder: Path, library: str, context: dict[str, An
     tools.executable(
         [*sources, folder / library],
         folder / driver,
-        [f"-I{folder / INCLUDE}", f"-Wl,-T,{folder / SOURCES / 'board.ld'}"],
+        [
+            *tools.core(context["cpu"]),
+            f"-I{folder / INCLUDE}",
+            f"-Wl,-T,{folder / SOURCES / 'board.ld'}",
+        ],
     )
-    flash, ram = memory_of((folder / driver).read_bytes())
+    flash, ram = memory_of((folder / driver).read_bytes(), board)
     facts = {
         "exchange": "raw",
         "memory": {
@@ -94,14 +98,15 @@ def firmware(tools: Toolchain, folder: Path, library: str, context: dict[str, An
     return Linked(driver, (*texts, driver), facts)
 
 
-def _require_room(flash: int, ram: int) -> None:
-    if max(flash, ram) > BOARD_BYTES - _ROOM:
+def _require_room(flash: int, ram: int, board: Board) -> None:
+    if max(flash, ram) > board.size - _ROOM:
         raise CompileError(
             Problem(
                 node="",
                 op="",
                 found=f"the network takes {flash:,} bytes of flash and {ram:,} of RAM",
-                supported=f"what fits the demonstration's board, {BOARD_BYTES:,} bytes of each",
+                supported=f"what fits the demonstration's board, {board.title}: "
+                f"{board.size:,} bytes of each",
                 mend="compile a smaller network or input, or for armv7 or aarch64",
             )
         )
@@ -123,12 +128,12 @@ def stack_bytes(data: bytes, function: str) -> int:
     return own + max(kernels, default=0) + max(leaves, default=0)
 
 
-def memory_of(data: bytes) -> tuple[int, int]:
-    """Bytes of flash and of RAM that a firmware takes, its stack included."""
+def memory_of(data: bytes, board: Board) -> tuple[int, int]:
+    """Bytes of flash and of RAM that a firmware takes on its board, its stack included."""
     flash = ram = 0
     for address, content, size in load_segments(data, "cortex-m").segments:
         flash += len(content)
-        ram += size if address >= _RAM else 0
+        ram += size if address >= board.ram else 0
     return flash, ram
 
 

@@ -19,7 +19,7 @@ def range_check(source: IntType, vectors: Vectors) -> tirx.PrimFunc | None:
     limits = np.iinfo(source.container)
     if (source.lo, source.hi) == (limits.min, limits.max):
         return None
-    if vectors.size > 4:
+    if not vectors.scalar:
         return _by_vectors(source)
     return _one_by_one(source)
 

@@ -46,7 +46,7 @@ def frames(data: bytes) -> dict[str, int]:
         )
         place = sections[symbol.section][4]
         sizes[symbol.name] = sum(
-            _frame(data[place + begin : place + end], symbol.name)
+            _frame(data[place:], begin, end, symbol.name)
             for begin, end in _code_only(first, first + symbol.size, marks)
         )
     return sizes
@@ -75,14 +75,21 @@ def _code_only(first: int, last: int, marks: list[tuple[int, str]]) -> list[tupl
     return parts
 
 
-def _frame(code: bytes, name: str) -> int:
-    """Bytes by which the instructions lower the stack pointer, each taken once."""
-    words = struct.unpack(f"<{len(code) // 2}H", code[: len(code) // 2 * 2])
+def _frame(section: bytes, begin: int, end: int, name: str) -> int:
+    """Bytes by which the instructions of [begin, end) lower the stack pointer, each taken once."""
+    words = struct.unpack_from(f"<{(end - begin) // 2}H", section, begin)
     total, at = 0, 0
     constants: dict[int, int] = {}
     while at < len(words):
         first = words[at]
         if first >> 11 not in (0b11101, 0b11110, 0b11111) or at + 1 == len(words):
+            if first >> 11 == 0b01001:  # ldr of a constant behind the code
+                here = (begin + 2 * at + 4) // 4 * 4 + 4 * (first & 0xFF)
+                (constants[first >> 8 & 7],) = struct.unpack_from("<i", section, here)
+            if first & 0xFF87 == 0x4485:  # add sp, register: a number below zero lowers it
+                if (first >> 3 & 15) not in constants:
+                    raise AssertionError(f"{name} moves the stack pointer in an unknown way")
+                total += max(-constants[first >> 3 & 15], 0)
             total += _narrow(first)
             at += 1
             continue

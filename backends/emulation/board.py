@@ -15,14 +15,14 @@ from typing import Any
 import unicorn
 from unicorn import arm_const as arm
 
-from n2uqc.frontend.diagnostics import CompileError
+from n2uqc.frontend.diagnostics import CompileError, Problem
 
+from ..processor import BOARDS, Board
 from .elf import load_segments
 from .finished import Finished
 
 _engine: Any = unicorn  # its own annotations are too few to check against
 
-_FLASH, _RAM, _SIZE = 0x0000_0000, 0x2000_0000, 4 << 20
 _BREAKPOINT, _SEMIHOSTING = 7, 0xBEAB  # unicorn's number of the exception; `bkpt 0xab`
 _MODES = {1: os.O_RDONLY, 5: os.O_WRONLY | os.O_CREAT | os.O_TRUNC}  # "rb", "wb"
 _FAILED = 0xFFFF_FFFF
@@ -32,7 +32,10 @@ OnBlock = Callable[[Any, int, int, object], None]
 
 
 def run_firmware(
-    program: Path, arguments: Sequence[str], on_block: OnBlock | None = None
+    program: Path,
+    arguments: Sequence[str],
+    on_block: OnBlock | None = None,
+    board: Board = BOARDS["mps2-an386"],
 ) -> Finished:
     """Run a firmware until it ends by semihosting.
 
@@ -40,18 +43,29 @@ def run_firmware(
         program: the executable.
         arguments: of its command line; it can reach no other files.
         on_block: told of every basic block.
+        board: whose memories and processor there are.
 
     Raises:
-        CompileError: not such a program; it crashed, or asked for an unknown operation.
+        CompileError: not such a program; it crashed, or asked for an unknown operation; unicorn
+            has no such processor.
     """
-    board = _Board(program, arguments)
+    if not board.model:
+        raise CompileError(
+            Problem(
+                node="",
+                op="",
+                found=f"unicorn, the emulator found here, has no processor of {board.title}",
+                mend="apt install qemu-system-arm",
+            )
+        )
+    run = _Run(program, arguments, board)
     if on_block is not None:
-        board.machine.hook_add(_engine.UC_HOOK_BLOCK, on_block)
-    return board.run()
+        run.machine.hook_add(_engine.UC_HOOK_BLOCK, on_block)
+    return run.run()
 
 
-class _Board:
-    def __init__(self, program: Path, arguments: Sequence[str]) -> None:
+class _Run:
+    def __init__(self, program: Path, arguments: Sequence[str], board: Board) -> None:
         self.name, self.arguments = program.name, list(arguments)
         self.files: dict[int, int] = {}
         self.text = bytearray()
@@ -61,14 +75,14 @@ class _Board:
         self.machine = _engine.Uc(
             _engine.UC_ARCH_ARM, _engine.UC_MODE_THUMB | _engine.UC_MODE_MCLASS
         )
-        self.machine.ctl_set_cpu_model(arm.UC_CPU_ARM_CORTEX_M4)
-        self.machine.mem_map(_FLASH, _SIZE)
-        self.machine.mem_map(_RAM, _SIZE)
+        self.machine.ctl_set_cpu_model(getattr(arm, f"UC_CPU_ARM_{board.model}"))
+        self.machine.mem_map(board.flash, board.size)
+        self.machine.mem_map(board.ram, board.size)
         for start, data, _ in image.segments:
             # What is in the file lies in flash, whatever its address while running.
-            if start < _RAM:
+            if start < board.ram:
                 self.machine.mem_write(start, data)
-        stack, self.entry = struct.unpack("<II", self.machine.mem_read(_FLASH, 8))
+        stack, self.entry = struct.unpack("<II", self.machine.mem_read(board.flash, 8))
         self.machine.reg_write(arm.UC_ARM_REG_SP, stack)
         self.machine.hook_add(_engine.UC_HOOK_INTR, self._interrupt)
 
@@ -168,13 +182,13 @@ class _Board:
         return 0
 
 
-_OPERATIONS: dict[int, Callable[[_Board, int], int]] = {
-    0x01: _Board.open,
-    0x02: _Board.close,
-    0x04: _Board.print,
-    0x05: _Board.write,
-    0x06: _Board.read,
-    0x0C: _Board.length,
-    0x15: _Board.command_line,
-    0x20: _Board.exit,
+_OPERATIONS: dict[int, Callable[[_Run, int], int]] = {
+    0x01: _Run.open,
+    0x02: _Run.close,
+    0x04: _Run.print,
+    0x05: _Run.write,
+    0x06: _Run.read,
+    0x0C: _Run.length,
+    0x15: _Run.command_line,
+    0x20: _Run.exit,
 }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import unicorn
@@ -15,7 +16,23 @@ from .linux_calls import Abi
 
 _engine: Any = unicorn  # its own annotations are too few to check against
 
-_HWCAP_FP_ASIMD = 3  # asm/hwcap.h of arm64
+_HWCAP_AARCH64 = 1 << 0 | 1 << 1 | 1 << 20
+_HWCAP2_AARCH64 = 1 << 13
+"""asm/hwcap.h of arm64: floating point, Advanced SIMD, dot products; products of matrices, which
+unicorn has not, but ``matrix.py``."""
+HELPERS = 0xFFFF_0000
+_KERNEL_HELPERS = {
+    # if *r2 == r0: *r2 = r1, r0 = 0; a program is alone here, so without exclusive access
+    0xFC0: struct.pack("<5I", 0xE5923000, 0xE0533000, 0x05821000, 0xE2730000, 0xE12FFF1E),
+    0xFA0: struct.pack("<I", 0xE12FFF1E),  # memory barrier: bx lr
+    0xFE0: struct.pack("<2I", 0xEE1D0F70, 0xE12FFF1E),  # thread pointer: mrc p15, 0, r0, c13, c0, 3
+    0xFFC: struct.pack("<I", 5),  # how many helpers there are
+}
+"""Linux, Documentation/arch/arm/kernel_user_helpers.rst: what old cores have no instruction for."""
+
+_HWCAP_ARMV6 = 1 << 1 | 1 << 2 | 1 << 6 | 1 << 7 | 1 << 15
+"""As below, without NEON and VFPv3."""
+
 _HWCAP_ARMV7 = 1 << 1 | 1 << 2 | 1 << 6 | 1 << 7 | 1 << 12 | 1 << 13 | 1 << 15
 """asm/hwcap.h of arm: half words, Thumb, VFP, DSP, NEON, VFPv3, thread register."""
 
@@ -33,6 +50,8 @@ class Cpu:
         stack_top: the highest address of the stack.
         capabilities: AT_HWCAP, for C libraries that choose functions by it.
         start: switches the vector unit on.
+        more_capabilities: AT_HWCAP2.
+        helpers: code by its offset in the page ``HELPERS``, which Linux gives to programs.
     """
 
     abi: Abi
@@ -45,6 +64,8 @@ class Cpu:
     stack_top: int
     capabilities: int
     start: Callable[[Any], None]
+    more_capabilities: int = 0
+    helpers: Mapping[int, bytes] = field(default_factory=dict)
 
     def machine(self) -> Any:
         """A new emulated processor."""
@@ -73,8 +94,9 @@ CPUS = {
         a64.UC_ARM64_REG_SP,
         a64.UC_ARM64_REG_PC,
         0x7FFF_F000_0000,
-        _HWCAP_FP_ASIMD,
+        _HWCAP_AARCH64,
         _vectors_aarch64,
+        _HWCAP2_AARCH64,
     ),
     "armv7": Cpu(
         ARM,
@@ -87,6 +109,19 @@ CPUS = {
         0x7FFF_0000,
         _HWCAP_ARMV7,
         _vectors_arm,
+    ),
+    "armv6": Cpu(
+        ARM,
+        _engine.UC_ARCH_ARM,
+        a32.UC_CPU_ARM_1176,
+        tuple(a32.UC_ARM_REG_R0 + k for k in range(6)),
+        a32.UC_ARM_REG_R7,
+        a32.UC_ARM_REG_SP,
+        a32.UC_ARM_REG_PC,
+        0x7FFF_0000,
+        _HWCAP_ARMV6,
+        _vectors_arm,
+        helpers=_KERNEL_HELPERS,
     ),
 }
 """By architecture."""

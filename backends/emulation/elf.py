@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from n2uqc.frontend.diagnostics import CompileError
 
-_MACHINES = {"x86_64": 62, "aarch64": 183, "armv7": 40, "cortex-m": 40}
+_MACHINES = {"x86_64": 62, "aarch64": 183, "armv7": 40, "armv6": 40, "cortex-m": 40}
 _STATIC_EXECUTABLE, _LOAD, _INTERPRETER = 2, 1, 3
 _CLASSES = {  # of the header: entry and table, sizes; of a program header: its fields in order
     1: ("<II", 42, "<IIIIIIII", (0, 1, 2, 4, 5)),

@@ -15,7 +15,7 @@ from unicorn import arm_const
 
 from n2uqc.frontend.diagnostics import CompileError
 
-from .cpu import CPUS
+from .cpu import CPUS, HELPERS
 from .elf import load_segments
 from .finished import Finished
 from .linux_calls import PAGE, LinuxCalls, UnknownCall
@@ -27,7 +27,7 @@ _STACK_SIZE = 1 << 20
 _SUPERVISOR_CALL = 2  # unicorn's number for the exception of `svc`
 
 _AUX_PHDR, _AUX_PHENT, _AUX_PHNUM, _AUX_PAGE, _AUX_ENTRY = 3, 4, 5, 6, 9
-_AUX_HWCAP, _AUX_SECURE, _AUX_RANDOM = 16, 23, 25
+_AUX_HWCAP, _AUX_SECURE, _AUX_RANDOM, _AUX_HWCAP2 = 16, 23, 25, 26
 
 OnBlock = Callable[[Any, int, int, object], None]
 """Called with (machine, address, bytes, nothing) before each basic block."""
@@ -46,7 +46,7 @@ def run_static(
         program: a static Linux executable.
         arguments: for it; it can reach no other files.
         on_block: told of every basic block.
-        architecture: ``aarch64`` or ``armv7``.
+        architecture: ``aarch64``, ``armv7`` or ``armv6``.
         patches: what to write over the program, by address, before it runs.
 
     Raises:
@@ -74,6 +74,10 @@ class _Process:
             self.map(low, high - low)
             self.write(start, data)
         self.map(self.cpu.stack_top - _STACK_SIZE, _STACK_SIZE)
+        if self.cpu.helpers:
+            self.map(HELPERS, PAGE)
+            for offset, code in self.cpu.helpers.items():
+                self.write(HELPERS + offset, code)
         self.entry = image.entry
         auxiliary = [
             (_AUX_PHDR, image.headers),
@@ -82,6 +86,7 @@ class _Process:
             (_AUX_PAGE, PAGE),
             (_AUX_ENTRY, image.entry),
             (_AUX_HWCAP, self.cpu.capabilities),
+            (_AUX_HWCAP2, self.cpu.more_capabilities),
             (_AUX_SECURE, 0),
         ]
         stack = self._stack([str(program), *arguments], auxiliary)

@@ -10,6 +10,7 @@ from pathlib import Path
 from n2uqc.frontend.diagnostics import CompileError
 
 from .. import toolchain
+from ..processor import board_of
 from .finished import Finished
 
 _NO_DEVICES = ("-display", "none", "-monitor", "none", "-serial", "null", "-parallel", "none")
@@ -27,20 +28,21 @@ def run_program(
     Args:
         program: the executable.
         arguments: for it; files it reads and writes are named here, by absolute paths.
-        architecture: ``x86_64``, ``aarch64``, ``armv7``, ``cortex-m``.
+        architecture: ``x86_64``, ``aarch64``, ``armv7``, ``armv6``, ``cortex-m``.
         cpu: qemu's model of the processor or board, its own choice by default.
         needs: processor features that the program cannot run without.
 
     Raises:
-        CompileError: no emulator is found, or it fails.
+        CompileError: no emulator is found, or it fails; no such board.
     """
-    command = toolchain.emulator(architecture, cpu, needs)
     bare = architecture == "cortex-m"
+    board = board_of(cpu) if bare else None
+    command = toolchain.emulator(architecture, cpu, needs, board.options if board else ())
     if command == toolchain.UNICORN:
-        if bare:
+        if board is not None:
             from .board import run_firmware
 
-            return run_firmware(program, arguments)
+            return run_firmware(program, arguments, board=board)
         from .linux import run_static
 
         return run_static(program, arguments, architecture=architecture)

@@ -14,7 +14,7 @@ Importing this package imports TVM (seconds); import it inside the function that
 from .constants import Constants
 from .emit import compile_llvm, emit_object
 from .lower import IMPORTED, lower, moved_to_workspace
-from .target import llvm_target
+from .target import llvm_target, target_of
 
 __all__ = [
     "IMPORTED",
@@ -24,4 +24,5 @@ __all__ = [
     "llvm_target",
     "lower",
     "moved_to_workspace",
+    "target_of",
 ]

@@ -10,6 +10,7 @@ from pathlib import Path
 import tvm
 from tvm import tirx
 
+from .arithmetic import arithmetic_functions
 from .constants import Constants
 from .lower import IMPORTED, lower
 from .memory import memory_functions
@@ -82,12 +83,14 @@ def emit_object(
         for name in re.findall(r"^define [^\n]*(@[\w.]+)\(", helper, re.M):
             text = re.sub(rf"^declare [^\n]*{re.escape(name)}\([^\n]*\n", "", text, flags=re.M)
         text += helper
-    if bits == 32:  # tables for unwinding would call a function of the C library
+    if bits == 32:
+        # Tables for unwinding would call a function of the C library.
         text = re.sub(r"^(define [^\n]*) \{$", r"\1 nounwind {", text, flags=re.M)
-    if str(target.attrs["mtriple"]).startswith("thumb"):
         # No function takes or gives floating-point numbers: Tag_ABI_VFP_args says that the object
         # may be linked with code of either float ABI.
         text += 'module asm ".eabi_attribute 28, 3"\n'
+        text += arithmetic_functions(str(target.attrs["mtriple"]))
+    if str(target.attrs["mtriple"]).startswith(("thumb", "armv6")):
         # The stack's own alignment is 8: more would cost each function a register.
         text = re.sub(r"(= alloca [^\n]*, align )(?:16|32|64)$", r"\g<1>8", text, flags=re.M)
     # The file's name gets into the module, hence a fixed one.

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import tvm
 from tvm.target import codegen
 
+from ..processor import Processor
+
 
 def llvm_target(
     triple: str,
@@ -14,6 +16,7 @@ def llvm_target(
     features: Sequence[str] = (),
     *,
     float_abi: str = "",
+    scalar: bool = False,
 ) -> tvm.target.Target:
     """A TVM target for one processor.
 
@@ -25,6 +28,7 @@ def llvm_target(
         cpu: LLVM's name of the processor (``-mcpu``).
         features: LLVM features, each with its sign: ``+dotprod``.
         float_abi: ``soft`` or ``hard`` where the triple leaves it open (32-bit ARM).
+        scalar: there is no vector unit.
 
     Raises:
         ValueError: LLVM knows no such processor or feature for the triple.
@@ -43,8 +47,8 @@ def llvm_target(
     }
     if float_abi:
         config["mfloat-abi"] = float_abi
-    if triple.startswith("thumb"):
-        config["vector-width"] = 32  # no vector unit; TVM would warn and take another one's
+    if scalar:
+        config["vector-width"] = 32  # TVM would warn and take that of another processor
     for feature in features:
         if feature[:1] not in "+-" or len(feature) < 2:
             raise ValueError(f"feature {feature!r} has no sign; write +{feature} or -{feature}")
@@ -53,6 +57,21 @@ def llvm_target(
         if not codegen.target_has_features(feature[1:], probe):
             raise ValueError(f"LLVM knows no feature {feature[1:]!r} for {triple}")
     return tvm.target.Target(config)
+
+
+def target_of(processor: Processor) -> tvm.target.Target:
+    """The TVM target of a processor.
+
+    Raises:
+        ValueError: this LLVM knows no such processor or feature.
+    """
+    return llvm_target(
+        processor.triple,
+        processor.cpu,
+        processor.features,
+        float_abi=processor.float_abi,
+        scalar=processor.vectors.scalar,
+    )
 
 
 def pointer_bits(target: tvm.target.Target) -> int:

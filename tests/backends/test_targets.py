@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import pytest
+from tvm.target import codegen
 
 import n2uqc
 from n2uqc.backends import TARGETS, find_target, is_target, listing
-from n2uqc.backends.cpu.model import vectors_of
-from n2uqc.backends.tir import llvm_target
+from n2uqc.backends.tir import target_of
 from n2uqc.frontend.diagnostics import CompileError
+
+LLVM = ("neon", "dotprod", "i8mm", "sse2", "avx2", "dsp")
+"""Facts that LLVM has a feature of the same name for."""
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_llvm_knows_every_target(name: str) -> None:
+def test_facts_are_what_llvm_knows_of_the_processor(name: str) -> None:
     processor = find_target(name).processor
-    target = llvm_target(
-        processor.triple, processor.cpu, processor.features, float_abi=processor.float_abi
-    )
-    features = vectors_of(target).features
-    wanted = {f for f in ("dotprod", "i8mm") if f in TARGETS[name].summary}
-    assert wanted <= features
-    if processor.architecture == "aarch64":
-        assert features - wanted <= ({"neon", "dotprod"} if "i8mm" in wanted else {"neon"})
-    if processor.architecture == "armv7":
-        assert "neon" in features
-    if processor.architecture == "cortex-m":
-        assert features - {"dual-issue"} == {"dsp"}
-        assert ("dual-issue" in features) == (name == "cortex-m7")
+    target = target_of(processor)
+    known = {f for f in LLVM if codegen.target_has_features(f, target)}
+    said = processor.facts & {*LLVM}
+    if processor.architecture == "armv6":
+        known |= {"dsp"}  # of ARMv6 itself: LLVM's feature is that of Thumb
+    assert said <= known
+    # LLVM's cores may have more than kernels make use of.
+    assert known - said <= ({"dotprod"} if "i8mm" in said else set())
+    assert processor.vectors.scalar == (processor.architecture in ("armv6", "cortex-m"))
+    assert ("many-vectors" in processor.facts) == (processor.architecture == "aarch64")
+    assert ("dual-issue" in processor.facts) == (name == "cortex-m7")
+    assert {f for f in ("dotprod", "i8mm") if f in TARGETS[name].summary} <= said
+
+
+def test_a_fact_that_nobody_states_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no fact 'sve'"):
+        find_target("aarch64").processor.vectors.has("sve")
 
 
 def test_features_join_in_any_order() -> None:
@@ -42,10 +49,47 @@ def test_names_that_are_none(name: str) -> None:
         find_target(name)
 
 
-def test_choices_beyond_a_name_run_on_a_processor_that_has_all() -> None:
+def test_choices_beyond_a_name() -> None:
     assert find_target("aarch64").processor.emulated == "cortex-a53"
     chosen = find_target("aarch64", "cortex-a76", ("+i8mm",)).processor
     assert (chosen.cpu, chosen.features, chosen.emulated) == ("cortex-a76", ("+i8mm",), "max")
+    assert chosen.needs == {"dotprod", "i8mm"}
+    assert find_target("cortex-m", "cortex-m0").processor == find_target("cortex-m0").processor
+    joined = find_target("aarch64+dotprod", "cortex-a53").processor
+    assert (joined.needs, joined.emulated) == ({"dotprod"}, "max")
+    bare = find_target("armv7", mattr=("-neon",)).processor
+    assert bare.vectors.scalar and not bare.needs
+
+
+@pytest.mark.parametrize(
+    ("target", "mcpu", "message"),
+    [
+        ("armv7", "arm1176jzf-s", r"cortex-a15, [\s\S]*--target arm1176jzf-s"),
+        ("armv7", "cortex-m4", r"--target cortex-m4"),
+        ("cortex-m", "cortex-m23", r"cortex-m0, cortex-m0plus, cortex-m3, cortex-m33"),
+        ("aarch64", "apple-m1", r"no processor 'apple-m1'[\s\S]*cortex-a53"),
+    ],
+)
+def test_processors_that_nothing_here_can_run_are_refused(
+    target: str, mcpu: str, message: str
+) -> None:
+    with pytest.raises(CompileError, match=message):
+        find_target(target, mcpu)
+
+
+@pytest.mark.parametrize(
+    ("target", "feature", "message"),
+    [
+        ("aarch64", "+sve", r"no feature 'sve'[\s\S]*\+dotprod, -dotprod"),
+        ("aarch64", "dotprod", "has no sign"),
+        ("cortex-m4", "+mve", "supported: none"),
+    ],
+)
+def test_features_that_kernels_do_not_know_are_refused(
+    target: str, feature: str, message: str
+) -> None:
+    with pytest.raises(CompileError, match=message):
+        find_target(target, mattr=(feature,))
 
 
 def test_the_listing_has_a_line_for_each() -> None:

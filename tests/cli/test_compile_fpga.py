@@ -11,7 +11,10 @@ import pytest
 from .conftest import Command
 
 FILES = {"program.n2uq", "folding.json", "datapath.json", "datapath.txt", "manifest.json"}
-RTL = {"datapath.v", "input.mem", "output.mem", "cycles.mem", "testbench.cpp", "Makefile"}
+RTL = {
+    *("datapath.v", "input.mem", "output.mem", "cycles.mem"),
+    *("testbench.cpp", "testbench.v", "Makefile"),
+}
 
 
 def _compiled(command: Command, program_file: Path, folder: Path, *more: object) -> dict:

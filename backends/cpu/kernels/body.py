@@ -12,32 +12,12 @@ from tvm import te, tirx
 
 from n2uqc.passes.program import Constant, IntType, Program
 
+from ...processor import Vectors as Vectors
 from ..grouping import Group, int_type
 
 Expr = Any
 Row = Callable[[Expr], Expr]
 """A per-channel number as a function of the channel slot."""
-
-
-@dataclass(frozen=True)
-class Vectors:
-    """The vector unit that kernels are shaped for.
-
-    Attributes:
-        size: bytes of a register.
-        count: registers.
-        features: what kernels ask for, of ``FEATURES`` in ``arm/model.py``: ``dotprod``, ``avx2``.
-        byte: price of a byte of weights in the library, in instructions.
-    """
-
-    size: int
-    count: int
-    features: frozenset[str] = frozenset()
-    byte: float = 0.4
-
-    def work(self, instructions: float, size: int) -> float:
-        """Return what choices compare: instructions, and bytes of weights at their price."""
-        return instructions + self.byte * size
 
 
 def computing_dtype(lo: int, hi: int) -> str:

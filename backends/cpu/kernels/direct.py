@@ -50,7 +50,7 @@ def accumulation(layer: Layer, vectors: Vectors) -> Accumulation:
     """
     weight, bound = layer.weight, layer.bound
     dtype = computing_dtype(-bound, bound)
-    if vectors.size == 4:
+    if vectors.scalar:
         return Accumulation("int32" if dtype == "int16" else dtype, bound)
     most = max(map(abs, layer.codes))
     depth, columns = weight.shape[3], weight.shape[2]

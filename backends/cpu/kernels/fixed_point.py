@@ -193,8 +193,8 @@ def _update(plan: FixedPointPlan) -> str:
 def plans(layer: Layer, vectors: Vectors) -> Iterator[FixedPointPlan]:
     """Yield a plan for every number of pixels that the registers hold."""
     op, weight, (height, width, out) = layer.op, layer.weight, layer.shape
-    # With the 16 registers of 32-bit ARM, LLVM makes more of the plain loops.
-    if "neon" not in vectors.features or vectors.count < 32:
+    # On 32-bit ARM, LLVM makes more of the plain loops.
+    if not (vectors.has("neon") and vectors.has("many-vectors")):
         return
     if op.groups > 1 or op.dilation[1] > 1:
         return

@@ -183,7 +183,7 @@ def plans(layer: Layer, vectors: Vectors) -> Iterator[LimbsPlan]:
     """Yield every way to multiply the digits, and to cut the map into blocks."""
     op, weight, (height, width, out) = layer.op, layer.weight, layer.shape
     digits, cut = digits_of(*layer.codes_and_zero), weight_digits(weight)
-    if digits is None or cut is None or not _FEATURES & vectors.features:
+    if digits is None or cut is None or not any(map(vectors.has, _FEATURES)):
         return
     parts, signs = cut
     if op.groups > 1 or op.dilation[1] > 1 or len(parts) * len(digits.ends) == 1:

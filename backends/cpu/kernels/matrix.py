@@ -195,7 +195,7 @@ def plans(layer: Layer, vectors: Vectors) -> Iterator[MatrixPlan]:
             continue
         product = products(weight, op, each, lo, hi)
         copying = _COPY + (_MASKED if each.rounded > each.length else 0)
-        if vectors.count <= 16:
+        if not vectors.has("many-vectors"):
             copying *= 2  # ARMv7's loads and stores have no offsets
         for way in gemm.plans(product, vectors, packing=True):
             if each.count > 1 and each.rounded % way.depth and way.depth % each.rounded:

@@ -30,7 +30,7 @@ def build(body: Body) -> tirx.PrimFunc:
     y = te.compute(shape, element, "y")
     schedule = s_tir.Schedule(body.function(y))
     loops = schedule.get_loops(schedule.get_sblock("y"))
-    if body.vectors.size == 4:  # one by one, a channel's constants in registers
+    if body.vectors.scalar:  # one by one, a channel's constants in registers
         schedule.reorder(loops[1], loops[0])
         return schedule.mod["main"]
     lanes = lanes_for(shape[1], 4, body.vectors)

@@ -245,14 +245,14 @@ def plans(layer: Layer, vectors: Vectors) -> Iterator[PolynomialPlan]:
     """Yield a plan for every number of chunks and rows that fields and registers hold."""
     op, weight, (lo, hi) = layer.op, layer.weight, layer.codes
     out, taps, width, depth = weight.shape
-    if "dsp" not in vectors.features or vectors.size > 4:
+    if not vectors.has("dsp") or not vectors.scalar:
         return
     if width != TAPS or taps == 1 or not layer.is_dense:
         return
     # A word of codes or taps must fit 32 bits with its sign.
     if max(-lo, hi, int(np.abs(weight).max())) >= 1 << (31 - 2 * FIELD):
         return
-    dual = "dual-issue" in vectors.features
+    dual = vectors.has("dual-issue")
     rows_of_map, columns, _ = layer.shape
     dropped = min(op.pads[1], TAPS - 1) if op.pad_value == 0 else 0
     words = -(-(columns + TAPS - 1 - dropped) // PIXELS)

@@ -38,7 +38,7 @@ def thresholds(op: Thresholds, body: Body, x: Value, place: Place) -> Value:
         else computing_dtype(-(levels << 1), max(levels << 1, 1 << op.bits))
     )
     by_channel = bool((signs == signs[:, :1]).all()) if levels else True
-    shifted = by_channel and "neon" in body.vectors.features and wide in ("int16", "int32")
+    shifted = by_channel and body.vectors.has("neon") and wide in ("int16", "int32")
     narrow = wide if shifted else narrow
     compared = body.bind(compared)
     count, zero = tirx.const(0, narrow), tirx.const(0, narrow)

@@ -234,14 +234,13 @@ def plans(layer: Layer, vectors: Vectors) -> Iterator[WinogradPlan]:
         summed = max(first, way.result, key=lambda name: np.dtype(name).itemsize)
         halved = ("int32" if way.parts > 1 else summed, second)
         fits = tuple(
-            (dtype != "int16" or "neon" not in vectors.features)
-            and 2 * bound < 1 << (int(dtype[3:]) - 1)
+            (dtype != "int16" or not vectors.has("neon")) and 2 * bound < 1 << (int(dtype[3:]) - 1)
             for bound, dtype in zip(bounds, halved, strict=True)
         )
         for grid in grids(high, wide, way.rows):
             registers = [np.dtype(dtype).itemsize // 2 for dtype in halved]
             inverse = 16 * way.reading + 16 * registers[0] + 12 * registers[1]
-            lanes = _LANES if vectors.size > 4 else 1 if "dual-issue" in vectors.features else 0.7
+            lanes = _LANES if not vectors.scalar else 1 if vectors.has("dual-issue") else 0.7
             each = (52 * way.depths * way.depth + inverse * out) / lanes
             blocks = grid.strips * grid.blocks * way.blocks * len(product.weights)
             yield WinogradPlan(

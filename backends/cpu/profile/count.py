@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from n2uqc.frontend.diagnostics import CompileError
 
 from ...emulation.elf import load_segments
+from ...processor import board_of
 from ...toolchain import ToolchainError
 from .symbols import Function, locate
 
@@ -148,7 +149,8 @@ def _run(
         source.write_bytes(taken.tobytes()) if raw else np.save(source, taken)
         arguments, architecture = [str(source), str(result)], manifest["architecture"]
         if architecture == "cortex-m":
-            done = run_firmware(driver, arguments, on_block)
+            board = board_of(manifest.get("emulated", ""))
+            done = run_firmware(driver, arguments, on_block, board)
         else:
             quick = (
                 {}

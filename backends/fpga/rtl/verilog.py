@@ -18,6 +18,7 @@ from n2uqc.frontend.diagnostics import Problem
 from ...toolchain import Command, ToolchainError
 from ..hdl.amaranth import Hardware, kinds
 from ..hdl.module import Module
+from .tidy import fitted, tidy, with_defaults
 
 _DROPPED = re.compile(r"\(\* (?!ram_style|parallel_case).*?\*\)\s*")
 """Attributes that are not written: paths of sources, names of tools; synthesis needs the others."""
@@ -96,7 +97,9 @@ def to_verilog(module: Module) -> str:
     Raises:
         ToolchainError: there is no yosys, or it fails.
     """
-    files = to_rtlil(module)
+    files = {name: tidy(text) for name, text in fitted(to_rtlil(module)).items()}
     script = "".join(f"read_rtlil {name}\n" for name in files)
-    script += "proc\nmemory_collect\nwrite_verilog -norename out.v\n"
-    return _DROPPED.sub("", run_yosys(script, files, "out.v"))
+    # Multiplexers of cases would become functions with `$` in their names, which Icarus does not
+    # read: cases stay what they are.
+    script += "proc -nomux -norom -noopt\nmemory_collect\nwrite_verilog -norename out.v\n"
+    return with_defaults(_DROPPED.sub("", run_yosys(script, files, "out.v")))

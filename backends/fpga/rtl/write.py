@@ -50,7 +50,8 @@ def emit(
         content by file name: ``datapath.v`` (top module ``n2uq_datapath``), ``input.mem`` and
         ``output.mem`` (tokens in hex, the interpreter's), ``cycles.mem`` (the cycle in which the
         timing model sees each output token leave, counted from the first token's),
-        ``testbench.cpp`` (for Verilator), ``Makefile`` (simulation and synthesis).
+        ``testbench.cpp`` (for Verilator), ``testbench.v`` (for Icarus), ``Makefile`` (simulation
+        and synthesis).
 
     Raises:
         CompileError: the folding does not fit the program; ToolchainError where there is no yosys.
@@ -82,10 +83,12 @@ def emit(
         "per_image": sink.cycles,
         "in_bytes": datapath.in_bytes,
         "out_bytes": datapath.out_bytes,
+        "in_tokens": len(given),
+        "out_tokens": len(wanted),
     }
     rendered = {
         name: render(TEMPLATES, f"{name}.j2", context).encode()
-        for name in ("testbench.cpp", "Makefile")
+        for name in ("testbench.cpp", "testbench.v", "Makefile")
     }
     return {
         "datapath.v": verilog.encode(),

@@ -12,7 +12,7 @@ import tvm
 from n2uqc.backends import find_target, toolchain
 from n2uqc.backends.cpu.grouping import int_type
 from n2uqc.backends.cpu.model import Model, build_model
-from n2uqc.backends.tir import emit_object, llvm_target
+from n2uqc.backends.tir import emit_object, target_of
 from n2uqc.passes.plan_memory import plan_memory
 from n2uqc.passes.program import Program, run
 
@@ -21,15 +21,12 @@ SYMBOL = "network_run"
 
 @cache
 def llvm(name: str) -> tvm.target.Target:
-    processor = find_target(name).processor
-    return llvm_target(
-        processor.triple, processor.cpu, processor.features, float_abi=processor.float_abi
-    )
+    return target_of(find_target(name).processor)
 
 
 def write_object(program: Program, path: Path, target: str = "host", symbol: str = SYMBOL) -> Model:
     """Compile a program to an object file."""
-    model = build_model(program, symbol, llvm(target))
+    model = build_model(program, symbol, find_target(target).processor)
     emit_object(
         model.module,
         llvm(target),

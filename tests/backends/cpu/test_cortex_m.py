@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,9 @@ import pytest
 import n2uqc
 from n2uqc.backends import compile as compile_program
 from n2uqc.backends import find_target, read_manifest, run_artifact, toolchain
-from n2uqc.backends.cpu import programs as arm_programs
 from n2uqc.backends.cpu.programs import memory_of, stack_bytes
 from n2uqc.backends.emulation import run_program
+from n2uqc.backends.processor import BOARDS, board_of
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.models import data, shipped
 from n2uqc.passes.program import IntType, MaxPool, Program, quantize_input, run
@@ -25,7 +27,7 @@ from .disassembly import float_arithmetic, symbols
 from .host import SYMBOL, write_object
 from .networks import residual_network
 
-CORES = ["cortex-m4", "cortex-m7"]
+CORES = ["cortex-m0", "cortex-m4", "cortex-m7"]
 EMULATORS = ["qemu", "unicorn"]
 RAM, FLASH = 64 << 10, 256 << 10
 
@@ -34,7 +36,8 @@ def choose(emulator: str, core: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if emulator == "qemu":
         if not shutil.which("qemu-system-arm"):
             pytest.skip("qemu-system-arm is not installed")
-        emulator = f"qemu-system-arm -M {find_target(core).processor.emulated}"
+        board = board_of(find_target(core).processor.emulated)
+        emulator = shlex.join(["qemu-system-arm", "-M", board.machine, *board.options])
     elif not importlib.util.find_spec("unicorn"):
         pytest.skip("unicorn is not installed")
     monkeypatch.setenv("N2UQC_CORTEX_M_EMULATOR", emulator)
@@ -71,7 +74,7 @@ def test_digits_fit_a_small_chip(firmware: Path) -> None:
     assert memory["ram_bytes"] <= RAM
     assert memory["flash_bytes"] <= FLASH
     assert (memory["flash_bytes"], memory["ram_bytes"]) == memory_of(
-        (firmware / manifest["driver"]).read_bytes()
+        (firmware / manifest["driver"]).read_bytes(), board_of(manifest["emulated"])
     )
     buffers = sum(np.prod(manifest[k]["shape"]) * 4 for k in ("input", "output"))
     assert memory["ram_bytes"] >= (
@@ -82,7 +85,8 @@ def test_digits_fit_a_small_chip(firmware: Path) -> None:
 def test_a_network_that_fits_no_board_is_refused(
     digits: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arm_programs, "BOARD_BYTES", 32 << 10)
+    small = replace(BOARDS["mps2-an386"], size=32 << 10)
+    monkeypatch.setitem(BOARDS, "mps2-an386", small)
     with pytest.raises(CompileError, match=r"bytes of flash[\s\S]*32,768 bytes of each"):
         compile_program(digits, "cortex-m4")
 
@@ -100,6 +104,7 @@ def test_the_stack_is_as_deep_as_stated(firmware: Path, digits: Program, tmp_pat
         firmware / manifest["driver"],
         [str(tmp_path / n) for n in ("x.raw", "y.raw")],
         lambda machine, *_: depths.append(machine.reg_read(arm.UC_ARM_REG_SP)),
+        board_of(manifest["emulated"]),
     )
     assert (done.code, done.errors) == (0, "")
     stated = manifest["memory"]["library_stack_bytes"]
@@ -129,7 +134,8 @@ def test_faults_of_files_are_told(
         (tmp_path / "x").write_bytes(content)
     manifest = read_manifest(firmware)
     driver = firmware / manifest["driver"]
-    done = run_program(driver, [str(tmp_path / "x"), str(tmp_path / "y")], "cortex-m")
+    files = [str(tmp_path / "x"), str(tmp_path / "y")]
+    done = run_program(driver, files, "cortex-m", manifest["emulated"])
     assert done.code == 1
     assert re.search(message.format_map(manifest["input"]), done.errors + done.output)
 
@@ -200,7 +206,8 @@ def test_the_library_links_with_either_float_abi(
         name = "eabihf" if abi == "hard" else "eabi"
         options = ["-target", f"thumb-freestanding-{name}", "-mcpu=cortex_m7"]
     else:
-        options = [f"-mfloat-abi={abi}", *(["-mfpu=fpv4-sp-d16"] if abi == "hard" else [])]
+        options = [*tools.core("cortex-m7"), f"-mfloat-abi={abi}"]
+        options += ["-mfpu=fpv4-sp-d16"] if abi == "hard" else []
     tools.executable([source, firmware / manifest["library"]], tmp_path / "program", options)
 
 

@@ -11,16 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from n2uqc.backends import compile as compile_program
-from n2uqc.backends import run_artifact
+from n2uqc.backends import find_target, run_artifact
 from n2uqc.backends.cpu import choose
 from n2uqc.backends.cpu.kernels import gemm, limbs
 from n2uqc.backends.cpu.kernels.layer import Layer
 from n2uqc.backends.cpu.kernels.limbs import digits_of, weight_digits
 from n2uqc.backends.cpu.kernels.offer import cheapest
-from n2uqc.backends.cpu.model import vectors_of
 from n2uqc.passes.program import Conv, run
 
-from .host import llvm
 from .test_fixed_point import CASES, convolution
 
 
@@ -123,7 +121,7 @@ def test_products_of_wider_numbers_are_none_of_bytes(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(gemm, "MICROS", tuple(map(cheap, gemm.MICROS)))
     program, _ = convolution(2, **CASES["8-bit input"] | {"weight_bits": 12})
     op = next(op for op in program.ops if isinstance(op, Conv))
-    vectors = vectors_of(llvm("aarch64+dotprod"))
+    vectors = find_target("aarch64+dotprod").processor.vectors
     chosen = cheapest(limbs.plans(Layer.of(op, program), vectors), vectors)
     assert chosen is not None
     assert (chosen.products.left, chosen.products.correction) == ("int8", None)

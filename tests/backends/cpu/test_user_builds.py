@@ -126,6 +126,6 @@ def test_firmware_compiles_without_a_warning(network: Program, tmp_path: Path) -
     sources = sorted((folder / "source").glob("*.c"))
     assert len(sources) >= 2
     for source in sources:
-        toolchain.find("cortex-m").executable(
-            [source], tmp_path / "part.o", [*WARNINGS, f"-I{folder / 'include'}", "-c"]
-        )
+        tools = toolchain.find("cortex-m")
+        options = [*tools.core("cortex-m4"), *WARNINGS, f"-I{folder / 'include'}", "-c"]
+        tools.executable([source], tmp_path / "part.o", options)

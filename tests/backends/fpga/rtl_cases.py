@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from n2uqc.backends.fpga.pipeline import Pipeline
 from n2uqc.backends.fpga.rtl.vectors import tokens, values
 from n2uqc.backends.fpga.units import Style
 from n2uqc.backends.fpga.units.datapath import build_datapath
+from n2uqc.passes.program import Add, Clamp, Program, SumPool
+
+from ...properties.programs import Builder
 
 
 @dataclass
@@ -93,3 +97,26 @@ def simulate(
     simulator.add_testbench(bench)
     simulator.run()
     return Seen(entered, left, values(given, len(x), sink.in_lanes, sink.output))
+
+
+def residual() -> Program:
+    """Stem, a residual block with a strided window behind it, pool, head: 8 channels, 8x8."""
+    b = Builder(11, 8, 3, 8, False)
+
+    def scaled(x: str) -> str:
+        old = b.types[x]
+        b.types[x] = type(old).ranged(old.shape, old.lo, old.hi, Fraction(1, 64))
+        return x
+
+    def block(x: str, kernel: int) -> str:
+        return b.conv(b.thresholds(x, 2), 8, bits=2, kernel=kernel)
+
+    stream = scaled(
+        b.add(Clamp, b.requantize(b.conv("x", 8, bits=7, odd=False, kernel=3)), lo=0, hi=20000)
+    )
+    branch = b.requantize(block(block(stream, 1), 1))
+    stream = b.prelu(scaled(b.add(Add, branch, stream)))
+    stream = b.requantize(block(stream, 3))
+    stream = b.add(SumPool, stream, kernel=(3, 3), stride=(2, 2), pads=(1,) * 4, counted=(0,) * 4)
+    stream = b.add(SumPool, stream, kernel=b.types[stream].shape[:2])
+    return b.finish(b.requantize(b.conv(stream, 10, bits=7, odd=False, kernel=1), 32))

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -19,9 +18,9 @@ from n2uqc.backends.fpga.rtl import emit
 from n2uqc.backends.fpga.rtl.verilog import find_yosys
 from n2uqc.backends.toolchain import ToolchainError
 from n2uqc.passes import load
-from n2uqc.passes.program import Add, Clamp, Program, SumPool
+from n2uqc.passes.program import Program
 
-from ...properties.programs import Builder
+from .rtl_cases import residual
 
 ZOO = Path(__file__).parents[3] / "models" / "zoo"
 TOOLS = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -51,29 +50,6 @@ def agrees(program: Program, folding: Folding, folder: Path) -> None:
     assert "3 images: 0 wrong, 0 in another cycle than simulated" in said
     assert f"latency {timing.latency}," in said
     assert said.count("PASS") == 2 and "FAIL" not in said
-
-
-def residual() -> Program:
-    """Stem, a residual block with a strided window behind it, pool, head: 8 channels, 8x8."""
-    b = Builder(11, 8, 3, 8, False)
-
-    def scaled(x: str) -> str:
-        old = b.types[x]
-        b.types[x] = type(old).ranged(old.shape, old.lo, old.hi, Fraction(1, 64))
-        return x
-
-    def block(x: str, kernel: int) -> str:
-        return b.conv(b.thresholds(x, 2), 8, bits=2, kernel=kernel)
-
-    stream = scaled(
-        b.add(Clamp, b.requantize(b.conv("x", 8, bits=7, odd=False, kernel=3)), lo=0, hi=20000)
-    )
-    branch = b.requantize(block(block(stream, 1), 1))
-    stream = b.prelu(scaled(b.add(Add, branch, stream)))
-    stream = b.requantize(block(stream, 3))
-    stream = b.add(SumPool, stream, kernel=(3, 3), stride=(2, 2), pads=(1,) * 4, counted=(0,) * 4)
-    stream = b.add(SumPool, stream, kernel=b.types[stream].shape[:2])
-    return b.finish(b.requantize(b.conv(stream, 10, bits=7, odd=False, kernel=1), 32))
 
 
 def test_a_small_residual_network(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def tiles(outputs: int, sums: int, vectors: Vectors) -> Iterator[Tile]:
         vectors: of the processor; of ARMv7's 16 registers LLVM fills 8 for each column with
             weights before the first product, and spills where these are not free.
     """
-    few = vectors.count <= 16
+    few = not vectors.has("many-vectors")
     for columns in range(1, min(_COLUMNS, outputs) + 1):
         for rows in range(1, _ROWS + 1):
             loads = rows + DEPTH * columns

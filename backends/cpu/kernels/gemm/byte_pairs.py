@@ -94,7 +94,7 @@ def _pairs(arranged: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
     """Yield tiles of every number of rows that the registers allow."""
-    if "neon" not in vectors.features or gemm.most > 127 or max(map(abs, gemm.range)) > 127:
+    if not vectors.has("neon") or gemm.most > 127 or max(map(abs, gemm.range)) > 127:
         return
     for parts, steps in gemm.chunks(DEPTH, -_START, 255 - _START):
         if steps < _SHORTEST and parts > 1:

@@ -37,7 +37,7 @@ def sums_dtype(gemm: Gemm) -> str:
 def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
     """Yield tiles that leave registers for the activations of every row and two of weights."""
     stored = sums_dtype(gemm)
-    if "dotprod" not in vectors.features or not signed_bytes(gemm) or stored == "int64":
+    if not vectors.has("dotprod") or not signed_bytes(gemm) or stored == "int64":
         return
     for columns, depth in itertools.product((2, 4), _DEPTHS):
         if columns > 2 and 2 * _FOUR >= gemm.weights.shape[1]:

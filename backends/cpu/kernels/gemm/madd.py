@@ -35,7 +35,7 @@ Chunks = list[list[int]]
 def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
     """Yield tiles whose sums stay in registers, beside weights, an activation and a product."""
     ends = (*gemm.range, int(gemm.weights.min(initial=0)), int(gemm.weights.max(initial=0)))
-    if "avx2" not in vectors.features or min(ends) < -_INT16 or max(ends) >= _INT16:
+    if not vectors.has("avx2") or min(ends) < -_INT16 or max(ends) >= _INT16:
         return
     length = gemm.weights.shape[2]
     least, greatest = gemm.partial_sums(length)

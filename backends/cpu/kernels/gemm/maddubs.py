@@ -36,7 +36,7 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
     """Yield tiles that leave registers for the weights, an activation, and a product."""
     weights, (shift, raised) = gemm.weights, unsigned(gemm)
     if (
-        "avx2" not in vectors.features
+        not vectors.has("avx2")
         or raised.range[1] > 255
         or weights.min(initial=0) < -128
         or weights.max(initial=0) > 127

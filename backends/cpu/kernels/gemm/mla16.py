@@ -25,7 +25,7 @@ _LANES = 8
 def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
     """Yield tiles of every number of rows that the registers allow."""
     if (
-        vectors.size < 16
+        vectors.scalar
         or gemm.most > _MOST
         or not (_LEAST <= gemm.range[0] and gemm.range[1] <= _MOST)
     ):

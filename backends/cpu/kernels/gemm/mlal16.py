@@ -25,7 +25,7 @@ _HALF = 4  # of a register of weights, a register of sums
 
 def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
     """Yield tiles of every number of rows that the registers allow."""
-    if "neon" not in vectors.features or max(gemm.most, *map(abs, gemm.range)) > _MOST:
+    if not vectors.has("neon") or max(gemm.most, *map(abs, gemm.range)) > _MOST:
         return
     most = np.maximum(np.abs(gemm.lo), np.abs(gemm.hi))[:, None, :]
     bound = int((np.abs(gemm.weights) * most).sum(axis=2).max())

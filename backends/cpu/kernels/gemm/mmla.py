@@ -25,7 +25,7 @@ _PRODUCT = "llvm.aarch64.neon.smmla.v4i32.v16i8"
 def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
     """Yield tiles that leave registers for activations of all pairs of rows and two of weights."""
     stored = sums_dtype(gemm)
-    if "i8mm" not in vectors.features or not signed_bytes(gemm) or stored == "int64":
+    if not vectors.has("i8mm") or not signed_bytes(gemm) or stored == "int64":
         return
     units = -(-gemm.weights.shape[2] // _DEPTH)
     for outs in (8, 16):

@@ -33,7 +33,7 @@ def pack(layout: Layout, vectors: Vectors, shifted: bool) -> Packing | None:
     gemm = layout.gemm
     if vectors.size < _VECTOR or layout.together > 1 or gemm.spacing is None:
         return None
-    if gemm.spacing[0] > 2 and vectors.count <= 16 and vectors.size == _VECTOR:
+    if gemm.spacing[0] > 2 and not vectors.has("many-vectors") and vectors.size == _VECTOR:
         return None  # LLVM 22 takes them apart on ARMv7: three times the instructions
     surplus = layout.depths * layout.depth > gemm.weights.shape[2]
     if shifted and (surplus or ((gemm.lo == 0) & (gemm.hi == 0)).any()):
@@ -104,7 +104,7 @@ class Packing:
         each += len(layout.gemm.weights) * (1 if layout.right == "int8" else 4)
         if self.origin.mix is not None:
             each += 3 * (width + len(self.origin.mix))
-        if self.vectors.count <= 16:
+        if not self.vectors.has("many-vectors"):
             each *= 1.1  # spills
         depths, _, lanes = self.shape(layout)
         return each * layout.blocks * depths * layout.depth * layout.outs / self._vector(lanes)

@@ -151,7 +151,7 @@ class Plan(Layout):
         That takes memory for the products of all strips, but only for one block of weights.  With
         16 registers LLVM 22 spills the addresses that all strips share.
         """
-        if self.packing is None or self.packing.vectors.count <= 16 or strips == 1:
+        if self.packing is None or not self.packing.vectors.has("many-vectors") or strips == 1:
             return False
         each = np.dtype(self.left).itemsize * self.depths * self.depth
         each += self.parts * self.blocks * self.outs * np.dtype(self.result).itemsize

@@ -24,13 +24,13 @@ _INT16, _INT32 = 1 << 15, 1 << 31
 
 def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
     """Yield tiles of up to six sums."""
-    if "dsp" not in vectors.features or vectors.size > 4:
+    if not vectors.has("dsp") or not vectors.scalar:
         return
     lo, hi = gemm.range
     if max(gemm.most, -1 - lo, hi) >= _INT16:
         return
     # Cycles, as of packed polynomials: a load takes two where none is issued beside a product.
-    loading = 1 if "dual-issue" in vectors.features else 2
+    loading = 1 if vectors.has("dual-issue") else 2
     for depth in _DEPTHS:
         # Sums wrap around, so that only the whole one must fit.
         for parts, steps in gemm.chunks(depth, -_INT32, _INT32 - 1):

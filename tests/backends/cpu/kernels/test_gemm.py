@@ -7,13 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from n2uqc.backends import find_target
 from n2uqc.backends.cpu.kernels.body import Vectors
 from n2uqc.backends.cpu.kernels.gemm import Gemm, byte_pairs, mla16, plans
-from n2uqc.backends.cpu.model import vectors_of
 
-from ..host import llvm
-
-NEON = Vectors(16, 32, frozenset({"neon"}))
+NEON = Vectors(16, 32, frozenset({"neon", "many-vectors"}))
 
 
 def random_gemm(seed: int, top: int, most: int) -> Gemm:
@@ -150,7 +148,7 @@ def test_pairs_of_bytes_give_the_product(seed: int, top: int, most: int) -> None
 def test_no_plan_leaves_its_accumulators_just_beyond_16_bits(
     target: str, weight: int, lo: int, hi: int
 ) -> None:
-    vectors, each = vectors_of(llvm(target)), abs(weight) * max(hi, -lo)
+    vectors, each = find_target(target).processor.vectors, abs(weight) * max(hi, -lo)
     parts = set()
     for length in range((1 << 15) // each - 20, (1 << 15) // each + 21):
         if length < 1:

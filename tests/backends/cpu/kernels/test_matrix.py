@@ -16,7 +16,7 @@ from n2uqc.passes.program import Conv, Program
 
 from .cases import check, conv_program, only
 
-NEON = Vectors(16, 32, frozenset({"neon"}))
+NEON = Vectors(16, 32, frozenset({"neon", "many-vectors"}))
 CASES: dict[str, tuple[tuple[int, ...], int, int, dict[str, object]]] = {
     "1x1": ((16, 1, 1, 24), 6, 2, {}),
     "1x1, odd": ((13, 1, 1, 5), 5, 4, {}),

@@ -12,17 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tvm import s_tir, te
 
-from n2uqc.backends import toolchain
+from n2uqc.backends import find_target, toolchain
 from n2uqc.backends.cpu.kernels import gemm, matrix, winograd
 from n2uqc.backends.cpu.kernels.body import Vectors
 from n2uqc.backends.cpu.kernels.gemm import Gemm, Micro, Plan, dot, madd, maddubs, mmla
-from n2uqc.backends.cpu.model import vectors_of
 from n2uqc.backends.tir import emit_object
 
 from ..host import llvm
 from .cases import check, conv_program, only
 
-HOST = vectors_of(llvm("host"))
+HOST = find_target("host").processor.vectors
 AVX2 = Vectors(32, 16, frozenset({"avx2"}))
 needs_avx2 = pytest.mark.skipif("avx2" not in HOST.features, reason="this machine has no AVX2")
 _SETTINGS = settings(

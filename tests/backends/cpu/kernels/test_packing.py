@@ -19,7 +19,7 @@ from n2uqc.frontend.diagnostics import CompileError
 
 from .cases import check, conv_program, only
 
-NEON = Vectors(16, 32, frozenset({"neon"}))
+NEON = Vectors(16, 32, frozenset({"neon", "many-vectors"}))
 GRIDS = {
     "two bits": (-3, 2, 4),
     "four bits": (-15, 2, 16),
@@ -160,7 +160,7 @@ def test_the_price_of_a_byte_decides(monkeypatch: pytest.MonkeyPatch) -> None:
 
     program = conv_program(weights("two bits", (256, 3, 3, 256)), 7, 2, pads=(1, 1, 1, 1))
     (group,) = schedule(program).groups
-    vectors = model.Vectors(16, 32, frozenset({"neon", "dotprod"}))
+    vectors = model.Vectors(16, 32, frozenset({"neon", "many-vectors", "dotprod"}))
     fast = choose(group, program, replace(vectors, byte=0.0)).offer
     usual = choose(group, program, vectors).offer
     assert usual.size < fast.size / 6 and usual.instructions < 1.3 * fast.instructions
@@ -170,5 +170,5 @@ def test_a_byte_costs_where_weights_leave_the_cache() -> None:
     small, large = (
         conv_program(weights("two bits", (n, 3, 3, n)), 3, 2, pads=(1, 1, 1, 1)) for n in (16, 192)
     )
-    vectors = model.Vectors(16, 32, frozenset({"neon"}))
+    vectors = model.Vectors(16, 32, frozenset({"neon", "many-vectors"}))
     assert model.byte_price(small, vectors) < 0.1 < model.byte_price(large, vectors)

@@ -17,7 +17,7 @@ from n2uqc.passes.program import Conv
 
 from .cases import check, conv_program, only
 
-NEON = Vectors(16, 32, frozenset({"neon"}))
+NEON = Vectors(16, 32, frozenset({"neon", "many-vectors"}))
 B, G = winograd._B, winograd._G
 
 
