@@ -22,6 +22,7 @@ FORMAT = "n2uqc artifact 1"
 MANIFEST = "manifest.json"
 PROGRAM = "program.n2uq"
 
+_DTYPES = frozenset(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
 _FACTS: dict[str, type] = {
     "kernels": list,
     "needs": list,
@@ -175,6 +176,9 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
         facts = _FACTS if "driver" in manifest else {}
         wrong = manifest["format"] != FORMAT or not (
             all(isinstance(manifest[name], kind) for name, kind in facts.items())
+            and all(_is_tensor(manifest[name]) for name in ("input", "output") if facts)
+            and isinstance(manifest.get("emulated", ""), str)
+            and all(isinstance(need, str) for need in manifest.get("needs", ()))
             and all(isinstance(file["sha256"], str) for file in manifest["files"].values())
             and all(map(_inside, manifest["files"]))
             and all(_WORD.fullmatch(manifest[name]) for name in _WORDS & facts.keys())
@@ -189,7 +193,7 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
                 mend=mend,
             )
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         wrong = True
     if wrong:
         raise CompileError(
@@ -201,6 +205,17 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
             )
         )
     return dict(manifest)
+
+
+def _is_tensor(kind: Any) -> bool:
+    """Whether a manifest's description of a tensor has the types that `run` reads."""
+    numbers = (*kind["shape"], kind["min"], kind["max"])
+    return (
+        len(kind["shape"]) == 3
+        and all(type(number) is int and abs(number) < 2**64 for number in numbers)
+        and min(kind["shape"]) > 0
+        and kind["dtype"] in _DTYPES
+    )
 
 
 def _inside(name: str) -> bool:

@@ -4,60 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import accumulate
 
 import networkx as nx
 import numpy as np
 
-from .program import IntType, MemoryPlan, Program
+from .program import MemoryPlan, Program
+from .program.lives import ALIGNMENT, Life, lifetimes
 
-ALIGNMENT = 64  # bytes: a cache line, and the widest vector load of any target
+__all__ = ["ALIGNMENT", "Life", "lifetimes", "lower_bound", "pack", "plan_memory"]
 
 _SOLVED = 400  # pairs of tensors alive at once, up to which the optimum is searched
 _MANY = 10**6  # such pairs, up to which orders are compared at all
 _NODES = 2000  # of that search: a count, not a time, so that equal programs give equal plans
-
-
-@dataclass(frozen=True)
-class Life:
-    """When memory is needed, and how much.
-
-    Attributes:
-        size: bytes.
-        first, last: steps, both included.
-    """
-
-    size: int
-    first: int
-    last: int
-
-    def meets(self, other: Life) -> bool:
-        """Whether both are needed at some step."""
-        return self.first <= other.last and other.first <= self.last
-
-    @property
-    def units(self) -> int:
-        """The size in multiples of the alignment, rounded up."""
-        return -(-self.size // ALIGNMENT)
-
-
-def lifetimes(program: Program) -> dict[str, Life]:
-    """The life of each intermediate tensor, with steps counted in operations.
-
-    A tensor lives from the operation that writes it to the last one that reads it, both included.
-    Input and output lie in the caller's buffers.
-    """
-    lives: dict[str, Life] = {}
-    for step, op in enumerate(program.ops):
-        for name in op.inputs:
-            if name in lives:
-                lives[name] = replace(lives[name], last=step)
-        kind = program.types[op.output]
-        if op.output != program.output and isinstance(kind, IntType):
-            lives[op.output] = Life(kind.size * kind.container.itemsize, step, step)
-    return lives
 
 
 def lower_bound(lives: Iterable[Life]) -> int:

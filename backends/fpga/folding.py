@@ -40,7 +40,7 @@ class Folding:
         """
         try:
             found = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise CompileError(
                 Problem(
                     node="folding",

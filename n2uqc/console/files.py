@@ -6,10 +6,14 @@ import argparse
 import hashlib
 import io
 import os
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from n2uqc.frontend.escape import plain
 
@@ -18,6 +22,13 @@ if TYPE_CHECKING:
 
 _WRITTEN = {"output", "dump", "html"}
 """Options of all commands that name what is written."""
+
+
+_MOST_BYTES = 2 * 1024**3  # of all arrays in an .npz file
+
+# What numpy's reader of a damaged header or archive ends in.
+_DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, EOFError, RuntimeError, SyntaxError,
+           AttributeError, struct.error)  # fmt: skip
 
 
 class UserError(Exception):
@@ -37,6 +48,7 @@ def read_array(path: Path) -> NDArray[Any]:
             if file.read(4) not in (b"\x93NUM", b"PK\x03\x04"):
                 raise UserError(f"{plain(path)}: not an .npy or .npz file")
             file.seek(0)
+            _check_extent(file, plain(path))
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 return loaded
@@ -51,8 +63,33 @@ def read_array(path: Path) -> NDArray[Any]:
             return array
     except OSError as error:
         raise UserError(f"cannot read {plain(path)}: {error.strerror or error}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+    except (*_DAMAGE, zlib.error, zipfile.BadZipFile, tokenize.TokenError) as error:
         raise UserError(f"{plain(path)}: not a readable .npy or .npz file: {error}") from None
+
+
+def _check_extent(file: BinaryIO, name: str) -> None:
+    """Refuse arrays that are larger than what holds them, before there is memory for them."""
+    if not zipfile.is_zipfile(file):
+        file.seek(0)
+        _check_header(file, os.fstat(file.fileno()).st_size, name)
+    else:
+        with zipfile.ZipFile(file) as archive:
+            if sum(member.file_size for member in archive.infolist()) > _MOST_BYTES:
+                raise UserError(f"{name}: unpacks to more than {_MOST_BYTES / 1024**3:g} GiB")
+            for member in archive.infolist():
+                with archive.open(member) as array:
+                    _check_header(array, member.file_size, name)
+    file.seek(0)
+
+
+def _check_header(file: IO[bytes], size: int, name: str) -> None:
+    from numpy.lib import format as layout
+
+    version = layout.read_magic(file)
+    read = layout.read_array_header_1_0 if version == (1, 0) else layout.read_array_header_2_0
+    shape, _, dtype = read(file)
+    if prod(shape) * dtype.itemsize > size:
+        raise UserError(f"{name}: cut off: {size:,} bytes for an array {shape} of {dtype}")
 
 
 def read_text(path: Path) -> str:

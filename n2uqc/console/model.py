@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,8 +145,9 @@ def _width(text: str) -> tuple[str, int]:
 
 
 def _number(text: str) -> float:
+    top, slash, bottom = text.partition("/")
     try:
-        return float(Fraction(text))
+        return float(top) / float(bottom) if slash else float(top)
     except (ValueError, ZeroDivisionError):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
 

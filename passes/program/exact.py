@@ -37,6 +37,23 @@ def _enclose_root(q: Fraction, precision: int) -> tuple[int, int]:
     return low, low if low * low == scaled else low + 1
 
 
+_DIGITS = 4000  # of a number in text; Python itself reads no more than 4300
+
+
+def parse_fraction(text: str) -> Fraction:
+    """A rational number as ``str`` writes it: ``-3`` or ``5/8``.
+
+    Raises:
+        ValueError: anything else, or too many digits; an exponent of eight digits would take
+            minutes and gigabytes.
+    """
+    top, slash, bottom = text.removeprefix("-").partition("/")
+    fits = top.isdecimal() and (bottom.isdecimal() if slash else not bottom)
+    if not fits or not text.isascii() or len(text) > _DIGITS:
+        raise ValueError(f"{text[:40]!r} is not a fraction of at most {_DIGITS} digits")
+    return Fraction(text)
+
+
 Roots = tuple[tuple[Fraction, Fraction], ...]
 """Pairs (radicand, coefficient): no radicand is a square, nor is the product of any two."""
 
@@ -267,8 +284,8 @@ class Surd:
         total = cls(_ZERO)
         for part in text.split("+"):
             coefficient, _, root = part.partition("*sqrt(")
-            value = cls.of(Fraction(coefficient))
-            total += value * cls.root(Fraction(root[:-1])) if root else value
+            value = cls.of(parse_fraction(coefficient))
+            total += value * cls.root(parse_fraction(root[:-1])) if root else value
         return total
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,14 @@ from .verify import verify
 _FORMAT = "n2uqc program 1"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MOST_BYTES = 2 * 1024**3  # unpacked, as of an ONNX file
+_PIECE = 2**20  # values unpacked at once
+
+# What any file may unpack to, and what it may for each byte of its own: trained weights shrink
+# little, an archive of nothing but zeros a thousandfold.
+_SMALL_BYTES, _BYTES = 64 * 1024**2, 50
+_SMALL_TEXT, _TEXT = 4 * 1024**2, 30
+_SMALL_VALUES, _VALUES = 2**24, 64
+_MOST_CHANNELS = 2**24  # of all tensors together; each has a range
 
 # What reading a file that was cut, changed or written by something else ends in.
 _DAMAGE = (
@@ -32,6 +41,8 @@ _DAMAGE = (
     ValueError,
     LookupError,
     ArithmeticError,
+    TypeError,
+    AttributeError,
 )
 
 
@@ -57,15 +68,19 @@ def unpack(data: bytes, encoding: str, bits: int, shape: tuple[int, ...]) -> Con
     Raises:
         StoreError: the length does not fit the shape.
     """
-    count = int(np.prod(shape, dtype=object)) if shape else 1
+    count = prod(shape)
     if len(data) != (count * bits + 7) // 8:
         raise StoreError(f"{len(data)} bytes for {count} values of {bits} bits")
-    flat = np.unpackbits(np.frombuffer(data, np.uint8), count=count * bits, bitorder="little")
-    wide = np.zeros((count, 64), dtype=np.uint8)
-    wide[:, :bits] = flat.reshape(count, bits)
-    if encoding == "s":  # extend the sign
-        wide[:, bits:] = wide[:, bits - 1 : bits]
-    codes = np.packbits(wide, axis=1, bitorder="little").view("<i8").ravel().astype(np.int64)
+    packed = np.frombuffer(data, np.uint8)
+    codes = np.empty(count, np.int64)
+    for first in range(0, count, _PIECE):  # whole bytes: 64 are needed for each value on the way
+        size = min(_PIECE, count - first)
+        part = packed[first * bits // 8 : -(-(first + size) * bits // 8)]
+        wide = np.zeros((size, 64), dtype=np.uint8)
+        wide[:, :bits] = np.unpackbits(part, count=size * bits, bitorder="little").reshape(-1, bits)
+        if encoding == "s":  # extend the sign
+            wide[:, bits:] = wide[:, bits - 1 : bits]
+        codes[first : first + size] = np.packbits(wide, axis=1, bitorder="little").view("<i8")[:, 0]
     if encoding == "odd":
         codes = 2 * codes - ((1 << bits) - 1)
     return Constant(codes.reshape(shape), encoding, bits)
@@ -118,6 +133,29 @@ def _require_program(names: list[str]) -> None:
         raise StoreError("it is some other ZIP archive; if the model is in it, unpack it")
 
 
+_ENCODINGS = ("u", "s", "odd")
+
+
+def _check_unpacked(archive: zipfile.ZipFile, size: int) -> None:
+    """Refuse what expands far more than programs do, before it is expanded."""
+    unpacked = sum(member.file_size for member in archive.infolist())
+    text = archive.getinfo("program.txt").file_size
+    for what, found, most in (
+        ("", unpacked, min(_MOST_BYTES, max(_SMALL_BYTES, _BYTES * size))),
+        ("text of ", text, _SMALL_TEXT + _TEXT * size),
+    ):
+        if found > most:
+            raise StoreError(
+                f"unpacks to {what}{found / 1024**2:,.0f} MiB; of a file of its size at most "
+                f"{most / 1024**2:,.0f} MiB are read"
+            )
+
+
+def _room(size: int) -> int:
+    """How many values the constants of a file of ``size`` bytes may have."""
+    return max(_SMALL_VALUES, _VALUES * size)
+
+
 def load(path: Path | str) -> Program:
     """Read and verify a program file.
 
@@ -127,16 +165,11 @@ def load(path: Path | str) -> Program:
     try:
         with zipfile.ZipFile(path) as archive:
             _require_program(archive.namelist())
-            size = sum(member.file_size for member in archive.infolist())
-            if size > _MOST_BYTES:
-                raise StoreError(
-                    f"unpacks to {size / 1024**3:.1f} GiB; at most "
-                    f"{_MOST_BYTES / 1024**3:g} GiB are read"
-                )
+            _check_unpacked(archive, Path(path).stat().st_size)
             if archive.read("format").decode() != _FORMAT:
                 raise StoreError("written by another version of n2uqc")
             text = archive.read("program.txt").decode()
-            constants, lines = {}, []
+            constants, lines, room = {}, [], _room(Path(path).stat().st_size)
             for line in text.splitlines():
                 if not line.startswith("@"):
                     lines.append(line)
@@ -147,7 +180,12 @@ def load(path: Path | str) -> Program:
                 encoding = code.rstrip("0123456789")
                 bits = int(code[len(encoding) :])
                 limits_of(bits, True)
+                if encoding not in _ENCODINGS or name in constants:
+                    raise StoreError(f"@{name[:80]} is of the kind {kind[:80]}, or given twice")
                 sizes = tuple(int(v) for v in shape.split(",") if v)
+                room -= prod(sizes)
+                if room < 0:
+                    raise StoreError(f"up to @{name} its constants have too many values")
                 constants[name] = unpack(archive.read(f"constants/{name}"), encoding, bits, sizes)
                 if told != hash_of(constants[name]):
                     raise StoreError(
@@ -156,6 +194,8 @@ def load(path: Path | str) -> Program:
                         "compile the network again"
                     )
         program = parse("\n".join(lines), constants)
+        if sum(kind.shape[2] for kind in program.types.values()) > _MOST_CHANNELS:
+            raise StoreError(f"its tensors have more than {_MOST_CHANNELS:,} channels")
         verify(program)
         return program
     except FileNotFoundError:

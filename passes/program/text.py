@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .exact import Surd
+from .exact import Surd, parse_fraction
 from .interface import Interface
 from .names import IDENTIFIER, check_names
 from .operation import OPS, ConstRef, IllegalOp, Op
@@ -22,12 +22,41 @@ from .types import Constant, IntType, RealType, TensorType
 _COMMON = {"output", "inputs", "origin"}
 
 
+_LARGEST_EXPONENT = 1000
+
+# What reading a line ends in that no program printed.
+_UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
+
+
 class TextError(ValueError):
     """Program text that cannot be read; the message names the line."""
 
 
+def _int(text: str) -> int:
+    """An integer of at most 64 bits, which all are that a program holds."""
+    if len(text) > 20 or not -(2**63) <= (value := int(text)) < 2**64:
+        raise ValueError(f"{text[:40]} is no integer of 64 bits")
+    return value
+
+
+def _string(text: str) -> str:
+    """A string of JSON."""
+    value = json.loads(text)
+    if not isinstance(value, str):
+        raise ValueError(f"{text[:40]} is not a string")
+    return value
+
+
+def _strings(text: str) -> tuple[str, ...]:
+    """A list of strings of JSON."""
+    value = json.loads(text)
+    if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+        raise ValueError(f"{text[:40]} is not a list of strings")
+    return tuple(value)
+
+
 def _ints(text: str) -> tuple[int, ...]:
-    return tuple(int(v) for v in text.strip("()[]").split(",") if v)
+    return tuple(_int(v) for v in text.strip("()[]").split(",") if v)
 
 
 def _row(text: str) -> tuple[Surd, ...]:
@@ -40,7 +69,7 @@ def _join(values: Any) -> str:
 
 # How an attribute of each annotation is written and read; no value holds a space.
 _FORMATS: dict[str, tuple[Callable[[Any], str], Callable[[str], Any]]] = {
-    "int": (str, int),
+    "int": (str, _int),
     "bool": (lambda v: str(v).lower(), lambda s: s == "true"),
     "ConstRef": (lambda v: f"@{v}", lambda s: ConstRef(s.removeprefix("@"))),
     "Pair": (lambda v: f"({_join(v)})", _ints),
@@ -123,11 +152,20 @@ _TYPE = re.compile(
 )
 _OP = re.compile(
     rf"%(?P<out>{_NAME}) = (?P<op>\w+)\((?P<args>[^)]*)\)(?P<attrs>(?: \w+=\S+)*) : "
-    r"(?P<type>.*?)(?: from (?P<origin>\[.*\]))?$"
+    r"(?P<type>[^\"]*?)(?: from (?P<origin>\[\".*\]))?$"
 )
 _CONST = re.compile(
     rf"@(?P<name>{_NAME}) : (?P<kind>[a-z]+)(?P<bits>\d*)\[(?P<shape>[\d,]*)\] = (?P<values>.*)"
 )
+
+
+def _positive(text: str) -> Fraction:
+    """A scale or an error: of a size that real arithmetic can take up."""
+    value = parse_fraction(text)
+    size = value.numerator.bit_length() - value.denominator.bit_length()
+    if value <= 0 or abs(size) > _LARGEST_EXPONENT:
+        raise ValueError(f"{text[:40]} is no positive number that float64 holds")
+    return value
 
 
 def _parse_type(text: str) -> TensorType:
@@ -138,12 +176,12 @@ def _parse_type(text: str) -> TensorType:
         raise TextError(f"not a type: {text}")
     return IntType(
         _ints(m["shape"]),  # type: ignore[arg-type]
-        int(m["bits"]),
+        _int(m["bits"]),
         m["sign"] == "s",
-        int(m["lo"]),
-        int(m["hi"]),
-        Fraction(m["scale"]) if m["scale"] else None,
-        Fraction(m["error"] or 0),
+        _int(m["lo"]),
+        _int(m["hi"]),
+        _positive(m["scale"]) if m["scale"] else None,
+        _positive(m["error"]) if m["error"] else Fraction(0),
     )
 
 
@@ -161,7 +199,7 @@ def _parse_op(m: re.Match[str]) -> Op:
     return cls(
         output=m["out"],
         inputs=tuple(a.strip().removeprefix("%") for a in m["args"].split(",") if a.strip()),
-        origin=tuple(json.loads(m["origin"])) if m["origin"] else (),
+        origin=_strings(m["origin"]) if m["origin"] else (),
         **attributes,
     )
 
@@ -192,7 +230,7 @@ def parse(text: str, constants: dict[str, Constant] | None = None) -> Program:
     for number, line in enumerate(text.splitlines(), 1):
         try:
             _parse_line(line.strip(), parts, types, consts)
-        except (ValueError, TypeError, KeyError, ZeroDivisionError) as error:
+        except _UNREADABLE as error:
             raise TextError(f"line {number}: {error}: {line[:120]}") from None
     missing = {"name", "interface", "input", "output"} - parts.keys()
     if missing:
@@ -229,12 +267,12 @@ def _parse_line(
         left, _, right = f"{text}]".partition(" -> ")
         (a, b), (c, d) = ((s.rsplit(" ", 1)) for s in (left, right))
         options = dict.fromkeys(flags.split(), True)
-        parts["interface"] = Interface(json.loads(a), _ints(b), json.loads(c), _ints(d), **options)
+        parts["interface"] = Interface(_string(a), _ints(b), _string(c), _ints(d), **options)
     elif word == "metadata":
         key, _, value = rest.partition(" = ")
-        parts["metadata"][key] = json.loads(value)
+        parts["metadata"][key] = _string(value)
     elif word == "note":
-        parts["notes"].append(json.loads(rest))
+        parts["notes"].append(_string(rest))
     elif word == "input":
         name, _, type_text = rest.partition(" : ")
         parts["input"] = name.removeprefix("%")
@@ -244,7 +282,7 @@ def _parse_line(
     elif word == "plan":
         size, *slots = rest.split()
         pairs = (s.removeprefix("%").rsplit("=", 1) for s in slots)
-        parts["plan"] = MemoryPlan({k: int(v) for k, v in pairs}, int(size))
+        parts["plan"] = MemoryPlan({k: _int(v) for k, v in pairs}, _int(size))
     elif m := _OP.fullmatch(line):
         op = _parse_op(m)
         if op.output in types:

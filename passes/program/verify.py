@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from math import prod
+
+from .lives import check_plan
 from .names import check_names
 from .operation import IllegalOp
 from .program import Program
@@ -66,8 +69,29 @@ def verify(program: Program, *, lowered: bool = True) -> None:
         raise IllegalOp(f"unused constants: {sorted(set(program.constants) - used)}")
     if lowered and isinstance(program.types[program.output], RealType):
         raise IllegalOp("the output is real-valued")
+    if lowered:
+        _check_interface(program)
+        check_plan(program)
     for name, constant in program.constants.items():
         if lowered and constant.encoding == "real":
             raise IllegalOp(f"@{name}: a real-valued constant is left after lowering")
         if constant.fault is not None:
             raise IllegalOp(f"@{name}: {constant.fault}")
+
+
+def _check_interface(program: Program) -> None:
+    """Users' tensors have as many elements as the program's; pixels lie in its range."""
+    face = program.interface
+    for what, shape, tensor in (
+        ("input", face.input_shape, program.input),
+        ("output", face.output_shape, program.output),
+    ):
+        kind = program.types[tensor]
+        assert isinstance(kind, IntType)
+        if prod(shape) != kind.size or any(size < 1 for size in shape):
+            raise IllegalOp(
+                f"the interface's {what} {list(shape)} has not the elements of %{tensor}: {kind}"
+            )
+    pixels = program.types[program.input]
+    if face.pixels and isinstance(pixels, IntType) and not pixels.lo <= 0 <= 255 <= pixels.hi:
+        raise IllegalOp(f"%{program.input}: pixels of 8 bits leave the range of {pixels}")

@@ -273,3 +273,13 @@ def test_importing_is_quick() -> None:
     )
     assert done.stdout.split() == ["False", "False"]
     assert {"host", "aarch64"} <= set(TARGETS)
+
+
+def test_manifests_of_any_json(tmp_path: Path) -> None:
+    """The right types, or one error."""
+    (tmp_path / "manifest.json").write_text("[" * 100_000)
+    with pytest.raises(CompileError, match="damaged"):
+        read_manifest(tmp_path)
+    (tmp_path / "manifest.json").write_text(f'{{"format": {"9" * 5000}}}')
+    with pytest.raises(CompileError, match="damaged"):
+        read_manifest(tmp_path)

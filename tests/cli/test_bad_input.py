@@ -219,3 +219,55 @@ def test_unknown_targets_name_the_nearest(
     assert result.status == 2
     assert hint in result.err.splitlines()[0]
     assert "neoverse-n1" in result.err
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.npz"])
+def test_damaged_arrays(name: str, tmp_path: Path) -> None:
+    """An array, or one error: whatever the bytes are, and however large they say it is."""
+    from n2uqc.console.files import UserError, read_array
+
+    path, outcomes = tmp_path / name, {True: 0, False: 0}
+    array = np.arange(144, dtype=np.float32).reshape(2, 2, 6, 6)
+    np.save(path, array) if name == "x.npy" else np.savez_compressed(path, x=array)
+    good = path.read_bytes()
+    for seed in range(600):
+        rng = np.random.default_rng(seed)
+        damaged = bytearray(good)
+        for _ in range(rng.integers(1, 5)):
+            place = rng.integers(0, len(good) if rng.random() < 0.3 else 128)
+            damaged[place] = rng.choice([rng.integers(0, 256), damaged[place] ^ 1, *b"09([,'"])
+        path.write_bytes(damaged[: rng.integers(0, len(good))] if seed % 5 == 0 else damaged)
+        try:
+            read_array(path)
+        except UserError:
+            outcomes[False] += 1
+        else:
+            outcomes[True] += 1
+    assert min(outcomes.values()) > 20, outcomes
+
+
+def test_an_array_of_a_terabyte(tmp_path: Path) -> None:
+    from n2uqc.console.files import UserError, read_array
+
+    np.save(tmp_path / "x.npy", np.zeros((2, 3), np.float32))
+    content = (tmp_path / "x.npy").read_bytes()
+    (tmp_path / "x.npy").write_bytes(
+        content.replace(b"(2, 3), }          ", b"(999999999, 1), }  ")
+    )
+    with pytest.raises(UserError, match="cut off: 152 bytes for an array"):
+        read_array(tmp_path / "x.npy")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1/255", 1 / 255), ("1e30000000", None), ("1/0", None), ("0.5", 0.5)]
+)
+def test_numbers_of_the_command_line(text: str, value: float | None, command: Command) -> None:
+    """Of any exponent in no time: infinite ones are refused where they are used."""
+    from n2uqc.console.model import _number
+
+    if value is not None:
+        assert _number(text) == value
+    else:
+        assert (
+            command("compile", "a.onnx", "-t", "program", "-o", "b", "--pixels", text).status == 2
+        )

@@ -37,6 +37,7 @@ class Thresholds(Op):
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
         (x,) = self.integer_inputs(types)
+        self.require(1 <= self.bits <= 32, f"codes of {self.bits} bits")
         bounds, signs = consts[self.bounds].values, consts[self.signs].values
         base = consts[self.base].values
         self.require(

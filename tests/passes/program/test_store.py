@@ -77,7 +77,7 @@ def test_changed_text_is_refused_or_is_a_legal_program(
         x = np.random.default_rng(0).integers(kind.lo, kind.hi, (1, *kind.shape), endpoint=True)
         run(changed, x)  # raises RangeError if a value leaves its proven range
         outcomes[True] += 1
-    assert min(outcomes.values()) > 40
+    assert min(outcomes.values()) > 25
 
 
 def test_a_program_is_known_by_its_content(program: Program, tmp_path: Path) -> None:

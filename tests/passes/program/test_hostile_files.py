@@ -1,0 +1,139 @@
+"""Saved programs that somebody changed: one error each, and no more work than the file is worth."""
+
+from __future__ import annotations
+
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from n2uqc.passes.program import save
+from n2uqc.passes.program.lives import check_plan
+from n2uqc.passes.program.operation import IllegalOp
+from n2uqc.passes.program.program import MemoryPlan, Program
+from n2uqc.passes.program.store import StoreError, load, pack, unpack
+from n2uqc.passes.program.text import parse
+from n2uqc.passes.program.types import Constant
+
+TEXT = """\
+program small
+interface "x" [1,2,2] -> "y" [1,2,2]
+note "a note"
+input %x : s8[2,2,1] in [-8, 7] scale 1/16
+%a = clamp(%x) lo=0 hi=7 : u3[2,2,1] in [0, 7] scale 1/16 from ["first"]
+%b = add(%a, %a) : u4[2,2,1] in [0, 14] scale 1/16
+%c = add(%a, %b) : u5[2,2,1] in [0, 21] scale 1/16
+output %c
+plan 128 %a=0 %b=64
+"""
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("programs") / "small.n2uq"
+    save(parse(TEXT), path)
+    return path
+
+
+def changed(saved: Path, path: Path, text: str, extra: dict[str, bytes] | None = None) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("format", zipfile.ZipFile(saved).read("format"))
+        archive.writestr("program.txt", text)
+        for name, data in (extra or {}).items():
+            archive.writestr(name, data)
+    return path
+
+
+def test_the_program_itself(saved: Path, tmp_path: Path) -> None:
+    assert load(changed(saved, tmp_path / "x.n2uq", TEXT)) == load(saved) == parse(TEXT)
+
+
+CHANGES: dict[str, tuple[str, str, str]] = {
+    "exponent": ("scale 1/16 error", "scale 1e30000000", "not a fraction"),
+    "exponent of a scale": ("7] scale 1/16", "7] scale 1e30000000", "not a fraction"),
+    "digits": ("7] scale 1/16", f"7] scale 1/1{'0' * 5000}", "not a fraction"),
+    "too small": ("7] scale 1/16", f"7] scale 1/1{'0' * 400}", "no positive number"),
+    "negative": ("7] scale 1/16", "7] scale -1/16", "no positive number"),
+    "nought below": ("7] scale 1/16", "7] scale 1/0", "line 4"),
+    "digits of an integer": ("hi=7", f"hi={'9' * 5000}", "no integer of 64 bits"),
+    "digits of a range": ("[-8, 7]", f"[-8, {'9' * 5000}]", "no integer of 64 bits"),
+    "interface": ('"y" [1,2,2]', '"y" [1,2,9999999]', "interface's output [1, 2, 9999999]"),
+    "interface of no size": ('"x" [1,2,2]', '"x" [0,2,2]', "interface's input [0, 2, 2]"),
+    "pixels": ("[1,2,2]\nnote", "[1,2,2] pixels\nnote", "pixels of 8 bits leave the range"),
+    "a name of another type": ('interface "x"', "interface 1", "is not a string"),
+    "a deep name": ('interface "x"', f"interface {'[' * 100_000}", "line 2"),
+    "a note of another type": ('note "a note"', "note {}", "is not a string"),
+    "a deep note": ('note "a note"', f"note {'[' * 100_000}", "line 3"),
+    "an origin of another type": ('["first"]', '["first", 1]', "is not a list of strings"),
+    "a deep origin": ('["first"]', f'["first", {"[" * 100_000}]', "line 5"),
+    "overlap": ("%b=64", "%b=0", "lets %b and %a overlap"),
+    "overlap in part": ("%b=64", "%b=3", "lets %b and %a overlap"),
+    "below": ("%a=0", "%a=-64", "%a lies at -64..-60 of a plan of 128"),
+    "behind": ("%b=64", "%b=128", "%b lies at 128..132 of a plan of 128"),
+    "a plan without a tensor": (" %b=64", "", "does not fit the tensors: b"),
+    "a plan of another tensor": ("%b=64", "%b=64 %x=64", "does not fit the tensors: x"),
+    "a plan of exabytes": ("plan 128", "plan 9000000000000000000", "more than all tensors"),
+    "channels": ("s8[2,2,1]", "s8[2,2,40000000]", "more than 16,777,216 channels"),
+}
+
+
+@pytest.mark.parametrize("case", [c for c in CHANGES if c != "exponent"])
+def test_changes(case: str, saved: Path, tmp_path: Path) -> None:
+    old, new, words = CHANGES[case]
+    assert old in TEXT
+    started = time.monotonic()
+    with pytest.raises(StoreError, match=r"changed\.n2uq") as caught:
+        load(changed(saved, tmp_path / "changed.n2uq", TEXT.replace(old, new, 1)))
+    assert words in str(caught.value), str(caught.value)
+    assert len(str(caught.value)) < 1000
+    assert time.monotonic() - started < 5
+
+
+EXPANDING: dict[str, Callable[[], tuple[str, dict[str, bytes]]]] = {
+    "a constant": lambda: (
+        TEXT + "@zz : u1[1500000000] = sha256:0\n",
+        {"constants/zz": bytes(187_500_000)},
+    ),
+    "many constants": lambda: (
+        TEXT + "".join(f"@z{k} : u1[40000000] = sha256:0\n" for k in range(9)),
+        {f"constants/z{k}": bytes(5_000_000) for k in range(9)},
+    ),
+    "notes": lambda: (TEXT + 'note "again"\n' * 1_000_000, {}),
+    "a note": lambda: (TEXT + f'note "{"a" * 20_000_000}"\n', {}),
+}
+
+
+@pytest.mark.parametrize("case", EXPANDING)
+def test_what_expands(case: str, saved: Path, tmp_path: Path) -> None:
+    text, extra = EXPANDING[case]()
+    path = changed(saved, tmp_path / "x.n2uq", text, extra)
+    started = time.monotonic()
+    with pytest.raises(StoreError, match="unpacks to|too many values"):
+        load(path)
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("bits", [1, 3, 8, 13])
+def test_constants_of_several_pieces(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from n2uqc.passes.program import store
+
+    monkeypatch.setattr(store, "_PIECE", 16)
+    rng = np.random.default_rng(bits)
+    for encoding, low in (("u", 0), ("s", -(2 ** (bits - 1)))):
+        values = rng.integers(low, low + 2**bits, (5, 7))
+        constant = Constant(values, encoding, bits)
+        np.testing.assert_array_equal(unpack(pack(constant), encoding, bits, (5, 7)).values, values)
+
+
+def test_a_plan_in_which_a_place_is_taken_again() -> None:
+    program = parse(TEXT)
+    check_plan(program)
+    with pytest.raises(IllegalOp, match="overlap"):
+        check_plan(Program(**{**vars_of(program), "plan": MemoryPlan({"a": 2, "b": 0}, 128)}))
+
+
+def vars_of(program: Program) -> dict[str, object]:
+    return {name: getattr(program, name) for name in Program.__dataclass_fields__}
