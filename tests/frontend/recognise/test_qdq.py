@@ -16,8 +16,11 @@ from n2uqc.frontend.opset import read_threshold, read_weight
 from n2uqc.frontend.reference import evaluate
 from n2uqc.frontend.summary import INTEGER, summarise
 from n2uqc.passes import compile_graph
+from n2uqc.passes.checks.prove import prove_tables
+from n2uqc.passes.importing.from_graph import import_graph
 from n2uqc.passes.options import Options
 from n2uqc.passes.program.interpreter import run_real
+from n2uqc.passes.program.text import dump, parse
 from tests.frontend.networks import build, images, node, ops, refused, run_onnx
 
 TYPES = {
@@ -233,3 +236,23 @@ def test_refused_integer_operators() -> None:
     codes = {"z": (0, "INT8"), "wq": (np.ones((3, 2, 1, 1)), "INT8")}
     problems = refused(model_of(body, {"s": np.float32(1)}, codes), "ConvInteger")
     assert "integer" in {p.node for p in problems}
+
+
+@pytest.mark.parametrize("zeros", [([3, 5], [3, 5]), ([2, 5], [2, 5]), ([4, 4], [1, 2])])
+@pytest.mark.parametrize("scales", [([0.5, 0.25], [0.5, 0.25]), ([0.5, 0.5], [0.3, 0.3])])
+def test_zero_points_of_channels(
+    zeros: tuple[list[int], list[int]], scales: tuple[list[float], list[float]]
+) -> None:
+    """Ties go to even integers before the zero point: its parity decides the rules of a channel."""
+    body = "q = QuantizeLinear (x, s, z) y = DequantizeLinear (q, s2, z2)"
+    values = {"s": np.float32(scales[0]), "s2": np.float32(scales[1])}
+    codes = {"z": (zeros[0], "UINT4"), "z2": (zeros[1], "UINT4")}
+    model = model_of(body, values, codes)
+    x = (np.arange(-32, 32).reshape(2, 2, 4, 4) / 8).astype(np.float32)
+    graph, want = load_graph(model), run_onnx(model, x)
+    np.testing.assert_allclose(evaluate(graph, x), want, atol=1e-7)
+    program = compile_graph(graph, OPTIONS)
+    np.testing.assert_allclose(run_real(program, x), want, atol=1e-2)
+    assert not any(proof.mismatches for proof in prove_tables(graph, program))
+    again = import_graph(graph)
+    assert parse(dump(again)) == again
