@@ -95,6 +95,7 @@ class Options:
         margin: factor over the largest magnitude seen, 1 to 1000.
         extra_bits: bits beyond what comparisons need, for every width that is left open and for
             the head of 16 bits or more: what ``load`` finds that the outputs need.
+        equalize: whether channels are brought to one size (``fixed_point.equalize``); as above.
         widths: widths of single tensors and weights by name, over the three above
             (``formats.Formats.widths`` says which names there are).
     """
@@ -107,6 +108,7 @@ class Options:
     calibration: NDArray[Any] | None = None
     margin: float = 1.25
     extra_bits: int = 0
+    equalize: bool = False
     widths: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -186,6 +188,7 @@ class Options:
             low, high = _numbers(facts["input_range"])
             chosen["input_range"] = low, high
         chosen["extra_bits"] = int(facts.get("extra_bits", 0))
+        chosen["equalize"] = "equalize" in facts
         pairs = (pair.rpartition("=") for pair in facts.get("widths", "").split(",") if pair)
         return cls(**chosen, widths={name: int(bits) for name, _, bits in pairs})
 
@@ -199,6 +202,8 @@ class Options:
             found["pixels"] = f"scale {self.pixels.scale!r} mean {next(rows)} std {next(rows)}"
         if self.extra_bits:
             found["extra_bits"] = str(self.extra_bits)
+        if self.equalize:
+            found["equalize"] = "yes"
         if self.widths:
             found["widths"] = ",".join(f"{k}={v}" for k, v in self.widths.items())
         if self.calibration is not None:

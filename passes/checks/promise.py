@@ -25,8 +25,8 @@ from .evaluate import reference
 from .network import Comparison, hold
 
 EXACT, COARSE = 1e-3, 0.1
-EXTRA = 8, 24
-"""Bits that are added to open widths, one after the other, until the promise is kept."""
+EXTRA = (8, False), (24, False), (8, True), (24, True)
+"""Bits added to open widths, whether channels are equalized; tried until the promise is kept."""
 
 _SAMPLES, _LEAST = 12, 2
 _WORK = 4e9  # multiplications of all samples together: a second or two
@@ -116,18 +116,15 @@ def kept_by(
     if loss.kept:
         return program, None
     if loss.tolerance == EXACT:
-        for bits in EXTRA:
-            finer = compiled(wider := _with(options, bits))
+        for bits, equalize in EXTRA:
+            wider = replace(options, extra_bits=bits, equalize=equalize)
+            finer = compiled(wider)
             better = measure(graph, finer, wider)
             if better.share < loss.share / 2:
                 program, loss = finer, better
             if loss.kept:
                 return program, None
     return program, describe(program, loss)
-
-
-def _with(options: Options, bits: int) -> Options:
-    return replace(options, extra_bits=bits)
 
 
 def describe(program: Program, loss: Loss) -> str:

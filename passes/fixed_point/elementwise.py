@@ -27,6 +27,8 @@ from ..program.ops.real import (
 from ..program.types import Constant, IntType, limits_of
 from ..rewrite import live
 from .convolution import bits_read, convolution
+from .equalize import equalized
+from .formats import Formats
 from .lowering import ZERO, Lowering
 from .multipliers import short, to_fixed
 
@@ -221,4 +223,6 @@ def widths(program: Program, options: Options) -> dict[str, int]:
 
 def fixed_point(program: Program, options: Options) -> Program:
     """Fixed-point formats and integer operations for all that is not quantized by the network."""
+    if options.equalize:
+        program = equalized(program, Formats(program, options).ranges)
     return FixedPoint(program, options).run()

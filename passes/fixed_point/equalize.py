@@ -1,0 +1,153 @@
+"""Channels of very different size brought to one size, by powers of 2 that their readers undo.
+
+A tensor in fixed point has one scale.  Where only layers see a tensor, its channel c may as well be
+``2**e[c]`` times itself: what makes it is multiplied, what reads it divided, both exactly.  This is
+cross-layer equalization (Nagel et al., ICCV 2019, section 4.1) by powers of 2 and proven ranges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from ..program import ConstRef, Op, Program
+from ..program.ops.real import (
+    Affine,
+    Quantize,
+    RealAdd,
+    RealAvgPool,
+    RealClip,
+    RealConv,
+    RealFlatten,
+    RealMaxPool,
+    RealPRelu,
+)
+from ..program.types import Constant, IntType
+from ..rewrite import Constants, live
+from .real_ranges import Interval
+
+_KEEP = (RealAdd, RealAvgPool, RealMaxPool, RealPRelu)
+_LEAST = 3  # powers of 2 from which it is worth it
+SIZED = ".sized"
+"""Ends the name of a tensor whose channels are not the network's own any more."""
+
+Powers = NDArray[np.int64]
+
+
+def equalized(program: Program, ranges: Mapping[str, Interval]) -> Program:
+    """The same network, with channels of one size wherever only layers see them.
+
+    Args:
+        program: real dialect, in channels-last order.
+        ranges: of its tensors.
+    """
+    powers = _powers(program, ranges)
+    if not powers:
+        return program
+    pool = Constants(dict(program.constants))
+    types = dict(program.types)
+    ops: list[Op] = []
+    for op in program.ops:
+        made = _rescaled(op, powers, pool)
+        made = replace(
+            made,
+            inputs=tuple(i + SIZED if i in powers else i for i in op.inputs),
+            output=op.output + SIZED if op.output in powers else op.output,
+        )
+        types[made.output] = types[op.output]
+        ops.append(made)
+    return live(replace(program, ops=tuple(ops), types=types, constants=pool.all))
+
+
+def _keeps(op: Op, program: Program) -> bool:
+    """Whether an operation gives channel c from channel c, whatever its positive factor."""
+    if isinstance(op, RealClip):
+        return all(bound is None or not bound for bound in (op.lo, op.hi))
+    if isinstance(op, RealFlatten):
+        return program.types[op.inputs[0]].shape[:2] == (1, 1)
+    return isinstance(op, _KEEP)
+
+
+def _powers(program: Program, ranges: Mapping[str, Interval]) -> dict[str, Powers]:
+    """By which power of 2 each channel of a tensor is multiplied, where any is."""
+    graph = nx.Graph()
+    made = {op.output: op for op in program.ops}
+    readers = program.consumers()
+    graph.add_nodes_from(made)
+    for op in program.ops:
+        if _keeps(op, program):
+            graph.add_edges_from((op.output, i) for i in op.inputs)
+    seen = _compared(program, made) | {program.input, program.output}
+    found: dict[str, Powers] = {}
+    for group in nx.connected_components(graph):
+        if group & seen or not all(_free(name, made, readers, program) for name in group):
+            continue
+        most = np.max([np.abs(np.stack(ranges[name])).max(axis=0) for name in group], axis=0)
+        exponent = np.frexp(most)[1].astype(np.int64)
+        power = np.where(most > 0, exponent.max() - exponent, 0)
+        if most.any() and power.max() >= _LEAST:
+            found.update(dict.fromkeys(group, power))
+    return found
+
+
+def _compared(program: Program, made: Mapping[str, Op]) -> set[str]:
+    """Tensors that a quantizer sees through affine maps and activations."""
+    found: set[str] = set()
+    for op in program.ops:
+        if isinstance(op, Quantize):
+            name = op.inputs[0]
+            found.add(name)
+            while isinstance(link := made.get(name), Affine | RealPRelu | RealClip):
+                name = link.inputs[0]
+                found.add(name)
+    return found
+
+
+def _free(
+    name: str, made: Mapping[str, Op], readers: Mapping[str, list[Op]], program: Program
+) -> bool:
+    """Whether a tensor's maker can take a factor for each channel, and its readers undo it."""
+    maker = made.get(name)
+    if maker is None or isinstance(program.types[name], IntType):
+        return False
+    if not (isinstance(maker, Affine | RealConv) or _keeps(maker, program)):
+        return False
+    return all(isinstance(r, Affine | RealConv) or _keeps(r, program) for r in readers[name])
+
+
+def _rescaled(op: Op, powers: Mapping[str, Powers], pool: Constants) -> Op:
+    """An operation that undoes its input's factors and makes its output's."""
+    before = powers.get(op.inputs[0])
+    after = powers.get(op.output)
+    if isinstance(op, Affine):
+        if before is not None:
+            op = replace(
+                op, slope=tuple(s * _two(-int(k)) for s, k in zip(op.slope, before, strict=True))
+            )
+        if after is not None:
+            slope, offset = (
+                tuple(v * _two(int(k)) for v, k in zip(row, after, strict=True))
+                for row in (op.slope, op.offset)
+            )
+            op = replace(op, slope=slope, offset=offset)
+    elif isinstance(op, RealConv) and (before is not None or after is not None):
+        values = pool.all[op.weight].values.astype(np.float64)
+        if before is not None:
+            out, depth = len(values), values.shape[3]
+            group = np.arange(out) // (out // op.groups)
+            channel = group[:, None] * depth + np.arange(depth)
+            values = values * np.exp2(-before[channel].astype(float))[:, None, None, :]
+        if after is not None:
+            values = values * np.exp2(after.astype(float))[:, None, None, None]
+        name = pool.add(f"{op.weight}{SIZED}", Constant.real(values))
+        op = replace(op, weight=ConstRef(name))
+    return op
+
+
+def _two(power: int) -> Fraction:
+    return Fraction(2) ** power
