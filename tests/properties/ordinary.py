@@ -40,6 +40,12 @@ class Ordinary:
         """In float64, by ONNX's evaluator."""
         return truth(self.proto, self.images)
 
+    def ties(self) -> bool:
+        """Whether a code hangs on the rounding of float64: the least noise changes outputs."""
+        want, noise = self.outputs(), 1e-11
+        moved = [truth(self.proto, self.images, noise, seed) for seed in range(8)]
+        return any(float(np.abs(y - want).max()) > 1e4 * noise for y in moved)
+
 
 class Maker:
     """Grows an ONNX graph; every tensor's shape is that of a sample."""

@@ -31,7 +31,7 @@ def check(case: Ordinary, options: Options = OPTIONS) -> None:
     scale = max(1.0, float(np.abs(want).max()))
     exact = in_model_order(program, found.exact)
     assert exact.shape == want.shape
-    if any(row.undecided for row in found.layers):
+    if any(row.undecided for row in found.layers) or case.ties():
         return
     np.testing.assert_allclose(exact, want, atol=1e-9 * scale)
     if any(row.flips for row in found.layers):

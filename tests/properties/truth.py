@@ -53,15 +53,23 @@ class GlobalMaxPool(OpRun):
         return (x.max(axis=tuple(range(2, x.ndim)), keepdims=True),)
 
 
-def truth(proto: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
-    """The output of a file whose float parameters and input are widened to float64."""
-    wide = onnx.ModelProto()
+def truth(proto: onnx.ModelProto, x: np.ndarray, noise: float = 0.0, seed: int = 0) -> np.ndarray:
+    """The output of a file whose float parameters and input are widened to float64.
+
+    Args:
+        proto, x: the file, and images.
+        noise: by how much parameters are moved, at random.
+        seed: of that.
+    """
+    wide, rng = onnx.ModelProto(), np.random.default_rng(seed)
     wide.CopyFrom(proto)
     for tensor in wide.graph.initializer:
         array = numpy_helper.to_array(tensor)
         if array.dtype.kind == "f":
-            tensor.CopyFrom(numpy_helper.from_array(array.astype(np.float64), tensor.name))
+            moved = array.astype(np.float64) + noise * rng.uniform(-1, 1, array.shape)
+            tensor.CopyFrom(numpy_helper.from_array(np.asarray(moved), tensor.name))
     runner = ReferenceEvaluator(
         wide, new_ops=[Quant, QuantizeLinear, DequantizeLinear, GlobalMaxPool]
     )
-    return runner.run(None, {"x": np.asarray(x, np.float64)})[0]
+    result: np.ndarray = runner.run(None, {"x": np.asarray(x, np.float64)})[0]
+    return result

@@ -22,7 +22,8 @@ from n2uqc.passes.checks.recompile import differences, recompiled
 from n2uqc.passes.program import Program
 
 from ...frontend.networks import build
-from ...properties.networks import NetworkBuilder, networks
+from ...properties.builder import NetworkBuilder
+from ...properties.networks import networks
 
 F32 = np.float32
 
