@@ -153,7 +153,8 @@ def make_codebook(graph: ir.Graph, x: ir.Value, params: Codebook, name: str) -> 
 def _comparisons(graph: ir.Graph, params: Threshold | Codebook, name: str) -> list[ir.Value]:
     """Thresholds and input scale; float64 thresholds only where float32 would round them."""
     thresholds = np.asarray(params.thresholds)
-    single = thresholds.astype(np.float32)
+    with np.errstate(over="ignore"):  # what is too large for it is not exact in it
+        single = thresholds.astype(np.float32)
     exact = np.array_equal(single, thresholds)
     return [
         initializer(graph, f"{name}.thresholds", single if exact else thresholds),

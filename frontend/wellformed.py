@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
-from math import prod
+from math import isfinite, prod
 
 import onnx
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -216,6 +216,8 @@ def _broken_attributes(node: onnx.NodeProto, in_function: bool) -> Iterator[str]
             yield f"the attribute '{name}' says {said} and holds {', '.join(sorted(held)) or '-'}"
         elif qonnx and attribute.type != (wanted := _QONNX.get(name, attribute.type)):
             yield f"the attribute '{name}' is {said}, {_type_name(wanted)} is supported"
+        elif qonnx and not isfinite(attribute.f):
+            yield f"the attribute '{name}' is {attribute.f}, finite numbers are supported"
         elif not all(_is_text(text) for text in (attribute.s, *attribute.strings)):
             yield f"the text of its attribute '{name}' is not UTF-8"
 

@@ -101,6 +101,8 @@ def add_constant(node: ir.Node, y: ir.Value, offset: Fraction, context: Context)
     Raises:
         Refused: float64 does not hold it either.
     """
+    if abs(offset) > float(np.finfo(np.float32).max):
+        raise Refused("an output offset beyond float32", "one of the network's own format")
     if Fraction(float(offset)) != offset:
         raise Refused(f"an output offset of {float(offset)!r}", "one that a float64 holds exactly")
     single = np.float32(float(offset))

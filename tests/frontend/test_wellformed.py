@@ -175,6 +175,19 @@ def test_versions_that_are_none(field: str, value: int) -> None:
     refused(model, f"IR version {value}")
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_attributes_that_are_no_numbers(value: float) -> None:
+    model = qonnx_model("y = q.MultiThreshold <out_bias = 1.0> (x, T)", {"T": [[0.5]]})
+    model.graph.node[0].attribute[0].f = value
+    refused(model, "finite numbers are supported")
+
+
+def test_offsets_beyond_float32() -> None:
+    parameters = quant_parameters("q", 3e38, 8, 3)
+    model = qonnx_model(quant("q", "x", "y", signed=0), parameters)
+    refused(model, "offset")
+
+
 @pytest.mark.parametrize("versions", [(17, 18), (2**40,), (-1,)])
 def test_opsets_that_are_none(versions: tuple[int, ...]) -> None:
     model = conv()
