@@ -25,20 +25,22 @@ def _recognise(context: Context) -> None:
     evaluation = Evaluation(search)
     for node in context.graph:
         search.visit(node)
-    for value in list(search.parts):
+    found = []
+    for value in list(search.parts):  # all of them before any is replaced: they read one another
         if not _is_root(value, search):
             continue
         root = _without_factors(value, search)
+        try:
+            thresholds, rules, levels = evaluation.thresholds(root)
+        except NotAStep:
+            continue
+        steps = _with_skipped(thresholds, rules, levels, evaluation.written_steps(root))
+        found.append((root, steps, evaluation.cone(root)))
+    for root, steps, covers in found:
         made = root.producer()
         assert made is not None
         try:
-            found = evaluation.thresholds(root)
-        except NotAStep:
-            continue
-        thresholds, rules, levels = _with_skipped(*found, evaluation.written_steps(root))
-        covers = evaluation.cone(root)
-        try:
-            put_levels(made, search.parts[root].x, thresholds, rules, levels, context, covers)
+            put_levels(made, search.parts[root].x, *steps, context, covers)
         except Refused as refusal:
             context.refusals.setdefault(made, refusal)
 

@@ -75,3 +75,11 @@ def test_two_quantizers_on_one_tensor() -> None:
     other = ladder(3, prefix="o", top="g").replace(", T", ", S")
     body = ladder(3) + other + "[skip] y = Add (f, g)"
     assert ops(load_graph(build(body, PARAMETERS | second))).count("Threshold") == 2
+
+
+def test_a_ladder_of_a_ladder_that_something_else_reads() -> None:
+    """The second compares the first's levels: its thresholds are none of x."""
+    body = """a = Greater (x, T1) p = Where (a, v1, v0) b = Greater (p, T2) q = Where (b, v1, v0)
+        y = Concat <axis = 1> (p, q)"""
+    parameters = {"T1": np.float32(-0.2), "T2": np.float32(-0.8), "v0": np.float32(0)}
+    check_same(build(body, parameters | {"v1": np.float32(0.25)}))
