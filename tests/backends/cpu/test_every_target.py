@@ -32,6 +32,8 @@ TARGETS = (
     "cortex-a53",
     "neoverse-n1",
     "armv7",
+    "armv6",
+    "cortex-m0",
     "cortex-m4",
     "cortex-m7",
 )
@@ -44,8 +46,9 @@ def emulators(name: str) -> list[str]:
     if processor.architecture == toolchain.machine():
         return [""]
     cross = toolchain.CROSS[processor.architecture]
+    options = processor.board.options if processor.board else ()
     found = (
-        [f"{cross.emulator} {cross.selects} {processor.emulated}"]
+        [" ".join((cross.emulator, cross.selects, processor.emulated, *options))]
         if shutil.which(cross.emulator)
         else []
     )
