@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
@@ -212,6 +213,15 @@ def _accumulator(
     ]
 
 
+def _scale(imported: Program, program: Program, name: str) -> Fraction:
+    """Real value of one: the network's step of its codes, which a program may have scaled."""
+    for types in (imported.types, program.types):
+        kind = types.get(name)
+        if isinstance(kind, IntType):
+            return kind.scale or Fraction(1)
+    raise KeyError(name)
+
+
 def _prove_table(
     imported: Program,
     quantizer: Quantize,
@@ -224,7 +234,7 @@ def _prove_table(
     kind = program.types[base]
     assert isinstance(kind, IntType)
     channels = imported.types[quantizer.output].shape[2]
-    slopes = [Surd.of(kind.scale or 1)] * channels
+    slopes = [Surd.of(_scale(imported, program, base))] * channels
     if conv is not None:
         maker = program.producer(base)
         assert isinstance(maker, Conv)
