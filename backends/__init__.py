@@ -1,29 +1,32 @@
 """Backends: what becomes of an integer program.
 
-    artifact = compile(program, target="aarch64")   # or host; see TARGETS
+    artifact = compile(program, target="aarch64")   # or host, fpga, program; see TARGETS
     artifact.save("out/net")
-    y = run_artifact("out/net", x)                  # integers; emulated where the machine differs
+    print(artifact.describe())                      # what it takes
+    y = open_artifact("out/net").run(x)             # integers; emulated where the machine differs
 
 Importing this package is quick: TVM is loaded when something is compiled.
 """
 
 from .artifact import Artifact, read_manifest
-from .base import compile
+from .build import compile
 from .processor import Processor
-from .run import run_artifact
-from .targets import TARGETS, Target, find_target, is_target, listing
+from .saved import open_artifact, run_artifact
+from .target import Request, Target
+from .targets import TARGETS, find_target, listing
 from .toolchain import ToolchainError
 
 __all__ = [
     "TARGETS",
     "Artifact",
     "Processor",
+    "Request",
     "Target",
     "ToolchainError",
     "compile",
     "find_target",
-    "is_target",
     "listing",
+    "open_artifact",
     "read_manifest",
     "run_artifact",
 ]

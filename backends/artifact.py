@@ -8,15 +8,23 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.frontend.escape import json_text, plain, shell, unprintable
 
 from .toolchain import CROSS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from n2uqc.passes.program import Program
+
+    Runner = Callable[[NDArray[Any]], NDArray[np.int64]]
 
 FORMAT = "n2uqc artifact 1"
 MANIFEST = "manifest.json"
@@ -59,11 +67,56 @@ class Artifact:
         executables: the files that can be run.
         facts: what the manifest says besides the files: target, types, scales, memory, versions,
             kernels.
+        folder: where it was saved, of one that was opened; None for one in memory.
     """
+
+    is_folder: ClassVar[bool] = True
 
     files: Mapping[str, bytes]
     executables: frozenset[str]
     facts: Mapping[str, Any]
+    folder: Path | None = None
+
+    @property
+    def program(self) -> Program:
+        """What was compiled."""
+        from n2uqc.passes.program import load
+
+        stored = self.files[PROGRAM]  # intact, if it was saved
+        if self.folder is not None:
+            return load(file_path(self.folder, PROGRAM))
+        with tempfile.TemporaryDirectory(prefix="n2uqc-") as place:
+            path = Path(place, PROGRAM)
+            path.write_bytes(stored)
+            return load(path)
+
+    def describe(self) -> str:
+        """What it takes, as lines for people; "" if there is nothing to tell."""
+        return ""
+
+    def next_step(self, folder: Path) -> str:
+        """What may be done with it once it is saved, as a line for people; "" if there is nothing
+        to tell."""
+        return ""
+
+    def runner(self) -> Runner:
+        """What runs it, made once for any number of batches; see ``run``."""
+        raise NotImplementedError
+
+    def run(self, x: NDArray[Any]) -> NDArray[np.int64]:
+        """Compute a batch.
+
+        Args:
+            x: integers of the input's type and range, (N, H, W, C), any integer dtype.
+
+        Returns:
+            int64 (N, H, W, C) of the output.
+
+        Raises:
+            InputError: wrong dtype, shape or range.
+            CompileError: it is damaged, or a tool that runs it is missing or failed.
+        """
+        return self.runner()(x)
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -269,3 +322,22 @@ def read_file(folder: Path | str, manifest: Mapping[str, Any], name: str) -> byt
             )
         )
     return data
+
+
+class Files(Mapping[str, bytes]):
+    """The files of a saved artifact by path, each read when it is asked for and held against its
+    hash."""
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+        self._folder, self._manifest = folder, manifest
+
+    def __getitem__(self, name: str) -> bytes:
+        if name not in self._manifest["files"]:
+            raise KeyError(name)
+        return read_file(self._folder, self._manifest, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._manifest["files"])
+
+    def __len__(self) -> int:
+        return len(self._manifest["files"])

@@ -1,291 +1,47 @@
-"""Every target: what it is, what LLVM generates code for, and what runs it here.
-
-A name is an architecture (``aarch64``), an architecture with features (``aarch64+dotprod``), a core
-(``cortex-a72``: its architecture, LLVM's model of it, and the features it really has), or ``host``.
-"""
+"""Every target by its name: processors, the datapath, the saved program."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
-from .processor import Processor
-from .toolchain import machine
-from .x86_64 import LEVELS, host_cpu
+from .datapath import DATAPATH
+from .processors import PROCESSORS, find_processor
+from .saved_program import PROGRAM
+from .target import Target
 
-
-@dataclass(frozen=True)
-class Target:
-    """Something that programs can be compiled for.
-
-    Attributes:
-        name: as users write it.
-        summary: one line for help texts.
-        processor: what code is generated for.
-        builder: ``module:function`` within this package, imported when used; the function takes
-            (program, target, progress) and gives an Artifact.
-    """
-
-    name: str
-    summary: str
-    processor: Processor
-    builder: str = ".cpu.package:build"
-
-
-_AARCH64 = Processor(
-    "aarch64",
-    "aarch64-linux-gnu",
-    "generic",
-    facts=frozenset({"neon", "many-vectors"}),
-    registers=32,
-    emulated="cortex-a53",
-)
-_ARMV7 = Processor(
-    "armv7",
-    "armv7a-linux-gnueabihf",
-    "generic",
-    ("+neon",),
-    frozenset({"neon", "dsp"}),
-    float_abi="hard",
-    emulated="cortex-a9",
-)
-_ARMV6 = Processor(
-    "armv6",
-    "armv6-linux-gnueabi",
-    "arm1176jzf-s",
-    (),
-    frozenset({"dsp"}),
-    registers=12,
-    float_abi="soft",
-    emulated="arm1176",
-)
-
-
-def _microcontroller(arch: str, core: str, board: str, *facts: str, off: str = "") -> Processor:
-    return Processor(
-        "cortex-m",
-        f"thumb{arch}-none-eabi",
-        core,
-        tuple(f"-{name}" for name in off.split()),
-        frozenset(facts),
-        registers=12 if arch != "v6m" else 6,  # of 8 that most instructions reach
-        float_abi="soft",
-        emulated=board,
-    )
-
-
-_CORTEX_M = {
-    "cortex-m0": _microcontroller("v6m", "cortex-m0", "microbit"),
-    "cortex-m0plus": _microcontroller("v6m", "cortex-m0plus", "microbit"),
-    "cortex-m3": _microcontroller("v7m", "cortex-m3", "mps2-an385"),
-    "cortex-m4": _microcontroller("v7em", "cortex-m4", "mps2-an386", "dsp"),
-    "cortex-m7": _microcontroller("v7em", "cortex-m7", "mps2-an500", "dsp", "dual-issue"),
-    "cortex-m33": _microcontroller("v8m.main", "cortex-m33", "mps2-an505", "dsp"),
-    # Helium and floating-point registers are off: a program would have to switch them on.
-    "cortex-m55": _microcontroller(
-        "v8.1m.main", "cortex-m55", "mps3-an547", "dsp", off="mve mve.fp fp-armv8d16sp"
-    ),
+TARGETS: dict[str, Target] = {
+    **PROCESSORS,
+    **{target.name: target for target in (DATAPATH, PROGRAM)},
 }
-
-_SUFFIXES = {"dotprod": ("dotprod",), "i8mm": ("dotprod", "i8mm")}
-"""Features of AArch64 that a target's name can ask for, with what they imply."""
-
-_CORES = {
-    "": "cortex-a53 cortex-a57 cortex-a72 cortex-a73",
-    "dotprod": "cortex-a55 cortex-a75 cortex-a76 cortex-a78 neoverse-n1",
-    "i8mm": "cortex-a510 cortex-a710 neoverse-n2 neoverse-v1 neoverse-v2",
-}
-"""AArch64 cores by the last of the features above that they have (Arm's reference manuals)."""
-
-_SCALABLE = "cortex-a510 cortex-a710 neoverse-n2 neoverse-v1 neoverse-v2".split()
-"""Cores with SVE, which is switched off: vectors of kernels have the size they were proved for."""
-
-_SWITCHES = {
-    "x86_64": ("avx2",),
-    "aarch64": ("dotprod", "i8mm"),
-    "armv7": ("neon",),
-    "armv6": (),
-    "cortex-m": (),
-}
-"""By architecture, the facts that ``mattr`` may add or take away; LLVM calls them the same."""
+"""By name, in the order of help texts."""
 
 
-def _host() -> Target:
-    name = machine()
-    own = _AARCH64 if name == "aarch64" else LEVELS[host_cpu()]
-    return Target("host", f"this machine ({name} Linux)", replace(own, architecture=name))
-
-
-def _all() -> Iterator[Target]:
-    yield _host()
-    yield Target("aarch64", "64-bit ARM Linux, any core (ARMv8.0)", _AARCH64)
-    for suffix in _SUFFIXES:
-        yield _with_features("aarch64", suffix)
-    for suffix, cores in _CORES.items():
-        for core in cores.split():
-            has = f" with {suffix}" if suffix else ""
-            processor = replace(
-                _AARCH64,
-                cpu=core,
-                features=("-sve",) if core in _SCALABLE else (),
-                facts=_AARCH64.facts | {*_SUFFIXES.get(suffix, ())},
-                emulated="max" if suffix else _AARCH64.emulated,
-            )
-            yield Target(core, f"64-bit ARM Linux, {_title(core)}{has}", processor)
-    yield Target("armv7", "32-bit ARM Linux with NEON, any core (ARMv7-A)", _ARMV7)
-    for core in ("cortex-a7", "cortex-a8", "cortex-a9", "cortex-a15"):
-        yield Target(
-            core,
-            f"32-bit ARM Linux with NEON, {_title(core)}",
-            replace(_ARMV7, cpu=core, emulated=core),
-        )
-    yield Target("armv6", "32-bit ARM Linux without NEON (ARMv6)", _ARMV6)
-    yield Target("arm1176jzf-s", "32-bit ARM Linux, ARM1176: the first Raspberry Pi, Zero", _ARMV6)
-    what = "microcontroller without operating system"
-    yield Target("cortex-m", f"{what}, any ARMv7E-M core", _CORTEX_M["cortex-m4"])
-    for core, processor in _CORTEX_M.items():
-        yield Target(core, f"{what}, {_title(core).replace('plus', '+')}", processor)
-
-
-def _with_features(base: str, *suffixes: str) -> Target:
-    facts = tuple(dict.fromkeys(fact for suffix in suffixes for fact in _SUFFIXES[suffix]))
-    return Target(
-        "+".join((base, *suffixes)),
-        f"64-bit ARM Linux, any core with {' and '.join(suffixes)}",
-        replace(
-            _AARCH64,
-            features=tuple(f"+{fact}" for fact in facts),
-            facts=_AARCH64.facts | {*facts},
-            emulated="max",
-        ),
-    )
-
-
-def _title(core: str) -> str:
-    family, _, model = core.partition("-")
-    return f"{family.title()}-{model.upper()}"
-
-
-TARGETS: dict[str, Target] = {target.name: target for target in _all()}
-"""Every target by its name."""
-
-
-def listing(others: Mapping[str, str] | None = None) -> str:
-    """A line for each target.
-
-    Args:
-        others: more lines for the list, summaries by name.
-    """
-    lines = {target.name: target.summary for target in TARGETS.values()} | dict(others or {})
-    width = max(map(len, lines))
-    return "\n".join(f"  {name:{width}}  {summary}" for name, summary in lines.items())
-
-
-def is_target(name: str) -> bool:
-    """Whether ``find_target`` knows a name."""
-    base, *suffixes = name.split("+")
-    return name in TARGETS or (base == "aarch64" and {*suffixes} <= {*_SUFFIXES})
-
-
-def find_target(name: str, mcpu: str | None = None, mattr: Sequence[str] = ()) -> Target:
-    """The target of a name, with a processor's model and features put in.
-
-    Args:
-        name: of ``TARGETS``, or ``aarch64`` with any of its features, such as
-            ``aarch64+dotprod+i8mm``.
-        mcpu: a core of the target's architecture that has a target's name too, or for ``host`` on
-            x86-64 a level such as ``x86-64-v3``; the target's own by default.
-        mattr: processor features with their signs, such as ``+dotprod``.
+def find_target(name: str) -> Target:
+    """The target of a name: of ``TARGETS``, a processor with features such as
+    ``aarch64+dotprod+i8mm``, or what certificates call it (``interpreter``, ``datapath``).
 
     Raises:
-        CompileError: there is no such target, processor or feature, or it is not for this machine.
+        CompileError: there is no such target; the message lists all.
     """
-    if not is_target(name):
-        raise CompileError(
-            Problem(
-                node="", op="", found=f"there is no target {name!r}", supported=f"\n{listing()}"
-            )
-        )
-    target = TARGETS[name] if name in TARGETS else _with_features(*name.split("+"))
-    if name == "host" and sys.platform != "linux":
+    found = find_processor(name) or TARGETS.get(name)
+    found = found or next((t for t in TARGETS.values() if t.executor == name), None)
+    if found is None:
+        near = get_close_matches(name.lower(), TARGETS)
         raise CompileError(
             Problem(
                 node="",
                 op="",
-                found=f"the target host makes Linux programs; this is {sys.platform}",
-                mend="compile for aarch64 (which runs emulated), or in a Linux container",
+                found=f"there is no target {name!r}",
+                supported=f"\n{listing()}",
+                mend=f"did you mean {' or '.join(near)}?" if near else "",
             )
         )
-    processor = target.processor
-    if mcpu:
-        processor = _core(target, mcpu)
-    return replace(target, processor=_switched(processor, mattr) if mattr else processor)
+    return found
 
 
-def _core(target: Target, name: str) -> Processor:
-    """A target's processor as a core of its architecture.
-
-    Raises:
-        CompileError: it is none that is known to work.
-    """
-    old = target.processor
-    cores = {
-        t.processor.cpu: t.processor
-        for t in TARGETS.values()
-        if t.processor.architecture == old.architecture and "+" not in t.name
-    }
-    if old.architecture == "x86_64":
-        cores = dict(LEVELS)
-    if name not in cores:
-        raise CompileError(
-            Problem(
-                node="",
-                op="",
-                found=f"no processor {name!r} that {target.name} programs are known to run on",
-                supported=", ".join(sorted(cores)),
-                mend=f"it is a target of its own: --target {name}" if name in TARGETS else "",
-            )
-        )
-    core = cores[name]
-    asked = {feature[1:] for feature in old.features if feature[0] == "+"}  # by the target's name
-    return replace(
-        core,
-        features=tuple(dict.fromkeys((*core.features, *old.features))),
-        facts=core.facts | asked,
-        emulated=core.emulated if core.facts >= asked else old.emulated,
-    )
-
-
-def _switched(processor: Processor, mattr: Sequence[str]) -> Processor:
-    """A processor with facts added and taken away.
-
-    Raises:
-        CompileError: there are no such features, or kernels do not ask for them.
-    """
-    allowed = _SWITCHES[processor.architecture]
-    facts = set(processor.facts)
-    for feature in mattr:
-        sign, name = feature[:1], feature[1:]
-        if sign not in ("+", "-") or name not in allowed:
-            raise CompileError(
-                Problem(
-                    node="",
-                    op="",
-                    found=f"no feature {name!r} to switch on {processor.architecture}"
-                    if sign in ("+", "-")
-                    else f"feature {feature!r} has no sign; write +{feature} or -{feature}",
-                    supported=", ".join(f"+{n}, -{n}" for n in allowed) or "none",
-                )
-            )
-        facts = facts | {name} if sign == "+" else facts - {name}
-    few = processor.architecture == "armv7" and "neon" not in facts
-    return replace(
-        processor,
-        features=processor.features + tuple(mattr),
-        facts=frozenset(facts),
-        registers=_ARMV6.registers if few else processor.registers,
-        emulated="max" if processor.architecture in ("aarch64", "armv7") else processor.emulated,
-    )
+def listing() -> str:
+    """A line for each target."""
+    width = max(map(len, TARGETS))
+    return "\n".join(f"  {name:{width}}  {target.summary}" for name, target in TARGETS.items())

@@ -78,7 +78,7 @@ def _demonstrate(folder: Path, count: int | None) -> int:
 
     console.rule(f"5. {len(test)} held-back images through every executor")
     outcomes = run_all(
-        program, x, folder, announce=lambda executor: console.print(f"… {executor.summary}")
+        program, x, folder, announce=lambda target: console.print(f"… {target.executor_summary}")
     )
     agree = _show_outcomes(program, outcomes, test, console)
 
@@ -117,13 +117,13 @@ def _show_outcomes(
     agree, missing = True, list[str]()
     for outcome in outcomes:
         if outcome.output is None:
-            table.add_row(outcome.executor.summary, "not run", "", "")
-            missing.append(f"{outcome.executor.summary}: not run: {outcome.missing}")
+            table.add_row(outcome.target.executor_summary, "not run", "", "")
+            missing.append(f"{outcome.target.executor_summary}: not run: {outcome.missing}")
             continue
         same = (outcome.output == reference).reshape(len(test), -1).all(axis=1)
         agree &= bool(same.all())
         table.add_row(
-            outcome.executor.summary,
+            outcome.target.executor_summary,
             _accuracy(real_output(program, outcome.output), test),
             f"{same.sum()} of {len(test)}" if same.all() else f"[red]{same.sum()} of {len(test)}",
             f"{outcome.seconds:.2f}",

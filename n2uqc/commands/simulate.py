@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from n2uqc.console.files import UserError, read_array, require_writable, write_array, write_arrays
-from n2uqc.console.folding import add_folding, clock_hz, folding_options, read_folding
+from n2uqc.console.folding import add_folding, clock_hz, given_options, read_folding
 from n2uqc.console.model import add_model, add_precision, open_program
 from n2uqc.console.progress import in_pieces, progress, working
 from n2uqc.frontend.escape import plain
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
     from n2uqc.passes.program import quantize_input
 
-    if not options.datapath and (given := folding_options(options)):
+    if not options.datapath and (given := given_options(options)):
         raise UserError(f"{', '.join(given)}: only with --datapath")
     for path in filter(None, (options.output, options.dump)):
         require_writable(path)

@@ -33,7 +33,8 @@ from n2uqc.frontend.escape import json_text, plain
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from n2uqc.console.executors import Executor, Outcome
+    from n2uqc.backends import Target
+    from n2uqc.console.executors import Outcome
     from n2uqc.passes.program import Program
 
 _SHOWN = 10  # differences that are printed
@@ -118,7 +119,7 @@ def run(options: argparse.Namespace) -> int:
         held = against_network.check(model, program, real, images, options.samples, options.seed)
     # Tables of another network's program have nothing to be proved by.
     tables = None if held is None or "unrelated" in held else prove(model, program)
-    outcomes = run_all(program, x, executors=chosen)
+    outcomes = run_all(program, x, targets=chosen)
     certificate = certify(model, program, source, len(x), outcomes, tables)
     if options.against is not None:
         certificate["recompiled"] = found = recompile(model, program)
@@ -137,18 +138,15 @@ def run(options: argparse.Namespace) -> int:
     return 0 if certificate["verdict"] == "identical" else 1
 
 
-def _chosen(text: str | None) -> tuple[Executor, ...]:
-    from n2uqc.console.executors import EXECUTORS, executor_names, find_executor
-
+def _chosen(text: str | None) -> tuple[Target, ...] | None:
+    """The targets of a list of names, the one that defines what is right first."""
     if text is None:
-        return EXECUTORS
-    chosen = {EXECUTORS[0].name: EXECUTORS[0]}
-    for name in text.split(","):
-        executor = find_executor(name)
-        if executor is None:
-            raise UserError(f"--executors: no executor {name!r}; there are {executor_names()}")
-        chosen[name] = executor
-    return tuple(chosen.values())
+        return None
+    from n2uqc.backends import find_target
+    from n2uqc.console.executors import USUAL
+
+    found = {target.name: target for target in map(find_target, (USUAL[0], *text.split(",")))}
+    return tuple(found.values())
 
 
 def recompile(model: Path, program: Program) -> dict[str, Any]:
@@ -200,7 +198,7 @@ def certify(
     assert reference is not None
     rows: list[dict[str, Any]] = []
     for outcome in outcomes:
-        row: dict[str, Any] = {"executor": outcome.executor.name}
+        row: dict[str, Any] = {"executor": outcome.target.executor}
         if outcome.output is None:
             row["not_run"] = outcome.missing
         else:

@@ -11,11 +11,9 @@ from .progress import working
 
 if TYPE_CHECKING:
     from n2uqc.backends.fpga import Folding
-    from n2uqc.backends.search import SearchResult
     from n2uqc.passes.program import Program
 
 CLOCK_MHZ = 100.0
-_NAMES = ("folding", "target_cycles", "target_fps", "device")
 
 
 def add_folding(parser: argparse.ArgumentParser) -> None:
@@ -59,13 +57,10 @@ def add_folding(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def folding_options(options: argparse.Namespace) -> list[str]:
+def given_options(options: argparse.Namespace) -> list[str]:
     """The options of ``add_folding`` that were given."""
-    return [
-        f"--{name.replace('_', '-')}"
-        for name in (*_NAMES, "clock")
-        if getattr(options, name) is not None
-    ]
+    names = ("folding", "target_cycles", "target_fps", "device", "clock")
+    return [f"--{n.replace('_', '-')}" for n in names if getattr(options, n) is not None]
 
 
 def clock_hz(options: argparse.Namespace) -> float:
@@ -73,42 +68,40 @@ def clock_hz(options: argparse.Namespace) -> float:
     return 1e6 * (CLOCK_MHZ if options.clock is None else options.clock)
 
 
+def given_folding(options: argparse.Namespace, program: Program) -> Folding | None:
+    """The folding of the file that was named, checked for a program; None without one.
+
+    Raises:
+        CompileError: it does not fit the program.
+        UserError: the file cannot be read.
+    """
+    if options.folding is None:
+        return None
+    from n2uqc.backends.fpga import Folding
+
+    return Folding.from_json(read_text(options.folding), program)
+
+
 def read_folding(options: argparse.Namespace, program: Program) -> Folding:
-    """The chosen folding, checked for a program; the default one if none was chosen.
+    """The chosen folding; the default one if none was chosen.
 
     Raises:
         CompileError: it does not fit the program, or the rate or device is out of reach.
         UserError: the file cannot be read.
     """
+    from n2uqc.backends import Request
+    from n2uqc.backends.datapath import DATAPATH
+    from n2uqc.backends.fpga import default_folding
+
+    folding = given_folding(options, program)
     if options.target_fps is None and options.device is None:
-        return _given(options, program)
-    return plan(options, program).folding
-
-
-def plan(options: argparse.Namespace, program: Program) -> SearchResult:
-    """The chosen folding with what it costs; raises as ``read_folding`` does."""
-    from n2uqc.backends.search import price, search
-
-    wanted = {
-        "device": options.device,
-        "target_fps": options.target_fps,
-        "clock_hz": clock_hz(options),
-    }
-    if (
-        options.folding is None
-        and options.target_cycles is None
-        and (options.device is not None or options.target_fps is not None)
-    ):
-        with working("searching the folding"):
-            return search(program, **wanted)
-    folding = _given(options, program)
-    with working("pricing the folding"):
-        return price(program, folding, **wanted)
-
-
-def _given(options: argparse.Namespace, program: Program) -> Folding:
-    from n2uqc.backends.fpga import Folding, default_folding
-
-    if options.folding is None:
-        return default_folding(program, cycles=options.target_cycles)
-    return Folding.from_json(read_text(options.folding), program)
+        return folding or default_folding(program, cycles=options.target_cycles)
+    request = Request(
+        folding=folding,
+        target_cycles=options.target_cycles,
+        target_fps=options.target_fps,
+        device=options.device,
+        clock_hz=clock_hz(options),
+    )
+    with working("planning the folding") as step:
+        return DATAPATH.plan(program, request, step).folding

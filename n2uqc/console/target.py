@@ -1,18 +1,15 @@
-"""The option --target: processors, and what is none."""
+"""The option --target, and those that only some targets take."""
 
 from __future__ import annotations
 
 import argparse
-from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .files import UserError
 
-OTHERS = {
-    "fpga": "FPGA-style datapath: engines, cycles, resources; Verilog with --rtl",
-    "program": "the integer program itself, a file that every command takes in place of MODEL",
-}
-"""Targets that are no processors."""
+if TYPE_CHECKING:
+    from n2uqc.backends import Target
+    from n2uqc.passes.program import Program
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
@@ -49,35 +46,57 @@ class _Target(argparse.Action):
         option: str | None = None,
     ) -> None:
         if value == "help":
-            print(_listing(), flush=True)
+            from n2uqc.backends import listing
+
+            print(listing(), flush=True)
             parser.exit()
         setattr(options, self.dest, value)
 
 
-def check_target(options: argparse.Namespace) -> None:
-    """Refuse early what no target can be.
+def check_target(options: argparse.Namespace) -> Target:
+    """The target, refused early where it cannot be built.
 
     Raises:
-        UserError: there is no such target; the message lists all.
-        CompileError: it is not for this machine.
+        CompileError: there is no such target (the message lists all), or not for this machine.
+        UserError: an option is given that it does not take.
     """
-    if options.target in OTHERS:
-        if options.mcpu or options.mattr:
-            raise UserError(f"--mcpu and --mattr choose a processor; {options.target} is none")
-        return
-    from n2uqc.backends import TARGETS, find_target, is_target
+    from n2uqc.backends import TARGETS, Request, find_target
 
-    if not is_target(options.target):
-        names = [*TARGETS, *OTHERS]
-        near = get_close_matches(options.target.lower(), names)
-        hint = f"did you mean {' or '.join(near)}? T" if near else "t"
-        raise UserError(
-            f"--target {options.target!r}: no such target; {hint}here are\n{_listing()}"
-        )
-    find_target(options.target, options.mcpu, options.mattr)
+    target = find_target(options.target)
+    given = [name for name in _OPTIONS if getattr(options, name) not in (None, (), False)]
+    if strange := [name for name in given if _OPTIONS[name] not in target.takes]:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in strange)
+        takers = [t for t in TARGETS.values() if _OPTIONS[strange[0]] in t.takes]
+        some = takers[0].name if len(takers) == 1 else f"processors such as {takers[-1].name}"
+        raise UserError(f"{names}: not for the target {target.name} but for {some}")
+    target.check(Request(mcpu=options.mcpu, mattr=options.mattr))
+    return target
 
 
-def _listing() -> str:
-    from n2uqc.backends import listing
+_OPTIONS = {
+    "mcpu": "mcpu",
+    "mattr": "mattr",
+    "folding": "folding",
+    "target_cycles": "target_cycles",
+    "target_fps": "target_fps",
+    "device": "device",
+    "clock": "clock_hz",
+    "rtl": "rtl",
+}
+"""Options of the command line, and what they ask of a target."""
 
-    return listing(OTHERS)
+
+def asked(options: argparse.Namespace, program: Program) -> dict[str, Any]:
+    """What the options ask of a target, as ``n2uqc.compile`` takes it."""
+    from .folding import given_folding
+
+    return {
+        "mcpu": options.mcpu,
+        "mattr": options.mattr,
+        "folding": given_folding(options, program),
+        "target_cycles": options.target_cycles,
+        "target_fps": options.target_fps,
+        "device": options.device,
+        "clock_hz": None if options.clock is None else 1e6 * options.clock,
+        "rtl": options.rtl,
+    }

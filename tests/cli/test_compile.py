@@ -118,7 +118,7 @@ def test_processor_options_do_not_apply_to_a_saved_program(
 ) -> None:
     result = command("compile", model, "-t", "program", "-o", tmp_path / "p.n2uq", *option)
     assert result.status == 2
-    assert "--mcpu" in result.err
+    assert option[0] in result.err and "processors" in result.err
 
 
 @pytest.mark.parametrize("target", ["aarch64", "host", "program"])

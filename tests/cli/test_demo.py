@@ -10,9 +10,11 @@ import pytest
 
 import n2uqc
 from n2uqc import demo
+from n2uqc.backends.saved_program import PROGRAM
 from n2uqc.console import executors
-from n2uqc.console.executors import Executor
 from n2uqc.passes.program import run
+
+from ..other_target import OtherTarget
 
 
 def test_every_executor_agrees_and_every_file_is_named(
@@ -42,8 +44,8 @@ def test_a_difference_fails_the_demonstration(
 
         return runner
 
-    both = (executors.EXECUTORS[0], Executor("off", "off by one", off_by_one))
-    monkeypatch.setattr(demo, "run_all", lambda *a, **k: executors.run_all(*a, executors=both, **k))
+    both = (PROGRAM, OtherTarget("off", "off by one", off_by_one))
+    monkeypatch.setattr(demo, "run_all", lambda *a, **k: executors.run_all(*a, targets=both, **k))
     assert demo.main(["--output", str(tmp_path / "demo"), "--images", "3"]) == 1
     text = capsys.readouterr().out
     assert "2 of 3" in text

@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 
 import n2uqc
-from n2uqc.backends import ToolchainError
+from n2uqc.backends import TARGETS, ToolchainError
 from n2uqc.console import executors
-from n2uqc.console.executors import Executor
 from n2uqc.passes.checks.draw import drawn
 from n2uqc.passes.program import run
 
+from ..other_target import OtherTarget
 from .conftest import Command
 
 
 def _with(monkeypatch: pytest.MonkeyPatch, build: Callable[..., Any]) -> None:
-    other = Executor("other", "another executor", build)
-    monkeypatch.setattr(executors, "EXECUTORS", (executors.EXECUTORS[0], other))
+    monkeypatch.setitem(TARGETS, "other", OtherTarget("other", "another executor", build))
+    monkeypatch.setattr(executors, "USUAL", (executors.USUAL[0], "other"))
 
 
 def test_one_wrong_value_is_found(

