@@ -58,7 +58,7 @@ def test_a_reader_of_errors_that_leaves_does_not_change_the_status(model: Path) 
         "out",
     )
     assert done.stderr == "2\n"
-    assert "no such target" in done.stdout
+    assert "there is no target" in done.stdout
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
