@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from n2uqc.backends import TARGETS, find_target, read_manifest, run_artifact, toolchain
+from n2uqc.backends import find_target, read_manifest, run_artifact, toolchain
 from n2uqc.backends import compile as compile_program
 from n2uqc.backends.emulation import run_program
 from n2uqc.backends.processor import BOARDS
+from n2uqc.backends.processors import PROCESSORS
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.passes.program import Program, SumPool, run
 from tests.properties.programs import Builder
@@ -20,7 +21,7 @@ from tests.properties.programs import Builder
 from .disassembly import object_of, symbols
 
 CHOICES = [
-    *((name, "", ()) for name in TARGETS),
+    *((name, "", ()) for name in PROCESSORS),
     ("aarch64+dotprod+i8mm", "", ()),
     ("aarch64+dotprod", "cortex-a53", ()),
     ("aarch64", "cortex-a76", ("+i8mm",)),
