@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from n2uqc.backends import find_target, read_manifest, run_artifact, toolchain
 from n2uqc.backends import compile as compile_program
+from n2uqc.backends import find_target, read_manifest, run_artifact, toolchain
 from n2uqc.backends.emulation import run_program
 from n2uqc.backends.processor import BOARDS
 from n2uqc.backends.processors import PROCESSORS
