@@ -86,7 +86,8 @@ def quantize_input(program: Bounded, x: NDArray[Any]) -> IntArray:
         raise InputError(f"input {face.input!r} is not finite at index {where}: {x[where]}")
     if taken.scale is None:
         raise InputError(f"input {face.input!r} has no scale: the program takes integers only")
-    integers = np.rint(maps.astype(np.float64) * float(1 / taken.scale))
+    with np.errstate(over="ignore"):  # what overflows is clamped like all that lies outside
+        integers = np.rint(maps.astype(np.float64) * float(1 / taken.scale))
     outside = int(((integers < taken.lo) | (integers > taken.hi)).sum())
     if outside:
         low, high = (float(v * taken.scale) for v in (taken.lo, taken.hi))

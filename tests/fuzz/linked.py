@@ -22,6 +22,8 @@ TARGETS = (
     "aarch64+dotprod",
     "aarch64+i8mm",
     "armv7",
+    "armv6",
+    "cortex-m0",
     "cortex-m4",
     "cortex-m7",
 )
@@ -149,10 +151,11 @@ def outputs_on(
     sources, flags = [place / "main.c", *objects], ["-O1"]
     if chip:
         context = {"symbol": "case", "macro": "CASE", "stack_bytes": _STACK}
+        context["board"] = processor.board
         for name in ("start.c", "semihosting.h", "board.ld"):
             (place / name).write_text(render(TEMPLATES, f"{name}.j2", context))
         sources.insert(0, place / "start.c")
-        flags += [f"-I{place}", f"-Wl,-T,{place / 'board.ld'}"]
+        flags += [*tools.core(processor.cpu), f"-I{place}", f"-Wl,-T,{place / 'board.ld'}"]
     tools.executable(sources, place / "all", flags)
     done = run_program(
         place / "all", [str(place / "y.raw")], processor.architecture, processor.emulated

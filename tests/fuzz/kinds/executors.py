@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from n2uqc.backends import find_target, toolchain
 from n2uqc.backends.fpga import simulate
 from n2uqc.passes.program import Program, run
 from tests.backends.cpu.any_kernel import any_kernel
@@ -24,7 +25,7 @@ from ..drawing import drawn
 from ..judge import Wrong
 from ..linked import TARGETS, outputs_on
 from ..workers import Limits, Say
-from .base import Kind
+from .base import Kind, Setup
 
 COUNT = 4
 """Programs of one case."""
@@ -32,6 +33,12 @@ COUNT = 4
 
 class Executors(Kind):
     """The content of a case is its seed and its target; the programs are drawn from them."""
+
+    def prepare(self, setup: Setup) -> None:
+        """Compilers are tried once, not in each worker."""
+        toolchain.host()
+        for target in TARGETS:
+            toolchain.find(find_target(target).processor.architecture)
 
     def content(self, seed: int, case: int) -> bytes:
         drawn = random.Random(f"{seed}/{self.name}/{case}").getrandbits(32)
@@ -69,10 +76,10 @@ def _same(found: np.ndarray, want: np.ndarray, name: str, program: Program) -> N
 
 EXECUTORS = Executors(
     "executors",
-    full=270,
+    full=304,
     share=0.28,
     brief=2,
-    batch=4,
+    batch=8,
     units=COUNT,
     suffix=".txt",
     limits=Limits(seconds=120, memory=4 << 30, address_space=False),

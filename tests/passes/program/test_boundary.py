@@ -48,6 +48,15 @@ def test_values_outside_are_clamped_with_a_warning() -> None:
     assert got[0, 0, :, 0].tolist() == [-100, 90, 90]
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_the_largest_numbers_are_clamped_too() -> None:
+    images = np.full((1, 4, 2, 3), np.finfo(np.float64).max)
+    images[0, 0] *= -1
+    with pytest.warns(SaturationWarning, match="24 of 24 input values"):
+        got = quantize_input(program(), images)
+    assert got[0, ..., 0].max() == -100 and got[0, ..., 1:].min() == 90
+
+
 def test_outputs_are_scaled() -> None:
     y = np.arange(24, dtype=np.int64).reshape(1, 1, 1, 24)
     np.testing.assert_array_equal(real_output(program(), y), np.arange(24)[None] * (1 / 3))
