@@ -1,0 +1,115 @@
+"""Every operation of the Program is known wherever it has to be; what lacks it is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import n2uqc.passes.program
+from n2uqc.backends.cost.counts import count_layers
+from n2uqc.backends.cpu.choose import TABLE
+from n2uqc.backends.fpga.area.elements import ELEMENTS
+from n2uqc.backends.fpga.engines import ENGINES, Window
+from n2uqc.backends.fpga.folding import engines_of
+from n2uqc.backends.fpga.units import BUILDERS
+from n2uqc.passes.program import Op, Program, dump, ops, parse, run
+
+from ..properties import programs as drawing
+from ..properties.programs import Builder
+
+SPEC = Path(ops.__file__).parents[1] / "SPEC.md"
+
+OPERATIONS = sorted(
+    (
+        each
+        for each in vars(ops).values()
+        if isinstance(each, type) and issubclass(each, Op) and each is not Op and not each.real
+    ),
+    key=lambda each: each.mnemonic,
+)
+
+
+def one_of_each() -> Program:
+    """A small program with every operation in it."""
+    b = Builder(1, 4, 4, 3, signed=False)
+    x = b.conv("x", 4, bits=2)
+    code = b.thresholds(x, 2)
+    x = b.requantize(b.conv(code, 4, bits=2, kernel=1))
+    x = b.prelu(b.add(ops.Add, x, b.requantize(b.lookup(code))))
+    x = b.add(ops.Clamp, x, lo=-100, hi=100)
+    x = b.concat(x, x)
+    x = b.add(ops.MaxPool, x, kernel=(2, 2), stride=(2, 2))
+    x = b.mean(x)
+    return b.finish(b.add(ops.Flatten, x))
+
+
+PROGRAM = one_of_each()
+
+
+def engines() -> dict[type[Op], set[str]]:
+    """Kinds of engines by operation, of the small program."""
+    kinds: dict[type[Op], set[str]] = {}
+    for engine in engines_of(PROGRAM):
+        assert engine.op is not None
+        kinds.setdefault(type(engine.op), set()).add(engine.kind)
+    return kinds
+
+
+def has_area(operation: type[Op]) -> bool:
+    return all(
+        engine.kind in ELEMENTS or isinstance(engine.timing, Window)
+        for engine in engines_of(PROGRAM)
+        if type(engine.op) is operation
+    )
+
+
+STREAM = {ops.Flatten}
+"""What is no hardware: a stream in the order of memory does it by itself."""
+
+PLACES: dict[str, Callable[[type[Op]], bool]] = {
+    "exported by passes.program": lambda o: o.__name__ in n2uqc.passes.program.__all__,
+    "defined in SPEC.md": lambda o: f"| `{o.mnemonic}(" in SPEC.read_text(encoding="utf-8"),
+    "executed by the interpreter": lambda o: o.execute is not Op.execute,
+    "drawn by the random programs": lambda o: o in vars(drawing).values(),
+    "tried here": lambda o: any(type(op) is o for op in PROGRAM.ops),
+    "a kernel for processors": lambda o: bool(TABLE.get(o)),
+    "an engine of the datapath": lambda o: o in STREAM or o in ENGINES,
+    "hardware (RTL) for its engine": lambda o: (
+        o in STREAM or engines().get(o, {""}) <= set(BUILDERS)
+    ),
+    "area of its engine": lambda o: o in STREAM or has_area(o),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.mnemonic)
+def test_nothing_lacks_an_operation(operation: type[Op]) -> None:
+    missing = [place for place, knows in PLACES.items() if not knows(operation)]
+    assert not missing, f"{operation.mnemonic} has no place in: {', '.join(missing)}"
+
+
+def test_text_storage_and_counts_take_every_operation() -> None:
+    again = parse(dump(PROGRAM))
+    x = np.random.default_rng(0).integers(0, 8, (2, *PROGRAM.types[PROGRAM.input].shape))
+    np.testing.assert_array_equal(run(again, x), run(PROGRAM, x))
+    counted = {
+        part.name
+        for layer in count_layers(PROGRAM)
+        for part in (layer.mac, *layer.quantizers, *layer.others)
+        if part is not None
+    }
+    assert {op.output for op in PROGRAM.ops if type(op) not in STREAM} <= counted
+
+
+def test_the_list_would_notice_an_operation_that_nobody_knows() -> None:
+    class Unheard(Op):
+        mnemonic = "unheard"
+
+    assert {place for place, knows in PLACES.items() if not knows(Unheard)} >= {
+        "defined in SPEC.md",
+        "a kernel for processors",
+        "an engine of the datapath",
+        "drawn by the random programs",
+    }
