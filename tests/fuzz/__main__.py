@@ -37,11 +37,11 @@ def main() -> int:
             return _again(options.again, Path(place), console)
         seed = options.seed
         seed = int.from_bytes(os.urandom(3), "little") if seed is None else seed
-        full = options.full or options.minutes == 0
+        full = options.full or options.brief or options.minutes == 0
         console.print(f"seed {seed}, {options.workers} workers, findings go to {options.output}")
         start = time.monotonic()
         models = None
-        if not options.quick:
+        if not (options.quick or options.brief):
             models = options.output / "corpus"
             found = corpus.harvest(models)
             console.print(
@@ -62,6 +62,7 @@ def _options() -> argparse.Namespace:
     add = parser.add_argument
     add("--minutes", type=float, default=5, help="for all kinds together; 0 is --full (5)")
     add("--full", action="store_true", help="the counts that a release needs, however long")
+    add("--brief", action="store_true", help="some of each kind, as the tests do")
     add("--scale", type=float, default=1.0, help="with --full: a share of its counts (1)")
     add("--seed", type=int, help="another one each time by default")
     add("--kinds", nargs="+", metavar="KIND", help="only these")
@@ -98,7 +99,8 @@ def _campaign(
                 bars.update(task, completed=part, found=text)  # type: ignore[arg-type]
 
             kind.prepare(setup)
-            count = max(1, round(kind.full * options.scale)) if seconds is None else None
+            count = kind.brief if options.brief else max(1, round(kind.full * options.scale))
+            count = count if seconds is None else None
             room = None if seconds is None else seconds * kind.share / shares
             results.append(
                 run_kind(kind, seed, options.workers, count=count, seconds=room, progress=advance)
