@@ -10,6 +10,14 @@ from .escape import plain
 _LISTED = 40  # problems printed in full; a wholly foreign network would print thousands
 
 
+_NAME, _TEXT = 200, 5_000  # characters shown of a name, and of a sentence that may quote some
+
+
+def cut(text: str, most: int) -> str:
+    """The beginning of a text that is too long to be read, with its length."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
+
+
 @dataclass(frozen=True)
 class Problem:
     """One reason why a network cannot be compiled.
@@ -33,13 +41,14 @@ class Problem:
 
     def text(self, supported: bool = True) -> str:
         """In words; without the line of what is supported if a list said it already."""
-        node = f"'{plain(self.node)}'" if self.node else ""
-        place = " ".join(part for part in (plain(self.op), node) if part)
-        text = f"{place}: {self.found}" if place else self.found
+        node = f"'{cut(plain(self.node), _NAME)}'" if self.node else ""
+        place = " ".join(part for part in (cut(plain(self.op), _NAME), node) if part)
+        found = cut(self.found, _TEXT)
+        text = f"{place}: {found}" if place else found
         if self.supported and supported:
-            text += f"\n    supported: {self.supported}"
+            text += f"\n    supported: {cut(self.supported, _TEXT)}"
         if self.mend:
-            text += f"\n    to mend:   {self.mend}"
+            text += f"\n    to mend:   {cut(self.mend, _TEXT)}"
         return text
 
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import Any, TextIO
 
+from n2uqc.frontend.diagnostics import cut
 from n2uqc.frontend.escape import plain
 
 from .plain_stream import plain_streams
@@ -19,6 +20,8 @@ from .plain_stream import plain_streams
 _EXPECTED = frozenset(
     {"CompileError", "UserError", "InputError", "StoreError", "IllegalOp", "TextError"}
 )
+_LONGEST = 15_000
+"""Characters of a message: names in files may have 65,536, and some messages quote several."""
 _EXTRAS = {
     "amaranth": "rtl",
     "matplotlib": "report",
@@ -105,7 +108,7 @@ def _mendable(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if ours or isinstance(error, OSError):
-        return str(error) or type(error).__name__
+        return cut(str(error), _LONGEST) or type(error).__name__
     return None
 
 

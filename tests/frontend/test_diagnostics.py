@@ -34,6 +34,13 @@ def test_a_very_long_list_is_counted_not_printed() -> None:
     assert "1000 problems" in text and "960 more" in text
 
 
+def test_names_as_long_as_books_are_cut() -> None:
+    name = "a" * 65_536
+    text = str(CompileError(Problem(name, name, f"'{name}' is none", name, name)))
+    assert "(65,536 characters)" in text and "to mend" in text
+    assert len(text) < 20_000
+
+
 def test_plain_text() -> None:
     assert str(CompileError("no such file: a.onnx")) == "no such file: a.onnx"
 
