@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .options import Options
 from .program import Program
-from .program.verify import verify
+from .program.verify import Judgements, verify
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,11 @@ def run_passes(
         IllegalOp: a pass made an illegal program (a fault of the compiler).
         CompileError: a pass refuses the model, naming its nodes.
     """
+    judged: Judgements = {}
     for step in passes:
         start = time.perf_counter()
         program = step.apply(program, options)
-        verify(program, lowered=step.lowered)
+        verify(program, lowered=step.lowered, judged=judged)
         if observe is not None:
             observe(step, program, time.perf_counter() - start)
     return program

@@ -172,7 +172,10 @@ def _product(
     bias_room = 60 - np.frexp(np.maximum(np.abs(floats(layer.offset)), 1e-300))[1]
     # A unit coarser than the output's is multiplied up: weights keep to their width.
     g = np.clip(np.minimum(g, bias_room), out - 30, out + 46).astype(np.int64)
-    integers = np.rint(weight * np.exp2(g)[:, None, None, None]).astype(np.int64)
+    scaled = np.rint(weight * np.exp2(g)[:, None, None, None])
+    if not (np.abs(scaled) < 2.0**ACCUMULATOR_BITS).all():
+        raise ValueError(f"weights of {np.abs(scaled).max():.2g} units, more than {ACCUMULATOR_BITS} bits hold")
+    integers = scaled.astype(np.int64)
     miss = _miss(layer, kind, integers, g, kind.error if carried is None else carried)
     op, accumulator = layer.op, f"{name}.acc"
     low.put(

@@ -33,6 +33,7 @@ from .lowering import ZERO, Lowering
 from .multipliers import short, to_fixed
 
 SUM_BITS = 58  # of window sums, sign included: room for rounding
+_FAR = 1 << 62
 
 
 class FixedPoint(Lowering):
@@ -112,7 +113,11 @@ class FixedPoint(Lowering):
         """``min(max(x, lo), hi)``; where a bound is absent, what x reaches stands for it."""
         x = self.rescaled(op.inputs[0], scale, self.formats.bits[op.output], "aligned")
         kind = self.kind(x)
-        low, high = (None if b is None else round(b * (1 / scale)) for b in (op.lo, op.hi))
+        # Beyond these a bound cuts off nothing that 64 bits hold.
+        low, high = (
+            None if b is None else min(max(round(b * (1 / scale)), -_FAR), _FAR)
+            for b in (op.lo, op.hi)
+        )
         # A bound may lie beyond all of x, which then becomes that bound.
         hi = max(kind.hi, kind.hi if low is None else low) if high is None else high
         lo = min(kind.lo if low is None else low, hi)

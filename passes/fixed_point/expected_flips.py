@@ -19,6 +19,11 @@ FLIPS = 2.0**-7
 """Codes an image that rounding may be expected to flip."""
 
 
+_MOST = 2.0**200
+"""Of a density: no format is fine enough for it."""
+
+
+@np.errstate(over="ignore", invalid="ignore")
 def comparison_density(program: Program, formatted: Set[str]) -> float:
     """Expected flips an image and unit of error in every compared fixed-point tensor.
 
@@ -51,7 +56,7 @@ def comparison_density(program: Program, formatted: Set[str]) -> float:
             gaps = max(1, len(op.thresholds[0]) - 1)
             crowd = gaps / np.where(span > 0, span, gaps)
             density += float(height * width * (crowd * steep).sum())
-    return density
+    return density if density < _MOST else _MOST  # also where slopes leave float64
 
 
 def wanted_fraction_bits(density: float) -> int:

@@ -35,6 +35,9 @@ from .real_ranges import Interval, real_ranges, require_bounded
 SAME_SCALE = (RealAdd, RealClip, RealConcat, RealFlatten, RealMaxPool, RealPRelu)
 """What keeps the scale of its inputs."""
 
+_LEAST_REACH = 2.0**-149
+"""The least float32: of what stays below, layers without end make their values, a network gets 0."""
+
 
 class Formats:
     """The choice for one program.
@@ -167,12 +170,16 @@ class Formats:
             )
             found.update(dict.fromkeys(group, self._fit(reach, bits)))
             self.bits.update(dict.fromkeys(group, bits))
+        changed = True
         for _ in sorted_groups:  # an affine map may lead from any group to any other, and back
-            coarser = [g for g in sorted_groups if self._finest(g, found) < found[g[0]]]
-            for group in coarser:
-                found.update(dict.fromkeys(group, self._finest(group, found)))
-            if not coarser:
+            if not changed:
                 break
+            changed = False
+            for group in sorted_groups:  # in program order: a chain of maps settles in one round
+                finest = self._finest(group, found)
+                if finest < found[group[0]]:
+                    found.update(dict.fromkeys(group, finest))
+                    changed = True
         return found
 
     def _enough(self, most: float, least: int, limit: int) -> int:
@@ -188,6 +195,7 @@ class Formats:
         places = [1 << 10]
         if self.lifted:
             return places[0]
+        members = set(group)
         for op in (self.made[n] for n in group if n in self.made):
             steepest = 1.0
             if isinstance(op, Affine) and not self.unit_prelu(op):
@@ -197,7 +205,7 @@ class Formats:
             elif not (isinstance(op, SAME_SCALE) or self.unit_prelu(op)):
                 continue
             for name in self.sources(op):
-                if name not in group:  # within it, any scale will do
+                if name not in members:  # within it, any scale will do
                     unit = abs(self._unit(name, found))
                     places.append(MULTIPLIER_BITS - int(np.frexp(steepest * unit)[1]))
         return min(places)
@@ -282,7 +290,7 @@ class Formats:
         """Most fraction bits such that ``most`` and some rounding stay inside ``bits`` signed."""
         if most == 0.0:
             return bits - 2
-        room = ((1 << (bits - 1)) - 4) / (most * (1 + 2.0**-20))
+        room = ((1 << (bits - 1)) - 4) / (max(most, _LEAST_REACH) * (1 + 2.0**-20))
         return int(np.floor(np.log2(room)))
 
     def _ranges(self) -> dict[str, Interval]:

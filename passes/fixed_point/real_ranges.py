@@ -33,6 +33,8 @@ _SLACK = 2.0**-40  # outgrows the rounding of this analysis, which works in floa
 def _widened(lo: NDArray[np.float64], hi: NDArray[np.float64]) -> Interval:
     """With a margin; what float64 cannot hold has no end."""
     margin = _SLACK * np.maximum(np.abs(lo), np.abs(hi))
+    if np.isfinite(margin).all():
+        return lo - margin, hi + margin
     return np.nan_to_num(lo - margin, nan=-np.inf, posinf=np.inf, neginf=-np.inf), np.nan_to_num(
         hi + margin, nan=np.inf, posinf=np.inf, neginf=-np.inf
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any, ClassVar, NewType
 
 import numpy as np
@@ -78,9 +79,7 @@ class Op:
 
     def constant_names(self) -> tuple[str, ...]:
         """The constants it refers to."""
-        return tuple(
-            getattr(self, f.name) for f in fields(self) if f.type in ("ConstRef", ConstRef)
-        )
+        return tuple(getattr(self, name) for name in _constant_fields(type(self)))
 
     def renamed(self, mapping: Mapping[str, str]) -> Op:
         """The same operation with tensors renamed."""
@@ -89,3 +88,9 @@ class Op:
             inputs=tuple(mapping.get(i, i) for i in self.inputs),
             output=mapping.get(self.output, self.output),
         )
+
+
+@cache
+def _constant_fields(kind: type[Op]) -> tuple[str, ...]:
+    """The fields of an operation that name constants; asked for each of thousands."""
+    return tuple(f.name for f in fields(kind) if f.type in ("ConstRef", ConstRef))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -52,8 +52,7 @@ class Program:
 
     def __post_init__(self) -> None:
         types = {
-            n: replace(t, rows=None) if isinstance(t, IntType) and t.rows is not None else t
-            for n, t in self.types.items()
+            n: t.without_rows() if isinstance(t, IntType) else t for n, t in self.types.items()
         }
         object.__setattr__(self, "types", types)
 

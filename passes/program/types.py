@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -77,12 +77,29 @@ class IntType:
     @classmethod
     def of_rows(cls, shape: Shape, lo: IntArray, hi: IntArray) -> IntType:
         """The narrowest type for ranges of channels, int64 (C,) each."""
-        narrowest = cls.ranged(shape, int(lo.min()), int(hi.max()))
-        return replace(narrowest, rows=(lo, hi))
+        least, most = int(lo.min()), int(hi.max())
+        return cls(shape, *width_of(least, most), least, most, rows=(lo, hi))
 
     def with_rows_of(self, inferred: TensorType) -> IntType:
         """This declared type with the channels' ranges that were inferred for it."""
-        return replace(self, rows=inferred.rows) if isinstance(inferred, IntType) else self
+        return self._with_rows(inferred.rows) if isinstance(inferred, IntType) else self
+
+    def without_rows(self) -> IntType:
+        """This type as a Program keeps it."""
+        return self if self.rows is None else self._with_rows(None)
+
+    def _with_rows(self, rows: tuple[IntArray, IntArray] | None) -> IntType:
+        # dataclasses.replace takes four times as long, and each pass asks for every tensor.
+        return IntType(
+            self.shape,
+            self.bits,
+            self.signed,
+            self.lo,
+            self.hi,
+            self.scale,
+            self.error,
+            rows,
+        )
 
     @property
     def channel_rows(self) -> tuple[IntArray, IntArray]:
