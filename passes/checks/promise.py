@@ -30,6 +30,7 @@ EXTRA = (8, False), (24, False), (8, True), (24, True)
 
 _SAMPLES, _LEAST = 12, 2
 _WORK = 4e9  # multiplications of all samples together: a second or two
+_LONG = 2_000  # operations from which compiling again and again takes too long: one try
 _FEW = 2  # codes that differ by chance
 
 
@@ -116,7 +117,7 @@ def kept_by(
     if loss.kept:
         return program, None
     if loss.tolerance == EXACT:
-        for bits, equalize in EXTRA:
+        for bits, equalize in EXTRA if len(program.ops) < _LONG else EXTRA[-1:]:
             wider = replace(options, extra_bits=bits, equalize=equalize)
             finer = compiled(wider)
             better = measure(graph, finer, wider)
