@@ -174,7 +174,8 @@ def _product(
     g = np.clip(np.minimum(g, bias_room), out - 30, out + 46).astype(np.int64)
     scaled = np.rint(weight * np.exp2(g)[:, None, None, None])
     if not (np.abs(scaled) < 2.0**ACCUMULATOR_BITS).all():
-        raise ValueError(f"weights of {np.abs(scaled).max():.2g} units, more than {ACCUMULATOR_BITS} bits hold")
+        most = np.abs(scaled).max()
+        raise ValueError(f"weights of {most:.2g} units, beyond {ACCUMULATOR_BITS} bits")
     integers = scaled.astype(np.int64)
     miss = _miss(layer, kind, integers, g, kind.error if carried is None else carried)
     op, accumulator = layer.op, f"{name}.acc"

@@ -36,7 +36,7 @@ SAME_SCALE = (RealAdd, RealClip, RealConcat, RealFlatten, RealMaxPool, RealPRelu
 """What keeps the scale of its inputs."""
 
 _LEAST_REACH = 2.0**-149
-"""The least float32: of what stays below, layers without end make their values, a network gets 0."""
+"""The least float32: what stays below it is 0 to the network that was trained."""
 
 
 class Formats:

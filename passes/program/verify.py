@@ -47,9 +47,7 @@ Judgements = dict[str, Judged]
 """By tensor: what the verification after one pass need not do again after the next."""
 
 
-def verify(
-    program: Program, *, lowered: bool = True, judged: Judgements | None = None
-) -> None:
+def verify(program: Program, *, lowered: bool = True, judged: Judgements | None = None) -> None:
     """Check every rule of SPEC.md, "Legal programs".
 
     Args:
