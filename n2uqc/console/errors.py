@@ -97,6 +97,8 @@ def _mendable(error: Exception) -> str | None:
     """The message of an error that the user can mend, else None."""
     if isinstance(error, MemoryError):
         return f"not enough memory on this machine{f': {error}' if str(error) else ''}"
+    if isinstance(error, RecursionError):
+        return "something in the input is nested too deeply to be read; flatten it"
     if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
         return f"{error.name} is not installed: pip install 'n2uqc[{_EXTRAS[error.name]}]'"
     if isinstance(error, OSError) and error.strerror and error.filename is not None:

@@ -225,6 +225,8 @@ class Surd:
         return self.rest == other.rest if not self.roots else not self - other
 
     def __lt__(self, other: Surd | Rational) -> bool:
+        if isinstance(other, Surd) and not self.roots and not other.roots:
+            return self.rest < other.rest
         return (self - other).sign() < 0
 
     def __hash__(self) -> int:

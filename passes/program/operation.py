@@ -79,7 +79,7 @@ class Op:
 
     def constant_names(self) -> tuple[str, ...]:
         """The constants it refers to."""
-        return tuple(getattr(self, name) for name in _constant_fields(type(self)))
+        return tuple(getattr(self, name) for name in _constant_fields(type(self)))  # type: ignore[arg-type]
 
     def renamed(self, mapping: Mapping[str, str]) -> Op:
         """The same operation with tensors renamed."""
