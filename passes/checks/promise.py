@@ -30,6 +30,7 @@ EXTRA = (8, False), (24, False), (8, True), (24, True)
 
 _SAMPLES, _LEAST = 12, 2
 _WORK = 4e9  # multiplications of all samples together: a second or two
+_VALUES = 1 << 24  # of one tensor, all samples together: 128 MiB, of which a dozen are alive
 _LONG = 2_000  # operations from which compiling again and again takes too long: one try
 _FEW = 2  # codes that differ by chance
 
@@ -74,11 +75,13 @@ def measure(graph: ir.Model, program: Program, options: Options, seed: int = 0) 
         seed: of drawn inputs.
     """
     count = int(np.clip(_WORK // max(_products(program), 1), _LEAST, _SAMPLES))
+    count = max(1, min(count, _VALUES // _largest(program)))
     if options.calibration is not None:
         images = np.asarray(options.calibration)[:count]
     else:
         # The corners are three; each structure comes once in eight.
-        images = as_images(program, drawn(program, max(count, 4), seed), seed)[-count:]
+        few = max(count, 4) if count > 1 else 1
+        images = as_images(program, drawn(program, few, seed), seed)[-count:]
     found = hold(reference(graph, options), program, images)
     return Loss(found, len(images), EXACT if _is_open(options) else COARSE)
 
@@ -99,6 +102,11 @@ def _products(program: Program) -> int:
     return total
 
 
+def _largest(program: Program) -> int:
+    """Values of the largest tensor of one sample."""
+    return max(kind.shape[0] * kind.shape[1] * kind.shape[2] for kind in program.types.values())
+
+
 def kept_by(
     graph: ir.Model, options: Options, compiled: Callable[[Options], Program]
 ) -> tuple[Program, str | None]:
@@ -110,9 +118,14 @@ def kept_by(
         compiled: makes the program.
 
     Returns:
-        The program, and what it loses if it cannot keep the promise.
+        The program, and what it loses if it cannot keep the promise, or why that is not known.
     """
     program = compiled(options)
+    if (largest := _largest(program)) > _VALUES:
+        return program, (
+            f"what fixed point costs was not measured: a tensor of {largest:,} values is beyond "
+            f"the {_VALUES:,} up to which it is. To mend: verify on an image by --input"
+        )
     loss = measure(graph, program, options)
     if loss.kept:
         return program, None

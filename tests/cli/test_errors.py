@@ -37,6 +37,19 @@ def test_the_operating_systems_errors_are_the_users(
     assert result.err == f"n2uqc: error: {error.filename}: {error.strerror}\n"
 
 
+def test_what_is_nested_too_deeply_is_the_inputs_fault(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless(depth: int) -> int:
+        return endless(depth + 1)
+
+    monkeypatch.setattr(simulate, "run", lambda options: endless(0))
+    result = command("simulate", "m.onnx", "--input", "x.npy")
+    assert result.status == 2
+    assert result.err.startswith("n2uqc: error: something in the input is nested too deeply")
+    assert "Traceback" not in result.err
+
+
 def test_a_fault_of_the_compiler_says_so_without_a_traceback(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

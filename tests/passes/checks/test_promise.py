@@ -14,6 +14,7 @@ from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.reference import evaluate
 from n2uqc.passes import Options, compile_graph, load
+from n2uqc.passes.checks import promise
 from n2uqc.passes.checks.draw import as_images, drawn
 from n2uqc.passes.checks.evaluate import reference
 from n2uqc.passes.checks.network import hold
@@ -146,3 +147,12 @@ def test_random_networks_keep_the_promise_or_say_so(case) -> None:
     assert not any(row.wrong for row in found.rows)
     if loss is None:  # measured on others: some slack
         assert found.output.share < 4 * EXACT
+
+
+def test_maps_too_large_to_measure_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measuring holds several samples of many tensors: one of 6,000 x 6,000 took gigabytes."""
+    monkeypatch.setattr(promise, "_VALUES", 15)
+    path = tmp_path / "large.onnx"
+    onnx.save(build("y = Relu (x)", x="float[N,1,4,4] x"), path)
+    with pytest.warns(PrecisionWarning, match="was not measured: a tensor of 16 values"):
+        load(path)
