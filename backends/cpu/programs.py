@@ -22,6 +22,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 _OWN_STACK = 512  # of the demonstration around the library's call
 _ROOM = 8 << 10  # for the demonstration itself
 
+_ADDRESSED = 2**31 - 2**24
+"""Bytes of the driver's buffers, which are static; the rest is left to it and the C library."""
+
 
 @dataclass(frozen=True)
 class Linked:
@@ -39,8 +42,23 @@ class Linked:
 
 
 def linux_program(tools: Toolchain, folder: Path, library: str, context: dict[str, Any]) -> Linked:
-    """The command-line driver, which reads and writes NumPy files."""
+    """The command-line driver, which reads and writes NumPy files.
+
+    Raises:
+        CompileError: its buffers are larger than code can address.
+    """
     symbol = context["symbol"]
+    taken = context["workspace_bytes"] + context["input"]["bytes"] + context["output"]["bytes"]
+    if taken > _ADDRESSED:
+        raise CompileError(
+            Problem(
+                node="",
+                op="",
+                found=f"input, output and workspace take {taken:,} bytes",
+                supported=f"{_ADDRESSED:,}: what code compiled for static memory can address",
+                mend="use smaller images",
+            )
+        )
     source = f"{SOURCES}/{symbol}_main.c"
     (folder / source).write_text(render(TEMPLATES, "driver.c.j2", context), encoding="utf-8")
     tools.executable(
