@@ -19,6 +19,7 @@ from .tables import Kind, Rule, Stat, State
 LEAST_DEPTH = 2
 """Places of the smallest FIFO: one is written while the other is read."""
 
+MOST_TOKENS = 1 << 26  # an image; five times what ResNet-18 passes, and two gigabytes
 FIRST_IMAGES, MOST_IMAGES = 4, 64
 """How many images a run starts with, and with how many it gives up waiting for a steady state."""
 
@@ -185,8 +186,20 @@ class Network:
             pace: cycles over which the source spreads each image; 0: as fast as it can.
 
         Raises:
-            CompileError: a deadlock; the message names the full FIFOs.
+            CompileError: a deadlock; the message names the full FIFOs.  Or more tokens an image
+                than a simulation token by token can take.
         """
+        tokens = sum(edge.tokens for edge in self.pipeline.edges)
+        if tokens > MOST_TOKENS:
+            raise CompileError(
+                Problem(
+                    node="",
+                    op="",
+                    found=f"a datapath through which {tokens:,} words of FIFOs pass an image",
+                    supported=f"at most {MOST_TOKENS:,}: each is simulated",
+                    mend="use smaller images, or more SIMD lanes and processing elements",
+                )
+            )
         run = Run(self, images, np.asarray(depths, np.int64), pace)
         run.check()
         return run

@@ -1,0 +1,37 @@
+"""Maps that no driver, chip or simulation can hold: one error that says sizes, nothing built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from ..frontend.networks import build
+from .conftest import Command
+
+SIZE = {"cortex-m4": 6000, "fpga": 6000, "host": 20_000, "armv7": 20_000}
+FOUND = {
+    "cortex-m4": "bytes of flash and 287,904,",
+    "fpga": "107,952,008 words of FIFOs",
+    "host": "input, output and workspace take 3,199,680,080 bytes",
+    "armv7": "input, output and workspace take 3,199,680,080 bytes",
+}
+
+
+@pytest.mark.parametrize("target", FOUND)
+def test_what_cannot_fit_is_refused(target: str, command: Command, tmp_path: Path) -> None:
+    size = SIZE[target]
+    model = build(
+        "y = Conv <kernel_shape = [3, 3]> (x, W)",
+        {"W": np.ones((1, 1, 3, 3))},
+        x=f"float[1,1,{size},{size}] x",
+    )
+    onnx.save(model, tmp_path / "m.onnx")
+    result = command("compile", tmp_path / "m.onnx", "--target", target, "-o", tmp_path / "out")
+    assert result.status == 2
+    assert FOUND[target] in result.err
+    assert result.err.count("error:") == 1
+    assert "relocation" not in result.err
+    assert not (tmp_path / "out").exists()
