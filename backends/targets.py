@@ -33,9 +33,9 @@ def find_target(name: str) -> Target:
             Problem(
                 node="",
                 op="",
-                found=f"there is no target {name!r}",
+                found=f"there is no target {name!r}"
+                + (f"; did you mean {' or '.join(near)}?" if near else ""),
                 supported=f"\n{listing()}",
-                mend=f"did you mean {' or '.join(near)}?" if near else "",
             )
         )
     return found

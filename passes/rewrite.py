@@ -23,6 +23,7 @@ def live(program: Program) -> Program:
         ops=tuple(kept),
         types={n: t for n, t in program.types.items() if n in needed or n == program.input},
         constants={n: c for n, c in program.constants.items() if n in used},
+        plan=None,  # it was made for the tensors before
     )
 
 

@@ -21,4 +21,4 @@ def narrow_types(program: Program) -> Program:
         assert isinstance(old, IntType) and isinstance(new, IntType)
         kept = old if isinstance(op, Thresholds) else new
         types[op.output] = replace(kept, scale=old.scale, error=old.error, rows=new.rows)
-    return replace(program, types=types)
+    return replace(program, types=types, plan=None)

@@ -209,7 +209,7 @@ def test_numbers_with_a_sign_need_no_equals_sign(
     [
         ("AArch64", "did you mean aarch64"),
         ("cortex-a79", "cortex-a78"),
-        ("zzz", "there are"),
+        ("zzz", "there is no target"),
     ],
 )
 def test_unknown_targets_name_the_nearest(

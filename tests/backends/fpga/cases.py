@@ -82,6 +82,9 @@ def window_chain(seed: int) -> tuple[Program, np.ndarray[Any, Any]]:
             )
         stream = b.thresholds(stream, 2)
         b.types[stream] = replace(b.types[stream], scale=Fraction(1))
+    if stream == "x":  # no window fitted
+        stream = b.thresholds(stream, 2)
+        b.types[stream] = replace(b.types[stream], scale=Fraction(1))
     return b.finish(stream), b.input(2)
 
 

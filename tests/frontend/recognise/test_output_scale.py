@@ -32,8 +32,9 @@ def test_named_after_the_product(product: str) -> None:
 def test_shared_quantizer_keeps_its_step() -> None:
     body = ladder(3) + "m = Mul (f, s) y = Add (m, f)"
     graph = check_same(build(body, PARAMETERS | {"s": np.float32(0.3)}))
-    assert ops(graph) == ["Threshold", "Mul", "Add"]
-    assert read_threshold(node(graph, "Threshold")).step == 2
+    assert ops(graph) == ["Threshold", "Threshold", "Add"]  # both are step functions of the input
+    steps = [read_threshold(n).step for n in graph.graph if n.op_type == "Threshold"]
+    assert steps == [2, float(np.float32(0.3)) * 2]
 
 
 def test_channel_scale_stays() -> None:

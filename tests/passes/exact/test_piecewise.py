@@ -140,7 +140,7 @@ def test_tables_of_many_channels_equal_exact_ones(
         step=Surd.of(1),
         bits=3,
         thresholds=tuple(data.draw(level) for _ in range(channels if per_channel else 1)),
-        ties=tuple(data.draw(st.booleans()) for _ in range(count)),
+        ties=(tuple(data.draw(st.booleans()) for _ in range(count)),),
     )
     lo = np.array([data.draw(st.integers(-60, 10)) for _ in range(channels)])
     hi = lo + [data.draw(st.integers(0, 70)) for _ in range(channels)]

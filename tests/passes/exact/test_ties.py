@@ -29,7 +29,7 @@ def quantizer(halves: list[int], ties: list[bool]) -> Quantize:
         strict=True,
         step=Surd.of(1),
         bits=3,
-        ties=tuple(ties),
+        ties=(tuple(ties),),
     )
 
 
