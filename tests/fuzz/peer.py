@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx import helper, numpy_helper
+from qonnx.custom_op.general.intquant import max_int, min_int
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 
@@ -44,9 +45,10 @@ def standard(model: onnx.ModelProto) -> onnx.ModelProto:
             nodes.append(node)
             continue
         bits = float(numpy_helper.to_array(constants[node.input[3]]).reshape(()))
-        signed, narrow = _attribute(node, "signed", 1), _attribute(node, "narrow", 0)
-        low = -(2 ** (bits - 1)) + narrow if signed else 0
-        high = 2 ** (bits - 1) - 1 if signed else 2**bits - 1 - narrow
+        signed, narrow = (bool(_attribute(node, name, 1)) for name in ("signed", "narrow"))
+        if signed and bits == 1:
+            raise ValueError("a sign, not a rounding")
+        low, high = min_int(signed, narrow, bits), max_int(signed, narrow, bits)
         out = node.output[0]
         for name, value in ((f"{out}_low", low), (f"{out}_high", high)):
             model.graph.initializer.append(numpy_helper.from_array(np.float32(value), name))
