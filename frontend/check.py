@@ -12,7 +12,7 @@ from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
 from .branches import nested_graphs
 from .channels_last_domain import channels_first
 from .diagnostics import CompileError, Problem
-from .functions import check_expansion
+from .functions import check_expansion, drop_uncalled
 from .precision import ROUNDOFF, as_float32
 from .schemas import DOMAIN
 from .upgrade import OLDEST, upgrade
@@ -51,6 +51,7 @@ def to_graph(proto: onnx.ModelProto) -> ir.Model:
     _check_values(proto.graph)
     _check_nodes(proto)
     check_expansion(proto)
+    drop_uncalled(proto)
     upgrade(proto)
     roundoff = as_float32(proto)
     try:

@@ -61,6 +61,21 @@ def check_expansion(proto: onnx.ModelProto) -> None:
         raise CompileError(Problem("", "", found, f"networks of at most {MOST_NODES:,} nodes"))
 
 
+def drop_uncalled(proto: onnx.ModelProto) -> None:
+    """Removes functions that the graph never comes to: they would be inlined into each other."""
+    bodies = {(f.domain, f.name, f.overload): f for f in proto.functions}
+    called: set[_Key] = set()
+    waiting = [key for key in _calls(proto.graph.node) if key in bodies]
+    while waiting:
+        key = waiting.pop()
+        if key not in called:
+            called.add(key)
+            waiting += [inner for inner in _calls(bodies[key].node) if inner in bodies]
+    for key, body in bodies.items():
+        if key not in called:
+            proto.functions.remove(body)
+
+
 def _calls(part: Iterable[onnx.NodeProto]) -> Counter[_Key]:
     """How often each operator or function stands in a body, subgraphs included."""
     return Counter((node.domain, node.op_type, node.overload) for node in nested(part))

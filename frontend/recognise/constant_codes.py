@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import Weight, initializer, make_weight
-from .base import Array, Context, is_standard, signed_bits
+from .base import Array, Context, Refused, is_standard, signed_bits
 from .channels_last import put_product
 
 _WIDEST = 8  # bits of weights that stay codes, plus one for an asymmetric zero point
@@ -36,6 +36,22 @@ class Codes:
         """Of a matrix."""
         scale = self.scale.reshape((1,) * (2 - self.scale.ndim) + self.scale.shape)
         return replace(self, codes=self.codes.T, scale=scale.T)
+
+
+def spread(values: Array, constant: Array, name: str) -> Array:
+    """Parameters that broadcast to a constant without changing its shape.
+
+    Raises:
+        Refused: they do not.
+    """
+    try:
+        fits = np.broadcast_shapes(values.shape, constant.shape) == constant.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        found = f"a {name} of shape {values.shape} for a constant of shape {constant.shape}"
+        raise Refused(found, "one value for the tensor, or one along an axis of it")
+    return values
 
 
 def put_codes(node: ir.Node, found: Codes, context: Context) -> None:

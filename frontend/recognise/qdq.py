@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from ..opset import MAX_BITS
 from .base import Array, Context, Pattern, Refused, channel_values, producer, shape_of
-from .constant_codes import Codes, put_codes
+from .constant_codes import Codes, put_codes, spread
 from .rounding import rises
 from .uniform import Uniform, put_uniform
 
@@ -88,8 +88,9 @@ def _recognise(node: ir.Node, context: Context) -> None:
             low, high = _clipped(clip, low, high, context)
         bits = (high - low).bit_length()
         rank = array.ndim
-        codes = array.astype(np.int64) - _along(zero, node, rank)
-        put_codes(node, Codes(codes, _along(scale, node, rank), bits), context)
+        codes = array.astype(np.int64) - spread(_along(zero, node, rank), array, "zero point")
+        steps = spread(_along(scale, node, rank), array, "scale")
+        put_codes(node, Codes(codes, steps, bits), context)
         return
     clip = producer(codes_in, "Clip")
     quantize = producer(clip.inputs[0] if clip is not None else codes_in, "QuantizeLinear")

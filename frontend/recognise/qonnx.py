@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from ..opset import MAX_BITS, Threshold, make_threshold
 from .base import Array, Context, Pattern, Refused, channel_values, shape_of
-from .constant_codes import Codes, put_codes
+from .constant_codes import Codes, put_codes, spread
 from .rounding import rise, rises, truncated_rises
 from .uniform import KIND, Uniform, add_constant, put_uniform
 
@@ -98,7 +98,8 @@ def _quant(node: ir.Node, context: Context) -> None:
     binary = bits == 1 and signed
     constant = context.constants.array(x)
     if constant is not None:
-        single = scale.astype(np.float32)
+        single = spread(scale.astype(np.float32), constant, "scale")
+        zero = spread(zero, constant, "zero point")
         y = constant.astype(np.float32) / single + zero.astype(np.float32)
         codes = np.where(y >= 0, 1, -1) if binary else _rounded(np.clip(y, low, high), mode)
         put_codes(node, Codes(codes - zero, single, bits), context)

@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from n2uqc.frontend import functions
-from tests.frontend.networks import build, check_same, refused
+from tests.frontend.networks import build, check_same, ops, refused
 
 RELU = ("", "Relu")
 
@@ -39,6 +39,16 @@ def test_functions_that_explode(depth: int) -> None:
     (problem,) = refused(model, "more than 50,000 nodes")
     assert problem.node == "call"
     assert time.monotonic() - started < 20
+
+
+def test_functions_that_nobody_calls() -> None:
+    """They are not inlined into each other either: 2^60 nodes."""
+    model = build("a = Relu (x) [call] y = other.G (a)")
+    for k in range(60):
+        calling(model, f"F{k}", *[("other", f"F{k + 1}") if k < 59 else RELU] * 2)
+    calling(model, "G", ("other", "H"))
+    calling(model, "H", RELU, RELU)
+    assert ops(check_same(model)) == ["Relu", "Relu", "Relu"]
 
 
 def test_calls_beside_each_other() -> None:

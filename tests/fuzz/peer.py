@@ -25,12 +25,11 @@ def outputs_of(content: bytes, images: np.ndarray) -> np.ndarray | None:
         session = onnxruntime.InferenceSession(standard(model).SerializeToString(), options)
         face = session.get_inputs()[0]
         kind = _TYPES[face.type]
-        batch = face.shape[0] if face.shape and isinstance(face.shape[0], int) else 1
-        rows = []
-        for image in images:
-            fed = np.repeat(image[None], batch, axis=0).astype(kind)
-            rows.append(np.asarray(session.run(None, {face.name: fed})[0])[:1])
-        return np.concatenate(rows).astype(np.float64)
+        batch = face.shape[0] if face.shape and isinstance(face.shape[0], int) else 0
+        pieces = images[:, None].repeat(batch, axis=1) if batch else images[None]
+        rows = [session.run(None, {face.name: piece.astype(kind)})[0] for piece in pieces]
+        found = [np.asarray(row)[: 1 if batch else None] for row in rows]
+        return np.concatenate(found).astype(np.float64)
     except Exception:  # anything: the file may be no network at all
         return None
 

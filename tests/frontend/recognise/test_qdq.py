@@ -230,6 +230,16 @@ def test_refused(body: str, codes: dict[str, Any], words: list[str]) -> None:
     refused(model, *words)
 
 
+@pytest.mark.parametrize("size", [2, 5])
+def test_weights_of_another_shape_than_their_scales(size: int) -> None:
+    body = """[q] w = DequantizeLinear <axis = 0> (wq, s)
+        y = Conv (x, w)"""
+    codes = {"wq": (np.ones((3, 2, 1, 1)), "INT8")}
+    model = model_of(body, {"s": np.ones(size, np.float32)}, codes, y="float[] y")
+    (problem,) = refused(model, "shape")
+    assert problem.node == "q"
+
+
 def test_refused_integer_operators() -> None:
     body = """[q] q = QuantizeLinear (x, s, z)
         [integer] c = ConvInteger (q, wq) f = Cast <to = 1> (c) y = Relu (f)"""

@@ -126,3 +126,12 @@ def test_a_scale_that_underflows() -> None:
     body = "s = Mul (tiny, tiny) [q] q = QuantizeLinear (x, s, z) y = DequantizeLinear (q, s, z)"
     model = build(body, {"tiny": np.float32(1e-30), "z": np.uint8(0)})
     refused(model, "a scale of 0", "positive, finite scales")
+
+
+@pytest.mark.parametrize("shape", [(0, 1, 1, 1), (5, 1, 1, 1), (2, 3, 2, 1, 1)])
+@pytest.mark.parametrize("name", ["s", "z"])
+def test_weights_of_another_shape_than_their_parameters(name: str, shape: tuple[int, ...]) -> None:
+    body = quant("q", "W", "w") + "[c] y = Conv (x, w)"
+    parameters = quant_parameters("q", 0.5, 0.0, 3)
+    parameters |= {f"q_{name}": np.ones(shape, np.float32), "W": np.ones((3, 2, 1, 1), np.float32)}
+    refused(qonnx_model(body, parameters, out=(2, 3, 4, 4)), f"shape {shape} for a constant")
