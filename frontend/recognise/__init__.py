@@ -23,6 +23,7 @@ from .qdq import DEQUANTIZE
 from .qonnx import BIPOLAR, MULTI_THRESHOLD, QUANT, TRUNC
 from .relu import BOUND, CLIP
 from .round_quantizer import ROUND_QUANTIZER
+from .squeeze import SQUEEZE
 from .step_function import STEP_FUNCTION
 from .straight_through import STRAIGHT_THROUGH
 from .strided_view import STRIDED_VIEW
@@ -34,6 +35,7 @@ from .weight_quantizer import WEIGHT_QUANTIZER
 __all__ = ["PATTERNS_BEFORE_FOLDING", "PATTERNS", "Context", "Pattern", "Refused"]
 
 PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
+    SQUEEZE,  # before the shapes behind it are believed
     CHANNELS_LAST_INPUT,  # before quantizers: they take channels on axis 1
     QUANT,  # QONNX and QDQ first: the constants they quantize are constants to the others
     BIPOLAR,

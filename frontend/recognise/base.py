@@ -65,6 +65,14 @@ class UnknownShape(Refused):
         )
 
 
+def _unfit(error: Exception) -> Refused:
+    return Refused(
+        f"parameters that do not fit each other ({error})",
+        "shapes, types and sizes as the operator's definition states them",
+        "the file is damaged: export it again",
+    )
+
+
 @dataclass(frozen=True)
 class Pattern:
     """One export pattern.
@@ -123,6 +131,9 @@ class Context:
                 pattern.rewrite(node, self)
             except Refused as refusal:
                 self.refusals.setdefault(node, refusal)
+            except (ValueError, IndexError, ArithmeticError) as error:
+                # What a damaged file puts side by side does not always fit: it is refused by node.
+                self.refusals.setdefault(node, _unfit(error))
         self.drop_unused()
 
     def drop_unused(self) -> None:
