@@ -2,7 +2,7 @@
 
 Each term is a number of LUTs or flip-flops that the structure suggests (an adder: one a bit);
 ``model`` scales the terms by coefficients fitted to synthesis.  Everything here, in ``windows`` and
-in ``elements`` mirrors ``rtl``.
+in ``elements`` mirrors ``units``.
 """
 
 from __future__ import annotations
