@@ -10,6 +10,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", 
 
 import argparse  # noqa: E402
 import json  # noqa: E402
+import signal  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
 import time  # noqa: E402
@@ -31,6 +32,7 @@ _EPILOG = f"kinds: {', '.join(kind.name for kind in KINDS)}"
 def main() -> int:
     """Run a campaign, or a saved finding; 1 where something failed."""
     options = _options()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # ends workers
     console = Console(width=None if sys.stdout.isatty() else 160)
     with tempfile.TemporaryDirectory(prefix="n2uqc-fuzz-") as place:
         if options.again is not None:

@@ -121,6 +121,7 @@ class Pool:
     def _work(self, cases: list[int], folder: Path, pipe: int) -> None:
         """In the worker: all that is printed goes to files."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         stderr = folder / "stderr"
         for number, name in ((1, "stdout"), (2, "stderr")):
             handle = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
