@@ -287,9 +287,10 @@ def file_path(folder: Path | str, name: str) -> Path:
     Raises:
         CompileError: outside the folder, or no ordinary file.
     """
-    root = Path(folder).resolve()
-    path = (root / name).resolve()
-    if not _inside(name) or not path.is_relative_to(root) or (path.exists() and not path.is_file()):
+    root = path = Path(folder).resolve()
+    if _inside(name):  # else it may be no path at all
+        path = (root / name).resolve()
+    if path == root or not path.is_relative_to(root) or (path.exists() and not path.is_file()):
         raise CompileError(
             Problem(
                 node="",

@@ -17,11 +17,22 @@ from .step_evaluate import NotAStep
 from .step_search import COMPARISONS, FLOATS, Kind, Search, sizes
 from .step_value import Evaluation
 
+_STARTS = (*sorted(COMPARISONS), "Sign", "ArgMin")
 _NOISE = 1e-6  # of a step: a level is a float32 sum
 
 
 def _recognise(context: Context) -> None:
-    search = Search(context)
+    """Twice where steps are left: a Reshape may be part of a quantizer, or flatten a map.
+
+    Of a batch of one, both make the same shapes.
+    """
+    _replace(Search(context), context)
+    context.drop_unused()
+    if any(is_standard(node, *_STARTS) for node in context.graph):
+        _replace(Search(context, through_reshapes=False), context)
+
+
+def _replace(search: Search, context: Context) -> None:
     evaluation = Evaluation(search)
     for node in context.graph:
         search.visit(node)
@@ -120,4 +131,4 @@ def _once(node: ir.Node, context: Context) -> None:
 
 _DONE = "n2uq.step_functions_searched"
 
-STEP_FUNCTION = Pattern("step function", COMPARISONS | {"Sign", "ArgMin"}, _once)
+STEP_FUNCTION = Pattern("step function", frozenset(_STARTS), _once)

@@ -46,9 +46,11 @@ class Search:
     Attributes:
         parts: what is known of every value that depends on one tensor alone.
         place: of every node visited, in the graph's order.
+        through_reshapes: whether a Reshape of x is still x, and not another tensor.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, through_reshapes: bool = True) -> None:
+        self.through_reshapes = through_reshapes
         self.context, self.known = context, context.constants.known
         self.parts: dict[ir.Value, Part] = {}
         self.place: dict[ir.Node, int] = {}
@@ -115,6 +117,8 @@ class Search:
         shape = sizes(node.outputs[0])
         assert shape is not None and base is not None
         if op in ("Reshape", "Flatten"):
+            if not self.through_reshapes:
+                raise NotAStep
             return reshape_layout(first, shape, base)
         if op in ("Unsqueeze", "Squeeze", "Expand") or op in REDUCTIONS:
             return self._moved(node, first, shape)

@@ -231,9 +231,11 @@ def test_nothing_outside_the_folder_is_run(
         {"emulated": "mps2-an386,dumpdtb=/tmp/x"},
         {"emulated": "-S"},
         {"cpu": "x y"},
+        {"driver": "\0"},
+        {"driver": "a" * 70_000},
         {"files": {"../a": {"sha256": ""}}},
     ],
-    ids=str,
+    ids=lambda facts: str(facts)[:40],
 )
 def test_words_of_a_manifest_are_words(
     facts: dict[str, object], host_artifact: Path, samples: np.ndarray, tmp_path: Path

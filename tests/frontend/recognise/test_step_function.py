@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 
@@ -228,3 +229,23 @@ def test_signs(body: str, bits: int) -> None:
     want = run_onnx(model, x)
     np.testing.assert_allclose(evaluate(graph, x), want, atol=1e-7)
     np.testing.assert_allclose(compile_graph(graph)(x), want, atol=1e-4)
+
+
+@pytest.mark.parametrize("batch", ["1", "N", "2"])
+@pytest.mark.parametrize("flatten", ["Flatten ({})", "Reshape ({}, r)"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "f = FLAT(x) s = Sign (f) y = MatMul (s, W)",
+        "s = Sign (x) f = FLAT(s) y = MatMul (f, W)",
+        "f = FLAT(x) g = Greater (f, t) c = Cast <to = 1> (g) y = MatMul (c, W)",
+        "g = Greater (x, t) c = Cast <to = 1> (g) f = FLAT(c) y = MatMul (f, W)",
+    ],
+)
+def test_beside_a_flatten(body: str, flatten: str, batch: str) -> None:
+    """Of a batch of one, flattening could be part of the quantizer."""
+    body = re.sub(r"FLAT\((\w)\)", lambda m: flatten.format(m[1]), body)
+    weights = np.random.default_rng(0).standard_normal((32, 3)).astype(np.float32)
+    parameters = {"W": weights, "t": np.float32(0.3), "r": np.int64([0, -1])}
+    graph = check_same(build(body, parameters, x=f"float[{batch},2,4,4] x"))
+    assert ops(graph).count("Threshold") == 1
