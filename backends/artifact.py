@@ -287,10 +287,13 @@ def file_path(folder: Path | str, name: str) -> Path:
     Raises:
         CompileError: outside the folder, or no ordinary file.
     """
-    root = path = Path(folder).resolve()
-    if _inside(name):  # else it may be no path at all
+    root = Path(folder).resolve()
+    try:
         path = (root / name).resolve()
-    if path == root or not path.is_relative_to(root) or (path.exists() and not path.is_file()):
+        fits = _inside(name) and path.is_relative_to(root) and (path.is_file() or not path.exists())
+    except (OSError, ValueError):  # too long for a path, or a NUL in it
+        fits = False
+    if not fits:
         raise CompileError(
             Problem(
                 node="",
