@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from n2uqc.frontend.diagnostics import CompileError, Problem
+from n2uqc.frontend.diagnostics import CompileError, Problem, cut
 from n2uqc.frontend.escape import json_text, plain, shell, unprintable
 
 from .toolchain import CROSS
@@ -298,7 +298,7 @@ def file_path(folder: Path | str, name: str) -> Path:
             Problem(
                 node="",
                 op="",
-                found=f"{plain(name)} is no file inside the artifact {plain(folder)}",
+                found=f"{cut(plain(name))} is no file inside the artifact {plain(folder)}",
                 mend="compile the network again",
             )
         )

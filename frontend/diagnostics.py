@@ -13,7 +13,7 @@ _LISTED = 40  # problems printed in full; a wholly foreign network would print t
 _NAME, _TEXT = 200, 5_000  # characters shown of a name, and of a sentence that may quote some
 
 
-def cut(text: str, most: int) -> str:
+def cut(text: str, most: int = _NAME) -> str:
     """The beginning of a text that is too long to be read, with its length."""
     return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
 
