@@ -110,7 +110,7 @@ def _same(found: np.ndarray, want: np.ndarray, name: str, program: Program) -> N
 EXECUTORS = Executors(
     "executors",
     full=304,
-    share=0.28,
+    share=0.26,
     brief=2,
     batch=8,
     units=COUNT,
