@@ -54,7 +54,7 @@ def main() -> int:
         left = max(options.minutes * 60 - (time.monotonic() - start), 20.0)
         results = _campaign(kinds, setup, seed, options, None if full else left, console)
         _print(results, seed, time.monotonic() - start, console)
-    return 1 if any(result.findings for result in results) else 0
+    return 1 if any(result.findings or result.interrupted for result in results) else 0
 
 
 def _options() -> argparse.Namespace:
@@ -108,12 +108,15 @@ def _campaign(
                 run_kind(kind, seed, options.workers, count=count, seconds=room, progress=advance)
             )
             done = results[-1]
-            keep(done, seed, options.output / "findings", smaller=not options.no_shrink)
+            smaller = not (options.no_shrink or done.interrupted)
+            keep(done, seed, options.output / "findings", smaller=smaller)
             if not sys.stdout.isatty():
                 console.print(
                     f"{kind.name}: {done.tried * kind.units:,} in {done.seconds:.0f} s, "
                     f"{len(done.findings)} findings"
                 )
+            if done.interrupted:
+                break
     return results
 
 

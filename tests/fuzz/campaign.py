@@ -52,6 +52,7 @@ class Result:
         processor: seconds of all processes.
         words: cases by what became of them.
         findings: by kind of fault and place.
+        interrupted: by the user, before the count or the time was reached.
     """
 
     kind: Kind
@@ -61,6 +62,7 @@ class Result:
     processor: float = 0.0
     words: Counter[str] = field(default_factory=Counter)
     findings: dict[tuple[str, str], Finding] = field(default_factory=dict)
+    interrupted: bool = False
 
 
 def run_kind(
@@ -101,9 +103,12 @@ def run_kind(
     def attempt(case: int, place: Path, say: Callable[[str], None]) -> str:
         return kind.attempt(kind.content(seed, case), place, say)
 
-    for report in Pool(attempt, workers, kind.limits).run(batches()):
-        _counted(result, report)
-        progress(kind, min(part(), 1.0), len(result.findings))
+    try:
+        for report in Pool(attempt, workers, kind.limits).run(batches()):
+            _counted(result, report)
+            progress(kind, min(part(), 1.0), len(result.findings))
+    except (KeyboardInterrupt, SystemExit):
+        result.interrupted = True
     result.seconds, result.processor = time.monotonic() - start, _processor() - used
     return result
 
