@@ -40,7 +40,7 @@ class Hardware(Kind):
 
 HARDWARE = Hardware(
     "hardware",
-    full=60,
+    full=40,
     share=0.02,
     brief=1,
     batch=5,

@@ -172,7 +172,7 @@ class _Redirected:
 
 NAMES = Names(
     "hostile names",
-    full=800,
+    full=500,
     share=0.08,
     brief=12,
     batch=25,
