@@ -123,7 +123,8 @@ def _quant(node: ir.Node, context: Context) -> None:
 
 def _rounded(y: Array, mode: str) -> Array:
     """Integers, by the boundaries of `rounding`: one definition of every mode."""
-    below = np.floor(y).astype(np.int64)
+    y = np.asarray(y)
+    below = np.array(np.floor(y), np.int64)  # of a scalar too, NumPy makes no array of itself
     found = below.copy()
     for n in np.unique(below):
         position, strict = rise(int(n), mode)

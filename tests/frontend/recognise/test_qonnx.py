@@ -16,7 +16,7 @@ from n2uqc.frontend.reference import evaluate
 from n2uqc.passes import compile_graph
 from n2uqc.passes.options import Options
 from n2uqc.passes.program.interpreter import run_real
-from tests.frontend.networks import node, ops, refused
+from tests.frontend.networks import images, node, ops, refused
 from tests.frontend.qonnx_models import qonnx_model, quant, quant_parameters, run_qonnx
 
 pytest.importorskip("qonnx")
@@ -296,3 +296,13 @@ def test_refused_trunc_to_more_bits() -> None:
     parameters = {k: np.float32(v) for k, v in (("s", 0.25), ("z", 0), ("ib", 4), ("ob", 6))}
     body = "[q] y = q.Trunc (x, s, z, ib, ob)"
     refused(qonnx_model(body, parameters), "truncation from 4 to 6 bits")
+
+
+@pytest.mark.parametrize("mode", ["ROUND", "CEIL", "DOWN"])
+def test_a_scalar_constant(mode: str) -> None:
+    """Of no axes: a scale or shift that is quantized like weights are."""
+    body = quant("q", "c", "k", mode) + "y = Mul (x, k)"
+    parameters = quant_parameters("q", 0.25, 0.0, 4) | {"c": np.float32(1.3)}
+    model = qonnx_model(body, parameters)
+    x = images(model)
+    np.testing.assert_allclose(evaluate(load_graph(model), x), run_qonnx(model, x), rtol=1e-6)
