@@ -10,7 +10,8 @@ from .escape import plain
 _LISTED = 40  # problems printed in full; a wholly foreign network would print thousands
 
 
-_NAME, _TEXT = 200, 5_000  # characters shown of a name, and of a sentence that may quote some
+_NAME, _FOUND, _TEXT = 200, 12_000, 3_000
+"""Characters shown of a name, of what was found, which may list many, and of another sentence."""
 
 
 def cut(text: str, most: int = _NAME) -> str:
@@ -43,7 +44,7 @@ class Problem:
         """In words; without the line of what is supported if a list said it already."""
         node = f"'{cut(plain(self.node), _NAME)}'" if self.node else ""
         place = " ".join(part for part in (cut(plain(self.op), _NAME), node) if part)
-        found = cut(self.found, _TEXT)
+        found = cut(self.found, _FOUND)
         text = f"{place}: {found}" if place else found
         if self.supported and supported:
             text += f"\n    supported: {cut(self.supported, _TEXT)}"
