@@ -203,7 +203,9 @@ def _paired_clip(node: ir.Node) -> ir.Value | None:
     for difference, v in operands(node) if is_standard(node, "Add") else ():
         inner = producer(difference, "Sub")
         if inner is not None and inner.inputs[1] is v:
-            return inner.inputs[0] if producer(inner.inputs[0], *_CLIPS) is not None else None
+            clip = inner.inputs[0]
+            same = clip is not None and clip.shape == node.outputs[0].shape
+            return clip if same and producer(clip, *_CLIPS) is not None else None
     return None
 
 

@@ -54,7 +54,11 @@ def _reshape(node: ir.Node, data: ir.Value, shape: tuple[int, ...], context: Con
 
 def _fixes_batch(node: ir.Node, context: Context) -> bool:
     target = context.constants.array(node.inputs[1])
-    return target is not None and int(target[0]) == context.batch and not node.meta.get(_DYNAMIC)
+    if target is None:
+        return False
+    if target.ndim != 1 or not target.size:
+        raise Refused(f"a target of shape {target.shape}", "a vector of sizes")
+    return int(target[0]) == context.batch and not node.meta.get(_DYNAMIC)
 
 
 _DYNAMIC = "n2uq.batch_from_shape"
@@ -68,7 +72,7 @@ def _mark_dynamic(node: ir.Node, context: Context) -> None:
     if context.constants.depends_on_batch(target):
         now, other = context.constants.array(target), context.constants.with_other_batch(target)
         assert now is not None
-        node.meta[_DYNAMIC] = now.shape == other.shape and now[0] != other[0]
+        node.meta[_DYNAMIC] = now.shape == other.shape and bool((now != other).ravel()[:1].any())
 
 
 def _matmul(node: ir.Node, context: Context) -> None:

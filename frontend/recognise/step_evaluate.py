@@ -98,9 +98,12 @@ def reshape_layout(layout: Layout, shape: tuple[int, ...], base: tuple[int, ...]
 
 def _integer_divide(a: Array, b: Array) -> Array:
     if np.issubdtype(np.result_type(a, b), np.integer):
+        if np.any(b == 0):
+            raise NotAStep
         whole: Array = np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))  # truncates, as ONNX does
         return whole
-    real: Array = a / b
+    with np.errstate(all="ignore"):  # levels that are no numbers are refused
+        real: Array = a / b
     return real
 
 

@@ -32,6 +32,12 @@ def _is_quantizer(value: ir.Value, context: Context) -> bool:
     return node.domain == DOMAIN or node in context.refusals
 
 
+def _same_shape(quantized: ir.Value, whole: ir.Value) -> bool:
+    """Not so where what is added and taken away again is a larger tensor."""
+    shapes = quantized.shape, whole.shape
+    return None in shapes or shapes[0] == shapes[1]
+
+
 def _cancel(node: ir.Node, context: Context) -> None:
     if node.op_type == "Sub":  # (f + b) - b
         inner = producer(node.inputs[0], "Add")
@@ -44,7 +50,7 @@ def _cancel(node: ir.Node, context: Context) -> None:
             if inner is not None and inner.inputs[1] is s and inner.inputs[0] is not None:
                 matches.append(inner.inputs[0])
     for quantized in matches:
-        if _is_quantizer(quantized, context):
+        if _is_quantizer(quantized, context) and _same_shape(quantized, node.outputs[0]):
             context.replace(node.outputs[0], quantized)
             return
 

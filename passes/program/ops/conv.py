@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..operation import ConstRef, Op
 from ..rounding import fits_int64
 from ..types import Constant, IntArray, IntType, TensorType
-from .window import Pads, Pair, is_window, output_size, windows
+from .window import Pads, Pair, is_window, output_size, pads_fit, windows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +83,7 @@ class Conv(Op):
         self.require(
             is_window((kh, kw), self.stride, self.pads, self.dilation), "no window has such numbers"
         )
+        self.require(pads_fit((height, width), self.pads), f"pads {self.pads} many times its map")
         size = output_size((height, width), (kh, kw), self.stride, self.pads, self.dilation)
         self.require(min(size) > 0, f"the window does not fit a map of {height}x{width}")
         least, greatest = self.channel_ranges(x, consts)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..operation import Op
 from ..rounding import fits_int64
 from ..types import Constant, IntArray, IntType, Shape, TensorType
-from .window import Counts, Pads, Pair, counts, is_window, output_size, windows
+from .window import Counts, Pads, Pair, counts, is_window, output_size, pads_fit, windows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,7 @@ class _Pool(Op):
         self.require(
             is_window(self.kernel, self.stride, self.pads, (1, 1)), "no window has such numbers"
         )
+        self.require(pads_fit(x.shape[:2], self.pads), f"pads {self.pads} many times its map")
         size = output_size(x.shape[:2], self.kernel, self.stride, self.pads, (1, 1))
         self.require(min(size) > 0, f"the window does not fit a map of {x.shape[0]}x{x.shape[1]}")
         self.require(

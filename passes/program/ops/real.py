@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..exact import Surd
 from ..operation import ConstRef, Op
 from ..types import Constant, IntType, RealType, Shape, TensorType
-from .window import Pads, Pair, counts, output_size, windows
+from .window import Pads, Pair, counts, output_size, pads_fit, windows
 
 Row = tuple[Surd, ...]
 """One exact number for each channel."""
@@ -180,6 +180,7 @@ class RealConv(RealOp):
             f"weight {(out, kh, kw, depth)} with {self.groups} groups does not fit {channels} "
             "channels",
         )
+        self.require(pads_fit((height, width), self.pads), f"pads {self.pads} many times its map")
         size = output_size((height, width), (kh, kw), self.stride, self.pads, self.dilation)
         self.require(min(size) > 0, f"the window does not fit a map of {height}x{width}")
         return (*size, out)
@@ -226,6 +227,7 @@ class _RealPool(RealOp):
 
     def shape(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> Shape:
         height, width, channels = types[self.inputs[0]].shape
+        self.require(pads_fit((height, width), self.pads), f"pads {self.pads} many times its map")
         size = output_size((height, width), self.kernel, self.stride, self.pads, (1, 1))
         self.require(min(size) > 0, f"the window does not fit a map of {height}x{width}")
         return (*size, channels)

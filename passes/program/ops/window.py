@@ -8,6 +8,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+_TIMES, _ALWAYS = 16, 1 << 16  # of a padded map: times its own size, and places in any case
+
 Pair = tuple[int, int]
 Pads = tuple[int, int, int, int]
 """top, left, bottom, right"""
@@ -28,6 +30,12 @@ def is_window(kernel: Pair, stride: Pair, pads: Pads, dilation: Pair) -> bool:
     """Whether these are numbers of a window: steps of at least 1, pads of at least 0."""
     steps = (*kernel, *stride, *dilation)
     return (len(steps), len(pads)) == (6, 4) and min(steps) >= 1 and min(pads) >= 0
+
+
+def pads_fit(size: Pair, pads: Pads) -> bool:
+    """Whether the padded map is of a size that its own justifies: pads of 2^31 take four bytes."""
+    padded = (size[0] + pads[0] + pads[2]) * (size[1] + pads[1] + pads[3])
+    return padded <= max(_TIMES * size[0] * size[1], _ALWAYS)
 
 
 def windows(

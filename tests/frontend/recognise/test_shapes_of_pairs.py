@@ -1,0 +1,52 @@
+"""Operands that broadcast, or whose shapes are no shapes, where patterns expect ordinary ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from n2uqc.frontend.load import load_graph
+from n2uqc.passes import compile_graph
+from tests.frontend.networks import build, check_same, refused
+
+ROUNDED = "p = GlobalMaxPool (x) c = Clip (p, low, high) k = Round (c) "
+NUMBERS = {"low": np.float32(0), "high": np.float32(15)}
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "d = Sub (k, x) y = Add (x, d)",
+        "d = Sub (k, x) y = Add (d, x)",
+        "d = Add (k, x) y = Sub (d, x)",
+        "d = Sub (c, x) y = Add (x, d)",
+    ],
+)
+def test_what_is_taken_away_again_may_be_larger(pair: str) -> None:
+    """A straight-through pair around one value a channel is a map: it is kept, or refused."""
+    model = build(ROUNDED + pair, NUMBERS)
+    try:
+        check_same(model)
+    except Exception as error:
+        assert type(error).__name__ == "CompileError", error
+
+
+def test_the_shape_of_a_reshape_is_a_vector() -> None:
+    refused(build("y = Reshape (x, t)", {"t": np.int64([[0, 2, 2, 8]])}))
+    refused(build("y = Reshape (x, t)", {"t": np.int64(32)}))
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_levels_divided_by_zero() -> None:
+    body = "c = Greater (x, T) f = Cast <to = 1> (c) y = Div (f, zero)"
+    refused(build(body, {"T": np.float32(0.1), "zero": np.float32(0)}))
+
+
+@pytest.mark.parametrize("pool", ["MaxPool", "AveragePool"])
+def test_windows_of_two_thousand_million_rows(pool: str) -> None:
+    """As many pads would be stored, for a map of four rows."""
+    options = 'kernel_shape = [2147483648, 4], auto_pad = "SAME_LOWER"'
+    graph = load_graph(build(f"y = {pool} <{options}> (x)"))
+    with pytest.raises(Exception, match="pads") as caught:
+        compile_graph(graph)
+    assert type(caught.value).__name__ in ("CompileError", "IllegalOp")
