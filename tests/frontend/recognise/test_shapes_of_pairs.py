@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 
+from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.frontend.load import load_graph
 from n2uqc.passes import compile_graph
 from tests.frontend.networks import build, check_same, refused
@@ -25,10 +28,8 @@ NUMBERS = {"low": np.float32(0), "high": np.float32(15)}
 def test_what_is_taken_away_again_may_be_larger(pair: str) -> None:
     """A straight-through pair around one value a channel is a map: it is kept, or refused."""
     model = build(ROUNDED + pair, NUMBERS)
-    try:
+    with contextlib.suppress(CompileError):
         check_same(model)
-    except Exception as error:
-        assert type(error).__name__ == "CompileError", error
 
 
 def test_the_shape_of_a_reshape_is_a_vector() -> None:
