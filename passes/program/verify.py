@@ -62,6 +62,8 @@ def verify(program: Program, *, lowered: bool = True, judged: Judgements | None 
     """
     check_names(program)
     for name, tensor_type in program.types.items():
+        if len(tensor_type.shape) != 3:
+            raise IllegalOp(f"%{name}: its shape {tensor_type.shape} is not (H, W, C)")
         if isinstance(tensor_type, IntType):
             low, high = (
                 limits_of(tensor_type.bits, tensor_type.signed)
@@ -121,7 +123,14 @@ def verify(program: Program, *, lowered: bool = True, judged: Judgements | None 
 
 def _legal(op: Op, known: dict[str, TensorType], program: Program) -> TensorType:
     """The declared type of an operation's result, which must hold all that it reaches."""
-    inferred, declared = op.infer(known, program.constants), program.types[op.output]
+    declared = program.types[op.output]
+    try:
+        inferred = op.infer(known, program.constants)
+    except IllegalOp:
+        raise
+    except (ValueError, LookupError, TypeError, ArithmeticError) as error:
+        # A weight of two axes, a stride of one number: no rule foresees everything in a file.
+        raise IllegalOp(f"%{op.output} = {op.mnemonic}: it has no such form: {error}") from error
     op.require(
         inferred.shape == declared.shape, f"shape {inferred.shape}, declared {declared.shape}"
     )

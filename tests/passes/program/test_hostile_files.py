@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from n2uqc.passes.program import save
+from n2uqc.passes.program import save, verify
 from n2uqc.passes.program.lives import check_plan
 from n2uqc.passes.program.operation import IllegalOp
 from n2uqc.passes.program.program import MemoryPlan, Program
@@ -137,3 +137,29 @@ def test_a_plan_in_which_a_place_is_taken_again() -> None:
 
 def vars_of(program: Program) -> dict[str, object]:
     return {name: getattr(program, name) for name in Program.__dataclass_fields__}
+
+
+@pytest.mark.parametrize(
+    ("line", "change"),
+    [
+        ("[3,1,1,2]", "[3,2]"),
+        ("stride=(1,1)", "stride=(1)"),
+        ("stride=(1,1)", "stride=()"),
+        ("s8[2,2,2]", "s8[8]"),
+        ("s8[2,2,2]", "s8[2,2,2,1]"),
+    ],
+)
+def test_forms_that_no_operation_has(line: str, change: str) -> None:
+    """Of the text alone: a weight of two axes, a stride of one number, tensors of one or four."""
+    text = """program p
+interface "x" [2,2,2] -> "y" [3,2,2]
+input %x : s8[2,2,2] in [-128, 127] scale 1
+%y = conv(%x) weight=@w stride=(1,1) pads=(0,0,0,0) : s16[2,2,3] in [-1024, 1016]
+output %y
+@w : s4[3,1,1,2] = 1 2 3 4 -1 -2
+"""
+    verify(parse(text))
+    assert line in text
+    with pytest.raises(ValueError) as caught:
+        verify(parse(text.replace(line, change)))
+    assert type(caught.value).__name__ in ("IllegalOp", "TextError"), caught.value
