@@ -131,7 +131,7 @@ class Context:
                 pattern.rewrite(node, self)
             except Refused as refusal:
                 self.refusals.setdefault(node, refusal)
-            except (ValueError, IndexError, ArithmeticError) as error:
+            except (ValueError, IndexError, ArithmeticError, TypeError) as error:
                 # What a damaged file puts side by side does not always fit: it is refused by node.
                 self.refusals.setdefault(node, _unfit(error))
         self.drop_unused()

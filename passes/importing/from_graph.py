@@ -80,7 +80,7 @@ def import_graph(model: ir.Model, name: str = "network") -> Program:
                     mend=mend,
                 )
             )
-        except (ValueError, ArithmeticError) as error:
+        except (ValueError, IndexError, ArithmeticError, TypeError) as error:
             problems.append(
                 Problem(
                     node=node.name or node.outputs[0].name or "?",

@@ -11,7 +11,9 @@ from n2uqc.frontend.recognise.base import Pattern
 from ..networks import build
 
 
-@pytest.mark.parametrize("error", [ValueError("shapes (3,2) (1,3)"), ZeroDivisionError("by 0")])
+@pytest.mark.parametrize(
+    "error", [ValueError("shapes (3,2) (1,3)"), ZeroDivisionError("by 0"), TypeError("no array")]
+)
 def test_a_pattern_that_fails_names_its_node(
     error: Exception, monkeypatch: pytest.MonkeyPatch, tmp_path
 ) -> None:

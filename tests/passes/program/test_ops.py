@@ -203,3 +203,20 @@ def test_thresholds_non_monotone() -> None:
     x = np.array([-4, -3, -2, 5, 6])
     got = op.execute([np.stack([x, x], axis=1).reshape(5, 1, 1, 2)], consts).reshape(5, 2)
     assert got.T.tolist() == [[0, 0, 1, 1, 0], [1, 1, 0, 0, 1]]
+
+
+def test_an_operation_whose_rule_fails_is_illegal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever attributes a file holds, verification says which operation they belong to."""
+    from n2uqc.passes.program import verify
+
+    from ...properties.programs import Builder
+
+    b = Builder(0, 3, 2, 2, False)
+    program = b.finish(b.thresholds(b.conv("x", 2, bits=1), 1))
+
+    def fail(*_: object) -> None:
+        raise IndexError("no such axis")
+
+    monkeypatch.setattr(type(program.ops[0]), "infer", fail)
+    with pytest.raises(IllegalOp, match="no such axis"):
+        verify(program)
