@@ -18,6 +18,8 @@ def _pool(node: ir.Node, context: Context) -> None:
     if any(output.uses() for output in node.outputs[1:]):
         raise Refused("its index output is read", "the pooled values only")
     rank = len(shape_of(node.inputs[0]))
+    if (mode := node.attributes.get_int("ceil_mode", 0)) not in (0, 1):
+        raise Refused(f"ceil_mode {mode}", "0 or 1")
     window = explicit_window(node, shape_of(node.inputs[0]))
     data, result = as_map(shape_of(node.inputs[0])), as_map(shape_of(node.outputs[0]))
     average = node.op_type == "AveragePool"

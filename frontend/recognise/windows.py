@@ -32,11 +32,16 @@ class Window:
 
     def overhang(self, data: tuple[int, ...], result: tuple[int, ...]) -> Pair:
         """Rows and columns by which the last windows reach over the padded image."""
+        rows, columns = self.reach_over(data, result)
+        return max(0, rows), max(0, columns)
+
+    def reach_over(self, data: tuple[int, ...], result: tuple[int, ...]) -> Pair:
+        """As `overhang`; negative where they end before it."""
         over = []
         for axis in (0, 1):
             span = (result[2 + axis] - 1) * self.strides[axis]
             span += (self.kernel[axis] - 1) * self.dilations[axis] + 1
-            over.append(max(0, span - data[2 + axis] - self.pads[axis] - self.pads[2 + axis]))
+            over.append(span - data[2 + axis] - self.pads[axis] - self.pads[2 + axis])
         return over[0], over[1]
 
     def starts_outside(self, data: tuple[int, ...], result: tuple[int, ...]) -> bool:
@@ -105,7 +110,11 @@ def explicit_window(
     )
     data = as_map(data)
     if mode in ("SAME_UPPER", "SAME_LOWER"):
-        rows, columns = window.overhang(data, as_map(shape_of(node.outputs[0])))
+        result = as_map(shape_of(node.outputs[0]))
+        if min(window.reach_over(data, result)) < -1:  # which of them are left out, none defines
+            found = f"auto_pad {mode} with strides that leave rows or columns out"
+            raise Refused(found, "strides up to the window, or pads written out")
+        rows, columns = window.overhang(data, result)
         before, after = ((rows // 2, columns // 2), (-(-rows // 2), -(-columns // 2)))
         if mode == "SAME_LOWER":
             before, after = after, before

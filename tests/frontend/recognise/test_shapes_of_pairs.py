@@ -51,3 +51,21 @@ def test_windows_of_two_thousand_million_rows(pool: str) -> None:
     with pytest.raises(Exception, match="pads") as caught:
         compile_graph(graph)
     assert type(caught.value).__name__ in ("CompileError", "IllegalOp")
+
+
+@pytest.mark.parametrize("node", ["Conv <{}> (x, W)", "MaxPool <{}> (x)", "AveragePool <{}> (x)"])
+@pytest.mark.parametrize("mode", ["SAME_UPPER", "SAME_LOWER"])
+def test_strides_that_leave_columns_out(node: str, mode: str) -> None:
+    """No two implementations agree on which ones."""
+    weights = {"W": np.ones((3, 2, 3, 3), np.float32)}
+    for stride, taken in ((1, True), (3, True), (9, False), (2**31 - 1, False)):
+        options = f'kernel_shape = [3, 3], auto_pad = "{mode}", strides = [1, {stride}]'
+        model = build(f"y = {node.format(options)}", weights, x="float[N,2,9,9] x")
+        check_same(model) if taken else refused(model, "leave rows or columns out")
+
+
+@pytest.mark.parametrize("pool", ["MaxPool", "AveragePool"])
+def test_flags_are_0_or_1(pool: str) -> None:
+    """ONNX's shapes take 3 for true, ONNX Runtime for false."""
+    options = "kernel_shape = [3, 3], strides = [2, 2], ceil_mode = 3"
+    refused(build(f"y = {pool} <{options}> (x)"), "ceil_mode 3")
