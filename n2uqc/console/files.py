@@ -86,6 +86,11 @@ def _check_header(file: IO[bytes], size: int, name: str) -> None:
     from numpy.lib import format as layout
 
     version = layout.read_magic(file)
+    if version != (1, 0):  # four bytes of length, for which NumPy would make room
+        length, begin = int.from_bytes(file.read(4), "little"), file.tell() - 4
+        if length > min(size, 1 << 20):
+            raise UserError(f"{name}: damaged: a header of {length:,} bytes")
+        file.seek(begin)
     read = layout.read_array_header_1_0 if version == (1, 0) else layout.read_array_header_2_0
     shape, _, dtype = read(file)
     if prod(shape) * dtype.itemsize > size:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from n2uqc.console.files import UserError, read_array
 
 from .conftest import Command
 
@@ -271,3 +274,16 @@ def test_numbers_of_the_command_line(text: str, value: float | None, command: Co
         assert (
             command("compile", "a.onnx", "-t", "program", "-o", "b", "--pixels", text).status == 2
         )
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_header_of_four_gigabytes(packed: bool, tmp_path: Path) -> None:
+    content = b"\x93NUMPY\x02\x00" + b"\xff" * 4 + b"{}"
+    path = tmp_path / "x.npy"
+    if packed:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("x.npy", content)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match="a header of 4,294,967,295 bytes"):
+        read_array(path)
