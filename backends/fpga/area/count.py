@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from n2uqc.passes.program.types import width_of
 
+from ..units.line_buffer import asked_for_luts
+
 Longs = NDArray[np.int64]
 
 
@@ -81,7 +83,6 @@ DEVICES: Mapping[str, Device] = {
 """Costs of yosys' ``memory_libmap`` and ``mul2dsp`` rules for the families."""
 
 
-_SMALL = 1300
 CHOICE = 0.5
 """Cost a bit of choosing between rows of memories."""
 
@@ -99,15 +100,6 @@ class Structure:
     ff: defaultdict[str, float]
     dsp: int = 0
     bram18: int = 0
-
-
-def asked_for_luts(words: int, bits: int, readers: int) -> bool:
-    """Whether a memory that is written is asked to be LUTs: a small one with several readers.
-
-    Yosys would make registers of it on some families, and a multiplexer of all of them for each
-    reader.
-    """
-    return readers > 1 and words * bits <= _SMALL
 
 
 def compared_bits(width: int, end: int) -> int:

@@ -9,9 +9,16 @@ from ..engines.window import Geometry
 from ..hdl.module import Counter, Memory, Module
 from ..hdl.words import ZERO, Word, choose, clamped, lookup, times
 
-SMALL = 1300
-"""Bits of a memory with several readers up to which synthesis is asked to make LUTs of it: it would
-make registers of it on some families, and a multiplexer of all of them for each reader."""
+_SMALL = 1300
+
+
+def asked_for_luts(words: int, bits: int, readers: int) -> bool:
+    """Whether a memory that is written is asked to be LUTs: a small one with several readers.
+
+    Synthesis would make registers of it on some families, and a multiplexer of all of them for each
+    reader.
+    """
+    return readers > 1 and words * bits <= _SMALL
 
 
 class LineBuffer:
@@ -62,7 +69,7 @@ class LineBuffer:
         pixels = m.state(-height * width, (height + w.rows) * width, name="pixels")
         words = max(2, w.buffer_words)
         memory = m.memory("memory", words, self.data.width)
-        memory.in_luts = self.taps > 1 and words * self.data.width <= SMALL
+        memory.in_luts = asked_for_luts(words, self.data.width, self.taps)
         begun, pixel_done = self._write(memory, held)
         released, image_done = self._read(memory, pixels)
         m.assign(held, (held + begun - released).within(held.lo, held.hi))
