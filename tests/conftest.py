@@ -9,3 +9,8 @@ from hypothesis import settings
 # tests at a desk and `make fuzz` draw new ones.
 settings.register_profile("n2uqc", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("n2uqc")
+
+# The tests run under `make test`, and some of them call make themselves: what a make tells the
+# makes below it (its flags, its depth) would change what theirs print.
+for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+    os.environ.pop(name, None)
