@@ -128,7 +128,9 @@ class Context:
             if node.graph is None:
                 continue  # removed by this very sweep
             try:
-                pattern.rewrite(node, self)
+                # What overflows is infinite, and is clamped or refused as such; a NaN is a fault.
+                with np.errstate(over="ignore", divide="ignore"):
+                    pattern.rewrite(node, self)
             except Refused as refusal:
                 self.refusals.setdefault(node, refusal)
             except (ValueError, IndexError, ArithmeticError, TypeError) as error:

@@ -187,8 +187,7 @@ def _trunc(node: ir.Node, context: Context) -> None:
         step = _by_channel(_parameter(node, 4, "output scale", context), x, "output scale")
         if not ((scale > 0).all() and (step > 0).all()):
             raise Refused("a scale that is not positive", "positive scales")
-        with np.errstate(over="ignore", divide="ignore"):
-            shifts = np.round(np.log2(step / scale))
+        shifts = np.round(np.log2(step / scale))
         if not (shifts == shifts[0]).all() or abs(shifts[0]) > 2 * _WIDEST:
             raise Refused("output scales over different powers of two", "one power of two")
         shift = int(shifts[0])

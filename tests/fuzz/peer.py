@@ -12,9 +12,13 @@ from qonnx.custom_op.general.intquant import max_int, min_int
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 
+_CONVERTS = 2.0**31
+"""Quotients from which on ONNX Runtime's QuantizeLinear does not saturate: it converts to int32
+first, where what is too large becomes the least integer (ONNX's definition saturates)."""
+
 
 def outputs_of(content: bytes, images: np.ndarray) -> np.ndarray | None:
-    """float64 (N, …) outputs, None where ONNX Runtime refuses the file."""
+    """float64 (N, …) outputs, None where ONNX Runtime refuses the file, or is known to err."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -22,16 +26,40 @@ def outputs_of(content: bytes, images: np.ndarray) -> np.ndarray | None:
     try:
         model = onnx.ModelProto()
         model.ParseFromString(content)
-        session = onnxruntime.InferenceSession(standard(model).SerializeToString(), options)
+        model = standard(model)
+        watched = watch_quotients(model)
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options)
         face = session.get_inputs()[0]
         kind = _TYPES[face.type]
         batch = face.shape[0] if face.shape and isinstance(face.shape[0], int) else 0
         pieces = images[:, None].repeat(batch, axis=1) if batch else images[None]
-        rows = [session.run(None, {face.name: piece.astype(kind)})[0] for piece in pieces]
-        found = [np.asarray(row)[: 1 if batch else None] for row in rows]
+        rows = [session.run(None, {face.name: piece.astype(kind)}) for piece in pieces]
+        quotients = [value for row in rows for value in row[len(row) - watched :]]
+        if not all(value < _CONVERTS for value in quotients):
+            return None
+        found = [np.asarray(row[0])[: 1 if batch else None] for row in rows]
         return np.concatenate(found).astype(np.float64)
     except Exception:  # anything: the file may be no network at all
         return None
+
+
+def watch_quotients(model: onnx.ModelProto) -> int:
+    """Give the largest |x / scale| of every QuantizeLinear as further outputs; how many."""
+    nodes: list[onnx.NodeProto] = []
+    quantizers = [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
+    for k, node in enumerate(quantizers):
+        x, scale = node.input[:2]
+        name = f"n2uq_quotient_{k}"
+        nodes += [
+            helper.make_node("Abs", [x], [f"{name}_x"]),
+            helper.make_node("ReduceMax", [f"{name}_x"], [f"{name}_most"], keepdims=0),
+            helper.make_node("Abs", [scale], [f"{name}_s"]),
+            helper.make_node("ReduceMin", [f"{name}_s"], [f"{name}_least"], keepdims=0),
+            helper.make_node("Div", [f"{name}_most", f"{name}_least"], [name]),
+        ]
+        model.graph.output.add().name = name
+    model.graph.node.extend(nodes)
+    return len(quantizers)
 
 
 def standard(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -306,3 +307,15 @@ def test_a_scalar_constant(mode: str) -> None:
     model = qonnx_model(body, parameters)
     x = images(model)
     np.testing.assert_allclose(evaluate(load_graph(model), x), run_qonnx(model, x), rtol=1e-6)
+
+
+def test_a_weight_beyond_float32_in_steps_is_the_largest_code() -> None:
+    """Its quotient overflows, and saturates, without a word."""
+    weights = np.array([[3e38, -3e38, 0.07, -0.14]], np.float32)
+    parameters = quant_parameters("q", 0.07, 0, 4) | {"W": weights}
+    body = quant("q", "W", "w") + "\nt = Transpose <perm = [1, 0]> (w)\ny = MatMul (x, t)"
+    model = qonnx_model(body, parameters, (2, 4), (2, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        graph = load_graph(model)
+    assert read_weight(node(graph, "Weight")).codes.ravel().tolist() == [7, -8, 1, -2]
