@@ -6,7 +6,7 @@
 exactly under qemu. DIR is a checkout of Arm's CMSIS-NN (github.com/ARM-software/CMSIS-NN), whose
 arm_convolve_s8 is then compiled with arm-none-eabi-gcc -O3 and counted the same way. No package
 registry has it; without DIR nothing of it is measured, and the table says so. Cycles, and MAC a
-cycle with them, are estimates: a core's dual issue and its memory are not modelled by counting.
+cycle with them, are estimates: a core's dual issue and its memory are not modeled by counting.
 """
 
 from __future__ import annotations

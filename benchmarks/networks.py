@@ -92,10 +92,10 @@ def resnet18_file(
 
     from n2uqc.models.architectures import Variant, architectures
     from n2uqc.models.export import export_onnx
-    from n2uqc.models.randomise import randomise, settle
+    from n2uqc.models.randomize import randomize, settle
 
     network = architectures["resnet18"].build(Variant(bits, downsample))
-    randomise(network, seed)
+    randomize(network, seed)
     settle(network, torch.from_numpy(images(2, seed)), seed)
     export_onnx(network, path, torch.zeros(1, 3, 224, 224))
     return path

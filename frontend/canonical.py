@@ -9,7 +9,7 @@ import onnx_ir as ir
 from .diagnostics import CompileError, Problem
 from .edges import changes_no_map, entry, exit_
 from .opset import constant, is_op
-from .recognise.base import Context
+from .recognize.base import Context
 from .schemas import CANONICAL_OPS, DOMAIN
 
 _EDGES = ("Reshape", "Transpose")
@@ -88,7 +88,7 @@ def _unsupported(node: ir.Node) -> Problem:
         found = f"operator of the domain '{node.domain}'"
         mend = "export without custom operators"
         if node.domain == "com.microsoft":
-            mend = "give the file as exported, not as ONNX Runtime optimised it"
+            mend = "give the file as exported, not as ONNX Runtime optimized it"
         return Problem(str(node.name), node.op_type, found, SUPPORTED, mend)
     return Problem(
         str(node.name), node.op_type, "unsupported operator", SUPPORTED, _MEND.get(node.op_type, "")

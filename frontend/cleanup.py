@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from .diagnostics import CompileError, Problem
-from .recognise.base import Array, Context, Pattern, Refused, UnknownShape, shape_of
+from .recognize.base import Array, Context, Pattern, Refused, UnknownShape, shape_of
 
 _BROADCASTING = frozenset(
     "Add Sub Mul Div PRelu Where Greater GreaterOrEqual Less LessOrEqual Min Max Sum".split()

@@ -14,7 +14,7 @@ from .constants import Constants
 from .input_shape import fix_input_shape
 from .precision import ROUNDOFF
 from .read import Source, read_model
-from .recognise import PATTERNS, PATTERNS_BEFORE_FOLDING, Context
+from .recognize import PATTERNS, PATTERNS_BEFORE_FOLDING, Context
 from .schemas import DOMAIN, STANDARD_VERSION, VERSION
 from .shapes import bind_batch, release_batch
 from .sizes import check_sizes
@@ -28,7 +28,7 @@ logging.getLogger("onnx_ir").addHandler(logging.NullHandler())
 def load_graph(
     source: Source, progress: Progress | None = None, *, input_shape: Sequence[int] | None = None
 ) -> ir.Model:
-    """Reads an exported N2UQ network and recognises its quantizers.
+    """Reads an exported N2UQ network and recognizes its quantizers.
 
     The result holds only the operators of `schemas.CANONICAL_OPS`, all parameters as initializers,
     all shapes known but for a dynamic batch. Nodes keep their ONNX names; a node that replaces
@@ -56,12 +56,12 @@ def load_graph(
     check_sizes(model, constants)
     context = Context(model, constants, batch.size, batch.symbol is not None, model.meta[ROUNDOFF])
     for pattern in (CAST_LIKE, IDENTITY, EXPAND, *PATTERNS_BEFORE_FOLDING):
-        say(f"recognising {pattern.name}")
+        say(f"recognizing {pattern.name}")
         context.run(pattern)
     say("folding constants")
     fold_constants(context)
     for pattern in (IDENTITY, *PATTERNS):
-        say(f"recognising {pattern.name}")
+        say(f"recognizing {pattern.name}")
         context.run(pattern)
     say("verifying")
     verify(context)

@@ -11,8 +11,8 @@ from onnx_ir.passes.common import ShapeInferencePass
 from .branches import inline_branches
 from .constants import Constants
 from .diagnostics import CompileError, Problem
-from .recognise import channels_last, qonnx
-from .recognise.base import Refused
+from .recognize import channels_last, qonnx
+from .recognize.base import Refused
 
 STAND_IN = 2  # a target shape that fixes the batch at 1 then shows as a wrong batch
 OTHER = 3

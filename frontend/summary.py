@@ -1,4 +1,4 @@
-"""What was recognised: quantizers, layers, what stays real-valued and why."""
+"""What was recognized: quantizers, layers, what stays real-valued and why."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import onnx_ir as ir
 
 from .constants import static
 from .opset import constant, is_op, read_weight
-from .recognise.base import NOTE
+from .recognize.base import NOTE
 from .summary_quantizer import KEEPS_CODES, Quantizer, code_offset, describe, is_quantizer
 
-__all__ = ["Layer", "Note", "Quantizer", "Summary", "summarise"]
+__all__ = ["Layer", "Note", "Quantizer", "Summary", "summarize"]
 
 INTEGER, TABLE, FIXED = "integer", "comparison table", "fixed point"
 _MOVES = ("Reshape", "Transpose")  # at the edges: they compute nothing
@@ -70,7 +70,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Summary:
-    """A network as it was recognised; the lists are in execution order."""
+    """A network as it was recognized; the lists are in execution order."""
 
     input: str
     input_shape: list[int | str]
@@ -85,7 +85,7 @@ class Summary:
         return asdict(self)
 
 
-def summarise(model: ir.Model) -> Summary:
+def summarize(model: ir.Model) -> Summary:
     """Describes a canonical graph."""
     graph = model.graph
     bits = _code_bits(graph)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from .opset import Codebook, constant, is_op, read_codebook, read_threshold
-from .recognise.uniform import KIND
+from .recognize.uniform import KIND
 
 KEEPS_CODES = frozenset({"MaxPool", "Flatten"})
 """Operators that select or move codes and do not compute."""

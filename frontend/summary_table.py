@@ -22,7 +22,7 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
     if summary.quantizers:
         out.print(_quantizers(summary.quantizers))
     else:
-        out.print("no activation quantizer was recognised")
+        out.print("no activation quantizer was recognized")
     out.print(_layers([layer for layer in summary.layers if layer.weights]))
     macs = sum(layer.macs for layer in summary.layers)
     real = sum(layer.macs for layer in summary.layers if layer.becomes == FIXED)

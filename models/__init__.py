@@ -10,7 +10,7 @@ torch is not installed:
 * `blocks`, `networks`: blocks built of them, and residual networks of blocks (torch)
 * `checkpoint`: published checkpoints, read safely and checked key by key (torch)
 * `calibrate`: from a float network to the starting point of its quantized twin (torch)
-* `randomise`: parameters that look trained, for tests and measurements (torch)
+* `randomize`: parameters that look trained, for tests and measurements (torch)
 * `export`: ONNX export, and running the file with onnxruntime (torch)
 * `train`: `python -m n2uqc.models.train` (torch)
 """

@@ -11,7 +11,7 @@ COVERED = 0.98
 """Share of the positive activations that the initial thresholds resolve; the rest saturates."""
 
 
-def initialise_from_float(quantized: nn.Module, twin: nn.Module, images: Tensor) -> None:
+def initialize_from_float(quantized: nn.Module, twin: nn.Module, images: Tensor) -> None:
     """Copy the float twin's parameters and set every LTQ's scales to the range it will see.
 
     The thresholds start evenly spaced over [0, r] with r the `COVERED` quantile of the positive

@@ -21,7 +21,7 @@ class Split:
     """Images and their labels.
 
     Attributes:
-        images: float32 (N, 1, 8, 8), grey values in [0, 1], exact multiples of 1/16; read-only.
+        images: float32 (N, 1, 8, 8), gray values in [0, 1], exact multiples of 1/16; read-only.
         labels: int64 (N,), 0 to 9; read-only.
     """
 

@@ -17,7 +17,7 @@ class ResidualNetwork(nn.Module):
     """Float stem, stages of blocks, global average pool, float linear layer.
 
     Every stage after the first halves the image and sets the width of its blocks. The defaults are
-    the network for 8x8 grey images; ResNet-18 is widths (64, 128, 256, 512), blocks (2, 2, 2, 2),
+    the network for 8x8 gray images; ResNet-18 is widths (64, 128, 256, 512), blocks (2, 2, 2, 2),
     in_channels 3, classes 1000, stem_kernel 7, stem_stride 2, maxpool True.
 
     Args:

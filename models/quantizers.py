@@ -93,7 +93,7 @@ class QuantizedConv2d(nn.Conv2d):
     """Convolution without bias whose weights take 2**bits balanced levels per output channel.
 
     With n = 2**bits - 1, gamma = n / 2**(bits-1), s_c = gamma * mean|W_c| (the entropy-preserving
-    regularisation of the paper) and w = clip(W_c / s_c, -clip/2, clip/2):
+    regularization of the paper) and w = clip(W_c / s_c, -clip/2, clip/2):
 
         Wq_c = s_c * (round((w + clip/2) * n/clip) * clip/n - clip/2)      ties to even
 

@@ -30,7 +30,7 @@ except ModuleNotFoundError as error:
         f"training needs {error.name}, which is not installed: pip install 'n2uqc[train]'"
     ) from None
 
-from .calibrate import initialise_from_float
+from .calibrate import initialize_from_float
 from .data import Digits, Split, digits
 from .export import OPSET, export_onnx, run_onnx
 from .fit import count_correct, fit, predict
@@ -134,7 +134,7 @@ def train(
         if options.float:
             return twin, twin
         network = ResidualNetwork(options.bits, downsample=options.downsample)
-        initialise_from_float(network, twin, torch.tensor(data.train.images))
+        initialize_from_float(network, twin, torch.tensor(data.train.images))
         run(f"{options.bits}-bit", network, 2 * options.epochs, QUANTIZED_RATE)
     return network, twin
 

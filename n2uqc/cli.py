@@ -22,7 +22,7 @@ machine, and a simulated FPGA-style datapath.  All of them give the same integer
 _EXAMPLES = """\
 A first walk, with the trained network that comes with the package:
   MODEL=$(python -c "from n2uqc.models import shipped; print(shipped.path('digits_2bit'))")
-  n2uqc inspect $MODEL                                   what was recognised in it
+  n2uqc inspect $MODEL                                   what was recognized in it
   n2uqc compile $MODEL --target aarch64 -o out/digits    an ARM program with header and library
   n2uqc run out/digits --input x.npy --output y.npy      run it (emulated on other machines)
   n2uqc verify $MODEL                                    do all executors agree, bit for bit?

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .options import Options
 from .program import Program
-from .program.verify import Judgements, verify
+from .program.verify import Judgments, verify
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def run_passes(
         IllegalOp: a pass made an illegal program (a fault of the compiler).
         CompileError: a pass refuses the model, naming its nodes.
     """
-    judged: Judgements = {}
+    judged: Judgments = {}
     for step in passes:
         start = time.perf_counter()
         program = step.apply(program, options)

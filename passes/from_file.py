@@ -59,7 +59,7 @@ def load(
     graph = load_graph(path, input_shape=input_shape)
     if not any(node.domain == DOMAIN and node.op_type != "Weight" for node in graph.graph):
         warnings.warn(
-            f"{escape.plain(path)}: no activation quantizer was recognised, so the whole network "
+            f"{escape.plain(path)}: no activation quantizer was recognized, so the whole network "
             "becomes fixed point; is it the float network that was exported?",
             stacklevel=2,
         )

@@ -47,8 +47,8 @@ class Pixels:
     """Raw 8-bit images as input: real value = (pixel * scale - mean[c]) / std[c].
 
     Attributes:
-        scale: real value of one grey level, e.g. 1/255.
-        mean, std: one value, or one for each channel; 0 and 1 where the graph normalises itself.
+        scale: real value of one gray level, e.g. 1/255.
+        mean, std: one value, or one for each channel; 0 and 1 where the graph normalizes itself.
     """
 
     scale: float = 1.0

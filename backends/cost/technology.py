@@ -13,10 +13,10 @@ YOSYS = "yosys 0.23 and 0.70"
 class Basis(IntEnum):
     """What an estimate rests on, best first; a sum is as good as its worst part."""
 
-    MEASURED = 0  # a synthesised point
+    MEASURED = 0  # a synthesized point
     FIT = 1  # a closed formula inside the range it was fitted on
-    INTERPOLATED = 2  # between synthesised points
-    MODEL = 3  # read off the unit's structure, not synthesised
+    INTERPOLATED = 2  # between synthesized points
+    MODEL = 3  # read off the unit's structure, not synthesized
     EXTRAPOLATED = 4  # outside the range of the measurements
 
     @property
@@ -85,7 +85,7 @@ class Technology:
         requantizer_no_dsp: the same with a 16-bit multiplier, fixed shift and no DSP.
         dsp_slice: bits a DSP multiplies of the wider and of the narrower operand (signed).
         rom_depth: entries of one bit that one LUT stores.
-        stand_ins: kinds of MAC whose figures were not synthesised for this family: another kind's
+        stand_ins: kinds of MAC whose figures were not synthesized for this family: another kind's
             or family's stand in.
         area: the family whose formulas estimate the datapath's engines (``backends.fpga.area``).
     """
@@ -179,7 +179,7 @@ SRAM_PJ_PER_BIT = 10.0 / 64.0
 
 @dataclass(frozen=True)
 class MeasuredEngine:
-    """A whole convolution engine that was synthesised (xc7, yosys 0.23), 16 to 16 channels, 3x3."""
+    """A whole convolution engine that was synthesized (xc7, yosys 0.23), 16 to 16 channels, 3x3."""
 
     simd: int
     pe: int

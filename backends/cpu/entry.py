@@ -1,6 +1,6 @@
 """The exported function of a model: checks what the caller gave, then calls the kernels.
 
-It is textual IR that joins the module after optimisation, for two reasons.  TIR functions can
+It is textual IR that joins the module after optimization, for two reasons.  TIR functions can
 return nothing but 0.  And TVM marks accesses through different buffers as never aliasing, which is
 true within a kernel and false between two that meet in the arena: inlined into one function, the
 second could read before the first has written.  So kernels stay functions of their own; profiles

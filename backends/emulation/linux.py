@@ -116,7 +116,7 @@ class _Process:
         self.machine.mem_write(address, data)
 
     def map(self, start: int, size: int) -> None:
-        """Map pages that are not mapped yet: neighbouring segments may share one."""
+        """Map pages that are not mapped yet: neighboring segments may share one."""
         for first, last, _ in self.machine.mem_regions():
             if first < start + size and start <= last:
                 if start < first:

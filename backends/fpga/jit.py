@@ -38,7 +38,7 @@ def compiled(build: Callable[..., Any], *key: Any) -> Compiled:
 
     Args:
         build: returns a TIR function; called once for each key.
-        key: what it is specialised to (data types).
+        key: what it is specialized to (data types).
     """
     import tvm
 

@@ -113,14 +113,14 @@ def wide(value: int | Expr, dtype: str, lanes: int) -> Expr:
 
 
 def load(buffer: Buffer, index: Expr, dtype: str, lanes: int) -> Expr:
-    """``lanes`` neighbouring elements as ``dtype``."""
+    """``lanes`` neighboring elements as ``dtype``."""
     if lanes == 1:
         return buffer[index].astype(dtype)
     return buffer[tirx.Ramp(index, 1, lanes)].astype(f"{dtype}x{lanes}")
 
 
 def store(buffer: Buffer, index: Expr, value: int | Expr) -> None:
-    """Write the lanes of a value to neighbouring elements, cast to the buffer's type."""
+    """Write the lanes of a value to neighboring elements, cast to the buffer's type."""
     dtype = str(buffer.ty.dtype)
     lanes = 1 if isinstance(value, int) else value.ty.dtype.lanes
     where = index if lanes == 1 else tirx.Ramp(index, 1, lanes)

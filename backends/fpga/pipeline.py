@@ -57,7 +57,7 @@ def build_pipeline(program: Program, folding: Folding) -> Pipeline:
     """Lay out the hardware of a program.
 
     Every operation becomes an engine, except flattening, which a stream in the order of memory does
-    by itself.  A tensor with several readers gets a fork; where neighbours differ in lanes, width
+    by itself.  A tensor with several readers gets a fork; where neighbors differ in lanes, width
     converters go between, by way of the least common multiple.
 
     Raises:

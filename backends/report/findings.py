@@ -27,7 +27,7 @@ def findings(c: Comparison) -> tuple[str, ...]:
     alone = energy.quantizer / (energy.mac + energy.quantizer) if energy.mac else 0.0
     result.append(
         f"The quantizer is {own.share('lut'):.0%} of the LUTs and {own.energy_share:.0%} of the "
-        f"modelled energy of the whole network, reads of its tables included; of the arithmetic in "
+        f"modeled energy of the whole network, reads of its tables included; of the arithmetic in "
         f"MACs and quantizers it is {alone:.1%}. What it saves or costs is bounded by these shares."
     )
     bent = sum(q.bent for layer in c.layers for q in layer.counts.quantizers)

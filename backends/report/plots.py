@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK = "#010203"  # stands for the page's text colour, replaced below
-COLOURS = {
+INK = "#010203"  # stands for the page's text color, replaced below
+COLORS = {
     "mac": "#3b82c4",
     "quantizer": "#e8891d",
     "tables": "#f3b95f",
@@ -110,12 +110,12 @@ def _stack(
     axes: Axes,
     labels: Sequence[str],
     parts: Mapping[str, Sequence[float]],
-    colours: Sequence[str],
+    colors: Sequence[str],
 ) -> None:
     """Horizontal stacked bars, first label on top."""
     left = [0.0] * len(labels)
-    for (title, values), colour in zip(parts.items(), colours, strict=True):
-        axes.barh(range(len(labels)), values, left=left, color=colour, label=title, height=0.75)
+    for (title, values), color in zip(parts.items(), colors, strict=True):
+        axes.barh(range(len(labels)), values, left=left, color=color, label=title, height=0.75)
         left = [a + b for a, b in zip(left, values, strict=True)]
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.4, -0.6)
@@ -152,7 +152,7 @@ def lut_by_layer(model: ModelReport, name: str) -> str:
                 "weights, buffers": [c["memory"]["lut"] for c in costs],
             }
             _stack(
-                axes, labels, parts, [COLOURS[k] for k in ("mac", "quantizer", "stream", "memory")]
+                axes, labels, parts, [COLORS[k] for k in ("mac", "quantizer", "stream", "memory")]
             )
             dsp = row.cost.total("dsp")
             axes.set_title(f"{row.title}\n{row.cost.total('lut'):,.0f} LUT, {dsp:,.0f} DSP")
@@ -180,7 +180,7 @@ def by_alternative(
         name: prefix of the ids.
         title: for readers who do not see it.
         unit: of the axis.
-        parts: by title, colour and what to read from the totals.
+        parts: by title, color and what to read from the totals.
     """
 
     def values(read: Callable[[CostRow], float]) -> list[float]:
@@ -193,7 +193,7 @@ def by_alternative(
             axes,
             labels,
             {k: values(read) for k, (_, read) in parts.items()},
-            [COLOURS[colour] for colour, _ in parts.values()],
+            [COLORS[color] for color, _ in parts.values()],
         )
         axes.set_xlabel(unit)
         figure.legend(loc="outside lower center", ncols=len(parts))
@@ -261,7 +261,7 @@ def units(technology: Technology, name: str) -> str:
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
-        for bits, colour in ((2, "#3b82c4"), (3, "#35a07b"), (4, "#c45ab3")):
+        for bits, color in ((2, "#3b82c4"), (3, "#35a07b"), (4, "#c45ab3")):
             steps = (1 << bits) - 1
             for form, curve, label in (
                 (parallel, technology.comparator, "parallel"),
@@ -276,7 +276,7 @@ def units(technology: Technology, name: str) -> str:
                     left,
                     curve,
                     cost,
-                    color=colour,
+                    color=color,
                     label=f"{bits} bit, {label}",
                     alpha=1.0 if form is binary_search else 0.45,
                 )
@@ -316,10 +316,10 @@ def _bars(axes: Axes, technology: Technology, channels: int) -> None:
         lane = requantizer(width, 2, channels, technology, multiplier=multiplier, dsp=dsp)
         found.append((title, lane, "quantizer"))
     labels = [title for title, *_ in found]
-    for k, (_, lane, colour) in enumerate(found):
+    for k, (_, lane, color) in enumerate(found):
         logic, storage = lane.logic.lut, lane.storage.lut
-        axes.barh(k, logic, color=COLOURS[colour], height=0.75)
-        axes.barh(k, storage, left=logic, color=COLOURS["memory"], height=0.75)
+        axes.barh(k, logic, color=COLORS[color], height=0.75)
+        axes.barh(k, storage, left=logic, color=COLORS["memory"], height=0.75)
         extra = f" + {lane.logic.dsp:.0f} DSP" if lane.logic.dsp else ""
         axes.text(logic + storage, k, f" {logic + storage:,.0f}{extra}", va="center", fontsize=8)
     axes.set_yticks(range(len(labels)), labels)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LEGEND = (
     "quant.: quantizers with their tables; stream: requantization to the skip stream, sums, PReLU, "
     "pools; memory: weights and line buffers. LUT, FF, DSP and BRAM are never converted into each "
-    "other. ~ lies outside the widths that were synthesised; FF is a model."
+    "other. ~ lies outside the widths that were synthesized; FF is a model."
 )
 
 

@@ -11,7 +11,7 @@ _ESCAPED = np.array([f"\\{value:02X}" for value in range(256)], dtype="S3")
 class Constants:
     """The constant arrays of one module, placed once each, 64-byte aligned, little endian.
 
-    They join the module as text after optimisation: megabytes of weights pass LLVM's parser a
+    They join the module as text after optimization: megabytes of weights pass LLVM's parser a
     single time.
 
     Attributes:

@@ -30,7 +30,7 @@ _UNWANTED = [
 
 
 def compile_llvm(lowered: tvm.IRModule, target: tvm.target.Target) -> tvm.runtime.Module:
-    """Run LLVM's optimiser on a lowered module; ``inspect_source`` gives "ll" or "asm"."""
+    """Run LLVM's optimizer on a lowered module; ``inspect_source`` gives "ll" or "asm"."""
     return tvm.get_global_func("target.build.llvm")(lowered, target)
 
 
@@ -72,7 +72,7 @@ def emit_object(
         lowered: the module has been through ``lower`` already.
         private: functions of ``mod`` to turn local, called from ``more``.
         constants: arrays, for ``more`` to refer to.
-        more: functions as textual IR, which join the module after optimisation; they may call all
+        more: functions as textual IR, which join the module after optimization; they may call all
             functions of ``mod`` without declaring them.
     """
     library = compile_llvm(mod if lowered else lower(mod, target), target)

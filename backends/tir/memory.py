@@ -1,7 +1,7 @@
 """Local ``memcpy`` and ``memset``: LLVM turns loops into calls of them, and an object that stands
 alone must bring its own.
 
-They are plain textual IR that goes through no optimiser, so their loops stay loops.  Calls inside
+They are plain textual IR that goes through no optimizer, so their loops stay loops.  Calls inside
 the object meet these local symbols, nobody outside sees them.
 """
 

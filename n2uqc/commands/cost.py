@@ -2,7 +2,7 @@
 
 For every layer: multipliers, adders, comparators, LUT, FF, DSP and BRAM, memory bits, cycles and
 energy, under uniform requantization (multiply and shift, or thresholds), N2UQ comparison tables,
-and nonuniform output levels.  Every figure states whether it was measured, fitted or modelled, and
+and nonuniform output levels.  Every figure states whether it was measured, fitted or modeled, and
 every assumption is printed.  With --synthesize, yosys checks the estimates engine by engine.
 """
 

@@ -1,4 +1,4 @@
-"""Shows what was recognised in a network: quantizers, layers, what stays real-valued and why.
+"""Shows what was recognized in a network: quantizers, layers, what stays real-valued and why.
 
 Of an ONNX model it prints the quantizers with their thresholds, the layers with their bits, and
 what each becomes: integer arithmetic, part of a comparison table, or fixed point.  Of a saved
@@ -20,7 +20,7 @@ from n2uqc.frontend.escape import json_text, plain
 if TYPE_CHECKING:
     from n2uqc.passes.program import Program
 
-HELP = "what was recognised: layers, bits, thresholds, what stays real-valued"
+HELP = "what was recognized: layers, bits, thresholds, what stays real-valued"
 EXAMPLES = """\
 examples:
   n2uqc inspect net.onnx
@@ -50,16 +50,16 @@ def run(options: argparse.Namespace) -> int:
 def show_model(
     path: Path, *, as_json: bool = False, input_shape: tuple[int, ...] | None = None
 ) -> None:
-    """Print what the frontend recognises in an ONNX file.
+    """Print what the frontend recognizes in an ONNX file.
 
     Raises:
         CompileError: what is not supported, by node.
     """
     from n2uqc.frontend.load import load_graph
-    from n2uqc.frontend.summary import summarise
+    from n2uqc.frontend.summary import summarize
     from n2uqc.frontend.summary_table import print_summary
 
-    summary = summarise(load_graph(path, input_shape=input_shape))
+    summary = summarize(load_graph(path, input_shape=input_shape))
     if as_json:
         print(json_text(summary.to_dict()), end="")
     else:

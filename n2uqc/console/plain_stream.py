@@ -14,7 +14,7 @@ class PlainStream:
     """A text stream that shows hidden characters as their codes, but for ends of lines and tabs.
 
     Attributes:
-        stream: where it goes; rich writes there, which colours and moves by escape sequences, of
+        stream: where it goes; rich writes there, which colors and moves by escape sequences, of
             texts that `escape.markup` made.
     """
 

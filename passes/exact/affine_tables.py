@@ -1,4 +1,4 @@
-"""Recognise comparison tables that a multiplier and a shift give exactly."""
+"""Recognize comparison tables that a multiplier and a shift give exactly."""
 
 from __future__ import annotations
 

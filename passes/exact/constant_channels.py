@@ -59,7 +59,7 @@ class ConstantChannels:
         self.notes: list[str] = []
 
     def removable(self, op: Thresholds) -> Mask | None:
-        """Channels of a table that can go; None if there are none or its neighbours forbid it.
+        """Channels of a table that can go; None if there are none or its neighbors forbid it.
 
         The table must stand between ordinary convolutions, which lose rows and columns.  A channel
         must look constant to every reader: its code is also what the reader has outside the map,

@@ -1,4 +1,4 @@
-"""Raw 8-bit pixels as the program's input, normalised by integer constants."""
+"""Raw 8-bit pixels as the program's input, normalized by integer constants."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..program.types import IntType
 
 
 def pixel_input(program: Program, options: Options) -> Program:
-    """Give the input the type of raw pixels, and normalise them, if the user asks for it."""
+    """Give the input the type of raw pixels, and normalize them, if the user asks for it."""
     if options.pixels is None:
         return program
     shape = program.types[program.input].shape
@@ -22,7 +22,7 @@ def pixel_input(program: Program, options: Options) -> Program:
     mean, std = options.pixels.rows(shape[2])
     ops: tuple[Op, ...] = program.ops
     if mean.any() or (std != 1).any():
-        name = f"{program.input}.normalised"
+        name = f"{program.input}.normalized"
         slope = tuple(Surd.of(1 / Fraction(float(s))) for s in std)
         offset = tuple(
             Surd.of(-Fraction(float(m)) / Fraction(float(s)))

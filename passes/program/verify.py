@@ -34,7 +34,7 @@ class Judged:
         constants: tuple[Constant, ...],
         declared: TensorType,
     ) -> bool:
-        """Whether the judgement is on these same objects."""
+        """Whether the judgment is on these same objects."""
         if self.op is not op or self.declared is not declared:
             return False
         return all(
@@ -43,11 +43,11 @@ class Judged:
         )
 
 
-Judgements = dict[str, Judged]
+Judgments = dict[str, Judged]
 """By tensor: what the verification after one pass need not do again after the next."""
 
 
-def verify(program: Program, *, lowered: bool = True, judged: Judgements | None = None) -> None:
+def verify(program: Program, *, lowered: bool = True, judged: Judgments | None = None) -> None:
     """Check every rule of SPEC.md, "Legal programs".
 
     Args:

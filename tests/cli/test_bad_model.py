@@ -114,4 +114,4 @@ def test_a_float_network_compiles_with_a_warning(command: Command, tmp_path: Pat
         "compile", shipped.path("digits_float"), "-t", "program", "-o", tmp_path / "float.n2uq"
     )
     assert result.status == 0, result.err
-    assert "warning" in result.err and "no activation quantizer was recognised" in result.err
+    assert "warning" in result.err and "no activation quantizer was recognized" in result.err

@@ -1,4 +1,4 @@
-"""`n2uqc inspect`: what was recognised, as tables, JSON and program text."""
+"""`n2uqc inspect`: what was recognized, as tables, JSON and program text."""
 
 from __future__ import annotations
 

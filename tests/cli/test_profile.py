@@ -33,20 +33,20 @@ def test_a_table_and_the_same_as_json(command: Command, artifact: Path, samples:
     assert profile["macs"] == sum(kernel["macs"] for kernel in manifest["kernels"])
 
 
-def test_without_an_analyser_instructions_are_counted(
+def test_without_an_analyzer_instructions_are_counted(
     command: Command, artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from n2uqc.backends.cpu.profile.mca import find_analyser
+    from n2uqc.backends.cpu.profile.mca import find_analyzer
 
     monkeypatch.setenv("N2UQC_LLVM_MCA", "/bin/true/llvm-mca")
-    find_analyser.cache_clear()
+    find_analyzer.cache_clear()
     try:
         result = command("profile", artifact)
         assert result.status == 0 and "apt install llvm" in result.out
         refused = command("profile", artifact, "--core", "cortex-a53")
         assert refused.status == 2 and "apt install llvm" in refused.err
     finally:
-        find_analyser.cache_clear()
+        find_analyzer.cache_clear()
 
 
 def test_a_folder_without_an_artifact(command: Command, tmp_path: Path) -> None:

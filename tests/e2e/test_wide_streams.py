@@ -15,7 +15,7 @@ from n2uqc.frontend.load import load_graph
 from n2uqc.models.blocks import BasicBlock, Bottleneck
 from n2uqc.models.export import export_onnx
 from n2uqc.models.networks import ResidualNetwork
-from n2uqc.models.randomise import randomise, settle
+from n2uqc.models.randomize import randomize, settle
 from n2uqc.passes import Options, compile_graph
 from n2uqc.passes.checks.evaluate import deviation, reference
 from n2uqc.passes.fixed_point import expected_flips
@@ -37,7 +37,7 @@ def graph_of(folder: Path, block: type, bits: int) -> ir.Model:
         downsample="float",
         block=block,
     )
-    randomise(network, bits)
+    randomize(network, bits)
     settle(network, torch.randn(4, 3, 24, 24), bits)
     export_onnx(network.eval(), folder / "model.onnx", torch.zeros(1, 3, 24, 24))
     return load_graph(folder / "model.onnx")

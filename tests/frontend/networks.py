@@ -119,7 +119,7 @@ def weight_quantizer(bits: int, name: str = "q", straight_through: bool = True) 
         [stretch] e = Mul (d, m)
         [round] k = Round (e)
         [back] r = Div (k, m)
-        [centre] t = Sub (r, h)
+        [center] t = Sub (r, h)
         [scale] q0 = Mul (s, t)
     """
     if straight_through:

@@ -151,12 +151,12 @@ def test_custom_operators_are_not_taken_for_standard_ones() -> None:
         assert problem.node == "mine"
 
 
-def test_files_that_onnxruntime_optimised() -> None:
+def test_files_that_onnxruntime_optimized() -> None:
     body = "a = Relu (x) [fused] b = other.FusedConv (a, W) y = Relu (b)"
     model = build(body, {"W": W})
     model.graph.node[1].domain = model.opset_import[1].domain = "com.microsoft"
     (problem,) = refused(model, "domain 'com.microsoft'")
-    assert problem.node == "fused" and "ONNX Runtime optimised" in problem.mend
+    assert problem.node == "fused" and "ONNX Runtime optimized" in problem.mend
 
 
 def test_canonical_graphs_are_no_input() -> None:

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.opset import is_op, read_threshold, read_weight
-from n2uqc.frontend.recognise.base import NOTE
+from n2uqc.frontend.recognize.base import NOTE
 from n2uqc.frontend.reference import evaluate, evaluate_values
 from n2uqc.models.export import export_onnx
 from n2uqc.models.networks import ResidualNetwork
 from n2uqc.models.quantizers import LTQ, QuantizedConv2d
-from n2uqc.models.randomise import randomise
+from n2uqc.models.randomize import randomize
 from tests.frontend.networks import Array, ops, run_onnx
 
 SIZE = 16
@@ -35,7 +35,7 @@ def network(bits: int, downsample: str, seed: int) -> ResidualNetwork:
         bits, (6, 8), (1, 1), in_channels=3, stem_kernel=7, stem_stride=2, maxpool=True,
         downsample=downsample,  # type: ignore[arg-type]
     )  # fmt: skip
-    randomise(net, seed)
+    randomize(net, seed)
     return net.eval()
 
 
@@ -194,7 +194,7 @@ def test_progress_is_told(tmp_path: Path) -> None:
     stages: list[str] = []
     load_graph(export(network(2, "float", seed=4), tmp_path / "net.onnx"), stages.append)
     assert stages[0] == "reading" and stages[-1] == "verifying"
-    assert "recognising threshold ladder" in stages
+    assert "recognizing threshold ladder" in stages
 
 
 def test_file_optimized_by_onnxruntime(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from n2uqc.frontend import summary as summary_module
 from n2uqc.frontend.load import load_graph
-from n2uqc.frontend.summary import summarise
+from n2uqc.frontend.summary import summarize
 from tests.frontend.networks import build, ladder, rungs
 from tests.frontend.qonnx_models import qonnx_model, quant, quant_parameters
 
@@ -74,7 +74,7 @@ def models() -> list[Any]:
     ],
 )
 def test_json_is_as_documented(index: int, kind: str, rule: str, levels: list[float]) -> None:
-    found = json.loads(json.dumps(summarise(load_graph(models()[index])).to_dict()))
+    found = json.loads(json.dumps(summarize(load_graph(models()[index])).to_dict()))
     check(found, "# What")
     for quantizer in found["quantizers"]:
         check(quantizer, "## `quantizers`")

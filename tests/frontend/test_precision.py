@@ -13,7 +13,7 @@ import torch
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.opset import Weight, constant, is_op
 from n2uqc.frontend.precision import as_float32
-from n2uqc.frontend.recognise.weight_grid import recover
+from n2uqc.frontend.recognize.weight_grid import recover
 from n2uqc.frontend.reference import evaluate
 from n2uqc.models.quantizers import QuantizedConv2d
 from n2uqc.passes import compile_graph

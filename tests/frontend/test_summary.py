@@ -12,11 +12,11 @@ import torch
 from rich.console import Console
 
 from n2uqc.frontend.load import load_graph
-from n2uqc.frontend.summary import FIXED, INTEGER, TABLE, Layer, Summary, summarise
+from n2uqc.frontend.summary import FIXED, INTEGER, TABLE, Layer, Summary, summarize
 from n2uqc.frontend.summary_table import print_summary
 from n2uqc.models.export import export_onnx
 from n2uqc.models.networks import ResidualNetwork, count_macs
-from n2uqc.models.randomise import randomise
+from n2uqc.models.randomize import randomize
 from tests.frontend.networks import build, ladder, quantizer_parameters, rungs, weight_quantizer
 
 IMAGE = torch.zeros(1, 3, 16, 16)
@@ -25,7 +25,7 @@ IMAGE = torch.zeros(1, 3, 16, 16)
 @pytest.fixture(scope="module")
 def net() -> ResidualNetwork:
     network = ResidualNetwork(3, (6, 8), (1, 1), in_channels=3, downsample="float")
-    randomise(network, 0)
+    randomize(network, 0)
     return network
 
 
@@ -33,7 +33,7 @@ def net() -> ResidualNetwork:
 def summary(net: ResidualNetwork, tmp_path_factory: pytest.TempPathFactory) -> Summary:
     path = Path(tmp_path_factory.mktemp("summary")) / "net.onnx"
     export_onnx(net, path, IMAGE)
-    return summarise(load_graph(path))
+    return summarize(load_graph(path))
 
 
 def layers(summary: Summary, op: str) -> list[Layer]:
@@ -120,7 +120,7 @@ def test_weights_off_their_grid_are_a_note() -> None:
     weights = np.random.default_rng(0).standard_normal((3, 2, 3, 3))
     body = ladder(3) + "[conv] y = Conv (f, W)"
     parameters = rungs([0, 1, 2], [0, 1, 2, 3]) | {"W": weights}
-    found = summarise(load_graph(build(body, parameters)))
+    found = summarize(load_graph(build(body, parameters)))
     assert [note.node for note in found.notes] == ["conv"]
     (layer,) = found.layers
     assert layer.becomes == FIXED and "off every grid" in layer.why
@@ -130,23 +130,23 @@ def test_weights_off_their_grid_are_a_note() -> None:
 def test_quantized_weights_on_a_real_input() -> None:
     weights = np.random.default_rng(0).standard_normal((3, 2, 3, 3)).astype(np.float32)
     body = weight_quantizer(2) + "y = Conv (x, q)"
-    (layer,) = summarise(load_graph(build(body, quantizer_parameters(weights, 2)))).layers
+    (layer,) = summarize(load_graph(build(body, quantizer_parameters(weights, 2)))).layers
     assert (layer.weight_bits, layer.activation_bits) == (2, None)
     assert (layer.becomes, layer.why) == (FIXED, "its input is real-valued")
 
 
 def test_pooled_codes_are_codes() -> None:
     body = ladder(3) + "y = MaxPool <kernel_shape = [2, 2]> (f)"
-    (layer,) = summarise(load_graph(build(body, rungs([0, 1, 2], [0, 1, 2, 3])))).layers
+    (layer,) = summarize(load_graph(build(body, rungs([0, 1, 2], [0, 1, 2, 3])))).layers
     assert (layer.becomes, layer.activation_bits, layer.macs) == (INTEGER, 2, 0)
 
 
 def test_a_network_without_quantizers() -> None:
-    found = summarise(load_graph(build("y = Relu (x)")))
+    found = summarize(load_graph(build("y = Relu (x)")))
     assert not found.quantizers and "no activation quantizer" in printed(found)
 
 
 def test_markup_in_names_is_text() -> None:
     model = build("y = Conv (x, W)", {"W": np.ones((1, 2, 1, 1))})
     model.graph.node[0].name = "[red]stem[/red]"
-    assert "[red]stem[/red]" in printed(summarise(load_graph(model)))
+    assert "[red]stem[/red]" in printed(summarize(load_graph(model)))

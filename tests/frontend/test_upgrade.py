@@ -15,7 +15,7 @@ from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.opset import is_op
 from n2uqc.frontend.reference import evaluate
 from n2uqc.models.networks import ResidualNetwork
-from n2uqc.models.randomise import randomise
+from n2uqc.models.randomize import randomize
 from tests.frontend.networks import build, check_same, images, ops, refused, run_onnx
 
 EARLY = {
@@ -61,7 +61,7 @@ def test_exports(tmp_path: Path, bits: int, opset: int) -> None:
     net = ResidualNetwork(
         bits, (6, 8), in_channels=3, maxpool=True, downsample="quantized" if bits == 2 else "float"
     )
-    randomise(net, opset)
+    randomize(net, opset)
     path = tmp_path / "net.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -4,7 +4,7 @@
     python -m tests.fuzz --full          the counts that a release needs
     python -m tests.fuzz --again FOLDER  one saved finding once more
 
-kinds/        what is tried: one kind of input a file, drawn from a seed, with the judgement of it
+kinds/        what is tried: one kind of input a file, drawn from a seed, with the judgment of it
 mutate/       damage of bytes, of ONNX graphs, of program text and of JSON
 corpus.py     what is damaged: the zoo, the models of other tests, networks drawn here
 workers.py    processes with limits of time and memory, which are told what to try

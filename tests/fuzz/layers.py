@@ -11,7 +11,7 @@ QONNX = "qonnx.custom_op.general"
 
 
 def affine(b: Network, x: str) -> str:
-    """Normalisation, scale or shift, in any of its forms."""
+    """Normalization, scale or shift, in any of its forms."""
     channels = b.shape[x][0]
     match b.source.choice(("add", "sub", "mul", "div", "norm", "batchnorm", "batchnorm")):
         case "add":

@@ -1,6 +1,6 @@
 """Random networks in standard ONNX operators, as exporters write them; equal seeds, equal files.
 
-Between them they have the kinds that other people's networks brought: normalised inputs,
+Between them they have the kinds that other people's networks brought: normalized inputs,
 channels-last inputs, trained clips of any value, one-sided clips over all ranges, concatenated
 flattened maps, one tensor in two skips, zero points a channel, differences, signs.
 """

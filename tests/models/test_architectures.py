@@ -12,7 +12,7 @@ from n2uqc.models.architectures import Variant, architectures
 from n2uqc.models.networks import count_macs
 from n2uqc.models.pact import PACT
 from n2uqc.models.quantizers import LTQ, QuantizedConv2d
-from n2uqc.models.randomise import randomise, settle
+from n2uqc.models.randomize import randomize, settle
 
 BATCH_NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 LADDER = ("start", "a", "scale1", "scale2", "two", "one", "zero", "minusone", "eps")
@@ -158,7 +158,7 @@ def test_any_image_size_and_every_quantizer_of_the_chosen_bits(name: str, bits: 
     torch.manual_seed(0)
     image = (40, 72)
     network = architectures[name].build(Variant(bits, image=image, width=1 / 16, classes=5))
-    randomise(network, 3)
+    randomize(network, 3)
     x = torch.randn(4, 3, *image)
     settle(network, x, 4)
     with torch.no_grad():

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from n2uqc.models.blocks import BasicBlock, Bottleneck, Downsample, InvertedResidual
-from n2uqc.models.randomise import randomise, settle
+from n2uqc.models.randomize import randomize, settle
 
 from . import reference
 
@@ -17,8 +17,8 @@ SHAPES = [(8, 1), (8, 2), (5, 1)]  # input channels of a block of 8 outputs, str
 
 
 def prepared(block: nn.Module, inputs: int) -> tuple[nn.Module, torch.Tensor, reference.Parameters]:
-    """A randomised block in float64, an input of odd height, the parameters by name."""
-    randomise(block, 5)
+    """A randomized block in float64, an input of odd height, the parameters by name."""
+    randomize(block, 5)
     x = torch.from_numpy(np.random.default_rng(6).standard_normal((2, inputs, 7, 6)))
     settle(block, x.float(), 7)
     block.double()

@@ -18,7 +18,7 @@ from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.models.architectures import Variant, architectures
 from n2uqc.models.checkpoint import build_network, read_checkpoint
 from n2uqc.models.export import export_onnx, run_onnx
-from n2uqc.models.randomise import randomise, settle
+from n2uqc.models.randomize import randomize, settle
 
 IMAGE = (32, 48)
 SMALL = Variant(2, "float", classes=9, image=IMAGE, width=1 / 16)
@@ -29,7 +29,7 @@ State = dict[str, Tensor]
 
 def network_of(variant: Variant, name: str = "resnet18", seed: int = 1) -> nn.Module:
     network = architectures[name].build(variant)
-    randomise(network, seed)
+    randomize(network, seed)
     settle(network, torch.randn(2, 3, *variant.image), seed)
     return network
 

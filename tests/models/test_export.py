@@ -14,7 +14,7 @@ from n2uqc.models.export import export_onnx, run_onnx
 from n2uqc.models.fit import predict
 from n2uqc.models.networks import Downsample, ResidualNetwork
 from n2uqc.models.quantizers import LTQ, QuantizedConv2d
-from n2uqc.models.randomise import randomise
+from n2uqc.models.randomize import randomize
 
 IMAGE = torch.zeros(2, 1, 8, 8)
 rng = np.random.default_rng(0)
@@ -35,7 +35,7 @@ IMAGES = rng.random((64, 1, 8, 8)).astype(np.float32)
 )
 def test_round_trip(bits: int | None, downsample: Downsample, seed: int, tmp_path: Path) -> None:
     network = ResidualNetwork(bits, downsample=downsample)
-    randomise(network, seed)
+    randomize(network, seed)
     export_onnx(network, tmp_path / "network.onnx", IMAGE)
     scores = run_onnx(tmp_path / "network.onnx", IMAGES)
     close = np.isclose(scores, predict(network, IMAGES), rtol=1e-4, atol=1e-4).all(1)
@@ -46,7 +46,7 @@ def test_round_trip(bits: int | None, downsample: Downsample, seed: int, tmp_pat
 @pytest.mark.parametrize("bits", [2, 3])
 def test_one_quantizer_and_one_convolution_export_exactly(bits: int, tmp_path: Path) -> None:
     layer = torch.nn.Sequential(LTQ(bits), QuantizedConv2d(1, 4, 1, bits))
-    randomise(layer, 3)
+    randomize(layer, 3)
     export_onnx(layer, tmp_path / "layer.onnx", IMAGE)
     x = (rng.standard_normal((64, 1, 8, 8)) * 3).astype(np.float32)
     found = run_onnx(tmp_path / "layer.onnx", x)

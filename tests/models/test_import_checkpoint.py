@@ -13,7 +13,7 @@ import torch
 from n2uqc import cli
 from n2uqc.models.architectures import Variant, architectures
 from n2uqc.models.export import run_onnx
-from n2uqc.models.randomise import randomise, settle
+from n2uqc.models.randomize import randomize, settle
 
 SMALL_IMAGE = (32, 40)
 
@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the checkpoint of a full-size network in net.pth.tar."""
     folder = tmp_path_factory.mktemp("checkpoint")
     network = architectures["resnet18"].build(Variant(2, "quantized"))
-    randomise(network, 0)
+    randomize(network, 0)
     settle(network, torch.randn(2, 3, *SMALL_IMAGE), 0)
     state = {f"module.{key}": value for key, value in network.state_dict().items()}
     best = torch.tensor(69.5)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from n2uqc.models.calibrate import initialise_from_float
+from n2uqc.models.calibrate import initialize_from_float
 from n2uqc.models.networks import ResidualNetwork, count_macs
 from n2uqc.models.quantizers import LTQ, QuantizedConv2d
-from n2uqc.models.randomise import randomise
+from n2uqc.models.randomize import randomize
 
 IMAGE = torch.zeros(1, 1, 8, 8)
 
@@ -60,7 +60,7 @@ def test_the_float_twin_starts_the_quantized_network(downsample: str) -> None:
     twin = ResidualNetwork(None, downsample=downsample)  # type: ignore[arg-type]
     network = ResidualNetwork(2, downsample=downsample)  # type: ignore[arg-type]
     images = torch.rand(50, 1, 8, 8)
-    initialise_from_float(network, twin, images)
+    initialize_from_float(network, twin, images)
     copied = network.state_dict()
     for name, value in twin.state_dict().items():
         assert torch.equal(value, copied[name]), name
@@ -80,12 +80,12 @@ def test_the_float_twin_starts_the_quantized_network(downsample: str) -> None:
 def test_a_strange_twin_is_refused() -> None:
     network, images = ResidualNetwork(2), torch.rand(4, 1, 8, 8)
     with pytest.raises(ValueError, match=r"not the float twin.*layer2.1"):
-        initialise_from_float(network, ResidualNetwork(None, blocks=(1, 2)), images)
+        initialize_from_float(network, ResidualNetwork(None, blocks=(1, 2)), images)
     silent = ResidualNetwork(None)
     with torch.no_grad():
         silent.get_parameter("layer1.0.bias12.bias").fill_(-100)
     with pytest.raises(ValueError, match=r"layer1.0.quan1: .* nowhere positive"):
-        initialise_from_float(network, silent, images)
+        initialize_from_float(network, silent, images)
 
 
 def test_widths_and_blocks_must_match() -> None:
@@ -94,13 +94,13 @@ def test_widths_and_blocks_must_match() -> None:
 
 
 @pytest.mark.parametrize("bits", [2, 3, 4])
-def test_randomised_networks_hold_the_awkward_cases(bits: int) -> None:
+def test_randomized_networks_hold_the_awkward_cases(bits: int) -> None:
     network, again = ResidualNetwork(bits), ResidualNetwork(bits)
-    randomise(network, 7)
-    randomise(again, 7)
+    randomize(network, 7)
+    randomize(again, 7)
     same = again.state_dict()
     assert all(torch.equal(value, same[name]) for name, value in network.state_dict().items())
-    randomise(again, 8)
+    randomize(again, 8)
     assert not torch.equal(
         network.get_parameter("conv1.weight"), again.state_dict()["conv1.weight"]
     )

@@ -58,7 +58,7 @@ def test_the_wheel_claims_one_name_only(wheel: zipfile.ZipFile) -> None:
     assert {top for top in tops if not top.endswith(".dist-info")} == {"n2uqc"}
 
 
-def test_the_wheel_has_the_command_the_licence_and_the_types(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_has_the_command_the_license_and_the_types(wheel: zipfile.ZipFile) -> None:
     names = wheel.namelist()
     [entries] = [name for name in names if name.endswith("entry_points.txt")]
     assert "n2uqc = n2uqc.cli:main" in wheel.read(entries).decode()

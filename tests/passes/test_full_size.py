@@ -12,7 +12,7 @@ import torch
 
 from n2uqc.models.architectures import Variant, architectures
 from n2uqc.models.export import export_onnx
-from n2uqc.models.randomise import randomise, settle
+from n2uqc.models.randomize import randomize, settle
 
 # In a process of its own, so that time and memory are those of the compiler alone.
 MEASURE = """
@@ -63,7 +63,7 @@ def test_full_size(name: str, bits: int, downsample: str, seconds: float, tmp_pa
     torch.manual_seed(0)
     kind = {} if name == "mobilenetv2" else {"downsample": downsample}
     network = architectures[name].build(Variant(bits, **kind))
-    randomise(network, bits)
+    randomize(network, bits)
     settle(network, torch.randn(2, 3, 224, 224), bits)
     path = tmp_path / f"{name}.onnx"
     export_onnx(network.eval(), path, torch.zeros(1, 3, 224, 224))

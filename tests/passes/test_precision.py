@@ -53,8 +53,8 @@ def test_presets_order_the_flips(graph) -> None:
     assert rates[0] < rates[1] < rates[2] < 0.1
 
 
-def test_pixels_equal_the_normalised_images(graph) -> None:
-    """Grey levels 0..16 with scale 1/16 are the network's own input."""
+def test_pixels_equal_the_normalized_images(graph) -> None:
+    """Gray levels 0..16 with scale 1/16 are the network's own input."""
     images = digits().test.images[:60]
     pixels = np.rint(images * 16).astype(np.uint8)
     program = compile_graph(graph, Options(pixels=Pixels(scale=1 / 16)))

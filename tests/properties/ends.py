@@ -9,7 +9,7 @@ from .builder import F32, NetworkBuilder
 
 
 def preprocessed(b: NetworkBuilder, x: str, how: str) -> str:
-    """The input scaled to a range, normalised by mean and deviation, or by a BatchNorm."""
+    """The input scaled to a range, normalized by mean and deviation, or by a BatchNorm."""
     c, shape = b.shape[x][0], b.shape[x]
     if how == "scale":
         return b.node("Mul", [x, b.array(np.array(1 / 1.7, F32))], shape)

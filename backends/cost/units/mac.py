@@ -1,6 +1,6 @@
 """Multiply-accumulate arrays of PE x SIMD lanes.
 
-Low-bit lanes come from synthesised 16-lane dot products (tree and accumulator included); at another
+Low-bit lanes come from synthesized 16-lane dot products (tree and accumulator included); at another
 SIMD the accumulator's share is taken out and put back once a PE.  Fixed-point lanes multiply in
 DSPs and are a model.
 """
@@ -14,7 +14,7 @@ from .requantizer import dsp_tiles
 from .resources import Resources
 
 DOT_LANES = 16
-DOT_ACCUMULATOR = 16  # bits, so LUT, of the accumulator inside the synthesised dots
+DOT_ACCUMULATOR = 16  # bits, so LUT, of the accumulator inside the synthesized dots
 LEVEL_BITS = 8  # of an arbitrary codebook's output levels (LCQ, Yamamoto, CVPR 2021, uses 8)
 
 

@@ -1,6 +1,6 @@
 """Uniform requantization: multiply, add bias, shift, round, clamp.
 
-Closed forms of synthesised units with a fixed shift (see ``technology.py``); parameters (multiplier
+Closed forms of synthesized units with a fixed shift (see ``technology.py``); parameters (multiplier
 and bias a channel) cost one LUT a bit up to the LUT's depth: 32 LUT for 64 channels of 16 + 16 bit.
 """
 
@@ -16,7 +16,7 @@ SHIFT_BITS = 6
 def dsp_tiles(a: int, b: int, technology: Technology) -> int:
     """DSPs of an a-by-b-bit signed product: the wider operand cut to the wider port.
 
-    yosys ``mul2dsp`` tiling; gives the four synthesised counts (16x16: 1, 24x16: 1, 32x16: 2,
+    yosys ``mul2dsp`` tiling; gives the four synthesized counts (16x16: 1, 24x16: 1, 32x16: 2,
     32x24: 4 on xc7).
     """
     wide, narrow = technology.dsp_slice

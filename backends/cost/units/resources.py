@@ -66,7 +66,7 @@ def place(memory: Memory, technology: Technology) -> Resources:
     """Block RAM, in the shape that takes fewest, if that is filled well enough; else LUT ROM.
 
     One LUT stores one bit of ``rom_depth`` words: width * ceil(depth / rom_depth) LUT, the fit
-    N*W*ceil(C/64) of the synthesised threshold ROMs.  A single word is wiring.
+    N*W*ceil(C/64) of the synthesized threshold ROMs.  A single word is wiring.
     """
     if memory.width == 0 or memory.depth <= 1:
         return Resources()

@@ -1,6 +1,6 @@
 """Threshold units: code = number of bounds below the operand; N2UQ's tables and uniform ones alike.
 
-Closed forms of synthesised units (see ``technology.py``): parallel N*c(W) + decode(N), binary
+Closed forms of synthesized units (see ``technology.py``): parallel N*c(W) + decode(N), binary
 search levels*c(W) with one memory a level, of (channels a lane) * 2**level words (FINN's RTL
 thresholding has the same stages).
 """

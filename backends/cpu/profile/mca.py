@@ -1,4 +1,4 @@
-"""Cycles of straight code on a named core, estimated by LLVM's machine code analyser.
+"""Cycles of straight code on a named core, estimated by LLVM's machine code analyzer.
 
 llvm-mca simulates a core's issue ports and latencies without caches, branch mispredictions or
 overlap between runs of code; its scheduling models differ in care.  Hence: estimates.
@@ -25,7 +25,7 @@ _FEATURES = {"aarch64": "+neon,+dotprod,+i8mm", "arm": "+neon,+vfp4,+hwdiv", "th
 
 
 @dataclass(frozen=True)
-class Analyser:
+class Analyzer:
     """llvm-mca with the disassembler of the same LLVM.
 
     Attributes:
@@ -39,7 +39,7 @@ class Analyser:
 
 
 @cache
-def find_analyser() -> Analyser:
+def find_analyzer() -> Analyzer:
     """The newest llvm-mca on the path, or the one in $N2UQC_LLVM_MCA.
 
     Raises:
@@ -56,7 +56,7 @@ def find_analyser() -> Analyser:
         except OSError:
             continue
         if version := re.search(r"version (\S+)", done.stdout):
-            return Analyser(mca, mc, version[1])
+            return Analyzer(mca, mc, version[1])
     raise ToolchainError(
         Problem(
             node="",
@@ -92,13 +92,13 @@ def cycles(codes: Sequence[bytes], triple: str, core: str) -> list[float]:
         ToolchainError: llvm-mca is missing.
         CompileError: it does not know the core, or the core does not run such code.
     """
-    analyser = find_analyser()
-    _check_core(analyser, triple, core)
+    analyzer = find_analyzer()
+    _check_core(analyzer, triple, core)
     thumb = triple.startswith("thumb")
     runs = [split(code, thumb) for code in codes]
-    texts = _disassembled(sorted({i for run in runs for i in run}), analyser, triple)
+    texts = _disassembled(sorted({i for run in runs for i in run}), analyzer, triple)
     listings = [[texts[i] for i in run if texts[i]] for run in runs]
-    results = _analysed(listings, analyser, triple, core)
+    results = _analyzed(listings, analyzer, triple, core)
     return [
         result if result is not None else float(len(listing))
         for result, listing in zip(results, listings, strict=True)
@@ -112,13 +112,13 @@ def check_core(triple: str, core: str) -> None:
         ToolchainError: llvm-mca is missing.
         CompileError: it does not know the core, or the core does not run such code.
     """
-    _check_core(find_analyser(), triple, core)
+    _check_core(find_analyzer(), triple, core)
 
 
 @cache
-def _check_core(analyser: Analyser, triple: str, core: str) -> None:
+def _check_core(analyzer: Analyzer, triple: str, core: str) -> None:
     done = subprocess.run(
-        [analyser.mca, f"--mtriple={triple}", "--mcpu=help"],
+        [analyzer.mca, f"--mtriple={triple}", "--mcpu=help"],
         input="",
         capture_output=True,
         text=True,
@@ -131,7 +131,7 @@ def _check_core(analyser: Analyser, triple: str, core: str) -> None:
             Problem(
                 node="",
                 op="",
-                found=f"llvm-mca {analyser.version} knows no core {core!r}"
+                found=f"llvm-mca {analyzer.version} knows no core {core!r}"
                 f"{f' that runs code for {triple}' * (core in known)}",
                 supported=", ".join(suited),
             )
@@ -139,7 +139,7 @@ def _check_core(analyser: Analyser, triple: str, core: str) -> None:
 
 
 def _disassembled(
-    instructions: Sequence[bytes], analyser: Analyser, triple: str
+    instructions: Sequence[bytes], analyzer: Analyzer, triple: str
 ) -> dict[bytes, str]:
     """Text of each instruction, "" of those that this LLVM does not know, and of Thumb's ``IT``:
     it would make conditional what happens to follow it in the list."""
@@ -151,7 +151,7 @@ def _disassembled(
         return dict.fromkeys(instructions, "")
     source = "\n".join(" ".join(f"0x{b:02x}" for b in i) for i in asked)
     done = subprocess.run(
-        [analyser.mc, "--disassemble", f"--triple={triple}", f"--mattr={_features(triple)}"],
+        [analyzer.mc, "--disassemble", f"--triple={triple}", f"--mattr={_features(triple)}"],
         input=source,
         capture_output=True,
         text=True,
@@ -163,7 +163,7 @@ def _disassembled(
     lines = [line for line in lines if line and not line.startswith(".")]
     known = [i for n, i in enumerate(asked) if n not in unknown]
     if len(lines) != len(known):
-        raise CompileError(f"{analyser.mc} {analyser.version} lists other instructions than asked")
+        raise CompileError(f"{analyzer.mc} {analyzer.version} lists other instructions than asked")
     return dict.fromkeys(instructions, "") | dict(zip(known, lines, strict=True))
 
 
@@ -176,10 +176,10 @@ def _features(triple: str) -> str:
     return next(f for prefix, f in _FEATURES.items() if triple.startswith(prefix))
 
 
-def _analysed(
-    listings: Sequence[Sequence[str]], analyser: Analyser, triple: str, core: str
+def _analyzed(
+    listings: Sequence[Sequence[str]], analyzer: Analyzer, triple: str, core: str
 ) -> list[float | None]:
-    """Cycles of each listing; None of one that the analyser refuses."""
+    """Cycles of each listing; None of one that the analyzer refuses."""
     if not listings:
         return []
     source = "\n".join(
@@ -188,7 +188,7 @@ def _analysed(
     )
     done = subprocess.run(
         [
-            analyser.mca,
+            analyzer.mca,
             f"--mtriple={triple}",
             f"--mcpu={core}",
             f"--mattr={_features(triple)}",
@@ -207,6 +207,6 @@ def _analysed(
         return [None]
     half = len(listings) // 2
     return [
-        *_analysed(listings[:half], analyser, triple, core),
-        *_analysed(listings[half:], analyser, triple, core),
+        *_analyzed(listings[:half], analyzer, triple, core),
+        *_analyzed(listings[half:], analyzer, triple, core),
     ]

@@ -16,7 +16,7 @@ from n2uqc.frontend.escape import plain
 from ...artifact import read_file, read_manifest
 from .chains import chains
 from .count import Counted, count_blocks
-from .mca import check_core, cycles, find_analyser
+from .mca import check_core, cycles, find_analyzer
 
 DEFAULT_CORE = "cortex-a72"  # where an artifact is for any core
 _ARCHITECTURES = ("aarch64", "armv7", "cortex-m")
@@ -152,7 +152,7 @@ def profile_artifact(
         )
         for kernel in kernels
     )
-    estimator = f"llvm-mca {find_analyser().version}" if core else ""
+    estimator = f"llvm-mca {find_analyzer().version}" if core else ""
     return Profile(rows, core, estimator)
 
 

@@ -17,7 +17,7 @@ FOUR = 4  # products of an accumulator lane in one instruction
 LANES = {"vnni": 16, "maddubs": 8}  # accumulators of 32 bits in a register
 TILE = 4  # pixels that share a read of the weights
 SATURATION = (1 << 15) - 1
-"""Largest sum of two neighbouring products that VPMADDUBSW forms."""
+"""Largest sum of two neighboring products that VPMADDUBSW forms."""
 
 
 def instruction(greatest: int, weight: int) -> str:

@@ -87,7 +87,7 @@ class Elementwise(Engine):
 def build_map(
     engine: type[Elementwise], x_types: str, dtype: str, y_type: str, numbers: str, rows: str
 ) -> Any:
-    """TIR: one expression over all elements, vectorised over channels."""
+    """TIR: one expression over all elements, vectorized over channels."""
     from ..accumulator import Accumulators
     from ..lanes import LANES, Kernel, blocks, load, serial, store, wide
 

@@ -1,7 +1,7 @@
 """TIR kernels of the timing simulation: firing everything, and how full FIFOs got.
 
 State machines take turns, each fires as long as its tokens and places are known and then wakes its
-neighbours.  Firing times are a least fixed point of max and plus, so the order of the turns does
+neighbors.  Firing times are a least fixed point of max and plus, so the order of the turns does
 not matter (a Kahn network); if nobody is awake before the end, it is a deadlock.
 
 TVM is imported only where a kernel is built.

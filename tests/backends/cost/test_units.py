@@ -1,4 +1,4 @@
-"""The unit formulas give back what was synthesised, and grow with what they are given."""
+"""The unit formulas give back what was synthesized, and grow with what they are given."""
 
 from __future__ import annotations
 

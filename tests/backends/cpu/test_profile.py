@@ -16,7 +16,7 @@ from n2uqc.backends.cpu.kernels import gemm, matrix
 from n2uqc.backends.cpu.kernels.gemm import mlal16
 from n2uqc.backends.cpu.profile import Profile, default_core, profile_artifact
 from n2uqc.backends.cpu.profile.chains import Chain, chains
-from n2uqc.backends.cpu.profile.mca import _disassembled, cycles, find_analyser
+from n2uqc.backends.cpu.profile.mca import _disassembled, cycles, find_analyzer
 from n2uqc.backends.cpu.profile.symbols import locate
 from n2uqc.backends.emulation.elf import load_segments
 from n2uqc.backends.toolchain import ToolchainError
@@ -28,14 +28,14 @@ from .kernels.cases import conv_program, only
 pytest.importorskip("unicorn")
 
 
-def _analyser() -> bool:
+def _analyzer() -> bool:
     try:
-        return bool(find_analyser())
+        return bool(find_analyzer())
     except ToolchainError:
         return False
 
 
-with_analyser = pytest.mark.skipif(not _analyser(), reason="llvm-mca is not installed")
+with_analyzer = pytest.mark.skipif(not _analyzer(), reason="llvm-mca is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def test_a_microcontroller(network: Program, tmp_path: Path) -> None:
     assert all(row.macs / 9 < row.instructions < 20 * row.macs for row in profile.rows if row.macs)
 
 
-@with_analyser
+@with_analyzer
 def test_cycles_are_estimated_for_a_named_core(aarch64_artifact: Path, profile: Profile) -> None:
     results = [profile_artifact(aarch64_artifact, core=c) for c in ("cortex-a53", "cortex-a72")]
     for result in results:
@@ -150,7 +150,7 @@ def test_cycles_are_estimated_for_a_named_core(aarch64_artifact: Path, profile: 
     assert results[0].cycles > results[1].cycles
 
 
-@with_analyser
+@with_analyzer
 def test_an_unknown_core_is_refused() -> None:
     with pytest.raises(CompileError, match=r"no core 'cortex-z9'.*\n.*cortex-a53"):
         cycles([bytes(4)], "aarch64-linux-gnu", "cortex-z9")
@@ -161,23 +161,23 @@ def test_an_unknown_core_is_refused() -> None:
         cycles([bytes(4)], "armv7a-linux-gnueabihf", "cortex-m4")
 
 
-@with_analyser
-def test_instructions_unknown_to_the_analyser_do_not_spoil_the_rest() -> None:
+@with_analyzer
+def test_instructions_unknown_to_the_analyzer_do_not_spoil_the_rest() -> None:
     add, undefined = (0x8B010000).to_bytes(4, "little"), b"\xff" * 4
     alone, mixed = cycles([add * 8, add * 8 + undefined], "aarch64-linux-gnu", "cortex-a53")
     assert mixed == alone > 0
 
 
-@with_analyser
+@with_analyzer
 def test_thumb_instructions_are_read_each_on_its_own() -> None:
     """``IT`` makes the next four conditional, where a branch would be undefined."""
     it, undefined = b"\x04\xbf", (0xFFFFFFFF).to_bytes(4, "little")
     branches = [bytes([n, 0xD1]) for n in range(8)]
-    texts = _disassembled([it, *branches, undefined], find_analyser(), "thumbv7em-none-eabi")
+    texts = _disassembled([it, *branches, undefined], find_analyzer(), "thumbv7em-none-eabi")
     assert not texts[it] and not texts[undefined]
     assert all(texts[branch].split()[0] == "bne" for branch in branches)
     hint = b"\x00\xbf"
-    assert _disassembled([hint], find_analyser(), "thumbv7em-none-eabi") == {hint: "nop"}
+    assert _disassembled([hint], find_analyzer(), "thumbv7em-none-eabi") == {hint: "nop"}
 
 
 @pytest.mark.parametrize("target", ["aarch64", "armv7"])
@@ -195,7 +195,7 @@ def test_code_full_of_addresses_is_found(
     assert row.kernel == "matrix product" and row.instructions > row.macs / 8
 
 
-@with_analyser
+@with_analyzer
 def test_the_core_by_default() -> None:
     triple = "aarch64-linux-gnu"
     assert default_core({"cpu": "generic", "triple": triple}) == ("cortex-a72", "")
@@ -204,16 +204,16 @@ def test_the_core_by_default() -> None:
     assert core == "" and "no core 'cortex-z9'" in why
 
 
-def test_no_analyser_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    find_analyser.cache_clear()
+def test_no_analyzer_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    find_analyzer.cache_clear()
     monkeypatch.setenv("PATH", str(tmp_path))
     try:
         for chosen in ("", "/nowhere/llvm-mca", "/nowhere/else"):
             monkeypatch.setenv("N2UQC_LLVM_MCA", chosen)
             with pytest.raises(ToolchainError, match="apt install llvm"):
-                find_analyser()
+                find_analyzer()
     finally:
-        find_analyser.cache_clear()
+        find_analyzer.cache_clear()
 
 
 def test_blocks_join_where_one_falls_into_the_next() -> None:

@@ -1,4 +1,4 @@
-"""The driver under address and undefined-behaviour sanitizers: good and bad files."""
+"""The driver under address and undefined-behavior sanitizers: good and bad files."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def test_findings_state_the_limits() -> None:
     assert "the same unit with other constants" in lines
     assert "only for arbitrary codebooks" in lines
     assert "Structured levels are close to N2UQ" in lines
-    assert "of the LUTs" in lines and "modelled energy" in lines
+    assert "of the LUTs" in lines and "modeled energy" in lines
 
 
 def test_models_side_by_side() -> None:
@@ -70,7 +70,7 @@ def numbers(value: Any) -> list[float]:
 
 @settings(max_examples=15, deadline=None)
 @given(programs())
-def test_any_program_renders_and_serialises(case) -> None:
+def test_any_program_renders_and_serializes(case) -> None:
     program, _ = case
     c = compare(program)
     assert shown(c, 40) and shown(c)

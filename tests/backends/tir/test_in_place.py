@@ -40,7 +40,7 @@ ALLOWED = {
 }
 REFUSED = {
     "another place": elementwise(lambda x, z, i, j: x[SHAPE[0] - 1 - i, j] + z[i, j]),
-    "a neighbour": elementwise(lambda x, z, i, j: x[i, j] + x[tirx.max(i - 1, 0), j]),
+    "a neighbor": elementwise(lambda x, z, i, j: x[i, j] + x[tirx.max(i - 1, 0), j]),
     "a wider output": elementwise(lambda x, z, i, j: x[i, j].astype("int64")),
     "unread": elementwise(lambda x, z, i, j: z[i, j]),
     "in two stages": lambda x, z: (

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from n2uqc.frontend.load import load_graph
-from n2uqc.frontend.summary import summarise
+from n2uqc.frontend.summary import summarize
 from n2uqc.passes import load
 from n2uqc.passes.pipeline import graph_of
 
@@ -29,7 +29,7 @@ def compiled(content: bytes, place: Path, say: Say) -> str:
     path.write_bytes(content)
     program = load(path)
     graph = graph_of(path, program)
-    summarise(graph)
+    summarize(graph)
     return compared(content, load_graph(path), program, place, say)
 
 

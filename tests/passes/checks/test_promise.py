@@ -94,7 +94,7 @@ def test_the_format_follows_channels_of_different_size(
 
 
 def test_a_steep_channel_beside_a_flat_one(tmp_path: Path) -> None:
-    """A slope of 1e9 on codes leaves its neighbour's multiplier no bits, in one operation."""
+    """A slope of 1e9 on codes leaves its neighbor's multiplier no bits, in one operation."""
     b = NetworkBuilder(3, 2, 3)
     y = b.conv(b.quantize("x", 4), 2, bits=4, kernel=1)
     y = b.node("Mul", [y, b.array(np.array([1.3, 1e9], F32).reshape(1, 2, 1, 1))], b.shape[y])

@@ -7,7 +7,7 @@ import pytest
 from n2uqc.frontend.load import load_graph
 from n2uqc.passes import compile_graph
 from n2uqc.passes.checks.prove import prove_tables
-from tests.frontend.recognise import test_qdq, test_qonnx
+from tests.frontend.recognize import test_qdq, test_qonnx
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -42,7 +42,7 @@ from ...properties.programs import Builder, programs
     st.integers(-3000, 3000),
 )
 def test_fit_finds_and_equals_evenly_spaced_tables(lo, count, n, m, shift, bias) -> None:
-    """Bounds made by some multiplier and shift are recognised, and give every code again."""
+    """Bounds made by some multiplier and shift are recognized, and give every code again."""
     hi = lo + count
     values = np.arange(lo - 2, hi + 2)
     codes = np.clip(round_shift(values * m + bias, shift), 0, n)

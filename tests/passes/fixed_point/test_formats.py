@@ -1,4 +1,4 @@
-"""Formats of what ordinary networks add up, bend and normalise: nothing overflows or is missing."""
+"""Formats of what ordinary networks add up, bend and normalize: nothing overflows or is missing."""
 
 from __future__ import annotations
 

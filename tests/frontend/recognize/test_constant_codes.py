@@ -9,9 +9,9 @@ import pytest
 
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.opset import Weight, read_weight
-from n2uqc.frontend.recognise.base import Array
+from n2uqc.frontend.recognize.base import Array
 from n2uqc.frontend.reference import evaluate
-from n2uqc.frontend.summary import summarise
+from n2uqc.frontend.summary import summarize
 from n2uqc.passes import compile_graph
 from n2uqc.passes.program.interpreter import run_real
 from tests.frontend.networks import images, node, ops
@@ -51,7 +51,7 @@ def test_matrices_are_codes(layer: str, shape: tuple[int, int], scale: Any) -> N
     params = read_weight(node(graph, "Weight"))
     assert params.codes.shape == (5, 32) and params.bits == 4 and not params.odd
     assert node(graph, "Gemm").inputs[1].producer() is node(graph, "Weight")
-    assert summarise(graph).layers[0].op in ("Flatten", "Add")
+    assert summarize(graph).layers[0].op in ("Flatten", "Add")
 
 
 def test_scale_along_the_inputs_stays_float_with_a_note() -> None:
@@ -59,7 +59,7 @@ def test_scale_along_the_inputs_stays_float_with_a_note() -> None:
     graph, x = load_graph(model), images(model)
     np.testing.assert_allclose(evaluate(graph, x), run_qonnx(model, x), atol=1e-5)
     assert "Weight" not in ops(graph)
-    assert any("one positive value an output" in n.text for n in summarise(graph).notes)
+    assert any("one positive value an output" in n.text for n in summarize(graph).notes)
 
 
 def test_shared_weights_feed_both_layers() -> None:

@@ -27,7 +27,7 @@ _UPPER_FIRST = ("Greater", "GreaterOrEqual")
 COMPARISONS = (*_LOWER_FIRST, *_UPPER_FIRST)
 
 
-def _recognise(node: ir.Node, context: Context) -> None:
+def _recognize(node: ir.Node, context: Context) -> None:
     """Starts from the division by m."""
     rounding = producer(node.inputs[0], "Round")
     product = producer(rounding.inputs[0], "Mul") if rounding is not None else None
@@ -259,4 +259,4 @@ def _scale(
     return m, n
 
 
-PACT = Pattern("PACT", frozenset({"Div"}), _recognise)
+PACT = Pattern("PACT", frozenset({"Div"}), _recognize)

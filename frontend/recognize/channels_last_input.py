@@ -1,7 +1,7 @@
 """A channels-last input: its Transpose moves up to the input, past what is done to each element.
 
 `(x / 255).permute(0, 3, 1, 2)`: the user's tensor is [N,H,W,C], and the network's map begins
-behind the Transpose. Normalisation, clips and quantizers in front of it are taken behind it, with
+behind the Transpose. Normalization, clips and quantizers in front of it are taken behind it, with
 their constants laid out anew.
 """
 

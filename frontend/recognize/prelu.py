@@ -9,7 +9,7 @@ from ..opset import constant, initializer
 from .base import Context, Pattern, Refused, channel_values, shape_of
 
 
-def _normalise(node: ir.Node, context: Context) -> None:
+def _normalize(node: ir.Node, context: Context) -> None:
     data, slope = node.inputs
     shape, array = shape_of(data), constant(slope)
     if array is None:
@@ -28,4 +28,4 @@ def _normalise(node: ir.Node, context: Context) -> None:
         node.replace_input_with(1, initializer(context.graph, name, form))
 
 
-PRELU = Pattern("PRelu slope", frozenset({"PRelu"}), _normalise)
+PRELU = Pattern("PRelu slope", frozenset({"PRelu"}), _normalize)

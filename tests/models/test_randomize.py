@@ -1,4 +1,4 @@
-"""Randomised networks look trained: awkward parameters, and codes that depend on the image."""
+"""Randomized networks look trained: awkward parameters, and codes that depend on the image."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from n2uqc.models.architectures import Variant, architectures
 from n2uqc.models.pact import PACT
 from n2uqc.models.quantizers import LTQ, QuantizedConv2d
-from n2uqc.models.randomise import randomise, settle
+from n2uqc.models.randomize import randomize, settle
 
 IMAGES = torch.randn(2, 3, 48, 48, generator=torch.Generator().manual_seed(0))
 
 
 def network_of(name: str, bits: int, seed: int) -> nn.Module:
     network = architectures[name].build(Variant(bits, classes=5, image=(48, 48), width=1 / 8))
-    randomise(network, seed)
+    randomize(network, seed)
     settle(network, IMAGES, seed)
     return network
 
@@ -52,7 +52,7 @@ def test_codes_depend_on_the_image_down_to_the_last_quantizer(name: str, bits: i
     assert sum(moved) > 0.9 * len(moved) and moved[-1]
 
 
-@pytest.mark.parametrize("change", [randomise, lambda n, seed: settle(n, IMAGES, seed)])
+@pytest.mark.parametrize("change", [randomize, lambda n, seed: settle(n, IMAGES, seed)])
 def test_equal_seeds_give_equal_parameters(change: Callable[[nn.Module, int], None]) -> None:
     states = []
     for seed in (3, 3, 4):

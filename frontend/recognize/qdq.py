@@ -74,7 +74,7 @@ def _code_type(node: ir.Node) -> ir.DataType | None:
     return ir.DataType(node.attributes.get_int("output_dtype", 0) or ir.DataType.UINT8)
 
 
-def _recognise(node: ir.Node, context: Context) -> None:
+def _recognize(node: ir.Node, context: Context) -> None:
     """Starts at DequantizeLinear."""
     codes_in = node.inputs[0]
     scale, zero = _parameters(node, context)
@@ -143,4 +143,4 @@ def _clipped(clip: ir.Node, low: int, high: int, context: Context) -> tuple[int,
     return low, high
 
 
-DEQUANTIZE = Pattern("QDQ pair", frozenset({"DequantizeLinear"}), _recognise)
+DEQUANTIZE = Pattern("QDQ pair", frozenset({"DequantizeLinear"}), _recognize)

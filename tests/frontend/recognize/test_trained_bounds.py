@@ -35,7 +35,7 @@ UNSIGNED = {
              " y = Div (v, n)",
 }  # fmt: skip
 SIGNED = {
-    "normalised": "s = Div (x, a) q = Clip (s, minus, one) t = Mul (q, n) k = Round (t)"
+    "normalized": "s = Div (x, a) q = Clip (s, minus, one) t = Mul (q, n) k = Round (t)"
                   " v = Div (k, n) y = Mul (v, a)",
     "clipped first": "q = Clip (x, b, a) s = Div (q, a) t = Mul (s, n) k = Round (t)"
                      " v = Mul (k, a) y = Div (v, n)",
@@ -82,7 +82,7 @@ def test_values_are_those_the_file_states(form: str, bound: float, bits: int, sh
         assert of_graph(graph, exact) == of_file(model, exact), (form, float(x))
 
 
-@pytest.mark.parametrize("form", ["PACT", "divided first", "signed normalised", "signed shifted"])
+@pytest.mark.parametrize("form", ["PACT", "divided first", "signed normalized", "signed shifted"])
 @settings(max_examples=2, deadline=None)
 @given(BOUNDS, st.integers(2, 8), st.floats(-2, 2, width=32), st.booleans())
 def test_a_program_gives_these_values(

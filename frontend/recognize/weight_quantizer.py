@@ -1,4 +1,4 @@
-"""The N2UQ weight quantizer in front of a convolution, recognised by its structure.
+"""The N2UQ weight quantizer in front of a convolution, recognized by its structure.
 
     q = s * (round((w̄ + h) * m) / m - h),   h = clip/2,  m = (2^b - 1)/clip
 
@@ -33,7 +33,7 @@ class _Match:
 
 
 def _match(rounding: ir.Node, context: Context) -> _Match | None:
-    """Follows Round to both sides; None if the neighbourhood is of another kind."""
+    """Follows Round to both sides; None if the neighborhood is of another kind."""
     scalar = context.constants.scalar
     before = producer(rounding.inputs[0], "Mul")
     division = only_reader(rounding.outputs[0], "Div")
@@ -74,7 +74,7 @@ def _steps(match: _Match) -> int:
     return n
 
 
-def _recognise(rounding: ir.Node, context: Context) -> None:
+def _recognize(rounding: ir.Node, context: Context) -> None:
     if not context.constants.known(rounding.outputs[0]):
         return
     match = _match(rounding, context)
@@ -149,4 +149,4 @@ def _listed(channels: Array) -> str:
     return names if channels.size <= 8 else f"{names}, … ({channels.size} in all)"
 
 
-WEIGHT_QUANTIZER = Pattern("N2UQ weight quantizer", frozenset({"Round"}), _recognise)
+WEIGHT_QUANTIZER = Pattern("N2UQ weight quantizer", frozenset({"Round"}), _recognize)

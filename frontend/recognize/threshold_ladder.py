@@ -105,7 +105,7 @@ def _continues(rung: _Rung, node: ir.Node, context: Context) -> bool:
     return False
 
 
-def _recognise_where(node: ir.Node, context: Context) -> None:
+def _recognize_where(node: ir.Node, context: Context) -> None:
     rung = _rung(node, context)
     if rung is None or context.constants.known(rung.x) or _continues(rung, node, context):
         return
@@ -201,7 +201,7 @@ def _count(root: ir.Value, context: Context) -> int:
     return counted[root]
 
 
-def _recognise_sum(node: ir.Node, context: Context) -> None:
+def _recognize_sum(node: ir.Node, context: Context) -> None:
     """A sum of at least two comparisons; visited from the output, so the whole sum comes first."""
     if _count(node.outputs[0], context) > _MOST:
         return
@@ -283,7 +283,7 @@ def _thresholds(rungs: list[_Rung], context: Context, covers: list[ir.Node]) -> 
     return thresholds.astype(np.float32)
 
 
-LADDER = Pattern("threshold ladder", frozenset({"Where"}), _recognise_where)
+LADDER = Pattern("threshold ladder", frozenset({"Where"}), _recognize_where)
 SUM_OF_COMPARISONS = Pattern(
-    "sum of comparisons", frozenset({"Add", "Sum"}), _recognise_sum, backwards=True
+    "sum of comparisons", frozenset({"Add", "Sum"}), _recognize_sum, backwards=True
 )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.opset import constant, read_threshold, read_weight
-from n2uqc.frontend.recognise.rounding import rise, rises
+from n2uqc.frontend.recognize.rounding import rise, rises
 from n2uqc.frontend.reference import evaluate
 from n2uqc.passes import compile_graph
 from n2uqc.passes.options import Options

@@ -153,7 +153,7 @@ def _holds(number: Fraction) -> bool:
         return False
 
 
-def _recognise(node: ir.Node, context: Context) -> None:
+def _recognize(node: ir.Node, context: Context) -> None:
     if context.constants.known(node.outputs[0]) or node.inputs[0] is None:
         return
     chain = chain_before(node.inputs[0], context)
@@ -176,4 +176,4 @@ def _recognise(node: ir.Node, context: Context) -> None:
     put_uniform(ends.root, x, Uniform(found[0], strict, one, one, lowest, found[1]), context)
 
 
-ROUND_QUANTIZER = Pattern("rounded activation", frozenset(_MODES), _recognise)
+ROUND_QUANTIZER = Pattern("rounded activation", frozenset(_MODES), _recognize)

@@ -21,7 +21,7 @@ _STARTS = (*sorted(COMPARISONS), "Sign", "ArgMin")
 _NOISE = 1e-6  # of a step: a level is a float32 sum
 
 
-def _recognise(context: Context) -> None:
+def _recognize(context: Context) -> None:
     """Twice where steps are left: a Reshape may be part of a quantizer, or flatten a map.
 
     Of a batch of one, both make the same shapes.
@@ -126,7 +126,7 @@ def _once(node: ir.Node, context: Context) -> None:
     if not node.meta.get(_DONE):
         for other in context.graph:
             other.meta[_DONE] = True
-        _recognise(context)
+        _recognize(context)
 
 
 _DONE = "n2uq.step_functions_searched"

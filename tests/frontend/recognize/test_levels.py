@@ -20,7 +20,7 @@ from tests.frontend.networks import (
     run_onnx,
     rungs,
 )
-from tests.frontend.recognise.test_sum_of_comparisons import comparisons
+from tests.frontend.recognize.test_sum_of_comparisons import comparisons
 
 LEVELS = [0.0, 2 / 3, 4 / 3, 2.0]
 T = [-0.5, 0.1, 0.9]

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.opset import is_op, read_weight
-from n2uqc.frontend.recognise.integer_grid import integer_grid
+from n2uqc.frontend.recognize.integer_grid import integer_grid
 from n2uqc.passes import compile_graph
 from tests.frontend.networks import build, images, run_onnx
-from tests.frontend.recognise.test_round_quantizer import LSQ, parameters
+from tests.frontend.recognize.test_round_quantizer import LSQ, parameters
 
 
 @settings(max_examples=60, deadline=None)

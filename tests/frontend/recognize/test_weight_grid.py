@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.opset import Weight, read_weight
-from n2uqc.frontend.recognise.base import NOTE
-from n2uqc.frontend.recognise.weight_grid import NOISE, recover
+from n2uqc.frontend.recognize.base import NOTE
+from n2uqc.frontend.recognize.weight_grid import NOISE, recover
 from tests.frontend.networks import build, check_same, ladder, node, ops, rungs
 
 LADDER = rungs([-0.5, 0.1, 0.9], [0, 2 / 3, 4 / 3, 2.0])

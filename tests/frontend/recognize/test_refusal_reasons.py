@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.frontend.networks import refused
-from tests.frontend.recognise.test_qdq import PAIR, model_of
+from tests.frontend.recognize.test_qdq import PAIR, model_of
 
 CLIPPED = """q = QuantizeLinear (x, s, z) c = Clip (q, low, high)
     [pair] y = DequantizeLinear (c, s, z)"""

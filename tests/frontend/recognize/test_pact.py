@@ -18,12 +18,12 @@ from torch import nn
 import n2uqc
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.opset import Threshold, is_op, read_threshold
-from n2uqc.frontend.recognise.uniform import KIND
+from n2uqc.frontend.recognize.uniform import KIND
 from n2uqc.frontend.reference import evaluate
 from n2uqc.models.export import export_onnx
 from n2uqc.models.pact import PACT
 from n2uqc.models.quantizers import QuantizedConv2d
-from n2uqc.models.randomise import randomise
+from n2uqc.models.randomize import randomize
 from n2uqc.passes.checks.prove import prove_tables
 from tests.frontend.networks import Array, build, check_same, node, ops, refused, run_onnx
 
@@ -173,7 +173,7 @@ def small(bits: int, clip: float) -> nn.Sequential:
         PACT(bits, clip), QuantizedConv2d(6, 5, 1, bits), nn.BatchNorm2d(5), nn.ReLU6(),
         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 4),
     )  # fmt: skip
-    randomise(net, bits)
+    randomize(net, bits)
     with torch.no_grad():
         net[3].clip_val.fill_(clip)  # type: ignore[operator]
     return net.eval()

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.opset import read_threshold, read_weight
 from n2uqc.frontend.reference import evaluate
-from n2uqc.frontend.summary import INTEGER, summarise
+from n2uqc.frontend.summary import INTEGER, summarize
 from n2uqc.passes import compile_graph
 from n2uqc.passes.checks.prove import prove_tables
 from n2uqc.passes.importing.from_graph import import_graph
@@ -160,7 +160,7 @@ def test_network(seed: int) -> None:
     assert [(w.bits, w.odd, w.codes.shape) for w in weights] == [
         (8, False, (3, 2, 3, 3)), (4, False, (5, 48)),
     ]  # fmt: skip
-    summary = summarise(graph)
+    summary = summarize(graph)
     assert {q.kind for q in summary.quantizers} == {"uniform"}
     assert [layer.becomes for layer in summary.layers if layer.weights] == [INTEGER, INTEGER]
 
@@ -199,7 +199,7 @@ def test_wide_weights_stay_float_with_a_note() -> None:
     rng = np.random.default_rng(0)
     body = "w = DequantizeLinear (wq, ws) [conv] y = Conv (x, w)"
     codes = {"wq": (rng.integers(-9999, 9999, (3, 2, 1, 1)), "INT32")}
-    summary = summarise(load_graph(model_of(body, {"ws": np.float32(1e-4)}, codes)))
+    summary = summarize(load_graph(model_of(body, {"ws": np.float32(1e-4)}, codes)))
     assert "wider than 8 bits" in summary.notes[0].text
     assert "wider than 8 bits" in summary.layers[0].why
 

@@ -18,7 +18,7 @@ from ..precision import SINGLE
 Array = npt.NDArray[Any]
 
 NOTE = "n2uq.note"
-"""Key of a node's metadata_props: why a layer was not recognised as more than it is."""
+"""Key of a node's metadata_props: why a layer was not recognized as more than it is."""
 
 
 def signed_bits(codes: Array) -> int:

@@ -2,7 +2,7 @@
 
 Training code writes `f.detach() + b - b.detach()` so that the gradient is b's. The exported float32
 expression is off f's grid by rounding noise; its meaning is f (N2UQ, Liu et al., CVPR 2022,
-section 3.1). Cancelled only where f comes from a quantizer: ordinary arithmetic stays as written.
+section 3.1). Canceled only where f comes from a quantizer: ordinary arithmetic stays as written.
 """
 
 from __future__ import annotations

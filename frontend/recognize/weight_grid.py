@@ -116,7 +116,7 @@ def _coincidence(channels: int, weights: int, noise: float) -> float:
     return float(min(1.0, 8 * noise ** (weights - 1)) ** channels)
 
 
-def _recognise(node: ir.Node, context: Context) -> None:
+def _recognize(node: ir.Node, context: Context) -> None:
     data, weight = node.inputs[0], node.inputs[1]
     if weight is None or not _is_quantized(data):
         return
@@ -156,6 +156,6 @@ def _is_quantized(value: ir.Value | None) -> bool:
     return is_op(node, "Threshold") or is_op(node, "Codebook")
 
 
-WEIGHT_GRID = Pattern("weight grid", frozenset({"Conv"}), _recognise)
-MATRIX_GRID = Pattern("weight grid of a matrix", frozenset({"Gemm"}), _recognise)
+WEIGHT_GRID = Pattern("weight grid", frozenset({"Conv"}), _recognize)
+MATRIX_GRID = Pattern("weight grid of a matrix", frozenset({"Gemm"}), _recognize)
 """Behind the patterns that turn a matrix to [O,I]."""

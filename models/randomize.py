@@ -14,7 +14,7 @@ from .quantizers import LTQ, SHORTEST, QuantizedConv2d
 Values = NDArray[np.float64]
 
 
-def randomise(network: nn.Module, seed: int) -> None:
+def randomize(network: nn.Module, seed: int) -> None:
     """Draw every trained parameter and running statistic of a network from a seed.
 
     In every BatchNorm about a fifth of the gammas is negative and one is 0; PReLU slopes are of
@@ -49,7 +49,7 @@ def randomise(network: nn.Module, seed: int) -> None:
 
 
 def settle(network: nn.Module, images: Tensor, seed: int) -> None:
-    """Fit statistics and ranges of a randomised network to what it sees, roughly, as training does.
+    """Fit statistics and ranges of a randomized network to what it sees, roughly, as training does.
 
     Deep networks of drawn parameters tend to give every image the same codes. Layer by layer, as
     the images pass: running statistics of each BatchNorm become those of its input, disturbed;
@@ -57,7 +57,7 @@ def settle(network: nn.Module, images: Tensor, seed: int) -> None:
     most of the input lies within the thresholds.
 
     Args:
-        network: Network that `randomise` has drawn; changed in place, left in evaluation mode.
+        network: Network that `randomize` has drawn; changed in place, left in evaluation mode.
         images: float32 (N, C, H, W).
         seed: Of the disturbance.
     """

@@ -1,4 +1,4 @@
-"""The straight-through pair is cancelled around quantizers, and only there."""
+"""The straight-through pair is canceled around quantizers, and only there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PARAMETERS = rungs([-0.5, 0.1, 0.9], [0, 2 / 3, 4 / 3, 2.0])
         "a = Sub (f, b) y = Add (b, a)",
     ],
 )
-def test_cancelled(pair: str) -> None:
+def test_canceled(pair: str) -> None:
     body = ladder(3) + "b = PRelu (x, slope) " + pair
     graph = check_same(build(body, PARAMETERS | {"slope": [9.0]}))
     assert ops(graph) == ["Threshold"]
@@ -57,7 +57,7 @@ def test_ordinary_arithmetic_is_left_alone(pair: str) -> None:
         "a = Sub (b, f) y = Add (a, b)",
     ],
 )
-def test_other_sums_are_not_cancelled(pair: str) -> None:
+def test_other_sums_are_not_canceled(pair: str) -> None:
     graph = check_same(build(ladder(3) + "b = Relu (x) " + pair, PARAMETERS))
     assert sorted(ops(graph)) == ["Add", "Add", "Mul", "Relu", "Threshold"]
 

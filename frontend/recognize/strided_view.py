@@ -13,7 +13,7 @@ from ..opset import initializer
 from .base import Context, Pattern, Refused, producer, shape_of
 
 
-def _recognise(node: ir.Node, context: Context) -> None:
+def _recognize(node: ir.Node, context: Context) -> None:
     flat = producer(node.inputs[0], "Reshape")
     if flat is None or context.constants.known(flat.outputs[0]):
         return
@@ -44,4 +44,4 @@ def _recognise(node: ir.Node, context: Context) -> None:
     context.replace(node.outputs[0], context.insert(node, reshape))
 
 
-STRIDED_VIEW = Pattern("strided view", frozenset({"Gather"}), _recognise)
+STRIDED_VIEW = Pattern("strided view", frozenset({"Gather"}), _recognize)

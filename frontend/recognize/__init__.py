@@ -45,7 +45,7 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     CHANNELS_LAST_PRODUCT,
     CHANNELS_LAST_POOL,
     TRANSPOSE,
-    CHANNELS_LAST_INPUT,  # what cancelling has brought within reach
+    CHANNELS_LAST_INPUT,  # what canceling has brought within reach
     WEIGHT_QUANTIZER,
     STEP_FUNCTION,  # the rest says why a ladder is none
     SUM_OF_COMPARISONS,  # before ladders: its terms may be ladders of one rung

@@ -21,7 +21,7 @@ def per_channel(array: Array, values: Array, rank: int) -> Array:
     return values.reshape(1, -1, *[1] * (rank - 2))
 
 
-def _normalise(node: ir.Node, context: Context) -> None:
+def _normalize(node: ir.Node, context: Context) -> None:
     if len(node.inputs) != 2 or node.inputs[0] is None or node.inputs[1] is None:
         return
     arrays = [constant(x) for x in node.inputs]
@@ -60,4 +60,4 @@ def _check_pair(node: ir.Node) -> None:
         raise Refused(f"tensors of shapes {left} and {right}", "two tensors of one shape")
 
 
-CONSTANT_OPERAND = Pattern("constant operand", frozenset({"Add", "Sub", "Mul", "Div"}), _normalise)
+CONSTANT_OPERAND = Pattern("constant operand", frozenset({"Add", "Sub", "Mul", "Div"}), _normalize)
