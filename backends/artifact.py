@@ -182,10 +182,10 @@ def require_replaceable(folder: Path) -> None:
     """
     if not folder.exists() and not folder.is_symlink():
         return
-    mend = "choose another folder, or remove this one yourself"
+    hint = "choose another folder, or remove this one yourself"
     if folder.is_symlink() or not folder.is_dir():
         raise CompileError(
-            Problem(node="", op="", found=f"{plain(folder)} is there and is no folder", mend=mend)
+            Problem(node="", op="", found=f"{plain(folder)} is there and is no folder", hint=hint)
         )
     if not any(folder.iterdir()):
         return
@@ -199,19 +199,19 @@ def require_replaceable(folder: Path) -> None:
                 node="",
                 op="",
                 found=f"{plain(folder)} is not empty and holds no n2uqc artifact",
-                mend=mend,
+                hint=hint,
             )
         ) from None
     if strange := sorted(there - known):
         if "Makefile" in known:
-            mend = f"what its Makefile built goes by `make -C {shell(folder)} clean`; or {mend}"
+            hint = f"what its Makefile built goes by `make -C {shell(folder)} clean`; or {hint}"
         raise CompileError(
             Problem(
                 node="",
                 op="",
                 found=f"{plain(folder)} holds files that n2uqc did not write: "
                 f"{plain(', '.join(strange[:5]))}{' …' if len(strange) > 5 else ''}",
-                mend=mend,
+                hint=hint,
             )
         )
 
@@ -223,7 +223,7 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
         CompileError: there is none, or it is damaged or of another version.
     """
     path = Path(folder, MANIFEST)
-    mend = "compile the network again with `n2uqc compile MODEL --target T -o DIR`"
+    hint = "compile the network again with `n2uqc compile MODEL --target T -o DIR`"
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         facts = _FACTS if "driver" in manifest else {}
@@ -243,7 +243,7 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
                 node="",
                 op="",
                 found=f"{plain(folder)} holds no n2uqc artifact: {path.name}: {error.strerror}",
-                mend=mend,
+                hint=hint,
             )
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -254,7 +254,7 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
                 node="",
                 op="",
                 found=f"{plain(path)} is damaged, or of another version of n2uqc",
-                mend=mend,
+                hint=hint,
             )
         )
     return dict(manifest)
@@ -299,7 +299,7 @@ def file_path(folder: Path | str, name: str) -> Path:
                 node="",
                 op="",
                 found=f"{cut(plain(name))} is no file inside the artifact {plain(folder)}",
-                mend="compile the network again",
+                hint="compile the network again",
             )
         )
     return path
@@ -322,7 +322,7 @@ def read_file(folder: Path | str, manifest: Mapping[str, Any], name: str) -> byt
                 node="",
                 op="",
                 found=f"{plain(path)} is not the file that the manifest names: its hash differs",
-                mend="compile the network again",
+                hint="compile the network again",
             )
         )
     return data

@@ -59,7 +59,7 @@ class ProcessorTarget(Target):
                     node="",
                     op="",
                     found=f"the target host makes Linux programs; this is {sys.platform}",
-                    mend="compile for aarch64 (which runs emulated), or in a Linux container",
+                    hint="compile for aarch64 (which runs emulated), or in a Linux container",
                 )
             )
         processor = _core(self, request.mcpu) if request.mcpu else self.processor
@@ -243,7 +243,7 @@ def _core(target: ProcessorTarget, name: str) -> Processor:
                 op="",
                 found=f"no processor {name!r} that {target.name} programs are known to run on",
                 supported=", ".join(sorted(cores)),
-                mend=f"it is a target of its own: --target {name}" if name in PROCESSORS else "",
+                hint=f"it is a target of its own: --target {name}" if name in PROCESSORS else "",
             )
         )
     core = cores[name]

@@ -236,7 +236,7 @@ def find(architecture: str, native: bool = False) -> Toolchain:
             + CROSS[architecture].system.format(architecture)
             + "".join(f"\n      tried {line}" for line in tried),
             supported="gcc, clang, or zig's compiler from pip",
-            mend=f"pip install 'n2uqc[toolchain]' (ziglang), or apt install {package}, or "
+            hint=f"pip install 'n2uqc[toolchain]' (ziglang), or apt install {package}, or "
             f"name a compiler in ${_variable(architecture, 'CC', native)}",
         )
     )
@@ -279,7 +279,7 @@ def _archiver(compiler: Command, architecture: str, native: bool) -> Command:
             node="",
             op="",
             found="no archiver (ar)",
-            mend="apt install binutils, or pip install "
+            hint="apt install binutils, or pip install "
             f"'n2uqc[toolchain]' (ziglang), "
             f"or name one in ${_variable(architecture, 'AR', native)}",
         )
@@ -359,7 +359,7 @@ def emulator(
             op="",
             found=f"this machine is {machine()}; no emulator for {architecture}"
             f"{''.join(f' with {n}' for n in needs)} found",
-            mend=f"pip install 'n2uqc[toolchain]' (unicorn), or apt install "
+            hint=f"pip install 'n2uqc[toolchain]' (unicorn), or apt install "
             f"{cross.emulator_package}, or name one in ${_variable(architecture, 'EMULATOR')}",
         )
     )

@@ -78,8 +78,8 @@ class Arithmetic:
             raise CompileError(Problem(str(node.name), node.op_type, found, most))
         if self._work < 0:
             found = "more arithmetic on constants than a network of this size has"
-            mend = "export with constants folded (do_constant_folding=True)"
-            raise CompileError(Problem(str(node.name), node.op_type, found, mend=mend))
+            hint = "export with constants folded (do_constant_folding=True)"
+            raise CompileError(Problem(str(node.name), node.op_type, found, hint=hint))
         try:
             with np.errstate(all="ignore"):  # a 0/0 is found later, as a NaN, with its node
                 found_arrays = self._runner(node, arrays).run(

@@ -9,7 +9,7 @@ import onnx_ir as ir
 from .diagnostics import CompileError, Problem
 from .edges import changes_no_map, entry, exit_
 from .opset import constant, is_op
-from .recognize.base import Context
+from .recognize.pattern import Context
 from .schemas import CANONICAL_OPS, DOMAIN
 
 _EDGES = ("Reshape", "Transpose")
@@ -67,13 +67,13 @@ def verify(context: Context) -> None:
         ][:1]  # the others follow from it
     if not problems:  # never let a refusal pass in silence
         problems += [
-            Problem(str(node.name), node.op_type, r.found, r.supported, r.mend)
+            Problem(str(node.name), node.op_type, r.found, r.supported, r.hint)
             for node, r in context.refusals.items()
         ]
     graph = context.graph
     names = Counter(str(output.name) for node in graph for output in node.outputs)
     problems += [
-        Problem("", "", f"{count} values would be named '{name}'", mend="rename one of them")
+        Problem("", "", f"{count} values would be named '{name}'", hint="rename one of them")
         for name, count in names.items()
         if count > 1
     ]
@@ -86,10 +86,10 @@ def verify(context: Context) -> None:
 def _unsupported(node: ir.Node) -> Problem:
     if node.domain != "":
         found = f"operator of the domain '{node.domain}'"
-        mend = "export without custom operators"
+        hint = "export without custom operators"
         if node.domain == "com.microsoft":
-            mend = "give the file as exported, not as ONNX Runtime optimized it"
-        return Problem(str(node.name), node.op_type, found, SUPPORTED, mend)
+            hint = "give the file as exported, not as ONNX Runtime optimized it"
+        return Problem(str(node.name), node.op_type, found, SUPPORTED, hint)
     return Problem(
         str(node.name), node.op_type, "unsupported operator", SUPPORTED, _MEND.get(node.op_type, "")
     )

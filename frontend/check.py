@@ -86,7 +86,7 @@ def _first_line(error: BaseException) -> str:
 def _check_opset(proto: onnx.ModelProto) -> None:
     if not 1 <= proto.ir_version <= _MOST_VERSION:
         found = f"IR version {proto.ir_version}"
-        raise CompileError(Problem("", "", found, mend="the file is damaged: export it again"))
+        raise CompileError(Problem("", "", found, hint="the file is damaged: export it again"))
     for part in (proto, *proto.functions):
         given = Counter(entry.domain for entry in part.opset_import)
         for entry in part.opset_import:
@@ -99,8 +99,8 @@ def _check_opset(proto: onnx.ModelProto) -> None:
     if version is None:
         raise CompileError(Problem("", "", "the model names no ONNX opset", supported))
     if version not in OPSETS:
-        mend = "export again with opset_version=17"
-        raise CompileError(Problem("", "", f"opset {version}", supported, mend))
+        hint = "export again with opset_version=17"
+        raise CompileError(Problem("", "", f"opset {version}", supported, hint))
 
 
 def _check_values(graph: onnx.GraphProto, outer: frozenset[str] = frozenset()) -> None:
@@ -180,7 +180,7 @@ def _check_nodes(proto: onnx.ModelProto) -> None:
             if node.domain == DOMAIN:
                 found = f"a node of the domain '{DOMAIN}': the file is not a network as exported"
                 problems.append(
-                    Problem(node_name(node), node.op_type, found, mend="give that network")
+                    Problem(node_name(node), node.op_type, found, hint="give that network")
                 )
             if node.domain or any(nested_graphs([node])):
                 continue  # reported as unsupported later; the checker does not know outer values
@@ -207,11 +207,11 @@ def check_interface(model: ir.Model) -> None:
     problems: list[Problem] = []
     if len(graph.inputs) != 1:
         names = ", ".join(f"'{v.name}'" for v in graph.inputs) or "none"
-        found, mend = f"{len(graph.inputs)} inputs: {names}", ""
+        found, hint = f"{len(graph.inputs)} inputs: {names}", ""
         if len(graph.inputs) > 3:
             found = f"{len(graph.inputs)} inputs: {', '.join(names.split(', ')[:5])}, …"
-            mend = "export the network with its parameters (export_params=True)"
-        problems.append(Problem("", "", found, "one input", mend))
+            hint = "export the network with its parameters (export_params=True)"
+        problems.append(Problem("", "", found, "one input", hint))
     if len(graph.outputs) != 1:
         names = ", ".join(f"'{v.name}'" for v in graph.outputs) or "none"
         problems.append(Problem("", "", f"{len(graph.outputs)} outputs: {names}", "one output"))
@@ -226,16 +226,16 @@ def _check_image(value: ir.Value) -> list[Problem]:
     name, problems = str(value.name), []
     if value.dtype != ir.DataType.FLOAT:
         found = f"element type {value.dtype.name if value.dtype is not None else 'unknown'}"
-        mend = "export the float network: integer inputs are not read"
-        problems.append(Problem(name, "input", found, "float32, float64 or half precision", mend))
+        hint = "export the float network: integer inputs are not read"
+        problems.append(Problem(name, "input", found, "float32, float64 or half precision", hint))
     fixed = "images [N,C,H,W], sequences [N,C,L] or features [N,F] of fixed size; N may be dynamic"
     shape = value.shape
     if shape is None or len(shape) not in (2, 3, 4):
         found = "unknown shape" if shape is None else f"shape {_text(shape)}"
         problems.append(Problem(name, "input", found, fixed))
     elif any(not isinstance(d, int) or d < 1 for d in list(shape)[1:]):
-        mend = "export with dynamic axis 0 only, or give the sizes: --input-shape C,H,W"
-        problems.append(Problem(name, "input", f"shape {_text(shape)}", fixed, mend))
+        hint = "export with dynamic axis 0 only, or give the sizes: --input-shape C,H,W"
+        problems.append(Problem(name, "input", f"shape {_text(shape)}", fixed, hint))
     elif isinstance(shape[0], int) and shape[0] < 1:
         problems.append(Problem(name, "input", f"batch {shape[0]}", "a batch of 1 or more"))
     return problems
@@ -267,6 +267,6 @@ def _check_parameters(graph: ir.Graph) -> list[Problem]:
                 f"parameter '{value.name}' holds {int((~finite).sum())} NaN or infinite "
                 f"values, the first at {place}"
             )
-            mend = "the training diverged, or the file is damaged"
-            problems.append(Problem(str(node.name), node.op_type, found, "finite numbers", mend))
+            hint = "the training diverged, or the file is damaged"
+            problems.append(Problem(str(node.name), node.op_type, found, "finite numbers", hint))
     return problems

@@ -9,7 +9,8 @@ import numpy as np
 import onnx_ir as ir
 
 from .diagnostics import CompileError, Problem
-from .recognize.base import Array, Context, Pattern, Refused, UnknownShape, shape_of
+from .recognize.pattern import Context, Pattern, Refused, UnknownShape
+from .recognize.queries import Array, shape_of
 
 _BROADCASTING = frozenset(
     "Add Sub Mul Div PRelu Where Greater GreaterOrEqual Less LessOrEqual Min Max Sum".split()

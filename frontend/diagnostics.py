@@ -1,4 +1,4 @@
-"""One clear error: the node, what was found, what is supported and how to mend it."""
+"""The error of the compiler: node, what was found, what is supported, and a hint how to fix it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Problem:
         op: operator type of that node, "" where there is no node.
         found: what was found there.
         supported: what would have been accepted, "" if that is obvious from `found`.
-        mend: what the user can do, "" if nothing is known.
+        hint: what the user can do, "" if nothing is known.
     """
 
     node: str
     op: str
     found: str
     supported: str = ""
-    mend: str = ""
+    hint: str = ""
 
     def __str__(self) -> str:
         return self.text()
@@ -48,8 +48,8 @@ class Problem:
         text = f"{place}: {found}" if place else found
         if self.supported and supported:
             text += f"\n    supported: {cut(self.supported, _TEXT)}"
-        if self.mend:
-            text += f"\n    to mend:   {cut(self.mend, _TEXT)}"
+        if self.hint:
+            text += f"\n    hint:      {cut(self.hint, _TEXT)}"
         return text
 
 

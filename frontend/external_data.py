@@ -43,8 +43,8 @@ def load_external_data(model: onnx.ModelProto, folder: Path | None, label: str) 
         return
     if folder is None:
         found = f"its parameter '{outside[0].name}' is in an external file"
-        mend = "pass the path of the .onnx file, with its data file beside it"
-        raise CompileError(Problem(label, "", found, mend=mend))
+        hint = "pass the path of the .onnx file, with its data file beside it"
+        raise CompileError(Problem(label, "", found, hint=hint))
     _check_total(outside, folder, label)
     problems = []
     for tensor in outside:
@@ -60,8 +60,8 @@ def load_external_data(model: onnx.ModelProto, folder: Path | None, label: str) 
 def _unreadable(tensor: onnx.TensorProto, error: Exception) -> Problem:
     found = f"external data cannot be read: {error}"
     supported = "a data file beside the model, or in a folder below it, of full length"
-    mend = "keep the .onnx file and its data file together"
-    return Problem(tensor.name, "initializer", found, supported, mend)
+    hint = "keep the .onnx file and its data file together"
+    return Problem(tensor.name, "initializer", found, supported, hint)
 
 
 def _check_length(tensor: onnx.TensorProto) -> None:

@@ -60,9 +60,9 @@ def as_float32(proto: onnx.ModelProto) -> float:
         some = ", ".join(f"'{name}'" for name, _ in lost[:_NAMES])
         more = f" and {len(lost) - _NAMES} more" if len(lost) > _NAMES else ""
         found = f"float64 numbers that float32 cannot hold in {some}{more}"
-        mend = "call model.float() before the export: it rounds them to float32"
+        hint = "call model.float() before the export: it rounds them to float32"
         supported = "parameters that are float32 numbers"
-        problems.append(Problem(*lost[0], found, supported, mend))
+        problems.append(Problem(*lost[0], found, supported, hint))
     if problems:
         raise CompileError(problems)
     for value in _values(proto):

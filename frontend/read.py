@@ -59,10 +59,10 @@ def _parse(content: bytes, label: str) -> onnx.ModelProto:
         model.ParseFromString(content)
     except Exception as error:  # protobuf's implementations raise different types
         found = "not an ONNX model, or cut off in the middle"
-        raise CompileError(Problem(label, "", found, mend="export it again")) from error
+        raise CompileError(Problem(label, "", found, hint="export it again")) from error
     if not model.graph.node or not model.opset_import:
         found = "holds no ONNX graph (no nodes or no opset)"
-        raise CompileError(Problem(label, "", found, mend="export it again"))
+        raise CompileError(Problem(label, "", found, hint="export it again"))
     return model
 
 

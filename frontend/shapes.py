@@ -12,7 +12,7 @@ from .branches import inline_branches
 from .constants import Constants
 from .diagnostics import CompileError, Problem
 from .recognize import channels_last, qonnx
-from .recognize.base import Refused
+from .recognize.pattern import Refused
 
 STAND_IN = 2  # a target shape that fixes the batch at 1 then shows as a wrong batch
 OTHER = 3

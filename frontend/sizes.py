@@ -46,7 +46,7 @@ def check_sizes(model: ir.Model, constants: Constants) -> None:
         else:
             continue
         found += f": '{value.name}' has the shape {list(shape)}"
-        mend = "" if 0 in shape else "use smaller images"
-        problems.append(Problem(str(name), op, found, supported, mend))
+        hint = "" if 0 in shape else "use smaller images"
+        problems.append(Problem(str(name), op, found, supported, hint))
     if problems:
         raise CompileError(problems[:1])  # the others follow from it

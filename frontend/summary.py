@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from .constants import static
 from .opset import constant, is_op, read_weight
-from .recognize.base import NOTE
+from .recognize.pattern import NOTE
 from .summary_quantizer import KEEPS_CODES, Quantizer, code_offset, describe, is_quantizer
 
 __all__ = ["Layer", "Note", "Quantizer", "Summary", "summarize"]

@@ -110,7 +110,7 @@ def upgrade(proto: onnx.ModelProto) -> None:
         return
     if proto.functions:
         found = f"functions in a file of opset {version}"
-        raise CompileError(Problem("", "", found, mend="export again with opset_version=17"))
+        raise CompileError(Problem("", "", found, hint="export again with opset_version=17"))
     nodes = list(nested(proto.graph.node))
     problems = _changed(nodes, version)
     if problems:
@@ -136,6 +136,6 @@ def _changed(nodes: Sequence[onnx.NodeProto], version: int) -> list[Problem]:
         if now is None or now > version:
             found = f"the operator as of opset {version}, which changed since"
             name = node.name or node.output[0]
-            mend = "export again with opset_version=17"
-            problems.append(Problem(name, node.op_type, found, f"opset {TARGET}", mend))
+            hint = "export again with opset_version=17"
+            problems.append(Problem(name, node.op_type, found, f"opset {TARGET}", hint))
     return problems

@@ -99,14 +99,14 @@ def check_wellformed(proto: onnx.ModelProto) -> None:
             another type than they say or than their operator defines.
     """
     problems = [
-        Problem("", place, found, mend=_DAMAGED) for place, found in _broken_texts(proto, "model")
+        Problem("", place, found, hint=_DAMAGED) for place, found in _broken_texts(proto, "model")
     ]
     if problems:
         raise CompileError(problems)  # nothing else can be named
     for node, in_function in nodes(proto):
         name = node_name(node)
         problems += [
-            Problem(name, node.op_type, found, mend=_DAMAGED)
+            Problem(name, node.op_type, found, hint=_DAMAGED)
             for found in (*_broken_attributes(node, in_function), *_broken_values(node))
         ]
     if problems:
@@ -120,7 +120,7 @@ def check_tensors(proto: onnx.ModelProto) -> None:
         CompileError: every tensor of which that is not true.
     """
     problems = [
-        Problem(name, place, found, mend=_DAMAGED)
+        Problem(name, place, found, hint=_DAMAGED)
         for tensor, name, place in tensors(proto)
         if (found := _broken_tensor(tensor))
     ]

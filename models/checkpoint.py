@@ -110,9 +110,9 @@ def build_network(
     if faults:
         found = f"does not fit {_title(architecture, variant)}\n" + "\n".join(faults)
         fitting = " or ".join(_fitting(checkpoint))
-        mend = f"these options fit: {fitting}" if fitting else ""
+        hint = f"these options fit: {fitting}" if fitting else ""
         supported = f"the {len(expected)} keys of the published {architecture.name}"
-        raise CompileError(Problem(checkpoint.path, "checkpoint", found, supported, mend))
+        raise CompileError(Problem(checkpoint.path, "checkpoint", found, supported, hint))
     network.load_state_dict({**expected, **checkpoint.parameters})
     return network.eval()
 

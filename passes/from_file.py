@@ -15,9 +15,9 @@ from n2uqc.frontend import escape
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.schemas import DOMAIN
 
-from .base import Observer
 from .checks.promise import PrecisionWarning, kept_by
 from .options import Options
+from .pass_manager import Observer
 from .pipeline import INPUT_SHAPE, compile_graph
 from .program import Program
 from .program.store import is_program_file

@@ -11,7 +11,6 @@ import onnx_ir as ir
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.frontend.load import load_graph
 
-from .base import Observer, Pass, plain, run_passes
 from .exact.affine_tables import affine_tables
 from .exact.constant_channels import constant_channels
 from .exact.integer_layers import integer_layers
@@ -24,6 +23,7 @@ from .importing.channels_last import channels_last
 from .importing.from_graph import import_graph
 from .importing.pixel_input import pixel_input
 from .options import Options
+from .pass_manager import Observer, Pass, plain, run_passes
 from .plan_memory import plan_memory
 from .program import Program
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from n2uqc.passes.program import Program
 
 from ..fpga.engines import Fold
-from ..fpga.engines.base import Window
+from ..fpga.engines.token_timing import WindowTiming
 from ..fpga.folding import Folding, default_folding, engines_of
 
 Lanes = tuple[int, int]
@@ -63,7 +63,7 @@ def find_sites(
         fold = folding.engines[engine.name]
         timing = engine.folded(fold).timing
         held = 0
-        if isinstance(timing, Window):
+        if isinstance(timing, WindowTiming):
             held = timing.rows * timing.kept[1] * engine.inputs[0].shape[2]
         sites[engine.name] = Site(engine.kind, fold.pe, fold.simd, timing.cycles, held)
     return sites

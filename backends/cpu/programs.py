@@ -56,7 +56,7 @@ def linux_program(tools: Toolchain, folder: Path, library: str, context: dict[st
                 op="",
                 found=f"input, output and workspace take {taken:,} bytes",
                 supported=f"{_ADDRESSED:,}: what code compiled for static memory can address",
-                mend="use smaller images",
+                hint="use smaller images",
             )
         )
     source = f"{SOURCES}/{symbol}_main.c"
@@ -125,7 +125,7 @@ def _require_room(flash: int, ram: int, board: Board) -> None:
                 found=f"the network takes {flash:,} bytes of flash and {ram:,} of RAM",
                 supported=f"what fits the demonstration's board, {board.title}: "
                 f"{board.size:,} bytes of each",
-                mend="compile a smaller network or input, or for armv7 or aarch64",
+                hint="compile a smaller network or input, or for armv7 or aarch64",
             )
         )
 

@@ -55,7 +55,7 @@ def run_firmware(
                 node="",
                 op="",
                 found=f"unicorn, the emulator found here, has no processor of {board.title}",
-                mend="apt install qemu-system-arm",
+                hint="apt install qemu-system-arm",
             )
         )
     run = _Run(program, arguments, board)

@@ -4,7 +4,7 @@ DATAPATH.md states the hardware and its timing.  TVM is imported when something 
 """
 
 from .describe import describe
-from .engines.base import Fold
+from .engines.engine import Fold
 from .folding import Folding, default_folding
 from .pipeline import Pipeline, build_pipeline
 from .simulate import EdgeReport, EngineReport, Simulation, Simulator, simulate

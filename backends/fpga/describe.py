@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from .engines import Engine, Window
+from .engines import Engine, WindowTiming
 from .pipeline import Pipeline
 from .timing import EngineTiming, Timing
 
@@ -60,7 +60,7 @@ def _engine(engine: Engine, timing: EngineTiming) -> dict[str, Any]:
                 engine.constants[name].storage_bits for name in engine.op.constant_names()
             ),
         }
-    if isinstance(engine.timing, Window):
+    if isinstance(engine.timing, WindowTiming):
         words = engine.timing.buffer_words
         row["line_buffer_bits"] = words * engine.in_lanes * engine.inputs[0].bits
     return row

@@ -46,7 +46,7 @@ class Folding:
                     node="folding",
                     op="",
                     found=f"not JSON: {error}",
-                    mend="start from the "
+                    hint="start from the "
                     "folding.json that `n2uqc compile MODEL --target fpga` writes",
                 )
             ) from error
@@ -87,7 +87,7 @@ class Folding:
                     found="of another network: none of its "
                     f"{len(rows)} engines ({_listed(list(rows)[:3])}, ...) is in this program",
                     supported=_listed(known),
-                    mend="start from the folding.json that `n2uqc compile "
+                    hint="start from the folding.json that `n2uqc compile "
                     "MODEL --target fpga` writes for this network",
                 )
             )
@@ -108,7 +108,7 @@ class Folding:
                         node=engine.name,
                         op=engine.kind,
                         found="no entry in the folding",
-                        mend=f'add "{engine.name}": {{"pe": 1, "simd": 1}}',
+                        hint=f'add "{engine.name}": {{"pe": 1, "simd": 1}}',
                     )
                 )
                 continue
@@ -131,7 +131,7 @@ class Folding:
                 op="",
                 found="the folding names an engine that the program has not",
                 supported=_listed(sorted(known)),
-                mend="remove the entry",
+                hint="remove the entry",
             )
             for name in self.engines
             if name not in known

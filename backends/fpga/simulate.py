@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from n2uqc.passes.program import Flatten, IntType, Program
 from n2uqc.passes.program.boundary import check_integers
 
-from .engines.base import Run
+from .engines.engine import Run
 from .folding import Folding, default_folding
 from .pipeline import Pipeline, build_pipeline
 from .timing import Timing, simulate_timing

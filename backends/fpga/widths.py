@@ -25,7 +25,7 @@ def storage(kind: IntType, name: str = "") -> str:
             op="",
             found="an unsigned tensor of 64 bits",
             supported="unsigned to 63 bits, signed to 64",
-            mend="declare it signed, or lower the widths of weights or input",
+            hint="declare it signed, or lower the widths of weights or input",
         )
     )
 

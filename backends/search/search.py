@@ -98,7 +98,7 @@ def price(
                 f"this engine takes {picked[name].cycles} cycles an image",
                 supported=f"{floor(clock_hz / target_fps)} cycles or fewer for {target_fps:g} "
                 f"images/s, a factor {target_fps / result.fps:.3g}",
-                mend="more processing elements or SIMD lanes in this engine, or leave the folding "
+                hint="more processing elements or SIMD lanes in this engine, or leave the folding "
                 "out to have one searched",
             )
         )
@@ -109,7 +109,7 @@ def price(
                     node="",
                     op="",
                     found=f"the folding does not fit {chosen.id}",
-                    mend="less parallelism in the engines below, or a larger device",
+                    hint="less parallelism in the engines below, or a larger device",
                 ),
                 *problems,
             ]
@@ -160,7 +160,7 @@ class _Finder:
                     f"an image; this engine's fastest folding takes {self.floor}",
                     supported=f"{best:.6g} images/s or less at this clock, a factor "
                     f"{fps / best:.3g} below",
-                    mend=f"a clock of {fps * self.floor / 1e6:.4g} MHz or more",
+                    hint=f"a clock of {fps * self.floor / 1e6:.4g} MHz or more",
                 )
             )
         result = self._within(target)
@@ -240,7 +240,7 @@ class _Finder:
                     op="",
                     found=f"{rate} does not fit {self.device.id}",
                     supported=fits,
-                    mend="a lower rate, or a larger device" if fits else "a larger device",
+                    hint="a lower rate, or a larger device" if fits else "a larger device",
                 ),
                 *shortages(result),
             ]

@@ -5,7 +5,6 @@ To add one: a file with a `Pattern`, and one line here.
 
 from __future__ import annotations
 
-from .base import Context, Pattern, Refused
 from .bias import CONSTANT_OPERAND
 from .channels_last import CHANNELS_LAST_POOL, CHANNELS_LAST_PRODUCT
 from .channels_last_input import CHANNELS_LAST_INPUT
@@ -17,6 +16,7 @@ from .negation import DIFFERENCE, NEGATION
 from .output_scale import OUTPUT_SCALE
 from .pact import PACT
 from .pad import PAD
+from .pattern import Context, Pattern, Refused
 from .pooling import GLOBAL_MAX, MEAN, POOL
 from .prelu import PRELU
 from .qdq import DEQUANTIZE

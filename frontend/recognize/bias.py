@@ -8,8 +8,9 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from ..opset import constant, initializer
-from .base import Array, Context, Pattern, Refused, channel_values, shape_of
 from .negation import negated
+from .pattern import Context, Pattern, Refused
+from .queries import Array, channel_values, shape_of
 
 _PER_CHANNEL = "a constant for the tensor, or one value a channel"
 

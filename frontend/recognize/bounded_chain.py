@@ -15,17 +15,9 @@ from fractions import Fraction
 import numpy as np
 import onnx_ir as ir
 
-from .base import (
-    Context,
-    UnknownShape,
-    channel_values,
-    is_standard,
-    only_reader,
-    operands,
-    producer,
-    shape_of,
-)
 from .pact import COMPARISONS, larger_of, paper_clip, smaller_of
+from .pattern import Context, UnknownShape
+from .queries import channel_values, is_standard, only_reader, operands, producer, shape_of
 
 Row = tuple[Fraction, ...]
 """One exact number for the tensor, or one a channel."""

@@ -12,7 +12,8 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import Weight, initializer, make_weight
-from .base import Array, Context, Pattern, Refused, shape_of
+from .pattern import Context, Pattern, Refused
+from .queries import Array, shape_of
 
 DOMAIN = "qonnx.custom_op.general"
 OPS = frozenset({"Im2Col", "MaxPoolNHWC"})

@@ -13,8 +13,9 @@ import onnx_ir as ir
 from ..edges import TO_CHANNELS_FIRST
 from ..opset import initializer, is_op, read_codebook, read_threshold
 from ..schemas import DOMAIN
-from .base import Array, Context, Pattern, is_standard
+from .pattern import Context, Pattern
 from .qonnx import DOMAINS
+from .queries import Array, is_standard
 
 _ELEMENTWISE = frozenset(
     "Relu LeakyRelu PRelu Clip Add Sub Mul Div Min Max Round Floor Ceil Neg Abs Sign Where Greater "

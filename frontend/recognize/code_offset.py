@@ -8,7 +8,8 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from ..opset import constant, is_op
-from .base import Context, Pattern, only_reader, producer
+from .pattern import Context, Pattern
+from .queries import only_reader, producer
 
 
 def _move(node: ir.Node, context: Context) -> None:

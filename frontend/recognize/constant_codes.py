@@ -8,8 +8,9 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import Weight, initializer, make_weight
-from .base import Array, Context, Refused, is_standard, signed_bits
 from .channels_last import put_product
+from .pattern import Context, Refused
+from .queries import Array, is_standard, signed_bits
 
 _WIDEST = 8  # bits of weights that stay codes, plus one for an asymmetric zero point
 

@@ -6,7 +6,8 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import constant, is_op
-from .base import Context, Pattern, Refused, shape_of
+from .pattern import Context, Pattern, Refused
+from .queries import shape_of
 from .windows import explicit_window
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import constant, initializer, is_op, read_weight
-from .base import Context, Pattern, Refused, only_reader, operands, producer, shape_of
+from .pattern import Context, Pattern, Refused
+from .queries import only_reader, operands, producer, shape_of
 
 
 def _flatten(node: ir.Node, context: Context) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..opset import Weight
-from .base import Array, signed_bits
+from .queries import Array, signed_bits
 
 _NOISE = 2e-4  # of the step; float32 folding leaves less
 _SMALLEST = 16  # largest value that the least code but 0 may have

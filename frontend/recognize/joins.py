@@ -5,7 +5,8 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from ..opset import constant
-from .base import Context, Pattern, Refused, shape_of
+from .pattern import Context, Pattern, Refused
+from .queries import shape_of
 
 
 def _sum(node: ir.Node, context: Context) -> None:

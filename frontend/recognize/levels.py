@@ -11,7 +11,8 @@ import onnx_ir as ir
 
 from ..opset import MAX_BITS, Codebook, Threshold, make_codebook, make_threshold
 from ..precision import SINGLE
-from .base import Array, Context, Refused, operands, producer
+from .pattern import Context, Refused
+from .queries import Array, operands, producer
 from .uniform import add_constant
 
 _NOISE = 1e-6  # relative: a level is a float32 sum of at most 255 terms

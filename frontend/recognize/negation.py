@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import constant, initializer
-from .base import Context, Pattern
+from .pattern import Context, Pattern
 
 
 def negated(node: ir.Node, data: ir.Value, context: Context) -> ir.Value:

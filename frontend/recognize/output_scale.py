@@ -12,7 +12,8 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import is_op, make_codebook, make_threshold, read_codebook, read_threshold
-from .base import Context, Pattern, only_reader, operands, producer
+from .pattern import Context, Pattern
+from .queries import only_reader, operands, producer
 from .uniform import add_constant
 
 

@@ -16,7 +16,8 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import MAX_BITS, Threshold, make_threshold
-from .base import Context, Pattern, Refused, is_standard, operands, producer
+from .pattern import Context, Pattern, Refused
+from .queries import is_standard, operands, producer
 from .rounding import rises
 from .uniform import KIND
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from .base import Context, Pattern, Refused, is_standard, shape_of
+from .pattern import Context, Pattern, Refused
+from .queries import is_standard, shape_of
 from .windows import explicit_window
 
 _SUPPORTED = "zeros around height and width (or length), in front of a convolution"

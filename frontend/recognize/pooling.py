@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from .base import Context, Pattern, Refused, producer, shape_of
+from .pattern import Context, Pattern, Refused
+from .queries import producer, shape_of
 from .windows import as_map, explicit_window
 
 _NAMES = {"ReduceMean": "a mean", "ReduceMax": "a maximum"}

@@ -6,7 +6,8 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import constant, initializer
-from .base import Context, Pattern, Refused, channel_values, shape_of
+from .pattern import Context, Pattern, Refused
+from .queries import channel_values, shape_of
 
 
 def _normalize(node: ir.Node, context: Context) -> None:

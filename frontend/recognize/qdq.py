@@ -13,8 +13,9 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import MAX_BITS
-from .base import Array, Context, Pattern, Refused, channel_values, producer, shape_of
 from .constant_codes import Codes, put_codes, spread
+from .pattern import Context, Pattern, Refused
+from .queries import Array, channel_values, producer, shape_of
 from .rounding import rises
 from .uniform import Uniform, put_uniform
 

@@ -13,8 +13,9 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import MAX_BITS, Threshold, make_threshold
-from .base import Array, Context, Pattern, Refused, channel_values, shape_of
 from .constant_codes import Codes, put_codes, spread
+from .pattern import Context, Pattern, Refused
+from .queries import Array, channel_values, shape_of
 from .rounding import rise, rises, truncated_rises
 from .uniform import KIND, Uniform, add_constant, put_uniform
 

@@ -6,7 +6,8 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import initializer
-from .base import Context, Pattern, Refused, operands
+from .pattern import Context, Pattern, Refused
+from .queries import operands
 
 _CLIP_INPUTS = 3
 

@@ -19,8 +19,9 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import MAX_BITS
-from .base import Array, Context, Pattern, Refused, is_standard, only_reader, operands
 from .bounded_chain import Chain, Row, chain_before, clips_behind, put_maps, scalar
+from .pattern import Context, Pattern, Refused
+from .queries import Array, is_standard, only_reader, operands
 from .rounding import rises
 from .uniform import Uniform, put_uniform
 

@@ -7,7 +7,8 @@ from math import ceil, floor
 
 import numpy as np
 
-from .base import Array, Refused
+from .pattern import Refused
+from .queries import Array
 
 Rise = tuple[float, bool]
 """Where a rounded value rises by one: at this position, beyond it (True) or from it on (False)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from .base import Context, Pattern, Refused
+from .pattern import Context, Pattern, Refused
 
 
 def _check(node: ir.Node, context: Context) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from .base import Array
+from .queries import Array
 
 Layout = tuple[tuple[int, ...], ...]
 """For each axis of a value the axes of the compared tensor that it runs over; () for an added one.

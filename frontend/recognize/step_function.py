@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from .base import Array, Context, Pattern, Refused, is_standard, operands
 from .levels import put_levels
+from .pattern import Context, Pattern, Refused
+from .queries import Array, is_standard, operands
 from .step_evaluate import NotAStep
 from .step_search import COMPARISONS, FLOATS, Kind, Search, sizes
 from .step_value import Evaluation

@@ -9,7 +9,8 @@ import numpy as np
 import onnx_ir as ir
 
 from ..constants import static
-from .base import Context, is_standard
+from .pattern import Context
+from .queries import is_standard
 from .step_evaluate import REDUCTIONS, Layout, NotAStep, broadcast_layout, reshape_layout
 
 FLOATS = (ir.DataType.FLOAT, ir.DataType.DOUBLE)

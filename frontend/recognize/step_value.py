@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import onnx_ir as ir
 
-from .base import Array
+from .queries import Array
 from .step_evaluate import (
     CHANNELS,
     ELEMENTWISE,

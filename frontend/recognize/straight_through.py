@@ -10,7 +10,8 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from ..schemas import DOMAIN
-from .base import Context, Pattern, is_standard, operands, producer
+from .pattern import Context, Pattern
+from .queries import is_standard, operands, producer
 
 
 def _is_quantizer(value: ir.Value, context: Context) -> bool:

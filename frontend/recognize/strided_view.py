@@ -10,7 +10,8 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import initializer
-from .base import Context, Pattern, Refused, producer, shape_of
+from .pattern import Context, Pattern, Refused
+from .queries import producer, shape_of
 
 
 def _recognize(node: ir.Node, context: Context) -> None:

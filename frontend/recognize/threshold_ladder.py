@@ -20,18 +20,9 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import MAX_BITS
-from .base import (
-    Array,
-    Context,
-    Pattern,
-    Refused,
-    channel_values,
-    is_standard,
-    operands,
-    producer,
-    shape_of,
-)
 from .levels import put_levels
+from .pattern import Context, Pattern, Refused
+from .queries import Array, channel_values, is_standard, operands, producer, shape_of
 
 _OPPOSITE = {
     "Greater": "LessOrEqual",

@@ -9,8 +9,9 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import initializer, is_op
-from .base import Context, Pattern, is_standard, producer
 from .channels_last_input import is_entry, thresholds_of_tensor
+from .pattern import Context, Pattern
+from .queries import is_standard, producer
 
 _ELEMENTWISE = ("Relu", "LeakyRelu", "PRelu", "Clip", "Add", "Sub", "Mul", "Div")
 

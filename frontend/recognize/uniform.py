@@ -14,7 +14,8 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import MAX_BITS, Threshold, initializer, make_threshold
-from .base import Array, Context, Refused
+from .pattern import Context, Refused
+from .queries import Array
 
 KIND = "n2uq.kind"
 """Key of a Threshold's metadata_props: "uniform" where the thresholds are a rounding's."""

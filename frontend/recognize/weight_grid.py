@@ -15,8 +15,9 @@ import onnx_ir as ir
 
 from ..opset import Weight, constant, is_op, make_weight
 from ..precision import SINGLE
-from .base import NOTE, Array, Context, Pattern, is_standard, shape_of
 from .integer_grid import integer_grid, integers
+from .pattern import NOTE, Context, Pattern
+from .queries import Array, is_standard, shape_of
 
 MAX_BITS = 4
 NOISE = 2e-4  # of the step; float32 folding leaves less unless the weights are tiny

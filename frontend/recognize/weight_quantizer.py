@@ -15,7 +15,8 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import Weight, make_weight
-from .base import Array, Context, Pattern, Refused, only_reader, operands, producer
+from .pattern import Context, Pattern, Refused
+from .queries import Array, only_reader, operands, producer
 
 MAX_BITS = 7  # codes are int8
 _NOISE = 1e-3  # of the distance between two levels

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
-from .base import Refused, shape_of
+from .pattern import Refused
+from .queries import shape_of
 
 Pair = tuple[int, int]
 

@@ -24,7 +24,7 @@ from n2uqc.console.target import add_target, asked, check_target
 from n2uqc.frontend.escape import plain
 
 if TYPE_CHECKING:
-    from n2uqc.passes.base import Pass
+    from n2uqc.passes.pass_manager import Pass
     from n2uqc.passes.program import Program
 
 HELP = "compile for ARM, this machine, an FPGA datapath, or to a saved integer program"

@@ -16,7 +16,7 @@ from n2uqc.frontend.escape import plain
 
 from .plain_stream import plain_streams
 
-# Errors of n2uqc that a user can mend, by name: their modules are heavy to import.
+# Errors of n2uqc that a user can correct, by name: their modules are heavy to import.
 _EXPECTED = frozenset(
     {"CompileError", "UserError", "InputError", "StoreError", "IllegalOp", "TextError"}
 )
@@ -39,7 +39,7 @@ def guarded(function: Callable[[], int | None], *, show_traceback: bool = False)
         show_traceback: also print where an error was raised (for developers).
 
     Returns:
-        the exit status: the command's own, 2 for what the user can mend, 3 for a fault of n2uqc,
+        the exit status: the command's own, 2 for what the user can correct, 3 for a fault of n2uqc,
         130 for an interrupt.
     """
     _make_streams_usable()
@@ -64,7 +64,7 @@ def guarded(function: Callable[[], int | None], *, show_traceback: bool = False)
                 traceback.print_exc()
             if isinstance(error, OSError) and error.filename is None:  # writing to stdout
                 _leave(sys.stdout)
-            message = _mendable(error)
+            message = _user_message(error)
             if message is not None:
                 _say(f"error: {message}")
                 return 2
@@ -93,8 +93,8 @@ def _leave(stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _mendable(error: Exception) -> str | None:
-    """The message of an error that the user can mend, else None."""
+def _user_message(error: Exception) -> str | None:
+    """The message of an error that the user can correct, else None."""
     if isinstance(error, MemoryError):
         return f"not enough memory on this machine{f': {error}' if str(error) else ''}"
     if isinstance(error, RecursionError):

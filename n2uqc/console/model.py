@@ -13,7 +13,7 @@ from .search import search
 
 if TYPE_CHECKING:
     from n2uqc.passes import Options
-    from n2uqc.passes.base import Observer
+    from n2uqc.passes.pass_manager import Observer
     from n2uqc.passes.program import Program
 
 _BITS = ("residual_bits", "stem_bits", "head_bits")

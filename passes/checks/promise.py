@@ -124,7 +124,7 @@ def kept_by(
     if (largest := _largest(program)) > _VALUES:
         return program, (
             f"what fixed point costs was not measured: a tensor of {largest:,} values is beyond "
-            f"the {_VALUES:,} up to which it is. To mend: verify on an image by --input"
+            f"the {_VALUES:,} up to which it is. Hint: verify on an image by --input"
         )
     loss = measure(graph, program, options)
     if loss.kept:
@@ -142,7 +142,7 @@ def kept_by(
 
 
 def describe(program: Program, loss: Loss) -> str:
-    """What the outputs lose, where, and how to mend it."""
+    """What the outputs lose, where, and how to get it back."""
     output, where = loss.found.output, lost_at(program, loss)
     inputs = f"{loss.samples} inputs"
     parts = []
@@ -159,13 +159,13 @@ def describe(program: Program, loss: Loss) -> str:
                 "from exact arithmetic"
             )
     promise = "precision exact cannot keep its 1e-3" if loss.tolerance == EXACT else "much is lost"
-    mend = (
+    hint = (
         "give images by --calib, so that ranges are those that occur, or train channels of less "
         "different size"
         if loss.tolerance == EXACT
         else "--precision exact, a wider --residual-bits, --stem-bits or --width, or --calib"
     )
-    return f"{promise}: {'; '.join(parts)}. {where}To mend: {mend}"
+    return f"{promise}: {'; '.join(parts)}. {where}Hint: {hint}"
 
 
 def lost_at(program: Program, loss: Loss) -> str:

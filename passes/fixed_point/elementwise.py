@@ -201,16 +201,16 @@ class FixedPoint(Lowering):
             try:
                 self.lower(op)
             except ValueError as error:
-                mend = "lower --residual-bits or --stem-bits, or check the layer's parameters"
+                hint = "lower --residual-bits or --stem-bits, or check the layer's parameters"
                 if isinstance(op, RealAvgPool) and op.counted is not None:
-                    mend = "set count_include_pad=True without ceil_mode, or pool smaller windows"
+                    hint = "set count_include_pad=True without ceil_mode, or pool smaller windows"
                 raise CompileError(
                     Problem(
                         node=", ".join(op.origin),
                         op=op.mnemonic,
                         found=str(error),
                         supported="scales within 64-bit integer requantization (SPEC.md)",
-                        mend=mend,
+                        hint=hint,
                     )
                 ) from None
         self.formats.check_widths()

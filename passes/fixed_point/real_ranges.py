@@ -137,6 +137,6 @@ def require_bounded(name: str, ends: Interval, op: Op | None) -> None:
             op=op.mnemonic if op is not None else "input",
             found=f"values that may pass {_FARTHEST:.0e} for inputs within the range",
             supported="tensors whose range, by the actual weights, stays below that",
-            mend="give images by --calib, check the weights, or narrow --input-range",
+            hint="give images by --calib, check the weights, or narrow --input-range",
         )
     )

@@ -20,7 +20,7 @@ _LONGEST = 100  # characters of a tensor's name, which becomes part of symbols a
 
 
 class NodeRefusal(Exception):
-    """A node cannot be taken as it stands: (found, supported, mend)."""
+    """A node cannot be taken as it stands: (found, supported, hint)."""
 
 
 class Importer:

@@ -204,6 +204,6 @@ def _refuse(op: Op, supported: str) -> None:
             op=op.mnemonic,
             found="it follows the flattening of a map of that many values",
             supported=supported,
-            mend="pool to 1x1 first, or put a fully connected layer behind the flattening",
+            hint="pool to 1x1 first, or put a fully connected layer behind the flattening",
         )
     )

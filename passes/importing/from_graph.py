@@ -25,7 +25,7 @@ def _sample_shape(value: ir.Value) -> tuple[int, ...]:
                 op="input/output",
                 found=f"shape {value.shape}",
                 supported="a static shape behind the batch axis",
-                mend="export with fixed height and width",
+                hint="export with fixed height and width",
             )
         )
     return tuple(int(d) for d in list(value.shape)[1:])  # type: ignore[arg-type]
@@ -70,14 +70,14 @@ def import_graph(model: ir.Model, name: str = "network") -> Program:
                 raise NodeRefusal("an operator without integer form", ", ".join(sorted(RULES)), "")
             rule(to, node)
         except NodeRefusal as refusal:
-            found, supported, mend = refusal.args
+            found, supported, hint = refusal.args
             problems.append(
                 Problem(
                     node=node.name or node.outputs[0].name or "?",
                     op=node.op_type,
                     found=found,
                     supported=supported,
-                    mend=mend,
+                    hint=hint,
                 )
             )
         except (ValueError, IndexError, ArithmeticError, TypeError) as error:
@@ -87,7 +87,7 @@ def import_graph(model: ir.Model, name: str = "network") -> Program:
                     op=node.op_type,
                     found=str(error),
                     supported="see SPEC.md",
-                    mend="check the node's parameters and shapes",
+                    hint="check the node's parameters and shapes",
                 )
             )
     if problems:

@@ -79,6 +79,6 @@ def require_name(name: str) -> None:
                 op="",
                 found=f"the name {plain(name)[:80]!r} cannot be part of a C symbol as it is",
                 supported="small letters, digits and single underscores between them, 60 at most",
-                mend=f"choose {near or 'network'!r} or another",
+                hint=f"choose {near or 'network'!r} or another",
             )
         )

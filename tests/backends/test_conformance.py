@@ -12,7 +12,7 @@ import n2uqc.passes.program
 from n2uqc.backends.cost.counts import count_layers
 from n2uqc.backends.cpu.choose import TABLE
 from n2uqc.backends.fpga.area.elements import ELEMENTS
-from n2uqc.backends.fpga.engines import ENGINES, Window
+from n2uqc.backends.fpga.engines import ENGINES, WindowTiming
 from n2uqc.backends.fpga.folding import engines_of
 from n2uqc.backends.fpga.units import BUILDERS
 from n2uqc.passes.program import Op, Program, dump, ops, parse, run
@@ -60,7 +60,7 @@ def engines() -> dict[type[Op], set[str]]:
 
 def has_area(operation: type[Op]) -> bool:
     return all(
-        engine.kind in ELEMENTS or isinstance(engine.timing, Window)
+        engine.kind in ELEMENTS or isinstance(engine.timing, WindowTiming)
         for engine in engines_of(PROGRAM)
         if type(engine.op) is operation
     )

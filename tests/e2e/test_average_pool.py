@@ -134,4 +134,4 @@ def test_too_many_sizes_of_windows_are_refused() -> None:
     with pytest.raises(CompileError, match="more than 64 bits") as caught:
         compile_graph(load_graph(model))
     assert caught.value.problems[0].node == "pool"
-    assert "smaller windows" in caught.value.problems[0].mend
+    assert "smaller windows" in caught.value.problems[0].hint

@@ -156,7 +156,7 @@ def test_files_that_onnxruntime_optimized() -> None:
     model = build(body, {"W": W})
     model.graph.node[1].domain = model.opset_import[1].domain = "com.microsoft"
     (problem,) = refused(model, "domain 'com.microsoft'")
-    assert problem.node == "fused" and "ONNX Runtime optimized" in problem.mend
+    assert problem.node == "fused" and "ONNX Runtime optimized" in problem.hint
 
 
 def test_canonical_graphs_are_no_input() -> None:

@@ -9,7 +9,7 @@ import pytest
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
 
-def test_one_problem_names_node_found_supported_and_mend() -> None:
+def test_one_problem_names_node_found_supported_and_hint() -> None:
     text = str(CompileError(Problem("/conv", "Conv", "dilation 2", "dilation 1", "retrain")))
     assert text.startswith("Conv '/conv': dilation 2")
     assert "supported: dilation 1" in text and "retrain" in text
@@ -37,7 +37,7 @@ def test_a_very_long_list_is_counted_not_printed() -> None:
 def test_names_as_long_as_books_are_cut() -> None:
     name = "a" * 65_536
     text = str(CompileError(Problem(name, name, f"'{name}' is none", name, name)))
-    assert "(65,536 characters)" in text and "to mend" in text
+    assert "(65,536 characters)" in text and "hint:" in text
     assert len(text) < 20_000
 
 

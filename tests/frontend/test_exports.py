@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.opset import is_op, read_threshold, read_weight
-from n2uqc.frontend.recognize.base import NOTE
+from n2uqc.frontend.recognize.pattern import NOTE
 from n2uqc.frontend.reference import evaluate, evaluate_values
 from n2uqc.models.export import export_onnx
 from n2uqc.models.networks import ResidualNetwork

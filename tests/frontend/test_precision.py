@@ -88,7 +88,7 @@ def test_weights_folded_in_half_precision(dtype: torch.dtype, roundoff: float, b
 def test_a_double_network_with_double_literals(tmp_path: Path) -> None:
     path = exported(torch.float64, 2, tmp_path / "double.onnx", fold=False)
     (problem,) = refused(path, "float64 numbers that float32 cannot hold", "more")
-    assert "model.float()" in problem.mend
+    assert "model.float()" in problem.hint
 
 
 @pytest.mark.parametrize("kind", [10, 16, 11])  # float16, bfloat16, double

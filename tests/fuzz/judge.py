@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from n2uqc.console.errors import _mendable
+from n2uqc.console.errors import _user_message
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,7 +48,7 @@ def judged(action: Callable[[], str], stderr: Path) -> tuple[str, Fault | None]:
         stderr: the file to which this process's descriptor 2 is directed; it is emptied.
 
     Returns:
-        the word ("refused" for an error that users can mend), and the fault.
+        the word ("refused" for an error that users can correct), and the fault.
     """
     os.ftruncate(2, 0)
     os.lseek(2, 0, os.SEEK_SET)
@@ -65,7 +65,7 @@ def judged(action: Callable[[], str], stderr: Path) -> tuple[str, Fault | None]:
             text = str(error)
             fault = Fault("wrong", re.sub(r"\d+", "#", text.partition("\n")[0])[:100], text)
         except Exception as error:
-            message = _mendable(error)
+            message = _user_message(error)
             if message is None:
                 place = f"{type(error).__name__} at {_place(error.__traceback__)}"
                 fault = Fault("exception", place, _text())

@@ -147,7 +147,7 @@ def test_the_options_that_fit_are_named(
 ) -> None:
     path = saved(architectures[name].build(variant).state_dict(), tmp_path / "net.pth")
     text = refusal(path, Variant(2, "float"))
-    assert text.endswith(f"to mend: these options fit: {options}")
+    assert text.endswith(f"hint: these options fit: {options}")
 
 
 def test_the_number_of_classes_comes_from_the_file(state: State, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from n2uqc.passes import PIPELINE, Options
-from n2uqc.passes.base import run_passes
 from n2uqc.passes.importing.from_graph import import_graph
+from n2uqc.passes.pass_manager import run_passes
 from n2uqc.passes.program import Program, dump, parse
 
 from ..properties.builder import NetworkBuilder

@@ -62,7 +62,7 @@ def find_analyzer() -> Analyzer:
             node="",
             op="",
             found="no llvm-mca found, which estimates cycles",
-            mend="apt install llvm, or name one in $N2UQC_LLVM_MCA; "
+            hint="apt install llvm, or name one in $N2UQC_LLVM_MCA; "
             "instructions are counted without",
         )
     )

@@ -115,7 +115,7 @@ def profile_artifact(
                 op="",
                 found=f"{plain(folder)} was made by an older version, which did not note the "
                 "kernels' symbols",
-                mend="compile the network again",
+                hint="compile the network again",
             )
         )
     if core:

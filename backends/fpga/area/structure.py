@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..engines import Engine, Window
+from ..engines import Engine, WindowTiming
 from .count import DEVICES, Count, Structure
 from .elements import ELEMENTS
 from .windows import window
@@ -22,7 +22,7 @@ def structure(engine: Engine, form: str, family: str) -> Structure:
     """The terms of a folded engine in one of its forms."""
     count = Count(DEVICES[family])
     kind = engine.kind
-    if isinstance(engine.timing, Window):
+    if isinstance(engine.timing, WindowTiming):
         window(count, engine, form)
     else:
         ELEMENTS[kind](count, engine, form)

@@ -7,7 +7,7 @@ from typing import Any
 from n2uqc.passes.program import IntType
 from n2uqc.passes.program.types import width_of
 
-from ..engines import Window
+from ..engines import WindowTiming
 from ..engines.window import tree_depth
 from .count import Count, bits_of, digits
 
@@ -30,7 +30,7 @@ def weight_code(engine: Any) -> tuple[int, bool]:
 
 
 def window(count: Count, engine: Any, form: str) -> None:
-    w: Window = engine.timing
+    w: WindowTiming = engine.timing
     pe, simd, tap_lanes = engine.fold.pe, engine.fold.simd, engine.tap_lanes
     x, y, geometry = engine.inputs[0], engine.output, engine.geometry
     dense = engine.kind == "matrix-vector"
@@ -226,7 +226,7 @@ def _planes(count: Count, a: int, bits: int, simd: int, pe: int, greatest: int) 
 
 
 def _line_buffer(
-    count: Count, w: Window, geometry: Any, word: int, taps: int, span: int, shared: int
+    count: Count, w: WindowTiming, geometry: Any, word: int, taps: int, span: int, shared: int
 ) -> None:
     lut, ff = count.all.lut, count.all.ff
     height, width = w.kept

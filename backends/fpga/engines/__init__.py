@@ -22,13 +22,14 @@ from n2uqc.passes.program import (
     Thresholds,
 )
 
-from .base import SMALLEST, Beat, Engine, Fold, Timing, Window
 from .channelwise import Depthwise, pool_engine
 from .concat import Joiner
+from .engine import SMALLEST, Engine, Fold
 from .matrix_vector import MatrixVector
 from .rescale import ClampUnit, LookupUnit, PReluUnit, Requantizer, StreamAdder
 from .stream import Converter, Fork, Sink, Source
 from .threshold import ThresholdUnit
+from .token_timing import Beat, Timing, WindowTiming
 
 __all__ = [
     "Beat",
@@ -39,7 +40,7 @@ __all__ = [
     "Sink",
     "Source",
     "Timing",
-    "Window",
+    "WindowTiming",
     "engine_of",
 ]
 

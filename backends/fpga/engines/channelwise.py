@@ -12,7 +12,8 @@ from n2uqc.passes.program import Conv, MaxPool, SumPool
 
 from .. import jit
 from ..widths import magnitude, register_dtype, storage, weight_dtype
-from .base import Arrays, Beat, Engine, Run, Timing
+from .engine import Arrays, Engine, Run
+from .token_timing import Beat, Timing
 from .window import Geometry, tree_depth
 
 

@@ -13,7 +13,8 @@ from n2uqc.passes.program import Concat
 
 from .. import jit
 from ..widths import magnitude, register_dtype, storage
-from .base import Arrays, Beat, Engine, Run, divisors
+from .engine import Arrays, Engine, Run, divisors
+from .token_timing import Beat
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

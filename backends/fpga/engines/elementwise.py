@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .. import jit
 from ..widths import magnitude, register_dtype, storage
-from .base import Arrays, Engine, Run
+from .engine import Arrays, Engine, Run
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -14,7 +14,8 @@ from n2uqc.passes.program import Conv
 from .. import jit
 from ..widths import magnitude, register_dtype, storage, weight_dtype
 from . import byte_dots
-from .base import Arrays, Engine, Run, Window, divisors
+from .engine import Arrays, Engine, Run, divisors
+from .token_timing import WindowTiming
 from .window import Geometry, tree_depth
 
 PLANE_BITS = 4
@@ -92,7 +93,7 @@ class MatrixVector(Engine):
         return 3 + tree_depth(self.fold.simd)
 
     @property
-    def timing(self) -> Window:
+    def timing(self) -> WindowTiming:
         operands = self.geometry.taps * self.depth
         return self.geometry.timing(
             words=self.inputs[0].shape[2] // self.in_lanes,

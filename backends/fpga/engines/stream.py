@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .base import Beat, Engine
+from .engine import Engine
+from .token_timing import Beat
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from n2uqc.passes.program import Conv, IntType, MaxPool, SumPool
 
 from .. import jit
-from .base import Window, divisors
+from .engine import divisors
+from .token_timing import WindowTiming
 
 
 def tree_depth(operands: int) -> int:
@@ -60,7 +61,7 @@ class Geometry:
         taps = (rows[:, None] * self.padded[1] + columns) * self.shape[2]
         return (taps.reshape(-1, 1) + np.arange(channels)).ravel().astype(np.int32)
 
-    def timing(self, *, words: int, results: int, result_cycles: int, latency: int) -> Window:
+    def timing(self, *, words: int, results: int, result_cycles: int, latency: int) -> WindowTiming:
         """Line buffer and reader (see DATAPATH.md, "Line buffer").
 
         A 1x1 window without padding needs no rows: pixels that the stride leaves out are dropped,
@@ -77,7 +78,7 @@ class Geometry:
         }
         if self.kernel == (1, 1) and not any(self.pads):
             pixels = (prod(self.out), 1)
-            return Window(
+            return WindowTiming(
                 drop=self.stride,
                 kept=pixels,
                 out=pixels,
@@ -87,7 +88,7 @@ class Geometry:
                 left=0,
                 **common,  # type: ignore[arg-type]
             )
-        return Window(
+        return WindowTiming(
             drop=(1, 1),
             kept=(height, width),
             out=self.out,

@@ -61,6 +61,6 @@ def _module(name: str) -> Any:
                 node="",
                 op="rtl",
                 found="amaranth, which describes the hardware, is not installed",
-                mend="pip install 'n2uqc[rtl]'",
+                hint="pip install 'n2uqc[rtl]'",
             )
         ) from None

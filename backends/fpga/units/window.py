@@ -6,7 +6,7 @@ import numpy as np
 
 from n2uqc.passes.program.types import width_of
 
-from ..engines import Engine, Window
+from ..engines import Engine, WindowTiming
 from ..engines.channelwise import Depthwise, GlobalPool, Pool
 from ..engines.matrix_vector import MatrixVector
 from ..engines.window import tree_depth
@@ -74,7 +74,7 @@ def window(unit: Unit[WindowEngine]) -> None:
     element, fold = parts.element, engine.fold
     dense = isinstance(engine, MatrixVector)
     timing = engine.timing
-    assert isinstance(timing, Window)
+    assert isinstance(timing, WindowTiming)
     shared = timing.results // engine.op.groups if isinstance(engine, MatrixVector) else 1
     buffer = LineBuffer(
         m,

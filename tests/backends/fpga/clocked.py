@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from n2uqc.backends.fpga.engines import Beat, Source, Window
+from n2uqc.backends.fpga.engines import Beat, Source, WindowTiming
 from n2uqc.backends.fpga.pipeline import Pipeline
 
 
@@ -83,7 +83,7 @@ class BeatMachine:
 class WindowMachine:
     """The writer and the reader of one line buffer; ``seen`` counts are as of the clock edge."""
 
-    def __init__(self, w: Window, source: Fifo, outputs: list[Fifo], images: int) -> None:
+    def __init__(self, w: WindowTiming, source: Fifo, outputs: list[Fifo], images: int) -> None:
         self.w, self.source, self.outputs = w, source, outputs
         self.arrivals = [
             (y % w.drop[0] == 0 and x % w.drop[1] == 0)

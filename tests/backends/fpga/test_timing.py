@@ -19,7 +19,7 @@ from n2uqc.backends.fpga import (
     describe,
     simulate_timing,
 )
-from n2uqc.backends.fpga.engines import Source, Window
+from n2uqc.backends.fpga.engines import Source, WindowTiming
 from n2uqc.backends.fpga.folding import engines_of
 from n2uqc.backends.fpga.timing import Network
 from n2uqc.frontend.diagnostics import CompileError
@@ -165,7 +165,7 @@ def test_start_up_of_a_three_by_three_window() -> None:
 def test_rows_of_line_buffers(kernel: int, stride: int, pad: int, rows: int) -> None:
     b, y = convolution(16, 1, 1, kernel, stride, pad)
     timing = next(engines_of(finished(b, y))).timing
-    assert isinstance(timing, Window)
+    assert isinstance(timing, WindowTiming)
     assert timing.rows == rows
 
 

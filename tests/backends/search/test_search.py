@@ -110,7 +110,7 @@ def test_a_rate_too_high_for_a_device_tells_the_highest_that_fits(digits: Progra
     best = search(digits, device="ecp5-25")
     with pytest.raises(CompileError, match=f"ecp5-25 holds at most {best.fps:.6g} images/s"):
         search(digits, device="ecp5-25", target_fps=1.5 * best.fps)
-    with pytest.raises(CompileError, match=r"does not fit ice40up5k\n +to mend: +a larger device"):
+    with pytest.raises(CompileError, match=r"does not fit ice40up5k\n +hint: +a larger device"):
         search(digits, device="ice40up5k", target_fps=10)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.opset import Weight, read_weight
-from n2uqc.frontend.recognize.base import Array
+from n2uqc.frontend.recognize.queries import Array
 from n2uqc.frontend.reference import evaluate
 from n2uqc.frontend.summary import summarize
 from n2uqc.passes import compile_graph

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.opset import constant
-from n2uqc.frontend.recognize.base import channel_values
+from n2uqc.frontend.recognize.queries import channel_values
 from tests.frontend.networks import build, check_same, node, ops, refused
 
 BIAS = np.float32([0.3, -0.7])

@@ -6,7 +6,7 @@ import onnx
 import pytest
 
 from n2uqc.frontend.diagnostics import CompileError
-from n2uqc.frontend.recognize.base import Pattern
+from n2uqc.frontend.recognize.pattern import Pattern
 
 from ..networks import build
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.opset import Weight, read_weight
-from n2uqc.frontend.recognize.base import NOTE
+from n2uqc.frontend.recognize.pattern import NOTE
 from n2uqc.frontend.recognize.weight_grid import NOISE, recover
 from tests.frontend.networks import build, check_same, ladder, node, ops, rungs
 

@@ -1,9 +1,9 @@
 """Every kind of input that is tried."""
 
 from .arrays import ARRAYS
-from .base import Kind, Setup
 from .executors import EXECUTORS
 from .hardware import HARDWARE
+from .input_kind import Kind, Setup
 from .manifests import FOLDINGS, MANIFESTS
 from .models import GRAPHS, MODELS
 from .names import NAMES

@@ -16,7 +16,7 @@ from tests.properties.programs import programs
 from ..drawing import drawn
 from ..mutate.data import NUMBERS, damaged
 from ..workers import Say
-from .base import Kind, Setup
+from .input_kind import Kind, Setup
 
 _DESCRIPTIONS = (
     "<f4 <f8 <f2 >f4 <f16 |u1 <u2 <i8 |O |S5 <U3 |V8 <c8 |b1 <M8[s] <m8 <f99 f4 , 1f4 (2,3)f4"

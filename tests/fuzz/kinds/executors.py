@@ -26,7 +26,7 @@ from ..drawing import drawn
 from ..judge import Wrong
 from ..linked import TARGETS, outputs_on
 from ..workers import Limits, Say
-from .base import Kind, Setup
+from .input_kind import Kind, Setup
 
 _WEIGHTS = 10_000
 COUNT = 4

@@ -13,7 +13,7 @@ from tests.backends.fpga.test_rtl import CYCLES, agrees, small
 from ..drawing import drawn
 from ..judge import Skip
 from ..workers import Limits, Say
-from .base import Kind
+from .input_kind import Kind
 
 
 class Hardware(Kind):

@@ -21,7 +21,7 @@ from ..drawing import drawn
 from ..judge import Skip, Wrong
 from ..mutate.json_text import damaged_json
 from ..workers import Limits, Say
-from .base import Kind, Setup
+from .input_kind import Kind, Setup
 
 _TRAP = "x"  # the name of a program beside the artifact that must not run (see json_text.VALUES)
 

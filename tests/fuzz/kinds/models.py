@@ -18,7 +18,7 @@ from ..mutate.data import damaged
 from ..mutate.model import damaged_model
 from ..shrink import smaller_models
 from ..workers import Say
-from .base import Kind, Setup
+from .input_kind import Kind, Setup
 
 _ZOO = 0.004  # their share: a second or two each
 

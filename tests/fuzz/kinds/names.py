@@ -25,7 +25,7 @@ from ..judge import Wrong
 from ..mutate.model import names, rename
 from ..network import random_network
 from ..workers import Limits, Say
-from .base import Kind, Setup
+from .input_kind import Kind, Setup
 
 _RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 """What must not reach a terminal: control characters, and marks that turn the line around."""

@@ -17,7 +17,7 @@ from ..drawing import drawn
 from ..network import random_network
 from ..shrink import smaller_models
 from ..workers import Say
-from .base import Kind
+from .input_kind import Kind
 from .models import compiled
 
 

@@ -23,7 +23,7 @@ from ..drawing import drawn
 from ..judge import Skip, Wrong
 from ..mutate.data import damaged, damaged_text
 from ..workers import Say
-from .base import Kind, Setup
+from .input_kind import Kind, Setup
 
 _TEXT = b"n2uqc text\n"
 """Before the text of a program, which no file of the compiler begins with."""

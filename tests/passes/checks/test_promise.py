@@ -126,13 +126,13 @@ def test_what_cannot_be_kept_is_said(tmp_path: Path) -> None:
     [message] = [str(w.message) for w in caught if w.category is PrecisionWarning]
     assert "precision exact cannot keep its 1e-3: outputs may be off by" in message
     assert "It is lost at a (ONNX a), which may be off by" in message and "spread by" in message
-    assert "To mend: give images by --calib" in message
+    assert "Hint: give images by --calib" in message
     assert share(path, program) > EXACT
 
 
 def test_coarser_precisions_warn_of_a_tenth(tmp_path: Path) -> None:
     path = saved(sized([1e3, 1.0], False), tmp_path)
-    with pytest.warns(PrecisionWarning, match="much is lost.*To mend: --precision exact"):
+    with pytest.warns(PrecisionWarning, match="much is lost.*Hint: --precision exact"):
         load(path, Options.preset("small"))
     assert share(path, quiet(path)) < EXACT
 
