@@ -3,6 +3,7 @@
 # make check   style, types, layers
 # make fuzz    damaged files, random networks and programs, hostile names (SECURITY.md); MINUTES=20,
 #              SEED=7; FULL=1: the counts that a release needs, about 40 minutes on two cores
+# make mutants small faults, one at a time: does a test notice? COUNT=300, SEED=7; about an hour
 # make venv    .venv with all that the above need (they call it themselves)
 # make clean   removes what was generated; make distclean removes .venv too
 #
@@ -18,7 +19,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check fuzz venv clean distclean
+.PHONY: demo test check fuzz mutants venv clean distclean
 
 demo: venv
 	$(BIN)/python -m n2uqc.demo
@@ -34,6 +35,9 @@ check: venv
 
 fuzz: venv
 	$(BIN)/python -m tests.fuzz $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(FULL),--full)
+
+mutants: venv
+	$(BIN)/python -m tests.mutation $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
 
 venv: $(STAMP)
 
