@@ -1,4 +1,4 @@
-"""What counts as a change, and that a change which a test sees is told from one that it does not."""
+"""What counts as a change, and which changes a test is told to have noticed."""
 
 from __future__ import annotations
 
