@@ -36,8 +36,13 @@ HEAD_BITS, MOST_HEAD_BITS = 16, 26
 _LIMITS = {"residual_bits": (8, 56), "stem_bits": (8, 32), "head_bits": (8, MOST_HEAD_BITS)}
 
 
-def _require_width(name: str, value: object, limits: tuple[int, int]) -> None:
-    low, high = limits
+def require_width(name: str, value: object, limit: str = "residual_bits") -> None:
+    """Refuse a width that a kind of tensor cannot have: that of another option, by its name.
+
+    Raises:
+        CompileError: saying what it takes.
+    """
+    low, high = _LIMITS[limit]
     if not isinstance(value, int | np.integer) or not low <= value <= high:
         raise CompileError(f"{name} is {value}; it takes {low}..{high}")
 
@@ -112,12 +117,11 @@ class Options:
     widths: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, limits in _LIMITS.items():
+        for name in _LIMITS:
             if getattr(self, name) is not None:
-                _require_width(f"--{name.replace('_', '-')}", getattr(self, name), limits)
+                require_width(f"--{name.replace('_', '-')}", getattr(self, name), name)
         for name, value in self.widths.items():
-            limits = _LIMITS["stem_bits" if name.endswith(".weight") else "residual_bits"]
-            _require_width(f"the width of {name}", value, limits)
+            require_width(f"the width of {name}", value)
         low_value, high_value = self.input_range
         if not (np.isfinite(self.input_range).all() and low_value < high_value):
             raise CompileError(

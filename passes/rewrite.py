@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 
 from .program import Op, Program
@@ -36,6 +37,17 @@ def typed(program: Program) -> Program:
     ordered = {program.input: types[program.input]}
     ordered.update({op.output: types[op.output] for op in program.ops})
     return replace(program, types=ordered)
+
+
+def fresh(taken: Container[str], wish: str) -> str:
+    """A name that is not taken yet: the wished one, or it with a number.
+
+    What a pass adds is told from the network's tensors by no name: modules may be called so too.
+    """
+    name, count = wish, 1
+    while name in taken:
+        name, count = f"{wish}_{count}", count + 1
+    return name
 
 
 class Constants:

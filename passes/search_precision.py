@@ -18,10 +18,7 @@ from .program import Program
 FLIP_RATE = 1e-3
 """Share of codes that may differ from exact arithmetic, by default."""
 
-_LADDERS = {
-    "stream": (8, 10, 12, 14, 16, 20, 24, 28, 32),
-    "weights": (8, 10, 12, 14, 16, 20, 24),
-}
+_LADDER = (8, 10, 12, 14, 16, 20, 24, 28, 32)
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ def search_precision(
     most = widths(before["hoist-bias"], options)
     choices: list[Choice] = []
     for name, limit in most.items():
-        ladder = _ladder(name, limit)
+        ladder = _ladder(limit)
         low, high, reached = 0, len(ladder) - 1, 0.0
         while low < high:  # the flip rate falls with the width, up to noise
             middle = (low + high) // 2
@@ -108,7 +105,7 @@ def search_precision(
     found = {c.tensor: c.bits for c in choices}
     whole = cost(found)
     while not good(whole) and any(found[n] < most[n] for n in found):
-        found = {n: next((b for b in _ladder(n, most[n]) if b > found[n]), most[n]) for n in found}
+        found = {n: next((b for b in _ladder(most[n]) if b > found[n]), most[n]) for n in found}
         if progress is not None:
             progress(f"together {whole.flip_rate:.2e}: all one step wider")
         whole = cost(found)
@@ -117,6 +114,5 @@ def search_precision(
     return Search(chosen, final, whole.flip_rate, whole.top1, len(images))
 
 
-def _ladder(name: str, limit: int) -> tuple[int, ...]:
-    kind = "weights" if name.endswith(".weight") else "stream"
-    return (*(b for b in _LADDERS[kind] if b < limit), limit)
+def _ladder(limit: int) -> tuple[int, ...]:
+    return (*(b for b in _LADDER if b < limit), limit)

@@ -133,7 +133,7 @@ def print_profile(profile: Profile, console: Console | None = None) -> None:
         table.add_column("est. cycles", justify="right", no_wrap=True)
         table.add_column("share", justify="right", no_wrap=True)
     for row in profile.rows:
-        layer = row.operations[0].removesuffix(".acc") if row.operations else ""
+        layer = row.operations[0] if row.operations else ""
         rate = row.macs_per_instruction
         cells = [
             markup(layer),

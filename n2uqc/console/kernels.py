@@ -24,7 +24,7 @@ def print_kernels(facts: Mapping[str, Any], console: Console | None = None) -> N
         table.add_column(title, overflow="fold")
     table.add_column("MAC", justify="right", no_wrap=True)
     for kernel in facts["kernels"]:
-        layer = kernel["operations"][0].removesuffix(".acc") if kernel["operations"] else ""
+        layer = kernel["operations"][0] if kernel["operations"] else ""
         table.add_row(
             markup(layer),
             markup(kernel["computes"].replace("_", " ")),

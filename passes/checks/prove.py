@@ -16,7 +16,7 @@ from functools import partial
 import numpy as np
 import onnx_ir as ir
 
-from ..exact.constant_channels import REST, kept_channels, removed_codes
+from ..exact.constant_channels import kept_channels, removed_codes
 from ..importing.channels_last import channels_last
 from ..importing.from_graph import import_graph
 from ..program import Op, Program
@@ -34,6 +34,7 @@ from ..program.ranges import channel_ranges
 from ..program.rounding import round_shift
 from ..program.types import IntType
 from .channel_proof import EXHAUSTIVE, Channel, Ints, differences
+from .relation import Unrelated, accumulating, require_same
 
 Table = Thresholds | Requantize
 
@@ -93,18 +94,27 @@ def _table_code(program: Program, op: Table, channel: int) -> Callable[[Ints], I
     return code
 
 
-def _chain(imported: Program, quantizer: Quantize, base: str) -> tuple[list[Op], RealConv | None]:
-    """The imported operations from a tensor of the final program to a quantizer."""
+def _chain(
+    imported: Program, quantizer: Quantize, program: Program, base: str
+) -> tuple[list[Op], RealConv | None, Conv | None]:
+    """The imported operations from a tensor of the program to a quantizer.
+
+    Returns:
+        the operations and, where that tensor is accumulators, the convolutions of the network and
+        of the program that they come from.
+    """
     chain: list[Op] = []
-    name = quantizer.inputs[0]
-    while name != base:
+    name, maker = quantizer.inputs[0], accumulating(program, base)
+    while maker is not None or name != base:
         op = imported.producer(name)
-        assert op is not None, "a table's chain starts at a tensor of the imported network"
-        if isinstance(op, RealConv) and base.removesuffix(REST) == f"{name}.acc":
-            return chain[::-1], op
+        if isinstance(op, RealConv) and maker is not None:
+            require_same(maker, op)
+            return chain[::-1], op, maker
+        if op is None or len(op.inputs) != 1:
+            raise Unrelated(f"{base} is nothing that {quantizer.output} compares")
         chain.append(op)
         name = op.inputs[0]
-    return chain[::-1], None
+    return chain[::-1], None, None
 
 
 def prove_tables(
@@ -121,7 +131,7 @@ def prove_tables(
         One proof a table; mismatches are reported, not raised.
 
     Raises:
-        KeyError: the program does not belong to this graph.
+        Unrelated: the program does not belong to this graph.
     """
     # Behind a flattening, a program's channels are in memory order: only they are moved here.
     imported = channels_last(import_graph(graph, program.name))
@@ -230,14 +240,10 @@ def _prove_table(
     ranges: dict[str, tuple[Ints, Ints]],
 ) -> TableProof:
     base = op.inputs[0]
-    chain, conv = _chain(imported, quantizer, base)
-    kind = program.types[base]
-    assert isinstance(kind, IntType)
+    chain, conv, maker = _chain(imported, quantizer, program, base)
     channels = imported.types[quantizer.output].shape[2]
     slopes = [Surd.of(_scale(imported, program, base))] * channels
-    if conv is not None:
-        maker = program.producer(base)
-        assert isinstance(maker, Conv)
+    if conv is not None and maker is not None:
         missing = _missing(imported, program, conv, maker.inputs[0])
         slopes, first = _accumulator(imported, program, conv, maker, missing)
         chain = [*first, *chain]
@@ -256,8 +262,7 @@ def _prove_table(
         values += hi - lo + 1
         exhaustive += hi - lo < EXHAUSTIVE
         exact, ties = exact + f.exact_count, ties + f.ties
-    if conv is not None:
-        assert isinstance(maker, Conv)
+    if conv is not None and maker is not None:
         constants = removed_codes(program, op.output, channels)
         for c in sorted(set(range(channels)) - set(kept)):
             # The whole accumulator here, nothing missing: the offset takes its share off again.

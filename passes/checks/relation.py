@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..exact.constant_channels import REST, kept_channels, removed_codes
-from ..program.operation import Op
+from ..exact.constant_channels import kept_channels, removed_codes
+from ..program.ops import Conv
 from ..program.ops.real import (
     Affine,
     Quantize,
@@ -27,6 +27,29 @@ Reals = NDArray[np.float64]
 
 class Unrelated(ValueError):
     """The program is not of this network."""
+
+
+def accumulating(program: Program, tensor: str) -> Conv | None:
+    """The convolution whose sums a tensor of a program is; None where it is a network's tensor.
+
+    A tensor of the network has its name in the program too, which keeps its meaning through all
+    passes; the network has no sums of codes, so their names say nothing.
+    """
+    maker = program.producer(tensor)
+    return maker if isinstance(maker, Conv) else None
+
+
+def require_same(maker: Conv, conv: RealConv) -> None:
+    """Check that both convolutions, of program and network, state the same ONNX nodes.
+
+    Raises:
+        Unrelated: they do not.
+    """
+    if maker.origin != conv.origin:
+        of = ", ".join(maker.origin) or "no node"
+        raise Unrelated(
+            f"{maker.output} is of {of}, where the network has {', '.join(conv.origin)}"
+        )
 
 
 class Relation:
@@ -88,21 +111,22 @@ class Relation:
         # Walked even without error: a base that does not lead here is another network's.
         steep = np.full(self.real.types[op.output].shape[2], float(kind.error) * (1 + 2.0**-40))
         links = {link.output: link for link in self.real.ops}
-        name = op.inputs[0]
-        while name != base:
+        name, maker = op.inputs[0], accumulating(self.program, base)
+        while maker is not None or name != base:
             link = links.get(name)
             if isinstance(link, Affine):
                 steep = steep * np.abs(floats(link.slope))
             elif isinstance(link, RealPRelu):
                 steep = steep * np.maximum(np.abs(floats(link.slope)), 1.0)
-            elif isinstance(link, RealConv) and base.removesuffix(REST) == f"{name}.acc":
-                return steep * self._accumulator_unit(link, self.made[base])
+            elif isinstance(link, RealConv) and maker is not None:
+                require_same(maker, link)
+                return steep * self._accumulator_unit(link, maker)
             elif not isinstance(link, RealClip):
                 raise Unrelated(f"{base} is nothing that {op.output} compares")
             name = link.inputs[0]
         return steep
 
-    def _accumulator_unit(self, conv: RealConv, maker: Op) -> Reals:
+    def _accumulator_unit(self, conv: RealConv, maker: Conv) -> Reals:
         """What the integer 1 of an accumulator is worth, (C,)."""
         codes = self.program.types[maker.inputs[0]]
         assert isinstance(codes, IntType)

@@ -11,12 +11,10 @@ from ..program import ConstRef, Op, Program
 from ..program.ops import Conv, Requantize, Thresholds
 from ..program.ranges import channel_ranges
 from ..program.types import Constant, IntArray, IntType, TensorType
-from ..rewrite import Constants, live
+from ..rewrite import Constants, fresh, live
 
 Mask = NDArray[np.bool_]
 _KEPT, _CODES = "channels.", "constants."
-REST = ".rest"
-"""Ends the name of an accumulator from which the constant channels' share is missing."""
 
 
 def kept_channels(program: Program, tensor: str, channels: int) -> list[int]:
@@ -55,6 +53,7 @@ class ConstantChannels:
         self.ranges, self.readers = channel_ranges(program), program.consumers()
         self.pool = Constants(dict(program.constants))
         self.made: dict[str, Op] = {op.output: op for op in program.ops}
+        self.lacking: dict[str, str] = {}  # accumulators without a share of theirs: new names
         self.facts: dict[str, str] = {}
         self.notes: list[str] = []
 
@@ -82,10 +81,8 @@ class ConstantChannels:
             if any(reader.pads):
                 gone &= low == reader.pad_value
             behind = self.readers[reader.output]
-            if (
-                reader.output == self.program.output
-                or reader.output + REST in self.program.types
-                or not all(isinstance(r, Thresholds | Requantize) for r in behind)
+            if reader.output == self.program.output or not all(
+                isinstance(r, Thresholds | Requantize) for r in behind
             ):
                 gone &= low == 0
         if gone.all():
@@ -132,17 +129,18 @@ class ConstantChannels:
 
     def shift(self, op: Op, share: IntArray) -> None:
         """Let an operation read an accumulator that lacks a share of each channel."""
-        inputs = (op.inputs[0] + REST,)
+        whole = op.inputs[0]
+        self.lacking.setdefault(whole, fresh(self.program.types, f"{whole}.rest"))
         if isinstance(op, Thresholds):
             bounds = Constant.narrow(self.pool.all[op.bounds].values - share[:, None])
             ref = ConstRef(self.pool.add(f"{op.output}.bounds", bounds))
-            self.made[op.output] = replace(op, inputs=inputs, bounds=ref)
+            self.made[op.output] = replace(op, bounds=ref)
             return
         assert isinstance(op, Requantize)
         multiplier, bias = (self.pool.all[n].values for n in (op.multiplier, op.bias))
         moved = Constant.narrow(bias + multiplier * share)
         ref = ConstRef(self.pool.add(f"{op.output}.bias", moved))
-        self.made[op.output] = replace(op, inputs=inputs, bias=ref)
+        self.made[op.output] = replace(op, bias=ref)
 
     def run(self) -> Program:
         for op in self.program.ops:
@@ -153,19 +151,12 @@ class ConstantChannels:
         return self.finished() if self.notes else self.program
 
     def finished(self) -> Program:
-        program, made = self.program, self.made
-        renamed = {
-            i: i.removesuffix(REST)
-            for op in made.values()
-            for i in op.inputs
-            if i not in program.types
-        }
-        lacking = {old: new for new, old in renamed.items()}
+        program = self.program
         types: dict[str, TensorType] = {program.input: program.types[program.input]}
         ops = []
         for old_op in program.ops:  # shapes changed: infer again, keeping scales and errors
-            op, old = made[old_op.output], program.types[old_op.output]
-            op = replace(op, output=lacking.get(op.output, op.output))
+            op, old = self.made[old_op.output], program.types[old_op.output]
+            op = op.renamed(self.lacking)
             new = op.infer(types, self.pool.all)
             assert isinstance(old, IntType) and isinstance(new, IntType)
             types[op.output] = replace(new, scale=old.scale, error=old.error)

@@ -22,7 +22,7 @@ from ..program.ops.real import (
     floats,
 )
 from ..program.types import Constant, IntType, TensorType
-from ..rewrite import Constants, live
+from ..rewrite import Constants, fresh, live
 
 ZERO = Surd.of(0)
 
@@ -102,7 +102,7 @@ class IntegerLayers:
         if kind is None or kind.scale is None:
             return False
         weight = self.pool.all[op.weight].values
-        accumulator = f"{op.output}.acc"
+        accumulator = fresh(self.program.types, f"{op.output}.acc")
         most = int(np.abs(weight).reshape(len(weight), -1).sum(axis=1).max())
         self.put(
             Conv(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ..program import Op, Program
 from ..program.ops.real import Affine, RealAdd
-from ..rewrite import live, typed
+from ..rewrite import fresh, live, typed
 
 _MOST_DIGITS = 2**13  # bits of an exact slope: those of a hundred float32 slopes, multiplied
 
@@ -79,7 +79,8 @@ def hoist_bias(program: Program) -> Program:
             branch = made.get(name)
             if isinstance(branch, Affine) and len(readers[name]) == 1:
                 offset = tuple(a + b for a, b in zip(branch.offset, op.offset, strict=True))
-                moved = f"{op.output}.branch"  # a name keeps its meaning: this is another value
+                # a name keeps its meaning: this is another value
+                moved = fresh(program.types, f"{op.output}.branch")
                 made[name] = replace(
                     branch, output=moved, offset=offset, origin=branch.origin + op.origin
                 )

@@ -9,7 +9,7 @@ from ..program import Op, Program
 from ..program.exact import Surd
 from ..program.ops.real import Affine, Quantize, RealFlatten, RealMaxPool
 from ..program.types import TensorType
-from ..rewrite import live
+from ..rewrite import fresh, live
 from .merge_affine import merge_affine
 
 _ONE = Surd.of(1)
@@ -71,7 +71,8 @@ def _behind_pools(program: Program) -> Program:
             and shift.inputs[0] in codes
             and _uniform(shift) is not None
         ):
-            moved = replace(op, output=f"{op.output}.codes", inputs=shift.inputs)
+            name = fresh(program.types, f"{op.output}.codes")
+            moved = replace(op, output=name, inputs=shift.inputs)
             made[moved.output] = moved
             codes.add(moved.output)
             channels = program.types[op.output].shape[2]

@@ -67,22 +67,22 @@ def convolution(
 ) -> None:
     """Emit ``name = after(conv(x))`` at a scale."""
     layer, x = _layer(low, op, after, name, scale), op.inputs[0]
-    room, key, chosen = layer.operand_room(), f"{name}.weight", low.options.stem_bits
+    room, chosen = layer.operand_room(), low.options.stem_bits
     if low.formats.is_head(op, name):
-        bits = low.formats.width(key, low.formats.head_bits)
+        bits = low.formats.weight_width(name, low.formats.head_bits)
         coarse = chosen is not None and chosen < OPERAND_BITS[0]
         most = OPERAND_BITS[0] if coarse else STREAM_BITS[0]  # of pooled features
         most = room if low.formats.lifted else most
         _product(low, layer, low.narrowed(x, min(most, room - bits)), bits)
     elif chosen is not None:
-        bits = low.formats.width(key, chosen)
+        bits = low.formats.weight_width(name, chosen)
         most = room - bits if chosen >= OPERAND_BITS[0] else min(chosen, room - bits)
         _product(low, layer, low.narrowed(x, most), bits)
     elif (shared := _weight_bits(low, room, low.kind(x))) is not None:
-        bits = low.formats.width(key, shared)
+        bits = low.formats.weight_width(name, shared)
         _product(low, layer, low.narrowed(x, room - bits), bits)
     else:
-        bits = low.formats.width(key, low.formats.weight_bits)
+        bits = low.formats.weight_width(name, low.formats.weight_bits)
         _cut_product(low, layer, x, bits, room)
 
 
@@ -116,7 +116,8 @@ def _weight_bits(low: Lowering, room: int, kind: IntType) -> int | None:
 
 def _cut_product(low: Lowering, layer: Layer, x: str, bits: int, room: int) -> None:
     """The sum of a convolution of the upper bits of ``x`` and one of the rest."""
-    kind, parts = low.kind(x), (f"{layer.name}.upper", f"{layer.name}.lower")
+    kind = low.kind(x)
+    parts = tuple(low.fresh(f"{layer.name}.{part}") for part in ("upper", "lower"))
     upper = low.narrowed(x, room - bits)
     lower = low.narrowed(_rest(low, x, upper, layer.op.origin), room - bits)
     plain = replace(layer, name=parts[1], offset=(ZERO,) * len(layer.offset))
@@ -128,13 +129,13 @@ def _cut_product(low: Lowering, layer: Layer, x: str, bits: int, room: int) -> N
 
 def _rest(low: Lowering, x: str, upper: str, origin: tuple[str, ...]) -> str:
     """What of ``x`` its narrowed form leaves."""
-    name = f"{x}.rest"
-    if name not in low.types:
+    name = low.rests.get((x, upper))
+    if name is None:
         kind, coarse = low.kind(x), low.kind(upper)
         assert kind.scale is not None and coarse.scale is not None
         channels, unit = kind.shape[2], int(coarse.scale / kind.scale)
         back = low.requantize(
-            f"{x}.back",
+            low.fresh(f"{x}.back"),
             upper,
             [-ONE] * channels,
             [ZERO] * channels,
@@ -142,7 +143,10 @@ def _rest(low: Lowering, x: str, upper: str, origin: tuple[str, ...]) -> str:
             kind.bits + 2,
             origin,
         )
-        total = low.put(Add(output=f"{x}.left", inputs=(x, back), origin=origin), kind.scale)
+        total = low.put(
+            Add(output=low.fresh(f"{x}.left"), inputs=(x, back), origin=origin), kind.scale
+        )
+        name = low.rests[x, upper] = low.fresh(f"{x}.rest")
         # The sum's range cannot know that its terms belong together.
         low.put(Clamp(output=name, inputs=(total,), origin=origin, lo=-unit, hi=unit), kind.scale)
     return name
@@ -178,7 +182,7 @@ def _product(
         raise ValueError(f"weights of {most:.2g} units, beyond {ACCUMULATOR_BITS} bits")
     integers = scaled.astype(np.int64)
     miss = _miss(layer, kind, integers, g, kind.error if carried is None else carried)
-    op, accumulator = layer.op, f"{name}.acc"
+    op, accumulator = layer.op, low.fresh(f"{name}.acc")
     low.put(
         Conv(
             output=accumulator,

@@ -28,13 +28,11 @@ from ..program.ops.real import (
     RealPRelu,
 )
 from ..program.types import Constant, IntType
-from ..rewrite import Constants, live
+from ..rewrite import Constants, fresh, live
 from .real_ranges import Interval
 
 _KEEP = (RealAdd, RealAvgPool, RealMaxPool, RealPRelu)
 _LEAST = 3  # powers of 2 from which it is worth it
-SIZED = ".sized"
-"""Ends the name of a tensor whose channels are not the network's own any more."""
 
 Powers = NDArray[np.int64]
 
@@ -51,14 +49,11 @@ def equalized(program: Program, ranges: Mapping[str, Interval]) -> Program:
         return program
     pool = Constants(dict(program.constants))
     types = dict(program.types)
+    # A name keeps its meaning: these are other values.
+    sized = {name: fresh(types, f"{name}.sized") for name in powers}
     ops: list[Op] = []
     for op in program.ops:
-        made = _rescaled(op, powers, pool)
-        made = replace(
-            made,
-            inputs=tuple(i + SIZED if i in powers else i for i in op.inputs),
-            output=op.output + SIZED if op.output in powers else op.output,
-        )
+        made = _rescaled(op, powers, pool).renamed(sized)
         types[made.output] = types[op.output]
         ops.append(made)
     return live(replace(program, ops=tuple(ops), types=types, constants=pool.all))
@@ -144,7 +139,7 @@ def _rescaled(op: Op, powers: Mapping[str, Powers], pool: Constants) -> Op:
             values = values * np.exp2(-before[channel].astype(float))[:, None, None, :]
         if after is not None:
             values = values * np.exp2(after.astype(float))[:, None, None, None]
-        name = pool.add(f"{op.weight}{SIZED}", Constant.real(values))
+        name = pool.add(f"{op.weight}.sized", Constant.real(values))
         op = replace(op, weight=ConstRef(name))
     return op
 

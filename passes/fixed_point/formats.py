@@ -11,7 +11,14 @@ import numpy as np
 
 from n2uqc.frontend.diagnostics import CompileError
 
-from ..options import HEAD_BITS, MOST_HEAD_BITS, OPERAND_BITS, STREAM_BITS, Options
+from ..options import (
+    HEAD_BITS,
+    MOST_HEAD_BITS,
+    OPERAND_BITS,
+    STREAM_BITS,
+    Options,
+    require_width,
+)
 from ..program import Op, Program
 from ..program.ops.real import (
     Affine,
@@ -247,6 +254,17 @@ class Formats:
         """The width under an adjustable name: the user's choice, or the preset's."""
         self.widths[key] = self.options.widths.get(key, default)
         return self.widths[key]
+
+    def weight_width(self, layer: str, default: int) -> int:
+        """The width of an unquantized convolution's weights, by the name of its result.
+
+        Raises:
+            CompileError: the user chose one that weights cannot have.
+        """
+        key = f"{layer}.weight"
+        bits = self.width(key, default)
+        require_width(f"the width of {key}", bits, "stem_bits")
+        return bits
 
     def is_head(self, conv: RealConv, name: str) -> bool:
         """Whether an unquantized layer (its unit's result ``name``) is the last, on a 1x1 map."""

@@ -13,7 +13,7 @@ from ..program.exact import Surd
 from ..program.ops import Requantize
 from ..program.ops.real import floats
 from ..program.types import Constant, IntType, TensorType, limits_of
-from ..rewrite import Constants
+from ..rewrite import Constants, fresh
 from .formats import Formats
 from .multipliers import Scaling, scaling, short
 
@@ -26,6 +26,7 @@ class Lowering:
     Attributes:
         formats: the choice of scales and widths.
         types, pool, ops: of the program so far.
+        rests: what a narrowed tensor lacks of the one it was made of, by both names.
     """
 
     def __init__(self, program: Program, options: Options) -> None:
@@ -35,6 +36,7 @@ class Lowering:
         self.pool = Constants(dict(program.constants))
         self.ops: list[Op] = []
         self._scaled: dict[tuple[str, Fraction, int], str] = {}
+        self.rests: dict[tuple[str, str], str] = {}
 
     def put(self, op: Op, scale: Fraction | None, error: Fraction = Fraction(0)) -> str:
         kind = op.infer(self.types, self.pool.all)
@@ -143,10 +145,7 @@ class Lowering:
 
     def fresh(self, wish: str) -> str:
         """A tensor name that is not taken yet."""
-        name, count = wish, 1
-        while name in self.types:
-            name, count = f"{wish}_{count}", count + 1
-        return name
+        return fresh(self.types, wish)
 
     def narrowed(self, x: str, bits: int) -> str:
         """A tensor of at most ``bits`` bits, the last ones rounded off."""

@@ -26,7 +26,7 @@ from ..program.ops.real import (
     Row,
 )
 from ..program.types import Constant, TensorType
-from ..rewrite import Constants, live
+from ..rewrite import Constants, fresh, live
 
 Order = NDArray[np.intp]
 """Of each channel of a tensor here, the network's."""
@@ -128,9 +128,7 @@ class ChannelsLast:
         place[mine] = np.arange(count)
         weight = np.zeros((count, 1, 1, count), np.int64)
         weight[np.arange(count), 0, 0, place[order]] = 1
-        moved, k = f"{name}.moved", 1
-        while moved in self.types:
-            moved, k = f"{name}.moved_{k}", k + 1
+        moved = fresh(self.types, f"{name}.moved")
         move = RealConv(
             output=moved,
             inputs=(name,),

@@ -10,6 +10,7 @@ from ..program import Op, Program
 from ..program.exact import Surd
 from ..program.ops.real import Affine
 from ..program.types import IntType
+from ..rewrite import fresh
 
 
 def pixel_input(program: Program, options: Options) -> Program:
@@ -22,7 +23,7 @@ def pixel_input(program: Program, options: Options) -> Program:
     mean, std = options.pixels.rows(shape[2])
     ops: tuple[Op, ...] = program.ops
     if mean.any() or (std != 1).any():
-        name = f"{program.input}.normalized"
+        name = fresh(types, f"{program.input}.normalized")
         slope = tuple(Surd.of(1 / Fraction(float(s))) for s in std)
         offset = tuple(
             Surd.of(-Fraction(float(m)) / Fraction(float(s)))

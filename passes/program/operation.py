@@ -23,6 +23,17 @@ class IllegalOp(ValueError):
     """An operation breaks its rule; the message says which and where."""
 
 
+def integer(name: str, kind: TensorType) -> IntType:
+    """A tensor's type, which has to be an integer one.
+
+    Raises:
+        IllegalOp: naming the tensor, which is still real-valued.
+    """
+    if not isinstance(kind, IntType):
+        raise IllegalOp(f"%{name} is still real-valued: {kind}")
+    return kind
+
+
 @dataclass(frozen=True, kw_only=True)
 class Op:
     """One operation.  A subclass is the single place that says all about it.
@@ -33,7 +44,7 @@ class Op:
     Attributes:
         output: name of the tensor it defines.
         inputs: names of the tensors it reads.
-        origin: names of the ONNX nodes it stands for.
+        origin: names of the ONNX nodes it stands for, by which checks find its part of a network.
     """
 
     mnemonic: ClassVar[str] = ""

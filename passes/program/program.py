@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .interface import Interface
 from .interpreter import run_real
-from .operation import Op
+from .operation import Op, integer
 from .types import Constant, IntType, TensorType
 
 
@@ -55,6 +55,14 @@ class Program:
             n: t.without_rows() if isinstance(t, IntType) else t for n, t in self.types.items()
         }
         object.__setattr__(self, "types", types)
+
+    def int_type(self, tensor: str) -> IntType:
+        """The type of a tensor that is integer: in a lowered program, any.
+
+        Raises:
+            IllegalOp: it is still real-valued.
+        """
+        return integer(tensor, self.types[tensor])
 
     def producer(self, tensor: str) -> Op | None:
         """The operation that defines a tensor; None for the input."""
