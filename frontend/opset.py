@@ -62,6 +62,8 @@ class Weight:
         divisor: see `step`.
         bits: bits of a code.
         odd: whether codes are odd; N2UQ's are.
+        levels: float64 [1,K] or [O,K] where codes 0..K-1 stand for uneven levels, which take the
+            place of codes in the product; None where codes are the numbers themselves.
     """
 
     codes: Array
@@ -69,10 +71,16 @@ class Weight:
     divisor: int
     bits: int
     odd: bool = True
+    levels: Array | None = None
 
     def values(self) -> Array:
         """The weights as float64 [O,I,kh,kw], rounded once from the real values."""
-        return self.codes * (self.step / self.divisor).reshape(-1, *[1] * (self.codes.ndim - 1))
+        numbers = self.codes
+        if self.levels is not None:
+            rows = np.broadcast_to(self.levels, (len(numbers), self.levels.shape[1]))
+            flat = numbers.reshape(len(numbers), -1).astype(np.int64)
+            numbers = np.take_along_axis(rows, flat, axis=1).reshape(numbers.shape)
+        return numbers * (self.step / self.divisor).reshape(-1, *[1] * (self.codes.ndim - 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,11 +187,17 @@ def _elementwise(
 def make_weight(graph: ir.Graph, params: Weight, name: str) -> ir.Node:
     """Builds a Weight node; its constants are registered, the node is not yet placed."""
     narrow = np.int8 if np.abs(params.codes.astype(np.int64) + 0.5).max() < 128 else np.int16
+    levels = (
+        []
+        if params.levels is None
+        else [initializer(graph, f"{name}.levels", np.asarray(params.levels, np.float64))]
+    )
     return ir.node(
         "Weight",
         [
             initializer(graph, f"{name}.codes", params.codes.astype(narrow)),
             initializer(graph, f"{name}.step", np.asarray(params.step, np.float64)),
+            *levels,
         ],
         {"divisor": params.divisor, "bits": params.bits, "odd": int(params.odd)},
         domain=DOMAIN,
@@ -261,4 +275,5 @@ def read_weight(node: ir.Node) -> Weight:
         divisor=node.attributes.get_int("divisor"),
         bits=node.attributes.get_int("bits"),
         odd=bool(node.attributes.get_int("odd", 1)),
+        levels=_input(node, 2) if len(node.inputs) > 2 and node.inputs[2] else None,
     )

@@ -13,6 +13,7 @@ from onnx.defs import OpSchema
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
+from . import opset
 from .diagnostics import CompileError
 from .schemas import DOMAIN, SCHEMAS
 
@@ -80,16 +81,22 @@ class Codebook(OpRun):
 
 
 class Weight(OpRun):
-    """W[o] = codes[o] * step[o]/divisor."""
+    """W[o] = codes[o] * step[o]/divisor, or levels[o, codes[o]] for codes[o]."""
 
     op_domain = DOMAIN
     op_schema = _SCHEMA["Weight"]
 
     def _run(
-        self, codes: Array, step: Array, *, divisor: int, bits: int, odd: int = 1
+        self,
+        codes: Array,
+        step: Array,
+        levels: Array | None = None,
+        *,
+        divisor: int,
+        bits: int,
+        odd: int = 1,
     ) -> tuple[Array]:
-        del bits, odd
-        return (codes * (step / divisor).reshape(-1, *[1] * (codes.ndim - 1)),)
+        return (opset.Weight(codes, step, divisor, bits, bool(odd), levels).values(),)
 
 
 def _padded(x: Array, pads: Sequence[int], fill: float) -> Array:

@@ -63,11 +63,18 @@ SCHEMAS: tuple[OpSchema, ...] = (
         VERSION,
         doc="W[o] = codes[o] * step[o]/divisor in real arithmetic; codes are odd integers in "
         "±(2**bits - 1), or any in two's complement of that width where odd is 0. N2UQ, Liu et "
-        "al., CVPR 2022, section 3.3.",
+        "al., CVPR 2022, section 3.3. Where levels is given, W[o] = levels[o, codes[o]] * "
+        "step[o]/divisor, codes counting from 0: LCQ, Yamamoto, CVPR 2021.",
         type_constraints=[("Code", ["tensor(int8)", "tensor(int16)"], "codes")],
         inputs=[
             OpSchema.FormalParameter("codes", "Code", "[O,I,kh,kw] of a Conv, [O,I] of a Gemm"),
             OpSchema.FormalParameter("step", "tensor(double)", "[O], 0 or positive"),
+            OpSchema.FormalParameter(
+                "levels",
+                "tensor(double)",
+                "[1,K], or [O,K] where they differ by output channel",
+                param_option=OpSchema.FormalParameterOption.Optional,
+            ),
         ],
         outputs=[OpSchema.FormalParameter("W", "tensor(float)", "shape of codes")],
         attributes=[

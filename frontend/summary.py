@@ -33,6 +33,8 @@ class Layer:
         weight_bits: bits of the weight codes; None for float weights or none.
         weight_scale: value of one weight code, per output channel.
         codes: how often each weight code occurs.
+        weight_levels: value of every weight code where they are uneven, in one row or one an output
+            channel; else empty.
         activation_bits: bits of the input codes; None for a real-valued input.
         macs: multiply-accumulates for one image.
         weights: number of weights.
@@ -53,6 +55,7 @@ class Layer:
     weight_bits: int | None
     weight_scale: list[float]
     codes: dict[int, int]
+    weight_levels: list[list[float]]
     activation_bits: int | None
     macs: int
     weights: int
@@ -158,6 +161,7 @@ def _layer(node: ir.Node, bits: dict[ir.Value, int], tables: set[ir.Value]) -> L
     weight_bits: int | None = None
     scale: list[float] = []
     codes: dict[int, int] = {}
+    levels: list[list[float]] = []
     weights = macs = 0
     if node.op_type in ("Conv", "Gemm"):
         weight = node.inputs[1]
@@ -172,9 +176,13 @@ def _layer(node: ir.Node, bits: dict[ir.Value, int], tables: set[ir.Value]) -> L
             scale = [float(s) for s in params.step / params.divisor]
             values, counts = np.unique(params.codes, return_counts=True)
             codes = {int(v): int(c) for v, c in zip(values, counts, strict=True)}
+            if params.levels is not None:
+                levels = [[float(v) for v in row] for row in params.levels]
     becomes, why = _future(node, weight_bits, bits.get(source), tables)
-    if becomes == INTEGER and _of_codebook(source):
-        becomes, why = FIXED, "the levels of its input are a codebook"
+    uneven = [f"levels of its {what}" for what, found in
+              (("input", _of_codebook(source)), ("weights", bool(levels))) if found]  # fmt: skip
+    if becomes == INTEGER and weights and uneven:
+        why = f"uneven {' and '.join(uneven)}, as integers"
     return Layer(
         name=str(node.name),
         op=node.op_type,
@@ -188,6 +196,7 @@ def _layer(node: ir.Node, bits: dict[ir.Value, int], tables: set[ir.Value]) -> L
         weight_bits=weight_bits,
         weight_scale=scale,
         codes=codes,
+        weight_levels=levels,
         activation_bits=bits.get(source),
         macs=macs,
         weights=weights,

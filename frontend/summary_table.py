@@ -39,15 +39,18 @@ def _quantizers(quantizers: list[Quantizer]) -> Table:
     headings = "kind", "bits", "input scale", "rule", "thresholds", "step"
     table = Table(Column("quantizer", overflow="fold"), *headings)
     for q in quantizers:
-        numbers = q.thresholds[0]
-        text = " ".join(f"{t:.4g}" for t in numbers[:_THRESHOLDS])
-        if len(numbers) > _THRESHOLDS:
-            text += f" … {numbers[-1]:.4g}"
+        text = _numbers(q.thresholds[0])
         if len(q.thresholds) > 1:
             text = f"{len(q.thresholds)} channels: {text}; …"
-        scale, step = f"{q.input_scale:.5g}", f"{q.step:.5g}" if q.step is not None else "uneven"
+        scale, step = f"{q.input_scale:.5g}", f"{q.step:.5g}" if q.step is not None else ""
+        step = step or f"levels {_numbers(q.levels)}"
         table.add_row(markup(q.name), q.kind, str(q.bits), scale, q.rule, text, step)
     return table
+
+
+def _numbers(numbers: list[float]) -> str:
+    text = " ".join(f"{t:.4g}" for t in numbers[:_THRESHOLDS])
+    return text if len(numbers) <= _THRESHOLDS else f"{text} … {numbers[-1]:.4g}"
 
 
 def _layers(layers: list[Layer]) -> Table:
@@ -55,6 +58,9 @@ def _layers(layers: list[Layer]) -> Table:
     table = Table(Column("layer", overflow="fold"), *headings)
     for layer in layers:
         bits = f"{layer.weight_bits} bit" if layer.weight_bits else "float"
+        if layer.weight_levels:
+            bits += f", levels {_numbers(layer.weight_levels[0])}"
+            bits += f"; … of {len(layer.weight_levels)} channels" * (len(layer.weight_levels) > 1)
         window = "×".join(map(str, layer.kernel))
         if layer.strides and max(layer.strides) > 1:
             window += f" /{layer.strides[0]}"

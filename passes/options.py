@@ -34,6 +34,10 @@ _OPEN, _CALIBRATION = "as needed", "calibration"  # in a program's metadata
 _MOST_MARGIN = 1000
 HEAD_BITS, MOST_HEAD_BITS = 16, 26
 _LIMITS = {"residual_bits": (8, 56), "stem_bits": (8, 32), "head_bits": (8, MOST_HEAD_BITS)}
+LEVEL_BITS = 4, 26
+"""Of the integers that uneven levels become; two such factors and a sum of thousands of products
+fit the 64 bits of an accumulator."""
+_ACCUMULATOR_BITS = 61
 
 
 def require_width(name: str, value: object, limit: str = "residual_bits") -> None:
@@ -42,7 +46,7 @@ def require_width(name: str, value: object, limit: str = "residual_bits") -> Non
     Raises:
         CompileError: saying what it takes.
     """
-    low, high = _LIMITS[limit]
+    low, high = {**_LIMITS, "level_bits": LEVEL_BITS}[limit]
     if not isinstance(value, int | np.integer) or not low <= value <= high:
         raise CompileError(f"{name} is {value}; it takes {low}..{high}")
 
@@ -91,6 +95,8 @@ class Options:
             and more where the stream has more; from 24 on what they read from the skip stream
             keeps its own width.
         head_bits: weights of the last fully connected layer, 8 to 26.
+        level_bits: integers that uneven levels of codes and weights become where they are not
+            commensurable (``exact.levels``), 4 to 26; None: as many as ``stem_bits``.
         input_range: (least, greatest) real value of the model's input; values outside are
             clamped with a warning.  Ignored where calibration data is given.
         pixels: raw 8-bit images instead of real ones; ``input_range`` is then not used.
@@ -108,6 +114,7 @@ class Options:
     residual_bits: int | None = None
     stem_bits: int | None = None
     head_bits: int = HEAD_BITS
+    level_bits: int | None = None
     input_range: tuple[float, float] = (-8.0, 8.0)
     pixels: Pixels | None = None
     calibration: NDArray[Any] | None = None
@@ -120,6 +127,8 @@ class Options:
         for name in _LIMITS:
             if getattr(self, name) is not None:
                 require_width(f"--{name.replace('_', '-')}", getattr(self, name), name)
+        if self.level_bits is not None:
+            require_width("--level-bits", self.level_bits, "level_bits")
         for name, value in self.widths.items():
             require_width(f"the width of {name}", value)
         low_value, high_value = self.input_range
@@ -151,6 +160,17 @@ class Options:
             cls(residual_bits=residual, stem_bits=stem, head_bits=head),
             **{k: v for k, v in changes.items() if v is not None},
         )
+
+    @property
+    def code_level_bits(self) -> int:
+        """Width of the integers that a codebook's levels become."""
+        open_bits = (self.stem_bits or OPERAND_BITS[0]) + self.extra_bits
+        return min(self.level_bits or open_bits, LEVEL_BITS[1])
+
+    def weight_level_bits(self, taps: int) -> int:
+        """Width of those of weights, in sums of so many products."""
+        room = _ACCUMULATOR_BITS - self.code_level_bits - taps.bit_length()
+        return min(self.code_level_bits, room)
 
     def real_input_range(self) -> tuple[float, float]:
         """The real input's range, from the calibration data if there is any."""
@@ -191,6 +211,8 @@ class Options:
         else:
             low, high = _numbers(facts["input_range"])
             chosen["input_range"] = low, high
+        if "level_bits" in facts:
+            chosen["level_bits"] = int(facts["level_bits"])
         chosen["extra_bits"] = int(facts.get("extra_bits", 0))
         chosen["equalize"] = "equalize" in facts
         pairs = (pair.rpartition("=") for pair in facts.get("widths", "").split(",") if pair)
@@ -204,6 +226,8 @@ class Options:
         else:
             rows = (",".join(map(repr, r)) for r in (self.pixels.mean, self.pixels.std))
             found["pixels"] = f"scale {self.pixels.scale!r} mean {next(rows)} std {next(rows)}"
+        if self.level_bits is not None:
+            found["level_bits"] = str(self.level_bits)
         if self.extra_bits:
             found["extra_bits"] = str(self.extra_bits)
         if self.equalize:

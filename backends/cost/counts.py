@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from n2uqc.passes.program import (
+    Concat,
     Constant,
     Conv,
     Flatten,
@@ -37,7 +38,7 @@ class Mac:
         positions: output vectors V of an image.
         rows, depth: matrix height MH (output channels) and width MW (kh*kw*inputs/groups).
         groups: of the convolution.
-        activation_bits, weight_bits: widths of the operands.
+        activation_bits, weight_bits: of the codes that choose the operands, or of the operands.
         accumulator: narrowest width of the proven range.
         low_bit: the operands are a low-bit quantizer's codes and low-bit weights.
         input_elements: elements of the input map.
@@ -196,12 +197,22 @@ def _width(kind: IntType) -> int:
     return width_of(kind.lo, kind.hi)[0]
 
 
-def _is_code(program: Program, name: str) -> bool:
-    """Whether a tensor is a threshold unit's code, perhaps moved by pooling or flattening."""
+def _code_bits(program: Program, name: str) -> int | None:
+    """Bits of a quantizer's codes, perhaps moved, joined or looked up; None of other tensors.
+
+    A codebook's levels are wider than the codes that choose them.  A requantization whose results
+    count from 0 stands for a table (``affine_tables``); those of fixed point are signed.
+    """
     op = program.producer(name)
-    while isinstance(op, MaxPool | Flatten):
-        op = program.producer(op.inputs[0])
-    return isinstance(op, Thresholds)
+    if isinstance(op, MaxPool | Flatten | Lookup):
+        return _code_bits(program, op.inputs[0])
+    if isinstance(op, Concat):
+        parts = [_code_bits(program, i) for i in op.inputs]
+        known = [bits for bits in parts if bits is not None]
+        return max(known) if len(known) == len(parts) else None
+    if isinstance(op, Thresholds) or (isinstance(op, Requantize) and op.lo == 0):
+        return _int_type(program, name).bits
+    return None
 
 
 def count_conv(program: Program, op: Conv) -> Mac:
@@ -209,7 +220,8 @@ def count_conv(program: Program, op: Conv) -> Mac:
     x, y = _int_type(program, op.inputs[0]), _int_type(program, op.output)
     weight: Constant = program.constants[op.weight]
     rows, kh, kw, inputs = weight.values.shape
-    code = _is_code(program, op.inputs[0])
+    code = _code_bits(program, op.inputs[0])
+    weight_bits = op.levels or weight.bits
     return Mac(
         op.output,
         op.origin,
@@ -217,10 +229,10 @@ def count_conv(program: Program, op: Conv) -> Mac:
         rows,
         kh * kw * inputs,
         op.groups,
-        x.bits if code else _width(x),
-        weight.bits,
+        _width(x) if code is None else code,
+        weight_bits,
         _width(y),
-        code and x.bits <= LOW_BITS and weight.bits <= LOW_BITS,
+        code is not None and code <= LOW_BITS and weight_bits <= LOW_BITS,
         x.size,
     )
 

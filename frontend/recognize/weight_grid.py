@@ -18,12 +18,14 @@ from ..precision import SINGLE
 from .integer_grid import integer_grid, integers
 from .pattern import NOTE, Context, Pattern
 from .queries import Array, is_standard, shape_of
+from .weight_levels import weight_levels
 
 MAX_BITS = 4
 NOISE = 2e-4  # of the step; float32 folding leaves less unless the weights are tiny
 _HALF_NOISE = 0.25  # steps; (q - s) + s in half precision, codes being 2 steps apart
 _MOVES = ("MaxPool", "Flatten", "Reshape")
 _MAPS = ("Add", "Sub", "Mul", "Div")
+_FOLDED = 2.0**-19  # of the largest weight: what folding leaves where equal levels are equal
 _LUCK = 1e-9  # probability below which a grid within noise is no coincidence
 
 
@@ -126,9 +128,7 @@ def _recognize(node: ir.Node, context: Context) -> None:
         return
     if not np.isfinite(weights).all():
         return  # refused where they were folded
-    found = recover(weights, context.roundoff)
-    if isinstance(found, str):
-        found = integers(weights) or integer_grid(weights) or found
+    found = _found(weights, context.roundoff)
     if isinstance(found, str):
         if NOTE not in node.metadata_props:  # another pattern may know better
             context.note(node, f"weights stay float: {found}")
@@ -141,6 +141,23 @@ def _recognize(node: ir.Node, context: Context) -> None:
         else (f"{weight.name}.quantized")
     )
     node.replace_input_with(1, quantized)
+
+
+def _found(weights: Array, roundoff: float) -> Weight | str:
+    """Codes on a grid, or on uneven levels where those are nearer; or why there are none."""
+    found = recover(weights, roundoff)
+    if isinstance(found, str):
+        found = integers(weights) or integer_grid(weights) or found
+    if roundoff > SINGLE or (isinstance(found, Weight) and _off(found, weights) <= _FOLDED):
+        return found
+    return weight_levels(weights) or found
+
+
+def _off(found: Weight, weights: Array) -> float:
+    """How far weights lie from a grid, relative to the largest of their channel."""
+    most = np.abs(weights).reshape(len(weights), -1).max(axis=1).astype(np.float64)
+    off = np.abs(found.values() - weights).reshape(len(weights), -1).max(axis=1)
+    return float((off / np.where(most > 0, most, 1.0)).max())
 
 
 def _is_quantized(value: ir.Value | None) -> bool:

@@ -78,6 +78,21 @@ def _show_program(path: Path, as_json: bool) -> None:
             steps = f"{a.steps} fit 16 bits between drains" if a.steps else "wider than 16 bits"
             sign = "s" if a.signed else "u"
             print(f"# accumulator of {name}: {sign}{a.bits}, {a.taps} products, {steps}")
+        for name, levels in _levels(program).items():
+            print(f"# levels of {name}: {' '.join(map(str, levels))}")
+
+
+def _levels(program: Program) -> dict[str, list[int]]:
+    """Integers of uneven levels: of codes by a table, and of weights, those of all channels."""
+    from n2uqc.passes.program.ops import Conv, Lookup
+
+    found = {}
+    for op in program.ops:
+        if isinstance(op, Lookup):
+            found[op.output] = program.constants[op.table].values.tolist()
+        elif isinstance(op, Conv) and op.levels:
+            found[op.weight] = sorted(set(program.constants[op.weight].values.ravel().tolist()))
+    return found
 
 
 def _facts(program: Program) -> dict[str, Any]:
@@ -103,6 +118,7 @@ def _facts(program: Program) -> dict[str, Any]:
             name: {"type": c.kind, "shape": c.values.shape, "bits": c.storage_bits}
             for name, c in program.constants.items()
         },
+        "levels": _levels(program),
         "accumulators": {name: asdict(a) for name, a in accumulators(program).items()},
         "workspace_bytes": None if program.plan is None else program.plan.size,
     }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from n2uqc.passes.pass_manager import Observer
     from n2uqc.passes.program import Program
 
-_BITS = ("residual_bits", "stem_bits", "head_bits")
+_BITS = ("residual_bits", "stem_bits", "head_bits", "level_bits")
 _CHOICES = (
     "precision",
     *_BITS,
@@ -73,6 +73,13 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--head-bits", type=int, metavar="N", help="weights of the last layer, 8..26"
+    )
+    group.add_argument(
+        "--level-bits",
+        type=int,
+        metavar="N",
+        help="integers that a codebook's levels become where they are not commensurable, 4..26 "
+        "(as --stem-bits)",
     )
     group.add_argument(
         "--width",

@@ -88,8 +88,10 @@ def measure(graph: ir.Model, program: Program, options: Options, seed: int = 0) 
 
 def _is_open(options: Options) -> bool:
     """Whether all widths are those of the precision ``exact``."""
-    chosen = options.residual_bits is not None or options.stem_bits is not None or options.widths
-    return not chosen and options.head_bits >= HEAD_BITS
+    chosen = (options.residual_bits, options.stem_bits, options.level_bits)
+    if options.widths or any(bits is not None for bits in chosen):
+        return False
+    return options.head_bits >= HEAD_BITS
 
 
 def _products(program: Program) -> int:
@@ -163,7 +165,8 @@ def describe(program: Program, loss: Loss) -> str:
         "give images by --calib, so that ranges are those that occur, or train channels of less "
         "different size"
         if loss.tolerance == EXACT
-        else "--precision exact, a wider --residual-bits, --stem-bits or --width, or --calib"
+        else "--precision exact, wider --residual-bits, --stem-bits, --level-bits or --width, or "
+        "--calib"
     )
     return f"{promise}: {'; '.join(parts)}. {where}Hint: {hint}"
 

@@ -17,6 +17,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..exact.constant_channels import kept_channels, removed_codes
+from ..exact.levels import IntegerWeight
 from ..importing.channels_last import channels_last
 from ..importing.from_graph import import_graph
 from ..program import Op, Program
@@ -25,14 +26,12 @@ from ..program.ops import Conv, Requantize, Thresholds
 from ..program.ops.real import (
     Affine,
     Quantize,
-    RealConcat,
     RealConv,
-    RealFlatten,
-    RealMaxPool,
 )
 from ..program.ranges import channel_ranges
 from ..program.rounding import round_shift
 from ..program.types import IntType
+from .accumulator import code_value, weight_of
 from .channel_proof import EXHAUSTIVE, Channel, Ints, differences
 from .relation import Unrelated, accumulating, require_same
 
@@ -146,27 +145,8 @@ def prove_tables(
     return proofs
 
 
-def _code_value(imported: Program, conv: RealConv) -> tuple[Surd, Surd] | None:
-    """What a code that a convolution reads is worth: slope and offset of the maps on its way.
-
-    ``conv(s * a + z, w) = s * conv(a, w) + z * sum(w)``: see ``integer_layers``.  None where a
-    table gives the levels.
-    """
-    slope, offset, name = Surd.of(1), Surd.of(0), conv.inputs[0]
-    made = {op.output: op for op in imported.ops}
-    while not isinstance(op := made.get(name), Quantize):
-        if isinstance(op, Affine):
-            offset = offset + slope * op.offset[0]
-            slope = slope * op.slope[0]
-        elif not isinstance(op, RealMaxPool | RealFlatten | RealConcat):
-            return None
-        name = op.inputs[0]
-    return slope * op.step, offset
-
-
-def _missing(imported: Program, program: Program, conv: RealConv, source: str) -> Ints:
+def _missing(weight: Ints, conv: RealConv, program: Program, source: str) -> Ints:
     """What removed channels of the codes `source` add to each accumulator, int64 (O,)."""
-    weight = imported.constants[conv.weight].values
     codes = removed_codes(program, source, weight.shape[3] * conv.groups)
     if not codes.any():
         return np.zeros(len(weight), np.int64)
@@ -175,16 +155,14 @@ def _missing(imported: Program, program: Program, conv: RealConv, source: str) -
 
 
 def _removed_range(
-    imported: Program,
+    weight: Ints,
     program: Program,
     conv: RealConv,
-    channel: int,
     ranges: dict[str, tuple[Ints, Ints]],
     maker: Conv,
 ) -> tuple[int, int]:
-    """Reachable accumulators of a channel that the program no longer computes."""
+    """Reachable accumulators of a channel (KH, KW, I) that the program no longer computes."""
     source, pad_value = maker.inputs[0], maker.pad_value
-    weight = imported.constants[conv.weight].values[channel]
     kept = kept_channels(program, source, weight.shape[-1])
     lo, hi = (np.array(row) for row in (removed_codes(program, source, weight.shape[-1]),) * 2)
     lo[kept], hi[kept] = ranges[source]
@@ -195,21 +173,24 @@ def _removed_range(
 
 
 def _accumulator(
-    imported: Program, program: Program, conv: RealConv, maker: Conv, missing: Ints
+    imported: Program,
+    program: Program,
+    conv: RealConv,
+    weight: IntegerWeight,
+    maker: Conv,
+    missing: Ints,
 ) -> tuple[list[Surd], list[Op]]:
     """The imported convolution's result as a function of the program's accumulator.
 
     Returns:
         the slope of each channel, and the addition of a constant, if any, as the chain's beginning.
     """
-    codes = program.types[maker.inputs[0]]
-    assert isinstance(codes, IntType) and codes.scale is not None
-    unit, shift = _code_value(imported, conv) or (Surd.of(codes.scale), Surd.of(0))
-    slopes = [step * unit for step in conv.step]
-    sums = imported.constants[conv.weight].values.reshape(len(slopes), -1).sum(axis=1).tolist()
+    unit, shift = code_value(imported, program, conv, maker)
+    slopes = [step * unit for step in weight.step]
+    sums = weight.values.reshape(len(slopes), -1).sum(axis=1).tolist()
     offsets = [
         Surd.of(int(v)) * slope + step * shift * Surd.of(int(total))
-        for v, slope, step, total in zip(missing, slopes, conv.step, sums, strict=True)
+        for v, slope, step, total in zip(missing, slopes, weight.step, sums, strict=True)
     ]
     if not any(offsets):
         return slopes, []
@@ -244,8 +225,9 @@ def _prove_table(
     channels = imported.types[quantizer.output].shape[2]
     slopes = [Surd.of(_scale(imported, program, base))] * channels
     if conv is not None and maker is not None:
-        missing = _missing(imported, program, conv, maker.inputs[0])
-        slopes, first = _accumulator(imported, program, conv, maker, missing)
+        weight = weight_of(imported, program, conv)
+        missing = _missing(weight.values, conv, program, maker.inputs[0])
+        slopes, first = _accumulator(imported, program, conv, weight, maker, missing)
         chain = [*first, *chain]
     kept = kept_channels(program, op.output, channels)
     values = exhaustive = exact = ties = 0
@@ -268,7 +250,7 @@ def _prove_table(
             # The whole accumulator here, nothing missing: the offset takes its share off again.
             lo, hi = (
                 v - int(missing[c])
-                for v in _removed_range(imported, program, conv, c, ranges, maker)
+                for v in _removed_range(weight.values[c], program, conv, ranges, maker)
             )
             f = Channel(slopes[c], chain, quantizer, c)
             constant = partial(np.full_like, fill_value=constants[c])

@@ -21,6 +21,7 @@ from ..program.ops.real import (
 )
 from ..program.program import Program
 from ..program.types import IntArray, IntType
+from .accumulator import code_value, weight_of
 
 Reals = NDArray[np.float64]
 
@@ -128,11 +129,10 @@ class Relation:
 
     def _accumulator_unit(self, conv: RealConv, maker: Conv) -> Reals:
         """What the integer 1 of an accumulator is worth, (C,)."""
-        codes = self.program.types[maker.inputs[0]]
-        assert isinstance(codes, IntType)
-        unit = np.abs(floats(conv.step)) * float(codes.scale or 1)
-        shift = self.real.producer(conv.inputs[0])
-        return unit * abs(float(shift.slope[0])) if isinstance(shift, Affine) else unit
+        weight = weight_of(self.real, self.program, conv)
+        unit, _ = code_value(self.real, self.program, conv, maker)
+        result: Reals = np.abs(floats(weight.step)) * abs(float(unit))
+        return result
 
 
 def outward(real: Program, maps: NDArray[Any]) -> NDArray[Any]:

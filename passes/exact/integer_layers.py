@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-import numpy as np
-
-from ..fixed_point.multipliers import short, to_fixed
-from ..options import OPERAND_BITS, Options
+from ..fixed_point.multipliers import short
+from ..options import Options
 from ..program import ConstRef, Op, Program
 from ..program.exact import Surd
 from ..program.ops import Concat, Conv, Flatten, Lookup, MaxPool
@@ -19,10 +17,10 @@ from ..program.ops.real import (
     RealFlatten,
     RealLookup,
     RealMaxPool,
-    floats,
 )
 from ..program.types import Constant, IntType, TensorType
 from ..rewrite import Constants, fresh, live
+from .levels import integer_levels, integer_weight
 
 ZERO = Surd.of(0)
 
@@ -36,6 +34,7 @@ class IntegerLayers:
         self.types: dict[str, TensorType] = {program.input: program.types[program.input]}
         self.pool = Constants(dict(program.constants))
         self.ops: list[Op] = []
+        self.tables: dict[str, str] = {}  # of codes with an offset: their levels, by name
 
     def put(self, op: Op, scale: Fraction | None = None, error: Fraction = Fraction(0)) -> None:
         kind = op.infer(self.types, self.pool.all)
@@ -50,10 +49,10 @@ class IntegerLayers:
         return kind if isinstance(kind, IntType) and kind.scale is not None else None
 
     def lower(self, op: Op) -> None:
-        if isinstance(op, RealConv) and op.step and self.convolution(op):
+        if isinstance(op, RealConv) and (op.step or op.levels) and self.convolution(op):
             return
         if isinstance(op, RealLookup):
-            self.lookup(op)
+            self.lookup(op.output, op.inputs, op.origin, [v.rest for v in op.levels])
             return
         found = [self.codes(i) for i in op.inputs]
         kinds = [k for k in found if k is not None]
@@ -82,45 +81,41 @@ class IntegerLayers:
         """Quantized weights on codes: an exact accumulator times a per-channel step.
 
         ``conv(s_a * (a + z), s_w * w) = s_a * s_w * (conv(a, w) + z * sum(w))``; positions outside
-        the map are real zeros, which is the code ``-z``.  N2UQ has z = 0.
+        the map are real zeros, which is the code ``-z``.  N2UQ has z = 0.  Levels that are not
+        integers times a step, of the codes or of the weights, leave an error.
         """
-        source, z = op.inputs[0], Fraction(0)
-        kind, scale = self.codes(source), Fraction(1)
-        shift = self.made.get(source)
-        if kind is None and isinstance(shift, Affine) and self.codes(shift.inputs[0]) is not None:
-            slope, offset = shift.slope[0].rational, shift.offset[0].rational
-            same = all(v == shift.slope[0] for v in shift.slope) and all(
-                v == shift.offset[0] for v in shift.offset
-            )
-            if not same or not slope or offset is None:
-                return False
-            source, kind = shift.inputs[0], self.codes(shift.inputs[0])
-            assert kind is not None and kind.scale is not None
-            scale, z = slope, offset / (slope * kind.scale)
-            if any(op.pads) and z.denominator != 1:
-                return False  # a real zero is no code
-        if kind is None or kind.scale is None:
+        found = self.source(op)
+        if found is None:
             return False
-        weight = self.pool.all[op.weight].values
-        accumulator = fresh(self.program.types, f"{op.output}.acc")
-        most = int(np.abs(weight).reshape(len(weight), -1).sum(axis=1).max())
+        source, scale, z = found
+        kind = self.types[source]
+        assert isinstance(kind, IntType) and kind.scale is not None
+        weight = integer_weight(op, self.pool.all, self.options)
+        name = op.weight
+        if not op.step:
+            name = ConstRef(
+                self.pool.add(f"{op.output}.weight.levels", Constant.narrow(weight.values))
+            )
+        accumulator, miss = fresh(self.program.types, f"{op.output}.acc"), max(weight.miss)
         self.put(
             Conv(
                 output=accumulator,
                 inputs=(source,),
                 origin=op.origin,
-                weight=op.weight,
+                weight=name,
                 stride=op.stride,
                 pads=op.pads,
                 dilation=op.dilation,
                 groups=op.groups,
                 pad_value=int(-z) if any(op.pads) else 0,
+                levels=weight.levels,
             ),
             None,
-            kind.error / kind.scale * most,
+            kind.error / abs(kind.scale) * (weight.most + miss)
+            + max(abs(kind.lo + z), abs(kind.hi + z)) * miss,
         )
-        slopes = tuple(s * (kind.scale * scale) for s in op.step)
-        sums = weight.reshape(len(weight), -1).sum(axis=1).tolist()
+        slopes = tuple(s * (kind.scale * scale) for s in weight.step)
+        sums = weight.values.reshape(len(slopes), -1).sum(axis=1).tolist()
         self.put(
             Affine(
                 output=op.output,
@@ -132,18 +127,45 @@ class IntegerLayers:
         )
         return True
 
-    def lookup(self, op: RealLookup) -> None:
-        """Codebook levels become a table in fixed point of the stem's width."""
-        most = float(np.abs(floats(op.levels)).max()) or 1.0
-        places = (self.options.stem_bits or OPERAND_BITS[0]) - 1 - int(np.frexp(most)[1])
-        entries = [to_fixed(level, places) for level in op.levels]
-        scale = Fraction(1, 2) ** places
-        table = Constant.narrow([value for value, _ in entries])
-        name = self.pool.add(f"{op.output}.levels", table)
+    def source(self, op: RealConv) -> tuple[str, Fraction, Fraction] | None:
+        """Codes that a convolution reads: their name, a further scale, and the zero point z.
+
+        None where it reads something else, or codes that differ in scale by channel.
+        """
+        name = op.inputs[0]
+        if self.codes(name) is not None:
+            return name, Fraction(1), Fraction(0)
+        shift = self.made.get(name)
+        codes = self.codes(shift.inputs[0]) if isinstance(shift, Affine) else None
+        if not isinstance(shift, Affine) or codes is None or codes.scale is None:
+            return None
+        slope, offset = shift.slope[0].rational, shift.offset[0].rational
+        same = all(v == shift.slope[0] for v in shift.slope) and all(
+            v == shift.offset[0] for v in shift.offset
+        )
+        if not same or not slope or offset is None:
+            return None
+        z = offset / (slope * codes.scale)
+        if not any(op.pads) or z.denominator == 1:
+            return shift.inputs[0], slope, z
+        # A real zero stands outside the map, and is no code.
+        levels = self.tables.get(name)
+        if levels is None:
+            levels = self.tables[name] = fresh(self.program.types, f"{name}.levels")
+            values = [slope * codes.scale * k + offset for k in range(codes.hi + 1)]
+            self.lookup(levels, shift.inputs, shift.origin, values)
+        return levels, Fraction(1), Fraction(0)
+
+    def lookup(
+        self, name: str, inputs: tuple[str, ...], origin: tuple[str, ...], values: list[Fraction]
+    ) -> None:
+        """Uneven levels of codes as a table of integers times one scale."""
+        levels = integer_levels(values, self.options.code_level_bits)
+        table = ConstRef(self.pool.add(f"{name}.levels", Constant.narrow(list(levels.numbers))))
         self.put(
-            Lookup(output=op.output, inputs=op.inputs, origin=op.origin, table=ConstRef(name)),
-            scale,
-            Fraction(max(miss for _, miss in entries)),
+            Lookup(output=name, inputs=inputs, origin=origin, table=table),
+            levels.step,
+            levels.miss,
         )
 
 

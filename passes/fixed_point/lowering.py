@@ -66,10 +66,8 @@ class Lowering:
         """``name = slope * x + offset`` (real units) at a scale."""
         kind = self.kind(x)
         unit = (kind.scale or Fraction(1)) / scale
-        if (
-            kind.bits > STREAM_BITS[0]
-            and kind.scale is not None
-            and any(np.frexp(abs(v) * float(unit))[0] not in (0, 0.5) for v in floats(tuple(slope)))
+        if kind.bits > STREAM_BITS[0] and any(
+            np.frexp(abs(v) * float(unit))[0] not in (0, 0.5) for v in floats(tuple(slope))
         ):
             x = self.narrowed(x, STREAM_BITS[0])  # leaves the multiplier its bits
             kind = self.kind(x)
@@ -155,5 +153,9 @@ class Lowering:
             return x
         if bits < 2:
             raise ValueError(f"what is computed from '{x}' needs more than 64 bits")
-        assert kind.scale is not None
+        if kind.scale is None:  # an accumulator's differs by channel
+            self.types[x] = kind = replace(kind, scale=Fraction(1))
+            narrow = self.rescaled(x, Fraction(1 << surplus), bits, f"to{bits}")
+            self.types[x] = replace(kind, scale=None)
+            return narrow
         return self.rescaled(x, kind.scale * (1 << surplus), bits, f"to{bits}")

@@ -110,7 +110,7 @@ class ChannelsLast:
                 _refuse(op, f"up to {_MOST_DENSE} weights with the zeros between its groups")
             values = np.ascontiguousarray(_dense(constant.values, op.groups)[..., found])
             moved = Constant.narrow(values) if op.step else Constant.real(values)
-            op = replace(op, groups=1)
+            op = replace(op, groups=1, levels=op.levels and op.levels + 1)  # 0 is one more
         else:
             values = np.ascontiguousarray(constant.values[..., found])
             moved = replace(constant, values=values)

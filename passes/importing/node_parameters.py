@@ -92,17 +92,22 @@ def ones(channels: int) -> Row:
     return (Surd.of(1),) * channels
 
 
-def quantized_weight(node: ir.Node) -> tuple[Constant, Row] | None:
-    """Codes (O, KH, KW, I) and steps of weights that come from ``n2uq.Weight``."""
+def quantized_weight(node: ir.Node) -> tuple[Constant, Row, int] | None:
+    """Weights (O, KH, KW, I) that come from ``n2uq.Weight``: codes, their steps, and 0.
+
+    Of a codebook's: real weights, no steps, and the bits of a code.
+    """
     value = node.inputs[1]
     maker = value.producer() if value is not None else None
     if maker is None or not opset.is_op(maker, "Weight"):
         return None
     weight = opset.read_weight(maker)
+    if weight.levels is not None:
+        return Constant.real(weight_channels_last(weight.values())), (), weight.bits
     codes = np.asarray(weight.codes, dtype=np.int64)
     codes = weight_channels_last(codes)
     constant = Constant.odd(codes, weight.bits) if weight.odd else Constant.narrow(codes)
-    return constant, tuple(Surd.of(Fraction(float(s)) / weight.divisor) for s in weight.step)
+    return constant, tuple(Surd.of(Fraction(float(s)) / weight.divisor) for s in weight.step), 0
 
 
 def weight_channels_last(weight: Array) -> Array:

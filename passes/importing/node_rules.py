@@ -48,7 +48,7 @@ Array = NDArray[Any]
 
 def _conv(to: Importer, node: ir.Node) -> None:
     x = to.operand(node)
-    constant, step = quantized_weight(node) or (None, ())
+    constant, step, levels = quantized_weight(node) or (None, (), 0)
     if constant is None:
         values = to.constant(node, 1)
         if values is None:
@@ -68,6 +68,7 @@ def _conv(to: Importer, node: ir.Node) -> None:
         pads=pads_of(node),
         dilation=pair(node, "dilations"),
         groups=integer(node, "group", 1),
+        levels=levels,
     )
     if bias is not None:
         channels = constant.values.shape[0]
@@ -77,8 +78,10 @@ def _conv(to: Importer, node: ir.Node) -> None:
 def _gemm(to: Importer, node: ir.Node) -> None:
     x, weight = to.operand(node), to.constant(node, 1)
     alpha = number(node, "alpha", 1.0)
-    constant, step = quantized_weight(node) or (None, ())
+    constant, step, levels = quantized_weight(node) or (None, (), 0)
     step = tuple(s * Fraction(alpha) for s in step)
+    if constant is not None and levels:
+        constant = Constant.real(constant.values * alpha)
     if constant is None:
         if weight is None or integer(node, "transA", 0):
             raise NodeRefusal("a product of two tensors", "constant weights", "freeze the weights")
@@ -88,7 +91,9 @@ def _gemm(to: Importer, node: ir.Node) -> None:
     name = to.name(f"{to.readable[node]}.weight")
     to.consts[name] = constant
     bias = to.constant(node, 2)
-    made = to.emit(RealConv, node, x, last=bias is None, weight=ConstRef(name), step=step)
+    made = to.emit(
+        RealConv, node, x, last=bias is None, weight=ConstRef(name), step=step, levels=levels
+    )
     if bias is not None:
         channels = len(constant.values)
         offset = bias.astype(np.float64) * number(node, "beta", 1.0)

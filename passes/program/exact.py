@@ -270,7 +270,8 @@ class Surd:
         _, high = self._enclose(128)
         if high == 0:
             return high
-        unit = Fraction(2) ** (floor(abs(high)).bit_length() - bits)
+        size = high.numerator.bit_length() - high.denominator.bit_length()
+        unit = Fraction(2) ** (size - bits)
         return -floor(-high / unit) * unit
 
     def __str__(self) -> str:

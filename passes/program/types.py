@@ -217,6 +217,12 @@ class Constant:
         return int((positive - negative).max(initial=0))
 
     @cached_property
+    def row_values(self) -> int:
+        """The greatest number of different values in one output's convolution weights."""
+        rows = np.sort(self.values.reshape(len(self.values), -1), axis=1)
+        return 1 + int((rows[:, 1:] != rows[:, :-1]).sum(axis=1).max(initial=0))
+
+    @cached_property
     def fault(self) -> str | None:
         """What breaks the encoding's rule, if anything does.  Passes share most constants."""
         values = self.values

@@ -22,6 +22,8 @@ class Conv(Op):
     Attributes:
         weight: constant (O, KH, KW, I / groups).
         pad_value: the code that stands outside the map.
+        levels: bits of a weight's code, where weights are uneven levels: at most ``2**levels``
+            values in an output channel.  0: any values of the constant's width.
     """
 
     mnemonic: ClassVar[str] = "conv"
@@ -32,6 +34,7 @@ class Conv(Op):
     dilation: Pair = (1, 1)
     groups: int = 1
     pad_value: int = 0
+    levels: int = 0
 
     def channel_ranges(
         self, x: IntType, consts: Mapping[str, Constant]
@@ -84,6 +87,10 @@ class Conv(Op):
             is_window((kh, kw), self.stride, self.pads, self.dilation), "no window has such numbers"
         )
         self.require(pads_fit((height, width), self.pads), f"pads {self.pads} many times its map")
+        self.require(
+            not self.levels or consts[self.weight].row_values <= 1 << self.levels <= 256,
+            f"more than 2**{self.levels} values in an output channel",
+        )
         size = output_size((height, width), (kh, kw), self.stride, self.pads, self.dilation)
         self.require(min(size) > 0, f"the window does not fit a map of {height}x{width}")
         least, greatest = self.channel_ranges(x, consts)

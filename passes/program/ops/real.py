@@ -159,7 +159,12 @@ class Quantize(RealOp):
 
 @dataclass(frozen=True, kw_only=True)
 class RealConv(RealOp):
-    """Convolution by real weights: constant (O, KH, KW, I / groups), times ``step[o]`` if given."""
+    """Convolution by real weights: constant (O, KH, KW, I / groups), times ``step[o]`` if given.
+
+    Attributes:
+        levels: bits of a weight's code where real weights are levels of a codebook, at most
+            ``2**levels`` in an output channel; else 0.
+    """
 
     mnemonic: ClassVar[str] = "real_conv"
 
@@ -169,6 +174,7 @@ class RealConv(RealOp):
     pads: Pads = (0, 0, 0, 0)
     dilation: Pair = (1, 1)
     groups: int = 1
+    levels: int = 0
 
     def shape(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> Shape:
         height, width, channels = types[self.inputs[0]].shape

@@ -1,0 +1,57 @@
+"""Constant weights that take few uneven values: a codebook's levels, as folded into float32.
+
+LQ-Nets (Zhang et al., ECCV 2018) have a codebook for each output channel, LCQ (Yamamoto, CVPR 2021)
+one for the layer, which a BatchNorm folded in later scales by channel.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..opset import Weight
+from .queries import Array
+
+MOST_LEVELS = 32
+_NOISE = 2.0**-22  # of the largest weight: equal levels are computed alike, and hardly differ
+_LEAST_EQUAL = 8  # weights that are another's level
+_EQUAL = 0.2  # their share: real weights are almost never equal
+
+
+def weight_levels(weights: Array) -> Weight | None:
+    """Codes and levels of weights that repeat few values, None if real weights may do so.
+
+    Args:
+        weights: float32 [O,I,kh,kw], finite.
+    """
+    flat = weights.reshape(len(weights), -1).astype(np.float64)
+    rows, whole = [_clustered(row) for row in flat], _clustered(flat)
+    found = [row for row in rows if row is not None]
+    if len(found) < len(rows):
+        return None
+    if whole is not None and len(whole[0]) <= 2 * max(len(levels) for levels, _ in found):
+        found = [whole]
+    nonzero = np.count_nonzero(flat)
+    equal = nonzero - sum(np.count_nonzero(levels) for levels, _ in found)
+    if equal < max(_LEAST_EQUAL, _EQUAL * nonzero):
+        return None
+    count = max(len(levels) for levels, _ in found)
+    table = np.stack([np.pad(levels, (0, count - len(levels)), "edge") for levels, _ in found])
+    codes = np.concatenate([codes.reshape(-1) for _, codes in found]).reshape(weights.shape)
+    bits = max(1, (count - 1).bit_length())
+    return Weight(codes.astype(np.int8), np.ones(len(weights)), 1, bits, odd=False, levels=table)
+
+
+def _clustered(values: Array) -> tuple[Array, Array] | None:
+    """Levels, ascending, and the code of each value; None if they are more than `MOST_LEVELS`."""
+    near = _NOISE * np.abs(values).max(initial=0.0)
+    ordered, codes = np.unique(values, return_inverse=True)
+    first = np.concatenate([[True], np.diff(ordered) > near])
+    if first.sum() > MOST_LEVELS:
+        return None
+    starts = np.flatnonzero(first)
+    ends = np.append(starts[1:], len(ordered)) - 1
+    if (ordered[ends] - ordered[starts] > 2 * near).any():
+        return None  # a crowd, no level
+    levels = ordered[(starts + ends) // 2]
+    levels[(ordered[starts] <= 0) & (ordered[ends] >= 0)] = 0.0
+    return levels, (np.cumsum(first) - 1)[codes]

@@ -1,0 +1,150 @@
+"""Uneven levels as integers times one exact step.
+
+Levels that are commensurable, as sums of powers of two are (APoT, Li et al., ICLR 2020), become the
+small integers that they stand for, up to the rounding of the float32 arithmetic that made them.
+Others (LQ-Nets, Zhang et al., ECCV 2018; LCQ, Yamamoto, CVPR 2021) become the smallest integers
+that are as near as rounding to a stated width.  What remains is bounded and returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..options import Options
+from ..program.exact import Surd
+from ..program.ops.real import RealConv, Row
+from ..program.types import Constant, IntArray
+
+_SMALL = 127
+"""Greatest integer that counts as small: a byte with its sign."""
+_WRITTEN = 2.0**-21
+"""Relative noise of levels as they are written: a few roundings of float32."""
+_FLOAT32 = 2.0**-23
+"""Relative to the greatest level, a miss that float32 networks do not tell from none."""
+_SEARCHED = 1 << 16
+_MOST_FREE = 2  # levels beside the greatest, for which so small a search finds anything
+_PIECE = 4096
+
+
+@dataclass(frozen=True)
+class Levels:
+    """``level[k]`` is ``numbers[k] * step``, up to ``miss``.
+
+    Attributes:
+        numbers: an integer a level; that of the greatest magnitude is exact.
+        step: real value of the integer 1.
+        miss: bound on ``|level - number * step|``; 0 where all are exact.
+    """
+
+    numbers: tuple[int, ...]
+    step: Fraction
+    miss: Fraction
+
+
+def integer_levels(values: Sequence[Fraction], bits: int) -> Levels:
+    """The smallest integers that stand for some levels.
+
+    Args:
+        values: the levels; 0 is the integer 0.
+        bits: width to which levels are rounded that are not commensurable; unsigned if no level is
+            negative, else two's complement.
+    """
+    greatest = max(map(abs, values))
+    if not greatest:
+        return Levels((0,) * len(values), Fraction(1), Fraction(0))
+    widest = (1 << (bits - any(v < 0 for v in values))) - 1
+    ratios = np.array([float(v / greatest) for v in values])
+    top = _top(np.unique(np.abs(ratios)), widest)
+    step = greatest / top
+    numbers = tuple(round(v / step) for v in values)
+    miss = max(abs(v - n * step) for v, n in zip(values, numbers, strict=True))
+    return Levels(numbers, step, miss)
+
+
+def _top(ratios: NDArray[np.float64], widest: int) -> int:
+    """The integer that the greatest level becomes."""
+    small = _first(ratios, 1, _SMALL, _WRITTEN)
+    if small is not None:
+        return small
+    free = ratios[(ratios > 0) & (ratios < 1)]
+    if len(free) <= _MOST_FREE:
+        near = max(_FLOAT32, 0.5 / widest)
+        last = min(widest, _SEARCHED)
+        for start in range(1, last, _PIECE):
+            found = _first(free, start, min(start + _PIECE - 1, last), near)
+            if found is not None:
+                return found
+    return widest
+
+
+def _first(ratios: NDArray[np.float64], start: int, end: int, near: float) -> int | None:
+    """The least integer in ``[start, end]`` of which all ratios are whole numbers, nearly."""
+    tops = np.arange(start, end + 1, dtype=np.float64)
+    parts = np.multiply.outer(tops, ratios)
+    fits = (np.abs(parts - np.rint(parts)) <= near * tops[:, None]).all(axis=1)
+    return start + int(np.argmax(fits)) if fits.any() else None
+
+
+@dataclass(frozen=True)
+class IntegerWeight:
+    """Weights of a convolution: ``real[o] = values[o] * step[o]``, up to a miss.
+
+    Attributes:
+        values: int64 (O, KH, KW, I).
+        step: of each output channel.
+        miss: bound on the sum of ``|real / step - values|`` of each output channel.
+        levels: bits of a weight's code where fewer values occur than integers of this width, else
+            0 (see ``Conv``).
+    """
+
+    values: IntArray
+    step: Row
+    miss: tuple[Fraction, ...]
+    levels: int
+
+    @property
+    def most(self) -> int:
+        """The greatest sum of magnitudes of an output channel."""
+        return int(np.abs(self.values).reshape(len(self.values), -1).sum(axis=1).max())
+
+
+def integer_weight(
+    op: RealConv, constants: Mapping[str, Constant], options: Options
+) -> IntegerWeight:
+    """The integers of a convolution's quantized weights; they depend on nothing else.
+
+    Args:
+        op: has a step or levels.
+        constants: of its program.
+        options: state the width of levels.
+    """
+    constant = constants[op.weight]
+    values = constant.values
+    if op.step:
+        needed = (len(np.unique(values)) - 1).bit_length()
+        levels = needed if 0 < needed < constant.bits else 0
+        return IntegerWeight(values, op.step, (Fraction(0),) * len(values), levels)
+    flat = values.reshape(len(values), -1)
+    integers = np.empty(flat.shape, np.int64)
+    bits = options.weight_level_bits(flat.shape[1])
+    steps, misses = [], []
+    known: dict[bytes, Levels] = {}
+    for row, real in enumerate(flat):
+        found, codes, count = np.unique(real, return_inverse=True, return_counts=True)
+        key = found.tobytes()
+        if key not in known:
+            known[key] = integer_levels([Fraction(float(v)) for v in found], bits)
+        made = known[key]
+        integers[row] = np.array(made.numbers, np.int64)[codes.reshape(-1)]
+        off = (
+            abs(Fraction(float(v)) - n * made.step) * int(c)
+            for v, n, c in zip(found, made.numbers, count, strict=True)
+        )
+        steps.append(Surd.of(made.step))
+        misses.append(sum(off, Fraction(0)) / made.step)
+    return IntegerWeight(integers.reshape(values.shape), tuple(steps), tuple(misses), op.levels)
