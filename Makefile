@@ -31,6 +31,7 @@ check: venv
 	$(BIN)/ruff check n2uqc $(addprefix n2uqc/,frontend passes backends models) tests benchmarks
 	$(BIN)/ruff format --check frontend passes backends models n2uqc tests benchmarks
 	$(BIN)/mypy -p n2uqc
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
 fuzz: venv

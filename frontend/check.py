@@ -176,7 +176,7 @@ def _check_nodes(proto: onnx.ModelProto) -> None:
     problems = []
     for part in (proto, *proto.functions):
         context.opset_imports = {entry.domain: entry.version for entry in part.opset_import}
-        for node in nested(part.graph.node if part is proto else part.node):
+        for node in nested(part.graph.node if isinstance(part, onnx.ModelProto) else part.node):
             if node.domain == DOMAIN:
                 found = f"a node of the domain '{DOMAIN}': the file is not a network as exported"
                 problems.append(
@@ -236,8 +236,8 @@ def _check_image(value: ir.Value) -> list[Problem]:
     elif any(not isinstance(d, int) or d < 1 for d in list(shape)[1:]):
         hint = "export with dynamic axis 0 only, or give the sizes: --input-shape C,H,W"
         problems.append(Problem(name, "input", f"shape {_text(shape)}", fixed, hint))
-    elif isinstance(shape[0], int) and shape[0] < 1:
-        problems.append(Problem(name, "input", f"batch {shape[0]}", "a batch of 1 or more"))
+    elif isinstance(batch := shape[0], int) and batch < 1:
+        problems.append(Problem(name, "input", f"batch {batch}", "a batch of 1 or more"))
     return problems
 
 

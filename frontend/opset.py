@@ -225,20 +225,31 @@ def is_op(node: ir.Node | None, op_type: str) -> bool:
     return node is not None and node.domain == DOMAIN and node.op_type == op_type
 
 
+def integer(node: ir.Node, name: str) -> int:
+    """An attribute that a node of the domain must have.
+
+    Raises:
+        ValueError: it is missing.
+    """
+    value = node.attributes.get_int(name)
+    if value is None:
+        raise ValueError(f"{node.op_type} '{node.name}' has no attribute {name}")
+    return value
+
+
 def read_threshold(node: ir.Node) -> Threshold:
     """The parameters of a Threshold node.
 
     Raises:
         ValueError: a parameter is not an initializer.
     """
-    get = node.attributes.get_int
     return Threshold(
         thresholds=_input(node, 1),
         input_scale=np.float32(_input(node, 2)),
         step=float(_input(node, 3)),
-        divisor=get("divisor"),
-        strict=bool(get("strict")),
-        bits=get("bits"),
+        divisor=integer(node, "divisor"),
+        strict=bool(integer(node, "strict")),
+        bits=integer(node, "bits"),
         ties=_read_ties(node),
     )
 
@@ -257,8 +268,8 @@ def read_codebook(node: ir.Node) -> Codebook:
         thresholds=_input(node, 1),
         input_scale=np.float32(_input(node, 2)),
         levels=_input(node, 3),
-        strict=bool(node.attributes.get_int("strict")),
-        bits=node.attributes.get_int("bits"),
+        strict=bool(integer(node, "strict")),
+        bits=integer(node, "bits"),
         ties=_read_ties(node),
     )
 
@@ -272,8 +283,8 @@ def read_weight(node: ir.Node) -> Weight:
     return Weight(
         codes=_input(node, 0),
         step=_input(node, 1),
-        divisor=node.attributes.get_int("divisor"),
-        bits=node.attributes.get_int("bits"),
+        divisor=integer(node, "divisor"),
+        bits=integer(node, "bits"),
         odd=bool(node.attributes.get_int("odd", 1)),
         levels=_input(node, 2) if len(node.inputs) > 2 and node.inputs[2] else None,
     )

@@ -200,7 +200,7 @@ def evaluate_values(model: ir.Model, x: npt.ArrayLike, names: Sequence[str]) -> 
         raise CompileError(f"the graph has no value named {', '.join(missing)}")
     runner = ReferenceEvaluator(proto, new_ops=[Threshold, Codebook, Weight, MaxPool, AveragePool])
     results = runner.run(list(names), {proto.graph.input[0].name: np.asarray(x, np.float64)})
-    return dict(zip(names, results, strict=True))
+    return {name: np.asarray(result) for name, result in zip(names, results, strict=True)}
 
 
 def evaluate(model: ir.Model, x: npt.ArrayLike) -> Array:

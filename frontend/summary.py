@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from .constants import static
-from .opset import constant, is_op, read_weight
+from .opset import constant, integer, is_op, read_weight
 from .recognize.pattern import NOTE
 from .summary_quantizer import KEEPS_CODES, Quantizer, code_offset, describe, is_quantizer
 
@@ -123,7 +123,7 @@ def _code_bits(graph: ir.Graph) -> dict[ir.Value, int]:
     bits: dict[ir.Value, int] = {}
     for node in graph:
         if is_quantizer(node):
-            bits[node.outputs[0]] = node.attributes.get_int("bits")
+            bits[node.outputs[0]] = integer(node, "bits")
         elif node.op_type in KEEPS_CODES or code_offset(node) is not None:
             source = node.inputs[0]
             if source is not None and source in bits:

@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-_ZOO = Path(str(files(__package__) / "zoo"))
+_ZOO = Path(str(files("n2uqc.models") / "zoo"))
 
 
 def names() -> tuple[str, ...]:

@@ -54,11 +54,14 @@ def pack(lives: Mapping[str, Life]) -> MemoryPlan:
     place = {name: k for k, name in enumerate(names)}
     conflicts.add_edges_from(
         sorted(
-            (tuple(sorted((name, other), key=place.__getitem__))
-             for name, alive in _meetings(lives) for other in alive),
+            (
+                (name, other) if place[name] <= place[other] else (other, name)
+                for name, alive in _meetings(lives)
+                for other in alive
+            ),
             key=lambda pair: (place[pair[0]], place[pair[1]]),
         )
-    )  # fmt: skip
+    )
     bound = lower_bound(lives.values()) // ALIGNMENT
     offsets = min(
         (_greedy(lives, conflicts, order) for order in _ORDERS), key=lambda o: _height(lives, o)

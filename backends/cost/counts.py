@@ -187,12 +187,6 @@ def count_layers(program: Program) -> tuple[LayerCounts, ...]:
     return tuple(layers)
 
 
-def _int_type(program: Program, name: str) -> IntType:
-    kind = program.types[name]
-    assert isinstance(kind, IntType), "the program is not lowered"
-    return kind
-
-
 def _width(kind: IntType) -> int:
     return width_of(kind.lo, kind.hi)[0]
 
@@ -217,7 +211,7 @@ def _code_bits(program: Program, name: str) -> int | None:
 
 def count_conv(program: Program, op: Conv) -> Mac:
     """The counts of one convolution."""
-    x, y = _int_type(program, op.inputs[0]), _int_type(program, op.output)
+    x, y = program.int_type(op.inputs[0]), program.int_type(op.output)
     weight: Constant = program.constants[op.weight]
     rows, kh, kw, inputs = weight.values.shape
     code = _code_bits(program, op.inputs[0])
@@ -239,7 +233,7 @@ def count_conv(program: Program, op: Conv) -> Mac:
 
 def count_thresholds(program: Program, op: Thresholds) -> Quantizer:
     """The counts of one comparison table."""
-    x = _int_type(program, op.inputs[0])
+    x = program.int_type(op.inputs[0])
     bounds, signs = program.constants[op.bounds].values, program.constants[op.signs].values
     base, top = program.constants[op.base].values, (1 << op.bits) - 1
     fires = bounds < x.hi
@@ -268,7 +262,7 @@ def count_thresholds(program: Program, op: Thresholds) -> Quantizer:
 
 def count_elementwise(program: Program, op: Op) -> Elementwise:
     """The counts of one operation of the wide stream."""
-    x, y = _int_type(program, op.inputs[0]), _int_type(program, op.output)
+    x, y = program.int_type(op.inputs[0]), program.int_type(op.output)
     window, multiplier, word = 1, 0, 0
     if isinstance(op, MaxPool | SumPool):
         window = op.kernel[0] * op.kernel[1]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from n2uqc.passes.plan_memory import Life, lower_bound, pack
 from n2uqc.passes.program import Program
 
-from .grouping import Schedule, int_type
+from .grouping import Schedule
 
 MayShare = Callable[[int, str], bool]
 """Whether a kernel, by its place in the order, may write its output over an input it reads."""
@@ -90,6 +90,6 @@ def _lives(program: Program, schedule: Schedule) -> dict[str, Life]:
             if name in lives:
                 lives[name] = replace(lives[name], last=step)
         if group.output != schedule.storage[program.output]:
-            written = int_type(program, group.output)
+            written = program.int_type(group.output)
             lives[group.output] = Life(written.size * written.container.itemsize, step, step)
     return lives

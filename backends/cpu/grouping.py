@@ -9,7 +9,6 @@ from n2uqc.passes.program import (
     Clamp,
     Conv,
     Flatten,
-    IntType,
     Op,
     PRelu,
     Program,
@@ -102,7 +101,7 @@ def schedule(program: Program) -> Schedule:
 
 def _moves_nothing(program: Program, op: Op) -> bool:
     """Flattening keeps the order of elements; a declared type may still ask for wider ones."""
-    read, written = (int_type(program, name) for name in (op.inputs[0], op.output))
+    read, written = (program.int_type(name) for name in (op.inputs[0], op.output))
     return isinstance(op, Flatten) and read.container == written.container
 
 
@@ -126,17 +125,10 @@ def _group(output: str, ops: list[Op], storage: dict[str, str]) -> Group:
     return Group(tuple(ops), tuple(dict.fromkeys(read)), output)
 
 
-def int_type(program: Program, name: str) -> IntType:
-    """The type of a tensor of a lowered program."""
-    tensor_type = program.types[name]
-    assert isinstance(tensor_type, IntType)
-    return tensor_type
-
-
 def macs(group: Group, program: Program) -> int:
     """Multiply-accumulates of a group's convolutions, taps on the padding included."""
     return sum(
-        int_type(program, op.output).size * program.constants[op.weight].values[0].size
+        program.int_type(op.output).size * program.constants[op.weight].values[0].size
         for op in group.ops
         if isinstance(op, Conv)
     )

@@ -20,7 +20,7 @@ from ..tir.lower import temporaries, workspace_bytes
 from .arena import Arena, plan_arena
 from .choose import Choice, choose
 from .entry import entry, workspace
-from .grouping import int_type, schedule
+from .grouping import schedule
 from .kernels.body import Body
 from .range_check import range_check
 
@@ -91,7 +91,7 @@ def build_model(
     target, vectors = target_of(processor), processor.vectors
     vectors = replace(vectors, byte=byte_price(program, vectors))
     choices = tuple(choose(group, program, vectors) for group in plan.groups)
-    ends = [int_type(program, name) for name in (program.input, program.output)]
+    ends = [program.int_type(name) for name in (program.input, program.output)]
     functions, operands = [], []
     for k, choice in enumerate(choices):
         progress(f"kernel {k + 1} of {len(choices)}: {choice.group.mnemonics}")

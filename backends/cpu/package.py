@@ -21,7 +21,7 @@ from ..binary import Binary
 from ..processor import CAPABILITIES, Processor
 from ..target import Progress
 from ..templating import render
-from .grouping import int_type, macs
+from .grouping import macs
 from .programs import INCLUDE, SOURCES, TEMPLATES, Linked, firmware, linux_program
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def build(program: Program, target: str, processor: Processor, progress: Progres
     digest = hashlib.sha256(stored).hexdigest()
     mark = f"{symbol}_program_{digest[:_MARKED]}"
     input_, output = (
-        _tensor(int_type(program, name), face)
+        _tensor(program.int_type(name), face)
         for name, face in (
             (program.input, program.interface.input),
             (program.output, program.interface.output),

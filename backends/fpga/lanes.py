@@ -104,12 +104,11 @@ def const(value: int, dtype: str) -> Expr:
 
 def wide(value: int | Expr, dtype: str, lanes: int) -> Expr:
     """A value cast to a type and repeated over lanes, if it is not so wide already."""
-    if isinstance(value, int | np.integer):
-        value = const(int(value), dtype)
-    have = value.ty.dtype.lanes
+    expr: Expr = const(int(value), dtype) if isinstance(value, int | np.integer) else value
+    have = expr.ty.dtype.lanes
     scalar_type = dtype if have == 1 else f"{dtype}x{have}"
-    value = value.astype(scalar_type)
-    return value if have == lanes else tirx.Broadcast(value, lanes)
+    expr = expr.astype(scalar_type)
+    return expr if have == lanes else tirx.Broadcast(expr, lanes)
 
 
 def load(buffer: Buffer, index: Expr, dtype: str, lanes: int) -> Expr:

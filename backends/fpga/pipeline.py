@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import lcm
 
-from n2uqc.passes.program import Flatten, IntType, Program
+from n2uqc.passes.program import Flatten, Program
 
 from .engines import Converter, Engine, Fork, Sink, Source, engine_of
 from .folding import Folding
@@ -91,7 +91,7 @@ class _Builder:
                 first.setdefault(self.stream[name], engine.in_lanes)
         self.readers = readers
         readers[self.stream[self.program.output]] += 1
-        source, kind = self.program.input, self._type(self.program.input)
+        source, kind = self.program.input, self.program.int_type(self.program.input)
         lanes = first.get(source, kind.shape[2])
         self._produced(source, self._add(Source(tensor=source, lanes=lanes, output=kind)))
         for engine in engines:
@@ -107,20 +107,15 @@ class _Builder:
     def _sink(self, tensor: str, source: int) -> None:
         """The end of a stream: the program's output, or a tensor that nothing reads."""
         lanes = self.result.engines[source].out_lanes
-        sink = self._add(Sink(tensor=tensor, lanes=lanes, output=self._type(tensor)))
+        sink = self._add(Sink(tensor=tensor, lanes=lanes, output=self.program.int_type(tensor)))
         self._connect(tensor, source, sink)
-
-    def _type(self, name: str) -> IntType:
-        kind = self.program.types[name]
-        assert isinstance(kind, IntType)
-        return kind
 
     def _add(self, engine: Engine) -> int:
         self.result.engines.append(engine)
         return len(self.result.engines) - 1
 
     def _connect(self, tensor: str, source: int, target: int) -> None:
-        kind, lanes = self._type(tensor), self.result.engines[source].out_lanes
+        kind, lanes = self.program.int_type(tensor), self.result.engines[source].out_lanes
         self.result.edges.append(
             Edge(self.stream[tensor], source, target, lanes, kind.bits, kind.size // lanes)
         )
@@ -132,7 +127,7 @@ class _Builder:
             self._sink(stream, index)
         if count > 1:
             lanes = self.result.engines[index].out_lanes
-            fork = self._add(Fork(tensor=stream, lanes=lanes, output=self._type(stream)))
+            fork = self._add(Fork(tensor=stream, lanes=lanes, output=self.program.int_type(stream)))
             self._connect(stream, index, fork)
             index = fork
         self.taps[stream] = iter([index] * count)
@@ -148,7 +143,7 @@ class _Builder:
             if taken != given:
                 name = f"{self.stream[tensor]}:{taken}to{given}"
                 converter = Converter(
-                    tensor=name, lanes=taken, given=given, output=self._type(tensor)
+                    tensor=name, lanes=taken, given=given, output=self.program.int_type(tensor)
                 )
                 self._connect(tensor, index, step := self._add(converter))
                 index = step

@@ -197,11 +197,7 @@ class Simulator:
         self._sizes = {name: storage(kind, name) for name, kind in self._types().items()}
 
     def _types(self) -> dict[str, IntType]:
-        types = {}
-        for name, kind in self.program.types.items():
-            assert isinstance(kind, IntType), "the program is not lowered"
-            types[name] = kind
-        return types
+        return {name: self.program.int_type(name) for name in self.program.types}
 
     @cached_property
     def timing(self) -> Timing:

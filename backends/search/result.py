@@ -18,7 +18,7 @@ from ..fpga.timing import Network
 from .devices import Device
 from .estimate import Choice, plumbing
 
-RESOURCES = ("lut", "ff", "dsp", "bram18")
+RESOURCES: tuple[str, ...] = ("lut", "ff", "dsp", "bram18")
 NAMES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "18-Kbit block RAM"}
 
 

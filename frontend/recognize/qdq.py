@@ -29,7 +29,7 @@ _TYPES = {
 
 
 def _limits(dtype: ir.DataType | None) -> tuple[int, int]:
-    if dtype not in _TYPES:
+    if dtype is None or dtype not in _TYPES:
         name = dtype.name if dtype is not None else "unknown"
         raise Refused(f"codes of type {name}", "integers of 2, 4, 8, 16 or 32 bits")
     bits, signed = _TYPES[dtype]

@@ -48,11 +48,12 @@ def _replace(search: Search, context: Context) -> None:
             continue
         steps = _with_skipped(thresholds, rules, levels, evaluation.written_steps(root))
         found.append((root, steps, evaluation.cone(root)))
-    for root, steps, covers in found:
+    for root, (thresholds, rules, levels), covers in found:
         made = root.producer()
         assert made is not None
         try:
-            put_levels(made, search.parts[root].x, *steps, context, covers)
+            x = search.parts[root].x
+            put_levels(made, x, thresholds, rules, levels, context, covers)
         except Refused as refusal:
             context.refusals.setdefault(made, refusal)
 

@@ -90,7 +90,10 @@ def run(options: argparse.Namespace) -> int:
     if options.synthesize:
         from n2uqc.console.synthesis import synthesize_model
 
-        synthesized = [synthesize_model(*parts, options.technology) for parts in programs]
+        synthesized = [
+            synthesize_model(name, program, folding, options.technology)
+            for name, program, folding in programs
+        ]
     if options.html is not None:
         from n2uqc.backends.report import write_html
 

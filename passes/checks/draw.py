@@ -18,8 +18,7 @@ def drawn(program: Program, samples: int, seed: int) -> IntArray:
     ends, ramps, single points, and noise of every amplitude follow one another: noise alone
     averages out in every sum, and real images lie near zero.
     """
-    kind = program.types[program.input]
-    assert isinstance(kind, IntType)
+    kind = program.int_type(program.input)
     rng = np.random.default_rng(seed)
     x = rng.integers(kind.lo, kind.hi, (samples, *kind.shape), endpoint=True)
     zero = min(max(kind.lo, 0), kind.hi)
@@ -64,8 +63,7 @@ def as_images(program: Program, integers: IntArray, seed: int) -> NDArray[Any]:
 
     Real ones are drawn from within half a unit of each integer, raw pixels are the integers.
     """
-    face, kind = program.interface, program.types[program.input]
-    assert isinstance(kind, IntType)
+    face, kind = program.interface, program.int_type(program.input)
     values: NDArray[Any] = integers.astype(np.uint8 if face.pixels else np.float64)
     if not face.pixels:
         off = np.random.default_rng(seed).uniform(-0.49, 0.49, values.shape)

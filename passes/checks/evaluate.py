@@ -167,8 +167,7 @@ def deviation(real: Program, program: Program, images: NDArray[Any]) -> Deviatio
     found, want = np.concatenate(integer), np.concatenate(exact)
     want = want.reshape(found.shape)
     top1, error = agreement(found, want)
-    kind = program.types[program.output]
-    assert isinstance(kind, IntType)
+    kind = program.int_type(program.output)
     return Deviation(len(images), list(rows.values()), top1, error, float(kind.error), want, found)
 
 

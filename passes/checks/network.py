@@ -23,7 +23,7 @@ from ..program.interpreter import as_real, steps
 from ..program.ops import PRelu, Requantize
 from ..program.ops.real import Quantize
 from ..program.program import Program
-from ..program.types import IntArray, IntType
+from ..program.types import IntArray
 from .float_error import Reach, comparison_error, float_error
 from .moments import Moments
 from .relation import Relation, inward, outward
@@ -153,8 +153,7 @@ class Holder:
         self.relation = Relation(real, program)
         self.quantizers, self.made = self.relation.quantizers, self.relation.made
         self.fitted = "calibration" in program.metadata
-        kind = program.types[program.output]
-        assert isinstance(kind, IntType)
+        kind = program.int_type(program.output)
         self.rows = {
             name: Held(name, op.origin, "codes")
             for name, op in self.quantizers.items()
@@ -172,8 +171,7 @@ class Holder:
             warnings.simplefilter("ignore", SaturationWarning)
             integers = quantize_input(self.program, images)
         maps = as_maps(self.real, np.asarray(images))
-        kind = self.program.types[self.program.input]
-        assert isinstance(kind, IntType)
+        kind = self.program.int_type(self.program.input)
         if not self.program.interface.pixels:
             scale = float(kind.scale or 1)
             maps = np.clip(maps.astype(np.float64), kind.lo * scale, kind.hi * scale)

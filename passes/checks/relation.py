@@ -20,7 +20,7 @@ from ..program.ops.real import (
     floats,
 )
 from ..program.program import Program
-from ..program.types import IntArray, IntType
+from ..program.types import IntArray
 from .accumulator import code_value, weight_of
 
 Reals = NDArray[np.float64]
@@ -107,8 +107,7 @@ class Relation:
     def error(self, op: Quantize) -> Reals:
         """The program's error of what a quantizer compares, before ``input_scale``, (C,)."""
         base = self.made[op.output].inputs[0]
-        kind = self.program.types[base]
-        assert isinstance(kind, IntType)
+        kind = self.program.int_type(base)
         # Walked even without error: a base that does not lead here is another network's.
         steep = np.full(self.real.types[op.output].shape[2], float(kind.error) * (1 + 2.0**-40))
         links = {link.output: link for link in self.real.ops}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..program import ConstRef, Op, Program
 from ..program.ops import Conv, Requantize, Thresholds
 from ..program.ranges import channel_ranges
-from ..program.types import Constant, IntArray, IntType, TensorType
+from ..program.types import Constant, IntArray, TensorType
 from ..rewrite import Constants, fresh, live
 
 Mask = NDArray[np.bool_]
@@ -52,7 +52,9 @@ class ConstantChannels:
         self.program = program
         self.ranges, self.readers = channel_ranges(program), program.consumers()
         self.pool = Constants(dict(program.constants))
-        self.made: dict[str, Op] = {op.output: op for op in program.ops}
+        self.convs = {op.output: op for op in program.ops if isinstance(op, Conv)}
+        self.tables = {op.output: op for op in program.ops if isinstance(op, Thresholds)}
+        self.requantized = {op.output: op for op in program.ops if isinstance(op, Requantize)}
         self.lacking: dict[str, str] = {}  # accumulators without a share of theirs: new names
         self.facts: dict[str, str] = {}
         self.notes: list[str] = []
@@ -65,19 +67,20 @@ class ConstantChannels:
         or the reader has no padding.  Its share of the reader's accumulators, if not 0, moves into
         the tables and requantizations behind it, so nothing else may read them.
         """
-        conv, after = self.program.producer(op.inputs[0]), self.readers[op.output]
+        conv, readers = self.convs.get(op.inputs[0]), self.readers[op.output]
+        after = [self.convs[r.output] for r in readers if r.output in self.convs]
         if not (
-            isinstance(conv, Conv)
+            conv is not None
             and conv.groups == 1
             and len(self.readers[conv.output]) == 1
-            and all(isinstance(r, Conv) and r.groups == 1 for r in after)
+            and len(after) == len(readers)
+            and all(r.groups == 1 for r in after)
             and op.output != self.program.output
         ):
             return None
         low, high = self.ranges[op.output]
         gone = low == high
         for reader in after:
-            assert isinstance(reader, Conv)
             if any(reader.pads):
                 gone &= low == reader.pad_value
             behind = self.readers[reader.output]
@@ -97,26 +100,23 @@ class ConstantChannels:
 
     def remove(self, op: Thresholds, gone: Mask) -> None:
         keep, codes = ~gone, np.where(gone, self.ranges[op.output][0], 0)
-        conv = self.made[op.inputs[0]]
-        assert isinstance(conv, Conv)
-        self.made[conv.output] = replace(conv, weight=self.take(conv.weight, keep, "weight"))
-        table = self.made[op.output]  # its bounds may have moved already
-        assert isinstance(table, Thresholds)
-        self.made[op.output] = replace(
+        conv = self.convs[op.inputs[0]]
+        self.convs[conv.output] = replace(conv, weight=self.take(conv.weight, keep, "weight"))
+        table = self.tables[op.output]  # its bounds may have moved already
+        self.tables[op.output] = replace(
             table,
             bounds=self.take(table.bounds, keep, "bounds"),
             signs=self.take(table.signs, keep, "signs"),
             base=self.take(table.base, keep, "base"),
         )
         for reader in self.readers[op.output]:
-            user = self.made[reader.output]
-            assert isinstance(user, Conv)
+            user = self.convs[reader.output]
             share = _share(self.pool.all[user.weight].values, codes)
             user = replace(user, weight=self.take(user.weight, keep, "weight", axis=3))
-            self.made[reader.output] = user
+            self.convs[reader.output] = user
             if share.any():
                 for behind in self.readers[reader.output]:
-                    self.shift(self.made[behind.output], share)
+                    self.shift(behind.output, share)
         self.facts[_KEPT + op.output] = ",".join(map(str, np.flatnonzero(keep)))
         if codes.any():
             self.facts[_CODES + op.output] = ",".join(map(str, codes[gone]))
@@ -127,38 +127,41 @@ class ConstantChannels:
             "were removed"
         )
 
-    def shift(self, op: Op, share: IntArray) -> None:
+    def shift(self, name: str, share: IntArray) -> None:
         """Let an operation read an accumulator that lacks a share of each channel."""
-        whole = op.inputs[0]
+        table, op = self.tables.get(name), self.requantized.get(name)
+        if table is not None:
+            self._lack(table)
+            bounds = Constant.narrow(self.pool.all[table.bounds].values - share[:, None])
+            ref = ConstRef(self.pool.add(f"{name}.bounds", bounds))
+            self.tables[name] = replace(table, bounds=ref)
+        elif op is not None:
+            self._lack(op)
+            multiplier, bias = (self.pool.all[n].values for n in (op.multiplier, op.bias))
+            moved = Constant.narrow(bias + multiplier * share)
+            ref = ConstRef(self.pool.add(f"{name}.bias", moved))
+            self.requantized[name] = replace(op, bias=ref)
+
+    def _lack(self, reader: Op) -> None:
+        """What an operation reads is another value now, and so has another name."""
+        whole = reader.inputs[0]
         self.lacking.setdefault(whole, fresh(self.program.types, f"{whole}.rest"))
-        if isinstance(op, Thresholds):
-            bounds = Constant.narrow(self.pool.all[op.bounds].values - share[:, None])
-            ref = ConstRef(self.pool.add(f"{op.output}.bounds", bounds))
-            self.made[op.output] = replace(op, bounds=ref)
-            return
-        assert isinstance(op, Requantize)
-        multiplier, bias = (self.pool.all[n].values for n in (op.multiplier, op.bias))
-        moved = Constant.narrow(bias + multiplier * share)
-        ref = ConstRef(self.pool.add(f"{op.output}.bias", moved))
-        self.made[op.output] = replace(op, bias=ref)
 
     def run(self) -> Program:
-        for op in self.program.ops:
-            gone = self.removable(op) if isinstance(op, Thresholds) else None
+        for op in tuple(self.tables.values()):
+            gone = self.removable(op)
             if gone is not None:
-                assert isinstance(op, Thresholds)
                 self.remove(op, gone)
         return self.finished() if self.notes else self.program
 
     def finished(self) -> Program:
-        program = self.program
+        program, made = self.program, {**self.convs, **self.tables, **self.requantized}
         types: dict[str, TensorType] = {program.input: program.types[program.input]}
         ops = []
         for old_op in program.ops:  # shapes changed: infer again, keeping scales and errors
-            op, old = self.made[old_op.output], program.types[old_op.output]
+            op, old = made.get(old_op.output, old_op), program.int_type(old_op.output)
             op = op.renamed(self.lacking)
-            new = op.infer(types, self.pool.all)
-            assert isinstance(old, IntType) and isinstance(new, IntType)
+            new = op.infer_integer(types, self.pool.all)
             types[op.output] = replace(new, scale=old.scale, error=old.error)
             ops.append(op)
         return live(

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..program import ConstRef, Op, Program
 from ..program.exact import Surd
+from ..program.operation import integer
 from ..program.ops import Thresholds
 from ..program.ops.real import Affine, Quantize, RealClip, RealPRelu
 from ..program.types import Constant, IntArray, IntType, TensorType
@@ -98,8 +99,7 @@ def integer_thresholds(program: Program) -> Program:
             learn(op)
             continue
         base, chain = chain_of(program, op)
-        kind = known[base]
-        assert isinstance(kind, IntType), f"%{base} is still real-valued"
+        kind = integer(base, known[base])
         scale = kind.scale or Fraction(1)
         bounds, signs, start = table(op, chain, scale, kind.channel_rows, kind.hi)
         folded = Thresholds(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ..program import Program
 from ..program.ops import Thresholds
-from ..program.types import IntType, TensorType
+from ..program.types import TensorType
 
 
 def narrow_types(program: Program) -> Program:
@@ -17,8 +17,8 @@ def narrow_types(program: Program) -> Program:
     """
     types: dict[str, TensorType] = {program.input: program.types[program.input]}
     for op in program.ops:
-        old, new = program.types[op.output], op.infer(types, program.constants)
-        assert isinstance(old, IntType) and isinstance(new, IntType)
+        old = program.int_type(op.output)
+        new = op.infer_integer(types, program.constants)
         kept = old if isinstance(op, Thresholds) else new
         types[op.output] = replace(kept, scale=old.scale, error=old.error, rows=new.rows)
     return replace(program, types=types, plan=None)

@@ -10,6 +10,7 @@ import numpy as np
 from ..options import STREAM_BITS, Options
 from ..program import ConstRef, Op, Program
 from ..program.exact import Surd
+from ..program.operation import integer
 from ..program.ops import Requantize
 from ..program.ops.real import floats
 from ..program.types import Constant, IntType, TensorType, limits_of
@@ -39,8 +40,7 @@ class Lowering:
         self.rests: dict[tuple[str, str], str] = {}
 
     def put(self, op: Op, scale: Fraction | None, error: Fraction = Fraction(0)) -> str:
-        kind = op.infer(self.types, self.pool.all)
-        assert isinstance(kind, IntType)
+        kind = op.infer_integer(self.types, self.pool.all)
         self.types[op.output] = replace(kind, scale=scale, error=short(error))
         self.ops.append(op)
         return op.output
@@ -49,9 +49,7 @@ class Lowering:
         return ConstRef(self.pool.add(wish, constant))
 
     def kind(self, name: str) -> IntType:
-        kind = self.types[name]
-        assert isinstance(kind, IntType), f"%{name} has no integer format yet"
-        return kind
+        return integer(name, self.types[name])
 
     def requantize(
         self,

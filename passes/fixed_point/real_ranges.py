@@ -108,8 +108,7 @@ def real_ranges(program: Program, input_range: tuple[float, float]) -> dict[str,
         if isinstance(kind, IntType):
             lo, hi = (np.full(kind.shape[2], float(v)) for v in (kind.lo, kind.hi))
             if isinstance(op, Conv):
-                x = program.types[op.inputs[0]]
-                assert isinstance(x, IntType)
+                x = program.int_type(op.inputs[0])
                 lo, hi = (r.astype(float) for r in op.channel_ranges(x, program.constants))
             scale = float(kind.scale or 1)
             found[op.output] = _widened(lo * scale, hi * scale)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,7 @@ def _permute(op: Op, order: Order) -> Op:
     return op
 
 
-def _dense(weight: NDArray[np.generic], groups: int) -> NDArray[np.generic]:
+def _dense(weight: NDArray[Any], groups: int) -> NDArray[Any]:
     """Weights (O, KH, KW, I / groups) of a grouped convolution as those of an ordinary one."""
     out, height, width, depth = weight.shape
     whole = np.zeros((out, height, width, depth * groups), weight.dtype)

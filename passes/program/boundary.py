@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .interface import Interface
+from .operation import integer
 from .types import IntArray, IntType, TensorType
 
 
@@ -39,9 +40,7 @@ class Bounded(Protocol):
 
 
 def _input_type(program: Bounded) -> IntType:
-    tensor_type = program.types[program.input]
-    assert isinstance(tensor_type, IntType), "the program is not lowered"
-    return tensor_type
+    return integer(program.input, program.types[program.input])
 
 
 def to_maps(program: Bounded, x: NDArray[Any]) -> NDArray[Any]:
@@ -121,8 +120,7 @@ def real_output(program: Bounded, y: NDArray[Any]) -> NDArray[np.float64]:
     Raises:
         InputError: the output has no scale, as sums have whose scale differs by channel.
     """
-    tensor_type = program.types[program.output]
-    assert isinstance(tensor_type, IntType), "the program is not lowered"
+    tensor_type = integer(program.output, program.types[program.output])
     if tensor_type.scale is None:
         raise InputError(
             f"output {program.interface.output!r} has no scale; take its integers (--integers)"

@@ -167,9 +167,9 @@ class Surd:
             raise ZeroDivisionError("inverse of zero")
         if not self.roots:
             return Surd(1 / self.rest)
-        if self.rest or len(self.roots) > 1:
+        (q, c), *more = self.roots
+        if self.rest or more:
             raise ValueError(f"inverse of a sum of square roots: {self}")
-        ((q, c),) = self.roots
         return Surd(_ZERO, ((q, 1 / (q if c is _ONE else c * q)),))
 
     def __truediv__(self, other: Surd | Rational) -> Surd:

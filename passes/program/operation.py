@@ -82,6 +82,16 @@ class Op:
         """
         raise NotImplementedError
 
+    def infer_integer(
+        self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]
+    ) -> IntType:
+        """``infer`` of an operation that gives integers.
+
+        Raises:
+            IllegalOp: as ``infer`` does, or it gives real numbers.
+        """
+        return integer(self.output, self.infer(types, consts))
+
     def execute(
         self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]
     ) -> IntArray | NDArray[np.float64]:

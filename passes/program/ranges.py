@@ -128,8 +128,7 @@ def accumulators(program: Program) -> dict[str, Accumulator]:
 
 
 def _accumulator(op: Conv, program: Program, rows: tuple[IntArray, IntArray]) -> Accumulator:
-    result, source = program.types[op.output], program.types[op.inputs[0]]
-    assert isinstance(result, IntType) and isinstance(source, IntType)
+    result, source = program.int_type(op.output), program.int_type(op.inputs[0])
     weight = program.constants[op.weight].values
     out, height, width, depth = weight.shape
     lo, hi = rows

@@ -7,7 +7,7 @@ from math import prod
 
 from .lives import check_plan
 from .names import check_names
-from .operation import IllegalOp, Op
+from .operation import IllegalOp, Op, integer
 from .program import Program
 from .types import Constant, IntType, RealType, TensorType, limits_of
 
@@ -136,10 +136,10 @@ def _legal(op: Op, known: dict[str, TensorType], program: Program) -> TensorType
     )
     if not isinstance(declared, IntType):
         return declared
-    assert isinstance(inferred, IntType)
+    reached = integer(op.output, inferred)
     op.require(
-        declared.lo <= inferred.lo and inferred.hi <= declared.hi,
-        f"reaches [{inferred.lo}, {inferred.hi}], declared [{declared.lo}, {declared.hi}]",
+        declared.lo <= reached.lo and reached.hi <= declared.hi,
+        f"reaches [{reached.lo}, {reached.hi}], declared [{declared.lo}, {declared.hi}]",
     )
     return declared.with_rows_of(inferred)
 
@@ -151,8 +151,7 @@ def _check_interface(program: Program) -> None:
         ("input", face.input_shape, program.input),
         ("output", face.output_shape, program.output),
     ):
-        kind = program.types[tensor]
-        assert isinstance(kind, IntType)
+        kind = program.int_type(tensor)
         if prod(shape) != kind.size or any(size < 1 for size in shape):
             raise IllegalOp(
                 f"the interface's {what} {list(shape)} has not the elements of %{tensor}: {kind}"

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from n2uqc.backends import find_target, toolchain
-from n2uqc.backends.cpu.grouping import int_type
 from n2uqc.backends.cpu.programs import TEMPLATES
 from n2uqc.backends.emulation import run_program
 from n2uqc.backends.templating import render
@@ -119,7 +118,7 @@ def outputs_on(
         symbol = f"case{k}_run"
         objects.append(place / f"{k}.o")
         model = write_object(program, objects[-1], target, symbol)
-        kinds = [int_type(program, n) for n in (program.input, program.output)]
+        kinds = [program.int_type(n) for n in (program.input, program.output)]
         (place / f"{k}.raw").write_bytes(x.astype(kinds[0].container).tobytes())
         sizes = [kind.size * kind.container.itemsize for kind in kinds]
         for n, value in enumerate((model.workspace_bytes, sizes[1], sizes[0])):
@@ -171,7 +170,7 @@ _REASONS = {1: "a call was refused", 2: "it wrote out of bounds", 3: "it changed
 def _parts(data: bytes, cases: list[tuple[Program, np.ndarray]]) -> list[np.ndarray]:
     found, at = [], 0
     for program, x in cases:
-        kind = int_type(program, program.output)
+        kind = program.int_type(program.output)
         size = len(x) * kind.size * kind.container.itemsize
         flat = np.frombuffer(data[at : at + size], kind.container.newbyteorder("<"))
         found.append(flat.astype(np.int64).reshape(len(x), *kind.shape))

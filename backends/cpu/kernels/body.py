@@ -13,7 +13,7 @@ from tvm import te, tirx
 from n2uqc.passes.program import Constant, IntType, Program
 
 from ...processor import Vectors as Vectors
-from ..grouping import Group, int_type
+from ..grouping import Group
 
 Expr = Any
 Row = Callable[[Expr], Expr]
@@ -79,7 +79,7 @@ class Body:
 
     def tensor_type(self, name: str) -> IntType:
         """Return the type of a tensor."""
-        return int_type(self.program, name)
+        return self.program.int_type(name)
 
     @property
     def output(self) -> IntType:

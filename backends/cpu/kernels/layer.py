@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from n2uqc.passes.program import Conv, IntType, Program
 
-from ..grouping import int_type
-
 
 @dataclass(frozen=True, eq=False)
 class Layer:
@@ -33,11 +31,11 @@ class Layer:
     @classmethod
     def of(cls, op: Conv, program: Program) -> Layer:
         """Return the layer of an operation of a program."""
-        source = int_type(program, op.inputs[0])
+        source = program.int_type(op.inputs[0])
         return cls(
             op,
             source,
-            int_type(program, op.output).shape,
+            program.int_type(op.output).shape,
             program.constants[op.weight].values,
             op.partial_bound(source, program.constants),
         )

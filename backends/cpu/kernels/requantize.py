@@ -24,7 +24,7 @@ def requantize(op: Requantize, body: Body, x: Value, place: Place) -> Value:
     x, offset = body.without_offset(x)
     lo, hi, m, b = (row.astype(object) for row in (x.lo, x.hi, multiplier, bias))
     if offset is not None:
-        b = b + offset * m
+        b = (b + offset * m).astype(object)
     if not fits_int64(*(lo * m), *(hi * m)):
         # Only the sum is sure to fit: measured from the middle of the range, both parts do.
         middle = (lo + hi) // 2

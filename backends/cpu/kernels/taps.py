@@ -137,8 +137,10 @@ def sums(parts: NDArray[np.int64], lo: int, hi: int, most: int) -> Sums | None:
             reason = f"int32 accumulators: no partial sum exceeds {most}"
             return Sums(plain, None, "int16", "int32", "int32", reason)
         chunks = cut(parts, lo, hi, MOST)
-        read = chunks and readings(
-            len(chunks), bound(parts, lo, hi, taps), bound(parts, lo, hi, chunks[-1])
+        read = (
+            readings(len(chunks), bound(parts, lo, hi, taps), bound(parts, lo, hi, chunks[-1]))
+            if chunks
+            else None
         )
         if chunks and read:
             reason = f"int32 accumulators, read {read.count} times as sums reach {most}"

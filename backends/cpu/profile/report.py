@@ -123,10 +123,8 @@ def profile_artifact(
     for name in (manifest["driver"], manifest["library"]):
         read_file(folder, manifest, name)  # intact, before it is run
     kind = manifest["input"]
-    if x is None:
-        generator = np.random.default_rng(0)
-        x = generator.integers(kind["min"], kind["max"] + 1, kind["shape"])
-    counted = count_blocks(folder, manifest, x, progress)
+    drawn = np.random.default_rng(0).integers(kind["min"], kind["max"] + 1, kind["shape"])
+    counted = count_blocks(folder, manifest, drawn if x is None else x, progress)
     kernels = [*manifest["kernels"]]
     check = f"{manifest['function']}_check"
     if check in counted.blocks:

@@ -11,7 +11,6 @@ from n2uqc.passes.program import (
     Clamp,
     Concat,
     Conv,
-    IntType,
     Lookup,
     MaxPool,
     Op,
@@ -45,13 +44,13 @@ __all__ = [
 ]
 
 
-def _conv(op: Any, program: Program) -> type[Engine]:
+def _conv(op: Conv, program: Program) -> type[Engine]:
     shape = program.constants[op.weight].values.shape
     depthwise = op.groups > 1 and shape[0] == op.groups and shape[3] == 1
     return Depthwise if depthwise else MatrixVector
 
 
-def _pool(op: Any, program: Program) -> type[Engine]:
+def _pool(op: MaxPool | SumPool, program: Program) -> type[Engine]:
     kind = program.types[op.inputs[0]]
     return pool_engine(op, kind.shape)
 
@@ -86,11 +85,7 @@ def engine_of(op: Op, program: Program, fold: Fold = SMALLEST) -> Engine:
                 supported=", ".join(sorted(kind.mnemonic for kind in ENGINES)),
             )
         )
-    types: list[IntType] = []
-    for name in (*op.inputs, op.output):
-        kind = program.types[name]
-        assert isinstance(kind, IntType), "the program is not lowered"
-        types.append(kind)
+    types = [program.int_type(name) for name in (*op.inputs, op.output)]
     return choose(op, program)(
         op=op, inputs=tuple(types[:-1]), output=types[-1], constants=program.constants, fold=fold
     )

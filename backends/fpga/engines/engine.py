@@ -59,10 +59,10 @@ class Engine:
 
     kind: ClassVar[str] = ""
 
-    op: Op | None = None
+    op: Op | None
     inputs: tuple[IntType, ...] = ()
     output: IntType
-    constants: Mapping[str, Constant] = None  # type: ignore[assignment]
+    constants: Mapping[str, Constant] = field(default_factory=dict)
     fold: Fold = SMALLEST
     facts: dict[str, Any] = field(default_factory=dict, repr=False)
 

@@ -13,6 +13,7 @@ from .token_timing import Beat
 class _Plumbing(Engine):
     """Attributes: tensor: the stream's name; lanes: elements of a token."""
 
+    op: None = None
     tensor: str
     lanes: int
 

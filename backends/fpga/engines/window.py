@@ -33,11 +33,12 @@ class Geometry:
     pads: tuple[int, int, int, int]
 
     @classmethod
-    def of(cls, op: Conv | MaxPool | SumPool, x: IntType, y: IntType, kernel: Any) -> Geometry:
+    def of(
+        cls, op: Conv | MaxPool | SumPool, x: IntType, y: IntType, kernel: tuple[int, int]
+    ) -> Geometry:
         """The geometry of an operation; ``kernel`` is (height, width)."""
-        return cls(
-            x.shape, y.shape[:2], tuple(kernel), op.stride, getattr(op, "dilation", (1, 1)), op.pads
-        )
+        dilation = op.dilation if isinstance(op, Conv) else (1, 1)
+        return cls(x.shape, y.shape[:2], kernel, op.stride, dilation, op.pads)
 
     @property
     def taps(self) -> int:

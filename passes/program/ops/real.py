@@ -298,9 +298,8 @@ class RealLookup(RealOp):
     levels: Row
 
     def shape(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> Shape:
-        x = types[self.inputs[0]]
-        self.require(isinstance(x, IntType) and x.scale == 1, "input is not a tensor of codes")
-        assert isinstance(x, IntType)
+        (x,) = self.integer_inputs(types)
+        self.require(x.scale == 1, "input is not a tensor of codes")
         self.require(0 <= x.lo and x.hi < len(self.levels), "a code without level")
         return x.shape
 

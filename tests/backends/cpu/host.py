@@ -10,7 +10,6 @@ import numpy as np
 import tvm
 
 from n2uqc.backends import find_target, toolchain
-from n2uqc.backends.cpu.grouping import int_type
 from n2uqc.backends.cpu.model import Model, build_model
 from n2uqc.backends.tir import emit_object, target_of
 from n2uqc.passes.plan_memory import plan_memory
@@ -61,7 +60,7 @@ class Host:
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Integers (N, H, W, C) in and out; checks that nothing is written out of bounds."""
-        kinds = [int_type(self.program, n) for n in (self.program.input, self.program.output)]
+        kinds = [self.program.int_type(n) for n in (self.program.input, self.program.output)]
         results = []
         for sample in x:
             space = self.workspace()
@@ -79,7 +78,7 @@ class Host:
 def equals_interpreter(program: Program, folder: Path) -> None:
     """Compare on random inputs, at both ends of the range, and on a mixture of these."""
     program = plan_memory(program)
-    kind = int_type(program, program.input)
+    kind = program.int_type(program.input)
     rng = np.random.default_rng(0)
     x = rng.integers(kind.lo, kind.hi + 1, (6, *kind.shape), dtype=np.int64)
     x[1], x[2] = kind.lo, kind.hi

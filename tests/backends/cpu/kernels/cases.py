@@ -10,7 +10,6 @@ import pytest
 from n2uqc.backends import compile as compile_program
 from n2uqc.backends import run_artifact
 from n2uqc.backends.cpu import choose
-from n2uqc.backends.cpu.grouping import int_type
 from n2uqc.backends.cpu.kernels.offer import Kernel
 from n2uqc.passes.plan_memory import plan_memory
 from n2uqc.passes.program import Constant, Conv, IntType, Program, Thresholds, run
@@ -54,7 +53,7 @@ def int_type_of(b: Builder, name: str) -> IntType:
 
 def extremes(program: Program, samples: int = 3) -> np.ndarray:
     """Random inputs, both ends everywhere, and what the first outputs' signs make extreme."""
-    kind = int_type(program, program.input)
+    kind = program.int_type(program.input)
     rng = np.random.default_rng(5)
     x = rng.integers(kind.lo, kind.hi + 1, (samples + 4, *kind.shape))
     x[0], x[1] = kind.lo, kind.hi
