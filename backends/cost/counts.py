@@ -205,7 +205,7 @@ def _code_bits(program: Program, name: str) -> int | None:
         known = [bits for bits in parts if bits is not None]
         return max(known) if len(known) == len(parts) else None
     if isinstance(op, Thresholds) or (isinstance(op, Requantize) and op.lo == 0):
-        return _int_type(program, name).bits
+        return program.int_type(name).bits
     return None
 
 

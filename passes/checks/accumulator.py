@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..exact.levels import IntegerWeight, integer_weight
 from ..options import Options, without_calibration
-from ..program import IntType, Program
+from ..program import Program
 from ..program.exact import Surd
 from ..program.ops import Conv, Flatten, Lookup, MaxPool
 from ..program.ops.real import (
@@ -49,9 +49,7 @@ def code_value(
         name = op.inputs[0]
     if isinstance(op, Quantize) and not _reads_levels(program, maker.inputs[0]):
         return slope * op.step, offset
-    codes = program.types[maker.inputs[0]]
-    assert isinstance(codes, IntType)
-    return Surd.of(codes.scale or 1), Surd.of(0)
+    return Surd.of(program.int_type(maker.inputs[0]).scale or 1), Surd.of(0)
 
 
 def _reads_levels(program: Program, name: str) -> bool:

@@ -9,6 +9,7 @@ from ..fixed_point.multipliers import short
 from ..options import Options
 from ..program import ConstRef, Op, Program
 from ..program.exact import Surd
+from ..program.operation import integer
 from ..program.ops import Concat, Conv, Flatten, Lookup, MaxPool
 from ..program.ops.real import (
     Affine,
@@ -88,8 +89,8 @@ class IntegerLayers:
         if found is None:
             return False
         source, scale, z = found
-        kind = self.types[source]
-        assert isinstance(kind, IntType) and kind.scale is not None
+        kind = integer(source, self.types[source])
+        unit = kind.scale or Fraction(1)
         weight = integer_weight(op, self.pool.all, self.options)
         name = op.weight
         if not op.step:
@@ -111,10 +112,10 @@ class IntegerLayers:
                 levels=weight.levels,
             ),
             None,
-            kind.error / abs(kind.scale) * (weight.most + miss)
+            kind.error / abs(unit) * (weight.most + miss)
             + max(abs(kind.lo + z), abs(kind.hi + z)) * miss,
         )
-        slopes = tuple(s * (kind.scale * scale) for s in weight.step)
+        slopes = tuple(s * (unit * scale) for s in weight.step)
         sums = weight.values.reshape(len(slopes), -1).sum(axis=1).tolist()
         self.put(
             Affine(
