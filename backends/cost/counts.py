@@ -39,6 +39,7 @@ class Mac:
         rows, depth: matrix height MH (output channels) and width MW (kh*kw*inputs/groups).
         groups: of the convolution.
         activation_bits, weight_bits: of the codes that choose the operands, or of the operands.
+        stored_bits: of a weight in memory: the datapath keeps levels, not their codes.
         accumulator: narrowest width of the proven range.
         low_bit: the operands are a low-bit quantizer's codes and low-bit weights.
         input_elements: elements of the input map.
@@ -52,6 +53,7 @@ class Mac:
     groups: int
     activation_bits: int
     weight_bits: int
+    stored_bits: int
     accumulator: int
     low_bit: bool
     input_elements: int
@@ -63,7 +65,7 @@ class Mac:
 
     @property
     def weight_storage(self) -> int:
-        return self.rows * self.depth * self.weight_bits
+        return self.rows * self.depth * self.stored_bits
 
 
 @dataclass(frozen=True)
@@ -225,6 +227,7 @@ def count_conv(program: Program, op: Conv) -> Mac:
         op.groups,
         _width(x) if code is None else code,
         weight_bits,
+        weight.bits,
         _width(y),
         code is not None and code <= LOW_BITS and weight_bits <= LOW_BITS,
         x.size,

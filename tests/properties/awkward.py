@@ -100,7 +100,7 @@ def _conv(draw: Draw, b: Builder, x: str, out: int | None = None) -> str:
         out = max(groups, min(out, room) // groups * groups)
     elif out % groups:
         groups = 1
-    shape = (out, kh, kw, channels // groups)
+    shape, levels = (out, kh, kw, channels // groups), 0
     most = max(abs(kind.lo), abs(kind.hi), 1)
     room = 62 - most.bit_length() - int(np.prod(shape[1:])).bit_length()
     if draw(st.booleans()) and room > 3:
@@ -110,7 +110,9 @@ def _conv(draw: Draw, b: Builder, x: str, out: int | None = None) -> str:
     else:
         top = 1 << max(0, min(draw(st.sampled_from([0, 1, 3, 7, 11, 15, 23, 30])), room - 1))
         weight = Constant.narrow(b.rng.integers(-top, top + 1, shape))
-    if draw(st.integers(0, 9)) == 0:  # outputs that are constant
+    if draw(st.integers(0, 4)) == 0 and room > 3:
+        weight, levels = b.level_weight(shape, draw(st.integers(1, 5)), kind)
+    if draw(st.integers(0, 9)) == 0 and not levels:  # outputs that are constant
         values = weight.values.copy()
         values[:: draw(st.integers(1, 3))] = 0
         weight = Constant.narrow(values)
@@ -124,6 +126,7 @@ def _conv(draw: Draw, b: Builder, x: str, out: int | None = None) -> str:
         dilation=dilation,
         groups=groups,
         pad_value=pad_value,
+        levels=levels,
     )
 
 
@@ -183,7 +186,8 @@ def _block(draw: Draw, b: Builder, x: str) -> str:
     if what == "point":
         return _narrower(draw, b, x)
     if what == "lookup":
-        return _narrower(draw, b, b.lookup(b.thresholds(x, draw(st.integers(1, 8)))))
+        levels = b.lookup(b.thresholds(x, draw(st.integers(1, 8))))
+        return levels if draw(st.booleans()) else _narrower(draw, b, levels)
     if what == "concat":
         return b.concat(_rescaled(b, x), _narrow(draw, b, x)) if x != "x" else x
     if what in ("residual", "skip") and x != "x" and kind.bits <= 48:

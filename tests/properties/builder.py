@@ -116,8 +116,16 @@ class NetworkBuilder:
             weight = self.array(self.rng.normal(0, 0.3, shape).astype(F32))
         else:
             top = 2**bits - 1
-            codes = (2 * self.rng.integers(0, top + 1, shape) - top).astype(np.int8)
             step = self.row(out, 0.1, 1.0).astype(np.float64)
+        if bits is not None and self.rng.random() < 0.25:
+            codes = self.rng.integers(0, top + 1, shape).astype(np.int8)
+            book = self.row((self.rng.choice([1, out]), top + 1), -1, 1).astype(np.float64)
+            weight = self.node(
+                "Weight", [self.array(codes), self.array(step), self.array(book)], shape,
+                divisor=1, bits=bits, odd=0,
+            )  # fmt: skip
+        elif bits is not None:
+            codes = (2 * self.rng.integers(0, top + 1, shape) - top).astype(np.int8)
             weight = self.node(
                 "Weight", [self.array(codes), self.array(step)], shape, divisor=2 * top, bits=bits
             )

@@ -22,7 +22,8 @@ def block(
     """bias, PReLU, bias, quantizer, convolution, BatchNorm, twice; then the skip and its triple."""
     y = x
     for step, kernel in zip((stride, 1), kernels, strict=True):
-        y = b.quantize(b.bias(b.prelu(b.bias(y))), bits)
+        quantize = b.codebook if b.rng.random() < 0.2 else b.quantize
+        y = quantize(b.bias(b.prelu(b.bias(y))), bits)
         y = b.batchnorm(b.conv(y, out, bits=bits, stride=step, kernel=kernel), 3.0)
     if residual:
         skip = x

@@ -67,7 +67,10 @@ class Builder:
         depth = kind.shape[2] // groups
         top = (1 << bits) - 1
         shape = (out, kernel, kernel, depth)
-        if odd:
+        levels = 0
+        if odd and self.rng.random() < 0.25:
+            weight, levels = self.level_weight(shape, bits, kind)
+        elif odd:
             weight = Constant.odd(2 * self.rng.integers(0, top + 1, shape) - top, bits)
         else:
             weight = Constant.narrow(self.rng.integers(-top - 1, top + 1, shape))
@@ -86,7 +89,25 @@ class Builder:
             dilation=(dilation, dilation),
             groups=groups,
             pad_value=pad_value,
+            levels=levels,
         )
+
+    def level_weight(
+        self, shape: tuple[int, ...], bits: int, kind: IntType
+    ) -> tuple[Constant, int]:
+        """Weights of few uneven values, other ones in each channel or not; 0 often among them."""
+        taps = int(np.prod(shape[1:]))
+        room = 61 - max(abs(kind.lo), abs(kind.hi), 1).bit_length() - taps.bit_length()
+        top = 1 << min(int(self.rng.choice([3, 6, 7, 11, 15, 23])), room)
+        rows = shape[0] if self.rng.random() < 0.5 else 1
+        book = self.rng.integers(-top, top + 1, (rows, 1 << bits))
+        if self.rng.random() < 0.3:  # powers of two
+            book = self.rng.choice([-4, -2, -1, 0, 1, 2, 4, 8], book.shape)
+        if self.rng.random() < 0.5:
+            book[:, 0] = 0
+        codes = self.rng.integers(0, 1 << bits, (shape[0], taps))
+        values = np.take_along_axis(np.broadcast_to(book, (shape[0], 1 << bits)), codes, axis=1)
+        return Constant.narrow(values.reshape(shape)), bits
 
     def thresholds(self, x: str, bits: int) -> str:
         """Random tables: increasing, decreasing, non-monotone, constant, outside the range."""
@@ -157,9 +178,12 @@ class Builder:
         return np.where(chosen, odd << np.clip(shift - 1, 0, 29), 0)
 
     def lookup(self, code: str) -> str:
-        """Uneven levels for every code, of any order and sign."""
+        """Uneven levels for every code, of any order, sign and width."""
         count = 1 << self.types[code].bits
-        levels = self.rng.integers(-(1 << 14), 1 << 14, count)
+        top = 1 << int(self.rng.choice([3, 7, 8, 14]))
+        levels = self.rng.integers(self.rng.choice([0, -top]), top, count)
+        if self.rng.random() < 0.2:
+            levels = self.rng.choice([0, 1, 2, 4, 8, 16], count)
         out = self.add(Lookup, code, table=self.const(Constant.narrow(levels)))
         old = self.types[out]
         self.types[out] = IntType.ranged(old.shape, old.lo, old.hi, Fraction(1, 64))
@@ -262,6 +286,8 @@ def programs(draw: st.DrawFn) -> tuple[Program, np.ndarray]:
         kind = b.types[stream]
         depthwise = draw(st.booleans())
         code = b.thresholds(stream, bits)
+        if draw_int(0, 2) == 0:
+            code = b.lookup(code)
         acc = b.conv(
             code,
             width,
