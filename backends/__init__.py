@@ -1,11 +1,11 @@
-"""Backends: what becomes of an integer program.
+"""Backends: compilation of integer programs for targets.
 
     artifact = compile(program, target="aarch64")   # or host, fpga, program; see TARGETS
     artifact.save("out/net")
-    print(artifact.describe())                      # what it takes
+    print(artifact.describe())                      # its sizes
     y = open_artifact("out/net").run(x)             # integers; emulated where the machine differs
 
-Importing this package is quick: TVM is loaded when something is compiled.
+Importing this package is fast: TVM is loaded when something is compiled.
 """
 
 from .artifact import Artifact, read_manifest

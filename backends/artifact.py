@@ -1,4 +1,4 @@
-"""What a backend makes: a folder of files with a manifest, written whole or not at all."""
+"""Artifacts, the results of backends: folders of files with a manifest, written atomically."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ _FACTS: dict[str, type] = {
         str,
     ),
 }
-"""What commands rely on in the manifest of a compiled program."""
+"""Types of the facts that commands read from the manifest of a binary."""
 
 _WORDS = frozenset(("triple", "cpu", "emulated", "function", "exchange"))
 _WORD = re.compile(r"([A-Za-z0-9_][\w.+-]*)?", re.ASCII)
-"""What goes into command lines of tools: no options, and no lists of them."""
+"""Form of the facts that are passed to command lines of tools; it excludes options."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ class Artifact:
     """A compiled program.
 
     Attributes:
-        files: content by path within the folder (``include/net.h``), without the manifest.
-        executables: the files that can be run.
-        facts: what the manifest says besides the files: target, types, scales, memory, versions,
+        files: content by path in the folder (``include/net.h``), without the manifest.
+        executables: files that are executable.
+        facts: content of the manifest besides the files: target, types, scales, memory, versions,
             kernels.
-        folder: where it was saved, of one that was opened; None for one in memory.
+        folder: folder of a saved artifact that was opened; None for one in memory.
     """
 
     is_folder: ClassVar[bool] = True
@@ -79,10 +79,10 @@ class Artifact:
 
     @property
     def program(self) -> Program:
-        """What was compiled."""
+        """The program that was compiled."""
         from n2uqc.passes.program import load
 
-        stored = self.files[PROGRAM]  # intact, if it was saved
+        stored = self.files[PROGRAM]  # reading checks the hash
         if self.folder is not None:
             return load(file_path(self.folder, PROGRAM))
         with tempfile.TemporaryDirectory(prefix="n2uqc-") as place:
@@ -91,16 +91,17 @@ class Artifact:
             return load(path)
 
     def describe(self) -> str:
-        """What it takes, as lines for people; "" if there is nothing to tell."""
+        """Return its sizes as text for users; "" if there is nothing to report."""
         return ""
 
     def next_step(self, folder: Path) -> str:
-        """What may be done with it once it is saved, as a line for people; "" if there is nothing
-        to tell."""
+        """Return a line that tells users what to do with the saved artifact;
+        "" if there is none.
+        """
         return ""
 
     def runner(self) -> Runner:
-        """What runs it, made once for any number of batches; see ``run``."""
+        """Return a function that runs it on any number of batches; see ``run``."""
         raise NotImplementedError
 
     def run(self, x: NDArray[Any]) -> NDArray[np.int64]:
@@ -110,17 +111,17 @@ class Artifact:
             x: integers of the input's type and range, (N, H, W, C), any integer dtype.
 
         Returns:
-            int64 (N, H, W, C) of the output.
+            The output, int64 (N, H, W, C).
 
         Raises:
             InputError: wrong dtype, shape or range.
-            CompileError: it is damaged, or a tool that runs it is missing or failed.
+            CompileError: the artifact is damaged, or a tool to run it is missing or failed.
         """
         return self.runner()(x)
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """Everything about the artifact, as JSON values."""
+        """The manifest: all facts and the hashes of the files, as JSON values."""
         files = {
             name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
             for name, data in sorted(self.files.items())
@@ -128,14 +129,14 @@ class Artifact:
         return {"format": FORMAT, **self.facts, "files": files}
 
     def save(self, folder: Path | str) -> Path:
-        """Write the artifact as a folder, its parents made, in the place of an older one.
+        """Write the artifact as a folder, which replaces an older artifact; create parent folders.
 
-        All files are written beside it first and moved by renaming, so a failure leaves what was
-        there before.
+        All files are written to a temporary folder, which is then renamed, so a failure leaves the
+        older artifact.
 
         Raises:
-            CompileError: something else than an artifact is there.
-            OSError: the place cannot be written.
+            CompileError: the folder is not an artifact.
+            OSError: the folder cannot be written.
         """
         folder = Path(folder)
         require_replaceable(folder)
@@ -158,7 +159,7 @@ class Artifact:
 
 
 def _replace(folder: Path, made: Path) -> None:
-    """Put one folder in the place of another, which is put back if that fails."""
+    """Replace a folder by another; restore it if that fails."""
     if not folder.exists():
         made.rename(folder)
         return
@@ -175,10 +176,10 @@ def _replace(folder: Path, made: Path) -> None:
 
 
 def require_replaceable(folder: Path) -> None:
-    """Refuse to destroy what no compiler wrote.
+    """Check that a path may be replaced by an artifact: nothing else would be lost.
 
     Raises:
-        CompileError: what lies there, and what to do.
+        CompileError: something else exists there; the message says what to do.
     """
     if not folder.exists() and not folder.is_symlink():
         return
@@ -217,10 +218,10 @@ def require_replaceable(folder: Path) -> None:
 
 
 def read_manifest(folder: Path | str) -> dict[str, Any]:
-    """The manifest of a saved artifact.
+    """Return the manifest of a saved artifact.
 
     Raises:
-        CompileError: there is none, or it is damaged or of another version.
+        CompileError: it does not exist, is damaged, or is of another version.
     """
     path = Path(folder, MANIFEST)
     hint = "compile the network again with `n2uqc compile MODEL --target T -o DIR`"
@@ -261,7 +262,7 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
 
 
 def _is_tensor(kind: Any) -> bool:
-    """Whether a manifest's description of a tensor has the types that `run` reads."""
+    """Return whether a manifest's description of a tensor has the types that `run` reads."""
     numbers = (*kind["shape"], kind["min"], kind["max"])
     return (
         len(kind["shape"]) == 3
@@ -272,7 +273,7 @@ def _is_tensor(kind: Any) -> bool:
 
 
 def _inside(name: str) -> bool:
-    """Whether a manifest may name a file so: below the folder, as this module writes paths."""
+    """Return whether a path in a manifest is valid: relative and inside the folder."""
     path = PurePosixPath(name)
     return (
         not unprintable(name)
@@ -282,10 +283,10 @@ def _inside(name: str) -> bool:
 
 
 def file_path(folder: Path | str, name: str) -> Path:
-    """Where a file of a saved artifact lies, links followed.
+    """Return the path of a file of a saved artifact, with links resolved.
 
     Raises:
-        CompileError: outside the folder, or no ordinary file.
+        CompileError: it is outside the folder or no ordinary file.
     """
     root = Path(folder).resolve()
     try:
@@ -306,10 +307,10 @@ def file_path(folder: Path | str, name: str) -> Path:
 
 
 def read_file(folder: Path | str, manifest: Mapping[str, Any], name: str) -> bytes:
-    """A file of a saved artifact, checked against its hash.
+    """Return a file of a saved artifact, checked against its hash.
 
     Raises:
-        CompileError: the file is missing, was changed, or lies outside the folder.
+        CompileError: the file is missing, was changed, or is outside the folder.
     """
     path = file_path(folder, name)
     try:
@@ -329,8 +330,9 @@ def read_file(folder: Path | str, manifest: Mapping[str, Any], name: str) -> byt
 
 
 class Files(Mapping[str, bytes]):
-    """The files of a saved artifact by path, each read when it is asked for and held against its
-    hash."""
+    """The files of a saved artifact by path;
+    each is read on access and checked against its hash.
+    """
 
     def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
         self._folder, self._manifest = folder, manifest

@@ -1,4 +1,4 @@
-"""What is made for processors: library, header and driver, run here or emulated."""
+"""Artifacts for processors: library, header and driver."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Binary(Artifact):
-    """A program for a processor."""
+    """A library, header and driver for a processor; the driver runs here or emulated."""
 
     def describe(self) -> str:
         return "\n".join(size_lines(self.facts, len(self.files[self.facts["library"]])))
@@ -39,11 +39,11 @@ class Binary(Artifact):
 
 
 def run_driver(folder: Path | str, x: NDArray[Any]) -> NDArray[np.int64]:
-    """Run the driver of a saved artifact; as ``Artifact.run``.
+    """Run the driver of a saved artifact; see ``Artifact.run``.
 
     Args:
-        folder: where ``Artifact.save`` wrote.
-        x: the batch.
+        folder: folder of the artifact.
+        x: integers of the input's type, (N, H, W, C).
     """
     from .emulation import run_program
 
@@ -79,7 +79,7 @@ def run_driver(folder: Path | str, x: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _check(x: NDArray[Any], kind: dict[str, Any]) -> None:
-    """The rules of ``boundary.check_integers``, from the manifest."""
+    """Check a batch by the rules of ``boundary.check_integers``, with the type in the manifest."""
     from n2uqc.passes.program import InputError
 
     shape = tuple(kind["shape"])
@@ -92,10 +92,10 @@ def _check(x: NDArray[Any], kind: dict[str, Any]) -> None:
 
 
 def size_lines(facts: Mapping[str, Any], library_bytes: int) -> list[str]:
-    """What an artifact takes of memory, beside the least that it could take.
+    """Return lines about the memory that an artifact takes, with lower bounds.
 
     Args:
-        facts: an artifact's.
+        facts: facts of the artifact.
         library_bytes: size of its static library.
     """
     workspace, bound = facts["workspace_bytes"], facts["workspace_lower_bound"]

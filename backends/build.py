@@ -1,4 +1,4 @@
-"""The way from a program to an artifact."""
+"""``compile``: from a program to an artifact."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ def compile(
 
     Args:
         program: a lowered program.
-        target: a name that ``find_target`` knows: ``aarch64+dotprod``, ``cortex-a72``, ``host``,
-            ``fpga``, ``program``.
-        name: of which symbols and files are made, the program's own by default: small letters,
-            digits, underscores. Libraries that one application links need names of their own.
-        mcpu, mattr: of a processor: see ``target.Request``.
-        folding, target_cycles, target_fps, device, clock_hz, rtl: of the datapath, likewise.
-        progress: told what is being worked on.
+        target: name of a target, see ``find_target``: ``aarch64+dotprod``, ``cortex-a72``,
+            ``host``, ``fpga``, ``program``.
+        name: name in symbols and files (lower-case letters, digits, underscores); by default that
+            of the program. Libraries that are linked into one application need different names.
+        mcpu, mattr: for processors; see ``target.Request``.
+        folding, target_cycles, target_fps, device, clock_hz, rtl: for the datapath; see there.
+        progress: called with a description of each step.
 
     Returns:
         The artifact in memory; it can be saved, described and run.
 
     Raises:
-        TypeError: it is no program.
-        CompileError: a name that is no identifier; no such target, processor or feature; something
-            is asked for that the target does not take; a tool is missing on this machine.
+        TypeError: ``program`` is no Program.
+        CompileError: the name is no identifier; the target, processor or feature is unknown; the
+            target does not support an argument; or a tool is missing on this machine.
         IllegalOp: the program breaks a rule of SPEC.md.
     """
     from n2uqc.passes.program import Program, verify

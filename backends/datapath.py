@@ -107,14 +107,15 @@ class DatapathTarget(Target):
         return Datapath(files, frozenset(), facts)
 
     def runner(self, program: Program, folder: Path) -> Runner:
-        """The simulation alone: nothing is priced or saved."""
+        """Return the simulation alone: nothing is priced or saved."""
         from .fpga import Simulator
 
         simulator = Simulator(program)
         return lambda x: simulator.run(x).output
 
     def plan(self, program: Program, request: Request, progress: Progress) -> SearchResult:
-        """The folding that is asked for, with what it costs; searched for a rate or a device.
+        """Return the folding that is asked for, with what it costs;
+        searched for a rate or a device.
 
         Raises:
             CompileError: it does not fit the program, or the rate or device is out of reach.

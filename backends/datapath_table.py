@@ -26,7 +26,7 @@ _COLUMNS = {
 
 
 def text(layout: dict[str, Any]) -> str:
-    """The table, as it is printed."""
+    """Return the table, as it is printed."""
     from rich.console import Console
 
     sheet = io.StringIO()

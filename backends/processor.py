@@ -1,4 +1,4 @@
-"""What a processor is: what LLVM makes code for, what it can do, and what runs its programs."""
+"""The description of a processor: LLVM's names, its features, and boards that run its programs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from n2uqc.frontend.diagnostics import CompileError, Problem
 
 @dataclass(frozen=True)
 class Vectors:
-    """The registers that kernels are shaped for, and the facts that they ask.
+    """The registers and facts of a processor that kernels depend on.
 
     Attributes:
-        size: bytes of a register, 4 where there are no vectors.
-        count: registers, so many as are free for operands.
-        features: of ``FACTS``.
+        size: bytes of a register; 4 without vectors.
+        count: number of registers that are free for operands.
+        features: the facts of ``FACTS`` that are true.
         byte: price of a byte of weights in the library, in instructions.
     """
 
@@ -24,10 +24,10 @@ class Vectors:
     byte: float = 0.4
 
     def has(self, fact: str) -> bool:
-        """Whether the processor can do what a fact of ``FACTS`` says.
+        """Return whether a fact of ``FACTS`` is true for the processor.
 
         Raises:
-            ValueError: there is no such fact, which would never hold.
+            ValueError: there is no such fact.
         """
         if fact not in FACTS:
             raise ValueError(f"no fact {fact!r}; there are {', '.join(FACTS)}")
@@ -35,11 +35,11 @@ class Vectors:
 
     @property
     def scalar(self) -> bool:
-        """Whether there is no vector unit: elements are computed one by one."""
+        """Whether there is no vector unit."""
         return not self.features & VECTOR_UNITS
 
     def work(self, instructions: float, size: int) -> float:
-        """The cost that choices compare: instructions, and bytes of weights at their price."""
+        """Return the cost of a kernel: instructions, and bytes of weights at their price."""
         return instructions + self.byte * size
 
 
@@ -54,13 +54,14 @@ FACTS = {
     "dsp": "products of two pairs of 16 bits in general registers (ARMv6 SIMD, Cortex-M DSP)",
     "dual-issue": "loads and products of an in-order core go at once",
 }
-"""What kernels ask of a processor."""
+"""Facts about processors that kernels use, with descriptions."""
 
 VECTOR_UNITS = frozenset({"neon", "sse2", "avx2"})
 
 CHECKED = frozenset({"neon", "dotprod", "i8mm", "avx2"})
-"""Facts that not every processor of an architecture has, and that the driver looks for at run
-time; AArch64 always has NEON."""
+"""Facts that not all processors of an architecture have; the driver checks them at run time.
+AArch64 always has NEON.
+"""
 
 
 CAPABILITIES = {
@@ -68,21 +69,21 @@ CAPABILITIES = {
     "dotprod": ("AT_HWCAP", 20),
     "i8mm": ("AT_HWCAP2", 13),
 }
-"""Bits by which Linux on ARM tells of them (asm/hwcap.h of arm and arm64)."""
+"""Bits of these features in Linux' capabilities on ARM (asm/hwcap.h of arm and arm64)."""
 
 
 @dataclass(frozen=True)
 class Board:
-    """What a demonstration without operating system runs on.
+    """A board for demonstrations without operating system.
 
     Attributes:
-        machine: qemu's ``-M``.
-        title: for people.
-        flash, ram: where the memories begin.
-        size: bytes of each.
-        first: where the table of addresses lies, if not where flash begins.
-        options: more of qemu's options.
-        model: unicorn's processor (``UC_CPU_ARM_…``), "" where it has none.
+        machine: value of qemu's ``-M``.
+        title: displayed name.
+        flash, ram: addresses of the memories.
+        size: bytes of each memory.
+        first: address of the vector table, if it is not the begin of flash.
+        options: further options of qemu.
+        model: unicorn's processor (``UC_CPU_ARM_…``); "" if it has none.
     """
 
     machine: str
@@ -96,7 +97,7 @@ class Board:
 
     @property
     def vectors(self) -> int:
-        """Where the processor looks for the table of addresses when it starts."""
+        """Address of the vector table that the processor reads at reset."""
         return self.flash if self.first is None else self.first
 
 
@@ -121,14 +122,16 @@ BOARDS = {
         Board("mps3-an547", "MPS3 AN547 (Cortex-M55)", 0x0100_0000, 0x2100_0000, 2 << 20, 0),
     )
 }
-"""By qemu's name.  Memories: the boards' application notes, as qemu 7.2 builds them."""
+"""Boards by qemu's name. The memories are those of the boards' application notes,
+as in qemu 7.2.
+"""
 
 
 def board_of(machine: str) -> Board:
-    """The board of a name, that of Cortex-M4 for "".
+    """Return the board with a name; that of Cortex-M4 for "".
 
     Raises:
-        CompileError: there is none.
+        CompileError: there is no such board.
     """
     if machine and machine not in BOARDS:
         raise CompileError(
@@ -144,18 +147,18 @@ def board_of(machine: str) -> Board:
 
 @dataclass(frozen=True)
 class Processor:
-    """What LLVM generates code for, and what that can do.
+    """A processor that LLVM generates code for.
 
     Attributes:
         architecture: ``x86_64``, ``aarch64``, ``armv7``, ``armv6`` or ``cortex-m``.
-        triple: of LLVM.
+        triple: LLVM triple.
         cpu: LLVM's ``-mcpu``.
         features: LLVM's ``-mattr``, each with its sign.
-        facts: of ``FACTS``.
-        registers: that are free for operands: vectors, or general ones.
-        float_abi: ``soft`` or ``hard`` where the triple leaves it open, for the linker's sake: no
-            generated function takes floating-point numbers.
-        emulated: the processor model (for ``cortex-m`` the board) that runs its programs in qemu.
+        facts: the facts of ``FACTS`` that are true.
+        registers: number of registers that are free for operands: vector or general registers.
+        float_abi: ``soft`` or ``hard`` where the triple does not determine it. It matters only for
+            the linker: no generated function has floating-point arguments.
+        emulated: processor model (for ``cortex-m`` the board) in qemu that runs its programs.
     """
 
     architecture: str
@@ -169,17 +172,17 @@ class Processor:
 
     @property
     def vectors(self) -> Vectors:
-        """What kernels are shaped by."""
+        """The registers and facts for kernels."""
         size = 32 if "avx2" in self.facts else 16 if self.facts & VECTOR_UNITS else 4
         return Vectors(size, self.registers, self.facts)
 
     @property
     def board(self) -> Board | None:
-        """Of programs without operating system."""
+        """The board for programs without operating system; None for others."""
         return BOARDS[self.emulated] if self.architecture == "cortex-m" else None
 
     @property
     def needs(self) -> frozenset[str]:
-        """Facts without which its programs cannot run on others of the architecture."""
+        """Facts that a processor of the architecture needs to run its programs."""
         always = {"neon"} if self.architecture == "aarch64" else set()
         return (self.facts & CHECKED) - always

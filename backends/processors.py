@@ -1,7 +1,7 @@
-"""Targets that are processors: what LLVM generates code for, and what runs it here.
+"""The targets that are processors.
 
 A name is an architecture (``aarch64``), an architecture with features (``aarch64+dotprod``), a core
-(``cortex-a72``: its architecture, LLVM's model of it, and the features it really has), or ``host``.
+(``cortex-a72``: architecture, LLVM's model, and the features of that core), or ``host``.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ProcessorTarget(Target):
-    """A processor, with a folder of library, header and driver as what is made for it.
+    """A processor as a target; its artifact is a folder with library, header and driver.
 
     Attributes:
-        processor: what code is generated for.
+        processor: the processor.
     """
 
     takes: ClassVar[frozenset[str]] = frozenset({"mcpu", "mattr"})
@@ -48,10 +48,11 @@ class ProcessorTarget(Target):
         self.asked(request)
 
     def asked(self, request: Request) -> ProcessorTarget:
-        """The target with a core's model and features put in.
+        """Return the target with the core and features of a request.
 
         Raises:
-            CompileError: there is no such processor or feature, or it is not for this machine.
+            CompileError: the processor or feature is unknown, or the target is not for this
+                machine.
         """
         if self.name == "host" and sys.platform != "linux":
             raise CompileError(
@@ -109,7 +110,7 @@ def _microcontroller(arch: str, core: str, board: str, *facts: str, off: str = "
         core,
         tuple(f"-{name}" for name in off.split()),
         frozenset(facts),
-        registers=12 if arch != "v6m" else 6,  # of 8 that most instructions reach
+        registers=12 if arch != "v6m" else 6,  # of the 8 that most instructions can use
         float_abi="soft",
         emulated=board,
     )
@@ -122,24 +123,24 @@ _CORTEX_M = {
     "cortex-m4": _microcontroller("v7em", "cortex-m4", "mps2-an386", "dsp"),
     "cortex-m7": _microcontroller("v7em", "cortex-m7", "mps2-an500", "dsp", "dual-issue"),
     "cortex-m33": _microcontroller("v8m.main", "cortex-m33", "mps2-an505", "dsp"),
-    # Helium and floating-point registers are off: a program would have to switch them on.
+    # Helium and floating-point registers are not used: a program would have to enable them.
     "cortex-m55": _microcontroller(
         "v8.1m.main", "cortex-m55", "mps3-an547", "dsp", off="mve mve.fp fp-armv8d16sp"
     ),
 }
 
 _SUFFIXES = {"dotprod": ("dotprod",), "i8mm": ("dotprod", "i8mm")}
-"""Features of AArch64 that a target's name can ask for, with what they imply."""
+"""Features of AArch64 in names of targets, with the features that they imply."""
 
 _CORES = {
     "": "cortex-a53 cortex-a57 cortex-a72 cortex-a73",
     "dotprod": "cortex-a55 cortex-a75 cortex-a76 cortex-a78 neoverse-n1",
     "i8mm": "cortex-a510 cortex-a710 neoverse-n2 neoverse-v1 neoverse-v2",
 }
-"""AArch64 cores by the last of the features above that they have (Arm's reference manuals)."""
+"""AArch64 cores by the highest feature above that they have (Arm's reference manuals)."""
 
 _SCALABLE = "cortex-a510 cortex-a710 neoverse-n2 neoverse-v1 neoverse-v2".split()
-"""Cores with SVE, which is switched off: vectors of kernels have the size they were proved for."""
+"""Cores with SVE, which is not used: kernels are made for vectors of a fixed size."""
 
 _SWITCHES = {
     "x86_64": ("avx2",),
@@ -148,7 +149,7 @@ _SWITCHES = {
     "armv6": (),
     "cortex-m": (),
 }
-"""By architecture, the facts that ``mattr`` may add or take away; LLVM calls them the same."""
+"""By architecture, the facts that ``mattr`` may add or remove; LLVM has the same names."""
 
 
 def _host() -> ProcessorTarget:
@@ -210,12 +211,18 @@ def _title(core: str) -> str:
 
 
 PROCESSORS: dict[str, ProcessorTarget] = {target.name: target for target in _all()}
-"""By name."""
+"""All processors by name."""
 
 
 def find_processor(name: str) -> ProcessorTarget | None:
-    """The processor of a name: of ``PROCESSORS``, or ``aarch64`` with any of its features, such as
-    ``aarch64+dotprod+i8mm``; None if there is no such."""
+    """Find a processor by name.
+
+    Args:
+        name: a name of ``PROCESSORS``, or ``aarch64`` with features: ``aarch64+dotprod+i8mm``.
+
+    Returns:
+        The processor, or None if it is unknown.
+    """
     base, *suffixes = name.split("+")
     if name not in PROCESSORS and base == "aarch64" and {*suffixes} <= {*_SUFFIXES}:
         return _with_features(base, *suffixes)
@@ -223,10 +230,10 @@ def find_processor(name: str) -> ProcessorTarget | None:
 
 
 def _core(target: ProcessorTarget, name: str) -> Processor:
-    """A target's processor as a core of its architecture.
+    """Return the processor of a target with another core.
 
     Raises:
-        CompileError: it is none that is known to work.
+        CompileError: programs for the target are not known to run on that core.
     """
     old = target.processor
     cores = {
@@ -247,7 +254,7 @@ def _core(target: ProcessorTarget, name: str) -> Processor:
             )
         )
     core = cores[name]
-    asked = {feature[1:] for feature in old.features if feature[0] == "+"}  # by the target's name
+    asked = {feature[1:] for feature in old.features if feature[0] == "+"}  # by its name
     return replace(
         core,
         features=tuple(dict.fromkeys((*core.features, *old.features))),
@@ -257,10 +264,10 @@ def _core(target: ProcessorTarget, name: str) -> Processor:
 
 
 def _switched(processor: Processor, mattr: Sequence[str]) -> Processor:
-    """A processor with facts added and taken away.
+    """Return a processor with facts added and removed.
 
     Raises:
-        CompileError: there are no such features, or kernels do not ask for them.
+        CompileError: a feature is unknown, or no kernel depends on it.
     """
     allowed = _SWITCHES[processor.architecture]
     facts = set(processor.facts)

@@ -1,4 +1,4 @@
-"""Artifacts that were saved, opened again."""
+"""Opening of saved artifacts."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def open_artifact(folder: Path | str) -> Artifact:
-    """An artifact from the folder that it was saved in; files are read when they are needed.
+    """Open a saved artifact; its files are read when they are needed.
 
     Raises:
-        CompileError: there is none, or it is damaged, or of another version.
+        CompileError: it does not exist, is damaged, or is of another version.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)

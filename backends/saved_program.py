@@ -1,4 +1,4 @@
-"""The target ``program``: the integer program itself, as one file; the interpreter runs it."""
+"""The target ``program``: the integer program as one file, run by the interpreter."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SavedProgram(Artifact):
-    """A program as a file, which every command takes in place of a model."""
+    """A program as a file, which every command accepts instead of a model."""
 
     is_folder: ClassVar[bool] = False
 
     def save(self, folder: Path | str) -> Path:
-        """Write the file, whole or not at all.
+        """Write the file, completely or not at all.
 
         Raises:
-            OSError: the place cannot be written.
+            OSError: the file cannot be written.
         """
         from n2uqc.passes.program import save
 
@@ -42,7 +42,7 @@ class SavedProgram(Artifact):
 
 @dataclass(frozen=True)
 class ProgramTarget(Target):
-    """The integer program itself."""
+    """The integer program as a target."""
 
     takes: ClassVar[frozenset[str]] = frozenset()
     artifact: ClassVar[type[Artifact]] = SavedProgram
@@ -56,7 +56,7 @@ class ProgramTarget(Target):
         return "numpy interpreter: defines the program"
 
     def runner(self, program: Program, folder: Path) -> Runner:
-        """The interpreter; nothing is saved."""
+        """Return the interpreter of the program; nothing is saved."""
         from n2uqc.passes.program import run
 
         return partial(run, program)

@@ -1,4 +1,4 @@
-"""What a target is: something that programs can be compiled for."""
+"""The base class of targets, which programs can be compiled for."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
     from .fpga import Folding
 
 Progress = Callable[[str], None]
-"""Told in a few words what is being worked on."""
+"""Called with a short description of each step."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a target is asked for beside the program; each target takes some of it.
+    """Arguments of a compilation besides the program; each target supports some of them.
 
     Attributes:
-        mcpu: core, as LLVM names it; the target's own by default.
+        mcpu: LLVM's name of the core; by default that of the target.
         mattr: processor features with their signs, such as ``+dotprod``.
-        folding: parallelism of the datapath's engines; balanced by default.
-        target_cycles: busy cycles an image of the slowest engine, at the least area.
-        target_fps: images a second, at the least area.
-        device: FPGA whose resources are kept.
-        clock_hz: clock that the hardware is meant to reach, not checked; 100 MHz by default.
-        rtl: write Verilog too.
+        folding: parallelism of the datapath's engines; by default a balanced one.
+        target_cycles: busy cycles per image of the slowest engine, reached with the least area.
+        target_fps: images per second, reached with the least area.
+        device: FPGA whose resources must suffice.
+        clock_hz: assumed clock of the hardware, not checked; 100 MHz by default.
+        rtl: whether to write Verilog too.
     """
 
     mcpu: str | None = None
@@ -48,16 +48,16 @@ class Request:
 
     @property
     def given(self) -> tuple[str, ...]:
-        """Names of what is asked for."""
+        """Names of the arguments that were given."""
         return tuple(f.name for f in fields(self) if getattr(self, f.name) != f.default)
 
 
 @dataclass(frozen=True)
 class Target(ABC):
-    """Something that programs can be compiled for.
+    """A target that programs can be compiled for.
 
     Attributes:
-        name: as users write it.
+        name: name for users.
         summary: one line for help texts.
     """
 
@@ -65,26 +65,26 @@ class Target(ABC):
     summary: str
 
     takes: ClassVar[frozenset[str]]
-    """What of a ``Request`` it takes."""
+    """Names of the supported arguments of a ``Request``."""
 
     artifact: ClassVar[type[Artifact]]
-    """What is made for it."""
+    """Class of its artifacts."""
 
     @property
     def executor(self) -> str:
-        """What runs its artifacts, as certificates and tables call it."""
+        """Name of what runs its artifacts, in certificates and tables."""
         return self.name
 
     @property
     def executor_summary(self) -> str:
-        """The same in some words."""
+        """Short description of what runs its artifacts."""
         return f"binary for {self.name}"
 
     def check(self, request: Request) -> None:
-        """Refuse early what cannot be built, before there is a program.
+        """Check a request before the program is compiled.
 
         Raises:
-            CompileError: the target does not take something that is asked for, or not in that form.
+            CompileError: the target does not support an argument, or its value.
         """
         if strange := [each for each in request.given if each not in self.takes]:
             raise CompileError(
@@ -97,14 +97,15 @@ class Target(ABC):
             )
 
     def runner(self, program: Program, folder: Path) -> Runner:
-        """What runs a verified program as this target does, for any number of batches.
+        """Return a function that runs a verified program as this target does,
+        on any number of batches.
 
         Args:
-            program: what to run.
-            folder: where an artifact that has to be saved for it is left, under the target's name.
+            program: the program.
+            folder: where an artifact is saved, if that is necessary, under the target's name.
 
         Raises:
-            CompileError: as of ``build``.
+            CompileError: see ``build``.
         """
         artifact = self.build(program, Request(), lambda step: None)
         return replace(artifact, folder=artifact.save(folder / self.name)).runner()
@@ -114,5 +115,6 @@ class Target(ABC):
         """Compile a verified program.
 
         Raises:
-            CompileError: the target cannot take the program or the request; a tool is missing.
+            CompileError: the target does not support the program or the request, or a tool is
+                missing.
         """

@@ -1,4 +1,4 @@
-"""Every target by its name: processors, the datapath, the saved program."""
+"""All targets by name: processors, the datapath, the saved program."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ TARGETS: dict[str, Target] = {
     **PROCESSORS,
     **{target.name: target for target in (DATAPATH, PROGRAM)},
 }
-"""By name, in the order of help texts."""
+"""All targets by name, in the order of help texts."""
 
 
 def find_target(name: str) -> Target:
-    """The target of a name: of ``TARGETS``, a processor with features such as
-    ``aarch64+dotprod+i8mm``, or what certificates call it (``interpreter``, ``datapath``).
+    """Find a target by name.
+
+    Args:
+        name: a name of ``TARGETS``, a processor with features such as ``aarch64+dotprod+i8mm``, or
+            an executor's name in certificates (``interpreter``, ``datapath``).
 
     Raises:
         CompileError: there is no such target; the message lists all.
@@ -42,6 +45,6 @@ def find_target(name: str) -> Target:
 
 
 def listing() -> str:
-    """A line for each target."""
+    """Return a text with one line per target."""
     width = max(map(len, TARGETS))
     return "\n".join(f"  {name:{width}}  {target.summary}" for name, target in TARGETS.items())

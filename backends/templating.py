@@ -1,4 +1,4 @@
-"""Source texts from a backend's templates, into which names go through a filter of the language."""
+"""Source texts from the templates of backends; names are escaped for the language of the text."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from n2uqc.frontend.escape import c_comment, line_comment
 
 
 def render(folder: Path, template: str, context: dict[str, Any]) -> str:
-    """A text from a template.
+    """Fill in a template.
 
     Args:
-        folder: of the templates.
-        template: a file's name.
-        context: what its names stand for; one that is missing is an error.
+        folder: folder of the templates.
+        template: file name of the template.
+        context: values by name; a missing name is an error.
     """
     import jinja2
 

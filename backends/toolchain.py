@@ -1,6 +1,6 @@
-"""The outer tools: C compiler, archiver, emulator.  Nothing is required that pip cannot install.
+"""External tools: C compiler, archiver, emulator. All required tools can be installed by pip.
 
-Looked for in this order, the first that works is taken:
+They are searched in this order, and the first that works is used:
 
     compiler, host      $CC, gcc, clang, cc, ziglang
     compiler, aarch64   $N2UQC_AARCH64_CC, aarch64-linux-gnu-gcc, the host's own, ziglang
@@ -8,7 +8,8 @@ Looked for in this order, the first that works is taken:
     emulator, aarch64   $N2UQC_AARCH64_EMULATOR (a command, or "unicorn"), none on an aarch64
                         machine that has the features, qemu-aarch64, qemu-aarch64-static, unicorn
 
-ARMV7 and CORTEX_M have variables of the same form, and the tools that ``CROSS`` names.
+Other architectures have variables of the same form (ARMV7, ARMV6, CORTEX_M) and the tools in
+``CROSS``.
 """
 
 from __future__ import annotations
@@ -32,17 +33,19 @@ Command = tuple[str, ...]
 
 
 class ToolchainError(CompileError):
-    """An outer tool is missing or failed."""
+    """An external tool is missing or failed."""
 
 
 UNICORN: Command = ("unicorn",)
-"""Stands for the emulation inside this process (see ``emulation``)."""
+"""Marks emulation inside this process (see ``emulation``)."""
 
 _NAMES = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}
 
 _STATIC = ("-std=c11", "-O2", "-Wall", "-Wextra", "-static", "-s")
-"""Options of every static program.  No symbols: zig's debug information of its C library would be
-most of the file, and name folders of the machine.  The static library keeps its kernels' names."""
+"""Options of every static program. It has no symbols: the debug information of zig's C library
+would be most of the file and would hold paths of this machine. The static library keeps the names
+of kernels.
+"""
 
 _BARE = (
     "-std=c11",
@@ -55,7 +58,7 @@ _BARE = (
     "-s",
     "-Wl,-z,noexecstack",
 )
-"""Options of programs without an operating system.  Nothing of the C library is taken."""
+"""Options of programs without an operating system, which do not use the C library."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +66,14 @@ class Cross:
     """The tools of an architecture.
 
     Attributes:
-        gcc: GNU's compiler.
-        zig: options with which zig's compiler makes the same.
-        package: of Debian, that brings the compiler.
-        emulator: qemu's program, looked for with ``-static`` behind its name too.
-        emulator_package: of Debian.
-        options: of every program.
-        selects: qemu's option that chooses the processor or board.
-        system: what programs are made for, in messages.
+        gcc: command of GNU's compiler.
+        zig: options of zig's compiler for the same output.
+        package: Debian package of the compiler.
+        emulator: command of qemu; also searched with the suffix ``-static``.
+        emulator_package: Debian package of qemu.
+        options: options for every program.
+        selects: qemu's option that selects the processor or board.
+        system: the kind of programs, for messages.
     """
 
     gcc: str
@@ -121,14 +124,14 @@ CROSS = {
 }
 
 _CORES_DIFFER = ("armv6", "cortex-m")
-"""Architectures whose compilers have to be told the core."""
+"""Architectures whose compilers need the name of the core."""
 
 _HARDWARE = {"dotprod": "asimddp", "i8mm": "i8mm"}
-"""What Linux on AArch64 calls the features that not every machine has."""
+"""Linux' names of AArch64 features that not every machine has."""
 
 
 def machine() -> str:
-    """This machine's architecture as LLVM spells it: ``x86_64``, ``aarch64``."""
+    """Return LLVM's name of this machine's architecture: ``x86_64``, ``aarch64``."""
     name = platform.machine().lower()
     return _NAMES.get(name, name)
 
@@ -143,13 +146,13 @@ def _machine_features() -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Toolchain:
-    """Commands that make programs for one architecture.
+    """The commands that build programs for one architecture.
 
     Attributes:
-        architecture: of ``CROSS``.
-        compiler: the C compiler with what selects the architecture.
-        archiver: makes static libraries.
-        name: for the manifest: which tool it is.
+        architecture: a key of ``CROSS``.
+        compiler: command of the C compiler, with the options that select the architecture.
+        archiver: command that makes static libraries.
+        name: name of the tools, for the manifest.
     """
 
     architecture: str
@@ -158,10 +161,10 @@ class Toolchain:
     name: str
 
     def core(self, cpu: str) -> Command:
-        """Options that make programs for one core of the architecture.
+        """Return the compiler's options for one core of the architecture.
 
         Args:
-            cpu: as LLVM and GNU name it.
+            cpu: the core's name in LLVM and GNU tools.
         """
         if self.architecture not in _CORES_DIFFER:
             return ()
@@ -176,31 +179,31 @@ class Toolchain:
         _run(command)
 
     def version(self) -> str:
-        """The compiler's own first line about itself."""
+        """Return the first line of the compiler's version output."""
         done = subprocess.run(
             [*self.compiler, "--version"], capture_output=True, text=True, errors="backslashreplace"
         )
         return (done.stdout.splitlines() or [self.name])[0].strip()
 
     def shared_library(self, objects: Sequence[Path], path: Path) -> None:
-        """Link objects that need no library to one that ``ctypes`` can load."""
+        """Link objects without dependencies to a library that ``ctypes`` can load."""
         options = ("-shared", "-nostdlib")
         _run((*self.compiler, *options, *map(str, objects), "-o", str(path)))
 
     def archive(self, objects: Sequence[Path], path: Path) -> None:
-        """A static library with nothing in it that differs from build to build."""
+        """Make a static library whose bytes depend only on the objects."""
         path.unlink(missing_ok=True)
         _run((*self.archiver, "rcsD", str(path), *map(str, objects)))
 
 
 def shared_library(objects: Sequence[Path | str], path: Path | str) -> Path:
-    """Link objects for this machine to a library for ``ctypes``."""
+    """Link objects for this machine to a library that ``ctypes`` can load."""
     host().shared_library([Path(o) for o in objects], Path(path))
     return Path(path)
 
 
 def host() -> Toolchain:
-    """The toolchain of this machine.
+    """Return the toolchain of this machine.
 
     Raises:
         ToolchainError: no C compiler is found.
@@ -210,14 +213,14 @@ def host() -> Toolchain:
 
 @cache
 def find(architecture: str, native: bool = False) -> Toolchain:
-    """The toolchain for an architecture.
+    """Return the toolchain for an architecture.
 
     Args:
-        architecture: of ``CROSS``.
-        native: for programs of this machine itself: the variables are $CC and $AR.
+        architecture: a key of ``CROSS``.
+        native: whether programs are for this machine; the variables are then $CC and $AR.
 
     Raises:
-        ToolchainError: no C compiler is found; it says which package brings one.
+        ToolchainError: no C compiler is found; the message names a package that has one.
     """
     tried = []
     for compiler in _compilers(architecture, native):
@@ -268,7 +271,7 @@ def _archiver(compiler: Command, architecture: str, native: bool) -> Command:
         return tuple(shlex.split(chosen))
     if "ziglang" in compiler:
         return (sys.executable, "-m", "ziglang", "ar")
-    # Archives have no architecture of their own: any ar will do where the companion is absent.
+    # Archives do not depend on the architecture: any ar is suitable.
     for name in (f"{compiler[0].removesuffix('gcc')}ar", "ar", "llvm-ar"):
         if shutil.which(name):
             return (name,)
@@ -287,7 +290,7 @@ def _archiver(compiler: Command, architecture: str, native: bool) -> Command:
 
 
 def _fault(compiler: Command, architecture: str) -> str:
-    """Why a compiler cannot be used, "" if it can: some come without a static C library."""
+    """Return why a compiler cannot be used, "" if it can; some have no static C library."""
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
         source = Path(folder, "probe.c")
         bare = architecture == "cortex-m"
@@ -296,7 +299,7 @@ def _fault(compiler: Command, architecture: str) -> str:
             if bare
             else '#include <stdio.h>\nint main(void) { return puts("") < 0; }\n'
         )
-        # The options of later builds: zig keeps a C library built for each set of them.
+        # The options of later builds, because zig caches a C library for each set of options.
         options = CROSS[architecture].options
         command = (*compiler, *options, str(source), "-o", str(Path(folder, "probe")))
         try:
@@ -328,16 +331,16 @@ def emulator(
     needs: Collection[str] = (),
     options: Sequence[str] = (),
 ) -> Command:
-    """What runs programs of an architecture here: a command prefix, () if none is needed.
+    """Find an emulator for an architecture: a command prefix, () if none is needed.
 
     Args:
-        architecture: of ``CROSS``.
-        cpu: qemu's model of the processor, or of the board; its own choice by default.
-        needs: features that the program cannot run without: ``dotprod``, ``i8mm``.
-        options: of qemu, beside the processor or board.
+        architecture: a key of ``CROSS``.
+        cpu: qemu's model of the processor or board; qemu's default if "".
+        needs: features that the program requires: ``dotprod``, ``i8mm``.
+        options: further options of qemu.
 
     Raises:
-        ToolchainError: nothing is found; it says which package brings an emulator.
+        ToolchainError: none is found; the message names a package that has one.
     """
     native = architecture == machine()
     chosen = os.environ.get(_variable(architecture, "EMULATOR"))

@@ -1,4 +1,4 @@
-"""The levels of x86-64 processors, and which one this machine has."""
+"""The feature levels of x86-64 processors, and the level of this machine."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ LEVELS = {
     level: Processor("x86_64", "x86_64-linux-gnu", level, facts=frozenset({"sse2", *more}))
     for level, more in {"x86-64": (), "x86-64-v2": (), "x86-64-v3": ("avx2",)}.items()
 }
-"""By their names in the psABI, which LLVM takes for processors."""
+"""Features by the level's name in the psABI; LLVM accepts these names as processors."""
 
 _X86_64_V3 = {"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe", "xsave"}
 
 
 @cache
 def host_cpu() -> str:
-    """LLVM's name of the widest processor level that this machine has and kernels make use of.
+    """Return the name of the highest level that this machine has and kernels use.
 
-    A level of the psABI, not the exact model, so that equal programs give equal bytes on most
-    machines.
+    It is a level and not the exact processor model, so that most machines generate the same bytes
+    for a program.
     """
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return "x86-64"

@@ -1,4 +1,4 @@
-"""Executed instructions of ours and the peers' on AArch64, counted the same way."""
+"""Executed instructions of n2uqc and its peers on AArch64, counted in the same way."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .outcome import add_json, say, table
 
 _WORKER = Path(__file__).parent / "guest" / "worker.py"
 NAMES = {"ort": ("ONNX Runtime int8", "onnxruntime"), "litert": ("LiteRT int8", "ai-edge-litert")}
-"""Of peers: in tables, and as a package."""
+"""Names of the peers in tables, and of their packages."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Measured:
 
     Attributes:
         core: name of the processor.
-        name: of the contestant.
+        name: name of the contestant.
         instructions: executed for one sample.
-        macs: of the sample, as the plain convolutions have them.
+        macs: multiply-accumulates of the sample, with plain convolutions.
     """
 
     core: str
@@ -43,7 +43,7 @@ class Measured:
     macs: int
 
     def row(self, best_peer: float | None) -> dict[str, Any]:
-        """For tables: also how many times fewer instructions than the best peer's."""
+        """Return a table row, with the ratio of the best peer's instructions to these."""
         return {
             "core": self.core,
             "name": self.name,
@@ -54,7 +54,7 @@ class Measured:
 
 
 def ours(program: Program, core: Core, macs: int, name: str) -> Measured:
-    """Compile for a processor, check the result, count one sample.
+    """Compile for a processor, check the result, and count one sample.
 
     Raises:
         AssertionError: the binary's output is not the interpreter's.
@@ -77,7 +77,7 @@ def ours(program: Program, core: Core, macs: int, name: str) -> Measured:
 def peer(
     kind: str, model: Path, at: Guest, core: Core, macs: int, runs: tuple[int, int] = (2, 6)
 ) -> Measured:
-    """Count one inference of a peer's model in the guest; its start-up drops out."""
+    """Count one inference of a peer's model in the guest, without the start-up."""
     options = [
         "-cpu",
         core.emulated,
@@ -94,7 +94,7 @@ def peer(
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options that all benchmarks under emulation have."""
+    """Add the options that all benchmarks under emulation have."""
     parser.add_argument(
         "--cores",
         nargs="+",
@@ -113,11 +113,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def ready(
     options: argparse.Namespace, needed: Sequence[str] = (), peers: Sequence[str] = ()
 ) -> Guest | None:
-    """The guest with the peers, None where none are wanted.
+    """Return the guest with the peers, or None if no peers are measured.
 
     Args:
-        options: of ``add_options``.
-        needed: packages that a benchmark takes, ``peers`` those for the peers' models.
+        options: options of ``add_options``.
+        needed: packages for the benchmark; ``peers``: packages for the models of the peers.
 
     Raises:
         SystemExit: this machine cannot run it.
@@ -133,13 +133,13 @@ def ready(
 
 
 def tell(measured: Measured) -> Measured:
-    """Say what was found, while the rest is still being counted."""
+    """Print a result while the others are still being counted; return it."""
     say(f"{measured.core}: {measured.name}: {measured.instructions:,.0f} instructions")
     return measured
 
 
 def rows_of(found: Iterable[Measured]) -> list[dict[str, Any]]:
-    """Rows by processor, each beside the best peer there."""
+    """Return table rows by processor, each compared with the best peer on it."""
     everything = list(found)
     peers = {name for name, _ in NAMES.values()}
     rows = []
@@ -151,7 +151,7 @@ def rows_of(found: Iterable[Measured]) -> list[dict[str, Any]]:
 
 
 def text_of(rows: list[dict[str, Any]]) -> str:
-    """The table."""
+    """Return the table."""
     return table(
         rows,
         {

@@ -23,7 +23,7 @@ from .networks import conv_macs, conv_program
 from .outcome import report, versions
 
 TARGETS = {2: 12.9, 3: 8.83, 4: 6.26}
-"""MAC an instruction on ARMv8.0, by bits."""
+"""Targets on ARMv8.0: MAC per instruction, by bits."""
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,8 +1,8 @@
-"""Seconds and memory that compiling ResNet-18 takes, for each target.
+"""Seconds and memory to compile ResNet-18, for each target.
 
     python -m benchmarks.compile_time
 
-`n2uqc compile` as users run it, each in a process of its own, ONNX file in, folder out.
+Each `n2uqc compile` runs in a separate process, from ONNX file to folder.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def measure(model: Path, target: str, precision: str, folder: Path) -> dict[str,
     """Compile once.
 
     Returns:
-        wall and processor seconds, peak resident bytes, bytes of the library.
+        Wall and processor seconds, peak resident bytes, bytes of the library.
 
     Raises:
-        SystemExit: it failed; with what it said.
+        SystemExit: it failed; the message holds its output.
     """
     command = [
         sys.executable,
@@ -54,7 +54,7 @@ def measure(model: Path, target: str, precision: str, folder: Path) -> dict[str,
         if process.returncode:
             output.seek(0)
             raise SystemExit(f"{target}: {output.read().decode()[-2000:].strip()}")
-    # What its children took (the C compiler) counts too.
+    # Child processes (the C compiler) count too.
     busy = sum(after[2:4]) - sum(before[2:4])
     library = sum(path.stat().st_size for path in folder.glob("*.a"))
     return {
@@ -68,7 +68,7 @@ def measure(model: Path, target: str, precision: str, folder: Path) -> dict[str,
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print a row for each target."""
+    """Print one row per target."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -5,8 +5,8 @@
 32 to 32 channels, the whole operator, codes or int8 in and out. Executed instructions are counted
 exactly under qemu. DIR is a checkout of Arm's CMSIS-NN (github.com/ARM-software/CMSIS-NN), whose
 arm_convolve_s8 is then compiled with arm-none-eabi-gcc -O3 and counted the same way. No package
-registry has it; without DIR nothing of it is measured, and the table says so. Cycles, and MAC a
-cycle with them, are estimates: a core's dual issue and its memory are not modeled by counting.
+registry has it; without DIR it is not measured, and the output says so. Cycles, and so MAC per
+cycle, are estimates: counting does not model a core's dual issue and memory.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .outcome import add_json, report, say, table, versions
 
 BOARDS = {"cortex-m4": "mps2-an386", "cortex-m7": "mps2-an500"}
 PUBLISHED = {"cortex-m4": 0.50, "cortex-m7": 0.67}
-"""MAC a cycle of arm_convolve_s8 on 32 channels, estimated before; the issue's yardstick."""
+"""Published estimates for arm_convolve_s8 on 32 channels: MAC per cycle."""
 _SOURCES = (
     "ConvolutionFunctions/arm_convolve_s8.c",
     "ConvolutionFunctions/arm_nn_mat_mult_kernel_s8_s16.c",
@@ -48,7 +48,7 @@ _QUIET = ("-display", "none", "-monitor", "none", "-serial", "null", "-parallel"
 
 
 def _firmware(elf: Path, core: str, arguments: list[str], place: Path) -> int:
-    """Instructions of one run of a firmware to its end."""
+    """Return the instructions of one run of a firmware."""
     words = ",".join(["enable=on,target=native,arg=demo", *(f"arg={a}" for a in arguments)])
     return count(
         ["-kernel", elf],
@@ -59,7 +59,7 @@ def _firmware(elf: Path, core: str, arguments: list[str], place: Path) -> int:
 
 
 def ours(program: Program, core: str, place: Path) -> tuple[float, Path]:
-    """Instructions of one sample, and the artifact.
+    """Return the instructions of one sample, and the artifact.
 
     Raises:
         AssertionError: the firmware's output is not the interpreter's.
@@ -84,14 +84,14 @@ def ours(program: Program, core: str, place: Path) -> tuple[float, Path]:
 def cmsis_nn(
     sources: Path, core: str, size: int, channels: int, folder: Path, place: Path
 ) -> float:
-    """Instructions of one ``arm_convolve_s8``.
+    """Return the instructions of one ``arm_convolve_s8``.
 
     Args:
-        sources: the checkout.
-        core: of ``BOARDS``.
-        size, channels: of the map.
-        folder: an artifact for the same core, for its start-up code.
-        place: where to build.
+        sources: the checkout of CMSIS-NN.
+        core: a key of ``BOARDS``.
+        size, channels: size and channels of the map.
+        folder: an artifact for the same core, whose start-up code is used.
+        place: folder to build in.
 
     Raises:
         SystemExit: a tool is missing, or the sources do not compile.
@@ -192,7 +192,7 @@ def main(arguments: list[str] | None = None) -> int:
         known = ", ".join(f"{rate} on {core}" for core, rate in PUBLISHED.items())
         text += (
             "\nCMSIS-NN was NOT measured (--cmsis-nn DIR does). Published estimates of its s8 "
-            f"convolution on 32 channels, MAC a cycle: {known}."
+            f"convolution on 32 channels, MAC per cycle: {known}."
         )
     report(
         options,

@@ -2,13 +2,13 @@
 
     python -m benchmarks.host_resnet18
 
-Wall time of one 224x224 image a call. All contestants run in turns, round after round, so that
-what disturbs the machine disturbs all of them alike; printed are the least and the median of each,
-and how many times as long as ours each peer takes, of medians and of minima. Where the machine
-has AVX-512, ONNX Runtime runs twice: as it is, and as it would on a machine with AVX2 only.
+It measures the wall time of one 224x224 image per call. All contestants run in turn, round after
+round, so that other load affects all of them equally. It prints the minimum and the median of each,
+and the ratio of each peer's time to n2uqc's, for medians and minima. On a machine with AVX-512,
+ONNX Runtime is measured twice: unchanged, and restricted to AVX2.
 
-With --count the instructions of one image are counted instead, exactly, under qemu as a Haswell
-(AVX2). They do not depend on what else the machine does; how long one takes they do not tell.
+With --count, instructions of one image are counted instead, exactly, under qemu with a Haswell
+processor (AVX2). Counts do not depend on other load, but say nothing about time per instruction.
 """
 
 from __future__ import annotations
@@ -40,16 +40,17 @@ from .outcome import add_json, report, say, table, versions
 from .without_avx512 import copy_without_avx512, machine_has_avx512
 
 Call = Callable[[], float]
-"""Runs one image and gives the seconds it took."""
-TARGET = 1.7  # times as fast as the int8 peer, 2 bits
+"""Runs one image and returns the seconds."""
+TARGET = 1.7  # target of the speed at 2 bits, relative to the int8 peer
 _HASWELL: Any = {"qemu": "qemu-x86_64", "options": ("-cpu", "Haswell")}
 
 
 def our_call(program: Program, folder: Path, mcpu: str | None) -> tuple[Call, str]:
-    """One image through a host artifact, loaded into this process; and the processor's name.
+    """Return a call that runs one image in a host artifact loaded into this process,
+    and the processor's name.
 
     Raises:
-        AssertionError: its output is not the interpreter's.
+        AssertionError: its output differs from the interpreter's.
     """
     artifact = compile_program(program, "host", mcpu=mcpu).save(folder / "net")
     manifest = read_manifest(artifact)
@@ -75,7 +76,7 @@ def our_call(program: Program, folder: Path, mcpu: str | None) -> tuple[Call, st
     room = np.zeros(manifest["workspace_bytes"] + alignment, np.uint8)
     start = room.ctypes.data + -room.ctypes.data % alignment
     places = [ctypes.c_void_p(p) for p in (given.ctypes.data, y.ctypes.data, start)]
-    keep = given, y, room  # the call knows them by address only
+    keep = given, y, room  # the call uses only their addresses
 
     def call() -> float:
         begin = time.perf_counter()
@@ -90,11 +91,11 @@ def our_call(program: Program, folder: Path, mcpu: str | None) -> tuple[Call, st
 
 
 class Peer:
-    """ONNX Runtime with a model, in a process of its own."""
+    """ONNX Runtime with a model, in a separate process."""
 
     def __init__(self, model: Any, path: Path, packages: Path | None = None) -> None:
         onnx.save(model, path)
-        environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "1"}  # no thread beside the run
+        environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "1"}  # no other thread
         if packages is not None:
             environment["PYTHONPATH"] = str(packages)
         self.process = subprocess.Popen(
@@ -112,7 +113,7 @@ class Peer:
         return self.process.stdout.readline()
 
     def __call__(self) -> float:
-        """Seconds of one run."""
+        """Return the seconds of one run."""
         assert self.process.stdin is not None
         self.process.stdin.write("\n")
         self.process.stdin.flush()
@@ -124,7 +125,7 @@ class Peer:
 
 
 def count_ours(program: Program, folder: Path, mcpu: str) -> float:
-    """Instructions of one image through a host artifact, as a Haswell runs it."""
+    """Return the instructions of one image in a host artifact on a Haswell processor."""
     artifact = compile_program(program, "host", mcpu=mcpu).save(folder / "net")
     manifest = read_manifest(artifact)
     kind = manifest["input"]
@@ -137,7 +138,7 @@ def count_ours(program: Program, folder: Path, mcpu: str) -> float:
 
 
 def count_peer(model: Any, path: Path) -> float:
-    """Instructions of one image through ONNX Runtime, as a Haswell runs it."""
+    """Return the instructions of one image in ONNX Runtime on a Haswell processor."""
     onnx.save(model, path)
     command = [sys.executable, Path(__file__).parent / "guest" / "worker.py", "ort", path]
     return per_run(lambda runs: count([*command, str(runs)], **_HASWELL), 1, 3)
@@ -190,7 +191,7 @@ def counted(options: argparse.Namespace) -> int:
 
 
 def in_turns(calls: dict[str, Call], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each call in each round."""
+    """Return the seconds of each call in each round."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         call()

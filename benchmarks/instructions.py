@@ -1,10 +1,11 @@
-"""Instructions of fixed layers and of the shipped networks on every ARM target, against a record.
+"""Instructions of fixed layers and of the shipped networks on every ARM target,
+compared with a record.
 
     python -m benchmarks.instructions            # fails where a count grew by more than 1%
     python -m benchmarks.instructions --update   # writes benchmarks/instructions.json
 
-Counts are exact and depend on nothing but the generated code, so any growth is a change of kernels,
-of their choice, or of LLVM. No compiler or emulator beyond pip's is needed.
+Counts are exact and depend only on the generated code, so any growth is caused by a change of
+kernels, of their choice, or of LLVM. All tools needed come with pip.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from .outcome import add_json, report, say, table, versions
 
 RECORD = Path(__file__).with_suffix(".json")
 ALLOWED = 1
-"""Growth that is let pass, in percent."""
+"""Accepted growth, in percent."""
 
 Counts = Mapping[str, Mapping[str, int]]
-"""By target and case."""
+"""Counts by target and case."""
 
 
 def _shipped(name: str) -> Callable[[], Program]:
@@ -71,7 +72,9 @@ TINY: dict[str, Callable[[], Program]] = {
     "3x3 16-16 4x4 2-bit": lambda: layers.codes("conv", 2, 4, 16, 16),
     "3x3 stride 2 2-bit": lambda: layers.codes("strided", 2, 4, 16, 16, stride=2),
 }
-"""unicorn has no i8mm: each of its instructions is carried out in Python, milliseconds each."""
+"""Smaller cases: unicorn has no i8mm, whose instructions are emulated in Python,
+milliseconds each.
+"""
 
 TARGETS: dict[str, Mapping[str, Callable[[], Program]]] = {
     "aarch64": CASES,
@@ -96,10 +99,10 @@ def count(targets: list[str]) -> dict[str, dict[str, int]]:
 
 
 def compare(counted: Counts, recorded: Counts) -> Iterator[dict[str, Any]]:
-    """A row for each case: what was counted, what is recorded, the change, whether it is bad.
+    """Yield a row per case: the count, the record, the change, and whether it is bad.
 
-    A case that is recorded but was not counted is none of its target's any more; one that was
-    counted but is not recorded has no figure to be held against. Both are bad.
+    A case in the record that was not counted no longer exists for the target; a case that was
+    counted but is not in the record cannot be compared. Both are bad.
     """
     for target in counted:
         now, before = counted[target], recorded.get(target, {})
@@ -123,7 +126,7 @@ def compare(counted: Counts, recorded: Counts) -> Iterator[dict[str, Any]]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the comparison; 1 if something grew, or the record lacks a case."""
+    """Print the comparison; return 1 if a count grew or the record lacks a case."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,7 +1,7 @@
-"""The shapes of our networks as 8-bit ONNX models: what ONNX Runtime's users would run.
+"""8-bit ONNX models with the shapes of the measured networks, for ONNX Runtime.
 
-Weights are random, BatchNorm is folded into the convolutions beforehand, activations are ReLU:
-the usual int8 network has nothing else to compute.
+Weights are random, BatchNorm is folded into the convolutions, and activations are ReLU, as in usual
+int8 networks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))
-"""Channels of ResNet-18's stages, and the stride with which each begins."""
+"""Channels of each stage of ResNet-18, and the stride of its first block."""
 
 
 class _Writer:
@@ -62,7 +62,7 @@ class _Writer:
 
 
 def float_resnet18(seed: int = 0) -> onnx.ModelProto:
-    """ResNet-18 (He et al., CVPR 2016, table 1), float32 (1, 3, 224, 224) to (1, 1000)."""
+    """Return ResNet-18 (He et al., CVPR 2016, table 1), float32 (1, 3, 224, 224) to (1, 1000)."""
     w = _Writer(seed)
     x = w.node("Relu", [w.conv("input", 3, 64, 7, 2)])
     x = w.node("MaxPool", [x], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
@@ -83,11 +83,11 @@ def float_resnet18(seed: int = 0) -> onnx.ModelProto:
 
 
 def quantized(model: onnx.ModelProto, activations: str) -> onnx.ModelProto:
-    """Static 8-bit quantization by ONNX Runtime's own tool, weights int8 by channel.
+    """Quantize a model to 8 bits with ONNX Runtime's static quantization, weights int8 by channel.
 
     Args:
         model: a float model with one input.
-        activations: ``uint8`` (ONNX Runtime's advice for x86) or ``int8`` (for ARM).
+        activations: ``uint8`` (recommended by ONNX Runtime for x86) or ``int8`` (for ARM).
     """
     from onnxruntime.quantization import (
         CalibrationDataReader,
@@ -100,7 +100,7 @@ def quantized(model: onnx.ModelProto, activations: str) -> onnx.ModelProto:
     rng = np.random.default_rng(1)
 
     class Drawn(CalibrationDataReader):  # type: ignore[misc]
-        """Two images of noise: codes need not mean anything to be multiplied."""
+        """Two images of noise; the accuracy does not matter here."""
 
         def __init__(self) -> None:
             self.left: Iterator[dict[str, Any]] = iter(
@@ -127,7 +127,7 @@ def quantized(model: onnx.ModelProto, activations: str) -> onnx.ModelProto:
 
 
 def integer_conv(size: int, channels: int) -> onnx.ModelProto:
-    """A 3x3 QLinearConv with bias, int8 (1, C, H, W) in and out: no float number on the way."""
+    """Return a 3x3 QLinearConv with bias, int8 (1, C, H, W) in and out, without floats."""
     rng = np.random.default_rng(0)
     weight = rng.integers(-127, 128, (channels, channels, 3, 3)).astype(np.int8)
     constants = {

@@ -1,4 +1,4 @@
-"""Single layers of typical shapes, as integer programs: what instructions are recorded for."""
+"""The layers of the instruction record: typical shapes, as integer programs."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from n2uqc.passes.program import (
 
 
 class Layers:
-    """Grows a program operation by operation.
+    """A program under construction.
 
     Attributes:
-        rng: draws weights, tables and multipliers.
+        rng: generator of weights, tables and multipliers.
     """
 
     def __init__(self, name: str, size: int, channels: int, bits: int, signed: bool) -> None:
@@ -51,7 +51,7 @@ class Layers:
         return ConstRef(name)
 
     def conv(self, x: str, out: int, kernel: int, stride: int, weight_bits: int) -> str:
-        """A padded convolution; up to 4 bits the weights are odd codes."""
+        """Add a padded convolution; weights of up to 4 bits are odd codes."""
         top, pad = (1 << weight_bits) - 1, kernel // 2
         shape = (out, kernel, kernel, self.types[x].shape[2])
         if weight_bits <= 4:
@@ -67,7 +67,7 @@ class Layers:
         )
 
     def thresholds(self, x: str, bits: int) -> str:
-        """Rising comparison tables over the middle of the range."""
+        """Add rising comparison tables over the middle of the range."""
         kind, count = self.types[x], (1 << bits) - 1
         ends = kind.lo // 4, max(kind.hi // 4, kind.lo // 4 + 1)
         bounds = np.sort(self.rng.integers(*ends, (kind.shape[2], count)), axis=1)
@@ -81,7 +81,9 @@ class Layers:
         )
 
     def requantize(self, x: str) -> str:
-        """To 31 bits: wide sums by a shift alone, narrow ones by multipliers of 31 bits too."""
+        """Add a requantization to 31 bits: of wide sums by a shift only,
+        of narrow ones also by 31-bit multipliers.
+        """
         kind = self.types[x]
         bits, channels = max(-kind.lo, kind.hi, 1).bit_length(), kind.shape[2]
         ends = (1, 2) if bits > 31 else (1 << 30, (1 << 31) - 1)
@@ -99,7 +101,7 @@ class Layers:
         )
 
     def residual(self, x: str) -> str:
-        """Scaled to the skip stream, added to another branch, bent."""
+        """Add a requantization to the skip stream, a sum with another branch, and a PReLU."""
         total = self._add(Add, self.requantize(x), self.requantize(x))
         slope = self.rng.integers(1 << 26, 1 << 28, self.types[total].shape[2])
         bias = self.rng.integers(-(1 << 18), 1 << 18, self.types[total].shape[2])
@@ -114,11 +116,11 @@ class Layers:
         )
 
     def maxpool(self, x: str) -> str:
-        """3x3, stride 2."""
+        """Add a 3x3 maximum pool of stride 2."""
         return self._add(MaxPool, x, kernel=(3, 3), stride=(2, 2), pads=(1, 1, 1, 1))
 
     def finish(self, y: str) -> Program:
-        """The program of everything so far."""
+        """Return the finished program."""
         shapes = [(*kind.shape[2:], *kind.shape[:2]) for kind in (self.types["x"], self.types[y])]
         program = Program(
             self.name,
@@ -136,36 +138,36 @@ class Layers:
 def codes(
     name: str, bits: int, size: int, channels: int, out: int, kernel: int = 3, stride: int = 1
 ) -> Program:
-    """A quantized convolution with the next layer's thresholds."""
+    """Return a quantized convolution with the next layer's thresholds."""
     layers = Layers(name, size, channels, bits, False)
     return layers.finish(layers.thresholds(layers.conv("x", out, kernel, stride, bits), bits))
 
 
 def stem(name: str, bits: int, size: int) -> Program:
-    """7x7, stride 2, 3 to 64 channels, with its requantization."""
+    """Return a stem: 7x7, stride 2, 3 to 64 channels, with its requantization."""
     layers = Layers(name, size, 3, bits, True)
     return layers.finish(layers.requantize(layers.conv("x", 64, 7, 2, bits)))
 
 
 def head(name: str) -> Program:
-    """Fully connected, 512 to 104."""
+    """Return a head: fully connected, 512 to 104."""
     layers = Layers(name, 1, 512, 24, True)
     return layers.finish(layers.conv("x", 104, 1, 1, 16))
 
 
 def residual(name: str, size: int, channels: int) -> Program:
-    """What follows the second convolution of a block."""
+    """Return the operations after the second convolution of a block."""
     layers = Layers(name, size, channels, 13, True)
     return layers.finish(layers.residual("x"))
 
 
 def tables(name: str, bits: int, size: int, channels: int) -> Program:
-    """Thresholds on a skip stream."""
+    """Return thresholds on a skip stream."""
     layers = Layers(name, size, channels, 31, True)
     return layers.finish(layers.thresholds("x", bits))
 
 
 def pool(name: str, size: int, channels: int) -> Program:
-    """The pooling behind a stem."""
+    """Return the pooling after a stem."""
     layers = Layers(name, size, channels, 31, False)
     return layers.finish(layers.maxpool("x"))

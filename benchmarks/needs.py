@@ -1,4 +1,4 @@
-"""What a benchmark needs beyond n2uqc itself, asked for before anything is measured."""
+"""Checks that the packages and programs of a benchmark are installed, before it starts."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _SYSTEM = {
     "qemu-aarch64": "qemu-user",
     "qemu-x86_64": "qemu-user",
     "qemu-system-arm": "qemu-system-arm",
-    "gcc": "gcc",  # which compiles qemu's plugin
+    "gcc": "gcc",  # compiles qemu's plugin
 }
 
 
 def need(*names: str) -> None:
-    """Require packages of Python and programs.
+    """Require Python packages and programs.
 
     Raises:
-        SystemExit: some are missing; it names them and what installs them.
+        SystemExit: some are missing; the message says how to install them.
     """
     packages = [n for n in names if n in _EXTRAS and importlib.util.find_spec(n) is None]
     programs = [n for n in names if n in _SYSTEM and shutil.which(n) is None]
@@ -38,10 +38,10 @@ def need(*names: str) -> None:
 
 
 def end(main: Callable[[], int]) -> NoReturn:
-    """Run a benchmark as a program: tools that are missing or failed are told without a traceback.
+    """Run a benchmark as a program; report missing or failed tools without a traceback.
 
     Raises:
-        SystemExit: always, with ``main``'s result or what was missing.
+        SystemExit: always, with ``main``'s result or a message.
     """
     try:
         code = main()

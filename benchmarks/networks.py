@@ -1,4 +1,4 @@
-"""What is measured, as integer programs: a layer, and ResNet-18 with settled parameters."""
+"""The measured integer programs: a layer, and ResNet-18 with fitted random parameters."""
 
 from __future__ import annotations
 
@@ -21,25 +21,27 @@ from n2uqc.passes.program import (
 )
 
 RESNET18_MACS = 1_814_073_344
-"""Products of ResNet-18 on a 224x224 image, first and last layer included."""
+"""Multiplications of ResNet-18 for a 224x224 image, including first and last layer."""
 
 
 def conv_macs(size: int, channels: int) -> int:
-    """Products of a 3x3 convolution of a square map, as many channels out as in."""
+    """Return the multiplications of a 3x3 convolution of a square map,
+    with as many outputs as inputs.
+    """
     return size * size * channels * channels * 9
 
 
 def conv_program(bits: int, size: int, channels: int, seed: int = 0) -> Program:
-    """A 3x3 convolution and the next layer's thresholds: codes in, codes out.
+    """Return a 3x3 convolution and the next layer's thresholds: codes in, codes out.
 
-    Weights are drawn as quantizers leave them, normal with the grid over three deviations; each
-    channel's thresholds split what its accumulators reach in parts of like size.
+    Weights are normally distributed, quantized with the grid over three standard deviations. Each
+    channel's thresholds divide the range of its accumulators into equal parts.
 
     Args:
-        bits: of weights, input and output codes.
+        bits: bits of weights, input and output codes.
         size: height and width of the map.
-        channels: in and out.
-        seed: of weights and thresholds.
+        channels: input and output channels.
+        seed: seed of weights and thresholds.
     """
     rng, top = np.random.default_rng(seed), (1 << bits) - 1
     drawn = rng.normal(0, 1, (channels, 3, 3, channels))
@@ -83,10 +85,10 @@ def resnet18_file(
     """Write an N2UQ ResNet-18 for 224x224 images and 1000 classes as ONNX.
 
     Args:
-        bits: of weights and codes.
-        path: the file.
-        seed: of the parameters, which then are fitted to what flows through the network.
-        downsample: the convolutions in the skip connections, both of which N2UQ publishes.
+        bits: bits of weights and codes.
+        path: the file to write.
+        seed: seed of the parameters, which are then fitted to the activations.
+        downsample: kind of the convolutions in the skip connections; N2UQ publishes both.
     """
     import torch
 
@@ -104,7 +106,9 @@ def resnet18_file(
 def resnet18_program(
     bits: int, precision: str, downsample: Literal["float", "quantized"] = "float"
 ) -> Program:
-    """The same compiled to integers at ``exact``, ``balanced`` or ``small`` precision."""
+    """Return that network as an integer program, at ``exact``,
+    ``balanced`` or ``small`` precision.
+    """
     from n2uqc.passes import Options, load
 
     with tempfile.TemporaryDirectory() as folder:
@@ -113,5 +117,5 @@ def resnet18_program(
 
 
 def images(count: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Images as preprocessing leaves them, float32 (N, 3, 224, 224)."""
+    """Return random preprocessed images, float32 (N, 3, 224, 224)."""
     return np.random.default_rng(seed).normal(0, 1, (count, 3, 224, 224)).astype(np.float32)

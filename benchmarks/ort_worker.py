@@ -1,8 +1,9 @@
-"""One model in ONNX Runtime, in a process of its own: a line in, the nanoseconds of one run out.
+"""A process that runs a model in ONNX Runtime:
+for each input line it prints the nanoseconds of a run.
 
     python ort_worker.py MODEL.onnx
 
-It stands alone, so that a changed copy of ONNX Runtime can be put before it on PYTHONPATH.
+It imports nothing else, so that PYTHONPATH can select a changed copy of ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import onnxruntime
 
 
 def main() -> None:
-    """Serve runs until the input ends."""
+    """Run the model for each line until the input ends."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3

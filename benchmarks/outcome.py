@@ -1,4 +1,4 @@
-"""What a benchmark found, as a table for people and as JSON for programs."""
+"""The results of a benchmark, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Any
 
 
 def say(text: str) -> None:
-    """Tell what is being worked on."""
+    """Print a message about the progress to stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
 def table(rows: Sequence[dict[str, Any]], columns: dict[str, str]) -> str:
-    """Rows of equal keys as aligned text.
+    """Format rows of equal keys as an aligned table.
 
     Args:
-        rows: what was measured.
-        columns: heading of each key that is shown; numbers are set to the right, floats with
-            three significant figures or more.
+        rows: the results.
+        columns: headings of the keys to show; numbers are aligned to the right, floats have three
+            or more significant digits.
     """
     cells = [list(columns.values())]
     cells += [[_text(row.get(key)) for key in columns] for row in rows]
@@ -53,7 +53,7 @@ def _text(value: Any) -> str:
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Versions of what was measured, by package."""
+    """Return the versions of packages, by name."""
     found = {"python": platform.python_version()}
     for package in ("n2uqc", *packages):
         try:
@@ -67,14 +67,14 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """The option that asks for JSON."""
+    """Add the option for JSON output."""
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write what was measured to FILE (- for stdout)"
     )
 
 
 def report(options: argparse.Namespace, text: str, found: dict[str, Any]) -> None:
-    """Print the table, and write JSON where it is asked for."""
+    """Print the table, and write JSON if it is requested."""
     data = json.dumps(found, indent=2) + "\n"
     if options.json == Path("-"):
         print(data, end="")

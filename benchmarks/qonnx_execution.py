@@ -1,11 +1,11 @@
-"""The datapath simulator against QONNX's own execution on one layer, in the same run.
+"""The datapath simulator against QONNX's execution of one layer, in the same run.
 
     pip install 'n2uqc' qonnx && python benchmarks/qonnx_execution.py
 
 A 3x3 convolution of 64 to 64 channels on a 32x32 map with per-channel thresholds (QONNX's
-MultiThreshold; x >= t there is x > t - 1 on integers).  Outputs must be equal; the least time of
-several runs counts, of one image for QONNX, an image of a batch for the simulator as well as of one
-image alone.
+MultiThreshold; x >= t is x > t - 1 for integers). Outputs must be equal. The minimum time of
+several runs counts: of one image for QONNX; for the simulator, of one image alone and per image of
+a batch.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ TARGET = 20.0
 
 
 def layer(bits: int, rng: np.random.Generator) -> tuple[np.ndarray[Any, Any], ...]:
-    """Odd weights (O, KH, KW, I) and bounds (O, K) of a layer with codes of ``bits`` bits."""
+    """Return odd weights (O, KH, KW, I) and bounds (O, K)
+    of a layer with codes of ``bits`` bits.
+    """
     top = (1 << bits) - 1
     weight = 2 * rng.integers(0, top + 1, (CHANNELS, KERNEL, KERNEL, CHANNELS)) - top
     spread = int(np.sqrt(CHANNELS * KERNEL**2) * top * top)
@@ -47,7 +49,7 @@ def layer(bits: int, rng: np.random.Generator) -> tuple[np.ndarray[Any, Any], ..
 
 
 def our_program(bits: int, weight: Any, bounds: Any) -> Program:
-    """The layer as an integer program."""
+    """Return the layer as an integer program."""
     top = (1 << bits) - 1
     constants = {
         "w": Constant.odd(weight, bits),
@@ -72,7 +74,7 @@ def our_program(bits: int, weight: Any, bounds: Any) -> Program:
 
 
 def qonnx_model(weight: Any, bounds: Any) -> Any:
-    """The layer as a QONNX model."""
+    """Return the layer as a QONNX model."""
     from qonnx.core.datatype import DataType
     from qonnx.core.modelwrapper import ModelWrapper
 
@@ -107,7 +109,7 @@ def qonnx_model(weight: Any, bounds: Any) -> Any:
 
 
 def least_seconds(function: Callable[[], Any], runs: int) -> float:
-    """The shortest of several runs."""
+    """Return the shortest time of several runs."""
     times = []
     for _ in range(runs):
         start = time.perf_counter()
@@ -117,7 +119,7 @@ def least_seconds(function: Callable[[], Any], runs: int) -> float:
 
 
 def main() -> int:
-    """Print the comparison; 1 if an output differs or a ratio misses the target."""
+    """Print the comparison; return 1 if an output differs or a ratio misses the target."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=15)
     options = parser.parse_args()
@@ -137,7 +139,7 @@ def main() -> int:
         if not np.array_equal(ours.output[:1], theirs) or ours.overflows:
             print(f"{bounds.shape[1]:10} outputs differ")
             return 1
-        simulator.timing  # noqa: B018 - cycles are part of what a user waits for, once a layer
+        simulator.timing  # noqa: B018 - users wait for the cycles too, once per layer
         qonnx = least_seconds(lambda m=model, f=feed: execute_onnx(m, f), options.runs)
         alone = least_seconds(lambda s=simulator, v=x[:1]: s.run(v), options.runs)
         batch = least_seconds(lambda s=simulator, v=x: s.run(v), options.runs) / BATCH

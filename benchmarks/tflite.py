@@ -1,6 +1,6 @@
-"""The shapes of our networks as int8 TFLite models, written without TensorFlow.
+"""int8 TFLite models with the shapes of the measured networks, written without TensorFlow.
 
-The tables of the format come with LiteRT itself (``schema_py_generated``); weights are random.
+The classes of the format come with LiteRT (``schema_py_generated``); weights are random.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .int8 import STAGES
 
 
 def load_schema(packages: Path) -> ModuleType:
-    """The module of a LiteRT that lies unpacked in a folder, whatever machine it is for."""
+    """Return the schema module of a LiteRT package unpacked in a folder, for any architecture."""
     file = packages / "ai_edge_litert" / "schema_py_generated.py"
     spec = importlib.util.spec_from_file_location("tflite_schema", file)
     assert spec is not None and spec.loader is not None
@@ -129,14 +129,14 @@ class _Writer:
 
 
 def conv(schema: ModuleType, size: int, channels: int) -> bytes:
-    """A 3x3 convolution with bias and ReLU, int8 (1, H, W, C) in and out."""
+    """Return a 3x3 convolution with bias and ReLU, int8 (1, H, W, C) in and out."""
     w = _Writer(schema)
     x = w.activation((1, size, size, channels))
     return w.model(x, w.conv(x, channels, 3, 1, True))
 
 
 def resnet18(schema: ModuleType) -> bytes:
-    """ResNet-18 (He et al., CVPR 2016, table 1), int8 (1, 224, 224, 3) to (1, 1000)."""
+    """Return ResNet-18 (He et al., CVPR 2016, table 1), int8 (1, 224, 224, 3) to (1, 1000)."""
     w = _Writer(schema)
     given = w.activation((1, 224, 224, 3))
     x = w.conv(given, 64, 7, 2, True)

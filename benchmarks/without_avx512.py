@@ -1,8 +1,8 @@
-"""A copy of ONNX Runtime that does not see AVX-512, to measure AVX2 on a machine that has more.
+"""A copy of ONNX Runtime that does not use AVX-512, to measure AVX2 on a machine with AVX-512.
 
-Programs may use AVX-512 only where XGETBV says that the operating system saves its registers.
-ONNX Runtime has no switch for it, so this replaces the instruction in a copy of its library: what
-is left reports the registers of AVX and none beyond.
+Programs may use AVX-512 only if XGETBV reports that the operating system saves its registers. ONNX
+Runtime has no option for it, so this replaces that instruction in a copy of its library by code
+that reports only the registers of AVX.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import re
 import shutil
 from pathlib import Path
 
-# xgetbv, where it is one: behind "xor ecx, ecx", or before the joining of its two halves.
+# xgetbv, recognized by its context: after "xor ecx, ecx", or before its two halves are joined.
 _XGETBV = re.compile(rb"(?<=\x31\xc9)\x0f\x01\xd0|\x0f\x01\xd0(?=\x89\xc0\x48\xc1\xe2\x20)", re.S)
 _ONLY_AVX = b"\xb0\x07\x90"  # mov al, 7; nop: x87, SSE and AVX
 
 
 def machine_has_avx512() -> bool:
-    """Whether this machine's processor and system offer AVX-512."""
+    """Return whether this machine's processor and system offer AVX-512."""
     try:
         return " avx512f " in Path("/proc/cpuinfo").read_text()
     except OSError:
@@ -26,10 +26,10 @@ def machine_has_avx512() -> bool:
 
 
 def copy_without_avx512(folder: Path) -> Path:
-    """Copy the installed ONNX Runtime, changed, into a folder to be put on PYTHONPATH.
+    """Copy the installed ONNX Runtime, with the change, into a folder for PYTHONPATH.
 
     Raises:
-        LookupError: it is not installed, or its library does not look as it should.
+        LookupError: it is not installed, or its library is not as expected.
     """
     spec = importlib.util.find_spec("onnxruntime")
     if spec is None or spec.origin is None:

@@ -1,1 +1,3 @@
-"""ONNX file in, canonical graph (`onnx_ir.Model` plus the `n2uq` domain) out."""
+"""The frontend: reads an ONNX file and makes the canonical graph,
+an `onnx_ir.Model` of few operators.
+"""

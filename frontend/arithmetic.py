@@ -1,8 +1,8 @@
 """Arithmetic on constants, one node at a time, within a budget of memory and work.
 
-A graph of a kilobyte can ask for numbers without end: `Expand`, `Tile`, `ConstantOfShape`, `Range`,
-or an outer product.  So the size of a result is found before it is made, and what a file may
-ask for grows with the parameters that it brings.
+A file of a kilobyte can describe constants of any size (`Expand`, `Tile`, `ConstantOfShape`,
+`Range`, an outer product). So the size of a result is computed before the result is, and the budget
+grows with the number of parameters in the file.
 """
 
 from __future__ import annotations
@@ -33,23 +33,27 @@ FOLDED = frozenset(
     "Shape Sigmoid Sign Sin Sinh Size Slice Softmax Softplus Softsign Split Sqrt Squeeze Sub "
     "Sum Tan Tanh Tile Transpose Trilu Unsqueeze Where Xor".split()
 )
-"""Deterministic operators whose result's size is known below, and whose work goes with it."""
+"""Deterministic operators: `_SIZES` below bounds their results,
+and their work is proportional to that.
+"""
 
 _LARGEST = 2**22  # elements of a result that any file may ask for
-_GROWTH = 8  # elements of a result for each of a parameter
-_WORK, _STEPS = 2**28, 512  # elements of all results together, and for each of a parameter
+_GROWTH = 8  # elements of a result allowed per element of the parameters
+_WORK, _STEPS = 2**28, 512  # elements of all results together: at least, and per parameter element
 _SLOW = {"Erf": 16, "GatherElements": 64, "GatherND": 64, "ScatterElements": 64, "ScatterND": 64}
-"""Elements that one of them costs like: `onnx.reference` computes them number by number."""
+"""Cost of one element of these operators, in elements of others:
+`onnx.reference` loops in Python.
+"""
 
-_BLAS = 64  # multiplications in a matrix product that cost as much as an element elsewhere
+_BLAS = 64  # multiplications of a matrix product that take as long as one element elsewhere
 
 
 class Arithmetic:
-    """Evaluates single nodes by `onnx.reference`, in the dtype written.
+    """Evaluation of single nodes by `onnx.reference`, in the dtype that the file states.
 
     Args:
         opsets: versions by domain.
-        parameters: numbers that the file brings along.
+        parameters: elements of all parameters in the file.
     """
 
     def __init__(self, opsets: dict[str, int], parameters: int) -> None:
@@ -59,14 +63,14 @@ class Arithmetic:
         self._runners: dict[bytes, ReferenceEvaluator] = {}
 
     def run(self, node: ir.Node, arrays: Sequence[Array | None]) -> list[Array]:
-        """The node's outputs.
+        """Return the node's outputs.
 
         Args:
             node: of the standard domain, in `FOLDED`.
             arrays: its inputs; None for one that is left out.
 
         Raises:
-            CompileError: the arithmetic fails, or would take too much, naming the node.
+            CompileError: the arithmetic fails or exceeds the budget; the message names the node.
         """
         try:
             size, work = _extent(node, arrays)
@@ -93,7 +97,7 @@ class Arithmetic:
         return results
 
     def _runner(self, node: ir.Node, arrays: Sequence[Array | None]) -> ReferenceEvaluator:
-        """Nodes that differ only in what they read share one evaluator."""
+        """Return the evaluator of a node; nodes that differ only in their inputs share one."""
         proto = ir.serde.serialize_node(node)
         proto.name = ""
         given = [f"i{k}" if a is not None else "" for k, a in enumerate(arrays)]
@@ -119,7 +123,7 @@ def _failed(node: ir.Node, error: Exception) -> CompileError:
 
 
 def _extent(node: ir.Node, arrays: Sequence[Array | None]) -> tuple[int, int]:
-    """Elements of the largest output, and of the arithmetic on the way; no less than they are."""
+    """Return upper bounds: elements of the largest output, and elements computed in all."""
     given = [a for a in arrays if a is not None]
     largest = max((a.size for a in given), default=1)
     size = _SIZES[node.op_type](node, given) if node.op_type in _SIZES else largest
@@ -191,4 +195,4 @@ _SIZES: dict[str, Callable[[ir.Node, Sequence[Array]], int]] = {
     "Range": _range,
     "Tile": lambda _, arrays: arrays[0].size * prod(_ints(arrays[1])),
 }
-"""Upper bounds of the results' sizes, for operators whose results may exceed what they read."""
+"""Upper bounds of the result's size, for operators whose result may be larger than their inputs."""

@@ -1,7 +1,7 @@
-"""`If` with a constant condition: the branch taken stands in its place, the other is dropped.
+"""`If` with a constant condition: replaced by the branch that is taken.
 
-Exporters write one where the traced code asked for a shape, as `squeeze` and `view` do. A branch
-may read values of the graph around it.
+Exporters write such an `If` where the traced code tests a shape, as `squeeze` and `view` do. A
+branch may read values of the graph around it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .opset import initializer
 
 
 def nested_graphs(nodes: Sequence[onnx.NodeProto]) -> Iterator[onnx.GraphProto]:
-    """The branches and bodies that nodes hold, those in them too."""
+    """Yield the branches and bodies that nodes hold, those in them too."""
     for node in nodes:
         for attribute in node.attribute:
             for graph in (*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs):
@@ -26,14 +26,14 @@ def nested_graphs(nodes: Sequence[onnx.NodeProto]) -> Iterator[onnx.GraphProto]:
 
 
 def inline_branches(model: ir.Model, batch: tuple[int, int] | None) -> bool:
-    """Replaces every `If` whose condition is constant, and the same for any batch.
+    """Replace every `If` whose condition is constant and independent of the batch size.
 
     Args:
         model: changed in place; shapes are those of the first batch size.
         batch: see `Constants`.
 
     Returns:
-        whether there was one.
+        Whether a node was replaced.
     """
     found = [node for node in model.graph if _is_if(node)]
     if not found:
@@ -52,7 +52,7 @@ def _is_if(node: ir.Node) -> bool:
 
 
 def _taken(node: ir.Node, constants: Constants) -> ir.Graph | None:
-    """The branch that is taken, if that is known."""
+    """Return the branch that is taken, or None if the condition is not known."""
     value = node.inputs[0] if node.inputs else None
     array = constants.array(value)
     if value is None or array is None or array.size != 1:
@@ -80,7 +80,7 @@ def _inline(graph: ir.Graph, node: ir.Node, branch: ir.Graph) -> None:
         inner.name = f"{node.name}.{inner.name or inner.op_type}"
         for output in inner.outputs:
             output.name = f"{node.name}.{output.name}"
-            output.shape = None  # what the file claims is inferred anew
+            output.shape = None  # inferred again: the file's claim is not trusted
         graph.insert_before(node, inner)
     branch.outputs.clear()
     for old, result in zip(node.outputs, results, strict=True):
@@ -97,7 +97,7 @@ def _inline(graph: ir.Graph, node: ir.Node, branch: ir.Graph) -> None:
 
 
 def _release(node: ir.Node) -> None:
-    """What a dropped branch reads no longer has it as a reader."""
+    """Disconnect the nodes of a dropped branch from the values that they read."""
     for attribute in node.attributes.values():
         for inner in attribute.as_graph() if attribute.type == ir.AttributeType.GRAPH else ():
             for index in range(len(inner.inputs)):

@@ -1,4 +1,4 @@
-"""What a canonical graph is, checked: only its operators, with constant parameters."""
+"""Checks that a graph is canonical: only canonical operators, with constant parameters."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ _MEND = {
 
 
 def verify(context: Context) -> None:
-    """Checks that recognition left only canonical operators.
+    """Check that only canonical operators are left.
 
     Raises:
-        CompileError: every node that is not, and every pattern refused, in one list.
+        CompileError: lists every node that is not canonical and every pattern that was refused.
     """
     problems = context.problems()
     ends = {*entry(context.graph).nodes, *exit_(context.graph).nodes}
@@ -65,7 +65,7 @@ def verify(context: Context) -> None:
             for node in context.graph
             if not all(o.shape is not None and o.shape.is_static() for o in node.outputs)
         ][:1]  # the others follow from it
-    if not problems:  # never let a refusal pass in silence
+    if not problems:  # no refusal may be lost
         problems += [
             Problem(str(node.name), node.op_type, r.found, r.supported, r.hint)
             for node, r in context.refusals.items()
@@ -103,7 +103,7 @@ def _moved(node: ir.Node) -> Problem:
 
 
 def _broken(node: ir.Node) -> str:
-    """Why a canonical operator is not in canonical form, "" if it is."""
+    """Return why a canonical operator is not in canonical form, "" if it is."""
     data = node.inputs[0] if node.inputs else None
     if is_op(node, "Weight"):
         readers = node.outputs[0].uses()

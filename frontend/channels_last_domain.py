@@ -1,6 +1,6 @@
-"""QONNX's channels-last operators, each as the standard operator between two Transposes.
+"""QONNX's channels-last operators, rewritten as the standard operators between two Transposes.
 
-`qonnx-to-channels-last` writes Conv, MaxPool and BatchNormalization in a domain of their own: data
+`qonnx-to-channels-last` writes Conv, MaxPool and BatchNormalization in a separate domain: data
 [N,H,W,C] or [N,L,C], a convolution's weights [O,kh,kw,I], attributes as in ONNX. The Transposes
 cancel later.
 """
@@ -18,7 +18,7 @@ _QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "Identity")
 
 
 def channels_first(proto: onnx.ModelProto) -> None:
-    """Rewrites the operators of the domain in the main graph, in place; others stay."""
+    """Rewrite the operators of that domain in the main graph, in place."""
     if not any(_is_ours(node) for node in proto.graph.node):
         return
     graph = proto.graph
@@ -58,7 +58,7 @@ def _to_first(rank: int) -> list[int]:
 
 
 def _turned(data: str, name: str, perm: list[int], added: dict[str, onnx.NodeProto]) -> str:
-    """The value that holds `data` transposed."""
+    """Return the value that holds `data` transposed."""
     result = f"{name}_out"
     added[result] = onnx.helper.make_node("Transpose", [data], [result], name=name, perm=perm)
     return result
@@ -67,7 +67,7 @@ def _turned(data: str, name: str, perm: list[int], added: dict[str, onnx.NodePro
 def _turn_weight(
     node: onnx.NodeProto, rank: int, graph: onnx.GraphProto, added: dict[str, onnx.NodeProto]
 ) -> None:
-    """Transposes weights in front of their quantizer, whose scales are one a filter or one."""
+    """Transpose weights before their quantizer, which has one scale, or one per filter."""
     made = {value: n for n in graph.node for value in n.output}
     uses = Counter(value for n in graph.node for value in n.input)
     reader, index = node, 1
@@ -76,7 +76,7 @@ def _turn_weight(
         if above is None or above.op_type not in _QUANTIZERS or not above.input:
             break
         if uses[reader.input[index]] != 1:
-            break  # others read the quantized weights as they are
+            break  # other nodes read the quantized weights in their layout
         reader, index = above, 0
     name = f"{node.name or node.output[0]}.weight_channels_first"
     reader.input[index] = _turned(reader.input[index], name, _to_first(rank), added)

@@ -1,4 +1,4 @@
-"""Checks of the whole model before anything is rewritten: one error that lists all problems."""
+"""Checks of the whole model before any rewrite: one error lists all problems."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from .upgrade import OLDEST, upgrade
 from .wellformed import nested, node_name
 
 OPSETS = range(OLDEST, 26)
-"""Versions of the standard domain whose operators have the meaning this frontend knows."""
+"""Supported versions of the standard domain: the frontend knows what their operators mean."""
 
 _ORT = "com.microsoft"
 _CONTRIB = ("QuantizeLinear", "DequantizeLinear")
-"""Written there for 4- and 16-bit integers below opset 21; the meaning is the standard domain's."""
+"""Operators that ONNX Runtime's domain has for 4- and 16-bit integers below opset 21; they mean the
+same as the standard ones.
+"""
 
 _MOST_VERSION = 2**31 - 1
 
@@ -31,14 +33,14 @@ _BROKEN = "the file is not a valid ONNX model"
 
 
 def to_graph(proto: onnx.ModelProto) -> ir.Model:
-    """Validates a model and returns it as onnx_ir, sorted, functions inlined, dead nodes gone.
+    """Validate a model and return it as onnx_ir: sorted, functions inlined, unused nodes removed.
 
     Args:
-        proto: is changed: "ai.onnx" becomes "", as does the domain of `_CONTRIB`.
+        proto: changed in place: the domain "ai.onnx" becomes "", as does that of `_CONTRIB`.
 
     Raises:
-        CompileError: an opset that is not supported, undefined or doubly defined values, a cycle,
-            an operator used against its definition.
+        CompileError: an unsupported opset, a value that is undefined or defined twice, a cycle, or
+            a node that violates the definition of its operator.
     """
     inside = [part for f in proto.functions for part in (*f.opset_import, *f.node)]
     for part in (*proto.opset_import, *proto.graph.node, *inside):
@@ -77,7 +79,7 @@ def to_graph(proto: onnx.ModelProto) -> ir.Model:
 
 def _first_line(error: BaseException) -> str:
     cause: BaseException = error
-    while cause.__cause__ is not None:  # onnx_ir says what is wrong at the end of a long chain
+    while cause.__cause__ is not None:  # onnx_ir gives the reason in the last cause
         cause = cause.__cause__
     text = str(cause).strip() or type(cause).__name__
     return text.splitlines()[0][:300]
@@ -104,7 +106,9 @@ def _check_opset(proto: onnx.ModelProto) -> None:
 
 
 def _check_values(graph: onnx.GraphProto, outer: frozenset[str] = frozenset()) -> None:
-    """Every value is defined, once; branches may read those of the graph around them, `outer`."""
+    """Check that every value is defined once;
+    branches may read values of the outer graph, `outer`.
+    """
     inputs = {value.name for value in graph.input}
     given = [value.name for value in graph.input]
     given += [value.name for value in graph.initializer if value.name not in inputs]
@@ -144,7 +148,7 @@ def _check_values(graph: onnx.GraphProto, outer: frozenset[str] = frozenset()) -
 
 
 def _cycle(graph: ir.Graph) -> Problem:
-    """Names one node of a cycle: peel off nodes whose inputs are all computed."""
+    """Return the problem of a cyclic graph, found by removing nodes whose inputs are computed."""
     waiting = {
         node: {v.producer() for v in node.inputs if v is not None and v.producer() is not None}
         for node in graph
@@ -170,7 +174,7 @@ def _cycle(graph: ir.Graph) -> Problem:
 
 
 def _check_nodes(proto: onnx.ModelProto) -> None:
-    """Every standard operator has the attributes and numbers of inputs its definition asks for."""
+    """Check that every standard node has the attributes and number of inputs of its definition."""
     context = onnx.checker.C.CheckerContext()
     context.ir_version = proto.ir_version
     problems = []
@@ -194,12 +198,12 @@ def _check_nodes(proto: onnx.ModelProto) -> None:
 
 
 def check_interface(model: ir.Model) -> None:
-    """One input [N,…] in float32, one output, finite parameters.
+    """Check for one float32 input [N,…], one output, and finite parameters.
 
-    Parameters that are listed as inputs too (as old files do) are parameters only.
+    Old files list parameters as inputs too; these count as parameters only.
 
     Raises:
-        CompileError: all that is wrong.
+        CompileError: lists all problems.
     """
     graph = model.graph
     for value in [v for v in graph.inputs if v.is_initializer()]:
@@ -246,7 +250,7 @@ def _text(shape: ir.Shape) -> str:
 
 
 def _check_parameters(graph: ir.Graph) -> list[Problem]:
-    """Parameters can be read and are finite."""
+    """Return a problem for each parameter that cannot be read or is not finite."""
     problems = []
     for value in graph.initializers.values():
         if not (readers := value.consumers()) or value.const_value is None:

@@ -1,6 +1,7 @@
 """Exact rewrites before and after recognition: no value changes, not even by rounding.
 
-Never a Conv+BatchNormalization fusion: it moves outputs by some 3e-6, enough to cross a threshold.
+Conv and BatchNormalization are never fused here: that moves outputs by about 3e-6, enough to cross
+a threshold.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _SHAPE_ONLY = frozenset("Reshape Flatten Squeeze Unsqueeze Expand".split())
 
 
 def _remove_identity(node: ir.Node, context: Context) -> None:
-    """Identity, Dropout at inference, casts and reshapes that change nothing."""
+    """Remove Identity, Dropout at inference, and casts and reshapes that change nothing."""
     source, target = node.inputs[0], node.outputs[0]
     if source is None:
         return
@@ -35,7 +36,8 @@ def _remove_identity(node: ir.Node, context: Context) -> None:
         if source.dtype is None or node.attributes.get_int("to") != source.dtype:
             return
     elif node.op_type in _SHAPE_ONLY:
-        # A constant keeps its node: what reads it may compare structure, and folding is exact too.
+        # A constant keeps its node: patterns match the structure of constant subgraphs. It is
+        # folded later.
         if context.constants.known(source) or source.shape is None or target.shape is None:
             return
         if not source.shape.is_static() or source.shape != target.shape:
@@ -52,7 +54,7 @@ def _remove_identity(node: ir.Node, context: Context) -> None:
 
 
 def _drop_expand(node: ir.Node, context: Context) -> None:
-    """Operators that broadcast need no Expand in front: `x + bias.expand_as(x)`."""
+    """Remove Expand before operators that broadcast, as in `x + bias.expand_as(x)`."""
     source, target = node.inputs[0], node.outputs[0]
     if source is None or target.is_graph_output():
         return
@@ -61,7 +63,7 @@ def _drop_expand(node: ir.Node, context: Context) -> None:
         if reader.domain != "" or reader.op_type not in _BROADCASTING:
             continue
         if reader.op_type == "PRelu" and use.idx == 0:
-            continue  # its slope must not be larger than its data
+            continue  # the slope must not have a larger shape than the data
         try:
             others = [shape_of(x) for i, x in enumerate(reader.inputs) if i != use.idx]
             same = np.broadcast_shapes(shape_of(source), *others) == shape_of(reader.outputs[0])
@@ -72,10 +74,11 @@ def _drop_expand(node: ir.Node, context: Context) -> None:
 
 
 def fold_constants(context: Context) -> None:
-    """Every constant a remaining node reads becomes a parameter, computed in float32 as written.
+    """Replace every constant that a remaining node reads by a parameter,
+    computed in float32 as written.
 
     Raises:
-        CompileError: the network's output is a constant itself.
+        CompileError: the network's output is constant.
     """
     constants = context.constants
     for output in context.graph.outputs:
@@ -122,7 +125,7 @@ def _same_for_any_batch(array: Array, other: Array) -> bool:
 
 
 def _name_type(node: ir.Node, context: Context) -> None:
-    """CastLike to the type of a tensor: what it computes does not depend on the tensor's values."""
+    """Replace CastLike by a Cast to the type of its second input, whose values do not matter."""
     like = node.inputs[1]
     if like is None or like.dtype is None:
         return

@@ -1,4 +1,4 @@
-"""Values a graph fixes already: parameters, and float32 arithmetic on parameters as written."""
+"""The constant values of a graph: parameters, and what it computes from parameters alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SMALL = 4096  # elements; larger intermediates are dropped once their consumer 
 
 
 class Constants:
-    """Answers which values of a graph are constant and what they are.
+    """The constant values of a graph, computed when they are asked for.
 
     A value is constant if it is an initializer, or computed by a deterministic operator from
     constants, or the shape of a tensor whose shape is known. `arithmetic` computes them in the
@@ -26,8 +26,8 @@ class Constants:
 
     Args:
         model: the graph and its opset versions.
-        batch: (size stood in for a dynamic batch, another size), None for a static batch. Shapes
-            hold the first; `depends_on_batch` finds constants that would differ with the second.
+        batch: two sizes that stand in for a dynamic batch, None for a static batch. Shapes hold the
+            first; `with_other_batch` computes with the second.
     """
 
     def __init__(self, model: ir.Model, batch: tuple[int, int] | None) -> None:
@@ -37,7 +37,7 @@ class Constants:
         self._arrays: dict[ir.Value, Array] = {}
 
     def known(self, value: ir.Value | None) -> bool:
-        """Whether `value` is constant. False for a missing optional input."""
+        """Return whether `value` is constant. False for a missing optional input."""
         if value is None:
             return False
         stack = [value]
@@ -62,25 +62,31 @@ class Constants:
         return self._known[value]
 
     def forget(self) -> None:
-        """Asks again about values that were not constant: a pattern has made some of them so."""
+        """Discard which values are not constant,
+        because a pattern has made some of them constant.
+        """
         self._known = {value: known for value, known in self._known.items() if known}
 
     def ask_again(self) -> None:
-        """Asks again about all values: a pattern has put a quantizer where constants were."""
+        """Discard which values are constant,
+        because a pattern has replaced constants by a quantizer.
+        """
         self._known.clear()
 
     def array(self, value: ir.Value | None) -> Array | None:
-        """The constant's array, None if `value` is not constant.
+        """Return the constant's array, None if `value` is not constant.
 
         Raises:
-            CompileError: the arithmetic fails or would be absurdly large, naming the node.
+            CompileError: the arithmetic fails or exceeds its budget; the message names the node.
         """
         if value is None or not self.known(value):
             return None
         return self.arrays([value])[0]
 
     def arrays(self, values: Sequence[ir.Value]) -> list[Array]:
-        """Arrays of several known values, computed together in one walk of their cone."""
+        """Return the arrays of several constant values,
+        computed in one pass over the nodes they need.
+        """
         found = self._compute(values, 0, self._arrays)
         for value, array in found.items():
             if array.size <= _SMALL:
@@ -88,27 +94,29 @@ class Constants:
         return [found[value] for value in values]
 
     def scalar(self, value: ir.Value | None) -> np.generic | None:
-        """The one element of a constant of size 1, None for anything else."""
+        """Return the one element of a constant of size 1, None for anything else."""
         if value is None or not self.known(value):
             return None
         if value.shape is not None and value.shape.is_static() and prod(static(value.shape)) != 1:
-            return None  # do not compute a whole weight tensor to learn that it is one
+            return None  # a large tensor is not computed only to find that it is no scalar
         array = self.array(value)
         return array.reshape(-1)[0] if array is not None and array.size == 1 else None
 
     def with_other_batch(self, value: ir.Value) -> Array:
-        """The array a known value would have with the other batch size."""
+        """Return the array that a constant has with the other batch size."""
         return self._compute([value], 1, {})[value]
 
     def depends_on_batch(self, value: ir.Value) -> bool:
-        """Whether a known value reads the shape of a tensor with a dynamic batch."""
+        """Return whether a constant is computed from the shape of a tensor with a dynamic batch."""
         if self._batch is None:
             return False
         shapes = (node for node in self._cone([value], ()) if _has_static_shape(node))
         return any(not self.known(node.inputs[0]) for node in shapes)
 
     def _cone(self, values: Iterable[ir.Value], stop: Container[ir.Value]) -> list[ir.Node]:
-        """The nodes that compute `values`, producers first, without those before `stop`."""
+        """Return the nodes that compute `values` from `stop` and parameters,
+        in topological order.
+        """
         order: list[ir.Node] = []
         seen: set[ir.Node] = set()
         stack = [(value.producer(), False) for value in values if value.const_value is None]
@@ -179,7 +187,7 @@ class Constants:
 
 
 def _parameters(graph: ir.Graph) -> int:
-    """Numbers that a graph holds."""
+    """Return the number of elements of all parameters and constants."""
     given = [v.const_value for v in graph.initializers.values()]
     given += [a.as_tensor() for n in graph if n.op_type == "Constant"
               for a in n.attributes.values() if a.type == ir.AttributeType.TENSOR]  # fmt: skip
@@ -187,7 +195,7 @@ def _parameters(graph: ir.Graph) -> int:
 
 
 def static(shape: ir.Shape) -> tuple[int, ...]:
-    """The sizes of a shape that is known to be static."""
+    """Return the sizes of a shape that is known to be static."""
     return tuple(d for d in shape if isinstance(d, int))
 
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from .escape import plain
 
-_LISTED = 40  # problems printed in full; a wholly foreign network would print thousands
+_LISTED = 40  # problems printed in full; an unsupported network could have thousands
 
 
 _NAME, _FOUND, _TEXT = 200, 12_000, 3_000
-"""Characters shown of a name, of what was found, which may list many, and of another sentence."""
+"""Characters shown of a name, of `found` (which may be a list), and of `supported` and `hint`."""
 
 
 def cut(text: str, most: int = _NAME) -> str:
-    """The beginning of a text that is too long to be read, with its length."""
+    """Shorten a text that is longer than `most` characters; the result states the full length."""
     return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
 
 
@@ -24,7 +24,7 @@ class Problem:
     """One reason why a network cannot be compiled.
 
     Attributes:
-        node: name of the ONNX node (or the file, initializer, option) the problem sits at.
+        node: name of the ONNX node, file, initializer or option that has the problem.
         op: operator type of that node, "" where there is no node.
         found: what was found there.
         supported: what would have been accepted, "" if that is obvious from `found`.
@@ -41,7 +41,9 @@ class Problem:
         return self.text()
 
     def text(self, supported: bool = True) -> str:
-        """In words; without the line of what is supported if a list said it already."""
+        """Return the message; `supported` false leaves out that line,
+        where an earlier problem had it.
+        """
         node = f"'{cut(plain(self.node), _NAME)}'" if self.node else ""
         place = " ".join(part for part in (cut(plain(self.op), _NAME), node) if part)
         found = cut(self.found, _FOUND)

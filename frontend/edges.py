@@ -1,8 +1,8 @@
-"""Reshapes and transposes at the network's edges: how the user's tensors are laid out.
+"""Reshapes and transposes at the network's input and output: the layout of the user's tensors.
 
-They move no value once images are maps in memory, so a canonical graph keeps them only where they
-say how the input becomes a map, how the last map becomes the output, or where they add and drop
-axes of size 1.
+A program holds maps (height, width, channels) and needs none of them. A canonical graph keeps them
+only between the input and the first map, between the last map and the output, and where they add or
+drop axes of size 1.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _TO_CHANNELS_LAST = {(0, 2, 3, 1), (0, 2, 1)}
 
 
 @dataclass(frozen=True)
-class Edge:
-    """One end of the network.
+class NetworkEnd:
+    """The input or output end of a network.
 
     Attributes:
-        value: the first value that is a map [N,C,H,W], [N,C,L] or [N,F]; or the last.
+        value: the first (at the input) or last value that is a map [N,C,H,W], [N,C,L] or [N,F].
         channels_last: whether the user's tensor has its channels last.
         nodes: reshapes and transposes between it and the user's tensor.
     """
@@ -32,8 +32,8 @@ class Edge:
     nodes: tuple[ir.Node, ...]
 
 
-def entry(graph: ir.Graph) -> Edge:
-    """From the graph's input: reshapes, then at most one transpose to channels first."""
+def entry(graph: ir.Graph) -> NetworkEnd:
+    """Find the input edge: reshapes, then at most one transpose to channels first."""
     value, last = graph.inputs[0], False
     nodes: list[ir.Node] = []
     while not last and (node := _only_reader(value)) is not None:
@@ -45,11 +45,11 @@ def entry(graph: ir.Graph) -> Edge:
             break
         nodes.append(node)
         value = node.outputs[0]
-    return Edge(value, last, tuple(nodes))
+    return NetworkEnd(value, last, tuple(nodes))
 
 
-def exit_(graph: ir.Graph) -> Edge:
-    """From the graph's output backwards: reshapes, behind at most one transpose from there."""
+def exit_(graph: ir.Graph) -> NetworkEnd:
+    """Find the output edge: at most one transpose to channels last, then reshapes."""
     value, last = graph.outputs[0], False
     nodes: list[ir.Node] = []
     taken = entry(graph).nodes
@@ -69,11 +69,11 @@ def exit_(graph: ir.Graph) -> Edge:
         nodes.append(node)
         assert node.inputs[0] is not None
         value = node.inputs[0]
-    return Edge(value, last, tuple(nodes))
+    return NetworkEnd(value, last, tuple(nodes))
 
 
 def changes_no_map(node: ir.Node) -> bool:
-    """Whether a Reshape only adds or drops axes of size 1: the same map in memory."""
+    """Return whether a Reshape only adds or drops axes of size 1: the same map in memory."""
     if not _is_reshape(node):
         return False
     before, after = _sizes(node.inputs[0]), _sizes(node.outputs[0])
@@ -83,7 +83,7 @@ def changes_no_map(node: ir.Node) -> bool:
 
 
 def map_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """(C, H, W), (C, L) or (F,) as (H, W, C)."""
+    """Return (C, H, W), (C, L) or (F,) as (H, W, C)."""
     channels, height, width = (shape[0], *(1,) * (3 - len(shape)), *shape[1:])
     return height, width, channels
 
@@ -102,7 +102,7 @@ def _perm(node: ir.Node) -> tuple[int, ...]:
 
 
 def _sizes(value: ir.Value | None) -> tuple[int, ...] | None:
-    """A dynamic batch counts as -1."""
+    """Return the shape, a dynamic batch as -1, or None if another size is not known."""
     if value is None or value.shape is None:
         return None
     if not all(isinstance(d, int) for d in list(value.shape)[1:]):

@@ -1,9 +1,9 @@
-"""Text from a file or a user as data: one function for each language it is written into.
+"""Escaping of names that come from files or users: one function per language they are written in.
 
-Names of networks, tensors, nodes and files are whatever somebody wrote there.  Where they are read
-`unprintable` finds what no name may hold; where they are written, one of the functions below makes
-them a piece of text that can neither end the comment, string or cell it stands in nor move what is
-around it on a screen.  All of them build on `plain`.
+Names of networks, tensors, nodes and files may hold any text. Where they are read, `unprintable`
+finds characters that no name may hold. Where they are written, one of the functions below makes
+them text that cannot end the comment, string or table cell it is in, nor change the display of the
+text around it. All of these use `plain`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import unicodedata
 from typing import Any
 
 _CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
-"""Control characters, invisible ones (directions, zero width), surrogates, ends of lines."""
+"""Unicode categories of control characters, invisible characters (text direction, zero width),
+surrogates and line ends.
+"""
 
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
-"""Letters and marks of no width or no ink."""
+"""Letters and marks that are displayed as nothing."""
 
 
 def _hidden(character: str) -> bool:
@@ -27,15 +29,15 @@ def _hidden(character: str) -> bool:
 
 
 def _suspects(text: str) -> bool:
-    """False only if nothing is hidden; quick, for nearly all text is ASCII."""
+    """Return False only if no character is hidden: a quick test, because most text is ASCII."""
     return not (text.isascii() and text.isprintable())
 
 
 def unprintable(text: str) -> str:
-    """Names the first character that acts on a screen instead of being seen; "" if none does.
+    """Name the first character that controls the display instead of being shown, "" if none does.
 
-    Such are control characters (ends of lines among them), marks of direction, characters of no
-    width, and halves of surrogate pairs, which stand for bytes that are not UTF-8.
+    These are control characters (line ends too), text direction marks, characters of zero width,
+    and lone surrogates, which stand for bytes that are not UTF-8.
     """
     if not _suspects(text):
         return ""
@@ -47,17 +49,18 @@ def unprintable(text: str) -> str:
 
 
 def _code(character: str) -> str:
-    """As in JSON, so that JSON stays the same value."""
+    """Return a character's escape as in JSON, so that the value of a JSON text does not change."""
     units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[k : k + 2].hex()}" for k in range(0, len(units), 2))
 
 
 def plain(text: object, keep: str = "") -> str:
-    """For a terminal, and for files that people read: hidden characters as ``\\u202e``.
+    """Escape for a terminal or a text file: hidden characters become ``\\u202e``.
 
     Args:
         text: anything; a path or number is written as ``str`` does.
-        keep: hidden characters that stay, ``"\\n\\t"`` where the text has lines of its own.
+        keep: hidden characters to leave, for example ``"\\n\\t"`` in a text of several
+            lines.
     """
     text = str(text)
     if not _suspects(text):
@@ -66,56 +69,57 @@ def plain(text: object, keep: str = "") -> str:
 
 
 def lines(text: object) -> str:
-    """`plain` for text of several lines."""
+    """Escape as `plain` does, but leave line ends and tabs."""
     return plain(text, keep="\n\t")
 
 
 def markup(text: object) -> str:
-    """For a cell or line of rich, whose ``[bold]`` is markup."""
+    """Escape for rich, which reads ``[bold]`` as markup."""
     from rich.markup import escape
 
     shown = escape(plain(text))
-    # An odd number of backslashes at the end would take the tag behind for text.
+    # An odd number of backslashes at the end would turn a following tag into text.
     return shown + "\\" * ((len(shown) - len(shown.rstrip("\\"))) % 2)
 
 
 def json_text(value: Any) -> str:
-    """A JSON document for people: indented, an end of line behind, hidden characters escaped."""
+    """Return an indented JSON document that ends in a line end, with hidden characters escaped."""
     return lines(json.dumps(value, indent=2, ensure_ascii=False)) + "\n"
 
 
 def c_comment(text: object) -> str:
-    """For ``/* … */`` of C, linker scripts and CSS: no begin and no end of a comment in it."""
+    """Escape for ``/* … */`` of C, linker scripts and CSS: no comment begins or ends in it."""
     return re.sub(r"\*(?=/)|/(?=\*)", r"\g<0> ", plain(text)).replace("??/", "?? /")
 
 
 def line_comment(text: object) -> str:
-    """For a comment to the line's end: C++, Verilog, Makefile, CMake, shell, Python.
+    """Escape for a comment up to the line's end: C++, Verilog, Makefile, CMake, shell, Python.
 
-    A backslash at its end would continue the comment, so one is never last.
+    A backslash as the last character would continue the comment, so the result never ends in one.
     """
     shown = plain(text).replace("??/", "?? /")
     return f"{shown}." if shown.endswith("\\") else shown
 
 
 def c_identifier(text: str) -> str:
-    """Part of a symbol of C, CMake and file names: small letters, digits, underscores; at most 60
-    characters, "" if nothing is left."""
+    """Make part of an identifier of C or CMake, or of a file name: lower-case letters, digits and
+    underscores, at most 60 characters; "" if none of the text is usable.
+    """
     return re.sub(r"[^0-9A-Za-z]+", "_", text).strip("_").lower()[:60]
 
 
 def verilog_identifier(text: str) -> str:
-    """Part of a name in Verilog: letters, digits, underscores."""
+    """Make part of a Verilog identifier: letters, digits, underscores."""
     return re.sub(r"\W", "_", text, flags=re.ASCII)
 
 
 def shell(word: str | os.PathLike[str]) -> str:
-    """A word of a command line that is shown to be copied."""
+    """Return a word of a command line that is shown to be copied."""
     return shlex.quote(plain(word))
 
 
 def html(text: object) -> Any:
-    """For text and attribute values of HTML; what is markup already (markupsafe's) stays."""
+    """Escape for text and attribute values of HTML; markupsafe's Markup is not escaped again."""
     from markupsafe import Markup, escape
 
     return text if isinstance(text, Markup) else escape(lines(text))

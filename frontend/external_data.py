@@ -1,4 +1,4 @@
-"""Parameters in files beside the model, loaded without trusting what it says of them."""
+"""Parameters in external data files, loaded without trusting what the model says about them."""
 
 from __future__ import annotations
 
@@ -18,25 +18,27 @@ from onnx.external_data_helper import (
 from .diagnostics import CompileError, Problem
 from .wellformed import data_bytes, tensors
 
-SIZE_LIMIT = 2 * 1024**3  # of all external data together, as of one protobuf message
+SIZE_LIMIT = 2 * 1024**3  # bytes of all external data, the same as protobuf's limit for a message
 
-_SMALL = 64 * 1024**2  # bytes that nobody has to account for
-_SHARED = 2  # times that data may be read: embeddings and heads share weights
-_HOLLOW = 16  # bytes a byte on the disk; no compressing file system gains so much on weights
+_SMALL = 64 * 1024**2  # bytes that are read without the checks below
+_SHARED = 2  # times that the same data may be read: embeddings and heads may share weights
+_HOLLOW = 16  # bytes of a file per byte on disk; file system compression saves less on weights
 
 
 def load_external_data(model: onnx.ModelProto, folder: Path | None, label: str) -> None:
-    """Loads external parameters in place; `onnx` refuses paths that leave the folder.
+    """Load external parameters into the model; `onnx` refuses paths outside the folder.
 
     Args:
         model: a well-formed model.
-        folder: where it was read from; None if it came without a place.
-        label: what messages call it.
+        folder: folder of the model file; None for a model that was not read from a file.
 
     Raises:
-        CompileError: data outside the folder, missing, of another length than the tensor's sizes
-            ask for, above 2 GiB together, or not really there: a sparse file, or one that many
-            tensors share.
+        label: name of the model in messages.
+
+    Raises:
+        CompileError: data is outside the folder, missing, not as long as the tensor's shape needs,
+            more than 2 GiB in all, or much larger than the files on disk (a sparse file, or one
+            that many tensors share).
     """
     outside = [tensor for tensor, _, _ in tensors(model) if uses_external_data(tensor)]
     if not outside:
@@ -71,7 +73,7 @@ def _check_length(tensor: onnx.TensorProto) -> None:
 
 
 def _check_total(outside: Sequence[onnx.TensorProto], folder: Path, label: str) -> None:
-    """Before anything is read: a file of a kilobyte can name gigabytes that do not exist."""
+    """Check the total size before any data is read: a small file may claim gigabytes."""
     total, there, solid = 0, 0, 0
     seen: set[str] = set()
     for tensor in outside:

@@ -1,4 +1,4 @@
-"""How large a network is once the functions of its file are inlined, found by counting."""
+"""The size of a network with all functions inlined, counted before inlining."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from .diagnostics import CompileError, Problem
 from .wellformed import nested, node_name
 
 MOST_NODES = 50_000
-"""Nodes of a network: ten times those of the deepest one with every quantizer written out."""
+"""Most nodes of a network: ten times those of the deepest known
+network with every quantizer expanded.
+"""
 
-_MOST_NESTED = 50  # calls inside each other; exporters stay below 10
+_MOST_NESTED = 50  # nested calls; exporters stay below 10
 
 _Key = tuple[str, str, str]
 
 
 def check_expansion(proto: onnx.ModelProto) -> None:
-    """Requires that inlining ends, and makes no more than `MOST_NODES`, before it is done.
+    """Check that inlining will end and give at most `MOST_NODES` nodes.
 
-    Two calls in each of forty functions would make 2^40 nodes.
+    Without this check, forty functions of two calls each would become 2^40 nodes.
 
     Raises:
         CompileError: too many nodes, functions that call themselves or are defined twice.
@@ -62,7 +64,7 @@ def check_expansion(proto: onnx.ModelProto) -> None:
 
 
 def drop_uncalled(proto: onnx.ModelProto) -> None:
-    """Removes functions that the graph never comes to: they would be inlined into each other."""
+    """Remove functions that the graph never calls; inlining would still expand their calls."""
     bodies = {(f.domain, f.name, f.overload): f for f in proto.functions}
     called: set[_Key] = set()
     waiting = [key for key in _calls(proto.graph.node) if key in bodies]
@@ -77,7 +79,7 @@ def drop_uncalled(proto: onnx.ModelProto) -> None:
 
 
 def _calls(part: Iterable[onnx.NodeProto]) -> Counter[_Key]:
-    """How often each operator or function stands in a body, subgraphs included."""
+    """Return how often each operator or function occurs in a body, subgraphs included."""
     return Counter((node.domain, node.op_type, node.overload) for node in nested(part))
 
 

@@ -1,4 +1,4 @@
-"""Sizes that the user gives where the exporter left axes of the input open."""
+"""Input sizes given by the user where the file leaves axes of the input dynamic."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .diagnostics import CompileError, Problem
 
 
 def fix_input_shape(proto: onnx.ModelProto, shape: Sequence[int]) -> None:
-    """Writes sizes into the open axes of the model's input, in place.
+    """Write sizes into the dynamic axes of the model's input, in place.
 
     Args:
-        proto: with one input beside its parameters; any other is left to the checks that follow.
-        shape: sizes without the batch, or with it; all axes where the file states no shape.
+        proto: a model with one input besides its parameters; other models are left to later checks.
+        shape: sizes with or without the batch; of all axes where the file states no shape.
 
     Raises:
-        CompileError: another number of axes, a size below 1, or one against the file's own.
+        CompileError: the number of axes differs, a size is below 1, or it contradicts the file.
     """
     parameters = {tensor.name for tensor in proto.graph.initializer}
     images = [value for value in proto.graph.input if value.name not in parameters]

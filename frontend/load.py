@@ -1,4 +1,4 @@
-"""ONNX file in, canonical graph out: the frontend's one entry."""
+"""The frontend's entry point: reads an ONNX file and returns the canonical graph."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from .sizes import check_sizes
 
 Progress = Callable[[str], None]
 
-# What onnx_ir warns of on the way ends in a CompileError here; without a handler it would print.
+# Whatever onnx_ir warns about becomes a CompileError here; without a handler it would be printed.
 logging.getLogger("onnx_ir").addHandler(logging.NullHandler())
 
 
 def load_graph(
     source: Source, progress: Progress | None = None, *, input_shape: Sequence[int] | None = None
 ) -> ir.Model:
-    """Reads an exported N2UQ network and recognizes its quantizers.
+    """Read an exported N2UQ network and recognize its quantizers.
 
     The result holds only the operators of `schemas.CANONICAL_OPS`, all parameters as initializers,
-    all shapes known but for a dynamic batch. Nodes keep their ONNX names; a node that replaces
+    and all shapes static except a dynamic batch. Nodes keep their ONNX names; a node that replaces
     others carries the name and the output name of the last of them.
 
     Args:
         source: path of an .onnx file (external data beside it), its bytes, or a ModelProto, which
             is not changed.
         progress: called with the name of each stage as it begins.
-        input_shape: sizes for axes of the input that the file leaves open, batch excluded or not.
+        input_shape: sizes for dynamic axes of the input, with or without the batch.
 
     Raises:
         CompileError: lists every reason why the network cannot be compiled.

@@ -1,4 +1,4 @@
-"""Nodes of the `n2uq` domain: what each holds, its constructor and its reader."""
+"""Nodes of the `n2uq` domain: their parameters, how to make them, and how to read them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Rules = tuple[tuple[bool, ...], ...]
 
 @dataclass(frozen=True, eq=False)
 class Threshold:
-    """What one `n2uq.Threshold` node computes.
+    """The parameters of an `n2uq.Threshold` node.
 
     Attributes:
         thresholds: float32 or float64 [1,K] (per tensor) or [C,K] (per channel), ascending.
         input_scale: float32 scalar multiplying X before the comparison.
-        step: value of code `divisor`; code k is worth step*k/divisor.
+        step: value of code `divisor`; code k has the value step*k/divisor.
         divisor: see `step`; 2**bits - 1 for a trained N2UQ quantizer.
         strict: True for `>`, False for `>=`.
         bits: bits of a code.
@@ -47,18 +47,18 @@ class Threshold:
 
     @property
     def rules(self) -> Rules:
-        """For each threshold: True for `>`, False for `>=`; one row, or one a channel."""
+        """For each threshold: True for `>`, False for `>=`; one row, or one per channel."""
         return _rules(self.ties, self.strict, self.levels)
 
 
 @dataclass(frozen=True, eq=False)
 class Weight:
-    """What one `n2uq.Weight` node holds.
+    """The parameters of an `n2uq.Weight` node.
 
     Attributes:
         codes: int8 or int16 [O,I,kh,kw] or [O,I], odd integers in ±(2**bits - 1), or any in
             -2**(bits - 1) .. 2**(bits - 1) - 1.
-        step: float64 [O]; output channel o is worth codes[o]*step[o]/divisor.
+        step: float64 [O]; the weights of output channel o are codes[o]*step[o]/divisor.
         divisor: see `step`.
         bits: bits of a code.
         odd: whether codes are odd; N2UQ's are.
@@ -85,12 +85,12 @@ class Weight:
 
 @dataclass(frozen=True, eq=False)
 class Codebook:
-    """What one `n2uq.Codebook` node computes.
+    """The parameters of an `n2uq.Codebook` node.
 
     Attributes:
         thresholds: float32 or float64 [1,K] (per tensor) or [C,K] (per channel), ascending.
         input_scale: float32 scalar multiplying X before the comparison.
-        levels: float64 [K+1], the value of every code, of any order.
+        levels: float64 [K+1], the value of every code, in any order.
         strict: True for `>`, False for `>=`.
         bits: bits of a code.
         ties: bool [K] or [C,K], the rule of each threshold where they differ; None if all follow
@@ -106,7 +106,7 @@ class Codebook:
 
     @property
     def rules(self) -> Rules:
-        """For each threshold: True for `>`, False for `>=`; one row, or one a channel."""
+        """For each threshold: True for `>`, False for `>=`; one row, or one per channel."""
         return _rules(self.ties, self.strict, int(self.thresholds.shape[1]))
 
 
@@ -117,7 +117,7 @@ def _rules(ties: Array | None, strict: bool, count: int) -> Rules:
 
 
 def initializer(graph: ir.Graph, name: str, array: Array) -> ir.Value:
-    """Registers a constant in `graph` under `name`, made unique if it is taken."""
+    """Register a constant in `graph` under `name`, made unique if it is taken."""
     unique, tries = name, 1
     while unique in graph.initializers:
         unique, tries = f"{name}_{tries}", tries + 1
@@ -128,7 +128,7 @@ def initializer(graph: ir.Graph, name: str, array: Array) -> ir.Value:
 
 
 def make_threshold(graph: ir.Graph, x: ir.Value, params: Threshold, name: str) -> ir.Node:
-    """Builds a Threshold node on `x`; its constants are registered, the node is not yet placed.
+    """Build a Threshold node on `x`; its constants are registered, the node is not yet placed.
 
     Args:
         graph: receives the initializers `<name>.thresholds`, `.input_scale`, `.step`.
@@ -147,7 +147,7 @@ def make_threshold(graph: ir.Graph, x: ir.Value, params: Threshold, name: str) -
 
 
 def make_codebook(graph: ir.Graph, x: ir.Value, params: Codebook, name: str) -> ir.Node:
-    """Builds a Codebook node on `x`, as `make_threshold` does a Threshold."""
+    """Build a Codebook node on `x`, as `make_threshold` does a Threshold."""
     inputs = [
         x,
         *_comparisons(graph, params, name),
@@ -159,9 +159,11 @@ def make_codebook(graph: ir.Graph, x: ir.Value, params: Codebook, name: str) -> 
 
 
 def _comparisons(graph: ir.Graph, params: Threshold | Codebook, name: str) -> list[ir.Value]:
-    """Thresholds and input scale; float64 thresholds only where float32 would round them."""
+    """Register thresholds and input scale;
+    thresholds are float64 only where float32 would round them.
+    """
     thresholds = np.asarray(params.thresholds)
-    with np.errstate(over="ignore"):  # what is too large for it is not exact in it
+    with np.errstate(over="ignore"):  # infinity then shows that float32 is not exact
         single = thresholds.astype(np.float32)
     exact = np.array_equal(single, thresholds)
     return [
@@ -185,7 +187,7 @@ def _elementwise(
 
 
 def make_weight(graph: ir.Graph, params: Weight, name: str) -> ir.Node:
-    """Builds a Weight node; its constants are registered, the node is not yet placed."""
+    """Build a Weight node; its constants are registered, the node is not yet placed."""
     narrow = np.int8 if np.abs(params.codes.astype(np.int64) + 0.5).max() < 128 else np.int16
     levels = (
         []
@@ -207,7 +209,7 @@ def make_weight(graph: ir.Graph, params: Weight, name: str) -> ir.Node:
 
 
 def constant(value: ir.Value | None) -> Array | None:
-    """The array of an initializer, None for anything else."""
+    """Return the array of an initializer, None for anything else."""
     if value is None or value.const_value is None:
         return None
     return value.const_value.numpy()
@@ -221,7 +223,7 @@ def _input(node: ir.Node, index: int) -> Array:
 
 
 def is_op(node: ir.Node | None, op_type: str) -> bool:
-    """Whether `node` is the n2uq operator `op_type`."""
+    """Return whether `node` is the n2uq operator `op_type`."""
     return node is not None and node.domain == DOMAIN and node.op_type == op_type
 
 
@@ -238,7 +240,7 @@ def integer(node: ir.Node, name: str) -> int:
 
 
 def read_threshold(node: ir.Node) -> Threshold:
-    """The parameters of a Threshold node.
+    """Return the parameters of a Threshold node.
 
     Raises:
         ValueError: a parameter is not an initializer.
@@ -259,7 +261,7 @@ def _read_ties(node: ir.Node) -> Array | None:
 
 
 def read_codebook(node: ir.Node) -> Codebook:
-    """The parameters of a Codebook node.
+    """Return the parameters of a Codebook node.
 
     Raises:
         ValueError: a parameter is not an initializer.
@@ -275,7 +277,7 @@ def read_codebook(node: ir.Node) -> Codebook:
 
 
 def read_weight(node: ir.Node) -> Weight:
-    """The parameters of a Weight node.
+    """Return the parameters of a Weight node.
 
     Raises:
         ValueError: a parameter is not an initializer.

@@ -1,10 +1,11 @@
-"""Networks in another floating-point format than float32, taken as float32 ones: exactly or not.
+"""Networks in other floating-point formats, converted to float32 if that is exact.
 
-What is compiled is real arithmetic on the parameters as they stand in the file, so only these
-matter. Every float16 and bfloat16 number is a float32 number; a float64 one may be. Arithmetic on
-constants (thresholds summed up, weights quantized) is float32's then; that a half-precision
-runtime rounds activations to half is not imitated, as float32's rounding is not. Constants that the
-exporter folded carry half precision's rounding, so grids are recovered up to that.
+A program computes real arithmetic on the parameters in the file, so only the parameters matter.
+Every float16 and bfloat16 number is a float32 number; a float64 number may be. Arithmetic on
+constants (sums of thresholds, quantized weights) is then done in float32. A half-precision runtime
+also rounds activations; like float32's rounding of activations, that is not imitated. Constants
+that the exporter folded hold rounding errors of half precision; weight grids are recovered within
+that error.
 """
 
 from __future__ import annotations
@@ -24,22 +25,22 @@ SINGLE = 2.0**-24
 """Unit roundoff of float32."""
 
 ROUNDOFF = "n2uq.roundoff"
-"""Key of a model's meta: what `as_float32` returned."""
+"""Key of a model's metadata: the roundoff that `as_float32` returned."""
 
 # Unit roundoff of half precision.
 _HALF: dict[int, float] = {TensorProto.FLOAT16: 2.0**-11, TensorProto.BFLOAT16: 2.0**-8}
 _NAMED = ("to", "dtype")  # attributes that hold an element type
-_NAMES = 3  # of parameters in a message
+_NAMES = 3  # parameters named in a message
 
 
 def as_float32(proto: onnx.ModelProto) -> float:
-    """Rewrites a model of another floating-point format in place; float32 ones stay as they are.
+    """Convert a model of another floating-point format to float32, in place.
 
-    Half precision is rewritten wherever it occurs, float64 where the input is float64: elsewhere
-    it is part of a quantizer's arithmetic.
+    Half precision is converted wherever it occurs; float64 only if the network's input is float64,
+    because elsewhere it is part of a quantizer's arithmetic.
 
     Returns:
-        Unit roundoff of the arithmetic that made the parameters: of float32, or of half precision.
+        Unit roundoff of the arithmetic that computed the parameters: float32 or half precision.
 
     Raises:
         CompileError: parameters that float32 cannot hold, or casts that round one.
@@ -76,7 +77,7 @@ def as_float32(proto: onnx.ModelProto) -> float:
 
 
 def _rewrite(tensor: onnx.TensorProto) -> bool:
-    """The same numbers in float32, if it can hold them."""
+    """Convert a tensor to float32; return whether that was exact."""
     if not _holds(np.dtype(np.float32), tensor):
         return False
     if (array := _array(tensor)) is not None:
@@ -85,7 +86,7 @@ def _rewrite(tensor: onnx.TensorProto) -> bool:
 
 
 def _holds(dtype: np.dtype[Any], tensor: onnx.TensorProto) -> bool:
-    """Whether a type holds a tensor's numbers exactly."""
+    """Return whether a type holds a tensor's numbers exactly."""
     array = _array(tensor)
     if array is None:
         return True
@@ -95,7 +96,7 @@ def _holds(dtype: np.dtype[Any], tensor: onnx.TensorProto) -> bool:
 
 
 def _array(tensor: onnx.TensorProto) -> np.ndarray[Any, Any] | None:
-    """None if its data is broken, which is reported where all tensors are read."""
+    """Return the array, or None if its data is damaged, which a later check reports."""
     try:
         return numpy_helper.to_array(tensor)
     except Exception:
@@ -103,7 +104,7 @@ def _array(tensor: onnx.TensorProto) -> np.ndarray[Any, Any] | None:
 
 
 def _rounding_casts(proto: onnx.ModelProto) -> Iterator[Problem]:
-    """Casts of float32 parameters to half precision that change them."""
+    """Yield a problem for each cast of a float32 parameter to half precision that changes it."""
     parameters = {t.name: t for t in proto.graph.initializer if t.data_type == TensorProto.FLOAT}
     for node in proto.graph.node:
         if node.op_type != "Cast" or node.domain or node.input[0] not in parameters:
@@ -129,7 +130,7 @@ def _nodes(proto: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
 
 
 def _tensors(proto: onnx.ModelProto) -> Iterator[tuple[onnx.TensorProto, str, str]]:
-    """Every parameter and constant, with the name and operator of what a message may point at."""
+    """Yield every parameter and constant, with a name and operator for messages."""
     for graph in (proto.graph, *nested_graphs(proto.graph.node)):
         for tensor in graph.initializer:
             yield tensor, tensor.name, "initializer"

@@ -1,4 +1,4 @@
-"""Reading an ONNX file without trusting it: size, external data, well-formed protobuf."""
+"""Reading of ONNX files that are not trusted: size, external data and protobuf are checked."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Source = str | os.PathLike[str] | bytes | onnx.ModelProto
 
 
 def read_model(source: Source) -> onnx.ModelProto:
-    """Reads a model with all its parameters in memory; the caller's object is never changed.
+    """Read a model with all its parameters; a ModelProto of the caller is not changed.
 
     Args:
         source: path of an .onnx file, its content, or a parsed model.
 
     Raises:
         CompileError: the file is missing, a directory, empty, truncated, not ONNX, above 2 GiB, or
-            its external data lies outside the model's folder, is missing or too short; or its parts
-            contradict themselves (`wellformed`).
+            its external data lies outside the model's folder, is missing or too short; or the file
+            is not well-formed (`wellformed`).
     """
     if isinstance(source, onnx.ModelProto):
         return _complete(_copy(source), folder=None, label="the given model")
@@ -36,7 +36,7 @@ def read_model(source: Source) -> onnx.ModelProto:
             raise CompileError(f"{plain(path)} is a directory, not an ONNX file")
         if path.stat().st_size > SIZE_LIMIT:
             raise CompileError(_too_large(str(path), path.stat().st_size))
-        if path.exists() and not path.is_file():  # it is read more than once, for its hash
+        if path.exists() and not path.is_file():  # the file is read again for its hash
             raise CompileError(f"{plain(path)} is a pipe or a device; give an ONNX file")
         content = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
@@ -73,7 +73,7 @@ def _too_large(label: str, size: int) -> Problem:
 
 
 def _complete(model: onnx.ModelProto, folder: Path | None, label: str) -> onnx.ModelProto:
-    """The model, checked, with all its data."""
+    """Check the model and load its external data."""
     check_wellformed(model)
     load_external_data(model, folder, label)
     check_tensors(model)

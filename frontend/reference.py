@@ -1,4 +1,4 @@
-"""Float meaning of the canonical graph: `n2uq` operators for `onnx.reference`, run in float64."""
+"""The float semantics of the canonical graph: `n2uq` operators for `onnx.reference`, in float64."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ _SCHEMA: dict[str, OpSchema] = {schema.name: schema for schema in SCHEMAS}
 def _codes(
     x: Array, thresholds: Array, input_scale: Array, strict: int, ties: Array | None
 ) -> Array:
-    """sum_k [input_scale*x > thresholds[k]], `>=` where the threshold's rule is false."""
+    """Return sum_k [input_scale*x > thresholds[k]],
+    with `>=` where the threshold's rule is false.
+    """
     scaled = x * input_scale
     code = np.zeros(x.shape, np.int64)
     channels = (1, -1) + (1,) * (x.ndim - 2)
@@ -54,7 +56,7 @@ class Threshold(OpRun):
         strict: int,
         bits: int,
     ) -> tuple[Array]:
-        del bits  # says how codes are stored, not what they are worth
+        del bits  # how codes are stored does not change their values
         code = _codes(x, thresholds, input_scale, strict, ties)
         return ((code * (step / divisor)).astype(x.dtype),)
 
@@ -100,7 +102,7 @@ class Weight(OpRun):
 
 
 def _padded(x: Array, pads: Sequence[int], fill: float) -> Array:
-    """[N,C,...] with so much before each of its last axes, and so much behind each."""
+    """Pad [N,C,...] as ONNX's `pads` say: begins of the last axes, then ends."""
     half = len(pads) // 2
     around = ((0, 0), (0, 0), *zip(pads[:half], pads[half:], strict=True))
     return np.pad(x, around, constant_values=fill)
@@ -109,8 +111,8 @@ def _padded(x: Array, pads: Sequence[int], fill: float) -> Array:
 def _windows(
     x: Array, fill: float, kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int]
 ) -> Array:
-    """All windows of [N,C,H,W] as [N,C,Ho,Wo,kh,kw], padded; of [N,C,L] as [N,C,Lo,1,k]."""
-    if x.ndim == 3:  # a sequence is a map one row high
+    """Return all windows of [N,C,H,W] as [N,C,Ho,Wo,kh,kw], padded; of [N,C,L] as [N,C,Lo,1,k]."""
+    if x.ndim == 3:  # a sequence is a map of one row
         row = (0, pads[0], 0, pads[1])
         return _windows(x[:, :, None], fill, (1, *kernel), (1, *strides), row)[:, :, 0]
     padded = _padded(x, pads, fill)
@@ -119,7 +121,7 @@ def _windows(
 
 
 class MaxPool(OpRun):
-    """Canonical MaxPool; the one of `onnx.reference` fails on one-sided padding and is slow."""
+    """Canonical MaxPool; that of `onnx.reference` fails on one-sided padding and is slow."""
 
     op_domain = ""
 
@@ -138,7 +140,7 @@ class MaxPool(OpRun):
 class AveragePool(OpRun):
     """Canonical AveragePool, see MaxPool.
 
-    With ceil_mode the last windows reach over the padding, and what lies behind never counts.
+    With ceil_mode the last windows extend beyond the padding; elements beyond it never count.
     """
 
     op_domain = ""
@@ -171,7 +173,9 @@ class AveragePool(OpRun):
 
 
 def _as_float64(model: ir.Model) -> Any:
-    """The model as a protobuf whose float parameters are float64 (exact: float32 widens)."""
+    """Return the model as a protobuf with all float parameters converted to float64,
+    which is exact.
+    """
     proto = ir.to_proto(model)
     for tensor in proto.graph.initializer:
         if tensor.data_type == TensorProto.FLOAT:
@@ -181,15 +185,15 @@ def _as_float64(model: ir.Model) -> Any:
 
 
 def evaluate_values(model: ir.Model, x: npt.ArrayLike, names: Sequence[str]) -> dict[str, Array]:
-    """Runs a canonical graph in float64 and returns the named values.
+    """Run a canonical graph in float64 and return the named values.
 
-    Float64 stands in for real arithmetic: it decides a comparison wrongly only where both sides
-    agree to some 1e-15. An oracle for tests, not a fast executor.
+    Float64 approximates real arithmetic: a comparison is wrong only where both sides agree to about
+    1e-15. This is a reference for tests, not a fast executor.
 
     Args:
         model: canonical graph.
         x: the network input [N,C,H,W], widened to float64.
-        names: value names, for instance of every activation quantizer's output.
+        names: names of the values to return.
 
     Raises:
         CompileError: a named value does not exist.
@@ -204,6 +208,6 @@ def evaluate_values(model: ir.Model, x: npt.ArrayLike, names: Sequence[str]) -> 
 
 
 def evaluate(model: ir.Model, x: npt.ArrayLike) -> Array:
-    """Runs a canonical graph in float64 and returns its output, see `evaluate_values`."""
+    """Run a canonical graph in float64 and return its output; see `evaluate_values`."""
     (output,) = model.graph.outputs
     return evaluate_values(model, x, [str(output.name)])[str(output.name)]

@@ -1,4 +1,4 @@
-"""The `n2uq` operator domain as data: its schemas, and the operators of a canonical graph."""
+"""Schemas of the `n2uq` operator domain, and the list of operators of a canonical graph."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from onnx.defs import OpSchema
 DOMAIN = "n2uq"
 VERSION = 1
 STANDARD_VERSION = 18
-"""Opset of the standard domain in a canonical graph, whatever the file had: its operators, in
-canonical form, mean the same in every opset that is read, and have no training mode."""
+"""Opset of the standard domain in a canonical graph, whatever the file had: in canonical form the
+operators mean the same in every supported opset, and have no training mode.
+"""
 
 
 def _attribute(name: str, doc: str, default: int | None = None) -> OpSchema.Attribute:

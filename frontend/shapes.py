@@ -1,4 +1,4 @@
-"""Static shapes for every value: a number stands in for a dynamic batch while patterns match."""
+"""Static shapes of all values: while patterns match, a number replaces a dynamic batch."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from .diagnostics import CompileError, Problem
 from .recognize import channels_last, qonnx
 from .recognize.pattern import Refused
 
-STAND_IN = 2  # a target shape that fixes the batch at 1 then shows as a wrong batch
+STAND_IN = 2  # not 1: a Reshape that fixes the batch at 1 is then detected as a wrong batch
 OTHER = 3
-_SHAPES = 4096  # elements of a tensor that may be somebody's shape
+_SHAPES = 4096  # most elements of a constant that may be a shape
 
 
 @dataclass(frozen=True)
 class Batch:
-    """How the batch axis is written.
+    """The batch axis.
 
     Attributes:
-        size: the static batch, or the stand-in.
+        size: the static batch, or the number that replaces a dynamic one.
         symbol: the name of a dynamic batch, None if it is static.
     """
 
@@ -33,12 +33,12 @@ class Batch:
 
     @property
     def sizes(self) -> tuple[int, int] | None:
-        """Stand-in and another size, None for a static batch."""
+        """Two sizes that may replace a dynamic batch; None for a static batch."""
         return (STAND_IN, OTHER) if self.symbol is not None else None
 
 
 def bind_batch(model: ir.Model) -> Batch:
-    """Makes the batch a number and infers all shapes anew; what the file claims is dropped.
+    """Replace the batch by a number and infer all shapes again, ignoring those in the file.
 
     Raises:
         CompileError: shapes or element types contradict each other, naming the nodes.
@@ -51,18 +51,18 @@ def bind_batch(model: ir.Model) -> Batch:
     for node in model.graph:
         for output in node.outputs:
             output.shape = None
-    # With check_type=True a wrong type makes it log and give up; `canonical` checks types instead.
-    # data_prop=True would build every constant in memory, a Range of 2^40 numbers too.
+    # With check_type=True inference stops at a wrong type; `canonical` checks types instead.
+    # data_prop=True would compute every constant, even a Range of 2^40 numbers.
     while True:
         ShapeInferencePass(check_type=False, strict_mode=False, data_prop=False)(model)
         if not inline_branches(model, batch.sizes):
             _infer_rest(model, batch)
-            if not inline_branches(model, batch.sizes):  # by shapes only now known
+            if not inline_branches(model, batch.sizes):  # the new shapes may decide conditions
                 return batch
 
 
 def _infer_rest(model: ir.Model, batch: Batch) -> None:
-    """Node by node where inference needs computed constants, as for Expand to a computed shape."""
+    """Infer shapes node by node where they depend on computed constants, as for Expand."""
     constants = Constants(model, batch.sizes)
     problems: list[Problem] = []
     trial = f" with a batch of {batch.size}" if batch.symbol is not None else ""
@@ -125,7 +125,7 @@ def _infer_node(node: ir.Node, model: ir.Model, constants: Constants) -> None:
 
 
 def release_batch(model: ir.Model, batch: Batch) -> None:
-    """Writes the dynamic batch back into the shapes; canonical operators keep it at axis 0."""
+    """Write the dynamic batch back into the shapes: canonical operators have it at axis 0."""
     graph = model.graph
     if batch.symbol is None:
         return

@@ -1,4 +1,4 @@
-"""How large the tensors of a network may be, and that none is empty."""
+"""Limits of tensor sizes: no tensor is empty or too large."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .constants import Constants, static
 from .diagnostics import CompileError, Problem
 
 MOST_ELEMENTS = 2**30
-"""Of one tensor of one sample: a gigabyte of the narrowest codes."""
+"""Most elements of a tensor, per sample: a gigabyte even of the narrowest codes."""
 
 MOST_CHANNELS = 2**20
-"""Each has numbers of its own: exact slopes, ranges, thresholds."""
+"""Most channels of a tensor: the compiler keeps exact slopes, ranges and thresholds for each."""
 
 
 def check_sizes(model: ir.Model, constants: Constants) -> None:
-    """Checks every computed tensor whose shape is known.
+    """Check the size of every computed tensor whose shape is known.
 
     Raises:
         CompileError: an empty tensor, or one that no processor could hold.

@@ -1,4 +1,6 @@
-"""What was recognized: quantizers, layers, what stays real-valued and why."""
+"""Summary of a canonical graph: its quantizers and layers,
+and which layers stay real-valued and why.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from .summary_quantizer import KEEPS_CODES, Quantizer, code_offset, describe, is
 __all__ = ["Layer", "Note", "Quantizer", "Summary", "summarize"]
 
 INTEGER, TABLE, FIXED = "integer", "comparison table", "fixed point"
-_MOVES = ("Reshape", "Transpose")  # at the edges: they compute nothing
+_MOVES = ("Reshape", "Transpose")  # only at the network's edges; they compute nothing
 _CHANNELWISE = frozenset("BatchNormalization Add Sub Mul Div PRelu Relu LeakyRelu Clip".split())
 
 
@@ -30,7 +32,7 @@ class Layer:
         input_shape, output_shape: of its first input and its output.
         kernel, strides, pads, dilations: empty where there is no window; pads as in ONNX.
         groups: of a convolution, else 1.
-        weight_bits: bits of the weight codes; None for float weights or none.
+        weight_bits: bits of the weight codes; None for float weights or no weights.
         weight_scale: value of one weight code, per output channel.
         codes: how often each weight code occurs.
         weight_levels: value of every weight code where they are uneven, in one row or one an output
@@ -73,7 +75,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Summary:
-    """A network as it was recognized; the lists are in execution order."""
+    """A recognized network; the lists are in execution order."""
 
     input: str
     input_shape: list[int | str]
@@ -84,12 +86,12 @@ class Summary:
     notes: list[Note]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists, numbers and strings, for JSON; float32 numbers are written exactly."""
+        """Return lists, numbers and strings for JSON; float32 numbers are written exactly."""
         return asdict(self)
 
 
 def summarize(model: ir.Model) -> Summary:
-    """Describes a canonical graph."""
+    """Summarize a canonical graph."""
     graph = model.graph
     bits = _code_bits(graph)
     tables = _values_of_tables(graph)
@@ -119,7 +121,7 @@ def _per_image(value: ir.Value | None) -> list[int]:
 
 
 def _code_bits(graph: ir.Graph) -> dict[ir.Value, int]:
-    """Bits of every value that consists of quantizer codes, times a step, plus an offset."""
+    """Return the code width of every value that is quantizer codes times a step plus an offset."""
     bits: dict[ir.Value, int] = {}
     for node in graph:
         if is_quantizer(node):
@@ -132,7 +134,7 @@ def _code_bits(graph: ir.Graph) -> dict[ir.Value, int]:
 
 
 def _values_of_tables(graph: ir.Graph) -> set[ir.Value]:
-    """Values that only thresholds see, through functions of one channel and one number."""
+    """Return the values that only thresholds read, directly or through channelwise functions."""
     found: set[ir.Value] = set()
     for node in reversed(graph):
         for value in node.outputs:
@@ -219,7 +221,7 @@ def _ints(node: ir.Node, name: str) -> list[int]:
 def _future(
     node: ir.Node, weight_bits: int | None, code_bits: int | None, tables: set[ir.Value]
 ) -> tuple[str, str]:
-    """What a layer will be computed in, and why."""
+    """Return the arithmetic that a layer will be computed in, and the reason."""
     if node.op_type in ("Conv", "Gemm"):
         if weight_bits is not None and code_bits is not None:
             return INTEGER, "quantized weights, quantized input"

@@ -1,4 +1,4 @@
-"""One activation quantizer as `n2uqc inspect` describes it."""
+"""Description of an activation quantizer for `n2uqc inspect`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .opset import Codebook, constant, is_op, read_codebook, read_threshold
 from .recognize.uniform import KIND
 
 KEEPS_CODES = frozenset({"MaxPool", "Flatten"})
-"""Operators that select or move codes and do not compute."""
+"""Operators that select or move codes without computing new ones."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,11 @@ class Quantizer:
     Attributes:
         name: node name.
         input, output: value names.
-        kind: "threshold" (learned thresholds), "uniform" (those of a rounding) or "codebook"
+        kind: "threshold" (learned thresholds), "uniform" (thresholds of a rounding) or "codebook"
             (levels at unequal distances).
         bits: of a code.
-        thresholds: per channel or once, ascending, compared with input_scale * x.
+        thresholds: one row for the tensor or one per channel, ascending, compared with input_scale
+            * x.
         input_scale: see `thresholds`.
         rule: ">" or ">=", "mixed" where thresholds differ, as in rounding half to even.
         rules: the rule of each threshold.
@@ -45,12 +46,12 @@ class Quantizer:
 
 
 def is_quantizer(node: ir.Node | None) -> bool:
-    """Whether a node makes codes: Threshold or Codebook."""
+    """Return whether a node makes codes: Threshold or Codebook."""
     return is_op(node, "Threshold") or is_op(node, "Codebook")
 
 
 def code_offset(node: ir.Node | None) -> float | None:
-    """What an `Add` of one number to a Threshold's codes adds; None if it is none."""
+    """Return the number that an `Add` adds to a Threshold's codes; None for any other node."""
     if node is None or node.op_type != "Add" or len(node.inputs) != 2 or node.inputs[0] is None:
         return None
     offset, maker = constant(node.inputs[1]), node.inputs[0].producer()
@@ -62,14 +63,14 @@ def code_offset(node: ir.Node | None) -> float | None:
 
 
 def _rule(strict: tuple[bool, ...]) -> str:
-    """Of one threshold, in all channels."""
+    """Return the rule of one threshold, given its strictness in all channels."""
     if any(strict) != all(strict):
         return "mixed"
     return ">" if strict[0] else ">="
 
 
 def describe(node: ir.Node) -> Quantizer:
-    """Reads a Threshold, with the offset added to its codes, or a Codebook."""
+    """Read a Threshold, with the offset added to its codes, or a Codebook."""
     output = node.outputs[0]
     readers = output.consumers()
     while len(readers) == 1 and readers[0].op_type in KEEPS_CODES:

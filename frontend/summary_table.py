@@ -1,4 +1,4 @@
-"""The summary as tables on a terminal."""
+"""The summary of a network as tables for a terminal."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from rich.table import Column, Table
 from .escape import markup
 from .summary import FIXED, Layer, Quantizer, Summary
 
-_THRESHOLDS = 7  # printed in full: a 3-bit quantizer
+_THRESHOLDS = 7  # thresholds printed: all of a 3-bit quantizer
 
 
 def print_summary(summary: Summary, console: Console | None = None) -> None:
-    """Prints quantizers, layers with weights, what stays real-valued, and the notes."""
+    """Print quantizers, layers with weights, real-valued layers, and notes."""
     out = console or Console()
     shape = "×".join(map(str, summary.input_shape))
     result = "×".join(map(str, summary.output_shape))
@@ -27,7 +27,7 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
     macs = sum(layer.macs for layer in summary.layers)
     real = sum(layer.macs for layer in summary.layers if layer.becomes == FIXED)
     share = f", {real / macs:.1%} of them in fixed point" if macs else ""
-    out.print(f"{macs / 1e6:,.1f} M multiply-accumulates an image{share}")
+    out.print(f"{macs / 1e6:,.1f} M multiply-accumulates per image{share}")
     for (becomes, why), ops in _others(summary.layers).items():
         counted = ", ".join(f"{count} {op}" for op, count in sorted(ops.items()))
         out.print(f"{becomes}: {counted} ({markup(why)})")
@@ -81,7 +81,7 @@ def _layers(layers: list[Layer]) -> Table:
 
 
 def _others(layers: list[Layer]) -> dict[tuple[str, str], Counter[str]]:
-    """Layers without weights, counted by what they become and why."""
+    """Count layers without weights by how they will be computed, and why."""
     groups: dict[tuple[str, str], Counter[str]] = {}
     for layer in layers:
         if not layer.weights:

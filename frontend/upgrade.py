@@ -1,7 +1,7 @@
-"""Files of opset 9 to 12 rewritten to opset 13, operator by operator, meaning kept.
+"""Conversion of files of opset 9 to 12 to opset 13, operator by operator, without changing results.
 
 Between these opsets most operators only gained element types. A few moved attributes into inputs:
-those are rewritten here. One that changed otherwise is refused where it occurs, never guessed.
+those are rewritten here. An operator that changed in another way is refused.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ _ONLY_NEW_TYPES = frozenset(
     "Pow Sqrt Exp Log Sigmoid Tanh Erf ReduceMean ReduceMax ReduceMin Sum Max Min Mean Sign ArgMin "
     "ArgMax Tile If QuantizeLinear DequantizeLinear GatherND Mod".split()
 )
-"""Element types, defaults spelled out, negative axes, optional inputs: no node means another."""
+"""Operators that changed only in element types, explicit defaults, negative axes and optional
+inputs: a node means the same in both opsets.
+"""
 
 
 class _Rewriter:
-    """Turns attributes of one graph's nodes into inputs."""
+    """Conversion of attributes into inputs, for the nodes of one graph."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self.graph = graph
@@ -35,7 +37,7 @@ class _Rewriter:
         self.taken |= {name for node in nested(graph.node) for name in (*node.input, *node.output)}
 
     def take(self, node: onnx.NodeProto, name: str, default: Any = None) -> Any:
-        """The attribute's value; it is removed from the node."""
+        """Remove an attribute from a node and return its value."""
         for index, attribute in enumerate(node.attribute):
             if attribute.name == name:
                 value = onnx.helper.get_attribute_value(attribute)
@@ -44,7 +46,7 @@ class _Rewriter:
         return default
 
     def constant(self, node: onnx.NodeProto, label: str, value: Any, dtype: Any) -> str:
-        """A new parameter, named after the node's output."""
+        """Add a parameter named after the node's output and return its name."""
         name = base = f"{node.output[0]}.{label}"
         tries = 1
         while name in self.taken:
@@ -55,7 +57,7 @@ class _Rewriter:
         return name
 
     def axes(self, node: onnx.NodeProto, label: str = "axes") -> None:
-        """An attribute of integers becomes the second input."""
+        """Turn an attribute of integers into the second input."""
         if (values := self.take(node, label)) is not None:
             node.input.append(self.constant(node, label, values, np.int64))
 
@@ -95,14 +97,14 @@ _REWRITES: dict[str, tuple[int, _Rewrite]] = {
     "ReduceSum": (13, _Rewriter.axes),
     "Split": (13, lambda rewriter, node: rewriter.axes(node, "split")),
 }
-"""The opset that moved an operator's attributes, and how."""
+"""By operator: the opset that turned attributes into inputs, and the conversion."""
 
 
 def upgrade(proto: onnx.ModelProto) -> None:
-    """Rewrites a checked model of opset 9 to 12 in place; newer ones stay as they are.
+    """Convert a checked model of opset 9 to 12 in place; newer models are not changed.
 
     Raises:
-        CompileError: operators that changed their meaning since, all of them.
+        CompileError: lists all operators whose meaning has changed since.
     """
     entry = next(e for e in proto.opset_import if not e.domain)
     version = entry.version
@@ -124,7 +126,7 @@ def upgrade(proto: onnx.ModelProto) -> None:
 
 
 def _changed(nodes: Sequence[onnx.NodeProto], version: int) -> list[Problem]:
-    """Operators that are neither the same in opset 13 nor rewritten."""
+    """Return a problem for each node that is neither the same in opset 13 nor converted."""
     problems = []
     for node in nodes:
         if node.domain or node.op_type in _ONLY_NEW_TYPES or node.op_type in _REWRITES:

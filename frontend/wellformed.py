@@ -1,7 +1,7 @@
-"""Whether a parsed file is in itself sound: text, types of attributes, sizes of tensors, calls.
+"""Checks that a parsed file is well-formed: texts, types of attributes, sizes of tensors.
 
-Protobuf takes any value into any field.  What is held against ONNX's own definition here, once and
-where a file is read, no later stage has to doubt.
+Protobuf accepts any value in any field. Later stages rely on these checks against the definition of
+ONNX.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from .diagnostics import CompileError, Problem
 from .escape import plain, unprintable
 
 _COMMENTS = frozenset(("doc_string", "metadata_props"))
-"""Fields that nothing here reads: free text, such as stack traces and source lines of PyTorch's
-exporter.  This frontend notes things of its own in the latter, once the file is read."""
+"""Fields that the compiler does not read: free text, such as stack traces of PyTorch's exporter.
+The frontend later uses `metadata_props` for its own notes.
+"""
 
 MOST_NAME = 4096
-"""Characters of a name; exporters stay below 300."""
+"""Most characters of a name; exporters stay below 300."""
 
 _DAMAGED = "the file is damaged: export it again"
 
@@ -46,7 +47,7 @@ _VALUE_OF: dict[int, str] = {
 """The field that holds the value of an attribute of each type."""
 
 _FIELDS = frozenset(_VALUE_OF.values())
-_NEEDED = frozenset(("t", "g", "sparse_tensor", "tp"))  # a number that is left out is 0
+_NEEDED = frozenset(("t", "g", "sparse_tensor", "tp"))  # must be present; a missing number is 0
 
 _QONNX: dict[str, int] = {
     **dict.fromkeys(("signed", "narrow", "depthwise", "ceil_mode"), AttributeProto.INT),
@@ -57,7 +58,7 @@ _QONNX: dict[str, int] = {
         AttributeProto.INTS,
     ),
 }
-"""Attributes of QONNX's operators, which ONNX has no definition of (qonnx, `custom_op/`)."""
+"""Types of the attributes of QONNX's operators, defined by qonnx in `custom_op/`."""
 
 _ARITY = {
     **dict.fromkeys(("Quant", "IntQuant"), (4,)),
@@ -65,7 +66,7 @@ _ARITY = {
     **dict.fromkeys(("BipolarQuant", "MultiThreshold"), (2,)),
     **dict.fromkeys(("Im2Col", "MaxPoolNHWC"), (1,)),
 }
-"""How many inputs they have; all of them have one output."""
+"""Numbers of inputs of QONNX's operators; all have one output."""
 
 _QONNX_DOMAINS = ("qonnx.", "finn.", "onnx.brevitas")
 
@@ -77,7 +78,7 @@ _BITS: dict[int, int] = {
     **dict.fromkeys((TensorProto.INT8, TensorProto.UINT8, TensorProto.BOOL), 8),
     **dict.fromkeys((TensorProto.INT4, TensorProto.UINT4), 4),
 }
-"""Of an element, for the types that parameters have; others are left to what reads them."""
+"""Bits of an element, for the types of parameters; tensors of other types are not checked here."""
 
 _TYPED_FIELD: dict[int, str] = {
     TensorProto.FLOAT: "float_data",
@@ -86,23 +87,23 @@ _TYPED_FIELD: dict[int, str] = {
     TensorProto.UINT64: "uint64_data",
     TensorProto.UINT32: "uint64_data",
 }
-"""Where data lies that is not raw; of all other types in `int32_data`."""
+"""Field that holds data which is not raw; `int32_data` for all other types."""
 
 
 def check_wellformed(proto: onnx.ModelProto) -> None:
-    """Checks a parsed model; comments are dropped from it, and what exporters note for themselves.
+    """Check a parsed model, and remove comments and metadata from it.
 
     Raises:
-        CompileError: names that are no UTF-8 text, too long, or that act on a screen instead of
-            being seen on it (`escape.unprintable`); any other name of any script stands, for what
-            writes it down escapes it. Attributes whose value is of
-            another type than they say or than their operator defines.
+        CompileError: a name is not UTF-8 text, is too long, or holds characters that control the
+            display (`escape.unprintable`; other characters of any script are allowed and escaped
+            when written), or an attribute's value has another type than it states or its operator
+            defines.
     """
     problems = [
         Problem("", place, found, hint=_DAMAGED) for place, found in _broken_texts(proto, "model")
     ]
     if problems:
-        raise CompileError(problems)  # nothing else can be named
+        raise CompileError(problems)  # the checks below use these names in messages
     for node, in_function in nodes(proto):
         name = node_name(node)
         problems += [
@@ -114,10 +115,10 @@ def check_wellformed(proto: onnx.ModelProto) -> None:
 
 
 def check_tensors(proto: onnx.ModelProto) -> None:
-    """Checks that all data is there and as long as the tensors' sizes say.
+    """Check that all tensors have as much data as their shapes need.
 
     Raises:
-        CompileError: every tensor of which that is not true.
+        CompileError: lists every tensor that has not.
     """
     problems = [
         Problem(name, place, found, hint=_DAMAGED)
@@ -129,18 +130,18 @@ def check_tensors(proto: onnx.ModelProto) -> None:
 
 
 def node_name(node: onnx.NodeProto) -> str:
-    """What a message calls a node."""
+    """Return the name of a node for messages."""
     return node.name or "".join(node.output[:1])
 
 
 def nodes(proto: onnx.ModelProto) -> Iterator[tuple[onnx.NodeProto, bool]]:
-    """Every node, those of subgraphs and functions too, and whether it stands in a function."""
+    """Yield every node, of subgraphs and functions too, and whether it is part of a function."""
     yield from ((node, False) for node in nested(proto.graph.node))
     yield from ((node, True) for function in proto.functions for node in nested(function.node))
 
 
 def nested(part: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
-    """The nodes of a graph or function, and those of their subgraphs."""
+    """Yield the nodes of a graph or function, and those of their subgraphs."""
     for node in part:
         yield node
         for attribute in node.attribute:
@@ -149,12 +150,12 @@ def nested(part: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
 
 
 def holds_graph(attribute: onnx.AttributeProto) -> bool:
-    """Whether the value is a graph, or graphs."""
+    """Return whether the value is a graph, or graphs."""
     return attribute.HasField("g") or bool(attribute.graphs)
 
 
 def tensors(proto: onnx.ModelProto) -> Iterator[tuple[onnx.TensorProto, str, str]]:
-    """Every dense tensor, with the name and operator of what a message may point at."""
+    """Yield every dense tensor, with a name and operator for messages."""
     for tensor in proto.graph.initializer:
         yield tensor, tensor.name, "initializer"
     for node, _ in nodes(proto):
@@ -168,14 +169,14 @@ def tensors(proto: onnx.ModelProto) -> Iterator[tuple[onnx.TensorProto, str, str
 
 @cache
 def _parts(kind: Descriptor) -> tuple[frozenset[str], frozenset[str]]:
-    """Names of a message's fields of text, and of its fields of messages."""
+    """Return the names of a message's text fields, and of the fields that hold messages."""
     texts = (f.name for f in kind.fields if f.type == FieldDescriptor.TYPE_STRING)
     parts = (f.name for f in kind.fields if f.type == FieldDescriptor.TYPE_MESSAGE)
     return frozenset(texts), frozenset(parts)
 
 
 def _broken_texts(message: Message, place: str) -> Iterator[tuple[str, str]]:
-    """Fields of text that are none, or are no names: where they are, and what they hold."""
+    """Yield the text fields that are not allowed: the place and the reason."""
     texts, parts = _parts(message.DESCRIPTOR)
     for field, value in message.ListFields():
         if field.name in _COMMENTS:
@@ -185,7 +186,7 @@ def _broken_texts(message: Message, place: str) -> Iterator[tuple[str, str]]:
                 yield from _broken_texts(part, field.name)
         elif field.name in texts:
             for text in (value,) if isinstance(value, str | bytes) else value:
-                # The implementations of protobuf hand over bytes that are no UTF-8 as bytes.
+                # Some implementations of protobuf return text that is not UTF-8 as bytes.
                 if not isinstance(text, str):
                     yield place, f"its {field.name} is not UTF-8 text: {text[:60]!r}"
                 elif len(text) > MOST_NAME:
@@ -196,7 +197,7 @@ def _broken_texts(message: Message, place: str) -> Iterator[tuple[str, str]]:
 
 
 def _broken_attributes(node: onnx.NodeProto, in_function: bool) -> Iterator[str]:
-    """Attributes that contradict themselves, or the operators that only this frontend knows."""
+    """Yield what is wrong with a node's attributes: contradictions, types that are not QONNX's."""
     seen: set[str] = set()
     qonnx = node.domain.startswith(_QONNX_DOMAINS)
     for attribute in node.attribute:
@@ -223,7 +224,7 @@ def _broken_attributes(node: onnx.NodeProto, in_function: bool) -> Iterator[str]
 
 
 def _broken_values(node: onnx.NodeProto) -> Iterator[str]:
-    """Inputs and outputs of QONNX's operators; `check` holds others against their schemas."""
+    """Yield what is wrong with the numbers of inputs and outputs of a QONNX operator."""
     taken = _ARITY.get(node.op_type) if node.domain.startswith(_QONNX_DOMAINS) else None
     if taken is not None and (len(node.input) not in taken or not all(node.input)):
         given = sum(map(bool, node.input))
@@ -246,13 +247,13 @@ def _is_text(value: bytes) -> bool:
 
 
 def data_bytes(tensor: onnx.TensorProto) -> int | None:
-    """How much raw data the sizes ask for; None if that is not known here."""
+    """Return how many bytes of raw data the shape needs; None if that is not known here."""
     bits = _BITS.get(tensor.data_type)
     return None if bits is None else -(-prod(tensor.dims) * bits // 8)
 
 
 def _broken_tensor(tensor: onnx.TensorProto) -> str:
-    """Why the data does not fit the sizes; "" if it does."""
+    """Return why the data does not fit the shape; "" if it does."""
     where = f"the tensor '{tensor.name}' " if tensor.name else "the tensor "
     if any(size < 0 for size in tensor.dims):
         return f"{where}has the shape {list(tensor.dims)}, sizes are 0 or more"
@@ -266,7 +267,7 @@ def _broken_tensor(tensor: onnx.TensorProto) -> str:
     else:
         count = prod(tensor.dims)
         found = len(getattr(tensor, _TYPED_FIELD.get(tensor.data_type, "int32_data")))
-        # Numbers of 4 bits lie two in a field.
+        # Two numbers of 4 bits share an entry.
         wanted, unit = (-(-count // 2) if _BITS[tensor.data_type] == 4 else count), "numbers"
     if found == wanted:
         return ""

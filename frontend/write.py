@@ -1,4 +1,6 @@
-"""Writing a file whole or not at all, in the place of nothing but an ordinary file."""
+"""Atomic writing of files: a file is written completely or not at all,
+and replaces only ordinary files.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,13 @@ import tempfile
 from pathlib import Path
 
 _STREAMS = re.compile(r"/dev/(fd/)?[^/]+|/proc/.*")
-"""Names that stand for open files, such as /dev/stdout and /dev/fd/1, whatever these are."""
+"""Paths of open files of a process, such as /dev/stdout and /dev/fd/1."""
 
 
 def is_stream(path: Path) -> bool:
-    """Whether what is written goes through a path, as through a pipe, a terminal or /dev/null,
-    instead of lying there afterwards."""
+    """Return whether a path is a stream (a pipe, a terminal, /dev/null)
+    and not a file that keeps what is written.
+    """
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
@@ -26,7 +29,7 @@ def is_stream(path: Path) -> bool:
 
 
 def obstacle(path: Path) -> str:
-    """What at a path must not be replaced by a file: "" for nothing, a file, or a stream."""
+    """Return what exists at a path that a file must not replace; "" if there is no obstacle."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
@@ -38,8 +41,8 @@ def obstacle(path: Path) -> str:
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a whole file or nothing.
 
-    A link stays, and what it leads to is written; an older file's permissions stay.  What is a
-    stream takes the bytes and stays what it is.
+    A symbolic link is kept and its target is written; an existing file's permissions are kept. To a
+    stream the bytes are written directly.
 
     Raises:
         OSError: it cannot be written, or a folder, device or socket lies there.
@@ -63,7 +66,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def _pour(path: Path, data: bytes) -> None:
-    """Write into a stream; into an open file of this process where it stands, not at its begin."""
+    """Write to a stream; to an open file of this process at its current position."""
     handle = next((fd for fd in (1, 2) if _same(path, fd)), None)
     if sys.stdout is not None:
         sys.stdout.flush()
@@ -80,7 +83,7 @@ def _same(path: Path, handle: int) -> bool:
 
 
 def _mode(path: Path) -> int:
-    """The permissions of the file that is there, else those of a new one."""
+    """Return the permissions of the existing file, else those of a new file."""
     try:
         return stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError:

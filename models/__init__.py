@@ -1,7 +1,7 @@
-"""Training side of n2uqc: N2UQ networks in torch, their ONNX export, and the networks that ship.
+"""Training for n2uqc: N2UQ networks in torch, their ONNX export, and the shipped networks.
 
-Nothing here is imported eagerly, so that `n2uqc.models.data` and `n2uqc.models.shipped` work where
-torch is not installed:
+This file imports nothing, so that `n2uqc.models.data` and `n2uqc.models.shipped` work without
+torch:
 
 * `data`: the handwritten digits and their fixed split (numpy, scikit-learn)
 * `shipped`: paths of the trained ONNX files in the package (standard library only)
@@ -9,8 +9,8 @@ torch is not installed:
 * `quantizers`, `pact`: the quantizers (torch)
 * `blocks`, `networks`: blocks built of them, and residual networks of blocks (torch)
 * `checkpoint`: published checkpoints, read safely and checked key by key (torch)
-* `calibrate`: from a float network to the starting point of its quantized twin (torch)
-* `randomize`: parameters that look trained, for tests and measurements (torch)
+* `calibrate`: initial parameters of a quantized network from its float twin (torch)
+* `randomize`: random parameters that resemble trained ones, for tests and measurements (torch)
 * `export`: ONNX export, and running the file with onnxruntime (torch)
 * `train`: `python -m n2uqc.models.train` (torch)
 """

@@ -1,6 +1,6 @@
-"""Blocks of N2UQ networks. Names inside a block are those of the published checkpoints.
+"""Blocks of N2UQ networks, with the parameter names of the published checkpoints.
 
-`bits=None` leaves every quantizer out of a block: the float twin, with the same other parameters.
+With `bits=None` a block has no quantizers: the float twin, with otherwise the same parameters.
 """
 
 from __future__ import annotations
@@ -27,19 +27,21 @@ class LearnableBias(nn.Module):
 
 
 def triple(channels: int) -> tuple[LearnableBias, nn.PReLU, LearnableBias]:
-    """Bias, PReLU and bias, all per channel: what stands before every quantizer."""
+    """Return bias, PReLU and bias, all per channel, which precede every quantizer."""
     return LearnableBias(channels), nn.PReLU(channels), LearnableBias(channels)
 
 
 def quantizer(bits: int | None) -> nn.Module:
-    """An LTQ, or nothing."""
+    """Return an LTQ, or the identity if `bits` is None."""
     return nn.Identity() if bits is None else LTQ(bits)
 
 
 def conv(
     inputs: int, outputs: int, kernel: int, stride: int, bits: int | None, groups: int = 1
 ) -> nn.Module:
-    """A convolution without bias, padded to keep the size at stride 1; quantized unless float."""
+    """Return a convolution without bias, padded to keep the size at stride 1;
+    quantized unless float.
+    """
     padding = kernel // 2
     if bits is None:
         return nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
@@ -62,7 +64,7 @@ _TRIPLE = ("bias{}1", "prelu{}", "bias{}2")
 
 
 class Block(nn.Module):
-    """Numbered convolutions, each behind a triple and a quantizer and before a BN.
+    """Numbered convolutions, each after a triple and a quantizer and before a BN.
 
     Convolution k is bias{k}1, prelu{k}, bias{k}2, quan{k}, conv{k}, bn{k}.
     """
@@ -82,7 +84,7 @@ class Block(nn.Module):
         bits: int | None,
         groups: int = 1,
     ) -> None:
-        """Create convolution `number` and all that belongs to it."""
+        """Create convolution `number` with its triple, quantizer and BN."""
         self.set_triple(number, inputs)
         setattr(self, f"quan{number}", quantizer(bits))
         setattr(self, f"conv{number}", conv(inputs, outputs, kernel, stride, bits, groups))

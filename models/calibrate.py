@@ -1,4 +1,4 @@
-"""The starting point of a quantized network: weights and activation ranges of its float twin."""
+"""Initial parameters of a quantized network: weights and activation ranges of its float twin."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from .quantizers import LTQ, QuantizedConv2d
 
 COVERED = 0.98
-"""Share of the positive activations that the initial thresholds resolve; the rest saturates."""
+"""Share of the positive activations within the initial thresholds; the rest saturates."""
 
 
 def initialize_from_float(quantized: nn.Module, twin: nn.Module, images: Tensor) -> None:

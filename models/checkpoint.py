@@ -1,4 +1,4 @@
-"""Published N2UQ checkpoints: read without running their pickle, checked key by key.
+"""Reading of published N2UQ checkpoints, without running their pickle and with all keys checked.
 
 The state dicts of the authors' training code (https://github.com/liuzechun/
 Nonuniform-to-Uniform-Quantization) hold torchvision's names plus those of `blocks`, and the prefix
@@ -25,20 +25,20 @@ from .architectures import BITS, Architecture, Variant, architectures
 
 PREFIX = "module."
 UNUSED = "num_batches_tracked"
-"""Last part of keys that evaluation never reads; old checkpoints lack them."""
+"""Last part of keys that evaluation does not need; old checkpoints do not have them."""
 
 EXPECTED = "a state dict saved by torch.save, alone or as the entry 'state_dict' of a dict"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A state dict and what the file said beside it.
+    """A state dict, with the other numbers in the file.
 
     Attributes:
         path: The file.
         parameters: Tensors by name, without `prefix`.
-        prefix: What was removed from every name, e.g. "module.", or "".
-        beside: Numbers saved beside the state dict, e.g. {"epoch": 119}.
+        prefix: Prefix removed from every name, e.g. "module.", or "".
+        beside: Numbers saved with the state dict, e.g. {"epoch": 119}.
     """
 
     path: str
@@ -62,7 +62,8 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         path: File of torch.save, holding a state dict or a dict whose entry "state_dict" is one.
 
     Raises:
-        CompileError: The file is none, is damaged, asks to run code, or holds something else.
+        CompileError: The file is no file of torch.save, is damaged, asks to run code, or holds
+            something else.
         OSError: The file cannot be opened.
     """
     path = os.fspath(path)
@@ -90,17 +91,17 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 def build_network(
     checkpoint: Checkpoint, architecture: Architecture, variant: Variant
 ) -> nn.Module:
-    """The network of a variant with the parameters of a checkpoint, in evaluation mode.
+    """Return the network of a variant with the parameters of a checkpoint, in evaluation mode.
 
     Args:
-        checkpoint: Of `read_checkpoint`.
+        checkpoint: A result of `read_checkpoint`.
         architecture: An entry of `architectures`.
-        variant: Which network; `classes` is taken from the checkpoint where its linear layer is
+        variant: The network; `classes` is taken from the checkpoint if its linear layer is
             consistent.
 
     Raises:
-        CompileError: Lists every missing, extra and misshapen key, and every tensor with values
-            that are not finite or that float32 cannot hold.
+        CompileError: Lists every missing and extra key, every wrong shape, and every tensor with
+            values that are not finite or that float32 cannot represent.
         ValueError: The architecture has no such variant.
     """
     variant = replace(variant, classes=checkpoint.classes or variant.classes)
@@ -135,7 +136,7 @@ def _unpickle(path: str) -> Any:
             "if you trust its source, load it where it was made and save only the tensors: "
             "torch.save(network.state_dict(), FILE)",
         )) from None  # fmt: skip
-    except Exception as error:  # a damaged file leads the reader into any of them
+    except Exception as error:  # a damaged file may raise any exception
         found = "not a file of torch.save, a damaged one, or a TorchScript archive"
         raise CompileError(Problem(path, "checkpoint", found, EXPECTED)) from error
 
@@ -168,7 +169,7 @@ def _title(architecture: Architecture, variant: Variant) -> str:
 
 
 def _faults(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Iterator[str]:
-    """One paragraph for each kind of fault."""
+    """Yield one paragraph per kind of problem."""
     missing = [key for key in expected if key not in given and not key.endswith(UNUSED)]
     misshapen, unreal = [], []
     for key in expected.keys() & given.keys():
@@ -194,7 +195,7 @@ def _faults(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Iter
 
 
 def _fitting(checkpoint: Checkpoint) -> Iterator[str]:
-    """Command-line options of every published network whose keys and shapes these are."""
+    """Yield the command-line options of every published network that the keys and shapes fit."""
     given = checkpoint.parameters
     for architecture in architectures.values():
         for quantized in (False, True) if architecture.downsamples else (False,):

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 HELD_BACK = 0.3
 SPLIT_SEED = 20211114
-# SHA-256 over the labels and images of both halves. A scikit-learn that shuffled differently would
-# put held-back images into training and make every recorded accuracy meaningless.
+# SHA-256 over the labels and images of both halves. A release of scikit-learn that shuffles
+# differently would put held-back images into training and invalidate every recorded accuracy.
 SPLIT_SHA256 = "a514a7340e59a55cb576504fb0e615b3a93134c1b0802ebaa733a944b3dc68e4"
 
 
@@ -42,7 +42,8 @@ class Digits:
 
 @functools.cache
 def digits() -> Digits:
-    """Handwritten digits (UCI Optical Recognition of Handwritten Digits, as in scikit-learn).
+    """Return the handwritten digits (UCI Optical
+    Recognition of Handwritten Digits, of scikit-learn).
 
     The split is stratified by label, holds back 30% and comes from a fixed seed, so it is the same
     in every process.
@@ -51,8 +52,8 @@ def digits() -> Digits:
         1257 training and 540 test images, float32 (N, 1, 8, 8) in [0, 1], with int64 labels.
 
     Raises:
-        RuntimeError: This scikit-learn splits or scales the images otherwise than the one the
-            recorded accuracies were measured with.
+        RuntimeError: This scikit-learn splits or scales the images differently from the one that
+            the recorded accuracies were measured with.
     """
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -80,7 +81,7 @@ def digits() -> Digits:
 
 
 def split_hash(data: Digits) -> str:
-    """SHA-256 in hex over labels and images of both halves, in little-endian byte order."""
+    """Return the SHA-256 over labels and images of both halves, little-endian, in hexadecimal."""
     digest = hashlib.sha256()
     for half in (data.train, data.test):
         digest.update(half.labels.astype("<i8").tobytes())

@@ -1,4 +1,4 @@
-"""ONNX export as PyTorch writes it, and running the file with onnxruntime."""
+"""ONNX export by PyTorch, and execution of the file by onnxruntime."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def export_onnx(
     """Write the network in evaluation mode with torch's TorchScript-based exporter.
 
     The file is the exporter's plain output, with a dynamic batch axis, input "input" and output
-    "output": weight quantizers and both threshold ladders stand in it node by node. It appears
-    whole or not at all.
+    "output". Weight quantizers and threshold ladders are in it as single nodes. It is written
+    completely or not at all.
 
     Args:
         network: Network to write; its training mode is left as found.
@@ -34,14 +34,14 @@ def export_onnx(
         opset: ONNX operator set version.
 
     Raises:
-        torch.onnx.errors.OnnxExporterError: The network holds what this exporter cannot write.
+        torch.onnx.errors.OnnxExporterError: The exporter does not support the network.
     """
     axes = {"input": {0: "batch"}, "output": {0: "batch"}}
     training = network.training
     network.eval()
     try:
         with tempfile.TemporaryDirectory(prefix="n2uqc-") as place, warnings.catch_warnings():
-            # This exporter is deprecated, and chosen: users' files were mostly written by it.
+            # This exporter is deprecated, but most files of users were written by it.
             warnings.simplefilter("ignore", DeprecationWarning)
             made = Path(place, "network.onnx")
             torch.onnx.export(
@@ -58,7 +58,7 @@ def run_onnx(path: str | os.PathLike[str], images: NDArray[np.float32]) -> NDArr
     """Run an exported network with onnxruntime on one thread.
 
     Graph rewrites are switched off: fusing BatchNormalization into a convolution moves values by
-    some 1e-6, which is enough to cross a threshold.
+    about 1e-6, which is enough to cross a threshold.
 
     Args:
         path: Exported file.

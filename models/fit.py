@@ -1,4 +1,4 @@
-"""The training loop: Adam, cosine learning rate, shifted digits; no choice by any accuracy."""
+"""The training loop: Adam, cosine learning rate, shifted digits; no selection by accuracy."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def fit(
     network.train()
     for _ in range(epochs):
         losses = []
-        # The last, smaller batch is dropped: order changes every epoch, so no image stays unseen.
+        # The last, smaller batch is dropped; the order changes every epoch, so every image is used.
         order = torch.randperm(len(labels), generator=random)
         for first in range(0, len(labels) - BATCH + 1, BATCH):
             batch = order[first : first + BATCH]
@@ -59,7 +59,7 @@ def fit(
 
 
 def _shifted(images: Tensor, random: torch.Generator) -> Tensor:
-    """Each image moved by up to SHIFT pixels along both axes, zeros moving in."""
+    """Shift each image by up to SHIFT pixels along both axes, filling with zeros."""
     count, _, height, width = images.shape
     padded = F.pad(images, (SHIFT,) * 4)
     rows, columns = torch.randint(0, 2 * SHIFT + 1, (2, count, 1), generator=random)
@@ -69,7 +69,7 @@ def _shifted(images: Tensor, random: torch.Generator) -> Tensor:
 
 
 def predict(network: nn.Module, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scores of a network in evaluation mode, float32 (N, classes)."""
+    """Return the scores of a network in evaluation mode, float32 (N, classes)."""
     network.eval()
     with torch.no_grad():
         scores: NDArray[np.float32] = network(torch.tensor(images)).numpy()
@@ -77,5 +77,5 @@ def predict(network: nn.Module, images: NDArray[np.float32]) -> NDArray[np.float
 
 
 def count_correct(scores: NDArray[np.float32], labels: NDArray[np.int64]) -> int:
-    """Number of images whose highest score is that of their label."""
+    """Return the number of images whose highest score is that of their label."""
     return int((scores.argmax(1) == labels).sum())

@@ -22,7 +22,7 @@ class PACT(nn.Module):
 
     Args:
         bits: 2 to 8; another value raises ValueError.
-        clip: Where clip_val starts.
+        clip: Initial value of clip_val.
 
     Attributes:
         clip_val: float32 (1,), the clipping level c.
@@ -43,5 +43,5 @@ class PACT(nn.Module):
         return level.detach() + x - x.detach()
 
     def extra_repr(self) -> str:
-        """What `print(module)` shows in brackets."""
+        """Return the text in parentheses that `print(module)` shows."""
         return f"bits={self.bits}"

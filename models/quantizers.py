@@ -2,7 +2,7 @@
 
 Source: Liu, Cheng, Huang, Xing, Shen, "Nonuniform-to-Uniform Quantization: Towards Accurate
 Quantization via Generalized Straight-Through Estimation", CVPR 2022 (arXiv 2111.14826).
-Formulas cite its parts by subject. Parameter names are those of the published checkpoints.
+Formulas name the part of the paper. Parameter names are those of the published checkpoints.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from torch.nn import functional as F
 
 BITS = range(2, 9)
 SHORTEST = 1e-3
-"""Interval lengths are kept at or above this, so that thresholds stay in ascending order."""
+"""Least length of an interval, which keeps the thresholds in ascending order."""
 
 
 def levels_above_zero(bits: int) -> int:
-    """n = 2**bits - 1; raises ValueError unless bits is 2 to 8."""
+    """Return n = 2**bits - 1; raise ValueError unless bits is 2 to 8."""
     if bits not in BITS:
         raise ValueError(f"bits={bits}: N2UQ quantizers here have {BITS[0]} to {BITS[-1]} bits")
     return int(2**bits - 1)
@@ -38,8 +38,8 @@ class LTQ(nn.Module):
 
     Backward is the paper's generalized straight-through estimator (G-STE): the derivative of the
     continuous piecewise-linear function that rises by 2/n over each segment, the expectation of a
-    stochastic quantizer. The input and the threshold parameters receive it alike; outside the
-    segments, and for lengths held by the clamp, it is 0.
+    stochastic quantizer. It applies to the input and to the threshold parameters; it is 0 outside
+    the segments and for lengths below the clamp.
 
     Args:
         bits: 2 to 8; another value raises ValueError.
@@ -48,7 +48,7 @@ class LTQ(nn.Module):
         start: float32 (1,), where the first segment begins; may become negative.
         a: float32 (n,), segment lengths before the clamp.
         scale1, scale2: float32 (1,), input and output scale; either sign.
-        two, one, zero, minusone, eps: float32 (1,), constants the published checkpoints carry.
+        two, one, zero, minusone, eps: float32 (1,), constants in the published checkpoints.
     """
 
     def __init__(self, bits: int) -> None:
@@ -68,7 +68,7 @@ class LTQ(nn.Module):
         """Quantize x, float32 of any shape."""
         x = x * self.scale1
         length = torch.where(self.a > self.eps, self.a, self.eps)
-        threshold: Tensor = self.start  # of the level; `begin` is where its segment begins
+        threshold: Tensor = self.start  # `begin`: the begin of its segment
         begin: Tensor = self.start
         level: Tensor = self.zero
         ramp: Tensor = self.zero
@@ -85,7 +85,7 @@ class LTQ(nn.Module):
         return (level.detach() + ramp - ramp.detach()) * self.scale2
 
     def extra_repr(self) -> str:
-        """What `print(module)` shows in brackets."""
+        """Return what `print(module)` shows in brackets."""
         return f"bits={self.bits}"
 
 
@@ -107,7 +107,7 @@ class QuantizedConv2d(nn.Conv2d):
     Attributes:
         weight: float32 (O, I/groups, kh, kw), the real weights.
         clip_val: float32 (1,), width of the clip range in units of s_c.
-        zero: float32 (1,), a constant the published checkpoints carry.
+        zero: float32 (1,), a constant in the published checkpoints.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class QuantizedConv2d(nn.Conv2d):
         self.zero = _constant(0.0)
 
     def quantized_weight(self) -> Tensor:
-        """The weights the convolution uses: on their grid up to float32 rounding."""
+        """Return the quantized weights, exact up to float32 rounding."""
         mean = self.weight.abs().mean(3, keepdim=True).mean(2, keepdim=True).mean(1, keepdim=True)
         scale = (self.steps / 2 ** (self.bits - 1) * mean).detach()
         edge = self.clip_val / 2
@@ -147,5 +147,5 @@ class QuantizedConv2d(nn.Conv2d):
         return F.conv2d(x, weight, None, self.stride, self.padding, self.dilation, self.groups)
 
     def extra_repr(self) -> str:
-        """What `print(module)` shows in brackets."""
+        """Return what `print(module)` shows in brackets."""
         return f"{self.in_channels}, {self.out_channels}, {self.kernel_size}, bits={self.bits}"

@@ -1,4 +1,6 @@
-"""Parameters that look trained, the awkward cases included, for tests and measurements."""
+"""Random parameters that resemble trained ones, including difficult cases,
+for tests and measurements.
+"""
 
 from __future__ import annotations
 
@@ -49,17 +51,17 @@ def randomize(network: nn.Module, seed: int) -> None:
 
 
 def settle(network: nn.Module, images: Tensor, seed: int) -> None:
-    """Fit statistics and ranges of a randomized network to what it sees, roughly, as training does.
+    """Fit statistics and ranges of a randomized network to its activations, as training would.
 
-    Deep networks of drawn parameters tend to give every image the same codes. Layer by layer, as
-    the images pass: running statistics of each BatchNorm become those of its input, disturbed;
-    `scale1` of each LTQ (its sign is kept) and the clipping level of each PACT become such that
-    most of the input lies within the thresholds.
+    Deep networks of random parameters tend to give the same codes for every image. This sets, layer
+    by layer, the running statistics of each BatchNorm to those of its input with random deviations,
+    and `scale1` of each LTQ (except its sign) and the clipping level of each PACT so that most of
+    the input is within the thresholds.
 
     Args:
         network: Network that `randomize` has drawn; changed in place, left in evaluation mode.
         images: float32 (N, C, H, W).
-        seed: Of the disturbance.
+        seed: Seed of the deviations.
     """
     random = np.random.default_rng(seed)
 
@@ -90,7 +92,7 @@ def settle(network: nn.Module, images: Tensor, seed: int) -> None:
 
 
 def _upper(x: Tensor) -> float:
-    """The 95% quantile of the positive values of x; 1 if there is none."""
+    """Return the 95% quantile of the positive values of x; 1 if there is none."""
     positive = x[x > 0].numpy()
     return float(np.quantile(positive, 0.95)) if positive.size else 1.0
 

@@ -11,12 +11,12 @@ _ZOO = Path(str(files("n2uqc.models") / "zoo"))
 
 
 def names() -> tuple[str, ...]:
-    """Names of the shipped networks, sorted, e.g. "digits_2bit"."""
+    """Return the names of the shipped networks, sorted, e.g. "digits_2bit"."""
     return tuple(sorted(file.stem for file in _ZOO.glob("*.onnx")))
 
 
 def path(name: str) -> Path:
-    """Path of a shipped network's ONNX file.
+    """Return the path of a shipped network's ONNX file.
 
     Args:
         name: One of `names()`.
@@ -30,7 +30,7 @@ def path(name: str) -> Path:
 
 
 def record(name: str) -> dict[str, Any]:
-    """What the training command noted: command, seed, versions, held-back accuracy, SHA-256.
+    """Return the training record: command, seed, versions, held-back accuracy, SHA-256.
 
     Args:
         name: One of `names()`.

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 try:
-    import onnxruntime  # noqa: F401 - needed minutes later, missed at once
+    import onnxruntime  # noqa: F401 - needed only after training, but reported now if missing
     import torch
     from sklearn.model_selection import train_test_split
 except ModuleNotFoundError as error:
@@ -42,9 +42,9 @@ PACKAGES = ("torch", "numpy", "scikit-learn", "onnxruntime")
 IMAGE = torch.zeros(1, 1, 8, 8)
 
 CLOSE = 1e-4
-"""Largest difference of a score between torch and onnxruntime without a flipped code."""
+"""Largest difference of scores between torch and onnxruntime if no code differs."""
 FLIPPED = 0.01
-"""Share of images on which their different rounding may carry a value across a threshold."""
+"""Share of images on which their rounding may move a value across a threshold."""
 
 DESCRIPTION = """\
 Train a small residual network on 8x8 handwritten digits with N2UQ quantizers and write it as
@@ -52,8 +52,8 @@ plain ONNX, the kind of file `n2uqc compile` reads.
 
 First the float network is trained, then its quantized twin starts from the float weights and
 learns its thresholds. The exported file is run by onnxruntime on the 540 held-back images; a JSON
-file of the same name beside it records command, versions and accuracies. The held-back images
-choose nothing: the last epoch is what is written."""
+file of the same name records command, versions and accuracies. The held-back images are used for no
+choice: the network of the last epoch is written."""
 
 EPILOG = """\
 examples:
@@ -64,7 +64,7 @@ examples:
 
 
 class ExportDiffers(Exception):
-    """The exported file does not compute what torch computes."""
+    """The exported file and torch compute different scores."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,7 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     words = sys.argv[1:] if arguments is None else list(arguments)
     console = Console(stderr=True)
-    # One thread and a fixed order of operations: the seed then fixes every bit of the result.
+    # One thread and a fixed order of operations, so that the seed determines every bit of the
+    # result.
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(options.seed)
@@ -112,7 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def train(
     options: argparse.Namespace, data: Digits, console: Console
 ) -> tuple[ResidualNetwork, ResidualNetwork]:
-    """Train as the options say; returns the network to export and its float twin, maybe one."""
+    """Train according to the options; return the network to export and its float twin,
+    which may be the same.
+    """
     twin = ResidualNetwork(None, downsample=options.downsample)
     columns = (
         TextColumn("{task.description:>6}"),
@@ -146,15 +149,15 @@ def write(
     output: Path,
     settings: dict[str, Any],
 ) -> dict[str, Any]:
-    """Export a network, check the file against torch, and write it with its record beside it.
+    """Export a network, check the file against torch, and write it with its record.
 
     Args:
         network: Trained network.
-        twin: Its trained float twin, or itself.
+        twin: Its trained float twin, or the network itself.
         held_back: Images to measure accuracy on.
         output: ONNX file; the record has the same name with suffix .json. Both are replaced only
             when both are complete.
-        settings: What the network was trained with; begins the record.
+        settings: Settings of the training, the first entries of the record.
 
     Returns:
         The record.
@@ -203,7 +206,7 @@ def write(
 
 
 def _validation(data: Digits, seed: int) -> Digits:
-    """The training images alone, split again: four fifths to train with, one to report on."""
+    """Split the training images again: four fifths to train with, one fifth to report on."""
     halves = train_test_split(
         data.train.images,
         data.train.labels,
@@ -252,7 +255,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="file to write; FILE.json is written beside it",
     )  # fmt: skip
     options = parser.parse_args(arguments)
-    if options.bits is None:  # not argparse's default: it would let `--bits 2 --float` pass
+    if options.bits is None:  # not a default of argparse, which would accept `--bits 2 --float`
         options.bits = 2
     if options.output.suffix != ".onnx":
         parser.error(f"--output {options.output}: the name must end in .onnx")

@@ -4,7 +4,8 @@
     y = program(x)                                      # numpy in, numpy out
     n2uqc.compile(program, target="aarch64").save("out/")
 
-Names load on first use, so ``import n2uqc`` is quick and needs neither TVM nor torch.
+Modules are imported when a name is first used, so ``import n2uqc`` is fast and needs neither TVM
+nor torch.
 """
 
 from __future__ import annotations

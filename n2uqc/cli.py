@@ -36,7 +36,7 @@ _TAKES_A_SIGN = ("--input-range", "--mean", "--pixels", "--input-scale")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The whole command line; quick, for nothing heavy is imported."""
+    """Return the parser of the command line, without importing large packages."""
     parser = argparse.ArgumentParser(
         prog="n2uqc",
         description=_ABOUT,
@@ -67,12 +67,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        argv: arguments without the program's name; the process's own by default.
+        argv: arguments without the program's name; by default those of the process.
 
     Returns:
-        the exit status: 0, 1 (a difference was found), 2 (the user's side), 3 (a fault of n2uqc).
+        The exit status: 0, 1 (a difference was found), 2 (input or request is wrong), 3 (a fault of
+            n2uqc).
     """
-    if argv is None:  # the process is ours: it tidies up when it is ended, as when interrupted
+    if argv is None:  # run as a program: clean up on SIGTERM as on an interrupt
         signal.signal(signal.SIGTERM, _ended)
     arguments = _joined(sys.argv[1:] if argv is None else argv)
     return guarded(lambda: _run(arguments), show_traceback="--traceback" in arguments)
@@ -90,7 +91,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _joined(arguments: Sequence[str]) -> list[str]:
-    """``--mean -1,1`` as ``--mean=-1,1``: argparse takes what follows for another option."""
+    """Join ``--mean -1,1`` to ``--mean=-1,1``; argparse would read ``-1,1`` as an option."""
     joined: list[str] = []
     for argument in arguments:
         if joined and joined[-1] in _TAKES_A_SIGN and argument[:1] == "-" != argument[1:2]:

@@ -1,7 +1,8 @@
-"""The main job on the shipped network: ``python -m n2uqc.demo``, or ``make demo``.
+"""The demonstration on a shipped network: ``python -m n2uqc.demo``, or ``make demo``.
 
-Compiles a trained 2-bit network for handwritten digits, runs it on all held-back images with every
-executor, checks that they give the same integers, and compares hardware cost.  Writes to out/demo.
+It compiles a trained 2-bit network for handwritten digits, runs it on all held-back images with
+every executor, checks that all give the same integers, and compares hardware cost. It writes to
+out/demo.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def _show_program(program: Program, console: Console) -> None:
 def _show_outcomes(
     program: Program, outcomes: list[Outcome], test: Split, console: Console
 ) -> bool:
-    """Print one line an executor; true if all of them ran and gave the interpreter's integers."""
+    """Print one line per executor; return whether all ran and gave the interpreter's integers."""
     from rich.table import Table
 
     from n2uqc.passes.program import real_output

@@ -1,4 +1,4 @@
-"""Hardware cost of a program: uniform quantizers, N2UQ tables and uneven output levels compared."""
+"""Hardware cost of a program: N2UQ's tables against uniform quantizers and nonuniform levels."""
 
 from .compare import Comparison, LayerComparison, compare
 from .technology import TECHNOLOGIES, Basis, Technology

@@ -1,4 +1,4 @@
-"""Everything the figures rest on, as records that are printed under every table."""
+"""The assumptions of the cost model, as records that are printed under every table."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ OWN = "own synthesis"
 
 @dataclass(frozen=True)
 class Assumption:
-    """One thing the figures rest on.
+    """One assumption of the cost model.
 
     Attributes:
         id: short name.
         text: what is assumed.
-        value: the figure, "" where the text says all.
-        source: where it comes from.
+        value: the figure; "" if the text is complete without.
+        source: its source.
         kind: ``measured`` (synthesized), ``fit`` (closed form through measured points),
-            ``literature`` or ``model`` (reasoned from structure, not measured).
+            ``literature`` or ``model`` (derived from the structure, not measured).
     """
 
     id: str
@@ -47,7 +47,7 @@ class Assumption:
 
 
 def assumptions(technology: Technology) -> tuple[Assumption, ...]:
-    """The records for a family, in the order of the tables."""
+    """Return the assumptions for a family, in the order of the tables."""
     return (*_synthesis(technology), *_structure(technology), *_fairness(), *_energy())
 
 
@@ -95,7 +95,7 @@ def _synthesis(t: Technology) -> tuple[Assumption, ...]:
         Assumption(
             "thresholds-binary",
             "log2(N+1) comparators, one memory a level of (channels a lane) "
-            "* 2^level words, pipelined: one result a cycle, as the parallel unit. The cheaper "
+            "* 2^level words, pipelined: one result per cycle, as the parallel unit. The cheaper "
             "form is taken, memory included.",
             binary_fit,
             shared,
@@ -120,7 +120,7 @@ def _synthesis(t: Technology) -> tuple[Assumption, ...]:
         ),
         Assumption(
             "mac-plain",
-            "LUT a lane of a 16-lane dot with tree and accumulator, no DSP; the "
+            "LUT per lane of a 16-lane dot with tree and accumulator, no DSP; the "
             "cheaper of a direct product and bit planes is taken, for N2UQ and uniform alike.",
             f"direct {_curve(t, 'direct')}; planes {_curve(t, 'planes')}",
             shared,
@@ -146,7 +146,7 @@ def _synthesis(t: Technology) -> tuple[Assumption, ...]:
         Assumption(
             "mac-lqnets",
             f"Bit planes (3 bit interpolated), and b_a*b_w multiplications by "
-            f"{COEFFICIENT_BITS}-bit coefficients an output, in DSPs shared over the output's "
+            f"{COEFFICIENT_BITS}-bit coefficients per output, in DSPs shared over the output's "
             "cycles.",
             _curve(t, "lqnets"),
             f"{OWN}, yosys 0.23"
@@ -164,7 +164,7 @@ def _structure(t: Technology) -> tuple[Assumption, ...]:
             "Away from 16 lanes, the accumulator's share is taken out of the lane and "
             "put back once a PE. Unequal widths of weights and activations are read at the "
             "product of the widths.",
-            "1 LUT a bit of accumulator",
+            "1 LUT per bit of accumulator",
             "structure",
             "model",
         ),
@@ -188,14 +188,14 @@ def _structure(t: Technology) -> tuple[Assumption, ...]:
             "memory",
             f"Memories that fill {BRAM_FILLED:.0%} of 18-Kbit blocks go there, in the "
             "shape that takes fewest; smaller ones go to LUTs; a single word is wiring.",
-            f"1 LUT a bit of {t.rom_depth} words",
+            f"1 LUT per bit of {t.rom_depth} words",
             f"{OWN} of threshold ROMs; RAMB18E1 shapes of AMD UG473",
             "model",
         ),
         Assumption(
             "stream",
             "Requantization to the skip stream, sums, PReLU, clamps and pools are the "
-            "same hardware in every alternative; sums and multiplexers 1 and 1/2 LUT a bit.",
+            "same hardware in every alternative; sums and multiplexers 1 and 1/2 LUT per bit.",
             "",
             "structure",
             "model",
@@ -216,9 +216,9 @@ def _structure(t: Technology) -> tuple[Assumption, ...]:
         Assumption(
             "cycles",
             "(MH/PE) (MW/SIMD) V of each convolution, or the words of its input if those "
-            "are more; one word a cycle elsewhere. The same in every alternative, whose units all "
-            "take one operand a cycle. Lanes are those of the simulated datapath: each engine gets "
-            "as few as keep up with the slowest.",
+            "are more; one word per cycle elsewhere. The same in every alternative, whose units "
+            "all take one operand per cycle. Lanes are those of the simulated datapath: each "
+            "engine gets as few as keep up with the slowest.",
             f"default folding: at most {DEFAULT_LANES} multiply-accumulate lanes",
             "FINN-R (Blott et al., TRETS 2018); n2uqc's datapath simulator",
             "model",
@@ -227,7 +227,9 @@ def _structure(t: Technology) -> tuple[Assumption, ...]:
 
 
 def _engine(engine: MeasuredEngine) -> float:
-    """LUT of the MACs (direct products) and thresholds of a measured engine, by the model."""
+    """Return the model's LUTs for the MACs (direct products)
+    and thresholds of a measured engine.
+    """
     top = (1 << engine.bits) - 1
     width = (ENGINE_FAN_IN * top * top).bit_length() + 1
     shape = MacShape(engine.bits, engine.bits, width, engine.pe, engine.simd)
@@ -249,7 +251,7 @@ def _fairness() -> tuple[Assumption, ...]:
         Assumption(
             "uniform-mac",
             "Uniform b-bit weights are given N2UQ's MAC: b-bit two's complement and "
-            "odd b-bit codes synthesize alike in one style (xc7, LUT a lane, 2/3/4 bit).",
+            "odd b-bit codes synthesize alike in one style (xc7, LUT per lane, 2/3/4 bit).",
             "odd 16.6 / 26.1 / 47.5, uniform 16.5 / 30.4 / 49.8",
             f"{OWN}, yosys 0.70 (remeasure.py)",
             "measured",
@@ -291,7 +293,7 @@ def _fairness() -> tuple[Assumption, ...]:
         ),
         Assumption(
             "requantizer-parameters",
-            "A multiplier and a bias a channel, a LUT a bit to the LUT's depth.",
+            "A multiplier and a bias per channel, a LUT per bit to the LUT's depth.",
             f"{REQUANTIZER_BITS} + {BIAS_BITS} bit",
             f"{OWN}: +32 LUT for 64 channels",
             "measured",
@@ -330,7 +332,7 @@ def _energy() -> tuple[Assumption, ...]:
             "Every stored bit that is read (weights, line buffers, tables) costs "
             "as in an 8 KiB SRAM; memories of one word cost nothing. Small LUT memories would "
             "cost less.",
-            f"{SRAM_PJ_PER_BIT:.3f} pJ a bit (10 pJ a 64-bit read)",
+            f"{SRAM_PJ_PER_BIT:.3f} pJ per bit (10 pJ a 64-bit read)",
             horowitz,
             "literature",
         ),

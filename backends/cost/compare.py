@@ -1,4 +1,4 @@
-"""Compare the alternatives layer by layer on one program, at one folding."""
+"""The comparison of all alternatives, layer by layer, for one program and one folding."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .technology import TECHNOLOGIES, Basis, Technology
 
 @dataclass(frozen=True)
 class LayerComparison:
-    """One layer under every alternative.
+    """The cost of one layer under every alternative.
 
     Attributes:
-        counts: what the program computes there.
-        site: of its convolution; None for what stands before the first.
-        cycles: an image, of the slowest engine in it.
-        costs: by the alternative's id.
+        counts: the operators of the layer.
+        site: engine of its convolution; None for the operations before the first one.
+        cycles: busy cycles per image of its slowest engine.
+        costs: by the id of the alternative.
     """
 
     counts: LayerCounts
@@ -41,15 +41,15 @@ class LayerComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A whole model under every alternative.
+    """The cost of a whole model under every alternative.
 
     Attributes:
         model: name shown.
         technology: the family.
-        alternatives: what is compared, in order.
+        alternatives: the alternatives, in order.
         layers: in order of execution.
-        totals: sums over the layers, by the alternative's id.
-        assumptions: everything the figures rest on.
+        totals: sums over the layers, by the id of the alternative.
+        assumptions: the assumptions of the figures.
     """
 
     model: str
@@ -61,23 +61,25 @@ class Comparison:
 
     @property
     def interval(self) -> int:
-        """Cycles between images when all layers work at once: the slowest layer's."""
+        """Cycles between images when all layers work in parallel: those of the slowest layer."""
         return max((layer.cycles for layer in self.layers), default=0)
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of an image."""
+        """Multiply-accumulates per image."""
         return sum(layer.counts.mac.macs for layer in self.layers if layer.counts.mac)
 
     @property
     def low_bit_macs(self) -> int:
-        """Those of the low-bit layers, where the alternatives' MACs differ."""
+        """Multiply-accumulates per image in low-bit layers,
+        where the MACs of the alternatives differ.
+        """
         macs = [layer.counts.mac for layer in self.layers]
         return sum(m.macs for m in macs if m and m.low_bit)
 
     @property
     def basis(self) -> Basis:
-        """The worst basis of any figure."""
+        """The least reliable basis of any figure."""
         return max((cost.resources.basis for cost in self.totals.values()), default=Basis.MODEL)
 
 
@@ -89,19 +91,19 @@ def compare(
     name: str | None = None,
     target_cycles: int | None = None,
 ) -> Comparison:
-    """Cost of a lowered program under every alternative of ``quantizers.ALTERNATIVES``.
+    """Return the cost of a lowered program under every alternative of ``quantizers.ALTERNATIVES``.
 
     Args:
         program: the integer program.
-        folding: of the datapath; or (PE, SIMD) by output name of some engines, the others by
-            default; by default that of the datapath simulator.
-        technology: ``xc7`` or ``ecp5``, or a technology of one's own.
+        folding: a folding of the datapath, or (PE, SIMD) of some engines by output name, with the
+            default for the others; by default that of the datapath simulator.
+        technology: ``xc7``, ``ecp5``, or a Technology.
         name: model name shown, by default the program's.
-        target_cycles: an image, for the default folding.
+        target_cycles: target of busy cycles per image, for the default folding.
 
     Raises:
-        CompileError: the folding does not fit the program, the technology is not known, or no
-            folding reaches the cycle target.
+        CompileError: the folding does not fit the program, the technology is unknown, or no folding
+            reaches the target.
     """
     family = find_technology(technology)
     sites = find_sites(program, folding, target_cycles)
@@ -123,7 +125,7 @@ def compare(
 
 
 def find_technology(technology: Technology | str) -> Technology:
-    """A technology by name.
+    """Return a technology by name.
 
     Raises:
         CompileError: the name is not known.

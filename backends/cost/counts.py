@@ -1,4 +1,4 @@
-"""Exact operator counts of a program's layers: what is multiplied, added, compared and stored."""
+"""Exact counts of the operators and stored bits of a program's layers."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from n2uqc.passes.program import (
 from n2uqc.passes.program.types import width_of
 
 LOW_BITS = 8
-"""Codes up to this width count as low-bit; wider operands are fixed point."""
+"""Codes of up to this width count as low-bit; wider operands are fixed point."""
 
 
 @dataclass(frozen=True)
-class Mac:
-    """A convolution as a matrix-vector product: ``rows`` x ``depth``, once a position.
+class MacCounts:
+    """A convolution as one matrix-vector product of ``rows`` x ``depth`` per position.
 
     Attributes:
         name, origin: the operation's output and ONNX nodes.
-        positions: output vectors V of an image.
+        positions: output vectors V per image.
         rows, depth: matrix height MH (output channels) and width MW (kh*kw*inputs/groups).
         groups: of the convolution.
         activation_bits, weight_bits: of the codes that choose the operands, or of the operands.
         stored_bits: of a weight in memory: the datapath keeps levels, not their codes.
         accumulator: narrowest width of the proven range.
-        low_bit: the operands are a low-bit quantizer's codes and low-bit weights.
+        low_bit: whether the operands are codes of a low-bit quantizer and low-bit weights.
         input_elements: elements of the input map.
     """
 
@@ -60,7 +60,7 @@ class Mac:
 
     @property
     def macs(self) -> int:
-        """Multiplications of an image, as many additions (padding counts: it is computed)."""
+        """Multiplications per image, and as many additions (padding is computed, so it counts)."""
         return self.positions * self.rows * self.depth
 
     @property
@@ -69,19 +69,20 @@ class Mac:
 
 
 @dataclass(frozen=True)
-class Quantizer:
+class QuantizerCounts:
     """A comparison table over a map of ``positions`` x ``channels``.
 
     Attributes:
         width: bits of the operand.
         bits: bits of the code.
-        live: of each channel, the steps that can fire (bound below the operand's greatest value).
-        steps: comparators of a lane that serves any channel; in a monotone table they include
-            those that always fire and so stand for a base.
+        live: per channel, the number of bounds that the operand can pass (below its largest value).
+        steps: comparators of a lane that can serve any channel; in a monotone table they include
+            comparisons that are always true, which replace a base code.
         shape: ``rising`` if every channel counts up, ``monotone`` if some count down, else
             ``mixed``.
-        bent: some channel goes both up and down: a PReLU with a slope below zero lies within.
-        attached: reads a convolution's accumulators directly.
+        bent: whether the code of some channel both rises and falls, because of a PReLU with a
+            negative slope.
+        attached: whether it reads a convolution's accumulators directly.
     """
 
     name: str
@@ -98,22 +99,23 @@ class Quantizer:
 
     @property
     def compares(self) -> int:
-        """Comparisons of an image whose step can fire."""
+        """Comparisons per image whose bound can be passed."""
         return self.positions * sum(self.live)
 
 
 @dataclass(frozen=True)
-class Elementwise:
-    """An operation on the wide stream, the same in every alternative.
+class ElementwiseCounts:
+    """An operation on the fixed-point (wide) stream, the same in every alternative.
 
     Attributes:
-        kind: its mnemonic.
-        window: positions read for one result (1, or a pool's kernel); entries of a lookup's table.
-        width: widest operand or result.
+        kind: mnemonic of the operation.
+        window: positions read for one result (1, or a pool's kernel); for a lookup, entries of its
+            table.
+        width: bits of the widest operand or result.
         multiplier: bits of the per-channel multiplier, 0 without one.
-        word: parameter bits a channel.
-        attached: reads a convolution's accumulators directly.
-        operand: bits of what it reads.
+        word: parameter bits per channel.
+        attached: whether it reads a convolution's accumulators directly.
+        operand: bits of its input.
     """
 
     name: str
@@ -138,36 +140,44 @@ class Elementwise:
 
     @property
     def adds(self) -> int:
-        """Sums of two streams or a window, bias and rounding of a requantization, PReLU's bias."""
+        """Additions: of two streams or a window, bias and rounding of a requantization,
+        PReLU's bias.
+        """
         each = {"add": 1, "sumpool": self.window - 1, "requantize": 2, "prelu": 2}
         return self.elements * each.get(self.kind, 0)
 
     @property
     def compares(self) -> int:
-        """Saturation takes two, PReLU's bend one more, a maximum one a further position."""
+        """Comparisons: two to saturate, one more for PReLU,
+        one per further position of a maximum.
+        """
         each = {"maxpool": self.window - 1, "clamp": 2, "requantize": 2, "prelu": 3}
         return self.elements * each.get(self.kind, 0)
 
 
 @dataclass(frozen=True)
 class LayerCounts:
-    """A convolution and what follows it up to the next ones; ``mac`` None before the first."""
+    """A convolution and the operations after it up to the next ones;
+    ``mac`` is None before the first.
+    """
 
     name: str
     origin: tuple[str, ...]
-    mac: Mac | None
-    quantizers: tuple[Quantizer, ...]
-    others: tuple[Elementwise, ...]
+    mac: MacCounts | None
+    quantizers: tuple[QuantizerCounts, ...]
+    others: tuple[ElementwiseCounts, ...]
 
 
 _COUNTED_APART = (Conv, Thresholds, Flatten)
-"""What is not an ``Elementwise``: flattening moves nothing, so it is no hardware."""
+"""Operations that are not counted as ``ElementwiseCounts``;
+flattening moves nothing and needs no hardware.
+"""
 
 
 def count_layers(program: Program) -> tuple[LayerCounts, ...]:
-    """Every operation of a lowered program, grouped by the convolution it follows.
+    """Count the operations of a lowered program, grouped by the convolution that they follow.
 
-    An operation belongs to the latest convolution that its inputs come from.
+    An operation belongs to the last convolution that its inputs depend on.
     """
     home: dict[str, int] = {program.input: -1}
     groups: dict[int, list[Op]] = {}
@@ -194,10 +204,11 @@ def _width(kind: IntType) -> int:
 
 
 def _code_bits(program: Program, name: str) -> int | None:
-    """Bits of a quantizer's codes, perhaps moved, joined or looked up; None of other tensors.
+    """Return the bits of a quantizer's codes, also if they are moved, joined or looked up, else
+    None.
 
-    A codebook's levels are wider than the codes that choose them.  A requantization whose results
-    count from 0 stands for a table (``affine_tables``); those of fixed point are signed.
+    A codebook's levels are wider than the codes that select them. A requantization to values from 0
+    replaces a table (``affine_tables``); the results of those in fixed point are signed.
     """
     op = program.producer(name)
     if isinstance(op, MaxPool | Flatten | Lookup):
@@ -211,14 +222,14 @@ def _code_bits(program: Program, name: str) -> int | None:
     return None
 
 
-def count_conv(program: Program, op: Conv) -> Mac:
-    """The counts of one convolution."""
+def count_conv(program: Program, op: Conv) -> MacCounts:
+    """Return the counts of one convolution."""
     x, y = program.int_type(op.inputs[0]), program.int_type(op.output)
     weight: Constant = program.constants[op.weight]
     rows, kh, kw, inputs = weight.values.shape
     code = _code_bits(program, op.inputs[0])
     weight_bits = op.levels or weight.bits
-    return Mac(
+    return MacCounts(
         op.output,
         op.origin,
         y.shape[0] * y.shape[1],
@@ -234,21 +245,21 @@ def count_conv(program: Program, op: Conv) -> Mac:
     )
 
 
-def count_thresholds(program: Program, op: Thresholds) -> Quantizer:
-    """The counts of one comparison table."""
+def count_thresholds(program: Program, op: Thresholds) -> QuantizerCounts:
+    """Return the counts of one comparison table."""
     x = program.int_type(op.inputs[0])
     bounds, signs = program.constants[op.bounds].values, program.constants[op.signs].values
     base, top = program.constants[op.base].values, (1 << op.bits) - 1
     fires = bounds < x.hi
     up, down = (fires & (signs == 1)).any(axis=1), (fires & (signs == -1)).any(axis=1)
     live = fires.sum(axis=1)
-    from_zero, from_top = base + live, top - base + live  # a base is as many steps that always fire
+    from_zero, from_top = base + live, top - base + live  # a base: always true
     rising, falling = ~down & (from_zero <= top), ~up & (from_top <= top)
     shape: Literal["rising", "monotone", "mixed"] = (
         "rising" if rising.all() else "monotone" if (rising | falling).all() else "mixed"
     )
     needed = live if shape == "mixed" else np.where(rising, from_zero, from_top)
-    return Quantizer(
+    return QuantizerCounts(
         op.output,
         op.origin,
         x.shape[0] * x.shape[1],
@@ -263,8 +274,8 @@ def count_thresholds(program: Program, op: Thresholds) -> Quantizer:
     )
 
 
-def count_elementwise(program: Program, op: Op) -> Elementwise:
-    """The counts of one operation of the wide stream."""
+def count_elementwise(program: Program, op: Op) -> ElementwiseCounts:
+    """Return the counts of one operation on the wide stream."""
     x, y = program.int_type(op.inputs[0]), program.int_type(op.output)
     window, multiplier, word = 1, 0, 0
     if isinstance(op, MaxPool | SumPool):
@@ -278,7 +289,7 @@ def count_elementwise(program: Program, op: Op) -> Elementwise:
         multiplier, word = _parameters(program.constants, op.multiplier, op.bias, op.shift)
     elif isinstance(op, PRelu):
         multiplier, word = _parameters(program.constants, op.multiplier, op.bias)
-    return Elementwise(
+    return ElementwiseCounts(
         op.output,
         op.origin,
         op.mnemonic,
@@ -294,9 +305,9 @@ def count_elementwise(program: Program, op: Op) -> Elementwise:
 
 
 def _parameters(constants: Mapping[str, Constant], *names: str) -> tuple[int, int]:
-    """Bits of the multiplier, and of all parameters that differ by channel.
+    """Return the bits of the multiplier, and of all parameters that differ by channel.
 
-    Where every channel has the same power of two, the multiplication is wiring: 0 bits.
+    If all channels have the same power of two, the multiplication is wiring: 0 bits.
     """
     word = sum(constants[n].bits for n in names if len(np.unique(constants[n].values)) > 1)
     factor = np.unique(constants[names[0]].values)

@@ -1,7 +1,7 @@
-"""Energy per operation, a 45 nm model: dynamic energy of arithmetic and memory reads, nothing else.
+"""Energy per operation at 45 nm: a model of the dynamic energy of arithmetic and memory reads only.
 
-Sources: Horowitz, "Computing's energy problem", ISSCC 2014 (SRAM); the QKeras fit through its
-adders and multipliers (Coelho et al., Nature Machine Intelligence 2021).  All results in pJ.
+Sources: Horowitz, "Computing's energy problem", ISSCC 2014 (SRAM); the QKeras fit of its adders and
+multipliers (Coelho et al., Nature Machine Intelligence 2021). All results are in pJ.
 """
 
 from __future__ import annotations
@@ -12,30 +12,32 @@ from .technology import SRAM_PJ_PER_BIT, TRANSISTORS
 
 
 def add(bits: float) -> float:
-    """One addition: 0.003125 * bits (32 bits: 0.1 pJ)."""
+    """Return the energy of an addition: 0.003125 * bits (32 bits: 0.1 pJ)."""
     return 0.003125 * bits
 
 
 def multiply(a: float, b: float) -> float:
-    """One a-by-b-bit product: 0.002995 * a * b + 0.00104 * (a + b) / 2 (8 x 8: 0.2 pJ)."""
+    """Return the energy of a product: 0.002995 * a * b + 0.00104 * (a + b)
+    / 2 (8 x 8 bits: 0.2 pJ).
+    """
     return 0.002995 * a * b + 0.00104 * (a + b) / 2
 
 
 def compare(bits: float) -> float:
-    """One comparison, taken as a subtraction."""
+    """Return the energy of a comparison, taken as a subtraction."""
     return add(bits)
 
 
 def read(bits: float) -> float:
-    """Reading (or writing) bits of a small SRAM."""
+    """Return the energy to read or write bits of a small SRAM."""
     return SRAM_PJ_PER_BIT * bits
 
 
 def mac(kind: str, a: int, w: int, accumulator: int) -> float:
-    """One multiply-accumulate of a-bit activations and w-bit weights.
+    """Return the energy of a multiply-accumulate of a-bit activations and w-bit weights.
 
-    Product and sum by the fits above; other number systems scale it by the measured transistors
-    of their 16-lane dot against the direct one at the same width.
+    Product and sum follow the fits above. For other number systems this is scaled by the
+    transistors of their 16-lane dot product relative to the direct one of the same width.
     """
     base = multiply(a, w) + add(accumulator)
     kind = {"lqnets": "planes", "codebook-dsp": "codebook"}.get(kind, kind)
@@ -49,7 +51,7 @@ def mac(kind: str, a: int, w: int, accumulator: int) -> float:
 
 @dataclass(frozen=True)
 class Energy:
-    """pJ an image, by where it goes.
+    """Energy in pJ per image, by part.
 
     Attributes:
         mac: multiply-accumulates.

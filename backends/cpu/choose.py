@@ -1,4 +1,4 @@
-"""Which kernel computes which group, and why."""
+"""The choice of a kernel for each group of operations."""
 
 from __future__ import annotations
 
@@ -57,16 +57,18 @@ TABLE: dict[type[Op] | None, tuple[Kernel, ...]] = {
     Thresholds: pointwise.KERNELS,
     None: pointwise.KERNELS,
 }
-"""Kernels by a group's first operation (None: a copy); those that fit make an offer."""
+"""Kernels by type of a group's first operation (None: a copy);
+those that can compute it make an offer.
+"""
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A group and the kernel for it.
+class KernelChoice:
+    """A group and the kernel chosen for it.
 
     Attributes:
-        kernel: which one.
-        offer: how it computes the group.
+        kernel: the kernel.
+        offer: its offer: how it computes the group, and at what cost.
     """
 
     group: Group
@@ -75,7 +77,7 @@ class Choice:
 
     @property
     def instructions(self) -> float:
-        """Estimate for the group's first operation."""
+        """Estimated instructions of the group's first operation."""
         return self.offer.instructions
 
     @property
@@ -85,21 +87,21 @@ class Choice:
 
     @property
     def reason(self) -> str:
-        """Why it was chosen."""
+        """The reason for the choice, for tables."""
         if not self.offer.instructions:
             return self.offer.reason
         return f"{self.offer.reason}; estimate {self.offer.instructions / 1e6:.2f} M instructions"
 
 
-def choose(group: Group, program: Program, vectors: Vectors) -> Choice:
-    """The kernel with the least work, in which bytes of weights have their price.
+def choose(group: Group, program: Program, vectors: Vectors) -> KernelChoice:
+    """Choose the kernel of the least cost: instructions, and bytes of weights at their price.
 
     Raises:
         CompileError: no kernel computes the group's first operation.
     """
     first = type(group.ops[0]) if group.ops else None
     choices = (
-        Choice(group, kernel, offer)
+        KernelChoice(group, kernel, offer)
         for kernel in TABLE.get(first, ())
         if (offer := kernel.offer(group, program, vectors))
     )

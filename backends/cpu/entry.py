@@ -1,10 +1,10 @@
-"""The exported function of a model: checks what the caller gave, then calls the kernels.
+"""The exported function of a model: checks the arguments, then calls the kernels.
 
-It is textual IR that joins the module after optimization, for two reasons.  TIR functions can
-return nothing but 0.  And TVM marks accesses through different buffers as never aliasing, which is
-true within a kernel and false between two that meet in the arena: inlined into one function, the
-second could read before the first has written.  So kernels stay functions of their own; profiles
-see them by name.
+It is textual IR, added to the module after optimization, for two reasons. TIR functions can only
+return 0. And TVM marks accesses through different buffers as not aliasing, which is true within a
+kernel but false between kernels that use the same memory: inlined into one function, a kernel could
+read before the previous one has written. So kernels remain separate functions, which also have
+names in profiles.
 """
 
 from __future__ import annotations
@@ -12,18 +12,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 NULL_POINTER, MISALIGNED, OUT_OF_RANGE = 1, 2, 3
-"""What the exported function returns, besides 0."""
+"""Error codes of the exported function; it returns 0 on success."""
 
 _ROLES = ("input", "output", "workspace")
 
 
 def workspace(offset: int) -> str:
-    """An operand: this many bytes into the caller's workspace."""
+    """Return the operand for an address at an offset in bytes in the caller's workspace."""
     return f"getelementptr i8, ptr %workspace, i64 {offset}"
 
 
 def text_constant(symbol: str, text: str) -> str:
-    """``const char symbol[]``, exported, as textual IR; the text is ASCII without quotes."""
+    """Return an exported ``const char symbol[]`` as textual IR;
+    the text is ASCII without quotes.
+    """
     return f'@{symbol} = constant [{len(text) + 1} x i8] c"{text}\\00", align 1'
 
 
@@ -33,15 +35,15 @@ def entry(
     check: str,
     calls: Iterable[tuple[str, Sequence[str]]],
 ) -> str:
-    """``int32_t symbol(const T_in *input, T_out *output, void *workspace)`` as textual IR.
+    """Return ``int32_t symbol(const T_in *input, T_out *output, void *workspace)`` as textual IR.
 
     Args:
         symbol: the exported name.
-        alignments: of input, output and workspace, in bytes, powers of two.
-        check: function (input, int32_t *flag) that sets the flag if an input value leaves its
-            range; "" if none can.
-        calls: kernels in order, with operands: ``%input``, ``%output``, ``@constant``, or what
-            ``workspace`` gives.
+        alignments: alignments of input, output and workspace, in bytes, powers of two.
+        check: name of a function (input, int32_t *flag) that sets the flag if an input value is
+            outside its range; "" if no value can be.
+        calls: kernels in order, with operands: ``%input``, ``%output``, ``@constant``, or results
+            of ``workspace``.
     """
     lines = [f"define i32 @{symbol}(ptr %input, ptr %output, ptr %workspace) {{"]
     for role, alignment in zip(_ROLES, alignments, strict=True):

@@ -1,4 +1,4 @@
-"""Which operations of a program share a kernel."""
+"""Grouping of operations into kernels."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from n2uqc.passes.program import (
 )
 
 ELEMENTWISE = (Add, Clamp, Flatten, PRelu, Requantize, Thresholds)
-"""Operations that can follow another one in registers.
+"""Operations that a kernel can apply to results of another operation in registers.
 
-A lookup is not among them, and nothing follows a table: codes are small in memory, and TVM cannot
-give a name to a vector that comes from comparisons.
+Lookups are not among them, and no operation is applied to the result of thresholds: codes need
+little memory, and TVM cannot bind a vector of comparison results to a variable.
 """
 
 
 @dataclass(frozen=True)
 class Group:
-    """Operations computed by one kernel: the first reads memory, each other one its predecessor.
+    """Operations computed by one kernel: the first reads memory, each other reads its predecessor.
 
     Attributes:
-        ops: in order; empty for a plain copy.
-        inputs: tensors read from memory, the first operation's own first; each once.
-        output: the tensor written to memory.
+        ops: the operations in order; empty for a plain copy.
+        inputs: tensors read from memory, each once; those of the first operation come first.
+        output: the tensor that is written to memory.
     """
 
     ops: tuple[Op, ...]
@@ -40,13 +40,13 @@ class Group:
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Inputs of the operations after the first; the first's own may be among them."""
+        """Inputs of the operations after the first; they may include inputs of the first."""
         read = (name for op in self.ops[1:] for name in op.inputs)
         return tuple(dict.fromkeys(name for name in read if name in self.inputs))
 
     @property
     def mnemonics(self) -> str:
-        """What it computes, for names and tables: ``conv_thresholds``."""
+        """Mnemonics of the operations, for names and tables: ``conv_thresholds``."""
         return "_".join(op.mnemonic for op in self.ops) or "copy"
 
 
@@ -55,8 +55,8 @@ class Schedule:
     """A program as a sequence of kernels.
 
     Attributes:
-        groups: in the order of execution.
-        storage: for every tensor the one whose memory it shares (flattening moves nothing).
+        groups: the kernels in order of execution.
+        storage: for every tensor, the tensor whose memory it uses (flattening moves nothing).
     """
 
     groups: tuple[Group, ...]
@@ -64,16 +64,16 @@ class Schedule:
 
 
 def schedule(program: Program) -> Schedule:
-    """Group operations.
+    """Group the operations of a program into kernels.
 
     An elementwise operation joins the kernel that computes its input if nothing else reads that
-    tensor; of two such inputs the later one.  So 32-bit accumulators do not reach memory.
+    tensor; of two such inputs, the later one. So 32-bit accumulators are not written to memory.
     """
     storage = {program.input: program.input}
     for op in program.ops:
         storage[op.output] = storage[op.inputs[0]] if _moves_nothing(program, op) else op.output
     reads = _reads(program, storage)
-    open_groups: dict[str, list[Op]] = {}  # by the tensor that each would write
+    open_groups: dict[str, list[Op]] = {}  # by output tensor
     for op in program.ops:
         if storage[op.output] != op.output:
             continue
@@ -90,7 +90,7 @@ def schedule(program: Program) -> Schedule:
             else []
         )
         latest = max(joined, key=list(open_groups).index, default=None)
-        # Taken out and put in again: a group runs where its last operation stands.
+        # Removed and added again: a group runs at the position of its last operation.
         open_groups[op.output] = [*(open_groups.pop(latest) if latest else []), op]
     groups = [_group(output, ops, storage) for output, ops in open_groups.items()]
     if storage[program.output] == program.input:
@@ -100,13 +100,13 @@ def schedule(program: Program) -> Schedule:
 
 
 def _moves_nothing(program: Program, op: Op) -> bool:
-    """Flattening keeps the order of elements; a declared type may still ask for wider ones."""
+    """Return whether an operation is a flattening that keeps the dtype."""
     read, written = (program.int_type(name) for name in (op.inputs[0], op.output))
     return isinstance(op, Flatten) and read.container == written.container
 
 
 def _reads(program: Program, storage: dict[str, str]) -> dict[str, int]:
-    """How often each stored tensor is read, by the caller too."""
+    """Return how often each stored tensor is read, including reads by the caller."""
     reads = dict.fromkeys(storage.values(), 0)
     for op in program.ops:
         for name in op.inputs:
@@ -126,7 +126,7 @@ def _group(output: str, ops: list[Op], storage: dict[str, str]) -> Group:
 
 
 def macs(group: Group, program: Program) -> int:
-    """Multiply-accumulates of a group's convolutions, taps on the padding included."""
+    """Return the multiply-accumulates of a group's convolutions, including those on padding."""
     return sum(
         program.int_type(op.output).size * program.constants[op.weight].values[0].size
         for op in group.ops
@@ -135,7 +135,7 @@ def macs(group: Group, program: Program) -> int:
 
 
 def convolution(group: Group) -> Conv:
-    """The convolution that a group starts with."""
+    """Return the convolution that a group starts with."""
     op = group.ops[0]
     assert isinstance(op, Conv)
     return op

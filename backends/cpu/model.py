@@ -1,4 +1,4 @@
-"""A whole program as one module: private kernels, constants, and one plain C entry."""
+"""A program as one module: local kernels, constants, and an entry function for C."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ from ..tir import Constants, lower, moved_to_workspace, target_of
 from ..tir.in_place import in_place, updates
 from ..tir.lower import temporaries, workspace_bytes
 from .arena import Arena, plan_arena
-from .choose import Choice, choose
+from .choose import KernelChoice, choose
 from .entry import entry, workspace
 from .grouping import schedule
 from .kernels.body import Body
 from .range_check import range_check
 
-ALIGNMENT = 64  # bytes, of the workspace: the arena's own
+ALIGNMENT = 64  # bytes, alignment of the workspace and of tensors in it
 
 _CACHED = 1 << 18
 _FROM_MEMORY, _FROM_CACHE = 0.4, 0.05
-_PREFETCHED = 0.2  # with the caches of x86-64: at 0.4, ResNet-18 took 10.7 ms instead of 9.7
+_PREFETCHED = 0.2  # price on x86-64: at 0.4, ResNet-18 took 10.7 ms instead of 9.7
 
 
 def byte_price(program: Program, vectors: Vectors) -> float:
-    """Instructions that a byte of weights less is worth.
+    """Return the price of a byte of weights, in instructions.
 
-    Weights that no second-level cache holds until the next inference come from memory, and two
-    instructions a cycle at 2 GHz, 0.4 of them for a byte, are 10 GB a second: more than one core of
-    these gets.  Small networks stay in the cache, where a byte costs next to nothing.
+    Weights that do not stay in the second-level cache until the next inference are read from
+    memory. At two instructions per cycle and 2 GHz, a price of 0.4 instructions per byte
+    corresponds to 10 GB per second, more than one such core reaches. The weights of small networks
+    stay in the cache, where a byte costs almost nothing.
     """
     weights = sum(
         program.constants[op.weight].values.size for op in program.ops if isinstance(op, Conv)
@@ -52,19 +53,19 @@ class Model:
 
     Attributes:
         module: the kernels, lowered.
-        symbols: of the kernels.
+        symbols: names of the kernels' functions.
         constants: arrays that the entry passes to them.
         entry: the exported function, as textual IR.
-        choices: kernel and reason for each group, in order.
-        arena: where tensors and scratch memory lie.
-        workspace_bytes: what the caller provides.
+        choices: the kernel for each group, in order.
+        arena: the plan of the workspace.
+        workspace_bytes: size of the workspace that the caller provides.
     """
 
     module: tvm.IRModule
     symbols: tuple[str, ...]
     constants: Constants
     entry: str
-    choices: tuple[Choice, ...]
+    choices: tuple[KernelChoice, ...]
     arena: Arena
     workspace_bytes: int
 
@@ -75,16 +76,16 @@ def build_model(
     processor: Processor,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Model:
-    """Write, schedule and lower every kernel, and the entry that calls them.
+    """Generate, schedule and lower every kernel, and the entry that calls them.
 
     The entry is ``int32_t symbol(const T_in *input, T_out *output, void *workspace)``; it calls
     nothing outside the module and holds no state.
 
     Args:
         program: a lowered program.
-        symbol: the entry's name; kernels are named after it.
-        processor: what code is generated for.
-        progress: told what is being worked on.
+        symbol: name of the entry, and prefix of the kernels' names.
+        processor: the target processor.
+        progress: called with a description of each step.
     """
     plan = schedule(program)
     ranges = channel_ranges(program)
@@ -101,7 +102,7 @@ def build_model(
         operands.append([*(what for _, what in body.operands), choice.group.output])
 
     def pointers(step: int, name: str) -> tuple[tirx.Var, ...]:
-        """A kernel's parameters for an input (one for each way it is read) and its output."""
+        """Return a kernel's parameters for an input, one per access to it, and for its output."""
         params, given = functions[step].params, operands[step]
         read = [
             k

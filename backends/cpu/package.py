@@ -1,4 +1,4 @@
-"""The files of an artifact from a program: object, library, header, driver, manifest facts."""
+"""The files of an artifact: object, library, header, driver, and facts of the manifest."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 
 _MARKED = 16
-"""Digits of the program's hash in the symbol by which header and library know each other."""
+"""Digits of the program's hash in the symbol that ties header and library together."""
 
 
 def identifier(name: str) -> str:
-    """A program's name as part of C symbols and file names: letters, digits, underscores."""
+    """Return a program's name as part of C symbols and file names: letters, digits, underscores."""
     return c_identifier(name) or "network"
 
 
@@ -43,10 +43,10 @@ def build(program: Program, target: str, processor: Processor, progress: Progres
     Raises:
         CompileError: LLVM does not know the processor, or a tool is missing.
     """
-    # The first time, zig builds its C library: a minute or two.
+    # On first use zig builds its C library, which takes a minute or two.
     progress(f"preparing the C compiler for {processor.architecture}")
     tools = toolchain.find(processor.architecture, native=target == "host")
-    # Imported late: TVM takes seconds, a missing tool should be told at once.
+    # Imported late: TVM takes seconds, and a missing tool should be reported at once.
     progress("loading TVM")
     from ..tir import emit_object, target_of
     from . import model as models
@@ -127,7 +127,7 @@ def _manifest(
     linked: Linked,
     compiler: str,
 ) -> dict[str, Any]:
-    """What the manifest says besides the files; ``context`` is what templates are filled with."""
+    """Return the facts of the manifest; ``context`` holds the values for the templates."""
     symbol = context["symbol"]
     return {
         "name": program.name,
@@ -178,31 +178,31 @@ def _header(symbol: str) -> str:
 
 
 def information_bytes(program: Program) -> int:
-    """Weights and tables at the bits that they need, one after the other: what a program is."""
+    """Return the bytes of all weights and tables, each stored with the bits that it needs."""
     return -(-sum(constant.storage_bits for constant in program.constants.values()) // 8)
 
 
 def _texts(symbol: str, architecture: str) -> dict[str, str]:
-    """Templates by the file that they become, the header first."""
+    """Return the templates by output file, the header first."""
     texts = {
         _header(symbol): "header.h.j2",
         f"cmake/{symbol}Config.cmake": "config.cmake.j2",
     }
-    if architecture != "cortex-m":  # its example is the firmware
+    if architecture != "cortex-m":  # the firmware is its example
         for name in ("example.c", "CMakeLists.txt"):
             texts[f"example/{name}"] = f"{name}.j2"
     return texts
 
 
 def _user_compiler(target: str, processor: Processor) -> str:
-    """The command that the example's first line names."""
+    """Return the compiler command for the example's first line."""
     if target == "host":
         return "cc"
     return f"{toolchain.CROSS[processor.architecture].gcc} -static"
 
 
 def _tensor(tensor_type: IntType, face: str) -> dict[str, Any]:
-    """How a tensor looks to users of the library."""
+    """Return the description of a tensor for users of the library."""
     dtype, scale = tensor_type.container, tensor_type.scale
     real = "plain integers"
     if scale is not None:
@@ -226,8 +226,10 @@ def _tensor(tensor_type: IntType, face: str) -> dict[str, Any]:
 
 
 def literal(value: int) -> str:
-    """A number as a C expression of its own type: C has no negative constants, so the least of a
-    type would be one of a wider type, or of none."""
+    """Return a number as a C expression of its type.
+
+    C has no negative constants, so the least value of a type needs an expression.
+    """
     if value in (-(1 << 31), -(1 << 63)):
         return f"({value + 1} - 1)"
     return str(value) if value >= 0 else f"({value})"

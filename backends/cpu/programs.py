@@ -1,4 +1,6 @@
-"""The program that comes with a library: a command for Linux, a demonstration for a chip."""
+"""The program that comes with a library: a command for Linux,
+a demonstration for a microcontroller.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +21,11 @@ from .stack import frames
 INCLUDE, SOURCES = "include", "source"  # folders of an artifact
 TEMPLATES = Path(__file__).parent / "templates"
 
-_OWN_STACK = 512  # of the demonstration around the library's call
-_ROOM = 8 << 10  # for the demonstration itself
+_OWN_STACK = 512  # bytes of stack that the demonstration itself takes
+_ROOM = 8 << 10  # bytes of flash and RAM for the demonstration itself
 
 _ADDRESSED = 2**31 - 2**24
-"""Bytes of the driver's buffers, which are static; the rest is left to it and the C library."""
+"""Most bytes of the driver's static buffers; the rest is for the driver and the C library."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,9 @@ class Linked:
     """A linked program.
 
     Attributes:
-        driver: its file.
-        files: all files built, the driver among them.
-        facts: for the manifest.
+        driver: file name of the driver.
+        files: all files built, including the driver.
+        facts: facts for the manifest.
     """
 
     driver: str
@@ -42,10 +44,10 @@ class Linked:
 
 
 def linux_program(tools: Toolchain, folder: Path, library: str, context: dict[str, Any]) -> Linked:
-    """The command-line driver, which reads and writes NumPy files.
+    """Build the command-line driver, which reads and writes NumPy files.
 
     Raises:
-        CompileError: its buffers are larger than code can address.
+        CompileError: its buffers are larger than static code can address.
     """
     symbol = context["symbol"]
     taken = context["workspace_bytes"] + context["input"]["bytes"] + context["output"]["bytes"]
@@ -70,7 +72,7 @@ def linux_program(tools: Toolchain, folder: Path, library: str, context: dict[st
 
 
 def firmware(tools: Toolchain, folder: Path, library: str, context: dict[str, Any]) -> Linked:
-    """The semihosting demonstration, and what the library and it take of the chip's memory.
+    """Build the semihosting demonstration, with the memory that it and the library take.
 
     Raises:
         CompileError: the network does not fit the board.
@@ -131,13 +133,13 @@ def _require_room(flash: int, ram: int, board: Board) -> None:
 
 
 def stack_bytes(data: bytes, function: str) -> int:
-    """Stack that the exported function and what it calls take at most.
+    """Return the most stack, in bytes, that the exported function and its callees take.
 
-    The function calls kernels, which are named after it; these call functions that call nothing.
+    The function calls kernels, whose names begin with its name; these call only leaf functions.
 
     Args:
-        data: the library's object.
-        function: the exported one.
+        data: the library's object file.
+        function: name of the exported function.
     """
     sizes = frames(data)
     own = sizes.pop(function)
@@ -147,7 +149,9 @@ def stack_bytes(data: bytes, function: str) -> int:
 
 
 def memory_of(data: bytes, board: Board) -> tuple[int, int]:
-    """Bytes of flash and of RAM that a firmware takes on its board, its stack included."""
+    """Return the bytes of flash and of RAM that a firmware takes on its board,
+    including the stack.
+    """
     flash = ram = 0
     for address, content, size in load_segments(data, "cortex-m").segments:
         flash += len(content)
@@ -156,7 +160,7 @@ def memory_of(data: bytes, board: Board) -> tuple[int, int]:
 
 
 def section_bytes(data: bytes) -> int:
-    """Bytes of code and constants in a relocatable 32-bit ELF file."""
+    """Return the bytes of code and constants in a relocatable 32-bit ELF file."""
     (table,) = struct.unpack_from("<I", data, 32)
     (count,) = struct.unpack_from("<H", data, 48)
     headers = [struct.unpack_from("<IIIIIIIIII", data, table + 40 * k) for k in range(count)]

@@ -1,4 +1,4 @@
-"""The check of what a caller gives: whether every input value lies in its range."""
+"""The check that every input value is in its range."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _LANES = 64
 
 
 def range_check(source: IntType, vectors: Vectors) -> tirx.PrimFunc | None:
-    """``flag[0] = 1`` if an input value leaves its range, else 0; None where none can."""
+    """Return a function that sets ``flag[0]`` to 1 if an input value is outside its range, else 0.
+
+    None if no value of the dtype is outside the range.
+    """
     limits = np.iinfo(source.container)
     if (source.lo, source.hi) == (limits.min, limits.max):
         return None
@@ -50,8 +53,10 @@ def _by_vectors(source: IntType) -> tirx.PrimFunc:
 
 
 def _one_by_one(source: IntType) -> tirx.PrimFunc:
-    """The sign of a difference tells, and signs are collected: no comparisons, but of 64 bits,
-    whose differences need more."""
+    """Return the check for processors without vectors,
+    by signs of differences instead of comparisons.
+
+    Differences of 64-bit values would not fit, so these are compared."""
     limits = np.iinfo(source.container)
     wide = "int32" if source.container.itemsize < 4 else "int64"
     x = te.placeholder((source.size,), source.container.name, "x")

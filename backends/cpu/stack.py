@@ -1,4 +1,4 @@
-"""Stack that Thumb code takes, read from the instructions that move the stack pointer.
+"""Stack size of Thumb code, found from the instructions that change the stack pointer.
 
 Encodings: Armv7-M Architecture Reference Manual, chapter A7.
 """
@@ -21,13 +21,13 @@ class _Symbol:
 
 
 def frames(data: bytes) -> dict[str, int]:
-    """Bytes of stack that each function of a Thumb object takes for itself, without its callees.
+    """Return the bytes of stack of each function of a Thumb object, without its callees.
 
     Args:
         data: a relocatable 32-bit ELF file.
 
     Raises:
-        AssertionError: a function moves the stack pointer in a way that is not known here.
+        AssertionError: a function changes the stack pointer in an unknown way.
     """
     (table,) = struct.unpack_from("<I", data, 32)
     (count,) = struct.unpack_from("<H", data, 48)
@@ -63,7 +63,7 @@ def _read_symbols(data: bytes, listed: tuple[int, ...], names: tuple[int, ...]) 
 
 
 def _code_only(first: int, last: int, marks: list[tuple[int, str]]) -> list[tuple[int, int]]:
-    """The parts of [first, last) that are instructions, by mapping symbols."""
+    """Return the parts of [first, last) that mapping symbols mark as instructions."""
     parts, begin, code = [], first, True
     for place, mark in [*marks, (last, "$t")]:
         if not first < place <= last:
@@ -76,17 +76,17 @@ def _code_only(first: int, last: int, marks: list[tuple[int, str]]) -> list[tupl
 
 
 def _frame(section: bytes, begin: int, end: int, name: str) -> int:
-    """Bytes by which the instructions of [begin, end) lower the stack pointer, each taken once."""
+    """Return by how many bytes the instructions in [begin, end) lower the stack pointer."""
     words = struct.unpack_from(f"<{(end - begin) // 2}H", section, begin)
     total, at = 0, 0
     constants: dict[int, int] = {}
     while at < len(words):
         first = words[at]
         if first >> 11 not in (0b11101, 0b11110, 0b11111) or at + 1 == len(words):
-            if first >> 11 == 0b01001:  # ldr of a constant behind the code
+            if first >> 11 == 0b01001:  # ldr of a constant after the code
                 here = (begin + 2 * at + 4) // 4 * 4 + 4 * (first & 0xFF)
                 (constants[first >> 8 & 7],) = struct.unpack_from("<i", section, here)
-            if first & 0xFF87 == 0x4485:  # add sp, register: a number below zero lowers it
+            if first & 0xFF87 == 0x4485:  # add sp, register: a negative number lowers it
                 if (first >> 3 & 15) not in constants:
                     raise AssertionError(f"{name} moves the stack pointer in an unknown way")
                 total += max(-constants[first >> 3 & 15], 0)
@@ -108,7 +108,7 @@ def _frame(section: bytes, begin: int, end: int, name: str) -> int:
             and words[at : at + 1]
             and words[at] & 0xFF87 == 0x4685
         ):
-            total += (1 << (second & 31) + 1) - 1  # bfc before mov to sp: aligned downwards
+            total += (1 << (second & 31) + 1) - 1  # bfc before mov to sp: aligns it downward
     return total
 
 

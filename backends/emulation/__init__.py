@@ -1,10 +1,10 @@
-"""Running what was compiled: as a process of this machine, under qemu, or in unicorn.
+"""Execution of compiled programs: as a process of this machine, under qemu, or in unicorn.
 
-process.py    the way in: which of these, and their command lines
+process.py    the entry point: selects one of these and makes its command line
 linux.py      a static Linux program in unicorn; linux_calls.py, linux_abi.py its system calls
-board.py      a chip's firmware in unicorn, with semihosting
-cpu.py        processors that unicorn emulates; matrix.py the instructions that it lacks
-elf.py        what a loader reads of an executable
+board.py      a microcontroller's firmware in unicorn, with semihosting
+cpu.py        processors that unicorn emulates; matrix.py instructions that it lacks
+elf.py        reading of executables
 """
 
 from .finished import Finished

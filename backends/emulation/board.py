@@ -1,4 +1,4 @@
-"""Firmware of a microcontroller run inside this process, on the unicorn emulator.
+"""Execution of a microcontroller's firmware in this process, with the unicorn emulator.
 
 The board has the memories of ``templates/board.ld.j2``, and semihosting (Arm, "Semihosting for
 AArch32 and AArch64") instead of devices.
@@ -21,14 +21,14 @@ from ..processor import BOARDS, Board
 from .elf import load_segments
 from .finished import Finished
 
-_engine: Any = unicorn  # its own annotations are too few to check against
+_engine: Any = unicorn  # unicorn's annotations are incomplete
 
-_BREAKPOINT, _SEMIHOSTING = 7, 0xBEAB  # unicorn's number of the exception; `bkpt 0xab`
+_BREAKPOINT, _SEMIHOSTING = 7, 0xBEAB  # unicorn's exception number; the operand of `bkpt 0xab`
 _MODES = {1: os.O_RDONLY, 5: os.O_WRONLY | os.O_CREAT | os.O_TRUNC}  # "rb", "wb"
 _FAILED = 0xFFFF_FFFF
 
 OnBlock = Callable[[Any, int, int, object], None]
-"""Called with (machine, address, bytes, nothing) before each basic block."""
+"""Called with (machine, address, size in bytes, None) before each basic block."""
 
 
 def run_firmware(
@@ -41,13 +41,13 @@ def run_firmware(
 
     Args:
         program: the executable.
-        arguments: of its command line; it can reach no other files.
-        on_block: told of every basic block.
-        board: whose memories and processor there are.
+        arguments: its command line; it can access no other files.
+        on_block: called before every basic block.
+        board: the board to emulate.
 
     Raises:
-        CompileError: not such a program; it crashed, or asked for an unknown operation; unicorn
-            has no such processor.
+        CompileError: the file is no such program, it crashed, or it used an unknown operation; or
+            unicorn does not have the processor.
     """
     if not board.model:
         raise CompileError(
@@ -79,7 +79,7 @@ class _Run:
         self.machine.mem_map(board.flash, board.size)
         self.machine.mem_map(board.ram, board.size)
         for start, data, _ in image.segments:
-            # What is in the file lies in flash, whatever its address while running.
+            # The file's content is loaded into flash, whatever its address at run time.
             if start < board.ram:
                 self.machine.mem_write(start, data)
         stack, self.entry = struct.unpack("<II", self.machine.mem_read(board.flash, 8))
@@ -102,7 +102,7 @@ class _Run:
         return Finished(self.code or 0, "", self.text.decode(errors="replace"))
 
     def _interrupt(self, machine: Any, number: int, data: object) -> None:
-        """Answer semihosting; anything unexpected stops the machine and is told later."""
+        """Handle semihosting; any other exception stops the machine and is reported after it."""
         try:
             place = machine.reg_read(arm.UC_ARM_REG_PC)
             code = int.from_bytes(machine.mem_read(place, 2), "little")
@@ -122,7 +122,7 @@ class _Run:
             machine.reg_write(arm.UC_ARM_REG_PC, place + 2 | 1)
             if self.code is not None:
                 machine.emu_stop()
-        except BaseException as error:  # unicorn would swallow it
+        except BaseException as error:  # unicorn would discard it
             self.fault = error
             machine.emu_stop()
 
@@ -151,14 +151,14 @@ class _Run:
         return os.fstat(self.files[self._words(block, 1)[0]]).st_size
 
     def read(self, block: int) -> int:
-        """Bytes that are missing at the end."""
+        """Return the number of bytes that could not be read."""
         number, address, size = self._words(block, 3)
         data = os.read(self.files[number], size)
         self.machine.mem_write(address, data)
         return size - len(data)
 
     def write(self, block: int) -> int:
-        """Bytes that could not be written."""
+        """Return the number of bytes that could not be written."""
         number, address, size = self._words(block, 3)
         return size - os.write(self.files[number], bytes(self.machine.mem_read(address, size)))
 

@@ -1,4 +1,4 @@
-"""The processors that unicorn emulates for Linux programs: registers, and how they start."""
+"""The processors that unicorn emulates for Linux programs: registers and initial state."""
 
 from __future__ import annotations
 
@@ -14,44 +14,45 @@ from unicorn import arm_const as a32
 from .linux_abi import AARCH64, ARM
 from .linux_calls import Abi
 
-_engine: Any = unicorn  # its own annotations are too few to check against
+_engine: Any = unicorn  # unicorn's annotations are incomplete
 
 _HWCAP_AARCH64 = 1 << 0 | 1 << 1 | 1 << 20
 _HWCAP2_AARCH64 = 1 << 13
-"""asm/hwcap.h of arm64: floating point, Advanced SIMD, dot products; products of matrices, which
-unicorn has not, but ``matrix.py``."""
+"""Capabilities (asm/hwcap.h of arm64): floating point, Advanced SIMD, dot products; matrix
+products, which ``matrix.py`` adds to unicorn.
+"""
 HELPERS = 0xFFFF_0000
 _KERNEL_HELPERS = {
-    # if *r2 == r0: *r2 = r1, r0 = 0; a program is alone here, so without exclusive access
+    # if *r2 == r0: *r2 = r1, r0 = 0; without exclusive access, as there is only one thread
     0xFC0: struct.pack("<5I", 0xE5923000, 0xE0533000, 0x05821000, 0xE2730000, 0xE12FFF1E),
     0xFA0: struct.pack("<I", 0xE12FFF1E),  # memory barrier: bx lr
     0xFE0: struct.pack("<2I", 0xEE1D0F70, 0xE12FFF1E),  # thread pointer: mrc p15, 0, r0, c13, c0, 3
-    0xFFC: struct.pack("<I", 5),  # how many helpers there are
+    0xFFC: struct.pack("<I", 5),  # number of helpers
 }
-"""Linux, Documentation/arch/arm/kernel_user_helpers.rst: what old cores have no instruction for."""
+"""Kernel helpers for old cores (Linux, Documentation/arch/arm/kernel_user_helpers.rst)."""
 
 _HWCAP_ARMV6 = 1 << 1 | 1 << 2 | 1 << 6 | 1 << 7 | 1 << 15
-"""As below, without NEON and VFPv3."""
+"""The capabilities below, without NEON and VFPv3."""
 
 _HWCAP_ARMV7 = 1 << 1 | 1 << 2 | 1 << 6 | 1 << 7 | 1 << 12 | 1 << 13 | 1 << 15
-"""asm/hwcap.h of arm: half words, Thumb, VFP, DSP, NEON, VFPv3, thread register."""
+"""Capabilities (asm/hwcap.h of arm): half words, Thumb, VFP, DSP, NEON, VFPv3, thread register."""
 
 
 @dataclass(frozen=True)
 class Cpu:
-    """One architecture under unicorn.
+    """An architecture that unicorn emulates.
 
     Attributes:
-        abi: its Linux.
-        kind, model: unicorn's numbers.
-        arguments: registers of a call's arguments, the result in the first.
-        number: register of a call's number.
+        abi: the Linux ABI.
+        kind, model: unicorn's numbers of architecture and processor.
+        arguments: registers of a system call's arguments; the first also gets the result.
+        number: register of a system call's number.
         stack, place: stack pointer and program counter.
         stack_top: the highest address of the stack.
-        capabilities: AT_HWCAP, for C libraries that choose functions by it.
-        start: switches the vector unit on.
+        capabilities: AT_HWCAP, by which C libraries choose functions.
+        start: function that enables the vector unit.
         more_capabilities: AT_HWCAP2.
-        helpers: code by its offset in the page ``HELPERS``, which Linux gives to programs.
+        helpers: code by offset in the page ``HELPERS`` that Linux maps for programs.
     """
 
     abi: Abi
@@ -68,7 +69,7 @@ class Cpu:
     helpers: Mapping[int, bytes] = field(default_factory=dict)
 
     def machine(self) -> Any:
-        """A new emulated processor."""
+        """Return a new emulated machine."""
         machine = _engine.Uc(self.kind, _engine.UC_MODE_ARM)
         machine.ctl_set_cpu_model(self.model)
         self.start(machine)

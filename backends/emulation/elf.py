@@ -1,4 +1,4 @@
-"""What a loader needs of a static ELF executable."""
+"""Reading of static ELF executables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from n2uqc.frontend.diagnostics import CompileError
 
 _MACHINES = {"x86_64": 62, "aarch64": 183, "armv7": 40, "armv6": 40, "cortex-m": 40}
 _STATIC_EXECUTABLE, _LOAD, _INTERPRETER = 2, 1, 3
-_CLASSES = {  # of the header: entry and table, sizes; of a program header: its fields in order
+_CLASSES = {  # struct formats of the header's entry and table, its sizes, and a program header
     1: ("<II", 42, "<IIIIIIII", (0, 1, 2, 4, 5)),
     2: ("<QQ", 54, "<IIQQQQQQ", (0, 2, 3, 5, 6)),
 }
@@ -17,12 +17,13 @@ _CLASSES = {  # of the header: entry and table, sizes; of a program header: its 
 
 @dataclass(frozen=True)
 class Image:
-    """An executable.
+    """The parts of an executable that a loader needs.
 
     Attributes:
         entry: address of the first instruction.
         segments: (address, bytes in the file, size in memory).
-        headers, header_size, header_count: of the program headers in memory.
+        headers, header_size, header_count: address, size and number of the program headers in
+            memory.
     """
 
     entry: int
@@ -40,7 +41,7 @@ def load_segments(data: bytes, architecture: str) -> Image:
         architecture: ``x86_64``, ``aarch64``, ``armv7`` or ``cortex-m``.
 
     Raises:
-        CompileError: not a static little-endian executable of that architecture.
+        CompileError: the file is no static little-endian executable of that architecture.
     """
     try:
         kind, machine = struct.unpack_from("<HH", data, 16)

@@ -1,4 +1,4 @@
-"""What a program that ran leaves behind."""
+"""The result of running a program."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A static ARM Linux program run inside this process, on the unicorn emulator.
+"""Execution of a static ARM Linux program in this process, with the unicorn emulator.
 
-The way to run ARM artifacts where no qemu-user is installed: pip brings unicorn everywhere.
+ARM artifacts run this way where qemu-user is not installed: unicorn comes with pip.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from .finished import Finished
 from .linux_calls import PAGE, LinuxCalls, UnknownCall
 from .matrix import UNDEFINED, execute
 
-_engine: Any = unicorn  # its own annotations are too few to check against
+_engine: Any = unicorn  # unicorn's annotations are incomplete
 
 _STACK_SIZE = 1 << 20
-_SUPERVISOR_CALL = 2  # unicorn's number for the exception of `svc`
+_SUPERVISOR_CALL = 2  # unicorn's exception number of `svc`
 
 _AUX_PHDR, _AUX_PHENT, _AUX_PHNUM, _AUX_PAGE, _AUX_ENTRY = 3, 4, 5, 6, 9
 _AUX_HWCAP, _AUX_SECURE, _AUX_RANDOM, _AUX_HWCAP2 = 16, 23, 25, 26
 
 OnBlock = Callable[[Any, int, int, object], None]
-"""Called with (machine, address, bytes, nothing) before each basic block."""
+"""Called with (machine, address, size in bytes, None) before each basic block."""
 
 
 def run_static(
@@ -40,17 +40,17 @@ def run_static(
     architecture: str = "aarch64",
     patches: Mapping[int, bytes] | None = None,
 ) -> Finished:
-    """Run a program to its end.
+    """Run a program until it exits.
 
     Args:
         program: a static Linux executable.
-        arguments: for it; it can reach no other files.
-        on_block: told of every basic block.
+        arguments: its arguments; it can access no other files.
+        on_block: called before every basic block.
         architecture: ``aarch64``, ``armv7`` or ``armv6``.
-        patches: what to write over the program, by address, before it runs.
+        patches: bytes by address that replace parts of the program before it runs.
 
     Raises:
-        CompileError: not such a program; it crashed, or made an unknown system call.
+        CompileError: the file is no such program, it crashed, or it made an unknown system call.
     """
     process = _Process(program, arguments, architecture)
     for address, data in (patches or {}).items():
@@ -61,7 +61,7 @@ def run_static(
 
 
 class _Process:
-    """One emulated program; it is its own memory."""
+    """An emulated program, with the memory interface for its system calls."""
 
     def __init__(self, program: Path, arguments: Sequence[str], architecture: str) -> None:
         self.name, self.cpu = program.name, CPUS[architecture]
@@ -116,7 +116,7 @@ class _Process:
         self.machine.mem_write(address, data)
 
     def map(self, start: int, size: int) -> None:
-        """Map pages that are not mapped yet: neighboring segments may share one."""
+        """Map the pages that are not yet mapped; adjacent segments may share a page."""
         for first, last, _ in self.machine.mem_regions():
             if first < start + size and start <= last:
                 if start < first:
@@ -130,9 +130,9 @@ class _Process:
         self.machine.mem_unmap(start, size)
 
     def _stack(self, arguments: list[str], auxiliary: list[tuple[int, int]]) -> int:
-        """What the kernel puts on a new stack; its address."""
+        """Write the initial stack of a Linux process; return its address."""
         top = self.cpu.stack_top - 16
-        self.write(top, bytes(range(16)))  # "random" bytes: nothing secret here
+        self.write(top, bytes(range(16)))  # AT_RANDOM: nothing here is secret
         auxiliary = [*auxiliary, (_AUX_RANDOM, top), (0, 0)]
         pointers = []
         for text in arguments:
@@ -148,7 +148,7 @@ class _Process:
         return place
 
     def _interrupt(self, machine: Any, number: int, data: object) -> None:
-        """Answer a system call; anything unexpected stops the machine and is told later."""
+        """Handle a system call; any other exception stops the machine and is reported after it."""
         try:
             place = machine.reg_read(self.cpu.place)
             if number == UNDEFINED and execute(machine, self.read(place, 4)):
@@ -173,6 +173,6 @@ class _Process:
                 "not know; install qemu-user (apt install qemu-user)"
             )
             machine.emu_stop()
-        except BaseException as error:  # unicorn would swallow it
+        except BaseException as error:  # unicorn would discard it
             self.fault = error
             machine.emu_stop()

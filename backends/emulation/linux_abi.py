@@ -1,4 +1,4 @@
-"""System calls by their numbers, and the layout of what they pass, for each architecture."""
+"""The numbers of system calls and the layouts of their structures, by architecture."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _writev: Handler = lambda self, *v: self.vectored(self.write, *v[:3])  # noqa: E
 
 
 def _without_directory(call: Handler, *paths: int) -> Handler:
-    """The older form of a call, which has no directories before the paths."""
+    """Return the older form of a system call, without a directory before each path."""
     return lambda self, *v: call(
         self, *(a for k, x in enumerate(v) for a in ((0, x) if k in paths else (x,)))
     )
 
 
 def _stat_aarch64(found: os.stat_result) -> bytes:
-    """``struct stat`` (Linux, asm-generic/stat.h)."""
+    """Return ``struct stat`` (Linux, asm-generic/stat.h)."""
     return struct.pack(
         "<QQIIIIQQqiiq48x",
         found.st_dev,
@@ -44,7 +44,7 @@ def _stat_aarch64(found: os.stat_result) -> bytes:
 
 
 def _stat_arm(found: os.stat_result) -> bytes:
-    """``struct stat64`` (Linux, arch/arm/include/uapi/asm/stat.h)."""
+    """Return ``struct stat64`` (Linux, arch/arm/include/uapi/asm/stat.h)."""
     inode = found.st_ino & 0xFFFF_FFFF
     return struct.pack(
         "<Q4xIIIIIQ8xqI4xQ24xQ",
@@ -107,7 +107,7 @@ AARCH64 = Abi(
         293: _answer(-errno.ENOSYS),  # rseq
     },
 )
-"""Numbers of asm-generic/unistd.h."""
+"""AArch64, with the numbers of asm-generic/unistd.h."""
 
 ARM = Abi(
     "armv7l",
@@ -164,4 +164,4 @@ ARM = Abi(
         0xF0005: LinuxCalls.set_thread_pointer,
     },
 )
-"""Numbers of arch/arm/tools/syscall.tbl."""
+"""32-bit ARM, with the numbers of arch/arm/tools/syscall.tbl."""

@@ -1,7 +1,7 @@
 """The Linux system calls that drivers and C libraries make, for an emulated program.
 
-Their numbers and what else differs between architectures is in ``linux_abi.py``.  The program sees
-no files but those that its arguments name, and ``NAME.*.part`` beside them.
+Their numbers and other differences between architectures are in ``linux_abi.py``. The program can
+access only the files that its arguments name, and ``NAME.*.part`` next to them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 PAGE = 0x1000
-_IO = 1 << 20  # bytes moved between emulated memory and files at once
+_IO = 1 << 20  # bytes copied between emulated memory and files at once
 _AT_FDCWD = -100
 
 
@@ -32,19 +32,19 @@ class Memory(Protocol):
 
 
 Handler = Callable[..., int]
-"""A system call: (LinuxCalls, its arguments) -> its result."""
+"""A system call: takes LinuxCalls and the arguments, returns the result."""
 
 
 @dataclass(frozen=True)
 class Abi:
-    """What differs between architectures.
+    """The Linux ABI of an architecture.
 
     Attributes:
-        machine: as ``uname`` names it.
+        machine: name that ``uname`` returns.
         word: bytes of an address.
-        heap, mapped: where the heap begins, and fresh memory.
-        stat: ``struct stat`` of a file.
-        calls: by number.
+        heap, mapped: addresses where the heap and newly mapped memory begin.
+        stat: function that makes ``struct stat`` of a file.
+        calls: system calls by number.
     """
 
     machine: str
@@ -59,20 +59,20 @@ class Abi:
 
 
 class UnknownCall(Exception):
-    """A system call that is not here; the number."""
+    """A system call that is not implemented; its argument is the number."""
 
 
 class _Failure(OSError):
-    """A system call's error number, for the program."""
+    """The failure of a system call, whose error number the program gets."""
 
 
 class LinuxCalls:
-    """Open files and memory limits of one program.
+    """The system calls of one program, with its open files and memory limits.
 
     Attributes:
-        captured: what was written to standard output (1) and error (2).
-        code: the exit code, once the program has ended.
-        thread_pointer: set by a call on 32-bit ARM.
+        captured: text written to standard output (1) and error (2).
+        code: the exit code, after the program has ended.
+        thread_pointer: the thread pointer, which a system call sets on 32-bit ARM.
     """
 
     def __init__(self, memory: Memory, allowed: Sequence[str], abi: Abi) -> None:
@@ -84,10 +84,10 @@ class LinuxCalls:
         self.code: int | None = None
 
     def call(self, number: int, values: Sequence[int]) -> int:
-        """Carry out a call with its six arguments; negative results are error numbers.
+        """Carry out a system call with its six arguments; negative results are error numbers.
 
         Raises:
-            UnknownCall: no program that belongs here makes it.
+            UnknownCall: it is not implemented.
         """
         handler = self.abi.calls.get(number)
         if handler is None:
@@ -98,7 +98,7 @@ class LinuxCalls:
             return -(error.errno or errno.EIO)
 
     def close_all(self) -> None:
-        """Close what the program left open."""
+        """Close the files that the program left open."""
         for handle in self.files.values():
             os.close(handle)
         self.files.clear()
@@ -110,7 +110,7 @@ class LinuxCalls:
         return os.fsdecode(bytes(data[:-1]))
 
     def _path(self, directory: int, address: int) -> str:
-        """A path that the program may use."""
+        """Read a path; fail unless the program may use it."""
         path = self._text(address)
         beside = path.endswith(".part") and any(path.startswith(f"{n}.") for n in self.allowed)
         if _signed(directory & 0xFFFF_FFFF, 32) not in (_AT_FDCWD, 0) and not os.path.isabs(path):
@@ -162,7 +162,7 @@ class LinuxCalls:
     def vectored(
         self, step: Callable[[int, int, int], int], number: int, vector: int, count: int
     ) -> int:
-        """readv and writev by read and write; stops at the first short one."""
+        """Carry out readv or writev by reads or writes, up to the first short one."""
         done = 0
         for k in range(count):
             pair = struct.Struct("<QQ" if self.abi.word == 8 else "<II")
@@ -195,7 +195,7 @@ class LinuxCalls:
         return 0
 
     def brk(self, wanted: int, *_: int) -> int:
-        """Grow the heap; asked for less than there is, tell where it ends."""
+        """Grow the heap; return where it ends."""
         if wanted > self.break_:
             end = -(-self.break_ // PAGE) * PAGE
             new_end = -(-wanted // PAGE) * PAGE
@@ -207,7 +207,7 @@ class LinuxCalls:
     def mmap(
         self, address: int, size: int, protection: int, flags: int, number: int, offset: int
     ) -> int:
-        """Fresh memory; files are not mapped by what runs here."""
+        """Map new memory; files cannot be mapped."""
         if _signed(number & 0xFFFF_FFFF, 32) != -1 or not size:
             raise _Failure(errno.EINVAL, "")
         size = -(-size // PAGE) * PAGE
@@ -258,6 +258,6 @@ def _signed(value: int, bits: int = 64) -> int:
 
 
 def _host_flags(flags: int) -> int:
-    """The flags of openat that drivers use; ARM numbers most as all Linux machines do."""
+    """Convert the flags of openat that drivers use to those of the host."""
     known = os.O_RDONLY | os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_TRUNC
     return (flags & known) | os.O_CLOEXEC

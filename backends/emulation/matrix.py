@@ -1,8 +1,8 @@
-"""The instructions of the feature i8mm, which unicorn does not know.
+"""The instructions of AArch64's feature i8mm, which unicorn does not emulate.
 
-unicorn stops at them as undefined; then they are carried out here, one at a time.  Slow, but small
-networks for cores with i8mm run wherever pip brings unicorn.  Where only the way through a program
-matters and not its results, instructions that unicorn knows can stand in for them.
+unicorn stops at them as undefined, and they are carried out here one at a time. This is slow, but
+sufficient for small networks. To count instructions without the right results, they can be replaced
+by instructions that unicorn emulates.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import numpy as np
 from unicorn import arm64_const as arm
 
 UNDEFINED = 1
-"""unicorn's number for the exception of an undefined instruction."""
+"""unicorn's exception number of an undefined instruction."""
 
 _MATRIX = {0x4E80A400: ("i1", "i1"), 0x6E80A400: ("u1", "u1"), 0x4E80AC00: ("u1", "i1")}
-"""SMMLA, UMMLA, USMMLA without their registers: types of the two factors."""
+"""Types of the two factors of SMMLA, UMMLA and USMMLA, by encoding without registers."""
 _DOT = {0x4E809C00: ("u1", "i1")}
-"""USDOT by vectors."""
-_STAND_IN = 0x4E809400  # SDOT by vectors, which has the same fields for registers
+"""Types of the two factors of USDOT (vector form), by encoding without registers."""
+_STAND_IN = 0x4E809400  # SDOT (vector form), which has the same register fields
 _WITHOUT_REGISTERS = 0xFFE0FC00
 
 
@@ -27,11 +27,11 @@ def execute(machine: Any, code: bytes) -> bool:
     """Carry out an instruction of i8mm.
 
     Args:
-        machine: stopped at the instruction; its vector registers change.
+        machine: the machine, stopped at the instruction; its vector registers are changed.
         code: the instruction's four bytes.
 
     Returns:
-        False if it is none of them: nothing has happened.
+        False if it is no such instruction; the machine is then unchanged.
     """
     word = int.from_bytes(code, "little")
     kind = word & _WITHOUT_REGISTERS
@@ -50,8 +50,9 @@ def execute(machine: Any, code: bytes) -> bool:
 
 
 def stand_ins(code: bytes) -> bytes:
-    """AArch64 code of the same length with dot products in place of the instructions of i8mm: as
-    many instructions, between the same registers, but other sums."""
+    """Replace the instructions of i8mm by dot products: as many, on the same registers,
+    with other results.
+    """
     words = np.frombuffer(code, "<u4").copy()
     lacking = np.isin(words & _WITHOUT_REGISTERS, [*_MATRIX, *_DOT])
     words[lacking] = words[lacking] & ~np.uint32(_WITHOUT_REGISTERS) | np.uint32(_STAND_IN)

@@ -1,4 +1,4 @@
-"""Runs a driver: as a process, under qemu, or in this process under unicorn."""
+"""Execution of a driver: as a process, under qemu, or with unicorn in this process."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def run_program(
     cpu: str = "",
     needs: Collection[str] = (),
 ) -> Finished:
-    """Run a static Linux program, or a firmware, to its end.
+    """Run a static Linux program or a firmware until it exits.
 
     Args:
         program: the executable.
-        arguments: for it; files it reads and writes are named here, by absolute paths.
+        arguments: its arguments; files are named by absolute paths.
         architecture: ``x86_64``, ``aarch64``, ``armv7``, ``armv6``, ``cortex-m``.
-        cpu: qemu's model of the processor or board, its own choice by default.
-        needs: processor features that the program cannot run without.
+        cpu: qemu's model of the processor or board; qemu's default if "".
+        needs: processor features that the program requires.
 
     Raises:
-        CompileError: no emulator is found, or it fails; no such board.
+        CompileError: no emulator is found, it fails, or the board is unknown.
     """
     bare = architecture == "cortex-m"
     board = board_of(cpu) if bare else None
@@ -49,7 +49,7 @@ def run_program(
     place = None
     options = [str(program.resolve()), *arguments]
     if bare:
-        # A firmware's command line is one text: names without folders hold no spaces.
+        # A firmware's command line is one text: file names without folders have no spaces.
         place = Path(arguments[0]).parent
         names = [os.path.relpath(argument, place).replace(",", ",,") for argument in arguments]
         words = ",".join(["enable=on,target=native,arg=demo", *(f"arg={n}" for n in names)])

@@ -1,6 +1,6 @@
-"""The FPGA-style datapath: folded engines, their bit- and cycle-accurate simulation.
+"""The FPGA-style datapath: folded engines and their bit- and cycle-accurate simulation.
 
-DATAPATH.md states the hardware and its timing.  TVM is imported when something is compiled.
+DATAPATH.md defines the hardware and its timing. TVM is imported only when a kernel is compiled.
 """
 
 from .describe import describe

@@ -1,4 +1,4 @@
-"""Accumulators of a fixed width, summed fold by fold as hardware sums them.
+"""Accumulators of a fixed width, summed fold by fold as in hardware.
 
 Importing this module imports TVM.
 """
@@ -7,33 +7,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .lanes import Buffer, Count, Expr, Register, Wrap, serial, wide
+from .lanes import Buffer, EventCounter, Expr, Variable, Wrap, serial, wide
 
 
 class Accumulators:
-    """Lanes of registers that wrap at a width; exact sums are kept track of besides.
+    """Registers that wrap at a width, with the exact sums for comparison.
 
-    ``wraps`` counts additions that left the width.  Modular arithmetic forgives those that a later
-    addition brings back; ``overflows`` counts results that differ from the exact sum.
+    ``wraps`` counts additions whose result did not fit the width; in modular arithmetic a later
+    addition may bring the sum back. ``overflows`` counts results that differ from the exact sum.
 
     Args:
         dtype: host type that holds ``bound + 2**(bits + 1)`` (``widths.register_dtype``).
-        lanes: how many side by side, for each shape of code that will use them.
-        bits, signed: run-time width.
+        lanes: the numbers of lanes that the generated code uses.
+        bits, signed: the width and signedness, known at run time.
     """
 
     def __init__(self, dtype: str, lanes: set[int], bits: Expr, signed: Expr) -> None:
         self.dtype = dtype
         self._wrap = Wrap(dtype, bits, signed)
-        self._wraps, self._overflows = Count(*lanes), Count(*lanes)
-        self._registers: dict[int, list[Register]] = {
-            n: [Register(dtype, n) for _ in range(4)] for n in lanes
+        self._wraps, self._overflows = EventCounter(*lanes), EventCounter(*lanes)
+        self._registers: dict[int, list[Variable]] = {
+            n: [Variable(dtype, n) for _ in range(4)] for n in lanes
         }
 
     def sum(
         self, lanes: int, folds: Expr, operands: Expr, term: Callable[[Expr], Expr]
-    ) -> Register:
-        """Record the sum of ``term(k)`` over ``folds`` folds of ``operands`` each, in order."""
+    ) -> Variable:
+        """Record the sum of ``term(k)`` over ``folds`` folds
+        of ``operands`` terms each, in order.
+        """
         total, partial, lost, excess = self._registers[lanes]
         zero = wide(0, self.dtype, lanes)
         total.set(0)
@@ -52,7 +54,7 @@ class Accumulators:
         return total
 
     def keep(self, value: Expr, lanes: int) -> Expr:
-        """Record a result that is computed exactly and then cut to the width."""
+        """Record a result that is computed exactly and then reduced to the width."""
         _, exact, kept, _ = self._registers[lanes]
         exact.set(value)
         kept.set(self._wrap(exact.value, lanes))
@@ -65,9 +67,9 @@ class Accumulators:
         self._overflows.flush(counts, 1)
 
 
-def plain_sum(dtype: str, lanes: int, operands: Expr, term: Callable[[Expr], Expr]) -> Register:
-    """Record the sum of ``term(k)`` in registers that no partial sum leaves."""
-    total = Register(dtype, lanes, 0)
+def plain_sum(dtype: str, lanes: int, operands: Expr, term: Callable[[Expr], Expr]) -> Variable:
+    """Record the sum of ``term(k)`` in registers that no partial sum overflows."""
+    total = Variable(dtype, lanes, 0)
     with serial(0, operands) as k:
         total.set(total.value + term(k))
     return total

@@ -1,4 +1,4 @@
-"""The datapath in numbers: what `compile --target fpga` writes besides the folding."""
+"""The datapath as data: engines and FIFOs with sizes and cycles, for `compile --target fpga`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .timing import EngineTiming, Timing
 
 
 def describe(pipeline: Pipeline, timing: Timing) -> dict[str, Any]:
-    """Engines and FIFOs with their sizes and cycles, ready for JSON.
+    """Return engines and FIFOs with their sizes and cycles, ready for JSON.
 
     Widths are in bits, times in cycles (of the cycle-accurate simulation, ``EngineTiming``);
-    engines stand in the order of the stream, and a FIFO names the two that it lies between.
+    engines are in stream order, and a FIFO names the engines at its ends.
     """
     names = [engine.name for engine in pipeline.engines]
     return {

@@ -1,4 +1,4 @@
-"""Folding: how many processing elements and SIMD lanes each engine has."""
+"""Folding: the number of processing elements and SIMD lanes of each engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from n2uqc.passes.program import Flatten, Program
 from .engines import Engine, Fold, engine_of
 
 DEFAULT_LANES = 1024
-"""Multipliers that ``default_folding`` may spend: at 2 bits some 10,000 LUTs, a small FPGA."""
+"""Multipliers that ``default_folding`` may use: about 10,000 LUTs at 2 bits, a small FPGA."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Folding:
     engines: Mapping[str, Fold]
 
     def to_json(self) -> str:
-        """Text for an editor: one line an engine."""
+        """Return the folding as JSON for an editor, one line per engine."""
         rows = [
             f"    {json.dumps(name)}: {json.dumps({'pe': fold.pe, 'simd': fold.simd})}"
             for name, fold in self.engines.items()
@@ -36,7 +36,7 @@ class Folding:
 
         Raises:
             CompileError: the text is no such JSON, an engine is missing or unknown, or a number
-                does not divide its layer; every fault is listed.
+                does not divide its layer; lists all problems.
         """
         try:
             found = json.loads(text)
@@ -97,7 +97,7 @@ class Folding:
         return folding
 
     def problems(self, program: Program) -> list[Problem]:
-        """What keeps this folding from fitting the program; empty if it fits."""
+        """Return the reasons why this folding does not fit the program; empty if it fits."""
         found, known = [], set()
         for engine in engines_of(program):
             known.add(engine.name)
@@ -139,7 +139,7 @@ class Folding:
         return found
 
     def check(self, program: Program) -> None:
-        """Raise CompileError, listing every fault, unless the folding fits the program."""
+        """Raise CompileError with all problems unless the folding fits the program."""
         problems = self.problems(program)
         if problems:
             raise CompileError(problems)
@@ -155,7 +155,7 @@ def _listed(values: Any) -> str:
 
 
 def engines_of(program: Program) -> Iterator[Engine]:
-    """The engines of a program, unfolded, in its order; a flatten is wiring and has none."""
+    """Yield the engines of a program, unfolded, in program order; flattening needs no engine."""
     for op in program.ops:
         if not isinstance(op, Flatten):
             yield engine_of(op, program)
@@ -164,16 +164,16 @@ def engines_of(program: Program) -> Iterator[Engine]:
 def default_folding(
     program: Program, *, cycles: int | None = None, lanes: int = DEFAULT_LANES
 ) -> Folding:
-    """A balanced folding: no engine takes longer than the target, each is as small as that allows.
+    """Return a balanced folding: every engine is the smallest that reaches the target.
 
     Args:
         program: a lowered program.
-        cycles: target of busy cycles an image; by default the least for which the multipliers
-            of all engines stay within ``lanes``.
-        lanes: that budget.
+        cycles: target, busy cycles per image; by default the least for which the multipliers of all
+            engines stay within ``lanes``.
+        lanes: budget of multipliers.
 
     Raises:
-        CompileError: ``cycles`` is below what the fastest folding of some engine reaches.
+        CompileError: ``cycles`` is less than the fastest folding of some engine needs.
     """
     choices = {engine.name: _choices(engine) for engine in engines_of(program)}
     fastest = {name: min(c for c, *_ in rows) for name, rows in choices.items()}
@@ -186,7 +186,7 @@ def default_folding(
             Problem(
                 node=name,
                 op="",
-                found=f"{cycles} cycles an image asked for",
+                found=f"{cycles} cycles per image asked for",
                 supported=f"{fastest[name]} or more: this engine's fastest folding",
             )
         )
@@ -194,14 +194,15 @@ def default_folding(
 
 
 _Choice = tuple[int, int, int, int, Fold]
-"""cycles, lanes, rank among equals, multipliers, folding"""
+"""(cycles, lanes, rank among equals, multipliers, folding)"""
 
 
 def _choices(engine: Engine) -> list[_Choice]:
-    """All legal foldings, cheapest first; among equals the one of most SIMD within a tap.
+    """Return all legal foldings, cheapest first; among equals those with most SIMD within a tap.
 
-    SIMD before PE, as FINN folds: it shortens the sum without widening the output stream.  More
-    than a tap's lanes would have the buffer read at several places, so those come last.
+    SIMD is increased before PE, as in FINN: it shortens the sum without widening the output stream.
+    Foldings with more lanes than a tap has come last, because they read several positions of the
+    buffer at once.
     """
     rows: list[_Choice] = []
     for simd in engine.simd_options:
@@ -218,7 +219,7 @@ def _smallest(rows: list[_Choice], target: int) -> _Choice:
 
 
 def _least_target(choices: Mapping[str, list[_Choice]], floor: int, lanes: int) -> int:
-    """The least target whose multipliers fit the budget, or the slowest folding."""
+    """Return the least target whose multipliers fit the budget, or that of the slowest folding."""
     targets = sorted({row[0] for rows in choices.values() for row in rows if row[0] >= floor})
     low, high = 0, len(targets) - 1
     while low < high:

@@ -1,4 +1,4 @@
-"""Kernels compiled in this process by TVM and LLVM, each once."""
+"""Kernels that TVM and LLVM compile for this process, each once."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from functools import cache
 from typing import Any
 
 Compiled = Callable[..., None]
-"""A kernel: integers and flat, contiguous numpy arrays in the order of its parameters."""
+"""A compiled kernel; its arguments are integers and flat, contiguous numpy arrays."""
 
 
 @cache
 def host_target() -> Any:
-    """The TVM target of this machine, with exactly the features that its processor reports.
+    """Return the TVM target of this machine, with exactly the features that its processor reports.
 
-    The processor's name alone is not enough: a virtual machine may mask features of it.
+    The processor's name is not enough, because a virtual machine may hide some of its features.
     """
     import tvm
     from tvm.target import codegen
@@ -34,11 +34,11 @@ def host_target() -> Any:
 
 @cache
 def compiled(build: Callable[..., Any], *key: Any) -> Compiled:
-    """The kernel that ``build(*key)`` describes, compiled on first use.
+    """Return the kernel that ``build(*key)`` defines, compiled on first use.
 
     Args:
         build: returns a TIR function; called once for each key.
-        key: what it is specialized to (data types).
+        key: arguments of ``build``, such as data types.
     """
     import tvm
 

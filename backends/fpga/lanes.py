@@ -1,7 +1,7 @@
-"""Writing TIR kernels over lanes of integers: registers, wrapping to a width, blocks with a tail.
+"""A builder of TIR kernels on vectors of integers: registers, wrapping, blocks with a tail.
 
-TVM emits 32- and 64-bit arithmetic as never overflowing (signed ``nsw``), so a kernel computes in a
-type that provably holds every intermediate (see ``widths.register_dtype``) and wraps by masks.
+For TVM, overflow of 32- and 64-bit arithmetic is undefined (LLVM's ``nsw``), so a kernel computes
+in a type that provably holds every intermediate (see ``widths.register_dtype``) and wraps by masks.
 Shapes are run-time arguments: one compiled kernel serves every layer of the same data types.
 
 Importing this module imports TVM.
@@ -24,7 +24,7 @@ Buffer = Any
 
 ITEM_BYTES = {"int8": 1, "uint8": 1, "int32": 4, "int64": 8}
 LANES = {"int16": 32, "int32": 16, "int64": 8, "int128": 1}
-"""Lanes worked on at once: 512 bits, which LLVM splits where the machine's vectors are shorter."""
+"""Lanes of a vector: 512 bits, which LLVM splits where the processor's vectors are shorter."""
 
 serial, If, Else, Then, While = (
     builder.serial,
@@ -35,8 +35,8 @@ serial, If, Else, Then, While = (
 )
 
 
-class Kernel:
-    """A function under construction: a context in which statements are recorded.
+class KernelBuilder:
+    """A TIR function under construction: a context manager in which statements are recorded.
 
     Attributes:
         function: the finished function, once the context is left.
@@ -47,7 +47,7 @@ class Kernel:
         self.function: Any = None
         self._frames = ExitStack()
 
-    def __enter__(self) -> Kernel:
+    def __enter__(self) -> KernelBuilder:
         self._builder = self._frames.enter_context(IRBuilder())
         self._frames.enter_context(builder.prim_func())
         builder.func_name(self.name)
@@ -65,18 +65,18 @@ class Kernel:
             self.function = self._builder.get()
 
     def scalars(self, *names: str, dtype: str = "int32") -> list[Expr]:
-        """Integer parameters."""
+        """Add integer parameters."""
         return [builder.arg(name, tirx.Var(name, dtype)) for name in names]
 
     def array(self, name: str, dtype: str) -> Buffer:
-        """A parameter that is a flat array of any length, aligned to its elements."""
+        """Add a parameter that is a flat array of any length, aligned to its elements."""
         size = tirx.Var(f"{name}_size", "int64")
         shape = builder.buffer((size,), dtype, align=ITEM_BYTES[dtype])
         return builder.arg(name, shape)
 
 
-class Register:
-    """Lanes of a local variable."""
+class Variable:
+    """A local variable that is a vector."""
 
     def __init__(self, dtype: str, lanes: int, value: int | Expr | None = None) -> None:
         self.dtype, self.lanes = dtype, lanes
@@ -96,14 +96,14 @@ class Register:
 
 
 def const(value: int, dtype: str) -> Expr:
-    """A constant of any of the types, 128 bits included."""
+    """Return a constant of any integer type, also of 128 bits."""
     if dtype == "int128":
         return tirx.const(value, "int64").astype(dtype)
     return tirx.const(value, dtype)
 
 
 def wide(value: int | Expr, dtype: str, lanes: int) -> Expr:
-    """A value cast to a type and repeated over lanes, if it is not so wide already."""
+    """Cast a value to a type; repeat it over the lanes if it is a scalar."""
     expr: Expr = const(int(value), dtype) if isinstance(value, int | np.integer) else value
     have = expr.ty.dtype.lanes
     scalar_type = dtype if have == 1 else f"{dtype}x{have}"
@@ -112,14 +112,14 @@ def wide(value: int | Expr, dtype: str, lanes: int) -> Expr:
 
 
 def load(buffer: Buffer, index: Expr, dtype: str, lanes: int) -> Expr:
-    """``lanes`` neighboring elements as ``dtype``."""
+    """Read ``lanes`` adjacent elements as ``dtype``."""
     if lanes == 1:
         return buffer[index].astype(dtype)
     return buffer[tirx.Ramp(index, 1, lanes)].astype(f"{dtype}x{lanes}")
 
 
 def store(buffer: Buffer, index: Expr, value: int | Expr) -> None:
-    """Write the lanes of a value to neighboring elements, cast to the buffer's type."""
+    """Write the lanes of a value to adjacent elements, cast to the buffer's type."""
     dtype = str(buffer.ty.dtype)
     lanes = 1 if isinstance(value, int) else value.ty.dtype.lanes
     where = index if lanes == 1 else tirx.Ramp(index, 1, lanes)
@@ -127,7 +127,7 @@ def store(buffer: Buffer, index: Expr, value: int | Expr) -> None:
 
 
 def blocks(count: Expr, lanes: int, body: Callable[[Expr, int], None]) -> None:
-    """``body(start, lanes)`` over ``count`` elements: whole blocks, then one at a time."""
+    """Record ``body(start, lanes)`` over ``count`` elements: whole blocks, then single elements."""
     if lanes > 1:
         full = tirx.floordiv(count, lanes)
         with serial(0, full) as block:
@@ -140,7 +140,7 @@ def blocks(count: Expr, lanes: int, body: Callable[[Expr, int], None]) -> None:
 
 
 class Wrap:
-    """Two's complement (or unsigned) of a run-time width: what a register of that width keeps.
+    """Reduction of values to a register of a width known at run time, two's complement or unsigned.
 
     ``((v + h) mod 2**bits) - h`` with ``h = 2**(bits - 1)`` if signed, else 0.
     """
@@ -156,18 +156,18 @@ class Wrap:
         return tirx.bitwise_and(value + half, mask) - half
 
 
-class Count:
-    """Lane-wise event counters, added to a 64-bit total now and then."""
+class EventCounter:
+    """Event counters by lane, added to a 64-bit total from time to time."""
 
     def __init__(self, *lanes: int) -> None:
-        self._parts = {n: Register("int32", n, 0) for n in set(lanes)}
+        self._parts = {n: Variable("int32", n, 0) for n in set(lanes)}
 
     def add(self, events: Expr, lanes: int) -> None:
         part = self._parts[lanes]
         part.set(part.value + events.astype("int32" if lanes == 1 else f"int32x{lanes}"))
 
     def flush(self, totals: Buffer, index: int) -> None:
-        """``totals[index] += count``; the counters start anew."""
+        """Record ``totals[index] += count`` and set the counters to 0."""
         for lanes, part in self._parts.items():
             with serial(0, lanes) as lane:
                 store(totals, index, totals[index] + part.lane(lane).astype("int64"))

@@ -1,8 +1,8 @@
-"""Synthesize engines of the grid for the area's fit: ``python -m n2uqc.backends.fpga.measure``.
+"""Synthesizes engines to fit the area model: ``python -m n2uqc.backends.fpga.measure``.
 
-Appends a line an engine to ``area/measured_FAMILY.csv``; engines that are there already are left
-out, so that it may be interrupted and gone on with.  With ``--fresh SEED`` the engines are
-drawn anew, of those that the fit holds back.
+It appends a line per engine to ``area/measured_FAMILY.csv`` and skips engines that are in the file,
+so that it can be interrupted and continued. With ``--fresh SEED`` it draws new engines that are
+held back from the fit.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ SHARE = {
     "concat": 1,
     "lookup": 1,
 }
-"""Of a round, engines of each kind."""
+"""Engines of each kind in a round."""
 
 
 def order(rounds: int) -> Iterator[tuple[str, int]]:
-    """What is measured, in rounds that hold some of every kind."""
+    """Yield the engines to measure, in rounds with some of every kind."""
     for number in range(rounds):
         for kind in KINDS:
             for k in range(SHARE[kind]):
@@ -44,7 +44,7 @@ def order(rounds: int) -> Iterator[tuple[str, int]]:
 
 
 def fresh(seed: int) -> Iterator[tuple[str, int]]:
-    """Engines of every kind that are held back from the fit, drawn with a seed."""
+    """Yield engines of every kind that are not used in the fit, drawn with a seed."""
     rng = np.random.default_rng(seed)
     for kind, share in SHARE.items():
         for number in rng.integers(256, 1 << 20, share):
@@ -52,7 +52,7 @@ def fresh(seed: int) -> Iterator[tuple[str, int]]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--family", default="xc7", choices=["xc7", "ecp5"])
     parser.add_argument("--rounds", type=int, default=12)

@@ -17,11 +17,11 @@ class Edge:
     """A FIFO between two engines.
 
     Attributes:
-        tensor: whose elements it carries.
-        source, target: indices of engines.
+        tensor: name of the tensor in the stream.
+        source, target: indices of the engines.
         lanes: elements of a token.
-        bits: of an element.
-        tokens: of an image.
+        bits: bits of an element.
+        tokens: tokens per image.
     """
 
     tensor: str
@@ -34,13 +34,13 @@ class Edge:
 
 @dataclass
 class Pipeline:
-    """Engines in the order of the stream, with the edges between them.
+    """The engines of a program in stream order, with the edges between them.
 
     Attributes:
-        program: what it computes.
-        folding: at which parallelism.
+        program: the program.
+        folding: the parallelism of the engines.
         engines: source first, the output's sink last.
-        edges: in order of their sources; those of one target in the order of its inputs.
+        edges: ordered by source; edges with the same target are in the order of its inputs.
     """
 
     program: Program
@@ -49,16 +49,16 @@ class Pipeline:
     edges: list[Edge] = field(default_factory=list)
 
     def label(self, edge: Edge) -> str:
-        """An edge's name for people: producer -> consumer."""
+        """Return a readable name of an edge: producer -> consumer."""
         return f"{self.engines[edge.source].name} -> {self.engines[edge.target].name}"
 
 
 def build_pipeline(program: Program, folding: Folding) -> Pipeline:
-    """Lay out the hardware of a program.
+    """Build the pipeline of a program.
 
-    Every operation becomes an engine, except flattening, which a stream in the order of memory does
-    by itself.  A tensor with several readers gets a fork; where neighbors differ in lanes, width
-    converters go between, by way of the least common multiple.
+    Every operation becomes an engine, except flattening, which does not change the stream. A tensor
+    with several readers gets a fork. Where producer and consumer differ in lanes, width converters
+    go between them, through the least common multiple.
 
     Raises:
         CompileError: the folding does not fit the program.
@@ -71,12 +71,12 @@ class _Builder:
     def __init__(self, program: Program, folding: Folding) -> None:
         self.result = Pipeline(program, folding)
         self.program, self.folding = program, folding
-        # a flattened tensor is the same stream
+        # stream of each tensor: that of its source for a flattened tensor
         self.stream = {name: name for name in program.types}
         for op in program.ops:
             if isinstance(op, Flatten):
                 self.stream[op.output] = self.stream[op.inputs[0]]
-        # where the tokens of a stream wait for each of its readers
+        # engines that provide a stream, one for each reader
         self.taps: dict[str, Iterator[int]] = {}
 
     def build(self) -> Pipeline:
@@ -105,7 +105,7 @@ class _Builder:
         return self.result
 
     def _sink(self, tensor: str, source: int) -> None:
-        """The end of a stream: the program's output, or a tensor that nothing reads."""
+        """End a stream: the program's output, or a tensor that nothing reads."""
         lanes = self.result.engines[source].out_lanes
         sink = self._add(Sink(tensor=tensor, lanes=lanes, output=self.program.int_type(tensor)))
         self._connect(tensor, source, sink)
@@ -121,7 +121,7 @@ class _Builder:
         )
 
     def _produced(self, stream: str, index: int) -> None:
-        """Note where a stream comes from, forked if several read it."""
+        """Record the engine that produces a stream, with a fork if there are several readers."""
         count = self.readers[stream]
         if count == 0:
             self._sink(stream, index)
@@ -133,7 +133,9 @@ class _Builder:
         self.taps[stream] = iter([index] * count)
 
     def _tap(self, tensor: str, lanes: int | None) -> int:
-        """The engine whose tokens a reader takes, of the lanes it wants."""
+        """Return the engine that a reader takes its tokens from,
+        with the number of lanes it needs.
+        """
         index = next(self.taps[self.stream[tensor]])
         if lanes is None:
             return index

@@ -22,24 +22,24 @@ from .widths import storage
 IntArray = NDArray[np.int64]
 
 CHUNK_BYTES = 1 << 22
-"""About what the tensors of one piece of a batch may take: the caches of a small machine."""
+"""Approximate bytes of all tensors of a chunk of a batch: the size of a small cache."""
 
 
 @dataclass(frozen=True)
 class EngineReport:
-    """One engine after a simulation; cycles are of one image.
+    """The results of a simulation for one engine; cycles are per image.
 
     Attributes:
-        name: the tensor it defines, or what it does between tensors.
-        kind: of hardware.
-        origin: the ONNX nodes it stands for.
-        pe, simd: its folding (lanes of plumbing stand as pe).
+        name: the tensor it computes, or the name of a stream unit.
+        kind: the kind of engine.
+        origin: the ONNX nodes that it implements.
+        pe, simd: its folding (for stream units, pe is the number of lanes).
         bits: width of its registers and outputs.
         busy: cycles of work.
-        starved, blocked: cycles waited for inputs, for room behind, in steady state.
+        starved, blocked: cycles waited for inputs and for room in the output FIFO, in steady state.
         first, last: cycles in which it begins and ends the first image.
-        interval: cycles between its ends of two images.
-        wraps: additions that left the accumulator's width in between (harmless by themselves).
+        interval: cycles between the ends of two images.
+        wraps: additions whose intermediate result did not fit the accumulator (harmless by itself).
         overflows: results that differ from exact arithmetic; 0 for every verified program.
     """
 
@@ -61,13 +61,13 @@ class EngineReport:
 
 @dataclass(frozen=True)
 class EdgeReport:
-    """One FIFO after a simulation.
+    """The results of a simulation for one FIFO.
 
     Attributes:
-        source, target: names of its engines.
+        source, target: names of the engines at its ends.
         lanes, bits: elements of a token, bits of an element.
-        depth: its places.
-        occupancy: the most of them taken at once.
+        depth: number of places.
+        occupancy: the most places taken at once.
     """
 
     source: str
@@ -80,15 +80,15 @@ class EdgeReport:
 
 @dataclass(frozen=True)
 class Simulation:
-    """What a simulated datapath gave.
+    """The results of simulating a datapath.
 
-    Cycles depend on the pipeline alone; they are worked out when first asked for.
+    Cycles depend only on the pipeline; they are computed when they are first read.
 
     Attributes:
-        output: int64 (N, H, W, C).
-        tensors: every named tensor, int64 (N, H, W, C), where asked for.
-        events: of each engine, by tensor: (wraps, overflows).
-        simulator: what it ran on.
+        output: the output, int64 (N, H, W, C).
+        tensors: every named tensor, int64 (N, H, W, C), if requested.
+        events: (wraps, overflows) of each engine, by tensor.
+        simulator: the simulator that computed it.
     """
 
     output: IntArray
@@ -98,7 +98,7 @@ class Simulation:
 
     @property
     def timing(self) -> Timing:
-        """Of the pipeline as a whole."""
+        """Timing of the whole pipeline."""
         return self.simulator.timing
 
     @property
@@ -117,12 +117,12 @@ class Simulation:
         return sum(overflows for _, overflows in self.events.values())
 
     def images_per_second(self, clock_hz: float) -> float:
-        """Throughput at a clock."""
+        """Return the throughput at a clock in Hz."""
         return self.timing.images_per_second(clock_hz)
 
     @property
     def engines(self) -> tuple[EngineReport, ...]:
-        """One report an engine, in the order of the stream."""
+        """Reports of the engines, in stream order."""
         reports = []
         engines = self.simulator.pipeline.engines
         for engine, timing in zip(engines, self.timing.engines, strict=True):
@@ -145,7 +145,7 @@ class Simulation:
 
     @property
     def edges(self) -> tuple[EdgeReport, ...]:
-        """One report a FIFO."""
+        """Reports of the FIFOs."""
         pipeline, timing = self.simulator.pipeline, self.timing
         return tuple(
             EdgeReport(
@@ -162,7 +162,9 @@ class Simulation:
         )
 
     def rows(self, *, plumbing: bool = False) -> Iterator[dict[str, Any]]:
-        """The table of cycles by engine, for printing; forks and converters only on demand."""
+        """Yield the rows of a table of cycles by engine;
+        ``plumbing`` includes forks and converters.
+        """
         for engine in self.engines:
             if plumbing or engine.kind not in ("source", "sink", "fork", "width"):
                 row = {k: v for k, v in vars(engine).items() if k != "origin"}
@@ -170,12 +172,12 @@ class Simulation:
 
 
 class Simulator:
-    """A program's datapath, compiled: build it once, run it on any number of batches.
+    """The compiled simulation of a program's datapath, for any number of batches.
 
     Args:
         program: a lowered program.
-        folding: its parallelism; ``default_folding`` if None.
-        depths: FIFO places by edge index, instead of automatic sizes.
+        folding: parallelism of the engines; ``default_folding`` if None.
+        depths: FIFO depths by edge index, instead of automatic sizes.
 
     Raises:
         CompileError: the folding does not fit the program.
@@ -201,10 +203,10 @@ class Simulator:
 
     @cached_property
     def timing(self) -> Timing:
-        """Cycles; they do not depend on the images' values.
+        """The cycles, which do not depend on the images.
 
         Raises:
-            CompileError: a deadlock, which needs depths of one's own.
+            CompileError: a deadlock, which only given depths can cause.
         """
         return simulate_timing(self.pipeline, depths=self.depths)
 
@@ -228,7 +230,7 @@ class Simulator:
         Args:
             x: integers of the input's type, (N, H, W, C), any integer dtype.
             dump: keep every named tensor.
-            progress: told how many samples more are done.
+            progress: called with the number of samples completed since the last call.
 
         Raises:
             InputError: wrong shape, dtype or range.
@@ -254,9 +256,9 @@ class Simulator:
     def _compute(
         self, x: NDArray[Any], counts: Mapping[str, IntArray]
     ) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Every tensor of a piece in the order of the program."""
+        """Yield every tensor of a chunk, in program order."""
         source, ops = self.program.input, self.program.ops
-        # a copy: kernels take no read-only memory
+        # a copy, because kernels accept no read-only memory
         values = {source: np.array(x, dtype=self._sizes[source], order="C")}
         yield source, values[source]
         last_use = {name: k for k, op in enumerate(ops) for name in op.inputs}
@@ -289,7 +291,7 @@ def simulate(
         x: integers of the input's type, (N, H, W, C).
         folding: parallelism of the engines; ``default_folding`` if None.
         dump: keep every named tensor in ``tensors``.
-        progress: told how many samples more are done.
+        progress: called with the number of samples completed since the last call.
 
     Raises:
         CompileError: the folding does not fit the program.

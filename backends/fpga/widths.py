@@ -1,4 +1,4 @@
-"""Which integer type of the host holds what a register of the datapath can hold."""
+"""Integer types of the host that hold the values of the datapath's registers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from n2uqc.passes.program import IntType
 
 
 def storage(kind: IntType, name: str = "") -> str:
-    """The simulator's array type for a tensor: int32, or int64 where 32 bits do not do.
+    """Return the simulator's dtype for a tensor: int32, or int64 if 32 bits are not enough.
 
     Raises:
         CompileError: an unsigned tensor of 64 bits.
@@ -31,19 +31,21 @@ def storage(kind: IntType, name: str = "") -> str:
 
 
 def magnitude(kind: IntType) -> int:
-    """The largest magnitude a register of the type holds, whatever range was proven for it."""
+    """Return the largest magnitude that a register of the type can hold,
+    not only the proven range.
+    """
     low, high = kind.limits
     return max(-low, high)
 
 
 def register_dtype(bound: int, *widths: int, least: int = 32) -> str:
-    """The host type of arithmetic whose intermediates stay below ``bound`` in magnitude.
+    """Return the host type of arithmetic whose intermediates stay below ``bound`` in magnitude.
 
     Args:
-        bound: of every value before it is wrapped.
-        widths: bits of the registers it is wrapped to: the mask's arithmetic needs
-            ``bound + 2**bits``.
-        least: bits of the narrowest type taken; 16 where a kernel gains by it.
+        bound: bound on the magnitude of every value before it is wrapped.
+        widths: bits of the registers that values are wrapped to; wrapping needs ``bound +
+            2**bits``.
+        least: bits of the narrowest type to return; 16 for kernels that are faster with it.
 
     Returns:
         "int16", "int32", "int64" or "int128".
@@ -61,7 +63,7 @@ def register_dtype(bound: int, *widths: int, least: int = 32) -> str:
 
 
 def weight_dtype(values: NDArray[np.int64]) -> str:
-    """The narrowest array type for constants that kernels read: int8, int32 or int64."""
+    """Return the narrowest array type for constants that kernels read: int8, int32 or int64."""
     low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
     for dtype in ("int8", "int32"):
         info = np.iinfo(dtype)

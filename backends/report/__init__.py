@@ -1,4 +1,4 @@
-"""Cost reports: tables for the terminal, one self-contained HTML page, JSON."""
+"""Cost reports: tables for the terminal, a self-contained HTML page, JSON."""
 
 from .data import Report, report, to_json
 from .html import write_html

@@ -1,4 +1,4 @@
-"""What a cost report shows, as plain data: the same for terminal, HTML and JSON."""
+"""The content of a cost report as plain data, for terminal, HTML and JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PARTS = ("mac", "quantizer", "stream", "memory")
 
 @dataclass(frozen=True)
 class OperatorRow:
-    """Operators; multiplications as [wider bits, narrower bits, count]."""
+    """Numbers of operators; multiplications as [wider bits, narrower bits, count]."""
 
     multiplies: tuple[tuple[int, int, int], ...]
     adds: int
@@ -35,16 +35,16 @@ class OperatorRow:
 
 @dataclass(frozen=True)
 class CostRow:
-    """Cost of a layer or model under one alternative.
+    """The cost of a layer or model under one alternative.
 
     Attributes:
         resources: LUT, FF, DSP, BRAM18 by part (mac, quantizer, stream, memory).
-        basis: of each part: measured, fit, interpolated, model or extrapolated.
+        basis: basis of each part: measured, fit, interpolated, model or extrapolated.
         bits: memory bits (weights, quantizer, stream, buffers).
-        energy: pJ an image (mac, quantizer, tables, stream, weights, activations).
-        share: the quantizer's part of lut, ff, dsp, bram18 and energy, 0 to 1.
-        hardware, operations: operators in the datapath; applied for one image.
-        forms: of the threshold units and low-bit lanes chosen.
+        energy: pJ per image (mac, quantizer, tables, stream, weights, activations).
+        share: the quantizer's share of lut, ff, dsp, bram18 and energy, 0 to 1.
+        hardware, operations: operators in the datapath, and operations per image.
+        forms: forms of the threshold units and low-bit lanes.
     """
 
     resources: Mapping[str, Mapping[str, float]]
@@ -57,7 +57,7 @@ class CostRow:
     forms: tuple[str, ...]
 
     def total(self, resource: str) -> float:
-        """LUT, FF, DSP or BRAM18 of all parts."""
+        """Return the LUT, FF, DSP or BRAM18 of all parts."""
         return sum(part[resource] for part in self.resources.values())
 
     @property
@@ -71,7 +71,7 @@ class CostRow:
 
 @dataclass(frozen=True)
 class TableRow:
-    """One comparison table: operand and code bits, comparators of a lane, how it runs."""
+    """A comparison table: operand and code bits, comparators of a lane, shape."""
 
     name: str
     width: int
@@ -83,7 +83,7 @@ class TableRow:
 
 @dataclass(frozen=True)
 class LayerRow:
-    """A layer: what is computed, where, and its cost by alternative."""
+    """A layer: its operators, its engine, and its cost by alternative."""
 
     title: str
     origin: tuple[str, ...]
@@ -104,7 +104,7 @@ class LayerRow:
 
 @dataclass(frozen=True)
 class AlternativeRow:
-    """An alternative and its totals over a model."""
+    """An alternative with its totals over a model."""
 
     id: str
     title: str
@@ -115,7 +115,7 @@ class AlternativeRow:
 
 @dataclass(frozen=True)
 class ModelReport:
-    """One model: every alternative's totals, layers, and what follows from them."""
+    """One model: totals of every alternative, layers, and findings."""
 
     model: str
     technology: str
@@ -128,23 +128,23 @@ class ModelReport:
     layers: tuple[LayerRow, ...]
 
     def cost(self, alternative: str) -> CostRow:
-        """Totals of an alternative."""
+        """Return the totals of an alternative."""
         return next(a.cost for a in self.alternatives if a.id == alternative)
 
 
 @dataclass(frozen=True)
 class Report:
-    """Everything shown: models side by side and what all figures rest on."""
+    """The whole report: models and assumptions."""
 
     models: tuple[ModelReport, ...]
     assumptions: tuple[Assumption, ...]
 
 
 def report(comparisons: Sequence[Comparison] | Comparison) -> Report:
-    """The data of a report.
+    """Return the data of a report.
 
     Raises:
-        ValueError: nothing to compare, or comparisons for different technologies.
+        ValueError: there are no comparisons, or they are for different technologies.
     """
     found = [comparisons] if isinstance(comparisons, Comparison) else list(comparisons)
     if not found or len({c.technology.id for c in found}) != 1:
@@ -153,7 +153,7 @@ def report(comparisons: Sequence[Comparison] | Comparison) -> Report:
 
 
 def to_json(comparisons: Sequence[Comparison] | Comparison) -> dict[str, Any]:
-    """The report as JSON-able data (numbers, text, lists, objects); same input, same data."""
+    """Return the report as data for JSON; the same input gives the same data."""
     return asdict(report(comparisons))
 
 

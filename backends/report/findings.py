@@ -1,15 +1,15 @@
-"""What a comparison says in sentences, from its own figures, with the limits of what it can say."""
+"""The findings of a comparison as sentences, with their limits."""
 
 from __future__ import annotations
 
 from ..cost.compare import Comparison
 
 TIE = 0.20
-"""Differences below this are ties: the synthesis tool's version alone moves results so far."""
+"""Smaller relative differences count as equal: versions of the synthesis tool differ as much."""
 
 
 def findings(c: Comparison) -> tuple[str, ...]:
-    """One sentence or two a finding, the same ones for every model."""
+    """Return the findings, one or two sentences each; they are the same for every model."""
     own, even = c.totals["n2uq"], c.totals["uniform-thresholds"]
     shift, fabric = c.totals["uniform-multiply"], c.totals["uniform-multiply-lut"]
     result = [
@@ -46,7 +46,7 @@ def _against(lut: float) -> str:
 
 
 def _levels(c: Comparison) -> list[str]:
-    """Sentences about uneven output levels: the low-bit layers' MACs."""
+    """Return sentences about nonuniform output levels: the MACs of low-bit layers."""
     lut = {a.id: _low_bit(c, a.id, "lut") for a in c.alternatives}
     direct, best = lut["n2uq-direct"], lut["n2uq"]
 

@@ -1,4 +1,4 @@
-"""The cost report as one HTML file: nothing is fetched, same input gives the same bytes."""
+"""The cost report as one self-contained HTML file; the same input gives the same bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEMPLATE = "report.html.j2"
 
 
 def write_html(comparisons: Sequence[Comparison] | Comparison, path: Path | str) -> None:
-    """Write the report, whole or not at all.
+    """Write the report to a file, completely or not at all.
 
     Raises:
         CompileError: matplotlib is not installed; the message names the extra to install.
@@ -27,7 +27,7 @@ def write_html(comparisons: Sequence[Comparison] | Comparison, path: Path | str)
 
 
 def to_html(comparisons: Sequence[Comparison] | Comparison) -> str:
-    """The page as text.
+    """Return the page as text.
 
     Raises:
         CompileError: matplotlib is not installed.
@@ -68,14 +68,14 @@ def _figures(model: ModelReport, index: int) -> dict[str, object]:
 
 
 def _breakable(name: str) -> object:
-    """A node name, escaped, that may break behind its slashes."""
+    """Return a node name, escaped, with line breaks allowed after its slashes."""
     from markupsafe import Markup
 
     return Markup("/<wbr>").join(html(part) for part in name.split("/"))
 
 
 def _markup(svg: str) -> object:
-    """SVG that matplotlib made, kept as it is; its texts are escaped by matplotlib."""
+    """Mark SVG of matplotlib as safe; matplotlib escapes its texts."""
     from markupsafe import Markup
 
     return Markup(svg)

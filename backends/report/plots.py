@@ -1,4 +1,4 @@
-"""Plots of a cost report as SVG text: same data, same bytes; nothing referenced from outside."""
+"""Plots of a cost report as self-contained SVG text; the same data gives the same bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK = "#010203"  # stands for the page's text color, replaced below
+INK = "#010203"  # placeholder, replaced by the page's text color below
 COLORS = {
     "mac": "#3b82c4",
     "quantizer": "#e8891d",
@@ -35,7 +35,7 @@ WIDTH = 10.0  # inches
 
 
 def require_matplotlib() -> None:
-    """Raise a CompileError that names the extra, where matplotlib is not installed."""
+    """Raise a CompileError that names the extra to install if matplotlib is missing."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -51,7 +51,7 @@ def require_matplotlib() -> None:
 
 
 def _svg(name: str, title: str, height: float, draw: Callable[[Figure], None]) -> str:
-    """Draw a figure and return an ``<svg>`` element with ids of its own and a title."""
+    """Draw a figure and return an ``<svg>`` element with unique ids and a title."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -62,7 +62,7 @@ def _svg(name: str, title: str, height: float, draw: Callable[[Figure], None]) -
                 "svg.hashsalt": name,
                 "svg.fonttype": "none",
                 "font.size": 9.0,
-                "text.parse_math": False,  # names of nodes may hold dollar signs
+                "text.parse_math": False,  # node names may contain dollar signs
                 "font.family": "sans-serif",
                 "text.color": INK,
                 "axes.labelcolor": INK,
@@ -87,7 +87,7 @@ def _svg(name: str, title: str, height: float, draw: Callable[[Figure], None]) -
         for axes in figure.axes:
             axes.patch.set_alpha(0)
         buffer = io.StringIO()
-        # A name in a script that matplotlib's own font lacks is drawn by the browser's.
+        # The browser's font draws characters that matplotlib's font does not have.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         none: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(buffer, format="svg", metadata=none)
@@ -112,7 +112,7 @@ def _stack(
     parts: Mapping[str, Sequence[float]],
     colors: Sequence[str],
 ) -> None:
-    """Horizontal stacked bars, first label on top."""
+    """Draw horizontal stacked bars, the first label on top."""
     left = [0.0] * len(labels)
     for (title, values), color in zip(parts.items(), colors, strict=True):
         axes.barh(range(len(labels)), values, left=left, color=color, label=title, height=0.75)
@@ -124,7 +124,7 @@ def _stack(
 
 
 def _short(title: str, length: int = 26) -> str:
-    """The end of an ONNX node name: what tells layers apart."""
+    """Return the end of an ONNX node name, which distinguishes layers."""
     parts = [p for p in title.split("/") if p]
     if len(parts) > 2 and parts[1].startswith(parts[0]):
         parts = parts[1:]
@@ -135,7 +135,7 @@ def _short(title: str, length: int = 26) -> str:
 
 
 def lut_by_layer(model: ModelReport, name: str) -> str:
-    """LUT of every layer under every alternative, MAC against quantizer against the rest."""
+    """Plot the LUTs of every layer under every alternative, by MAC, quantizer and rest."""
     alternatives = model.alternatives
     columns = 3
     rows = -(-len(alternatives) // columns)
@@ -173,14 +173,14 @@ def by_alternative(
     unit: str,
     parts: Mapping[str, tuple[str, Callable[[CostRow], float]]],
 ) -> str:
-    """One stacked bar an alternative.
+    """Plot one stacked bar per alternative.
 
     Args:
-        model: whose totals.
+        model: the model.
         name: prefix of the ids.
-        title: for readers who do not see it.
-        unit: of the axis.
-        parts: by title, color and what to read from the totals.
+        title: title for screen readers.
+        unit: label of the axis.
+        parts: by title, the color and the function that reads the value from the totals.
     """
 
     def values(read: Callable[[CostRow], float]) -> list[float]:
@@ -202,7 +202,7 @@ def by_alternative(
 
 
 def energy(model: ModelReport, name: str) -> str:
-    """Energy an image by where it goes."""
+    """Plot the energy per image by part."""
     kinds = {
         "MAC": "mac",
         "quantizer": "quantizer",
@@ -214,8 +214,8 @@ def energy(model: ModelReport, name: str) -> str:
     return by_alternative(
         model,
         name,
-        "Energy an image",
-        "nJ an image (45 nm model)",
+        "Energy per image",
+        "nJ per image (45 nm model)",
         {
             title: (kind, lambda c, kind=kind: c.energy[kind] / 1000)  # type: ignore[misc]
             for title, kind in kinds.items()
@@ -224,7 +224,7 @@ def energy(model: ModelReport, name: str) -> str:
 
 
 def memory(model: ModelReport, name: str) -> str:
-    """Memory bits by use."""
+    """Plot memory bits by use."""
     kinds = {
         "weights": "weights",
         "quantizers' tables": "quantizer",
@@ -244,7 +244,7 @@ def memory(model: ModelReport, name: str) -> str:
 
 
 def units(technology: Technology, name: str) -> str:
-    """LUT of one quantizer lane against accumulator width and bits; dashed beyond measurements."""
+    """Plot LUTs of a quantizer lane by accumulator width and bits; extrapolation is dashed."""
     channels = 16
 
     def dashed(axes: Axes, curve: Curve, read: Callable[[int], float], **style: Any) -> None:
@@ -300,7 +300,7 @@ def units(technology: Technology, name: str) -> str:
 
 
 def _bars(axes: Axes, technology: Technology, channels: int) -> None:
-    """Lanes of a 16-bit accumulator side by side."""
+    """Draw the units for a 16-bit accumulator side by side."""
     width, found = 16, []
     for bits in (2, 3, 4):
         table = Table(width, (1 << bits) - 1, bits)

@@ -22,7 +22,7 @@ LEGEND = (
 
 
 def render_table(comparisons: Sequence[Comparison] | Comparison) -> list[RenderableType]:
-    """Tables, findings and assumptions, to print one after the other on a rich console."""
+    """Return tables, findings and assumptions for a rich console."""
     from rich.padding import Padding
     from rich.text import Text
 
@@ -40,17 +40,17 @@ def render_table(comparisons: Sequence[Comparison] | Comparison) -> list[Rendera
 
 
 def number(value: float) -> str:
-    """A count with thousands separated; one decimal below ten unless whole."""
+    """Format a count with thousands separators; with one decimal below ten unless it is whole."""
     return f"{value:,.1f}" if 0 < value < 10 and value != int(value) else f"{value:,.0f}"
 
 
 def mark(cost: CostRow, *parts: str) -> str:
-    """``~`` where a part is extrapolated."""
+    """Return ``~`` if a part is extrapolated, else ""."""
     return "~" if any(cost.basis[p] == "extrapolated" for p in parts) else ""
 
 
 def products(operators: OperatorRow, limit: int = 3) -> str:
-    """Multiplications by width, most frequent first."""
+    """Format the multiplications by width, most frequent first."""
     found = sorted(operators.multiplies, key=lambda m: (-m[2], -m[0], -m[1]))
     shown = [f"{n:,} of {a}x{b}" for a, b, n in found[:limit]]
     rest = sum(n for *_, n in found[limit:])
@@ -58,7 +58,9 @@ def products(operators: OperatorRow, limit: int = 3) -> str:
 
 
 def _table(title: str, *columns: str, keep: bool = True) -> Table:
-    """An empty table; ``keep``: too narrow a terminal folds other columns before the first."""
+    """Return an empty table; with ``keep``,
+    a narrow terminal wraps other columns before the first.
+    """
     from rich import box
     from rich.table import Table
 
@@ -82,7 +84,7 @@ def _table(title: str, *columns: str, keep: bool = True) -> Table:
 
 def _resources(model: ModelReport) -> Table:
     table = _table(
-        f"{markup(model.model)}: {model.macs:,} MACs an image ({model.low_bit_macs:,} low-bit), "
+        f"{markup(model.model)}: {model.macs:,} MACs per image ({model.low_bit_macs:,} low-bit), "
         f"{model.interval:,} cycles between images\nHardware on {model.technology}",
         "LUT of",
         "MACs",
@@ -111,7 +113,7 @@ def _resources(model: ModelReport) -> Table:
 
 def _energy(model: ModelReport) -> Table:
     table = _table(
-        "Energy in nJ an image (45 nm model); reads of weights and activations",
+        "Energy in nJ per image (45 nm model); reads of weights and activations",
         "",
         "MACs",
         "quant.",
@@ -224,7 +226,7 @@ def _operators(model: ModelReport) -> Table:
 
 def _side_by_side(data: Report) -> Table:
     table = _table("Models side by side", "", *(markup(m.model) for m in data.models))
-    table.add_row("MACs an image", *(f"{m.macs:,}" for m in data.models))
+    table.add_row("MACs per image", *(f"{m.macs:,}" for m in data.models))
     table.add_row("cycles between images", *(f"{m.interval:,}" for m in data.models))
     for k, alternative in enumerate(data.models[0].alternatives):
         costs = [m.alternatives[k].cost for m in data.models]

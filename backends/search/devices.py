@@ -1,4 +1,4 @@
-"""FPGAs by name, with what they hold."""
+"""FPGAs by name, with their resources."""
 
 from __future__ import annotations
 
@@ -40,14 +40,15 @@ ICE40 = replace(
 
 
 @dataclass(frozen=True)
-class Device:
+class FpgaDevice:
     """An FPGA.
 
     Attributes:
         id: short name.
-        part: as its maker calls it, with boards that carry it.
-        technology: how cost is estimated.
-        lut, ff, dsp, bram18: what it holds; 18-Kbit blocks of RAM, smaller ones converted by bits.
+        part: the manufacturer's name, with boards that have it.
+        technology: family of the cost model.
+        lut, ff, dsp, bram18: its resources; smaller memory blocks are converted to 18-Kbit blocks
+            by bits.
         source: the data sheet.
     """
 
@@ -61,7 +62,7 @@ class Device:
     source: str
 
     def holds(self, resource: str) -> int:
-        """Its amount of ``lut``, ``ff``, ``dsp`` or ``bram18``."""
+        """Return its amount of ``lut``, ``ff``, ``dsp`` or ``bram18``."""
         return int(getattr(self, resource))
 
 
@@ -76,30 +77,34 @@ _MPSOC, _ECP5 = "DS891, Zynq UltraScale+ MPSoC Overview", "FPGA-DS-02012, ECP5 F
 # (finn/util/platforms.py: XC7Z020 53200 LUTs, 280 BRAM18, 220 DSPs; XCZU3EG and XCZU9EG within
 # 1% but for 20 BRAM18 fewer on the former; it counts 1.5 million of the U250's LUTs, as its shell
 # takes the rest).
-DEVICES: Mapping[str, Device] = {
+DEVICES: Mapping[str, FpgaDevice] = {
     d.id: d
     for d in (
-        Device("xc7a35t", "Artix-7 XC7A35T (Arty A7)", XC7, 20800, 41600, 90, 100, _SEVEN),
-        Device("xc7a100t", "Artix-7 XC7A100T (Arty A7-100)", XC7, 63400, 126800, 240, 270, _SEVEN),
-        Device("xc7z020", "Zynq XC7Z020 (PYNQ-Z1, ZedBoard)", XC7, 53200, 106400, 220, 280, _ZYNQ),
-        Device("xc7z045", "Zynq XC7Z045 (ZC706)", XC7, 218600, 437200, 900, 1090, _ZYNQ),
-        Device(
+        FpgaDevice("xc7a35t", "Artix-7 XC7A35T (Arty A7)", XC7, 20800, 41600, 90, 100, _SEVEN),
+        FpgaDevice(
+            "xc7a100t", "Artix-7 XC7A100T (Arty A7-100)", XC7, 63400, 126800, 240, 270, _SEVEN
+        ),
+        FpgaDevice(
+            "xc7z020", "Zynq XC7Z020 (PYNQ-Z1, ZedBoard)", XC7, 53200, 106400, 220, 280, _ZYNQ
+        ),
+        FpgaDevice("xc7z045", "Zynq XC7Z045 (ZC706)", XC7, 218600, 437200, 900, 1090, _ZYNQ),
+        FpgaDevice(
             "xczu3eg", "Zynq UltraScale+ XCZU3EG (Ultra96)", XCUP, 70560, 141120, 360, 432, _MPSOC
         ),
-        Device(
+        FpgaDevice(
             "xczu9eg", "Zynq UltraScale+ XCZU9EG (ZCU102)", XCUP, 274080, 548160, 2520, 1824, _MPSOC
         ),
-        Device(
+        FpgaDevice(
             "xcu250", "Alveo U250", XCUP, 1728000, 3456000, 12288, 5376, "DS962, Alveo U200/U250"
         ),
-        Device("ecp5-25", "ECP5 LFE5U-25F", ECP5, 24288, 24288, 28, 56, _ECP5),
-        Device("ecp5-45", "ECP5 LFE5U-45F", ECP5, 43848, 43848, 72, 108, _ECP5),
-        Device("ecp5-85", "ECP5 LFE5U-85F (ULX3S)", ECP5, 83640, 83640, 156, 208, _ECP5),
+        FpgaDevice("ecp5-25", "ECP5 LFE5U-25F", ECP5, 24288, 24288, 28, 56, _ECP5),
+        FpgaDevice("ecp5-45", "ECP5 LFE5U-45F", ECP5, 43848, 43848, 72, 108, _ECP5),
+        FpgaDevice("ecp5-85", "ECP5 LFE5U-85F (ULX3S)", ECP5, 83640, 83640, 156, 208, _ECP5),
         # blocks of 4 Kbit: 32 and 30 of them
-        Device(
+        FpgaDevice(
             "ice40hx8k", "iCE40HX8K", ICE40, 7680, 7680, 0, 7, "FPGA-DS-02029, iCE40 LP/HX Family"
         ),
-        Device(
+        FpgaDevice(
             "ice40up5k",
             "iCE40UP5K (iCEBreaker)",
             ICE40,
@@ -111,16 +116,16 @@ DEVICES: Mapping[str, Device] = {
         ),
     )
 }
-"""By short name."""
+"""All devices by short name."""
 
 
-def find_device(name: Device | str) -> Device:
-    """A device by name.
+def find_device(name: FpgaDevice | str) -> FpgaDevice:
+    """Return a device by name.
 
     Raises:
         CompileError: the name is not known.
     """
-    if isinstance(name, Device):
+    if isinstance(name, FpgaDevice):
         return name
     if name not in DEVICES:
         raise CompileError(

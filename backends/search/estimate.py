@@ -1,4 +1,6 @@
-"""What each engine of a datapath takes at each folding, and what lies between them."""
+"""Estimated resources of each engine at each folding,
+and of the FIFOs and converters between them.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +16,18 @@ from ..fpga.folding import Folding, engines_of
 from ..fpga.pipeline import Pipeline
 
 LUTRAM_DEPTH = 32
-"""Words of one bit that a LUT of a dual-ported memory stores."""
+"""One-bit words that a LUT stores in a dual-port memory."""
 
 
 @dataclass(frozen=True)
-class Choice:
-    """An engine at one folding.
+class EngineChoice:
+    """An engine at one folding, with its cost.
 
     Attributes:
         fold: the folding.
-        form: of the engine's.
-        cycles: busy cycles an image.
-        resources: what it takes.
+        form: the implementation, one of the engine's forms.
+        cycles: busy cycles per image.
+        resources: estimated resources.
     """
 
     fold: Fold
@@ -34,8 +36,8 @@ class Choice:
     resources: Resources
 
 
-def choices(engine: Engine, technology: Technology) -> list[Choice]:
-    """Every legal folding of an engine with its cost."""
+def choices(engine: Engine, technology: Technology) -> list[EngineChoice]:
+    """Return every legal folding of an engine with its cost."""
     return [
         choice(engine, technology, Fold(pe, simd))
         for simd in engine.simd_options
@@ -43,13 +45,13 @@ def choices(engine: Engine, technology: Technology) -> list[Choice]:
     ]
 
 
-def choice(engine: Engine, technology: Technology, fold: Fold) -> Choice:
-    """An engine with its cost at one folding, in the form that takes less."""
+def choice(engine: Engine, technology: Technology, fold: Fold) -> EngineChoice:
+    """Return the cost of an engine at one folding, in its cheaper form."""
     folded = engine.folded(fold)
     form = best_form(folded, technology.area)
     found = area(folded, form, technology.area)
     basis = Basis.FIT if technology.id == technology.area else Basis.EXTRAPOLATED
-    return Choice(
+    return EngineChoice(
         fold,
         form,
         folded.cycles,
@@ -58,7 +60,7 @@ def choice(engine: Engine, technology: Technology, fold: Fold) -> Choice:
 
 
 def fifo_resources(width: int, depth: int, technology: Technology) -> Resources:
-    """A FIFO: memory, two pointers, two counts (model)."""
+    """Return the resources of a FIFO (a model): memory, two pointers, two counters."""
     counter = depth.bit_length()
     logic = Resources(lut=4 * counter, ff=4 * counter, basis=Basis.MODEL)
     if depth <= LUTRAM_DEPTH:
@@ -67,7 +69,9 @@ def fifo_resources(width: int, depth: int, technology: Technology) -> Resources:
 
 
 def plumbing(pipeline: Pipeline, depths: tuple[int, ...], technology: Technology) -> Resources:
-    """FIFOs, and width converters: a register of the wide token, a multiplexer."""
+    """Return the resources of FIFOs and width converters (a
+    register of a wide token, a multiplexer).
+    """
     parts = [
         fifo_resources(edge.lanes * edge.bits, depth, technology)
         for edge, depth in zip(pipeline.edges, depths, strict=True)
@@ -82,7 +86,7 @@ def plumbing(pipeline: Pipeline, depths: tuple[int, ...], technology: Technology
 
 
 def estimates(program: Program, folding: Folding, technology: Technology) -> dict[str, Resources]:
-    """What each engine of a folded datapath takes, by the closed formulas."""
+    """Return the resources of each engine of a folded datapath, by the area formulas."""
     folding.check(program)
     found = {}
     for engine in engines_of(program):

@@ -1,4 +1,4 @@
-"""What a folding costs: the table of engines, plumbing, total and device."""
+"""The cost of a folding: engines, stream units, total and device."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..cost.technology import Technology
 from ..cost.units.resources import Resources, total
 from ..fpga.folding import Folding, engines_of
 from ..fpga.pipeline import build_pipeline
-from ..fpga.timing import Network
-from .devices import Device
-from .estimate import Choice, plumbing
+from ..fpga.timing import MachineNetwork
+from .devices import FpgaDevice
+from .estimate import EngineChoice, plumbing
 
 RESOURCES: tuple[str, ...] = ("lut", "ff", "dsp", "bram18")
 NAMES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "18-Kbit block RAM"}
@@ -24,40 +24,40 @@ NAMES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "18-Kbit block RAM"}
 
 @dataclass(frozen=True)
 class SearchResult:
-    """A folding that was found.
+    """A folding with its cost.
 
     Attributes:
         folding: the parallelism of every engine.
         clock_hz: assumed clock.
         interval: cycles between images: the slowest engine's.
-        choices: what was chosen for each engine, in the order of the program.
-        kinds: of the engines.
-        plumbing: FIFOs and width converters.
-        device: whose budget was kept; None without one.
-        technology: how cost was estimated.
+        choices: the choice for each engine, in program order.
+        kinds: kinds of the engines.
+        plumbing: resources of FIFOs and width converters.
+        device: the device whose limits apply; None without one.
+        technology: family of the cost model.
     """
 
     folding: Folding
     clock_hz: float
     interval: int
-    choices: Mapping[str, Choice]
+    choices: Mapping[str, EngineChoice]
     kinds: Mapping[str, str]
     plumbing: Resources
-    device: Device | None
+    device: FpgaDevice | None
     technology: Technology
 
     @property
     def fps(self) -> float:
-        """Images a second."""
+        """Images per second."""
         return self.clock_hz / self.interval
 
     @property
     def total(self) -> Resources:
-        """Everything together."""
+        """Resources of the whole datapath."""
         return total([*(c.resources for c in self.choices.values()), self.plumbing])
 
     def rows(self) -> list[dict[str, Any]]:
-        """The table: engines, plumbing, total, and what the device holds."""
+        """Return the rows of a table: engines, stream units, total, and resources of the device."""
         rows: list[dict[str, Any]] = [
             {
                 "name": name,
@@ -79,7 +79,7 @@ class SearchResult:
         return rows
 
     def to_dict(self) -> dict[str, Any]:
-        """The whole result for JSON; ``engines`` is what ``Folding.from_json`` reads."""
+        """Return the result for JSON; ``Folding.from_json`` reads its ``engines``."""
         return {
             "engines": {n: {"pe": f.pe, "simd": f.simd} for n, f in self.folding.engines.items()},
             "device": self.device.id if self.device else None,
@@ -98,15 +98,15 @@ def _figures(r: Resources) -> dict[str, Any]:
 
 def priced(
     program: Program,
-    picked: Mapping[str, Choice],
+    picked: Mapping[str, EngineChoice],
     clock_hz: float,
-    device: Device | None,
+    device: FpgaDevice | None,
     technology: Technology,
 ) -> SearchResult:
-    """The whole pipeline around the engines that were picked."""
+    """Return the result for the chosen engines, with the FIFOs and converters of their pipeline."""
     folding = Folding({name: c.fold for name, c in picked.items()})
     pipeline = build_pipeline(program, folding)
-    network = Network(pipeline)
+    network = MachineNetwork(pipeline)
     return SearchResult(
         folding,
         clock_hz,
@@ -119,8 +119,8 @@ def priced(
     )
 
 
-def excesses(used: Resources, device: Device | None) -> dict[str, float]:
-    """By how much of the device each resource that does not suffice is exceeded."""
+def excesses(used: Resources, device: FpgaDevice | None) -> dict[str, float]:
+    """Return the excess of each resource that exceeds the device, relative to the device."""
     if device is None:
         return {}
     return {
@@ -131,7 +131,9 @@ def excesses(used: Resources, device: Device | None) -> dict[str, float]:
 
 
 def shortages(result: SearchResult) -> list[Problem]:
-    """What the device lacks for a folding, and which engine takes most of it."""
+    """Return a problem per resource that exceeds the device,
+    naming the engine that takes most of it.
+    """
     device, used, problems = result.device, result.total, []
     assert device is not None
     for resource in excesses(used, device):
@@ -142,7 +144,7 @@ def shortages(result: SearchResult) -> list[Problem]:
             Problem(
                 node=name,
                 op=result.kinds[name],
-                found=f"{ceil(need)} {NAMES[resource]} for {result.interval} cycles an image, "
+                found=f"{ceil(need)} {NAMES[resource]} for {result.interval} cycles per image, "
                 f"of which this engine takes {ceil(part)}",
                 supported=f"{held} {NAMES[resource]} in {device.part}: {ceil(need) - held} too few",
             )

@@ -1,4 +1,4 @@
-"""Search for the folding: a rate at the least area, or the highest rate that a device holds."""
+"""The search for a folding: the least area for a rate, or the highest rate on a device."""
 
 from __future__ import annotations
 
@@ -13,39 +13,40 @@ from ..cost.technology import Technology
 from ..cost.units.resources import total
 from ..fpga.engines import Engine
 from ..fpga.folding import Folding, engines_of
-from .devices import DEVICES, Device, find_device
-from .estimate import Choice, choice, choices
+from .devices import DEVICES, FpgaDevice, find_device
+from .estimate import EngineChoice, choice, choices
 from .result import RESOURCES, SearchResult, excesses, priced, shortages
 
 CLOCK_HZ = 100e6
 
 ROUNDS = 24
-"""Times that a resource that is short is made dearer before a rate counts as out of reach."""
+"""How often the weights of exceeded resources are raised before a rate counts as impossible."""
 
 
 def search(
     program: Program,
     *,
-    device: Device | str | None = None,
+    device: FpgaDevice | str | None = None,
     clock_hz: float = CLOCK_HZ,
     target_fps: float | None = None,
     technology: Technology | str = "xc7",
 ) -> SearchResult:
     """Choose the folding of a program's datapath.
 
-    Each engine gets the cheapest folding that keeps up with the target: cost is the part of the
-    device that it takes, its resources added, and those that run short weigh more.
+    Each engine gets the cheapest folding that reaches the target. Its cost is the weighted sum of
+    its shares of the device's resources; resources that are exceeded get larger weights.
 
     Args:
         program: a lowered program.
-        device: whose budget is kept; a name of ``DEVICES``.
+        device: the device whose limits apply, or a name of ``DEVICES``.
         clock_hz: the clock that the hardware is meant to reach (not checked here).
-        target_fps: images a second; without it the highest rate that the device holds.
-        technology: how cost is estimated where no device is given.
+        target_fps: images per second; without it, the highest rate that fits the device.
+        technology: family of the cost model if no device is given.
 
     Raises:
-        CompileError: neither rate nor device is given, a name is unknown, or the rate or device
-            is out of reach: by how much, and which engine binds.
+        CompileError: neither rate nor device is given, a name is unknown, or the rate is not
+            possible or does not fit the device; the message says by how much, and which engine is
+            the limit.
     """
     chosen, family = _request(device, clock_hz, target_fps, technology)
     if chosen is None and target_fps is None:
@@ -65,12 +66,12 @@ def price(
     program: Program,
     folding: Folding,
     *,
-    device: Device | str | None = None,
+    device: FpgaDevice | str | None = None,
     clock_hz: float = CLOCK_HZ,
     target_fps: float | None = None,
     technology: Technology | str = "xc7",
 ) -> SearchResult:
-    """What a given folding costs, held against a rate and a device where they are given.
+    """Return the cost of a given folding; check it against a rate and a device if given.
 
     Args:
         program: a lowered program.
@@ -78,8 +79,8 @@ def price(
         device, clock_hz, target_fps, technology: as for ``search``.
 
     Raises:
-        CompileError: the folding does not fit the program, misses the rate or exceeds the device:
-            by how much, and which engine binds.
+        CompileError: the folding does not fit the program, misses the rate or exceeds the device;
+            the message says by how much, and which engine is the limit.
     """
     chosen, family = _request(device, clock_hz, target_fps, technology)
     folding.check(program)
@@ -95,7 +96,7 @@ def price(
                 node=name,
                 op=result.kinds[name],
                 found=f"the folding gives {result.fps:.6g} images/s at {clock_hz / 1e6:g} MHz: "
-                f"this engine takes {picked[name].cycles} cycles an image",
+                f"this engine takes {picked[name].cycles} cycles per image",
                 supported=f"{floor(clock_hz / target_fps)} cycles or fewer for {target_fps:g} "
                 f"images/s, a factor {target_fps / result.fps:.3g}",
                 hint="more processing elements or SIMD lanes in this engine, or leave the folding "
@@ -118,12 +119,12 @@ def price(
 
 
 def _request(
-    device: Device | str | None,
+    device: FpgaDevice | str | None,
     clock_hz: float,
     target_fps: float | None,
     technology: Technology | str,
-) -> tuple[Device | None, Technology]:
-    """Device and technology by name; the numbers checked."""
+) -> tuple[FpgaDevice | None, Technology]:
+    """Find device and technology by name, and check the numbers."""
     wanted = {"a clock": (clock_hz, "Hz"), "a rate": (target_fps, "images/s")}
     problems = [
         Problem(node="", op="", found=f"{name} of {value:g} {unit}", supported="a number above 0")
@@ -138,7 +139,7 @@ def _request(
 
 class _Finder:
     def __init__(
-        self, program: Program, device: Device | None, technology: Technology, clock_hz: float
+        self, program: Program, device: FpgaDevice | None, technology: Technology, clock_hz: float
     ) -> None:
         self.program, self.device, self.technology = program, device, technology
         self.clock_hz = clock_hz
@@ -177,7 +178,9 @@ class _Finder:
         return best
 
     def _best(self) -> SearchResult | None:
-        """The highest rate that the device holds; None if it holds not even the lowest."""
+        """Return the result of the highest rate that fits the device;
+        None if not even the lowest fits.
+        """
         targets = sorted(
             {c.cycles for cs in self.options.values() for c in cs if c.cycles >= self.floor}
         )
@@ -190,7 +193,7 @@ class _Finder:
         return best
 
     def _within(self, target: int) -> SearchResult | None:
-        """The cheapest folding for a target that the device holds, or None."""
+        """Return the cheapest folding for a target, or None if none fits the device."""
         weights = dict.fromkeys(RESOURCES, 1.0)
         for _ in range(ROUNDS if self.device else 1):
             picked = self._cheapest(target, weights)
@@ -204,10 +207,10 @@ class _Finder:
                 weights[resource] *= 1.0 + excess if excess < 1 else 2.0
         return None
 
-    def _cheapest(self, target: int, weights: Mapping[str, float]) -> dict[str, Choice]:
+    def _cheapest(self, target: int, weights: Mapping[str, float]) -> dict[str, EngineChoice]:
         prices = {r: weights[r] / max(1, self._holds(r)) for r in RESOURCES}
 
-        def price(choice: Choice) -> tuple[float, int]:
+        def price(choice: EngineChoice) -> tuple[float, int]:
             cost = sum(prices[r] * getattr(choice.resources, r) for r in RESOURCES)
             return cost, choice.cycles
 
@@ -217,10 +220,10 @@ class _Finder:
         }
 
     def _holds(self, resource: str) -> int:
-        # without a device: the mixture of a 7-series part
+        # without a device: the proportions of a 7-series device
         return (self.device or DEVICES["xc7z020"]).holds(resource)
 
-    def _result(self, picked: Mapping[str, Choice]) -> SearchResult:
+    def _result(self, picked: Mapping[str, EngineChoice]) -> SearchResult:
         return priced(self.program, picked, self.clock_hz, self.device, self.technology)
 
     def _too_small(self, target: int, fps: float | None) -> None:

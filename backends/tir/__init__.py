@@ -1,14 +1,16 @@
-"""Scheduled integer TIR to plain objects: the TVM plumbing that every backend shares.
+"""The code generator: scheduled integer TIR becomes object files without runtime.
 
-Importing this package imports TVM (seconds); import it inside the function that builds.
+Importing this package imports TVM, which takes seconds; import it inside the functions that need
+it.
 
     kernel = te.create_prim_func([x, y]).with_attr("global_symbol", "double_it")
     target = llvm_target("x86_64-linux-gnu", "x86-64-v3")
     emit_object(tvm.IRModule({"double_it": kernel}), target, "double_it.o")
     # void double_it(const int8_t *x, int8_t *y);   nothing undefined, no runtime
 
-``lower`` turns buffers into pointers, ``emit_object`` writes the object; constants enter by
-``Constants``; ``moved_to_workspace`` takes big temporaries off the stack.
+``lower`` turns buffers into pointers, ``emit_object`` writes the object, ``Constants`` adds
+constant arrays, and ``moved_to_workspace`` moves large temporaries from the stack to the caller's
+workspace.
 """
 
 from .constants import Constants

@@ -1,7 +1,9 @@
-"""Local arithmetic of 64 bits for cores without long multiplication: code generation calls it by
-names of compilers' run-time libraries, and an object that stands alone must bring its own.
+"""64-bit arithmetic for cores without long multiplication, as textual IR.
 
-Names and meaning: "GCC Internals", "Routines for integer arithmetic".
+LLVM generates calls of functions of compilers' runtime libraries; an object without runtime must
+define them itself.
+
+Names and semantics: "GCC Internals", "Routines for integer arithmetic".
 """
 
 from __future__ import annotations
@@ -104,10 +106,10 @@ _NAMES = ("__muldi3", "__ashldi3", "__lshrdi3", "__ashrdi3")
 
 
 def arithmetic_functions(triple: str) -> str:
-    """Definitions, as textual IR, of the functions that code generation may call for a processor.
+    """Return the functions that LLVM may call for a processor, as textual IR.
 
-    Those that nothing calls are dropped only where the linker drops sections, so they are given
-    only to processors whose code may need them.
+    Unused functions are removed only by linkers that drop sections, so processors get only the
+    functions that their code may need.
     """
     if not triple.startswith("thumbv6m"):
         return ""

@@ -1,4 +1,4 @@
-"""Arrays as read-only data of an object."""
+"""Constant arrays as read-only data of an object file."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ _ESCAPED = np.array([f"\\{value:02X}" for value in range(256)], dtype="S3")
 
 
 class Constants:
-    """The constant arrays of one module, placed once each, 64-byte aligned, little endian.
+    """The constant arrays of a module, each stored once, 64-byte aligned and little-endian.
 
-    They join the module as text after optimization: megabytes of weights pass LLVM's parser a
-    single time.
+    They are added to the module as text after optimization, so that LLVM parses megabytes of
+    weights only once.
 
     Attributes:
-        arrays: by the symbol's name.
+        arrays: by name of the symbol.
     """
 
     def __init__(self) -> None:
@@ -23,11 +23,11 @@ class Constants:
         self._names: dict[tuple[str, bytes], str] = {}
 
     def add(self, hint: str, values: NDArray[np.integer]) -> str:
-        """Enter an array; equal arrays share a place.
+        """Add an array; equal arrays share one symbol.
 
         Args:
-            hint: start of the symbol's name, a C identifier.
-            values: array of the dtype in which kernels read it.
+            hint: first part of the symbol's name, a C identifier.
+            values: the array, in the dtype that kernels read.
 
         Returns:
             The symbol's name.
@@ -40,7 +40,7 @@ class Constants:
         return self._names[key]
 
     def text(self) -> str:
-        """The arrays as textual IR, one local symbol each."""
+        """Return the arrays as textual IR, each as a local symbol."""
         lines = []
         for name, array in self.arrays.items():
             raw = array.tobytes()

@@ -1,4 +1,4 @@
-"""Lowered TIR to an object file with nothing of TVM in it."""
+"""Object files from lowered TIR, without any of TVM's runtime."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _UNWANTED = [
     # half-precision helpers that TVM adds to every module
     (r"^define weak[^\n]*@__(?:truncsfhf2|extendhfsf2)\(.*?^}\n", re.S | re.M, ""),
     (r"^@llvm\.global_ctors[^\n]*\n", re.M, ""),
-    # debug information: it would name the compiler and bloat the object
+    # debug information: it names the compiler and is large
     (r"^\s*#dbg_\w+\(.*\)\n", re.M, ""),
     (r",? !dbg !\d+", 0, ""),
     (r"^!llvm\.dbg\.cu = .*\n", re.M, ""),
     (r"\bdllexport ", 0, ""),
-    (r"^source_filename = .*$", re.M, 'source_filename = "network"'),  # in the symbol table
+    (r"^source_filename = .*$", re.M, 'source_filename = "network"'),  # appears in the symbol table
 ]
 
 
@@ -35,7 +35,7 @@ def compile_llvm(lowered: tvm.IRModule, target: tvm.target.Target) -> tvm.runtim
 
 
 def clean_text(text: str, private: Collection[str] = ()) -> str:
-    """Textual IR with only what belongs to the functions; those named become local."""
+    """Reduce textual IR to its functions; those in ``private`` become local."""
     for pattern, flags, new in _UNWANTED:
         text = re.sub(pattern, new, text, flags=flags)
     for name in private:
@@ -61,18 +61,18 @@ def emit_object(
 ) -> None:
     """Write a module as an object file; equal modules give equal bytes.
 
-    Functions meet memory of their own only: TVM tells LLVM that different buffers never overlap,
-    so one function must not see the same bytes through two buffers.  Calls between functions of
-    the module may be inlined; calls from ``more`` are not.
+    TVM tells LLVM that different buffers never overlap, so a function must not access the same
+    bytes through two buffers. Calls between functions of the module may be inlined; calls from
+    ``more`` are not.
 
     Args:
         mod: scheduled functions; those with a ``global_symbol`` are exported.
         target: from ``llvm_target``.
         path: the object to write.
-        lowered: the module has been through ``lower`` already.
-        private: functions of ``mod`` to turn local, called from ``more``.
-        constants: arrays, for ``more`` to refer to.
-        more: functions as textual IR, which join the module after optimization; they may call all
+        lowered: whether ``lower`` has already been applied to the module.
+        private: functions of ``mod`` to make local; ``more`` calls them.
+        constants: arrays that ``more`` refers to.
+        more: functions as textual IR, added to the module after optimization; they may call all
             functions of ``mod`` without declaring them.
     """
     library = compile_llvm(mod if lowered else lower(mod, target), target)
@@ -84,16 +84,16 @@ def emit_object(
             text = re.sub(rf"^declare [^\n]*{re.escape(name)}\([^\n]*\n", "", text, flags=re.M)
         text += helper
     if bits == 32:
-        # Tables for unwinding would call a function of the C library.
+        # Unwind tables would refer to a function of the C library.
         text = re.sub(r"^(define [^\n]*) \{$", r"\1 nounwind {", text, flags=re.M)
-        # No function takes or gives floating-point numbers: Tag_ABI_VFP_args says that the object
-        # may be linked with code of either float ABI.
+        # No function has floating-point arguments or results: Tag_ABI_VFP_args = 3 says that the
+        # object may be linked with code of either float ABI.
         text += 'module asm ".eabi_attribute 28, 3"\n'
         text += arithmetic_functions(str(target.attrs["mtriple"]))
     if str(target.attrs["mtriple"]).startswith(("thumb", "armv6")):
-        # The stack's own alignment is 8: more would cost each function a register.
+        # The stack is aligned to 8 bytes; more would cost a register in each function.
         text = re.sub(r"(= alloca [^\n]*, align )(?:16|32|64)$", r"\g<1>8", text, flags=re.M)
-    # The file's name gets into the module, hence a fixed one.
+    # The file's name is written into the module, so it is always the same.
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
         source = Path(folder, "module.ll")
         source.write_text(text)

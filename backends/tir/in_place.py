@@ -1,7 +1,7 @@
-"""Kernels whose output takes the place of an input.
+"""Kernels whose output overwrites an input.
 
-TVM tells LLVM that different pointers never meet, which must not be said of two to the same bytes.
-Hence a kernel that works in place gets one pointer and uses it for both.
+TVM tells LLVM that different pointers never alias, which is wrong for two pointers to the same
+bytes. So a kernel that works in place gets one pointer and uses it for both tensors.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from tvm import tirx
 
 
 def _declared(f: tirx.PrimFunc, pointer: tirx.Var) -> list[tirx.Var]:
-    """The buffers that a function sees behind a pointer."""
+    """Return the buffers that a function declares on a pointer."""
     found: list[tirx.Var] = []
 
     def visit(node: tirx.DeclBuffer) -> None:
@@ -24,15 +24,15 @@ def _declared(f: tirx.PrimFunc, pointer: tirx.Var) -> list[tirx.Var]:
 
 
 def updates(f: tirx.PrimFunc, source: tirx.Var, target: tirx.Var) -> bool:
-    """Whether a lowered function reads each element only to write it, at the same index.
+    """Return whether a lowered function reads each element of an input only to write that element.
 
-    Then all of the input may be overwritten: each element is read before it is, by the statement
-    that does so, and never again, for kernels write each element of their output once.
+    Then the output may overwrite the input: each element is read by the statement that overwrites
+    it and never again, because kernels write each output element once.
 
     Args:
-        f: from ``lower``.
-        source: the parameter that points to an input.
-        target: the parameter that points to the output.
+        f: a function from ``lower``.
+        source: parameter that points to an input.
+        target: parameter that points to the output.
     """
     sources, targets = _declared(f, source), _declared(f, target)
     if not sources or not targets or _dtypes(sources) != _dtypes(targets):
@@ -83,9 +83,10 @@ def _dtypes(buffers: list[tirx.Var]) -> set[str]:
 
 
 def in_place(f: tirx.PrimFunc, source: tirx.Var, target: tirx.Var) -> tirx.PrimFunc:
-    """A function for which ``updates`` holds, with the output where the input is.
+    """Return a function, for which ``updates`` is true,
+    with its output at the address of the input.
 
-    Its parameter ``target`` is gone.
+    The parameter ``target`` is removed.
     """
 
     def visit(variable: tirx.Var) -> tirx.Var:

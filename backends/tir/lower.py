@@ -1,4 +1,4 @@
-"""Scheduled TIR to functions of plain C pointers."""
+"""Lowering of scheduled TIR to functions on plain C pointers."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from tvm.ir import PointerType, PrimType
 
 WORKSPACE_BYTES = "n2uqc.workspace_bytes"
 TEMPORARIES = "n2uqc.temporaries"
-"""Function attributes: how much ``moved_to_workspace`` took off the stack, and where each piece
-lies."""
+"""Function attribute: size and offsets of the temporaries that ``moved_to_workspace`` moved."""
 
 IMPORTED = "n2uqc.imported"
-"""Function attribute: functions as textual IR, which a function calls."""
+"""Function attribute: textual IR of functions that a function calls."""
 
 _ALIGNMENT = 64
 
 
 def _with_pointers(f: tirx.PrimFunc) -> tirx.PrimFunc:
-    """Buffer parameters become typed pointers, so that the C signature is plain."""
+    """Turn buffer parameters into typed pointers, for a plain C signature."""
     params, declarations = [], []
     for param in f.params:
         if not tirx.is_buffer_var(param):
@@ -47,7 +46,9 @@ def _buffers_to_pointers(
 
 
 def _pipeline() -> tvm.ir.transform.Pass:
-    """TVM's own CPU lowering without its calling convention: no packed functions, no allocator."""
+    """Return TVM's CPU lowering without its calling convention:
+    no packed functions, no allocator.
+    """
     s, t = s_tir.transform, tirx.transform
     return tvm.ir.transform.Sequential(
         [
@@ -77,14 +78,15 @@ def _pipeline() -> tvm.ir.transform.Pass:
 
 
 def lower(mod: tvm.IRModule | tirx.PrimFunc, target: tvm.target.Target) -> tvm.IRModule:
-    """Lower scheduled functions to what LLVM code generation takes.
+    """Lower scheduled functions to the form that LLVM code generation takes.
 
     A function over buffers becomes ``void f(T *buffer, ...)`` in the order of its parameters.
-    Arithmetic on 32 and 64 bits must be proven not to overflow: it is emitted as such.
+    The generated code assumes that 32- and 64-bit arithmetic does not overflow; the caller has to
+    prove it.
 
     Args:
-        mod: functions from ``te.create_prim_func``, a schedule, or written over pointers.
-        target: from ``llvm_target``.
+        mod: functions from ``te.create_prim_func`` or a schedule, or functions on pointers.
+        target: a target from ``llvm_target``.
     """
     if isinstance(mod, tirx.PrimFunc):
         mod = tvm.IRModule.from_expr(mod)
@@ -98,15 +100,15 @@ def _bytes(buffer: tirx.Buffer) -> int:
 
 
 def moved_to_workspace(lowered: tvm.IRModule, limit: int = 1024) -> tvm.IRModule:
-    """Make parameters of temporaries above ``limit`` bytes, which would lie on the stack.
+    """Turn temporaries of more than ``limit`` bytes into parameters, so that they need no stack.
 
-    Each is a pointer of its own behind the others: of pieces of one workspace LLVM would compute
-    every address from the same register, which leaves too few for the numbers themselves (ARMv7's
-    inner loops took half as many instructions again).  ``temporaries`` tells where in a workspace
-    of ``workspace_bytes`` each piece is meant to lie, 64-byte aligned.
+    Each becomes a separate pointer, after the other parameters: for parts of one workspace LLVM
+    would compute every address from the same register, and registers would run short (ARMv7's inner
+    loops then took 50% more instructions). ``temporaries`` gives their offsets, 64-byte aligned, in
+    a workspace of ``workspace_bytes``.
 
     Args:
-        lowered: a module from ``lower``.
+        lowered: module from ``lower``.
         limit: the largest temporary, in bytes, that may stay on the stack.
     """
     return tvm.IRModule(
@@ -137,10 +139,10 @@ def _moved(f: tirx.PrimFunc, limit: int) -> tirx.PrimFunc:
 
 
 def temporaries(f: tirx.PrimFunc) -> tuple[int, ...]:
-    """Offsets in the workspace of what a function's last parameters point to."""
+    """Return the workspace offsets of the temporaries, which are a function's last parameters."""
     return tuple(map(int, f.attrs[TEMPORARIES])) if TEMPORARIES in f.attrs else ()
 
 
 def workspace_bytes(f: tirx.PrimFunc) -> int:
-    """What a function of ``moved_to_workspace`` needs, 0 if it has no such parameters."""
+    """Return the bytes of workspace that a function needs; 0 if it has no moved temporaries."""
     return int(f.attrs[WORKSPACE_BYTES]) if WORKSPACE_BYTES in f.attrs else 0

@@ -1,8 +1,9 @@
-"""Local ``memcpy`` and ``memset``: LLVM turns loops into calls of them, and an object that stands
-alone must bring its own.
+"""Local ``memcpy`` and ``memset`` as textual IR.
 
-They are plain textual IR that goes through no optimizer, so their loops stay loops.  Calls inside
-the object meet these local symbols, nobody outside sees them.
+LLVM turns loops into calls of them, and an object without runtime must define them itself.
+
+They are not optimized, so their own loops stay loops. Calls inside the object use these local
+symbols; they are not visible outside.
 """
 
 from __future__ import annotations
@@ -74,11 +75,11 @@ done:
 
 
 def memory_functions(text: str, pointer_bits: int = 64) -> str:
-    """Definitions of the functions that code generation may call for the IR in ``text``.
+    """Return the memory functions that the IR in ``text`` uses, as textual IR.
 
     Args:
-        text: a module as textual IR.
-        pointer_bits: of the target: its C functions take sizes of this width.
+        text: module as textual IR.
+        pointer_bits: width of an address and of ``size_t``.
     """
     called = set(re.findall(r"call void @llvm\.(mem\w+)\.", text))
     unknown = called - {"memcpy", "memset"}

@@ -1,4 +1,4 @@
-"""LLVM targets, checked before LLVM sees them."""
+"""LLVM targets, with names checked before they reach LLVM."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def llvm_target(
     float_abi: str = "",
     scalar: bool = False,
 ) -> tvm.target.Target:
-    """A TVM target for one processor.
+    """Return a TVM target for one processor.
 
-    LLVM itself only warns about an unknown processor or feature and goes on with another one, so
-    both are checked here.
+    LLVM only warns about an unknown processor or feature and continues with another one, so both
+    are checked here.
 
     Args:
         triple: LLVM triple, such as ``aarch64-linux-gnu``.
         cpu: LLVM's name of the processor (``-mcpu``).
         features: LLVM features, each with its sign: ``+dotprod``.
-        float_abi: ``soft`` or ``hard`` where the triple leaves it open (32-bit ARM).
-        scalar: there is no vector unit.
+        float_abi: ``soft`` or ``hard`` where the triple does not determine it (32-bit ARM).
+        scalar: whether the processor has no vector unit.
 
     Raises:
         ValueError: LLVM knows no such processor or feature for the triple.
@@ -48,11 +48,11 @@ def llvm_target(
     if float_abi:
         config["mfloat-abi"] = float_abi
     if scalar:
-        config["vector-width"] = 32  # TVM would warn and take that of another processor
+        config["vector-width"] = 32  # else TVM warns and takes another processor's width
     for feature in features:
         if feature[:1] not in "+-" or len(feature) < 2:
             raise ValueError(f"feature {feature!r} has no sign; write +{feature} or -{feature}")
-        # What an unknown feature leaves behind is a target without it, whatever its sign was.
+        # LLVM ignores an unknown feature, whatever its sign: the resulting target does not have it.
         probe = tvm.target.Target({**config, "mattr": [f"+{feature[1:]}"]})
         if not codegen.target_has_features(feature[1:], probe):
             raise ValueError(f"LLVM knows no feature {feature[1:]!r} for {triple}")
@@ -60,7 +60,7 @@ def llvm_target(
 
 
 def target_of(processor: Processor) -> tvm.target.Target:
-    """The TVM target of a processor.
+    """Return the TVM target of a processor.
 
     Raises:
         ValueError: this LLVM knows no such processor or feature.
@@ -75,5 +75,5 @@ def target_of(processor: Processor) -> tvm.target.Target:
 
 
 def pointer_bits(target: tvm.target.Target) -> int:
-    """Width of an address: 32 or 64."""
+    """Return the width of an address: 32 or 64."""
     return 64 if str(target.attrs["mtriple"]).startswith(("x86_64", "aarch64")) else 32

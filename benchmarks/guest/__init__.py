@@ -1,8 +1,8 @@
-"""An AArch64 Linux with the peers in it, run by qemu on any machine, its instructions counted.
+"""An AArch64 Linux with the peers, run by qemu on any machine, with instructions counted.
 
 debian.py      Python and its libraries from Debian, packages from PyPI, in a cache folder
-processor.py   cores: what qemu emulates and what the guest reads about itself
-count.py       executed instructions, by a plugin of qemu
+processor.py   cores: qemu's model, and the files by which the guest detects its processor
+count.py       executed instructions, counted by a plugin of qemu
 insns.c        the plugin
 worker.py      runs a model in the guest
 """

@@ -1,4 +1,4 @@
-"""Executed instructions of a program's main thread under qemu, exactly, by a plugin."""
+"""Exact counts of the instructions of a program's main thread, by a plugin of qemu."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VERSIONS = (1, 2, 3, 4, 5)  # of qemu's plugin interface: 1 up to qemu 8, later
 
 @cache
 def _plugin(qemu: str) -> Path:
-    """The plugin, compiled for the interface that the qemu at hand speaks."""
+    """Compile the plugin for the plugin interface of the installed qemu."""
     folder = Path(tempfile.mkdtemp(prefix="n2uqc-insns-"))
     refused = ""
     for version in _VERSIONS:
@@ -52,12 +52,12 @@ def count(
     options: Sequence[str] = (),
     cwd: Path | None = None,
 ) -> int:
-    """Instructions of one run of a program to its end, those of its main thread.
+    """Return the instructions of a program's main thread, for one run.
 
     Args:
         command: the program and its arguments.
         qemu: the emulator.
-        options: for it: ``-cpu``, ``-L``, ``-E``.
+        options: options of the emulator: ``-cpu``, ``-L``, ``-E``.
         cwd: folder to run it in.
 
     Raises:
@@ -65,7 +65,8 @@ def count(
     """
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as place:
         result = Path(place, "insns")
-        # Equal addresses and hash seeds in every run, so that start-up takes the same steps.
+        # Equal addresses and hash seeds in every run, so that start-up executes the same
+        # instructions.
         environment = {**os.environ, "PYTHONHASHSEED": "0", "LD_BIND_NOW": "1"}
         done = subprocess.run(
             [qemu, "-plugin", f"{_plugin(qemu)},out={result}", *options, *map(str, command)],
@@ -80,6 +81,8 @@ def count(
 
 
 def per_run(count_runs: Callable[[int], int], few: int, many: int) -> float:
-    """Instructions of one run: what ``many`` runs take beyond ``few``, start-up dropped."""
+    """Return the instructions of one run without start-up,
+    from the difference of ``many`` and ``few`` runs.
+    """
     least = count_runs(few)
     return (count_runs(many) - least) / (many - few)

@@ -1,7 +1,7 @@
-"""Python for AArch64 with the peers, put together from Debian's and PyPI's packages.
+"""Python for AArch64 with the peers, made of packages of Debian and PyPI.
 
-Nothing is installed on the machine: apt works in a folder of its own, Debian's packages are
-unpacked beside it, pip only downloads.
+Nothing is installed on the machine: apt works in a separate folder, Debian's packages are unpacked
+next to it, and pip only downloads.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ PEERS = ("onnxruntime", "ai-edge-litert", "numpy", "flatbuffers")
 
 @dataclass(frozen=True)
 class Guest:
-    """A folder that looks like an AArch64 Linux from within.
+    """The root folder of an AArch64 Linux.
 
     Attributes:
         root: its ``/``.
         packages: folder of the PyPI packages.
-        python: its interpreter, a path of this machine.
+        python: path of its Python interpreter on this machine.
     """
 
     root: Path
@@ -36,25 +36,25 @@ class Guest:
     python: Path
 
     def version(self, package: str) -> str:
-        """The version of a package in the guest."""
+        """Return the version of a package in the guest."""
         name = package.replace("-", "_")
         return next(self.packages.glob(f"{name}-*.dist-info")).name[len(name) + 1 : -10]
 
 
 def cache_folder() -> Path:
-    """Where the guest is kept between runs."""
+    """Return the folder that keeps the guest between runs."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base, "n2uqc", "aarch64-guest")
 
 
 def guest(folder: Path | None = None) -> Guest:
-    """The guest, made where it is not there yet: about 70 MB are downloaded once.
+    """Return the guest; create it on first use, which downloads about 70 MB.
 
     Args:
-        folder: where it is or shall be; ``cache_folder`` by default.
+        folder: folder of the guest; by default ``cache_folder``.
 
     Raises:
-        RuntimeError: a program is missing, or a download failed; it says which.
+        RuntimeError: a program is missing or a download failed; the message says which.
     """
     folder = folder or cache_folder()
     missing = [name for name in _PROGRAMS if shutil.which(name) is None]

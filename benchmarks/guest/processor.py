@@ -1,7 +1,7 @@
-"""Cores that the peers choose their kernels for.
+"""Emulated cores, for which the peers choose their kernels.
 
-Peers ask the system which features the processor has and which core it is.  The features come
-from qemu; what Linux would tell in ``/proc/cpuinfo`` and ``/sys`` stands in the guest's folder.
+The peers ask the system for the features of the processor and its model. The features come from
+qemu; the content of ``/proc/cpuinfo`` and ``/sys`` is in files of the guest's folder.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ class Core:
     """One processor.
 
     Attributes:
-        name: of the row in tables.
-        emulated: qemu's ``-cpu``.
-        part: Arm's number of the core.
-        features: as ``/proc/cpuinfo`` lists them.
-        target: the same for our compiler.
+        name: name of the row in tables.
+        emulated: value of qemu's ``-cpu``.
+        part: Arm's part number of the core.
+        features: features as in ``/proc/cpuinfo``.
+        target: n2uqc's target of the same core.
     """
 
     name: str
@@ -39,7 +39,7 @@ CORES = {
     for core in (
         Core("ARMv8.0", "cortex-a72", 0xD08, _BASE, "aarch64"),
         Core("+dotprod", "cortex-a76", 0xD0B, _NEWER, "aarch64+dotprod"),
-        # qemu has no core with i8mm of its own; SVE is off as on most that have it in phones.
+        # qemu has no model of a core with i8mm; SVE is off, as in most phones.
         Core("+i8mm", "max,sve=off", 0xD4D, f"{_NEWER} i8mm", "aarch64+i8mm"),
     )
 }
@@ -47,7 +47,7 @@ CORES = {
 
 
 def describe(guest: Guest, core: Core) -> Path:
-    """A root folder for a core: the guest's, with what Linux would tell about one such core."""
+    """Return a root folder for a core: the guest's folder with Linux' files about that core."""
     root = guest.root.with_name(f"root-{core.name.strip('+').lower()}")
     root.mkdir(exist_ok=True)
     for entry in guest.root.iterdir():

@@ -1,4 +1,4 @@
-"""Runs a model some times, in the guest: worker.py ort|litert MODEL RUNS."""
+"""Runs a model a number of times in the guest: worker.py ort|litert MODEL RUNS."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def noise(shape: Any, dtype: Any) -> Any:
 
 
 if kind == "ort":
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # a thread of its own that works at any time
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # it has a thread that runs at any time
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

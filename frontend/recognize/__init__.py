@@ -1,6 +1,6 @@
-"""Export patterns, one per file; `PATTERNS` is the order in which they are tried.
+"""The patterns of exporters, one per file; `PATTERNS` lists them in the order of application.
 
-To add one: a file with a `Pattern`, and one line here.
+To add a pattern, add a file with a `Pattern` and a line here.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from .weight_quantizer import WEIGHT_QUANTIZER
 __all__ = ["PATTERNS_BEFORE_FOLDING", "PATTERNS", "Context", "Pattern", "Refused"]
 
 PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
-    SQUEEZE,  # before the shapes behind it are believed
+    SQUEEZE,  # before the shapes that follow are relied on
     CHANNELS_LAST_INPUT,  # before quantizers: they take channels on axis 1
-    QUANT,  # QONNX and QDQ first: the constants they quantize are constants to the others
+    QUANT,  # QONNX and QDQ first: other patterns then see the constants that they quantize
     BIPOLAR,
     TRUNC,
     MULTI_THRESHOLD,
@@ -45,19 +45,19 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     CHANNELS_LAST_PRODUCT,
     CHANNELS_LAST_POOL,
     TRANSPOSE,
-    CHANNELS_LAST_INPUT,  # what canceling has brought within reach
+    CHANNELS_LAST_INPUT,  # again: canceled Transposes have exposed new matches
     WEIGHT_QUANTIZER,
-    STEP_FUNCTION,  # the rest says why a ladder is none
+    STEP_FUNCTION,  # what is left of a ladder is refused here, with the reason
     SUM_OF_COMPARISONS,  # before ladders: its terms may be ladders of one rung
     LADDER,
-    PACT,  # behind ladders: its clip looks like one; before the pair around it
+    PACT,  # after ladders, whose form its clip has; before the pair around it
     ROUND_QUANTIZER,
     STRAIGHT_THROUGH,
     OUTPUT_SCALE,
     STRIDED_VIEW,
     RESHAPE_TARGET,
 )
-"""Need the structure of constant subgraphs: which number is a clip, which a scale."""
+"""Patterns that need the structure of constant subgraphs, to tell a clip from a scale."""
 
 PATTERNS: tuple[Pattern, ...] = (
     PAD,
@@ -81,4 +81,4 @@ PATTERNS: tuple[Pattern, ...] = (
     BATCH_NORM,
     OFFSET,
 )
-"""See every constant as a parameter."""
+"""Patterns that need every constant as a parameter."""

@@ -1,6 +1,6 @@
-"""Adding, subtracting, multiplying, dividing by a constant: a scalar or one value a channel.
+"""Add, Sub, Mul and Div by a constant: a scalar or one value per channel.
 
-N2UQ's learnable biases are written (1,C,1,1), (C,1,1), or expanded to the whole tensor.
+N2UQ's learnable biases have the shape (1,C,1,1) or (C,1,1), or are expanded to the whole tensor.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from .negation import negated
 from .pattern import Context, Pattern, Refused
 from .queries import Array, channel_values, shape_of
 
-_PER_CHANNEL = "a constant for the tensor, or one value a channel"
+_PER_CHANNEL = "a constant for the tensor, or one value per channel"
 
 
 def per_channel(array: Array, values: Array, rank: int) -> Array:
-    """The canonical form: [] for a scalar, [1,C] or [1,C,1,1] for channels."""
+    """Reshape values to canonical form: [] for a scalar, [1,C] or [1,C,1,1] for channels."""
     if array.size == 1:
         return values.reshape(())
     return values.reshape(1, -1, *[1] * (rank - 2))
@@ -51,7 +51,7 @@ def _normalize(node: ir.Node, context: Context) -> None:
 
 
 def _check_pair(node: ir.Node) -> None:
-    """Two tensors: only a skip connection."""
+    """Check that a node of two computed tensors is a skip connection."""
     if node.op_type != "Add":
         raise Refused(
             "two computed tensors", "an operand that is constant; Add, Sub of two tensors"

@@ -1,8 +1,8 @@
-"""What stands in front of a rounding: an affine map of a tensor, clipped, in exact numbers.
+"""The operators before a rounding: an affine map of a tensor, clipped, in exact numbers.
 
-Clips come as Clip, Relu, Min and Max, as a Where that selects the smaller or the larger, or as
-PACT's formula; scales and offsets as Mul, Div, Add and Sub by one number, or one a channel. Their
-order is free: the bounds are carried through to what is rounded.
+Clips are written as Clip, Relu, Min and Max, as a Where that selects the smaller or the larger, or
+as PACT's formula; scales and offsets as Mul, Div, Add and Sub by one number or one per channel.
+They may have any order: bounds are converted to bounds of the rounded value.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .pattern import Context, UnknownShape
 from .queries import channel_values, is_standard, only_reader, operands, producer, shape_of
 
 Row = tuple[Fraction, ...]
-"""One exact number for the tensor, or one a channel."""
+"""Exact numbers: one for the tensor, or one per channel."""
 
 _CLIPS = ("Clip", "Relu", "Min", "Max", "Where")
 _ONE, _ZERO = (Fraction(1),), (Fraction(0),)
@@ -37,12 +37,12 @@ class Chain:
     """u = clip(scale * x + offset, low, high).
 
     Attributes:
-        x: where the chain begins.
+        x: input of the chain.
         scale: positive.
         offset: see above.
-        low, high: bounds of u; None is no bound.
-        maps: the nodes that multiply, divide, add and subtract, from x to u.
-        nodes: all of the chain.
+        low, high: bounds of u; None if there is no bound.
+        maps: nodes that multiply, divide, add and subtract, from x to u.
+        nodes: all nodes of the chain.
     """
 
     x: ir.Value
@@ -54,7 +54,7 @@ class Chain:
     nodes: tuple[ir.Node, ...] = ()
 
     def clipped(self, low: Row | None, high: Row | None) -> Chain:
-        """With its argument clipped first."""
+        """Return the chain with its input clipped first."""
         new = [None if bound is None else self._inside(bound) for bound in (low, high)]
         return replace(
             self, low=self.low if new[0] is None else new[0],
@@ -62,18 +62,18 @@ class Chain:
         )  # fmt: skip
 
     def _inside(self, argument: Row) -> Row:
-        """What u is for an argument, within the bounds there are."""
+        """Return u for an input, within the bounds."""
         u = _each(lambda a, b: a + b, self.scaled(argument), self.offset)
         if self.low is not None:
             u = _each(max, u, self.low)
         return u if self.high is None else _each(min, u, self.high)
 
     def scaled(self, row: Row) -> Row:
-        """Times the scale."""
+        """Return a row times the scale."""
         return _each(lambda a, b: a * b, row, self.scale)
 
     def onto(self, x: ir.Value | None) -> Chain | None:
-        """The same, beginning earlier."""
+        """Return the same chain with another input."""
         node = self.x.producer()
         found = [node, producer(node.inputs[0], *COMPARISONS) if node is not None else None]
         nodes = (*(n for n in found if n is not None), *self.nodes)
@@ -81,17 +81,19 @@ class Chain:
 
 
 def chain_before(value: ir.Value, context: Context) -> Chain:
-    """The chain that computes `value`, as far back as it is the quantizer's own."""
+    """Return the chain that computes `value`, with as many operators as belong to the quantizer."""
     chain = Chain(value)
     while (further := _back(chain, context)) is not None:
         chain = further
         if chain.low is not None and chain.high is not None and not _is_scaled(chain.x, context):
-            break  # what is in front of the quantizer is not its own
+            break  # operators before the quantizer are not part of it
     return chain
 
 
 def put_maps(chain: Chain, before: ir.Node, context: Context) -> ir.Value:
-    """scale * x + offset as nodes of their own, as the file has them but without the clips."""
+    """Insert copies of the chain's nodes without its clips;
+    return their result scale * x + offset.
+    """
     value = chain.x
     for number, node in enumerate(chain.maps):
         inputs = [v if context.constants.known(v) else value for v in node.inputs]
@@ -104,15 +106,17 @@ def put_maps(chain: Chain, before: ir.Node, context: Context) -> ir.Value:
 
 
 def scalar(value: ir.Value | None, context: Context) -> Fraction | None:
-    """A finite constant of one element."""
+    """Return a finite constant of one element; None for any other value."""
     number = context.constants.scalar(value)
     return Fraction(float(number)) if number is not None and np.isfinite(number) else None
 
 
-def clips_behind(
+def clips_after(
     value: ir.Value, context: Context
 ) -> tuple[ir.Value, list[tuple[Fraction | None, Fraction | None]]]:
-    """Clips by integers that alone read `value`: what the last gives, and the bounds of each."""
+    """Return the output of the clips by integers that alone read `value`,
+    and the bounds of each.
+    """
     clips = []
     while (clip := only_reader(value, "Clip", "Min", "Max", "Relu")) is not None:
         found = _bounds(clip, value, context)
@@ -126,7 +130,7 @@ def clips_behind(
 def _bounds(
     clip: ir.Node, value: ir.Value, context: Context
 ) -> tuple[Fraction | None, Fraction | None] | None:
-    """Of a clip of `value` by constants; None where a bound is none."""
+    """Return the bounds of a clip of `value` by constants; a bound is None where there is none."""
     if is_standard(clip, "Relu"):
         return Fraction(0), None
     given: list[ir.Value | None]
@@ -144,7 +148,7 @@ def _bounds(
 
 
 def _row(value: ir.Value | None, x: ir.Value | None, context: Context) -> Row | None:
-    """A constant operand beside x: one number, or one a channel."""
+    """Return a constant operand: one number, or one per channel of x; None for any other value."""
     if value is None or not context.constants.known(value):
         return None
     if (single := scalar(value, context)) is not None:
@@ -158,7 +162,7 @@ def _row(value: ir.Value | None, x: ir.Value | None, context: Context) -> Row | 
 
 
 def _back(chain: Chain, context: Context) -> Chain | None:
-    """One operator further to the network's input, None if it is none of a quantizer's."""
+    """Extend a chain by the operator before it; None if that operator cannot be part of it."""
     node = chain.x.producer()
     if node is None or node.domain != "":
         return None
@@ -191,7 +195,7 @@ def _back(chain: Chain, context: Context) -> Chain | None:
 
 
 def _paired_clip(node: ir.Node) -> ir.Value | None:
-    """The clip c of a straight-through pair around it: v + (c - v)."""
+    """Return the clip c of a straight-through pair v + (c - v)."""
     for difference, v in operands(node) if is_standard(node, "Add") else ():
         inner = producer(difference, "Sub")
         if inner is not None and inner.inputs[1] is v:
@@ -204,7 +208,7 @@ def _paired_clip(node: ir.Node) -> ir.Value | None:
 def _formula(
     value: ir.Value, node: ir.Node, context: Context
 ) -> tuple[ir.Value, Callable[[Chain], Chain]] | None:
-    """What clips as PACT's formula does, from 0 to c, or as a Where of the smaller or larger."""
+    """Recognize PACT's clip formula from 0 to c, or a Where of the smaller or larger value."""
     if is_standard(node, "Where"):
         smaller, larger = smaller_of(node, context), larger_of(node, context)
         x, bound = smaller or larger or (None, None)
@@ -221,6 +225,6 @@ def _formula(
 
 
 def _is_scaled(x: ir.Value, context: Context) -> bool:
-    """Whether a division or multiplication by a number, or a difference from one, computes it."""
+    """Return whether x is computed by Div or Mul by a number, or by Sub from one."""
     node = x.producer()
     return is_standard(node, "Div", "Mul", "Sub") and _back(Chain(x), context) is not None

@@ -1,7 +1,7 @@
-"""Channels-last operators: matrix products on [N,H,W,C], QONNX's Im2Col and MaxPoolNHWC.
+"""Channels-last operators: MatMul on [N,H,W,C], QONNX's Im2Col and MaxPoolNHWC.
 
 Streamlined FINN and QONNX graphs write a convolution as Im2Col and MatMul between two Transposes.
-Here each becomes the ordinary operator between two Transposes, which then cancel.
+Each is rewritten as the standard operator between two Transposes, which then cancel.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OPS = frozenset({"Im2Col", "MaxPoolNHWC"})
 
 @dataclass(frozen=True)
 class _Patches:
-    """What Im2Col cuts out of its input; one position for a plain product."""
+    """The windows that Im2Col takes from its input; windows of one position without Im2Col."""
 
     data: ir.Value
     kernel: tuple[int, int]
@@ -30,7 +30,7 @@ class _Patches:
 
 
 def lowered_shape(node: ir.Node) -> tuple[int, ...]:
-    """The shape that Im2Col or MaxPoolNHWC gives its output.
+    """Return the output shape of Im2Col or MaxPoolNHWC.
 
     Raises:
         Refused: attributes that do not fit a tensor [N,H,W,C].
@@ -84,15 +84,15 @@ def _patches(product: ir.Node) -> _Patches:
 
 
 def put_product(node: ir.Node, weight: Array | Weight, context: Context) -> None:
-    """Puts a convolution in the place of a MatMul on [N,H,W,C] or [N,L,C].
+    """Replace a MatMul on [N,H,W,C] or [N,L,C] by a convolution.
 
     Args:
-        node: the MatMul; Im2Col may stand in front.
-        weight: [I,O] as written, or quantized codes [O,I].
+        node: the MatMul; Im2Col may precede it.
+        weight: [I,O] as in the file, or quantized codes [O,I].
         context: holds the graph.
 
     Raises:
-        Refused: Im2Col pads with another value than 0.
+        Refused: Im2Col pads with a value other than 0.
     """
     cut = _patches(node)
     if cut.pad_value and any(cut.attributes.get("pads", ())):
@@ -126,7 +126,7 @@ def put_product(node: ir.Node, weight: Array | Weight, context: Context) -> None
 
 
 def _groups(kernel: Array) -> int:
-    """Channels of a depthwise kernel [C,C,…] whose other entries are 0; 1 for any other."""
+    """Return C for a depthwise kernel [C,C,…], which is 0 off the diagonal; 1 for any other."""
     count = len(kernel)
     if kernel.shape[1] != count or count == 1:
         return 1

@@ -1,8 +1,8 @@
-"""A channels-last input: its Transpose moves up to the input, past what is done to each element.
+"""Channels-last inputs: a Transpose moves up to the input, before the elementwise operators.
 
-`(x / 255).permute(0, 3, 1, 2)`: the user's tensor is [N,H,W,C], and the network's map begins
-behind the Transpose. Normalization, clips and quantizers in front of it are taken behind it, with
-their constants laid out anew.
+In `(x / 255).permute(0, 3, 1, 2)` the user's tensor is [N,H,W,C], and the network's first map is
+the result of the Transpose. Normalization, clips and quantizers before the Transpose move after it,
+with their constants transposed.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _QUANT = frozenset({"Quant", "IntQuant", "BipolarQuant", "Trunc"})
 
 
 def is_entry(node: ir.Node) -> bool:
-    """Whether a Transpose turns the network's input to channels first."""
+    """Return whether a Transpose brings the network's input to channels first."""
     source, perm = node.inputs[0], node.attributes.get_ints("perm", ())
     return source is not None and source.is_graph_input() and tuple(perm or ()) in TO_CHANNELS_FIRST
 
 
 def thresholds_of_tensor(node: ir.Node) -> bool:
-    """Whether a Threshold or Codebook compares all channels with the same numbers."""
+    """Return whether a Threshold or Codebook compares all channels with the same numbers."""
     read = read_threshold if is_op(node, "Threshold") else read_codebook
     return len(read(node).thresholds) == 1
 
@@ -47,7 +47,9 @@ def _raise(node: ir.Node, context: Context) -> None:
 
 
 def _begins_at_input(node: ir.Node, perm: tuple[int, ...], context: Context) -> bool:
-    """Whether nothing but elementwise operators on one tensor stands between it and the input."""
+    """Return whether nothing but elementwise operators on one
+    tensor stands between it and the input.
+    """
     value, reader = node.inputs[0], node
     while value is not None and not value.is_graph_input():
         maker = value.producer()
@@ -61,7 +63,7 @@ def _begins_at_input(node: ir.Node, perm: tuple[int, ...], context: Context) -> 
 
 
 def _data(node: ir.Node, context: Context) -> int | None:
-    """The place of its only computed input, if the node treats every element alike."""
+    """Return the index of the only computed input of an elementwise node; None for other nodes."""
     if is_op(node, "Threshold") or is_op(node, "Codebook"):
         return 0 if thresholds_of_tensor(node) else None
     of_quantizer = node.domain in DOMAINS and node.op_type in _QUANT
@@ -73,7 +75,7 @@ def _data(node: ir.Node, context: Context) -> int | None:
 
 
 def _may_turn(node: ir.Node, data: int, perm: tuple[int, ...], context: Context) -> bool:
-    """Whether its constants have no more axes than its data."""
+    """Return whether the node's constants have at most as many axes as its data."""
     if node.domain == DOMAIN:
         return True
     if node.attributes.get_int("block_size", 0):
@@ -87,7 +89,7 @@ def _may_turn(node: ir.Node, data: int, perm: tuple[int, ...], context: Context)
 
 
 def _swap(transpose: ir.Node, node: ir.Node, perm: tuple[int, ...], context: Context) -> None:
-    """f(x) turned is f of x turned."""
+    """Exchange an elementwise node and the Transpose after it."""
     data = _data(node, context)
     assert data is not None
     x, (between,), (turned,) = node.inputs[data], node.outputs, transpose.outputs
@@ -120,7 +122,7 @@ def _laid(array: Array, value: ir.Value, perm: tuple[int, ...], context: Context
 
 
 def _join_equal(node: ir.Node, perm: tuple[int, ...], context: Context) -> None:
-    """Transposes of one tensor that do the same become one."""
+    """Merge equal Transposes of one tensor."""
     source = node.inputs[0]
     for other in source.consumers() if source is not None else ():
         if (

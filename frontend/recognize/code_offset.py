@@ -1,6 +1,7 @@
-"""A quantizer's output offset moves behind MaxPool and Flatten: these then move plain codes.
+"""A quantizer's output offset, moved after MaxPool and Flatten so that these operate on codes.
 
-max(a) + c = max(a + c), exactly; a convolution takes the offset into account, a pool would not.
+max(a) + c = max(a + c) exactly. Convolutions support an offset of their input's codes, pools do
+not.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from .queries import only_reader, producer
 
 
 def _move(node: ir.Node, context: Context) -> None:
-    """`node` is the Add."""
+    """Move the offset `node`, an Add, after the operator that reads it."""
     codes, offset = node.inputs[0], node.inputs[1]
     while (moved := producer(codes, "MaxPool", "Flatten")) is not None:
         codes = moved.inputs[0]

@@ -1,4 +1,4 @@
-"""Quantized constants: weights become n2uq.Weight where they feed a layer, others float values."""
+"""Quantized constants: n2uq.Weight where they are weights of a layer, else float values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .channels_last import put_product
 from .pattern import Context, Refused
 from .queries import Array, is_standard, signed_bits
 
-_WIDEST = 8  # bits of weights that stay codes, plus one for an asymmetric zero point
+_WIDEST = 8  # most bits of weights that are kept as codes; an asymmetric zero point adds one
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,9 +20,9 @@ class Codes:
     """value = codes * scale.
 
     Attributes:
-        codes: int64, of any shape, the zero point subtracted.
-        scale: float32, positive, broadcastable against `codes` from the right.
-        bits: of the type they were stored in.
+        codes: int64, of any shape, with the zero point subtracted.
+        scale: float32, positive, broadcastable to `codes`.
+        bits: width of the type that stores them.
     """
 
     codes: Array
@@ -30,17 +30,17 @@ class Codes:
     bits: int
 
     def values(self) -> Array:
-        """float32, computed as QONNX and ONNX do."""
+        """Return the values in float32, computed as QONNX and ONNX define."""
         return (self.codes.astype(np.float32) * self.scale).astype(np.float32)
 
     def transposed(self) -> Codes:
-        """Of a matrix."""
+        """Return the transposed matrix."""
         scale = self.scale.reshape((1,) * (2 - self.scale.ndim) + self.scale.shape)
         return replace(self, codes=self.codes.T, scale=scale.T)
 
 
 def spread(values: Array, constant: Array, name: str) -> Array:
-    """Parameters that broadcast to a constant without changing its shape.
+    """Check that parameters broadcast to a constant without changing its shape; return them.
 
     Raises:
         Refused: they do not.
@@ -56,7 +56,7 @@ def spread(values: Array, constant: Array, name: str) -> Array:
 
 
 def put_codes(node: ir.Node, found: Codes, context: Context) -> None:
-    """Lets every reader of `node` read its constant value: as codes, if they are its weights."""
+    """Replace `node` by its constant value: as codes for layers whose weights it is."""
     _feed(node, node.outputs[0], found, context)
     context.constants.forget()
 
@@ -81,7 +81,9 @@ def _feed(origin: ir.Node, value: ir.Value, found: Codes, context: Context) -> N
 
 
 def _as_weight(origin: ir.Node, layer: ir.Node, found: Codes, context: Context) -> bool:
-    """Puts an n2uq.Weight before a Conv or Gemm; False if the codes are not their weights."""
+    """Insert an n2uq.Weight before a Conv or Gemm;
+    return False if the codes are not its weights.
+    """
     ranks = (3, 4) if layer.op_type == "Conv" else (2,)
     rank = found.codes.ndim
     if not is_standard(layer, "Conv", "Gemm", "MatMul") or rank not in ranks:
@@ -93,7 +95,7 @@ def _as_weight(origin: ir.Node, layer: ir.Node, found: Codes, context: Context) 
         found = found.transposed()
     scale = _output_scales(found)
     if scale is None or not (scale > 0).all() or not np.isfinite(scale).all():
-        context.note(layer, "weights stay float: their scale is not one positive value an output")
+        context.note(layer, "weights stay float: their scale is not one positive value per output")
         return False
     params = _weight(found, scale)
     if params.bits > _WIDEST + 1:
@@ -119,7 +121,7 @@ def _as_weight(origin: ir.Node, layer: ir.Node, found: Codes, context: Context) 
 
 
 def _output_scales(found: Codes) -> Array | None:
-    """float32 [O] of codes [O, …], None if the scale varies along another axis."""
+    """Return the scales, float32 [O], of codes [O, …]; None if they vary along another axis."""
     shape = (1,) * (found.codes.ndim - found.scale.ndim) + found.scale.shape
     if any(size != 1 for size in shape[1:]) or shape[0] not in (1, len(found.codes)):
         return None
@@ -127,7 +129,7 @@ def _output_scales(found: Codes) -> Array | None:
 
 
 def _weight(found: Codes, scale: Array) -> Weight:
-    """Odd codes if all are, else signed ones of the stored width, or wider if it is too narrow."""
+    """Make odd codes if all are odd, else signed codes of the stored width or, if needed, wider."""
     codes, step = found.codes, scale.astype(np.float64)
     if (codes % 2 != 0).all():
         return Weight(codes, step, 1, int(np.abs(codes).max()).bit_length())

@@ -1,4 +1,4 @@
-"""Conv and BatchNormalization with constant parameters and explicit attributes."""
+"""Canonical Conv and BatchNormalization: constant parameters, explicit attributes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def _convolution(node: ir.Node, context: Context) -> None:
         )
     bias = constant(node.inputs[2]) if len(node.inputs) > 2 else None
     if bias is not None and bias.shape != (outputs,):
-        raise Refused(f"a bias of shape {bias.shape}", f"one value an output channel, ({outputs},)")
+        supported = f"one value per output channel, ({outputs},)"
+        raise Refused(f"a bias of shape {bias.shape}", supported)
     node.attributes.clear()
     for name, values in window.attributes(len(data)).items():
         node.attributes.add(ir.AttrInt64s(name, values))
@@ -44,7 +45,7 @@ def _convolution(node: ir.Node, context: Context) -> None:
 
 
 def _batch_norm(node: ir.Node, context: Context) -> None:
-    """Inference: y = scale·(x - mean)/sqrt(var + epsilon) + bias, with var + epsilon > 0."""
+    """Check y = scale·(x - mean)/sqrt(var + epsilon) + bias (inference), with var + epsilon > 0."""
     if node.attributes.get_int("training_mode", 0) or any(o.uses() for o in node.outputs[1:]):
         raise Refused("in training mode", "inference", "export after model.eval()")
     channels = shape_of(node.inputs[0])[1:2]
@@ -54,7 +55,7 @@ def _batch_norm(node: ir.Node, context: Context) -> None:
         if array is None:
             raise Refused(f"a computed {name}", "constant parameters")
         if array.shape != channels:
-            raise Refused(f"{name} of shape {array.shape}", f"one value a channel, {channels}")
+            raise Refused(f"{name} of shape {array.shape}", f"one value per channel, {channels}")
         if name == "var" and not (array.astype(np.float64) + epsilon > 0).all():
             bad = int(np.argmin(array))
             raise Refused(

@@ -1,4 +1,4 @@
-"""The classifier head: anything that flattens is Flatten, MatMul and Add become Gemm."""
+"""The classifier head: every flattening becomes Flatten; MatMul and Add become Gemm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .queries import only_reader, operands, producer, shape_of
 
 
 def _flatten(node: ir.Node, context: Context) -> None:
-    """Reshape, Squeeze, Unsqueeze or Flatten: to [N, C·H·W], or a Reshape that stays one."""
+    """Rewrite Reshape, Squeeze, Unsqueeze and Flatten as Flatten to [N, C·H·W] or as Reshape."""
     data = node.inputs[0]
     assert data is not None
     before, after = shape_of(data), shape_of(node.outputs[0])
@@ -46,7 +46,7 @@ def _flatten(node: ir.Node, context: Context) -> None:
 
 
 def _reshape(node: ir.Node, data: ir.Value, shape: tuple[int, ...], context: Context) -> None:
-    """A Reshape of the batch's images; `canonical` checks that no value moves in memory."""
+    """Replace a node by a Reshape that keeps the batch; `canonical` checks that no value moves."""
     target = initializer(context.graph, f"{node.name}.shape", np.array([0, *shape[1:]], np.int64))
     reshape = ir.node("Reshape", [data, target], name=str(node.name))
     reshape.outputs[0].shape = node.outputs[0].shape
@@ -66,7 +66,7 @@ _DYNAMIC = "n2uq.batch_from_shape"
 
 
 def _mark_dynamic(node: ir.Node, context: Context) -> None:
-    """Remembers, before folding, whether a Reshape's target follows the batch size."""
+    """Note, before constants are folded, whether a Reshape's target depends on the batch size."""
     target = node.inputs[1]
     if target is None or not context.constants.known(target):
         return
@@ -77,7 +77,7 @@ def _mark_dynamic(node: ir.Node, context: Context) -> None:
 
 
 def _matmul(node: ir.Node, context: Context) -> None:
-    """MatMul(x, W) is Gemm; an Add of a constant behind it is its bias."""
+    """Rewrite MatMul(x, W) as Gemm, with an Add of a constant after it as its bias."""
     data, weight = node.inputs
     array, turned = constant(weight), _turned(weight)
     if len(shape_of(data)) != 2 or ((array is None or array.ndim != 2) and turned is None):
@@ -112,7 +112,7 @@ _GEMM = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1}
 
 
 def _turned(value: ir.Value | None) -> ir.Value | None:
-    """The quantized weights [O,I] whose transpose a value is."""
+    """Return the quantized weights [O,I] that a value is the transpose of."""
     node = producer(value, "Transpose")
     if node is None or len(shape_of(value)) != 2 or node.inputs[0] is None:
         return None
@@ -121,7 +121,7 @@ def _turned(value: ir.Value | None) -> ir.Value | None:
 
 
 def _gemm(node: ir.Node, context: Context) -> None:
-    """Gemm with weights [O,I] (transB=1) and a bias [O]; alpha and beta stay, they are exact."""
+    """Bring Gemm to weights [O,I] (transB=1) and a bias [O]; alpha and beta are kept exactly."""
     get = node.attributes
     if get.get_int("transA", 0):
         above = producer(node.inputs[0], "Transpose")
@@ -151,7 +151,7 @@ def _gemm(node: ir.Node, context: Context) -> None:
             or bias.size != (bias.shape or (1,))[-1]
             or bias.size not in (1, len(array))
         ):
-            raise Refused("a bias that is computed or differs by image", "one value an output")
+            raise Refused("a bias that is computed or differs by image", "one value per output")
         if bias.shape != (len(array),):
             full = np.ascontiguousarray(np.broadcast_to(bias.reshape(-1), len(array)))
             name = str(node.inputs[2].name)

@@ -1,7 +1,7 @@
-"""Constant weights that are integers, 0 included, times a step: LSQ, ternary, min-max quantizers.
+"""Constant weights that are integers (0 too) times a step: LSQ, ternary, min-max quantizers.
 
-As folded from round(w / s) * s (Esser et al., "Learned Step Size Quantization", ICLR 2020,
-equation 2), or plain integers as FINN writes them.
+They result from folding round(w / s) * s (Esser et al., "Learned Step Size Quantization", ICLR
+2020, equation 2), or are integers as FINN writes them.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ import numpy as np
 from ..opset import Weight
 from .queries import Array, signed_bits
 
-_NOISE = 2e-4  # of the step; float32 folding leaves less
-_SMALLEST = 16  # largest value that the least code but 0 may have
+_NOISE = 2e-4  # of the step; folding in float32 makes smaller errors
+_SMALLEST = 16  # largest value of the smallest code other than 0
 _LARGEST = 127
-_LUCK = 1e-9  # probability below which a grid within noise is no coincidence
+_LUCK = 1e-9  # probability below which weights near a grid are no coincidence
 
 
 def integers(weights: Array) -> Weight | None:
-    """Weights that are integers of at most 8 bits."""
+    """Return the codes of weights that are integers of at most 8 bits, else None."""
     if not (weights == np.rint(weights)).all() or not 1 <= np.abs(weights).max() <= _LARGEST:
         return None
     return _weight(weights, np.ones(len(weights)))
 
 
 def integer_grid(weights: Array) -> Weight | None:
-    """Weights that are such integers times a step of their channel, up to noise.
+    """Return the codes of weights that are such integers times one step per channel, else None.
 
     Args:
         weights: float32 [O,I,kh,kw], finite.
@@ -53,7 +53,7 @@ def integer_grid(weights: Array) -> Weight | None:
 
 
 def _written(row: Array, codes: Array, step: float) -> float:
-    """The float32 step whose multiples round to the weights themselves, if there is one."""
+    """Return the float32 step whose multiples round exactly to the weights, if there is one."""
     single = np.float32(step)
     for near in (single, np.nextafter(single, np.float32(0)), np.nextafter(single, np.float32(9))):
         if np.array_equal((codes * float(near)).astype(np.float32), row.astype(np.float32)):

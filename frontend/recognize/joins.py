@@ -1,4 +1,4 @@
-"""Joins of several tensors: Sum and wider Adds as a chain of Add, Concat along the channels."""
+"""Joins of several tensors: Sum as a chain of Add, Concat along the channels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .queries import shape_of
 
 
 def _sum(node: ir.Node, context: Context) -> None:
-    """((a + b) + c) + …, in the order written."""
+    """Rewrite Sum as ((a + b) + c) + …, in the order of its inputs."""
     values = [x for x in node.inputs if x is not None]
     total = values[0]
     for k, value in enumerate(values[1:], start=1):
@@ -23,7 +23,7 @@ def _sum(node: ir.Node, context: Context) -> None:
 
 
 def _concat(node: ir.Node, context: Context) -> None:
-    """Along axis 1, of computed tensors."""
+    """Check that Concat joins computed tensors along axis 1."""
     shapes = [shape_of(x) for x in node.inputs]
     axis = node.attributes.get_int("axis", 1)
     if axis % len(shapes[0]) != 1:

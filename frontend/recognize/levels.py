@@ -1,4 +1,4 @@
-"""A step function as a canonical quantizer: Threshold if its levels are even, else Codebook."""
+"""Step functions as canonical quantizers: Threshold for equidistant levels, else Codebook."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .pattern import Context, Refused
 from .queries import Array, operands, producer
 from .uniform import add_constant
 
-_NOISE = 1e-6  # relative: a level is a float32 sum of at most 255 terms
-_LARGEST = 0.25  # noise of half precision that is believed, of the distance of two levels
+_NOISE = 1e-6  # relative error of a level, a float32 sum of at most 255 terms
+_LARGEST = 0.25  # largest accepted error in half precision, relative to the distance of two levels
 
 
 def put_levels(
@@ -28,19 +28,19 @@ def put_levels(
     context: Context,
     covers: Sequence[ir.Node] = (),
 ) -> None:
-    """Puts the quantizer in the place of `root`.
+    """Replace `root` by a quantizer.
 
     Args:
-        root: its output is levels[number of thresholds that x passes].
-        x: the compared value; a factor in front of it becomes the quantizer's input scale.
+        root: computes levels[number of thresholds that x passes].
+        x: the compared value; a factor before it becomes the quantizer's input scale.
         thresholds: float32 or float64 [1,K] or [C,K], ascending.
         rules: for each threshold, true for `>`, false for `>=`.
         levels: float64 [K+1].
         context: holds the graph.
-        covers: nodes that a refusal speaks for.
+        covers: nodes that a refusal covers; see `Refused`.
 
     Raises:
-        Refused: too many thresholds, levels or thresholds no quantizer can have.
+        Refused: too many thresholds, or levels or thresholds that no quantizer can have.
     """  # fmt: skip
     count = len(rules)
     if count >= 2**MAX_BITS:
@@ -73,7 +73,7 @@ def put_levels(
 
 
 def _input_scale(x: ir.Value, context: Context) -> tuple[ir.Value, np.float32]:
-    """Looks through the multiplication by N2UQ's scale1, which becomes part of the quantizer."""
+    """Return x before a multiplication by N2UQ's scale1, and that factor, the input scale."""
     scaled = producer(x, "Mul")
     for inner, constant in operands(scaled) if scaled is not None else ():
         factor = context.constants.scalar(constant)
@@ -85,9 +85,9 @@ def _input_scale(x: ir.Value, context: Context) -> tuple[ir.Value, np.float32]:
 
 
 def _even_step(levels: Array, roundoff: float) -> float | None:
-    """Exact distance of top and lowest level: 2 for N2UQ's k·2/n, else the written one.
+    """Return the exact distance of the highest and lowest level: 2 for N2UQ's k·2/n.
 
-    None if the levels do not rise, or fall, evenly, each a sum of terms rounded by `roundoff`.
+    None if the levels are not equidistant, within the error of sums of terms rounded by `roundoff`.
     """
     n = len(levels) - 1
     rise = levels - levels[0]

@@ -1,4 +1,4 @@
-"""`-x` is `x * (-1)`, and `a - b` of two tensors is `a + (-b)`: exactly, also in float32."""
+"""`-x` as `x * (-1)`, and `a - b` of two tensors as `a + (-b)`: exact, also in float32."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .pattern import Context, Pattern
 
 
 def negated(node: ir.Node, data: ir.Value, context: Context) -> ir.Value:
-    """A new value in front of a node: `data` times -1."""
+    """Insert `data` times -1 before a node and return the new value."""
     minus = initializer(context.graph, f"{node.name}.minus_one", np.array(-1, np.float32))
     product = ir.node("Mul", [data, minus], name=str(node.name))
     product.outputs[0].shape = data.shape
@@ -26,7 +26,7 @@ def _negation(node: ir.Node, context: Context) -> None:
 def _difference(node: ir.Node, context: Context) -> None:
     second = node.inputs[1]
     if second is None or any(constant(x) is not None for x in node.inputs):
-        return  # of a constant: see `bias`
+        return  # an operand is constant: see `bias`
     node.replace_input_with(1, negated(node, second, context))
     node.op_type = "Add"
 

@@ -1,6 +1,7 @@
-"""`Mul(Threshold, scale2)`: a scalar behind a quantizer joins its step or levels, exactly.
+"""`Mul(Threshold, scale2)`: a factor after a quantizer becomes part of its step or levels.
 
-Behind a quantizer with an output offset, as of signed codes, it multiplies that too.
+This is exact. After a quantizer with an output offset (signed codes) the factor multiplies the
+offset too.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def _absorb(node: ir.Node, context: Context) -> None:
 def _absorb_shifted(
     node: ir.Node, shifted: ir.Node, offset: Fraction, factor: float, context: Context
 ) -> None:
-    """(Threshold + offset) * factor."""
+    """Rewrite (Threshold + offset) * factor."""
     quantized = shifted.inputs[0]
     quantizer = quantized.producer() if quantized is not None else None
     if quantizer is None or quantized is None or not is_op(quantizer, "Threshold"):

@@ -1,11 +1,11 @@
-"""PACT: clip to a learned level c, then round to even steps of it.
+"""PACT: clip to a learned level c, then round to equidistant steps.
 
     w = min(max(x, 0), c);  code = round(w * m), ties to even;  value = code / m;  m = n / c
 
 Choi et al., "PACT: Parameterized Clipping Activation for Quantized Neural Networks",
-arXiv 1805.06085, section 3, as PyTorch's exporters write it: the upper clip is a Where or Min, the
-lower a Relu, or the Clip of a ReLU6 with which an exporter has merged that Relu; or one Clip is
-both, or the paper's (|x| - |x - c| + c) / 2. In N2UQ's MobileNetV2.
+arXiv 1805.06085, section 3, as PyTorch's exporters write it. The upper clip is a Where or Min, the
+lower one a Relu or the Clip of a ReLU6 that an exporter has merged with the Relu; or one Clip does
+both, or the paper's (|x| - |x - c| + c) / 2. N2UQ's MobileNetV2 has this quantizer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .queries import is_standard, operands, producer
 from .rounding import rises
 from .uniform import KIND
 
-_ROUNDED = Fraction(1, 2**22)  # relative: 1/c, then n times it, both rounded to float32, and slack
+_ROUNDED = Fraction(1, 2**22)  # relative: 1/c and n times it, both rounded to float32, and a margin
 _FORM = "round(min(relu(x), c) * m) / m with m = n/c"
 _LOWER_FIRST = ("Less", "LessOrEqual")
 _UPPER_FIRST = ("Greater", "GreaterOrEqual")
@@ -29,7 +29,7 @@ COMPARISONS = (*_LOWER_FIRST, *_UPPER_FIRST)
 
 
 def _recognize(node: ir.Node, context: Context) -> None:
-    """Starts from the division by m."""
+    """Match from the division by m."""
     rounding = producer(node.inputs[0], "Round")
     product = producer(rounding.inputs[0], "Mul") if rounding is not None else None
     if rounding is None or product is None:
@@ -44,7 +44,7 @@ def _recognize(node: ir.Node, context: Context) -> None:
         covers.append(where)
         if (comparison := producer(where.inputs[0], *_LOWER_FIRST, *_UPPER_FIRST)) is not None:
             covers.append(comparison)
-        context.refusals.pop(where, None)  # as a ladder, which it is not
+        context.refusals.pop(where, None)  # it was refused as a ladder
     try:
         found = _bounded(w, where, context)
         if found is None:
@@ -58,8 +58,9 @@ def _recognize(node: ir.Node, context: Context) -> None:
         refusal.covers = tuple(covers)
         raise
     positions, ties = rises(0, n)
-    # m * x against k + 1/2: both exact, while (k + 1/2)/m would have to be rounded. Codes end at
-    # n = round(c * m), so the thresholds clip at c; below 1/2 they give 0, so they clip at 0.
+    # m * x is compared with k + 1/2: both are exact, while (k + 1/2)/m would be rounded. The
+    # thresholds end at n = round(c * m), which clips at c; below 1/2 the code is 0, which clips at
+    # 0.
     step, bits = float(clip), n.bit_length()
     mixed = ties if n > 1 else None
     params = Threshold(positions[None, :], scale, step, n, bool(ties[0]), bits, mixed)
@@ -71,10 +72,9 @@ def _recognize(node: ir.Node, context: Context) -> None:
 def _bounded(
     w: ir.Value, where: ir.Node | None, context: Context
 ) -> tuple[ir.Value, np.float32] | None:
-    """Reads w = min(max(x, 0), c): the value to compare, and c.
+    """Match w = min(max(x, 0), c); return the value to compare, and c.
 
-    None if something else than 0 bounds it below, or a number a channel above: no PACT, but
-    another quantizer.
+    None if the lower bound is not 0, or the upper bound differs by channel: another quantizer.
 
     Raises:
         Refused: a bound is missing.
@@ -89,7 +89,7 @@ def _bounded(
         inner, level = found
     clip = _number(level, context)
     if clip is None:
-        return None  # one a channel
+        return None  # one per channel
     if not (np.isfinite(clip) and clip > 0):
         raise Refused(f"a clipping level of {clip:g}", "a positive, finite one", "train again")
     relu = producer(inner, "Relu")
@@ -110,7 +110,7 @@ def _bounded(
 
 
 def _smaller(w: ir.Value, context: Context) -> tuple[ir.Value, ir.Value]:
-    """(x, c) of Min(x, c), of a Clip that ends at c, or of (|x| - |x - c| + c) / 2.
+    """Return (x, c) of Min(x, c), of a Clip up to c, or of (|x| - |x - c| + c) / 2.
 
     Raises:
         Refused: it is none of them.
@@ -130,7 +130,7 @@ def _smaller(w: ir.Value, context: Context) -> tuple[ir.Value, ir.Value]:
 
 
 def _absolute(node: ir.Node | None, level: ir.Value, context: Context) -> ir.Value | None:
-    """x of |x| - |x - c|, where c is `level`."""
+    """Return x of |x| - |x - c|, where c is `level`."""
     if node is None:
         return None
     first, second = (producer(value, "Abs") for value in node.inputs)
@@ -143,7 +143,7 @@ def _absolute(node: ir.Node | None, level: ir.Value, context: Context) -> ir.Val
 
 
 def _clipped_at_zero(value: ir.Value, context: Context) -> ir.Value | None:
-    """What stands in front of a Clip from 0, or of the paper's formula, that also ends at c."""
+    """Return the input of a Clip from 0 to c, or of the paper's formula."""
     clip = producer(value, "Clip")
     if clip is not None:
         ends = len(clip.inputs) > 2 and clip.inputs[2] is not None
@@ -153,7 +153,7 @@ def _clipped_at_zero(value: ir.Value, context: Context) -> ir.Value | None:
 
 
 def paper_clip(w: ir.Value, context: Context) -> tuple[ir.Value, ir.Value] | None:
-    """(x, c) of (|x| - |x - c| + c) / 2: 0 below 0, x between, c above c (equation 1)."""
+    """Return (x, c) of (|x| - |x - c| + c) / 2, which clips x to 0..c (equation 1)."""
     half = producer(w, "Mul", "Div")
     for total, factor in operands(half) if half is not None else ():
         number = _number(factor, context)
@@ -173,19 +173,19 @@ def _number_at(node: ir.Node, index: int, context: Context) -> np.float32 | None
 
 
 def smaller_of(where: ir.Node, context: Context) -> tuple[ir.Value, ir.Value] | None:
-    """(x, c) of a Where that selects the smaller of the two; which one at a tie does not matter."""
+    """Return (x, c) of a Where that selects the smaller of the two; ties do not matter."""
     return _selected(where, context, larger=False)
 
 
 def larger_of(where: ir.Node, context: Context) -> tuple[ir.Value, ir.Value] | None:
-    """(x, c) of a Where that selects the larger of the two."""
+    """Return (x, c) of a Where that selects the larger of the two."""
     return _selected(where, context, larger=True)
 
 
 def _selected(
     where: ir.Node, context: Context, *, larger: bool
 ) -> tuple[ir.Value, ir.Value] | None:
-    """(x, c) of a Where that selects the smaller, or the larger, of a tensor and a constant."""
+    """Return (x, c) of a Where that selects the smaller or larger of a tensor and a constant."""
     comparison = producer(where.inputs[0], *_LOWER_FIRST, *_UPPER_FIRST)
     if comparison is None:
         return None
@@ -206,9 +206,9 @@ def _selected(
 
 
 def _same(left: ir.Value, right: ir.Value | None, context: Context) -> bool:
-    """Whether both are one value, or constants of one value: exporters may store a constant twice.
+    """Return whether both are the same value or equal constants (exporters may store one twice).
 
-    Constants with several elements count as the same only if they are one value.
+    Constants of several elements are the same only if they are the same value.
     """
     if left is right:
         return True
@@ -217,13 +217,13 @@ def _same(left: ir.Value, right: ir.Value | None, context: Context) -> bool:
 
 
 def _number(value: ir.Value | None, context: Context) -> np.float32 | None:
-    """A constant of one element; None for anything else."""
+    """Return a constant of one element; None for anything else."""
     number = context.constants.scalar(value)
     return None if number is None else np.float32(number)
 
 
 def _lower_bounds(value: ir.Value, context: Context) -> list[np.float32]:
-    """By which a clamp that computes the value bounds it below."""
+    """Return the lower bounds of a value that a clamp computes."""
     clip, bound = producer(value, "Clip"), producer(value, "Max")
     given = clip.inputs[1:2] if clip is not None else bound.inputs if bound is not None else ()
     found = [_number(limit, context) for limit in given]
@@ -233,14 +233,14 @@ def _lower_bounds(value: ir.Value, context: Context) -> list[np.float32]:
 def _scale(
     factor: ir.Value, divisor: ir.Value | None, clip: np.float32, context: Context
 ) -> tuple[np.float32, int] | None:
-    """m and n, if the rounded number is multiplied and divided by one m = n/c.
+    """Return m and n, if the value is multiplied by m = n/c, rounded and divided by m.
 
     Raises:
-        Refused: they are not.
+        Refused: the factor and the divisor do not fit each other or c.
     """
     m, back = _number(factor, context), _number(divisor, context)
     if m is None or back is None:
-        return None  # one a channel
+        return None  # one per channel
     if m != back:
         raise Refused(f"rounded after multiplying by {m:g}, but divided by {back:g}", _FORM)
     if not (np.isfinite(m) and m > 0):

@@ -1,4 +1,4 @@
-"""Pad with zeros in front of a convolution becomes the convolution's own padding, exactly."""
+"""Pad with zeros before a convolution, merged into the convolution's padding; exact."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _absorb(node: ir.Node, context: Context) -> None:
 
 
 def _pads(node: ir.Node, rank: int, context: Context) -> list[int]:
-    """Begins of every axis, then ends."""
+    """Return the padding at the begin of every axis, then at the end of every axis."""
     array = context.constants.array(node.inputs[1])
     axes = context.constants.array(node.inputs[3]) if len(node.inputs) > 3 else None
     if array is None or (len(node.inputs) > 3 and node.inputs[3] is not None and axes is None):

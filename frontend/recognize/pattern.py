@@ -1,4 +1,4 @@
-"""What a pattern is, what it may change, and how it refuses."""
+"""Patterns of exporters: the graph they rewrite, and how they refuse what they cannot rewrite."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ..diagnostics import Problem
 from ..precision import SINGLE
 
 NOTE = "n2uq.note"
-"""Key of a node's metadata_props: why a layer was not recognized as more than it is."""
+"""Key of a node's metadata_props: why a layer was not recognized as a quantized layer."""
 
 
 class Refused(Exception):
-    """A pattern was found but cannot be taken; becomes a Problem unless the node disappears.
+    """A pattern that was found but cannot be rewritten; a Problem unless the node disappears.
 
     Args:
-        found: what stands in the way.
+        found: why it cannot be rewritten.
         supported: what would be accepted.
         hint: what the user can do.
-        covers: nodes of the refused pattern, not to be reported one by one as unsupported.
-        fatal: report it even if another pattern disposes of the node.
+        covers: nodes of the refused pattern, which are not reported as unsupported operators.
+        fatal: report it even if another pattern removes the node.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Refused(Exception):
 
 
 class UnknownShape(Refused):
-    """Needs a shape that is not known; reported only if nothing else explains why."""
+    """A pattern needs a shape that is not known; reported only if there is no other problem."""
 
     def __init__(self, value: ir.Value | None) -> None:
         name = value.name if value is not None else "an input"
@@ -65,15 +65,15 @@ def _unfit(error: Exception) -> Refused:
 
 @dataclass(frozen=True)
 class Pattern:
-    """One export pattern.
+    """A pattern of exporters.
 
     Attributes:
-        name: for logs and tests.
-        ops: operators of the standard domain the rewrite starts from.
+        name: shown as progress.
+        ops: types of the nodes that the rewrite is called on.
         rewrite: changes the graph around the node, does nothing if the pattern is not there, and
             raises Refused if it is there but cannot be taken.
         backwards: visit the nodes from the output to the input.
-        domains: of the operators; the standard one has no name.
+        domains: domains of these operators; "" is the standard domain.
     """
 
     name: str
@@ -85,16 +85,16 @@ class Pattern:
 
 @dataclass(eq=False)
 class Context:
-    """The graph being rewritten and what is known of it.
+    """The graph being rewritten, with facts about it.
 
     Attributes:
         model: changed in place.
-        constants: which values are constant.
-        batch: the static batch size, or the one that stands in for a dynamic batch.
+        constants: the constant values.
+        batch: the static batch size, or the size that replaces a dynamic batch.
         dynamic: whether the batch is dynamic.
-        roundoff: of the arithmetic that made folded constants, relative.
-        refusals: by node; those of nodes that disappear are dropped unless fatal.
-        terms: by value, how many nodes the sum has that it is the root of (`threshold_ladder`).
+        roundoff: relative error of the arithmetic that computed folded constants.
+        refusals: by node; dropped with the node unless fatal.
+        terms: by value that is a sum, the number of nodes of the sum (`threshold_ladder`).
     """
 
     model: ir.Model
@@ -110,26 +110,26 @@ class Context:
         return self.model.graph
 
     def run(self, pattern: Pattern) -> None:
-        """Applies a pattern once to every node there is, then drops what became unused."""
+        """Apply a pattern once to every node, then remove unused nodes."""
         nodes = [n for n in self.graph if n.op_type in pattern.ops and n.domain in pattern.domains]
         if not nodes:
             return
         for node in reversed(nodes) if pattern.backwards else nodes:
             if node.graph is None:
-                continue  # removed by this very sweep
+                continue  # removed by an earlier rewrite of this loop
             try:
-                # What overflows is infinite, and is clamped or refused as such; a NaN is a fault.
+                # Overflows give infinity, which is clamped or refused; a NaN is still an error.
                 with np.errstate(over="ignore", divide="ignore"):
                     pattern.rewrite(node, self)
             except Refused as refusal:
                 self.refusals.setdefault(node, refusal)
             except (ValueError, IndexError, ArithmeticError, TypeError) as error:
-                # What a damaged file puts side by side does not always fit: it is refused by node.
+                # Parameters of a damaged file may not fit each other: the node is refused.
                 self.refusals.setdefault(node, _unfit(error))
         self.drop_unused()
 
     def drop_unused(self) -> None:
-        """Removes nodes and parameters nothing reads, and refusals of removed nodes."""
+        """Remove unused nodes and parameters, and the refusals of removed nodes."""
         RemoveUnusedNodesPass()(self.model)
         self.refusals = {
             node: refusal
@@ -138,7 +138,7 @@ class Context:
         }
 
     def problems(self) -> list[Problem]:
-        """The refusals as problems, without those that only miss a shape."""
+        """Return the refusals as problems, except those where only a shape is unknown."""
         return [
             Problem(str(node.name), node.op_type, r.found, r.supported, r.hint)
             for node, r in self.refusals.items()
@@ -146,7 +146,7 @@ class Context:
         ]
 
     def replace(self, old: ir.Value, new: ir.Value) -> None:
-        """Lets every reader of `old` read `new`, which takes over the name of `old`.
+        """Replace `old` by `new` in all nodes and outputs; `new` gets the name of `old`.
 
         A graph input or parameter keeps its own name; it cannot become the graph's output.
         """
@@ -160,7 +160,7 @@ class Context:
             old.name, new.name = f"{old.name}#", old.name
 
     def insert(self, before: ir.Node, node: ir.Node) -> ir.Value:
-        """Places a new node of one output; the output inherits dtype where it has none."""
+        """Insert a new node of one output, float32 if it has no dtype; return the output."""
         self.graph.insert_before(before, node)
         (output,) = node.outputs
         if output.dtype is None:
@@ -168,5 +168,5 @@ class Context:
         return output
 
     def note(self, node: ir.Node, text: str) -> None:
-        """Remembers with the node why it stays what it is."""
+        """Note at a node why it was not recognized; see `NOTE`."""
         node.metadata_props[NOTE] = text

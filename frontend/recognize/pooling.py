@@ -1,4 +1,4 @@
-"""Pooling: explicit windows, and every way of writing a global average."""
+"""Pooling: canonical windows, and the ways to write global pooling."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _NAMES = {"ReduceMean": "a mean", "ReduceMax": "a maximum"}
 
 
 def _pool(node: ir.Node, context: Context) -> None:
-    """MaxPool and AveragePool with explicit attributes; ceil_mode becomes padding where it can.
+    """Make the attributes of a pool explicit; ceil_mode becomes padding where possible.
 
-    It cannot where padding counts in the mean: what ceil_mode adds to it does not.
+    It is not possible where padding counts in the mean: elements that ceil_mode adds do not count.
     """
     if any(output.uses() for output in node.outputs[1:]):
         raise Refused("its index output is read", "the pooled values only")
@@ -40,7 +40,7 @@ def _pool(node: ir.Node, context: Context) -> None:
     extra = window.overhang(data, result)
     counted = average and any(window.pads) and bool(node.attributes.get_int("count_include_pad", 0))
     if not counted:
-        window = window.padded(extra)  # a maximum never comes from the padding
+        window = window.padded(extra)  # padding never changes a maximum
     if average and window.kernel == data[2:] and not any(window.pads):
         pool = ir.node("GlobalAveragePool", [node.inputs[0]], name=str(node.name))
         context.replace(node.outputs[0], context.insert(node, pool))
@@ -56,10 +56,10 @@ def _pool(node: ir.Node, context: Context) -> None:
 
 
 def _mean(node: ir.Node, context: Context) -> None:
-    """ReduceMean over height and width is GlobalAveragePool, and Flatten if it drops the axes.
+    """Rewrite ReduceMean over height and width as GlobalAveragePool, and Flatten if it drops axes.
 
-    Two means in a row, over one of them each, are one: every mean is over as many values.
-    ReduceMax is a MaxPool over the whole map.
+    Two successive means over one axis each are one mean, because each is over equally many values.
+    ReduceMax becomes a MaxPool over the whole map.
     """
     data, shape = node.inputs[0], shape_of(node.inputs[0])
     found, kept = _axes(node, context), node.attributes.get_int("keepdims", 1) == 1
@@ -89,7 +89,7 @@ def _mean(node: ir.Node, context: Context) -> None:
 
 
 def _axes(node: ir.Node, context: Context) -> list[int] | None:
-    """Axes of a ReduceMean, ascending; None if it names none."""
+    """Return the axes of a ReduceMean, ascending; None if it has no axes."""
     rank = len(shape_of(node.inputs[0]))
     axes = node.attributes.get_ints("axes")
     if axes is None and len(node.inputs) > 1 and node.inputs[1] is not None:
@@ -101,14 +101,14 @@ def _axes(node: ir.Node, context: Context) -> list[int] | None:
 
 
 def _whole(shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """A window over the whole map."""
+    """Return the attributes of a window over the whole map."""
     axes = len(shape) - 2
     ones = (1,) * axes
     return {"kernel_shape": shape[2:], "strides": ones, "pads": (0,) * 2 * axes, "dilations": ones}
 
 
 def _global_max(node: ir.Node, context: Context) -> None:
-    """GlobalMaxPool is a MaxPool over the whole map."""
+    """Rewrite GlobalMaxPool as a MaxPool over the whole map."""
     shape = shape_of(node.inputs[0])
     if len(shape) not in (3, 4):
         raise Refused(f"a tensor of shape {shape}", "images [N,C,H,W] or sequences [N,C,L]")

@@ -1,4 +1,4 @@
-"""PRelu with one slope a channel, written [C,1,1], [1,C,1,1] or expanded."""
+"""PRelu with one slope per channel, written [C,1,1], [1,C,1,1] or expanded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _normalize(node: ir.Node, context: Context) -> None:
     if values is None:
         raise Refused(
             f"a slope of shape {array.shape} that differs between positions of {shape}",
-            "one slope for the tensor, or one a channel",
+            "one slope for the tensor, or one per channel",
         )
     form = np.ascontiguousarray(np.broadcast_to(values, shape[1])).reshape(
         -1, *[1] * (len(shape) - 2)

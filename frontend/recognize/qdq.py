@@ -1,8 +1,8 @@
-"""QuantizeLinear, an optional Clip, DequantizeLinear: uniform quantizers of quantization tools.
+"""QuantizeLinear, an optional Clip, and DequantizeLinear: uniform quantizers (QDQ).
 
 y = (clip(round(x/scale) + zero point) - zero point) * scale with ties to even, as ONNX defines the
 two operators (QCDQ with the Clip, for widths that ONNX has no type for). On constants, float or
-already integer, they give codes; on activations thresholds.
+integer, they become codes; on activations, thresholds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TYPES = {
     for name in (f"INT{bits}", f"UINT{bits}")
     if name in ir.DataType.__members__
 }
-"""Bits and signedness of the integer types."""
+"""Limits of the integer types."""
 
 
 def _limits(dtype: ir.DataType | None) -> tuple[int, int]:
@@ -37,16 +37,16 @@ def _limits(dtype: ir.DataType | None) -> tuple[int, int]:
 
 
 def _parameters(node: ir.Node, context: Context) -> tuple[Array, Array]:
-    """Scale and zero point of a QuantizeLinear or DequantizeLinear, float32 and int64."""
+    """Return scale (float32) and zero point (int64) of a QuantizeLinear or DequantizeLinear."""
     if node.attributes.get_int("block_size", 0):
-        raise Refused("blocked quantization", "one scale for the tensor, or one a channel")
+        raise Refused("blocked quantization", "one scale for the tensor, or one per channel")
     scale = context.constants.array(node.inputs[1])
     if scale is None:
         raise Refused("a computed scale", "a constant scale")
     if scale.dtype != np.float32:
         raise Refused(f"a scale of type {scale.dtype}", "float32")
     if scale.ndim > 1:
-        raise Refused(f"scales of shape {scale.shape}", "one for the tensor, or one a channel")
+        raise Refused(f"scales of shape {scale.shape}", "one for the tensor, or one per channel")
     if not (np.isfinite(scale).all() and (scale > 0).all()):
         raise Refused(f"a scale of {scale.min():g}", "positive, finite scales")
     zero = np.zeros(scale.shape, np.int64)
@@ -61,7 +61,7 @@ def _parameters(node: ir.Node, context: Context) -> tuple[Array, Array]:
 
 
 def _along(array: Array, node: ir.Node, rank: int) -> Array:
-    """A vector laid along the node's axis, so that it broadcasts; a scalar as it is."""
+    """Reshape a vector along the node's axis, so that it broadcasts; a scalar is not changed."""
     if array.size == 1:
         return array.reshape(())
     axis = node.attributes.get_int("axis", 1) % rank
@@ -69,14 +69,16 @@ def _along(array: Array, node: ir.Node, rank: int) -> Array:
 
 
 def _code_type(node: ir.Node) -> ir.DataType | None:
-    """The type QuantizeLinear writes: its zero point's, its attribute's, or uint8."""
+    """Return the output type of a QuantizeLinear: that of its zero point,
+    its attribute, or uint8.
+    """
     if len(node.inputs) > 2 and node.inputs[2] is not None:
         return node.inputs[2].dtype
     return ir.DataType(node.attributes.get_int("output_dtype", 0) or ir.DataType.UINT8)
 
 
 def _recognize(node: ir.Node, context: Context) -> None:
-    """Starts at DequantizeLinear."""
+    """Match from a DequantizeLinear."""
     codes_in = node.inputs[0]
     scale, zero = _parameters(node, context)
     constants = context.constants
@@ -121,7 +123,7 @@ def _recognize(node: ir.Node, context: Context) -> None:
     ]
     if rows[0] is None or rows[1] is None or rows[2] is None or rows[3] is None:
         raise Refused("scales that vary along another axis than channels", "axis 1")
-    # The zero point is added after rounding: ties go to even values of the integer before it.
+    # The zero point is added after rounding, so ties go to even integers before the addition.
     ladders = [rises(low - first, high - first) for first in rows[1].tolist()]
     positions, strict = (np.stack(column) for column in zip(*ladders, strict=True))
     lowest = tuple(Fraction(low - second) for second in rows[3].tolist())

@@ -1,8 +1,8 @@
 """QONNX's quantizers: Quant (IntQuant), BipolarQuant, Trunc and MultiThreshold.
 
 Pappalardo et al., "QONNX: Representing Arbitrary-Precision Quantized Neural Networks", 2022. On
-activations they become thresholds, on constants codes. MultiThreshold compares by `>=`; Quant's
-rounding modes decide each boundary's tie.
+activations they become thresholds, on constants codes. MultiThreshold compares by `>=`; for Quant
+the rounding mode decides the ties.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ DOMAINS = frozenset({
     "qonnx.custom_op.general", "finn.custom_op.general", "onnx.brevitas",
 })  # fmt: skip
 OPS = frozenset({"Quant", "IntQuant", "BipolarQuant", "Trunc", "MultiThreshold"})
-"""All of them keep their input's shape."""
+"""QONNX's quantizers; their output has the shape of their input."""
 
-_LAYOUTS = {2: "NC", 3: "NWC", 4: "NCHW"}  # where data_layout says nothing
+_LAYOUTS = {2: "NC", 3: "NWC", 4: "NCHW"}  # default of data_layout
 _WIDEST = 32
-_LARGEST = 2**31  # a zero point
+_LARGEST = 2**31  # limit of a zero point
 
 
 def _parameter(node: ir.Node, index: int, name: str, context: Context) -> Array:
@@ -41,7 +41,7 @@ def _parameter(node: ir.Node, index: int, name: str, context: Context) -> Array:
 
 
 def _integer(node: ir.Node, index: int, name: str, context: Context) -> int:
-    """One integer for the tensor."""
+    """Return a parameter that is one integer for the tensor."""
     array = _integers(node, index, name, context)
     if array.size == 0 or not (array == array.flat[0]).all():
         raise Refused(f"{name} {array.reshape(-1)[:4].tolist()}", "one integer for the tensor")
@@ -49,10 +49,10 @@ def _integer(node: ir.Node, index: int, name: str, context: Context) -> int:
 
 
 def _integers(node: ir.Node, index: int, name: str, context: Context) -> Array:
-    """Integers as they lie in the file, int64."""
+    """Return a parameter of integers, int64, in the shape of the file."""
     array = _parameter(node, index, name, context)
     if (array != np.round(array)).any() or (np.abs(array) > _LARGEST).any():
-        raise Refused(f"{name} {array.reshape(-1)[:4].tolist()}", "one integer, or one a channel")
+        raise Refused(f"{name} {array.reshape(-1)[:4].tolist()}", "one integer, or one per channel")
     return array.astype(np.int64)
 
 
@@ -64,16 +64,16 @@ def _bits(node: ir.Node, index: int, name: str, context: Context) -> int:
 
 
 def _by_channel(array: Array, x: ir.Value, name: str) -> Array:
-    """float32 [1] or [C]."""
+    """Return parameters as float32 [1] or [C]."""
     values = channel_values(array.astype(np.float32), shape_of(x))
     if values is None:
         found = f"a {name} of shape {array.shape} for a tensor {shape_of(x)}"
-        raise Refused(found, "one value for the tensor, or one a channel")
+        raise Refused(found, "one value for the tensor, or one per channel")
     return values
 
 
 def limits(bits: int, signed: bool, narrow: bool) -> tuple[int, int]:
-    """Least and greatest integer of QONNX's types."""
+    """Return the smallest and largest integer of a QONNX type."""
     if signed:
         return -(2 ** (bits - 1)) + narrow, 2 ** (bits - 1) - 1
     return 0, 2**bits - 1 - narrow
@@ -84,7 +84,7 @@ def _flag(node: ir.Node, name: str, default: int) -> bool:
 
 
 def _quant(node: ir.Node, context: Context) -> None:
-    """(round(clip(x/s + z)) - z) * s; signed 1 bit: (±1 - z) * s by the sign of x/s + z."""
+    """Rewrite Quant: (round(clip(x/s + z)) - z) * s; (±1 - z) * s by sign for signed 1 bit."""
     x = node.inputs[0]
     assert x is not None
     scale = _parameter(node, 1, "scale", context)
@@ -123,9 +123,9 @@ def _quant(node: ir.Node, context: Context) -> None:
 
 
 def _rounded(y: Array, mode: str) -> Array:
-    """Integers, by the boundaries of `rounding`: one definition of every mode."""
+    """Round with the boundaries of `rounding`, so that each mode has one definition."""
     y = np.asarray(y)
-    below = np.array(np.floor(y), np.int64)  # of a scalar too, NumPy makes no array of itself
+    below = np.array(np.floor(y), np.int64)  # NumPy's floor of a scalar is no array
     found = below.copy()
     for n in np.unique(below):
         position, strict = rise(int(n), mode)
@@ -137,11 +137,11 @@ def _rounded(y: Array, mode: str) -> Array:
 def _put_sign(
     node: ir.Node, x: ir.Value, positions: Array, scale: Array, zeros: Array, context: Context
 ) -> None:
-    """scale * (±1 - zero): two levels 2 steps apart, the upper from a position on.
+    """Replace a node by scale * (±1 - zero): two levels, the upper one from `positions` on.
 
-    Positions and zero points are int64, [1] or [C].
+    Positions and zero points are int64 [1] or [C].
     """
-    # In steps of 2*scale, code 0 is worth (-1 - zero)/2 of them.
+    # With steps of 2*scale, code 0 has the value (-1 - zero)/2 steps.
     lowest = tuple(Fraction(-1 - zero, 2) for zero in zeros.tolist())
     at = positions[:, None].astype(np.float64)
     found = Uniform(at, np.zeros(1, bool), scale, 2 * scale, lowest)
@@ -149,7 +149,7 @@ def _put_sign(
 
 
 def _bipolar(node: ir.Node, context: Context) -> None:
-    """s * (x >= 0 ? 1 : -1)."""
+    """Rewrite BipolarQuant: s * (x >= 0 ? 1 : -1)."""
     x = node.inputs[0]
     assert x is not None
     scale = _parameter(node, 1, "scale", context)
@@ -163,9 +163,10 @@ def _bipolar(node: ir.Node, context: Context) -> None:
 
 
 def _trunc(node: ir.Node, context: Context) -> None:
-    """Rounds x/s + z, divides by a power of two, clips, rounds: version 2 (six inputs) and 1.
+    """Rewrite Trunc: round x/s + z, divide by a power of two, clip, round.
 
-    Version 1 has no clip: its levels are those its declared input width can reach.
+    Version 2 has six inputs. Version 1 has no clip: its levels follow from the declared input
+    width.
     """
     x = node.inputs[0]
     assert x is not None
@@ -181,7 +182,7 @@ def _trunc(node: ir.Node, context: Context) -> None:
             raise Refused(
                 f"truncation from {in_bits} to {out_bits} bits", f"to fewer bits, under {MAX_BITS}"
             )
-        low, high = -(2 ** (out_bits - 1)), 2**out_bits  # the largest input may round up
+        low, high = -(2 ** (out_bits - 1)), 2**out_bits  # + 1: the largest input may be rounded up
         lowest = Fraction(low - zero)
         text = f"its input is taken to be an integer of {in_bits} bits, as declared"
     else:
@@ -205,7 +206,7 @@ def _trunc(node: ir.Node, context: Context) -> None:
 
 
 def _multi_threshold(node: ir.Node, context: Context) -> None:
-    """out_scale * #{k : x >= T[c,k]} + out_bias; T [1,K] or [C,K] in any order."""
+    """Rewrite out_scale * #{k : x >= T[c,k]} + out_bias; T [1,K] or [C,K] in any order."""
     x = node.inputs[0]
     assert x is not None
     thresholds = np.sort(np.atleast_1d(_parameter(node, 1, "set of thresholds", context)), axis=-1)
@@ -220,7 +221,7 @@ def _multi_threshold(node: ir.Node, context: Context) -> None:
     if axis >= len(shape) or len(thresholds) not in (1, shape[axis]):
         raise Refused(
             f"{len(thresholds)} rows of thresholds for a tensor {shape}, layout {layout}",
-            "one row, or one a channel",
+            "one row, or one per channel",
         )
     if scale == 0:
         raise Refused("out_scale 0: the output is constant", "another scale")
@@ -240,7 +241,7 @@ def _multi_threshold(node: ir.Node, context: Context) -> None:
 
 
 def _swapped(node: ir.Node, x: ir.Value, axis: int, name: str, context: Context) -> ir.Value:
-    """Transpose that brings `axis` to place 1 and keeps the order of the others, or takes it back.
+    """Insert a Transpose that moves `axis` to position 1, or back; other axes keep their order.
 
     Only [N,H,W,C] and [N,W,C] occur, whose channels are last.
     """

@@ -16,13 +16,13 @@ Array = npt.NDArray[Any]
 
 
 def signed_bits(codes: Array) -> int:
-    """Bits of the two's complement number that holds every one of the integers ``codes``."""
+    """Return the bits of the two's complement type that holds all integers ``codes``."""
     low, high = int(codes.min()), int(codes.max())
     return max((-low - 1).bit_length() if low < 0 else 0, max(high, 0).bit_length()) + 1
 
 
 def shape_of(value: ir.Value | None) -> tuple[int, ...]:
-    """The static shape of a value.
+    """Return the static shape of a value.
 
     Raises:
         UnknownShape: it is not known.
@@ -33,7 +33,7 @@ def shape_of(value: ir.Value | None) -> tuple[int, ...]:
 
 
 def only_reader(value: ir.Value, *ops: str) -> ir.Node | None:
-    """The node that alone reads `value`, if it is one of these operators; never of an output."""
+    """Return the only reader of `value` if it is one of these operators; None for graph outputs."""
     uses = list(value.uses())
     if len(uses) != 1 or value.is_graph_output() or not is_standard(uses[0].node, *ops):
         return None
@@ -41,29 +41,29 @@ def only_reader(value: ir.Value, *ops: str) -> ir.Node | None:
 
 
 def operands(node: ir.Node) -> Iterator[tuple[ir.Value, ir.Value]]:
-    """Both orders of the two inputs of a commutative node."""
+    """Yield the two inputs of a commutative node, in both orders."""
     if len(node.inputs) == 2 and node.inputs[0] is not None and node.inputs[1] is not None:
         yield node.inputs[0], node.inputs[1]
         yield node.inputs[1], node.inputs[0]
 
 
 def is_standard(node: ir.Node | None, *ops: str) -> bool:
-    """Whether `node` is one of these operators, of the standard domain."""
+    """Return whether `node` is one of these operators, of the standard domain."""
     return node is not None and node.op_type in ops and node.domain == ""
 
 
 def producer(value: ir.Value | None, *ops: str) -> ir.Node | None:
-    """The standard-domain node of one of these types that computes `value`."""
+    """Return the node that computes `value` if it is one of these standard operators."""
     node = value.producer() if value is not None else None
     return node if is_standard(node, *ops) else None
 
 
 def channel_values(array: Array, shape: tuple[int, ...]) -> Array | None:
-    """Reduces a constant that broadcasts against [N,C,...] to one value a channel.
+    """Reduce a constant that is broadcast to [N,C,...] to one value per channel.
 
     Args:
-        array: the constant as written, of any shape.
-        shape: of the tensor it meets.
+        array: the constant, of any shape.
+        shape: shape of the tensor it is combined with.
 
     Returns:
         float32 [1] (the same for all), [C], or None if it differs between positions or images,

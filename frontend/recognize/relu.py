@@ -1,4 +1,4 @@
-"""Clamps: Relu, ReLU6 and the ways exporters write them (Clip, Max, Min, Where against a bound)."""
+"""Clamps: Relu, ReLU6 and other ways to write them (Clip, Max, Min, Where with a bound)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CLIP_INPUTS = 3
 
 
 def _clip(node: ir.Node, context: Context) -> None:
-    """Clip with constant bounds; without an upper bound and from 0 it is a Relu."""
+    """Check for constant bounds; rewrite a Clip from 0 without upper bound as Relu."""
     bounds: list[float | None] = [None, None]
     for index in range(1, min(len(node.inputs), _CLIP_INPUTS)):
         value = node.inputs[index]
@@ -54,7 +54,7 @@ def _clip(node: ir.Node, context: Context) -> None:
 
 
 def _bound(node: ir.Node, context: Context) -> None:
-    """Max(x, c) and Min(x, c) become Clip, then Relu where they are one."""
+    """Rewrite Max(x, c) and Min(x, c) as Clip, or as Relu."""
     for data, other in operands(node):
         bound = context.constants.scalar(other)
         if bound is None or context.constants.known(data):

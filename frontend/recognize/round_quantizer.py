@@ -1,12 +1,12 @@
-"""Activations rounded between two bounds: LSQ, LSQ+, DoReFa, PACT and others of one step.
+"""Activations rounded between two bounds: LSQ, LSQ+, DoReFa, PACT and similar quantizers.
 
     q = clip((x - b) / s, low, high);  code = round(q), floor or ceil;  value = code * s + b
 
 Esser et al., "Learned Step Size Quantization", ICLR 2020, equations 1 and 2; Bhalgat et al.,
 "LSQ+", CVPRW 2020, equation 1; Zhou et al., "DoReFa-Net", arXiv 1606.06160, equations 5 and 6. The
-bounds may stand in front of the division, behind it, or behind the rounding, and the scale may be
-written in parts, as x / c * n. The rounding becomes a quantizer of integers; what stands behind it
-is left to the patterns of straight-through pairs, scales and offsets.
+bounds may be applied before the division, after it, or after the rounding, and the scale may be
+written in parts, as x / c * n. The rounding becomes a quantizer of integers; the patterns of
+straight-through pairs, scales and offsets rewrite what follows.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import MAX_BITS
-from .bounded_chain import Chain, Row, chain_before, clips_behind, put_maps, scalar
+from .bounded_chain import Chain, Row, chain_before, clips_after, put_maps, scalar
 from .pattern import Context, Pattern, Refused
 from .queries import Array, is_standard, only_reader, operands
 from .rounding import rises
 from .uniform import Uniform, put_uniform
 
 _MODES = {"Round": "ROUND", "Floor": "FLOOR", "Ceil": "CEIL"}
-_SLACK = Fraction(1, 2**20)  # of a step: a bound is a product of a few float32
+_SLACK = Fraction(1, 2**20)  # of a step: a bound is a product of a few float32 numbers
 _SUPPORTED = "round(clip(x / s)) with constant s and bounds"
 
 
 @dataclass(frozen=True)
 class _Ends:
-    """Codes low..high, `zero` more than the integers rounded to, at the output of `root`."""
+    """Range of the codes at the output of `root`: rounded integers plus `zero`, in low..high."""
 
     root: ir.Node
     low: int
@@ -41,22 +41,22 @@ class _Ends:
 
 
 def _ends(chain: Chain, node: ir.Node, context: Context) -> _Ends:
-    """How far the codes go, by the bounds in front of the rounding or behind it.
+    """Find the range of the codes from the bounds before and after the rounding.
 
     Raises:
-        Refused: nothing bounds them.
+        Refused: a bound is missing.
     """
     low, high = (_code(bound, node.op_type) for bound in (chain.low, chain.high))
     found = _Ends(node, 0, 0)
     if low is None or high is None:
-        rounded = _behind_pair(node)
+        rounded = _after_pair(node)
         zero = 0
         shift = only_reader(rounded, "Add")
         for _, constant in operands(shift) if shift is not None else ():
             number = scalar(constant, context)
             if number is not None and number.denominator == 1:
                 zero = int(number)
-        value, clips = clips_behind(
+        value, clips = clips_after(
             shift.outputs[0] if shift is not None and zero else rounded, context
         )
         last = value.producer()
@@ -75,7 +75,7 @@ def _ends(chain: Chain, node: ir.Node, context: Context) -> _Ends:
 def _within(
     low: int | None, high: int | None, least: Fraction | None, most: Fraction | None, zero: int
 ) -> tuple[int | None, int | None]:
-    """low..high, clipped from `least` to `most` after `zero` was added."""
+    """Return low..high clipped to `least`..`most`, which apply after `zero` was added."""
     if least is not None:
         end = int(least) - zero
         low = end if low is None else max(low, end)
@@ -87,10 +87,10 @@ def _within(
     return low, high
 
 
-def _behind_pair(node: ir.Node) -> ir.Value:
-    """The rounding's result, behind the straight-through pair around it if there is one.
+def _after_pair(node: ir.Node) -> ir.Value:
+    """Return the result of the rounding, or of the straight-through pair around it.
 
-    (round(q) - q) + q, of which only the whole may be clipped.
+    The pair is (round(q) - q) + q; only its result may be clipped.
     """
     rounded, q = node.outputs[0], node.inputs[0]
     first = only_reader(rounded, "Sub", "Add")
@@ -107,10 +107,10 @@ def _behind_pair(node: ir.Node) -> ir.Value:
 
 
 def _code(bounds: Row | None, op_type: str) -> int | None:
-    """The integer that a bound is rounded to.
+    """Return the integer that a bound is rounded to; None without a bound.
 
     Raises:
-        Refused: not the same in every channel.
+        Refused: it differs by channel.
     """
     if bounds is None:
         return None
@@ -129,9 +129,9 @@ def _rounded(bound: Fraction, op_type: str) -> int:
 
 
 def _thresholds(chain: Chain, positions: Array) -> tuple[Array, np.float32] | None:
-    """Thresholds [1,K] or [C,K], and the factor of x that is compared with them, both exact.
+    """Return exact thresholds [1,K] or [C,K], and the factor of x that is compared with them.
 
-    None if neither x nor a multiple of it can be compared so: numbers need float64's 53 bits.
+    None if the numbers do not fit float64's 53 bits, for x and for a multiple of it.
     """
     exact = [[Fraction(p) - o for p in positions.tolist()] for o in chain.offset]
     single = (chain.scale[0],) if len(chain.scale) == 1 else ()
@@ -147,7 +147,7 @@ def _thresholds(chain: Chain, positions: Array) -> tuple[Array, np.float32] | No
 
 
 def _holds(number: Fraction) -> bool:
-    """Whether a float64 is this number."""
+    """Return whether float64 represents a number exactly."""
     try:
         return Fraction(float(number)) == number
     except OverflowError:
@@ -163,14 +163,14 @@ def _recognize(node: ir.Node, context: Context) -> None:
         ends = _ends(chain, node, context)
     except Refused as refusal:
         if earlier:
-            return  # it knows better what the quantizer lacks
+            return  # its refusal has the better reason
         refusal.covers = (node, *chain.nodes)
         raise
     for other in earlier:
         del context.refusals[other]
     positions, strict = rises(ends.low, ends.high, _MODES[node.op_type])
     found, x = _thresholds(chain, positions), chain.x
-    if found is None:  # its map stays in front: what is rounded is compared, in exact numbers
+    if found is None:  # the affine map is kept, and its exact result is compared
         found, x = (positions[None, :], np.float32(1)), put_maps(chain, node, context)
     one = np.ones(1, np.float32)
     lowest = Fraction(ends.low + ends.zero)

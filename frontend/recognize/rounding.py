@@ -1,4 +1,4 @@
-"""Rounding written as thresholds: where a rounded value rises, and who wins a tie."""
+"""Rounding as thresholds: where the rounded value rises, and how ties are rounded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .pattern import Refused
 from .queries import Array
 
 Rise = tuple[float, bool]
-"""Where a rounded value rises by one: at this position, beyond it (True) or from it on (False)."""
+"""Where a rounded value rises by one: above this position (True) or at and above it (False)."""
 
 _MODES: dict[str, Callable[[int], Rise]] = {
     "ROUND": lambda n: (n + 0.5, n % 2 == 0),
@@ -26,12 +26,12 @@ _MODES: dict[str, Callable[[int], Rise]] = {
 
 
 def rise(n: int, mode: str) -> Rise:
-    """Where rounding steps from n to n + 1; the modes are those of QONNX's Quant and Trunc.
+    """Return where rounding changes from n to n + 1, in a mode of QONNX's Quant and Trunc.
 
-    ROUND breaks ties to even; HALF_UP and UP go away from zero, HALF_DOWN and DOWN towards it.
+    ROUND rounds ties to even; HALF_UP and UP round away from zero, HALF_DOWN and DOWN toward zero.
 
     Raises:
-        Refused: no such mode.
+        Refused: the mode does not exist.
     """
     if mode.upper() not in _MODES:
         raise Refused(f"rounding_mode {mode}", ", ".join(sorted(_MODES)))
@@ -39,13 +39,15 @@ def rise(n: int, mode: str) -> Rise:
 
 
 def rises(low: int, high: int, mode: str = "ROUND") -> tuple[Array, Array]:
-    """Positions float64 [high - low] and strictness bool [high - low] of rounding to low..high."""
+    """Return positions (float64) and strictness (bool), [high - low], of rounding to low..high."""
     found = [rise(n, mode) for n in range(low, high)]
     return np.array([p for p, _ in found]), np.array([s for _, s in found], bool)
 
 
 def truncated_rises(low: int, high: int, shift: int, mode: str) -> tuple[Array, Array]:
-    """As `rises`, of rounding half to even, then dividing by 2**shift and rounding by mode."""
+    """Return the same as `rises` for rounding half to even,
+    then dividing by 2**shift and rounding by mode.
+    """
     found = []
     for n in range(low, high):
         position, strict = rise(n, mode)

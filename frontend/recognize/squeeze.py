@@ -1,4 +1,4 @@
-"""A `Squeeze` without axes removes the batch too where one sample is run: its rank is not known."""
+"""`Squeeze` without axes, refused: with a batch of 1 it would remove the batch axis too."""
 
 from __future__ import annotations
 

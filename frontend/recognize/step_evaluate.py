@@ -1,7 +1,8 @@
-"""Evaluation of arithmetic on comparisons: one array for all regions between thresholds at once.
+"""Evaluation of arithmetic on comparisons, for all regions between thresholds at once.
 
-Every array has the regions first, then the axes of its `Layout`: an axis that stands for axes of
-the compared tensor has size 1 (or its channels), an axis added by the arithmetic its full size.
+The first axis of every array is the region; the others are those of its `Layout`. An axis that
+represents axes of the compared tensor has size 1, or its channels; an axis that the arithmetic adds
+has its full size.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import onnx_ir as ir
 from .queries import Array
 
 Layout = tuple[tuple[int, ...], ...]
-"""For each axis of a value the axes of the compared tensor that it runs over; () for an added one.
-Merged axes keep their order."""
+"""For each axis of a value, the axes of the compared tensor that it represents, in order; () for an
+axis that the arithmetic added.
+"""
 
 CHANNELS = (1,)
 
@@ -30,14 +32,14 @@ _TYPES = {
 
 
 class NotAStep(Exception):
-    """The arithmetic is of another kind."""
+    """The arithmetic is no step function that can be evaluated here."""
 
 
 def broadcast_layout(first: Layout, second: Layout) -> Layout:
-    """The layout of an elementwise result.
+    """Return the layout of an elementwise operator's result.
 
     Raises:
-        NotAStep: different axes of the compared tensor would meet.
+        NotAStep: different axes of the compared tensor would be combined.
     """
     rank = max(len(first), len(second))
     pairs = zip(((),) * (rank - len(first)) + first, ((),) * (rank - len(second)) + second,
@@ -51,15 +53,15 @@ def broadcast_layout(first: Layout, second: Layout) -> Layout:
 
 
 def reduced(array: Array, layout: Layout, sizes: tuple[int, ...]) -> Array:
-    """A constant as the evaluation holds it: equal values along axes of the tensor are dropped.
+    """Return a constant for the evaluation: axes of the compared tensor are reduced to size 1.
 
     Args:
-        array: broadcasts against a value of this layout.
-        layout: of the value it meets.
-        sizes: of that value.
+        array: the constant, which broadcasts to a value of this layout.
+        layout: layout of that value.
+        sizes: shape of that value.
 
     Raises:
-        NotAStep: it differs between positions.
+        NotAStep: the constant differs between positions.
     """
     lead = array.ndim - len(layout)
     for axis in range(lead, array.ndim):
@@ -77,10 +79,10 @@ def reduced(array: Array, layout: Layout, sizes: tuple[int, ...]) -> Array:
 
 
 def reshape_layout(layout: Layout, shape: tuple[int, ...], base: tuple[int, ...]) -> Layout:
-    """The layout behind a Reshape to `shape` that leaves the elements in order.
+    """Return the layout after a Reshape to `shape`.
 
     Raises:
-        NotAStep: it is not the tensor's own shape, a flat one, or one of these with axes of size 1.
+        NotAStep: `shape` is neither the tensor's shape nor flat, apart from axes of size 1.
     """
     if tuple(axis for runs in layout for axis in runs) != tuple(range(len(base))):
         raise NotAStep
@@ -100,9 +102,9 @@ def _integer_divide(a: Array, b: Array) -> Array:
     if np.issubdtype(np.result_type(a, b), np.integer):
         if np.any(b == 0):
             raise NotAStep
-        whole: Array = np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))  # truncates, as ONNX does
+        whole: Array = np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))  # ONNX truncates
         return whole
-    with np.errstate(all="ignore"):  # levels that are no numbers are refused
+    with np.errstate(all="ignore"):  # levels that are not finite are refused later
         real: Array = a / b
     return real
 
@@ -113,7 +115,7 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "Mul": np.multiply, "Div": _integer_divide, "Neg": np.negative, "Abs": np.abs,
     "Sign": np.sign, "Greater": np.greater, "Less": np.less, "Equal": np.equal,
     "GreaterOrEqual": np.greater_equal, "LessOrEqual": np.less_equal, "Floor": np.floor,
-    # Of any number of inputs; numpy would take a third one for the place of its result.
+    # Min, Max and Sum take any number of inputs; a third argument of a ufunc would be its output.
     "Min": lambda *arrays: reduce(np.minimum, arrays),
     "Max": lambda *arrays: reduce(np.maximum, arrays),
     "Sum": lambda *arrays: reduce(np.add, arrays),
@@ -125,10 +127,10 @@ REDUCTIONS: dict[str, Callable[..., Any]] = {
 
 
 def cast(array: Array, dtype: ir.DataType) -> Array:
-    """As ONNX casts: towards zero to integers, other than 0 to true.
+    """Cast as ONNX does: toward zero for integers, nonzero to true for bool.
 
     Raises:
-        NotAStep: a type that this evaluation does not have.
+        NotAStep: the type is not supported here.
     """
     if dtype not in _TYPES:
         raise NotAStep
@@ -136,6 +138,6 @@ def cast(array: Array, dtype: ir.DataType) -> Array:
 
 
 def modulo(a: Array, b: Array, truncated: bool) -> Array:
-    """ONNX Mod."""
+    """Compute ONNX's Mod."""
     found: Array = np.fmod(a, b) if truncated else np.mod(a, b)
     return found

@@ -3,7 +3,7 @@
 Sums of comparisons over an added axis, a Gather of levels by such a sum (`torch.bucketize`), a
 ladder that starts from a full tensor, `sign(x - T)`, the level nearest to x (LCQ, Yamamoto, CVPR
 2021; APoT, Li et al., ICLR 2020). All are constant between the numbers that x is compared with, so
-they are known once they are evaluated between these numbers and at them.
+it suffices to evaluate them at these numbers and between them.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from .step_search import COMPARISONS, FLOATS, Kind, Search, sizes
 from .step_value import Evaluation
 
 _STARTS = (*sorted(COMPARISONS), "Sign", "ArgMin")
-_NOISE = 1e-6  # of a step: a level is a float32 sum
+_NOISE = 1e-6  # of a step: levels are float32 sums
 
 
 def _recognize(context: Context) -> None:
-    """Twice where steps are left: a Reshape may be part of a quantizer, or flatten a map.
+    """Search the graph, first with Reshape as part of quantizers, then as a flattening.
 
-    Of a batch of one, both make the same shapes.
+    With a batch of one, shapes do not tell the two apart.
     """
     _replace(Search(context), context)
     context.drop_unused()
@@ -38,7 +38,7 @@ def _replace(search: Search, context: Context) -> None:
     for node in context.graph:
         search.visit(node)
     found = []
-    for value in list(search.parts):  # all of them before any is replaced: they read one another
+    for value in list(search.parts):  # all first: they read one another
         if not _is_root(value, search):
             continue
         root = _without_factors(value, search)
@@ -59,7 +59,7 @@ def _replace(search: Search, context: Context) -> None:
 
 
 def _is_root(value: ir.Value, search: Search) -> bool:
-    """A step function of the tensor's own shape that something else reads."""
+    """Return whether a value is a step function, of the tensor's shape, that other nodes read."""
     part = search.parts[value]
     if part.kind is not Kind.STEP or value.dtype not in FLOATS:
         return False
@@ -78,14 +78,14 @@ def _is_root(value: ir.Value, search: Search) -> bool:
 def _with_skipped(
     thresholds: Array, rules: list[bool], levels: Array, count: int
 ) -> tuple[Array, list[bool], Array]:
-    """The same function with a threshold for each written level, where the levels are even.
+    """Return the same function with one threshold per level of the file, if these are equidistant.
 
-    Thresholds that are equal, or out of order, skip levels: without the skipped ones an even ladder
-    would look uneven.
+    Thresholds that are equal or out of order skip levels; without the skipped levels an equidistant
+    quantizer would not look equidistant.
 
     Args:
-        thresholds, rules, levels: what was evaluated, no threshold twice.
-        count: how many steps were written.
+        thresholds, rules, levels: the evaluated function, each threshold once.
+        count: number of steps in the file.
     """
     heights = np.diff(levels) * (count / (levels[-1] - levels[0]) if levels[-1] != levels[0] else 0)
     steps = np.round(heights)
@@ -98,7 +98,7 @@ def _with_skipped(
 
 
 def _without_factors(value: ir.Value, search: Search) -> ir.Value:
-    """Before scales that join the step later, exactly, and what differs between channels."""
+    """Return the value before scales, and before offsets per channel, that later patterns merge."""
     while True:
         node = value.producer()
         inner = None if node is None else _unscaled(node, search)
@@ -111,7 +111,7 @@ def _without_factors(value: ir.Value, search: Search) -> ir.Value:
 
 
 def _unscaled(node: ir.Node, search: Search) -> ir.Value | None:
-    """What a node scales by a number, or scales or shifts by one a channel."""
+    """Return the operand that a node multiplies by a number, or scales or shifts per channel."""
     for inner, constant in operands(node):
         if search.known(inner) or not search.known(constant):
             continue
@@ -124,7 +124,7 @@ def _unscaled(node: ir.Node, search: Search) -> ir.Value | None:
 
 
 def _once(node: ir.Node, context: Context) -> None:
-    """The whole graph is searched at its first comparison."""
+    """Search the whole graph when its first comparison is visited."""
     if not node.meta.get(_DONE):
         for other in context.graph:
             other.meta[_DONE] = True

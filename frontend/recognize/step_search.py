@@ -1,4 +1,4 @@
-"""Which values of a graph are functions of one tensor, element by element, and of which kind."""
+"""Search for the values of a graph that are elementwise functions of one tensor."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ARITHMETIC = frozenset(
 
 
 class Kind(Enum):
-    """What a value is to the compared tensor x."""
+    """How a value depends on the compared tensor x."""
 
     TENSOR = "x itself"
     DIFFERENCE = "x - T or T - x"
@@ -34,7 +34,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Part:
-    """A value that depends on one tensor `x` alone, element by element."""
+    """A value that is an elementwise function of one tensor `x`."""
 
     x: ir.Value
     kind: Kind
@@ -42,12 +42,12 @@ class Part:
 
 
 class Search:
-    """Finds the step functions of one graph.
+    """The search for step functions in one graph.
 
     Attributes:
-        parts: what is known of every value that depends on one tensor alone.
-        place: of every node visited, in the graph's order.
-        through_reshapes: whether a Reshape of x is still x, and not another tensor.
+        parts: the values found that depend on one tensor alone.
+        place: position of every visited node in the graph.
+        through_reshapes: whether a Reshape of x counts as x and not as another tensor.
     """
 
     def __init__(self, context: Context, through_reshapes: bool = True) -> None:
@@ -57,14 +57,14 @@ class Search:
         self.place: dict[ir.Node, int] = {}
 
     def visit(self, node: ir.Node) -> None:
-        """Learns what a node's output is, its inputs being known; to be called in order."""
+        """Classify a node's output; call it for the nodes in topological order."""
         self.place[node] = len(self.place)
         if node.domain != "" or len(node.outputs) < 1 or self.known(node.outputs[0]):
             return
         computed = [v for v in node.inputs if v is not None and not self.known(v)]
         if not computed or sizes(node.outputs[0]) is None:
             return
-        for whole in (False, True):  # the value before, or one that starts here
+        for whole in (False, True):  # as a function of an earlier tensor, or of this node's input
             try:
                 part = self._part(node, [self.as_part(v, whole) for v in computed])
             except NotAStep:
@@ -86,7 +86,7 @@ class Search:
             raise NotAStep
         kind = self._kind(node, op, {part.kind for part in parts})
         if op in ("Add", "Sum") and all(_is_ladder(v) for v in node.inputs if v is not None):
-            raise NotAStep  # two quantizers of one tensor, added
+            raise NotAStep  # a sum of two quantizers
         return Part(x, kind, self._layout(node, parts))
 
     def _kind(self, node: ir.Node, op: str, kinds: set[Kind]) -> Kind:
@@ -100,7 +100,7 @@ class Search:
         if only is Kind.STEP and op in (_ARITHMETIC | set(REDUCTIONS) | TABLES):
             return only
         if only is Kind.TENSOR and op == "Sign":
-            return Kind.STEP  # compares with 0
+            return Kind.STEP  # Sign compares with 0
         if only is Kind.TENSOR and op == "Sub":
             return Kind.DIFFERENCE
         if only is Kind.DIFFERENCE:
@@ -143,11 +143,11 @@ class Search:
             raise NotAStep
         for runs, size in zip(layout, shape, strict=True):
             if runs and size != int(np.prod([base[axis] for axis in runs])):
-                raise NotAStep  # a constant widens an axis of the tensor
+                raise NotAStep  # a constant would enlarge an axis of the tensor
         return layout
 
     def _moved(self, node: ir.Node, layout: Layout, shape: tuple[int, ...]) -> Layout:
-        """Behind an operator that adds or removes axes."""
+        """Return the layout after an operator that adds or removes axes."""
         if node.op_type == "Expand":
             return ((),) * (len(shape) - len(layout)) + layout
         axes = self.axes(node, len(shape) if node.op_type == "Unsqueeze" else len(layout))
@@ -174,7 +174,9 @@ class Search:
 
 
 def _is_ladder(value: ir.Value) -> bool:
-    """Whether it looks like a quantizer's output: levels chosen more than once, or looked up."""
+    """Return whether a value looks like a quantizer's output:
+    nested selections or a table lookup.
+    """
     node = value.producer()
     while is_standard(node, "Cast", "Mul", "Identity") and node is not None:
         inner = [v for v in node.inputs if v is not None and v.producer() is not None]
@@ -194,6 +196,6 @@ def _widens(node: ir.Node) -> bool:
 
 
 def sizes(value: ir.Value) -> tuple[int, ...] | None:
-    """The static shape of a value, None if it is not known."""
+    """Return the static shape of a value, None if it is not known."""
     shape = value.shape
     return static(shape) if shape is not None and shape.is_static() else None

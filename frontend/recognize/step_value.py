@@ -1,4 +1,4 @@
-"""What a step function is worth: its thresholds, their rules and its levels."""
+"""Evaluation of step functions: thresholds, rules of ties, and levels."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from .step_evaluate import (
 )
 from .step_search import COMPARISONS, LAYOUT, TABLES, Kind, Part, Search, sizes
 
-_ENTRIES = 4096  # of a table of levels, and regions of one function
-_NODES = 4096  # of one step function
+_ENTRIES = 4096  # most entries of a table of levels, and regions of one function
+_NODES = 4096  # most nodes of one step function
 
 
 class Evaluation:
-    """Evaluates the step functions that a search has found."""
+    """Evaluation of the step functions that a search has found."""
 
     def __init__(self, search: Search) -> None:
         self.search = search
 
     def thresholds(self, root: ir.Value) -> tuple[Array, list[bool], Array]:
-        """Thresholds float64 [1,K] or [C,K], their rules, and the levels of a step function.
+        """Return thresholds (float64 [1,K] or [C,K]), their rules, and levels of a step function.
 
         Raises:
             NotAStep: levels or rules differ between channels.
@@ -63,9 +63,10 @@ class Evaluation:
         return np.stack(columns, axis=1), rules, np.array(levels, np.float64)
 
     def written_steps(self, root: ir.Value) -> int:
-        """How many steps the graph's nodes spell out: comparisons, or levels selected.
+        """Return the number of steps written in the graph: comparisons, or levels selected.
 
-        More than `thresholds` finds where some are equal; equal comparisons may be one node.
+        This is more than `thresholds` finds if thresholds are equal; equal comparisons may be one
+        node.
         """
         compared, levels = 0, set[float]()
         for node in self.cone(root):
@@ -77,10 +78,10 @@ class Evaluation:
         return max(compared, len(levels) - 1)
 
     def cone(self, root: ir.Value) -> list[ir.Node]:
-        """Nodes from the compared tensor to `root`, in order.
+        """Return the nodes from the compared tensor to `root`, in topological order.
 
         Raises:
-            NotAStep: far more of them than a quantizer has.
+            NotAStep: more than a quantizer has.
         """
         x, found, stack = self.search.parts[root].x, set[ir.Node](), [root]
         while stack:
@@ -95,7 +96,9 @@ class Evaluation:
         return sorted(found, key=self.search.place.__getitem__)
 
     def _points(self, cone: list[ir.Node]) -> Array:
-        """Numbers that x is compared with, float64 [1,m] or [C,m], ascending in every row."""
+        """Return the numbers that x is compared with, float64 [1,m] or [C,m],
+        ascending in every row.
+        """
         rows: list[Array] = []
         for node in cone:
             parts = [self._operand(v) for v in node.inputs if v is not None]
@@ -129,15 +132,15 @@ class Evaluation:
         return array.astype(np.float64) if array.dtype.kind == "f" else array
 
     def _held(self, array: Array, node: ir.Node) -> Array:
-        """A constant operand of an elementwise node, reduced."""
+        """Return a constant operand of an elementwise node, reduced."""
         out = self.search.parts[node.outputs[0]].layout
         shape = sizes(node.outputs[0])
         assert shape is not None
-        behind = len(out) - array.ndim
-        return reduced(array, out[behind:], shape[behind:])
+        first = len(out) - array.ndim
+        return reduced(array, out[first:], shape[first:])
 
     def _rows(self, array: Array, node: ir.Node) -> list[Array]:
-        """Thresholds of a comparison: a row of one number, or of one a channel, for each."""
+        """Return the thresholds of a comparison, each as a row of one number or one per channel."""
         held, layout = self._held(array, node)[0], self.search.parts[node.outputs[0]].layout
         layout = layout[len(layout) - held.ndim :]
         for axis, runs in enumerate(layout):
@@ -165,7 +168,7 @@ class Evaluation:
 
     @staticmethod
     def _spread(regions: Array, value: ir.Value) -> Array:
-        """x in every region, laid along its channels."""
+        """Return x in every region, along its channel axis."""
         shape = [1] * len(sizes(value) or ())
         if regions.shape[1] > 1:
             shape[1] = regions.shape[1]
@@ -224,7 +227,7 @@ class Evaluation:
             )  # fmt: skip
             return moved
         if array.size != len(array) * channels or (channels > 1 and CHANNELS not in layout):
-            raise NotAStep  # flat: one number a region
+            raise NotAStep  # flat: one number per region
         return array.reshape(
             len(array), *[channels if runs == CHANNELS and channels > 1 else 1 for runs in layout]
         )
@@ -232,7 +235,7 @@ class Evaluation:
     def _missing(
         self, cone: list[ir.Node], values: dict[ir.Value, Array], points: Array
     ) -> list[Array]:
-        """Computed numbers that x is compared with and that are no points yet."""
+        """Return computed numbers that x is compared with and that are not yet points."""
         found: set[float] = set()
         for node in cone:
             parts = [self._operand(v) for v in node.inputs if v is not None]
@@ -247,7 +250,7 @@ class Evaluation:
 
 
 def _aligned(arrays: list[Array]) -> list[Array]:
-    """Axes behind the regions aligned from the right, as broadcasting does."""
+    """Align the axes after the region axis from the right, as broadcasting does."""
     rank = max(a.ndim for a in arrays)
     return [a.reshape(a.shape[0], *[1] * (rank - a.ndim), *a.shape[1:]) for a in arrays]
 
@@ -263,7 +266,7 @@ def _sorted(rows: list[Array]) -> Array:
 
 
 def _midpoints(rows: list[Array]) -> list[Array]:
-    """Halfway between adjacent levels, where the nearest one changes."""
+    """Return the midpoints of adjacent levels, where the nearest level changes."""
     if any(row.size != 1 for row in rows):
         raise NotAStep
     levels = sorted({float(row[0]) for row in rows})
@@ -275,9 +278,9 @@ def _midpoints(rows: list[Array]) -> list[Array]:
 
 
 def _regions(points: Array) -> Array:
-    """A number of every region, [2m+1, C]: below the first point, at it, behind it, …"""
+    """Return a number in every region, [2m+1, C]: below the first point, at it, above it, …"""
     below, above = points[:, :1] - 1 - abs(points[:, :1]), points[:, -1:] + 1 + abs(points[:, -1:])
     between = (points[:, 1:] + points[:, :-1]) / 2
-    behind = np.concatenate([between, above], axis=1)
-    pairs = np.stack([points, behind], axis=2).reshape(len(points), -1)
+    after = np.concatenate([between, above], axis=1)
+    pairs = np.stack([points, after], axis=2).reshape(len(points), -1)
     return np.concatenate([below, pairs], axis=1).T

@@ -1,8 +1,8 @@
-"""`(f + b) - b` and `(q - s) + s`: the straight-through estimator's forward value is f, or q.
+"""Straight-through estimators `(f + b) - b` and `(q - s) + s`, replaced by f and q.
 
 Training code writes `f.detach() + b - b.detach()` so that the gradient is b's. The exported float32
-expression is off f's grid by rounding noise; its meaning is f (N2UQ, Liu et al., CVPR 2022,
-section 3.1). Canceled only where f comes from a quantizer: ordinary arithmetic stays as written.
+expression differs from f by rounding noise; its intended value is f (N2UQ, Liu et al., CVPR 2022,
+section 3.1). It is replaced only where f comes from a quantizer.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def _is_quantizer(value: ir.Value, context: Context) -> bool:
         node = inner[0].producer()
     if node is None:
         return False
-    # A refused quantizer counts: the error should name it, not the pair around it.
+    # A refused quantizer counts as one: the error should name it, not the pair around it.
     return node.domain == DOMAIN or node in context.refusals
 
 
 def _same_shape(quantized: ir.Value, whole: ir.Value) -> bool:
-    """Not so where what is added and taken away again is a larger tensor."""
+    """Return whether shapes are equal; b or s may be a larger tensor to which f is broadcast."""
     shapes = quantized.shape, whole.shape
     return None in shapes or shapes[0] == shapes[1]
 

@@ -1,7 +1,7 @@
-"""Views by stride that move nothing: Gather of all elements of a flattened tensor, in order.
+"""Strided views that move nothing: a Gather of all elements of a flattened tensor, in order.
 
 PyTorch's dynamo-based exporter writes `aten::as_strided` as Reshape to one axis and Gather of
-computed places. It stands behind the global pooling of models in the memory format channels_last.
+computed positions. Models in the memory format channels_last have it after global pooling.
 """
 
 from __future__ import annotations

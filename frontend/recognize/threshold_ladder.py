@@ -1,14 +1,14 @@
 """Comparison ladders: N2UQ's learned-threshold activation quantizer as exporters write it.
 
-Two forms, both over one compared value x with constant thresholds T_k:
+There are two forms; both compare a value x with constant thresholds T_k:
 
     Where(x > T_n, v_n, … Where(x > T_2, v_2, Where(x > T_1, v_1, v_0)))
     Cast(x > T_1)*v + Cast(x > T_2)*v + …
 
 N2UQ, Liu et al., CVPR 2022, section 3.2: with ascending T the value is v_k where k thresholds are
-passed, and equidistant levels v_k = k·2/n make it step/divisor times a count. Levels at other
-distances make a codebook (LQ-Nets, APoT, LCQ). The comparisons may be written either way round;
-`>` and `>=` are kept apart, a tie is a tie.
+passed, and with equidistant levels v_k = k·2/n it is step/divisor times a count. Other levels make
+a codebook (LQ-Nets, APoT, LCQ). x may be on either side of a comparison; `>` and `>=` are kept,
+because ties matter.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class _Rung:
 def _comparison(
     condition: ir.Value | None, context: Context
 ) -> tuple[ir.Value, ir.Value, str, tuple[ir.Node, ...]] | None:
-    """(x, T, operator with x on the left, nodes); None if it is not x against a constant."""
+    """Return (x, T, operator with x on the left, nodes), or None for other conditions."""
     inverted, nodes = False, []
     while (negation := producer(condition, "Not")) is not None:
         inverted, condition = not inverted, negation.inputs[0]
@@ -72,7 +72,7 @@ def _comparison(
 
 
 def _rung(node: ir.Node | None, context: Context) -> _Rung | None:
-    """Reads a Where whose upper branch is a constant."""
+    """Match a Where whose upper branch is a constant."""
     if node is None:
         return None
     compared = _comparison(node.inputs[0], context)
@@ -88,7 +88,7 @@ def _rung(node: ir.Node | None, context: Context) -> _Rung | None:
 
 
 def _continues(rung: _Rung, node: ir.Node, context: Context) -> bool:
-    """Whether another rung stands on this one."""
+    """Return whether a Where is part of a longer ladder."""
     for reader in node.outputs[0].consumers():
         above = _rung(reader, context) if is_standard(reader, "Where") else None
         if above is not None and above.low is node.outputs[0] and above.x is rung.x:
@@ -118,7 +118,7 @@ def _recognize_where(node: ir.Node, context: Context) -> None:
 
 
 def _leaves(value: ir.Value, context: Context, limit: int) -> Iterator[tuple[_Rung, np.generic]]:
-    """The terms of a sum of weighted comparisons, in order.
+    """Yield the terms of a sum of weighted comparisons.
 
     Raises:
         _NotASum: a term is something else, or there are more than `limit` nodes.
@@ -138,7 +138,7 @@ def _leaves(value: ir.Value, context: Context, limit: int) -> Iterator[tuple[_Ru
         yield term
 
 
-_MOST = 4 * 2**MAX_BITS  # nodes of a sum
+_MOST = 4 * 2**MAX_BITS  # most nodes of a sum
 
 
 class _NotASum(Exception):
@@ -146,7 +146,7 @@ class _NotASum(Exception):
 
 
 def _term(node: ir.Node, context: Context) -> tuple[_Rung, np.generic] | None:
-    """One Cast(x > T), times a constant or not, or Where(x > T, v, 0)."""
+    """Match a term: Cast(x > T), times a constant or not, or Where(x > T, v, 0)."""
     scalar = context.constants.scalar
     if node.op_type == "Where":
         rung = _rung(node, context)
@@ -170,9 +170,9 @@ def _term(node: ir.Node, context: Context) -> tuple[_Rung, np.generic] | None:
 
 
 def _count(root: ir.Value, context: Context) -> int:
-    """Nodes of the sum that `_leaves` would walk through; more than `_MOST` if it is none.
+    """Count the nodes of the sum that `_leaves` visits; more than `_MOST` if it is no such sum.
 
-    Every value is looked at once, however many sums it is a part of.
+    Each value is counted once, even if it is part of many sums.
     """
     counted, stack = context.terms, [root]
     while stack:
@@ -193,7 +193,9 @@ def _count(root: ir.Value, context: Context) -> int:
 
 
 def _recognize_sum(node: ir.Node, context: Context) -> None:
-    """A sum of at least two comparisons; visited from the output, so the whole sum comes first."""
+    """Match a sum of at least two comparisons; nodes are visited from the output,
+    whole sums first.
+    """
     if _count(node.outputs[0], context) > _MOST:
         return
     try:
@@ -205,7 +207,7 @@ def _recognize_sum(node: ir.Node, context: Context) -> None:
         raise Refused("a sum of comparisons of different tensors", covers=covers)
     rungs, heights = [rung for rung, _ in terms], np.array([float(w) for _, w in terms])
     thresholds = [context.constants.array(rung.threshold) for rung in rungs]
-    if all(t is not None and t.size == 1 for t in thresholds):  # the order of a sum means nothing
+    if all(t is not None and t.size == 1 for t in thresholds):  # terms may have any order
         order = np.argsort([float(t.reshape(-1)[0]) for t in thresholds if t is not None])
         rungs, heights = [rungs[i] for i in order], heights[order]
     equal = (heights == heights[0]).all()
@@ -216,7 +218,7 @@ def _recognize_sum(node: ir.Node, context: Context) -> None:
 def _emit(
     root: ir.Node, rungs: list[_Rung], levels: Array, context: Context, covers: list[ir.Node]
 ) -> None:
-    """Checks the ladder and puts a Threshold or a Codebook in the place of `root`."""
+    """Check the ladder and replace `root` by a Threshold or a Codebook."""
     n = len(rungs)
     if n >= 2**MAX_BITS:
         raise Refused(f"{n} thresholds", f"at most {2**MAX_BITS - 1}", covers=covers)
@@ -226,9 +228,9 @@ def _emit(
 
 
 def _nested_rules(rules: list[bool], thresholds: Array, covers: list[ir.Node]) -> list[bool]:
-    """Rules under which every passed threshold has passed those below it.
+    """Return rules by which x that passes a threshold also passes all lower ones.
 
-    Of two equal thresholds the upper decides: where it is `>=`, so is the lower.
+    Of two equal thresholds the upper one decides: if it is `>=`, so is the lower one.
     """
     for k in range(len(rules) - 2, -1, -1):
         equal = thresholds[:, k] == thresholds[:, k + 1]
@@ -244,7 +246,7 @@ def _nested_rules(rules: list[bool], thresholds: Array, covers: list[ir.Node]) -
 
 
 def _thresholds(rungs: list[_Rung], context: Context, covers: list[ir.Node]) -> Array:
-    """float32 [1,K] or [C,K], ascending."""
+    """Return the thresholds of a ladder, float32 [1,K] or [C,K], ascending."""
     shape = shape_of(rungs[0].x)
     columns = []
     for rung in rungs:
@@ -253,7 +255,7 @@ def _thresholds(rungs: list[_Rung], context: Context, covers: list[ir.Node]) -> 
         if column is None:
             raise Refused(
                 f"thresholds '{rung.threshold.name}' that differ between positions",
-                "one set for the tensor, or one a channel",
+                "one set for the tensor, or one per channel",
                 covers=covers,
             )
         columns.append(column)

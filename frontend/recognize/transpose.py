@@ -1,4 +1,5 @@
-"""Channels-last islands: a Transpose moves down past elementwise operators to its inverse.
+"""Channels-last parts: a Transpose moves down after elementwise
+operators until it meets its inverse.
 
 FINN and QONNX write activations as Transpose, MultiThreshold on [N,H,W,C], Transpose back.
 """
@@ -25,11 +26,11 @@ def _perm(node: ir.Node) -> tuple[int, ...]:
 
 
 def _cancel(node: ir.Node, context: Context) -> None:
-    """Follows one Transpose down as far as it goes."""
+    """Move one Transpose down as far as possible."""
     if context.constants.known(node.outputs[0]):
         return
     if is_entry(node) and not _meets_inverse(node):
-        return  # the user's tensor has its channels last: edges.py
+        return  # the input is channels last: see edges.py
     waiting = [node]
     while waiting:
         transpose = waiting.pop()
@@ -51,7 +52,7 @@ def _cancel(node: ir.Node, context: Context) -> None:
 
 
 def _meets_inverse(node: ir.Node) -> bool:
-    """Whether only elementwise operators stand between a Transpose and inverses of it."""
+    """Return whether only elementwise operators are between a Transpose and its inverses."""
     perm, values, seen = _perm(node), [node.outputs[0]], set[ir.Node]()
     while values:
         value = values.pop()
@@ -72,7 +73,7 @@ def _meets_inverse(node: ir.Node) -> bool:
 
 
 def _is_layout_free(node: ir.Node, perm: tuple[int, ...], context: Context) -> bool:
-    """Whether a node does the same to every element, of one tensor or two of this layout."""
+    """Return whether a node is elementwise, with one data input or two of the same layout."""
     if is_op(node, "Threshold") or is_op(node, "Codebook"):
         return thresholds_of_tensor(node)
     if not is_standard(node, *_ELEMENTWISE):
@@ -93,7 +94,7 @@ def _is_layout_free(node: ir.Node, perm: tuple[int, ...], context: Context) -> b
 def _turn_constant(
     node: ir.Node, index: int, value: ir.Value, perm: tuple[int, ...], context: Context
 ) -> None:
-    """A constant operand laid out as the tensor was before the Transpose."""
+    """Transpose a constant operand to the layout before the Transpose."""
     array = context.constants.array(value)
     if array is None or array.size == 1:
         return
@@ -107,14 +108,14 @@ def _turn_constant(
 def _passes_by(
     transpose: ir.Node, reader: ir.Node, perm: tuple[int, ...], context: Context
 ) -> bool:
-    """Whether a node that drops the layout now reads what the Transpose reads."""
+    """Connect a node that does not depend on the layout to the Transpose's input, if possible."""
     if is_standard(reader, "Reshape", "Flatten"):
         return _skip_single(transpose, reader, perm)
     return is_standard(reader, "ReduceMean") and _turn_mean(transpose, reader, perm, context)
 
 
 def _skip_single(transpose: ir.Node, reader: ir.Node, perm: tuple[int, ...]) -> bool:
-    """A flattening of one position reads the same values in front of the Transpose."""
+    """Connect a flattening to the Transpose's input, if the Transpose moves only axes of size 1."""
     source = transpose.inputs[0]
     if source is None or source.shape is None or not source.shape.is_static():
         return False
@@ -129,7 +130,7 @@ def _skip_single(transpose: ir.Node, reader: ir.Node, perm: tuple[int, ...]) -> 
 def _turn_mean(
     transpose: ir.Node, reader: ir.Node, perm: tuple[int, ...], context: Context
 ) -> bool:
-    """A mean that drops its axes, over those the tensor has in front of the Transpose."""
+    """Connect a mean that drops its axes to the Transpose's input, with the axes renamed."""
     axes = reader.attributes.get_ints("axes")
     if axes is None and len(reader.inputs) > 1:
         array = context.constants.array(reader.inputs[1])
@@ -148,12 +149,12 @@ def _turn_mean(
 
 
 def _swap(transpose: ir.Node, node: ir.Node, perm: tuple[int, ...], context: Context) -> ir.Node:
-    """`node` reads what the Transpose reads; a new Transpose stands behind it."""
+    """Connect `node` to the Transpose's input and insert a new Transpose after it."""
     for index, value in enumerate(node.inputs):
         above = producer(value, "Transpose")
         if value is not None and context.constants.known(value):
             if node.domain:
-                continue  # a quantizer's parameters have no layout
+                continue  # a quantizer's parameters are not transposed
             _turn_constant(node, index, value, perm, context)
         elif above is not None:
             node.replace_input_with(index, above.inputs[0])

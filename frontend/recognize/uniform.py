@@ -1,8 +1,8 @@
 """Uniform activation quantizers as canonical nodes: Threshold, then an offset, then channel scales.
 
-A quantizer that rounds x/scale is a ladder whose thresholds are the rounding boundaries times the
-scale: exact numbers in float64. Codes count from 0; a quantizer whose lowest level is not 0 gets an
-`Add` behind it.
+The thresholds of a quantizer that rounds x/scale are the rounding boundaries times the scale, which
+are exact in float64. Codes count from 0; after a quantizer whose lowest level is not 0 an `Add`
+follows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .pattern import Context, Refused
 from .queries import Array
 
 KIND = "n2uq.kind"
-"""Key of a Threshold's metadata_props: "uniform" where the thresholds are a rounding's."""
+"""Key of a Threshold's metadata_props; the value "uniform" marks thresholds of a rounding."""
 
 
 _ONE = np.float32(1)
@@ -30,11 +30,11 @@ class Uniform:
 
     Attributes:
         positions: float64 [K], [1,K] or [C,K], ascending.
-        strict: bool [K] or [C,K], whether a tie gives the lower code.
+        strict: bool [K] or [C,K], true if a tie gives the lower code.
         scale: float32 [1] or [C], positive.
         step: float32 [1] or [C], positive.
         lowest: value of code 0 in steps, for the tensor or each channel.
-        factor: of x, where that and not x is compared.
+        factor: factor of x in the comparison.
     """
 
     positions: Array
@@ -46,7 +46,7 @@ class Uniform:
 
 
 def put_uniform(node: ir.Node, x: ir.Value, found: Uniform, context: Context) -> ir.Node:
-    """Puts the quantizer in the place of `node` and returns its Threshold.
+    """Replace `node` by the quantizer and return its Threshold.
 
     Raises:
         Refused: scales that are not positive, no threshold, or more than 255.
@@ -88,19 +88,19 @@ def put_uniform(node: ir.Node, x: ir.Value, found: Uniform, context: Context) ->
     else:
         offsets = np.array([float(low * Fraction(params.step)) for low in lowest]).reshape(shape)
         constant = initializer(context.graph, f"{node.name}.offset", offsets)
-        y = _behind(node, "Add", y, constant, "offset", context)
+        y = _append(node, "Add", y, constant, "offset", context)
     if not shared:
         factor = initializer(context.graph, f"{node.name}.scale", step.reshape(shape))
-        y = _behind(node, "Mul", y, factor, "scaled", context)
+        y = _append(node, "Mul", y, factor, "scaled", context)
     context.replace(node.outputs[0], y)
     return quantizer
 
 
 def add_constant(node: ir.Node, y: ir.Value, offset: Fraction, context: Context) -> ir.Value:
-    """`y + offset`, exactly: the constant is float64 where float32 would round it.
+    """Insert `y + offset`, exactly: the constant is float64 where float32 would round it.
 
     Raises:
-        Refused: float64 does not hold it either.
+        Refused: float64 cannot represent it either.
     """
     if abs(offset) > float(np.finfo(np.float32).max):
         raise Refused("an output offset beyond float32", "one of the network's own format")
@@ -110,10 +110,10 @@ def add_constant(node: ir.Node, y: ir.Value, offset: Fraction, context: Context)
     exact = Fraction(float(single)) == offset
     array = np.array(single if exact else float(offset))
     constant = initializer(context.graph, f"{node.name}.offset", array)
-    return _behind(node, "Add", y, constant, "offset", context)
+    return _append(node, "Add", y, constant, "offset", context)
 
 
-def _behind(
+def _append(
     node: ir.Node, op: str, y: ir.Value, constant: ir.Value, suffix: str, context: Context
 ) -> ir.Value:
     new = ir.node(op, [y, constant], name=f"{node.name}.{suffix}")
@@ -123,5 +123,5 @@ def _behind(
 
 
 def _narrowed(values: Array) -> Array:
-    """One value instead of equal ones."""
+    """Reduce equal values to one."""
     return values[:1] if (values == values[0]).all() else values

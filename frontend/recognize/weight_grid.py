@@ -1,9 +1,9 @@
-"""Grid recovery: constant weights that are odd multiples of a per-channel step.
+"""Constant weights that are odd multiples of one step per channel: recovery of codes and steps.
 
-Exporters and optimizers may fold the weight quantizer, so that only float32 weights are left, off
-their grid by rounding noise. N2UQ's levels are s·clip·(2k - n)/(2n), odd integers times a step
-(Liu et al., CVPR 2022, section 3.3). A BatchNorm folded in later only changes the step, to 0 if its
-gamma is 0.
+Exporters and optimizers may fold the weight quantizer, so that only float32 weights are left, which
+differ from the exact grid by rounding noise. N2UQ's levels are s·clip·(2k - n)/(2n), odd integers
+times a step (Liu et al., CVPR 2022, section 3.3). Folding a BatchNorm only changes the step, to 0
+if its gamma is 0.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .queries import Array, is_standard, shape_of
 from .weight_levels import weight_levels
 
 MAX_BITS = 4
-NOISE = 2e-4  # of the step; float32 folding leaves less unless the weights are tiny
+NOISE = 2e-4  # of the step; folding in float32 makes smaller errors unless weights are tiny
 _HALF_NOISE = 0.25  # steps; (q - s) + s in half precision, codes being 2 steps apart
 _MOVES = ("MaxPool", "Flatten", "Reshape")
 _MAPS = ("Add", "Sub", "Mul", "Div")
@@ -31,7 +31,7 @@ _LUCK = 1e-9  # probability below which a grid within noise is no coincidence
 
 @dataclass(frozen=True)
 class _Channel:
-    """codes * step describes a channel up to `residue`, in units of the step."""
+    """A channel as codes * step, with the largest error `residue` in units of the step."""
 
     codes: Array
     step: float
@@ -39,7 +39,9 @@ class _Channel:
 
 
 def _fit(weights: Array, bits: int) -> _Channel:
-    """Best grid whose largest used code needs exactly `bits` bits; `weights` float64, none 0."""
+    """Return the best grid whose largest code needs exactly `bits` bits; `weights` float64,
+    none 0.
+    """
     best: _Channel | None = None
     largest = float(np.abs(weights).max())
     for top in range(2 ** (bits - 1) + 1 if bits > 1 else 1, 2**bits, 2):
@@ -50,7 +52,7 @@ def _fit(weights: Array, bits: int) -> _Channel:
         residue = float(np.abs(weights / step - codes).max())
         if best is None or residue < best.residue:
             best = _Channel(codes, step, residue)
-    assert best is not None  # codes of a channel's own signs always give a positive step
+    assert best is not None  # codes with the signs of the weights always give a positive step
     return best
 
 
@@ -59,9 +61,10 @@ def _nearest_odd(x: Array) -> Array:
 
 
 def _exact_step(channel: _Channel, weights: Array) -> float:
-    """A step whose multiples round to the float32 weights themselves, if there is one.
+    """Return a step whose multiples round exactly to the float32 weights, if there is one.
 
-    Each weight allows the steps that round to it; their intersection is an interval.
+    For each weight the steps that round to it form an interval; the result is in their
+    intersection.
     """
     single, codes = np.abs(weights).astype(np.float32), np.abs(channel.codes)
     below = (single + np.nextafter(single, np.float32(0)).astype(np.float64)) / 2 / codes
@@ -73,15 +76,15 @@ def _exact_step(channel: _Channel, weights: Array) -> float:
 
 
 def recover(weights: Array, roundoff: float = SINGLE) -> Weight | str:
-    """Finds codes and steps of float32 weights.
+    """Recover codes and steps of float32 weights.
 
     Args:
         weights: float32 [O,I,kh,kw], finite.
-        roundoff: relative, of the arithmetic that quantized them.
+        roundoff: relative error of the arithmetic that quantized them.
 
     Returns:
-        Codes with the fewest bits (1 to 4) that describe every channel within its noise, divisor
-        1; or the reason why there are none.
+        Codes with the fewest bits (1 to 4) that describe every channel within the noise, divisor 1;
+        or the reason why there are none.
     """
     flat = weights.reshape(len(weights), -1).astype(np.float64)
     silent = (flat == 0).all(axis=1)
@@ -115,7 +118,7 @@ def recover(weights: Array, roundoff: float = SINGLE) -> Weight | str:
 
 
 def _coincidence(channels: int, weights: int, noise: float) -> float:
-    """Chance that random weights lie within noise of one of 8 grids, the largest being free."""
+    """Return the probability that random weights are near one of 8 grids of any step."""
     return float(min(1.0, 8 * noise ** (weights - 1)) ** channels)
 
 
@@ -130,11 +133,11 @@ def _recognize(node: ir.Node, context: Context) -> None:
         return  # refused where they were folded
     found = _found(weights, context.roundoff)
     if isinstance(found, str):
-        if NOTE not in node.metadata_props:  # another pattern may know better
+        if NOTE not in node.metadata_props:  # the note of another pattern is kept
             context.note(node, f"weights stay float: {found}")
         return
     quantized = context.insert(node, make_weight(context.graph, found, f"{node.name}.weight"))
-    shared = len(weight.uses()) > 1  # the last reader is alone with it
+    shared = len(weight.uses()) > 1  # the last reader takes the name
     quantized.name = (
         f"{node.outputs[0].name}.{weight.name}.quantized"
         if shared
@@ -161,7 +164,7 @@ def _off(found: Weight, weights: Array) -> float:
 
 
 def _is_quantized(value: ir.Value | None) -> bool:
-    """Whether a quantizer computes a value, codes moved, scaled or offset behind it."""
+    """Return whether a value is quantizer codes, possibly moved, scaled or offset."""
     node = value.producer() if value is not None else None
     while is_standard(node, *_MOVES, *_MAPS) and node is not None:
         inner = node.inputs[0]
@@ -176,4 +179,4 @@ def _is_quantized(value: ir.Value | None) -> bool:
 
 WEIGHT_GRID = Pattern("weight grid", frozenset({"Conv"}), _recognize)
 MATRIX_GRID = Pattern("weight grid of a matrix", frozenset({"Gemm"}), _recognize)
-"""Behind the patterns that turn a matrix to [O,I]."""
+"""Applied after the patterns that bring a matrix to [O,I]."""

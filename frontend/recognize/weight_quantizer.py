@@ -1,10 +1,10 @@
-"""The N2UQ weight quantizer in front of a convolution, recognized by its structure.
+"""N2UQ's weight quantizer before a convolution, recognized by its structure.
 
     q = s * (round((w̄ + h) * m) / m - h),   h = clip/2,  m = (2^b - 1)/clip
 
 N2UQ, Liu et al., CVPR 2022, section 3.3. With k = round(…) in 0..n, n = 2^b - 1, the level is
-s·clip·(2k - n)/(2n): the codes 2k - n are odd integers. k comes from the graph's own float32
-arithmetic, so ties fall as they fell in training.
+s·clip·(2k - n)/(2n): the codes 2k - n are odd integers. k is computed with the graph's float32
+arithmetic, so ties are rounded as in training.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _Match:
 
 
 def _match(rounding: ir.Node, context: Context) -> _Match | None:
-    """Follows Round to both sides; None if the neighborhood is of another kind."""
+    """Match the nodes before and after a Round; None if they are no weight quantizer."""
     scalar = context.constants.scalar
     before = producer(rounding.inputs[0], "Mul")
     division = only_reader(rounding.outputs[0], "Div")
@@ -63,7 +63,7 @@ def _match(rounding: ir.Node, context: Context) -> _Match | None:
 
 
 def _steps(match: _Match) -> int:
-    """n = 2^b - 1 from the graph's constants m = n/clip and h = clip/2."""
+    """Compute n = 2^b - 1 from the graph's constants m = n/clip and h = clip/2."""
     product = float(match.per_unit) * 2 * float(match.half)
     n = round(product) if np.isfinite(product) else 0
     if abs(product - n) > 1e-5 * max(n, 1) or n < 1 or n & (n + 1):
@@ -84,7 +84,7 @@ def _recognize(rounding: ir.Node, context: Context) -> None:
     quantized = match.output.outputs[0]
     n = _steps(match)
     if n >= 2**MAX_BITS:
-        return  # 8 bits or more, as of first and last layers: folded, they are float weights
+        return  # 8 bits or more, as in first and last layers: folded to float weights
     k, scale, folded = context.constants.arrays([match.k, match.scale, quantized])
     turned = k.ndim == 2 and scale.ndim == 2 and scale.shape[0] == 1 < scale.shape[1]
     if turned:  # weights [I,O] of a matrix product
@@ -121,7 +121,7 @@ def _recognize(rounding: ir.Node, context: Context) -> None:
 
 
 def _channel_scale(scale: Array, k: Array) -> Array:
-    """float32 [O] from (O,1,1,1) or a scalar."""
+    """Return the scale as float32 [O], from (O,1,1,1) or a scalar."""
     if (
         k.ndim == 0
         or scale.size not in (1, len(k))
@@ -133,7 +133,7 @@ def _channel_scale(scale: Array, k: Array) -> Array:
 
 
 def _check(folded: Array, params: Weight) -> None:
-    """The float32 weights must be the levels, up to rounding noise."""
+    """Check that the float32 weights are the levels, within rounding noise."""
     spacing = 2 * params.step / params.divisor
     off = np.abs(folded - params.values()) / spacing.reshape(-1, *[1] * (folded.ndim - 1))
     if not off.max() <= _NOISE:

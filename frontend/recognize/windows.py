@@ -1,4 +1,4 @@
-"""Sliding windows of convolutions and pools: every attribute explicit."""
+"""Sliding windows of convolutions and pools, with every attribute explicit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Window:
     dilations: Pair
 
     def attributes(self, rank: int = 4) -> dict[str, tuple[int, ...]]:
-        """As ONNX has them for a tensor of this rank; a sequence is a map one row high."""
+        """Return ONNX's attributes for a tensor of this rank; a sequence is a map of one row."""
         row = rank == 3
         return {
             "kernel_shape": self.kernel[row:],
@@ -32,12 +32,12 @@ class Window:
         }
 
     def overhang(self, data: tuple[int, ...], result: tuple[int, ...]) -> Pair:
-        """Rows and columns by which the last windows reach over the padded image."""
+        """Return the rows and columns by which the last windows extend beyond the padded image."""
         rows, columns = self.reach_over(data, result)
         return max(0, rows), max(0, columns)
 
     def reach_over(self, data: tuple[int, ...], result: tuple[int, ...]) -> Pair:
-        """As `overhang`; negative where they end before it."""
+        """Return the same as `overhang`, negative where the last windows end before the edge."""
         over = []
         for axis in (0, 1):
             span = (result[2 + axis] - 1) * self.strides[axis]
@@ -46,7 +46,9 @@ class Window:
         return over[0], over[1]
 
     def starts_outside(self, data: tuple[int, ...], result: tuple[int, ...]) -> bool:
-        """Whether the last window begins behind the image, in the padding below or right of it."""
+        """Return whether the last window begins after the image,
+        in the padding below or to the right.
+        """
         return any(
             result[2 + axis] > 1
             and (result[2 + axis] - 1) * self.strides[axis] >= data[2 + axis] + self.pads[axis]
@@ -54,28 +56,29 @@ class Window:
         )
 
     def padded(self, extra: Pair) -> Window:
-        """With `extra` rows and columns below and to the right."""
+        """Return the window with `extra` rows and columns of padding below and to the right."""
         top, left, bottom, right = self.pads
         return replace(self, pads=(top, left, bottom + extra[0], right + extra[1]))
 
 
 def as_map(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """[N,C,L] as [N,C,1,L]; [N,C,H,W] as it is."""
+    """Return [N,C,L] as [N,C,1,L]; [N,C,H,W] unchanged."""
     return (*shape[:2], 1, shape[2]) if len(shape) == 3 else shape
 
 
 def explicit_window(
     node: ir.Node, data: tuple[int, ...], kernel: tuple[int, ...] | None = None
 ) -> Window:
-    """Reads a Conv's or pool's window, with defaults filled in and auto_pad resolved.
+    """Return a convolution's or pool's window, with defaults filled in and auto_pad resolved.
 
     Args:
-        node: with attributes as exported.
+        node: the node, with attributes as exported.
         data: shape of its input, [N,C,H,W] or [N,C,L].
-        kernel: size of the weights where the attribute may be left out.
+        kernel: size of the weights' window, for a node that may omit the attribute.
 
     Raises:
-        Refused: neither image nor sequence, or an attribute has a wrong number of entries.
+        Refused: the input is neither image nor sequence, or an attribute has a wrong number of
+            entries.
     """
     if len(data) not in (3, 4):
         raise Refused(f"a tensor of shape {data}", "images [N,C,H,W] or sequences [N,C,L]")
@@ -112,7 +115,7 @@ def explicit_window(
     data = as_map(data)
     if mode in ("SAME_UPPER", "SAME_LOWER"):
         result = as_map(shape_of(node.outputs[0]))
-        if min(window.reach_over(data, result)) < -1:  # which of them are left out, none defines
+        if min(window.reach_over(data, result)) < -1:  # ONNX does not define which are left out
             found = f"auto_pad {mode} with strides that leave rows or columns out"
             raise Refused(found, "strides up to the window, or pads written out")
         rows, columns = window.overhang(data, result)

@@ -1,4 +1,4 @@
-"""The published N2UQ architectures, a family a file; needs no torch until a network is built.
+"""The published N2UQ architectures, one family per file; torch is needed only to build a network.
 
 To add one: `build(name, variant) -> nn.Module` in a family's file, and an entry in `architectures`.
 """
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from ..blocks import Downsample
 
 BITS = (2, 3, 4)
-"""Bit widths that were published."""
+"""Published bit widths."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """Which network of an architecture.
+    """The choice of a network of an architecture.
 
     Attributes:
         bits: Bits of weights and activations, or None for the float twin.
         downsample: Kind of skip where a stage begins, "quantized" or "float".
         classes: Outputs of the linear layer.
         image: Height and width of the images.
-        width: Multiplies every number of channels but the image's; 1 is the published network.
+        width: Factor of all numbers of channels except the image's; 1 is the published network.
     """
 
     bits: int | None = 2
@@ -37,7 +37,7 @@ class Variant:
     width: float = 1.0
 
     def channels(self, published: int) -> int:
-        """Channels of a layer that has `published` ones at full width; at least 4."""
+        """Return the channels of a layer with `published` channels at full width; at least 4."""
         return max(4, round(published * self.width))
 
 
@@ -46,8 +46,8 @@ class Architecture:
     """One published architecture.
 
     Attributes:
-        name: Of the published code.
-        family: Its file in this package.
+        name: Name in the published code.
+        family: Name of its file in this package.
         bits: Published bit widths.
         downsamples: Whether a stage begins with a convolution in the skip connection.
     """
@@ -58,7 +58,7 @@ class Architecture:
     downsamples: bool = True
 
     def build(self, variant: Variant) -> nn.Module:
-        """A network with initial parameters, whose state dict has the published names.
+        """Return a network with initial parameters, whose state dict has the published names.
 
         It takes float32 (N, 3, *variant.image) and gives float32 (N, variant.classes).
 

@@ -19,16 +19,16 @@ POOL = 7
 
 
 def build(name: str, variant: Variant) -> MobileNetV2:
-    """The network of a variant; the family has one name."""
+    """Return the network of a variant; the family has one name."""
     return MobileNetV2(variant)
 
 
 class MobileNetV2(nn.Module):
-    """Float stem, inverted residuals, a quantized 1x1 convolution behind a PACT, pool, linear.
+    """Float stem, inverted residuals, a PACT and a quantized 1x1 convolution, pool, linear layer.
 
-    The published network pools windows of 7x7 and goes on with the first; so does this one, on
-    either axis, where the last map has 7 to 13 positions. It pools the whole axis elsewhere, where
-    the published one would fail or mix positions of an image into the batch.
+    The published network pools windows of 7x7 and uses only the first. This network does the same
+    on each axis where the last map has 7 to 13 positions. On an axis of another size it pools the
+    whole axis; there the published network would fail or mix positions of an image into the batch.
 
     Args:
         variant: Sizes; the network takes images of `variant.image` only.
@@ -62,8 +62,8 @@ class MobileNetV2(nn.Module):
 
 
 def _window(size: int) -> int:
-    """Window of the pool on an axis of an image."""
-    left = -(-size // 2**HALVINGS)  # every halving rounds up
+    """Return the window of the pool on an axis of the image."""
+    left = -(-size // 2**HALVINGS)  # each halving rounds up
     return POOL if POOL <= left < 2 * POOL else left
 
 

@@ -16,7 +16,7 @@ STAGES: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] =
 
 
 def build(name: str, variant: Variant) -> ResidualNetwork:
-    """The network of a name and variant."""
+    """Return the network of a name and variant."""
     block, blocks = STAGES[name]
     return ResidualNetwork(
         bits=variant.bits,

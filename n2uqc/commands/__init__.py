@@ -1,6 +1,6 @@
 """The commands of ``n2uqc``, one file each: HELP, EXAMPLES, configure(parser), run(options).
 
-Modules here import heavy things inside functions, so ``n2uqc --help`` stays quick.
+Modules here import large packages inside functions, so that ``n2uqc --help`` is fast.
 """
 
 COMMANDS = (

@@ -2,11 +2,11 @@
 
 Processor targets (`--target help` lists them: architectures such as aarch64, with features such as
 aarch64+dotprod, cores such as cortex-a72, and host) give a folder with a static library of plain C
-entries, a header, a small program that drives it and a manifest.  The target fpga gives the
-datapath: its engines with cycles and estimated resources, FIFOs, and the folding (to edit and give
-back with --folding); with --rtl also Verilog of the whole pipeline with a test bench, vectors and a
-Makefile for Verilator and yosys.  The target program saves the integer program itself, which every
-command takes in place of MODEL.
+entries, a header, a driver program and a manifest. The target fpga gives the datapath: its engines
+with cycles and estimated resources, FIFOs, and the folding (to edit and pass to --folding); with
+--rtl also Verilog of the whole pipeline with a test bench, vectors and a Makefile for Verilator and
+yosys. The target program saves the integer program itself, which every command accepts instead of
+MODEL.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def report_files(folder: Path) -> None:
-    """Name every file of an artifact, or the one that it is."""
+    """Print the path of every file of an artifact."""
     for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder]:
         if path.is_file():
             print(f"wrote {plain(path)}")
@@ -137,7 +137,7 @@ def _check_pass_names(wanted: list[str]) -> None:
 
 
 class _Observer:
-    """Prints what the user asked to see of the passes."""
+    """Prints the programs and times that --print-after and --timing ask for."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.wanted, self.timing = options.print_after, options.timing

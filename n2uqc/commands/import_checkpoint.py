@@ -1,8 +1,8 @@
-"""Turn a checkpoint of the published N2UQ training code into ONNX.
+"""Converts a checkpoint of the published N2UQ training code into ONNX.
 
-The file is read as tensors only: a pickle that asks for anything else is refused, not run.  Its
-keys must be those of the architecture; what is missing, extra or misshapen is listed.  The ONNX
-file is what PyTorch's exporter writes, quantizers node by node, with a dynamic batch axis.
+Only tensors are read: a pickle that asks for anything else is refused, not run. The keys must be
+those of the architecture; missing and extra keys and wrong shapes are listed. The ONNX file is the
+plain output of PyTorch's exporter, with quantizers as single nodes and a dynamic batch axis.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from n2uqc.models.architectures import BITS, Variant, architectures
 if TYPE_CHECKING:
     from n2uqc.models.checkpoint import Checkpoint
 
-HELP = "turn a published N2UQ checkpoint into ONNX"
+HELP = "convert a published N2UQ checkpoint into ONNX"
 EXAMPLES = """\
 examples:
   n2uqc import-checkpoint --arch resnet18 --bits 2 res18_2bit.pth.tar -o res18_2bit.onnx

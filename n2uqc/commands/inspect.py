@@ -1,8 +1,8 @@
-"""Shows what was recognized in a network: quantizers, layers, what stays real-valued and why.
+"""Shows what was recognized in a network: quantizers, layers, real-valued parts with the reasons.
 
-Of an ONNX model it prints the quantizers with their thresholds, the layers with their bits, and
-what each becomes: integer arithmetic, part of a comparison table, or fixed point.  Of a saved
-program it prints the program's text, constants by their hash.
+For an ONNX model it prints the quantizers with their thresholds, the layers with their bits, and
+how each layer is computed: in integer arithmetic, as part of a comparison table, or in fixed point.
+For a saved program it prints the program's text, with hashes of constants.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def show_model(
     """Print what the frontend recognizes in an ONNX file.
 
     Raises:
-        CompileError: what is not supported, by node.
+        CompileError: lists what is not supported, by node.
     """
     from n2uqc.frontend.load import load_graph
     from n2uqc.frontend.summary import summarize

@@ -1,7 +1,7 @@
 """Counts the instructions of a compiled artifact, kernel by kernel, and estimates cycles.
 
-One sample runs under emulation and every basic block is counted, so instructions are exact.  Cycles
-are estimates of llvm-mca for a named core: no caches, no branch mispredictions.
+One sample runs under emulation and every basic block is counted, so the number of instructions is
+exact. Cycles are estimates of llvm-mca for a named core, without caches and branch mispredictions.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _sample(options: argparse.Namespace, manifest: dict[str, Any]) -> NDArray[An
 
 
 def to_json(profile: Profile) -> dict[str, Any]:
-    """The profile as JSON values; cycles are null where they were not estimated."""
+    """Return the profile as JSON values; cycles are null if they were not estimated."""
     return {
         "instructions": profile.instructions,
         "macs": profile.macs,
@@ -118,7 +118,7 @@ def to_json(profile: Profile) -> dict[str, Any]:
 
 
 def print_profile(profile: Profile, console: Console | None = None) -> None:
-    """Print one line a kernel, and the sums."""
+    """Print one line per kernel, and the totals."""
     from rich import box
     from rich.table import Table
 

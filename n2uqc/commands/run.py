@@ -1,7 +1,7 @@
 """Runs a compiled artifact on images: on this machine, or emulated where the machine differs.
 
-The float images become the program's integers, the artifact computes on integers only, and its
-output integers become real numbers again in the model's own scale.
+The float images are converted to the program's integers, the artifact computes on integers only,
+and its output integers are converted to real numbers in the model's scale.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Runs the integer program on images, by the interpreter or through the simulated datapath.
 
-The interpreter defines what the program means.  With --datapath the same integers come from a
-bit- and cycle-accurate simulation of a dataflow pipeline (one matrix-vector engine per layer,
+The interpreter defines the meaning of the program. With --datapath the same integers are computed
+by a bit- and cycle-accurate simulation of a dataflow pipeline (one matrix-vector engine per layer,
 threshold units, stream adders), with a table of cycles per layer.
 """
 
@@ -51,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def add_samples(parser: argparse.ArgumentParser, *, output_required: bool = False) -> None:
-    """--input, --output and --integers, as `run` takes them too."""
+    """Add the options --input, --output and --integers, which `run` has too."""
     parser.add_argument(
         "--input",
         "-i",
@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def finish(program: Program, y: NDArray[Any], options: argparse.Namespace) -> None:
-    """Write the outputs and say so."""
+    """Write the outputs and print the path."""
     from n2uqc.passes.program import real_output
 
     if options.output is not None:
@@ -124,7 +124,7 @@ def _datapath(program: Program, x: NDArray[Any], options: argparse.Namespace) ->
     if options.dump is not None:
         _dump(options.dump, simulation.tensors)
     with working("counting cycles"):
-        simulation.timing  # noqa: B018 - worked out when first asked for, which may take seconds
+        simulation.timing  # noqa: B018 - computed on first access, which may take seconds
     print_cycles(simulation, clock_hz=clock_hz(options))
     return simulation.output
 

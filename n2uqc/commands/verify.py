@@ -1,20 +1,21 @@
 """Proves the comparison tables and compares every executor with the interpreter, bit for bit.
 
-The proof evaluates the trained network's own parameters in exact arithmetic for every integer that
-can reach a table, channel by channel.  It needs the ONNX model: a saved program has no trained
-parameters any more.  Name its network by --against to prove its tables; all else in it is then
-compared with what the network compiles to by the options that the program states.
+The proof evaluates the parameters of the trained network in exact arithmetic for every integer that
+can reach a table, channel by channel. It needs the ONNX model, because a saved program has no
+trained parameters. With --against NETWORK the tables of a saved program are proved; everything else
+in it is then compared with the program that the network compiles to, with the options that the
+saved program states.
 
-The certificate names the model and the program by SHA-256, how many values were compared, and each
-difference.  The exit status is 1 if there is any.  Without --input the images are drawn over the
-program's whole input range: corners, constants, boards, ramps, points, noise.
+The certificate states the SHA-256 of the model and the program, how many values were compared, and
+each difference. The exit status is 1 if there is any difference. Without --input, images are drawn
+over the program's whole input range: corners, constants, checkerboards, ramps, points, noise.
 
-With the ONNX model at hand the network itself is evaluated too, in float64 and independently of
-the compiler's passes, on drawn images and on those of --input.  Every code must be the network's
-unless a threshold lies within the proven error of what is compared, and every output within the
-error that its type states; a value that is not is a difference.  With --input the certificate also
-reports, layer by layer, how many activation codes differ from exact arithmetic on these images, and
-how far the outputs are from it and from float32.
+If the ONNX model is given, the network itself is evaluated too, in float64 and independently of the
+compiler's passes, on drawn images and on those of --input. Every code must equal the network's
+code, unless a threshold is within the proven error of the compared value, and every output must be
+within the error that its type states; any other value is a difference. With --input the certificate
+also reports, by layer, how many activation codes differ from exact arithmetic on these images, and
+how far the outputs are from exact arithmetic and from float32.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from n2uqc.console.executors import Outcome
     from n2uqc.passes.program import Program
 
-_SHOWN = 10  # differences that are printed
+_SHOWN = 10  # most differences that are printed
 HELP = "prove the tables, run every executor, print a certificate"
 EXAMPLES = """\
 examples:
@@ -62,7 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--samples", type=int, metavar="N", default=64, help="images to draw without --input (64)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the drawn images (0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the drawn images (0)")
     parser.add_argument(
         "--executors",
         "--target",
@@ -103,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
             )
         model = options.against
     report = images = real = None
-    if not is_program(model):  # the network is at hand
+    if not is_program(model):  # MODEL is the network
         real = getattr(options, "resolved", None) or against_network.stated(program)
     if options.input is not None:
         images = read_array(options.input)
@@ -117,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
     held = None
     if real is not None:
         held = against_network.check(model, program, real, images, options.samples, options.seed)
-    # Tables of another network's program have nothing to be proved by.
+    # Tables of a program of another network cannot be proved.
     tables = None if held is None or "unrelated" in held else prove(model, program)
     outcomes = run_all(program, x, targets=chosen)
     certificate = certify(model, program, source, len(x), outcomes, tables)
@@ -139,7 +140,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _chosen(text: str | None) -> tuple[Target, ...] | None:
-    """The targets of a list of names, the one that defines what is right first."""
+    """Return the targets of a list of names; the interpreter, the reference,
+    is always the first.
+    """
     if text is None:
         return None
     from n2uqc.backends import find_target
@@ -150,7 +153,7 @@ def _chosen(text: str | None) -> tuple[Target, ...] | None:
 
 
 def recompile(model: Path, program: Program) -> dict[str, Any]:
-    """What of a saved program its network does not compile to, as JSON values."""
+    """Return how a saved program differs from what its network compiles to, as JSON values."""
     from n2uqc.console.progress import working
     from n2uqc.frontend.diagnostics import CompileError
     from n2uqc.passes.checks.recompile import differences, recompiled
@@ -183,13 +186,13 @@ def certify(
     outcomes: list[Outcome],
     tables: list[dict[str, Any]] | None,
 ) -> dict[str, Any]:
-    """The certificate, as JSON values.
+    """Return the certificate, as JSON values.
 
     Args:
-        model, program: what is certified.
-        source, samples: of the input.
-        outcomes: of the executors, the interpreter first.
-        tables: proofs of the comparison tables, None where there is no ONNX model.
+        model, program: path of the model, and its program.
+        source, samples: description and number of the input images.
+        outcomes: results of the executors, the interpreter first.
+        tables: proofs of the comparison tables; None without an ONNX model.
     """
     from n2uqc import __version__
     from n2uqc.passes.program.store import to_bytes
@@ -232,7 +235,7 @@ def _differences(output: NDArray[Any], reference: NDArray[Any]) -> int:
 
 
 def render(certificate: dict[str, Any]) -> str:
-    """The certificate for reading."""
+    """Return the certificate as text."""
     lines = [
         f"model    {certificate['model']['file']}  sha256 {certificate['model']['sha256']}",
         f"program  {certificate['program']['operations']} operations  "

@@ -1,1 +1,1 @@
-"""What the commands share: reading their arguments, errors, progress, tables, files written."""
+"""Helpers of the commands: arguments, errors, progress, tables, and files."""

@@ -1,4 +1,4 @@
-"""The part of `verify` that holds a program against its network, code by code."""
+"""The part of `verify` that compares a program with its network, code by code."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from n2uqc.passes.program import Program
 
 DRAWN = 24
-"""Most images that are drawn for this check: each structure three times."""
+"""Most images that are drawn for this check: each kind of image three times."""
 
 
 def stated(program: Program) -> Options:
-    """How a saved program takes its images, as far as exact arithmetic needs to know."""
+    """Return the options of a saved program that determine
+    how exact arithmetic reads its images.
+    """
     from n2uqc.passes import Options
     from n2uqc.passes.options import without_calibration
 
@@ -36,15 +38,15 @@ def check(
     samples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Compare program and network on drawn images, and on given ones, as JSON values.
+    """Compare program and network on drawn and given images; return the result as JSON values.
 
     Args:
         model: the ONNX file.
-        program: what is held against it.
-        options: how the program takes its images (pixels).
-        given: images (N, *input_shape) as the program takes them.
+        program: the program.
+        options: how the program reads its images (pixels).
+        given: images (N, *input_shape) in the form that the program reads.
         samples: images to draw, at most ``DRAWN``.
-        seed: of the drawn images.
+        seed: seed of the drawn images.
     """
     import numpy as np
 
@@ -73,7 +75,7 @@ def check(
 
 
 def render(found: dict[str, Any]) -> list[str]:
-    """Lines of the certificate."""
+    """Return lines of the certificate."""
     if "unrelated" in found:
         return [f"network  the program is not of this network: {found['unrelated']}"]
     codes = [row for row in found["rows"] if row["what"] == "codes"]

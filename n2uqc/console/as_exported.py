@@ -1,4 +1,4 @@
-"""Outputs of an ONNX file as it was exported, in its own arithmetic, by what defines it."""
+"""Outputs of an ONNX file in its own arithmetic, computed by its reference software."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(floa
 
 
 class NotRun(Exception):
-    """Nothing here can run the file on these images; says why."""
+    """The file cannot be run on these images; the message says why."""
 
 
 def run_as_exported(model: Path, images: NDArray[Any]) -> Outputs:
-    """The file's outputs, float64 (N, ...), and what computed them.
+    """Return the file's outputs, float64 (N, ...), and the name of the software.
 
-    Standard operators run in ONNX Runtime, in the precision of the file, or where it has no kernel
-    for that (many of float64), in ONNX's own evaluator; QONNX's in the `qonnx` package, which
-    defines them.
+    Standard operators run in ONNX Runtime in the precision of the file, or, where it has no kernel
+    (for many float64 operators), in ONNX's reference evaluator. QONNX's operators run in the
+    `qonnx` package, which defines them.
 
     Args:
         model: an ONNX file.
@@ -54,7 +54,7 @@ def _installed(package: str) -> None:
 
 
 def _pieces(images: NDArray[Any], batch: object) -> list[NDArray[Any]]:
-    """The images in batches of the size that a file states, or of 32."""
+    """Split the images into batches of the size that a file states, or of 32."""
     size = batch if isinstance(batch, int) and batch > 0 else None
     if size is not None and len(images) % size:
         raise NotRun(f"{len(images)} images do not fill its batches of {size}")
@@ -82,7 +82,7 @@ def _onnxruntime(model: Path, images: NDArray[Any]) -> Outputs:
         ]
     except NotRun:
         raise
-    except Exception as error:  # its exceptions have no common base
+    except Exception as error:  # its exceptions have no common base class
         raise NotRun(f"ONNX Runtime does not run it: {_first_line(error)}") from None
     return np.concatenate(found).astype(np.float64), f"ONNX Runtime, {dtype}"
 
@@ -98,7 +98,7 @@ def _evaluator(model: Path, images: NDArray[Any]) -> Outputs:
     try:
         runner: Any = ReferenceEvaluator(proto)
         found = [runner.run(None, {source.name: p.astype(np.float64)})[0] for p in pieces]
-    except Exception as error:  # whatever its operators raise
+    except Exception as error:  # its operators raise any exception
         raise NotRun(f"ONNX's evaluator does not run it: {_first_line(error)}") from None
     return np.concatenate(found), "ONNX's evaluator, float64"
 
@@ -127,13 +127,13 @@ def _qonnx(model: Path, images: NDArray[Any]) -> Outputs:
                 found.append(outputs[result])
         except NotRun:
             raise
-        except Exception as error:  # asserts, ValueErrors and whatever its operators raise
+        except Exception as error:  # its operators raise any exception
             raise NotRun(f"qonnx does not run it: {_first_line(error)}") from None
     return np.concatenate(found).astype(np.float64), "qonnx, float32"
 
 
 def _fix_sizes(proto: onnx.ModelProto, shape: tuple[int, ...]) -> None:
-    """Give the input a static shape and leave all others to inference."""
+    """Make the shape of the input static; all other shapes are inferred."""
     for size, dim in zip(shape, proto.graph.input[0].type.tensor_type.shape.dim, strict=True):
         dim.dim_value = size
     for value in proto.graph.output:

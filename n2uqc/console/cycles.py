@@ -29,12 +29,12 @@ _COLUMNS = {
 def print_cycles(
     simulation: Simulation, console: Console | None = None, *, clock_hz: float = 100e6
 ) -> None:
-    """Print one line an engine, the pipeline's latency and its initiation interval.
+    """Print one line per engine, the latency and the initiation interval.
 
     Args:
-        simulation: what is shown.
-        console: where to.
-        clock_hz: for images per second.
+        simulation: the simulation.
+        console: console to print on.
+        clock_hz: clock for images per second.
     """
     from rich import box
     from rich.table import Table

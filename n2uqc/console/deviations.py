@@ -1,4 +1,4 @@
-"""The part of `verify` that measures a program against exact arithmetic on given images."""
+"""The part of `verify` that compares a program with exact arithmetic on given images."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 def measure(
     model: Path, program: Program, options: Options, images: NDArray[Any]
 ) -> dict[str, Any]:
-    """Code flips by layer, top-1 agreement and output error, as JSON values.
+    """Measure code flips by layer, top-1 agreement and output error, as JSON values.
 
     Args:
         model: the ONNX file.
-        program: its program under ``options``.
-        options: how the images are to be read (pixels).
-        images: (N, C, H, W) as the program takes them.
+        program: its program with ``options``.
+        options: how the images are read (pixels).
+        images: images (N, C, H, W) in the form that the program reads.
     """
     from n2uqc.passes.checks.evaluate import agreement, deviation, reference
     from n2uqc.passes.pipeline import graph_of
@@ -56,7 +56,7 @@ def measure(
 
 
 def render(report: dict[str, Any]) -> str:
-    """The report for reading."""
+    """Return the report as text."""
     rows = report["layers"]
     width = max([len(row["layer"]) for row in rows] + [5])
     count = report["samples"]

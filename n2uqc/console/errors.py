@@ -1,4 +1,4 @@
-"""Errors as users see them: one message and an exit status, no traceback."""
+"""Errors for users: one message and an exit status, no traceback."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from n2uqc.frontend.escape import plain
 
 from .plain_stream import plain_streams
 
-# Errors of n2uqc that a user can correct, by name: their modules are heavy to import.
+# Errors of n2uqc that a user can correct, by class name, because their modules import large
+# packages.
 _EXPECTED = frozenset(
     {"CompileError", "UserError", "InputError", "StoreError", "IllegalOp", "TextError"}
 )
 _LONGEST = 15_000
-"""Characters of a message: names in files may have 65,536, and some messages quote several."""
+"""Most characters of a message: names in files may be long, and messages may quote several."""
 _EXTRAS = {
     "amaranth": "rtl",
     "matplotlib": "report",
@@ -32,15 +33,15 @@ _EXTRAS = {
 
 
 def guarded(function: Callable[[], int | None], *, show_traceback: bool = False) -> int:
-    """Run a command and turn what it raises into a message on stderr.
+    """Run a command and turn exceptions into a message on stderr.
 
     Args:
         function: the command; returns its exit status.
-        show_traceback: also print where an error was raised (for developers).
+        show_traceback: also print the traceback (for developers).
 
     Returns:
-        the exit status: the command's own, 2 for what the user can correct, 3 for a fault of n2uqc,
-        130 for an interrupt.
+        The exit status: that of the command, 2 for errors that the user can correct, 3 for a fault
+            of n2uqc, 130 for an interrupt.
     """
     _make_streams_usable()
     status = 0
@@ -53,10 +54,10 @@ def guarded(function: Callable[[], int | None], *, show_traceback: bool = False)
         except KeyboardInterrupt:
             _say("interrupted")
             return 130
-        except BrokenPipeError:  # the reader left, as `| head` does: nothing is wrong
+        except BrokenPipeError:  # the reader has closed the pipe, as `| head` does: no error
             _leave(sys.stdout)
         except SystemExit as leaving:
-            if not isinstance(leaving.__context__, BrokenPipeError):  # as rich answers one
+            if not isinstance(leaving.__context__, BrokenPipeError):  # rich raises it then
                 raise
             _leave(sys.stdout)
         except Exception as error:
@@ -78,23 +79,23 @@ def guarded(function: Callable[[], int | None], *, show_traceback: bool = False)
 
 
 def _make_streams_usable() -> None:
-    """A stream that is closed swallows what is printed; what it cannot encode is escaped."""
+    """Discard output to closed streams, and escape characters that a stream cannot encode."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - open to the process's end
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - open until the process ends
         elif isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _leave(stream: TextIO) -> None:
-    """Nobody listens any more; what is still buffered must not fail again at exit."""
-    with suppress(OSError):  # a stream that stands in for another has no descriptor
+    """Close a stream whose reader is gone, so that buffered output does not fail again at exit."""
+    with suppress(OSError):  # a replaced stream has no descriptor
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _user_message(error: Exception) -> str | None:
-    """The message of an error that the user can correct, else None."""
+    """Return the message of an error that the user can correct; None for any other."""
     if isinstance(error, MemoryError):
         return f"not enough memory on this machine{f': {error}' if str(error) else ''}"
     if isinstance(error, RecursionError):

@@ -1,4 +1,4 @@
-"""Runs a program through targets side by side: interpreter, binaries, simulated datapath."""
+"""Execution of a program by several targets: interpreter, binaries, simulated datapath."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from n2uqc.passes.program import Program
 
 USUAL = ("program", "host", "aarch64", "fpga")
-"""Targets that are compared unless told otherwise; the first one defines what is right."""
+"""Targets that are compared by default; the first one is the reference."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one target's artifact did on a batch.
+    """The result of one target on a batch.
 
     Attributes:
-        target: whose.
-        output: int64 (N, H, W, C), None where it could not run here.
-        seconds: of running, without building.
-        missing: why it could not run, "" where it did.
+        target: the target.
+        output: the output, int64 (N, H, W, C); None if it could not run here.
+        seconds: run time without compilation.
+        missing: why it could not run; "" if it did.
     """
 
     target: Target
@@ -45,14 +45,14 @@ def run_all(
     targets: Sequence[Target] | None = None,
     announce: Callable[[Target], None] = lambda target: None,
 ) -> list[Outcome]:
-    """Run a batch through targets, with progress.
+    """Run a batch with several targets, with progress.
 
     Args:
         program: a lowered program.
         x: integers of the input's type, (N, H, W, C).
-        folder: where artifacts are saved and left; a temporary folder by default.
-        targets: which ones; ``USUAL`` by default.
-        announce: called with each before its work begins.
+        folder: folder to save artifacts in; by default a temporary one.
+        targets: the targets; by default ``USUAL``.
+        announce: called with each target before it begins.
     """
     from n2uqc.backends import find_target
 

@@ -1,4 +1,4 @@
-"""Arrays in and out of files: samples, outputs, dumps; written whole or not at all."""
+"""Reading and atomic writing of files with arrays: samples, outputs, dumps."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _WRITTEN = {"output", "dump", "html"}
-"""Options of all commands that name what is written."""
+"""Options of commands that name output files."""
 
 
-_MOST_BYTES = 2 * 1024**3  # of all arrays in an .npz file
+_MOST_BYTES = 2 * 1024**3  # bytes of all arrays in an .npz file
 
-# What numpy's reader of a damaged header or archive ends in.
+# Exceptions of numpy's reader on a damaged header or archive.
 _DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, EOFError, RuntimeError, SyntaxError,
            AttributeError, struct.error)  # fmt: skip
 
 
 class UserError(Exception):
-    """The request cannot be met; the message says what to change."""
+    """The request cannot be carried out; the message says what to change."""
 
 
 def read_array(path: Path) -> NDArray[Any]:
-    """The array of an .npy file, or of an .npz file (its only one, or the one named ``x``).
+    """Return the array of an .npy file, or of an .npz file (its only one, or the one named ``x``).
 
     Raises:
-        UserError: the file is missing, damaged, holds pickled objects, or several arrays.
+        UserError: the file is missing or damaged, or holds pickled objects or several arrays.
     """
     import numpy as np
 
@@ -68,7 +68,7 @@ def read_array(path: Path) -> NDArray[Any]:
 
 
 def _check_extent(file: BinaryIO, name: str) -> None:
-    """Refuse arrays that are larger than what holds them, before there is memory for them."""
+    """Refuse arrays that are larger than their file, before memory is allocated for them."""
     if not zipfile.is_zipfile(file):
         file.seek(0)
         _check_header(file, os.fstat(file.fileno()).st_size, name)
@@ -86,7 +86,7 @@ def _check_header(file: IO[bytes], size: int, name: str) -> None:
     from numpy.lib import format as layout
 
     version = layout.read_magic(file)
-    if version != (1, 0):  # four bytes of length, for which NumPy would make room
+    if version != (1, 0):  # its length has four bytes, and NumPy would allocate as much
         length, begin = int.from_bytes(file.read(4), "little"), file.tell() - 4
         if length > min(size, 1 << 20):
             raise UserError(f"{name}: damaged: a header of {length:,} bytes")
@@ -98,10 +98,10 @@ def _check_header(file: IO[bytes], size: int, name: str) -> None:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file.
+    """Return the text of a file.
 
     Raises:
-        UserError: the file is missing or is no UTF-8 text.
+        UserError: the file is missing or not UTF-8 text.
     """
     try:
         return path.read_text(encoding="utf-8")
@@ -112,14 +112,14 @@ def read_text(path: Path) -> str:
 
 
 def require_writable(path: Path, *, folder: bool = False) -> None:
-    """Check before long work that a result can be written.
+    """Check before a long computation that a result can be written.
 
     Args:
-        path: the file, or the folder, that will be written.
-        folder: the path is a folder, which will be made with its parents.
+        path: the file or folder that will be written.
+        folder: whether the path is a folder, which will be created with its parents.
 
     Raises:
-        UserError: naming what stands in the way.
+        UserError: it cannot be written; the message says why.
     """
     from n2uqc.frontend.write import is_stream, obstacle
 
@@ -143,13 +143,13 @@ def require_writable(path: Path, *, folder: bool = False) -> None:
 
 
 def keep_inputs(options: argparse.Namespace) -> None:
-    """Refuse to write over a file that the same command reads, or two results into one file.
+    """Refuse to write to a file that the same command reads, or two results to one file.
 
     Args:
-        options: the parsed command line; what it writes is in ``_WRITTEN``.
+        options: the parsed command line; ``_WRITTEN`` are its output files.
 
     Raises:
-        UserError: naming the file.
+        UserError: names the file.
     """
     paths = {name: value for name, value in vars(options).items() if isinstance(value, Path)}
     paths |= {f"model {k}": path for k, path in enumerate(getattr(options, "models", ()))}
@@ -165,7 +165,7 @@ def keep_inputs(options: argparse.Namespace) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a whole file or nothing."""
+    """Write a file, completely or not at all."""
     from n2uqc.frontend.write import write_atomically
 
     try:
@@ -193,5 +193,5 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def sha256(data: bytes) -> str:
-    """SHA-256 in hex."""
+    """Return the SHA-256 in hexadecimal."""
     return hashlib.sha256(data).hexdigest()

@@ -1,4 +1,4 @@
-"""The parallelism of the datapath's engines: given in a file, or searched for a rate or device."""
+"""Options for the datapath's folding: given in a file, or searched for a rate or device."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ CLOCK_MHZ = 100.0
 
 
 def add_folding(parser: argparse.ArgumentParser) -> None:
-    """Add the options that decide the folding."""
+    """Add the options that determine the folding."""
     group = parser.add_argument_group(
         "folding",
-        "How parallel each engine of the datapath is; without any of these, balanced "
-        "within some thousand LUTs.",
+        "Parallelism of the datapath's engines; by default balanced within some thousand LUTs.",
     )
     one = group.add_mutually_exclusive_group()
     one.add_argument(
@@ -35,41 +34,41 @@ def add_folding(parser: argparse.ArgumentParser) -> None:
         "--target-cycles",
         metavar="N",
         type=int,
-        help="busy cycles an image of the slowest engine, at the least area",
+        help="busy cycles per image of the slowest engine, at the least area",
     )
     group.add_argument(
         "--target-fps",
         metavar="N",
         type=float,
-        help="images a second at the clock, at the least area",
+        help="images per second at the clock, at the least area",
     )
     group.add_argument(
         "--clock",
         metavar="MHZ",
         type=float,
-        help=f"clock that the hardware is meant to reach; not checked ({CLOCK_MHZ:g})",
+        help=f"assumed clock of the hardware, not checked ({CLOCK_MHZ:g})",
     )
     group.add_argument(
         "--device",
         metavar="NAME",
-        help="FPGA whose resources are kept, e.g. xc7z020 or ecp5-45; "
+        help="FPGA whose resources must suffice, e.g. xc7z020 or ecp5-45; "
         "without a rate, the highest that fits",
     )
 
 
 def given_options(options: argparse.Namespace) -> list[str]:
-    """The options of ``add_folding`` that were given."""
+    """Return the names of the options of ``add_folding`` that were given."""
     names = ("folding", "target_cycles", "target_fps", "device", "clock")
     return [f"--{n.replace('_', '-')}" for n in names if getattr(options, n) is not None]
 
 
 def clock_hz(options: argparse.Namespace) -> float:
-    """The assumed clock."""
+    """Return the assumed clock."""
     return 1e6 * (CLOCK_MHZ if options.clock is None else options.clock)
 
 
 def given_folding(options: argparse.Namespace, program: Program) -> Folding | None:
-    """The folding of the file that was named, checked for a program; None without one.
+    """Return the folding of --folding, checked for a program; None without the option.
 
     Raises:
         CompileError: it does not fit the program.
@@ -83,10 +82,10 @@ def given_folding(options: argparse.Namespace, program: Program) -> Folding | No
 
 
 def read_folding(options: argparse.Namespace, program: Program) -> Folding:
-    """The chosen folding; the default one if none was chosen.
+    """Return the chosen folding; the default one if none was chosen.
 
     Raises:
-        CompileError: it does not fit the program, or the rate or device is out of reach.
+        CompileError: it does not fit the program, or the rate or device is not possible.
         UserError: the file cannot be read.
     """
     from n2uqc.backends import Request

@@ -1,4 +1,4 @@
-"""The kernels of a compiled program with the reasons for them, as a table."""
+"""The table of the kernels of a binary, with the reasons for their choice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def print_kernels(facts: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print which kernel computes which operations, and why; ``facts`` are an artifact's."""
+    """Print which kernel computes which operations, and why;
+    ``facts`` are those of the artifact.
+    """
     from rich import box
     from rich.table import Table
 

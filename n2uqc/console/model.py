@@ -1,4 +1,4 @@
-"""The MODEL argument of the commands: an ONNX file with its precision options, or a program."""
+"""The MODEL argument of the commands: an ONNX file with precision options, or a program."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CHOICES = (
 
 
 def add_model(parser: argparse.ArgumentParser, **kwargs: Any) -> None:
-    """The positional MODEL argument."""
+    """Add the positional MODEL argument."""
     parser.add_argument(
         "model",
         metavar="MODEL",
@@ -44,11 +44,11 @@ def add_model(parser: argparse.ArgumentParser, **kwargs: Any) -> None:
 
 
 def add_precision(parser: argparse.ArgumentParser) -> None:
-    """Options for what N2UQ leaves real-valued; the quantized layers need none."""
+    """Add the options for real-valued tensors; the quantized layers need none."""
     group = parser.add_argument_group(
         "fixed point",
-        "Widths of what N2UQ leaves real-valued; quantized layers are exact as they "
-        "are. A saved program already contains these choices.",
+        "Widths of the tensors that N2UQ leaves real-valued; quantized layers are always "
+        "exact. A saved program already contains these choices.",
     )
     group.add_argument(
         "--precision",
@@ -115,7 +115,7 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
         "--input-scale",
         type=_number,
         metavar="SCALE",
-        help="take raw uint8 images instead of preprocessed ones: value = (pixel * SCALE - mean) / "
+        help="input is raw uint8 images, not preprocessed ones: value = (pixel * SCALE - mean) / "
         "std, e.g. --pixels 1/255",
     )
     for name in ("mean", "std"):
@@ -128,12 +128,12 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
 
 
 def add_input_shape(parser: argparse._ActionsContainer) -> None:
-    """Sizes for an ONNX file that leaves some open."""
+    """Add the option for sizes that an ONNX file does not fix."""
     parser.add_argument(
         "--input-shape",
         type=_sizes,
         metavar="C,H,W",
-        help="sizes for axes of the input that the ONNX file leaves open, e.g. 3,224,224",
+        help="sizes of axes of the input that the ONNX file leaves dynamic, e.g. 3,224,224",
     )
 
 
@@ -167,11 +167,11 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 def precision(options: argparse.Namespace) -> Options:
-    """The chosen fixed-point options.
+    """Return the chosen fixed-point options.
 
     Raises:
-        CompileError: a value outside its range.
-        UserError: the calibration file cannot be read, or options that exclude each other.
+        CompileError: a value is outside its range.
+        UserError: the calibration file cannot be read, or options exclude each other.
     """
     from n2uqc.passes import Options
     from n2uqc.passes.options import Pixels
@@ -206,22 +206,22 @@ def precision(options: argparse.Namespace) -> Options:
 
 
 def is_program(path: Path) -> bool:
-    """Whether a file is a saved program rather than ONNX."""
+    """Return whether a file is a saved program rather than ONNX."""
     from n2uqc.passes.program.store import is_program_file
 
     return is_program_file(path)
 
 
 def open_program(options: argparse.Namespace, observe: Observer | None = None) -> Program:
-    """The integer program of the MODEL argument.
+    """Return the integer program of the MODEL argument.
 
     Args:
-        options: the parsed command line; gains ``resolved``, the options that were used.
+        options: the parsed command line; its new attribute ``resolved`` holds the options used.
         observe: called after each pass.
 
     Raises:
         CompileError, StoreError: the file cannot be compiled or read.
-        UserError: precision options were given with a program that already fixed them.
+        UserError: precision options were given with a saved program.
     """
     if not is_program(options.model):
         from n2uqc.passes import load

@@ -1,4 +1,4 @@
-"""Standard streams on which text stays text: no name moves the cursor or turns the writing."""
+"""Standard streams that escape control characters, so that no name changes the display."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from n2uqc.frontend.escape import lines
 
 
 class PlainStream:
-    """A text stream that shows hidden characters as their codes, but for ends of lines and tabs.
+    """A text stream that escapes hidden characters except line ends and tabs.
 
     Attributes:
-        stream: where it goes; rich writes there, which colors and moves by escape sequences, of
-            texts that `escape.markup` made.
+        stream: the underlying stream; rich writes escape sequences to it directly, with texts from
+            `escape.markup`.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
 
     def write(self, text: str) -> int:
-        """Write; the length of the text given, as streams answer."""
+        """Write a text; return its length."""
         self.stream.write(lines(text))
         return len(text)
 
     def writelines(self, texts: Any) -> None:
-        """Write one after the other."""
+        """Write several texts."""
         for text in texts:
             self.write(text)
 
@@ -36,13 +36,13 @@ class PlainStream:
 
 
 def beneath(stream: TextIO) -> TextIO:
-    """The stream itself, for what writes escape sequences of its own."""
+    """Return the underlying stream, for callers that write escape sequences."""
     return stream.stream if isinstance(stream, PlainStream) else stream
 
 
 @contextmanager
 def plain_streams() -> Iterator[None]:
-    """Put both standard streams behind a `PlainStream` for a while."""
+    """Replace both standard streams by a `PlainStream` during the context."""
     streams = {name: getattr(sys, name) for name in ("stdout", "stderr")}
     for name, stream in streams.items():
         setattr(sys, name, PlainStream(beneath(stream)))

@@ -1,4 +1,4 @@
-"""What a person sees on the terminal: progress on stderr, wide tables on stdout."""
+"""Output on a terminal: progress on stderr, wide tables on stdout."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     Runner = Callable[[NDArray[Any]], NDArray[Any]]
-    """Integers (N, H, W, C) in, integers (N, H, W, C) out."""
+    """From integers (N, H, W, C) to integers (N, H, W, C)."""
 
-WIDTH = 160  # of tables that no terminal bounds
-_PIECE = 32  # samples between two steps of a bar
+WIDTH = 160  # columns of tables that are not printed on a terminal
+_PIECE = 32  # samples between two updates of a bar
 
 
 def wide_console() -> Console:
-    """Where tables are printed: as wide as the terminal, or wide enough where there is none."""
+    """Return the console for tables: as wide as the terminal, or ``WIDTH`` without one."""
     return _console(sys.stdout, width=None if sys.stdout.isatty() else WIDTH, highlight=False)
 
 
 def _console(stream: TextIO, **options: Any) -> Console:
-    """A console on a standard stream; only one that is a terminal gets escape sequences."""
+    """Return a console on a standard stream; only terminals get escape sequences."""
     from rich.console import Console
 
     console = Console(file=beneath(stream), emoji=False, **options)
@@ -36,7 +36,7 @@ def _console(stream: TextIO, **options: Any) -> Console:
 
 
 _showing: list[None] = []
-"""Not empty while something moves on the terminal: rich draws one thing at a time."""
+"""Not empty while progress is displayed: rich can display only one thing at a time."""
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def _alone() -> Iterator[None]:
 
 @contextmanager
 def progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
-    """A bar over `total` steps; yields the function that advances it."""
+    """Show a bar over `total` steps; yield the function that advances it."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     quiet = not sys.stderr.isatty() or bool(_showing)
@@ -72,7 +72,7 @@ def progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def working(what: str) -> Iterator[Callable[[str], None]]:
-    """A spinner beside work whose length is not known; yields what names the step at hand."""
+    """Show a spinner during work of unknown length; yield what names the current step."""
     console = _console(sys.stderr)
     if not console.is_terminal or _showing:
         yield lambda step: None
@@ -82,7 +82,7 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
 
 
 def in_pieces(runner: Runner, x: NDArray[Any], what: str) -> NDArray[Any]:
-    """Run a batch piece by piece under a progress bar."""
+    """Run a batch in pieces with a progress bar."""
     import numpy as np
 
     pieces = []

@@ -18,10 +18,10 @@ def search(
     flip_rate: float | None,
     input_shape: tuple[int, ...] | None = None,
 ) -> Options:
-    """Options with the widths found, after printing the table to stderr.
+    """Search the widths, print the table to stderr, and return options with these widths.
 
     Raises:
-        CompileError: no calibration images, or a rate outside 0..1.
+        CompileError: there are no calibration images, or the rate is outside 0..1.
     """
     from n2uqc.frontend.load import load_graph
     from n2uqc.passes.search_precision import FLIP_RATE, search_precision

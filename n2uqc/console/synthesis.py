@@ -1,4 +1,4 @@
-"""``n2uqc cost --synthesize``: what yosys makes of every engine, beside the estimate."""
+"""``n2uqc cost --synthesize``: every engine synthesized by yosys, next to the estimate."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _PAIRS = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "BRAM18"}
 
 
 def synthesize_model(name: str, program: Program, folding: Folding, family: str) -> dict[str, Any]:
-    """Every engine of a folded datapath through yosys, as JSON values.
+    """Synthesize every engine of a folded datapath; return the results as JSON values.
 
     Raises:
-        CompileError: a family that is not synthesized; ToolchainError where Amaranth or yosys is
-            missing.
+        CompileError: the family cannot be synthesized.
+        ToolchainError: Amaranth or yosys is missing.
     """
     from n2uqc.backends.cost.compare import find_technology
     from n2uqc.backends.fpga.folding import engines_of
@@ -43,7 +43,7 @@ def synthesize_model(name: str, program: Program, folding: Folding, family: str)
 
 
 def print_synthesis(found: dict[str, Any], console: Console | None = None) -> None:
-    """Print the table: synthesized, and the estimate in the column behind."""
+    """Print a table with synthesized resources, each followed by the estimate."""
     from rich import box
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""The option --target, and those that only some targets take."""
+"""The option --target, and options that only some targets support."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
-    """The options --target, --mcpu and --mattr."""
+    """Add the options --target, --mcpu and --mattr."""
     parser.add_argument(
         "--target",
         "-t",
@@ -24,19 +24,19 @@ def add_target(parser: argparse.ArgumentParser) -> None:
         "`--target help` lists all",
     )
     parser.add_argument(
-        "--mcpu", metavar="CPU", help="processor as LLVM names it, where no target's name fits"
+        "--mcpu", metavar="CPU", help="LLVM's name of the processor, if no target has that name"
     )
     parser.add_argument(
         "--mattr",
         metavar="LIST",
         type=lambda text: tuple(text.split(",")),
         default=(),
-        help="processor features as LLVM names them, e.g. +neon,+dotprod",
+        help="LLVM's names of processor features, e.g. +neon,+dotprod",
     )
 
 
 class _Target(argparse.Action):
-    """Stores the name, or lists all of them and ends."""
+    """Stores the name of the target, or lists all targets and exits."""
 
     def __call__(
         self,
@@ -54,11 +54,11 @@ class _Target(argparse.Action):
 
 
 def check_target(options: argparse.Namespace) -> Target:
-    """The target, refused early where it cannot be built.
+    """Return the target; refuse early what cannot be built.
 
     Raises:
-        CompileError: there is no such target (the message lists all), or not for this machine.
-        UserError: an option is given that it does not take.
+        CompileError: the target is unknown (the message lists all) or not possible on this machine.
+        UserError: the target does not support an option that was given.
     """
     from n2uqc.backends import TARGETS, Request, find_target
 
@@ -83,11 +83,11 @@ _OPTIONS = {
     "clock": "clock_hz",
     "rtl": "rtl",
 }
-"""Options of the command line, and what they ask of a target."""
+"""Arguments of ``n2uqc.compile``, with the options of the command line."""
 
 
 def asked(options: argparse.Namespace, program: Program) -> dict[str, Any]:
-    """What the options ask of a target, as ``n2uqc.compile`` takes it."""
+    """Return the arguments of ``n2uqc.compile`` that the options give."""
     from .folding import given_folding
 
     return {

@@ -115,7 +115,7 @@ def test_an_edited_folding_that_does_not_divide_names_layer_and_divisors(
         (("--target-fps", -1), ("above 0",)),
         (("--target-fps", "nan"), ("above 0",)),
         (("--clock", 0), ("above 0",)),
-        (("--target-cycles", 1), ("1 cycles an image asked for",)),
+        (("--target-cycles", 1), ("1 cycles per image asked for",)),
         (("--target-cycles", 50000, "--target-fps", 1e5), ("factor", "searched")),
         (("--folding", "none.json"), ("none.json",)),
         (("--folding", "f.json", "--target-cycles", 5), ("not allowed with",)),

@@ -93,4 +93,4 @@ def test_foldings_that_do_not_fit(
 def test_an_impossible_target(command: Command, program_file: Path, samples: Path) -> None:
     result = command("simulate", program_file, "-i", samples, "--datapath", "--target-cycles", 1)
     assert result.status == 2
-    assert "1 cycles an image asked for" in result.err
+    assert "1 cycles per image asked for" in result.err

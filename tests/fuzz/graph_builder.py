@@ -50,7 +50,7 @@ class Network:
         return np.asarray(self.rng.uniform(low, high, size), F32)
 
     def per_channel(self, x: str, low: float, high: float) -> np.ndarray:
-        """One number a channel or one for all, shaped to broadcast."""
+        """One number per channel or one for all, shaped to broadcast."""
         shape = self.shape[x]
         if self.source.random() < 0.4:
             return self.uniform(low, high)

@@ -2,7 +2,7 @@
 
 Between them they have the kinds that other people's networks brought: normalized inputs,
 channels-last inputs, trained clips of any value, one-sided clips over all ranges, concatenated
-flattened maps, one tensor in two skips, zero points a channel, differences, signs.
+flattened maps, one tensor in two skips, zero points per channel, differences, signs.
 """
 
 from __future__ import annotations

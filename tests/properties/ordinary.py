@@ -87,7 +87,7 @@ class Maker:
 
 
 def _row(m: Maker, x: str, least: float, most: float) -> np.ndarray:
-    """A scalar, or a value a channel."""
+    """A scalar, or a value per channel."""
     shape = m.shapes[x]
     if m.one(True, False):
         return m.numbers((), least, most)

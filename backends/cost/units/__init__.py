@@ -1,1 +1,1 @@
-"""Hardware units, one file each: closed formulas from widths and lanes to LUT, FF, DSP, BRAM."""
+"""Hardware units, one file each: formulas that give LUT, FF, DSP and BRAM from widths and lanes."""

@@ -1,4 +1,4 @@
-"""Units that every alternative has alike: sums, PReLU, clamps, pools of the wide stream.
+"""Units that are the same in every alternative: sums, PReLU, clamps and pools on the wide stream.
 
 Structural models: a W-bit adder is W LUT, a comparison as in a threshold unit, a multiplexer
 W / 2 LUT; multiplications go to DSPs.
@@ -23,7 +23,7 @@ def elementwise(
     word: int = 0,
     entries: int = 0,
 ) -> Unit:
-    """One lane of an operation of the wide stream.
+    """Return one lane of an operation on the wide stream.
 
     Args:
         kind: the operation's mnemonic.
@@ -31,11 +31,11 @@ def elementwise(
         channels: channels that share the lane.
         technology: the family.
         multiplier: bits of the per-channel multiplier, if there is one.
-        word: parameter bits a channel.
+        word: parameter bits per channel.
         entries: words of a ``lookup``'s table.
 
     Raises:
-        CompileError: an operation that has no model.
+        CompileError: there is no model of the operation.
     """
     if kind == "lookup":
         table = place(Memory(width, entries), technology)
@@ -45,7 +45,7 @@ def elementwise(
     dsp = 0
     if kind in ("add", "sumpool"):
         lut = adder
-        if multiplier:  # sums at edges are multiplied up
+        if multiplier:  # sums at edges are scaled
             dsp = dsp_tiles(width, multiplier, technology)
     elif kind == "concat":
         lut = select

@@ -1,8 +1,8 @@
 """Multiply-accumulate arrays of PE x SIMD lanes.
 
-Low-bit lanes come from synthesized 16-lane dot products (tree and accumulator included); at another
-SIMD the accumulator's share is taken out and put back once a PE.  Fixed-point lanes multiply in
-DSPs and are a model.
+The figures of low-bit lanes come from synthesized 16-lane dot products, which include tree and
+accumulator; for another SIMD the accumulator's share is subtracted from the lanes and added once
+per PE. Fixed-point lanes multiply in DSPs and are a model.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from .requantizer import dsp_tiles
 from .resources import Resources
 
 DOT_LANES = 16
-DOT_ACCUMULATOR = 16  # bits, so LUT, of the accumulator inside the synthesized dots
-LEVEL_BITS = 8  # of an arbitrary codebook's output levels (LCQ, Yamamoto, CVPR 2021, uses 8)
+DOT_ACCUMULATOR = 16  # bits, and so LUTs, of the accumulator in the synthesized dot products
+LEVEL_BITS = 8  # bits of an arbitrary codebook's levels (8 in LCQ, Yamamoto, CVPR 2021)
 
 
 @dataclass(frozen=True)
 class MacShape:
-    """What an array computes: operand bits, accumulator bits, its lanes, cycles an output."""
+    """Shape of a MAC array: operand and accumulator bits, lanes, cycles per output."""
 
     activation_bits: int
     weight_bits: int
@@ -35,24 +35,26 @@ class MacShape:
 
 
 def product_bits(kind: str, shape: MacShape) -> int:
-    """Width of one product entering the adder tree."""
+    """Return the width of a product at the input of the adder tree."""
     if kind.startswith("codebook"):
         return 2 * LEVEL_BITS
     return shape.activation_bits + shape.weight_bits + 1
 
 
 def registers(kind: str, shape: MacShape) -> float:
-    """FF: input word, one register behind the adder tree of each PE, its accumulator."""
+    """Return FFs: the input word, and for each PE a register
+    after the adder tree and the accumulator.
+    """
     tree = product_bits(kind, shape) + (shape.simd - 1).bit_length()
     return shape.simd * shape.activation_bits + shape.pe * (tree + shape.accumulator)
 
 
 def low_bit_array(kind: str, shape: MacShape, technology: Technology) -> Resources:
-    """An array of low-bit lanes.
+    """Return an array of low-bit lanes.
 
     Args:
         kind: ``direct`` (b x b product), ``planes`` (AND, popcount, shared sum of activations),
-            ``apot`` (shift and add), ``lqnets`` (planes, and b_a*b_w real coefficients an output),
+            ``apot`` (shift and add), ``lqnets`` (planes, and b_a*b_w real coefficients per output),
             ``codebook`` (decode and 8 x 8 product in LUTs) or ``codebook-dsp``.
         shape: widths and lanes.
         technology: the family.
@@ -77,7 +79,7 @@ def low_bit_array(kind: str, shape: MacShape, technology: Technology) -> Resourc
 
 
 def cheapest_plain(shape: MacShape, technology: Technology) -> str:
-    """``direct`` or ``planes``, whichever takes fewer LUTs."""
+    """Return ``direct`` or ``planes``, whichever takes fewer LUTs."""
     return min(
         ("direct", "planes"),
         key=lambda kind: technology.mac[kind].at(shape.activation_bits * shape.weight_bits).value,
@@ -85,7 +87,9 @@ def cheapest_plain(shape: MacShape, technology: Technology) -> str:
 
 
 def fixed_array(shape: MacShape, technology: Technology) -> Resources:
-    """Fixed-point lanes in DSPs: a single tile accumulates inside, several add in LUTs."""
+    """Return fixed-point lanes in DSPs: a single DSP accumulates inside,
+    several are added in LUTs.
+    """
     tiles = dsp_tiles(shape.activation_bits, shape.weight_bits, technology)
     product = shape.activation_bits + shape.weight_bits
     glue = 0 if tiles == 1 else (tiles - 1) * product + shape.accumulator

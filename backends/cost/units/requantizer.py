@@ -1,7 +1,8 @@
 """Uniform requantization: multiply, add bias, shift, round, clamp.
 
-Closed forms of synthesized units with a fixed shift (see ``technology.py``); parameters (multiplier
-and bias a channel) cost one LUT a bit up to the LUT's depth: 32 LUT for 64 channels of 16 + 16 bit.
+The formulas come from synthesized units with a fixed shift (see ``technology.py``). Parameters
+(multiplier and bias per channel) cost one LUT per bit up to the LUT's depth: 32 LUT for 64 channels
+of 16 + 16 bit.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ SHIFT_BITS = 6
 
 
 def dsp_tiles(a: int, b: int, technology: Technology) -> int:
-    """DSPs of an a-by-b-bit signed product: the wider operand cut to the wider port.
+    """Return the DSPs of an a-by-b-bit signed product;
+    the wider operand is split to the wider port.
 
-    yosys ``mul2dsp`` tiling; gives the four synthesized counts (16x16: 1, 24x16: 1, 32x16: 2,
-    32x24: 4 on xc7).
+    This is the tiling of yosys' ``mul2dsp``, and gives the four synthesized counts on xc7 (16x16:
+    1, 24x16: 1, 32x16: 2, 32x24: 4).
     """
     wide, narrow = technology.dsp_slice
     top, low = max(a, b) - 1, min(a, b) - 1
@@ -35,17 +37,17 @@ def requantizer(
     channel_shift: bool = False,
     bent: bool = False,
 ) -> Unit:
-    """One lane of multiply-shift requantization to ``bits`` bits.
+    """Return one lane of multiply-shift requantization to ``bits`` bits.
 
     Args:
         width: bits of the accumulator.
-        bits: bits of the result (they hardly change the cost).
+        bits: bits of the result (hardly any influence).
         channels: channels that share the lane.
         technology: the family.
         multiplier: bits of the multiplier, 16 or 32.
         dsp: multiply in DSPs; else in LUTs (16-bit multiplier only).
-        channel_shift: a shift of its own for every channel (16-bit multiplier only).
-        bent: two affine pieces a channel (PReLU): one comparison selects the parameters.
+        channel_shift: one shift per channel (16-bit multiplier only).
+        bent: two affine pieces per channel (PReLU); one comparison selects the parameters.
     """
     word = multiplier + BIAS_BITS + (SHIFT_BITS if channel_shift else 0)
     tiles = dsp_tiles(width, multiplier, technology) if dsp else 0
@@ -55,7 +57,7 @@ def requantizer(
         lut = technology.requantizer_shift.at(width)
     else:
         lut = technology.requantizer[16 if multiplier <= 16 else 32].at(width)
-    product = 0 if dsp else width + multiplier  # the DSP has the product's register inside
+    product = 0 if dsp else width + multiplier  # the register of the product is inside the DSP
     extra = 0.0
     if bent:
         extra, word = technology.comparator.at(width).value, 2 * word + width

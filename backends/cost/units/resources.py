@@ -1,4 +1,4 @@
-"""What a unit takes on an FPGA, LUT, FF, DSP and block RAM apart, and where memories go."""
+"""FPGA resources of a unit (LUT, FF, DSP, block RAM), and the placement of memories."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ..technology import BRAM18_BITS, BRAM18_SHAPES, BRAM_FILLED, Basis, Technol
 
 @dataclass(frozen=True)
 class Resources:
-    """LUT, FF, DSP and 18-Kbit block RAM; never converted into each other.
+    """Numbers of LUT, FF, DSP and 18-Kbit block RAM, which are never converted into each other.
 
-    ``basis`` is the worst basis of the parts.
+    ``basis`` is the least reliable basis of the parts.
     """
 
     lut: float = 0.0
@@ -43,7 +43,7 @@ class Resources:
 
 
 def total(parts: Iterable[Resources]) -> Resources:
-    """The sum of parts."""
+    """Return the sum of parts."""
     result = Resources()
     for part in parts:
         result += part
@@ -52,7 +52,7 @@ def total(parts: Iterable[Resources]) -> Resources:
 
 @dataclass(frozen=True)
 class Memory:
-    """A memory of ``depth`` words of ``width`` bits, one word a cycle."""
+    """A memory of ``depth`` words of ``width`` bits, one word per cycle."""
 
     width: int
     depth: int
@@ -63,10 +63,10 @@ class Memory:
 
 
 def place(memory: Memory, technology: Technology) -> Resources:
-    """Block RAM, in the shape that takes fewest, if that is filled well enough; else LUT ROM.
+    """Place a memory in block RAM, in the best shape, if it fills enough of it, else in LUTs.
 
-    One LUT stores one bit of ``rom_depth`` words: width * ceil(depth / rom_depth) LUT, the fit
-    N*W*ceil(C/64) of the synthesized threshold ROMs.  A single word is wiring.
+    One LUT stores one bit of ``rom_depth`` words, so LUTs are width * ceil(depth / rom_depth),
+    which is the fit N*W*ceil(C/64) of synthesized threshold ROMs. A single word is wiring.
     """
     if memory.width == 0 or memory.depth <= 1:
         return Resources()
@@ -81,14 +81,14 @@ def place(memory: Memory, technology: Technology) -> Resources:
 
 @dataclass(frozen=True)
 class Unit:
-    """One lane of a unit.
+    """One lane of a hardware unit.
 
     Attributes:
-        form: how it is built, for the tables.
-        logic: without its parameter memory.
-        storage: its parameter memory.
-        parameter_bits: bits it stores for its share of the channels.
-        read_bits: parameter bits read for one result (0 where the parameters are wiring).
+        form: name of the implementation, for tables.
+        logic: resources without the parameter memory.
+        storage: resources of the parameter memory.
+        parameter_bits: bits stored for the lane's channels.
+        read_bits: parameter bits read for one result (0 if parameters are wiring).
         latency: cycles from operand to result; a new operand enters every cycle.
     """
 

@@ -1,8 +1,8 @@
-"""Threshold units: code = number of bounds below the operand; N2UQ's tables and uniform ones alike.
+"""Threshold units: code = number of bounds below the operand, for N2UQ and uniform quantizers.
 
-Closed forms of synthesized units (see ``technology.py``): parallel N*c(W) + decode(N), binary
-search levels*c(W) with one memory a level, of (channels a lane) * 2**level words (FINN's RTL
-thresholding has the same stages).
+The formulas come from synthesized units (see ``technology.py``): parallel N*c(W) + decode(N);
+binary search levels*c(W) with one memory per level, of (channels per lane) * 2**level words (FINN's
+RTL thresholding has the same stages).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from .resources import Memory, Resources, Unit, place, total
 
 @dataclass(frozen=True)
 class Table:
-    """What a lane must decide.
+    """The comparison table of a lane.
 
     Attributes:
         width: bits of the operand.
         steps: comparisons, 2**b - 1 for a monotone table of b bits.
         bits: of the code.
-        shape: ``rising``; ``monotone``, where a bit a channel turns the code around; ``mixed``,
+        shape: ``rising``; ``monotone``, where one bit per channel selects falling codes; ``mixed``,
             where each step has a sign.
     """
 
@@ -33,11 +33,11 @@ class Table:
 
 
 def parallel(table: Table, channels: int, technology: Technology) -> Unit:
-    """All comparisons at once.
+    """Return a unit that makes all comparisons in parallel.
 
     Args:
-        table: what is decided.
-        channels: channels that share the lane, so words of its table memory.
+        table: the comparison table.
+        channels: channels that share the lane, the words of its table memory.
         technology: the family.
     """
     width, steps = table.width, table.steps
@@ -57,10 +57,10 @@ def parallel(table: Table, channels: int, technology: Technology) -> Unit:
 
 
 def binary_search(table: Table, channels: int, technology: Technology) -> Unit:
-    """One comparison a level, pipelined: as many results a cycle as ``parallel``; same arguments.
+    """Return a pipelined unit of one comparison per level, with the throughput of ``parallel``.
 
-    Registers: every level but the last passes on the operand and the position so far.  A mixed
-    table looks the code up behind the last level.
+    Every level except the last has registers of the operand and the position found so far. A mixed
+    table has a lookup of the code after the last level. Arguments are those of ``parallel``.
     """
     width, levels = table.width, table.steps.bit_length()
     compare = technology.binary_comparator.at(width)
@@ -83,6 +83,6 @@ def binary_search(table: Table, channels: int, technology: Technology) -> Unit:
 
 
 def cheapest(table: Table, channels: int, technology: Technology) -> Unit:
-    """The form with fewer block RAMs, then fewer LUTs, parameter memory included."""
+    """Return the form with fewer block RAMs, then fewer LUTs, including parameter memory."""
     forms = [form(table, channels, technology) for form in (parallel, binary_search)]
     return min(forms, key=lambda u: (u.resources.bram18, u.resources.lut))

@@ -4,7 +4,7 @@ Inputs and weights are of 8 to 32 bits, so accumulators exceed 32.  Vectors hold
 each meets one activation, picked from a register (NEON's multiplication by element), so the
 activations of a window lie in a row, one after the other.
 
-Numbers of up to 16 bits are multiplied to 32 (``SMLAL.4S``: four products an instruction).  Where
+Numbers of up to 16 bits are multiplied to 32 (``SMLAL.4S``: four products per instruction).  Where
 the whole sum may leave 32 bits, it is cut into chunks of taps whose sums provably do not, for the
 actual weights and the input's range, and accumulators that wrap around are read between them.
 Wider numbers are multiplied to 64 bits (``SMLAL.2D``).

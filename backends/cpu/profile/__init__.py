@@ -1,10 +1,10 @@
 """Instructions and estimated cycles of a compiled artifact, kernel by kernel.
 
-symbols.py   where the kernels lie in an executable that carries no symbols
-count.py     one sample under emulation: how often each basic block ran
-chains.py    blocks joined to straight runs of code
-mca.py       cycles of a run of code on a named core, by llvm-mca
-report.py    what ``profile_artifact`` gives: a row for each kernel
+symbols.py   addresses of the kernels in an executable without symbols
+count.py     executions of each basic block for one sample under emulation
+chains.py    basic blocks joined to straight-line code
+mca.py       cycles of straight-line code on a named core, by llvm-mca
+report.py    the result of ``profile_artifact``: one row per kernel
 """
 
 from .report import Profile, Row, default_core, profile_artifact

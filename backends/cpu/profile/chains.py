@@ -1,7 +1,8 @@
-"""Blocks joined to straight runs of code.
+"""Basic blocks joined to straight-line code.
 
-An emulator ends a block at every branch, taken or not, and at pages; a core does not stop there.
-Cycles are estimated for whole runs, so that what lies in two neighboring blocks overlaps.
+An emulator ends a block at every branch, taken or not, and at page boundaries; a core does not stop
+there. Cycles are estimated for longer pieces of code, so that instructions of adjacent blocks can
+overlap.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from dataclasses import dataclass
 
 from .count import Blocks
 
-_LONGEST = 4096  # bytes: llvm-mca needs time for each instruction
+_LONGEST = 4096  # bytes; limits the run time of llvm-mca
 
 
 @dataclass(frozen=True)
 class Chain:
-    """Code that runs from ``address`` over ``size`` bytes, ``count`` times."""
+    """Straight-line code of ``size`` bytes at ``address`` that runs ``count`` times."""
 
     address: int
     size: int
@@ -23,7 +24,7 @@ class Chain:
 
 
 def chains(blocks: Blocks) -> list[Chain]:
-    """Join each block with its follower in memory where both ran equally often."""
+    """Join adjacent blocks that ran equally often."""
     starts = {(address, count): size for (address, size), count in blocks.items()}
     joined, done = [], set()
     for (address, count), size in sorted(starts.items()):

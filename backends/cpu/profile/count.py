@@ -1,7 +1,7 @@
-"""How often each basic block of an artifact's kernels runs for one sample.
+"""Counting of executions of each basic block of an artifact's kernels, for one sample.
 
-The emulator reports every block that it enters.  A block runs to its end, so its size times its
-count is exact; nothing is sampled.
+The emulator reports every block that it enters. A block always runs to its end, so the counts of
+instructions are exact.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from ...toolchain import ToolchainError
 from .symbols import Function, locate
 
 Blocks = dict[tuple[int, int], int]
-"""Executions by (address, bytes)."""
+"""Number of executions by (address, size in bytes)."""
 
 
 @dataclass(frozen=True)
 class Counted:
-    """One run.
+    """The counts of one run.
 
     Attributes:
-        blocks: of each kernel, by symbol, its calls of ``memcpy`` and ``memset`` included.
-        segments: of the executable: (address, bytes, size in memory).
-        thumb: whether instructions have two or four bytes, not always four.
+        blocks: blocks by symbol of the kernel, including its calls of ``memcpy`` and ``memset``.
+        segments: segments of the executable: (address, bytes, size in memory).
+        thumb: whether instructions have two or four bytes; otherwise all have four.
     """
 
     blocks: dict[str, Blocks]
@@ -41,14 +41,14 @@ class Counted:
     thumb: bool = False
 
     def code(self, address: int, size: int) -> bytes:
-        """The bytes of a block."""
+        """Return the bytes of a block."""
         for start, data, _ in self.segments:
             if start <= address < start + len(data):
                 return data[address - start : address - start + size]
         raise ValueError(f"{address:#x} lies outside the executable")
 
     def instructions(self, symbol: str) -> int:
-        """Executed by a kernel."""
+        """Return the number of instructions that a kernel executed."""
         return sum(
             n * len(split(self.code(address, size), self.thumb))
             for (address, size), n in self.blocks[symbol].items()
@@ -56,7 +56,7 @@ class Counted:
 
 
 def split(code: bytes, thumb: bool) -> list[bytes]:
-    """One bytes object an instruction; Thumb ones have two bytes, or four by their first bits."""
+    """Split code into instructions; the first bits of a Thumb instruction give its length."""
     instructions, place = [], 0
     while place < len(code):
         wide = not thumb or code[place + 1] >> 3 in (0b11101, 0b11110, 0b11111)
@@ -71,20 +71,20 @@ def count_blocks(
     x: NDArray[Any],
     progress: Callable[[str], None] = lambda symbol: None,
 ) -> Counted:
-    """Run one sample under emulation.
+    """Run one sample under emulation and count blocks.
 
-    No branch of a kernel depends on data, so instructions that would be emulated slowly are
-    replaced by others: sums are wrong, counts are not.
+    No branch of a kernel depends on data, so instructions that are slow to emulate are replaced by
+    others: results are then wrong, but counts are right.
 
     Args:
-        folder: of the artifact.
+        folder: folder of the artifact.
         manifest: its manifest.
         x: integers of the input's type, (H, W, C).
-        progress: told the symbol of each kernel that begins.
+        progress: called with the symbol of each kernel when it begins.
 
     Raises:
         ToolchainError: unicorn is not installed.
-        CompileError: the driver failed, or does not belong to its library.
+        CompileError: the driver failed, or was not linked with its library.
     """
     driver = folder / manifest["driver"]
     segments = load_segments(driver.read_bytes(), manifest["architecture"]).segments
@@ -109,7 +109,7 @@ def count_blocks(
     parts = {f.address: code(f.address, f.size) for f in functions}
     try:
         _run(driver, x, manifest, on_block, parts)
-    except CompileError:  # a wrong sum may have led to no memory
+    except CompileError:  # wrong results may have been used as addresses
         for table in (elsewhere, *tables.values()):
             table.clear()
         _run(driver, x, manifest, on_block, {})
@@ -132,7 +132,7 @@ def _run(
     on_block: Any,
     parts: Mapping[int, bytes],
 ) -> None:
-    """Run the driver, the parts of its code replaced by what is quicker."""
+    """Run the driver with parts of its code replaced."""
     try:
         from ...emulation.board import run_firmware
         from ...emulation.linux import run_static

@@ -1,7 +1,8 @@
-"""Cycles of straight code on a named core, estimated by LLVM's machine code analyzer.
+"""Cycles of straight-line code on a named core, estimated by LLVM's machine code analyzer.
 
-llvm-mca simulates a core's issue ports and latencies without caches, branch mispredictions or
-overlap between runs of code; its scheduling models differ in care.  Hence: estimates.
+llvm-mca simulates a core's issue ports and latencies, without caches, branch mispredictions or
+overlap between pieces of code, and the accuracy of its scheduling models varies. So the cycles are
+estimates.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from n2uqc.frontend.diagnostics import CompileError, Problem
 from ...toolchain import ToolchainError
 from .count import split
 
-_ROUNDS = 50  # repetitions of a run, to reach its steady state
+_ROUNDS = 50  # repetitions of a piece of code, to reach its steady state
 _FEATURES = {"aarch64": "+neon,+dotprod,+i8mm", "arm": "+neon,+vfp4,+hwdiv", "thumb": "+dsp"}
 
 
@@ -30,7 +31,7 @@ class Analyzer:
 
     Attributes:
         mca, mc: paths of ``llvm-mca`` and ``llvm-mc``.
-        version: of LLVM, as llvm-mca states it.
+        version: LLVM's version.
     """
 
     mca: str
@@ -40,7 +41,7 @@ class Analyzer:
 
 @cache
 def find_analyzer() -> Analyzer:
-    """The newest llvm-mca on the path, or the one in $N2UQC_LLVM_MCA.
+    """Find the newest llvm-mca on the path, or the one in $N2UQC_LLVM_MCA.
 
     Raises:
         ToolchainError: there is none.
@@ -81,12 +82,12 @@ def _candidates() -> list[str]:
 
 
 def cycles(codes: Sequence[bytes], triple: str, core: str) -> list[float]:
-    """Estimated steady-state cycles of one pass through each run of code.
+    """Estimate the steady-state cycles of each piece of code.
 
     Args:
-        codes: machine code of each run.
-        triple: LLVM's, such as ``aarch64-linux-gnu``.
-        core: processor as LLVM names it.
+        codes: machine code of each piece.
+        triple: LLVM triple, such as ``aarch64-linux-gnu``.
+        core: LLVM's name of the processor.
 
     Raises:
         ToolchainError: llvm-mca is missing.
@@ -106,7 +107,7 @@ def cycles(codes: Sequence[bytes], triple: str, core: str) -> list[float]:
 
 
 def check_core(triple: str, core: str) -> None:
-    """Require that cycles of code for a triple can be estimated for a core.
+    """Check that cycles of code for a triple can be estimated for a core.
 
     Raises:
         ToolchainError: llvm-mca is missing.
@@ -124,7 +125,7 @@ def _check_core(analyzer: Analyzer, triple: str, core: str) -> None:
         text=True,
     )
     known = re.findall(r"^  (\S+) +- Select the", done.stderr + done.stdout, flags=re.M)
-    # One list for all of 32-bit ARM: microcontrollers have neither its NEON nor its other state.
+    # LLVM has one list for all of 32-bit ARM: microcontrollers have no NEON and only Thumb code.
     suited = [c for c in known if c.startswith("cortex-m") == triple.startswith("thumb")]
     if core not in suited:
         raise CompileError(
@@ -141,8 +142,11 @@ def _check_core(analyzer: Analyzer, triple: str, core: str) -> None:
 def _disassembled(
     instructions: Sequence[bytes], analyzer: Analyzer, triple: str
 ) -> dict[bytes, str]:
-    """Text of each instruction, "" of those that this LLVM does not know, and of Thumb's ``IT``:
-    it would make conditional what happens to follow it in the list."""
+    """Return the text of each instruction.
+
+    It is "" for instructions that this LLVM does not know, and for Thumb's ``IT``, which would make
+    the instructions that follow it in the list conditional.
+    """
     if triple.startswith("thumb"):
         asked = [i for i in instructions if not _is_it(i)]
     else:
@@ -156,7 +160,7 @@ def _disassembled(
         capture_output=True,
         text=True,
     )
-    # Other warnings are of instructions that are listed all the same.
+    # Instructions with other warnings are listed.
     refused = re.findall(r"^<stdin>:(\d+):\d+: warning: invalid", done.stderr, re.M)
     unknown = {int(n) - 1 for n in refused}
     lines = [line.strip() for line in done.stdout.splitlines()]
@@ -168,7 +172,7 @@ def _disassembled(
 
 
 def _is_it(instruction: bytes) -> bool:
-    """Whether a Thumb instruction is ``IT`` (a hint, such as NOP, where its mask is zero)."""
+    """Return whether a Thumb instruction is ``IT``; with a zero mask it is a hint, such as NOP."""
     return len(instruction) == 2 and instruction[1] == 0xBF and instruction[0] & 15 != 0
 
 
@@ -179,7 +183,7 @@ def _features(triple: str) -> str:
 def _analyzed(
     listings: Sequence[Sequence[str]], analyzer: Analyzer, triple: str, core: str
 ) -> list[float | None]:
-    """Cycles of each listing; None of one that the analyzer refuses."""
+    """Return the cycles of each listing; None for one that llvm-mca refuses."""
     if not listings:
         return []
     source = "\n".join(

@@ -1,4 +1,4 @@
-"""Profiles of artifacts: a row for each kernel."""
+"""Profiles of artifacts: one row per kernel."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from .chains import chains
 from .count import Counted, count_blocks
 from .mca import check_core, cycles, find_analyzer
 
-DEFAULT_CORE = "cortex-a72"  # where an artifact is for any core
+DEFAULT_CORE = "cortex-a72"  # for artifacts that are for any core
 _ARCHITECTURES = ("aarch64", "armv7", "cortex-m")
-_COVERED = 0.999  # share of a kernel's instructions that is given to the cycle estimate
+_COVERED = 0.999  # share of a kernel's instructions whose cycles are estimated
 
 
 @dataclass(frozen=True)
 class Row:
-    """One kernel on one sample.
+    """The profile of one kernel for one sample.
 
     Attributes:
-        symbol: its function.
-        operations: outputs of the program's operations that it computes.
-        computes: their kinds, such as ``conv_thresholds``.
-        kernel: which kernel of the table.
+        symbol: name of its function.
+        operations: outputs of the operations that it computes.
+        computes: their mnemonics, such as ``conv_thresholds``.
+        kernel: name of the kernel.
         macs: multiply-accumulates of its convolution as the program states it.
-        instructions: executed, exact.
-        cycles: estimated, None where none were asked for.
+        instructions: executed instructions (exact).
+        cycles: estimated cycles; None if not requested.
     """
 
     symbol: str
@@ -52,12 +52,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Profile:
-    """All kernels of an artifact on one sample.
+    """The profile of an artifact for one sample.
 
     Attributes:
-        rows: in the order of execution.
-        core: that cycles were estimated for, "" where they were not.
-        estimator: what estimated them, with its version.
+        rows: the kernels in order of execution.
+        core: core that cycles were estimated for; "" if they were not.
+        estimator: name and version of the estimator.
     """
 
     rows: tuple[Row, ...]
@@ -87,15 +87,16 @@ def profile_artifact(
     """Run one sample under emulation and count the instructions of every kernel.
 
     Args:
-        folder: where ``Artifact.save`` wrote, of an ARM target.
-        x: integers of the input's type, (H, W, C); drawn at random by default.  Kernels have no
-            branches that depend on data, so it makes no difference.
-        core: estimate cycles for this core, as LLVM names it.
-        progress: told the symbol of each kernel that begins, in order.
+        folder: folder of a saved artifact for an ARM target.
+        x: integers of the input's type, (H, W, C); random by default. No branch of a kernel depends
+            on data, so the values do not matter.
+        core: core to estimate cycles for, in LLVM's spelling; "" for no estimate.
+        progress: called with the symbol of each kernel when it begins.
 
     Raises:
-        CompileError: no ARM artifact, one of an older version, or an unknown core.
-        ToolchainError: unicorn is not installed; or llvm-mca, where a core is named.
+        CompileError: the folder is no ARM artifact or one of an older version, or the core is
+            unknown.
+        ToolchainError: unicorn is not installed; or, if a core is named, llvm-mca.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
@@ -119,9 +120,9 @@ def profile_artifact(
             )
         )
     if core:
-        check_core(manifest["triple"], core)  # before long work
+        check_core(manifest["triple"], core)  # before the long emulation
     for name in (manifest["driver"], manifest["library"]):
-        read_file(folder, manifest, name)  # intact, before it is run
+        read_file(folder, manifest, name)  # checks the hash before it is run
     kind = manifest["input"]
     drawn = np.random.default_rng(0).integers(kind["min"], kind["max"] + 1, kind["shape"])
     counted = count_blocks(folder, manifest, drawn if x is None else x, progress)
@@ -155,13 +156,13 @@ def profile_artifact(
 
 
 def default_core(manifest: Mapping[str, Any]) -> tuple[str, str]:
-    """The core to estimate cycles for: what the artifact was compiled for, if it is one.
+    """Return the core to estimate cycles for: the one that the artifact was compiled for.
 
     Args:
-        manifest: of an artifact.
+        manifest: manifest of an artifact.
 
     Returns:
-        (the core, "") or ("", why no cycles can be estimated for it).
+        (the core, ""), or ("", the reason why cycles cannot be estimated).
     """
     core = manifest.get("cpu", "")
     core = DEFAULT_CORE if core in ("", "generic") else core
@@ -173,7 +174,7 @@ def default_core(manifest: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _cycles(counted: Counted, symbol: str, triple: str, core: str) -> float:
-    """Estimated cycles; what is hardly ever run counts at the average rate of the rest."""
+    """Estimate a kernel's cycles; rarely executed code counts at the average rate of the rest."""
     runs = sorted(chains(counted.blocks[symbol]), key=lambda r: -r.size * r.count)
     total, taken, hot = sum(r.size * r.count for r in runs), 0, []
     for run in runs:

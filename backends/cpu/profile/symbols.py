@@ -1,8 +1,8 @@
-"""Where the functions of a static library lie in an executable linked with it.
+"""Addresses of the functions of a static library in an executable linked with it.
 
-Executables are linked without symbols; their libraries keep them.  A linker moves an object's code
-as a whole and changes only the words that hold addresses, which the object's relocations name, so
-a stretch of code without such words shows where it went.
+Executables are linked without symbols; libraries have them. A linker places an object's code as a
+whole and changes only the words that hold addresses, which the object's relocations list. So a
+piece of code without such words shows where the code was placed.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from n2uqc.frontend.diagnostics import CompileError
 
 _SYMBOLS, _FUNCTION = 2, 2
-_STRETCH = 64  # bytes of code that are looked for at once
-_ALIKE = 0.99  # of the words without relocations: some linkers go around errata of processors
-_RELOCATIONS = 4, 9  # kinds of sections: with addends beside them, and without
+_STRETCH = 64  # bytes of code that are searched for at once
+_ALIKE = 0.99  # share of equal words: some linkers work around processor errata
+_RELOCATIONS = 4, 9  # types of relocation sections: with and without addends
 _HEADERS = {1: ("<IIIIIIIIII", 32, 46), 2: ("<IIQQQQIIQQ", 40, 58)}
 _SYMBOL = {1: "<IIIBBH", 2: "<IBBHQQ"}
 
@@ -37,7 +37,7 @@ class _Code:
     Attributes:
         content: its bytes.
         functions: (name, offset, size), in order of their offsets.
-        relocated: indices of the 4-byte words that the linker fills in.
+        relocated: indices of the 4-byte words that the linker changes.
     """
 
     content: bytes
@@ -46,11 +46,11 @@ class _Code:
 
 
 def locate(library: bytes, segments: Sequence[tuple[int, bytes, int]]) -> tuple[Function, ...]:
-    """The functions of a library's first object, at their addresses in an executable.
+    """Return the functions of a library's first object, with their addresses in an executable.
 
     Args:
         library: a static library (``ar`` archive).
-        segments: of the executable: (address, bytes, size in memory).
+        segments: segments of the executable: (address, bytes, size in memory).
 
     Raises:
         CompileError: the executable was not linked with this library.
@@ -69,7 +69,7 @@ def locate(library: bytes, segments: Sequence[tuple[int, bytes, int]]) -> tuple[
 
 
 def _alike(code: _Code, linked: bytes) -> bool:
-    """Whether linked code differs from an object's only where the linker had to change it."""
+    """Return whether linked code differs from an object's code only where the linker changes it."""
     words = len(code.content) // 4
     if len(linked) < len(code.content):
         return False
@@ -80,12 +80,12 @@ def _alike(code: _Code, linked: bytes) -> bool:
 
 
 def _first_member(library: bytes) -> bytes:
-    """The first object of an archive: members that are no ELF files are the linker's own."""
+    """Return the first object of an archive; members that are no ELF files are for the linker."""
     place = 8
     while library[:8] == b"!<arch>\n" and place + 60 <= len(library):
         size = int(library[place + 48 : place + 58])
         start = place + 60
-        long_name = library[place : place + 3] == b"#1/"  # BSD: the name stands before the content
+        long_name = library[place : place + 3] == b"#1/"  # BSD: the name precedes the content
         content = library[start : start + size]
         if long_name:
             content = content[int(library[place + 3 : place + 16]) :]
@@ -96,7 +96,7 @@ def _first_member(library: bytes) -> bytes:
 
 
 def _code_of(elf: bytes) -> _Code:
-    """The section of an object that has the most functions."""
+    """Return the section of an object that has the most functions."""
     layout, offset_at, count_at = _HEADERS[elf[4]]
     table = struct.unpack_from("<Q" if elf[4] == 2 else "<I", elf, offset_at)[0]
     size, count = struct.unpack_from("<HH", elf, count_at)
@@ -128,7 +128,7 @@ def _code_of(elf: bytes) -> _Code:
 
 
 def _offsets(elf: bytes, section: Sequence[int]) -> list[int]:
-    """Where in their section the relocations of an ELF section apply."""
+    """Return the offsets in their section that the relocations of an ELF section apply to."""
     word = "<Q" if elf[4] == 2 else "<I"
     start, size, each = section[4], section[5], section[9]
     return [struct.unpack_from(word, elf, at)[0] for at in range(start, start + size, each)]

@@ -1,4 +1,4 @@
-"""Engines, one kind of hardware a file; each states its arithmetic, timing and folding."""
+"""The engines of the datapath, one kind per file, with their arithmetic, timing and folding."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ ENGINES: dict[type[Op], Callable[[Any, Program], type[Engine]]] = {
 
 
 def engine_of(op: Op, program: Program, fold: Fold = SMALLEST) -> Engine:
-    """The engine of an operation.
+    """Return the engine of an operation.
 
     Raises:
-        CompileError: no engine exists for it (nothing that lowering leaves behind).
+        CompileError: no engine exists for it; every lowered operation has one.
     """
     choose = ENGINES.get(type(op))
     if choose is None:

@@ -1,7 +1,8 @@
-"""Dot products of codes on x86 hosts: four bytes of activations by four of weights in one go.
+"""Dot products of codes on x86 hosts: four bytes of activations times four of weights at once.
 
-The simulator's matrix-vector engines use this where codes are unsigned bytes, weights signed bytes
-and no partial sum can leave the accumulator, so that the order of summation does not matter.
+The simulator's matrix-vector engines use this where codes are unsigned bytes, weights are signed
+bytes and no partial sum can overflow the accumulator, so that the order of summation does not
+matter.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ from numpy.typing import NDArray
 
 from .. import jit
 
-FOUR = 4  # products of an accumulator lane in one instruction
-LANES = {"vnni": 16, "maddubs": 8}  # accumulators of 32 bits in a register
-TILE = 4  # pixels that share a read of the weights
+FOUR = 4  # products that one instruction adds to an accumulator lane
+LANES = {"vnni": 16, "maddubs": 8}  # 32-bit accumulators per register
+TILE = 4  # pixels for which weights are read once
 SATURATION = (1 << 15) - 1
-"""Largest sum of two neighboring products that VPMADDUBSW forms."""
+"""Largest sum of two adjacent products that VPMADDUBSW computes without saturating."""
 
 
 def instruction(greatest: int, weight: int) -> str:
-    """How the host does it: ``vnni``, ``maddubs``, or "" if it cannot.
+    """Return the host's instruction: ``vnni``, ``maddubs``, or "" if neither is available or exact.
 
     Args:
-        greatest: the largest activation, from 0 on.
+        greatest: the largest activation; the smallest is 0 or more.
         weight: the largest magnitude of a weight.
     """
     if greatest > 255 or weight > 127:
@@ -38,7 +39,7 @@ def instruction(greatest: int, weight: int) -> str:
 
 
 def pack(weight: NDArray[np.int64], lanes: int) -> tuple[NDArray[np.int8], int]:
-    """(O, KH, KW, I) as (vectors, taps, I/4, lanes of outputs, 4), filled up with zeros, flat."""
+    """Pack (O, KH, KW, I) as (vectors, taps, I/4, lanes of outputs, 4), zero-filled and flat."""
     outputs, rows, columns, inputs = weight.shape
     vectors, fours = -(-outputs // lanes), -(-inputs // FOUR)
     full = np.zeros((vectors * lanes, rows * columns, fours * FOUR), np.int8)
@@ -48,10 +49,10 @@ def pack(weight: NDArray[np.int64], lanes: int) -> tuple[NDArray[np.int8], int]:
 
 
 def build_bytes(x_type: str) -> Any:
-    """TIR: maps into the middle of padded ones, as bytes, channels filled up to whole fours."""
-    from ..lanes import Else, If, Kernel, Then, blocks, load, serial, store, wide
+    """Build a kernel that copies maps into padded ones, as bytes, channels filled to fours."""
+    from ..lanes import Else, If, KernelBuilder, Then, blocks, load, serial, store, wide
 
-    with Kernel("bytes") as kernel:
+    with KernelBuilder("bytes") as kernel:
         n, height, width, channels, rows, columns, top, left, filled, pad = kernel.scalars(
             "n", "height", "width", "channels", "rows", "columns", "top", "left", "filled", "pad"
         )
@@ -74,15 +75,17 @@ def build_bytes(x_type: str) -> Any:
 
 
 def build_byte_dots(form: str, y_type: str, vectors: int) -> Any:
-    """TIR: dot products of TILE pixels by ``vectors`` registers of output channels at a time."""
+    """Build a kernel of dot products: TILE pixels by ``vectors`` registers of output channels."""
     from tvm import tirx
 
-    from ..lanes import Else, If, Kernel, Register, Then, serial, store
+    from ..lanes import Else, If, KernelBuilder, Then, Variable, serial, store
 
     lanes = LANES[form]
 
     def update(total: Any, four: Any, weights: Any) -> Any:
-        """Add to each lane the products of four activations, alike in all, and of its weights."""
+        """Add to each lane the products of four activations, the same in all lanes,
+        and its weights.
+        """
         fours = f"int32x{lanes}"
         bytes_ = tirx.reinterpret(f"uint8x{lanes * FOUR}", tirx.Broadcast(four, lanes))
         if form == "vnni":
@@ -93,7 +96,7 @@ def build_byte_dots(form: str, y_type: str, vectors: int) -> Any:
         ones = tirx.Broadcast(tirx.const(1, "int16"), 16)
         return total + tirx.call_llvm_pure_intrin(fours, "llvm.x86.avx2.pmadd.wd", pairs, ones)
 
-    with Kernel("byte_dots") as kernel:
+    with KernelBuilder("byte_dots") as kernel:
         (
             n,
             out_h,
@@ -125,7 +128,7 @@ def build_byte_dots(form: str, y_type: str, vectors: int) -> Any:
         offsets, y = kernel.array("offsets", "int32"), kernel.array("y", y_type)
         fours = tirx.floordiv(filled, FOUR)
         cells = {
-            count: [[Register("int32", lanes) for _ in range(vectors)] for _ in range(count)]
+            count: [[Variable("int32", lanes) for _ in range(vectors)] for _ in range(count)]
             for count in (TILE, 1)
         }
 

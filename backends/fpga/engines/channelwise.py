@@ -1,4 +1,4 @@
-"""Engines that work on every channel by itself behind a line buffer: depthwise and pooling."""
+"""Engines with a line buffer that treat each channel separately: depthwise and pooling."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .window import Geometry, tree_depth
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Channelwise(Engine):
-    """PE channels at a time, SIMD taps of each: ``OH * OW * C / PE * KH * KW / SIMD`` cycles."""
+    """PE channels in parallel, SIMD taps of each: ``OH * OW * C / PE * KH * KW / SIMD`` cycles."""
 
     reduction: ClassVar[str] = "sum"
 
@@ -33,7 +33,7 @@ class _Channelwise(Engine):
 
     @property
     def latency(self) -> int:
-        """Buffer read, tree, register of the result."""
+        """Register stages: buffer read, tree, result."""
         return 2 + tree_depth(self.fold.simd)
 
     @property
@@ -46,7 +46,7 @@ class _Channelwise(Engine):
         )
 
     def weights(self) -> NDArray[np.int64]:
-        """(taps, C); ones where nothing is multiplied."""
+        """Return the weights, (taps, C); ones for pools."""
         return np.ones((self.geometry.taps, self.inputs[0].shape[2]), np.int64)
 
     def pad_value(self) -> int:
@@ -102,7 +102,7 @@ class Depthwise(_Channelwise):
 
     @property
     def latency(self) -> int:
-        """Buffer and weight read, product, adder tree, accumulator."""
+        """Register stages: buffer and weight read, product, adder tree, accumulator."""
         return 3 + tree_depth(self.fold.simd)
 
     def weights(self) -> NDArray[np.int64]:
@@ -123,12 +123,12 @@ class Pool(_Channelwise):
 
     @property
     def factors(self) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-        """By which sums are multiplied, of each row of results and of each column; None: by 1."""
+        """Factors of the sums, by row and by column of results; None if all are 1."""
         return None
 
     @property
     def sum_limits(self) -> tuple[int, int]:
-        """What the accumulator may hold, before that product."""
+        """Least and largest sum in the accumulator, before multiplication by the factors."""
         low, high = self.inputs[0].limits
         return low * self.geometry.taps, high * self.geometry.taps
 
@@ -139,7 +139,9 @@ class Pool(_Channelwise):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WeightedPool(Pool):
-    """Sum pooling whose sums at the edges are multiplied up (``SumPool.counted``)."""
+    """Sum pooling that scales sums at the edges,
+    where windows hold padding (``SumPool.counted``).
+    """
 
     op: SumPool
 
@@ -149,7 +151,7 @@ class WeightedPool(Pool):
 
     @property
     def latency(self) -> int:
-        """As of sums, and the product."""
+        """Register stages of a sum, and one for the product."""
         return super().latency + 1
 
     @property
@@ -188,7 +190,9 @@ class WeightedPool(Pool):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Maximum(Pool):
-    """Maximum pooling; the padding is the least value of the input's range and never wins."""
+    """Maximum pooling; the padding is the least value of the input type,
+    so it never changes a result.
+    """
 
     reduction: ClassVar[str] = "max"
 
@@ -198,7 +202,7 @@ class Maximum(Pool):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GlobalPool(Pool):
-    """A pool over the whole map: a register a channel, no line buffer, H * W * C / PE cycles."""
+    """A pool over the whole map: a register per channel, no line buffer, H * W * C / PE cycles."""
 
     kind: ClassVar[str] = "global pool"
 
@@ -208,7 +212,7 @@ class GlobalPool(Pool):
 
     @property
     def latency(self) -> int:
-        """The register."""
+        """One register stage."""
         return 1
 
     @property
@@ -227,7 +231,7 @@ class GlobalMaximum(GlobalPool):
 
 
 def pool_engine(op: SumPool | MaxPool, shape: tuple[int, int, int]) -> type[Pool]:
-    """Which engine pools a map of this shape."""
+    """Return the engine class that pools a map of this shape."""
     whole = op.kernel == shape[:2] and not any(op.pads)
     if isinstance(op, MaxPool):
         return GlobalMaximum if whole else Maximum
@@ -237,14 +241,14 @@ def pool_engine(op: SumPool | MaxPool, shape: tuple[int, int, int]) -> type[Pool
 
 
 def build_reduction(reduction: str, x_type: str, w_type: str, sums: str, y_type: str) -> Any:
-    """TIR: a folded reduction over taps for each channel; channels lie side by side in lanes."""
+    """Build a kernel of a folded reduction over taps, with channels in the lanes of a vector."""
     from tvm import tirx
 
     from ..accumulator import Accumulators
-    from ..lanes import LANES, Kernel, Register, blocks, load, serial, store
+    from ..lanes import LANES, KernelBuilder, Variable, blocks, load, serial, store
 
     most = LANES[sums]
-    with Kernel(f"channelwise_{reduction}") as kernel:
+    with KernelBuilder(f"channelwise_{reduction}") as kernel:
         (
             n,
             out_h,
@@ -276,7 +280,7 @@ def build_reduction(reduction: str, x_type: str, w_type: str, sums: str, y_type:
         offsets, y = kernel.array("offsets", "int32"), kernel.array("y", y_type)
         counts = kernel.array("counts", "int64")
         accumulators = Accumulators(sums, {most, 1}, bits, signed)
-        greatest = {k: Register(sums, k) for k in {most, 1}}
+        greatest = {k: Variable(sums, k) for k in {most, 1}}
         with serial(0, n) as i:
             with serial(0, out_h) as r, serial(0, out_w) as c:
                 corner = ((i * rows + r * stride_h) * columns + c * stride_w) * channels
@@ -307,12 +311,12 @@ def build_reduction(reduction: str, x_type: str, w_type: str, sums: str, y_type:
 
 
 def build_weighted(x_type: str, sums: str, y_type: str) -> Any:
-    """TIR: exact sums over taps, times a factor of the row and one of the column."""
+    """Build a kernel of exact sums over taps, times a factor by row and a factor by column."""
     from ..accumulator import Accumulators, plain_sum
-    from ..lanes import LANES, Kernel, blocks, load, serial, store, wide
+    from ..lanes import LANES, KernelBuilder, blocks, load, serial, store, wide
 
     most = LANES[sums]
-    with Kernel("channelwise_weighted") as kernel:
+    with KernelBuilder("channelwise_weighted") as kernel:
         n, out_h, out_w, stride_h, stride_w, rows, columns, channels, taps, bits, signed = (
             kernel.scalars(
                 "n",

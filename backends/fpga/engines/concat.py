@@ -1,4 +1,4 @@
-"""Concatenation: two streams, pixel by pixel one behind the other."""
+"""Concatenation of two streams, pixel by pixel."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ class Joiner(Engine):
 
 
 def build_join(a_type: str, b_type: str, dtype: str, y_type: str) -> Any:
-    """TIR: copies both inputs' channels, cut to the declared width."""
+    """Build a kernel that copies the channels of both inputs, cut to the declared width."""
     from ..accumulator import Accumulators
-    from ..lanes import LANES, Kernel, blocks, load, serial, store
+    from ..lanes import LANES, KernelBuilder, blocks, load, serial, store
 
     most = LANES[dtype]
-    with Kernel("join") as kernel:
+    with KernelBuilder("join") as kernel:
         pixels, first, second, bits, signed = kernel.scalars(
             "pixels", "first", "second", "bits", "signed"
         )

@@ -1,4 +1,4 @@
-"""What engines have in common that turn one element into one: thresholds, rescaling, clamping."""
+"""The base of elementwise engines: thresholds, rescaling, clamping, adding, lookup."""
 
 from __future__ import annotations
 
@@ -16,33 +16,38 @@ from .engine import Arrays, Engine, Run
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Elementwise(Engine):
-    """PE elements a cycle, ``H * W * C / PE`` cycles; channels differ by constants only.
+    """PE elements per cycle, ``H * W * C / PE`` cycles; channels differ by constants only.
 
-    A subclass says what becomes of an element: ``expression`` in TIR, and the ``bound`` of every
-    intermediate.
+    A subclass defines the result of an element, ``expression`` in TIR, and ``bound``, a limit of
+    all intermediate values.
     """
 
     def bound(self) -> int:
-        """No intermediate, of whatever the input's width can hold, is larger in magnitude."""
+        """Return a bound on the magnitude of all intermediates,
+        for any input of the declared width.
+        """
         return magnitude(self.inputs[0])
 
     def rows(self) -> Mapping[str, NDArray[np.int64]]:
-        """Constants by name: (C,), or (K, C) of which ``expression`` reads the K in a loop."""
+        """Return the constants per channel by name: (C,), or (K, C)
+        for a loop over K in ``expression``.
+        """
         return {}
 
     def numbers(self) -> Mapping[str, int]:
-        """Constants by name that are the same for all channels."""
+        """Return the constants that are the same for all channels, by name."""
         return {}
 
     @staticmethod
     def expression(element: Any, row: Any, number: Any, dtype: str, lanes: int) -> Any:
-        """The result in TIR.
+        """Return the result in TIR.
 
         Args:
             element: the input's lanes (a tuple for two inputs) in ``dtype``.
-            row: ``row(name)`` or ``row(name, k)``: a constant's lanes in ``dtype``.
-            number: ``number(name)``: a number's lanes in ``dtype``; ``number(name, "int32", 1)``
-                casts it otherwise.
+            row: ``row(name)`` or ``row(name, k)`` gives the lanes of a constant of ``rows`` in
+                ``dtype``.
+            number: ``number(name)`` gives a constant of ``numbers`` in all lanes in ``dtype``;
+                ``number(name, "int32", 1)`` gives it in another type and number of lanes.
         """
         raise NotImplementedError
 
@@ -87,12 +92,14 @@ class Elementwise(Engine):
 def build_map(
     engine: type[Elementwise], x_types: str, dtype: str, y_type: str, numbers: str, rows: str
 ) -> Any:
-    """TIR: one expression over all elements, vectorized over channels."""
+    """Build a kernel that evaluates an engine's expression on all elements,
+    vectorized by channel.
+    """
     from ..accumulator import Accumulators
-    from ..lanes import LANES, Kernel, blocks, load, serial, store, wide
+    from ..lanes import LANES, KernelBuilder, blocks, load, serial, store, wide
 
     most, held = LANES[dtype], "int32" if dtype == "int32" else "int64"
-    with Kernel(engine.__name__.lower()) as kernel:
+    with KernelBuilder(engine.__name__.lower()) as kernel:
         pixels, channels, bits, signed = kernel.scalars("pixels", "channels", "bits", "signed")
         names = [name for name in numbers.split(",") if name]
         scalars = dict(zip(names, kernel.scalars(*names, dtype="int64"), strict=True))
@@ -120,16 +127,17 @@ def build_map(
 
 
 def clamped(value: Any, number: Any) -> Any:
-    """``value`` within the numbers ``lo`` and ``hi``, in TIR."""
+    """Return TIR that clamps ``value`` to the numbers ``lo`` and ``hi``."""
     from tvm import tirx
 
     return tirx.min(tirx.max(value, number("lo")), number("hi"))
 
 
 def rounded(value: Any, half: Any, shift: Any, dtype: str, lanes: int) -> Any:
-    """``value / 2**shift``, halves away from zero, in TIR; ``half`` is ``2**shift // 2``.
+    """Return TIR for ``value / 2**shift``, halves rounded away from zero.
 
-    Adding half rounds up halves; one less below zero turns that into away from zero.
+    ``half`` is ``2**shift // 2``. Adding it rounds halves up; for negative values one less is
+    added, which rounds halves down.
     """
     from tvm import tirx
 

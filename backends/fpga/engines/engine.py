@@ -1,4 +1,4 @@
-"""What an engine is: one description for arithmetic, timing and size."""
+"""The base class of engines: arithmetic, timing and parallelism of one hardware unit."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ from .token_timing import Beat, Timing
 Fact = TypeVar("Fact")
 Arrays = list[NDArray[Any]]
 Run = Callable[[Arrays, NDArray[Any], NDArray[np.int64]], None]
-"""Computes a batch: inputs, output (filled in), counters [wraps, overflows] (added to)."""
+"""Computes a batch: reads the inputs, writes the output,
+adds to the counters [wraps, overflows].
+"""
 
 
 def divisors(n: int) -> tuple[int, ...]:
-    """All divisors in ascending order."""
+    """Return all divisors in ascending order."""
     return tuple(d for d in range(1, n + 1) if n % d == 0)
 
 
 @dataclass(frozen=True)
 class Fold:
-    """How much of an engine works in parallel.
+    """The parallelism of an engine.
 
     Attributes:
-        pe: processing elements: results computed side by side.
-        simd: operands that each of them takes in a cycle.
+        pe: processing elements: results computed in parallel.
+        simd: operands that each processing element takes per cycle.
     """
 
     pe: int = 1
@@ -38,23 +40,23 @@ class Fold:
 
 
 SMALLEST = Fold()
-"""One of everything."""
+"""The smallest folding: one processing element with one operand per cycle."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Engine:
-    """One operation of a program as hardware, or one piece of plumbing between such.
+    """One operation of a program as hardware, or a stream unit such as a fork or width converter.
 
-    A subclass is the single place that says what the engine computes (``prepare``), when it takes
-    and gives tokens (``timing``) and how it may be folded (``pe_options``, ``simd_options``).
+    A subclass defines what the engine computes (``prepare``), when it takes and gives tokens
+    (``timing``) and how it may be folded (``pe_options``, ``simd_options``).
 
     Attributes:
-        op: the operation; None for plumbing.
-        inputs: types of what it reads.
-        output: type of what it gives; its width is that of the engine's registers.
-        constants: of the program.
-        fold: its parallelism.
-        facts: what was worked out of the constants, shared by all foldings.
+        op: the operation; None for a stream unit.
+        inputs: types of the input tensors.
+        output: type of the output tensor; its width is that of the engine's registers.
+        constants: the constants of the program.
+        fold: the parallelism.
+        facts: results computed from the constants, shared by all foldings.
     """
 
     kind: ClassVar[str] = ""
@@ -68,19 +70,19 @@ class Engine:
 
     @property
     def name(self) -> str:
-        """The tensor it defines."""
+        """Name of the tensor that the engine computes."""
         return self.op.output if self.op is not None else ""
 
     def folded(self, fold: Fold) -> Engine:
-        """The same engine at another parallelism."""
+        """Return the same engine with another parallelism."""
         return replace(self, fold=fold)
 
     def values(self, constant: str) -> NDArray[np.int64]:
-        """A constant as int64."""
+        """Return a constant as int64."""
         return np.asarray(self.constants[constant].values, dtype=np.int64)
 
     def fact(self, name: str, work_out: Callable[[], Fact]) -> Fact:
-        """What ``work_out`` gives, worked out once for all foldings."""
+        """Return the result of ``work_out``, computed once for all foldings."""
         if name not in self.facts:
             self.facts[name] = work_out()
         found: Fact = self.facts[name]
@@ -98,12 +100,14 @@ class Engine:
 
     @property
     def forms(self) -> tuple[str, ...]:
-        """Ways to build it that differ in area only: the same bits in the same cycles."""
+        """Implementations that differ in area only: the same bits in the same cycles."""
         return ("",)
 
     @property
     def tap_lanes(self) -> int:
-        """SIMD lanes beyond which several places of the line buffer are read at once."""
+        """SIMD lanes per tap; with more lanes several positions
+        of the line buffer are read at once.
+        """
         return 1
 
     @property
@@ -123,19 +127,19 @@ class Engine:
 
     @property
     def timing(self) -> Timing:
-        """When it takes and gives tokens.  Here: one of each every cycle."""
+        """When it takes and gives tokens: by default one of each per cycle."""
         return Beat(self.output.size // self.fold.pe, latency=self.latency)
 
     @property
     def latency(self) -> int:
-        """Register stages from the last operand to the FIFO behind."""
+        """Register stages from the last operand to the output FIFO."""
         return 0
 
     @property
     def cycles(self) -> int:
-        """Busy cycles an image: the closed formula behind ``timing``."""
+        """Busy cycles per image, in closed form."""
         return self.timing.cycles
 
     def prepare(self) -> Run:
-        """Compile the arithmetic and lay out the constants."""
+        """Compile the arithmetic and pack the constants."""
         raise NotImplementedError

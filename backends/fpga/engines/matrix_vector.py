@@ -19,19 +19,19 @@ from .token_timing import WindowTiming
 from .window import Geometry, tree_depth
 
 PLANE_BITS = 4
-"""Codes and weights up to this width may be multiplied by bit planes."""
+"""Codes and weights of up to this width may be multiplied by bit planes."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MatrixVector(Engine):
-    """Line buffer, then PE dot products of SIMD operands a cycle (MVU of FINN, FPGA 2017).
+    """Line buffer, then PE dot products of SIMD operands per cycle (MVU of FINN, FPGA 2017).
 
-    For each output pixel and group, ``NF = O / groups / PE`` neuron folds one after the other, each
-    of ``SF = KH * KW * I / groups / SIMD`` cycles, so ``OH * OW * (O / PE) * SF`` cycles an image.
-    SIMD is a divisor of the group's input channels, or a whole number of taps (then the buffer
-    is read at several places at once): a fold never straddles taps.  PEs share a group.
-
-    Every PE adds one fold's sum to its accumulator each cycle, wrapped at the declared width.
+    For each output pixel and group there are ``NF = O / groups / PE`` neuron folds of ``SF = KH *
+    KW * I / groups / SIMD`` cycles each, so ``OH * OW * (O / PE) * SF`` cycles per image. SIMD is a
+    divisor of the group's input channels, or a whole number of taps (then the buffer is read at
+    several positions at once): no fold covers part of a tap and another tap. All PEs work on one
+    group. Every cycle each PE adds the sum of one fold to its accumulator, which wraps at the
+    declared width.
     """
 
     kind: ClassVar[str] = "matrix-vector"
@@ -40,7 +40,7 @@ class MatrixVector(Engine):
     op: Conv
 
     def pad_value(self) -> int:
-        """The code that stands outside the map."""
+        """Return the code of padding."""
         return self.op.pad_value
 
     @property
@@ -63,7 +63,9 @@ class MatrixVector(Engine):
 
     @property
     def forms(self) -> tuple[str, ...]:
-        """``products``, or ``planes``: bit planes of odd low-bit weights on low-bit codes."""
+        """``products``, and for odd low-bit weights and
+        low-bit codes also ``planes`` (bit planes).
+        """
         x = self.inputs[0]
         if x.signed or x.bits > PLANE_BITS or self.fold.simd == 1:
             return ("products",)
@@ -103,13 +105,17 @@ class MatrixVector(Engine):
         )
 
     def bound(self) -> int:
-        """No partial sum, of whatever the input's width can hold, is larger in magnitude."""
+        """Return a bound on the magnitude of all partial sums,
+        for any input of the declared width.
+        """
         weight = self.values(self.op.weight)
         rows = np.abs(weight).reshape(len(weight), -1).astype(object).sum(axis=1)
         return int(rows.max()) * max(magnitude(self.inputs[0]), abs(self.op.pad_value))
 
     def partial_range(self) -> tuple[int, int]:
-        """No partial sum, in any order, of whatever the input's width can hold, leaves this."""
+        """Return the range of all partial sums in any order,
+        for any input of the declared width.
+        """
         weight = self.values(self.op.weight)
         rows = weight.reshape(len(weight), -1).astype(object)
         least, greatest = self.inputs[0].limits
@@ -124,7 +130,9 @@ class MatrixVector(Engine):
         return self._by_bytes() or self._by_lanes()
 
     def _by_bytes(self) -> Run | None:
-        """Four products an instruction, where widths and host allow; None elsewhere."""
+        """Return the arithmetic with four products per instruction,
+        or None if it is not possible.
+        """
         weight, g, op, x = self.values(self.op.weight), self.geometry, self.op, self.inputs[0]
         (low, high), limits = self.partial_range(), self.output.limits
         form = byte_dots.instruction(
@@ -193,7 +201,7 @@ class MatrixVector(Engine):
         x_type, y_type = storage(self.inputs[0], self.name), storage(self.output, self.name)
         (low, high), limits = self.partial_range(), self.output.limits
         wraps = low < limits[0] or high > limits[1]
-        # 16 bits: twice the lanes, each of a cheaper multiplication
+        # 16 bits: twice the lanes, and a cheaper multiplication
         sums = (
             register_dtype(self.bound(), self.output.bits + 1)
             if wraps
@@ -235,7 +243,7 @@ class MatrixVector(Engine):
 def pack_weights(
     weight: NDArray[np.int64], groups: int, lanes: int, dtype: str
 ) -> tuple[NDArray[Any], int]:
-    """(O, KH, KW, I) to flat (groups, vectors, KH*KW*I, lanes), output channels zero-filled."""
+    """Pack (O, KH, KW, I) as flat (groups, vectors, KH*KW*I, lanes), zero-filled."""
     per_group, operands = len(weight) // groups, prod(weight.shape[1:])
     vectors = -(-per_group // lanes)
     packed = np.zeros((groups, vectors * lanes, operands), dtype)
@@ -245,17 +253,17 @@ def pack_weights(
 
 
 def build_dots(x_type: str, w_type: str, sums: str, y_type: str, wraps: bool) -> Any:
-    """TIR: folded dot products.  Rows of the weight matrix lie side by side in host lanes.
+    """Build a kernel of folded dot products, with rows of the weight matrix in host lanes.
 
-    Results of a pixel do not depend on each other, so the host computes a vector of them at once;
-    each is summed fold by fold in the hardware's order and wrapped after each fold, or in one go
-    where no partial sum can leave the register.
+    The results of a pixel are independent, so the host computes a vector of them at once. Each is
+    summed fold by fold in the hardware's order and wrapped after each fold, or summed without
+    wrapping where no partial sum can overflow.
     """
     from ..accumulator import Accumulators, plain_sum
-    from ..lanes import LANES, Else, If, Kernel, Then, load, serial, store, wide
+    from ..lanes import LANES, Else, If, KernelBuilder, Then, load, serial, store, wide
 
     lanes = LANES[sums]
-    with Kernel("dots") as kernel:
+    with KernelBuilder("dots") as kernel:
         (
             n,
             out_h,

@@ -1,4 +1,4 @@
-"""Engines that map values to values: requantizer, PReLU, clamp, adder, lookup."""
+"""Elementwise engines: requantizer, PReLU, clamp, adder, lookup."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .elementwise import Elementwise, clamped, rounded
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Clamped(Elementwise):
-    """Ends with two comparisons."""
+    """An engine that ends with a clamp: two comparisons."""
 
     op: Clamp | PRelu | Requantize
 
@@ -27,7 +27,7 @@ class Clamped(Elementwise):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scaled(Clamped):
-    """Begins with a product, adds a bias, ends with two comparisons: four register stages."""
+    """An engine that multiplies, adds a bias and clamps, in four register stages."""
 
     op: PRelu | Requantize
 
@@ -45,7 +45,7 @@ class Scaled(Clamped):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Requantizer(Scaled):
-    """Product; bias and half; rounding shift; clamp."""
+    """Multiplies, adds the bias, shifts with rounding, and clamps."""
 
     kind: ClassVar[str] = "requantize"
 
@@ -62,15 +62,15 @@ class Requantizer(Scaled):
 
     @staticmethod
     def expression(element: Any, row: Any, number: Any, dtype: str, lanes: int) -> Any:
-        from ..lanes import Register
+        from ..lanes import Variable
 
-        exact = Register(dtype, lanes, element * row("multiplier") + row("bias"))
+        exact = Variable(dtype, lanes, element * row("multiplier") + row("bias"))
         return clamped(rounded(exact.value, row("half"), row("shift"), dtype, lanes), number)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PReluUnit(Scaled):
-    """Product below zero; rounding shift; bias; clamp."""
+    """Multiplies negative values, shifts with rounding, adds the bias, and clamps."""
 
     kind: ClassVar[str] = "prelu"
 
@@ -91,17 +91,17 @@ class PReluUnit(Scaled):
     def expression(element: Any, row: Any, number: Any, dtype: str, lanes: int) -> Any:
         from tvm import tirx
 
-        from ..lanes import Register, wide
+        from ..lanes import Variable, wide
 
-        x, zero = Register(dtype, lanes, element), wide(0, dtype, lanes)
-        below = Register(dtype, lanes, tirx.min(x.value, zero) * row("multiplier"))
+        x, zero = Variable(dtype, lanes, element), wide(0, dtype, lanes)
+        below = Variable(dtype, lanes, tirx.min(x.value, zero) * row("multiplier"))
         bent = rounded(below.value, number("half"), number("shift"), dtype, lanes)
         return clamped(tirx.Select(x.value >= zero, x.value, bent) + row("bias"), number)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClampUnit(Clamped):
-    """Two comparisons, within the cycle."""
+    """Clamps within the cycle: no register stage."""
 
     kind: ClassVar[str] = "clamp"
 
@@ -114,7 +114,7 @@ class ClampUnit(Clamped):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StreamAdder(Elementwise):
-    """Adds two streams token by token, within the cycle."""
+    """Adds two streams token by token within the cycle: no register stage."""
 
     kind: ClassVar[str] = "add"
 
@@ -130,7 +130,7 @@ class StreamAdder(Elementwise):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LookupUnit(Elementwise):
-    """A memory of output levels, addressed by the code."""
+    """Reads output levels from a memory, addressed by the code."""
 
     kind: ClassVar[str] = "lookup"
 
@@ -138,7 +138,7 @@ class LookupUnit(Elementwise):
 
     @property
     def latency(self) -> int:
-        """The memory's read register."""
+        """One register stage: the memory's read register."""
         return 1
 
     def rows(self) -> Mapping[str, NDArray[np.int64]]:
@@ -152,10 +152,10 @@ class LookupUnit(Elementwise):
     def expression(element: Any, row: Any, number: Any, dtype: str, lanes: int) -> Any:
         from tvm import tirx
 
-        from ..lanes import Register, serial, wide
+        from ..lanes import Variable, serial, wide
 
-        code = Register(dtype, lanes, element)
-        level = Register(dtype, lanes, 0)
+        code = Variable(dtype, lanes, element)
+        level = Variable(dtype, lanes, 0)
         with serial(0, number("entries", "int32", 1)) as k:
             hit = code.value == wide(k, dtype, lanes)
             level.set(tirx.Select(hit, row("table", k), level.value))

@@ -1,4 +1,4 @@
-"""Plumbing between engines: source, sink, fork and width converter.  No value changes here."""
+"""Stream units between engines: source, sink, fork and width converter. They change no value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from .token_timing import Beat
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Plumbing(Engine):
-    """Attributes: tensor: the stream's name; lanes: elements of a token."""
+    """A unit that passes a stream on.
+
+    Attributes:
+        tensor: name of the tensor in the stream.
+        lanes: elements of a token.
+    """
 
     op: None = None
     tensor: str
@@ -36,14 +41,14 @@ class _Plumbing(Engine):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Source(_Plumbing):
-    """Gives the image's tokens, one a cycle."""
+    """Gives the image's tokens, one per cycle."""
 
     kind: ClassVar[str] = "source"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sink(_Plumbing):
-    """Takes the result's tokens, one a cycle."""
+    """Takes the result's tokens, one per cycle."""
 
     kind: ClassVar[str] = "sink"
 
@@ -57,11 +62,11 @@ class Fork(_Plumbing):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Converter(_Plumbing):
-    """Joins narrow tokens to wide ones, or cuts wide ones up; one width divides the other.
+    """Joins narrow tokens to wide ones, or splits wide ones; one width divides the other.
 
     Attributes:
-        lanes: elements of a token taken.
-        given: elements of a token given.
+        lanes: elements of an input token.
+        given: elements of an output token.
     """
 
     kind: ClassVar[str] = "width"

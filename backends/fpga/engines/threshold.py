@@ -1,4 +1,4 @@
-"""The threshold unit: the folded quantizer as comparisons."""
+"""The threshold unit: a quantizer as comparisons with integer bounds."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .elementwise import Elementwise
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ThresholdUnit(Elementwise):
-    """PE elements a cycle, each searched among its channel's K bounds.
+    """PE elements per cycle, each compared with the K bounds of its channel.
 
-    Pipelined binary search (FINN's RTL thresholding): one comparison a stage, then the number of
-    bounds passed is turned into the code, for which steps up only need no stage of their own.
-    Or all comparisons in parallel, in as many stages.
+    Either a pipelined binary search (FINN's RTL thresholding) with one comparison per stage, or all
+    comparisons in parallel, in as many stages. The number of bounds passed is the code if all steps
+    are upward; otherwise one more stage looks up the code.
     """
 
     kind: ClassVar[str] = "threshold"
@@ -38,7 +38,7 @@ class ThresholdUnit(Elementwise):
 
     @property
     def rising(self) -> bool:
-        """Whether the code is the number of bounds passed."""
+        """Whether all steps are upward: the code is then the number of bounds passed."""
         return self.fact(
             "rising",
             lambda: (
@@ -49,7 +49,9 @@ class ThresholdUnit(Elementwise):
 
     @property
     def latency(self) -> int:
-        """Search stages, and the look-up of the code where steps are not all upwards."""
+        """Register stages of the search,
+        and one for the lookup of the code if not all steps are upward.
+        """
         return self.levels + (0 if self.rising else 1)
 
     def bound(self) -> int:
@@ -69,10 +71,10 @@ class ThresholdUnit(Elementwise):
     def expression(element: Any, row: Any, number: Any, dtype: str, lanes: int) -> Any:
         from tvm import tirx
 
-        from ..lanes import Register, serial, wide
+        from ..lanes import Variable, serial, wide
 
-        code = Register(dtype, lanes, row("base"))
-        value = Register(dtype, lanes, element)
+        code = Variable(dtype, lanes, row("base"))
+        value = Variable(dtype, lanes, element)
         zero = wide(0, dtype, lanes)
         with serial(0, number("steps", "int32", 1)) as k:
             fires = value.value > row("bounds", k)

@@ -1,4 +1,4 @@
-"""When an engine takes and gives tokens."""
+"""Timing of engines: in which of its firings an engine takes and gives tokens."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class Beat:
-    """Timing of an engine that is one state machine: each cycle it may fire once.
+    """Timing of an engine that is one state machine, which fires at most once per cycle.
 
     Firing ``f`` of an image takes one token of every input if ``f mod take[0] < take[1]`` and
     gives one to every output if ``f mod give[0] >= give[0] - give[1]``.
 
     Attributes:
-        firings: of an image.
-        take, give: (period, length).
-        latency: register stages between firing and the FIFO behind.
-        turns: the first input is taken from in those firings, the second in all others.
+        firings: firings per image.
+        take, give: (period, length), see above.
+        latency: register stages between a firing and the output FIFO.
+        turns: two inputs take turns: ``take`` selects the firings that read the first; all others
+            read the second.
     """
 
     firings: int
@@ -37,19 +38,20 @@ class Beat:
 
 @dataclass(frozen=True)
 class WindowTiming:
-    """Timing of an engine behind a line buffer: a writer and a reader (see DATAPATH.md).
+    """Timing of an engine with a line buffer: a writer and a reader (see DATAPATH.md).
 
     Attributes:
-        arriving: (height, width) of the stream; words of dropped pixels are taken, not kept.
-        drop: (rows, columns): only every so-manieth is kept.
-        kept: (height, width) of what is written to the buffer.
-        words: tokens a pixel.
-        out: (height, width) of the results.
-        reach, stride: (height, width) of a window, dilation included, and its step.
+        arriving: (height, width) of the input map; dropped pixels are taken but not written.
+        drop: (m, n): only every m-th row and n-th column is written.
+        kept: (height, width) of the map that is written to the buffer.
+        words: tokens per pixel.
+        out: (height, width) of the output map.
+        reach: (height, width) of a window, dilation included.
+        stride: (rows, columns) between windows.
         top, left: padding.
-        results: tokens given per window.
-        result_cycles: cycles of work for each of them.
-        latency: register stages between the last of these and the FIFO behind.
+        results: output tokens per window.
+        result_cycles: cycles of work per output token.
+        latency: register stages between the last of these cycles and the output FIFO.
     """
 
     arriving: tuple[int, int]
@@ -67,15 +69,15 @@ class WindowTiming:
 
     @property
     def rows(self) -> int:
-        """Rows that the line buffer holds: the fewest with which no side has to wait.
+        """Rows of the line buffer: the fewest with which neither writer nor reader has to wait.
 
-        Let writer and reader both spread an image evenly over the interval ``T``, the reader
-        ``d * T`` later. Window (y, x) begins at ``(d + (y + x / OW) / OH) * T``, its last pixel
-        (r, c) is written by ``(r + (c + 1) / W) / H * T``: that gives ``d``. Row ``k`` is released
-        by ``(d + (y + 1) / OH) * T`` with the last output row ``y`` that reads it, and by then
-        ``H / T`` times that many rows have been begun: ``k`` of them do not count. Constraints
-        have whole offsets, so rounding all times up keeps them; and the number does not depend on
-        ``T``, so it suits every folding and every pipeline.
+        Let writer and reader both spread an image evenly over the interval ``T``, with the reader
+        ``d * T`` later. Window (y, x) begins at ``(d + (y + x / OW) / OH) * T`` and its last pixel
+        (r, c) is written by ``(r + (c + 1) / W) / H * T``; this gives ``d``. Row ``k`` is released
+        at the time ``(d + (y + 1) / OH) * T``, where ``y`` is the last output row that reads it. By
+        then the writer has begun ``H / T`` times as many rows, of which ``k`` precede row ``k``.
+        All constraints have whole offsets, so they still hold when times are rounded up. The number
+        of rows does not depend on ``T``, so it is right for every folding and pipeline.
         """
         return _buffer_rows(self.kept, self.out, self.reach, self.stride, self.top, self.left)
 
@@ -86,12 +88,12 @@ class WindowTiming:
 
     @property
     def fill_cycles(self) -> int:
-        """Cycles an image of the writer."""
+        """Busy cycles of the writer per image."""
         return prod(self.arriving) * self.words
 
     @property
     def work_cycles(self) -> int:
-        """Cycles an image of the reader."""
+        """Busy cycles of the reader per image."""
         return prod(self.out) * self.results * self.result_cycles
 
     @property

@@ -1,4 +1,4 @@
-"""The geometry of sliding windows, shared by convolutions and pooling."""
+"""The geometry of sliding windows, for convolutions and pooling."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def tree_depth(operands: int) -> int:
 
 @dataclass(frozen=True)
 class Geometry:
-    """A window that slides over a map (H, W, C) and gives one of (OH, OW)."""
+    """A window that slides over a map (H, W, C), with results at (OH, OW)."""
 
     shape: tuple[int, int, int]
     out: tuple[int, int]
@@ -36,7 +36,7 @@ class Geometry:
     def of(
         cls, op: Conv | MaxPool | SumPool, x: IntType, y: IntType, kernel: tuple[int, int]
     ) -> Geometry:
-        """The geometry of an operation; ``kernel`` is (height, width)."""
+        """Return the geometry of an operation; ``kernel`` is (height, width)."""
         dilation = op.dilation if isinstance(op, Conv) else (1, 1)
         return cls(x.shape, y.shape[:2], kernel, op.stride, dilation, op.pads)
 
@@ -57,16 +57,16 @@ class Geometry:
         return self.shape[0] + top + bottom, self.shape[1] + left + right
 
     def offsets(self, channels: int) -> NDArray[np.int32]:
-        """Position of each tap, then channel, from the window's corner in the padded map."""
+        """Return the offset of each tap and channel from the window's corner in the padded map."""
         rows, columns = (np.arange(k) * d for k, d in zip(self.kernel, self.dilation, strict=True))
         taps = (rows[:, None] * self.padded[1] + columns) * self.shape[2]
         return (taps.reshape(-1, 1) + np.arange(channels)).ravel().astype(np.int32)
 
     def timing(self, *, words: int, results: int, result_cycles: int, latency: int) -> WindowTiming:
-        """Line buffer and reader (see DATAPATH.md, "Line buffer").
+        """Return the timing of line buffer and reader (see DATAPATH.md, "Line buffer").
 
-        A 1x1 window without padding needs no rows: pixels that the stride leaves out are dropped,
-        and each of the others counts as a row.
+        A 1x1 window without padding needs no rows: pixels that the stride skips are dropped, and
+            each of the others counts as a row.
         """
         height, width, _ = self.shape
         top, left, _, _ = self.pads
@@ -101,11 +101,15 @@ class Geometry:
         )
 
     def tap_options(self, depth: int) -> tuple[int, ...]:
-        """Legal SIMD lanes over ``depth`` channels: part of one tap, or several whole taps."""
+        """Return the legal SIMD lanes for ``depth`` channels: part of one tap,
+        or several whole taps.
+        """
         return divisors(depth) + tuple(depth * t for t in divisors(self.taps)[1:])
 
     def stage(self, x: NDArray[Any], pad: int) -> NDArray[Any]:
-        """The padded maps (N, PH, PW, C), flat: what the line buffer shows to its reader."""
+        """Return the padded maps (N, PH, PW, C), flat:
+        the values that the line buffer's reader sees.
+        """
         if not any(self.pads):
             return x.reshape(-1)
         height, width, channels = self.shape
@@ -119,10 +123,10 @@ class Geometry:
 
 
 def build_stage(dtype: str) -> Any:
-    """TIR: maps into the middle of padded ones."""
-    from ..lanes import Else, If, Kernel, Then, serial, store, wide
+    """Build a kernel that copies maps into padded ones."""
+    from ..lanes import Else, If, KernelBuilder, Then, serial, store, wide
 
-    with Kernel("stage") as kernel:
+    with KernelBuilder("stage") as kernel:
         n, height, width, channels, rows, columns, top, left = kernel.scalars(
             "n", "height", "width", "channels", "rows", "columns", "top", "left"
         )

@@ -16,7 +16,7 @@ from ..area.structure import LUT_INPUTS
 from ..folding import Folding, default_folding
 from ..hdl.amaranth import KEEP
 from ..pipeline import build_pipeline
-from ..timing import Network
+from ..timing import MachineNetwork
 from ..units import Style
 from ..units.datapath import TOP, build_datapath
 from .vectors import tokens
@@ -59,7 +59,7 @@ def emit(
     folding = default_folding(program) if folding is None else folding
     progress("sizing FIFOs")
     pipeline = build_pipeline(program, folding)
-    network = Network(pipeline)
+    network = MachineNetwork(pipeline)
     depths = network.sizes
     datapath = build_datapath(
         pipeline, depths, lambda engine: Style(best_form(engine, family), LUT_INPUTS[family])

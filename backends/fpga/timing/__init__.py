@@ -1,6 +1,6 @@
-"""Cycle-accurate timing of a pipeline: when every token moves, how full every FIFO gets.
+"""Cycle-accurate timing of a pipeline: when each token moves, and how full each FIFO becomes.
 
-DATAPATH.md states the model.  It does not depend on the values that flow.
+DATAPATH.md defines the model. Timing does not depend on the values in the tokens.
 """
 
 from __future__ import annotations
@@ -11,24 +11,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..pipeline import Pipeline
-from .network import Network, Run
+from .network import MachineNetwork, Run
 from .tables import Stat
 
-__all__ = ["EngineTiming", "Network", "Run", "Timing", "simulate_timing"]
+__all__ = ["EngineTiming", "MachineNetwork", "Run", "Timing", "simulate_timing"]
 
 
 @dataclass(frozen=True)
 class EngineTiming:
-    """One engine's cycles.
+    """The cycles of one engine.
 
     Attributes:
-        busy: cycles of work an image (of the slower state machine, if it has two).
-        first, last: cycle in which it begins and ends the first image, counted from the one in
-            which the first token enters the pipeline.  A last row that no window reaches may
-            arrive after the result has left.
+        busy: cycles of work per image (of the slower state machine, if it has two).
+        first, last: cycles in which it begins and ends the first image; cycle 0 is that in which
+            the first token enters the pipeline. Rows that no window reads may arrive after the last
+            result has left.
         interval: cycles between the ends of the last two images.
-        starved: cycles of the last image waited for tokens (behind a line buffer: for pixels).
-        blocked: cycles of the last image waited for room in the FIFO behind.
+        starved: cycles of the last image in which it waited for tokens (a line buffer's reader: for
+            pixels).
+        blocked: cycles of the last image in which it waited for room in the output FIFO.
     """
 
     busy: int
@@ -41,18 +42,18 @@ class EngineTiming:
 
 @dataclass(frozen=True)
 class Timing:
-    """What a simulated run of several images back to back says.
+    """The result of simulating several consecutive images.
 
     Attributes:
         latency: cycles from the first token in to the last token out of the first image.
-        interval: cycles between two images (initiation interval): exact once settled,
-            otherwise the mean over the later half of the images, rounded up.
-        settled: whether that interval is exact: from some image on every token moves as in the
-            image before, or it is the bottleneck's and no FIFO is too small to keep it.
+        interval: cycles between two images (initiation interval): exact if settled, otherwise the
+            mean over the second half of the images, rounded up.
+        settled: whether the interval is exact: either the last images move identically, or it is
+            the interval of the slowest engine and no FIFO is too small for it.
         ends: cycle in which each image's last token left.
-        depths: places of each edge's FIFO; those that the producer's register stages are about to
-            fill count as taken.
-        occupancy: the most of them taken at once.
+        depths: places of each edge's FIFO; places reserved for tokens in the producer's register
+            stages count as taken.
+        occupancy: the most places taken at once, by edge.
         engines: by index in the pipeline.
     """
 
@@ -65,22 +66,22 @@ class Timing:
     engines: tuple[EngineTiming, ...]
 
     def images_per_second(self, clock_hz: float) -> float:
-        """Throughput at a clock."""
+        """Return the throughput at a clock in Hz."""
         return clock_hz / self.interval
 
 
 def simulate_timing(pipeline: Pipeline, *, depths: Mapping[int, int] | None = None) -> Timing:
-    """Run a pipeline on images back to back until it is steady.
+    """Simulate a pipeline on consecutive images until it reaches a steady state.
 
     Args:
         pipeline: the engines and their edges.
-        depths: places of FIFOs by index of the edge; the others are sized automatically.
+        depths: FIFO depths by index of the edge; other FIFOs are sized automatically.
 
     Raises:
-        CompileError: a deadlock, which needs depths of one's own.
+        CompileError: a deadlock, which only given depths can cause.
         ValueError: a depth below 1.
     """
-    network = Network(pipeline)
+    network = MachineNetwork(pipeline)
     sized = list(network.sizes)
     for edge, depth in (depths or {}).items():
         if depth < 1:

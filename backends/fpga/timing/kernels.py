@@ -1,8 +1,9 @@
-"""TIR kernels of the timing simulation: firing everything, and how full FIFOs got.
+"""TIR kernels of the timing simulation: firing of all state machines, and FIFO occupancy.
 
-State machines take turns, each fires as long as its tokens and places are known and then wakes its
-neighbors.  Firing times are a least fixed point of max and plus, so the order of the turns does
-not matter (a Kahn network); if nobody is awake before the end, it is a deadlock.
+State machines are run in turn. Each fires as long as the times of its tokens and places are known,
+and then wakes its neighbors. Firing times are the least fixed point of equations of max and plus,
+so the order of the turns does not matter (a Kahn network). If no machine is awake before the end,
+it is a deadlock.
 
 TVM is imported only where a kernel is built.
 """
@@ -11,33 +12,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from .tables import Kind, Rule
+from .tables import MachineKind, Rule
 
 LONG = "int64"
 
 
 def build_advance(stamp: str) -> Any:
-    """TIR: fires all state machines until nothing more can fire.
+    """Build the kernel that fires all state machines until none can fire.
 
-    Parameters: images, machines; rules (machines, Rule), wiring (edges by machine), depth, offset,
-    source and target by edge; then what is written: state (machines, State), given and taken counts
-    by edge, stamps of giving and taking by token (``offset`` of its edge on), written by word,
-    released by output row, stats (machines, images, Stat), queue and queued (machines).
+    Its parameters are images, machines, rules (machines, Rule), wiring (edges by machine), and
+    depth, offset, source and target by edge. It writes state (machines, State), counts of given and
+    taken tokens by edge, stamps of giving and taking by token (from ``offset`` of its edge),
+    written by word, released by output row, stats (machines, images, Stat), queue and queued
+    (machines).
 
     Args:
-        stamp: type of the stamps, int32 or int64.
+        stamp: dtype of the stamps (cycles), int32 or int64.
     """
     from tvm import tirx
 
-    from ..lanes import If, Kernel, Register, Then, While, serial, store
+    from ..lanes import If, KernelBuilder, Then, Variable, While, serial, store
     from .turn import Turn
 
-    with Kernel("advance") as kernel:
+    with KernelBuilder("advance") as kernel:
         images, machines = kernel.scalars("images", "machines", dtype=LONG)
         stamps = {"give_stamp", "take_stamp", "written", "released"}
         t = {name: kernel.array(name, stamp if name in stamps else LONG) for name in ADVANCE}
-        head, length, m = (Register(LONG, 1, k) for k in (0, machines, 0))
-        moved = Register(LONG, 1, 0)
+        head, length, m = (Variable(LONG, 1, k) for k in (0, machines, 0))
+        moved = Variable(LONG, 1, 0)
         queue, queued = t["queue"], t["queued"]
         with serial(tirx.const(0, LONG), machines) as k:
             store(queue, k, k)
@@ -62,7 +64,7 @@ def build_advance(stamp: str) -> Any:
                     wake(t["source"][t["wiring"][k]])
                 with turn.each(Rule.OUTPUTS, Rule.OUTPUT_COUNT) as k:
                     wake(t["target"][t["wiring"][k]])
-                with If(turn.rule(Rule.KIND) != int(Kind.BEAT)), Then():
+                with If(turn.rule(Rule.KIND) != int(MachineKind.BEAT)), Then():
                     wake(turn.rule(Rule.PARTNER))
     return kernel.function
 
@@ -89,24 +91,25 @@ ADVANCE = (
 
 
 def build_occupancy(stamp: str) -> Any:
-    """TIR: the most places of each FIFO reserved at once, and the longest that one was.
+    """Build the kernel that finds the most places of each FIFO reserved at once,
+    and the longest reservation.
 
-    A place is reserved from the firing that gives the token (``latency`` before its stamp) until
-    the cycle in which it is taken.
+    A place is reserved from the firing that gives the token (``latency`` cycles before its stamp)
+    until the token is taken.
 
     Args:
-        stamp: type of the stamps, int32 or int64.
+        stamp: dtype of the stamps (cycles), int32 or int64.
     """
     from tvm import tirx
 
-    from ..lanes import Kernel, Register, While, serial, store
+    from ..lanes import KernelBuilder, Variable, While, serial, store
 
-    with Kernel("occupancy") as kernel:
+    with KernelBuilder("occupancy") as kernel:
         (edges,) = kernel.scalars("edges", dtype=LONG)
         offset, count, latency = (kernel.array(k, LONG) for k in ("offset", "count", "latency"))
         given, taken = kernel.array("give_stamp", stamp), kernel.array("take_stamp", stamp)
         most, longest = kernel.array("most", LONG), kernel.array("longest", LONG)
-        gone = Register(LONG, 1, 0)
+        gone = Variable(LONG, 1, 0)
         with serial(tirx.const(0, LONG), edges) as e:
             gone.set(0)
             with serial(tirx.const(0, LONG), count[e]) as token:

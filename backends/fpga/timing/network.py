@@ -1,4 +1,4 @@
-"""The state machines of a pipeline, and a run of them."""
+"""The state machines of a pipeline, and their simulation."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from .. import jit
 from ..engines import Beat, Sink, Source, WindowTiming
 from ..pipeline import Pipeline
 from .kernels import ADVANCE, build_advance, build_occupancy
-from .tables import Kind, Rule, Stat, State
+from .tables import MachineKind, Rule, Stat, State
 
 LEAST_DEPTH = 2
 """Places of the smallest FIFO: one is written while the other is read."""
 
-MOST_TOKENS = 1 << 26  # an image; five times what ResNet-18 passes, and two gigabytes
+MOST_TOKENS = 1 << 26  # per image: five times ResNet-18's, and two gigabytes
 FIRST_IMAGES, MOST_IMAGES = 4, 64
-"""How many images a run starts with, and with how many it gives up waiting for a steady state."""
+"""Images of the first run, and images after which no steady state is expected any more."""
 
 WORTHWHILE = 2_000_000
-"""Firings up to which more images are simulated although the interval is known already."""
+"""Firings up to which more images are simulated although the interval is already known."""
 
 Longs = NDArray[np.int64]
 
 
-class Network:
+class MachineNetwork:
     """A pipeline as tables for the timing kernel.
 
     Attributes:
         rows: the rules of each state machine.
-        machines: of each engine, its state machines: one, or a line buffer's writer and reader.
-        wiring: edges, those of a machine side by side.
-        words, releases: of an image, in all line buffers.
+        machines: indices of each engine's state machines: one, or a line buffer's writer and
+            reader.
+        wiring: indices of edges, grouped by machine.
+        words, releases: words written and rows released per image, in all line buffers.
     """
 
     def __init__(self, pipeline: Pipeline) -> None:
@@ -69,7 +70,7 @@ class Network:
         self.rows.append(
             {
                 **ports,
-                Rule.KIND: Kind.BEAT,
+                Rule.KIND: MachineKind.BEAT,
                 Rule.FIRINGS: beat.firings,
                 Rule.LATENCY: beat.latency,
                 Rule.TAKE_PERIOD: beat.take[0],
@@ -99,7 +100,7 @@ class Network:
             {
                 **ports,
                 **common,
-                Rule.KIND: Kind.FILL,
+                Rule.KIND: MachineKind.FILL,
                 Rule.FIRINGS: w.fill_cycles,
                 Rule.OUTPUT_COUNT: 0,
                 Rule.PARTNER: work,
@@ -114,7 +115,7 @@ class Network:
             {
                 **ports,
                 **common,
-                Rule.KIND: Kind.WORK,
+                Rule.KIND: MachineKind.WORK,
                 Rule.FIRINGS: w.out[0] * w.out[1] * w.results,
                 Rule.INPUT_COUNT: 0,
                 Rule.PARTNER: fill,
@@ -131,40 +132,40 @@ class Network:
 
     @cached_property
     def firings(self) -> Longs:
-        """Of an image, by state machine."""
+        """Firings per image, by state machine."""
         return np.array([row[Rule.FIRINGS] for row in self.rows], np.int64)
 
     @cached_property
     def bottleneck(self) -> int:
-        """Cycles an image of the slowest engine: no pipeline is faster."""
+        """Cycles per image of the slowest engine, the least possible interval."""
         return max(engine.cycles for engine in self.pipeline.engines)
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
-        """FIFO depths that cost no throughput, by edge.
+        """FIFO depths that do not reduce the throughput, by edge.
 
-        Images enter evenly spread over the bottleneck's cycles and FIFOs have all the room they
-        want; the most that each one holds once all images move alike is its depth.  With these
-        depths every token can move exactly as it did, for no place is ever missed: so they neither
-        deadlock nor slow the pipeline down.
+        In a simulation with unlimited FIFOs, images enter evenly spread over the bottleneck's
+        cycles. The depth of a FIFO is its largest occupancy in the steady state. With these depths
+        every token can move exactly as in that simulation, so there is no deadlock and no loss of
+        speed.
         """
         tokens = [e.tokens for e in self.pipeline.edges]
         images = FIRST_IMAGES
         while True:
             run = self.run(images, [t * images for t in tokens], pace=self.bottleneck)
             most, longest = run.occupancy()
-            # a place is held while as many more images come in, all of them in steady state
+            # images that enter while a place is taken have to be in steady state too
             needed = -(-longest // self.bottleneck) + 1
             if images - 1 - run.steady_from >= needed or images >= MOST_IMAGES:
                 return tuple(int(v) for v in np.maximum(most, LEAST_DEPTH))
             images *= 2
 
     def settled(self, depths: Sequence[int]) -> Run:
-        """A run of as many images back to back as it takes to reach a steady state.
+        """Simulate as many consecutive images as are needed to reach a steady state.
 
-        Faster engines in front of the slowest run ahead of it by a little more each image until
-        their FIFOs are full.  That may take many images, and changes nothing behind: where all
-        depths suffice (``sizes``) the interval is the bottleneck's, so large networks stop early.
+        Engines before the slowest one get ahead of it with each image until their FIFOs are full.
+            This may take many images but does not change the interval: where all depths suffice
+                (``sizes``) it is the bottleneck's, so the simulation of large networks stops early.
 
         Raises:
             CompileError: a deadlock.
@@ -178,16 +179,16 @@ class Network:
             images *= 2
 
     def run(self, images: int, depths: Sequence[int], *, pace: int = 0) -> Run:
-        """Fire everything.
+        """Simulate a number of images.
 
         Args:
-            images: sent back to back.
-            depths: places of each edge's FIFO.
-            pace: cycles over which the source spreads each image; 0: as fast as it can.
+            images: number of consecutive images.
+            depths: depth of each edge's FIFO.
+            pace: cycles over which the source spreads each image; 0: as fast as possible.
 
         Raises:
-            CompileError: a deadlock; the message names the full FIFOs.  Or more tokens an image
-                than a simulation token by token can take.
+            CompileError: a deadlock (the message names the full FIFOs), or more tokens per image
+                than can be simulated.
         """
         tokens = sum(edge.tokens for edge in self.pipeline.edges)
         if tokens > MOST_TOKENS:
@@ -206,14 +207,14 @@ class Network:
 
 
 class Run:
-    """One run of the timing kernel and the stamps it left.
+    """One run of the timing kernel, and its results.
 
     Attributes:
-        give_stamp, take_stamp: cycle in which each token enters and leaves its FIFO, edge by edge.
-        stats: (machines, images, Stat).
+        give_stamp, take_stamp: cycles in which each token enters and leaves its FIFO, edge by edge.
+        stats: waiting cycles, (machines, images, Stat).
     """
 
-    def __init__(self, network: Network, images: int, depths: Longs, pace: int) -> None:
+    def __init__(self, network: MachineNetwork, images: int, depths: Longs, pace: int) -> None:
         self.network, self.images, self.depths = network, images, depths
         pipeline, edges = network.pipeline, network.pipeline.edges
         self.rules = rules = np.zeros((len(network.rows), len(Rule)), np.int64)
@@ -223,14 +224,14 @@ class Run:
         for engine, machines in zip(pipeline.engines, network.machines, strict=True):
             if isinstance(engine, Source):
                 rules[machines[0], Rule.PACE] = pace
-        # the stamps of all images of a buffer lie side by side
+        # a buffer's stamps of all images are adjacent
         rules[:, [Rule.WRITTEN, Rule.RELEASED]] *= images
         self.tokens = np.array([e.tokens for e in edges], np.int64) * images
         self.offsets = np.cumsum(self.tokens) - self.tokens
         self.givers = np.array([network.machines[e.source][-1] for e in edges], np.int64)
         takers = np.array([network.machines[e.target][0] for e in edges], np.int64)
         self._fire("int32", takers)
-        # Stamps may be too short for the times, which the state holds in full.
+        # int32 stamps may overflow; the state holds the full times.
         if int((self.state[:, State.TIME] + rules[:, Rule.LATENCY]).max()) >= 2**31:
             self._fire("int64", takers)
 
@@ -270,7 +271,7 @@ class Run:
         )
 
     def check(self) -> None:
-        """Raise CompileError if something was left to do: a deadlock."""
+        """Raise CompileError if firings are left, which is a deadlock."""
         left = self.state[:, State.FIRED] < self.rules[:, Rule.FIRINGS] * self.images
         if not left.any():
             return
@@ -299,7 +300,9 @@ class Run:
         )
 
     def occupancy(self) -> tuple[Longs, int]:
-        """The most places of each FIFO taken at once; the most cycles that one was."""
+        """Return the most places of each FIFO taken at once,
+        and the longest time a place was taken.
+        """
         latency = np.ascontiguousarray(self.rules[self.givers, Rule.LATENCY])
         most, longest = (np.zeros(len(self.tokens), np.int64) for _ in range(2))
         jit.compiled(build_occupancy, self.stamp)(
@@ -316,9 +319,9 @@ class Run:
 
     @cached_property
     def steady_from(self) -> int:
-        """The first image from which on every token moves as in the image before, only later.
+        """The first image from which every token moves as in the image before, at a later time.
 
-        The last image if there is no such.
+        The last image if there is none.
         """
         first, interval = 0, int(np.diff(self.ends()[-2:])[0])
         for stamps in (self.give_stamp, self.take_stamp):
@@ -333,16 +336,16 @@ class Run:
 
     @property
     def steady(self) -> bool:
-        """Whether the last three images move alike."""
+        """Whether the last three images move identically."""
         return self.steady_from <= self.images - 3
 
     @property
     def sufficient(self) -> bool:
-        """Whether no FIFO is smaller than ``Network.sizes``."""
+        """Whether no FIFO is smaller than ``MachineNetwork.sizes``."""
         return bool((self.depths >= np.array(self.network.sizes, np.int64)).all())
 
     def ends(self) -> Longs:
-        """When each image's last token left, by image."""
+        """Return the cycle in which each image's last token left."""
         pipeline = self.network.pipeline
         index = next(
             k

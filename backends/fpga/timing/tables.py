@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import IntEnum, auto
 
 
-class Kind(IntEnum):
-    """What a state machine is."""
+class MachineKind(IntEnum):
+    """The types of state machines."""
 
     BEAT = 0
     FILL = 1
@@ -20,10 +20,10 @@ class _Columns(IntEnum):
 
 
 class Rule(_Columns):
-    """Columns of the table of state machines (what does not change)."""
+    """Columns of the table of state machines: constant facts."""
 
     KIND = auto()
-    FIRINGS = auto()  # of an image
+    FIRINGS = auto()  # per image
     LATENCY = auto()
     TAKE_PERIOD = auto()
     TAKE_LENGTH = auto()
@@ -34,7 +34,7 @@ class Rule(_Columns):
     INPUT_COUNT = auto()
     OUTPUTS = auto()
     OUTPUT_COUNT = auto()
-    PACE = auto()  # cycles over which an image's firings are spread at least; 0 for none
+    PACE = auto()  # least cycles over which the firings of an image are spread; 0 for none
     # a line buffer's writer and reader
     WORDS = auto()
     ARRIVING_WIDTH = auto()
@@ -54,13 +54,13 @@ class Rule(_Columns):
     LEFT = auto()
     RESULTS = auto()
     RESULT_CYCLES = auto()
-    WRITTEN = auto()  # first of its words in ``written``
-    RELEASED = auto()  # first of its output rows in ``released``
-    PARTNER = auto()  # the other of writer and reader
+    WRITTEN = auto()  # index of its first word in ``written``
+    RELEASED = auto()  # index of its first output row in ``released``
+    PARTNER = auto()  # the reader of a writer, and the writer of a reader
 
 
 class State(_Columns):
-    """Columns of the state machines' state; all zero at first but TIME, -1."""
+    """Columns of the state of state machines; all are initially 0, except TIME, which is -1."""
 
     TIME = auto()  # of the last firing
     FIRED = auto()
@@ -75,9 +75,9 @@ class State(_Columns):
 
 
 class Stat(_Columns):
-    """What is noted for each state machine and image."""
+    """Columns of the statistics by state machine and image."""
 
     FIRST = auto()
     LAST = auto()
-    STARVED = auto()  # cycles waited for tokens, beyond the one after the last firing
-    BLOCKED = auto()  # cycles waited for places, beyond that
+    STARVED = auto()  # cycles waited for tokens, after the cycle that follows the last firing
+    BLOCKED = auto()  # further cycles waited for places

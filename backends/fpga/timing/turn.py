@@ -10,22 +10,23 @@ from typing import Any
 
 from tvm import tirx
 
-from ..lanes import Else, If, Register, Then, While, serial, store
-from .tables import Kind, Rule, Stat, State
+from ..lanes import Else, If, Then, Variable, While, serial, store
+from .tables import MachineKind, Rule, Stat, State
 
 LONG = "int64"
 
 
 class Turn:
-    """Records what one state machine does while it can: the recurrence of DATAPATH.md.
+    """Records the TIR of one turn of a state machine: it fires while it can.
 
-    Of the recurrence: ``ready`` is the first cycle in which all tokens are there, ``place`` the
-    first in which all results have a place, ``can`` says whether both are known.
+    In the recurrence of DATAPATH.md, ``ready`` is the first cycle in which all tokens are
+    available, ``place`` the first in which all results have a place, and ``can`` says whether both
+    are known.
     """
 
     def __init__(self, tables: dict[str, Any], machine: Any, images: Any, moved: Any) -> None:
         self.t, self.m, self.images, self.moved = tables, machine, images, moved
-        self.ready, self.place, self.can, self.time = (Register(LONG, 1, 0) for _ in range(4))
+        self.ready, self.place, self.can, self.time = (Variable(LONG, 1, 0) for _ in range(4))
 
     def run(self) -> None:
         self.can.set(1)
@@ -38,9 +39,9 @@ class Turn:
         self.ready.set(0)
         self.place.set(0)
         kind = self.rule(Rule.KIND)
-        self.when(kind == int(Kind.BEAT), self.beat)
-        self.when(kind == int(Kind.FILL), self.fill)
-        self.when(kind == int(Kind.WORK), self.work)
+        self.when(kind == int(MachineKind.BEAT), self.beat)
+        self.when(kind == int(MachineKind.FILL), self.fill)
+        self.when(kind == int(MachineKind.WORK), self.work)
 
     # --- tables ---
 
@@ -55,7 +56,7 @@ class Turn:
         store(self.t["state"], self.m * len(State) + int(column), value)
 
     def advance(self, column: State, period: Any, then: Callable[[], None] | None = None) -> None:
-        """Count up to a period and begin anew, with ``then`` when that happens."""
+        """Increment a counter that restarts after a period; ``then`` runs on a restart."""
         self.put(column, self.get(column) + 1)
 
         def anew() -> None:
@@ -70,13 +71,15 @@ class Turn:
             body()
 
     def each(self, first: Rule, count: Rule) -> Any:
-        """A loop over the machine's part of the wiring."""
+        """Return a loop over the machine's part of the wiring."""
         return serial(self.rule(first), self.rule(first) + self.rule(count))
 
     # --- tokens and places ---
 
     def await_stamp(self, known: Any, stamp: Any, since: Any) -> None:
-        """``since = max(since, stamp + 1)``, or wait for another turn if it is not known yet."""
+        """Record ``since = max(since, stamp + 1)``,
+        or the end of the turn if the stamp is not known yet.
+        """
         with If(known):
             with Then():
                 since.set(tirx.max(since.value, stamp.astype(LONG) + 1))
@@ -84,7 +87,7 @@ class Turn:
                 self.can.set(0)
 
     def inputs(self, second: Any = None) -> Any:
-        """A loop over the input edges; of two that take turns, over the one whose turn it is."""
+        """Return a loop over the input edges; if two inputs take turns, over the current one."""
         if second is None:
             return self.each(Rule.INPUTS, Rule.INPUT_COUNT)
         turns = self.rule(Rule.TURNS)
@@ -124,9 +127,9 @@ class Turn:
             store(t["given"], edge, t["given"][edge] + 1)
 
     def fire(self, cycles: Any = 1) -> None:
-        """Some cycles of work, the last of them once the result has its place."""
+        """Record a firing of some cycles; the last of them needs a place for the result."""
         base = self.get(State.TIME) + 1
-        start = Register(LONG, 1, tirx.max(base, self.ready.value))
+        start = Variable(LONG, 1, tirx.max(base, self.ready.value))
         self.time.set(tirx.max(start.value + cycles - 1, self.place.value))
         row = (self.m * self.images + self.get(State.IMAGE)) * len(Stat)
         stats = self.t["stats"]
@@ -146,7 +149,9 @@ class Turn:
         self.moved.set(1)
 
     def next_image(self) -> None:
-        """To be called last in a firing: the image's number is part of the rest."""
+        """Count images; the last step of a firing,
+        because the other steps read the image's number.
+        """
         self.advance(
             State.IN_IMAGE,
             self.rule(Rule.FIRINGS),
@@ -183,7 +188,9 @@ class Turn:
         self.when(self.can.value > 0, go)
 
     def fill(self) -> None:
-        """A line buffer's writer: a row's first word needs the row released that it replaces."""
+        """Record a line buffer's writer:
+        the first word of a row waits until the row it replaces is released.
+        """
         self.ask_inputs()
         kept = tirx.And(
             tirx.floormod(self.get(State.Y), self.rule(Rule.DROP_ROWS)) == 0,
@@ -192,7 +199,7 @@ class Turn:
         width = self.rule(Rule.KEPT_WIDTH) * self.rule(Rule.WORDS)
 
         def ask_row() -> None:
-            old = Register(
+            old = Variable(
                 LONG, 1, tirx.floordiv(self.get(State.DONE), width) - self.rule(Rule.CAPACITY)
             )
 
@@ -200,7 +207,7 @@ class Turn:
                 height, outputs = self.rule(Rule.KEPT_HEIGHT), self.rule(Rule.OUT_HEIGHT)
                 y = tirx.floormod(old.value, height) + self.rule(Rule.TOP)
                 reader = tirx.min(tirx.floordiv(y, self.rule(Rule.STRIDE_HEIGHT)), outputs - 1)
-                row = Register(LONG, 1, tirx.floordiv(old.value, height) * outputs + reader)
+                row = Variable(LONG, 1, tirx.floordiv(old.value, height) * outputs + reader)
                 known = row.value < self.get(State.DONE, self.rule(Rule.PARTNER))
                 stamp = self.t["released"][self.rule(Rule.RELEASED) + row.value]
                 self.await_stamp(known, stamp, self.place)
@@ -232,7 +239,9 @@ class Turn:
         self.when(self.can.value > 0, go)
 
     def work(self) -> None:
-        """Its reader: a window's first result needs the window's last pixel, or the one nearest."""
+        """Record a line buffer's reader: the first result of a window waits for the window's last
+        pixel in the map.
+        """
         self.ask_outputs()
 
         def last(at: State, step: Rule, pad: Rule, reach: Rule, size: Rule) -> Any:
@@ -245,7 +254,7 @@ class Turn:
 
             row = self.get(State.IMAGE) * self.rule(Rule.KEPT_HEIGHT) + y
             pixels = row * self.rule(Rule.KEPT_WIDTH) + x + 1
-            need = Register(LONG, 1, pixels * self.rule(Rule.WORDS) - 1)
+            need = Variable(LONG, 1, pixels * self.rule(Rule.WORDS) - 1)
             known = need.value < self.get(State.DONE, self.rule(Rule.PARTNER))
             stamp = self.t["written"][self.rule(Rule.WRITTEN) + need.value]
             self.await_stamp(known, stamp, self.ready)

@@ -21,10 +21,10 @@ def any_kernel(monkeypatch: pytest.MonkeyPatch, source: random.Random) -> None:
     often, and any tile of a product."""
     choose, micros = choosing.choose, gemm.MICROS
 
-    def choice(group: Group, program: Program, vectors: Vectors) -> choosing.Choice:
+    def choice(group: Group, program: Program, vectors: Vectors) -> choosing.KernelChoice:
         first = type(group.ops[0]) if group.ops else None
         fitting = [
-            choosing.Choice(group, kernel, offer)
+            choosing.KernelChoice(group, kernel, offer)
             for kernel in choosing.TABLE.get(first, ())
             if (offer := kernel.offer(group, program, vectors))
         ]

@@ -66,7 +66,7 @@ def test_target_cycles(case: Any, slack: int) -> None:
     )
     folding = default_folding(program, cycles=floor + slack)
     assert all(e.folded(folding.engines[e.name]).cycles <= floor + slack for e in engines)
-    with pytest.raises(CompileError, match="cycles an image asked for"):
+    with pytest.raises(CompileError, match="cycles per image asked for"):
         default_folding(program, cycles=floor - 1)
 
 

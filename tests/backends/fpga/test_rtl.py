@@ -15,7 +15,7 @@ pytest.importorskip("amaranth", reason="hardware needs the extra rtl")
 
 from n2uqc.backends.fpga import Fold, Folding, build_pipeline
 from n2uqc.backends.fpga.folding import engines_of
-from n2uqc.backends.fpga.timing import Network
+from n2uqc.backends.fpga.timing import MachineNetwork
 from n2uqc.frontend.load import load_graph
 from n2uqc.passes import compile_graph
 from n2uqc.passes.program import Add, Constant, Conv, MaxPool, Program, SumPool, run
@@ -44,14 +44,14 @@ def check(
     ``forms`` seeds the choice of how engines are built, which must not matter.
     """
     assume(small(folding))
-    network = Network(build_pipeline(program, folding))
+    network = MachineNetwork(build_pipeline(program, folding))
     assume(network.bottleneck * (len(x) + 1) < most and program.types[program.input].size < 900)
     expected = network.run(len(x), list(network.sizes))
     assume(int(expected.take_stamp.max()) < most)
     agrees(program, x, network, forms)
 
 
-def agrees(program: Program, x: np.ndarray[Any, Any], network: Network, forms: int) -> None:
+def agrees(program: Program, x: np.ndarray[Any, Any], network: MachineNetwork, forms: int) -> None:
     """As ``check``, of any size."""
     depths = list(network.sizes)
     expected = network.run(len(x), depths)
@@ -172,7 +172,7 @@ def test_networks(network: Any, seed: int) -> None:
         x = np.resize(near, (2, *kind.shape))
     else:
         x = np.random.default_rng(seed).integers(kind.lo, kind.hi + 1, (2, *kind.shape))
-    agrees(program, x, Network(build_pipeline(program, any_folding(program, seed))), seed)
+    agrees(program, x, MachineNetwork(build_pipeline(program, any_folding(program, seed))), seed)
 
 
 def code_layer(seed: int) -> tuple[Program, np.ndarray[Any, Any], Folding]:
@@ -235,7 +235,7 @@ def test_each_operation_on_every_kind_of_map(case: tuple[str, Program]) -> None:
 def test_bits_do_not_depend_on_who_waits(case: Any, seed: int) -> None:
     program, x, folding = case
     assume(small(folding))
-    network = Network(build_pipeline(program, folding))
+    network = MachineNetwork(build_pipeline(program, folding))
     assume(network.bottleneck * (len(x) + 1) < CYCLES // 2)
     seen = simulate(
         network.pipeline,

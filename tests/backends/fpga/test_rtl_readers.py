@@ -102,7 +102,7 @@ def test_digits(bits: int, tmp_path: Path) -> None:
 
 
 def test_a_stem_of_wide_operands(tmp_path: Path) -> None:
-    """147 products a cycle of 28 by 29 bits: the range of such a sum is beyond 2**63."""
+    """147 products per cycle of 28 by 29 bits: the range of such a sum is beyond 2**63."""
     b = Builder(1, 7, 3, 28, True)
     weight = b.const(Constant(b.rng.integers(-(1 << 28), 1 << 28, (1, 7, 7, 3)), "s", 29))
     program = finished(b, b.add(Conv, "x", weight=weight))

@@ -21,7 +21,7 @@ from n2uqc.backends.fpga import (
 )
 from n2uqc.backends.fpga.engines import Source, WindowTiming
 from n2uqc.backends.fpga.folding import engines_of
-from n2uqc.backends.fpga.timing import Network
+from n2uqc.backends.fpga.timing import MachineNetwork
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.passes.program import Add, Conv, IntType, MaxPool, SumPool
 
@@ -32,7 +32,7 @@ from .clocked import run_clocked
 IMAGES = 3
 
 
-def compare(network: Network, depths: list[int]) -> None:
+def compare(network: MachineNetwork, depths: list[int]) -> None:
     """Every token of every edge enters and leaves in the same cycle, or both come to a stop."""
     slow = run_clocked(network.pipeline, depths, IMAGES)
     complete = all(
@@ -55,7 +55,7 @@ def compare(network: Network, depths: list[int]) -> None:
 @given(folded_programs() | folded_chains() | folded_codebooks(), st.data())
 def test_equals_a_clocked_model(case: Any, data: st.DataObject) -> None:
     program, _, folding = case
-    network = Network(build_pipeline(program, folding))
+    network = MachineNetwork(build_pipeline(program, folding))
     assume(network.bottleneck < 1500)
     depths = list(network.sizes)
     if data.draw(st.booleans()):
@@ -68,7 +68,7 @@ def test_equals_a_clocked_model(case: Any, data: st.DataObject) -> None:
 def test_sized_fifos_keep_the_bottleneck_busy(case: Any) -> None:
     program, _, folding = case
     pipeline = build_pipeline(program, folding)
-    timing, network = simulate_timing(pipeline), Network(pipeline)
+    timing, network = simulate_timing(pipeline), MachineNetwork(pipeline)
     assert timing.settled
     assert timing.interval == network.bottleneck == max(e.cycles for e in pipeline.engines)
     assert max(engine.last for engine in timing.engines) + 1 >= network.bottleneck
@@ -96,7 +96,7 @@ def test_more_parallel_is_never_slower(case: Any, data: st.DataObject) -> None:
 @given(folded_programs())
 def test_deeper_fifos_are_never_slower(case: Any) -> None:
     program, _, folding = case
-    network = Network(build_pipeline(program, folding))
+    network = MachineNetwork(build_pipeline(program, folding))
     sized = network.run(IMAGES, network.sizes)
     deeper = network.run(IMAGES, [2 * d + 3 for d in network.sizes])
     assert (deeper.ends() <= sized.ends()).all()
@@ -137,7 +137,7 @@ def test_a_matrix_vector_engine_takes_its_formula(
     fill = 8 * 8 * 4 // min(simd, 4)
     engine = next(e for e in pipeline.engines if e.name == y)
     assert engine.cycles == max(work, fill)
-    run = Network(pipeline).settled(Network(pipeline).sizes)
+    run = MachineNetwork(pipeline).settled(MachineNetwork(pipeline).sizes)
     reader = run.stats[run.network.machines[pipeline.engines.index(engine)][1]]
     if work >= fill:  # never starved: back to back, without a pause between images
         assert (np.diff(reader[:, 1]) == work).all()
@@ -148,15 +148,15 @@ def test_start_up_of_a_three_by_three_window() -> None:
     """By hand: 4x4 map, a pixel a cycle, one result of one cycle for each window."""
     b, y = convolution(4, 2, 2, 3, 1, 1)
     program = finished(b, y)
-    run = Network(build_pipeline(program, Folding({y: Fold(2, 18)}))).run(1, [2, 10])
+    run = MachineNetwork(build_pipeline(program, Folding({y: Fold(2, 18)}))).run(1, [2, 10])
     # The source gives pixel k in cycle k, it is written in k + 1. Window (0, 0) needs pixel (1, 1),
     # the sixth: written in cycle 6, read in 7. Register stages: 3 + ceil(log2 18) = 8.
     assert run.give_stamp[16:].tolist() == [7 + 8 + k for k in range(16)]
     # No window waits again: (0, 3) needs nothing new, for its last column is padding, and so on.
     assert run.stats[2, 0].tolist() == [7, 22, 0, 0]
-    # 8 register stages and 2 places keep a token a cycle flowing; one place less costs a cycle
+    # 8 register stages and 2 places keep a token per cycle flowing; one place less costs a cycle
     # whenever its credit comes back late.
-    assert Network(run.network.pipeline).run(1, [2, 9]).stats[2, 0].tolist() == [7, 23, 0, 1]
+    assert MachineNetwork(run.network.pipeline).run(1, [2, 9]).stats[2, 0].tolist() == [7, 23, 0, 1]
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_a_short_skip_fifo_is_a_named_deadlock() -> None:
 
 def test_long_runs_need_64_bit_stamps() -> None:
     b, y = convolution(3, 1, 1, 1, 1, 0)
-    network = Network(build_pipeline(finished(b, y), Folding({y: Fold(1, 1)})))
+    network = MachineNetwork(build_pipeline(finished(b, y), Folding({y: Fold(1, 1)})))
     source = next(k for k, e in enumerate(network.pipeline.engines) if isinstance(e, Source))
     pace = 2**33
     run = network.run(2, [2, 2], pace=pace)

@@ -33,7 +33,7 @@ def digits() -> Program:
 def test_a_rate_is_met_by_the_simulated_pipeline(case: Any, slack: int) -> None:
     program, _, _ = case
     with pytest.raises(CompileError) as caught:
-        search(program, target_fps=1e8, clock_hz=1.5e8)  # one cycle an image
+        search(program, target_fps=1e8, clock_hz=1.5e8)  # one cycle per image
     floor = int(str(caught.value).split("fastest folding takes ")[1].split()[0])
     result = search(program, target_fps=1e8 / (floor << slack), clock_hz=1e8)
     timing = simulate_timing(build_pipeline(program, result.folding))

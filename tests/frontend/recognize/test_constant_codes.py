@@ -59,7 +59,7 @@ def test_scale_along_the_inputs_stays_float_with_a_note() -> None:
     graph, x = load_graph(model), images(model)
     np.testing.assert_allclose(evaluate(graph, x), run_qonnx(model, x), atol=1e-5)
     assert "Weight" not in ops(graph)
-    assert any("one positive value an output" in n.text for n in summarize(graph).notes)
+    assert any("one positive value per output" in n.text for n in summarize(graph).notes)
 
 
 def test_shared_weights_feed_both_layers() -> None:

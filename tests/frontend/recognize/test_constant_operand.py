@@ -85,8 +85,8 @@ def different(axis: int) -> Any:
 @pytest.mark.parametrize(
     ("body", "parameters", "words"),
     [
-        ("[op] y = Add (x, b)", {"b": different(2)}, "one value a channel"),
-        ("[op] y = Add (x, b)", {"b": different(3)}, "one value a channel"),
+        ("[op] y = Add (x, b)", {"b": different(2)}, "one value per channel"),
+        ("[op] y = Add (x, b)", {"b": different(3)}, "one value per channel"),
         ("[op] y = Div (b, x)", {"b": [2.0]}, "a constant divided by a tensor"),
         ("[op] y = Div (x, b)", {"b": [0.0]}, "division by 0"),
         ("a = Relu (x) [op] y = Mul (a, x)", {}, "two computed tensors"),
@@ -94,7 +94,7 @@ def different(axis: int) -> Any:
         (
             "a = GlobalAveragePool (x) [op] y = Add (a, b)",
             {"b": different(1)},
-            "one value a channel",
+            "one value per channel",
         ),
     ],
 )

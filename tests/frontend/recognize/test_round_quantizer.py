@@ -125,7 +125,7 @@ def test_refusals(body: str, words: str) -> None:
 
 @pytest.mark.parametrize("groups", [1, 2])
 def test_a_step_for_each_channel(groups: int) -> None:
-    """LSQ with a step a channel: thresholds a channel, and a multiplication behind them."""
+    """LSQ with a step per channel: thresholds per channel, and a multiplication behind them."""
     body = f"a = Div (x, s) q = Clip (a, low, high) {ROUND} v = Mul (k, s)"
     weights = np.where(np.random.default_rng(0).random((2, 2 // groups, 3, 3)) < 0.5, -1, 1)
     values = parameters(0, 7) | {"s": np.float32([[[0.5]], [[0.3]]]), "W": weights * 1.0}

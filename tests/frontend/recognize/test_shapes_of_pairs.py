@@ -26,7 +26,7 @@ NUMBERS = {"low": np.float32(0), "high": np.float32(15)}
     ],
 )
 def test_what_is_taken_away_again_may_be_larger(pair: str) -> None:
-    """A straight-through pair around one value a channel is a map: it is kept, or refused."""
+    """A straight-through pair around one value per channel is a map: it is kept, or refused."""
     model = build(ROUNDED + pair, NUMBERS)
     with contextlib.suppress(CompileError):
         check_same(model)

@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 from n2uqc.backends.fpga import build_pipeline
-from n2uqc.backends.fpga.timing.network import Network
+from n2uqc.backends.fpga.timing.network import MachineNetwork
 from tests.backends.fpga.cases import folded_chains, folded_codebooks, folded_programs
 from tests.backends.fpga.test_rtl import CYCLES, agrees, small
 
@@ -28,7 +28,7 @@ class Hardware(Kind):
         for program, x, folding in drawn(strategy, seed, 8):
             if not small(folding) or program.types[program.input].size >= 900:
                 continue
-            network = Network(build_pipeline(program, folding))
+            network = MachineNetwork(build_pipeline(program, folding))
             if network.bottleneck * (len(x) + 1) < CYCLES:
                 agrees(program, x, network, seed)
                 return "simulated"

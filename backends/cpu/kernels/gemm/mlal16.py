@@ -1,6 +1,6 @@
 """16-bit factors, 32-bit sums: AArch64 ``SMLAL`` and ARMv7 ``VMLAL.S16``, both by element.
 
-Half as many products an instruction as with sums of 16 bits, for numbers whose products fill those
+Half as many products per instruction as with sums of 16 bits, for numbers whose products fill those
 after a few steps: weights and codes of five to eight bits, fixed point.
 """
 
