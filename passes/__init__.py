@@ -21,7 +21,7 @@ __all__ = ["PIPELINE", "Options", "compile_graph", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    # Late, so that backends that only need passes.program do not load ONNX.
+    # Imported late, so that backends that need only passes.program do not load ONNX.
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,4 +1,4 @@
-"""From a file to an integer program: what users call."""
+"""``load``: from a file to an integer program."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def load(
     """Read a trained network and compile it to its integer program.
 
     Args:
-        path: an ONNX file, or a program saved by n2uqc, which is returned as it is.
+        path: an ONNX file, or a program saved by n2uqc, which is returned unchanged.
         options: widths and ranges of the fixed-point parts.
         calibration: images (N, C, H, W) to which the fixed-point formats are fitted.
-        input_shape: sizes for axes of the input that the file leaves open, as (C, H, W).
-        observe: called after each pass, each time that the network is compiled.
+        input_shape: sizes for dynamic axes of the input, as (C, H, W).
+        observe: called after each pass; the network may be compiled several times.
 
     Raises:
-        CompileError: everything that is not supported, listed by node.
+        CompileError: lists everything that is not supported, by node.
         StoreError: a saved program is damaged.
 
     Warns:
-        UserWarning: the network quantizes nothing, so that all of it becomes fixed point.
+        UserWarning: the network has no activation quantizer, so all of it becomes fixed point.
         PrecisionWarning: outputs or codes lose more than the precision promises
-            (``checks.promise``); open widths are widened before.
+            (``checks.promise``), after widths that the user did not choose were widened.
     """
     path = Path(path)
     if is_program_file(path):

@@ -1,4 +1,4 @@
-"""What a user may choose about the fixed-point parts of a program."""
+"""The options of a user for the fixed-point parts of a program."""
 
 from __future__ import annotations
 
@@ -19,32 +19,34 @@ PRECISIONS: Mapping[str, tuple[int | None, int | None, int]] = MappingProxyType(
         "small": (16, 8, 8),
     }
 )
-"""Residual, stem and head bits by name; None: 32 and 24, and more where the network needs them.
+"""Residual, stem and head bits by name of the precision; None: 32 and 24,
+or more if the network needs more.
 
-``exact`` promises outputs within 1e-3 (``checks.promise``), or a warning says that it cannot.
+``exact`` promises outputs within 1e-3 (``checks.promise``); if it cannot, a warning says so.
 Measured on trained 2-bit networks: at ``exact`` no activation code differs from exact arithmetic;
 ``balanced`` flips about 0.1% of the codes, ``small`` several percent.
 """
 
 STREAM_BITS = 32, 56
 OPERAND_BITS = 24, 31
-"""Least and most bits where the user names no width: skip stream; unquantized convolutions."""
+"""Least and most bits of tensors whose width the user does not choose."""
 
 _OPEN, _CALIBRATION = "as needed", "calibration"  # in a program's metadata
 _MOST_MARGIN = 1000
 HEAD_BITS, MOST_HEAD_BITS = 16, 26
 _LIMITS = {"residual_bits": (8, 56), "stem_bits": (8, 32), "head_bits": (8, MOST_HEAD_BITS)}
 LEVEL_BITS = 4, 26
-"""Of the integers that uneven levels become; two such factors and a sum of thousands of products
-fit the 64 bits of an accumulator."""
+"""Least and most bits of the integers that represent nonuniform levels; sums of thousands of
+products of two such integers fit the 64 bits of an accumulator.
+"""
 _ACCUMULATOR_BITS = 61
 
 
 def require_width(name: str, value: object, limit: str = "residual_bits") -> None:
-    """Refuse a width that a kind of tensor cannot have: that of another option, by its name.
+    """Check that a width is in the range of an option.
 
     Raises:
-        CompileError: saying what it takes.
+        CompileError: it is not; the message states the range.
     """
     low, high = {**_LIMITS, "level_bits": LEVEL_BITS}[limit]
     if not isinstance(value, int | np.integer) or not low <= value <= high:
@@ -57,7 +59,7 @@ class Pixels:
 
     Attributes:
         scale: real value of one gray level, e.g. 1/255.
-        mean, std: one value, or one for each channel; 0 and 1 where the graph normalizes itself.
+        mean, std: one value, or one for each channel; 0 and 1 if the graph itself normalizes.
     """
 
     scale: float = 1.0
@@ -73,7 +75,7 @@ class Pixels:
             )
 
     def rows(self, channels: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean and std of each channel."""
+        """Return mean and std of each channel, float64 (C,)."""
         for name, row in (("mean", self.mean), ("std", self.std)):
             if len(row) not in (1, channels):
                 raise CompileError(
@@ -85,30 +87,30 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Options:
-    """Widths and ranges of what N2UQ leaves real-valued.
+    """Widths and ranges of the tensors that N2UQ leaves real-valued.
 
     Attributes:
-        residual_bits: skip stream, signed fixed point, 8 to 56; None: 32, and more where the
-            network compares so many values that rounding to 32 would flip codes
-            (``expected_flips``).
-        stem_bits: weights and inputs of convolutions that are not quantized, 8 to 32; None: 24,
-            and more where the stream has more; from 24 on what they read from the skip stream
-            keeps its own width.
+        residual_bits: skip stream, signed fixed point, 8 to 56; None: 32, or more if the network
+            compares so many values that rounding to 32 bits would flip codes (``expected_flips``).
+        stem_bits: weights and inputs of convolutions that are not quantized, 8 to 32; None: 24, or
+            more if the stream has more. From 24 bits on, inputs from the skip stream keep their
+            width.
         head_bits: weights of the last fully connected layer, 8 to 26.
-        level_bits: integers that uneven levels of codes and weights become where they are not
-            commensurable (``exact.levels``), 4 to 26; None: as many as ``stem_bits``.
-        input_range: (least, greatest) real value of the model's input; values outside are
-            clamped with a warning.  Ignored where calibration data is given.
+        level_bits: integers that represent nonuniform levels of codes and weights, if the levels
+            are not commensurable (``exact.levels``), 4 to 26; None: as many as ``stem_bits``.
+        input_range: (least, greatest) real value of the model's input; other values are clamped
+            with a warning. Not used if calibration data is given.
         pixels: raw 8-bit images instead of real ones; ``input_range`` is then not used.
-        calibration: images as the program will take them, (N, C, H, W), real or uint8.  The
-            fixed-point formats are then fitted to the values seen, with ``margin``, instead of
-            to the worst case.
-        margin: factor over the largest magnitude seen, 1 to 1000.
-        extra_bits: bits beyond what comparisons need, for every width that is left open and for
-            the head of 16 bits or more: what ``load`` finds that the outputs need.
-        equalize: whether channels are brought to one size (``fixed_point.equalize``); as above.
-        widths: widths of single tensors and weights by name, over the three above
-            (``formats.Formats.widths`` says which names there are).
+        calibration: images in the form that the program will read, (N, C, H, W), real or uint8.
+            Fixed-point formats are then fitted to the values that occur, with ``margin``, instead
+            of to the worst case.
+        margin: factor over the largest magnitude that occurs, 1 to 1000.
+        extra_bits: additional bits for every width that the user does not choose, and for a head of
+            16 bits or more; set by ``load`` if the outputs need them.
+        equalize: whether channels are scaled to similar size (``fixed_point.equalize``); set by
+            ``load`` if the outputs need it.
+        widths: widths of single tensors and weights by name, which override the three above
+            (``formats.Formats.widths`` has the names).
     """
 
     residual_bits: int | None = None
@@ -148,10 +150,10 @@ class Options:
 
     @classmethod
     def preset(cls, precision: str, **changes: Any) -> Options:
-        """The options of a named precision, with changes.
+        """Return the options of a named precision, with changes.
 
         Raises:
-            CompileError: no such precision, or a value out of its range.
+            CompileError: the precision is unknown, or a value is outside its range.
         """
         if precision not in PRECISIONS:
             raise CompileError(f"--precision {precision}: there are {', '.join(PRECISIONS)}")
@@ -163,17 +165,19 @@ class Options:
 
     @property
     def code_level_bits(self) -> int:
-        """Width of the integers that a codebook's levels become."""
+        """Width of the integers that represent a codebook's levels."""
         open_bits = (self.stem_bits or OPERAND_BITS[0]) + self.extra_bits
         return min(self.level_bits or open_bits, LEVEL_BITS[1])
 
     def weight_level_bits(self, taps: int) -> int:
-        """Width of those of weights, in sums of so many products."""
+        """Return the width of the integers that represent levels of weights,
+        for sums of ``taps`` products.
+        """
         room = _ACCUMULATOR_BITS - self.code_level_bits - taps.bit_length()
         return min(self.code_level_bits, room)
 
     def real_input_range(self) -> tuple[float, float]:
-        """The real input's range, from the calibration data if there is any."""
+        """Return the range of the real input, from the calibration data if there is any."""
         if self.calibration is None:
             return self.input_range
         data = np.asarray(self.calibration, dtype=np.float64)
@@ -183,11 +187,10 @@ class Options:
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, str]) -> Options:
-        """The choices that a program's metadata states.
+        """Return the options that a program's metadata states.
 
         Raises:
-            CompileError: they are not stated in full: calibration images are not kept; or they are
-                none.
+            CompileError: they are incomplete (calibration images are not stored) or invalid.
         """
         if _CALIBRATION in facts or not facts.keys() >= _LIMITS.keys():
             raise CompileError(
@@ -219,7 +222,7 @@ class Options:
         return cls(**chosen, widths={name: int(bits) for name, _, bits in pairs})
 
     def facts(self) -> dict[str, str]:
-        """The choices as a program's metadata."""
+        """Return the options as metadata of a program."""
         found = {name: str(getattr(self, name) or _OPEN) for name in _LIMITS}
         if self.pixels is None:
             found["input_range"] = ",".join(repr(v) for v in self.real_input_range())
@@ -244,5 +247,8 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 def without_calibration(facts: Mapping[str, str]) -> dict[str, str]:
-    """A program's metadata as if its ranges were the user's: enough to take images alike."""
+    """Return metadata with calibrated ranges as if the user had chosen them.
+
+    Options from this metadata read images in the same way as the program.
+    """
     return {name: text for name, text in facts.items() if name != _CALIBRATION}

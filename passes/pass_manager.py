@@ -1,4 +1,4 @@
-"""A pass, and the runner that verifies, times and dumps between passes."""
+"""Passes, and the runner that verifies the program and measures the time of each pass."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Pass:
     """One step of the pipeline.
 
     Attributes:
-        name: as ``--print-after`` takes it.
-        apply: program and options to program.
-        lowered: true if nothing real-valued may be left behind it.
+        name: name for ``--print-after``.
+        apply: function from program and options to program.
+        lowered: true if no real-valued operation may be left after it.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Pass:
 
 
 def plain(function: Callable[[Program], Program]) -> Callable[[Program, Options], Program]:
-    """A pass that looks at no option."""
+    """Return a pass that does not use the options."""
 
     def apply(program: Program, options: Options) -> Program:
         return function(program)
@@ -42,7 +42,7 @@ def plain(function: Callable[[Program], Program]) -> Callable[[Program, Options]
 
 
 Observer = Callable[[Pass, Program, float], None]
-"""Called after each pass with its result and its seconds."""
+"""Called after each pass with the pass, its result and its seconds."""
 
 
 def run_passes(
@@ -52,7 +52,7 @@ def run_passes(
 
     Raises:
         IllegalOp: a pass made an illegal program (a fault of the compiler).
-        CompileError: a pass refuses the model, naming its nodes.
+        CompileError: a pass refuses the model; the message names its nodes.
     """
     judged: Judgments = {}
     for step in passes:

@@ -1,4 +1,4 @@
-"""The pipeline, top to bottom: from a trained network to its integer program."""
+"""The list of all passes, from a trained network to its integer program."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .plan_memory import plan_memory
 from .program import Program
 
 INPUT_SHAPE = "input_shape"
-"""In a program's metadata: sizes for axes that the file leaves open."""
+"""Key of a program's metadata: sizes that the user gave for dynamic axes."""
 
 PIPELINE: tuple[Pass, ...] = (
     Pass("pixel-input", pixel_input),
@@ -54,10 +54,10 @@ def compile_graph(
     metadata: Mapping[str, str] | None = None,
     observe: Observer | None = None,
 ) -> Program:
-    """The integer program of a canonical graph.
+    """Compile a canonical graph to its integer program.
 
     Raises:
-        CompileError: what the passes refuse, by node.
+        CompileError: lists what the passes refuse, by node.
     """
     options = options or Options()
     program = import_graph(graph, name)
@@ -66,10 +66,10 @@ def compile_graph(
 
 
 def graph_of(path: str | Path, program: Program) -> ir.Model:
-    """The network of an ONNX file as `load` read it for this program: of the same input shape.
+    """Load the graph of an ONNX file with the input shape that a program was compiled for.
 
     Raises:
-        CompileError: everything that is not supported, listed by node.
+        CompileError: lists everything that is not supported, by node.
     """
     text = program.metadata.get(INPUT_SHAPE)
     try:

@@ -1,4 +1,4 @@
-"""Give every intermediate tensor a place in one static arena."""
+"""Placement of all intermediate tensors in one static arena."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .program.lives import ALIGNMENT, Life, lifetimes
 
 __all__ = ["ALIGNMENT", "Life", "lifetimes", "lower_bound", "pack", "plan_memory"]
 
-_SOLVED = 400  # pairs of tensors alive at once, up to which the optimum is searched
-_MANY = 10**6  # such pairs, up to which orders are compared at all
-_NODES = 2000  # of that search: a count, not a time, so that equal programs give equal plans
+_SOLVED = 400  # most pairs of tensors alive at the same time for which the optimum is searched
+_MANY = 10**6  # most such pairs for which several orders are compared
+_NODES = 2000  # nodes of that search; a time limit would not be deterministic
 
 
 def lower_bound(lives: Iterable[Life]) -> int:
-    """The most bytes alive at one step, each tensor's rounded up: no arena can be smaller."""
+    """Return the most bytes alive at one step, with tensors rounded up: no arena can be smaller."""
     changes: Counter[int] = Counter()
     for life in lives:
         changes[life.first] += life.units
@@ -31,7 +31,9 @@ def lower_bound(lives: Iterable[Life]) -> int:
 
 
 def _meetings(lives: Mapping[str, Life]) -> Iterator[tuple[str, list[str]]]:
-    """In order of time, each tensor and those before it that are alive when its life begins."""
+    """Yield each tensor in order of time,
+    with the earlier tensors that are alive when it begins.
+    """
     alive: list[str] = []
     for name in sorted(lives, key=lambda n: lives[n].first):
         alive = [other for other in alive if lives[other].last >= lives[name].first]
@@ -40,11 +42,11 @@ def _meetings(lives: Mapping[str, Life]) -> Iterator[tuple[str, list[str]]]:
 
 
 def pack(lives: Mapping[str, Life]) -> MemoryPlan:
-    """Place what is alive at the same time at disjoint, aligned offsets of a small arena.
+    """Place tensors at aligned offsets, so that tensors alive at the same time do not overlap.
 
-    The best of several greedy orders, among them by size (Pisarchyk and Lee, "Efficient memory
-    management for deep neural net inference", MLSys workshop 2020, section 5.2). Where none
-    reaches the lower bound and the case is small, an integer program searches the optimum.
+    The result is the best of several greedy orders, among them by size (Pisarchyk and Lee,
+    "Efficient memory management for deep neural net inference", MLSys workshop 2020, section 5.2).
+    If none reaches the lower bound and the case is small, an integer program searches the optimum.
     """
     if sum(len(alive) for _, alive in _meetings(lives)) > _MANY:
         return _quickly(lives)
@@ -73,7 +75,7 @@ def pack(lives: Mapping[str, Life]) -> MemoryPlan:
 
 
 def _quickly(lives: Mapping[str, Life]) -> MemoryPlan:
-    """A plan in order of time: a place that has become free is taken by what is just as large."""
+    """Return a plan in order of time, in which tensors reuse free places of equal size."""
     free: dict[int, list[int]] = {}
     ends: list[tuple[int, int, int]] = []
     offsets: dict[str, int] = {}
@@ -107,7 +109,7 @@ def _height(lives: Mapping[str, Life], offsets: Mapping[str, int]) -> int:
 def _greedy(
     lives: Mapping[str, Life], conflicts: nx.Graph, order: Callable[[Life], tuple[int, ...]]
 ) -> dict[str, int]:
-    """One after the other, each at the lowest offset that is free during its whole life."""
+    """Place the tensors in an order, each at the lowest offset that is free during its life."""
     offsets: dict[str, int] = {}
     for name in sorted(lives, key=lambda n: order(lives[n])):
         offset = 0
@@ -123,11 +125,12 @@ def _greedy(
 def _solved(
     lives: Mapping[str, Life], conflicts: nx.Graph, bound: int, known: dict[str, int]
 ) -> dict[str, int]:
-    """The best arrangement that a mixed-integer program finds, ``known`` if it finds no better.
+    """Return the best placement that a mixed-integer program finds,
+    or ``known`` if that is no worse.
 
-    Variables are the offsets, the height, and for each conflicting pair which of the two is lower.
+    Its variables are the offsets, the height, and for each conflicting pair which tensor is lower.
     """
-    # Imported late: seldom needed.
+    # Imported late, because it is rarely needed.
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import coo_array
 
@@ -166,7 +169,7 @@ def _solved(
     )
     if found.x is None:
         return known
-    # The order is taken from the solution, the whole numbers are computed again.
+    # Only the order is taken from the solution; the offsets are computed again as integers.
     offsets: dict[str, int] = {}
     for name in sorted(names, key=lambda n: (found.x[place[n]], place[n])):
         below = (offsets[n] + lives[n].units for n in conflicts[name] if n in offsets)
@@ -175,5 +178,5 @@ def _solved(
 
 
 def plan_memory(program: Program) -> Program:
-    """Place the tensors between operations, as an executor without fused operations needs them."""
+    """Place the tensors between operations, for an executor without fused operations."""
     return replace(program, plan=pack(lifetimes(program)))

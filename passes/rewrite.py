@@ -1,4 +1,4 @@
-"""Small helpers that passes share."""
+"""Helpers for passes: removal of unused parts, types, free names, constants."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .program.types import Constant, TensorType
 
 
 def live(program: Program) -> Program:
-    """Drop operations, types and constants that do not lead to the output."""
+    """Remove operations, types and constants that the output does not depend on."""
     needed: set[str] = {program.output}
     kept: list[Op] = []
     for op in reversed(program.ops):
@@ -24,12 +24,12 @@ def live(program: Program) -> Program:
         ops=tuple(kept),
         types={n: t for n, t in program.types.items() if n in needed or n == program.input},
         constants={n: c for n, c in program.constants.items() if n in used},
-        plan=None,  # it was made for the tensors before
+        plan=None,  # the plan of the old tensors
     )
 
 
 def typed(program: Program) -> Program:
-    """Infer the types of tensors that have none yet; others stay."""
+    """Infer the types of tensors that have none; others are kept."""
     types: dict[str, TensorType] = dict(program.types)
     for op in program.ops:
         if op.output not in types:
@@ -40,9 +40,9 @@ def typed(program: Program) -> Program:
 
 
 def fresh(taken: Container[str], wish: str) -> str:
-    """A name that is not taken yet: the wished one, or it with a number.
+    """Return a name that is not taken: ``wish``, or ``wish`` with a number.
 
-    What a pass adds is told from the network's tensors by no name: modules may be called so too.
+    A name does not tell whether a pass has added the tensor: the network may use the same names.
     """
     name, count = wish, 1
     while name in taken:
@@ -51,9 +51,10 @@ def fresh(taken: Container[str], wish: str) -> str:
 
 
 class Constants:
-    """Constants of a program in the making: equal arrays of one role are stored once.
+    """The constants of a program under construction; equal arrays of one role are stored once.
 
-    The role is the name's last part (``.bias``, ``.shift``), so that text stays readable.
+    The role is the last part of the name (``.bias``, ``.shift``), so that the program's text is
+    readable.
     """
 
     def __init__(self, existing: dict[str, Constant]) -> None:
@@ -62,7 +63,7 @@ class Constants:
         self._known: dict[tuple[str, str, tuple[int, ...], bytes], str] = {}
 
     def add(self, wish: str, constant: Constant) -> str:
-        """The name under which the constant now stands."""
+        """Add a constant and return its name."""
         role = wish.rsplit(".", 1)[-1]
         key = (role, constant.kind, constant.values.shape, constant.values.tobytes())
         if key not in self._known:

@@ -1,4 +1,6 @@
-"""Find the smallest fixed-point widths that keep codes and decisions on calibration images."""
+"""The search for the smallest fixed-point widths that keep
+codes and classes on calibration images.
+"""
 
 from __future__ import annotations
 
@@ -16,20 +18,20 @@ from .pipeline import compile_graph
 from .program import Program
 
 FLIP_RATE = 1e-3
-"""Share of codes that may differ from exact arithmetic, by default."""
+"""Default share of codes that may differ from exact arithmetic."""
 
 _LADDER = (8, 10, 12, 14, 16, 20, 24, 28, 32)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One row of the table of choices.
+    """The chosen width of one tensor.
 
     Attributes:
         tensor: name of a fixed-point tensor, or of an unquantized convolution's weights.
-        bits: the width chosen.
-        most: the width it has at the precision ``exact``.
-        flip_rate: of the network with this width alone narrowed.
+        bits: the chosen width.
+        most: the width at the precision ``exact``.
+        flip_rate: flip rate of the network if only this width is reduced.
     """
 
     tensor: str
@@ -40,7 +42,9 @@ class Choice:
 
 @dataclass(frozen=True)
 class Search:
-    """The result: options to compile with, the table, and what the whole of it costs."""
+    """The result of a search: options, the chosen widths,
+    and the deviations of the whole network.
+    """
 
     options: Options
     choices: tuple[Choice, ...]
@@ -56,19 +60,19 @@ def search_precision(
     flip_rate: float = FLIP_RATE,
     progress: Callable[[str], None] | None = None,
 ) -> Search:
-    """Narrow each width by itself, then widen all together until the whole is good.
+    """Reduce each width separately, then widen all until the whole network is good enough.
 
-    Good is: no more codes than the rate differ from exact arithmetic, and every image keeps its
-    top-1.
+    It is good enough if at most the given share of codes differs from exact arithmetic and every
+    image keeps its top-1 class.
 
     Args:
         graph: canonical graph.
-        options: with calibration images; its widths are the widest considered.
+        options: options with calibration images; their widths are the largest considered.
         flip_rate: share of codes that may differ from exact arithmetic.
-        progress: called with a line about each step.
+        progress: called with a description of each step.
 
     Raises:
-        CompileError: no calibration images, or a rate outside 0..1.
+        CompileError: there are no calibration images, or the rate is outside 0..1.
     """
     if options.calibration is None:
         raise CompileError("--precision auto needs calibration images: --calib X.npz")
@@ -92,7 +96,7 @@ def search_precision(
     for name, limit in most.items():
         ladder = _ladder(limit)
         low, high, reached = 0, len(ladder) - 1, 0.0
-        while low < high:  # the flip rate falls with the width, up to noise
+        while low < high:  # the flip rate falls with the width, apart from noise
             middle = (low + high) // 2
             result = cost({name: ladder[middle]})
             if good(result):

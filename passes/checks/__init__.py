@@ -1,1 +1,1 @@
-"""Independent checks of a program against the network it came from."""
+"""Checks of a program against the network that it was compiled from, independent of the passes."""

@@ -1,4 +1,4 @@
-"""What a program's accumulators are worth, from the imported network."""
+"""The real value of a program's accumulators, derived from the imported network."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ..program.ops.real import (
 
 
 def weight_of(imported: Program, program: Program, conv: RealConv) -> IntegerWeight:
-    """The integers that stand for a convolution's weights, by the options of the program."""
-    options = Options()  # of no account to weights that are integers already
+    """Return the integers of a convolution's weights, with the options of the program."""
+    options = Options()  # without effect on weights that are integers
     if conv.levels:
         options = Options.from_facts(without_calibration(program.metadata))
     return integer_weight(conv, imported.constants, options)
@@ -28,15 +28,15 @@ def weight_of(imported: Program, program: Program, conv: RealConv) -> IntegerWei
 def code_value(
     imported: Program, program: Program, conv: RealConv, maker: Conv
 ) -> tuple[Surd, Surd]:
-    """What an integer that a convolution reads is worth: slope and offset.
+    """Return slope and offset of the real value of the integers that a convolution reads.
 
-    ``conv(s * a + z, w) = s * conv(a, w) + z * sum(w)``: see ``integer_layers``.  Of codes they are
-    those of the imported maps on their way; where a table gives levels, the program's own scale.
+    ``conv(s * a + z, w) = s * conv(a, w) + z * sum(w)``: see ``integer_layers``. For codes they are
+    those of the imported affine maps; for levels from a table, the slope is the program's scale.
 
     Args:
-        imported, program: the network, and what it became.
+        imported, program: the network and the program.
         conv: a convolution of the network.
-        maker: the same in the program.
+        maker: the corresponding convolution of the program.
     """
     slope, offset, name = Surd.of(1), Surd.of(0), conv.inputs[0]
     made = {op.output: op for op in imported.ops}
@@ -53,7 +53,7 @@ def code_value(
 
 
 def _reads_levels(program: Program, name: str) -> bool:
-    """Whether a table of the program gives the levels of a tensor."""
+    """Return whether a lookup of the program computes the levels of a tensor."""
     while isinstance(op := program.producer(name), MaxPool | Flatten):
         name = op.inputs[0]
     return isinstance(op, Lookup)

@@ -1,4 +1,4 @@
-"""Inputs drawn over a program's whole input range, for checks without data."""
+"""Random inputs over a program's whole input range, for checks without data."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..program.types import IntArray, IntType
 
 
 def drawn(program: Program, samples: int, seed: int) -> IntArray:
-    """Integers of a program's input, int64 (N, H, W, C).
+    """Draw integers of a program's input type, int64 (N, H, W, C).
 
-    The first are the corners: all values least, greatest and zero.  Then constants, boards of both
-    ends, ramps, single points, and noise of every amplitude follow one another: noise alone
-    averages out in every sum, and real images lie near zero.
+    The first samples have only least, only greatest, and only zero values. Constants, checkerboards
+    of both ends, ramps, single points and noise of every amplitude follow in turn, because noise
+    averages out in sums and real images have values near zero.
     """
     kind = program.int_type(program.input)
     rng = np.random.default_rng(seed)
@@ -34,12 +34,12 @@ def drawn(program: Program, samples: int, seed: int) -> IntArray:
 def _structured(
     noise: IntArray, n: int, kind: IntType, zero: int, rng: np.random.Generator
 ) -> IntArray:
-    """One sample: another structure for each n."""
+    """Return one sample; its kind depends on n."""
     height, width, channels = kind.shape
     rows, columns = np.ogrid[:height, :width]
     amplitude = 2 ** int(rng.integers(1, max(2, kind.bits)))
     structure = n % 8
-    if structure == 3:  # one value a channel
+    if structure == 3:  # one value per channel
         return np.broadcast_to(noise[:1, :1], noise.shape)
     if structure == 4:  # both ends, alternating
         board = ((rows + columns)[:, :, None] + np.arange(channels)) % 2
@@ -59,15 +59,15 @@ def _structured(
 
 
 def as_images(program: Program, integers: IntArray, seed: int) -> NDArray[Any]:
-    """Images (N, *input_shape) that ``quantize_input`` makes these integers of.
+    """Return images (N, *input_shape) that ``quantize_input`` maps to these integers.
 
-    Real ones are drawn from within half a unit of each integer, raw pixels are the integers.
+    Real images are drawn within half a unit of each integer; raw pixels are the integers.
     """
     face, kind = program.interface, program.int_type(program.input)
     values: NDArray[Any] = integers.astype(np.uint8 if face.pixels else np.float64)
     if not face.pixels:
         off = np.random.default_rng(seed).uniform(-0.49, 0.49, values.shape)
-        # The range ends at its ends.
+        # Values must not leave the range.
         inside = np.clip(values + off, kind.lo, kind.hi)
         values = inside * float(kind.scale or 1)
     maps = values if face.input_channels_last else values.transpose(0, 3, 1, 2)

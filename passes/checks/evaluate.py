@@ -1,7 +1,7 @@
-"""How far a program is from the trained network, on given images.
+"""Deviation of a program from the trained network, on given images.
 
-The reference is the imported network in float64, about 1e-16 relative: a code is *undecided* where
-the compared value comes within 1e-10 of a threshold, and then counts neither way.
+The reference is the imported network in float64 (relative error about 1e-16). A code is *undecided*
+if the compared value is within 1e-10 of a threshold; undecided codes are not counted as flips.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ _UNDECIDED = 1e-10  # relative to the threshold and the value; far above float64
 
 @dataclass
 class LayerFlips:
-    """Codes of one quantizer.
+    """The deviation of one quantizer's codes.
 
     Attributes:
         layer: name of the code tensor.
         codes: codes compared.
         flips: codes that differ from exact arithmetic.
-        undecided: codes too close to a threshold for the reference to tell.
-        within_error: compared values that lie within the program's stated error of a threshold,
-            where a flip is possible even given equal codes before it (0 for exact accumulators).
-        reads: the tensor that is compared.
-        bits: its width.
-        unit: real value of its last bit, None for exact accumulators.
+        undecided: codes whose value is too close to a threshold to decide.
+        within_error: compared values within the program's stated error of a threshold, where a flip
+            is possible even with equal codes before it (0 for exact accumulators).
+        reads: name of the compared tensor.
+        bits: width of the compared tensor.
+        unit: real value of its last bit; None for exact accumulators.
     """
 
     layer: str
@@ -62,17 +62,17 @@ class LayerFlips:
 
 @dataclass
 class Deviation:
-    """A program's distance from exact arithmetic over some images.
+    """The deviation of a program from exact arithmetic over some images.
 
     Attributes:
         samples: number of images.
-        layers: flips of each quantizer, in order.
-        top1: images whose largest output is the same.
+        layers: deviations of the quantizers, in order.
+        top1: number of images whose largest output is the same.
         logit_error: greatest |difference| of an output, relative to the greatest |output|.
-        logit_bound: the program's proven bound on the absolute error of an output given equal
-            codes.
+        logit_bound: the program's proven bound on the absolute error of an output if all codes are
+            equal.
         exact: outputs of exact arithmetic, float64 (N, H, W, C).
-        integer: outputs of the program in real units.
+        integer: outputs of the program, in real units.
     """
 
     samples: int
@@ -90,11 +90,13 @@ class Deviation:
 
     @property
     def first(self) -> LayerFlips | None:
-        """The first quantizer whose codes differ: all before it are equal on every image."""
+        """The first quantizer with different codes;
+        all codes before it are equal on every image.
+        """
         return next((row for row in self.layers if row.flips), None)
 
     def as_json(self) -> dict[str, Any]:
-        """The report without the outputs."""
+        """Return the report without the outputs."""
         return {
             "samples": self.samples,
             "flip_rate": self.flip_rate,
@@ -107,7 +109,7 @@ class Deviation:
 
 
 def agreement(a: NDArray[np.floating], b: NDArray[np.floating]) -> tuple[int, float]:
-    """Images of equal top-1, and greatest difference relative to the greatest magnitude of b."""
+    """Return the number of equal top-1 classes, and the greatest difference relative to max |b|."""
     rows = (len(a), -1)
     same = a.reshape(rows).argmax(axis=1) == b.reshape(rows).argmax(axis=1)
     error = float(np.abs(a.reshape(rows) - b.reshape(rows)).max(initial=0.0))
@@ -115,9 +117,9 @@ def agreement(a: NDArray[np.floating], b: NDArray[np.floating]) -> tuple[int, fl
 
 
 def reference(model: ir.Model, options: Options) -> Program:
-    """The network as imported, in the real dialect, taking the input the options describe.
+    """Import a network in the real dialect, with the input that the options describe.
 
-    Behind a flattening its channels are in memory order, as those of a program.
+    After flattening, channels are in memory order, as in a program.
     """
     return channels_last(pixel_input(import_graph(model), options))
 
@@ -126,9 +128,9 @@ def deviation(real: Program, program: Program, images: NDArray[Any]) -> Deviatio
     """Run images through the program and through exact arithmetic, and compare.
 
     Args:
-        real: of ``reference``.
-        program: the integer program made from the same network.
-        images: (N, C, H, W) as the program takes them.
+        real: network from ``reference``.
+        program: the integer program of the same network.
+        images: images (N, C, H, W) in the form that the program reads.
 
     Raises:
         InputError: the images do not fit the program.
@@ -172,7 +174,7 @@ def deviation(real: Program, program: Program, images: NDArray[Any]) -> Deviatio
 
 
 def _channels(op: Quantize, kept: list[int]) -> Quantize:
-    """The quantizer of the channels that a program kept."""
+    """Return the quantizer with only the channels that a program has kept."""
     if len(op.thresholds) == 1:
         return op
     return replace(op, thresholds=tuple(op.thresholds[c] for c in kept))
@@ -192,7 +194,7 @@ def _row(program: Program, name: str) -> LayerFlips:
 
 
 def _source_error(program: Program, row: LayerFlips) -> float:
-    """Stated error of the tensor that a table reads, in real units."""
+    """Return the stated error of the tensor that a table reads, in real units."""
     kind = program.types[row.reads] if row.reads else None
     return float(kind.error) if isinstance(kind, IntType) else 0.0
 

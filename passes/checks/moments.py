@@ -1,4 +1,4 @@
-"""How far values of a tensor differ, channel by channel, gathered over pieces."""
+"""Spread of the values of a tensor by channel, accumulated over chunks."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_SAME = 1e-6  # of the root mean square: what differs less is one value, up to noise
+_SAME = 1e-6  # relative to the root mean square: a smaller deviation counts as noise
 
 Row = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Of each channel: how many values, their sum and their squares' sum, float64 (C,)."""
+    """For each channel: the number of values, their sum, and the sum of their squares,
+    float64 (C,).
+    """
 
     count: int
     total: Row
@@ -22,11 +24,11 @@ class Moments:
 
     @classmethod
     def none(cls) -> Moments:
-        """Of no values."""
+        """Return the moments of no values."""
         return cls(0, np.zeros(()), np.zeros(()))
 
     def with_(self, values: NDArray[np.float64]) -> Moments:
-        """With values (N, H, W, C) added."""
+        """Return the moments with values (N, H, W, C) added."""
         axes = (0, 1, 2)
         return Moments(
             self.count + values[..., 0].size,
@@ -36,12 +38,12 @@ class Moments:
 
     @property
     def spread(self) -> Row:
-        """Standard deviation of each channel, or the root mean square where all are the same."""
+        """Standard deviation of each channel, or root mean square if all values are equal."""
         return _spread(self.count, self.total, self.squares)
 
     @property
     def overall(self) -> float:
-        """The same of all channels together."""
+        """The same for all channels together."""
         channels = self.total.size
         return float(_spread(self.count * channels, self.total.sum(), self.squares.sum()))
 

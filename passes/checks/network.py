@@ -1,10 +1,9 @@
-"""A program held against its network: every code and output on given images.
+"""Comparison of a program with its network: every code and output on given images.
 
-The network is the one that was imported, before any pass, in float64.  It goes on from the
-program's own codes behind each quantizer, so that each layer is judged by itself: given equal
-codes, the exact value that a quantizer compares may take the other side of a threshold only if it
-lies within the program's proven error of it, and an output may be no further off than the error
-that its type states.
+The network is the imported one, before any pass, evaluated in float64. After each quantizer it
+continues with the program's codes, so that each layer is checked separately. A code may differ only
+if a threshold is within the program's proven error of the compared value, and an output may differ
+by at most the error that its type states.
 """
 
 from __future__ import annotations
@@ -29,20 +28,20 @@ from .moments import Moments
 from .relation import Relation, inward, outward
 
 CHUNK = 8
-_SHOWN = 3  # faults kept of a tensor
+_SHOWN = 3  # wrong values kept per tensor
 
 Reals = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One value further from the network than the program's own bound allows.
+    """A value that differs from the network by more than the program's bound.
 
     Attributes:
-        sample, place: which image, and where: (row, column, channel) of a code, the index of an
+        sample, place: index of the image, and (row, column, channel) of a code or the index of an
             output.
         found: the program's code or output.
-        low, high: what the network allows.
+        low, high: range that the network allows.
     """
 
     sample: int
@@ -54,21 +53,22 @@ class Fault:
 
 @dataclass
 class Held:
-    """What was checked of one tensor.
+    """The comparison of one tensor.
 
     Attributes:
         tensor: a code tensor of the program, or its output.
         origin: ONNX nodes.
         what: "codes" or "outputs".
-        values: compared.
-        open: codes that may be either, because a threshold lies within the error.
-        differing: codes that are not the network's, within their bound or not.
-        worst: greatest difference of an output in its own unit.
+        values: number of compared values.
+        open: codes that are undecided, because a threshold is within the error.
+        differing: codes that differ from the network's, within the bound or not.
+        worst: greatest difference of an output, in its unit.
         share: greatest difference of an output relative to the spread of its channel.
-        bound: proven error in the unit of the output, or of what the quantizer compares.
-        spread: of the network's outputs, or of what the quantizer compares: standard deviation.
-        wrong: values that break their bound.
-        faults: the first of them.
+        bound: proven error in the unit of the output, or of the value that a quantizer compares.
+        spread: standard deviation of the network's outputs, or of the values that a quantizer
+            compares.
+        wrong: number of values outside their bound.
+        faults: the first wrong values.
     """
 
     tensor: str
@@ -104,14 +104,14 @@ class Held:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A row for each quantizer and, last, one for the output.
+    """The result: one row per quantizer, and a last row for the output.
 
     Attributes:
         rows: the rows.
-        left: images that left ranges fitted to calibration images, from where on they were not
-            compared.
-        spreads: of every tensor of the network, how far each channel's values differ: standard
-            deviation, or root mean square where they are all the same; float64 (C,).
+        left: number of images that left ranges fitted to calibration images; they were compared
+            only up to that tensor.
+        spreads: for every tensor of the network, the standard deviation of each channel, or the
+            root mean square if all values are equal; float64 (C,).
     """
 
     rows: list[Held]
@@ -125,7 +125,7 @@ class Comparison:
 
 
 def allowed(low: float, high: float) -> str:
-    """An interval as a report shows it."""
+    """Format an interval for a report."""
     return f"{low:.9g}" if low == high else f"{low:.9g} to {high:.9g}"
 
 
@@ -135,8 +135,8 @@ def hold(real: Program, program: Program, images: NDArray[Any]) -> Comparison:
     Args:
         real: the imported network (``evaluate.reference``).
         program: the integer program made from it.
-        images: (N, *input_shape) as the program takes them; real ones are taken as if clamped to
-            the input's range.
+        images: images (N, *input_shape) in the form that the program reads; real ones are clamped
+            to the input's range.
 
     Raises:
         InputError: the images do not fit the program.
@@ -183,7 +183,7 @@ class Holder:
             row.spread = self.moments[self.quantizers[row.tensor].inputs[0]].overall
         last = self.moments[self.real.output]
         self.result.spread, spread = last.overall, last.spread
-        # Of a channel that is 0 throughout, the others' size is the measure.
+        # For a channel that is always 0, the spread of all channels is used.
         unit = np.where(spread > 0, spread, spread.max(initial=0.0))
         shares = self.farthest / np.where(unit > 0, unit, 1.0)
         self.result.share = float(shares.max(initial=0.0))
@@ -191,7 +191,7 @@ class Holder:
         return Comparison([*self.rows.values(), self.result], left, spreads)
 
     def _chunk(self, integers: IntArray, maps: NDArray[Any], start: int) -> int:
-        """Compare some images; returns how many left fitted ranges."""
+        """Compare a chunk of images; return how many left fitted ranges."""
         codes: dict[str, tuple[IntArray, NDArray[np.bool_]]] = {}
         valid = np.ones(len(integers), bool)
         output = None
@@ -217,7 +217,7 @@ class Holder:
     def _network(
         self, maps: NDArray[Any], codes: dict[str, tuple[IntArray, NDArray[np.bool_]]]
     ) -> Iterator[tuple[str, Reals, Reach, Reals | None]]:
-        """Each tensor of the network in real units, its reach, and what a quantizer compares."""
+        """Yield each tensor of the network in real units, its reach, and a quantizer's operand."""
         real = self.real
         values: dict[str, NDArray[Any]] = {real.input: maps}
         reaches: dict[str, Reach] = {real.input: Reach.of(as_real(real, real.input, maps))}

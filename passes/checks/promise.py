@@ -1,10 +1,10 @@
-"""What a program's fixed-point formats cost its outputs, and where they lose it.
+"""The loss of accuracy by a program's fixed-point formats, and the tensor where it is lost.
 
-The promise of the precision ``exact``: on calibration images, or on inputs drawn over the whole
-input range, no output is further from exact arithmetic than 1e-3 of the standard deviation that the
-network's exact outputs have there in the same channel (given the program's own codes), and no
-quantizer gives more than 1e-3 of its codes otherwise.  The other precisions are coarse because the
-user wants them to be: there only a loss of a tenth is one.
+The precision ``exact`` promises: on calibration images, or on inputs drawn over the whole input
+range, outputs differ from exact arithmetic (with the program's codes) by at most 1e-3 of the
+standard deviation of the exact outputs in the same channel, and at most 1e-3 of the codes of a
+quantizer differ. Users choose the other precisions because they accept a loss; there the limit is a
+tenth.
 """
 
 from __future__ import annotations
@@ -26,27 +26,29 @@ from .network import Comparison, hold
 
 EXACT, COARSE = 1e-3, 0.1
 EXTRA = (8, False), (24, False), (8, True), (24, True)
-"""Bits added to open widths, whether channels are equalized; tried until the promise is kept."""
+"""Attempts, in order, until the promise is kept: bits added to widths that the user did not choose,
+and whether channels are equalized.
+"""
 
 _SAMPLES, _LEAST = 12, 2
-_WORK = 4e9  # multiplications of all samples together: a second or two
-_VALUES = 1 << 24  # of one tensor, all samples together: 128 MiB, of which a dozen are alive
-_LONG = 2_000  # operations from which compiling again and again takes too long: one try
-_FEW = 2  # codes that differ by chance
+_WORK = 4e9  # multiplications of all samples: a second or two
+_VALUES = 1 << 24  # of a tensor over all samples: 128 MiB; a dozen tensors are alive
+_LONG = 2_000  # operations from which only one attempt is made, because compilation takes long
+_FEW = 2  # codes that may differ by chance
 
 
 class PrecisionWarning(UserWarning):
-    """Fixed point costs the outputs more than their precision promises."""
+    """Fixed point loses more of the outputs than the precision promises."""
 
 
 @dataclass(frozen=True)
 class Loss:
-    """What was measured.
+    """The measured loss.
 
     Attributes:
-        found: program and network compared.
-        samples: on so many inputs.
-        tolerance: of the chosen precision.
+        found: comparison of program and network.
+        samples: number of inputs.
+        tolerance: limit of the chosen precision.
     """
 
     found: Comparison
@@ -55,7 +57,7 @@ class Loss:
 
     @property
     def share(self) -> float:
-        """The largest of what outputs and codes lose, relative to what may be lost."""
+        """The largest loss of outputs and codes, relative to the limit."""
         codes = [row.differing / row.values for row in self.found.rows[:-1] if row.differing > _FEW]
         return max([self.found.output.share, *codes]) / self.tolerance
 
@@ -66,20 +68,20 @@ class Loss:
 
 
 def measure(graph: ir.Model, program: Program, options: Options, seed: int = 0) -> Loss:
-    """Hold a program against its network on calibration images, or on drawn inputs.
+    """Compare a program with its network on calibration images, or on drawn inputs.
 
     Args:
         graph: the canonical graph.
-        program: what it was compiled to.
-        options: by which.
-        seed: of drawn inputs.
+        program: its program.
+        options: the options it was compiled with.
+        seed: seed of drawn inputs.
     """
     count = int(np.clip(_WORK // max(_products(program), 1), _LEAST, _SAMPLES))
     count = max(1, min(count, _VALUES // _largest(program)))
     if options.calibration is not None:
         images = np.asarray(options.calibration)[:count]
     else:
-        # The corners are three; each structure comes once in eight.
+        # Three samples are corners; of eight further samples each is of another kind.
         few = max(count, 4) if count > 1 else 1
         images = as_images(program, drawn(program, few, seed), seed)[-count:]
     found = hold(reference(graph, options), program, images)
@@ -87,7 +89,7 @@ def measure(graph: ir.Model, program: Program, options: Options, seed: int = 0) 
 
 
 def _is_open(options: Options) -> bool:
-    """Whether all widths are those of the precision ``exact``."""
+    """Return whether the user chose no width: all are those of the precision ``exact``."""
     chosen = (options.residual_bits, options.stem_bits, options.level_bits)
     if options.widths or any(bits is not None for bits in chosen):
         return False
@@ -95,7 +97,7 @@ def _is_open(options: Options) -> bool:
 
 
 def _products(program: Program) -> int:
-    """Multiplications of one sample."""
+    """Return the multiplications of one sample."""
     total = 0
     for op in program.ops:
         if isinstance(op, Conv):
@@ -105,22 +107,23 @@ def _products(program: Program) -> int:
 
 
 def _largest(program: Program) -> int:
-    """Values of the largest tensor of one sample."""
+    """Return the number of values of the largest tensor of one sample."""
     return max(kind.shape[0] * kind.shape[1] * kind.shape[2] for kind in program.types.values())
 
 
 def kept_by(
     graph: ir.Model, options: Options, compiled: Callable[[Options], Program]
 ) -> tuple[Program, str | None]:
-    """A program whose outputs keep the promise, by more bits where widths are open.
+    """Compile a network so that its outputs keep the promise, with more bits if that is possible.
 
     Args:
         graph: the canonical graph.
-        options: the user's.
-        compiled: makes the program.
+        options: the options of the user.
+        compiled: function that compiles with some options.
 
     Returns:
-        The program, and what it loses if it cannot keep the promise, or why that is not known.
+        The program, and a description of the loss if it cannot keep the promise or was not
+        measured, else None.
     """
     program = compiled(options)
     if (largest := _largest(program)) > _VALUES:
@@ -144,7 +147,7 @@ def kept_by(
 
 
 def describe(program: Program, loss: Loss) -> str:
-    """What the outputs lose, where, and how to get it back."""
+    """Describe the loss of the outputs, where it occurs, and how to avoid it."""
     output, where = loss.found.output, lost_at(program, loss)
     inputs = f"{loss.samples} inputs"
     parts = []
@@ -172,7 +175,7 @@ def describe(program: Program, loss: Loss) -> str:
 
 
 def lost_at(program: Program, loss: Loss) -> str:
-    """The first tensor whose last bits are too coarse for one of its channels."""
+    """Return the first tensor whose last bits are too coarse for one of its channels."""
     for name in (program.input, *(op.output for op in program.ops)):
         kind, spread = program.types[name], loss.found.spreads.get(name)
         if not isinstance(kind, IntType) or spread is None or not kind.error:

@@ -1,9 +1,9 @@
-"""Proof that a program's comparison tables give the trained network's codes.
+"""Proof that the comparison tables of a program give the codes of the trained network.
 
 For every channel of every table, and every integer that can reach it, the code in the table is
-compared with the code of the *imported* network: the chain of operations between the table's input
-and the quantizer, as the ONNX file has them, before any pass merged or moved them.  Comparisons
-are decided by interval arithmetic in float64 and, where that cannot tell, exactly (``Surd``).
+compared with the code of the *imported* network: of the chain of operations between the table's
+input and the quantizer as in the ONNX file, before any pass has changed them. Comparisons are
+decided by interval arithmetic in float64, or exactly (``Surd``) where that is not enough.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Table = Thresholds | Requantize
 
 @dataclass(frozen=True)
 class Mismatch:
-    """One value where table and network differ."""
+    """A value for which table and network differ."""
 
     table: str
     channel: int
@@ -51,18 +51,18 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class TableProof:
-    """What was checked of one table.
+    """The proof of one table.
 
     Attributes:
         table: the code tensor's name.
         origin: ONNX nodes folded into it.
-        channels: channels checked.
-        values: reachable values covered by the proof.
-        exhaustive: channels whose every value was evaluated; the others were proved by linear
+        channels: number of channels checked.
+        values: number of reachable values covered.
+        exhaustive: channels of which every value was evaluated; the others were proved by linear
             pieces between evaluated ends.
-        exact: comparisons that needed exact arithmetic.
-        ties: values that equal a threshold exactly.
-        mismatches: at most ten, empty if the table is right.
+        exact: number of comparisons that needed exact arithmetic.
+        ties: number of values equal to a threshold.
+        mismatches: at most ten; empty if the table is right.
     """
 
     table: str
@@ -76,7 +76,7 @@ class TableProof:
 
 
 def _table_code(program: Program, op: Table, channel: int) -> Callable[[Ints], Ints]:
-    """One channel of a table, or of the requantization that replaced it, as a function."""
+    """Return a channel of a table, or of the requantization that replaced it, as a function."""
     if isinstance(op, Requantize):
         m, b, s = (
             int(program.constants[n].values[channel]) for n in (op.multiplier, op.bias, op.shift)
@@ -96,11 +96,11 @@ def _table_code(program: Program, op: Table, channel: int) -> Callable[[Ints], I
 def _chain(
     imported: Program, quantizer: Quantize, program: Program, base: str
 ) -> tuple[list[Op], RealConv | None, Conv | None]:
-    """The imported operations from a tensor of the program to a quantizer.
+    """Return the imported operations between a tensor of the program and a quantizer.
 
     Returns:
-        the operations and, where that tensor is accumulators, the convolutions of the network and
-        of the program that they come from.
+        The operations and, if that tensor is an accumulator, the convolutions of the network and of
+        the program that compute it.
     """
     chain: list[Op] = []
     name, maker = quantizer.inputs[0], accumulating(program, base)
@@ -119,20 +119,20 @@ def _chain(
 def prove_tables(
     graph: ir.Model, program: Program, progress: Callable[[str], None] | None = None
 ) -> list[TableProof]:
-    """Check every comparison table of a program against the network it was made from.
+    """Check every comparison table of a program against its network.
 
     Args:
         graph: the canonical graph of the model.
         program: its program.
-        progress: called with each table's name.
+        progress: called with the name of each table.
 
     Returns:
-        One proof a table; mismatches are reported, not raised.
+        One proof per table; mismatches are reported, not raised.
 
     Raises:
         Unrelated: the program does not belong to this graph.
     """
-    # Behind a flattening, a program's channels are in memory order: only they are moved here.
+    # After flattening, channels of a program are in memory order: only these are reordered here.
     imported = channels_last(import_graph(graph, program.name))
     quantizers = {op.output: op for op in imported.ops if isinstance(op, Quantize)}
     ranges = channel_ranges(program)
@@ -146,7 +146,9 @@ def prove_tables(
 
 
 def _missing(weight: Ints, conv: RealConv, program: Program, source: str) -> Ints:
-    """What removed channels of the codes `source` add to each accumulator, int64 (O,)."""
+    """Return the sum that removed channels of the codes `source` add to each accumulator,
+    int64 (O,).
+    """
     codes = removed_codes(program, source, weight.shape[3] * conv.groups)
     if not codes.any():
         return np.zeros(len(weight), np.int64)
@@ -161,7 +163,9 @@ def _removed_range(
     ranges: dict[str, tuple[Ints, Ints]],
     maker: Conv,
 ) -> tuple[int, int]:
-    """Reachable accumulators of a channel (KH, KW, I) that the program no longer computes."""
+    """Return the reachable accumulators of a channel (KH, KW, I)
+    that the program does not compute.
+    """
     source, pad_value = maker.inputs[0], maker.pad_value
     kept = kept_channels(program, source, weight.shape[-1])
     lo, hi = (np.array(row) for row in (removed_codes(program, source, weight.shape[-1]),) * 2)
@@ -180,10 +184,11 @@ def _accumulator(
     maker: Conv,
     missing: Ints,
 ) -> tuple[list[Surd], list[Op]]:
-    """The imported convolution's result as a function of the program's accumulator.
+    """Return the imported convolution's result as a function of the program's accumulator.
 
     Returns:
-        the slope of each channel, and the addition of a constant, if any, as the chain's beginning.
+        The slope of each channel, and the addition of a constant, if any, as the begin of the
+        chain.
     """
     unit, shift = code_value(imported, program, conv, maker)
     slopes = [step * unit for step in weight.step]
@@ -205,7 +210,9 @@ def _accumulator(
 
 
 def _scale(imported: Program, program: Program, name: str) -> Fraction:
-    """Real value of one: the network's step of its codes, which a program may have scaled."""
+    """Return the real value of the integer 1 of a tensor of codes: the network's step, which the
+    program may have scaled.
+    """
     for types in (imported.types, program.types):
         kind = types.get(name)
         if isinstance(kind, IntType):
@@ -247,7 +254,7 @@ def _prove_table(
     if conv is not None and maker is not None:
         constants = removed_codes(program, op.output, channels)
         for c in sorted(set(range(channels)) - set(kept)):
-            # The whole accumulator here, nothing missing: the offset takes its share off again.
+            # The complete accumulator is used here; the offset subtracts the removed part again.
             lo, hi = (
                 v - int(missing[c])
                 for v in _removed_range(weight.values[c], program, conv, ranges, maker)

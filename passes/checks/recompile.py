@@ -1,4 +1,4 @@
-"""Whether a program is what its network compiles to, operation by operation."""
+"""Comparison of a program with what its network compiles to, operation by operation."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ..program.types import Constant
 
 
 def recompiled(graph: ir.Model, program: Program) -> Program:
-    """The network compiled anew, by the options that a program's metadata states.
+    """Compile a network again with the options that a program's metadata states.
 
     Raises:
-        CompileError: the metadata does not state them.
+        CompileError: the metadata does not state the options.
     """
     options = Options.from_facts(program.metadata)
     return compile_graph(graph, options, name=program.name)
 
 
 def differences(program: Program, other: Program) -> Iterator[str]:
-    """What two programs do not have in common, each as a name and a word about it."""
+    """Yield the differences of two programs, each as a name with a description."""
     for word in ("input", "output", "interface"):
         if getattr(program, word) != getattr(other, word):
             yield f"the {word}"

@@ -1,1 +1,1 @@
-"""Rewrites that lose nothing: layers in integers, and comparison tables from exact arithmetic."""
+"""Exact rewrites: layers on integers, and comparison tables from exact arithmetic."""

@@ -1,4 +1,4 @@
-"""Recognize comparison tables that a multiplier and a shift give exactly."""
+"""Comparison tables that a multiplier and a shift can replace exactly."""
 
 from __future__ import annotations
 
@@ -13,27 +13,30 @@ from ..program.types import Constant
 from ..rewrite import Constants, live
 
 FEWEST_STEPS = 7
-"""Tables of fewer steps stay comparisons, uniform or not.
+"""Fewest steps of a table that is replaced.
 
-On a processor a step is a vector comparison and a subtraction of the accumulator's width (2-bit
-codes: 6 instructions), a requantization a multiplication, addition, rounding shift and two clamps,
-often in 64 bits (about 10); in a datapath a step is a comparator of LUTs, a requantization a
-multiplier.  So 2-bit tables (3 steps) compare, uniform 3-bit ones (7) and wider multiply.  Learned
-tables are uneven and compare at every width.
+On a processor a step is a vector comparison and a subtraction of the accumulator's width (6
+instructions for 2-bit codes), and a requantization is a multiplication, addition, rounding shift
+and two clamps, often in 64 bits (about 10 instructions). In a datapath a step is a comparator of
+LUTs, and a requantization a multiplier. So 2-bit tables (3 steps) remain comparisons, and uniform
+tables of 3 bits (7 steps) or more become multiplications. Tables of learned thresholds are not
+uniform and remain comparisons at every width.
 """
 _SHIFTS = range(48)
 
 
 def fit(bounds: list[int], lo: int, hi: int) -> tuple[int, int, int] | None:
-    """``(multiplier, bias, shift)`` with ``#{k : v > bounds[k]}`` = the clamped requantization.
+    """Return ``(multiplier, bias, shift)`` of a clamped
+    requantization that equals ``#{k : v > bounds[k]}``.
 
     Args:
-        bounds: ascending, one a step of the code, from code 0; those outside ``[lo, hi)`` count
-            as always or never reached.
+        bounds: ascending, one per step of the code, from code 0; bounds outside ``[lo, hi)`` are
+            passed always or never.
         lo, hi: reachable values.
 
     Returns:
-        None if no multiplier below 2**31 gives the code of every integer in ``[lo, hi]``.
+        The constants, or None if no multiplier below 2**31 gives the code of every integer in
+        ``[lo, hi]``.
     """
     inside = [(k, a) for k, a in enumerate(bounds) if lo <= a < hi]
     always = sum(a < lo for a in bounds)
@@ -45,7 +48,8 @@ def fit(bounds: list[int], lo: int, hi: int) -> tuple[int, int, int] | None:
             if not (1 <= m < 2**31 and low <= m <= high):
                 continue
 
-            # Code k+1 is reached where v * m + bias >= goal: rounding to nearest takes half off.
+            # The code is k+1 or more where v * m + bias >= goal; rounding to nearest subtracts
+            # half.
             def goal(k: int, unit: int = unit) -> int:
                 return (k + 1) * unit - unit // 2
 
@@ -62,14 +66,14 @@ def fit(bounds: list[int], lo: int, hi: int) -> tuple[int, int, int] | None:
 
 
 def _runs(bounds: list[int]) -> list[tuple[int, int]]:
-    """Shortest and longest run of integers over which the code rises by 1, by 2, ..."""
+    """Return the shortest and longest run of integers over which the code rises by 1, by 2, ..."""
     a = np.array(bounds, dtype=np.int64)
     apart = (a[d:] - a[:-d] for d in range(1, len(a)))
     return [(int(runs.min()), int(runs.max())) for runs in apart]
 
 
 def _slopes(runs: list[tuple[int, int]], unit: int) -> tuple[int, int]:
-    """Integers between which every pair of bounds needs the multiplier to lie."""
+    """Return the range of multipliers that all pairs of bounds allow."""
     low, high = 1, 2**31 - 1
     for rise, (shortest, longest) in enumerate(runs, 1):
         low = max(low, rise * unit // (shortest + 1) + 1)
@@ -79,7 +83,7 @@ def _slopes(runs: list[tuple[int, int]], unit: int) -> tuple[int, int]:
 
 
 def affine_tables(program: Program) -> Program:
-    """Replace a table by a requantization where every channel's every reachable code agrees."""
+    """Replace a table by a requantization if all reachable codes of all channels are equal."""
     ranges = channel_ranges(program)
     pool = Constants(dict(program.constants))
     ops: list[Op] = []
@@ -99,7 +103,7 @@ def affine_tables(program: Program) -> Program:
 def _fit_channel(
     lo: int, hi: int, bounds: list[int], signs: list[int], base: int, *, top: int
 ) -> tuple[int, int, int] | None:
-    """``fit`` for a row of a table, rising or falling; None also if it does both."""
+    """Apply ``fit`` to a channel of a table that rises or falls; return None if it does both."""
     fired = [(a, sign) for a, sign in zip(bounds, signs, strict=True) if a < hi]
     steps = [a for a, _ in fired]
     if all(sign > 0 for _, sign in fired):
@@ -107,7 +111,7 @@ def _fit_channel(
         return fit(steps + [hi] * (top - len(steps)), lo, hi)
     if any(sign > 0 for _, sign in fired):
         return None
-    # Falling: rising in -v, where v <= bound is -v > -bound - 1.
+    # A falling code rises with -v, and v <= bound is -v > -bound - 1.
     steps = [-hi - 1] * (base - len(steps)) + [-a - 1 for a in reversed(steps)]
     mirrored = fit(steps + [-lo] * (top - len(steps)), -hi, -lo)
     return None if mirrored is None else (-mirrored[0], *mirrored[1:])

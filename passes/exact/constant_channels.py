@@ -1,4 +1,4 @@
-"""Remove channels whose code is a constant."""
+"""Removal of channels whose code is constant."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ _KEPT, _CODES = "channels.", "constants."
 
 
 def kept_channels(program: Program, tensor: str, channels: int) -> list[int]:
-    """Which of the network's channels a program's tensor still holds, in order.
+    """Return the indices of the network's channels that a tensor of a program still has, in order.
 
     Args:
-        program: any program.
+        program: the program.
         tensor: name of a code tensor.
-        channels: how many the network has there.
+        channels: number of channels in the network.
     """
     text = program.metadata.get(_KEPT + tensor)
     return list(range(channels)) if text is None else [int(v) for v in text.split(",")]
 
 
 def removed_codes(program: Program, tensor: str, channels: int) -> IntArray:
-    """The constant code of each removed channel of a code tensor, int64 (C,); 0 of the others."""
+    """Return the constant codes of the removed channels of a code tensor, int64 (C,);
+    0 for the others.
+    """
     codes = np.zeros(channels, np.int64)
     text = program.metadata.get(_CODES + tensor)
     if text is not None:
@@ -40,13 +42,13 @@ def removed_codes(program: Program, tensor: str, channels: int) -> IntArray:
 
 
 def _share(weight: IntArray, codes: IntArray) -> IntArray:
-    """What input channels of constant codes add to each accumulator, int64 (O,)."""
+    """Return the sum that input channels of constant codes add to each accumulator, int64 (O,)."""
     result: IntArray = weight.sum(axis=(1, 2)) @ codes
     return result
 
 
 class ConstantChannels:
-    """One removal in progress."""
+    """The removal of constant channels from one program."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -55,17 +57,18 @@ class ConstantChannels:
         self.convs = {op.output: op for op in program.ops if isinstance(op, Conv)}
         self.tables = {op.output: op for op in program.ops if isinstance(op, Thresholds)}
         self.requantized = {op.output: op for op in program.ops if isinstance(op, Requantize)}
-        self.lacking: dict[str, str] = {}  # accumulators without a share of theirs: new names
+        self.lacking: dict[str, str] = {}  # new names of accumulators without the removed sums
         self.facts: dict[str, str] = {}
         self.notes: list[str] = []
 
     def removable(self, op: Thresholds) -> Mask | None:
-        """Channels of a table that can go; None if there are none or its neighbors forbid it.
+        """Return the channels of a table that can be removed; None if there are none.
 
-        The table must stand between ordinary convolutions, which lose rows and columns.  A channel
-        must look constant to every reader: its code is also what the reader has outside the map,
-        or the reader has no padding.  Its share of the reader's accumulators, if not 0, moves into
-        the tables and requantizations behind it, so nothing else may read them.
+        The table must be between ordinary convolutions, whose rows and columns are removed. A
+            channel must be constant for every reader: its code must equal the reader's padding, or
+                the reader has no padding. Its part of the reader's accumulators, if not 0, moves
+                into the tables and requantizations that follow, so no other operation may read the
+                accumulators.
         """
         conv, readers = self.convs.get(op.inputs[0]), self.readers[op.output]
         after = [self.convs[r.output] for r in readers if r.output in self.convs]
@@ -89,11 +92,11 @@ class ConstantChannels:
             ):
                 gone &= low == 0
         if gone.all():
-            gone[0] = False  # a tensor keeps at least one channel
+            gone[0] = False  # one channel has to remain
         return gone if gone.any() else None
 
     def take(self, name: str, keep: Mask, role: str, axis: int = 0) -> ConstRef:
-        """Some rows (or columns) of a constant."""
+        """Add a constant with only some rows (or columns) of another."""
         old = self.pool.all[name]
         values = np.ascontiguousarray(np.compress(keep, old.values, axis=axis))
         return ConstRef(self.pool.add(f"{name}.{role}", Constant(values, old.encoding, old.bits)))
@@ -102,7 +105,7 @@ class ConstantChannels:
         keep, codes = ~gone, np.where(gone, self.ranges[op.output][0], 0)
         conv = self.convs[op.inputs[0]]
         self.convs[conv.output] = replace(conv, weight=self.take(conv.weight, keep, "weight"))
-        table = self.tables[op.output]  # its bounds may have moved already
+        table = self.tables[op.output]  # the bounds may already have been moved
         self.tables[op.output] = replace(
             table,
             bounds=self.take(table.bounds, keep, "bounds"),
@@ -128,7 +131,7 @@ class ConstantChannels:
         )
 
     def shift(self, name: str, share: IntArray) -> None:
-        """Let an operation read an accumulator that lacks a share of each channel."""
+        """Adapt an operation to an accumulator from which ``share`` was removed, by channel."""
         table, op = self.tables.get(name), self.requantized.get(name)
         if table is not None:
             self._lack(table)
@@ -143,7 +146,7 @@ class ConstantChannels:
             self.requantized[name] = replace(op, bias=ref)
 
     def _lack(self, reader: Op) -> None:
-        """What an operation reads is another value now, and so has another name."""
+        """Rename the input of an operation, because its value has changed."""
         whole = reader.inputs[0]
         self.lacking.setdefault(whole, fresh(self.program.types, f"{whole}.rest"))
 
@@ -158,7 +161,7 @@ class ConstantChannels:
         program, made = self.program, {**self.convs, **self.tables, **self.requantized}
         types: dict[str, TensorType] = {program.input: program.types[program.input]}
         ops = []
-        for old_op in program.ops:  # shapes changed: infer again, keeping scales and errors
+        for old_op in program.ops:  # new shapes; same scales and errors
             op, old = made.get(old_op.output, old_op), program.int_type(old_op.output)
             op = op.renamed(self.lacking)
             new = op.infer_integer(types, self.pool.all)
@@ -177,5 +180,5 @@ class ConstantChannels:
 
 
 def constant_channels(program: Program) -> Program:
-    """Drop channels whose code is a constant from the table and the convolutions around it."""
+    """Remove channels whose code is constant from tables and the convolutions around them."""
     return ConstantChannels(program).run()

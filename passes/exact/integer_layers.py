@@ -1,4 +1,4 @@
-"""Convolutions, pooling and joins of codes become integer operations on the codes themselves."""
+"""Convolutions, pooling and joins of codes as integer operations on the codes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ZERO = Surd.of(0)
 
 
 class IntegerLayers:
-    """One rewrite in progress."""
+    """The rewrite of one program."""
 
     def __init__(self, program: Program, options: Options) -> None:
         self.program, self.options = program, options
@@ -45,7 +45,7 @@ class IntegerLayers:
         self.ops.append(op)
 
     def codes(self, name: str) -> IntType | None:
-        """The type of a tensor of integers with one scale, else None."""
+        """Return the type of a tensor of integers with one scale; None for other tensors."""
         kind = self.types[name]
         return kind if isinstance(kind, IntType) and kind.scale is not None else None
 
@@ -79,11 +79,11 @@ class IntegerLayers:
             self.put(op)
 
     def convolution(self, op: RealConv) -> bool:
-        """Quantized weights on codes: an exact accumulator times a per-channel step.
+        """Lower a convolution of codes by quantized weights: exact accumulators times steps.
 
         ``conv(s_a * (a + z), s_w * w) = s_a * s_w * (conv(a, w) + z * sum(w))``; positions outside
-        the map are real zeros, which is the code ``-z``.  N2UQ has z = 0.  Levels that are not
-        integers times a step, of the codes or of the weights, leave an error.
+        the map are real zeros, the code ``-z``. N2UQ has z = 0. Levels of codes or weights that are
+        not integers times a step leave an error.
         """
         found = self.source(op)
         if found is None:
@@ -129,9 +129,9 @@ class IntegerLayers:
         return True
 
     def source(self, op: RealConv) -> tuple[str, Fraction, Fraction] | None:
-        """Codes that a convolution reads: their name, a further scale, and the zero point z.
+        """Return the codes that a convolution reads: their name, a factor, and the zero point z.
 
-        None where it reads something else, or codes that differ in scale by channel.
+        None if it reads other tensors, or codes whose scale differs by channel.
         """
         name = op.inputs[0]
         if self.codes(name) is not None:
@@ -149,7 +149,7 @@ class IntegerLayers:
         z = offset / (slope * codes.scale)
         if not any(op.pads) or z.denominator == 1:
             return shift.inputs[0], slope, z
-        # A real zero stands outside the map, and is no code.
+        # Padding is a real zero, which is no code here.
         levels = self.tables.get(name)
         if levels is None:
             levels = self.tables[name] = fresh(self.program.types, f"{name}.levels")
@@ -160,7 +160,7 @@ class IntegerLayers:
     def lookup(
         self, name: str, inputs: tuple[str, ...], origin: tuple[str, ...], values: list[Fraction]
     ) -> None:
-        """Uneven levels of codes as a table of integers times one scale."""
+        """Emit a lookup of nonuniform levels as integers times one scale."""
         levels = integer_levels(values, self.options.code_level_bits)
         table = ConstRef(self.pool.add(f"{name}.levels", Constant.narrow(list(levels.numbers))))
         self.put(
@@ -171,7 +171,7 @@ class IntegerLayers:
 
 
 def integer_layers(program: Program, options: Options) -> Program:
-    """Lower what reads codes: convolutions by quantized weights, maxima, joins, codebooks."""
+    """Lower the operations that read codes: quantized convolutions, maxima, joins, codebooks."""
     work = IntegerLayers(program, options)
     for op in program.ops:
         work.lower(op)

@@ -1,9 +1,9 @@
-"""Uneven levels as integers times one exact step.
+"""Nonuniform levels as integers times one exact step.
 
-Levels that are commensurable, as sums of powers of two are (APoT, Li et al., ICLR 2020), become the
-small integers that they stand for, up to the rounding of the float32 arithmetic that made them.
+Commensurable levels, such as sums of powers of two (APoT, Li et al., ICLR 2020), become small
+integers, which are exact up to the rounding of the float32 arithmetic that computed the levels.
 Others (LQ-Nets, Zhang et al., ECCV 2018; LCQ, Yamamoto, CVPR 2021) become the smallest integers
-that are as near as rounding to a stated width.  What remains is bounded and returned.
+that are as accurate as rounding to a given width. The remaining error is bounded and returned.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from ..program.ops.real import RealConv, Row
 from ..program.types import Constant, IntArray
 
 _SMALL = 127
-"""Greatest integer that counts as small: a byte with its sign."""
+"""Largest integer that counts as small: that of a signed byte."""
 _WRITTEN = 2.0**-21
-"""Relative noise of levels as they are written: a few roundings of float32."""
+"""Relative error of levels in a file: a few roundings of float32."""
 _FLOAT32 = 2.0**-23
-"""Relative to the greatest level, a miss that float32 networks do not tell from none."""
+"""Error relative to the largest level that float32 arithmetic cannot distinguish from 0."""
 _SEARCHED = 1 << 16
-_MOST_FREE = 2  # levels beside the greatest, for which so small a search finds anything
+_MOST_FREE = 2  # levels besides the largest; with so few, small integers fit by chance
 _PIECE = 4096
 
 
 @dataclass(frozen=True)
 class Levels:
-    """``level[k]`` is ``numbers[k] * step``, up to ``miss``.
+    """Levels as integers: ``level[k]`` is ``numbers[k] * step``, up to ``miss``.
 
     Attributes:
-        numbers: an integer a level; that of the greatest magnitude is exact.
+        numbers: one integer per level; the one of the largest magnitude is exact.
         step: real value of the integer 1.
-        miss: bound on ``|level - number * step|``; 0 where all are exact.
+        miss: bound on ``|level - number * step|``; 0 if all are exact.
     """
 
     numbers: tuple[int, ...]
@@ -47,12 +47,12 @@ class Levels:
 
 
 def integer_levels(values: Sequence[Fraction], bits: int) -> Levels:
-    """The smallest integers that stand for some levels.
+    """Find the smallest integers that represent levels.
 
     Args:
         values: the levels; 0 is the integer 0.
-        bits: width to which levels are rounded that are not commensurable; unsigned if no level is
-            negative, else two's complement.
+        bits: width to which incommensurable levels are rounded; unsigned if no level is negative,
+            else two's complement.
     """
     greatest = max(map(abs, values))
     if not greatest:
@@ -67,7 +67,7 @@ def integer_levels(values: Sequence[Fraction], bits: int) -> Levels:
 
 
 def _top(ratios: NDArray[np.float64], widest: int) -> int:
-    """The integer that the greatest level becomes."""
+    """Return the integer for the largest level."""
     small = _first(ratios, 1, _SMALL, _WRITTEN)
     if small is not None:
         return small
@@ -83,7 +83,9 @@ def _top(ratios: NDArray[np.float64], widest: int) -> int:
 
 
 def _first(ratios: NDArray[np.float64], start: int, end: int, near: float) -> int | None:
-    """The least integer in ``[start, end]`` of which all ratios are whole numbers, nearly."""
+    """Return the least integer in ``[start,
+    end]`` whose products with all ratios are nearly integers.
+    """
     tops = np.arange(start, end + 1, dtype=np.float64)
     parts = np.multiply.outer(tops, ratios)
     fits = (np.abs(parts - np.rint(parts)) <= near * tops[:, None]).all(axis=1)
@@ -92,14 +94,14 @@ def _first(ratios: NDArray[np.float64], start: int, end: int, near: float) -> in
 
 @dataclass(frozen=True)
 class IntegerWeight:
-    """Weights of a convolution: ``real[o] = values[o] * step[o]``, up to a miss.
+    """Weights of a convolution as integers: ``real[o] = values[o] * step[o]``, up to ``miss``.
 
     Attributes:
         values: int64 (O, KH, KW, I).
-        step: of each output channel.
-        miss: bound on the sum of ``|real / step - values|`` of each output channel.
-        levels: bits of a weight's code where fewer values occur than integers of this width, else
-            0 (see ``Conv``).
+        step: step of each output channel.
+        miss: for each output channel, bound on the sum of ``|real / step - values|``.
+        levels: bits of a weight's code if fewer values occur than integers of that width, else 0
+            (see ``Conv``).
     """
 
     values: IntArray
@@ -109,19 +111,19 @@ class IntegerWeight:
 
     @property
     def most(self) -> int:
-        """The greatest sum of magnitudes of an output channel."""
+        """The largest sum of magnitudes of an output channel."""
         return int(np.abs(self.values).reshape(len(self.values), -1).sum(axis=1).max())
 
 
 def integer_weight(
     op: RealConv, constants: Mapping[str, Constant], options: Options
 ) -> IntegerWeight:
-    """The integers of a convolution's quantized weights; they depend on nothing else.
+    """Return the integers of a convolution's quantized weights.
 
     Args:
-        op: has a step or levels.
-        constants: of its program.
-        options: state the width of levels.
+        op: a convolution with a step or levels.
+        constants: constants of its program.
+        options: the options, with the width of levels.
     """
     constant = constants[op.weight]
     values = constant.values

@@ -1,4 +1,4 @@
-"""Exact rewrites among real operations, so that each chain carries one affine map."""
+"""Exact rewrites of real operations, after which each chain has one affine map."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from ..program import Op, Program
 from ..program.ops.real import Affine, RealAdd
 from ..rewrite import fresh, live, typed
 
-_MOST_DIGITS = 2**13  # bits of an exact slope: those of a hundred float32 slopes, multiplied
+_MOST_DIGITS = 2**13  # most bits of an exact slope: a product of a hundred float32 slopes
 
 
 def _digits(op: Affine) -> int:
-    """Bits that this map adds to the slope of a chain."""
+    """Return the number of bits that this map adds to the slope of a chain."""
     numbers = (n for slope in op.slope for pair in slope.terms.items() for n in pair)
     return max(
         (n.numerator.bit_length() + n.denominator.bit_length() - 2 for n in numbers), default=0
@@ -20,7 +20,7 @@ def _digits(op: Affine) -> int:
 
 
 def _compose(chain: list[Affine]) -> Affine:
-    """One map that does what those of a chain do one after the other."""
+    """Return the composition of a chain of maps."""
     slope, offset = chain[0].slope, chain[0].offset
     for outer in chain[1:]:
         offset = tuple(a * b + c for a, b, c in zip(outer.slope, offset, outer.offset, strict=True))
@@ -31,12 +31,12 @@ def _compose(chain: list[Affine]) -> Affine:
 
 
 def merge_affine(program: Program) -> Program:
-    """Compose affine maps that follow one another and have no other reader.
+    """Compose successive affine maps that have no other reader.
 
-    A chain is cut where its exact numbers would get too long to be worked with.
+    A chain is cut where its exact numbers would become too long.
     """
     readers = program.consumers()
-    chains: dict[str, list[Affine]] = {}  # by the output of the last one
+    chains: dict[str, list[Affine]] = {}  # by output of the last map
     digits: dict[str, int] = {}
     made: dict[str, Op] = {}
     for op in program.ops:
@@ -59,10 +59,10 @@ def merge_affine(program: Program) -> Program:
 
 
 def hoist_bias(program: Program) -> Program:
-    """Move the bias behind a skip's sum into the operand that has an affine map of its own.
+    """Move the bias after a skip connection's sum into the operand that has its own affine map.
 
-    ``(s*u + o) + v + b = (s*u + (o + b)) + v``: one operation less, and the bias is added at the
-    accumulator's precision instead of the stream's.
+    ``(s*u + o) + v + b = (s*u + (o + b)) + v`` has one operation less, and the bias is added with
+    the precision of the accumulator instead of the stream.
     """
     readers = program.consumers()
     made = {op.output: op for op in program.ops}
@@ -79,7 +79,7 @@ def hoist_bias(program: Program) -> Program:
             branch = made.get(name)
             if isinstance(branch, Affine) and len(readers[name]) == 1:
                 offset = tuple(a + b for a, b in zip(branch.offset, op.offset, strict=True))
-                # a name keeps its meaning: this is another value
+                # a new name, because the value differs from the original tensor's
                 moved = fresh(program.types, f"{op.output}.branch")
                 made[name] = replace(
                     branch, output=moved, offset=offset, origin=branch.origin + op.origin

@@ -1,4 +1,4 @@
-"""Give every tensor the narrowest width its values can need."""
+"""The narrowest width of every tensor."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ..program.types import TensorType
 
 
 def narrow_types(program: Program) -> Program:
-    """Narrow ranges and widths to what the actual weights and tables can reach.
+    """Narrow ranges and widths to the values that the actual weights and tables can give.
 
     Accumulators get the fewest bits that never overflow (FINN-R, TRETS 2018; here by channel, with
-    the codes that each table really gives).  Codes keep the quantizer's width.
+    the codes that each table can give). Codes keep the quantizer's width.
     """
     types: dict[str, TensorType] = {program.input: program.types[program.input]}
     for op in program.ops:

@@ -33,7 +33,7 @@ class Near:
 
     @classmethod
     def of(cls, row: Sequence[Surd]) -> Near:
-        """Exact numbers, (C,)."""
+        """Return exact numbers, (C,)."""
         value = floats(tuple(row))
         known = np.array([v.fits_float64 for v in row])
         return cls(value, np.where(known, 0.0, np.abs(value) * ULP + _UNDERFLOW))
@@ -60,7 +60,7 @@ class Near:
         return Near(value, error * (1 + ULP) + lost)
 
     def __truediv__(self, other: Near) -> Near:
-        """Where the divisor may be 0, the error is infinite."""
+        """Return where the divisor may be 0, the error is infinite."""
         low = np.abs(other.value) - other.error
         value = self.value / other.value
         error = (self.error + np.abs(value) * other.error) / low
@@ -77,14 +77,14 @@ class Near:
 
 
 def _lost_in_sum(a: Floats, b: Floats, total: Floats) -> Floats:
-    """A bound on the rounding of ``a + b``, 0 where there is none (Knuth's TwoSum)."""
+    """Return a bound on the rounding of ``a + b``, 0 where there is none (Knuth's TwoSum)."""
     part = total - a
     lost = (a - (total - part)) + (b - part)
     return np.where(lost == 0, 0.0, np.abs(total) * ULP)
 
 
 def _lost_in_product(a: Floats, b: Floats, product: Floats) -> Floats:
-    """A bound on the rounding of ``a * b``, 0 where there is none (Dekker's TwoProduct)."""
+    """Return a bound on the rounding of ``a * b``, 0 where there is none (Dekker's TwoProduct)."""
     (a1, a2), (b1, b2) = (_halves(v) for v in (a, b))
     lost = ((a1 * b1 - product) + a1 * b2 + a2 * b1) + a2 * b2
     size = np.abs(product)

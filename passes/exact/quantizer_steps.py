@@ -1,4 +1,6 @@
-"""Scales and offsets behind quantizers: the scale joins the step, the offset leaves the codes."""
+"""Scales and offsets after quantizers: a scale becomes part of the step,
+an offset moves after pooling.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +18,17 @@ _ONE = Surd.of(1)
 
 
 def quantizer_steps(program: Program) -> Program:
-    """Multiply quantizers' steps by what scales their codes, and move offsets behind pooling.
+    """Multiply the steps of quantizers by the scales that follow, and move offsets after pooling.
 
-    Training code writes a quantizer's value in parts, as ``(code + low) / n * alpha``.  Its codes
-    are integers times one exact number; what reads them needs to see that.
+    Training code computes a quantizer's value in parts, as ``(code + low) / n * alpha``. After this
+    pass the codes are visible as integers times one exact number.
     """
     program = merge_affine(program)
     return _behind_pools(_scaled(program))
 
 
 def _uniform(op: Affine) -> tuple[Fraction, Fraction] | None:
-    """Slope and offset, if they are one positive rational and one rational for all channels."""
+    """Return slope and offset if they are rationals, the same for all channels, and slope > 0."""
     slope, offset = op.slope[0].rational, op.offset[0].rational
     if slope is None or offset is None or slope <= 0:
         return None
@@ -60,7 +62,9 @@ def _scaled(program: Program) -> Program:
 
 
 def _behind_pools(program: Program) -> Program:
-    """max(a + o) = max(a) + o: a pool then compares codes, and a flatten moves them."""
+    """Move offsets after pools and flattening, so that these read codes: max(a + o)
+    = max(a) + o.
+    """
     made: dict[str, Op] = {}
     codes = {op.output for op in program.ops if isinstance(op, Quantize)}
     for op in program.ops:

@@ -1,1 +1,1 @@
-"""What N2UQ leaves real-valued becomes fixed point, each tensor with a proven error bound."""
+"""Fixed point for the tensors that N2UQ leaves real-valued, with a proven error bound for each."""

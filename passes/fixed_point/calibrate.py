@@ -1,4 +1,4 @@
-"""Ranges seen on calibration images."""
+"""Ranges of tensors on calibration images."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ..program.interpreter import steps
 
 
 def as_maps(program: Program, images: NDArray[Any]) -> NDArray[Any]:
-    """Images (N, *input_shape) as the program's maps (N, H, W, C), dtype kept.
+    """Return images (N, *input_shape) as maps (N, H, W, C) of the same dtype.
 
     Raises:
-        CompileError: another shape than the model's input.
+        CompileError: the shape is not that of the model's input.
     """
     face = program.interface
     if images.shape[1:] != face.input_shape:
@@ -31,11 +31,11 @@ def as_maps(program: Program, images: NDArray[Any]) -> NDArray[Any]:
 
 @np.errstate(over="ignore", invalid="ignore")
 def seen_ranges(program: Program, images: NDArray[Any]) -> dict[str, tuple[float, float]]:
-    """Least and greatest real value of every tensor over the images, in real units.
+    """Return the least and greatest value of every tensor over the images, in real units.
 
     Args:
-        program: before ``fixed-point``; its real operations are run in float64.
-        images: (N, C, H, W), real, or uint8 where the program takes pixels.
+        program: a program before ``fixed-point``; its real operations are run in float64.
+        images: images (N, C, H, W), real, or uint8 if the program reads pixels.
     """
     maps = as_maps(program, np.asarray(images))
     found: dict[str, tuple[float, float]] = {}

@@ -1,8 +1,8 @@
-"""Unquantized convolutions in fixed point: stem, float downsampling, head.
+"""Fixed-point forms of unquantized convolutions: stem, float downsampling, head.
 
-Weights and what they read share the 64 bits of an accumulator.  Where that leaves too few for the
-comparisons behind (``expected_flips``), the input is cut in two, each with a convolution of its
-own, and the results are added.
+Weights and inputs share the 64 bits of an accumulator. If too few bits are left for the comparisons
+that follow (``expected_flips``), the input is split into an upper and a lower part, each part gets
+a convolution, and the results are added.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from ..program.types import Constant, IntType, limits_of
 from .lowering import ONE, ZERO, Lowering
 from .multipliers import to_fixed
 
-ACCUMULATOR_BITS = 62  # sign included: room for bias and rounding
-CUT_FLIPS = 2.0**-3  # codes an image, expected of one operand, from which it is cut in two
+ACCUMULATOR_BITS = 62  # including the sign; the rest is for bias and rounding
+CUT_FLIPS = 2.0**-3  # expected flips per image from which an operand is split
 
 
 @dataclass(frozen=True)
 class Layer:
-    """An unquantized convolution, with the affine map behind it, on its way to fixed point.
+    """An unquantized convolution and the affine map after it, to be lowered to fixed point.
 
     Attributes:
-        op, after: the operations; ``after`` may be missing.
-        name: of the result.
-        scale: of the result.
+        op, after: the convolution and the map; ``after`` may be None.
+        name: name of the result.
+        scale: scale of the result.
         weight: real weights times the map's slopes, float64 (O, KH, KW, I).
-        offset: of the map, (O,).
+        offset: offsets of the map, (O,).
     """
 
     op: RealConv
@@ -46,18 +46,19 @@ class Layer:
 
     @property
     def origin(self) -> tuple[str, ...]:
-        """ONNX nodes of both."""
+        """ONNX nodes of both operations."""
         return self.op.origin + (self.after.origin if self.after is not None else ())
 
     def sums(self) -> NDArray[np.float64]:
-        """Sum of the weights' magnitudes of each output channel, float64 (O,)."""
+        """Return the sum of the magnitudes of the weights of each output channel, float64 (O,)."""
         total: NDArray[np.float64] = np.abs(self.weight).reshape(len(self.weight), -1).sum(axis=1)
         return total
 
     def operand_room(self) -> int:
-        """Bits that weights and input may have together, both signs included."""
+        """Return the bits that weights and input may have together, including both signs."""
         rows = np.abs(self.weight).reshape(len(self.weight), -1)
-        # Weights fill their width; what adds to the bits of one product is their sum over it.
+        # Weights use their full width; a sum has more bits than a product by log2(sum of weights /
+        # largest).
         spread = (self.sums() / np.maximum(rows.max(axis=1), 1e-300)).max(initial=1.0)
         return ACCUMULATOR_BITS + 1 - int(np.ceil(np.log2(spread * (1 + 2.0**-20))))
 
@@ -65,13 +66,13 @@ class Layer:
 def convolution(
     low: Lowering, op: RealConv, after: Affine | None, name: str, scale: Fraction
 ) -> None:
-    """Emit ``name = after(conv(x))`` at a scale."""
+    """Emit ``name = after(conv(x))`` with a scale."""
     layer, x = _layer(low, op, after, name, scale), op.inputs[0]
     room, chosen = layer.operand_room(), low.options.stem_bits
     if low.formats.is_head(op, name):
         bits = low.formats.weight_width(name, low.formats.head_bits)
         coarse = chosen is not None and chosen < OPERAND_BITS[0]
-        most = OPERAND_BITS[0] if coarse else STREAM_BITS[0]  # of pooled features
+        most = OPERAND_BITS[0] if coarse else STREAM_BITS[0]  # for pooled features
         most = room if low.formats.lifted else most
         _product(low, layer, low.narrowed(x, min(most, room - bits)), bits)
     elif chosen is not None:
@@ -87,7 +88,7 @@ def convolution(
 
 
 def bits_read(low: Lowering, op: RealConv, after: Affine | None, kind: IntType) -> int:
-    """How many bits of an input of some type a convolution reads, where no width is chosen."""
+    """Return how many bits of an input a convolution reads if the user has not chosen a width."""
     room = _layer(low, op, after, op.output, Fraction(1)).operand_room()
     shared = _weight_bits(low, room, kind)
     return kind.bits if shared is None else min(kind.bits, room - shared)
@@ -103,10 +104,12 @@ def _layer(low: Lowering, op: RealConv, after: Affine | None, name: str, scale: 
 
 
 def _weight_bits(low: Lowering, room: int, kind: IntType) -> int | None:
-    """Width of the weights beside an input of some type; None where it has to be cut in two."""
+    """Return the width of the weights for an input of some type;
+    None if the input has to be split.
+    """
     full, least = low.formats.weight_bits, OPERAND_BITS[0]
     reach = max(abs(kind.lo), abs(kind.hi)) * float(kind.scale or 1)
-    # Halves of the room, counted from 1, cost each side about the same part of the result.
+    # With half of the bits each, both sides contribute about the same error.
     half = (room - int(np.frexp(reach)[1])) // 2 + 1
     shared = min(max(half, least, room - kind.bits), full)
     lost = kind.bits + shared - room
@@ -115,7 +118,7 @@ def _weight_bits(low: Lowering, room: int, kind: IntType) -> int | None:
 
 
 def _cut_product(low: Lowering, layer: Layer, x: str, bits: int, room: int) -> None:
-    """The sum of a convolution of the upper bits of ``x`` and one of the rest."""
+    """Emit the sum of a convolution of the upper bits of ``x`` and one of the rest."""
     kind = low.kind(x)
     parts = tuple(low.fresh(f"{layer.name}.{part}") for part in ("upper", "lower"))
     upper = low.narrowed(x, room - bits)
@@ -128,7 +131,7 @@ def _cut_product(low: Lowering, layer: Layer, x: str, bits: int, room: int) -> N
 
 
 def _rest(low: Lowering, x: str, upper: str, origin: tuple[str, ...]) -> str:
-    """What of ``x`` its narrowed form leaves."""
+    """Emit the rest of ``x``: its difference from its narrowed form."""
     name = low.rests.get((x, upper))
     if name is None:
         kind, coarse = low.kind(x), low.kind(upper)
@@ -147,7 +150,8 @@ def _rest(low: Lowering, x: str, upper: str, origin: tuple[str, ...]) -> str:
             Add(output=low.fresh(f"{x}.left"), inputs=(x, back), origin=origin), kind.scale
         )
         name = low.rests[x, upper] = low.fresh(f"{x}.rest")
-        # The sum's range cannot know that its terms belong together.
+        # The range is stated here: that of the sum does not use that its terms depend on each
+        # other.
         low.put(Clamp(output=name, inputs=(total,), origin=origin, lo=-unit, hi=unit), kind.scale)
     return name
 
@@ -155,16 +159,17 @@ def _rest(low: Lowering, x: str, upper: str, origin: tuple[str, ...]) -> str:
 def _product(
     low: Lowering, layer: Layer, x: str, weight_bits: int, carried: Fraction | None = None
 ) -> None:
-    """One convolution: its affine map joins the weights, which become integers.
+    """Emit one convolution with integer weights that include the affine map.
 
-    Channel ``c`` has weights of ``2**-g[c]``, so that one accumulator unit is worth ``2**-g[c]``
-    and only a shift and a bias remain behind it (a power of 2 and a bias, where that unit is
+    The weights of channel ``c`` are multiples of ``2**-g[c]``, so that the accumulator has the unit
+    ``2**-g[c]``, and only a shift and a bias follow (a power of 2 and a bias, if that unit is
     coarser than the output's).
 
     Args:
-        low, layer: what is emitted, and where to.
-        x: the input; ``carried`` is the error it brings, if not its own.
-        weight_bits: sign included.
+        low, layer: the lowering, and the layer to emit.
+        x: name of the input.
+        weight_bits: width of the weights, including the sign.
+        carried: error of the input, if not that of its type.
     """
     kind, name, origin = low.kind(x), layer.name, layer.origin
     weight = layer.weight * float(kind.scale or 1)
@@ -174,7 +179,7 @@ def _product(
     g = np.where(largest > 0, np.floor(np.log2(room / np.maximum(largest, 1e-290))), 0)
     out = -int(np.log2(float(layer.scale)))
     bias_room = 60 - np.frexp(np.maximum(np.abs(floats(layer.offset)), 1e-300))[1]
-    # A unit coarser than the output's is multiplied up: weights keep to their width.
+    # A unit coarser than the output's needs a multiplication, so that the weights keep their width.
     g = np.clip(np.minimum(g, bias_room), out - 30, out + 46).astype(np.int64)
     scaled = np.rint(weight * np.exp2(g)[:, None, None, None])
     if not (np.abs(scaled) < 2.0**ACCUMULATOR_BITS).all():
@@ -223,10 +228,10 @@ def _miss(
     g: NDArray[np.int64],
     carried: Fraction,
 ) -> Fraction:
-    """Bound on the accumulator's error: rounded weights, and what the input brings."""
+    """Return a bound on the accumulator's error, from rounded weights and the input's error."""
     scale, sums = float(kind.scale or 1), layer.sums()
     rounded = integers * np.exp2(-g.astype(float))[:, None, None, None] / scale
     off = np.abs(layer.weight - rounded).reshape(len(sums), -1).sum(axis=1)
-    off = off + sums * 2.0**-50  # this analysis is float64
+    off = off + sums * 2.0**-50  # error of this float64 analysis
     most = max(abs(kind.lo), abs(kind.hi)) * scale
     return Fraction(float((off * most + sums * float(carried)).max() * (1 + 2.0**-40)))

@@ -1,4 +1,4 @@
-"""Integer operations for what N2UQ leaves real-valued: input, stem, skips, pooling, head."""
+"""Fixed-point forms of input, skip connections, activations and pooling."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from .formats import Formats
 from .lowering import ZERO, Lowering
 from .multipliers import short, to_fixed
 
-SUM_BITS = 58  # of window sums, sign included: room for rounding
+SUM_BITS = 58  # most bits of window sums, including the sign; the rest is for rounding
 _FAR = 1 << 62
 
 
 class FixedPoint(Lowering):
-    """One lowering in progress."""
+    """The lowering of one program to fixed point."""
 
     def lower(self, op: Op) -> None:
-        """Emit the integer form of a formatted tensor's operation under the same name."""
+        """Emit the integer form of an operation whose result has a format, with the same name."""
         bits = self.formats.bits[op.output]
         scale = Fraction(1, 2) ** self.formats.fraction_bits[op.output]
         if isinstance(op, Affine):
@@ -69,7 +69,7 @@ class FixedPoint(Lowering):
             self.clamp(op, scale)
         elif isinstance(op, RealMaxPool):
             name, x = op.inputs[0], self.kind(op.inputs[0])
-            if x.scale is not None and x.scale < 0:  # the greatest value is the least code
+            if x.scale is not None and x.scale < 0:  # the least code has the greatest value
                 name = self.rescaled(name, scale, self.formats.bits[op.output], "aligned")
                 x = self.kind(name)
             self.put(
@@ -110,15 +110,15 @@ class FixedPoint(Lowering):
             raise TypeError(f"no integer form for {op.mnemonic}")
 
     def clamp(self, op: RealClip, scale: Fraction) -> None:
-        """``min(max(x, lo), hi)``; where a bound is absent, what x reaches stands for it."""
+        """Emit ``min(max(x, lo), hi)``; a missing bound is replaced by the range of x."""
         x = self.rescaled(op.inputs[0], scale, self.formats.bits[op.output], "aligned")
         kind = self.kind(x)
-        # Beyond these a bound cuts off nothing that 64 bits hold.
+        # A bound beyond these does not limit any 64-bit value.
         low, high = (
             None if b is None else min(max(round(b * (1 / scale)), -_FAR), _FAR)
             for b in (op.lo, op.hi)
         )
-        # A bound may lie beyond all of x, which then becomes that bound.
+        # All values of x may be beyond a bound; then the result is that bound.
         hi = max(kind.hi, kind.hi if low is None else low) if high is None else high
         lo = min(kind.lo if low is None else low, hi)
         off = max(
@@ -136,7 +136,7 @@ class FixedPoint(Lowering):
         )
 
     def prelu(self, op: RealPRelu, bias: Affine | None, name: str, scale: Fraction) -> None:
-        """``bend(x) + bias`` on the stream; slopes get all the bits of a 32-bit word."""
+        """Emit PReLU with a bias; slopes use all bits of a 32-bit word."""
         x = self.rescaled(op.inputs[0], scale, self.formats.bits[name], "aligned")
         kind = self.kind(x)
         most = max(abs(kind.lo), 1)
@@ -168,7 +168,7 @@ class FixedPoint(Lowering):
         )
 
     def input_format(self) -> None:
-        """Fixed point for the model's real input, no finer than what reads it makes use of."""
+        """Choose the format of the model's real input, no finer than its readers need."""
         if not self.formats.is_real(self.program.input):
             return  # raw pixels
         name, bits = self.program.input, self.formats.input_bits
@@ -181,7 +181,7 @@ class FixedPoint(Lowering):
         self.types[name] = self.input_type(self.formats.width(name, bits))
 
     def input_type(self, bits: int) -> IntType:
-        """The input at a width."""
+        """Return the type of the input with a width."""
         low, high = self.options.real_input_range()
         scale = Fraction(1, 2) ** self.formats.input_places(bits)
         lo, hi = (round(Fraction(v) / scale) for v in (low, high))
@@ -220,14 +220,14 @@ class FixedPoint(Lowering):
 
 
 def widths(program: Program, options: Options) -> dict[str, int]:
-    """Every adjustable width of a program that has not passed ``fixed-point`` yet, by name."""
+    """Return all adjustable widths by name, of a program before the pass ``fixed-point``."""
     lowering = FixedPoint(program, options)
     lowering.run()
     return lowering.formats.widths
 
 
 def fixed_point(program: Program, options: Options) -> Program:
-    """Fixed-point formats and integer operations for all that is not quantized by the network."""
+    """Lower all tensors that the network does not quantize to fixed-point integers."""
     if options.equalize:
         program = equalized(program, Formats(program, options).ranges)
     return FixedPoint(program, options).run()

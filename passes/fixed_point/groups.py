@@ -1,8 +1,8 @@
-"""Which fixed-point tensors share a scale.
+"""Groups of fixed-point tensors that share a scale.
 
-Sums, activations and maxima keep the scale of what they read, so that nothing is rounded between
-them.  But one scale for values and for thousands of times their size would leave the small ones no
-bits: where values grow so far, a new group begins, and what crosses into it is rounded.
+Sums, activations and maxima have the scale of their inputs, so that no rounding is needed between
+them. But with one scale for values of very different size the small ones would have too few bits.
+So a new group begins where values become much larger, and tensors that enter it are rounded.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import networkx as nx
 
 SPAN = 2.0**16
-"""How many times the smallest range of a group its greatest may be."""
+"""Largest ratio of the ranges in a group."""
 
 
 def scale_groups(
@@ -21,12 +21,12 @@ def scale_groups(
     most: Mapping[str, float],
     bound: frozenset[str],
 ) -> list[list[str]]:
-    """Names by group, in program order.
+    """Return the groups as lists of names, in program order.
 
     Args:
         order: names in program order.
-        sources: of each name, what it reads and keeps the scale of.
-        most: greatest magnitude of each.
+        sources: for each name, the inputs whose scale it has.
+        most: for each name, the greatest magnitude.
         bound: names whose operation cannot change the scale.
     """
     graph = nx.Graph()
@@ -48,7 +48,9 @@ def _split(
     most: Mapping[str, float],
     bound: frozenset[str],
 ) -> list[list[str]]:
-    """Cut a group wherever values outgrow it; a result's scale also holds what it reads."""
+    """Split a group where values become too large;
+    the scale of a result also has to fit its inputs.
+    """
     parts: list[list[str]] = []
     ends: list[tuple[float, float]] = []
     part_of: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Emitting integer operations of fixed-point tensors: what every lowering of one has in common."""
+"""Helpers to emit the integer operations of fixed-point tensors."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Lowering:
     """Emits integer operations, with their scales and error bounds.
 
     Attributes:
-        formats: the choice of scales and widths.
-        types, pool, ops: of the program so far.
-        rests: what a narrowed tensor lacks of the one it was made of, by both names.
+        formats: the scales and widths of tensors.
+        types, pool, ops: types, constants and operations emitted so far.
+        rests: the rest of each narrowed tensor, by the names of the tensor and its narrowed form.
     """
 
     def __init__(self, program: Program, options: Options) -> None:
@@ -61,13 +61,13 @@ class Lowering:
         bits: int,
         origin: tuple[str, ...],
     ) -> str:
-        """``name = slope * x + offset`` (real units) at a scale."""
+        """Emit ``name = slope * x + offset`` (real units) with a scale."""
         kind = self.kind(x)
         unit = (kind.scale or Fraction(1)) / scale
         if kind.bits > STREAM_BITS[0] and any(
             np.frexp(abs(v) * float(unit))[0] not in (0, 0.5) for v in floats(tuple(slope))
         ):
-            x = self.narrowed(x, STREAM_BITS[0])  # leaves the multiplier its bits
+            x = self.narrowed(x, STREAM_BITS[0])  # so that the multiplier keeps its bits
             kind = self.kind(x)
             unit = (kind.scale or Fraction(1)) / scale
         most = max(abs(kind.lo), abs(kind.hi))
@@ -108,7 +108,7 @@ class Lowering:
         error: Fraction,
         origin: tuple[str, ...],
     ) -> str:
-        """A map too steep for one multiplier: a product, then a power of 2 and the bias."""
+        """Emit a map too steep for one multiplier: a product, then a power of 2 and the bias."""
         lift, bias = np.array(s.lift), s.bias.values
         zeros = np.zeros_like(lift)
         first = replace(s, bias=Constant.narrow(np.where(lift > 0, 0, bias)))
@@ -122,7 +122,7 @@ class Lowering:
         return self.put(self._requantized(name, low, second, bits, origin), scale, error)
 
     def rescaled(self, x: str, scale: Fraction, bits: int, suffix: str) -> str:
-        """A tensor at another scale (shared by all that ask for the same)."""
+        """Emit a tensor with another scale, once for all callers with the same arguments."""
         if self.kind(x).scale == scale:
             return x
         key = x, scale, bits
@@ -140,18 +140,18 @@ class Lowering:
         return self._scaled[key]
 
     def fresh(self, wish: str) -> str:
-        """A tensor name that is not taken yet."""
+        """Return a free tensor name."""
         return fresh(self.types, wish)
 
     def narrowed(self, x: str, bits: int) -> str:
-        """A tensor of at most ``bits`` bits, the last ones rounded off."""
+        """Emit a tensor rounded to at most ``bits`` bits."""
         kind = self.kind(x)
         surplus = kind.bits + (not kind.signed) - bits
         if surplus <= 0:
             return x
         if bits < 2:
             raise ValueError(f"what is computed from '{x}' needs more than 64 bits")
-        if kind.scale is None:  # an accumulator's differs by channel
+        if kind.scale is None:  # scales of an accumulator differ by channel
             self.types[x] = kind = replace(kind, scale=Fraction(1))
             narrow = self.rescaled(x, Fraction(1 << surplus), bits, f"to{bits}")
             self.types[x] = replace(kind, scale=None)

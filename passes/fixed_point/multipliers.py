@@ -1,4 +1,4 @@
-"""Integer multipliers, biases and shifts for affine maps, with the error they make."""
+"""Integer multipliers, biases and shifts for affine maps, with their error."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from ..program.exact import Surd
 from ..program.rounding import round_shift_exact
 from ..program.types import Constant
 
-MULTIPLIER_BITS = 31  # magnitude; with the sign a 32-bit word
+MULTIPLIER_BITS = 31  # bits of the magnitude; with the sign it is a 32-bit word
 INTERMEDIATE_BITS = 61  # |x * multiplier| and |bias| below 2**61: the sum stays inside 64 bits
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """``y = round((x * multiplier + bias) / 2**shift)`` by channel.
+    """The constants of ``y = round((x * multiplier + bias) / 2**shift)`` by channel.
 
     Attributes:
         multiplier, bias, shift: constants (C,).
-        error: most that y can differ from the exact affine map, in units of y (rounding included).
-        lift: where a map is too steep for one multiplier, the power of 2 of each channel by which
-            ``x * multiplier`` has to be multiplied before the bias is added; empty: none.
+        error: bound on the difference of y from the exact affine map, in units of y (including
+            rounding).
+        lift: for maps too steep for one multiplier, the power of 2 of each channel by which ``x *
+            multiplier`` has to be multiplied before the bias is added; empty if none is.
     """
 
     multiplier: Constant
@@ -34,12 +35,14 @@ class Scaling:
 
 
 MOST_LIFT = MULTIPLIER_BITS - 1
-_PRECISION = 256  # binary places to which real parameters are taken here
-_NOISE = 2.0**-180  # what is lost by that, far below any error reported
+_PRECISION = 256  # binary digits to which real parameters are rounded here
+_NOISE = 2.0**-180  # bound on the error of that, far below any reported error
 
 
 def to_fixed(value: Surd, places: int) -> tuple[int, float]:
-    """``value * 2**places`` as an integer, and a bound on its error in units of the value."""
+    """Return ``value * 2**places`` as an integer,
+    and a bound on its error in units of the value.
+    """
     fine = value.scaled(_PRECISION)
     shift = _PRECISION - places
     integer = round_shift_exact(fine, shift)
@@ -47,24 +50,24 @@ def to_fixed(value: Surd, places: int) -> tuple[int, float]:
 
 
 def ldexp(value: int, exponent: int) -> float:
-    """``value * 2**exponent`` for integers of any size, rounded up beyond 64 bits."""
+    """Return ``value * 2**exponent`` for integers of any size, rounded up beyond 64 bits."""
     surplus = max(0, abs(value).bit_length() - 64)  # float64 holds 53 bits
     return math.ldexp(float((value >> surplus) + bool(surplus)), exponent + surplus)
 
 
 def _exponent(value: Surd) -> int:
-    """The least ``e`` with ``|value| < 2**e``, up to the noise of ``scaled``."""
+    """Return the least ``e`` with ``|value| < 2**e``, up to the error of ``to_fixed``."""
     return value.scaled(_PRECISION).bit_length() - _PRECISION
 
 
 def _channel(
     slope: Surd, offset: Surd, most: int, *, lifted: bool
 ) -> tuple[int, int, int, float, int]:
-    """Multiplier, bias, shift, error and lift for one channel with ``|x| <= most``."""
+    """Return multiplier, bias, shift, error and lift of one channel for ``|x| <= most``."""
     room = min(MULTIPLIER_BITS, INTERMEDIATE_BITS - most.bit_length())
     shift = min(62, room - _exponent(slope), INTERMEDIATE_BITS - 1 - _exponent(offset))
     if -MOST_LIFT <= shift < 0 and lifted:
-        # What is added comes behind the power of 2, so that it keeps its bits.
+        # The bias is added after the power of 2, so that it keeps its bits.
         low = slope * Fraction(1, 1 << -shift)
         multiplier, _, shift_left, error, _ = _channel(low, Surd.of(0), most, lifted=False)
         assert shift_left == 0
@@ -78,7 +81,7 @@ def _channel(
     if shift and abs(to_fixed(slope, shift)[0]) >> MULTIPLIER_BITS:  # rounded up to a power of 2
         shift -= 1
     (multiplier, slope_miss), (bias, offset_miss) = (to_fixed(v, shift) for v in (slope, offset))
-    while shift and multiplier % 2 == 0 and bias % 2 == 0:  # the same map in smaller numbers
+    while shift and multiplier % 2 == 0 and bias % 2 == 0:  # the same map with smaller numbers
         multiplier, bias, shift = multiplier // 2, bias // 2, shift - 1
     return multiplier, bias, shift, slope_miss * most + offset_miss + (0.5 if shift else 0.0), 0
 
@@ -86,15 +89,15 @@ def _channel(
 def scaling(
     slope: Sequence[Surd], offset: Sequence[Surd], most: int, *, lifted: bool = False
 ) -> Scaling:
-    """The most precise constants that 64-bit intermediates allow.
+    """Return the most precise constants that 64-bit intermediates allow.
 
     Args:
         slope, offset: the exact map of each channel, in integer units of input and output.
         most: greatest magnitude of the input.
-        lifted: whether steep maps may leave a power of 2 to be multiplied by.
+        lifted: whether steep maps may need a multiplication by a power of 2 (``Scaling.lift``).
 
     Raises:
-        ValueError: a channel's map is out of reach.
+        ValueError: the map of a channel cannot be represented.
     """
     rows = [_channel(s, o, most, lifted=lifted) for s, o in zip(slope, offset, strict=True)]
     multipliers, biases, shifts, errors, lift = zip(*rows, strict=True)
@@ -103,5 +106,5 @@ def scaling(
 
 
 def short(value: Fraction) -> Fraction:
-    """A number at or just above a bound, with few digits, for types and reports."""
+    """Round a bound up to a number of few digits, for types and reports."""
     return Surd.of(value).upper(16) if value else Fraction(0)

@@ -1,1 +1,3 @@
-"""Way in: the canonical graph becomes a Program of the real dialect, one sample, channels last."""
+"""Import: from the canonical graph to a Program of the real dialect, for one sample,
+channels last.
+"""

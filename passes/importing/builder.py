@@ -1,4 +1,4 @@
-"""A Program of the real dialect in the making, while a graph is walked."""
+"""The builder of a Program of the real dialect, for the walk over a graph."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .naming import readable_names
 
 Array = NDArray[Any]
 
-_LONGEST = 100  # characters of a tensor's name, which becomes part of symbols and of files' names
+_LONGEST = 100  # most characters of a tensor's name, which becomes part of symbols and file names
 
 
 class NodeRefusal(Exception):
-    """A node cannot be taken as it stands: (found, supported, hint)."""
+    """A node cannot be imported; the arguments are (found, supported, hint)."""
 
 
 class Importer:
-    """Collects operations, types and constants while walking a graph once."""
+    """Collects operations, types and constants during one walk over a graph."""
 
     def __init__(self, graph: ir.Graph) -> None:
         self.graph = graph
@@ -32,12 +32,12 @@ class Importer:
         self.types: dict[str, TensorType] = {}
         self.consts: dict[str, Constant] = {}
         self.names: dict[ir.Value, str] = {}
-        self.taken: dict[str, int] = {}  # each name, and how many were made of it
+        self.taken: dict[str, int] = {}  # for each name, how many tensors have it as a base
         nodes = [n for n in graph if not opset.is_op(n, "Weight")]
         self.readable = readable_names(nodes)
 
     def name(self, wish: str) -> str:
-        """A free tensor or constant name made of the wished one."""
+        """Return a free name of a tensor or constant, based on ``wish``."""
         base = re.sub(r"[^\w.]+", "_", wish, flags=re.ASCII).strip("_.")[:_LONGEST] or "t"
         name = base
         while name in self.taken:
@@ -51,7 +51,9 @@ class Importer:
     def emit(
         self, cls: type[Op], node: ir.Node, *inputs: str, last: bool = True, **attributes: Any
     ) -> str:
-        """Append an operation for a node; the last one of a node defines its ONNX output."""
+        """Append an operation for a node and return its output; the last one of a node has the name
+        of the ONNX output.
+        """
         value, wish = node.outputs[0], self.readable[node]
         op = cls(
             output=self.name(wish if last else f"{wish}.{cls.mnemonic.removeprefix('real_')}"),

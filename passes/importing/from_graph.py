@@ -1,4 +1,4 @@
-"""From the canonical ONNX graph to a Program of the real dialect, node by node, exactly."""
+"""Exact import of the canonical ONNX graph, node by node, as a Program of the real dialect."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .node_rules import RULES
 
 
 def _sample_shape(value: ir.Value) -> tuple[int, ...]:
-    """The static shape behind the batch axis."""
+    """Return the static shape without the batch axis."""
     if value.shape is None or not all(isinstance(d, int) for d in list(value.shape)[1:]):
         raise CompileError(
             Problem(
@@ -32,14 +32,14 @@ def _sample_shape(value: ir.Value) -> tuple[int, ...]:
 
 
 def import_graph(model: ir.Model, name: str = "network") -> Program:
-    """The same network as a Program of the real dialect.
+    """Import a network as a Program of the real dialect.
 
     Args:
-        model: canonical graph as ``frontend.load_graph`` returns it.
+        model: canonical graph from ``frontend.load_graph``.
         name: the program's name.
 
     Raises:
-        CompileError: listing every node that cannot be taken.
+        CompileError: lists every node that cannot be imported.
     """
     graph = model.graph
     to = Importer(graph)
@@ -63,7 +63,7 @@ def import_graph(model: ir.Model, name: str = "network") -> Program:
             and opset.is_op(v.producer(), "Weight")
             for v in node.inputs
         ):
-            continue  # it reads what a refused node would have made
+            continue  # an input comes from a refused node
         try:
             rule = RULES.get(node.op_type)
             if rule is None:

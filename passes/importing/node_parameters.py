@@ -1,4 +1,4 @@
-"""Parameters of a graph's nodes, as the operations of the real dialect take them."""
+"""Parameters of a graph's nodes, in the form of operations of the real dialect."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Array = NDArray[Any]
 
 
 def row_of(values: Array | float, channels: int) -> Row:
-    """Exact numbers, one a channel, of a scalar or per-channel float32 parameter."""
+    """Return exact numbers, one per channel, of a scalar or per-channel float32 parameter."""
     flat = np.asarray(values, dtype=np.float64).ravel()
     if flat.size not in (1, channels):
         raise NodeRefusal(
@@ -33,7 +33,7 @@ def row_of(values: Array | float, channels: int) -> Row:
 
 
 def per_channel(values: Array, rank: int) -> Array:
-    """A broadcast constant reduced to a scalar or a vector over axis 1 of a rank-``rank`` map."""
+    """Reduce a broadcast constant to a scalar or a vector over axis 1 of a map of rank ``rank``."""
     array = np.asarray(values)
     if array.size == 1:
         return array.ravel()
@@ -49,34 +49,34 @@ def per_channel(values: Array, rank: int) -> Array:
 
 
 def ints(node: ir.Node, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
-    """A list attribute of a node."""
+    """Return a list attribute of a node."""
     attribute = node.attributes.get(name)
     return default if attribute is None else tuple(attribute.as_ints())
 
 
 def integer(node: ir.Node, name: str, default: int) -> int:
-    """An integer attribute of a node."""
+    """Return an integer attribute of a node."""
     attribute = node.attributes.get(name)
     return default if attribute is None else int(attribute.as_int())
 
 
 def number(node: ir.Node, name: str, default: float) -> float:
-    """A real attribute of a node: the float32 number that ONNX stores, exactly."""
+    """Return a real attribute of a node, exactly the float32 number that ONNX stores."""
     attribute = node.attributes.get(name)
     return float(np.float32(default if attribute is None else attribute.as_float()))
 
 
 def pair(node: ir.Node, name: str) -> tuple[int, ...]:
-    """Of a window; a sequence is a map one row high."""
+    """Return (height, width) of a window's attribute; a sequence is a map of one row."""
     values = ints(node, name, (1, 1))
     return (1, *values) if len(values) == 1 else values
 
 
 def pads_of(node: ir.Node) -> tuple[int, ...]:
-    """Top, left, bottom and right; a sequence is a map one row high.
+    """Return the padding at top, left, bottom and right; a sequence is a map of one row.
 
     Raises:
-        NodeRefusal: pads that follow from an ``auto_pad``.
+        NodeRefusal: the pads follow from ``auto_pad``.
     """
     pads = ints(node, "pads", (0, 0, 0, 0))
     if len(pads) == 2:
@@ -88,14 +88,14 @@ def pads_of(node: ir.Node) -> tuple[int, ...]:
 
 
 def ones(channels: int) -> Row:
-    """The slopes of an affine map that only adds."""
+    """Return the slopes of an affine map that only adds."""
     return (Surd.of(1),) * channels
 
 
 def quantized_weight(node: ir.Node) -> tuple[Constant, Row, int] | None:
-    """Weights (O, KH, KW, I) that come from ``n2uq.Weight``: codes, their steps, and 0.
+    """Return the weights (O, KH, KW, I) of an ``n2uq.Weight``: codes, their steps, and 0.
 
-    Of a codebook's: real weights, no steps, and the bits of a code.
+    For weights with levels of a codebook: real weights, no steps, and the bits of a code.
     """
     value = node.inputs[1]
     maker = value.producer() if value is not None else None
@@ -111,7 +111,7 @@ def quantized_weight(node: ir.Node) -> tuple[Constant, Row, int] | None:
 
 
 def weight_channels_last(weight: Array) -> Array:
-    """[O,I], [O,I,k] or [O,I,kh,kw] as (O, KH, KW, I)."""
+    """Return [O,I], [O,I,k] or [O,I,kh,kw] as (O, KH, KW, I)."""
     rows = (1,) * (4 - weight.ndim)
     full = weight.reshape(*weight.shape[:2], *rows, *weight.shape[2:])
     return np.ascontiguousarray(full.transpose(0, 2, 3, 1))

@@ -1,4 +1,4 @@
-"""One rule for each operator of the canonical graph: the real operations that it means."""
+"""The import rules, one for each operator of the canonical graph."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def _div(to: Importer, node: ir.Node) -> None:
 
 
 def _elementwise(to: Importer, node: ir.Node, form: Callable[[Row], tuple[Row, Row]]) -> None:
-    """``tensor (op) constant`` as an affine map."""
+    """Import ``tensor (op) constant`` as an affine map."""
     index = 0 if node.inputs[0] in to.names else 1
     x, other = to.operand(node, index), to.constant(node, 1 - index)
     if other is None:
@@ -202,7 +202,9 @@ def _maxpool(to: Importer, node: ir.Node) -> None:
 
 
 def _avgpool(to: Importer, node: ir.Node) -> None:
-    """Padding counts or not; what ceil_mode adds to it below and to the right never does."""
+    """Import AveragePool; elements that ceil_mode adds below
+    and to the right never count as padding.
+    """
     x, window = to.operand(node), _window(node)
     pads = given = window["pads"]
     if integer(node, "ceil_mode", 0):
@@ -265,7 +267,7 @@ def _codebook(to: Importer, node: ir.Node) -> None:
         ties=() if p.ties is None else p.rules,
     )
     levels = [Surd.of(float(v)) for v in p.levels]
-    levels += levels[-1:] * (2**p.bits - len(levels))  # of codes that do not occur
+    levels += levels[-1:] * (2**p.bits - len(levels))  # for codes that do not occur
     to.emit(RealLookup, node, codes, levels=tuple(levels))
 
 

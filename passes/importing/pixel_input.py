@@ -1,4 +1,4 @@
-"""Raw 8-bit pixels as the program's input, normalized by integer constants."""
+"""Raw 8-bit pixels as the input of the program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..rewrite import fresh
 
 
 def pixel_input(program: Program, options: Options) -> Program:
-    """Give the input the type of raw pixels, and normalize them, if the user asks for it."""
+    """If the user asks for it, make raw pixels the input, followed by their normalization."""
     if options.pixels is None:
         return program
     shape = program.types[program.input].shape
