@@ -17,12 +17,12 @@ from n2uqc.passes.program import (
     Lookup,
     MaxPool,
     Op,
-    PRelu,
     Program,
     Requantize,
     SumPool,
     Thresholds,
 )
+from n2uqc.passes.program.operation import Arithmetic
 from n2uqc.passes.program.types import width_of
 
 LOW_BITS = 8
@@ -116,6 +116,7 @@ class ElementwiseCounts:
         word: parameter bits per channel.
         attached: whether it reads a convolution's accumulators directly.
         operand: bits of its input.
+        each: additions and comparisons of one element.
     """
 
     name: str
@@ -129,6 +130,7 @@ class ElementwiseCounts:
     word: int
     attached: bool
     operand: int
+    each: Arithmetic
 
     @property
     def elements(self) -> int:
@@ -143,16 +145,14 @@ class ElementwiseCounts:
         """Additions: of two streams or a window, bias and rounding of a requantization,
         PReLU's bias.
         """
-        each = {"add": 1, "sumpool": self.window - 1, "requantize": 2, "prelu": 2}
-        return self.elements * each.get(self.kind, 0)
+        return self.elements * self.each.adds
 
     @property
     def compares(self) -> int:
         """Comparisons: two to saturate, one more for PReLU,
         one per further position of a maximum.
         """
-        each = {"maxpool": self.window - 1, "clamp": 2, "requantize": 2, "prelu": 3}
-        return self.elements * each.get(self.kind, 0)
+        return self.elements * self.each.compares
 
 
 @dataclass(frozen=True)
@@ -285,10 +285,9 @@ def count_elementwise(program: Program, op: Op) -> ElementwiseCounts:
             multiplier = (max(rows) * max(columns)).bit_length()
     elif isinstance(op, Lookup):
         window = program.constants[op.table].values.size
-    elif isinstance(op, Requantize):
-        multiplier, word = _parameters(program.constants, op.multiplier, op.bias, op.shift)
-    elif isinstance(op, PRelu):
-        multiplier, word = _parameters(program.constants, op.multiplier, op.bias)
+    elif op.scaling:
+        names = [getattr(op, name) for name in op.scaling]
+        multiplier, word = _parameters(program.constants, *names)
     return ElementwiseCounts(
         op.output,
         op.origin,
@@ -301,6 +300,7 @@ def count_elementwise(program: Program, op: Op) -> ElementwiseCounts:
         word,
         isinstance(program.producer(op.inputs[0]), Conv),
         _width(x),
+        op.arithmetic * op.steps,
     )
 
 

@@ -6,24 +6,18 @@ from dataclasses import dataclass
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.passes.program import (
-    Add,
-    Clamp,
     Concat,
     Conv,
-    Flatten,
-    Lookup,
     MaxPool,
     Op,
-    PRelu,
     Program,
-    Requantize,
     SumPool,
-    Thresholds,
 )
 
 from .grouping import Group
 from .kernels import (
     direct,
+    elementwise,
     fixed_point,
     join,
     limbs,
@@ -47,14 +41,8 @@ TABLE: dict[type[Op] | None, tuple[Kernel, ...]] = {
     ),
     MaxPool: pool.KERNELS,
     SumPool: pool.KERNELS,
-    Add: pointwise.KERNELS,
     Concat: join.KERNELS,
-    Lookup: pointwise.KERNELS,
-    Clamp: pointwise.KERNELS,
-    Flatten: pointwise.KERNELS,
-    PRelu: pointwise.KERNELS,
-    Requantize: pointwise.KERNELS,
-    Thresholds: pointwise.KERNELS,
+    **dict.fromkeys(elementwise.STEPS, pointwise.KERNELS),
     None: pointwise.KERNELS,
 }
 """Kernels by type of a group's first operation (None: a copy);

@@ -5,23 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from n2uqc.passes.program import (
-    Add,
-    Clamp,
     Conv,
     Flatten,
+    Lookup,
     Op,
-    PRelu,
     Program,
-    Requantize,
     Thresholds,
 )
-
-ELEMENTWISE = (Add, Clamp, Flatten, PRelu, Requantize, Thresholds)
-"""Operations that a kernel can apply to results of another operation in registers.
-
-Lookups are not among them, and no operation is applied to the result of thresholds: codes need
-little memory, and TVM cannot bind a vector of comparison results to a variable.
-"""
 
 
 @dataclass(frozen=True)
@@ -86,7 +76,7 @@ def schedule(program: Program) -> Schedule:
                 and _shape(program, name) == _shape(program, source)
                 and not isinstance(open_groups[source][-1], Thresholds)
             ]
-            if isinstance(op, ELEMENTWISE)
+            if follows(op)
             else []
         )
         latest = max(joined, key=list(open_groups).index, default=None)
@@ -97,6 +87,15 @@ def schedule(program: Program) -> Schedule:
         groups.append(Group((), (program.input,), program.output))
         storage[program.output] = program.output
     return Schedule(tuple(groups), storage)
+
+
+def follows(op: Op) -> bool:
+    """Whether an operation can follow another one in registers.
+
+    A lookup cannot, and nothing follows a table: codes are small in memory, and TVM cannot give a
+    name to a vector that comes from comparisons.  A flattening moves nothing.
+    """
+    return isinstance(op, Flatten) or (op.elementwise and not isinstance(op, Lookup))
 
 
 def _moves_nothing(program: Program, op: Op) -> bool:

@@ -23,6 +23,17 @@ class IllegalOp(ValueError):
     """An operation breaks its rule; the message says which and where."""
 
 
+@dataclass(frozen=True)
+class Arithmetic:
+    """Additions and comparisons of one step of an operation, multiplications apart."""
+
+    adds: int = 0
+    compares: int = 0
+
+    def __mul__(self, steps: int) -> Arithmetic:
+        return Arithmetic(self.adds * steps, self.compares * steps)
+
+
 def integer(name: str, kind: TensorType) -> IntType:
     """A tensor's type, which has to be an integer one.
 
@@ -49,6 +60,9 @@ class Op:
 
     mnemonic: ClassVar[str] = ""
     real: ClassVar[bool] = False  # true: belongs to the real dialect, gone after lowering
+    elementwise: ClassVar[bool] = False  # true: an element needs only those at its place
+    arithmetic: ClassVar[Arithmetic] = Arithmetic()  # of a step; an element takes ``steps``
+    scaling: ClassVar[tuple[str, ...]] = ()  # fields of the channels' constants, multiplier first
 
     output: str
     inputs: tuple[str, ...]
@@ -97,6 +111,11 @@ class Op:
     ) -> IntArray | NDArray[np.float64]:
         """Its meaning: batches (N, H, W, C) in, batch out, int64 (float64 in the real dialect)."""
         raise NotImplementedError
+
+    @property
+    def steps(self) -> int:
+        """How many steps an element of the result takes."""
+        return 1
 
     def constant_names(self) -> tuple[str, ...]:
         """The constants it refers to."""

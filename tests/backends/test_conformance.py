@@ -15,10 +15,10 @@ from n2uqc.backends.fpga.area.elements import ELEMENTS
 from n2uqc.backends.fpga.engines import ENGINES, WindowTiming
 from n2uqc.backends.fpga.folding import engines_of
 from n2uqc.backends.fpga.units import BUILDERS
-from n2uqc.passes.program import Op, Program, dump, operation, ops, parse, run
+from n2uqc.passes.program import Op, dump, operation, ops, parse, run
 
-from ..properties import programs as drawing
-from ..properties.programs import Builder
+from ..properties import program_builder, programs
+from ..properties.programs import one_of_each
 
 SPEC = Path(ops.__file__).parents[1] / "SPEC.md"
 
@@ -30,20 +30,6 @@ OPERATIONS = sorted(
     ),
     key=lambda each: each.mnemonic,
 )
-
-
-def one_of_each() -> Program:
-    """A small program with every operation in it."""
-    b = Builder(1, 4, 4, 3, signed=False)
-    x = b.conv("x", 4, bits=2)
-    code = b.thresholds(x, 2)
-    x = b.requantize(b.conv(code, 4, bits=2, kernel=1))
-    x = b.prelu(b.add(ops.Add, x, b.requantize(b.lookup(code))))
-    x = b.add(ops.Clamp, x, lo=-100, hi=100)
-    x = b.concat(x, x)
-    x = b.add(ops.MaxPool, x, kernel=(2, 2), stride=(2, 2))
-    x = b.mean(x)
-    return b.finish(b.add(ops.Flatten, x))
 
 
 PROGRAM = one_of_each()
@@ -73,7 +59,9 @@ PLACES: dict[str, Callable[[type[Op]], bool]] = {
     "exported by passes.program": lambda o: o.__name__ in n2uqc.passes.program.__all__,
     "defined in SPEC.md": lambda o: f"| `{o.mnemonic}(" in SPEC.read_text(encoding="utf-8"),
     "executed by the interpreter": lambda o: o.execute is not Op.execute,
-    "drawn by the random programs": lambda o: o in vars(drawing).values(),
+    "drawn by the random programs": lambda o: (
+        o in (*vars(program_builder).values(), *vars(programs).values())
+    ),
     "tried here": lambda o: any(type(op) is o for op in PROGRAM.ops),
     "a kernel for processors": lambda o: bool(TABLE.get(o)),
     "an engine of the datapath": lambda o: o in STREAM or o in ENGINES,

@@ -7,6 +7,7 @@ W / 2 LUT; multiplications go to DSPs.
 from __future__ import annotations
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
+from n2uqc.passes.program.operation import OPS, Arithmetic
 
 from ..technology import Basis, Technology
 from .requantizer import dsp_tiles
@@ -42,23 +43,20 @@ def elementwise(
         register = Resources(ff=width, basis=Basis.MODEL)
         return Unit(kind, register, table, width * entries, width)
     adder, compare, select = float(width), technology.comparator.at(width), width / 2
+    step = OPS[kind].arithmetic if kind in OPS else Arithmetic()
     dsp = 0
-    if kind in ("add", "sumpool"):
-        lut = adder
-        if multiplier:  # sums at edges are scaled
-            dsp = dsp_tiles(width, multiplier, technology)
-    elif kind == "concat":
+    if kind == "concat":
         lut = select
-    elif kind == "clamp":
-        lut = 2 * compare.value + select
-    elif kind == "maxpool":
-        lut = compare.value + select
     elif kind == "requantize":
         tiles = technology.requantizer[16 if multiplier <= 16 else 32].at(width)
         lut, dsp = tiles.value, dsp_tiles(width, max(multiplier, 2), technology)
     elif kind == "prelu":
         lut = adder + select + 2 * compare.value  # bias, bend, saturation
         dsp = dsp_tiles(width, max(multiplier, 2), technology)
+    elif step.adds or step.compares:
+        lut = step.adds * adder + step.compares * compare.value + (select if step.compares else 0)
+        if multiplier:  # sums at edges are scaled
+            dsp = dsp_tiles(width, multiplier, technology)
     else:
         raise CompileError(Problem(node="", op=kind, found="an operation without a cost model"))
     logic = Resources(lut, width, dsp, basis=max(Basis.MODEL, compare.basis))

@@ -7,25 +7,20 @@ from typing import Any
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.passes.program import (
-    Add,
-    Clamp,
     Concat,
     Conv,
-    Lookup,
     MaxPool,
     Op,
-    PRelu,
     Program,
-    Requantize,
     SumPool,
     Thresholds,
 )
 
+from . import rescale
 from .channelwise import Depthwise, pool_engine
 from .concat import Joiner
 from .engine import SMALLEST, Engine, Fold
 from .matrix_vector import MatrixVector
-from .rescale import ClampUnit, LookupUnit, PReluUnit, Requantizer, StreamAdder
 from .stream import Converter, Fork, Sink, Source
 from .threshold import ThresholdUnit
 from .token_timing import Beat, Timing, WindowTiming
@@ -44,6 +39,10 @@ __all__ = [
 ]
 
 
+def _always(unit: type[Engine]) -> Callable[[Op, Program], type[Engine]]:
+    return lambda op, program: unit
+
+
 def _conv(op: Conv, program: Program) -> type[Engine]:
     shape = program.constants[op.weight].values.shape
     depthwise = op.groups > 1 and shape[0] == op.groups and shape[3] == 1
@@ -59,14 +58,11 @@ ENGINES: dict[type[Op], Callable[[Any, Program], type[Engine]]] = {
     Conv: _conv,
     MaxPool: _pool,
     SumPool: _pool,
-    Thresholds: lambda op, program: ThresholdUnit,
-    Requantize: lambda op, program: Requantizer,
-    PRelu: lambda op, program: PReluUnit,
-    Clamp: lambda op, program: ClampUnit,
-    Add: lambda op, program: StreamAdder,
-    Lookup: lambda op, program: LookupUnit,
-    Concat: lambda op, program: Joiner,
+    Thresholds: _always(ThresholdUnit),
+    Concat: _always(Joiner),
+    **{kind: _always(unit) for kind, unit in rescale.UNITS.items()},
 }
+"""What chooses an operation's engine: a function of the operation, of the type it stands by."""
 
 
 def engine_of(op: Op, program: Program, fold: Fold = SMALLEST) -> Engine:

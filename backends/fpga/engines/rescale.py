@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from n2uqc.passes.program import Add, Clamp, Lookup, PRelu, Requantize
+from n2uqc.passes.program import Add, Clamp, Lookup, Op, PRelu, Requantize
 
 from ..widths import magnitude
 from .elementwise import Elementwise, clamped, rounded
@@ -160,3 +160,13 @@ class LookupUnit(Elementwise):
             hit = code.value == wide(k, dtype, lanes)
             level.set(tirx.Select(hit, row("table", k), level.value))
         return level.value
+
+
+UNITS: dict[type[Op], type[Elementwise]] = {
+    Add: StreamAdder,
+    Clamp: ClampUnit,
+    Lookup: LookupUnit,
+    PRelu: PReluUnit,
+    Requantize: Requantizer,
+}
+"""The engine of each operation that turns one element into one; thresholds have their own file."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from ..operation import Op
+from ..operation import Arithmetic, Op
 from ..rounding import fits_int64
 from ..types import Constant, IntArray, IntType, TensorType
 
@@ -18,6 +18,8 @@ class Add(Op):
     """``y = x1 + x2``, exact, for inputs of equal shape and scale."""
 
     mnemonic: ClassVar[str] = "add"
+    elementwise: ClassVar[bool] = True
+    arithmetic: ClassVar[Arithmetic] = Arithmetic(adds=1)
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
         self.require(len(self.inputs) == 2, "takes two inputs")

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..operation import Op
+from ..operation import Arithmetic, Op
 from ..types import Constant, IntArray, IntType, TensorType
 
 
@@ -18,6 +18,8 @@ class Clamp(Op):
     """``y = min(max(x, lo), hi)``."""
 
     mnemonic: ClassVar[str] = "clamp"
+    elementwise: ClassVar[bool] = True
+    arithmetic: ClassVar[Arithmetic] = Arithmetic(compares=2)
 
     lo: int
     hi: int

@@ -22,6 +22,7 @@ class Lookup(Op):
     """
 
     mnemonic: ClassVar[str] = "lookup"
+    elementwise: ClassVar[bool] = True
 
     table: ConstRef
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..operation import Op
+from ..operation import Arithmetic, Op
 from ..rounding import fits_int64
 from ..types import Constant, IntArray, IntType, Shape, TensorType
 from .window import Counts, Pads, Pair, counts, is_window, output_size, pads_fit, windows
@@ -23,6 +23,11 @@ class _Pool(Op):
     kernel: Pair
     stride: Pair = (1, 1)
     pads: Pads = (0, 0, 0, 0)
+
+    @property
+    def steps(self) -> int:
+        """Positions beyond the first."""
+        return self.kernel[0] * self.kernel[1] - 1
 
     def _shape(self, types: Mapping[str, TensorType]) -> tuple[IntType, Shape]:
         (x,) = self.integer_inputs(types)
@@ -44,6 +49,7 @@ class MaxPool(_Pool):
     """``y = max`` over the window's positions inside the map."""
 
     mnemonic: ClassVar[str] = "maxpool"
+    arithmetic: ClassVar[Arithmetic] = Arithmetic(compares=1)
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
         x, shape = self._shape(types)
@@ -70,6 +76,7 @@ class SumPool(_Pool):
     """
 
     mnemonic: ClassVar[str] = "sumpool"
+    arithmetic: ClassVar[Arithmetic] = Arithmetic(adds=1)
 
     counted: Pads | None = None
 

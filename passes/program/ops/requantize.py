@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..operation import ConstRef, Op
+from ..operation import Arithmetic, ConstRef, Op
 from ..rounding import fits_int64, round_shift
 from ..types import Constant, IntArray, IntType, TensorType
 
@@ -28,6 +28,9 @@ class Requantize(Op):
     """
 
     mnemonic: ClassVar[str] = "requantize"
+    elementwise: ClassVar[bool] = True
+    arithmetic: ClassVar[Arithmetic] = Arithmetic(adds=2, compares=2)  # bias, rounding; saturation
+    scaling: ClassVar[tuple[str, ...]] = ("multiplier", "bias", "shift")
 
     multiplier: ConstRef
     bias: ConstRef

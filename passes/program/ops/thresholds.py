@@ -29,6 +29,7 @@ class Thresholds(Op):
     """
 
     mnemonic: ClassVar[str] = "thresholds"
+    elementwise: ClassVar[bool] = True
 
     bounds: ConstRef
     signs: ConstRef
