@@ -149,7 +149,7 @@ _SWITCHES = {
     "armv6": (),
     "cortex-m": (),
 }
-"""By architecture, the facts that ``mattr`` may add or remove; LLVM has the same names."""
+"""Facts that ``mattr`` may add or remove, by architecture; LLVM has the same names."""
 
 
 def _host() -> ProcessorTarget:

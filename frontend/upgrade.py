@@ -97,7 +97,7 @@ _REWRITES: dict[str, tuple[int, _Rewrite]] = {
     "ReduceSum": (13, _Rewriter.axes),
     "Split": (13, lambda rewriter, node: rewriter.axes(node, "split")),
 }
-"""By operator: the opset that turned attributes into inputs, and the conversion."""
+"""The opset that turned an operator's attributes into inputs, and the conversion, by operator."""
 
 
 def upgrade(proto: onnx.ModelProto) -> None:

@@ -271,7 +271,7 @@ def _fairness() -> tuple[Assumption, ...]:
             "Every alternative keeps the accumulator width proven for this "
             "program, except codebooks, whose levels reach 255 and 127: they gain "
             f"{LEVEL_BITS} - b_a + {LEVEL_BITS - 1} - b_w bits. APoT and LQ-Nets would gain some "
-            "too: this favours them.",
+            "too: this favors them.",
             "",
             "structure",
             "model",

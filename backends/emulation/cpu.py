@@ -125,4 +125,4 @@ CPUS = {
         helpers=_KERNEL_HELPERS,
     ),
 }
-"""By architecture."""
+"""Emulated processors by architecture."""

@@ -11,7 +11,7 @@ from .pattern import Refused
 from .queries import Array
 
 Rise = tuple[float, bool]
-"""Where a rounded value rises by one: above this position (True) or at and above it (False)."""
+"""Position at which a rounded value rises by one: only above it (True) or also at it (False)."""
 
 _MODES: dict[str, Callable[[int], Rise]] = {
     "ROUND": lambda n: (n + 0.5, n % 2 == 0),

@@ -33,7 +33,7 @@ Row = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Reach:
-    """Of each channel of a tensor over some samples: magnitude and error, float64 (C,)."""
+    """Magnitude and error of each channel of a tensor over some samples, float64 (C,)."""
 
     most: Row
     error: Row

@@ -14,9 +14,7 @@ Row = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Moments:
-    """For each channel: the number of values, their sum, and the sum of their squares,
-    float64 (C,).
-    """
+    """The number of values of each channel, their sum, and the sum of squares, float64 (C,)."""
 
     count: int
     total: Row

@@ -148,7 +148,7 @@ def inward(real: Program, values: NDArray[Any], shape: tuple[int, ...]) -> NDArr
 
 
 def flattened_orders(real: Program) -> dict[str, NDArray[np.intp]]:
-    """Where programs, which flatten in memory order, have a tensor's channels elsewhere.
+    """Return the channel orders of tensors that programs, which flatten in memory order, reorder.
 
     Returns:
         For each such tensor of the imported network: which of its channels stands at each place.

@@ -69,7 +69,7 @@ def _keeps(op: Op, program: Program) -> bool:
 
 
 def _powers(program: Program, ranges: Mapping[str, Interval]) -> dict[str, Powers]:
-    """By which power of 2 each channel of a tensor is multiplied, where any is."""
+    """Return the exponents of 2 by which the channels of tensors are multiplied, if any is."""
     graph = nx.Graph()
     made = {op.output: op for op in program.ops}
     readers = program.consumers()

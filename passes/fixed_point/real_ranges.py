@@ -31,7 +31,7 @@ _SLACK = 2.0**-40  # outgrows the rounding of this analysis, which works in floa
 
 
 def _widened(lo: NDArray[np.float64], hi: NDArray[np.float64]) -> Interval:
-    """With a margin; what float64 cannot hold has no end."""
+    """Return an interval with a margin; ends beyond float64 are infinite."""
     margin = _SLACK * np.maximum(np.abs(lo), np.abs(hi))
     if np.isfinite(margin).all():
         return lo - margin, hi + margin

@@ -1,4 +1,4 @@
-"""Where real numbers meet the integer program: images in, scaled outputs out.
+"""The boundary of real numbers and the integer program: images in, scaled outputs out.
 
 This is the only floating-point arithmetic around a program, done by the host in float64 and the
 same for every executor.

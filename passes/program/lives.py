@@ -15,7 +15,7 @@ ALIGNMENT = 64  # bytes: a cache line, and the widest vector load of any target
 
 @dataclass(frozen=True)
 class Life:
-    """When memory is needed, and how much.
+    """Lifetime and size of memory.
 
     Attributes:
         size: bytes.

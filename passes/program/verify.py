@@ -44,7 +44,7 @@ class Judged:
 
 
 Judgments = dict[str, Judged]
-"""By tensor: what the verification after one pass need not do again after the next."""
+"""Results of the verification after one pass, by tensor, that need no repetition after the next."""
 
 
 def verify(program: Program, *, lowered: bool = True, judged: Judgments | None = None) -> None:

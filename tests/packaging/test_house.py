@@ -1,11 +1,13 @@
-"""The layout holds: links, layers, light imports, file sizes, and what README and CI promise."""
+"""Links, layers, light imports, file sizes, names, spelling, and what README and CI promise."""
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,23 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("frontend", "passes", "backends", "models")
 HEAVY = ("tvm", "torch", "onnx", "onnx_ir", "numpy", "sklearn", "matplotlib", "rich", "networkx")
+
+BRITISH = re.compile(
+    r"\b\w*("
+    r"(recogn|normal|initial|optim|summar|random|serial|vector|quant|real|special|minim|maxim|organ)"
+    r"is(e[drs]?|ing|ation)\b|synthesis(e[drs]?|ing)\b|analys(e[dr]?|ing)\b|labelled(?!by)|"
+    r"(behavi|neighb|col|fav|hon)our|modell(ed|ing)|cancell(ed|ing)|artefact|judgement|catalogue|"
+    r"\bcentres?\b|\bgrey|licence\b|\bprogrammes?\b|whilst)\w*",
+    re.IGNORECASE,
+)
+PREPOSITIONS = frozenset(
+    "Of By For With To From As In On At Behind Beside Before After Between Without Under Over Into "
+    "Through Against Within Per Along Above Below Until Where When".split()
+)
+UNREAD = {("backends", "fpga", room) for room in ("area", "hdl", "rtl", "units")} | {
+    ("passes", "program", "ops")
+}
+"""Rooms that are being rewritten and whose docstrings are not checked yet."""
 
 
 def _python(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -84,6 +103,54 @@ def test_no_file_is_too_long_to_have_one_subject() -> None:
         if (lines := len(file.read_text(encoding="utf-8").splitlines())) > 400
     }
     assert not too_long
+
+
+def test_no_file_is_called_base() -> None:
+    assert not [file for file in _tracked() if file.name == "base.py"]
+
+
+def test_spelling_is_american() -> None:
+    suffixes = {".py", ".md", ".j2", ".c", ".h", ".toml", ".yml", ".yaml"}
+    found = {
+        f"{file}: {match[0]}"
+        for file in _tracked()
+        if file.suffix in suffixes and file != Path(__file__).relative_to(ROOT)
+        for match in BRITISH.finditer((ROOT / file).read_text(encoding="utf-8"))
+    }
+    assert not found
+
+
+def test_no_docstring_begins_with_a_preposition() -> None:
+    found = {
+        f"{file}: {text.splitlines()[0]}"
+        for file in _tracked()
+        if file.suffix == ".py"
+        and not file.is_relative_to("tests")
+        and file.parts[:3] not in UNREAD
+        for text in _docstrings(ast.parse((ROOT / file).read_text(encoding="utf-8")))
+        if text.split()[0].rstrip(",.:;") in PREPOSITIONS
+    }
+    assert not found
+
+
+def _tracked() -> list[Path]:
+    """Return the files under version control, or all files of the project where git is missing."""
+    try:
+        done = subprocess.run(
+            ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        folders = (*FOLDERS, "n2uqc", "tests", "benchmarks")
+        return [f.relative_to(ROOT) for d in folders for f in (ROOT / d).rglob("*") if f.is_file()]
+    return [Path(line) for line in done.stdout.splitlines() if (ROOT / line).is_file()]
+
+
+def _docstrings(module: ast.Module) -> Iterator[str]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            text = ast.get_docstring(node)
+            if text:
+                yield text
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

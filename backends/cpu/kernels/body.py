@@ -159,7 +159,7 @@ class Body:
 
 @dataclass(frozen=True)
 class Place:
-    """Where in the map an elementwise step computes.
+    """Position in the map that an elementwise step computes.
 
     Attributes:
         slot: index into per-channel rows.

@@ -31,7 +31,7 @@ _ADD = "llvm.vector.partial.reduce.add.v8i32.v8i32"
 
 @dataclass(frozen=True)
 class Readings:
-    """When accumulators are read, and in which unit their rises are counted.
+    """Intervals at which accumulators are read, and the unit in which their rises are counted.
 
     Attributes:
         count: chunks after each of which accumulators are read; at most one more chunk follows.

@@ -19,7 +19,8 @@ from .token_timing import Beat
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Joiner(Engine):
-    """For each pixel the first input's tokens, then the second's: ``H * W * (A + B) / PE`` cycles.
+    """Joins channels: per pixel the tokens of one input, then the other; ``H*W * (A + B)/PE``
+    cycles.
 
     PE divides the channels of both, so that no token holds elements of both.
     """

@@ -127,7 +127,7 @@ class Engine:
 
     @property
     def timing(self) -> Timing:
-        """When it takes and gives tokens: by default one of each per cycle."""
+        """Timing of its tokens: by default it takes and gives one of each per cycle."""
         return Beat(self.output.size // self.fold.pe, latency=self.latency)
 
     @property

@@ -13,7 +13,7 @@ from .product import Gemm, IntArray
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Where the numbers of a product lie, and the tile of it that registers hold.
+    """Memory layout of the numbers of a product, and the tile of it that registers hold.
 
     The left operand lies in memory as (B, S, N, depths, rows, depth): S strips, worked on one after
     the other, of N blocks of rows.  The weights lie as (B, blocks, depths, depth / group, outs,

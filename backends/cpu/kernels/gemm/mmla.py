@@ -57,8 +57,10 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
 
 
 def _place(pair: int, block: int, outs: int) -> list[Any]:
-    """Where the sums of a pair of rows and a pair of outputs stand in the register tile: one
-    register after the other, over both rows."""
+    """Return the position of the sums of a pair of rows and a pair of outputs in the register tile.
+
+    Registers are numbered one after the other, over both rows.
+    """
     first = 4 * block
     return [2 * pair + first // outs, tirx.Ramp(first % outs, 1, 4)]
 
