@@ -17,11 +17,10 @@ FOLDERS = ("frontend", "passes", "backends", "models")
 HEAVY = ("tvm", "torch", "onnx", "onnx_ir", "numpy", "sklearn", "matplotlib", "rich", "networkx")
 
 BRITISH = re.compile(
-    r"\b\w*("
     r"(recogn|normal|initial|optim|summar|random|serial|vector|quant|real|special|minim|maxim|organ)"
     r"is(e[drs]?|ing|ation)\b|synthesis(e[drs]?|ing)\b|analys(e[dr]?|ing)\b|labelled(?!by)|"
     r"(behavi|neighb|col|fav|hon)our|modell(ed|ing)|cancell(ed|ing)|artefact|judgement|catalogue|"
-    r"\bcentres?\b|\bgrey|licence\b|\bprogrammes?\b|whilst)\w*",
+    r"\bcentres?\b|\bgrey|licence\b|\bprogrammes?\b|whilst",
     re.IGNORECASE,
 )
 PREPOSITIONS = frozenset(
