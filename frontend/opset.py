@@ -47,7 +47,7 @@ class Threshold:
 
     @property
     def rules(self) -> Rules:
-        """The rules of the thresholds, True for `>`, False for `>=`: one row, or one per channel."""
+        """Rules of the thresholds, True for `>`, False for `>=`: one row, or one per channel."""
         return _rules(self.ties, self.strict, self.levels)
 
 
@@ -106,7 +106,7 @@ class Codebook:
 
     @property
     def rules(self) -> Rules:
-        """The rules of the thresholds, True for `>`, False for `>=`: one row, or one per channel."""
+        """Rules of the thresholds, True for `>`, False for `>=`: one row, or one per channel."""
         return _rules(self.ties, self.strict, int(self.thresholds.shape[1]))
 
 
