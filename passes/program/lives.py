@@ -47,9 +47,9 @@ def lifetimes(program: Program) -> dict[str, Life]:
         for name in op.inputs:
             if name in lives:
                 lives[name] = replace(lives[name], last=step)
-        kind = program.types[op.output]
-        if op.output != program.output and isinstance(kind, IntType):
-            lives[op.output] = Life(kind.size * kind.container.itemsize, step, step)
+        tensor_type = program.types[op.output]
+        if op.output != program.output and isinstance(tensor_type, IntType):
+            lives[op.output] = Life(tensor_type.size * tensor_type.container.itemsize, step, step)
     return lives
 
 

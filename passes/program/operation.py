@@ -34,15 +34,15 @@ class Arithmetic:
         return Arithmetic(self.adds * steps, self.compares * steps)
 
 
-def integer(name: str, kind: TensorType) -> IntType:
+def integer(name: str, tensor_type: TensorType) -> IntType:
     """A tensor's type, which has to be an integer one.
 
     Raises:
         IllegalOp: naming the tensor, which is still real-valued.
     """
-    if not isinstance(kind, IntType):
-        raise IllegalOp(f"%{name} is still real-valued: {kind}")
-    return kind
+    if not isinstance(tensor_type, IntType):
+        raise IllegalOp(f"%{name} is still real-valued: {tensor_type}")
+    return tensor_type
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -151,10 +151,11 @@ def _check_interface(program: Program) -> None:
         ("input", face.input_shape, program.input),
         ("output", face.output_shape, program.output),
     ):
-        kind = program.int_type(tensor)
-        if prod(shape) != kind.size or any(size < 1 for size in shape):
+        tensor_type = program.int_type(tensor)
+        if prod(shape) != tensor_type.size or any(size < 1 for size in shape):
             raise IllegalOp(
-                f"the interface's {what} {list(shape)} has not the elements of %{tensor}: {kind}"
+                f"the interface's {what} {list(shape)} has not the elements of %{tensor}: "
+                f"{tensor_type}"
             )
     pixels = program.types[program.input]
     if face.pixels and isinstance(pixels, IntType) and not pixels.lo <= 0 <= 255 <= pixels.hi:
