@@ -27,7 +27,7 @@ class Life:
     last: int
 
     def meets(self, other: Life) -> bool:
-        """Whether both are needed at some step."""
+        """Return whether both are needed at some step."""
         return self.first <= other.last and other.first <= self.last
 
     @property
@@ -37,7 +37,7 @@ class Life:
 
 
 def lifetimes(program: Program) -> dict[str, Life]:
-    """The life of each intermediate tensor, with steps counted in operations.
+    """Return the life of each intermediate tensor, with steps counted in operations.
 
     A tensor lives from the operation that writes it to the last one that reads it, both included.
     Input and output lie in the caller's buffers.

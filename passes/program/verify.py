@@ -34,7 +34,7 @@ class Judged:
         constants: tuple[Constant, ...],
         declared: TensorType,
     ) -> bool:
-        """Whether the judgment is on these same objects."""
+        """Return whether the judgment is on these same objects."""
         if self.op is not op or self.declared is not declared:
             return False
         return all(
@@ -122,7 +122,7 @@ def verify(program: Program, *, lowered: bool = True, judged: Judgments | None =
 
 
 def _legal(op: Op, known: dict[str, TensorType], program: Program) -> TensorType:
-    """The declared type of an operation's result, which must hold all that it reaches."""
+    """Return the declared type of an operation's result, which must hold all that it reaches."""
     declared = program.types[op.output]
     try:
         inferred = op.infer(known, program.constants)
@@ -145,7 +145,9 @@ def _legal(op: Op, known: dict[str, TensorType], program: Program) -> TensorType
 
 
 def _check_interface(program: Program) -> None:
-    """Users' tensors have as many elements as the program's; pixels lie in its range."""
+    """Check that the user's tensors have as many elements as the program's,
+    and the range of pixels.
+    """
     face = program.interface
     for what, shape, tensor in (
         ("input", face.input_shape, program.input),
