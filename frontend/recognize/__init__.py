@@ -10,6 +10,7 @@ from .channels_last import CHANNELS_LAST_POOL, CHANNELS_LAST_PRODUCT
 from .channels_last_input import CHANNELS_LAST_INPUT
 from .code_offset import OFFSET
 from .convolution import BATCH_NORM, CONVOLUTION
+from .extremes import EXTREME
 from .head import FLATTEN, GEMM, MATMUL, RESHAPE_TARGET
 from .joins import CONCAT, SUM
 from .negation import DIFFERENCE, NEGATION
@@ -64,6 +65,7 @@ PATTERNS: tuple[Pattern, ...] = (
     WEIGHT_GRID,
     BOUND,
     CLIP,
+    EXTREME,  # after bounds; before the differences that it makes
     MATMUL,
     SUM,
     NEGATION,
