@@ -1,6 +1,4 @@
-"""Elementwise graphs evaluated in rational arithmetic,
-with the exact values of float32 constants.
-"""
+"""Elementwise graphs in rational arithmetic: what a file's float32 constants state, exactly."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ def _selected(op: str, x: list[Fraction]) -> Fraction:
 
 
 def of_file(model: onnx.ModelProto, x: Fraction) -> Fraction:
-    """Return the output for one element of the input; parameters are scalars."""
+    """The output for one element of the input; parameters are scalars."""
     known = {
         t.name: Fraction(float(onnx.numpy_helper.to_array(t).reshape(())))
         for t in model.graph.initializer
@@ -49,7 +47,7 @@ def _quantizer(node: ir.Node) -> tuple[Fraction, list[Fraction], tuple[bool, ...
 
 
 def of_graph(model: ir.Model, x: Fraction) -> Fraction:
-    """Return the same for a canonical graph."""
+    """The same of a canonical graph."""
     known: dict[ir.Value, Fraction] = {model.graph.inputs[0]: x}
 
     def number(value: ir.Value | None) -> Fraction:
@@ -69,7 +67,7 @@ def of_graph(model: ir.Model, x: Fraction) -> Fraction:
 
 
 def around(points: list[Fraction]) -> list[np.float32]:
-    """Return the float32 numbers nearest to some points, and two on either side of each."""
+    """The float32 numbers nearest to some points, and two on either side of each."""
     found: set[float] = set()
     for point in points:
         near = [np.float32(float(point))]

@@ -1,8 +1,8 @@
-"""Worker processes with limits, forked from a process that has imported everything.
+"""Processes that try cases, forked from one that has imported everything, with limits.
 
-A worker gets some cases and reports on a pipe when it begins and ends one. The parent checks its
-time and memory. If a worker dies or has to be killed, that is a fault of its current case, and
-another worker continues with the rest.
+A worker is given some cases, and says on a pipe when it begins and ends one.  The parent looks at
+its time and memory; one that dies, or has to be killed, is a fault of the case it was at, and
+another goes on with the rest.
 """
 
 from __future__ import annotations
@@ -25,11 +25,10 @@ from typing import Any
 from .judge import Fault, judged
 
 SECONDS, BYTES = 30, 2 << 30
-"""Limits of a case: processor time of the worker and its children;
-memory in addition to the parent's.
-"""
+"""What one case may take: processor time of the worker and its children; memory on top of the
+parent's."""
 
-_WALL = 8  # wall-clock limit in multiples of SECONDS, for a case that waits or a busy machine
+_WALL = 8  # times SECONDS, for a case that waits or a machine that is busy
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -47,7 +46,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Report:
-    """The result of one case."""
+    """What became of one case."""
 
     case: int
     word: str
@@ -73,7 +72,7 @@ class _Worker:
 
 
 class Pool:
-    """A pool of workers.
+    """Some workers at a time.
 
     Args:
         attempt: tries a case, in the worker: (case, folder for its files, say) -> word, or raises
@@ -120,7 +119,7 @@ class Pool:
         return _Worker(pid, reader, folder, cases, self.limits, base=base)
 
     def _work(self, cases: list[int], folder: Path, pipe: int) -> None:
-        """Run cases in the worker, with all output redirected to files."""
+        """In the worker: all that is printed goes to files."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         stderr = folder / "stderr"
@@ -196,7 +195,7 @@ class Pool:
             _end_group(worker.pid)
 
     def _ended(self, worker: _Worker) -> Iterator[Report]:
-        """Handle a closed pipe: the worker has finished or died."""
+        """The pipe is closed: the worker is through, or dead."""
         _, status = os.waitpid(worker.pid, 0)
         _end_group(worker.pid)
         os.close(worker.pipe)
@@ -210,7 +209,7 @@ class Pool:
             place = f"{how if worker.over else f'signal {number}'} at {_of_trace(trace)}"
             text = f"{place}\n{trace}\n{(worker.folder / 'stderr').read_text(errors='replace')}"
             fault = Fault(how, place, text[:6000])
-            if worker.phase == "peer":  # ONNX Runtime crashed
+            if worker.phase == "peer":  # ONNX Runtime on a file that it cannot stand
                 yield Report(worker.at, "compiled, peer failed", None, 0.0)
             else:
                 yield Report(worker.at, "fault", fault, time.monotonic() - worker.began)
@@ -222,7 +221,7 @@ class Pool:
 
 
 def _of_trace(trace: str) -> str:
-    """Return the innermost function of the project in faulthandler's output."""
+    """The innermost of the project's own functions in what faulthandler wrote."""
     from .judge import _foreign, _short
 
     first = ""
@@ -244,7 +243,7 @@ def _kill(worker: _Worker) -> None:
 
 
 def _end_group(pid: int) -> None:
-    """Kill a worker with the compilers and emulators that it started."""
+    """A worker with the compilers and emulators that it started."""
     for end in (lambda: os.killpg(pid, signal.SIGKILL), lambda: os.kill(pid, signal.SIGKILL)):
         try:
             end()
@@ -263,7 +262,7 @@ def _seconds(pid: int) -> float:
 
 
 def _memory(pid: str) -> int:
-    """Return bytes of a process that are in memory."""
+    """Bytes of a process that are in memory."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
     except (OSError, IndexError):

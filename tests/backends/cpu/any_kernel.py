@@ -17,9 +17,8 @@ from n2uqc.passes.program import Program
 
 
 def any_kernel(monkeypatch: pytest.MonkeyPatch, source: random.Random) -> None:
-    """Let the compiler take any possible kernel and tile, most often its own choice,
-    in this test.
-    """
+    """Until the test ends: of the kernels that fit a group any, the compiler's own choice most
+    often, and any tile of a product."""
     choose, micros = choosing.choose, gemm.MICROS
 
     def choice(group: Group, program: Program, vectors: Vectors) -> choosing.KernelChoice:

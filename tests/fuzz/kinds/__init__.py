@@ -1,4 +1,4 @@
-"""The kinds of input that are tried."""
+"""Every kind of input that is tried."""
 
 from .arrays import ARRAYS
 from .executors import EXECUTORS

@@ -1,4 +1,4 @@
-"""The base class of the kinds of input."""
+"""What every kind of input has."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..workers import Limits, Say
 
 @dataclass(frozen=True)
 class Setup:
-    """The settings of a campaign for its kinds.
+    """What a campaign gives its kinds.
 
     Attributes:
-        folder: folder for files that all cases share.
-        models: folder with the models of other tests; None for a short campaign.
+        folder: for files that all cases share.
+        models: folder of the models harvested from tests, None for a short campaign.
     """
 
     folder: Path
@@ -25,16 +25,16 @@ class Setup:
 
 @dataclass
 class Kind:
-    """A kind of input.
+    """One kind of input.
 
     Attributes:
-        name: name in the table.
+        name: in the table.
         full: cases of a complete campaign.
-        share: share of the time of a campaign with a time limit.
-        brief: cases of the campaign in the tests.
-        batch: cases per worker process.
-        units: inputs in one case, for the counts.
-        limits: limits of a case.
+        share: of the time of a campaign by minutes.
+        brief: cases of the one in the tests.
+        batch: cases of one worker.
+        units: inputs within one case, for the counts.
+        limits: of a case.
     """
 
     name: str = ""
@@ -47,22 +47,22 @@ class Kind:
     limits: Limits = field(default_factory=Limits)
 
     def prepare(self, setup: Setup) -> None:
-        """Prepare what all cases need, before workers are forked."""
+        """Make what all cases need, before workers are forked."""
 
     def content(self, seed: int, case: int) -> bytes:
-        """Return the input of a case; raise Skip if none can be drawn."""
+        """The input of a case; raises Skip where none can be drawn."""
         return self.draw(random.Random(f"{seed}/{self.name}/{case}"))
 
     def draw(self, source: random.Random) -> bytes:
-        """Draw an input."""
+        """An input."""
         raise NotImplementedError
 
     def attempt(self, content: bytes, place: Path, say: Say) -> str:
-        """Try an input in a worker; return a word for the table, or raise what ``judge`` judges."""
+        """Try it in a worker: a word for the table, or an exception that ``judge`` looks at."""
         raise NotImplementedError
 
     def smaller(self, content: bytes) -> Iterator[bytes]:
-        """Yield simpler inputs that may fail in the same way, the simplest first."""
+        """Simpler inputs that may fail in the same way, those first that take away most."""
         size = len(content)
         step = size // 2
         while step:

@@ -22,7 +22,7 @@ from .models import compiled
 
 
 class Networks(Kind):
-    """Networks in standard operators; one in five in canonical form, with tables of every kind."""
+    """In standard operators; one in five in canonical form, with every sign and kind of table."""
 
     def draw(self, source: random.Random) -> bytes:
         if source.random() < 0.8:

@@ -1,1 +1,1 @@
-"""Random damage of inputs, drawn from a `random.Random`."""
+"""Damage, drawn from a `random.Random`."""
