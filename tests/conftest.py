@@ -1,12 +1,12 @@
-"""For all tests."""
+"""Settings for all tests."""
 
 import os
 
 from hypothesis import settings
 
-# Times say nothing on a loaded machine, and the first example of a property pays for imports.
-# Continuous integration draws the same examples each time, so that a change is judged by itself;
-# tests at a desk and `make fuzz` draw new ones.
+# Times mean nothing on a loaded machine, and the first example of a property includes imports.
+# Continuous integration draws the same examples each time, so that only the change matters; local
+# runs and `make fuzz` draw new ones.
 settings.register_profile("n2uqc", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("n2uqc")
 

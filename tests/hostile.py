@@ -1,14 +1,14 @@
-"""Names that end comments, strings, cells and lines, wherever they are written as they are."""
+"""Names that end comments, strings, table cells and lines if they are written without escaping."""
 
 CANARY = "CANARY"
-"""Stands in names only: wherever it is found as code, a name has run."""
+"""Part of the names below: if it appears as code, a name was executed."""
 
 PRINTABLE = (
     '*/ int CANARY; /*/ // CANARY " CANARY ; touch CANARY # $(touch CANARY) `touch CANARY` '
     "$(shell touch CANARY) ${CANARY} ]]CANARY --> <script>CANARY</script> & [bold]CANARY[/bold] "
     ":warning: {{ 7*7 }} %s ??/ it's \\"
 )
-"""Legal names, of everything that is code in some language."""
+"""Legal names with code of many languages."""
 
 HIDDEN = (
     "\x1b[2Kred",
@@ -27,13 +27,13 @@ HIDDEN = (
     "filler\u3164",
     "tag\U000e0041",
 )
-"""No names: characters in them act on a screen."""
+"""Illegal names: they hold characters that control the display."""
 
 
 def acts(text: str) -> set[str]:
-    """Characters of a command's output that are more than text, its own ends of lines apart.
+    """Return the characters of a command's output that control the display, except line ends.
 
-    By their numbers in Unicode, not by what the code under test says of them.
+    They are listed by code point, independently of the code under test.
     """
     ranges = (
         *((0x00, 0x09), (0x0B, 0x1F), (0x7F, 0x9F), (0x200B, 0x200F), (0x2028, 0x202E)),

@@ -1,4 +1,4 @@
-"""A target that tests run beside the real ones."""
+"""A target for tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from n2uqc.passes.program import Program
 
 @dataclass(frozen=True)
 class OtherTarget(Target):
-    """Runs what ``make_runner(program, folder)`` gives; nothing can be built for it."""
+    """A target whose runner is ``make_runner(program, folder)``; nothing can be built for it."""
 
     make_runner: Callable[[Program, Path], Any]
 

@@ -199,8 +199,8 @@ def count_layers(program: Program) -> tuple[LayerCounts, ...]:
     return tuple(layers)
 
 
-def _width(kind: IntType) -> int:
-    return width_of(kind.lo, kind.hi)[0]
+def _width(tensor_type: IntType) -> int:
+    return width_of(tensor_type.lo, tensor_type.hi)[0]
 
 
 def _code_bits(program: Program, name: str) -> int | None:

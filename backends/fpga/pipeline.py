@@ -91,9 +91,9 @@ class _Builder:
                 first.setdefault(self.stream[name], engine.in_lanes)
         self.readers = readers
         readers[self.stream[self.program.output]] += 1
-        source, kind = self.program.input, self.program.int_type(self.program.input)
-        lanes = first.get(source, kind.shape[2])
-        self._produced(source, self._add(Source(tensor=source, lanes=lanes, output=kind)))
+        source, tensor_type = self.program.input, self.program.int_type(self.program.input)
+        lanes = first.get(source, tensor_type.shape[2])
+        self._produced(source, self._add(Source(tensor=source, lanes=lanes, output=tensor_type)))
         for engine in engines:
             assert engine.op is not None
             feeds = [self._tap(name, engine.in_lanes) for name in engine.op.inputs]
@@ -115,9 +115,16 @@ class _Builder:
         return len(self.result.engines) - 1
 
     def _connect(self, tensor: str, source: int, target: int) -> None:
-        kind, lanes = self.program.int_type(tensor), self.result.engines[source].out_lanes
+        tensor_type, lanes = self.program.int_type(tensor), self.result.engines[source].out_lanes
         self.result.edges.append(
-            Edge(self.stream[tensor], source, target, lanes, kind.bits, kind.size // lanes)
+            Edge(
+                self.stream[tensor],
+                source,
+                target,
+                lanes,
+                tensor_type.bits,
+                tensor_type.size // lanes,
+            )
         )
 
     def _produced(self, stream: str, index: int) -> None:

@@ -9,15 +9,15 @@ from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.passes.program import IntType
 
 
-def storage(kind: IntType, name: str = "") -> str:
+def storage(tensor_type: IntType, name: str = "") -> str:
     """Return the simulator's dtype for a tensor: int32, or int64 if 32 bits are not enough.
 
     Raises:
         CompileError: an unsigned tensor of 64 bits.
     """
-    if kind.bits <= 31 or (kind.bits == 32 and kind.signed):
+    if tensor_type.bits <= 31 or (tensor_type.bits == 32 and tensor_type.signed):
         return "int32"
-    if kind.bits <= 63 or kind.signed:
+    if tensor_type.bits <= 63 or tensor_type.signed:
         return "int64"
     raise CompileError(
         Problem(
@@ -30,11 +30,11 @@ def storage(kind: IntType, name: str = "") -> str:
     )
 
 
-def magnitude(kind: IntType) -> int:
+def magnitude(tensor_type: IntType) -> int:
     """Return the largest magnitude that a register of the type can hold,
     not only the proven range.
     """
-    low, high = kind.limits
+    low, high = tensor_type.limits
     return max(-low, high)
 
 

@@ -6,11 +6,11 @@ To add a pattern, add a file with a `Pattern` and a line here.
 from __future__ import annotations
 
 from .bias import CONSTANT_OPERAND
-from .broadcast import BROADCAST
 from .channels_last import CHANNELS_LAST_POOL, CHANNELS_LAST_PRODUCT
 from .channels_last_input import CHANNELS_LAST_INPUT
 from .code_offset import OFFSET
 from .convolution import BATCH_NORM, CONVOLUTION
+from .extremes import EXTREME
 from .head import FLATTEN, GEMM, MATMUL, RESHAPE_TARGET
 from .joins import CONCAT, SUM
 from .negation import DIFFERENCE, NEGATION
@@ -43,7 +43,6 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     TRUNC,
     MULTI_THRESHOLD,
     DEQUANTIZE,
-    BROADCAST,  # behind what makes constants, before what takes them by their number of values
     CHANNELS_LAST_PRODUCT,
     CHANNELS_LAST_POOL,
     TRANSPOSE,
@@ -66,6 +65,7 @@ PATTERNS: tuple[Pattern, ...] = (
     WEIGHT_GRID,
     BOUND,
     CLIP,
+    EXTREME,  # after bounds; before the differences that it makes
     MATMUL,
     SUM,
     NEGATION,

@@ -18,44 +18,46 @@ def drawn(program: Program, samples: int, seed: int) -> IntArray:
     of both ends, ramps, single points and noise of every amplitude follow in turn, because noise
     averages out in sums and real images have values near zero.
     """
-    kind = program.int_type(program.input)
+    tensor_type = program.int_type(program.input)
     rng = np.random.default_rng(seed)
-    x = rng.integers(kind.lo, kind.hi, (samples, *kind.shape), endpoint=True)
-    zero = min(max(kind.lo, 0), kind.hi)
-    corners = (kind.lo, kind.hi, zero)
+    x = rng.integers(tensor_type.lo, tensor_type.hi, (samples, *tensor_type.shape), endpoint=True)
+    zero = min(max(tensor_type.lo, 0), tensor_type.hi)
+    corners = (tensor_type.lo, tensor_type.hi, zero)
     for n in range(samples):
         if n < len(corners):
             x[n] = corners[n]
         else:
-            x[n] = _structured(x[n], n, kind, zero, rng)
+            x[n] = _structured(x[n], n, tensor_type, zero, rng)
     return x
 
 
 def _structured(
-    noise: IntArray, n: int, kind: IntType, zero: int, rng: np.random.Generator
+    noise: IntArray, n: int, tensor_type: IntType, zero: int, rng: np.random.Generator
 ) -> IntArray:
     """Return one sample; its kind depends on n."""
-    height, width, channels = kind.shape
+    height, width, channels = tensor_type.shape
     rows, columns = np.ogrid[:height, :width]
-    amplitude = 2 ** int(rng.integers(1, max(2, kind.bits)))
+    amplitude = 2 ** int(rng.integers(1, max(2, tensor_type.bits)))
     structure = n % 8
     if structure == 3:  # one value per channel
         return np.broadcast_to(noise[:1, :1], noise.shape)
     if structure == 4:  # both ends, alternating
         board = ((rows + columns)[:, :, None] + np.arange(channels)) % 2
-        return np.where(board == rng.integers(2), kind.lo, kind.hi)
+        return np.where(board == rng.integers(2), tensor_type.lo, tensor_type.hi)
     if structure == 5:  # from one end to the other
-        ramp = np.linspace(kind.lo, kind.hi, height * width * channels).reshape(noise.shape)
-        return np.clip(np.rint(ramp), kind.lo, kind.hi).astype(np.int64)
+        ramp = np.linspace(tensor_type.lo, tensor_type.hi, height * width * channels).reshape(
+            noise.shape
+        )
+        return np.clip(np.rint(ramp), tensor_type.lo, tensor_type.hi).astype(np.int64)
     if structure == 6:  # one point
         point = np.full_like(noise, zero)
-        place = tuple(int(rng.integers(size)) for size in kind.shape)
-        point[place] = kind.hi if rng.integers(2) else kind.lo
+        place = tuple(int(rng.integers(size)) for size in tensor_type.shape)
+        point[place] = tensor_type.hi if rng.integers(2) else tensor_type.lo
         return point
     if structure == 7:  # every value at one of the ends
-        return np.where(noise > zero, kind.hi, kind.lo)
+        return np.where(noise > zero, tensor_type.hi, tensor_type.lo)
     small = zero + (noise - zero) // amplitude if structure % 2 else noise
-    return np.clip(small, kind.lo, kind.hi)
+    return np.clip(small, tensor_type.lo, tensor_type.hi)
 
 
 def as_images(program: Program, integers: IntArray, seed: int) -> NDArray[Any]:
@@ -63,12 +65,12 @@ def as_images(program: Program, integers: IntArray, seed: int) -> NDArray[Any]:
 
     Real images are drawn within half a unit of each integer; raw pixels are the integers.
     """
-    face, kind = program.interface, program.int_type(program.input)
+    face, tensor_type = program.interface, program.int_type(program.input)
     values: NDArray[Any] = integers.astype(np.uint8 if face.pixels else np.float64)
     if not face.pixels:
         off = np.random.default_rng(seed).uniform(-0.49, 0.49, values.shape)
         # Values must not leave the range.
-        inside = np.clip(values + off, kind.lo, kind.hi)
-        values = inside * float(kind.scale or 1)
+        inside = np.clip(values + off, tensor_type.lo, tensor_type.hi)
+        values = inside * float(tensor_type.scale or 1)
     maps = values if face.input_channels_last else values.transpose(0, 3, 1, 2)
     return np.ascontiguousarray(maps).reshape(len(maps), *face.input_shape)

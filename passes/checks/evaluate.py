@@ -169,8 +169,10 @@ def deviation(real: Program, program: Program, images: NDArray[Any]) -> Deviatio
     found, want = np.concatenate(integer), np.concatenate(exact)
     want = want.reshape(found.shape)
     top1, error = agreement(found, want)
-    kind = program.int_type(program.output)
-    return Deviation(len(images), list(rows.values()), top1, error, float(kind.error), want, found)
+    tensor_type = program.int_type(program.output)
+    return Deviation(
+        len(images), list(rows.values()), top1, error, float(tensor_type.error), want, found
+    )
 
 
 def _channels(op: Quantize, kept: list[int]) -> Quantize:
@@ -186,17 +188,17 @@ def _feeds(quantizers: dict[str, Quantize], name: str) -> bool:
 
 def _row(program: Program, name: str) -> LayerFlips:
     op = program.producer(name)
-    kind = program.types[op.inputs[0]] if op is not None else None
-    if op is None or not isinstance(kind, IntType):
+    tensor_type = program.types[op.inputs[0]] if op is not None else None
+    if op is None or not isinstance(tensor_type, IntType):
         return LayerFlips(name)
-    unit = None if kind.scale is None else float(kind.scale)
-    return LayerFlips(name, reads=op.inputs[0], bits=kind.bits, unit=unit)
+    unit = None if tensor_type.scale is None else float(tensor_type.scale)
+    return LayerFlips(name, reads=op.inputs[0], bits=tensor_type.bits, unit=unit)
 
 
 def _source_error(program: Program, row: LayerFlips) -> float:
     """Return the stated error of the tensor that a table reads, in real units."""
-    kind = program.types[row.reads] if row.reads else None
-    return float(kind.error) if isinstance(kind, IntType) else 0.0
+    tensor_type = program.types[row.reads] if row.reads else None
+    return float(tensor_type.error) if isinstance(tensor_type, IntType) else 0.0
 
 
 def _count(

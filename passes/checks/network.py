@@ -153,7 +153,7 @@ class Holder:
         self.relation = Relation(real, program)
         self.quantizers, self.made = self.relation.quantizers, self.relation.made
         self.fitted = "calibration" in program.metadata
-        kind = program.int_type(program.output)
+        tensor_type = program.int_type(program.output)
         self.rows = {
             name: Held(name, op.origin, "codes")
             for name, op in self.quantizers.items()
@@ -161,7 +161,7 @@ class Holder:
         }
         last = self.made.get(program.output)
         origin = last.origin if last is not None else ()
-        self.result = Held(program.output, origin, "outputs", bound=float(kind.error))
+        self.result = Held(program.output, origin, "outputs", bound=float(tensor_type.error))
         self.errors = {name: self.relation.error(self.quantizers[name]) for name in self.rows}
         self.moments: dict[str, Moments] = {}
         self.farthest: Reals = np.zeros(0)
@@ -171,10 +171,10 @@ class Holder:
             warnings.simplefilter("ignore", SaturationWarning)
             integers = quantize_input(self.program, images)
         maps = as_maps(self.real, np.asarray(images))
-        kind = self.program.int_type(self.program.input)
+        tensor_type = self.program.int_type(self.program.input)
         if not self.program.interface.pixels:
-            scale = float(kind.scale or 1)
-            maps = np.clip(maps.astype(np.float64), kind.lo * scale, kind.hi * scale)
+            scale = float(tensor_type.scale or 1)
+            maps = np.clip(maps.astype(np.float64), tensor_type.lo * scale, tensor_type.hi * scale)
         left = 0
         for start in range(0, len(integers), CHUNK):
             piece = slice(start, start + CHUNK)

@@ -108,7 +108,10 @@ def _products(program: Program) -> int:
 
 def _largest(program: Program) -> int:
     """Return the number of values of the largest tensor of one sample."""
-    return max(kind.shape[0] * kind.shape[1] * kind.shape[2] for kind in program.types.values())
+    return max(
+        tensor_type.shape[0] * tensor_type.shape[1] * tensor_type.shape[2]
+        for tensor_type in program.types.values()
+    )
 
 
 def kept_by(
@@ -177,16 +180,17 @@ def describe(program: Program, loss: Loss) -> str:
 def lost_at(program: Program, loss: Loss) -> str:
     """Return the first tensor whose last bits are too coarse for one of its channels."""
     for name in (program.input, *(op.output for op in program.ops)):
-        kind, spread = program.types[name], loss.found.spreads.get(name)
-        if not isinstance(kind, IntType) or spread is None or not kind.error:
+        tensor_type, spread = program.types[name], loss.found.spreads.get(name)
+        if not isinstance(tensor_type, IntType) or spread is None or not tensor_type.error:
             continue
         least = spread[spread > 0].min(initial=np.inf)
-        if float(kind.error) > loss.tolerance * least:
+        if float(tensor_type.error) > loss.tolerance * least:
             op = program.producer(name)
             nodes = escape.plain(", ".join(op.origin)) if op is not None else ""
             return (
                 f"It is lost at {name}{f' (ONNX {nodes})' if nodes else ''}, which may be off by "
-                f"{float(kind.error):.2g} with a last bit of {float(kind.scale or 1):.2g}, while "
-                f"its channels spread by {least:.2g} to {spread.max():.2g}. "
+                f"{float(tensor_type.error):.2g} with a last bit of "
+                f"{float(tensor_type.scale or 1):.2g}, while its channels spread by {least:.2g} "
+                f"to {spread.max():.2g}. "
             )
     return ""

@@ -46,8 +46,12 @@ class IntegerLayers:
 
     def codes(self, name: str) -> IntType | None:
         """Return the type of a tensor of integers with one scale; None for other tensors."""
-        kind = self.types[name]
-        return kind if isinstance(kind, IntType) and kind.scale is not None else None
+        tensor_type = self.types[name]
+        return (
+            tensor_type
+            if isinstance(tensor_type, IntType) and tensor_type.scale is not None
+            else None
+        )
 
     def lower(self, op: Op) -> None:
         if isinstance(op, RealConv) and (op.step or op.levels) and self.convolution(op):
@@ -89,8 +93,8 @@ class IntegerLayers:
         if found is None:
             return False
         source, scale, z = found
-        kind = integer(source, self.types[source])
-        unit = kind.scale or Fraction(1)
+        tensor_type = integer(source, self.types[source])
+        unit = tensor_type.scale or Fraction(1)
         weight = integer_weight(op, self.pool.all, self.options)
         name = op.weight
         if not op.step:
@@ -112,8 +116,8 @@ class IntegerLayers:
                 levels=weight.levels,
             ),
             None,
-            kind.error / abs(unit) * (weight.most + miss)
-            + max(abs(kind.lo + z), abs(kind.hi + z)) * miss,
+            tensor_type.error / abs(unit) * (weight.most + miss)
+            + max(abs(tensor_type.lo + z), abs(tensor_type.hi + z)) * miss,
         )
         slopes = tuple(s * (unit * scale) for s in weight.step)
         sums = weight.values.reshape(len(slopes), -1).sum(axis=1).tolist()

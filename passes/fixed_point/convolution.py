@@ -87,11 +87,11 @@ def convolution(
         _cut_product(low, layer, x, bits, room)
 
 
-def bits_read(low: Lowering, op: RealConv, after: Affine | None, kind: IntType) -> int:
+def bits_read(low: Lowering, op: RealConv, after: Affine | None, tensor_type: IntType) -> int:
     """Return how many bits of an input a convolution reads if the user has not chosen a width."""
     room = _layer(low, op, after, op.output, Fraction(1)).operand_room()
-    shared = _weight_bits(low, room, kind)
-    return kind.bits if shared is None else min(kind.bits, room - shared)
+    shared = _weight_bits(low, room, tensor_type)
+    return tensor_type.bits if shared is None else min(tensor_type.bits, room - shared)
 
 
 def _layer(low: Lowering, op: RealConv, after: Affine | None, name: str, scale: Fraction) -> Layer:
@@ -103,17 +103,17 @@ def _layer(low: Lowering, op: RealConv, after: Affine | None, name: str, scale: 
     return Layer(op, after, name, scale, weight, offset)
 
 
-def _weight_bits(low: Lowering, room: int, kind: IntType) -> int | None:
+def _weight_bits(low: Lowering, room: int, tensor_type: IntType) -> int | None:
     """Return the width of the weights for an input of some type;
     None if the input has to be split.
     """
     full, least = low.formats.weight_bits, OPERAND_BITS[0]
-    reach = max(abs(kind.lo), abs(kind.hi)) * float(kind.scale or 1)
+    reach = max(abs(tensor_type.lo), abs(tensor_type.hi)) * float(tensor_type.scale or 1)
     # With half of the bits each, both sides contribute about the same error.
     half = (room - int(np.frexp(reach)[1])) // 2 + 1
-    shared = min(max(half, least, room - kind.bits), full)
-    lost = kind.bits + shared - room
-    unit = float(kind.scale or 1) * 2.0**lost
+    shared = min(max(half, least, room - tensor_type.bits), full)
+    lost = tensor_type.bits + shared - room
+    unit = float(tensor_type.scale or 1) * 2.0**lost
     return None if lost > 0 and low.formats.density * unit / 4 > CUT_FLIPS else shared
 
 
@@ -223,15 +223,15 @@ def _product(
 
 def _miss(
     layer: Layer,
-    kind: IntType,
+    tensor_type: IntType,
     integers: NDArray[np.int64],
     g: NDArray[np.int64],
     carried: Fraction,
 ) -> Fraction:
     """Return a bound on the accumulator's error, from rounded weights and the input's error."""
-    scale, sums = float(kind.scale or 1), layer.sums()
+    scale, sums = float(tensor_type.scale or 1), layer.sums()
     rounded = integers * np.exp2(-g.astype(float))[:, None, None, None] / scale
     off = np.abs(layer.weight - rounded).reshape(len(sums), -1).sum(axis=1)
     off = off + sums * 2.0**-50  # error of this float64 analysis
-    most = max(abs(kind.lo), abs(kind.hi)) * scale
+    most = max(abs(tensor_type.lo), abs(tensor_type.hi)) * scale
     return Fraction(float((off * most + sums * float(carried)).max() * (1 + 2.0**-40)))

@@ -174,9 +174,10 @@ class FixedPoint(Lowering):
         name, bits = self.program.input, self.formats.input_bits
         readers = self.formats.readers[name]
         if self.options.stem_bits is None and all(isinstance(r, RealConv) for r in readers):
-            kind = self.input_type(bits)
+            tensor_type = self.input_type(bits)
             bits = max(
-                (bits_read(self, *self.formats.unit_of(r), kind) for r in readers), default=bits
+                (bits_read(self, *self.formats.unit_of(r), tensor_type) for r in readers),
+                default=bits,
             )
         self.types[name] = self.input_type(self.formats.width(name, bits))
 

@@ -40,8 +40,8 @@ class Lowering:
         self.rests: dict[tuple[str, str], str] = {}
 
     def put(self, op: Op, scale: Fraction | None, error: Fraction = Fraction(0)) -> str:
-        kind = op.infer_integer(self.types, self.pool.all)
-        self.types[op.output] = replace(kind, scale=scale, error=short(error))
+        tensor_type = op.infer_integer(self.types, self.pool.all)
+        self.types[op.output] = replace(tensor_type, scale=scale, error=short(error))
         self.ops.append(op)
         return op.output
 

@@ -44,7 +44,7 @@ def _input_type(program: Bounded) -> IntType:
 
 
 def to_maps(program: Bounded, x: NDArray[Any]) -> NDArray[Any]:
-    """Inputs (N, *input_shape) as the program's maps (N, H, W, C), dtype kept."""
+    """Return inputs (N, *input_shape) as the program's maps (N, H, W, C), dtype kept."""
     height, width, channels = program.types[program.input].shape
     if program.interface.input_channels_last:
         return x.reshape(len(x), height, width, channels)
@@ -52,7 +52,7 @@ def to_maps(program: Bounded, x: NDArray[Any]) -> NDArray[Any]:
 
 
 def quantize_input(program: Bounded, x: NDArray[Any]) -> IntArray:
-    """Images (N, *input_shape) to the input's integers (N, H, W, C), int64.
+    """Convert images (N, *input_shape) to the input's integers (N, H, W, C), int64.
 
     Real ones become ``clamp(round_half_even(x / scale))``; values outside the range are clamped
     with a warning.  Raw pixels (uint8, where the program takes them) stay as they are.
@@ -115,7 +115,7 @@ def check_integers(program: Bounded, x: NDArray[Any]) -> None:
 
 
 def real_output(program: Bounded, y: NDArray[Any]) -> NDArray[np.float64]:
-    """Output integers (N, H, W, C) to float64 (N, *output_shape) in the model's axis order.
+    """Convert output integers (N, H, W, C) to float64 (N, *output_shape) in the model's axis order.
 
     Raises:
         InputError: the output has no scale, as sums have whose scale differs by channel.
@@ -129,7 +129,7 @@ def real_output(program: Bounded, y: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def in_model_order(program: Bounded, maps: NDArray[Any]) -> NDArray[Any]:
-    """Output maps (N, H, W, C) as (N, *output_shape) in the model's axis order."""
+    """Return output maps (N, H, W, C) as (N, *output_shape) in the model's axis order."""
     face = program.interface
     ordered = maps if face.output_channels_last else maps.transpose(0, 3, 1, 2)
     return ordered.reshape(len(maps), *face.output_shape)

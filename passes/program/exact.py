@@ -23,7 +23,7 @@ _ZERO, _ONE = Fraction(0), Fraction(1)
 
 
 def _square_root(q: Fraction) -> Fraction | None:
-    """The rational square root of ``q`` >= 0 if it has one."""
+    """Return the rational square root of ``q`` >= 0 if it has one."""
     top, bottom = isqrt(q.numerator), isqrt(q.denominator)
     if top * top != q.numerator or bottom * bottom != q.denominator:
         return None
@@ -31,7 +31,9 @@ def _square_root(q: Fraction) -> Fraction | None:
 
 
 def _enclose_root(q: Fraction, precision: int) -> tuple[int, int]:
-    """Integers ``(lo, hi)`` with ``lo <= sqrt(q) * 2**precision <= hi`` and ``hi - lo <= 1``."""
+    """Return integers ``(lo, hi)`` with ``lo <= sqrt(q)
+    * 2**precision <= hi`` and ``hi - lo <= 1``.
+    """
     scaled = q * (1 << (2 * precision))
     low = isqrt(scaled.numerator // scaled.denominator)
     return low, low if low * low == scaled else low + 1
@@ -41,7 +43,7 @@ _DIGITS = 4000  # of a number in text; Python itself reads no more than 4300
 
 
 def parse_fraction(text: str) -> Fraction:
-    """A rational number as ``str`` writes it: ``-3`` or ``5/8``.
+    """Return a rational number as ``str`` writes it: ``-3`` or ``5/8``.
 
     Raises:
         ValueError: anything else, or too many digits; an exponent of eight digits would take
@@ -76,14 +78,14 @@ class Surd:
 
     @classmethod
     def of(cls, value: Surd | Rational | float) -> Surd:
-        """The exact value of a number; a float counts as the binary rational it stores."""
+        """Return the exact value of a number; a float counts as the binary rational it stores."""
         if isinstance(value, Surd):
             return value
         return cls(value if isinstance(value, Fraction) else Fraction(value))
 
     @classmethod
     def root(cls, q: Rational) -> Surd:
-        """The square root of a rational ``q >= 0``."""
+        """Return the square root of a rational ``q >= 0``."""
         q = Fraction(q)
         if q < 0:
             raise ValueError(f"square root of the negative number {q}")
@@ -132,7 +134,7 @@ class Surd:
         return Surd.of(other) - self
 
     def _times(self, factor: Fraction) -> Surd:
-        """Times a rational."""
+        """Return this number times a rational."""
         if factor == 1 or not factor:
             return self if factor else Surd(_ZERO)
         return Surd(
@@ -157,7 +159,7 @@ class Surd:
     __rmul__ = __mul__
 
     def inverse(self) -> Surd:
-        """``1 / self`` for a nonzero number of one term.
+        """Return ``1 / self`` for a nonzero number of one term.
 
         Raises:
             ZeroDivisionError: the number is zero.
@@ -176,7 +178,7 @@ class Surd:
         return self * Surd.of(other).inverse()
 
     def _enclose(self, precision: int) -> tuple[Fraction, Fraction]:
-        """Rational bounds whose distance falls with ``precision`` (bits)."""
+        """Return rational bounds whose distance falls with ``precision`` (bits)."""
         low = high = self.rest
         for q, c in self.roots:
             a, b = (Fraction(v, 1 << precision) * c for v in _enclose_root(q, precision))
@@ -184,7 +186,7 @@ class Surd:
         return low, high
 
     def scaled(self, bits: int) -> int:
-        """An integer within one unit a term of ``value * 2**bits`` (bits >= 0); quick."""
+        """Return an integer that differs from ``value * 2**bits`` by at most one per term; fast."""
         total = (self.rest.numerator << bits) // self.rest.denominator
         for q, c in self.roots:
             top = c.numerator * c.numerator * q.numerator
@@ -193,7 +195,7 @@ class Surd:
         return total
 
     def sign(self) -> int:
-        """-1, 0 or 1; always exact (see the module's text for why no sum is a hidden zero)."""
+        """Return -1, 0 or 1, exactly (the module's docstring says why no sum is a hidden zero)."""
         if not self:
             return 0
         return 1 if (self._approximate() if self.roots else self.rest) > 0 else -1
@@ -213,7 +215,7 @@ class Surd:
         return -floor(-self)
 
     def __round__(self) -> int:
-        """Nearest integer, halves away from zero (SPEC.md, "Rounding")."""
+        """Return the nearest integer, halves away from zero (SPEC.md, "Rounding")."""
         half = Fraction(1, 2)
         return floor(self + half) if self.sign() >= 0 else -floor(half - self)
 
@@ -257,7 +259,7 @@ class Surd:
         )
 
     def _approximate(self) -> Fraction:
-        """The value to a relative error below 2**-64."""
+        """Return the value to a relative error below 2**-64."""
         bits = 128
         while True:
             total = self.scaled(bits)
@@ -266,7 +268,7 @@ class Surd:
             bits *= 2  # the terms cancel, or are small; they are not zero
 
     def upper(self, bits: int = 40) -> Fraction:
-        """A rational at or just above the value, with few digits (for bounds, reports)."""
+        """Return a rational at or just above the value, with few digits (for bounds, reports)."""
         _, high = self._enclose(128)
         if high == 0:
             return high
@@ -283,7 +285,7 @@ class Surd:
 
     @classmethod
     def parse(cls, text: str) -> Surd:
-        """The inverse of ``str``."""
+        """Parse a number in the form of ``str``."""
         total = cls(_ZERO)
         for part in text.split("+"):
             coefficient, _, root = part.partition("*sqrt(")
@@ -293,7 +295,9 @@ class Surd:
 
 
 def _class_of(q: Fraction, roots: Mapping[Fraction, Fraction]) -> tuple[Fraction, Fraction]:
-    """The radicand in ``roots`` that ``q`` is a square multiple of, and ``sqrt(q / radicand)``."""
+    """Return the radicand in ``roots`` that ``q`` is a square multiple of,
+    and ``sqrt(q / radicand)``.
+    """
     if q not in roots:
         for key in roots:
             factor = _square_root(q / key)

@@ -27,7 +27,7 @@ class Executable(boundary.Bounded, Protocol):
 
 
 def steps(program: Executable, x: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Every tensor in order of definition, as (name, batch (N, H, W, C))."""
+    """Yield every tensor in order of definition, as (name, batch (N, H, W, C))."""
     values: dict[str, NDArray[Any]] = {program.input: x}
     last_use = {name: k for k, op in enumerate(program.ops) for name in op.inputs}
     yield program.input, x
@@ -49,7 +49,7 @@ def steps(program: Executable, x: NDArray[Any]) -> Iterator[tuple[str, NDArray[A
 
 
 def as_real(program: Executable, name: str, value: NDArray[Any]) -> NDArray[np.float64]:
-    """How a real operation sees a tensor: an integer one times its scale."""
+    """Return how a real operation sees a tensor: an integer one times its scale."""
     tensor_type = program.types[name]
     scale = float(tensor_type.scale or 1) if isinstance(tensor_type, IntType) else 1.0
     return value.astype(np.float64) * scale
@@ -81,13 +81,13 @@ def run(program: Executable, x: NDArray[Any], *, chunk: int = 32) -> IntArray:
 
 
 def trace(program: Executable, x: NDArray[Any]) -> dict[str, IntArray]:
-    """All named tensors of a run, int64 (N, H, W, C) each; input as for ``run``."""
+    """Return all named tensors of a run, int64 (N, H, W, C) each; input as for ``run``."""
     boundary.check_integers(program, x)
     return dict(steps(program, x.astype(np.int64)))
 
 
 def run_real(program: Executable, x: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Real images in, real outputs out, through the integer program.
+    """Run the integer program on real images; return real outputs.
 
     Args:
         program: a lowered program.

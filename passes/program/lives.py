@@ -27,7 +27,7 @@ class Life:
     last: int
 
     def meets(self, other: Life) -> bool:
-        """Whether both are needed at some step."""
+        """Return whether both are needed at some step."""
         return self.first <= other.last and other.first <= self.last
 
     @property
@@ -37,7 +37,7 @@ class Life:
 
 
 def lifetimes(program: Program) -> dict[str, Life]:
-    """The life of each intermediate tensor, with steps counted in operations.
+    """Return the life of each intermediate tensor, with steps counted in operations.
 
     A tensor lives from the operation that writes it to the last one that reads it, both included.
     Input and output lie in the caller's buffers.
@@ -47,9 +47,9 @@ def lifetimes(program: Program) -> dict[str, Life]:
         for name in op.inputs:
             if name in lives:
                 lives[name] = replace(lives[name], last=step)
-        kind = program.types[op.output]
-        if op.output != program.output and isinstance(kind, IntType):
-            lives[op.output] = Life(kind.size * kind.container.itemsize, step, step)
+        tensor_type = program.types[op.output]
+        if op.output != program.output and isinstance(tensor_type, IntType):
+            lives[op.output] = Life(tensor_type.size * tensor_type.container.itemsize, step, step)
     return lives
 
 

@@ -50,7 +50,7 @@ def _readable(where: str, texts: Iterable[str]) -> None:
 
 
 def with_name(program: Program, name: str | None) -> Program:
-    """The program under a name of the user's choice, of which symbols and files are made.
+    """Return the program under a name of the user's choice, of which symbols and files are made.
 
     Args:
         program: any program.

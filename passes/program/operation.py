@@ -34,15 +34,15 @@ class Arithmetic:
         return Arithmetic(self.adds * steps, self.compares * steps)
 
 
-def integer(name: str, kind: TensorType) -> IntType:
-    """A tensor's type, which has to be an integer one.
+def integer(name: str, tensor_type: TensorType) -> IntType:
+    """Return a tensor's type, which has to be an integer one.
 
     Raises:
         IllegalOp: naming the tensor, which is still real-valued.
     """
-    if not isinstance(kind, IntType):
-        raise IllegalOp(f"%{name} is still real-valued: {kind}")
-    return kind
+    if not isinstance(tensor_type, IntType):
+        raise IllegalOp(f"%{name} is still real-valued: {tensor_type}")
+    return tensor_type
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,13 +83,13 @@ class Op:
             raise IllegalOp(f"%{self.output} = {self.mnemonic}{where}: {message}")
 
     def integer_inputs(self, types: Mapping[str, TensorType]) -> tuple[IntType, ...]:
-        """The types of its inputs, all of which must be integer tensors."""
+        """Return the types of its inputs, all of which must be integer tensors."""
         integer = tuple(t for name in self.inputs if isinstance(t := types[name], IntType))
         self.require(len(integer) == len(self.inputs), "input is not an integer tensor")
         return integer
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> TensorType:
-        """The narrowest type its result can have; checks its own legality.
+        """Return the narrowest type its result can have; checks its own legality.
 
         Raises:
             IllegalOp: shapes, ranges or intermediates break the operation's rule.
@@ -99,7 +99,7 @@ class Op:
     def infer_integer(
         self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]
     ) -> IntType:
-        """``infer`` of an operation that gives integers.
+        """Infer the type of a result that is an integer tensor; see ``infer``.
 
         Raises:
             IllegalOp: as ``infer`` does, or it gives real numbers.
@@ -109,7 +109,7 @@ class Op:
     def execute(
         self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]
     ) -> IntArray | NDArray[np.float64]:
-        """Its meaning: batches (N, H, W, C) in, batch out, int64 (float64 in the real dialect)."""
+        """Compute a batch (N, H, W, C), int64 (float64 in the real dialect): the definition."""
         raise NotImplementedError
 
     @property
@@ -118,11 +118,11 @@ class Op:
         return 1
 
     def constant_names(self) -> tuple[str, ...]:
-        """The constants it refers to."""
+        """Return the constants it refers to."""
         return tuple(getattr(self, name) for name in _constant_fields(type(self)))  # type: ignore[arg-type]
 
     def renamed(self, mapping: Mapping[str, str]) -> Op:
-        """The same operation with tensors renamed."""
+        """Return the same operation with tensors renamed."""
         return replace(
             self,
             inputs=tuple(mapping.get(i, i) for i in self.inputs),
@@ -132,5 +132,5 @@ class Op:
 
 @cache
 def _constant_fields(kind: type[Op]) -> tuple[str, ...]:
-    """The fields of an operation that name constants; asked for each of thousands."""
+    """Return the fields of an operation that name constants; asked for each of thousands."""
     return tuple(f.name for f in fields(kind) if f.type in ("ConstRef", ConstRef))

@@ -57,7 +57,7 @@ class Program:
         object.__setattr__(self, "types", types)
 
     def int_type(self, tensor: str) -> IntType:
-        """The type of a tensor that is integer: in a lowered program, any.
+        """Return the type of a tensor that is integer: in a lowered program, any.
 
         Raises:
             IllegalOp: it is still real-valued.
@@ -65,7 +65,7 @@ class Program:
         return integer(tensor, self.types[tensor])
 
     def producer(self, tensor: str) -> Op | None:
-        """The operation that defines a tensor; None for the input."""
+        """Return the operation that defines a tensor; None for the input."""
         return self._producers.get(tensor)
 
     @cached_property
@@ -73,7 +73,7 @@ class Program:
         return {op.output: op for op in self.ops}
 
     def consumers(self) -> dict[str, list[Op]]:
-        """The operations that read each tensor."""
+        """Return the operations that read each tensor."""
         readers: dict[str, list[Op]] = {name: [] for name in self.types}
         for op in self.ops:
             for name in op.inputs:

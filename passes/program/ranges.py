@@ -15,7 +15,7 @@ PACKED_BITS = 16  # accumulators of packed multiply-accumulate kernels (MLA.8H, 
 
 
 def channel_ranges(program: Program) -> dict[str, tuple[IntArray, IntArray]]:
-    """Least and greatest integer of each channel of each integer tensor, int64 (C,) each.
+    """Return least and greatest integer of each channel of each integer tensor, int64 (C,) each.
 
     Interval arithmetic forward from the input; exact worst case within each operation.
     """
@@ -38,7 +38,7 @@ def steps_between_drains(
     signed: bool = True,
     products: int = 1,
 ) -> int:
-    """How many steps a narrow accumulator takes before it must be drained into a wider one.
+    """Return how many steps a narrow accumulator takes before it must be drained into a wider one.
 
     A kernel keeps ``sum_k weight[..., k] * x[k]`` in ``bits`` bits and, every so many steps, adds
     it to a wide accumulator and clears it.  The number is the largest for which no sum over *any*
@@ -90,7 +90,7 @@ def steps_between_drains(
 
 
 def _grouped(terms: NDArray[np.int64], products: int) -> IntArray:
-    """Sums of the terms before each step, int64 (..., steps + 1)."""
+    """Return the sums of the terms before each step, int64 (..., steps + 1)."""
     short = -terms.shape[-1] % products
     padded = np.pad(terms, [(0, 0)] * (terms.ndim - 1) + [(0, short)])
     steps = padded.reshape(*terms.shape[:-1], -1, products).sum(axis=-1)
@@ -118,7 +118,7 @@ class Accumulator:
 
 
 def accumulators(program: Program) -> dict[str, Accumulator]:
-    """The accumulator of every convolution of a lowered program, by output name."""
+    """Return the accumulator of every convolution of a lowered program, by output name."""
     ranges = channel_ranges(program)
     return {
         op.output: _accumulator(op, program, ranges[op.inputs[0]])

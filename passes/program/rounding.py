@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def round_shift(value: NDArray[np.int64], shift: NDArray[np.int64] | int) -> NDArray[np.int64]:
-    """``value / 2**shift`` rounded to nearest, halves away from zero; int64 in and out.
+    """Return ``value / 2**shift`` rounded to nearest, halves away from zero; int64 in and out.
 
     The caller proves ``|value| + 2**(shift - 1) < 2**63``.
     """
@@ -22,7 +22,8 @@ def round_shift(value: NDArray[np.int64], shift: NDArray[np.int64] | int) -> NDA
 def round_product(
     value: NDArray[np.int64], factor: NDArray[np.int64], shift: int
 ) -> NDArray[np.int64]:
-    """``value * factor / 2**shift``, rounded alike, where only the result fits 64 bits.
+    """Return ``value * factor / 2**shift``, rounded in the same way;
+    only the result must fit 64 bits.
 
     Args:
         value: at most 0.
@@ -40,11 +41,11 @@ def round_product(
 
 
 def round_shift_exact(value: int, shift: int) -> int:
-    """The same rule on a Python integer of any size."""
+    """Return the same rule on a Python integer of any size."""
     half = (1 << shift) >> 1
     return (value + half - (1 if value < 0 and shift > 0 else 0)) >> shift
 
 
 def fits_int64(*values: Any) -> bool:
-    """Whether Python integers all stay clear of the 64-bit limits."""
+    """Return whether Python integers all stay clear of the 64-bit limits."""
     return all(-(2**63) < int(v) < 2**63 for v in values)

@@ -51,7 +51,9 @@ class StoreError(ValueError):
 
 
 def pack(constant: Constant) -> bytes:
-    """The values at their own width, least significant bit first, no padding between them."""
+    """Return the values at their own width, least significant bit first,
+    no padding between them.
+    """
     low, _ = constant.limits
     codes = constant.values.ravel().astype(np.int64)
     if constant.encoding == "odd":
@@ -63,7 +65,7 @@ def pack(constant: Constant) -> bytes:
 
 
 def unpack(data: bytes, encoding: str, bits: int, shape: tuple[int, ...]) -> Constant:
-    """The inverse of ``pack``.
+    """Unpack values that ``pack`` has packed.
 
     Raises:
         StoreError: the length does not fit the shape.
@@ -87,7 +89,7 @@ def unpack(data: bytes, encoding: str, bits: int, shape: tuple[int, ...]) -> Con
 
 
 def to_bytes(program: Program) -> bytes:
-    """The file's content; equal programs give equal bytes."""
+    """Return the file's content; equal programs give equal bytes."""
     import io
 
     buffer = io.BytesIO()
@@ -112,7 +114,7 @@ def save(program: Program, path: Path | str) -> None:
 
 
 def is_program_file(path: Path) -> bool:
-    """Whether a file is to be read as a saved program, judged by content, rather than as ONNX."""
+    """Return whether a file is a saved program and not ONNX, by its content."""
     if path.exists() and not path.is_file():  # opening a pipe would wait, and use it up
         return False
     try:
@@ -152,7 +154,7 @@ def _check_unpacked(archive: zipfile.ZipFile, size: int) -> None:
 
 
 def _room(size: int) -> int:
-    """How many values the constants of a file of ``size`` bytes may have."""
+    """Return how many values the constants of a file of ``size`` bytes may have."""
     return max(_SMALL_VALUES, _VALUES * size)
 
 

@@ -33,14 +33,14 @@ class TextError(ValueError):
 
 
 def _int(text: str) -> int:
-    """An integer of at most 64 bits, which all are that a program holds."""
+    """Return an integer of at most 64 bits, which all are that a program holds."""
     if len(text) > 20 or not -(2**63) <= (value := int(text)) < 2**64:
         raise ValueError(f"{text[:40]} is no integer of 64 bits")
     return value
 
 
 def _string(text: str) -> str:
-    """A string of JSON."""
+    """Return a string of JSON."""
     value = json.loads(text)
     if not isinstance(value, str):
         raise ValueError(f"{text[:40]} is not a string")
@@ -48,7 +48,7 @@ def _string(text: str) -> str:
 
 
 def _strings(text: str) -> tuple[str, ...]:
-    """A list of strings of JSON."""
+    """Return a list of strings of JSON."""
     value = json.loads(text)
     if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
         raise ValueError(f"{text[:40]} is not a list of strings")
@@ -99,7 +99,9 @@ def _attributes(op: Op) -> str:
 
 
 def hash_of(constant: Constant) -> str:
-    """What stands for a constant's values in text without them: ``sha256:`` and 16 digits."""
+    """Return what stands for a constant's values in text without them:
+    ``sha256:`` and 16 digits.
+    """
     little_endian = constant.values.astype("<f8" if constant.encoding == "real" else "<i8")
     return f"sha256:{hashlib.sha256(little_endian.tobytes()).hexdigest()[:16]}"
 
@@ -114,7 +116,7 @@ def _values(constant: Constant, inline: bool) -> str:
 
 
 def dump(program: Program, *, inline: bool = True) -> str:
-    """The program as text.
+    """Return the program as text.
 
     Args:
         program: any program, lowered or not.
@@ -160,7 +162,7 @@ _CONST = re.compile(
 
 
 def _positive(text: str) -> Fraction:
-    """A scale or an error: of a size that real arithmetic can take up."""
+    """Return a scale or an error: of a size that real arithmetic can take up."""
     value = parse_fraction(text)
     size = value.numerator.bit_length() - value.denominator.bit_length()
     if value <= 0 or abs(size) > _LARGEST_EXPONENT:

@@ -15,7 +15,7 @@ IntArray = NDArray[np.int64]
 
 
 def width_of(lo: int, hi: int) -> tuple[int, bool]:
-    """The narrowest ``(bits, signed)`` that holds every integer in ``[lo, hi]``.
+    """Return the narrowest ``(bits, signed)`` that holds every integer in ``[lo, hi]``.
 
     Unsigned if nothing is negative, else two's complement (Blott et al., "FINN-R", TRETS 2018,
     section on accumulator sizing uses the same rule).
@@ -26,7 +26,7 @@ def width_of(lo: int, hi: int) -> tuple[int, bool]:
 
 
 def limits_of(bits: int, signed: bool) -> tuple[int, int]:
-    """Smallest and largest integer of a width.
+    """Return smallest and largest integer of a width.
 
     Raises:
         ValueError: a width that no tensor and no constant has.
@@ -71,21 +71,21 @@ class IntType:
         scale: Fraction | None = None,
         error: Fraction = Fraction(0),
     ) -> IntType:
-        """The type of the narrowest width for a range."""
+        """Return the type of the narrowest width for a range."""
         return cls(shape, *width_of(lo, hi), lo, hi, scale, error)
 
     @classmethod
     def of_rows(cls, shape: Shape, lo: IntArray, hi: IntArray) -> IntType:
-        """The narrowest type for ranges of channels, int64 (C,) each."""
+        """Return the narrowest type for ranges of channels, int64 (C,) each."""
         least, most = int(lo.min()), int(hi.max())
         return cls(shape, *width_of(least, most), least, most, rows=(lo, hi))
 
     def with_rows_of(self, inferred: TensorType) -> IntType:
-        """This declared type with the channels' ranges that were inferred for it."""
+        """Return this declared type with the ranges by channel of an inferred type."""
         return self._with_rows(inferred.rows) if isinstance(inferred, IntType) else self
 
     def without_rows(self) -> IntType:
-        """This type as a Program keeps it."""
+        """Return this type without ranges by channel, as a Program holds it."""
         return self if self.rows is None else self._with_rows(None)
 
     def _with_rows(self, rows: tuple[IntArray, IntArray] | None) -> IntType:
@@ -165,7 +165,7 @@ class Constant:
 
     @classmethod
     def narrow(cls, values: NDArray[np.integer] | list[int]) -> Constant:
-        """The narrowest ordinary encoding of an integer array."""
+        """Return the narrowest ordinary encoding of an integer array."""
         array = np.asarray(values, dtype=np.int64)
         lo, hi = (int(array.min()), int(array.max())) if array.size else (0, 0)
         bits, signed = width_of(lo, hi)

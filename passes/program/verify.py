@@ -34,7 +34,7 @@ class Judged:
         constants: tuple[Constant, ...],
         declared: TensorType,
     ) -> bool:
-        """Whether the judgment is on these same objects."""
+        """Return whether the judgment is on these same objects."""
         if self.op is not op or self.declared is not declared:
             return False
         return all(
@@ -122,7 +122,7 @@ def verify(program: Program, *, lowered: bool = True, judged: Judgments | None =
 
 
 def _legal(op: Op, known: dict[str, TensorType], program: Program) -> TensorType:
-    """The declared type of an operation's result, which must hold all that it reaches."""
+    """Return the declared type of an operation's result, which must hold all that it reaches."""
     declared = program.types[op.output]
     try:
         inferred = op.infer(known, program.constants)
@@ -145,16 +145,19 @@ def _legal(op: Op, known: dict[str, TensorType], program: Program) -> TensorType
 
 
 def _check_interface(program: Program) -> None:
-    """Users' tensors have as many elements as the program's; pixels lie in its range."""
+    """Check that the user's tensors have as many elements as the program's,
+    and the range of pixels.
+    """
     face = program.interface
     for what, shape, tensor in (
         ("input", face.input_shape, program.input),
         ("output", face.output_shape, program.output),
     ):
-        kind = program.int_type(tensor)
-        if prod(shape) != kind.size or any(size < 1 for size in shape):
+        tensor_type = program.int_type(tensor)
+        if prod(shape) != tensor_type.size or any(size < 1 for size in shape):
             raise IllegalOp(
-                f"the interface's {what} {list(shape)} has not the elements of %{tensor}: {kind}"
+                f"the interface's {what} {list(shape)} has not the elements of %{tensor}: "
+                f"{tensor_type}"
             )
     pixels = program.types[program.input]
     if face.pixels and isinstance(pixels, IntType) and not pixels.lo <= 0 <= 255 <= pixels.hi:

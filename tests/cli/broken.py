@@ -1,4 +1,4 @@
-"""Ways in which an ONNX file can be unfit, each a function from the good model's bytes."""
+"""Ways to damage an ONNX file, each a function of the bytes of a good model."""
 
 from __future__ import annotations
 
@@ -64,4 +64,4 @@ BROKEN: dict[str, tuple[Breakage, str]] = {
     "nan-stem": (nan_stem, "conv1"),
     "nan-threshold": (nan_threshold, "quan1"),
 }
-"""Name of the fault, how it is made, and what the one error must mention."""
+"""Kinds of damage by name: the function, and a text that the one error must contain."""

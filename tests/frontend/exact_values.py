@@ -1,4 +1,6 @@
-"""Elementwise graphs in rational arithmetic: what a file's float32 constants state, exactly."""
+"""Elementwise graphs evaluated in rational arithmetic,
+with the exact values of float32 constants.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ def _selected(op: str, x: list[Fraction]) -> Fraction:
 
 
 def of_file(model: onnx.ModelProto, x: Fraction) -> Fraction:
-    """The output for one element of the input; parameters are scalars."""
+    """Return the output for one element of the input; parameters are scalars."""
     known = {
         t.name: Fraction(float(onnx.numpy_helper.to_array(t).reshape(())))
         for t in model.graph.initializer
@@ -47,7 +49,7 @@ def _quantizer(node: ir.Node) -> tuple[Fraction, list[Fraction], tuple[bool, ...
 
 
 def of_graph(model: ir.Model, x: Fraction) -> Fraction:
-    """The same of a canonical graph."""
+    """Return the same for a canonical graph."""
     known: dict[ir.Value, Fraction] = {model.graph.inputs[0]: x}
 
     def number(value: ir.Value | None) -> Fraction:
@@ -67,7 +69,7 @@ def of_graph(model: ir.Model, x: Fraction) -> Fraction:
 
 
 def around(points: list[Fraction]) -> list[np.float32]:
-    """The float32 numbers nearest to some points, and two on either side of each."""
+    """Return the float32 numbers nearest to some points, and two on either side of each."""
     found: set[float] = set()
     for point in points:
         near = [np.float32(float(point))]

@@ -25,7 +25,7 @@ def build(
     y: str = "float[] y",
     opset: int = 17,
 ) -> onnx.ModelProto:
-    """A model of nodes in ONNX's text syntax, `[name] y = Op <attribute = 1> (x, p)`."""
+    """Return a model of nodes in ONNX's text syntax, `[name] y = Op <attribute = 1> (x, p)`."""
     opsets = f'"" : {opset}' + (', "other" : 1' if "other." in body else "")
     text = f"<ir_version: 8, opset_import: [{opsets}]> g ({x}) => ({y}) {{{body}}}"
     model = onnx.parser.parse_model(text)
@@ -38,7 +38,7 @@ def build(
 
 
 def run_onnx(model: onnx.ModelProto, x: Array) -> Array:
-    """The model's output with every graph rewrite switched off."""
+    """Return the model's output with every graph rewrite switched off."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1
@@ -54,7 +54,7 @@ def ops(graph: ir.Model) -> list[str]:
 
 
 def node(graph: ir.Model, op_type: str) -> ir.Node:
-    """The only node of a type."""
+    """Return the only node of a type."""
     (found,) = (n for n in graph.graph if n.op_type == op_type)
     return found
 
@@ -67,7 +67,7 @@ def images(model: onnx.ModelProto, count: int = 2, seed: int = 0) -> Array:
 
 
 def check_same(model: onnx.ModelProto, tolerance: float = 1e-5) -> ir.Model:
-    """Loads a model; its canonical graph must compute what onnxruntime computes."""
+    """Load a model; its canonical graph must compute what onnxruntime computes."""
     before = model.SerializeToString()
     graph = load_graph(model)
     assert model.SerializeToString() == before, "the caller's model was changed"
@@ -102,13 +102,13 @@ def ladder(
 
 
 def rungs(thresholds: list[Any], levels: list[float]) -> dict[str, Any]:
-    """The parameters of `ladder`."""
+    """Return the parameters of `ladder`."""
     values = {f"T{k}": np.float32(t) for k, t in enumerate(thresholds, start=1)}
     return values | {f"v{k}": np.float32([v]) for k, v in enumerate(levels)}
 
 
 def weight_quantizer(bits: int, name: str = "q", straight_through: bool = True) -> str:
-    """The N2UQ weight quantizer over parameters W, s (its scale), h, minus_h, m."""
+    """Return the N2UQ weight quantizer over parameters W, s (its scale), h, minus_h, m."""
     lines = """
         [div] u = Div (W, s)
         [less] l = Less (u, h)
@@ -130,7 +130,7 @@ def weight_quantizer(bits: int, name: str = "q", straight_through: bool = True) 
 def quantizer_parameters(
     weights: Array, bits: int, clip: float = 2.0, scale: Array | None = None
 ) -> dict[str, Any]:
-    """Parameters of `weight_quantizer`, with the scale N2UQ trains with."""
+    """Return parameters of `weight_quantizer`, with the scale N2UQ trains with."""
     n = 2**bits - 1
     weights = weights.astype(np.float32)
     mean = np.abs(weights).mean(axis=(1, 2, 3), keepdims=True, dtype=np.float32)

@@ -24,7 +24,9 @@ def qonnx_model(
     domain: str = GENERAL,
     version: int = 1,
 ) -> onnx.ModelProto:
-    """A model of static shape; operators of the QONNX domain are written `q.Quant <…> (x, s)`."""
+    """Return a model of static shape;
+    operators of the QONNX domain are written `q.Quant <…> (x, s)`.
+    """
     text = [",".join(map(str, s)) for s in (shape, shape if out is None else out)]
     model = build(
         body.replace("q.", "other."), parameters, x=f"float[{text[0]}] x", y=f"float[{text[1]}] y"
@@ -39,7 +41,7 @@ def qonnx_model(
 
 
 def quant(name: str, x: str, y: str, mode: str = "ROUND", signed: int = 1, narrow: int = 0) -> str:
-    """A Quant over the parameters of `quant_parameters`."""
+    """Return a Quant over the parameters of `quant_parameters`."""
     return (
         f"[{name}] {y} = q.Quant <signed = {signed}, narrow = {narrow}, "
         f'rounding_mode = "{mode}"> ({x}, {name}_s, {name}_z, {name}_b)\n'
@@ -52,7 +54,7 @@ def quant_parameters(name: str, scale: Any, zero: float, bits: float) -> dict[st
 
 
 def run_qonnx(model: onnx.ModelProto, x: Array) -> Array:
-    """The model's output, computed by the `qonnx` package."""
+    """Return the model's output, computed by the `qonnx` package."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from qonnx.core.modelwrapper import ModelWrapper

@@ -123,7 +123,7 @@ def _nearest_of(x, y, p, levels: Array, scale: F32):
 
 
 def _bucketed(x, y, p, levels: Array, scale: F32):
-    """A sum of comparisons is the index of the table."""
+    """Return a sum of comparisons is the index of the table."""
     at = ((levels[1:] + levels[:-1]) / F32(2)).astype(F32)
     body = f"""{p}a = Div ({x}, {p}s) {p}u = Unsqueeze ({p}a, {p}axis)
         {p}c = Greater ({p}u, {p}t) {p}h = Cast <to = 7> ({p}c)
@@ -136,12 +136,12 @@ FORMS = {"where": _selections, "argmin": _nearest_of, "gather": _bucketed}
 
 
 def apot_activation(x, y, p, rng, bits, form="where"):
-    """Levels that are sums of powers of two, times a learned bound."""
+    """Return levels that are sums of powers of two, times a learned bound."""
     return FORMS[form](x, y, p, apot_levels(bits), F32(rng.uniform(1.5, 2.5)))
 
 
 def lcq_activation(x, y, p, rng, bits, form="where"):
-    """Levels of a learned companding function, times a learned bound."""
+    """Return levels of a learned companding function, times a learned bound."""
     return FORMS[form](x, y, p, lcq_levels(rng, bits), F32(rng.uniform(1.5, 2.5)))
 
 
@@ -202,7 +202,7 @@ def network(
     skip: bool = False,
     **form: str,
 ) -> onnx.ModelProto:
-    """A network of one method, images float32 [N,3,8,8], 10 outputs.
+    """Return a network of one method, images float32 [N,3,8,8], 10 outputs.
 
     Args:
         method: of `RIVALS`.

@@ -1,14 +1,14 @@
-"""The campaign: damaged files, random networks and programs, hostile names, against everything.
+"""The fuzzing campaign: damaged files, random networks and programs, and hostile names.
 
-    python -m tests.fuzz                 a few minutes of everything; `make fuzz` is the same
+    python -m tests.fuzz                 a few minutes of all kinds; `make fuzz` is the same
     python -m tests.fuzz --full          the counts that a release needs
-    python -m tests.fuzz --again FOLDER  one saved finding once more
+    python -m tests.fuzz --again FOLDER  repeats a saved finding
 
-kinds/        what is tried: one kind of input a file, drawn from a seed, with the judgment of it
+kinds/        the kinds of input, one per file: how they are drawn from a seed and checked
 mutate/       damage of bytes, of ONNX graphs, of program text and of JSON
-corpus.py     what is damaged: the zoo, the models of other tests, networks drawn here
-workers.py    processes with limits of time and memory, which are told what to try
-judge.py      what is a fault, and how two faults are told apart
-shrink.py     a failing input made smaller while it fails in the same way
-campaign.py   how much of each kind, the table at the end
+corpus.py     the files to damage: the zoo, the models of other tests, random networks
+workers.py    processes with limits of time and memory that try inputs
+judge.py      the definition of a fault, and of equal faults
+shrink.py     reduction of a failing input
+campaign.py   the numbers of inputs of each kind, and the findings
 """

@@ -1,4 +1,4 @@
-"""How much of each kind is tried, by counts or by time; what failed is kept, and made smaller."""
+"""The campaign: tries inputs of each kind, by count or by time, and keeps and reduces findings."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from .shrink import shrunk
 from .workers import Pool, Report
 
 Progress = Callable[[Kind, float, int], None]
-"""Told of a kind's progress: from 0 to 1, and findings so far."""
+"""Called with a kind, its progress from 0 to 1, and the number of findings."""
 
 _SHRINKING = 240.0
-"""Seconds that making findings of one kind smaller may take."""
+"""Seconds to reduce the findings of one kind."""
 
 
 @dataclass
 class Finding:
-    """A fault, once for all inputs that show it.
+    """A fault, with the inputs that show it.
 
     Attributes:
-        kind: of input.
-        case: the first that showed it, by its number under the campaign's seed.
-        fault: what it is.
-        times: how many showed it.
-        folder: where it is kept.
+        kind: kind of input.
+        case: number of the first case that showed it.
+        fault: the fault.
+        times: number of cases that showed it.
+        folder: folder that keeps the input.
     """
 
     kind: Kind
@@ -44,15 +44,15 @@ class Finding:
 
 @dataclass
 class Result:
-    """What became of one kind.
+    """The result of one kind.
 
     Attributes:
-        tried, skipped: cases.
-        seconds: on the clock.
-        processor: seconds of all processes.
-        words: cases by what became of them.
+        tried, skipped: numbers of cases.
+        seconds: wall-clock time.
+        processor: processor time of all processes, in seconds.
+        words: number of cases by outcome.
         findings: by kind of fault and place.
-        interrupted: by the user, before the count or the time was reached.
+        interrupted: whether the user interrupted it.
     """
 
     kind: Kind
@@ -74,15 +74,15 @@ def run_kind(
     seconds: float | None = None,
     progress: Progress = lambda kind, part, findings: None,
 ) -> Result:
-    """Try one kind, prepared before.
+    """Try one kind, after its preparation.
 
     Args:
-        kind: of input.
-        seed: of the campaign.
-        workers: processes at a time.
-        count: cases that have to be tried.
-        seconds: or for how long.
-        progress: told after each case.
+        kind: kind of input.
+        seed: seed of the campaign.
+        workers: number of processes.
+        count: number of cases to try.
+        seconds: time limit, instead of a count.
+        progress: called after each case.
     """
     result, start, used = Result(kind), time.monotonic(), _processor()
 
@@ -95,7 +95,7 @@ def run_kind(
         first = 0
         while part() < 1:
             size = kind.batch
-            if count is not None:  # no worker is given what is left over for two
+            if count is not None:  # the last cases are shared by all workers
                 size = max(1, min(size, -(-(count - result.tried) // workers)))
             yield list(range(first, first + size))
             first += size
@@ -114,7 +114,7 @@ def run_kind(
 
 
 def _processor() -> float:
-    """Seconds of this process and of those that ended."""
+    """Return seconds of this process and of those that ended."""
     spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in spent)
 
@@ -140,7 +140,7 @@ def keep(result: Result, seed: int, folder: Path, *, smaller: bool = True) -> No
     for finding in result.findings.values():
         try:
             content = finding.kind.content(seed, finding.case)
-        except Exception:  # it is the drawing that fails
+        except Exception:  # drawing the input fails
             content = b""
         name = hashlib.sha256(f"{finding.fault.kind} {finding.fault.place}".encode()).hexdigest()
         place = folder / f"{finding.kind.name.replace(' ', '-')}-{finding.fault.kind}-{name[:8]}"
@@ -165,7 +165,7 @@ def keep(result: Result, seed: int, folder: Path, *, smaller: bool = True) -> No
 
 
 def once(kind: Kind, content: bytes) -> Fault | None:
-    """One input in a worker of its own."""
+    """Try one input in a separate worker."""
     pool = Pool(lambda case, place, say: kind.attempt(content, place, say), 1, kind.limits)
     (report,) = pool.run(iter([[0]]))
     return report.fault

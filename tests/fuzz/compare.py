@@ -1,4 +1,4 @@
-"""A compiled network against exact arithmetic, against ONNX Runtime, and against its own file."""
+"""Comparison of a compiled network with exact arithmetic, ONNX Runtime, and its saved file."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _SIZE, _WORK = 300_000, 3_000_000
 """Values of all tensors, and products of all convolutions, up to which a program is run."""
 
 IMAGES = 3
-_DRAWN = 9  # every structure once
+_DRAWN = 9  # each kind of image once
 _NOISE = 1e-6  # of the largest value that a quantizer compares: float32's, after a sum
 _CLOSE = 2e-3  # of the largest output: float32 through a few layers
 
 
 def small(program: Program) -> bool:
-    """Whether running it takes no time worth speaking of."""
+    """Return whether a program runs fast."""
     size = sum(kind.size for kind in program.types.values() if isinstance(kind, IntType))
     work = 0
     for op in program.ops:
@@ -50,7 +50,7 @@ def small(program: Program) -> bool:
 
 
 def stored_alike(program: Program, place: Path) -> None:
-    """What is saved and read again is the same program, and gives the same bytes."""
+    """Check that a saved program reads back as the same program, with the same bytes."""
     content = to_bytes(program)
     path = place / "again.n2uq"
     path.write_bytes(content)
@@ -62,7 +62,7 @@ def stored_alike(program: Program, place: Path) -> None:
 
 
 def corners(program: Program) -> np.ndarray:
-    """Both ends of the input's range and a mixture, as integers."""
+    """Return both ends of the input's range and a mixture, as integers."""
     kind = program.types[program.input]
     assert isinstance(kind, IntType)
     rng = np.random.default_rng(0)
@@ -87,7 +87,7 @@ def compared(content: bytes, graph: ir.Model, program: Program, place: Path, say
         graph: as the frontend read it.
         program: what it was compiled to, with the options that are the default.
         place: a folder for files.
-        say: told before foreign code runs.
+        say: called before code of other projects runs.
 
     Returns:
         "compared" with ONNX Runtime, or "compiled" where it cannot run the file.
@@ -113,7 +113,7 @@ def compared(content: bytes, graph: ir.Model, program: Program, place: Path, say
 
 
 def within_bound(real: Program, program: Program, images: np.ndarray) -> None:
-    """Each code and output is as near to exact arithmetic as the program proves."""
+    """Check that codes and outputs are within the program's proven bounds of exact arithmetic."""
     own = as_images(program, drawn(program, _DRAWN, 0), 0)
     held = hold(real, program, np.concatenate([own, images.astype(own.dtype)]))
     for row in held.rows:
@@ -126,7 +126,7 @@ def within_bound(real: Program, program: Program, images: np.ndarray) -> None:
 
 
 def exact_outputs(real: Program, images: np.ndarray) -> np.ndarray:
-    """The imported network in float64, in the file's own order of axes."""
+    """Return the imported network in float64, in the file's own order of axes."""
     maps = as_maps(real, images).astype(np.float64)
     last = {name: value for name, value in steps(real, maps) if name == real.output}
     found, face = as_real(real, real.output, last[real.output]), real.interface
@@ -135,11 +135,11 @@ def exact_outputs(real: Program, images: np.ndarray) -> np.ndarray:
 
 
 def near(exact: np.ndarray, want: np.ndarray, real: Program, images: np.ndarray) -> str:
-    """Exact arithmetic on the imported network is what ONNX Runtime computes on the file.
+    """Compare exact arithmetic on the imported network with ONNX Runtime on the file.
 
-    A code may fall to the other side of a threshold in float32; it then does in some images, not
-    in all, so only what all of them show is a fault.  And where the network compares what is equal
-    in exact arithmetic (the sign of a difference of two codes), only float32's noise decides.
+    In float32 a value may cross a threshold; this happens in some images but not in all, so only
+    differences in all images are faults. Where the network compares values that are equal in exact
+    arithmetic (the sign of a difference of two codes), float32's rounding noise decides.
 
     Returns:
         "compared", or "a tie" where only ties can make the difference.
@@ -160,7 +160,7 @@ def near(exact: np.ndarray, want: np.ndarray, real: Program, images: np.ndarray)
 
 
 def ties(real: Program, images: np.ndarray) -> np.ndarray:
-    """Which images have a code that a change of float32's size would alter."""
+    """Return the images of which a code would change by a deviation of float32's size."""
     found = np.zeros(len(images), bool)
     values: dict[str, np.ndarray] = {}
     quantizers = {op.output: op for op in real.ops if isinstance(op, Quantize)}

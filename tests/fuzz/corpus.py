@@ -1,4 +1,4 @@
-"""What is damaged: the zoo, the models that other tests load, networks drawn here, known kinds."""
+"""The files to damage: the zoo, the models that other tests load, random and known networks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .network import random_network
 
 ROOT = Path(__file__).parents[2]
 MOST = 60_000
-"""Bytes of a model; larger ones of tests are left out, they would only be slow."""
+"""Most bytes of a model of the tests; larger ones would be slow."""
 
 _DRAWN = 150
 _TESTS = "tests/frontend"
@@ -27,7 +27,7 @@ _SLOW = "not export and not published and not precision and not half and not tor
 
 @cache
 def models(folder: Path | None = None) -> tuple[bytes, ...]:
-    """The models, sorted; each at most once.
+    """Return the models, sorted; each at most once.
 
     Args:
         folder: where those of the tests were harvested to, if they were.
@@ -42,7 +42,9 @@ def models(folder: Path | None = None) -> tuple[bytes, ...]:
 
 @cache
 def zoo() -> tuple[bytes, ...]:
-    """The shipped networks: larger than all others, so they come up seldom."""
+    """Return the shipped networks, which are drawn rarely
+    because they are larger than the others.
+    """
     names = ("digits_2bit", "digits_3bit", "digits_4bit", "digits_float")
     return tuple(shipped.path(name).read_bytes() for name in names)
 
@@ -75,7 +77,7 @@ def harvest(folder: Path) -> int:
             capture_output=True,
             text=True,
         )
-        if done.returncode not in (0, 1):  # a test that fails is not this campaign's matter
+        if done.returncode not in (0, 1):  # failing tests do not matter here
             raise RuntimeError(f"the tests that give the corpus do not run:\n{done.stdout[-3000:]}")
         mark.touch()
     return len(list(folder.glob("*.onnx")))

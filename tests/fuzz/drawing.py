@@ -1,4 +1,4 @@
-"""Examples of hypothesis's strategies by a seed."""
+"""Examples of hypothesis strategies, drawn from a seed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 
 def drawn(strategy: st.SearchStrategy[Any], seed: int, count: int) -> list[Any]:
-    """Some examples, always the same; without the first, which is the least of all."""
+    """Draw examples, always the same for a seed; the first, minimal one is left out."""
     found: list[Any] = []
 
     @seeded(seed)

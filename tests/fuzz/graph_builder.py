@@ -42,7 +42,7 @@ class Network:
         return out
 
     def same(self, op: str, x: str, *parameters: object, **attributes: object) -> str:
-        """An elementwise operator; numbers become parameters."""
+        """Return an elementwise operator; numbers become parameters."""
         names = [p if isinstance(p, str) else self.array(p) for p in parameters]
         return self.node(op, [x, *names], self.shape[x], **attributes)
 
@@ -50,7 +50,7 @@ class Network:
         return np.asarray(self.rng.uniform(low, high, size), F32)
 
     def per_channel(self, x: str, low: float, high: float) -> np.ndarray:
-        """One number per channel or one for all, shaped to broadcast."""
+        """Return one number per channel or one for all, shaped to broadcast."""
         shape = self.shape[x]
         if self.source.random() < 0.4:
             return self.uniform(low, high)

@@ -1,7 +1,7 @@
-"""Names that become something else where a writer does not escape them."""
+"""Names that change the meaning of a text where a writer does not escape them."""
 
 MARK = "n2uqc_was_here"
-"""In every one of them: a file of this name, or this word outside a quotation, is a fault."""
+"""Part of every hostile name: a file of this name, or this word outside quotes, is a fault."""
 
 HOSTILE = (
     f"*/ #error {MARK} /*",

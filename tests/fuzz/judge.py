@@ -1,4 +1,4 @@
-"""What is a fault: anything that is neither a result nor one clear error."""
+"""The definition of a fault: any outcome that is neither a result nor one clear error."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ ROOT = Path(__file__).parents[2]
 
 
 class Wrong(Exception):
-    """A result that is not what it must be; the message says what."""
+    """A wrong result; the message describes it."""
 
 
 class Skip(Exception):
-    """Nothing was tried: the mutation left the input as it was, or no such thing could be drawn."""
+    """Nothing was tried: the mutation did not change the input, or nothing could be drawn."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What went wrong with one input.
+    """A fault of one input.
 
     Attributes:
         kind: "exception", "wrong", "noise", "signal", "time" or "memory".
-        place: equal for equal faults: the exception and where it was raised.
-        text: everything known, for people.
+        place: the exception and where it was raised, which identifies the fault.
+        text: description with all details.
     """
 
     kind: str
@@ -84,7 +84,7 @@ def judged(action: Callable[[], str], stderr: Path) -> tuple[str, Fault | None]:
 
 
 def _of_message(message: str) -> Fault | None:
-    """What no message to users may be: empty, or a book."""
+    """Return the fault of a message that is empty or far too long."""
     if not message.strip():
         return Fault("noise", "an error without a word", repr(message))
     if len(message) > 20_000:
@@ -115,7 +115,7 @@ def _short(path: str) -> str:
 
 
 def _place(trace: Any) -> str:
-    """The last frame in the project's own code, and the very last one."""
+    """Return the last frame in the project's code, and the last frame."""
     frames = traceback.extract_tb(trace)
     if not frames:
         return "?"

@@ -27,7 +27,7 @@ def _model(body: str, x: str = _X, opset: int = 17, **parameters: Any) -> onnx.M
 
 
 def _doublings(count: int) -> onnx.ModelProto:
-    """A chain of x + x: its range leaves every format."""
+    """Return a chain of x + x: its range leaves every format."""
     lines = [f"a{k + 1} = Add (a{k}, a{k})" for k in range(count)]
     return _model(
         "a0 = Conv (x, W)\n" + "\n".join(lines) + f"\ny = Relu (a{count})", W=_weights(2, 2, 1, 1)
@@ -35,7 +35,7 @@ def _doublings(count: int) -> onnx.ModelProto:
 
 
 def _uneven() -> onnx.ModelProto:
-    """One channel a billion times as large as the other."""
+    """Return one channel a billion times as large as the other."""
     w = _weights(2, 2, 1, 1)
     w[1] *= np.float32(1e9)
     return _model("y = Conv (x, W)", W=w)
@@ -64,7 +64,7 @@ def _functions(depth: int) -> onnx.ModelProto:
 
 
 def _branch() -> onnx.ModelProto:
-    """An If whose constant branch reads a value from outside."""
+    """Return an If whose constant branch reads a value from outside."""
     one = "g () => (float[] a) { a = Relu (x) }"
     other = "h () => (float[] b) { b = Neg (x) }"
     body = f"y = If (c) <then_branch = {one}, else_branch = {other}>"
@@ -72,7 +72,7 @@ def _branch() -> onnx.ModelProto:
 
 
 def _rounded(body: str, alpha: float, levels: int, x: str = _X) -> onnx.ModelProto:
-    """A quantizer of a trained bound before a convolution; ``body`` makes q of x."""
+    """Return a quantizer of a trained bound before a convolution; ``body`` makes q of x."""
     step = np.float32(alpha) / np.float32(levels)
     numbers = {"zero": 0, "one": 1, "alpha": alpha, "top": levels, "s": step, "r": 1 / step}
     parameters = {name: np.float32(v) for name, v in numbers.items()}
@@ -91,7 +91,7 @@ def _with_weights(body: str, **shapes: tuple[int, ...]) -> onnx.ModelProto:
 
 
 def _grouped() -> onnx.ModelProto:
-    """A grouped convolution of what a Reshape made of a flattened map."""
+    """Return a grouped convolution of what a Reshape made of a flattened map."""
     shape = np.array([0, 32, 1, 1], np.int64)
     body = "a = Flatten (x)\nb = Reshape (a, r)\ny = Conv <group = 2> (b, W)"
     return _model(body, r=shape, W=_weights(4, 16, 1, 1))

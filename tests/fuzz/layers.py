@@ -62,7 +62,7 @@ def activation(b: Network, x: str) -> str:
 
 
 def quantizer(b: Network, x: str) -> str:
-    """An activation quantizer of 1 to 4 bits, in a form of some exporter."""
+    """Return an activation quantizer of 1 to 4 bits, in a form of some exporter."""
     bits = b.source.choice((1, 2, 2, 3, 4))
     n = 2**bits - 1
     alpha = F32(b.source.choice((1.0, 2.5, 3.1, float(b.uniform(0.3, 4)))))
@@ -130,7 +130,7 @@ def weights(b: Network, shape: Shape) -> str:
 
 
 def convolution(b: Network, x: str, out: int | None = None, stride: int | None = None) -> str:
-    """Of any group, stride, dilation and edge that exporters write."""
+    """Add a convolution with any group, stride, dilation and padding that exporters write."""
     channels, height, width = b.shape[x]
     out = out or b.source.choice((1, 2, 3, 4, 6))
     groups = b.source.choice((1, 1, 1, channels))

@@ -1,4 +1,4 @@
-"""Several programs in one executable for a target: quicker than an artifact for each."""
+"""Several programs in one executable for a target, which is faster than one artifact each."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ _CHIP = {
 def outputs_on(
     target: str, cases: list[tuple[Program, np.ndarray]], place: Path
 ) -> list[np.ndarray]:
-    """What programs compute on a target.
+    """Run programs on a target.
 
     Args:
         target: of ``TARGETS``.

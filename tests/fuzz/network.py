@@ -25,7 +25,9 @@ def _layer(b: Network, x: str) -> str:
 
 
 def _residual(b: Network, x: str) -> str:
-    """A skip: of the stream, of a convolution of it, added or subtracted, perhaps used twice."""
+    """Return a skip: of the stream, of a convolution of it, added or subtracted,
+    perhaps used twice.
+    """
     channels = b.shape[x][0]
     shared = quantizer(b, x) if b.source.random() < 0.5 else x
     y = convolution(b, shared if b.source.random() < 0.5 else quantizer(b, x), channels, 1)
@@ -92,12 +94,12 @@ _PARTS: tuple[Callable[[Network, str], str], ...] = (_layer, _layer, _layer, _re
 
 
 def _something(b: Network, x: str) -> str:
-    """A network has nodes."""
+    """Return a network has nodes."""
     return x if b.nodes else affine(b, x)
 
 
 def random_network(seed: int | str) -> onnx.ModelProto:
-    """A small network; `tests/fuzz/kinds/networks.py` compares it with ONNX Runtime."""
+    """Return a small network; `tests/fuzz/kinds/networks.py` compares it with ONNX Runtime."""
     b = Network(random.Random(seed))
     channels, height = b.source.choice((1, 2, 3)), b.source.choice((4, 5, 6))
     width = b.source.choice((height, height, 3))

@@ -1,4 +1,4 @@
-"""ONNX Runtime on a file; QONNX's quantizer, which it does not know, in standard operators."""
+"""Outputs of ONNX Runtime; QONNX's quantizer is rewritten in standard operators for it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def watch_quotients(model: onnx.ModelProto) -> int:
 
 
 def standard(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with each ``Quant`` that rounds to nearest in ONNX's own operators."""
+    """Return the model with each ``Quant`` that rounds to nearest in ONNX's own operators."""
     constants = {t.name: t for t in model.graph.initializer}
     nodes: list[onnx.NodeProto] = []
     for node in model.graph.node:

@@ -1,4 +1,4 @@
-"""A failing input made smaller, as long as it fails in the same way."""
+"""Reduction of a failing input to a smaller one with the same fault."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def shrunk(
     attempt: Try,
     seconds: float = 40,
 ) -> bytes:
-    """The smallest found in the time given.
+    """Return the smallest input with the same fault that is found in a time limit.
 
     Args:
-        content: what fails.
-        fault: how; another fault does not count.
-        smaller: proposals, made anew from each success.
-        attempt: runs one, in a worker.
-        seconds: that may be spent.
+        content: the failing input.
+        fault: its fault; another fault does not count.
+        smaller: function that proposes smaller inputs.
+        attempt: function that tries an input in a worker.
+        seconds: time limit.
     """
     end = time.monotonic() + seconds
     going = True
@@ -47,7 +47,7 @@ def shrunk(
 
 
 def smaller_models(content: bytes) -> Iterator[bytes]:
-    """The model without some of its nodes and parameters, or with smaller ones."""
+    """Yield the model without some of its nodes and parameters, or with smaller ones."""
     model = onnx.ModelProto()
     try:
         model.ParseFromString(content)
@@ -85,7 +85,7 @@ def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _without(model: onnx.ModelProto, which: range) -> bytes:
-    """Nodes taken out; who read one of them reads its first input."""
+    """Return nodes taken out; who read one of them reads its first input."""
     copy = _copy(model)
     gone = [copy.graph.node[k] for k in which]
     instead = {o: n.input[0] for n in gone for o in n.output if n.input}
@@ -108,7 +108,7 @@ def _without(model: onnx.ModelProto, which: range) -> bytes:
 
 
 def _ending_at(model: onnx.ModelProto, k: int) -> bytes:
-    """With the result of a node for output, and what it does not need left out."""
+    """Make the result of a node the output, and remove everything that it does not need."""
     copy = _copy(model)
     if not copy.graph.output or not copy.graph.node[k].output:
         return b""
@@ -132,7 +132,9 @@ def _without_unused(model: onnx.ModelProto) -> bytes:
 
 
 def _simpler_tensor(model: onnx.ModelProto, k: int, tensor: onnx.TensorProto) -> Iterator[bytes]:
-    """Values rounded to a few digits compress nothing but are easier to read: only sizes count."""
+    """Yield values rounded to a few digits compress nothing but are easier to read:
+    only sizes count.
+    """
     try:
         array = numpy_helper.to_array(tensor)
     except Exception:  # damaged

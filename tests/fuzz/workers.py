@@ -1,8 +1,8 @@
-"""Processes that try cases, forked from one that has imported everything, with limits.
+"""Worker processes with limits, forked from a process that has imported everything.
 
-A worker is given some cases, and says on a pipe when it begins and ends one.  The parent looks at
-its time and memory; one that dies, or has to be killed, is a fault of the case it was at, and
-another goes on with the rest.
+A worker gets some cases and reports on a pipe when it begins and ends one. The parent checks its
+time and memory. If a worker dies or has to be killed, that is a fault of its current case, and
+another worker continues with the rest.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from typing import Any
 from .judge import Fault, judged
 
 SECONDS, BYTES = 30, 2 << 30
-"""What one case may take: processor time of the worker and its children; memory on top of the
-parent's."""
+"""Limits of a case: processor time of the worker and its children;
+memory in addition to the parent's.
+"""
 
-_WALL = 8  # times SECONDS, for a case that waits or a machine that is busy
+_WALL = 8  # wall-clock limit in multiples of SECONDS, for a case that waits or a busy machine
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -46,7 +47,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Report:
-    """What became of one case."""
+    """The result of one case."""
 
     case: int
     word: str
@@ -72,7 +73,7 @@ class _Worker:
 
 
 class Pool:
-    """Some workers at a time.
+    """A pool of workers.
 
     Args:
         attempt: tries a case, in the worker: (case, folder for its files, say) -> word, or raises
@@ -119,7 +120,7 @@ class Pool:
         return _Worker(pid, reader, folder, cases, self.limits, base=base)
 
     def _work(self, cases: list[int], folder: Path, pipe: int) -> None:
-        """In the worker: all that is printed goes to files."""
+        """Run cases in the worker, with all output redirected to files."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         stderr = folder / "stderr"
@@ -195,7 +196,7 @@ class Pool:
             _end_group(worker.pid)
 
     def _ended(self, worker: _Worker) -> Iterator[Report]:
-        """The pipe is closed: the worker is through, or dead."""
+        """Handle a closed pipe: the worker has finished or died."""
         _, status = os.waitpid(worker.pid, 0)
         _end_group(worker.pid)
         os.close(worker.pipe)
@@ -209,7 +210,7 @@ class Pool:
             place = f"{how if worker.over else f'signal {number}'} at {_of_trace(trace)}"
             text = f"{place}\n{trace}\n{(worker.folder / 'stderr').read_text(errors='replace')}"
             fault = Fault(how, place, text[:6000])
-            if worker.phase == "peer":  # ONNX Runtime on a file that it cannot stand
+            if worker.phase == "peer":  # ONNX Runtime crashed
                 yield Report(worker.at, "compiled, peer failed", None, 0.0)
             else:
                 yield Report(worker.at, "fault", fault, time.monotonic() - worker.began)
@@ -221,7 +222,7 @@ class Pool:
 
 
 def _of_trace(trace: str) -> str:
-    """The innermost of the project's own functions in what faulthandler wrote."""
+    """Return the innermost function of the project in faulthandler's output."""
     from .judge import _foreign, _short
 
     first = ""
@@ -243,7 +244,7 @@ def _kill(worker: _Worker) -> None:
 
 
 def _end_group(pid: int) -> None:
-    """A worker with the compilers and emulators that it started."""
+    """Kill a worker with the compilers and emulators that it started."""
     for end in (lambda: os.killpg(pid, signal.SIGKILL), lambda: os.kill(pid, signal.SIGKILL)):
         try:
             end()
@@ -262,7 +263,7 @@ def _seconds(pid: int) -> float:
 
 
 def _memory(pid: str) -> int:
-    """Bytes of a process that are in memory."""
+    """Return bytes of a process that are in memory."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
     except (OSError, IndexError):

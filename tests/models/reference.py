@@ -1,4 +1,4 @@
-"""What N2UQ blocks compute, in numpy and float64, from their parameters by name."""
+"""Reference of N2UQ blocks in numpy and float64, with parameters by name."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def thresholds(p: Parameters, name: str) -> Array:
 
 
 def ltq(p: Parameters, name: str, x: Array) -> Array:
-    """An activation quantizer: the count of thresholds below, times the output step."""
+    """Return an activation quantizer: the count of thresholds below, times the output step."""
     below = p[f"{name}.scale1"] * x[..., None] > thresholds(p, name)
     return p[f"{name}.scale2"] * 2 / len(p[f"{name}.a"]) * below.sum(-1)
 
 
 def pact(p: Parameters, name: str, x: Array, bits: int) -> Array:
-    """The uniform quantizer over [0, clip_val]."""
+    """Return the uniform quantizer over [0, clip_val]."""
     top = p[f"{name}.clip_val"]
     return np.rint(np.clip(x, 0, top) * (2**bits - 1) / top) * top / (2**bits - 1)
 
 
 def quantized_weight(p: Parameters, name: str, bits: int) -> Array:
-    """Odd integers times a step for each output channel."""
+    """Return odd integers times a step for each output channel."""
     weight, clip, n = p[f"{name}.weight"], p[f"{name}.clip_val"], 2**bits - 1
     scale = n / 2 ** (bits - 1) * np.abs(weight).mean((1, 2, 3), keepdims=True)
     position = (np.clip(weight / scale, -clip / 2, clip / 2) + clip / 2) * n / clip
@@ -75,7 +75,7 @@ def triple(p: Parameters, x: Array, index: int) -> Array:
 def main_path(
     p: Parameters, x: Array, bits: int | None, strides: tuple[int, ...], groups: tuple[int, ...]
 ) -> Array:
-    """The convolutions of a block one after the other, each with its triple, LTQ and BN."""
+    """Return the convolutions of a block one after the other, each with its triple, LTQ and BN."""
     for i, (stride, group) in enumerate(zip(strides, groups, strict=True), 1):
         x = triple(p, x, i)
         weight = p[f"conv{i}.weight"]
@@ -86,7 +86,7 @@ def main_path(
 
 
 def skip(p: Parameters, x: Array, bits: int | None, stride: int) -> Array:
-    """The skip connection of a residual block: x, or a quantized or float downsample."""
+    """Return the skip connection of a residual block: x, or a quantized or float downsample."""
     if "downsample.0.weight" in p:
         return batch_norm(p, "downsample.1", conv(x, p["downsample.0.weight"], stride))
     if "downsample.2.weight" in p:

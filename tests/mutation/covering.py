@@ -73,7 +73,7 @@ class Covering:
         return cls(lines, took)
 
     def of(self, path: str, first: int, last: int) -> list[str]:
-        """The tests that run a statement, the quickest of each test function first.
+        """Return the tests that run a statement, the quickest of each test function first.
 
         A statement that runs at import is run by every test of its file.
         """

@@ -54,7 +54,7 @@ class Trial:
             os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
     def _fails(self, tests: Sequence[str]) -> bool:
-        """Whether a test fails, or runs for ever."""
+        """Return whether a test fails, or runs for ever."""
         child = os.fork()
         if not child:
             self._run(tests)
@@ -69,7 +69,7 @@ class Trial:
         return True
 
     def _run(self, tests: Sequence[str]) -> None:
-        """In the child: never returns."""
+        """Run the tests in the child process; never return."""
         import pytest
 
         os.setpgid(0, 0)

@@ -1,4 +1,4 @@
-"""Where a source file can be changed, and by what."""
+"""The possible changes of a source file."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Site:
     new: str
 
     def applied(self, source: bytes) -> bytes:
-        """The file with the change."""
+        """Return the file with the change."""
         assert source[self.start : self.end].decode() == self.old
         return source[: self.start] + self.new.encode() + source[self.end :]
 
@@ -87,7 +87,7 @@ class Site:
 
 
 def sites(path: str, source: bytes) -> list[Site]:
-    """All changes that a file offers, in its order; none of them is a syntax error."""
+    """Return all changes that a file offers, in its order; none of them is a syntax error."""
     starts = [0]
     for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
@@ -107,7 +107,7 @@ def sites(path: str, source: bytes) -> list[Site]:
 
 
 def _head_end(statement: ast.stmt) -> int:
-    """The last line of a statement without the statements in it."""
+    """Return the last line of a statement without the statements in it."""
     body = getattr(statement, "body", None)
     if isinstance(body, list) and body:
         return max(statement.lineno, body[0].lineno - 1)
@@ -115,7 +115,7 @@ def _head_end(statement: ast.stmt) -> int:
 
 
 def _nodes(node: ast.AST, statement: ast.stmt | None) -> Iterator[tuple[ast.AST, ast.stmt]]:
-    """Nodes that mean something, each with its innermost statement."""
+    """Yield nodes that mean something, each with its innermost statement."""
     if isinstance(node, ast.stmt):
         statement = node
     if statement is not None:
@@ -195,7 +195,7 @@ def _changes(node: ast.AST, source: bytes, starts: list[int]) -> Iterator[tuple[
 
 
 def _is_text(node: ast.BinOp) -> bool:
-    """Whether a sum is of strings or lists, or a bar stands between types."""
+    """Return whether a sum is of strings or lists, or a bar stands between types."""
     sides = (node.left, node.right)
     if isinstance(node.op, (ast.Add, ast.Mult, ast.Mod)):
         return any(

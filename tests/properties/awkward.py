@@ -1,4 +1,4 @@
-"""Random programs of the shapes that kernels like least.
+"""Random programs with shapes that are difficult for kernels.
 
 Prime and odd channel counts, single rows and columns, maps of 7x7, windows of any shape with uneven
 pads, strides and dilation, groups, tensors beyond 32 bits, tables of up to 255 steps, means whose
@@ -151,7 +151,7 @@ def _pool(draw: Draw, b: Builder, x: str) -> str:
 
 
 def _narrower(draw: Draw, b: Builder, x: str) -> str:
-    """What stands behind sums: a table, or fixed point of some width, or nothing."""
+    """Add the operation after sums: a table, fixed point of some width, or nothing."""
     kind = b.types[x]
     most = max(abs(kind.lo), abs(kind.hi), 1).bit_length()
     what = draw(st.sampled_from(["codes", "codes", "fixed", "fixed", "table", "none"]))
@@ -211,7 +211,7 @@ def _narrow(draw: Draw, b: Builder, x: str) -> str:
 
 
 def _extreme(b: Builder, program: Program, count: int) -> np.ndarray:
-    """Inputs at both ends, among them what drives sums of the first convolution to theirs."""
+    """Return inputs at both ends, some of which make sums of the first convolution extreme."""
     kind = program.types["x"]
     rows = [b.rng.integers(kind.lo, kind.hi + 1, kind.shape, dtype=np.int64)]
     rows += [np.full(kind.shape, end, np.int64) for end in (kind.hi, kind.lo)]

@@ -81,7 +81,7 @@ class NetworkBuilder:
         )
 
     def codebook(self, x: str, bits: int) -> str:
-        """A quantizer with uneven levels, as LCQ or LQ-Nets train them."""
+        """Return a quantizer with uneven levels, as LCQ or LQ-Nets train them."""
         n = 2**bits - 1
         table = np.sort(self.row(n, -1.0, 1.5))[None]
         levels = np.sort(self.rng.uniform(-0.2, 2.0, n + 1)).astype(np.float64)
@@ -141,7 +141,9 @@ class NetworkBuilder:
         )
 
     def halved(self, x: str) -> str:
-        """A mean over windows of stride 2 that reach over the edge, as downsampling paths have."""
+        """Return a mean over windows of stride 2 that reach over the edge,
+        as downsampling paths have.
+        """
         c, h, w = self.shape[x]
         size = ((h + 1) // 2, (w + 1) // 2)
         kernel, pads = [3, 3], [1, 1, 1, 1]
@@ -171,7 +173,9 @@ class NetworkBuilder:
         return self.node("Clip", [x, *bounds], self.shape[x])
 
     def moved(self, x: str, far: float) -> str:
-        """Channels of other sizes and places: up to ``far``, all of them on one side of 0."""
+        """Return channels of other sizes and places: up to ``far``,
+        all of them on one side of 0.
+        """
         c = self.shape[x][0]
         shape = (1, c, 1, 1) if len(self.shape[x]) > 1 else (1,)
         for op in ("Mul", "Add"):

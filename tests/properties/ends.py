@@ -1,4 +1,4 @@
-"""What stands at the ends of random networks: preprocessing, and the way from a map to features."""
+"""First and last parts of random networks: preprocessing, and flattening of maps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from .builder import F32, NetworkBuilder
 
 
 def preprocessed(b: NetworkBuilder, x: str, how: str) -> str:
-    """The input scaled to a range, normalized by mean and deviation, or by a BatchNorm."""
+    """Add preprocessing: scaling to a range,
+    or normalization by mean and deviation or BatchNorm.
+    """
     c, shape = b.shape[x][0], b.shape[x]
     if how == "scale":
         return b.node("Mul", [x, b.array(np.array(1 / 1.7, F32))], shape)
@@ -21,7 +23,7 @@ def preprocessed(b: NetworkBuilder, x: str, how: str) -> str:
 
 
 def flattened(b: NetworkBuilder, x: str, bits: int, how: str) -> str:
-    """The map as features: alone, joined with the codes of its maxima, or behind groups."""
+    """Add flattening of a map: alone, joined with the codes of its maxima, or after groups."""
 
     def flat(y: str) -> str:
         return b.node("Flatten", [y], (int(np.prod(b.shape[y])),))

@@ -1,8 +1,8 @@
-"""Random ordinary networks as ONNX files: what users bring, in no form of ours.
+"""Random ordinary networks as ONNX files, like those of users.
 
 Images, sequences and feature vectors, channels first or last, in float32, float16 or float64, with
 preprocessing, biases, activations, groups, flattened maps and their joins, skips, differences, and
-quantizers as comparisons, QDQ or QONNX.  The truth they are held to is ONNX's own evaluator.
+quantizers as comparisons, QDQ or QONNX. The reference is ONNX's evaluator.
 """
 
 from __future__ import annotations
@@ -37,11 +37,13 @@ class Ordinary:
         return onnx.printer.to_text(self.proto)
 
     def outputs(self) -> np.ndarray:
-        """In float64, by ONNX's evaluator."""
+        """Return the outputs in float64, computed by ONNX's evaluator."""
         return truth(self.proto, self.images)
 
     def ties(self) -> bool:
-        """Whether a code hangs on the rounding of float64: the least noise changes outputs."""
+        """Return whether a code depends on the rounding of float64:
+        smallest noise changes outputs.
+        """
         want, noise = self.outputs(), 1e-11
         moved = [truth(self.proto, self.images, noise, seed) for seed in range(8)]
         return any(float(np.abs(y - want).max()) > 1e4 * noise for y in moved)
@@ -77,7 +79,7 @@ class Maker:
         return out
 
     def numbers(self, shape: Any, least: float = -1.0, most: float = 1.0) -> np.ndarray:
-        """Numbers that every float format holds; some layers have coarse ones, which tie."""
+        """Return numbers that every float format holds; some layers have coarse ones, which tie."""
         values = self.rng.uniform(least, most, shape)
         coarse = np.round(values * 8) / 8 if self.rng.random() < 0.3 and least < 0 else values
         return np.asarray(coarse).astype(np.float16).astype(np.float64)
@@ -87,7 +89,7 @@ class Maker:
 
 
 def _row(m: Maker, x: str, least: float, most: float) -> np.ndarray:
-    """A scalar, or a value per channel."""
+    """Return a scalar, or a value per channel."""
     shape = m.shapes[x]
     if m.one(True, False):
         return m.numbers((), least, most)
@@ -126,7 +128,7 @@ def _size(n: int, k: int, stride: int, pad: int) -> int:
 
 
 def _layer(m: Maker, x: str) -> str:
-    """A convolution of any groups, or a fully connected layer."""
+    """Return a convolution of any groups, or a fully connected layer."""
     shape, out = m.shapes[x], m.one(1, 2, 4, 6)
     c, *size = shape
     if not size:
@@ -191,7 +193,7 @@ def _reshape(m: Maker, x: str) -> str:
 
 
 def _join(m: Maker, x: str) -> str:
-    """Of two or three tensors along the channels, or a sum, or a difference."""
+    """Add a join of two or three tensors along the channels, a sum, or a difference."""
     shape = m.shapes[x]
     alike = [n for n, s in m.shapes.items() if s == shape]
     if m.one("concat", "sum") == "concat":
@@ -204,7 +206,7 @@ def _join(m: Maker, x: str) -> str:
 
 
 def _skip(m: Maker, x: str) -> str:
-    """A branch of the same shape beside a tensor, added, or taken from it."""
+    """Return a branch of the same shape beside a tensor, added, or taken from it."""
     shape = m.shapes[x]
     if len(shape) == 1:
         y = m.node("MatMul", [x, m.array(m.numbers((*shape, *shape), -0.5, 0.5))], shape)
@@ -217,7 +219,7 @@ def _skip(m: Maker, x: str) -> str:
 
 
 def _quantizer(m: Maker, x: str) -> str:
-    """In the form of the file: QONNX's Quant, QDQ, or comparisons."""
+    """Add a quantizer in the form of the file: QONNX's Quant, QDQ, or comparisons."""
     shape, scale = m.shapes[x], m.one(0.25, 0.5, 0.3125)
     if m.flavor == "qonnx":
         signed = m.one(0, 1)

@@ -90,7 +90,9 @@ class Builder:
     def level_weight(
         self, shape: tuple[int, ...], bits: int, kind: IntType
     ) -> tuple[Constant, int]:
-        """Weights of few uneven values, other ones in each channel or not; 0 often among them."""
+        """Return weights of few uneven values, other ones in each channel or not;
+        0 often among them.
+        """
         taps = int(np.prod(shape[1:]))
         room = 61 - max(abs(kind.lo), abs(kind.hi), 1).bit_length() - taps.bit_length()
         top = 1 << min(int(self.rng.choice([3, 6, 7, 11, 15, 23])), room)
@@ -164,9 +166,9 @@ class Builder:
         return out
 
     def _halves(self, shift: np.ndarray) -> np.ndarray:
-        """For some channels ±1/2 or ±3/2, times 2**shift: odd values then lie between two results.
+        """Return ±1/2 or ±3/2 times 2**shift for some channels: odd values are then ties.
 
-        Random multipliers hardly ever meet the rule for halves.  0 for the other channels.
+        Random multipliers almost never give ties. The result is 0 for the other channels.
         """
         chosen = (self.rng.random(len(shift)) < 0.3) & (0 < shift) & (shift <= 30)
         odd = self.rng.choice([-3, -1, 1, 3], len(shift))
@@ -191,7 +193,7 @@ class Builder:
         return out
 
     def prelu(self, x: str, bits: int = 16) -> str:
-        """With slopes of 31 bits on wide streams: products of more than 64."""
+        """Add a PReLU with 31-bit slopes on wide streams, so that products exceed 64 bits."""
         kind = self.types[x]
         channels = kind.shape[2]
         lo, hi = limits_of(bits, True)
@@ -214,7 +216,7 @@ class Builder:
         return out
 
     def mean(self, x: str) -> str:
-        """A sum over windows that reach over the edge, of which not all positions count."""
+        """Return a sum over windows that reach over the edge, of which not all positions count."""
         size = self.types[x].shape[:2]
         kernel = tuple(int(v) for v in self.rng.integers(1, 5, 2))
         stride = tuple(int(v) for v in self.rng.integers(1, 4, 2))
@@ -228,7 +230,7 @@ class Builder:
         return self.add(SumPool, x, kernel=kernel, stride=stride, pads=pads, counted=counted)
 
     def finish(self, output: str) -> Program:
-        """The program with what does not lead to ``output`` removed."""
+        """Return the program with what does not lead to ``output`` removed."""
         needed, ops = {output}, []
         for op in reversed(self.ops):
             if op.output in needed:
@@ -252,7 +254,7 @@ class Builder:
         return plan_memory(program)
 
     def input(self, count: int, mode: str = "random") -> np.ndarray:
-        """Inputs of the whole range, or all at its greatest or least value."""
+        """Return inputs of the whole range, or all at its greatest or least value."""
         kind = self.types["x"]
         shape = (count, *kind.shape)
         if mode == "random":

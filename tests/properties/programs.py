@@ -85,7 +85,7 @@ def programs(draw: st.DrawFn) -> tuple[Program, np.ndarray]:
 
 
 def one_of_each() -> Program:
-    """A small program with every operation in it."""
+    """Return a small program with every operation in it."""
     b = Builder(1, 4, 4, 3, signed=False)
     x = b.conv("x", 4, bits=2)
     code = b.thresholds(x, 2)

@@ -1,4 +1,4 @@
-"""SPEC.md's operations once more, for tests: plain Python integers, one output at a time.
+"""A second implementation of SPEC.md for tests: plain Python integers, one output at a time.
 
 Shares no code with the interpreter: no numpy arithmetic, no window views, no matrix products.
 Rounding is done on fractions.
@@ -18,7 +18,7 @@ Map = dict[tuple[int, int, int], int]
 
 
 def rounded(value: Fraction) -> int:
-    """To nearest, halves away from zero."""
+    """Round to nearest, halves away from zero."""
     whole, rest = divmod(abs(value.numerator), value.denominator)
     away = whole + (2 * rest >= value.denominator)
     return away if value >= 0 else -away
@@ -36,7 +36,7 @@ class Machine:
         self.lists = {name: c.values.tolist() for name, c in program.constants.items()}
 
     def run(self, sample: Any) -> dict[str, Map]:
-        """All tensors for one input (H, W, C)."""
+        """Return all tensors for one input (H, W, C)."""
         program = self.program
         shape = program.types[program.input].shape
         found = {program.input: {p: int(sample[p]) for p in product(*map(range, shape))}}

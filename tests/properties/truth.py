@@ -36,7 +36,7 @@ class QuantizeLinear(OpRun):
 
 
 class DequantizeLinear(OpRun):
-    """In float64."""
+    """Evaluate in float64."""
 
     op_domain = ""
 
@@ -54,7 +54,7 @@ class GlobalMaxPool(OpRun):
 
 
 def truth(proto: onnx.ModelProto, x: np.ndarray, noise: float = 0.0, seed: int = 0) -> np.ndarray:
-    """The output of a file whose float parameters and input are widened to float64.
+    """Return the output of a file whose float parameters and input are widened to float64.
 
     Args:
         proto, x: the file, and images.

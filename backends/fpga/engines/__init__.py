@@ -50,8 +50,8 @@ def _conv(op: Conv, program: Program) -> type[Engine]:
 
 
 def _pool(op: MaxPool | SumPool, program: Program) -> type[Engine]:
-    kind = program.types[op.inputs[0]]
-    return pool_engine(op, kind.shape)
+    tensor_type = program.types[op.inputs[0]]
+    return pool_engine(op, tensor_type.shape)
 
 
 ENGINES: dict[type[Op], Callable[[Any, Program], type[Engine]]] = {

@@ -39,7 +39,7 @@ class Conv(Op):
     def channel_ranges(
         self, x: IntType, consts: Mapping[str, Constant]
     ) -> tuple[IntArray, IntArray]:
-        """Exact least and greatest accumulator of each output channel, int64 (O,) each.
+        """Return exact least and greatest accumulator of each output channel, int64 (O,) each.
 
         The worst case over independent inputs in ``[x.lo, x.hi]`` (FINN-R, TRETS 2018): every
         product takes the end of its own sign.
@@ -71,7 +71,7 @@ class Conv(Op):
         return least.astype(np.int64), greatest.astype(np.int64)
 
     def partial_bound(self, x: IntType, consts: Mapping[str, Constant]) -> int:
-        """The largest magnitude that any partial sum, in any order, can reach."""
+        """Return the largest magnitude that any partial sum, in any order, can reach."""
         return consts[self.weight].row_bound * max(abs(x.lo), abs(x.hi), abs(self.pad_value))
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
@@ -115,7 +115,7 @@ class Conv(Op):
 
 
 def exact_matmul(a: NDArray[Any], b: NDArray[Any]) -> IntArray:
-    """Integer matrix product; by floating-point BLAS where no partial sum can be rounded.
+    """Return an integer matrix product; by floating-point BLAS if no partial sum can be rounded.
 
     Every partial sum is an integer of magnitude at most ``max|a| * sum|b|``; below 2**53 all of
     them are exact in float64 in any order of addition, and far faster than numpy's int64 product.

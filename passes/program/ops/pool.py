@@ -88,11 +88,11 @@ class SumPool(_Pool):
         return lcm(*rows), lcm(*columns)
 
     def divisor(self, size: tuple[int, ...]) -> int:
-        """What makes the result the mean of the positions that count; ``size`` is the map's."""
+        """Return the divisor that makes the sums means; ``size`` is the map's."""
         return prod(self._common(size))
 
     def factors(self, size: tuple[int, ...]) -> Counts:
-        """What the sums of each row of windows are multiplied by, and those of each column."""
+        """Return the factors of the sums by row and by column of windows."""
         rows, columns = (
             tuple(common // n for n in line)
             for common, line in zip(
@@ -102,7 +102,7 @@ class SumPool(_Pool):
         return rows, columns
 
     def weighted(self, size: tuple[int, ...]) -> bool:
-        """Whether any factor is not 1."""
+        """Return whether any factor is not 1."""
         return any(f != 1 for line in self.factors(size) for f in line)
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:

@@ -59,7 +59,9 @@ class Thresholds(Op):
         return replace(IntType(x.shape, self.bits, False, 0, top), rows=(low, high))
 
     def reached(self, x: IntType, consts: Mapping[str, Constant]) -> tuple[IntArray, IntArray]:
-        """Least and greatest code of each channel over its reachable inputs, int64 (C,) each."""
+        """Return least and greatest code of each channel over its reachable inputs,
+        int64 (C,) each.
+        """
         bounds, signs = consts[self.bounds].values, consts[self.signs].values
         base = consts[self.base].values
         lo, hi = (row[:, None] for row in x.channel_rows)

@@ -18,7 +18,7 @@ Counts = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 def output_size(size: Pair, kernel: Pair, stride: Pair, pads: Pads, dilation: Pair) -> Pair:
-    """Rows and columns of the result (ONNX operator Conv, auto_pad NOTSET, floor mode)."""
+    """Return rows and columns of the result (ONNX operator Conv, auto_pad NOTSET, floor mode)."""
     reach = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
     return (
         (size[0] + pads[0] + pads[2] - reach[0]) // stride[0] + 1,
@@ -27,13 +27,15 @@ def output_size(size: Pair, kernel: Pair, stride: Pair, pads: Pads, dilation: Pa
 
 
 def is_window(kernel: Pair, stride: Pair, pads: Pads, dilation: Pair) -> bool:
-    """Whether these are numbers of a window: steps of at least 1, pads of at least 0."""
+    """Return whether the numbers of a window are legal: steps of at least 1, pads of at least 0."""
     steps = (*kernel, *stride, *dilation)
     return (len(steps), len(pads)) == (6, 4) and min(steps) >= 1 and min(pads) >= 0
 
 
 def pads_fit(size: Pair, pads: Pads) -> bool:
-    """Whether the padded map is of a size that its own justifies: pads of 2^31 take four bytes."""
+    """Return whether the padded map is of a size that its own justifies:
+    pads of 2^31 take four bytes.
+    """
     padded = (size[0] + pads[0] + pads[2]) * (size[1] + pads[1] + pads[3])
     return padded <= max(_TIMES * size[0] * size[1], _ALWAYS)
 
@@ -41,7 +43,7 @@ def pads_fit(size: Pair, pads: Pads) -> bool:
 def windows(
     x: NDArray[Any], kernel: Pair, stride: Pair, pads: Pads, dilation: Pair, fill: float
 ) -> NDArray[Any]:
-    """A view (N, OH, OW, C, KH, KW) of the padded input."""
+    """Return a view (N, OH, OW, C, KH, KW) of the padded input."""
     top, left, bottom, right = pads
     if any(pads):
         x = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
@@ -51,7 +53,8 @@ def windows(
 
 
 def counts(size: Pair, kernel: Pair, stride: Pair, pads: Pads, counted: Pads | None) -> Counts:
-    """Rows and columns of each window that lie in the map or at most ``counted`` outside of it.
+    """Return rows and columns of each window that lie in the map or
+    at most ``counted`` outside of it.
 
     None counts every position, inside or not.
     """

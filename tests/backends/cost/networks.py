@@ -12,7 +12,7 @@ from ...properties.programs import Builder
 
 
 def _conv(b: Builder, x: str, out: int, bits: int, stride: int = 1) -> str:
-    """A 3x3 convolution of odd weights that keeps the size (at stride 1)."""
+    """Return a 3x3 convolution of odd weights that keeps the size (at stride 1)."""
     top = (1 << bits) - 1
     weight = 2 * b.rng.integers(0, top + 1, (out, 3, 3, b.types[x].shape[2])) - top
     name = b.const(Constant.odd(weight.astype(np.int64), bits))

@@ -17,8 +17,9 @@ from n2uqc.passes.program import Program
 
 
 def any_kernel(monkeypatch: pytest.MonkeyPatch, source: random.Random) -> None:
-    """Until the test ends: of the kernels that fit a group any, the compiler's own choice most
-    often, and any tile of a product."""
+    """Let the compiler take any possible kernel and tile, most often its own choice,
+    in this test.
+    """
     choose, micros = choosing.choose, gemm.MICROS
 
     def choice(group: Group, program: Program, vectors: Vectors) -> choosing.KernelChoice:

@@ -1,4 +1,4 @@
-"""Machine code of object files, and what in it computes with floating-point numbers."""
+"""Disassembly of object files, and the floating-point arithmetic in it."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ _DISASSEMBLERS = {
     "$a": (capstone.CS_ARCH_ARM, capstone.CS_MODE_ARM),
     "$t": (capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS),
 }
-"""By machine; on 32-bit ARM, where code and constants alternate, by mapping symbol."""
+"""Disassemblers by machine; for 32-bit ARM, where code and constants alternate,
+by mapping symbol.
+"""
 
-# Whatever the x87, SSE and AVX units do in floating point.  Moves, blends, shuffles and bitwise
-# operations that carry ps or pd in their names only carry bits.
+# Floating-point arithmetic of x87, SSE and AVX. Moves, blends, shuffles and bitwise operations with
+# ps or pd in their names only move bits.
 _X86_FLOAT = re.compile(
     r"v?(add|sub|mul|div|min|max|sqrt|rsqrt|rcp|round|cmp\w*|u?comi|hadd|hsub|addsub|dp)[ps][sd]"
     r"|v?fn?m(add|sub)\w*|v?cvt\w*|f(add|sub|mul|div|ld|st|ild|ist|chs|abs|sqrt|com)\w*"
 )
-# On AArch64 every one begins with f, but for the conversions from integers; fmov carries bits.
+# On AArch64 all begin with f, except conversions from integers; fmov only moves bits.
 _ARM_FLOAT = re.compile(r"(?!fmov$)f\w+|[su]cvtf|bf\w*mmla|bfdot|bfcvt\w*|bfmlal\w*")
 
 
-# On 32-bit ARM the type stands behind the name; moves, loads and stores carry bits.
+# On 32-bit ARM the type follows the name; moves, loads and stores only move bits.
 _ARM32_FLOAT = re.compile(r"(?!vmov|vld|vst|vdup)v\w+\..*\bf(16|32|64)\b.*")
 _FLOAT = {"EM_X86_64": _X86_FLOAT, "EM_AARCH64": _ARM_FLOAT, "EM_ARM": _ARM32_FLOAT}
 
@@ -48,7 +50,7 @@ def instructions(path: Path) -> list[tuple[str, str]]:
 
 
 def _pieces(elf: ELFFile, number: int, data: bytes) -> list[tuple[str, bytes]]:
-    """The code of a section, each piece with its kind of instructions."""
+    """Return the code of a section, each piece with its kind of instructions."""
     if elf["e_machine"] != "EM_ARM":
         return [(elf["e_machine"], data)]
     marks = sorted(
@@ -65,14 +67,14 @@ def _pieces(elf: ELFFile, number: int, data: bytes) -> list[tuple[str, bytes]]:
 
 
 def float_arithmetic(path: Path) -> list[str]:
-    """The floating-point arithmetic instructions of an object file."""
+    """Return the floating-point arithmetic instructions of an object file."""
     elf = ELFFile(io.BytesIO(path.read_bytes()))
     pattern = _FLOAT[elf["e_machine"]]
     return [f"{m} {o}" for m, o in instructions(path) if pattern.fullmatch(m)]
 
 
 def symbols(path: Path) -> dict[str, tuple[str, str]]:
-    """Names of an object's symbols with (binding, section)."""
+    """Return names of an object's symbols with (binding, section)."""
     table = ELFFile(io.BytesIO(path.read_bytes())).get_section_by_name(".symtab")
     return {
         s.name: (s["st_info"]["bind"], s["st_shndx"])
@@ -82,7 +84,7 @@ def symbols(path: Path) -> dict[str, tuple[str, str]]:
 
 
 def object_of(library: Path) -> bytes:
-    """The one object in a static library (of the System V and GNU form)."""
+    """Return the one object in a static library (of the System V and GNU form)."""
     data, place, found = library.read_bytes(), 8, []
     assert data.startswith(b"!<arch>\n")
     while place < len(data):

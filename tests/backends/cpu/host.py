@@ -1,4 +1,4 @@
-"""Programs built for this machine and called in this process: the quick way to compare kernels."""
+"""Programs compiled for this machine and called in this process, to compare kernels fast."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ class Host:
         return int(self.function(*(ctypes.c_void_p(a.ctypes.data) for a in (x, y, workspace))))
 
     def workspace(self, margin: int = 64) -> np.ndarray:
-        """Aligned bytes of the promised size, with a marked margin behind."""
+        """Return an aligned workspace of the stated size, followed by a marked margin."""
         size = self.model.workspace_bytes
         raw = np.full(size + margin + 64, 0xA5, np.uint8)
         start = -raw.ctypes.data % 64
         return raw[start : start + size + margin]
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Integers (N, H, W, C) in and out; checks that nothing is written out of bounds."""
+        """Return integers (N, H, W, C) in and out; checks that nothing is written out of bounds."""
         kinds = [self.program.int_type(n) for n in (self.program.input, self.program.output)]
         results = []
         for sample in x:

@@ -1,4 +1,4 @@
-"""What the datapath's tests draw: random programs at random legal foldings."""
+"""Random programs with random legal foldings, for tests of the datapath."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def random_folding(draw: st.DrawFn, program: Program) -> Folding:
 
 
 def window_chain(seed: int) -> tuple[Program, np.ndarray[Any, Any]]:
-    """Up to three engines with line buffers, of any geometry: what networks never ask for too."""
+    """Return up to three engines with line buffers, of any geometry, also unusual ones."""
     rng = np.random.default_rng(seed)
     b = Builder(seed, 1, int(rng.choice([1, 2, 4, 6])), 2, False)
     stream, kind = "x", b.types["x"]

@@ -1,8 +1,8 @@
 """A slow model of the datapath that steps a clock, written from DATAPATH.md alone.
 
-In each cycle every state machine looks at what was there at the clock edge and acts; what it does
-is seen from the next edge on.  The simulator instead computes firing times by a recurrence, in an
-order of its own; both have to agree on every token.
+In each cycle every state machine acts on the state at the clock edge; its effects are visible from
+the next edge on. The simulator instead computes firing times by a recurrence, in another order;
+both have to agree on every token.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from n2uqc.backends.fpga.pipeline import Pipeline
 
 
 class Fifo:
-    """Places reserved when a token is begun, tokens that arrive ``latency`` later."""
+    """A FIFO: places are reserved at a firing, and tokens arrive ``latency`` cycles later."""
 
     def __init__(self, depth: int, latency: int) -> None:
         self.depth, self.latency = depth, latency

@@ -21,7 +21,7 @@ from ...properties.programs import Builder
 
 @dataclass
 class Seen:
-    """What hardware did.
+    """What the hardware did.
 
     Attributes:
         entered, left: cycles in which each token came into and left each FIFO.
@@ -45,12 +45,12 @@ def simulate(
     """Step the hardware's clock until all results are out.
 
     Args:
-        pipeline: what is built.
-        depths: places of FIFOs.
+        pipeline: the pipeline to build.
+        depths: depths of the FIFOs.
         x: the input, int64 (N, H, W, C).
-        limit: cycles after which it gives up.
-        forms: chooses how each engine is built, and the inputs of a LUT.
-        stall: holds both ends of the stream back at random.
+        limit: cycles after which the test fails.
+        forms: generator that chooses the form of each engine and the inputs of a LUT.
+        stall: generator that makes both ends of the stream wait at random.
     """
     if forms is None:
         datapath = build_datapath(pipeline, depths)
@@ -100,7 +100,7 @@ def simulate(
 
 
 def residual() -> Program:
-    """Stem, a residual block with a strided window behind it, pool, head: 8 channels, 8x8."""
+    """Return stem, residual block, strided window, pool and head: 8 channels, 8x8."""
     b = Builder(11, 8, 3, 8, False)
 
     def scaled(x: str) -> str:

@@ -84,7 +84,6 @@ def test_bounds_of_one_element_become_scalars() -> None:
         ("[c] y = Clip (x, six, zero)", "bounds 6 to 0"),
         ("[c] y = Clip (x, inf)", "a lower bound of inf"),
         ("[c] y = Clip (x, nan)", "not a number"),
-        ("a = Relu (x) [c] y = Max (a, x)", "unsupported"),
     ],
 )
 def test_refusals(body: str, words: str) -> None:

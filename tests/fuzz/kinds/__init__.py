@@ -1,4 +1,4 @@
-"""Every kind of input that is tried."""
+"""The kinds of input that are tried."""
 
 from .arrays import ARRAYS
 from .executors import EXECUTORS

@@ -1,4 +1,4 @@
-"""Damaged .npy and .npz files: one error, or images that go through a program."""
+"""Damaged .npy and .npz files: either one error, or images that a program can run."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Random programs through every executor: interpreter, this machine, datapath, a target in turn.
 
-A case has several programs, drawn by its seed, which are linked to one executable for the target:
-starting compilers and emulators would be most of the time otherwise.
+A case has several programs, drawn by its seed, which are linked into one executable for the target,
+to save starts of compilers and emulators.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def small_programs(seed: int) -> list[tuple[Program, np.ndarray]]:
     for k in range(3 * COUNT):
         try:
             ((program, x),) = drawn(programs() | awkward_programs(), seed + k, 1)
-        except IllegalOp:  # sums beyond 63 bits, which the drawing does not always foresee
+        except IllegalOp:  # sums beyond 63 bits, which drawing does not always avoid
             continue
         weights = (program.constants[op.weight] for op in program.ops if isinstance(op, Conv))
         if sum(constant.values.size for constant in weights) <= _WEIGHTS:

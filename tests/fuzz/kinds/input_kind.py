@@ -1,4 +1,4 @@
-"""What every kind of input has."""
+"""The base class of the kinds of input."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..workers import Limits, Say
 
 @dataclass(frozen=True)
 class Setup:
-    """What a campaign gives its kinds.
+    """The settings of a campaign for its kinds.
 
     Attributes:
-        folder: for files that all cases share.
-        models: folder of the models harvested from tests, None for a short campaign.
+        folder: folder for files that all cases share.
+        models: folder with the models of other tests; None for a short campaign.
     """
 
     folder: Path
@@ -25,16 +25,16 @@ class Setup:
 
 @dataclass
 class Kind:
-    """One kind of input.
+    """A kind of input.
 
     Attributes:
-        name: in the table.
+        name: name in the table.
         full: cases of a complete campaign.
-        share: of the time of a campaign by minutes.
-        brief: cases of the one in the tests.
-        batch: cases of one worker.
-        units: inputs within one case, for the counts.
-        limits: of a case.
+        share: share of the time of a campaign with a time limit.
+        brief: cases of the campaign in the tests.
+        batch: cases per worker process.
+        units: inputs in one case, for the counts.
+        limits: limits of a case.
     """
 
     name: str = ""
@@ -47,22 +47,22 @@ class Kind:
     limits: Limits = field(default_factory=Limits)
 
     def prepare(self, setup: Setup) -> None:
-        """Make what all cases need, before workers are forked."""
+        """Prepare what all cases need, before workers are forked."""
 
     def content(self, seed: int, case: int) -> bytes:
-        """The input of a case; raises Skip where none can be drawn."""
+        """Return the input of a case; raise Skip if none can be drawn."""
         return self.draw(random.Random(f"{seed}/{self.name}/{case}"))
 
     def draw(self, source: random.Random) -> bytes:
-        """An input."""
+        """Draw an input."""
         raise NotImplementedError
 
     def attempt(self, content: bytes, place: Path, say: Say) -> str:
-        """Try it in a worker: a word for the table, or an exception that ``judge`` looks at."""
+        """Try an input in a worker; return a word for the table, or raise what ``judge`` judges."""
         raise NotImplementedError
 
     def smaller(self, content: bytes) -> Iterator[bytes]:
-        """Simpler inputs that may fail in the same way, those first that take away most."""
+        """Yield simpler inputs that may fail in the same way, the simplest first."""
         size = len(content)
         step = size // 2
         while step:

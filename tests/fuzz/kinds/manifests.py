@@ -27,7 +27,7 @@ _TRAP = "x"  # the name of a program beside the artifact that must not run (see 
 
 
 class Manifests(Kind):
-    """Of a program for this machine: whatever it says, nothing outside its folder is run."""
+    """Manifests of a program for this machine: nothing outside the artifact's folder may be run."""
 
     def prepare(self, setup: Setup) -> None:
         program = drawn(programs(), 7, 1)[0][0]
@@ -66,7 +66,7 @@ class Manifests(Kind):
 
 
 class Foldings(Kind):
-    """Of a random program: refused, or a pipeline of these numbers."""
+    """Foldings of a random program: refused, or a pipeline of these numbers."""
 
     def prepare(self, setup: Setup) -> None:
         self.programs = [program for program, _ in drawn(programs(), 9, 8)]

@@ -24,7 +24,7 @@ _ZOO = 0.004  # their share: a second or two each
 
 
 def compiled(content: bytes, place: Path, say: Say) -> str:
-    """A file through the whole compiler, judged."""
+    """Compile a file and check the result."""
     path = place / "model.onnx"
     path.write_bytes(content)
     program = load(path)

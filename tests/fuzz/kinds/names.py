@@ -28,7 +28,7 @@ from ..workers import Limits, Say
 from .input_kind import Kind, Setup
 
 _RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-"""What must not reach a terminal: control characters, and marks that turn the line around."""
+"""Characters that must not reach a terminal: control characters and text direction marks."""
 
 _COMMANDS = (
     ("inspect", "MODEL"),
@@ -48,7 +48,7 @@ class Names(Kind):
         self.programs: list[Program] = [p for p, _ in drawn(programs(), 11, 12) if len(p.ops) < 9]
 
     def draw(self, source: random.Random) -> bytes:
-        """First byte: which command; then the file."""
+        """Draw the number of the command (the first byte) and the file."""
         command = bytes([source.randrange(len(_COMMANDS))])
         if source.random() < 0.4:
             return command + self._program(source)
@@ -123,7 +123,7 @@ class Names(Kind):
 
 
 def _file_name(content: bytes) -> str:
-    """Of every fourth file a hostile name, as far as a file can have it."""
+    """Return a file name, for every fourth file a hostile one."""
     source = random.Random(content)
     if source.random() < 0.75:
         return "net"
@@ -131,7 +131,7 @@ def _file_name(content: bytes) -> str:
 
 
 def _artifacts(place: Path, before: set[Path], command: str) -> None:
-    """Nothing was run by what was written, and no text has another meaning than it should."""
+    """Check that no name was executed, and that no name changed the meaning of a written text."""
     ran = [*place.rglob(MARK), *({*Path("/tmp").glob(f"*{MARK}*")} - before)]
     if ran:
         raise Wrong(f"{command} ran or wrote what a name says: {ran[0]}")
@@ -148,7 +148,7 @@ def _artifacts(place: Path, before: set[Path], command: str) -> None:
 
 
 class _Redirected:
-    """A descriptor that goes to a file for a while."""
+    """A file descriptor that is redirected to a file."""
 
     def __init__(self, number: int, path: Path) -> None:
         import sys

@@ -22,7 +22,7 @@ from .models import compiled
 
 
 class Networks(Kind):
-    """In standard operators; one in five in canonical form, with every sign and kind of table."""
+    """Networks in standard operators; one in five in canonical form, with tables of every kind."""
 
     def draw(self, source: random.Random) -> bytes:
         if source.random() < 0.8:

@@ -26,7 +26,7 @@ from ..workers import Say
 from .input_kind import Kind, Setup
 
 _TEXT = b"n2uqc text\n"
-"""Before the text of a program, which no file of the compiler begins with."""
+"""Prefix of program texts in inputs of this kind; no file of the compiler begins with it."""
 
 _EXECUTED = 0.02  # of those that still load, through host build and datapath
 
@@ -133,7 +133,9 @@ def _members(files: dict[str, bytes], source: random.Random, other: dict[str, by
 
 
 def _headers(content: bytes, source: random.Random) -> bytes:
-    """Sizes, methods and flags of the archive's directory, by which a reader plans its memory."""
+    """Return sizes, methods and flags of the archive's directory,
+    by which a reader plans its memory.
+    """
     found = bytearray(content)
     places = [k for k in range(len(found) - 46) if found[k : k + 4] == b"PK\x01\x02"]
     if not places:

@@ -1,1 +1,1 @@
-"""Damage, drawn from a `random.Random`."""
+"""Random damage of inputs, drawn from a `random.Random`."""

@@ -16,7 +16,7 @@ WORDS = ("", "x", "ghost", "%x", "@c0", "null", "true", "[]", "{}", '"', "\\", "
 
 
 def damaged(data: bytes, source: random.Random, other: bytes = b"") -> bytes:
-    """A few changes anywhere; ``other`` gives pieces to put in."""
+    """Return a few changes anywhere; ``other`` gives pieces to put in."""
     found = bytearray(data)
     for _ in range(source.choice((1, 1, 1, 2, 3, 8))):
         source.choice(_BYTES)(found, source, other)
@@ -79,7 +79,7 @@ _BYTES: Sequence[_Bytes] = (
 
 
 def damaged_text(text: str, source: random.Random) -> str:
-    """A few changes of lines, numbers and words: most of it stays readable."""
+    """Return a few changes of lines, numbers and words: most of it stays readable."""
     lines = text.split("\n")
     for _ in range(source.choice((1, 1, 1, 2, 3))):
         source.choice(_LINES)(lines, source)

@@ -34,7 +34,7 @@ def damaged_json(text: str, source: random.Random) -> bytes:
 
 
 def _changed(value: Any, source: random.Random) -> Any:
-    """The value with one thing in it, or all of it, replaced."""
+    """Return the value with one thing in it, or all of it, replaced."""
     if isinstance(value, (dict, list)) and value and source.random() < 0.93:
         if isinstance(value, list):
             k = source.randrange(len(value))

@@ -71,7 +71,7 @@ def damaged_model(model: onnx.ModelProto, source: random.Random, other: onnx.Mod
 
 
 def names(graph: onnx.GraphProto) -> list[str]:
-    """Names of all tensors, and some of none."""
+    """Return names of all tensors, and some of none."""
     found = [name for node in graph.node for name in node.output]
     found += [t.name for t in graph.initializer] + [v.name for v in graph.input]
     return [*found, "", "ghost"]
@@ -262,7 +262,7 @@ def _rename(model: onnx.ModelProto, source: random.Random, other: onnx.ModelProt
 
 
 def rename(graph: onnx.GraphProto, old: str, new: str) -> None:
-    """Gives a tensor, and a node of its name, another name."""
+    """Give a tensor, and a node of its name, another name."""
     for node in graph.node:
         node.name = new if node.name == old else node.name
         for field in (node.input, node.output):

@@ -27,7 +27,7 @@ def conv_program(
     levels: int = 0,
     **options: object,
 ) -> Program:
-    """A convolution (O, KH, KW, I / groups) of a square map of ``bits``, and thresholds behind."""
+    """Return a convolution (O, KH, KW, I / groups) of a square map of ``bits``, then thresholds."""
     b = Builder(0, size, weight.shape[3] * int(options.get("groups", 1)), bits, signed)
     acc = b.add(Conv, "x", weight=b.const(Constant.narrow(weight)), **options)
     if levels:
@@ -52,7 +52,9 @@ def int_type_of(b: Builder, name: str) -> IntType:
 
 
 def extremes(program: Program, samples: int = 3) -> np.ndarray:
-    """Random inputs, both ends everywhere, and what the first outputs' signs make extreme."""
+    """Return random inputs, both ends everywhere,
+    and inputs that make the first outputs extreme.
+    """
     kind = program.int_type(program.input)
     rng = np.random.default_rng(5)
     x = rng.integers(kind.lo, kind.hi + 1, (samples + 4, *kind.shape))
@@ -70,7 +72,7 @@ def only(monkeypatch: pytest.MonkeyPatch, *kernels: Kernel) -> None:
 
 
 def check(program: Program, folder: Path, target: str = "host") -> str:
-    """Compare with the interpreter; the reason of the convolution's kernel."""
+    """Compare with the interpreter; return the reason for the convolution's kernel."""
     x = extremes(program)
     if target == "host":
         host = Host(program, folder)

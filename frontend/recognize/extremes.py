@@ -1,0 +1,49 @@
+"""Maximum and minimum of tensors: `max(a, b) = relu(a - b) + b`, `min(a, b) = b - relu(b - a)`.
+
+Both are exact on real numbers. Bounds that are one number are clamps: see `relu`.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from ..opset import constant
+from .pattern import Context, Pattern, Refused
+from .queries import shape_of
+
+
+def _made(
+    op_type: str, inputs: list[ir.Value], node: ir.Node, part: str, context: Context
+) -> ir.Value:
+    """Insert an operator of the node's shape before it and return its value."""
+    made = ir.node(op_type, inputs, name=f"{node.name}.{part}" if part else str(node.name))
+    made.outputs[0].name = f"{node.outputs[0].name}.{part or 'value'}"
+    made.outputs[0].shape = node.outputs[0].shape
+    return context.insert(node, made)
+
+
+def _extreme(node: ir.Node, context: Context) -> None:
+    """Rewrite Max and Min of two or more tensors by Sub, Relu and Add, one after the other."""
+    values = sorted(
+        (x for x in node.inputs if x is not None), key=lambda x: constant(x) is not None
+    )
+    if constant(values[0]) is not None:
+        return  # constants alone: folded
+    shapes = [shape_of(x) for x in values if constant(x) is None]
+    if len({*shapes}) > 1:
+        raise Refused(f"tensors of shapes {' and '.join(map(str, shapes))}", "tensors of one shape")
+    found = values[0]
+    for k, other in enumerate(values[1:], start=1):
+        last = k == len(values) - 1
+        part = "" if last else f"{k}"
+        pair = [found, other] if node.op_type == "Max" else [other, found]
+        above = _made("Sub", pair, node, f"{k}.difference", context)
+        above = _made("Relu", [above], node, f"{k}.above", context)
+        if node.op_type == "Max":
+            found = _made("Add", [above, other], node, part, context)
+        else:
+            found = _made("Sub", [other, above], node, part, context)
+    context.replace(node.outputs[0], found)
+
+
+EXTREME = Pattern("maximum or minimum of tensors", frozenset({"Max", "Min"}), _extreme)
