@@ -6,6 +6,7 @@ To add a pattern, add a file with a `Pattern` and a line here.
 from __future__ import annotations
 
 from .bias import CONSTANT_OPERAND
+from .broadcast import BROADCAST
 from .channels_last import CHANNELS_LAST_POOL, CHANNELS_LAST_PRODUCT
 from .channels_last_input import CHANNELS_LAST_INPUT
 from .code_offset import OFFSET
@@ -43,6 +44,7 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     TRUNC,
     MULTI_THRESHOLD,
     DEQUANTIZE,
+    BROADCAST,  # behind what makes constants, before what takes them by their number of values
     CHANNELS_LAST_PRODUCT,
     CHANNELS_LAST_POOL,
     TRANSPOSE,

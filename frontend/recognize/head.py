@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from ..opset import constant, initializer, is_op, read_weight
 from .pattern import Context, Pattern, Refused
-from .queries import only_reader, operands, producer, shape_of
+from .queries import channel_values, only_reader, operands, producer, shape_of
 
 
 def _flatten(node: ir.Node, context: Context) -> None:
@@ -96,9 +96,12 @@ def _matmul(node: ir.Node, context: Context) -> None:
     if add is not None:
         for product, other in operands(add):
             bias = constant(other)
-            if product is not output or bias is None or bias.size not in (1, outputs):
+            if product is not output or bias is None:
                 continue
-            full = np.ascontiguousarray(np.broadcast_to(bias.reshape(-1), outputs))
+            values = channel_values(bias, (shape_of(data)[0], outputs))
+            if values is None:
+                continue  # its own pattern refuses it
+            full = np.ascontiguousarray(np.broadcast_to(values, outputs))
             inputs.append(initializer(context.graph, str(other.name), full))
             output, name = add.outputs[0], str(add.name)
     gemm = ir.node("Gemm", inputs, _GEMM, name=name)
