@@ -10,6 +10,7 @@ from .broadcast import BROADCAST
 from .channels_last import CHANNELS_LAST_POOL, CHANNELS_LAST_PRODUCT
 from .channels_last_input import CHANNELS_LAST_INPUT
 from .code_offset import OFFSET
+from .companding import COMPANDING
 from .convolution import BATCH_NORM, CONVOLUTION
 from .extremes import EXTREME
 from .head import FLATTEN, GEMM, MATMUL, RESHAPE_TARGET
@@ -50,6 +51,7 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     TRANSPOSE,
     CHANNELS_LAST_INPUT,  # again: canceled Transposes have exposed new matches
     WEIGHT_QUANTIZER,
+    COMPANDING,  # before its pieces are taken for quantizers
     STEP_FUNCTION,  # what is left of a ladder is refused here, with the reason
     SUM_OF_COMPARISONS,  # before ladders: its terms may be ladders of one rung
     LADDER,

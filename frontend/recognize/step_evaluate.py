@@ -141,3 +141,9 @@ def modulo(a: Array, b: Array, truncated: bool) -> Array:
     """Compute ONNX's Mod."""
     found: Array = np.fmod(a, b) if truncated else np.mod(a, b)
     return found
+
+
+def aligned(arrays: list[Array]) -> list[Array]:
+    """Align the axes after the region axis from the right, as broadcasting does."""
+    rank = max(a.ndim for a in arrays)
+    return [a.reshape(a.shape[0], *[1] * (rank - a.ndim), *a.shape[1:]) for a in arrays]

@@ -30,6 +30,7 @@ class Kind(Enum):
     DIFFERENCE = "x - T or T - x"
     DISTANCE = "|x - T|"
     STEP = "constant between thresholds"
+    CURVE = "any function of x"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from .step_evaluate import (
     REDUCTIONS,
     Layout,
     NotAStep,
+    aligned,
     cast,
     modulo,
     reduced,
@@ -194,9 +195,9 @@ class Evaluation:
         if op in LAYOUT:
             return self._laid(node, first, layout)
         if op == "Mod":
-            left, right = _aligned(arrays)
+            left, right = aligned(arrays)
             return modulo(left, right, bool(node.attributes.get_int("fmod", 0)))
-        result: Array = ELEMENTWISE[op](*_aligned(arrays))
+        result: Array = ELEMENTWISE[op](*aligned(arrays))
         return result
 
     def _reduced(self, node: ir.Node, array: Array) -> Array:
@@ -247,12 +248,6 @@ class Evaluation:
         if found and len(points) > 1:
             raise NotAStep
         return [np.array([v]) for v in sorted(found - set(points[0].tolist()))]
-
-
-def _aligned(arrays: list[Array]) -> list[Array]:
-    """Align the axes after the region axis from the right, as broadcasting does."""
-    rank = max(a.ndim for a in arrays)
-    return [a.reshape(a.shape[0], *[1] * (rank - a.ndim), *a.shape[1:]) for a in arrays]
 
 
 def _sorted(rows: list[Array]) -> Array:
