@@ -90,10 +90,10 @@ def schedule(program: Program) -> Schedule:
 
 
 def follows(op: Op) -> bool:
-    """Whether an operation can follow another one in registers.
+    """Return whether a kernel can apply an operation to another one's results in registers.
 
-    A lookup cannot, and nothing follows a table: codes are small in memory, and TVM cannot give a
-    name to a vector that comes from comparisons.  A flattening moves nothing.
+    It cannot apply a lookup, and nothing is applied to the results of thresholds: codes need little
+    memory, and TVM cannot bind a vector of comparison results to a variable.
     """
     return isinstance(op, Flatten) or (op.elementwise and not isinstance(op, Lookup))
 
