@@ -1,143 +1,228 @@
 """One channel of a comparison table against the chain of operations it was folded from.
 
-Values are judged by interval arithmetic in float64 where many are asked at once, by ``Near``
-numbers one by one, and exactly (``Surd``) where neither can tell.
+Independent of the passes that are checked: operations are interpreted here once more, neither by
+their own ``evaluate`` nor over the numbers that passes use.  Many values at once are compared in
+intervals of float64, and those that an interval leaves undecided in exact numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from math import inf, isfinite
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..exact.near import Near, Unsure
 from ..program import Op
 from ..program.exact import Surd
 from ..program.ops.real import Affine, Quantize, RealClip, RealPRelu
+from .relation import Unrelated
 
 EXHAUSTIVE = 1 << 17  # most reachable values of a channel that are checked one by one
+_PARTS = 256  # into which a run of values is cut where its ends differ
 _WIDEN = 2.0**-49  # relative: covers two roundings of parameters and one of the operation
+_LEAST = 1e-290  # below, float64 may have lost bits
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+class Parameter:
+    """An exact number beside the nearest float64.
+
+    Attributes:
+        exact, value: the number.
+        error: a bound on their difference.
+        lost: float64 may hold too little of it for that bound.
+    """
+
+    __slots__ = ("error", "exact", "lost", "value")
+
+    def __init__(self, number: Surd) -> None:
+        self.exact, self.value = number, float(number)
+        self.error = 0.0 if number.fits_float64 else abs(self.value) * _WIDEN
+        self.lost = bool(number) and not _LEAST < abs(self.value) < np.inf
+
+
+class Enclosed:
+    """Numbers between bounds, float64 (N,).
+
+    Attributes:
+        lo, hi: the bounds.
+        undecided: where a comparison was not certain, so that bounds mean nothing; bool (N,), one
+            array for all that is derived from these numbers.
+    """
+
+    def __init__(self, lo: Floats, hi: Floats, undecided: Mask) -> None:
+        self.lo, self.hi, self.undecided = lo, hi, undecided
+
+    @classmethod
+    def of(cls, values: Ints) -> Enclosed:
+        x = values.astype(np.float64)
+        margin = np.where(np.abs(x) < 2.0**53, 0.0, np.abs(x) * _WIDEN)
+        return cls(x - margin, x + margin, np.zeros(len(x), bool))
+
+    def _near(self, number: Parameter) -> tuple[float, float]:
+        """Return a parameter and a bound on its rounding error."""
+        if number.lost:
+            self.undecided[:] = True
+        return number.value, number.error
+
+    def times(self, factor: Parameter) -> Enclosed:
+        f, _ = self._near(factor)
+        if f == 1 and not factor.error:
+            return self
+        ends = (self.lo * f, self.hi * f) if f >= 0 else (self.hi * f, self.lo * f)
+        size = np.maximum(np.abs(ends[0]), np.abs(ends[1]))
+        small = size < _LEAST
+        if f and small.any():
+            self.undecided[small & ((self.lo != 0) | (self.hi != 0))] = True
+        margin = size * _WIDEN
+        return Enclosed(ends[0] - margin, ends[1] + margin, self.undecided)
+
+    def plus(self, term: Parameter) -> Enclosed:
+        t, _ = self._near(term)
+        if t == 0:
+            return self
+        margin = (abs(t) + np.abs(self.lo) + np.abs(self.hi)) * _WIDEN
+        return Enclosed(self.lo + t - margin, self.hi + t + margin, self.undecided)
+
+    def less(self, level: Parameter) -> Mask:
+        t, error = self._near(level)
+        yes, no = self.hi < t - error, self.lo >= t + error
+        self.undecided |= ~(yes | no)
+        return yes
+
+    def greater(self, level: Parameter) -> Mask:
+        t, error = self._near(level)
+        yes, no = self.lo > t + error, self.hi <= t - error
+        self.undecided |= ~(yes | no)
+        return yes
+
+    def where(self, chosen: Mask, other: Enclosed) -> Enclosed:
+        """Take the other's where they are chosen."""
+        lo, hi = np.where(chosen, other.lo, self.lo), np.where(chosen, other.hi, self.hi)
+        return Enclosed(lo, hi, self.undecided)
+
+    def all_equal(self, number: Parameter) -> Enclosed:
+        """Return one number in place of each."""
+        value, error = self._near(number)
+        row = np.full(len(self.lo), value)
+        return Enclosed(row - error, row + error, self.undecided)
+
+
+class Exact:
+    """Exact numbers, with the interface of ``Enclosed``."""
+
+    def __init__(self, values: Sequence[Surd]) -> None:
+        self.values = values
+
+    @classmethod
+    def of(cls, values: Ints) -> Exact:
+        return cls([Surd.of(v) for v in values.tolist()])
+
+    def times(self, factor: Parameter) -> Exact:
+        return Exact([v * factor.exact for v in self.values])
+
+    def plus(self, term: Parameter) -> Exact:
+        return Exact([v + term.exact for v in self.values])
+
+    def less(self, level: Parameter) -> Mask:
+        return np.array([v < level.exact for v in self.values], bool)
+
+    def greater(self, level: Parameter) -> Mask:
+        return np.array([v > level.exact for v in self.values], bool)
+
+    def where(self, chosen: Mask, other: Exact) -> Exact:
+        both = zip(chosen, other.values, self.values, strict=True)
+        return Exact([theirs if choose else mine for choose, theirs, mine in both])
+
+    def all_equal(self, number: Parameter) -> Exact:
+        return Exact([number.exact] * len(self.values))
+
+
+Y = TypeVar("Y", Enclosed, Exact)
+
+
+_ZERO = Parameter(Surd.of(0))
+
+
+Step = tuple[str, Parameter]
+"""A number and what is done with it: ``times``, ``plus``, ``bend``, ``least``, ``most``."""
+
+
+def _steps(op: Op, channel: int) -> list[Step]:
+    """Translate an operation to what it does to one channel."""
+    if isinstance(op, Affine):
+        found = [("times", op.slope[channel]), ("plus", op.offset[channel])]
+    elif isinstance(op, RealPRelu):
+        found = [("bend", op.slope[channel])]
+    elif isinstance(op, RealClip):
+        found = [(kind, b) for kind, b in (("least", op.lo), ("most", op.hi)) if b is not None]
+    else:
+        raise Unrelated(f"no table stands for {op.mnemonic} ({', '.join(op.origin)})")
+    return [(kind, Parameter(number)) for kind, number in found]
 
 
 class Channel:
-    """One channel's chain: the quantizer's input as a function of the table's integer input."""
+    """One channel's chain: the quantizer's input as a function of the table's integer input.
 
-    def __init__(self, slope: Surd, chain: list[Op], quantizer: Quantize, channel: int) -> None:
-        self.slope, self.chain, self.channel = slope, chain, channel
-        self.scale, self.rules = quantizer.input_scale, quantizer.rules_of(channel)
+    Attributes:
+        exact_count: values judged in exact numbers so far.
+        ties: those among them that equal a threshold.
+    """
+
+    def __init__(self, slope: Surd, chain: Sequence[Op], quantizer: Quantize, channel: int) -> None:
         rows = quantizer.thresholds
-        self.thresholds = rows[channel if len(rows) > 1 else 0]
+        self._steps = [
+            ("times", Parameter(slope)),
+            *(step for op in chain for step in _steps(op, channel)),
+            ("times", Parameter(quantizer.input_scale)),
+        ]
+        self._limits = [Parameter(t) for t in rows[channel if len(rows) > 1 else 0]]
+        self._rules = quantizer.rules_of(channel)
         self.exact_count = self.ties = 0
-        self._known: dict[type[Near] | type[Surd], list[tuple[Any, ...]]] = {}
 
-    def exact(self, value: int) -> tuple[int, tuple[int, ...]]:
-        """Code, and which side of each bend the value takes; filtered, then exact."""
-        try:
-            code, sides, _ = self._evaluate(value, Near)
-        except Unsure:
-            self.exact_count += 1
-            code, sides, tie = self._evaluate(value, Surd)
-            self.ties += tie
-        return code, sides
+    def states(self, values: Ints) -> Ints:
+        """Follow values through the chain, int64 (S, N).
 
-    def _numbers(self, kind: type[Near] | type[Surd]) -> list[tuple[Any, ...]]:
-        """This channel's parameters of every operation in one kind of number."""
-        if kind not in self._known:
-            c = self.channel
-            found: list[tuple[Any, ...]] = []
-            for op in self.chain:
-                if isinstance(op, Affine):
-                    found.append((kind.of(op.slope[c]), kind.of(op.offset[c])))
-                elif isinstance(op, RealPRelu):
-                    found.append((kind.of(op.slope[c]),))
-                elif isinstance(op, RealClip):
-                    found.append(tuple(None if v is None else kind.of(v) for v in (op.lo, op.hi)))
-            found.append((kind.of(self.slope), kind.of(self.scale)))
-            found.append(tuple(kind.of(t) for t in self.thresholds))
-            self._known[kind] = found
-        return self._known[kind]
-
-    def _evaluate(
-        self, value: int, kind: type[Near] | type[Surd]
-    ) -> tuple[int, tuple[int, ...], bool]:
-        *links, (slope, scale), thresholds = self._numbers(kind)
-        y, sides = slope * kind.of(value), []
-        for op, numbers in zip(self.chain, links, strict=True):
-            if isinstance(op, Affine):
-                y = y * numbers[0] + numbers[1]
-            elif isinstance(op, RealPRelu):
-                below = y.sign() < 0
-                sides.append(int(below))
-                y = y * numbers[0] if below else y
-            elif isinstance(op, RealClip):
-                low, high = numbers
-                under = low is not None and (y - low).sign() < 0
-                y = low if under else y
-                over = high is not None and (y - high).sign() > 0
-                y = high if over else y
-                sides.append(2 * int(over) + int(under))
-        y = y * scale
-        signs = [(y - t).sign() for t in thresholds]
-        code = sum(
-            s > 0 or (s == 0 and not rule) for s, rule in zip(signs, self.rules, strict=True)
-        )
-        return code, tuple(sides), any(s == 0 for s in signs)
+        Returns:
+            the code of each, and a row for every bound of a bend: whether the value lies beyond.
+        """
+        enclosed = Enclosed.of(values)
+        with np.errstate(all="ignore"):
+            states, _ = self._followed(enclosed, len(values))
+        rest = np.flatnonzero(enclosed.undecided)
+        if len(rest):
+            states[:, rest], y = self._followed(Exact.of(values[rest]), len(rest))
+            self.exact_count += len(rest)
+            self.ties += sum(any(v == t.exact for t in self._limits) for v in y.values)
+        return states
 
     def codes(self, values: Ints) -> Ints:
-        """Codes of many values: interval arithmetic, exact where it is undecided."""
-        y = values.astype(np.float64)
-        lo, hi = _times(y, y, self.slope)
-        c = self.channel
-        for op in self.chain:
-            if isinstance(op, Affine):
-                lo, hi = _times(lo, hi, op.slope[c])
-                offset = float(op.offset[c])
-                lo, hi = _widen(lo + offset, hi + offset, abs(offset) + np.abs(lo) + np.abs(hi))
-            elif isinstance(op, RealPRelu):
-                below = _times(np.minimum(lo, 0), np.minimum(hi, 0), op.slope[c])
-                above = np.maximum(lo, 0), np.maximum(hi, 0)
-                low = np.where(lo >= 0, lo, np.where(hi < 0, below[0], np.minimum(below[0], 0)))
-                hi = np.where(
-                    lo >= 0,
-                    hi,
-                    np.where(hi < 0, below[1], np.maximum(np.maximum(below[1], 0), above[1])),
+        """Return codes of values, (N,)."""
+        codes: Ints = self.states(values)[0]
+        return codes
+
+    def _followed(self, y: Y, count: int) -> tuple[Ints, Y]:
+        """Return states of as many numbers, and what the quantizer compares."""
+        sides: list[Mask] = []
+        for kind, number in self._steps:
+            if kind == "times":
+                y = y.times(number)
+            elif kind == "plus":
+                y = y.plus(number)
+            else:
+                bent = kind == "bend"
+                sides.append(
+                    y.greater(number) if kind == "most" else y.less(_ZERO if bent else number)
                 )
-                lo = low
-            elif isinstance(op, RealClip):
-                low_end, high_end = (
-                    far if v is None else float(v) for v, far in ((op.lo, -inf), (op.hi, inf))
-                )
-                size = max((abs(b) for b in (low_end, high_end) if isfinite(b)), default=0.0)
-                lo, hi = (np.clip(v, low_end, high_end) for v in (lo, hi))
-                lo, hi = _widen(lo, hi, size)
-        lo, hi = _times(lo, hi, self.scale)
-        result = np.zeros(len(values), dtype=np.int64)
-        unsure = np.zeros(len(values), dtype=bool)
-        for threshold in self.thresholds:
-            t = float(threshold)
-            margin = abs(t) * _WIDEN
-            result += lo > t + margin
-            unsure |= (lo <= t + margin) & (hi >= t - margin)
-        for index in np.flatnonzero(unsure):
-            result[index] = self.exact(int(values[index]))[0]
-        return result
-
-
-def _widen(lo: Floats, hi: Floats, size: Floats | float) -> tuple[Floats, Floats]:
-    margin = size * _WIDEN
-    return lo - margin, hi + margin
-
-
-def _times(lo: Floats, hi: Floats, factor: Surd) -> tuple[Floats, Floats]:
-    f = float(factor)
-    a, b = lo * f, hi * f
-    return _widen(np.minimum(a, b), np.maximum(a, b), np.maximum(np.abs(a), np.abs(b)))
+                y = y.where(sides[-1], y.times(number) if bent else y.all_equal(number))
+        code: Ints = np.zeros(count, np.int64)
+        for threshold, strict in zip(self._limits, self._rules, strict=True):
+            code += y.greater(threshold) if strict else ~y.less(threshold)
+        return np.array([code, *sides], np.int64), y
 
 
 def differences(
@@ -147,24 +232,48 @@ def differences(
     if hi - lo < EXHAUSTIVE:
         values = np.arange(lo, hi + 1)
         got, want = table(values), f.codes(values)
-        for i in np.flatnonzero(got != want)[:3]:
-            yield int(values[i]), int(got[i]), int(want[i])
-        return
-    # The chain is linear where no bend changes side.  Between two values that take the same
-    # sides and have the same code, every value has that code; elsewhere halve the run.  The table
-    # is constant between its bounds, a requantization monotone everywhere.
-    cuts = {lo, hi}
-    for bound in np.unique(bounds).tolist():
-        cuts.update(v for v in (bound, bound + 1) if lo <= v <= hi)
-    ends = sorted(cuts)
-    known = {v: (*f.exact(v), int(table(np.array([v]))[0])) for v in ends}
-    runs = list(zip(ends, ends[1:], strict=False))
-    while runs:
-        a, b = runs.pop()
-        if b - a > 1 and known[a] != known[b]:
-            middle = (a + b) // 2
-            known[middle] = (*f.exact(middle), int(table(np.array([middle]))[0]))
-            runs += [(a, middle), (middle, b)]
-    for v, (network_code, _, table_code) in sorted(known.items()):
-        if table_code != network_code:
-            yield v, table_code, network_code
+        some = np.flatnonzero(got != want)[:3]
+    else:
+        values, got, want = _by_runs(f, table, bounds, lo, hi)
+        some = np.flatnonzero(got != want)
+    for i in some:
+        yield int(values[i]), int(got[i]), int(want[i])
+
+
+def _by_runs(
+    f: Channel, table: Callable[[Ints], Ints], bounds: Ints, lo: int, hi: int
+) -> tuple[Ints, Ints, Ints]:
+    """Find values, ascending, that stand for all between them, with the codes of both sides.
+
+    The chain is linear where no bend changes side.  Between two values that take the same sides and
+    have the same code, every value has that code; elsewhere the run is cut.  The table is constant
+    between its bounds, a requantization monotone everywhere.
+    """
+
+    def states(values: Ints) -> Ints:
+        return np.vstack([table(values), f.states(values)])
+
+    cuts = np.concatenate([bounds, bounds + 1, [0]])  # at 0, so that lengths fit 64 bits
+    ends = np.unique([lo, *cuts[(cuts > lo) & (cuts < hi)].tolist(), hi])
+    known = {"values": [ends], "states": [states(ends)]}
+    a, b = ends[:-1], ends[1:]
+    at_a, at_b = known["states"][0][:, :-1], known["states"][0][:, 1:]
+    while True:
+        unlike = (a + 1 < b) & (at_a != at_b).any(axis=0)
+        if not unlike.any():
+            break
+        a, b = a[unlike], b[unlike]
+        step = np.maximum(1, (b - a) // _PARTS)
+        inner = np.minimum(a[:, None] + step[:, None] * np.arange(1, _PARTS), b[:, None])
+        values, place = np.unique(inner, return_inverse=True)
+        found = states(values)
+        known["values"].append(values)
+        known["states"].append(found)
+        between = found[:, place.reshape(inner.shape)]
+        grid = np.hstack([a[:, None], inner, b[:, None]])
+        at_grid = np.concatenate([at_a[:, unlike, None], between, at_b[:, unlike, None]], axis=2)
+        a, b = grid[:, :-1].ravel(), grid[:, 1:].ravel()
+        at_a, at_b = (v.reshape(len(found), -1) for v in (at_grid[:, :, :-1], at_grid[:, :, 1:]))
+    values, first = np.unique(np.concatenate(known["values"]), return_index=True)
+    got, want = np.concatenate(known["states"], axis=1)[:2, first]
+    return values, got, want

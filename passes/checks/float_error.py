@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..program.operation import Op
 from ..program.ops.real import (
     Affine,
+    Elementwise,
     Quantize,
     RealAvgPool,
     RealClip,
@@ -45,14 +46,28 @@ class Reach:
         return cls(most, most * _ULP if error is None else error)
 
 
+def steepness(op: Elementwise) -> Row:
+    """Return the most that a unit of error in the input makes in the result, (C,) or (1,).
+
+    Independent of what passes take for it, like all checks.
+    """
+    if isinstance(op, Affine):
+        return np.abs(floats(op.slope))
+    if isinstance(op, RealPRelu):
+        return np.maximum(1.0, np.abs(floats(op.slope)))
+    if isinstance(op, RealClip):
+        return np.ones(1)
+    raise TypeError(f"the checks know no {op.mnemonic}")
+
+
 def float_error(op: Op, program: Program, inputs: list[Reach]) -> Row:
     """Bound on |float64 result - real result| of an operation of the real dialect, (C,)."""
     x = inputs[0]
     if isinstance(op, Affine):
-        steep = np.abs(floats(op.slope))
+        steep = steepness(op)
         return steep * x.error + _ULP * (steep * x.most + np.abs(floats(op.offset)))
     if isinstance(op, RealPRelu):
-        steep = np.maximum(1.0, np.abs(floats(op.slope)))
+        steep = steepness(op)
         return steep * x.error + _ULP * steep * x.most
     if isinstance(op, RealClip):
         bounds = [abs(float(b)) for b in (op.lo, op.hi) if b is not None]

@@ -10,18 +10,17 @@ from numpy.typing import NDArray
 from ..exact.constant_channels import kept_channels, removed_codes
 from ..program.ops import Conv
 from ..program.ops.real import (
-    Affine,
+    Elementwise,
     Quantize,
-    RealClip,
     RealConcat,
     RealConv,
     RealFlatten,
-    RealPRelu,
     floats,
 )
 from ..program.program import Program
 from ..program.types import IntArray
 from .accumulator import code_value, weight_of
+from .float_error import steepness
 
 Reals = NDArray[np.float64]
 
@@ -114,14 +113,12 @@ class Relation:
         name, maker = op.inputs[0], accumulating(self.program, base)
         while maker is not None or name != base:
             link = links.get(name)
-            if isinstance(link, Affine):
-                steep = steep * np.abs(floats(link.slope))
-            elif isinstance(link, RealPRelu):
-                steep = steep * np.maximum(np.abs(floats(link.slope)), 1.0)
+            if isinstance(link, Elementwise):
+                steep = steep * steepness(link)
             elif isinstance(link, RealConv) and maker is not None:
                 require_same(maker, link)
                 return steep * self._accumulator_unit(link, maker)
-            elif not isinstance(link, RealClip):
+            else:
                 raise Unrelated(f"{base} is nothing that {op.output} compares")
             name = link.inputs[0]
         return steep

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -11,46 +12,42 @@ from ..program import ConstRef, Op, Program
 from ..program.exact import Surd
 from ..program.operation import integer
 from ..program.ops import Thresholds
-from ..program.ops.real import Affine, Quantize, RealClip, RealPRelu
+from ..program.ops.real import Elementwise, Quantize
 from ..program.types import Constant, IntArray, IntType, TensorType
 from ..rewrite import Constants, live
-from . import piecewise
-from .near_tables import fold
-
-ELEMENTWISE = (Affine, RealPRelu, RealClip)
+from .filtered_functions import fold
+from .piecewise import Function
 
 
-def chain_of(program: Program, quantizer: Quantize) -> tuple[str, list[Op]]:
-    """The tensor a quantizer's chain starts from, and the chain's operations in order."""
-    chain: list[Op] = []
+def chain_of(program: Program, quantizer: Quantize) -> tuple[str, list[Elementwise]]:
+    """Return the tensor a quantizer's chain starts from, and the chain's operations in order."""
+    chain: list[Elementwise] = []
     name = quantizer.inputs[0]
-    while isinstance(op := program.producer(name), ELEMENTWISE):
+    while isinstance(op := program.producer(name), Elementwise):
         chain.append(op)
         name = op.inputs[0]
     return name, chain[::-1]
 
 
 def exact_steps(
-    op: Quantize, chain: list[Op], scale: Fraction, c: int, lo: int, hi: int
+    op: Quantize, chain: Sequence[Elementwise], scale: Fraction, c: int, lo: int, hi: int
 ) -> tuple[int, dict[int, int]]:
-    """Base and signed steps of channel ``c`` on the integers ``[lo, hi]``, in exact numbers."""
-    f = piecewise.identity(lo, hi, Surd.of(scale))
+    """Return base and signed steps of channel ``c`` on ``[lo, hi]``, in exact numbers."""
+    f = Function.identity(lo, hi, Surd.of(scale), c)
     for link in chain:
-        if isinstance(link, Affine):
-            f = piecewise.affine(f, link.slope[c], link.offset[c])
-        elif isinstance(link, RealPRelu):
-            f = piecewise.prelu(f, link.slope[c])
-        elif isinstance(link, RealClip):
-            f = piecewise.clip(f, link.lo, link.hi)
-    f = piecewise.affine(f, op.input_scale, Surd.of(0))
+        f = link.evaluate(f)
     thresholds = op.thresholds[c if len(op.thresholds) > 1 else 0]
-    return piecewise.steps(f, thresholds, strict=op.rules_of(c))
+    return f.times((op.input_scale,)).steps(thresholds, strict=op.rules_of(c))
 
 
 def table(
-    op: Quantize, chain: list[Op], scale: Fraction, rows: tuple[IntArray, IntArray], never: int
+    op: Quantize,
+    chain: Sequence[Elementwise],
+    scale: Fraction,
+    rows: tuple[IntArray, IntArray],
+    never: int,
 ) -> tuple[Constant, Constant, Constant]:
-    """Bounds (C, K), signs (C, K) and base (C,) of a quantizer behind a chain.
+    """Return bounds (C, K), signs (C, K) and base (C,) of a quantizer after a chain.
 
     Args:
         op: the quantizer.
@@ -87,7 +84,7 @@ def integer_thresholds(program: Program) -> Program:
     known: dict[str, TensorType] = {program.input: types[program.input]}
 
     def learn(op: Op) -> None:
-        """Ranges of the channels, tables already folded included."""
+        """Note ranges of the channels, tables already folded included."""
         inferred, declared = op.infer(known, pool.all), types[op.output]
         known[op.output] = (
             declared.with_rows_of(inferred) if isinstance(declared, IntType) else declared

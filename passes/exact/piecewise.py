@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
 from math import ceil, floor
 
 from ..program.exact import Surd
+from ..program.ops.real import Number, Row
+
+_ZERO = Surd.of(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class Segment:
     offset: Surd
 
     def where(self, level: Surd, *, strict: bool) -> tuple[int, int]:
-        """The run of integers ``(first, last)`` with ``f(v) > level`` (``>=`` if not strict).
+        """Find the run of integers ``(first, last)`` with ``f(v) > level`` (``>=`` if not strict).
 
         Empty if ``first > last``.  The only place where a bound becomes an integer: a strict
         comparison takes the integers past the crossing, a loose one also the crossing itself.
@@ -38,83 +41,89 @@ class Segment:
         return self.lo, min(self.hi, last)
 
 
-Function = tuple[Segment, ...]
-"""Segments in order, without gaps."""
+@dataclass(frozen=True)
+class Function(Number):
+    """A function of an integer in one channel of a tensor.
 
-
-def identity(lo: int, hi: int, scale: Surd) -> Function:
-    """``f(v) = scale * v`` on ``[lo, hi]``."""
-    return (Segment(lo, hi, scale, Surd.of(0)),)
-
-
-def affine(f: Function, slope: Surd, offset: Surd) -> Function:
-    """``slope * f + offset``."""
-    return tuple(replace(s, slope=s.slope * slope, offset=s.offset * slope + offset) for s in f)
-
-
-def split(f: Function, level: Surd) -> list[tuple[Segment, bool]]:
-    """The segments cut where f crosses a level; the flag tells ``f >= level``."""
-    parts: list[tuple[Segment, bool]] = []
-    for s in f:
-        first, last = s.where(level, strict=False)
-        if first > last:
-            parts.append((s, False))
-            continue
-        if s.lo < first:
-            parts.append((replace(s, hi=first - 1), False))
-        parts.append((replace(s, lo=first, hi=last), True))
-        if last < s.hi:
-            parts.append((replace(s, lo=last + 1), False))
-    return parts
-
-
-def prelu(f: Function, slope: Surd) -> Function:
-    """``f >= 0 ? f : slope * f``."""
-    return tuple(
-        s if above else replace(s, slope=s.slope * slope, offset=s.offset * slope)
-        for s, above in split(f, Surd.of(0))
-    )
-
-
-def clip(f: Function, lo: Surd | None, hi: Surd | None) -> Function:
-    """``min(max(f, lo), hi)``; None is no bound."""
-    if lo is not None:
-        f = tuple(
-            s if above else replace(s, slope=Surd.of(0), offset=lo) for s, above in split(f, lo)
-        )
-    if hi is not None:
-        f = tuple(
-            replace(s, slope=Surd.of(0), offset=hi) if above else s for s, above in split(f, hi)
-        )
-    return f
-
-
-def steps(
-    f: Function, thresholds: Iterable[Surd], *, strict: bool | Sequence[bool]
-) -> tuple[int, dict[int, int]]:
-    """The code ``#{k : f(v) > thresholds[k]}`` as a base and signed steps.
-
-    Args:
-        f: the function.
-        thresholds: in any order.
-        strict: one rule for all (``>=`` if false), or one for each threshold.
-
-    Returns:
-        ``(base, {bound: delta})``: the code is ``base + sum of delta over bound < v`` on the
-        whole range; bounds lie inside it and no delta is zero.
+    Attributes:
+        channel: which number of a row is the channel's.
+        segments: in order, without gaps.
     """
-    lo, hi = f[0].lo, f[-1].hi
-    base, deltas = 0, dict[int, int]()
-    rules = repeat(strict) if isinstance(strict, bool) else strict
-    for threshold, rule in zip(thresholds, rules, strict=False):
-        for s in f:
-            first, last = s.where(threshold, strict=rule)
+
+    channel: int
+    segments: tuple[Segment, ...]
+
+    @classmethod
+    def identity(cls, lo: int, hi: int, scale: Surd, channel: int = 0) -> Function:
+        """Return ``f(v) = scale * v`` on ``[lo, hi]``."""
+        return cls(channel, (Segment(lo, hi, scale, _ZERO),))
+
+    def _own(self, row: Row) -> Surd:
+        return row[self.channel] if len(row) > 1 else row[0]
+
+    def _of(self, segments: Iterable[Segment]) -> Function:
+        return Function(self.channel, tuple(segments))
+
+    def times(self, factor: Row) -> Function:
+        f = self._own(factor)
+        return self._of(replace(s, slope=s.slope * f, offset=s.offset * f) for s in self.segments)
+
+    def plus(self, term: Row) -> Function:
+        t = self._own(term)
+        return self._of(replace(s, offset=s.offset + t) for s in self.segments)
+
+    def constant(self, value: Row) -> Function:
+        return self._of(replace(s, slope=_ZERO, offset=self._own(value)) for s in self.segments)
+
+    def branch(
+        self,
+        level: Row,
+        below: Callable[[Function], Function],
+        above: Callable[[Function], Function],
+    ) -> Function:
+        parts: list[Segment] = []
+        for segment, reached in self._split(self._own(level)):
+            parts += (above if reached else below)(self._of([segment])).segments
+        return self._of(parts)
+
+    def _split(self, level: Surd) -> Iterator[tuple[Segment, bool]]:
+        """Cut the segments where the function crosses a level; the flag tells ``f >= level``."""
+        for s in self.segments:
+            first, last = s.where(level, strict=False)
             if first > last:
+                yield s, False
                 continue
-            if first == lo:
-                base += 1
-            else:
-                deltas[first - 1] = deltas.get(first - 1, 0) + 1
-            if last < hi:
-                deltas[last] = deltas.get(last, 0) - 1
-    return base, {bound: d for bound, d in sorted(deltas.items()) if d}
+            if s.lo < first:
+                yield replace(s, hi=first - 1), False
+            yield replace(s, lo=first, hi=last), True
+            if last < s.hi:
+                yield replace(s, lo=last + 1), False
+
+    def steps(
+        self, thresholds: Iterable[Surd], *, strict: bool | Sequence[bool]
+    ) -> tuple[int, dict[int, int]]:
+        """Return the code ``#{k : f(v) > thresholds[k]}`` as a base and signed steps.
+
+        Args:
+            thresholds: in any order.
+            strict: one rule for all (``>=`` if false), or one for each threshold.
+
+        Returns:
+            ``(base, {bound: delta})``: the code is ``base + sum of delta over bound < v`` on the
+            whole range; bounds lie inside it and no delta is zero.
+        """
+        lo, hi = self.segments[0].lo, self.segments[-1].hi
+        base, deltas = 0, dict[int, int]()
+        rules = repeat(strict) if isinstance(strict, bool) else strict
+        for threshold, rule in zip(thresholds, rules, strict=False):
+            for s in self.segments:
+                first, last = s.where(threshold, strict=rule)
+                if first > last:
+                    continue
+                if first == lo:
+                    base += 1
+                else:
+                    deltas[first - 1] = deltas.get(first - 1, 0) + 1
+                if last < hi:
+                    deltas[last] = deltas.get(last, 0) - 1
+        return base, {bound: d for bound, d in sorted(deltas.items()) if d}

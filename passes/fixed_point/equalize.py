@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from ..program import ConstRef, Op, Program
 from ..program.ops.real import (
     Affine,
+    Elementwise,
+    Interval,
     Quantize,
     RealAdd,
     RealAvgPool,
@@ -29,7 +31,6 @@ from ..program.ops.real import (
 )
 from ..program.types import Constant, IntType
 from ..rewrite import Constants, fresh, live
-from .real_ranges import Interval
 
 _KEEP = (RealAdd, RealAvgPool, RealMaxPool, RealPRelu)
 _LEAST = 3  # powers of 2 from which it is worth it
@@ -82,7 +83,7 @@ def _powers(program: Program, ranges: Mapping[str, Interval]) -> dict[str, Power
     for group in nx.connected_components(graph):
         if group & seen or not all(_free(name, made, readers, program) for name in group):
             continue
-        most = np.max([np.abs(np.stack(ranges[name])).max(axis=0) for name in group], axis=0)
+        most = np.max([ranges[name].most for name in group], axis=0)
         exponent = np.frexp(most)[1].astype(np.int64)
         power = np.where(most > 0, exponent.max() - exponent, 0)
         if most.any() and power.max() >= _LEAST:
@@ -97,7 +98,7 @@ def _compared(program: Program, made: Mapping[str, Op]) -> set[str]:
         if isinstance(op, Quantize):
             name = op.inputs[0]
             found.add(name)
-            while isinstance(link := made.get(name), Affine | RealPRelu | RealClip):
+            while isinstance(link := made.get(name), Elementwise):
                 name = link.inputs[0]
                 found.add(name)
     return found

@@ -7,20 +7,44 @@ a single flipped code changes a tenth of the last layers' codes.
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Set
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..program import Program
-from ..program.ops.real import Affine, Quantize, RealPRelu, floats
+from ..program.ops.real import Elementwise, Number, Quantize, Reals, Row, floats
 from ..program.types import IntType
 
 FLIPS = 2.0**-7
 """Codes an image that rounding may be expected to flip."""
 
-
 _MOST = 2.0**200
 """Of a density: no format is fine enough for it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Steepness(Number):
+    """Most that a unit of error in what a chain reads makes in its result, by channel (C,)."""
+
+    slope: Reals
+
+    def times(self, factor: Row) -> Steepness:
+        return Steepness(self.slope * np.abs(floats(factor)))
+
+    def plus(self, term: Row) -> Steepness:
+        return self
+
+    def constant(self, value: Row) -> Steepness:
+        return Steepness(np.zeros_like(self.slope))
+
+    def branch(
+        self,
+        level: Row,
+        below: Callable[[Steepness], Steepness],
+        above: Callable[[Steepness], Steepness],
+    ) -> Steepness:
+        return Steepness(np.maximum(below(self).slope, above(self).slope))
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -41,21 +65,18 @@ def comparison_density(program: Program, formatted: Set[str]) -> float:
         if not isinstance(op, Quantize):
             continue
         height, width, channels = program.types[op.output].shape
-        steep = np.full(channels, abs(float(op.input_scale)))
+        steep = Steepness(np.ones(channels)).times((op.input_scale,))
         name = op.inputs[0]
         while name not in formatted and not isinstance(program.types[name], IntType):
             link = made[name]
-            if isinstance(link, Affine):
-                steep = steep * np.abs(floats(link.slope))
-            elif isinstance(link, RealPRelu):
-                steep = steep * np.maximum(np.abs(floats(link.slope)), 1.0)
-            name = link.inputs[0]
+            assert isinstance(link, Elementwise), f"%{name} needs a format"
+            steep, name = link.evaluate(steep), link.inputs[0]  # slopes multiply in any order
         if name in formatted:
             ends = np.array([(float(row[0]), float(row[-1])) for row in op.thresholds])
             span = ends[:, 1] - ends[:, 0]
             gaps = max(1, len(op.thresholds[0]) - 1)
             crowd = gaps / np.where(span > 0, span, gaps)
-            density += float(height * width * (crowd * steep).sum())
+            density += float(height * width * (crowd * steep.slope).sum())
     return density if density < _MOST else _MOST  # also where slopes leave float64
 
 

@@ -22,6 +22,8 @@ from ..options import (
 from ..program import Op, Program
 from ..program.ops.real import (
     Affine,
+    Elementwise,
+    Interval,
     Quantize,
     RealAdd,
     RealClip,
@@ -37,7 +39,7 @@ from .calibrate import seen_ranges
 from .expected_flips import comparison_density, wanted_fraction_bits
 from .groups import scale_groups
 from .multipliers import MULTIPLIER_BITS
-from .real_ranges import Interval, real_ranges, require_bounded
+from .real_ranges import real_ranges, require_bounded
 
 SAME_SCALE = (RealAdd, RealClip, RealConcat, RealFlatten, RealMaxPool, RealPRelu)
 """What keeps the scale of its inputs."""
@@ -115,15 +117,13 @@ class Formats:
                 name = op.inputs[0]  # the chain's base
                 while True:
                     link = self.made.get(name)
-                    if not isinstance(link, Affine | RealPRelu | RealClip) or (
+                    if not isinstance(link, Elementwise) or (
                         name in needed or self.unit_conv(link)
                     ):
                         break
                     name = link.inputs[0]
                 needed.add(name)
-            elif op.real and (
-                op.output in needed or not isinstance(op, Affine | RealPRelu | RealClip)
-            ):
+            elif op.real and (op.output in needed or not isinstance(op, Elementwise)):
                 if isinstance(op, RealConv) and any(
                     self.unit_conv(r) is op for r in self.readers[op.output]
                 ):
@@ -297,11 +297,10 @@ class Formats:
 
     def _most(self, name: str) -> float:
         """Greatest magnitude; before the trailing bias of a PReLU both sides count."""
-        lo, hi = self.ranges[name]
         op = self.made.get(name)
         inner = self.unit_prelu(op) if op is not None else None
         extra = self._most(inner.output) if inner is not None else 0.0
-        return max(float(np.abs(lo).max()), float(np.abs(hi).max()), extra)
+        return max(float(self.ranges[name].most.max()), extra)
 
     @staticmethod
     def _fit(most: float, bits: int) -> int:
@@ -318,8 +317,8 @@ class Formats:
             seen = seen_ranges(self.program, self.options.calibration)
             for name, (low, high) in seen.items():
                 reach = self.options.margin * max(abs(low), abs(high))
-                lo, hi = found[name]
-                found[name] = np.maximum(lo, -reach), np.minimum(hi, reach)
+                ends = found[name]
+                found[name] = Interval(np.maximum(ends.lo, -reach), np.minimum(ends.hi, reach))
         for name, ends in found.items():
             if self.is_real(name):
                 require_bounded(name, ends, self.made.get(name))

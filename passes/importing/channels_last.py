@@ -13,18 +13,15 @@ from n2uqc.frontend.diagnostics import CompileError, Problem
 from ..program import ConstRef, Interface, Op, Program
 from ..program.exact import Surd
 from ..program.ops.real import (
-    Affine,
+    Elementwise,
     Quantize,
     RealAdd,
     RealAvgPool,
-    RealClip,
     RealConcat,
     RealConv,
     RealFlatten,
     RealLookup,
     RealMaxPool,
-    RealPRelu,
-    Row,
 )
 from ..program.types import Constant, TensorType
 from ..rewrite import Constants, fresh, live
@@ -32,7 +29,7 @@ from ..rewrite import Constants, fresh, live
 Order = NDArray[np.intp]
 """Of each channel of a tensor here, the network's."""
 
-_ANY_ORDER = (RealAdd, RealAvgPool, RealClip, RealLookup, RealMaxPool)
+_ANY_ORDER = (RealAdd, RealAvgPool, RealLookup, RealMaxPool)
 """What treats all channels alike."""
 
 _MOST_MOVED = 1 << 12  # channels that a product with a permutation puts in order
@@ -41,17 +38,8 @@ _MOST_DENSE = 1 << 24  # weights of a grouped convolution, zeros included
 
 def _permute(op: Op, order: Order) -> Op:
     """The same operation on reordered channels."""
-
-    def row(values: Row) -> Row:
-        return tuple(values[i] for i in order)
-
-    if isinstance(op, Affine):
-        return replace(op, slope=row(op.slope), offset=row(op.offset))
-    if isinstance(op, RealPRelu):
-        return replace(op, slope=row(op.slope))
-    if isinstance(op, Quantize):
-        table = op.thresholds
-        return op if len(table) == 1 else replace(op, thresholds=tuple(table[i] for i in order))
+    if isinstance(op, Elementwise | Quantize):
+        return op.reordered(order.tolist())
     assert isinstance(op, _ANY_ORDER), op.mnemonic
     return op
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from n2uqc.passes.checks.channel_proof import Channel
-from n2uqc.passes.exact import piecewise
 from n2uqc.passes.exact.integer_thresholds import table
+from n2uqc.passes.exact.piecewise import Function
 from n2uqc.passes.program.exact import Surd
 from n2uqc.passes.program.ops.real import Affine, Quantize
 from n2uqc.passes.program.types import RealType
@@ -56,12 +56,12 @@ def test_table_is_exact_at_every_tie(
     scale, lo, hi = Fraction(1, 2), -20, 20
     rows = (np.array([lo]), np.array([hi]))
     bounds, signs, base = (c.values for c in table(op, list(chain), scale, rows, hi))
-    proof = Channel(Surd.of(scale), list(chain), op, 0)
+    proof = Channel(Surd.of(scale), chain, op, 0)
     values = np.arange(lo, hi + 1)
     for v in values.tolist():
         want = code(sign * scale * v + Fraction(offset, 2), halves, ties)
         got = int(base[0] + (signs[0] * (v > bounds[0])).sum())
-        assert got == want == proof.exact(v)[0]
+        assert got == want == proof.codes(np.array([v]))[0]
     np.testing.assert_array_equal(
         proof.codes(values),
         [code(sign * scale * int(v) + Fraction(offset, 2), halves, ties) for v in values],
@@ -78,10 +78,10 @@ def test_execution_in_floats(halves: list[int], data: st.DataObject) -> None:
 
 
 def test_one_rule_for_all_stays() -> None:
-    f = piecewise.identity(0, 9, Surd.of(1))
+    f = Function.identity(0, 9, Surd.of(1))
     limits = [Surd.of(3), Surd.of(5)]
-    assert piecewise.steps(f, limits, strict=True) == piecewise.steps(f, limits, strict=[True] * 2)
-    assert piecewise.steps(f, limits, strict=[False, True]) == (0, {2: 1, 5: 1})
+    assert f.steps(limits, strict=True) == f.steps(limits, strict=[True] * 2)
+    assert f.steps(limits, strict=[False, True]) == (0, {2: 1, 5: 1})
 
 
 def test_rules_fit_the_thresholds() -> None:

@@ -8,6 +8,8 @@ import pytest
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.frontend.load import load_graph
 from n2uqc.passes import compile_graph
+from n2uqc.passes.program import quantize_input, run
+from n2uqc.passes.program.boundary import real_output
 
 from ...frontend.networks import build
 from ...properties.ordinary import Ordinary
@@ -54,6 +56,23 @@ def test_joins_of_joins_with_thresholds_a_channel() -> None:
     )
     body += "c = Greater (b, T) q = Where (c, u, z) y = MatMul (q, W)"
     same(body, B=weight(1, 36), T=0.1, u=0.5, z=0.0, W=weight(36, 2))
+
+
+def test_ties_by_zero_points_a_channel() -> None:
+    """Halves go to even integers before a channel's zero point is added, wherever it lies."""
+    rng = np.random.default_rng(0)
+    zeros, w = rng.integers(0, 4, 12), rng.integers(-3, 4, (12, 3))
+    body = (
+        FLAT + "q = QuantizeLinear <axis = 1> (f, s, z) d = DequantizeLinear <axis = 1> (q, s, z) "
+    )
+    numbers = {"s": np.ones(12), "z": zeros.astype(np.uint8), "W": w.astype(np.float64)}
+    program = compile_graph(
+        load_graph(build(body + "y = MatMul (d, W)", numbers, x="float[N,3,2,2] x"))
+    )
+    x = rng.integers(-4, 8, (20, 3, 2, 2)) + 0.5
+    codes = np.clip(np.round(x.reshape(20, -1)) + zeros, 0, 255)
+    got = real_output(program, run(program, quantize_input(program, x.astype(np.float32))))
+    np.testing.assert_array_equal(got, (codes - zeros) @ w)
 
 
 @pytest.mark.parametrize("groups", [1, 2, 3, 4, 24])

@@ -1,0 +1,89 @@
+"""The learned quantizer: where real numbers become codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import ClassVar, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...exact import Surd
+from ...types import Constant, IntType, TensorType
+from .algebra import Reals, Row, floats
+from .operation import RealOp
+
+Table = tuple[Row, ...]
+"""Rows of thresholds: one row for the tensor, or one for each channel."""
+Rules = tuple[tuple[bool, ...], ...]
+"""Rows of comparison rules, as of thresholds: true for ``>``, false for ``>=``."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantize(RealOp):
+    """A learned quantizer: ``code = sum_k [input_scale * x > thresholds[k]]`` (>= if not strict).
+
+    Liu et al., CVPR 2022 (arXiv 2111.14826), section 3.1.  The result is an integer tensor whose
+    scale is the step between output levels.  ``ties``, if given, holds a rule for each threshold in
+    place of ``strict``, in one row or one a channel: rounding half to even alternates between them.
+    """
+
+    mnemonic: ClassVar[str] = "quantize"
+
+    thresholds: Table
+    input_scale: Surd
+    strict: bool
+    step: Surd
+    bits: int
+    ties: Rules = ()
+
+    @cached_property  # types are inferred many times
+    def _ordered(self) -> bool:
+        return all(a <= b for row in self.thresholds for a, b in zip(row, row[1:], strict=False))
+
+    @property
+    def rules(self) -> Rules:
+        """Of each threshold, in one row or one a channel."""
+        return self.ties or ((self.strict,) * max(map(len, self.thresholds)),)
+
+    def rules_of(self, channel: int) -> tuple[bool, ...]:
+        """Of each threshold of one channel: true for ``>``, false for ``>=``."""
+        return self.rules[channel if len(self.rules) > 1 else 0]
+
+    def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
+        shape = types[self.inputs[0]].shape
+        self.require(len(self.thresholds) in (1, shape[2]), "thresholds do not fit the channels")
+        self.require(self.step.rational is not None, "irrational step")
+        top = (1 << self.bits) - 1
+        self.require(all(len(row) <= top for row in self.thresholds), f"more than {top} thresholds")
+        self.require(self._ordered, "thresholds out of order")
+        self.require(
+            all(len(row) == len(self.rules[0]) for row in (*self.thresholds, *self.rules))
+            and len(self.rules) in (1, shape[2]),
+            "rules do not fit thresholds",
+        )
+        return IntType(shape, self.bits, False, 0, top, self.step.rational)
+
+    def reordered(self, order: Sequence[int]) -> Quantize:
+        """Return the same quantizer where channel ``order[c]`` has become channel ``c``."""
+        return replace(
+            self, thresholds=_moved(self.thresholds, order), ties=_moved(self.ties, order)
+        )
+
+    def execute(self, inputs: list[Reals], consts: Mapping[str, Constant]) -> NDArray[np.int64]:
+        x = inputs[0] * float(self.input_scale)
+        table = np.array([floats(row) for row in self.thresholds])
+        result = np.zeros(x.shape, dtype=np.int64)
+        rules = np.array(self.rules)
+        for k in range(table.shape[1]):  # not at once: K times the memory
+            result += np.where(rules[:, k], x > table[:, k], x >= table[:, k])
+        return result
+
+
+def _moved(rows: tuple[T, ...], order: Sequence[int]) -> tuple[T, ...]:
+    """Put the rows of the channels in another order; a single one is of all of them."""
+    return rows if len(rows) <= 1 else tuple(rows[c] for c in order)
