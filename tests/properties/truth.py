@@ -36,7 +36,7 @@ class QuantizeLinear(OpRun):
 
 
 class DequantizeLinear(OpRun):
-    """Evaluate in float64."""
+    """ONNX's DequantizeLinear in float64."""
 
     op_domain = ""
 
