@@ -141,33 +141,33 @@ class Artifact:
         folder = Path(folder)
         require_replaceable(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
         try:
             umask = os.umask(0)
             os.umask(umask)
-            made.chmod(0o777 & ~umask)
+            temporary.chmod(0o777 & ~umask)
             text = json_text(self.manifest)
             for name, data in {**self.files, MANIFEST: text.encode()}.items():
-                (made / name).parent.mkdir(parents=True, exist_ok=True)
-                (made / name).write_bytes(data)
+                (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+                (temporary / name).write_bytes(data)
                 if name in self.executables:
-                    (made / name).chmod(0o777 & ~umask)
-            _replace(folder, made)
+                    (temporary / name).chmod(0o777 & ~umask)
+            _replace(folder, temporary)
         finally:
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
         return folder
 
 
-def _replace(folder: Path, made: Path) -> None:
+def _replace(folder: Path, new: Path) -> None:
     """Replace a folder by another; restore it if that fails."""
     if not folder.exists():
-        made.rename(folder)
+        new.rename(folder)
         return
     aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         folder.rename(aside / "old")
         try:
-            made.rename(folder)
+            new.rename(folder)
         except OSError:
             (aside / "old").rename(folder)
             raise

@@ -28,9 +28,9 @@ def find_target(name: str) -> Target:
     Raises:
         CompileError: there is no such target; the message lists all.
     """
-    found = find_processor(name) or TARGETS.get(name)
-    found = found or next((t for t in TARGETS.values() if t.executor == name), None)
-    if found is None:
+    target = find_processor(name) or TARGETS.get(name)
+    target = target or next((t for t in TARGETS.values() if t.executor == name), None)
+    if target is None:
         near = get_close_matches(name.lower(), TARGETS)
         raise CompileError(
             Problem(
@@ -41,7 +41,7 @@ def find_target(name: str) -> Target:
                 supported=f"\n{listing()}",
             )
         )
-    return found
+    return target
 
 
 def listing() -> str:

@@ -67,11 +67,11 @@ def ours(program: Program, core: Core, macs: int, name: str) -> Measured:
         given, result = Path(place, "x.npy"), Path(place, "y.npy")
         np.save(given, x.astype(kind["dtype"]))
         command: list[str | Path] = [folder / manifest["driver"], given, result, "--bench"]
-        found = per_run(
+        instructions = per_run(
             lambda runs: count([*command, str(runs)], options=["-cpu", core.emulated]), 1, 3
         )
         assert np.array_equal(np.load(result), run(program, x)), f"{name}: wrong output"
-    return Measured(core.name, name, found, macs)
+    return Measured(core.name, name, instructions, macs)
 
 
 def peer(
@@ -89,8 +89,8 @@ def peer(
         f"PYTHONPATH={at.packages}",
     ]
     command: list[str | Path] = [at.python, _WORKER, kind, model]
-    found = per_run(lambda n: count([*command, str(n)], options=options), *runs)
-    return Measured(core.name, NAMES[kind][0], found, macs)
+    instructions = per_run(lambda n: count([*command, str(n)], options=options), *runs)
+    return Measured(core.name, NAMES[kind][0], instructions, macs)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -138,9 +138,9 @@ def tell(measured: Measured) -> Measured:
     return measured
 
 
-def rows_of(found: Iterable[Measured]) -> list[dict[str, Any]]:
+def rows_of(measured: Iterable[Measured]) -> list[dict[str, Any]]:
     """Return table rows by processor, each compared with the best peer on it."""
-    everything = list(found)
+    everything = list(measured)
     peers = {name for name, _ in NAMES.values()}
     rows = []
     for core in dict.fromkeys(m.core for m in everything):

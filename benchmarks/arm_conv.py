@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     size, channels = options.size, options.channels
     macs, at = conv_macs(size, channels), ready(options)
-    found = []
+    measured = []
     with tempfile.TemporaryDirectory(prefix="n2uqc-bench-") as place:
         models = {"ort": Path(place, "conv.onnx"), "litert": Path(place, "conv.tflite")}
         if at is not None:
@@ -48,12 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
         for core in (CORES[name] for name in options.cores):
             for bits in options.bits:
                 program = conv_program(bits, size, channels)
-                found.append(tell(ours(program, core, macs, f"n2uqc {bits}-bit")))
+                measured.append(tell(ours(program, core, macs, f"n2uqc {bits}-bit")))
             for kind in NAMES:
                 if at is None:
                     break
-                found.append(tell(peer(kind, models[kind], at, core, macs)))
-    rows = rows_of(found)
+                measured.append(tell(peer(kind, models[kind], at, core, macs)))
+    rows = rows_of(measured)
     text = text_of(rows) + f"\n3x3, {channels} to {channels} channels, {size}x{size}: {macs:,} MAC."
     for row in rows:
         bits = int(row["name"][6]) if row["name"].startswith("n2uqc") else 0

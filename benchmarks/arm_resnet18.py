@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     add_options(parser)
     options = parser.parse_args(arguments)
-    at, found = ready(options, ["torch"], ["onnxruntime"]), []
+    at, measured = ready(options, ["torch"], ["onnxruntime"]), []
     programs = {}
     for bits, precision, skips in product(options.bits, options.precisions, options.downsample):
         name = f"n2uqc {bits}-bit {precision}, {skips} downsampling"
@@ -63,12 +63,12 @@ def main(arguments: list[str] | None = None) -> int:
             models["litert"].write_bytes(tflite.resnet18(tflite.load_schema(at.packages)))
         for core in (CORES[name] for name in options.cores):
             for name, program in programs.items():
-                found.append(tell(ours(program, core, RESNET18_MACS, name)))
+                measured.append(tell(ours(program, core, RESNET18_MACS, name)))
             for kind in NAMES:
                 if at is None:
                     break
-                found.append(tell(peer(kind, models[kind], at, core, RESNET18_MACS, (1, 2))))
-    rows = rows_of(found)
+                measured.append(tell(peer(kind, models[kind], at, core, RESNET18_MACS, (1, 2))))
+    rows = rows_of(measured)
     text = text_of(rows) + f"\nResNet-18, 224x224: {RESNET18_MACS:,} MAC."
     for row in rows:
         wanted = TARGETS.get(row["core"])

@@ -75,10 +75,10 @@ def ours(program: Program, core: str, place: Path) -> tuple[float, Path]:
         (place / "x.raw").write_bytes(x[:samples].astype(kinds[0]["dtype"]).tobytes())
         return _firmware(folder / manifest["driver"], core, ["x.raw", "y.raw"], place)
 
-    found = per_run(runs, 1, 3)
+    instructions = per_run(runs, 1, 3)
     y = np.fromfile(place / "y.raw", kinds[1]["dtype"]).reshape(3, *kinds[1]["shape"])
     assert np.array_equal(y, run(program, x)), f"{program.name}: wrong output"
-    return found, folder
+    return instructions, folder
 
 
 def cmsis_nn(

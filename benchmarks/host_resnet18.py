@@ -132,9 +132,9 @@ def count_ours(program: Program, folder: Path, mcpu: str) -> float:
     x = np.random.default_rng(0).integers(kind["min"], kind["max"] + 1, (1, *kind["shape"]))
     np.save(folder / "x.npy", x.astype(kind["dtype"]))
     driver = [artifact / manifest["driver"], folder / "x.npy", folder / "y.npy", "--bench"]
-    found = per_run(lambda runs: count([*driver, str(runs)], **_HASWELL), 1, 3)
+    instructions = per_run(lambda runs: count([*driver, str(runs)], **_HASWELL), 1, 3)
     assert np.array_equal(np.load(folder / "y.npy"), run(program, x)), "wrong output"
-    return found
+    return instructions
 
 
 def count_peer(model: Any, path: Path) -> float:
@@ -147,17 +147,17 @@ def count_peer(model: Any, path: Path) -> float:
 def counted(options: argparse.Namespace) -> int:
     """Print instructions instead of times."""
     need("qemu-x86_64", "gcc")
-    found: dict[str, float] = {}
+    instructions: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="n2uqc-bench-") as place:
         for bits in options.bits:
             program, folder = resnet18_program(bits, options.precision), Path(place, str(bits))
             folder.mkdir()
             name = f"n2uqc {bits}-bit"
-            found[name] = count_ours(program, folder, options.mcpu or "x86-64-v3")
-            say(f"{name}: {found[name]:,.0f} instructions")
+            instructions[name] = count_ours(program, folder, options.mcpu or "x86-64-v3")
+            say(f"{name}: {instructions[name]:,.0f} instructions")
         model = int8.quantized(int8.float_resnet18(), "uint8")
-        found["ONNX Runtime U8S8"] = count_peer(model, Path(place, "peer.onnx"))
-    peer = found["ONNX Runtime U8S8"]
+        instructions["ONNX Runtime U8S8"] = count_peer(model, Path(place, "peer.onnx"))
+    peer = instructions["ONNX Runtime U8S8"]
     rows = [
         {
             "name": name,
@@ -165,7 +165,7 @@ def counted(options: argparse.Namespace) -> int:
             "mac_per_instruction": RESNET18_MACS / n,
             "fewer": peer / n,
         }
-        for name, n in found.items()
+        for name, n in instructions.items()
     ]
     text = table(
         rows,

@@ -88,14 +88,14 @@ TARGETS: dict[str, Mapping[str, Callable[[], Program]]] = {
 
 def count(targets: list[str]) -> dict[str, dict[str, int]]:
     """Compile and count every case of some targets."""
-    found: dict[str, dict[str, int]] = {}
+    counts: dict[str, dict[str, int]] = {}
     with tempfile.TemporaryDirectory(prefix="n2uqc-bench-") as place:
         for target in targets:
             for name, make in TARGETS[target].items():
                 say(f"{target}: {name}")
                 folder = compile_program(make(), target).save(Path(place, "net"))
-                found.setdefault(target, {})[name] = profile_artifact(folder).instructions
-    return found
+                counts.setdefault(target, {})[name] = profile_artifact(folder).instructions
+    return counts
 
 
 def compare(counted: Counts, recorded: Counts) -> Iterator[dict[str, Any]]:

@@ -40,10 +40,10 @@ class Layers:
         self.constants: dict[str, Constant] = {}
 
     def _add(self, op: type[Op], *inputs: str, **attributes: Any) -> str:
-        made = op(output=f"t{len(self.ops)}", inputs=inputs, **attributes)
-        self.types[made.output] = made.infer(self.types, self.constants)
-        self.ops.append(made)
-        return made.output
+        operation = op(output=f"t{len(self.ops)}", inputs=inputs, **attributes)
+        self.types[operation.output] = operation.infer(self.types, self.constants)
+        self.ops.append(operation)
+        return operation.output
 
     def _constant(self, constant: Constant) -> ConstRef:
         name = f"c{len(self.constants)}"

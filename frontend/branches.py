@@ -35,11 +35,11 @@ def inline_branches(model: ir.Model, batch: tuple[int, int] | None) -> bool:
     Returns:
         Whether a node was replaced.
     """
-    found = [node for node in model.graph if _is_if(node)]
-    if not found:
+    nodes = [node for node in model.graph if _is_if(node)]
+    if not nodes:
         return False
     constants, changed = Constants(model, batch), False
-    for node in found:
+    for node in nodes:
         branch = _taken(node, constants)
         if branch is not None:
             _inline(model.graph, node, branch)

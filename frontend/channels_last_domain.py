@@ -68,11 +68,11 @@ def _turn_weight(
     node: onnx.NodeProto, rank: int, graph: onnx.GraphProto, added: dict[str, onnx.NodeProto]
 ) -> None:
     """Transpose weights before their quantizer, which has one scale, or one per filter."""
-    made = {value: n for n in graph.node for value in n.output}
+    producers = {value: n for n in graph.node for value in n.output}
     uses = Counter(value for n in graph.node for value in n.input)
     reader, index = node, 1
     for _ in graph.node:  # a damaged graph may be cyclic
-        above = made.get(reader.input[index])
+        above = producers.get(reader.input[index])
         if above is None or above.op_type not in _QUANTIZERS or not above.input:
             break
         if uses[reader.input[index]] != 1:

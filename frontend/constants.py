@@ -87,11 +87,11 @@ class Constants:
         """Return the arrays of several constant values,
         computed in one pass over the nodes they need.
         """
-        found = self._compute(values, 0, self._arrays)
-        for value, array in found.items():
+        computed = self._compute(values, 0, self._arrays)
+        for value, array in computed.items():
             if array.size <= _SMALL:
                 self._arrays[value] = array
-        return [found[value] for value in values]
+        return [computed[value] for value in values]
 
     def scalar(self, value: ir.Value | None) -> np.generic | None:
         """Return the one element of a constant of size 1, None for anything else."""
@@ -140,13 +140,13 @@ class Constants:
     def _compute(
         self, values: Sequence[ir.Value], batch: int, memory: dict[ir.Value, Array]
     ) -> dict[ir.Value, Array]:
-        found: dict[ir.Value, Array] = {}
+        computed: dict[ir.Value, Array] = {}
         for value in values:
             if value.const_value is not None:
-                found[value] = value.const_value.numpy()
+                computed[value] = value.const_value.numpy()
             elif value in memory:
-                found[value] = memory[value]
-        cone = self._cone([v for v in values if v not in found], memory)
+                computed[value] = memory[value]
+        cone = self._cone([v for v in values if v not in computed], memory)
         last = {x: node for node in cone for x in node.inputs if x is not None}
         results: dict[ir.Value, Array] = {}
         wanted = set(values)
@@ -159,11 +159,11 @@ class Constants:
             results.update(zip(node.outputs, outputs, strict=True))
             for output, array in zip(node.outputs, outputs, strict=True):
                 if output in wanted or array.size <= _SMALL:
-                    found[output] = array
+                    computed[output] = array
             for x in node.inputs:
                 if x in results and last[x] is node:
                     del results[x]
-        return found
+        return computed
 
     @staticmethod
     def _at(

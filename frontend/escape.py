@@ -41,11 +41,11 @@ def unprintable(text: str) -> str:
     """
     if not _suspects(text):
         return ""
-    found = next((c for c in text if _hidden(c)), None)
-    if found is None:
+    hidden = next((c for c in text if _hidden(c)), None)
+    if hidden is None:
         return ""
-    name = unicodedata.name(found, "a control character")
-    return f"U+{ord(found):04X} ({name})"
+    name = unicodedata.name(hidden, "a control character")
+    return f"U+{ord(hidden):04X} ({name})"
 
 
 def _code(character: str) -> str:

@@ -91,8 +91,8 @@ def _holds(dtype: np.dtype[Any], tensor: onnx.TensorProto) -> bool:
     if array is None:
         return True
     with np.errstate(over="ignore", invalid="ignore"):
-        found = array.astype(dtype).astype(np.float64)
-    return np.array_equal(found, array.astype(np.float64), equal_nan=True)
+        converted = array.astype(dtype).astype(np.float64)
+    return np.array_equal(converted, array.astype(np.float64), equal_nan=True)
 
 
 def _array(tensor: onnx.TensorProto) -> np.ndarray[Any, Any] | None:

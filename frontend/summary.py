@@ -135,7 +135,7 @@ def _code_bits(graph: ir.Graph) -> dict[ir.Value, int]:
 
 def _values_of_tables(graph: ir.Graph) -> set[ir.Value]:
     """Return the values that only thresholds read, directly or through channelwise functions."""
-    found: set[ir.Value] = set()
+    values: set[ir.Value] = set()
     for node in reversed(graph):
         for value in node.outputs:
             readers = value.consumers()
@@ -143,12 +143,12 @@ def _values_of_tables(graph: ir.Graph) -> set[ir.Value]:
                 readers
                 and not value.is_graph_output()
                 and all(
-                    is_quantizer(r) or (_is_channelwise(r) and r.outputs[0] in found)
+                    is_quantizer(r) or (_is_channelwise(r) and r.outputs[0] in values)
                     for r in readers
                 )
             ):
-                found.add(value)
-    return found
+                values.add(value)
+    return values
 
 
 def _is_channelwise(node: ir.Node) -> bool:

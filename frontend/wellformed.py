@@ -263,13 +263,13 @@ def _broken_tensor(tensor: onnx.TensorProto) -> str:
     if size is None:
         return ""
     if tensor.HasField("raw_data"):
-        found, wanted, unit = len(tensor.raw_data), size, "bytes"
+        held, wanted, unit = len(tensor.raw_data), size, "bytes"
     else:
         count = prod(tensor.dims)
-        found = len(getattr(tensor, _TYPED_FIELD.get(tensor.data_type, "int32_data")))
+        held = len(getattr(tensor, _TYPED_FIELD.get(tensor.data_type, "int32_data")))
         # Two numbers of 4 bits share an entry.
         wanted, unit = (-(-count // 2) if _BITS[tensor.data_type] == 4 else count), "numbers"
-    if found == wanted:
+    if held == wanted:
         return ""
     sizes = f"the shape {list(tensor.dims)[:8]} of {TensorProto.DataType.Name(tensor.data_type)}"
-    return f"{where}holds {found} {unit} of data where {sizes} takes {wanted}"
+    return f"{where}holds {held} {unit} of data where {sizes} takes {wanted}"

@@ -48,8 +48,8 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         OSError: it cannot be written, or a folder, device or socket lies there.
     """
     path = Path(path)
-    if found := obstacle(path):
-        raise FileExistsError(errno.EEXIST, f"it is {found}, a file is wanted", str(path))
+    if blocking := obstacle(path):
+        raise FileExistsError(errno.EEXIST, f"it is {blocking}, a file is wanted", str(path))
     if is_stream(path):
         _pour(path, data)
         return

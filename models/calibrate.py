@@ -55,13 +55,13 @@ def _copy_parameters(quantized: nn.Module, twin: nn.Module) -> None:
 
 
 def _quantizer_inputs(quantized: nn.Module, twin: nn.Module, images: Tensor) -> dict[str, Tensor]:
-    found: dict[str, Tensor] = {}
+    recorded: dict[str, Tensor] = {}
     hooks = []
     for name, module in quantized.named_modules():
         if isinstance(module, LTQ):
 
             def remember(_: nn.Module, inputs: tuple[Tensor], __: Tensor, name: str = name) -> None:
-                found[name] = inputs[0].flatten()
+                recorded[name] = inputs[0].flatten()
 
             hooks.append(twin.get_submodule(name).register_forward_hook(remember))
     training = twin.training
@@ -72,4 +72,4 @@ def _quantizer_inputs(quantized: nn.Module, twin: nn.Module, images: Tensor) -> 
         twin.train(training)
         for hook in hooks:
             hook.remove()
-    return found
+    return recorded

@@ -173,15 +173,15 @@ def _faults(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Iter
     missing = [key for key in expected if key not in given and not key.endswith(UNUSED)]
     misshapen, unreal = [], []
     for key in expected.keys() & given.keys():
-        found, wanted = given[key], expected[key]
-        if found.shape != wanted.shape:
-            misshapen.append(f"{key} {list(found.shape)} instead of {list(wanted.shape)}")
-        elif not bool(torch.isfinite(found).all()):
+        actual, wanted = given[key], expected[key]
+        if actual.shape != wanted.shape:
+            misshapen.append(f"{key} {list(actual.shape)} instead of {list(wanted.shape)}")
+        elif not bool(torch.isfinite(actual).all()):
             unreal.append(f"{key} (not finite)")
-        elif not torch.equal(found.to(wanted.dtype).to(found.dtype), found):
-            kinds = f"{found.dtype} values that no {wanted.dtype} is".replace("torch.", "")
+        elif not torch.equal(actual.to(wanted.dtype).to(actual.dtype), actual):
+            kinds = f"{actual.dtype} values that no {wanted.dtype} is".replace("torch.", "")
             unreal.append(f"{key} ({kinds})")
-        elif key.endswith("running_var") and bool((found < 0).any()):
+        elif key.endswith("running_var") and bool((actual < 0).any()):
             unreal.append(f"{key} (negative)")
     extra = [key for key in given if key not in expected]
     named = {"missing": missing, "extra": extra, "misshapen": misshapen, "unusable": unreal}

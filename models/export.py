@@ -43,12 +43,12 @@ def export_onnx(
         with tempfile.TemporaryDirectory(prefix="n2uqc-") as place, warnings.catch_warnings():
             # This exporter is deprecated, but most files of users were written by it.
             warnings.simplefilter("ignore", DeprecationWarning)
-            made = Path(place, "network.onnx")
+            written = Path(place, "network.onnx")
             torch.onnx.export(
-                network, (image,), made, dynamo=False, opset_version=opset,
+                network, (image,), written, dynamo=False, opset_version=opset,
                 input_names=["input"], output_names=["output"], dynamic_axes=axes,
             )  # fmt: skip
-            content = made.read_bytes()
+            content = written.read_bytes()
     finally:
         network.train(training)
     write_atomically(path, content)

@@ -38,5 +38,5 @@ def record(name: str) -> dict[str, Any]:
     Raises:
         ValueError: No network of that name ships.
     """
-    found: dict[str, Any] = json.loads(path(name).with_suffix(".json").read_text("utf-8"))
-    return found
+    content: dict[str, Any] = json.loads(path(name).with_suffix(".json").read_text("utf-8"))
+    return content

@@ -223,23 +223,23 @@ class Options:
 
     def facts(self) -> dict[str, str]:
         """Return the options as metadata of a program."""
-        found = {name: str(getattr(self, name) or _OPEN) for name in _LIMITS}
+        stated = {name: str(getattr(self, name) or _OPEN) for name in _LIMITS}
         if self.pixels is None:
-            found["input_range"] = ",".join(repr(v) for v in self.real_input_range())
+            stated["input_range"] = ",".join(repr(v) for v in self.real_input_range())
         else:
             rows = (",".join(map(repr, r)) for r in (self.pixels.mean, self.pixels.std))
-            found["pixels"] = f"scale {self.pixels.scale!r} mean {next(rows)} std {next(rows)}"
+            stated["pixels"] = f"scale {self.pixels.scale!r} mean {next(rows)} std {next(rows)}"
         if self.level_bits is not None:
-            found["level_bits"] = str(self.level_bits)
+            stated["level_bits"] = str(self.level_bits)
         if self.extra_bits:
-            found["extra_bits"] = str(self.extra_bits)
+            stated["extra_bits"] = str(self.extra_bits)
         if self.equalize:
-            found["equalize"] = "yes"
+            stated["equalize"] = "yes"
         if self.widths:
-            found["widths"] = ",".join(f"{k}={v}" for k, v in self.widths.items())
+            stated["widths"] = ",".join(f"{k}={v}" for k, v in self.widths.items())
         if self.calibration is not None:
-            found[_CALIBRATION] = f"{len(self.calibration)} images, margin {self.margin!r}"
-        return found
+            stated[_CALIBRATION] = f"{len(self.calibration)} images, margin {self.margin!r}"
+        return stated
 
 
 def _numbers(text: str) -> tuple[float, ...]:

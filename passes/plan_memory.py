@@ -156,7 +156,7 @@ def _solved(
     upper[height] = top
     lower, goal, whole = np.zeros(count), np.zeros(count), np.zeros(count, dtype=np.int64)
     lower[height], goal[height], whole[height + 1 :] = bound, 1, 1
-    found = milp(
+    solution = milp(
         goal,
         integrality=whole,
         bounds=Bounds(lower, upper),
@@ -167,11 +167,11 @@ def _solved(
             np.array(limits),
         ),
     )
-    if found.x is None:
+    if solution.x is None:
         return known
     # Only the order is taken from the solution; the offsets are computed again as integers.
     offsets: dict[str, int] = {}
-    for name in sorted(names, key=lambda n: (found.x[place[n]], place[n])):
+    for name in sorted(names, key=lambda n: (solution.x[place[n]], place[n])):
         below = (offsets[n] + lives[n].units for n in conflicts[name] if n in offsets)
         offsets[name] = max(below, default=0)
     return min(known, offsets, key=lambda o: _height(lives, o))

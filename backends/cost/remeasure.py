@@ -210,10 +210,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     technology = TECHNOLOGIES[options.family]
     print(f"{'unit':40} {'LUT':>7} {'model':>7} {'FF':>5} {'DSP':>4} {'model':>5}", flush=True)
     for case in cases(technology, options.widths, options.bits):
-        found = synthesize(case, options.family, options.yosys)
+        measured = synthesize(case, options.family, options.yosys)
         print(
-            f"{case.name:40} {found.lut:7.0f} {case.model.lut:7.0f} {found.ff:5.0f} "
-            f"{found.dsp:4.0f} {case.model.dsp:5.0f}",
+            f"{case.name:40} {measured.lut:7.0f} {case.model.lut:7.0f} {measured.ff:5.0f} "
+            f"{measured.dsp:4.0f} {case.model.dsp:5.0f}",
             flush=True,
         )
     return 0

@@ -24,40 +24,40 @@ def _without_directory(call: Handler, *paths: int) -> Handler:
     )
 
 
-def _stat_aarch64(found: os.stat_result) -> bytes:
+def _stat_aarch64(status: os.stat_result) -> bytes:
     """Return ``struct stat`` (Linux, asm-generic/stat.h)."""
     return struct.pack(
         "<QQIIIIQQqiiq48x",
-        found.st_dev,
-        found.st_ino,
-        found.st_mode,
-        found.st_nlink,
-        found.st_uid,
-        found.st_gid,
+        status.st_dev,
+        status.st_ino,
+        status.st_mode,
+        status.st_nlink,
+        status.st_uid,
+        status.st_gid,
         0,
         0,
-        found.st_size,
+        status.st_size,
         4096,
         0,
-        -(-found.st_size // 512),
+        -(-status.st_size // 512),
     )
 
 
-def _stat_arm(found: os.stat_result) -> bytes:
+def _stat_arm(status: os.stat_result) -> bytes:
     """Return ``struct stat64`` (Linux, arch/arm/include/uapi/asm/stat.h)."""
-    inode = found.st_ino & 0xFFFF_FFFF
+    inode = status.st_ino & 0xFFFF_FFFF
     return struct.pack(
         "<Q4xIIIIIQ8xqI4xQ24xQ",
-        found.st_dev,
+        status.st_dev,
         inode,
-        found.st_mode,
-        found.st_nlink,
-        found.st_uid,
-        found.st_gid,
+        status.st_mode,
+        status.st_nlink,
+        status.st_uid,
+        status.st_gid,
         0,
-        found.st_size,
+        status.st_size,
         4096,
-        -(-found.st_size // 512),
+        -(-status.st_size // 512),
         inode,
     )
 

@@ -182,8 +182,8 @@ class LinuxCalls:
     def stat_open(self, number: int, buffer: int, *_: int) -> int:
         return self._put_stat(os.fstat(number if number <= 2 else self._handle(number)), buffer)
 
-    def _put_stat(self, found: os.stat_result, buffer: int) -> int:
-        self.memory.write(buffer, self.abi.stat(found))
+    def _put_stat(self, status: os.stat_result, buffer: int) -> int:
+        self.memory.write(buffer, self.abi.stat(status))
         return 0
 
     def unlink(self, directory: int, path: int, flags: int, *_: int) -> int:

@@ -39,7 +39,7 @@ class Folding:
                 does not divide its layer; lists all problems.
         """
         try:
-            found = json.loads(text)
+            data = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise CompileError(
                 Problem(
@@ -50,7 +50,7 @@ class Folding:
                     "folding.json that `n2uqc compile MODEL --target fpga` writes",
                 )
             ) from error
-        rows = found.get("engines") if isinstance(found, dict) else None
+        rows = data.get("engines") if isinstance(data, dict) else None
         if not isinstance(rows, dict):
             raise CompileError(
                 Problem(
@@ -98,12 +98,12 @@ class Folding:
 
     def problems(self, program: Program) -> list[Problem]:
         """Return the reasons why this folding does not fit the program; empty if it fits."""
-        found, known = [], set()
+        problems, known = [], set()
         for engine in engines_of(program):
             known.add(engine.name)
             fold = self.engines.get(engine.name)
             if fold is None:
-                found.append(
+                problems.append(
                     Problem(
                         node=engine.name,
                         op=engine.kind,
@@ -117,7 +117,7 @@ class Folding:
                 ("simd", fold.simd, engine.simd_options),
             ):
                 if value not in options:
-                    found.append(
+                    problems.append(
                         Problem(
                             node=engine.name,
                             op=engine.kind,
@@ -125,7 +125,7 @@ class Folding:
                             supported=f"{what} of {_listed(options)}",
                         )
                     )
-        found += [
+        problems += [
             Problem(
                 node=name,
                 op="",
@@ -136,7 +136,7 @@ class Folding:
             for name in self.engines
             if name not in known
         ]
-        return found
+        return problems
 
     def check(self, program: Program) -> None:
         """Raise CompileError with all problems unless the folding fits the program."""

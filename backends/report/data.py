@@ -146,10 +146,10 @@ def report(comparisons: Sequence[Comparison] | Comparison) -> Report:
     Raises:
         ValueError: there are no comparisons, or they are for different technologies.
     """
-    found = [comparisons] if isinstance(comparisons, Comparison) else list(comparisons)
-    if not found or len({c.technology.id for c in found}) != 1:
+    listed = [comparisons] if isinstance(comparisons, Comparison) else list(comparisons)
+    if not listed or len({c.technology.id for c in listed}) != 1:
         raise ValueError("a report takes one or more comparisons for one technology")
-    return Report(tuple(map(_model, found)), found[0].assumptions)
+    return Report(tuple(map(_model, listed)), listed[0].assumptions)
 
 
 def to_json(comparisons: Sequence[Comparison] | Comparison) -> dict[str, Any]:
@@ -216,11 +216,11 @@ def _cost(cost: LayerCost) -> CostRow:
     )
 
 
-def _operators(found: Operators) -> OperatorRow:
+def _operators(operators: Operators) -> OperatorRow:
     return OperatorRow(
-        tuple((a, b, n) for (a, b), n in found.multiplies.items()),
-        found.adds,
-        found.compares,
-        found.shifts,
-        found.lookups,
+        tuple((a, b, n) for (a, b), n in operators.multiplies.items()),
+        operators.adds,
+        operators.compares,
+        operators.shifts,
+        operators.lookups,
     )

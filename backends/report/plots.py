@@ -256,8 +256,8 @@ def units(technology: Technology, name: str) -> str:
             (range(high, 35), ":"),
         ):
             axes.plot(list(run), [read(w) for w in run], dash, **style)
-        found = [int(x) for x, _ in curve.points]
-        axes.plot(found, [read(w) for w in found], "o", markersize=3.5, label=label, **style)
+        measured = [int(x) for x, _ in curve.points]
+        axes.plot(measured, [read(w) for w in measured], "o", markersize=3.5, label=label, **style)
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
@@ -301,10 +301,10 @@ def units(technology: Technology, name: str) -> str:
 
 def _bars(axes: Axes, technology: Technology, channels: int) -> None:
     """Draw the units for a 16-bit accumulator side by side."""
-    width, found = 16, []
+    width, bars = 16, []
     for bits in (2, 3, 4):
         table = Table(width, (1 << bits) - 1, bits)
-        found += [
+        bars += [
             (f"{bits} bit, parallel", parallel(table, channels, technology), "mac"),
             (f"{bits} bit, binary search", binary_search(table, channels, technology), "mac"),
         ]
@@ -314,9 +314,9 @@ def _bars(axes: Axes, technology: Technology, channels: int) -> None:
         (16, False, "multiply-shift, no DSP"),
     ):
         lane = requantizer(width, 2, channels, technology, multiplier=multiplier, dsp=dsp)
-        found.append((title, lane, "quantizer"))
-    labels = [title for title, *_ in found]
-    for k, (_, lane, color) in enumerate(found):
+        bars.append((title, lane, "quantizer"))
+    labels = [title for title, *_ in bars]
+    for k, (_, lane, color) in enumerate(bars):
         logic, storage = lane.logic.lut, lane.storage.lut
         axes.barh(k, logic, color=COLORS[color], height=0.75)
         axes.barh(k, storage, left=logic, color=COLORS["memory"], height=0.75)

@@ -51,9 +51,9 @@ def mark(cost: CostRow, *parts: str) -> str:
 
 def products(operators: OperatorRow, limit: int = 3) -> str:
     """Format the multiplications by width, most frequent first."""
-    found = sorted(operators.multiplies, key=lambda m: (-m[2], -m[0], -m[1]))
-    shown = [f"{n:,} of {a}x{b}" for a, b, n in found[:limit]]
-    rest = sum(n for *_, n in found[limit:])
+    entries = sorted(operators.multiplies, key=lambda m: (-m[2], -m[0], -m[1]))
+    shown = [f"{n:,} of {a}x{b}" for a, b, n in entries[:limit]]
+    rest = sum(n for *_, n in entries[limit:])
     return ", ".join(shown + ([f"{rest:,} other"] if rest else [])) or "none"
 
 
@@ -194,9 +194,9 @@ def _layers(model: ModelReport) -> Table:
 
 
 def _unit(cost: CostRow) -> str:
-    found = cost.resources["quantizer"]
-    extra = f"+{found['dsp']:.0f}D" if found["dsp"] else ""
-    return mark(cost, "quantizer") + number(found["lut"]) + extra
+    quantizer = cost.resources["quantizer"]
+    extra = f"+{quantizer['dsp']:.0f}D" if quantizer["dsp"] else ""
+    return mark(cost, "quantizer") + number(quantizer["lut"]) + extra
 
 
 def _operators(model: ModelReport) -> Table:

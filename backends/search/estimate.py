@@ -49,13 +49,13 @@ def choice(engine: Engine, technology: Technology, fold: Fold) -> EngineChoice:
     """Return the cost of an engine at one folding, in its cheaper form."""
     folded = engine.folded(fold)
     form = best_form(folded, technology.area)
-    found = area(folded, form, technology.area)
+    resources = area(folded, form, technology.area)
     basis = Basis.FIT if technology.id == technology.area else Basis.EXTRAPOLATED
     return EngineChoice(
         fold,
         form,
         folded.cycles,
-        Resources(found.lut, found.ff, found.dsp, found.bram18, basis=basis),
+        Resources(resources.lut, resources.ff, resources.dsp, resources.bram18, basis=basis),
     )
 
 
@@ -88,8 +88,8 @@ def plumbing(pipeline: Pipeline, depths: tuple[int, ...], technology: Technology
 def estimates(program: Program, folding: Folding, technology: Technology) -> dict[str, Resources]:
     """Return the resources of each engine of a folded datapath, by the area formulas."""
     folding.check(program)
-    found = {}
+    resources = {}
     for engine in engines_of(program):
         fold = folding.engines[engine.name]
-        found[engine.name] = choice(engine, technology, fold).resources
-    return found
+        resources[engine.name] = choice(engine, technology, fold).resources
+    return resources

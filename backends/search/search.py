@@ -188,8 +188,8 @@ class _Finder:
         best = self._within(targets[high])
         while best is not None and low < high:
             middle = (low + high) // 2
-            found = self._within(targets[middle])
-            best, low, high = (found, low, middle) if found else (best, middle + 1, high)
+            result = self._within(targets[middle])
+            best, low, high = (result, low, middle) if result else (best, middle + 1, high)
         return best
 
     def _within(self, target: int) -> SearchResult | None:

@@ -13,14 +13,14 @@ from tvm import tirx
 
 def _declared(f: tirx.PrimFunc, pointer: tirx.Var) -> list[tirx.Var]:
     """Return the buffers that a function declares on a pointer."""
-    found: list[tirx.Var] = []
+    buffers: list[tirx.Var] = []
 
     def visit(node: tirx.DeclBuffer) -> None:
         if node.data.same_as(pointer):
-            found.append(node.buffer)
+            buffers.append(node.buffer)
 
     tvm_ffi.structural_walk(f.body, (tirx.DeclBuffer, visit))
-    return found
+    return buffers
 
 
 def updates(f: tirx.PrimFunc, source: tirx.Var, target: tirx.Var) -> bool:

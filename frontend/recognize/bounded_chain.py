@@ -119,10 +119,10 @@ def clips_after(
     """
     clips = []
     while (clip := only_reader(value, "Clip", "Min", "Max", "Relu")) is not None:
-        found = _bounds(clip, value, context)
-        if found is None or any(b is not None and b.denominator != 1 for b in found):
+        bounds = _bounds(clip, value, context)
+        if bounds is None or any(b is not None and b.denominator != 1 for b in bounds):
             break
-        clips.append(found)
+        clips.append(bounds)
         value = clip.outputs[0]
     return value, clips
 
@@ -139,12 +139,12 @@ def _bounds(
     else:
         others = [other for x, other in operands(clip) if x is value]
         given = [others[0], None] if is_standard(clip, "Max") else [None, *others[:1]]
-    found = [scalar(bound, context) for bound in given]
-    if len(found) != 2 or any(
-        bound is not None and number is None for bound, number in zip(given, found, strict=True)
+    numbers = [scalar(bound, context) for bound in given]
+    if len(numbers) != 2 or any(
+        bound is not None and number is None for bound, number in zip(given, numbers, strict=True)
     ):
         return None
-    return found[0], found[1]
+    return numbers[0], numbers[1]
 
 
 def _row(value: ir.Value | None, x: ir.Value | None, context: Context) -> Row | None:
@@ -168,9 +168,9 @@ def _back(chain: Chain, context: Context) -> Chain | None:
         return None
     if is_standard(node, "Clip", "Relu"):
         data = node.inputs[0]
-        found = None if data is None else _bounds(node, data, context)
-        rows = [None if b is None else (b,) for b in found or ()]
-        return None if found is None else chain.clipped(rows[0], rows[1]).onto(data)
+        bounds = None if data is None else _bounds(node, data, context)
+        rows = [None if b is None else (b,) for b in bounds or ()]
+        return None if bounds is None else chain.clipped(rows[0], rows[1]).onto(data)
     if (paired := _paired_clip(node)) is not None:
         return chain.onto(paired)
     if (formula := _formula(chain.x, node, context)) is not None:
@@ -216,12 +216,12 @@ def _formula(
         if x is None or row is None:
             return None
         return x, lambda c: c.clipped(None, row) if smaller else c.clipped(row, None)
-    found = paper_clip(value, context)
-    level = scalar(found[1], context) if found is not None else None
-    if found is None or level is None:
+    clip = paper_clip(value, context)
+    level = scalar(clip[1], context) if clip is not None else None
+    if clip is None or level is None:
         return None
     top = (level,)
-    return found[0], lambda c: c.clipped(_ZERO, top)
+    return clip[0], lambda c: c.clipped(_ZERO, top)
 
 
 def _is_scaled(x: ir.Value, context: Context) -> bool:

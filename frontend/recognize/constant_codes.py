@@ -55,49 +55,51 @@ def spread(values: Array, constant: Array, name: str) -> Array:
     return values
 
 
-def put_codes(node: ir.Node, found: Codes, context: Context) -> None:
+def put_codes(node: ir.Node, quantized: Codes, context: Context) -> None:
     """Replace `node` by its constant value: as codes for layers whose weights it is."""
-    _feed(node, node.outputs[0], found, context)
+    _feed(node, node.outputs[0], quantized, context)
     context.constants.forget()
 
 
-def _feed(origin: ir.Node, value: ir.Value, found: Codes, context: Context) -> None:
+def _feed(origin: ir.Node, value: ir.Value, quantized: Codes, context: Context) -> None:
     plain: ir.Value | None = None
     for use in list(value.uses()):
         reader, index = use.node, use.idx
         if is_standard(reader, "Identity"):
-            _feed(origin, reader.outputs[0], found, context)
-        elif is_standard(reader, "Transpose") and found.codes.ndim == 2:
+            _feed(origin, reader.outputs[0], quantized, context)
+        elif is_standard(reader, "Transpose") and quantized.codes.ndim == 2:
             perm = reader.attributes.get_ints("perm") or (1, 0)
             swapped = list(perm) == [1, 0]
-            _feed(origin, reader.outputs[0], found.transposed() if swapped else found, context)
-        elif index == 1 and _as_weight(origin, reader, found, context):
+            _feed(
+                origin, reader.outputs[0], quantized.transposed() if swapped else quantized, context
+            )
+        elif index == 1 and _as_weight(origin, reader, quantized, context):
             continue
         else:
             if plain is None:
-                plain = initializer(context.graph, f"{value.name}.value", found.values())
-                plain.shape, plain.dtype = ir.Shape(found.codes.shape), ir.DataType.FLOAT
+                plain = initializer(context.graph, f"{value.name}.value", quantized.values())
+                plain.shape, plain.dtype = ir.Shape(quantized.codes.shape), ir.DataType.FLOAT
             reader.replace_input_with(index, plain)
 
 
-def _as_weight(origin: ir.Node, layer: ir.Node, found: Codes, context: Context) -> bool:
+def _as_weight(origin: ir.Node, layer: ir.Node, quantized: Codes, context: Context) -> bool:
     """Insert an n2uq.Weight before a Conv or Gemm;
     return False if the codes are not its weights.
     """
     ranks = (3, 4) if layer.op_type == "Conv" else (2,)
-    rank = found.codes.ndim
+    rank = quantized.codes.ndim
     if not is_standard(layer, "Conv", "Gemm", "MatMul") or rank not in ranks:
         return False
     data = layer.inputs[0]
     if layer.op_type == "MatMul" and (data is None or data.shape is None):
         return False
     if rank == 2 and not layer.attributes.get_int("transB", 0):
-        found = found.transposed()
-    scale = _output_scales(found)
+        quantized = quantized.transposed()
+    scale = _output_scales(quantized)
     if scale is None or not (scale > 0).all() or not np.isfinite(scale).all():
         context.note(layer, "weights stay float: their scale is not one positive value per output")
         return False
-    params = _weight(found, scale)
+    params = _weight(quantized, scale)
     if params.bits > _WIDEST + 1:
         context.note(layer, f"weights stay float: {params.bits}-bit codes are wider than 8 bits")
         return False
@@ -120,17 +122,17 @@ def _as_weight(origin: ir.Node, layer: ir.Node, found: Codes, context: Context) 
     return True
 
 
-def _output_scales(found: Codes) -> Array | None:
+def _output_scales(quantized: Codes) -> Array | None:
     """Return the scales, float32 [O], of codes [O, …]; None if they vary along another axis."""
-    shape = (1,) * (found.codes.ndim - found.scale.ndim) + found.scale.shape
-    if any(size != 1 for size in shape[1:]) or shape[0] not in (1, len(found.codes)):
+    shape = (1,) * (quantized.codes.ndim - quantized.scale.ndim) + quantized.scale.shape
+    if any(size != 1 for size in shape[1:]) or shape[0] not in (1, len(quantized.codes)):
         return None
-    return np.broadcast_to(found.scale.reshape(-1), len(found.codes))
+    return np.broadcast_to(quantized.scale.reshape(-1), len(quantized.codes))
 
 
-def _weight(found: Codes, scale: Array) -> Weight:
+def _weight(quantized: Codes, scale: Array) -> Weight:
     """Make odd codes if all are odd, else signed codes of the stored width or, if needed, wider."""
-    codes, step = found.codes, scale.astype(np.float64)
+    codes, step = quantized.codes, scale.astype(np.float64)
     if (codes % 2 != 0).all():
         return Weight(codes, step, 1, int(np.abs(codes).max()).bit_length())
-    return Weight(codes, step, 1, max(signed_bits(codes), found.bits), odd=False)
+    return Weight(codes, step, 1, max(signed_bits(codes), quantized.bits), odd=False)

@@ -63,9 +63,9 @@ def _absorb_shifted(
     exact = Fraction(step) == Fraction(params.step) * Fraction(factor)
     if x is None or not exact or Fraction(float(total)) != total:
         return
-    made = make_threshold(context.graph, x, replace(params, step=step), f"{node.name}.codes")
-    made.metadata_props.update(quantizer.metadata_props)
-    y = add_constant(node, context.insert(node, made), total, context)
+    threshold = make_threshold(context.graph, x, replace(params, step=step), f"{node.name}.codes")
+    threshold.metadata_props.update(quantizer.metadata_props)
+    y = add_constant(node, context.insert(node, threshold), total, context)
     context.replace(node.outputs[0], y)
 
 

@@ -46,10 +46,10 @@ def _recognize(node: ir.Node, context: Context) -> None:
             covers.append(comparison)
         context.refusals.pop(where, None)  # it was refused as a ladder
     try:
-        found = _bounded(w, where, context)
-        if found is None:
+        bounded = _bounded(w, where, context)
+        if bounded is None:
             return
-        x, clip = found
+        x, clip = bounded
         written = _scale(factor, node.inputs[1], clip, context)
         if written is None:
             return
@@ -226,8 +226,8 @@ def _lower_bounds(value: ir.Value, context: Context) -> list[np.float32]:
     """Return the lower bounds of a value that a clamp computes."""
     clip, bound = producer(value, "Clip"), producer(value, "Max")
     given = clip.inputs[1:2] if clip is not None else bound.inputs if bound is not None else ()
-    found = [_number(limit, context) for limit in given]
-    return [limit for limit in found if limit is not None and np.isfinite(limit)]
+    bounds = [_number(limit, context) for limit in given]
+    return [limit for limit in bounds if limit is not None and np.isfinite(limit)]
 
 
 def _scale(

@@ -62,17 +62,17 @@ def _mean(node: ir.Node, context: Context) -> None:
     ReduceMax becomes a MaxPool over the whole map.
     """
     data, shape = node.inputs[0], shape_of(node.inputs[0])
-    found, kept = _axes(node, context), node.attributes.get_int("keepdims", 1) == 1
+    axes, kept = _axes(node, context), node.attributes.get_int("keepdims", 1) == 1
     above = producer(data, node.op_type)
     if above is not None and data is not None and len(list(data.uses())) == 1:
         outer, was_kept = _axes(above, context), above.attributes.get_int("keepdims", 1) == 1
-        if outer is not None and found is not None and was_kept == kept:
+        if outer is not None and axes is not None and was_kept == kept:
             data, shape = above.inputs[0], shape_of(above.inputs[0])
             left = [axis for axis in range(len(shape)) if was_kept or axis not in outer]
-            found = sorted({*outer, *(left[axis] for axis in found)})
-    if len(shape) not in (3, 4) or found != list(range(2, len(shape))):
+            axes = sorted({*outer, *(left[axis] for axis in axes)})
+    if len(shape) not in (3, 4) or axes != list(range(2, len(shape))):
         raise Refused(
-            f"{_NAMES[node.op_type]} over axes {found} of a tensor of shape {shape}",
+            f"{_NAMES[node.op_type]} over axes {axes} of a tensor of shape {shape}",
             f"{_NAMES[node.op_type]} over height and width, axes 2 and 3 (over the length, axis 2)",
         )
     if node.op_type == "ReduceMax":

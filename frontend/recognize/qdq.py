@@ -127,8 +127,8 @@ def _recognize(node: ir.Node, context: Context) -> None:
     ladders = [rises(low - first, high - first) for first in rows[1].tolist()]
     positions, strict = (np.stack(column) for column in zip(*ladders, strict=True))
     lowest = tuple(Fraction(low - second) for second in rows[3].tolist())
-    found = Uniform(positions, strict, rows[0], rows[2], lowest)
-    put_uniform(node, x, found, context)
+    uniform = Uniform(positions, strict, rows[0], rows[2], lowest)
+    put_uniform(node, x, uniform, context)
 
 
 def _clipped(clip: ir.Node, low: int, high: int, context: Context) -> tuple[int, int]:

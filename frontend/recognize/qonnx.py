@@ -118,20 +118,20 @@ def _quant(node: ir.Node, context: Context) -> None:
         )
     positions, strict = rises(low, high, mode)
     lowest = tuple(Fraction(low - z) for z in zeros.tolist())
-    found = Uniform(positions - zeros[:, None], strict, channels, channels, lowest)
-    put_uniform(node, x, found, context)
+    uniform = Uniform(positions - zeros[:, None], strict, channels, channels, lowest)
+    put_uniform(node, x, uniform, context)
 
 
 def _rounded(y: Array, mode: str) -> Array:
     """Round with the boundaries of `rounding`, so that each mode has one definition."""
     y = np.asarray(y)
     below = np.array(np.floor(y), np.int64)  # NumPy's floor of a scalar is no array
-    found = below.copy()
+    nearest = below.copy()
     for n in np.unique(below):
         position, strict = rise(int(n), mode)
         here = below == n
-        found[here] += (y[here] > position) if strict else (y[here] >= position)
-    return found
+        nearest[here] += (y[here] > position) if strict else (y[here] >= position)
+    return nearest
 
 
 def _put_sign(
@@ -144,8 +144,8 @@ def _put_sign(
     # With steps of 2*scale, code 0 has the value (-1 - zero)/2 steps.
     lowest = tuple(Fraction(-1 - zero, 2) for zero in zeros.tolist())
     at = positions[:, None].astype(np.float64)
-    found = Uniform(at, np.zeros(1, bool), scale, 2 * scale, lowest)
-    put_uniform(node, x, found, context)
+    uniform = Uniform(at, np.zeros(1, bool), scale, 2 * scale, lowest)
+    put_uniform(node, x, uniform, context)
 
 
 def _bipolar(node: ir.Node, context: Context) -> None:
@@ -199,8 +199,8 @@ def _trunc(node: ir.Node, context: Context) -> None:
     if high - low >= 2**MAX_BITS:
         raise Refused(f"truncation to {out_bits} bits", f"1 to {MAX_BITS} bits")
     positions, strict = truncated_rises(low, high, shift, mode)
-    found = Uniform(positions - zero, strict, scale, step, lowest)
-    quantizer = put_uniform(node, x, found, context)
+    uniform = Uniform(positions - zero, strict, scale, step, lowest)
+    quantizer = put_uniform(node, x, uniform, context)
     if text:
         context.note(quantizer, text)
 

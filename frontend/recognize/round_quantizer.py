@@ -47,7 +47,7 @@ def _ends(chain: Chain, node: ir.Node, context: Context) -> _Ends:
         Refused: a bound is missing.
     """
     low, high = (_code(bound, node.op_type) for bound in (chain.low, chain.high))
-    found = _Ends(node, 0, 0)
+    ends = _Ends(node, 0, 0)
     if low is None or high is None:
         rounded = _after_pair(node)
         zero = 0
@@ -61,7 +61,7 @@ def _ends(chain: Chain, node: ir.Node, context: Context) -> _Ends:
         )
         last = value.producer()
         if last is not None and clips:
-            found = _Ends(last, 0, 0, zero)
+            ends = _Ends(last, 0, 0, zero)
         for clip in clips:
             low, high = _within(low, high, *clip, zero)
     if low is None or high is None:
@@ -69,7 +69,7 @@ def _ends(chain: Chain, node: ir.Node, context: Context) -> _Ends:
     if not 1 <= high - low < 2**MAX_BITS:
         text = f"rounded to integers from {low} to {high}"
         raise Refused(text, f"2 to {2**MAX_BITS} levels: activations of 1 to {MAX_BITS} bits")
-    return _Ends(found.root, low, high, found.zero)
+    return _Ends(ends.root, low, high, ends.zero)
 
 
 def _within(
@@ -169,12 +169,12 @@ def _recognize(node: ir.Node, context: Context) -> None:
     for other in earlier:
         del context.refusals[other]
     positions, strict = rises(ends.low, ends.high, _MODES[node.op_type])
-    found, x = _thresholds(chain, positions), chain.x
-    if found is None:  # the affine map is kept, and its exact result is compared
-        found, x = (positions[None, :], np.float32(1)), put_maps(chain, node, context)
+    compared, x = _thresholds(chain, positions), chain.x
+    if compared is None:  # the affine map is kept, and its exact result is compared
+        compared, x = (positions[None, :], np.float32(1)), put_maps(chain, node, context)
     one = np.ones(1, np.float32)
     lowest = Fraction(ends.low + ends.zero)
-    put_uniform(ends.root, x, Uniform(found[0], strict, one, one, lowest, found[1]), context)
+    put_uniform(ends.root, x, Uniform(compared[0], strict, one, one, lowest, compared[1]), context)
 
 
 ROUND_QUANTIZER = Pattern("rounded activation", frozenset(_MODES), _recognize)

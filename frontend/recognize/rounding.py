@@ -40,18 +40,18 @@ def rise(n: int, mode: str) -> Rise:
 
 def rises(low: int, high: int, mode: str = "ROUND") -> tuple[Array, Array]:
     """Return positions (float64) and strictness (bool), [high - low], of rounding to low..high."""
-    found = [rise(n, mode) for n in range(low, high)]
-    return np.array([p for p, _ in found]), np.array([s for _, s in found], bool)
+    steps = [rise(n, mode) for n in range(low, high)]
+    return np.array([p for p, _ in steps]), np.array([s for _, s in steps], bool)
 
 
 def truncated_rises(low: int, high: int, shift: int, mode: str) -> tuple[Array, Array]:
     """Return the same as `rises` for rounding half to even,
     then dividing by 2**shift and rounding by mode.
     """
-    found = []
+    steps = []
     for n in range(low, high):
         position, strict = rise(n, mode)
         scaled = position * 2.0**shift
         first = floor(scaled) + 1 if strict else ceil(scaled)  # the least integer that gives n + 1
-        found.append(rise(first - 1, "ROUND"))
-    return np.array([p for p, _ in found]), np.array([s for _, s in found], bool)
+        steps.append(rise(first - 1, "ROUND"))
+    return np.array([p for p, _ in steps]), np.array([s for _, s in steps], bool)

@@ -44,12 +44,12 @@ def broadcast_layout(first: Layout, second: Layout) -> Layout:
     rank = max(len(first), len(second))
     pairs = zip(((),) * (rank - len(first)) + first, ((),) * (rank - len(second)) + second,
                 strict=True)  # fmt: skip
-    found = []
+    axes = []
     for a, b in pairs:
         if a and b and a != b:
             raise NotAStep
-        found.append(a or b)
-    return tuple(found)
+        axes.append(a or b)
+    return tuple(axes)
 
 
 def reduced(array: Array, layout: Layout, sizes: tuple[int, ...]) -> Array:
@@ -139,8 +139,8 @@ def cast(array: Array, dtype: ir.DataType) -> Array:
 
 def modulo(a: Array, b: Array, truncated: bool) -> Array:
     """Compute ONNX's Mod."""
-    found: Array = np.fmod(a, b) if truncated else np.mod(a, b)
-    return found
+    remainder: Array = np.fmod(a, b) if truncated else np.mod(a, b)
+    return remainder
 
 
 def aligned(arrays: list[Array]) -> list[Array]:

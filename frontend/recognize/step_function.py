@@ -37,7 +37,7 @@ def _replace(search: Search, context: Context) -> None:
     evaluation = Evaluation(search)
     for node in context.graph:
         search.visit(node)
-    found = []
+    quantizers = []
     for value in list(search.parts):  # all first: they read one another
         if not _is_root(value, search):
             continue
@@ -47,15 +47,15 @@ def _replace(search: Search, context: Context) -> None:
         except NotAStep:
             continue
         steps = _with_skipped(thresholds, rules, levels, evaluation.written_steps(root))
-        found.append((root, steps, evaluation.cone(root)))
-    for root, (thresholds, rules, levels), covers in found:
-        made = root.producer()
-        assert made is not None
+        quantizers.append((root, steps, evaluation.cone(root)))
+    for root, (thresholds, rules, levels), covers in quantizers:
+        quantizer = root.producer()
+        assert quantizer is not None
         try:
             x = search.parts[root].x
-            put_levels(made, x, thresholds, rules, levels, context, covers)
+            put_levels(quantizer, x, thresholds, rules, levels, context, covers)
         except Refused as refusal:
-            context.refusals.setdefault(made, refusal)
+            context.refusals.setdefault(quantizer, refusal)
 
 
 def _is_root(value: ir.Value, search: Search) -> bool:

@@ -84,17 +84,17 @@ class Evaluation:
         Raises:
             NotAStep: more than a quantizer has.
         """
-        x, found, stack = self.search.parts[root].x, set[ir.Node](), [root]
+        x, nodes, stack = self.search.parts[root].x, set[ir.Node](), [root]
         while stack:
             node = stack.pop().producer()
-            if node is None or node in found:
+            if node is None or node in nodes:
                 continue
-            found.add(node)
-            if len(found) > _NODES:
+            nodes.add(node)
+            if len(nodes) > _NODES:
                 raise NotAStep
             parts = self.search.parts
             stack += [v for v in node.inputs if v is not None and v in parts and v is not x]
-        return sorted(found, key=self.search.place.__getitem__)
+        return sorted(nodes, key=self.search.place.__getitem__)
 
     def _points(self, cone: list[ir.Node]) -> Array:
         """Return the numbers that x is compared with, float64 [1,m] or [C,m],
@@ -237,17 +237,17 @@ class Evaluation:
         self, cone: list[ir.Node], values: dict[ir.Value, Array], points: Array
     ) -> list[Array]:
         """Return computed numbers that x is compared with and that are not yet points."""
-        found: set[float] = set()
+        numbers: set[float] = set()
         for node in cone:
             parts = [self._operand(v) for v in node.inputs if v is not None]
             kinds = {p.kind for p in parts if isinstance(p, Part)}
             if node.op_type in COMPARISONS and kinds == {Kind.TENSOR, Kind.STEP}:
                 for value in node.inputs:
                     if value in values and self.search.parts[value].kind is Kind.STEP:
-                        found.update(np.unique(values[value]).tolist())
-        if found and len(points) > 1:
+                        numbers.update(np.unique(values[value]).tolist())
+        if numbers and len(points) > 1:
             raise NotAStep
-        return [np.array([v]) for v in sorted(found - set(points[0].tolist()))]
+        return [np.array([v]) for v in sorted(numbers - set(points[0].tolist()))]
 
 
 def _sorted(rows: list[Array]) -> Array:
@@ -265,11 +265,11 @@ def _midpoints(rows: list[Array]) -> list[Array]:
     if any(row.size != 1 for row in rows):
         raise NotAStep
     levels = sorted({float(row[0]) for row in rows})
-    found = [(a + b) / 2 for a, b in zip(levels, levels[1:], strict=False)]
-    for a, b, middle in zip(levels, levels[1:], found, strict=False):
+    middles = [(a + b) / 2 for a, b in zip(levels, levels[1:], strict=False)]
+    for a, b, middle in zip(levels, levels[1:], middles, strict=False):
         if 2 * Fraction(middle) != Fraction(a) + Fraction(b):
             raise NotAStep
-    return [np.array([v]) for v in found]
+    return [np.array([v]) for v in middles]
 
 
 def _regions(points: Array) -> Array:

@@ -45,33 +45,33 @@ class Uniform:
     factor: np.float32 = _ONE
 
 
-def put_uniform(node: ir.Node, x: ir.Value, found: Uniform, context: Context) -> ir.Node:
+def put_uniform(node: ir.Node, x: ir.Value, uniform: Uniform, context: Context) -> ir.Node:
     """Replace `node` by the quantizer and return its Threshold.
 
     Raises:
         Refused: scales that are not positive, no threshold, or more than 255.
     """
-    positions = np.atleast_2d(found.positions)
+    positions = np.atleast_2d(uniform.positions)
     count = positions.shape[1]
     if not 1 <= count < 2**MAX_BITS:
         raise Refused(
             f"a quantizer of {count + 1} levels",
             f"2 to {2**MAX_BITS} levels: activations of 1 to {MAX_BITS} bits",
         )
-    scale, step = _narrowed(found.scale), _narrowed(found.step)
+    scale, step = _narrowed(uniform.scale), _narrowed(uniform.step)
     for name, values in (("scale", scale), ("output scale", step)):
         if not (np.isfinite(values).all() and (values > 0).all()):
             raise Refused(f"a {name} of {values.min():g}", "positive, finite scales")
     thresholds = positions * scale.astype(np.float64)[:, None]
-    strict = found.strict
+    strict = uniform.strict
     if strict.ndim == 2 and (strict == strict[0]).all():
         strict = strict[0]
     mixed = strict.any() and not strict.all()
-    lowest = found.lowest if isinstance(found.lowest, tuple) else (found.lowest,)
+    lowest = uniform.lowest if isinstance(uniform.lowest, tuple) else (uniform.lowest,)
     shared = len(step) == 1
     params = Threshold(
         thresholds,
-        found.factor,
+        uniform.factor,
         float(step[0]) if shared else 1.0,
         1,
         bool(strict.flat[0]),

@@ -131,12 +131,14 @@ def _recognize(node: ir.Node, context: Context) -> None:
         return
     if not np.isfinite(weights).all():
         return  # refused where they were folded
-    found = _found(weights, context.roundoff)
-    if isinstance(found, str):
+    weight_or_reason = _found(weights, context.roundoff)
+    if isinstance(weight_or_reason, str):
         if NOTE not in node.metadata_props:  # the note of another pattern is kept
-            context.note(node, f"weights stay float: {found}")
+            context.note(node, f"weights stay float: {weight_or_reason}")
         return
-    quantized = context.insert(node, make_weight(context.graph, found, f"{node.name}.weight"))
+    quantized = context.insert(
+        node, make_weight(context.graph, weight_or_reason, f"{node.name}.weight")
+    )
     shared = len(weight.uses()) > 1  # the last reader takes the name
     quantized.name = (
         f"{node.outputs[0].name}.{weight.name}.quantized"
@@ -156,10 +158,10 @@ def _found(weights: Array, roundoff: float) -> Weight | str:
     return weight_levels(weights) or found
 
 
-def _off(found: Weight, weights: Array) -> float:
+def _off(weight: Weight, weights: Array) -> float:
     """How far weights lie from a grid, relative to the largest of their channel."""
     most = np.abs(weights).reshape(len(weights), -1).max(axis=1).astype(np.float64)
-    off = np.abs(found.values() - weights).reshape(len(weights), -1).max(axis=1)
+    off = np.abs(weight.values() - weights).reshape(len(weights), -1).max(axis=1)
     return float((off / np.where(most > 0, most, 1.0)).max())
 
 

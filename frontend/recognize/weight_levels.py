@@ -25,18 +25,18 @@ def weight_levels(weights: Array) -> Weight | None:
     """
     flat = weights.reshape(len(weights), -1).astype(np.float64)
     rows, whole = [_clustered(row) for row in flat], _clustered(flat)
-    found = [row for row in rows if row is not None]
-    if len(found) < len(rows):
+    clusters = [row for row in rows if row is not None]
+    if len(clusters) < len(rows):
         return None
-    if whole is not None and len(whole[0]) <= 2 * max(len(levels) for levels, _ in found):
-        found = [whole]
+    if whole is not None and len(whole[0]) <= 2 * max(len(levels) for levels, _ in clusters):
+        clusters = [whole]
     nonzero = np.count_nonzero(flat)
-    equal = nonzero - sum(np.count_nonzero(levels) for levels, _ in found)
+    equal = nonzero - sum(np.count_nonzero(levels) for levels, _ in clusters)
     if equal < max(_LEAST_EQUAL, _EQUAL * nonzero):
         return None
-    count = max(len(levels) for levels, _ in found)
-    table = np.stack([np.pad(levels, (0, count - len(levels)), "edge") for levels, _ in found])
-    codes = np.concatenate([codes.reshape(-1) for _, codes in found]).reshape(weights.shape)
+    count = max(len(levels) for levels, _ in clusters)
+    table = np.stack([np.pad(levels, (0, count - len(levels)), "edge") for levels, _ in clusters])
+    codes = np.concatenate([codes.reshape(-1) for _, codes in clusters]).reshape(weights.shape)
     bits = max(1, (count - 1).bit_length())
     return Weight(codes.astype(np.int8), np.ones(len(weights)), 1, bits, odd=False, levels=table)
 

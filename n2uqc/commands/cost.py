@@ -102,8 +102,8 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         from n2uqc.backends.report import to_json
 
-        found = to_json(comparisons) | ({"synthesis": synthesized} if synthesized else {})
-        print(json_text(found), end="")
+        data = to_json(comparisons) | ({"synthesis": synthesized} if synthesized else {})
+        print(json_text(data), end="")
     else:
         print_costs(comparisons)
         for rows in synthesized:

@@ -86,13 +86,13 @@ def _levels(program: Program) -> dict[str, list[int]]:
     """Integers of uneven levels: of codes by a table, and of weights, those of all channels."""
     from n2uqc.passes.program.ops import Conv, Lookup
 
-    found = {}
+    levels = {}
     for op in program.ops:
         if isinstance(op, Lookup):
-            found[op.output] = program.constants[op.table].values.tolist()
+            levels[op.output] = program.constants[op.table].values.tolist()
         elif isinstance(op, Conv) and op.levels:
-            found[op.weight] = sorted(set(program.constants[op.weight].values.ravel().tolist()))
-    return found
+            levels[op.weight] = sorted(set(program.constants[op.weight].values.ravel().tolist()))
+    return levels
 
 
 def _facts(program: Program) -> dict[str, Any]:

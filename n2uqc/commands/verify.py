@@ -123,8 +123,8 @@ def run(options: argparse.Namespace) -> int:
     outcomes = run_all(program, x, targets=chosen)
     certificate = certify(model, program, source, len(x), outcomes, tables)
     if options.against is not None:
-        certificate["recompiled"] = found = recompile(model, program)
-        if found["differences"]:
+        certificate["recompiled"] = differences = recompile(model, program)
+        if differences["differences"]:
             certificate["verdict"] = "different"
     if held is not None:
         certificate["network"] = held
@@ -148,8 +148,8 @@ def _chosen(text: str | None) -> tuple[Target, ...] | None:
     from n2uqc.backends import find_target
     from n2uqc.console.executors import USUAL
 
-    found = {target.name: target for target in map(find_target, (USUAL[0], *text.split(",")))}
-    return tuple(found.values())
+    targets = {target.name: target for target in map(find_target, (USUAL[0], *text.split(",")))}
+    return tuple(targets.values())
 
 
 def recompile(model: Path, program: Program) -> dict[str, Any]:
@@ -269,10 +269,10 @@ def render(certificate: dict[str, Any]) -> str:
     return text + f"verdict  {certificate['verdict'].upper()}{without}\n"
 
 
-def _recompiled(found: dict[str, Any]) -> list[str]:
-    if "not_compared" in found:
-        return [f"rest     not compared: {found['not_compared']}"]
-    names = found["differences"]
+def _recompiled(comparison: dict[str, Any]) -> list[str]:
+    if "not_compared" in comparison:
+        return [f"rest     not compared: {comparison['not_compared']}"]
+    names = comparison["differences"]
     shown = names[:_SHOWN] + [f"and {len(names) - _SHOWN} more"] * (len(names) > _SHOWN)
     return [
         f"rest     {len(names) or 'no'} differences from what the network compiles to",

@@ -74,25 +74,26 @@ def check(
     }
 
 
-def render(found: dict[str, Any]) -> list[str]:
+def render(comparison: dict[str, Any]) -> list[str]:
     """Return lines of the certificate."""
-    if "unrelated" in found:
-        return [f"network  the program is not of this network: {found['unrelated']}"]
-    codes = [row for row in found["rows"] if row["what"] == "codes"]
-    output = found["rows"][-1]
+    if "unrelated" in comparison:
+        return [f"network  the program is not of this network: {comparison['unrelated']}"]
+    codes = [row for row in comparison["rows"] if row["what"] == "codes"]
+    output = comparison["rows"][-1]
     total, unsettled = (sum(row[key] for row in codes) for key in ("values", "open"))
     lines = [
-        f"network  evaluated on {found['drawn']} drawn and {found['given']} given images: "
+        f"network  evaluated on {comparison['drawn']} drawn and {comparison['given']} given "
+        "images: "
         f"{total:,} codes, {unsettled:,} of them within the proven error of a threshold; outputs "
         f"off by at most {output['worst']:.2g}, proven {output['bound']:.2g}, spread "
-        f"{output['spread']:.2g}; {found['wrong']} beyond their bound"
+        f"{output['spread']:.2g}; {comparison['wrong']} beyond their bound"
     ]
-    if found["left_fitted_ranges"]:
+    if comparison["left_fitted_ranges"]:
         lines.append(
-            f"  {found['left_fitted_ranges']} images left the ranges that were fitted to "
+            f"  {comparison['left_fitted_ranges']} images left the ranges that were fitted to "
             "calibration images and were not compared from there on"
         )
-    for row in found["rows"]:
+    for row in comparison["rows"]:
         lines += _faults(row)
     return lines
 

@@ -76,7 +76,7 @@ def _onnxruntime(model: Path, images: NDArray[Any]) -> Outputs:
         if source.type not in _DTYPES:
             raise NotRun(f"ONNX Runtime is given no {source.type.removeprefix('tensor')} here")
         dtype = _DTYPES[source.type]
-        found = [
+        outputs = [
             session.run(None, {source.name: piece.astype(dtype)})[0]
             for piece in _pieces(images, source.shape[0])
         ]
@@ -84,7 +84,7 @@ def _onnxruntime(model: Path, images: NDArray[Any]) -> Outputs:
         raise
     except Exception as error:  # its exceptions have no common base class
         raise NotRun(f"ONNX Runtime does not run it: {_first_line(error)}") from None
-    return np.concatenate(found).astype(np.float64), f"ONNX Runtime, {dtype}"
+    return np.concatenate(outputs).astype(np.float64), f"ONNX Runtime, {dtype}"
 
 
 def _evaluator(model: Path, images: NDArray[Any]) -> Outputs:
@@ -97,10 +97,10 @@ def _evaluator(model: Path, images: NDArray[Any]) -> Outputs:
     pieces = _pieces(images, source.type.tensor_type.shape.dim[0].dim_value)
     try:
         runner: Any = ReferenceEvaluator(proto)
-        found = [runner.run(None, {source.name: p.astype(np.float64)})[0] for p in pieces]
+        outputs = [runner.run(None, {source.name: p.astype(np.float64)})[0] for p in pieces]
     except Exception as error:  # its operators raise any exception
         raise NotRun(f"ONNX's evaluator does not run it: {_first_line(error)}") from None
-    return np.concatenate(found), "ONNX's evaluator, float64"
+    return np.concatenate(outputs), "ONNX's evaluator, float64"
 
 
 def _qonnx(model: Path, images: NDArray[Any]) -> Outputs:

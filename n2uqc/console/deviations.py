@@ -31,18 +31,18 @@ def measure(
     from n2uqc.passes.program.boundary import in_model_order
 
     with working("comparing with exact arithmetic"):
-        found = deviation(reference(graph_of(model, program), options), program, images)
-    report = found.as_json()
+        result = deviation(reference(graph_of(model, program), options), program, images)
+    report = result.as_json()
     try:
         if options.pixels is not None:
             raise NotRun("the images are raw pixels")
         outputs, by = run_as_exported(model, images)
-        if outputs.size != found.integer.size:
+        if outputs.size != result.integer.size:
             raise NotRun(f"it gives outputs of shape {outputs.shape} ({by})")
     except NotRun as reason:
         report["as_exported"] = {"not_compared": str(reason)}
         return report
-    integer, exact = (in_model_order(program, y) for y in (found.integer, found.exact))
+    integer, exact = (in_model_order(program, y) for y in (result.integer, result.exact))
     top1, error = agreement(integer, outputs)
     own, own_error = agreement(outputs, exact)
     report["as_exported"] = {

@@ -125,8 +125,8 @@ def require_writable(path: Path, *, folder: bool = False) -> None:
 
     if folder and path.exists() and not path.is_dir():
         raise UserError(f"cannot write {plain(path)}: it is a file, a folder is wanted")
-    if not folder and (found := obstacle(path)):
-        raise UserError(f"cannot write {plain(path)}: it is {found}, a file is wanted")
+    if not folder and (blocking := obstacle(path)):
+        raise UserError(f"cannot write {plain(path)}: it is {blocking}, a file is wanted")
     if not folder and is_stream(path):
         if not os.access(path, os.W_OK):
             raise UserError(f"cannot write {plain(path)}: no permission")

@@ -28,16 +28,16 @@ def search(
 
     graph = load_graph(model, input_shape=input_shape)
     with working("searching the smallest widths"):
-        found = search_precision(
+        result = search_precision(
             graph, options, flip_rate=FLIP_RATE if flip_rate is None else flip_rate
         )
-    width = max(len(c.tensor) for c in found.choices)
+    width = max(len(c.tensor) for c in result.choices)
     print(f"{'fixed-point width of':{width}}  bits  exact  flips alone", file=sys.stderr)
-    for c in found.choices:
+    for c in result.choices:
         print(f"{c.tensor:{width}}  {c.bits:4}  {c.most:5}  {c.flip_rate:.2e}", file=sys.stderr)
     print(
-        f"together on {found.samples} calibration images: {found.flip_rate:.2e} of the codes "
-        f"flip, top-1 agrees on {found.top1}",
+        f"together on {result.samples} calibration images: {result.flip_rate:.2e} of the codes "
+        f"flip, top-1 agrees on {result.top1}",
         file=sys.stderr,
     )
-    return found.options
+    return result.options

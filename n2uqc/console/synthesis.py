@@ -42,15 +42,15 @@ def synthesize_model(name: str, program: Program, folding: Folding, family: str)
     return {"model": name, "family": family, "yosys": version, "engines": rows}
 
 
-def print_synthesis(found: dict[str, Any], console: Console | None = None) -> None:
+def print_synthesis(result: dict[str, Any], console: Console | None = None) -> None:
     """Print a table with synthesized resources, each followed by the estimate."""
     from rich import box
     from rich.table import Table
 
     console = console or wide_console()
     table = Table(
-        title=f"{markup(found['model'])}: engines synthesized for {found['family']} by "
-        f"{found['yosys']} (synthesis only), estimates behind",
+        title=f"{markup(result['model'])}: engines synthesized for {result['family']} by "
+        f"{result['yosys']} (synthesis only), estimates behind",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -73,12 +73,12 @@ def print_synthesis(found: dict[str, Any], console: Console | None = None) -> No
         "est.",
     ):
         table.add_column(title, justify="right", no_wrap=True)
-    for row in found["engines"]:
+    for row in result["engines"]:
         label = (row["nodes"] or [row["name"]])[-1]
         table.add_row(markup(label), row["kind"], row["form"], *_cells(row))
     table.add_section()
     total = {
-        key: sum(row[key] for row in found["engines"])
+        key: sum(row[key] for row in result["engines"])
         for key in (*_PAIRS, "carry", *(f"estimated_{key}" for key in _PAIRS))
     }
     table.add_row("total", "", "", *_cells({"pe": "", "simd": "", **total}))

@@ -39,8 +39,8 @@ def code_value(
         maker: the corresponding convolution of the program.
     """
     slope, offset, name = Surd.of(1), Surd.of(0), conv.inputs[0]
-    made = {op.output: op for op in imported.ops}
-    while not isinstance(op := made.get(name), Quantize):
+    producers = {op.output: op for op in imported.ops}
+    while not isinstance(op := producers.get(name), Quantize):
         if isinstance(op, Affine):
             offset = offset + slope * op.offset[0]
             slope = slope * op.slope[0]

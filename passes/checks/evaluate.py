@@ -166,12 +166,12 @@ def deviation(real: Program, program: Program, images: NDArray[Any]) -> Deviatio
             previous = {**previous, name: value} if _feeds(quantizers, name) else previous
             if name == real.output:
                 exact.append(as_real(real, name, value))
-    found, want = np.concatenate(integer), np.concatenate(exact)
-    want = want.reshape(found.shape)
-    top1, error = agreement(found, want)
+    actual, want = np.concatenate(integer), np.concatenate(exact)
+    want = want.reshape(actual.shape)
+    top1, error = agreement(actual, want)
     tensor_type = program.int_type(program.output)
     return Deviation(
-        len(images), list(rows.values()), top1, error, float(tensor_type.error), want, found
+        len(images), list(rows.values()), top1, error, float(tensor_type.error), want, actual
     )
 
 

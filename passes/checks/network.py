@@ -86,19 +86,19 @@ class Held:
 
     def add(
         self,
-        found: NDArray[Any],
+        actual: NDArray[Any],
         low: NDArray[Any],
         high: NDArray[Any],
         valid: NDArray[np.bool_],
         start: int,
     ) -> None:
         """Compare values (N, ...) of the images from ``start`` on, where they are valid (N,)."""
-        bad = ((found < low) | (found > high)) & valid.reshape(-1, *[1] * (found.ndim - 1))
-        self.values += found[valid].size
+        bad = ((actual < low) | (actual > high)) & valid.reshape(-1, *[1] * (actual.ndim - 1))
+        self.values += actual[valid].size
         self.wrong += int(bad.sum())
         for at in np.argwhere(bad)[: _SHOWN - len(self.faults)]:
             index = tuple(int(i) for i in at)
-            ends = float(found[index]), float(low[index]), float(high[index])
+            ends = float(actual[index]), float(low[index]), float(high[index])
             self.faults.append(Fault(start + index[0], index[1:], *ends))
 
 
@@ -187,7 +187,7 @@ class Holder:
         unit = np.where(spread > 0, spread, spread.max(initial=0.0))
         shares = self.farthest / np.where(unit > 0, unit, 1.0)
         self.result.share = float(shares.max(initial=0.0))
-        spreads = {name: found.spread for name, found in self.moments.items()}
+        spreads = {name: moment.spread for name, moment in self.moments.items()}
         return Comparison([*self.rows.values(), self.result], left, spreads)
 
     def _chunk(self, integers: IntArray, maps: NDArray[Any], start: int) -> int:
@@ -204,14 +204,14 @@ class Holder:
             if name == self.program.output:
                 output = value
         assert output is not None
-        found = real_output(self.program, output)
+        actual = real_output(self.program, output)
         for name, value, reach, compared in self._network(maps, codes):
             self.moments[name] = self.moments.get(name, Moments.none()).with_(value[valid])
             if name in codes:
                 assert compared is not None
                 self._codes(self.rows[name], *codes[name], compared, reach, start)
             if name == self.real.output:
-                self._outputs(found, value, reach, valid, start)
+                self._outputs(actual, value, reach, valid, start)
         return int((~valid).sum())
 
     def _network(
@@ -243,7 +243,7 @@ class Holder:
     def _codes(
         self,
         row: Held,
-        found: IntArray,
+        actual: IntArray,
         valid: NDArray[np.bool_],
         compared: Reals,
         reach: Reach,
@@ -256,17 +256,17 @@ class Holder:
         low, high = np.minimum(*ends), np.maximum(*ends)
         row.open += int((low != high)[valid].sum())
         own = op.execute([compared], self.real.constants)
-        row.differing += int((found != own)[valid].sum())
-        row.add(found, low, high, valid, start)
+        row.differing += int((actual != own)[valid].sum())
+        row.add(actual, low, high, valid, start)
 
     def _outputs(
-        self, found: Reals, exact: Reals, reach: Reach, valid: NDArray[np.bool_], start: int
+        self, actual: Reals, exact: Reals, reach: Reach, valid: NDArray[np.bool_], start: int
     ) -> None:
         rounded = np.broadcast_to(reach.error + 2.0**-48 * reach.most, exact.shape)
-        off = np.abs(inward(self.real, found, exact.shape) - exact)[valid]
+        off = np.abs(inward(self.real, actual, exact.shape) - exact)[valid]
         far = off.max(axis=(0, 1, 2), initial=0.0)
         self.farthest = np.maximum(self.farthest, far) if self.farthest.size else far
-        exact, rounded = (outward(self.real, v).reshape(found.shape) for v in (exact, rounded))
+        exact, rounded = (outward(self.real, v).reshape(actual.shape) for v in (exact, rounded))
         row, margin = self.result, self.result.bound + rounded
         row.worst = max(row.worst, float(far.max(initial=0.0)))
-        row.add(found, exact - margin, exact + margin, valid, start)
+        row.add(actual, exact - margin, exact + margin, valid, start)

@@ -84,8 +84,8 @@ def measure(graph: ir.Model, program: Program, options: Options, seed: int = 0) 
         # Three samples are corners; of eight further samples each is of another kind.
         few = max(count, 4) if count > 1 else 1
         images = as_images(program, drawn(program, few, seed), seed)[-count:]
-    found = hold(reference(graph, options), program, images)
-    return Loss(found, len(images), EXACT if _is_open(options) else COARSE)
+    comparison = hold(reference(graph, options), program, images)
+    return Loss(comparison, len(images), EXACT if _is_open(options) else COARSE)
 
 
 def _is_open(options: Options) -> bool:

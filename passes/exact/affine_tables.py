@@ -89,10 +89,12 @@ def affine_tables(program: Program) -> Program:
     ops: list[Op] = []
     notes: list[str] = []
     for op in program.ops:
-        made = _requantization(op, program, ranges, pool) if isinstance(op, Thresholds) else None
-        if made is not None:
+        replacement = (
+            _requantization(op, program, ranges, pool) if isinstance(op, Thresholds) else None
+        )
+        if replacement is not None:
             notes.append(f"the thresholds of {op.output} are evenly spaced: multiplier and shift")
-        ops.append(made or op)
+        ops.append(replacement or op)
     return (
         live(replace(program, ops=tuple(ops), constants=pool.all, notes=(*program.notes, *notes)))
         if notes
@@ -128,13 +130,13 @@ def _requantization(
         return None
     base = program.constants[op.base].values.tolist()
     rows = zip(*(r.tolist() for r in (*ranges[op.inputs[0]], bounds, signs)), base, strict=True)
-    found = []
+    constants = []
     for row in rows:
         channel = _fit_channel(*row, top=(1 << op.bits) - 1)
         if channel is None:
             return None
-        found.append(channel)
-    m, b, s = zip(*found, strict=True)
+        constants.append(channel)
+    m, b, s = zip(*constants, strict=True)
     return Requantize(
         output=op.output,
         inputs=op.inputs,

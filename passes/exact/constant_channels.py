@@ -158,11 +158,11 @@ class ConstantChannels:
         return self.finished() if self.notes else self.program
 
     def finished(self) -> Program:
-        program, made = self.program, {**self.convs, **self.tables, **self.requantized}
+        program, changed = self.program, {**self.convs, **self.tables, **self.requantized}
         types: dict[str, TensorType] = {program.input: program.types[program.input]}
         ops = []
         for old_op in program.ops:  # new shapes; same scales and errors
-            op, old = made.get(old_op.output, old_op), program.int_type(old_op.output)
+            op, old = changed.get(old_op.output, old_op), program.int_type(old_op.output)
             op = op.renamed(self.lacking)
             new = op.infer_integer(types, self.pool.all)
             types[op.output] = replace(new, scale=old.scale, error=old.error)

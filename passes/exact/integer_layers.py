@@ -59,9 +59,9 @@ class IntegerLayers:
         if isinstance(op, RealLookup):
             self.lookup(op.output, op.inputs, op.origin, [v.rest for v in op.levels])
             return
-        found = [self.codes(i) for i in op.inputs]
-        kinds = [k for k in found if k is not None]
-        x = kinds[0] if kinds and len(kinds) == len(found) else None
+        types = [self.codes(i) for i in op.inputs]
+        kinds = [k for k in types if k is not None]
+        x = kinds[0] if kinds and len(kinds) == len(types) else None
         moved: Op | None = None
         rising = x is not None and x.scale is not None and x.scale > 0
         if x is not None and rising and isinstance(op, RealMaxPool):

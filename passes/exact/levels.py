@@ -76,9 +76,9 @@ def _top(ratios: NDArray[np.float64], widest: int) -> int:
         near = max(_FLOAT32, 0.5 / widest)
         last = min(widest, _SEARCHED)
         for start in range(1, last, _PIECE):
-            found = _first(free, start, min(start + _PIECE - 1, last), near)
-            if found is not None:
-                return found
+            number = _first(free, start, min(start + _PIECE - 1, last), near)
+            if number is not None:
+                return number
     return widest
 
 

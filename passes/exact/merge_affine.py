@@ -38,24 +38,24 @@ def merge_affine(program: Program) -> Program:
     readers = program.consumers()
     chains: dict[str, list[Affine]] = {}  # by output of the last map
     digits: dict[str, int] = {}
-    made: dict[str, Op] = {}
+    maps: dict[str, Op] = {}
     for op in program.ops:
         if isinstance(op, Affine):
             inner = op.inputs[0]
             before, own = digits.get(inner, 0), _digits(op)
             joins = inner in chains and len(readers[inner]) == 1 and inner != program.output
             if joins and before + own <= _MOST_DIGITS:
-                del made[inner]
+                del maps[inner]
                 chain = chains.pop(inner)
                 chain.append(op)
                 own += before
             else:
                 chain = [op]
             chains[op.output], digits[op.output] = chain, own
-        made[op.output] = op
+        maps[op.output] = op
     for name, chain in chains.items():
-        made[name] = _compose(chain)
-    return live(replace(program, ops=tuple(made.values())))
+        maps[name] = _compose(chain)
+    return live(replace(program, ops=tuple(maps.values())))
 
 
 def hoist_bias(program: Program) -> Program:
@@ -65,9 +65,9 @@ def hoist_bias(program: Program) -> Program:
     the precision of the accumulator instead of the stream.
     """
     readers = program.consumers()
-    made = {op.output: op for op in program.ops}
+    producers = {op.output: op for op in program.ops}
     for op in program.ops:
-        add = made.get(op.inputs[0]) if op.inputs else None
+        add = producers.get(op.inputs[0]) if op.inputs else None
         if not (
             isinstance(op, Affine)
             and isinstance(add, RealAdd)
@@ -76,17 +76,17 @@ def hoist_bias(program: Program) -> Program:
         ):
             continue
         for name in add.inputs:
-            branch = made.get(name)
+            branch = producers.get(name)
             if isinstance(branch, Affine) and len(readers[name]) == 1:
                 offset = tuple(a + b for a, b in zip(branch.offset, op.offset, strict=True))
                 # a new name, because the value differs from the original tensor's
                 moved = fresh(program.types, f"{op.output}.branch")
-                made[name] = replace(
+                producers[name] = replace(
                     branch, output=moved, offset=offset, origin=branch.origin + op.origin
                 )
                 inputs = tuple(moved if i == name else i for i in add.inputs)
-                made[add.output] = replace(add, inputs=inputs, output=op.output)
-                del made[op.output]
+                producers[add.output] = replace(add, inputs=inputs, output=op.output)
+                del producers[op.output]
                 break
-    ops = tuple(made[op.output] for op in program.ops if op.output in made)
+    ops = tuple(producers[op.output] for op in program.ops if op.output in producers)
     return typed(live(replace(program, ops=ops)))

@@ -38,37 +38,37 @@ def _uniform(op: Affine) -> tuple[Fraction, Fraction] | None:
 
 def _scaled(program: Program) -> Program:
     readers = program.consumers()
-    made: dict[str, Op] = {}
+    producers: dict[str, Op] = {}
     renamed: dict[str, str] = {}
     for op in program.ops:
         op = replace(op, inputs=tuple(renamed.get(name, name) for name in op.inputs))
-        quantizer = made.get(op.inputs[0]) if op.inputs else None
+        quantizer = producers.get(op.inputs[0]) if op.inputs else None
         if (
             isinstance(op, Affine)
             and isinstance(quantizer, Quantize)
             and len(readers[quantizer.output]) == 1
             and quantizer.output != program.output
-            and (found := _uniform(op)) is not None
+            and (factors := _uniform(op)) is not None
         ):
-            slope, offset = found
-            made[quantizer.output] = replace(quantizer, step=quantizer.step * Surd.of(slope))
+            slope, offset = factors
+            producers[quantizer.output] = replace(quantizer, step=quantizer.step * Surd.of(slope))
             if not offset:
                 renamed[op.output] = quantizer.output
                 continue
             op = replace(op, slope=(_ONE,) * len(op.slope))
-        made[op.output] = op
+        producers[op.output] = op
     output = renamed.get(program.output, program.output)
-    return _retyped(replace(program, ops=tuple(made.values()), output=output))
+    return _retyped(replace(program, ops=tuple(producers.values()), output=output))
 
 
 def _behind_pools(program: Program) -> Program:
     """Move offsets after pools and flattening, so that these read codes: max(a + o)
     = max(a) + o.
     """
-    made: dict[str, Op] = {}
+    producers: dict[str, Op] = {}
     codes = {op.output for op in program.ops if isinstance(op, Quantize)}
     for op in program.ops:
-        shift = made.get(op.inputs[0]) if op.inputs else None
+        shift = producers.get(op.inputs[0]) if op.inputs else None
         if (
             isinstance(op, RealMaxPool | RealFlatten)
             and isinstance(shift, Affine)
@@ -77,7 +77,7 @@ def _behind_pools(program: Program) -> Program:
         ):
             name = fresh(program.types, f"{op.output}.codes")
             moved = replace(op, output=name, inputs=shift.inputs)
-            made[moved.output] = moved
+            producers[moved.output] = moved
             codes.add(moved.output)
             channels = program.types[op.output].shape[2]
             rows = (shift.slope[0],) * channels, (shift.offset[0],) * channels
@@ -86,8 +86,8 @@ def _behind_pools(program: Program) -> Program:
             )
         elif isinstance(op, RealMaxPool | RealFlatten) and op.inputs[0] in codes:
             codes.add(op.output)
-        made[op.output] = op
-    return _retyped(live(replace(program, ops=tuple(made.values()))))
+        producers[op.output] = op
+    return _retyped(live(replace(program, ops=tuple(producers.values()))))
 
 
 def _retyped(program: Program) -> Program:

@@ -38,13 +38,13 @@ def seen_ranges(program: Program, images: NDArray[Any]) -> dict[str, tuple[float
         images: images (N, C, H, W), real, or uint8 if the program reads pixels.
     """
     maps = as_maps(program, np.asarray(images))
-    found: dict[str, tuple[float, float]] = {}
+    ranges: dict[str, tuple[float, float]] = {}
     for start in range(0, len(maps), 16):
         piece = maps[start : start + 16]
         piece = piece.astype(np.int64 if piece.dtype.kind in "iu" else np.float64)
         for name, value in steps(program, piece):
             scale = float(getattr(program.types[name], "scale", None) or 1)
             low, high = float(value.min()) * scale, float(value.max()) * scale
-            old = found.get(name, (low, high))
-            found[name] = min(low, old[0]), max(high, old[1])
-    return found
+            old = ranges.get(name, (low, high))
+            ranges[name] = min(low, old[0]), max(high, old[1])
+    return ranges

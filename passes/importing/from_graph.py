@@ -112,7 +112,7 @@ def import_graph(model: ir.Model, name: str = "network") -> Program:
 
 
 def _single(values: Iterable[ir.Value], what: str) -> ir.Value:
-    found = list(values)
-    if len(found) != 1:
-        raise CompileError(f"the model has {len(found)} {what}; one is supported")
-    return found[0]
+    listed = list(values)
+    if len(listed) != 1:
+        raise CompileError(f"the model has {len(listed)} {what}; one is supported")
+    return listed[0]

@@ -57,7 +57,7 @@ def _conv(to: Importer, node: ir.Node) -> None:
     name = to.name(f"{to.readable[node]}.weight")
     to.consts[name] = constant
     bias = to.constant(node, 2)
-    made = to.emit(
+    output = to.emit(
         RealConv,
         node,
         x,
@@ -72,7 +72,7 @@ def _conv(to: Importer, node: ir.Node) -> None:
     )
     if bias is not None:
         channels = constant.values.shape[0]
-        to.emit(Affine, node, made, slope=ones(channels), offset=row_of(bias, channels))
+        to.emit(Affine, node, output, slope=ones(channels), offset=row_of(bias, channels))
 
 
 def _gemm(to: Importer, node: ir.Node) -> None:
@@ -91,13 +91,13 @@ def _gemm(to: Importer, node: ir.Node) -> None:
     name = to.name(f"{to.readable[node]}.weight")
     to.consts[name] = constant
     bias = to.constant(node, 2)
-    made = to.emit(
+    output = to.emit(
         RealConv, node, x, last=bias is None, weight=ConstRef(name), step=step, levels=levels
     )
     if bias is not None:
         channels = len(constant.values)
         offset = bias.astype(np.float64) * number(node, "beta", 1.0)
-        to.emit(Affine, node, made, slope=ones(channels), offset=row_of(offset, channels))
+        to.emit(Affine, node, output, slope=ones(channels), offset=row_of(offset, channels))
 
 
 def _batchnorm(to: Importer, node: ir.Node) -> None:

@@ -45,8 +45,8 @@ def check_names(program: Program) -> None:
 
 def _readable(where: str, texts: Iterable[str]) -> None:
     for text in texts:
-        if found := unprintable(text):
-            raise IllegalOp(f"the program's {where} holds {found}: {plain(text)[:80]!r}")
+        if character := unprintable(text):
+            raise IllegalOp(f"the program's {where} holds {character}: {plain(text)[:80]!r}")
 
 
 def with_name(program: Program, name: str | None) -> Program:

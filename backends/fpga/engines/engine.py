@@ -85,8 +85,8 @@ class Engine:
         """Return the result of ``work_out``, computed once for all foldings."""
         if name not in self.facts:
             self.facts[name] = work_out()
-        found: Fact = self.facts[name]
-        return found
+        value: Fact = self.facts[name]
+        return value
 
     @property
     def pe_options(self) -> tuple[int, ...]:
