@@ -18,7 +18,7 @@ import onnx_ir as ir
 from .queries import Array
 
 Layout = tuple[tuple[int, ...], ...]
-"""For each axis of a value, the axes of the compared tensor that it represents, in order; () for an
+"""The axes of the compared tensor that each axis of a value represents, in order; () for an
 axis that the arithmetic added.
 """
 

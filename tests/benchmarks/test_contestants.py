@@ -98,7 +98,7 @@ def test_only_the_instruction_is_replaced() -> None:
     reason="x86-64 Linux with AVX2",
 )
 def test_the_changed_peer_runs(tmp_path: Path) -> None:
-    """In a process of its own."""
+    """The peer runs in a process of its own."""
     packages = copy_without_avx512(tmp_path / "packages")
     peer = Peer(int8.quantized(int8.float_resnet18(), "uint8"), tmp_path / "peer.onnx", packages)
     assert peer() > 0

@@ -265,7 +265,7 @@ def test_an_array_of_a_terabyte(tmp_path: Path) -> None:
     ("text", "value"), [("1/255", 1 / 255), ("1e30000000", None), ("1/0", None), ("0.5", 0.5)]
 )
 def test_numbers_of_the_command_line(text: str, value: float | None, command: Command) -> None:
-    """Of any exponent in no time: infinite ones are refused where they are used."""
+    """Numbers with any exponent are read at once; infinite ones are refused where they are used."""
     from n2uqc.console.model import _number
 
     if value is not None:

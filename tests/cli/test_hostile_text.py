@@ -154,7 +154,7 @@ def test_a_printable_name_in_a_saved_program_runs_nowhere(
 def test_names_of_files(
     name: str, model: Path, small: Path, command: Command, tmp_path: Path
 ) -> None:
-    """Of a network, a missing one, a program, an output, samples; shown as their codes."""
+    """Names of networks (also missing ones), programs, outputs and samples are shown escaped."""
     copy = tmp_path / f"{name}.onnx"
     shutil.copy(model, copy)
     missing = _clean(command("inspect", tmp_path / f"no{name}.onnx"))
@@ -179,7 +179,7 @@ def test_names_of_files(
 
 
 def test_what_a_driver_says_is_text(small: Path, command: Command, tmp_path: Path) -> None:
-    """Of an artifact whose manifest was written by somebody else."""
+    """The driver belongs to an artifact whose manifest was written by somebody else."""
     import hashlib
 
     folder = compile_program(load(small), "host").save(tmp_path / "net")

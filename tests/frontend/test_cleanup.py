@@ -38,7 +38,7 @@ def test_what_changes_nothing_vanishes(body: str, parameters: Any) -> None:
 
 
 def test_a_constant_cast_to_the_type_of_a_tensor() -> None:
-    """As the dynamo-based exporter writes missing biases with optimize=False."""
+    """The dynamo-based exporter with optimize=False writes missing biases in this form."""
     body = """z = Constant <value = double {0.5}> () o = Constant <value_ints = [1]> ()
         s = Shape (W) n = Gather (s, i) e = Expand (n, o) c = CastLike (z, x) b = Expand (c, e)
         y = Conv (x, W, b)"""

@@ -79,7 +79,7 @@ def test_html_is_read_as_the_text(text: str) -> None:
 
 
 def test_comments_of_c_end_where_they_should(tmp_path: Path) -> None:
-    """By the C preprocessor, which strips them; trigraphs on, as with -std=c11."""
+    """The C preprocessor strips comments where it should, with trigraphs on as with -std=c11."""
     alphabet = ("/", "*", "\\", "?", "??/", "\n", CANARY)
     texts = [PRINTABLE, f"{PRINTABLE}\\", *HIDDEN]
     texts += [f"{a}{b}{c}{CANARY}{a}" for a in alphabet for b in alphabet for c in alphabet]

@@ -81,7 +81,7 @@ def test_what_stays_real_has_a_reason(summary: Summary) -> None:
 
 
 def test_what_only_thresholds_read_becomes_a_table(summary: Summary) -> None:
-    """Of the two BatchNorms of a block the first ends in thresholds, the second in the skip."""
+    """The first BatchNorm of each block ends in thresholds, the second in the skip connection."""
     norms = [layer.becomes for layer in layers(summary, "BatchNormalization")]
     assert norms == [TABLE, FIXED, TABLE, FIXED]
 

@@ -47,7 +47,7 @@ def test_a_change_keeps_the_rest() -> None:
 
 @pytest.mark.slow
 def test_fates(tmp_path: Path) -> None:
-    """In a project of one module and one test, which looks at one side only."""
+    """Mutants of a project of one module and one test, which checks one side of a clamp only."""
     (tmp_path / "m.py").write_bytes(SOURCE)
     test = "from m import clamp\ndef test_it():\n    assert [clamp(0), clamp(9)] == [0, 4]\n"
     (tmp_path / "test_m.py").write_text(test, encoding="utf-8")

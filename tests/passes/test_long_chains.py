@@ -102,7 +102,7 @@ SHRINKING = (
 @pytest.mark.parametrize("link", SHRINKING, ids=["layers", "residuals", "maps"])
 @pytest.mark.parametrize("size", [1e-30, 1e-3])
 def test_values_that_vanish(link: str, size: float, tmp_path: Path) -> None:
-    """Behind many small layers nothing is left that float32 could hold: 0, not a crash."""
+    """Many small layers leave nothing that float32 could hold: the result is 0, not a crash."""
     model = chain(link, 120, W=size * np.ones((4, 4)), small=np.float32(size))
     x = np.array([[0.5, 0.25, -0.75, 1]], np.float32)
     program = loaded(model, tmp_path)

@@ -80,7 +80,7 @@ def test_fixed_point_error_stays_in_its_bound(case, bits) -> None:
 @given(st.floats(0, 4, width=32), st.floats(5, 12, width=32), st.sampled_from([8, 12, 32]))
 @settings(max_examples=25, deadline=None)
 def test_clips_between_two_integers_state_their_error(low: float, high: float, bits: int) -> None:
-    """Of exact pixels, whose only error is that the bounds are rounded."""
+    """The input is exact pixels, so that the only error is the rounding of the bounds."""
     graph = load_graph(build("[clip] y = Clip (x, lo, hi)", {"lo": low, "hi": high}))
     options = Options(residual_bits=bits, stem_bits=bits, pixels=Pixels(1 / 16))
     program = compile_graph(graph, options)

@@ -113,7 +113,7 @@ def test_programs(case) -> None:
 
 
 def test_many_tensors_alive_at_once() -> None:
-    """Above a million pairs places are given in order of time; they stay disjoint and aligned."""
+    """More than a million pairs are placed in order of time; they stay disjoint and aligned."""
     lives = {f"t{k}": Life(100 + k % 3 * 64, k, 4000 - k // 2) for k in range(2000)}
     plan = pack(lives)
     taken: dict[int, str] = {}

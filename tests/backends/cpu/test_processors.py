@@ -59,7 +59,7 @@ def x(small: Program) -> np.ndarray:
 
 
 def runs(small: Program, x: np.ndarray, folder: Path) -> None:
-    """Under the emulator of the processor's own model or board, where there is one."""
+    """Run an artifact under the emulator of its processor's model or board, where there is one."""
     manifest = read_manifest(folder)
     if manifest["architecture"] == "cortex-m" and not BOARDS[manifest["emulated"]].model:
         cross = toolchain.CROSS["cortex-m"]
@@ -133,7 +133,9 @@ def test_an_older_x86_is_told(small: Program, tmp_path: Path) -> None:
 def test_libraries_of_32_bit_arm_link_with_every_float_abi(
     target: str, abi: str, small: Program, tmp_path: Path
 ) -> None:
-    """Into programs that do calculate with floating-point numbers, which are then run."""
+    """Libraries link into programs that calculate in floating point; those programs are then
+    run.
+    """
     hard = abi == "hard"
     compiler = "arm-linux-gnueabihf-gcc" if hard else "arm-linux-gnueabi-gcc"
     for tool in (compiler, "qemu-arm"):

@@ -23,14 +23,14 @@ WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 
 
 def compiler(language: str) -> list[str]:
-    """For C, or for C++, which not every gcc brings."""
+    """Return the command of a compiler for C or C++; ``zig`` where gcc has no C++."""
     if language == "c" or shutil.which("g++"):
         return ["cc", "-x", language]
     return [sys.executable, "-m", "ziglang", "c++", "-x", language]
 
 
 def expected(network: Program) -> str:
-    """What the example prints: it runs one sample of middling numbers."""
+    """Return what the example prints: it runs one sample of numbers in the middle of the range."""
     kind = network.types[network.input]
     middle = int(kind.hi / 2) + int(kind.lo / 2)
     y = run(network, np.full((1, *kind.shape), middle))[0].ravel()
@@ -71,7 +71,7 @@ def test_the_cmake_file_names_what_is_there(host_artifact: Path) -> None:
 
 
 def test_the_example_is_compiled_for_its_target(aarch64_artifact: Path, tmp_path: Path) -> None:
-    """With whatever compiler is at hand for AArch64."""
+    """The example compiles with any installed compiler for AArch64."""
     manifest = read_manifest(aarch64_artifact)
     tools = toolchain.find("aarch64")
     tools.executable(

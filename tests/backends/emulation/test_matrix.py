@@ -9,7 +9,7 @@ unicorn = pytest.importorskip("unicorn")
 
 
 class Registers:
-    """As much of an emulator as the instructions touch."""
+    """The part of an emulator that the instructions use."""
 
     def __init__(self, **values: np.ndarray) -> None:
         from unicorn import arm64_const as arm

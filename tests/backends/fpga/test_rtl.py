@@ -52,7 +52,7 @@ def check(
 
 
 def agrees(program: Program, x: np.ndarray[Any, Any], network: MachineNetwork, forms: int) -> None:
-    """As ``check``, of any size."""
+    """Check the same as ``check``, for a program of any size."""
     depths = list(network.sizes)
     expected = network.run(len(x), depths)
     last = int(expected.take_stamp.max())

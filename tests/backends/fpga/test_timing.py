@@ -145,7 +145,7 @@ def test_a_matrix_vector_engine_takes_its_formula(
 
 
 def test_start_up_of_a_three_by_three_window() -> None:
-    """By hand: 4x4 map, a pixel a cycle, one result of one cycle for each window."""
+    """Computed by hand: 4x4 map, one pixel per cycle, one result of one cycle for each window."""
     b, y = convolution(4, 2, 2, 3, 1, 1)
     program = finished(b, y)
     run = MachineNetwork(build_pipeline(program, Folding({y: Fold(2, 18)}))).run(1, [2, 10])

@@ -77,7 +77,7 @@ def test_lowered_convolutions(depthwise: bool, quantized: bool) -> None:
 
 
 def test_thresholds_bias_and_pool_stay_channels_last() -> None:
-    """From an [N,H,W,C] input on: nothing is transposed, the program takes the user's layout."""
+    """Nothing after an [N,H,W,C] input is transposed; the program takes the user's layout."""
     body = """[mt] a = q.MultiThreshold <data_layout = "NHWC"> (x, T)
         [cut] b = q.Im2Col <stride = [1, 1], kernel_size = [2, 2], input_shape = "(2,6,5,3)"> (a)
         [mm] c = MatMul (b, W) d = Add (c, B) e = Relu (d)

@@ -166,7 +166,7 @@ def test_ties_as_in_torch(bits: int) -> None:
 
 
 def small(bits: int, clip: float) -> nn.Sequential:
-    """As at the end of the published MobileNetV2: a block, PACT and the last convolution."""
+    """Build the end of the published MobileNetV2: a block, PACT and the last convolution."""
     torch.manual_seed(bits)
     net = nn.Sequential(
         nn.Conv2d(3, 6, 3, padding=1, bias=False), nn.BatchNorm2d(6), nn.ReLU6(),

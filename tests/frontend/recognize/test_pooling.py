@@ -139,7 +139,7 @@ def test_ceil_mode_that_changes_nothing() -> None:
 
 @pytest.mark.parametrize("value", [-1, 2, 3])
 def test_flags_that_are_neither_0_nor_1(value: int) -> None:
-    """As onnxruntime reads them: padding counts unless 0, axes stay only if 1.
+    """Flags are read as onnxruntime reads them: padding counts unless 0, axes stay only if 1.
 
     ceil_mode is refused: ONNX's own shapes take 3 for true, onnxruntime for false.
     """

@@ -40,7 +40,7 @@ def model_of(
     body: str, parameters: dict[str, Any], codes: dict[str, tuple[Any, str]] | None = None,
     opset: int = 21, y: str = "float[] y",
 ) -> onnx.ModelProto:  # fmt: skip
-    """As `build`; `codes` are integer parameters with their type."""
+    """Build a model with ``build``; ``codes`` are integer parameters with their type."""
     model = build(body, parameters, x=SHAPE, y=y, opset=opset)
     model.graph.initializer.extend(
         tensor(name, values, kind) for name, (values, kind) in (codes or {}).items()

@@ -141,7 +141,7 @@ def test_trunc_of_version_1(mode: str) -> None:
 def test_multi_threshold(
     count: int, per_channel: bool, scale: float, bias: float, layout: str, seed: int
 ) -> None:
-    """Per tensor and per channel, unsorted, every tie on a threshold."""
+    """Thresholds are per tensor or per channel and unsorted; inputs lie exactly on each of them."""
     rng = np.random.default_rng(seed)
     table = (rng.integers(-40, 40, (2 if per_channel else 1, count)) / 16).astype(np.float32)
     around = "t", "u"
@@ -301,7 +301,7 @@ def test_refused_trunc_to_more_bits() -> None:
 
 @pytest.mark.parametrize("mode", ["ROUND", "CEIL", "DOWN"])
 def test_a_scalar_constant(mode: str) -> None:
-    """Of no axes: a scale or shift that is quantized like weights are."""
+    """The constant has no axes: a scale or shift that is quantized in the same way as weights."""
     body = quant("q", "c", "k", mode) + "y = Mul (x, k)"
     parameters = quant_parameters("q", 0.25, 0.0, 4) | {"c": np.float32(1.3)}
     model = qonnx_model(body, parameters)

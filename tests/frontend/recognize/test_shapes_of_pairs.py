@@ -45,7 +45,7 @@ def test_levels_divided_by_zero() -> None:
 
 @pytest.mark.parametrize("pool", ["MaxPool", "AveragePool"])
 def test_windows_of_two_thousand_million_rows(pool: str) -> None:
-    """As many pads would be stored, for a map of four rows."""
+    """The window would need as many rows of pads, for a map of four rows."""
     options = 'kernel_shape = [2147483648, 4], auto_pad = "SAME_LOWER"'
     graph = load_graph(build(f"y = {pool} <{options}> (x)"))
     with pytest.raises(Exception, match="pads") as caught:

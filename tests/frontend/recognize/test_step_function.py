@@ -157,7 +157,7 @@ STYLES = ["sum", "bucketize", "loop", "where", "masked", "stack"]
     [(s, False) for s in STYLES] + [pytest.param(s, True, marks=pytest.mark.slow) for s in STYLES],
 )
 def test_functional_code(tmp_path: Path, style: str, dynamo: bool) -> None:
-    """Through both exporters, and through the interpreter of the compiled program."""
+    """The code survives both exporters, and the interpreter of the program gives its values."""
     torch.manual_seed(0)
     quantizer = Functional(style)
     net = nn.Sequential(quantizer, nn.Conv2d(2, 4, 3, padding=1), nn.ReLU()).eval()
@@ -243,7 +243,7 @@ def test_signs(body: str, bits: int) -> None:
     ],
 )
 def test_beside_a_flatten(body: str, flatten: str, batch: str) -> None:
-    """Of a batch of one, flattening could be part of the quantizer."""
+    """Flattening a batch of 1 could be mistaken for a part of the quantizer."""
     body = re.sub(r"FLAT\((\w)\)", lambda m: flatten.format(m[1]), body)
     weights = np.random.default_rng(0).standard_normal((32, 3)).astype(np.float32)
     parameters = {"W": weights, "t": np.float32(0.3), "r": np.int64([0, -1])}

@@ -65,7 +65,7 @@ def parameters(bound: float, n: int, shift: float) -> dict[str, np.float32]:
 @settings(max_examples=4, deadline=None)
 @given(BOUNDS, st.integers(1, 8), st.floats(-2, 2, width=32))
 def test_values_are_those_the_file_states(form: str, bound: float, bits: int, shift: float) -> None:
-    """Beside every threshold, on it where a float32 can be, and far beyond the bounds."""
+    """Inputs lie next to each threshold, on it where float32 can hold it, and beyond the bounds."""
     signed = form.startswith("signed ")
     body = SIGNED[form.removeprefix("signed ")] if signed else UNSIGNED[form]
     bits = max(bits, 2) if signed else bits

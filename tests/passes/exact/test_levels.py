@@ -42,7 +42,7 @@ def fractions(levels: np.ndarray) -> list[Fraction]:
 )
 @pytest.mark.parametrize("scale", [1.0, 1.7, 3e-4])
 def test_sums_of_powers_of_two_are_small(bits: int, numbers: tuple[int, ...], scale: float) -> None:
-    """As APoT's code computes them in float32: its own rounding is all that is missed."""
+    """Levels computed by APoT's code in float32 are found up to the rounding of that code."""
     found = integer_levels(fractions(apot_levels(bits) * np.float32(scale)), 24)
     assert found.numbers == numbers
     assert found.miss <= Fraction(2.0**-22) * found.step * numbers[-1]
@@ -54,7 +54,9 @@ def test_sums_of_powers_of_two_are_small(bits: int, numbers: tuple[int, ...], sc
     st.integers(4, 26),
 )
 def test_any_levels(levels: list[float], bits: int) -> None:
-    """Within the width, 0 exact, and no further off than it says, nor than rounding to it."""
+    """Numbers fit the width, 0 is exact, and errors stay below those stated and those of
+    rounding.
+    """
     values = [Fraction(v) for v in levels]
     found = integer_levels(values, bits)
     signed = any(v < 0 for v in values)

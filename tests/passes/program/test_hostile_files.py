@@ -150,7 +150,7 @@ def vars_of(program: Program) -> dict[str, object]:
     ],
 )
 def test_forms_that_no_operation_has(line: str, change: str) -> None:
-    """Of the text alone: a weight of two axes, a stride of one number, tensors of one or four."""
+    """Only the text can state them: a weight of two axes, a stride of one number, and so on."""
     text = """program p
 interface "x" [2,2,2] -> "y" [3,2,2]
 input %x : s8[2,2,2] in [-128, 127] scale 1
