@@ -2,7 +2,7 @@
 
 LCQ rounds a learned piecewise linear function and expands the result by its inverse, both written
 with tables that are indexed by the piece (Yamamoto, CVPR 2021, equations 3 to 6). Whatever the
-arithmetic, it is a function of one number that takes few values: where it jumps is found by halving
+arithmetic, it is a function of one number that takes few values: its jumps are found by halving
 intervals of float64 until their ends are neighbors.
 """
 
@@ -35,7 +35,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 _STEPS = (*_ROUNDINGS, *COMPARISONS, "Sign", "ArgMin", "ArgMax")
 
-_NOISE = 1e-6  # of the greatest level: levels are float32 sums
+_NOISE = 1e-6  # rounding of float32 levels, relative to the greatest level
 _FAR = 2.0 ** np.linspace(-24, 24, 48 * 16 + 1)
 _BETWEEN = 1 << 13
 _HALVINGS = 80  # from 2**24 to neighbors near 1
@@ -43,7 +43,7 @@ _MOST_JUMPS = 1 << MAX_BITS
 
 
 class CurveSearch(Search):
-    """Finds functions of one tensor, element by element, of any kind, alike in all channels."""
+    """Search for elementwise functions of one tensor that are alike in all channels."""
 
     def _part(self, node: ir.Node, parts: list[Part]) -> Part:
         x, op, kinds = parts[0].x, node.op_type, {part.kind for part in parts}
@@ -64,23 +64,23 @@ class CurveSearch(Search):
         return Part(x, Kind.STEP if steps else Kind.CURVE, layout)
 
     def _require_alike(self, node: ir.Node, layout: tuple[tuple[int, ...], ...]) -> None:
-        """No parameter differs between channels: what does so stands in front of a quantizer."""
+        """Check that no parameter differs between channels: such an operation is no quantizer's."""
         shape = sizes(node.outputs[0])
         for value in node.inputs:
             array = self.context.constants.array(value) if value and self.known(value) else None
             if array is None or array.size == 1 or shape is None:
                 continue
-            behind = len(layout) - array.ndim
-            held = reduced(array, layout[behind:], shape[behind:]).shape[1:]
-            if any(n > 1 for n, runs in zip(held, layout[behind:], strict=True) if runs):
+            skipped = len(layout) - array.ndim
+            held = reduced(array, layout[skipped:], shape[skipped:]).shape[1:]
+            if any(n > 1 for n, runs in zip(held, layout[skipped:], strict=True) if runs):
                 raise NotAStep
 
 
 class CurveEvaluation(Evaluation):
-    """Evaluates them in float64."""
+    """Evaluation of such functions in float64."""
 
     def is_quantizer(self, root: ir.Value) -> bool:
-        """Whether something curved is rounded on the way; the rest has patterns of its own."""
+        """Tell whether a curved function is rounded; other quantizers have other patterns."""
         parts, cone = self.search.parts, self.cone(root)
         curved = rounded = False
         for node in cone:
@@ -97,10 +97,10 @@ class CurveEvaluation(Evaluation):
         return curved and rounded
 
     def steps(self, root: ir.Value) -> tuple[Array, Array]:
-        """Thresholds float64 [1,K], of rule `>`, and levels [K+1].
+        """Return thresholds, float64 [1,K], with the rule `>`, and levels, float64 [K+1].
 
         Raises:
-            NotAStep: the function takes too many values, or some that are no numbers.
+            NotAStep: the function takes too many values, or values that are not finite.
         """
         cone = self.cone(root)
 
@@ -154,27 +154,27 @@ def _recognize(context: Context) -> None:
         search = CurveSearch(context, through_reshapes=through)
         for node in context.graph:
             search.visit(node)
-        evaluation, found = CurveEvaluation(search), []
+        evaluation, quantizers = CurveEvaluation(search), []
         for value in search.parts:
             if not _is_root(value, search) or not evaluation.is_quantizer(value):
                 continue
             try:
-                found.append((value, *evaluation.steps(value)))
+                quantizers.append((value, *evaluation.steps(value)))
             except NotAStep:
                 continue
-        for root, thresholds, levels in found:
-            made = root.producer()
-            assert made is not None
+        for root, thresholds, levels in quantizers:
+            producer = root.producer()
+            assert producer is not None
             x, rules = search.parts[root].x, [True] * thresholds.shape[1]
             try:
-                put_levels(made, x, thresholds, rules, levels, context, evaluation.cone(root))
+                put_levels(producer, x, thresholds, rules, levels, context, evaluation.cone(root))
             except Refused as refusal:
-                context.refusals.setdefault(made, refusal)
+                context.refusals.setdefault(producer, refusal)
         context.drop_unused()
 
 
 def _is_root(value: ir.Value, search: Search) -> bool:
-    """A function of the tensor's own shape that something else reads."""
+    """Tell whether a function has the shape of its tensor and is read outside the search."""
     part = search.parts[value]
     own = tuple((axis,) for axis in range(len(part.layout)))
     if value.dtype not in FLOATS or part.layout != own or sizes(value) != sizes(part.x):
@@ -187,7 +187,7 @@ def _is_root(value: ir.Value, search: Search) -> bool:
 
 
 def _once(node: ir.Node, context: Context) -> None:
-    """The whole graph is searched at its first rounding."""
+    """Search the whole graph when the pattern meets the first rounding."""
     if not node.meta.get(_DONE):
         for other in context.graph:
             other.meta[_DONE] = True

@@ -1,4 +1,4 @@
-"""Quantizers that round a curve: LCQ's companding as code writes it, logarithms, what is none."""
+"""Quantizers that round a curve: LCQ's companding as code writes it, logarithms, lookalikes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def parameters(bits: int, seed: int) -> dict[str, Any]:
 
 
 def levels(made: dict[str, Any], bits: int) -> np.ndarray:
-    """By interpolation: the inverse of the function at even steps."""
+    """Return the inverse of the function at even steps, by interpolation."""
     ends = np.append(0.0, made["ends"].astype(np.float64))
     even = np.arange(2**bits) / (2**bits - 1)
     return np.interp(even, ends, np.arange(PIECES + 1) / PIECES) * float(np.float32(made["alpha"]))
@@ -66,7 +66,7 @@ def test_companding(bits: int, rounding: str) -> None:
 
 
 def test_many_activations() -> None:
-    """Away from float32's own noise at a jump, all are the same."""
+    """Values agree, except where float32 rounds differently at a jump."""
     made = parameters(3, 5)
     model = build(COMPRESS + ROUND + EXPAND, made, "float[N,2,64,64] x")
     graph = load_graph(model)
@@ -79,7 +79,7 @@ def test_many_activations() -> None:
 
 
 def test_logarithm() -> None:
-    """Powers of two nearest in the logarithm."""
+    """Values are rounded to the power of two that is nearest in the logarithm."""
     body = """
         u = Clip (x, low, high) l = Log (u) s = Mul (l, per) k = Round (s) m = Div (k, per)
         y = Exp (m)
