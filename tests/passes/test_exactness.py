@@ -159,6 +159,8 @@ def decimal_codes(model: ir.Model, program: Program) -> int:
             continue
         table, conv = by_origin[Thresholds, uses[0].name], by_origin[Conv, node.name]
         weight = opset.read_weight(node.inputs[1].producer())
+        if weight.levels is not None:
+            continue  # rounded to integers within a bound: see test_levels
         source = opset.read_threshold(node.inputs[0].producer())
         quantizer = opset.read_threshold(uses[0])
         gone = np.zeros(weight.codes.shape[1], int)  # of a depthwise convolution nothing is
