@@ -180,6 +180,10 @@ def _layer(node: ir.Node, bits: dict[ir.Value, int], tables: set[ir.Value]) -> L
             codes = {int(v): int(c) for v, c in zip(values, counts, strict=True)}
             if params.levels is not None:
                 levels = [[float(v) for v in row] for row in params.levels]
+            elif not params.odd and 0 < (chosen := (len(values) - 1).bit_length()) < params.bits:
+                weight_bits = chosen  # as of APoT: few of the integers of that width
+                levels = [[step * v for v in codes] for step in dict.fromkeys(scale)]
+                levels = levels if len(levels) == 1 else [[s * v for v in codes] for s in scale]
     becomes, why = _future(node, weight_bits, bits.get(source), tables)
     uneven = [f"levels of its {what}" for what, found in
               (("input", _of_codebook(source)), ("weights", bool(levels))) if found]  # fmt: skip

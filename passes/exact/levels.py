@@ -21,12 +21,11 @@ from ..program.ops.real import RealConv, Row
 from ..program.types import Constant, IntArray
 
 _SMALL = 127
-"""Largest integer that counts as small: that of a signed byte."""
-_WRITTEN = 2.0**-21
-"""Relative error of levels in a file: a few roundings of float32."""
-_FLOAT32 = 2.0**-23
-"""Error relative to the largest level that float32 arithmetic cannot distinguish from 0."""
-_SEARCHED = 1 << 16
+"""Largest integer that counts as small: a byte with its sign."""
+_NEAR = 2.0**-21
+"""Error relative to the largest level that is lost among float32's own: a few roundings."""
+_SEARCHED = (1 << 15) - 1
+"""Processors multiply 16 bits at a time by instructions of their own."""
 _MOST_FREE = 2  # levels besides the largest; with so few, small integers fit by chance
 _PIECE = 4096
 
@@ -68,12 +67,12 @@ def integer_levels(values: Sequence[Fraction], bits: int) -> Levels:
 
 def _top(ratios: NDArray[np.float64], widest: int) -> int:
     """Return the integer for the largest level."""
-    small = _first(ratios, 1, _SMALL, _WRITTEN)
+    small = _first(ratios, 1, _SMALL, _NEAR)
     if small is not None:
         return small
     free = ratios[(ratios > 0) & (ratios < 1)]
     if len(free) <= _MOST_FREE:
-        near = max(_FLOAT32, 0.5 / widest)
+        near = max(_NEAR, 0.5 / widest)
         last = min(widest, _SEARCHED)
         for start in range(1, last, _PIECE):
             number = _first(free, start, min(start + _PIECE - 1, last), near)
@@ -83,9 +82,7 @@ def _top(ratios: NDArray[np.float64], widest: int) -> int:
 
 
 def _first(ratios: NDArray[np.float64], start: int, end: int, near: float) -> int | None:
-    """Return the least integer in ``[start,
-    end]`` whose products with all ratios are nearly integers.
-    """
+    """Return the least integer of a range, ends included, whose products with ratios are whole."""
     tops = np.arange(start, end + 1, dtype=np.float64)
     parts = np.multiply.outer(tops, ratios)
     fits = (np.abs(parts - np.rint(parts)) <= near * tops[:, None]).all(axis=1)
