@@ -97,12 +97,7 @@ def sites(path: str, source: bytes) -> list[Site]:
         for start, end, new in _changes(node, source, starts):
             last = _head_end(statement)
             old = source[start:end].decode()
-            site = Site(path, statement.lineno, last, start, end, old, new)
-            try:
-                ast.parse(site.applied(source))
-            except SyntaxError:
-                continue
-            found.append(site)
+            found.append(Site(path, statement.lineno, last, start, end, old, new))
     return sorted(set(found), key=lambda s: (s.start, s.new))
 
 
@@ -176,7 +171,7 @@ def _changes(node: ast.AST, source: bytes, starts: list[int]) -> Iterator[tuple[
             if where := between(node.values[0], node.values[1], old):
                 yield *where, new
         case ast.UnaryOp(op=ast.Not() | ast.USub()):
-            yield place(node), place(node.operand), ""
+            yield place(node), place(node) + (3 if isinstance(node.op, ast.Not) else 1), ""
         case ast.Constant(value=bool()):
             yield place(node), place(node, end=True), str(not node.value)
         case ast.Constant(value=int()):
