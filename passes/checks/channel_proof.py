@@ -1,4 +1,4 @@
-"""One channel of a comparison table against the chain of operations it was folded from.
+"""Check one channel of a comparison table against the operations it was folded from.
 
 Independent of the passes that are checked: operations are interpreted here once more, neither by
 their own ``evaluate`` nor over the numbers that passes use.  Many values at once are compared in
@@ -29,12 +29,12 @@ Mask = NDArray[np.bool_]
 
 
 class Parameter:
-    """An exact number beside the nearest float64.
+    """An exact number, and the float64 that is nearest to it.
 
     Attributes:
-        exact, value: the number.
+        exact, value: the exact number, and the float64.
         error: a bound on their difference.
-        lost: float64 may hold too little of it for that bound.
+        lost: whether the number is too small or too large for that bound to hold.
     """
 
     __slots__ = ("error", "exact", "lost", "value")
@@ -101,7 +101,7 @@ class Enclosed:
         return yes
 
     def where(self, chosen: Mask, other: Enclosed) -> Enclosed:
-        """Take the other's where they are chosen."""
+        """Return the numbers of ``other`` where ``chosen``, else these."""
         lo, hi = np.where(chosen, other.lo, self.lo), np.where(chosen, other.hi, self.hi)
         return Enclosed(lo, hi, self.undecided)
 
@@ -149,7 +149,7 @@ _ZERO = Parameter(Surd.of(0))
 
 
 Step = tuple[str, Parameter]
-"""A number and what is done with it: ``times``, ``plus``, ``bend``, ``least``, ``most``."""
+"""A kind of operation (``times``, ``plus``, ``bend``, ``least``, ``most``) and its parameter."""
 
 
 def _steps(op: Op, channel: int) -> list[Step]:
@@ -169,7 +169,7 @@ class Channel:
     """One channel's chain: the quantizer's input as a function of the table's integer input.
 
     Attributes:
-        exact_count: values judged in exact numbers so far.
+        exact_count: values compared in exact numbers so far.
         ties: those among them that equal a threshold.
     """
 
@@ -206,7 +206,7 @@ class Channel:
         return codes
 
     def _followed(self, y: Y, count: int) -> tuple[Ints, Y]:
-        """Return states of as many numbers, and what the quantizer compares."""
+        """Return the states of ``count`` numbers, and the values that the quantizer compares."""
         sides: list[Mask] = []
         for kind, number in self._steps:
             if kind == "times":
@@ -245,9 +245,9 @@ def _by_runs(
 ) -> tuple[Ints, Ints, Ints]:
     """Find values, ascending, that stand for all between them, with the codes of both sides.
 
-    The chain is linear where no bend changes side.  Between two values that take the same sides and
-    have the same code, every value has that code; elsewhere the run is cut.  The table is constant
-    between its bounds, a requantization monotone everywhere.
+    The chain is linear as long as all values are on the same side of each bend.  Between two values
+    that take the same sides and have the same code, every value has that code; elsewhere the run is
+    cut.  The table is constant between its bounds, a requantization monotone everywhere.
     """
 
     def states(values: Ints) -> Ints:

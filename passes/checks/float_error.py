@@ -1,7 +1,7 @@
-"""How far the imported network in float64 can be from real arithmetic, tensor by tensor.
+"""Bounds, for each tensor, on the rounding error of evaluating the imported network in float64.
 
 The running error analysis of numerical linear algebra (Higham, "Accuracy and Stability of Numerical
-Algorithms", 2002, section 3.3), with the greatest magnitudes of each channel that were met.
+Algorithms", 2002, section 3.3), with the greatest magnitude of each channel over some samples.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ class Reach:
 
     @classmethod
     def of(cls, values: NDArray[np.float64], error: Row | None = None) -> Reach:
-        """What is reached by values (N, H, W, C); without an error they are rounded once."""
+        """Measure values (N, H, W, C); the default error is that of rounding them once."""
         most = np.abs(values).max(axis=(0, 1, 2), initial=0.0)
         return cls(most, most * _ULP if error is None else error)
 
 
 def steepness(op: Elementwise) -> Row:
-    """Return the most that a unit of error in the input makes in the result, (C,) or (1,).
+    """Return the greatest error of the result per unit of error in the input, (C,) or (1,).
 
-    Independent of what passes take for it, like all checks.
+    Not computed by the code that the passes use, so that the check is independent of them.
     """
     if isinstance(op, Affine):
         return np.abs(floats(op.slope))
@@ -61,7 +61,7 @@ def steepness(op: Elementwise) -> Row:
 
 
 def float_error(op: Op, program: Program, inputs: list[Reach]) -> Row:
-    """Bound on |float64 result - real result| of an operation of the real dialect, (C,)."""
+    """Return a bound on |float64 result - real result| of a real operation, (C,)."""
     x = inputs[0]
     if isinstance(op, Affine):
         steep = steepness(op)
@@ -103,7 +103,7 @@ def _convolved(op: RealConv, program: Program, x: Reach) -> Row:
 
 
 def comparison_error(op: Quantize, reach: Reach) -> Row:
-    """Rounding of ``input_scale * x`` and of the thresholds, in units of x."""
+    """Bound the rounding of ``input_scale * x`` and of the thresholds, in units of x."""
     most = max(abs(float(t)) for row in op.thresholds for t in row)
     scale = max(abs(float(op.input_scale)), 1e-300)
     return _ULP * (reach.most + most / scale)

@@ -1,4 +1,4 @@
-"""Which tensor of a program is which of the imported network, channel by channel."""
+"""The tensors and channels of the imported network that those of a program stand for."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Unrelated(ValueError):
 
 
 def accumulating(program: Program, tensor: str) -> Conv | None:
-    """The convolution whose sums a tensor of a program is; None where it is a network's tensor.
+    """Return the convolution that makes a tensor of sums of codes; None for any other tensor.
 
-    A tensor of the network has its name in the program too, which keeps its meaning through all
-    passes; the network has no sums of codes, so their names say nothing.
+    Other tensors of the program have the name that they have in the network, since passes keep the
+    meaning of a name; sums of codes do not occur in the network, so their names do not relate.
     """
     maker = program.producer(tensor)
     return maker if isinstance(maker, Conv) else None
@@ -53,12 +53,12 @@ def require_same(maker: Conv, conv: RealConv) -> None:
 
 
 class Relation:
-    """A program beside its network.
+    """A program and the network it was made from.
 
     Attributes:
         real: the imported network (``evaluate.reference``).
         program: the integer program made from it.
-        quantizers: the network's, by name; their code tensors have the same name in the program.
+        quantizers: those of the network, by name; the program's code tensors have the same names.
         made: the program's operations by name.
     """
 
@@ -70,7 +70,7 @@ class Relation:
         self._require()
 
     def _require(self) -> None:
-        """Shapes and names that belong together do."""
+        """Check that shapes and names of program and network agree."""
         faces = [(p.interface.input_shape, p.interface.output_shape) for p in self._both()]
         if faces[0] != faces[1]:
             raise Unrelated(f"shapes of input and output are {faces[1]}; it has {faces[0]}")
@@ -89,7 +89,7 @@ class Relation:
         return self.real, self.program
 
     def all_channels(self, name: str, codes: IntArray) -> IntArray:
-        """A program's codes as the network has them: no channel removed, in ONNX order."""
+        """Return a program's codes with all channels of the network, in ONNX order."""
         channels = self.real.types[name].shape[2]
         kept = kept_channels(self.program, name, channels)
         full = np.broadcast_to(
@@ -104,10 +104,10 @@ class Relation:
         return ordered
 
     def error(self, op: Quantize) -> Reals:
-        """The program's error of what a quantizer compares, before ``input_scale``, (C,)."""
+        """Return the program's error in the input of a quantizer, before ``input_scale``, (C,)."""
         base = self.made[op.output].inputs[0]
         kind = self.program.int_type(base)
-        # Walked even without error: a base that does not lead here is another network's.
+        # The chain is followed even where the error is 0: another network's base leads elsewhere.
         steep = np.full(self.real.types[op.output].shape[2], float(kind.error) * (1 + 2.0**-40))
         links = {link.output: link for link in self.real.ops}
         name, maker = op.inputs[0], accumulating(self.program, base)
@@ -124,7 +124,7 @@ class Relation:
         return steep
 
     def _accumulator_unit(self, conv: RealConv, maker: Conv) -> Reals:
-        """What the integer 1 of an accumulator is worth, (C,)."""
+        """Return the real value of the integer 1 of an accumulator, (C,)."""
         weight = weight_of(self.real, self.program, conv)
         unit, _ = code_value(self.real, self.program, conv, maker)
         result: Reals = np.abs(floats(weight.step)) * abs(float(unit))
@@ -132,12 +132,12 @@ class Relation:
 
 
 def outward(real: Program, maps: NDArray[Any]) -> NDArray[Any]:
-    """The network's output (N, H, W, C) in the order of the model's axes."""
+    """Return the network's output (N, H, W, C) in the order of the model's axes."""
     return maps if real.interface.output_channels_last else maps.transpose(0, 3, 1, 2)
 
 
 def inward(real: Program, values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """The network's output in the order of the model's axes as maps of a shape (N, H, W, C)."""
+    """Return output in the order of the model's axes as maps of a shape (N, H, W, C)."""
     if real.interface.output_channels_last:
         return values.reshape(shape)
     n, height, width, channels = shape
@@ -148,7 +148,7 @@ def flattened_orders(real: Program) -> dict[str, NDArray[np.intp]]:
     """Return the channel orders of tensors that programs, which flatten in memory order, reorder.
 
     Returns:
-        For each such tensor of the imported network: which of its channels stands at each place.
+        For each such tensor: the index in the imported network of each of the program's channels.
     """
     orders: dict[str, NDArray[np.intp]] = {}
     for op in real.ops:

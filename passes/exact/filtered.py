@@ -1,4 +1,4 @@
-"""Rows of filtered numbers: floating point that knows its error, before exact arithmetic.
+"""Floating-point numbers with a bound on their error, which avoid most of the exact arithmetic.
 
 The exact-predicate filter of computational geometry (Shewchuk, "Adaptive precision floating-point
 arithmetic", 1997, section 1): decide in float64 where the error bound allows.  Sums and products
@@ -16,8 +16,8 @@ from ..program.types import IntArray
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-_ULP = 2.0**-51  # twice the relative rounding error of one float64 operation, and then some
-_UNDERFLOW = 1e-300  # absolute error of what may leave float64's normal range
+_ULP = 2.0**-51  # more than twice the relative rounding error of one float64 operation
+_UNDERFLOW = 1e-300  # absolute error of results that may leave float64's normal range
 
 
 class Filtered:
@@ -64,14 +64,14 @@ class Filtered:
         low = np.abs(other.value) - other.error
         value = self.value / other.value
         error = (self.error + np.abs(value) * other.error) / low
-        # The quotient is exact if it times the divisor is, and gives the dividend.
+        # The quotient is exact if quotient times divisor is exact and equals the dividend.
         product = value * other.value
         exact = (product == self.value) & (_lost_in_product(value, other.value, product) == 0)
         error = error * (1 + 4 * _ULP) + np.where(exact, 0.0, np.abs(value) * _ULP + _UNDERFLOW)
         return Filtered(value, np.where(low > 0, error, np.inf))
 
     def signs(self) -> tuple[IntArray, Mask]:
-        """Return -1, 0 or 1, and where that is certain."""
+        """Return the signs (-1, 0 or 1), and a mask of where they are certain."""
         sign: IntArray = np.sign(np.nan_to_num(self.value)).astype(np.int64)
         return sign, (np.abs(self.value) > self.error) | ((self.value == 0) & (self.error == 0))
 
@@ -95,7 +95,7 @@ def _lost_in_product(a: Floats, b: Floats, product: Floats) -> Floats:
 
 
 def _halves(a: Floats) -> tuple[Floats, Floats]:
-    """Veltkamp's split: two numbers of 26 bits with the sum ``a``."""
+    """Split ``a`` into two numbers of 26 bits with the sum ``a`` (Veltkamp)."""
     far = a * 134217729.0
     high = far - (far - a)
     return high, a - high

@@ -34,11 +34,11 @@ class Piece:
 
     @property
     def some(self) -> Mask:
-        """Channels in which the piece is not empty."""
+        """Return the channels in which the piece is not empty."""
         return self.lo <= self.hi
 
     def where(self, level: Filtered, strict: bool | Mask) -> tuple[IntArray, IntArray, Mask]:
-        """Find runs ``(first, last)`` with ``f > level`` (``>=`` if not strict), empty if crossed.
+        """Find the runs ``(first, last)`` with ``f > level`` (``>=`` if not strict).
 
         ``level`` and ``strict`` may be of shape (K, 1) or (K, C); then so are the runs.  Last, the
         channels (C,) in which they are not certain.
@@ -67,12 +67,12 @@ class Piece:
 
 @dataclass(frozen=True)
 class Steps:
-    """Tables in the making: ``base + sum of signs over bounds < v`` for each channel.
+    """Tables of all channels: the code of ``v`` is ``base + sum of signs over bounds < v``.
 
     Attributes:
         base: int64 (C,).
-        bounds, signs: of all channels one after the other, ascending within each.
-        count: how many a channel has, int64 (C,).
+        bounds, signs: those of all channels in sequence; bounds ascend within a channel.
+        count: number of bounds of each channel, int64 (C,).
         unsure: channels that need the exact fold.
     """
 
@@ -90,11 +90,11 @@ class Steps:
 
 @dataclass(frozen=True, eq=False)
 class FilteredFunction(Number):
-    """A function in the making.
+    """A function of an integer for each channel, built up step by step.
 
     Attributes:
         lo, hi: the integers ``lo <= v <= hi`` that it is a function of, int64 (C,).
-        pieces: in any order, without overlap.
+        pieces: the linear pieces, in any order, without overlap.
         unsure: channels that need the exact fold.
     """
 
@@ -170,7 +170,7 @@ class FilteredFunction(Number):
 
 
 def _merged(base: IntArray, bounds: IntArray, deltas: IntArray, unsure: Mask) -> Steps:
-    """Sort events (C, E) and add up those at one bound."""
+    """Sort events (C, E) by their bounds and add up those with the same bound."""
     far = np.iinfo(np.int64).max
     bounds = np.where(deltas == 0, far, bounds)
     order = np.argsort(bounds, axis=1, kind="stable")

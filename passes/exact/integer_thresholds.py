@@ -84,7 +84,7 @@ def integer_thresholds(program: Program) -> Program:
     known: dict[str, TensorType] = {program.input: types[program.input]}
 
     def learn(op: Op) -> None:
-        """Note ranges of the channels, tables already folded included."""
+        """Record the ranges of the channels; of tables already folded, too."""
         inferred, declared = op.infer(known, pool.all), types[op.output]
         known[op.output] = (
             declared.with_rows_of(inferred) if isinstance(declared, IntType) else declared

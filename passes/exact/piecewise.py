@@ -46,8 +46,8 @@ class Function(Number):
     """A function of an integer in one channel of a tensor.
 
     Attributes:
-        channel: which number of a row is the channel's.
-        segments: in order, without gaps.
+        channel: index of the channel, which selects its number in a row.
+        segments: in ascending order, without gaps.
     """
 
     channel: int
@@ -87,7 +87,7 @@ class Function(Number):
         return self._of(parts)
 
     def _split(self, level: Surd) -> Iterator[tuple[Segment, bool]]:
-        """Cut the segments where the function crosses a level; the flag tells ``f >= level``."""
+        """Yield segments cut where the function crosses a level, and whether ``f >= level``."""
         for s in self.segments:
             first, last = s.where(level, strict=False)
             if first > last:

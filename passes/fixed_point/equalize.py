@@ -1,8 +1,9 @@
-"""Channels of very different size brought to one size, by powers of 2 that their readers undo.
+"""Bring channels of very different magnitude to one magnitude, by powers of 2.
 
-A tensor in fixed point has one scale.  Where only layers see a tensor, its channel c may as well be
-``2**e[c]`` times itself: what makes it is multiplied, what reads it divided, both exactly.  This is
-cross-layer equalization (Nagel et al., ICCV 2019, section 4.1) by powers of 2 and proven ranges.
+A fixed-point tensor has one scale for all its channels.  Where only layers read a tensor, channel c
+may be multiplied by ``2**e[c]`` in the layer that makes it and divided in those that read it, both
+exactly.  This is cross-layer equalization (Nagel et al., ICCV 2019, section 4.1) by powers of 2 and
+proven ranges.
 """
 
 from __future__ import annotations
@@ -33,24 +34,24 @@ from ..program.types import Constant, IntType
 from ..rewrite import Constants, fresh, live
 
 _KEEP = (RealAdd, RealAvgPool, RealMaxPool, RealPRelu)
-_LEAST = 3  # powers of 2 from which it is worth it
+_LEAST = 3  # smallest exponent that is worth a change
 
 Powers = NDArray[np.int64]
 
 
 def equalized(program: Program, ranges: Mapping[str, Interval]) -> Program:
-    """The same network, with channels of one size wherever only layers see them.
+    """Return the same network, with channels of one magnitude wherever only layers read them.
 
     Args:
         program: real dialect, in channels-last order.
-        ranges: of its tensors.
+        ranges: the interval of each tensor, by name.
     """
     powers = _powers(program, ranges)
     if not powers:
         return program
     pool = Constants(dict(program.constants))
     types = dict(program.types)
-    # A name keeps its meaning: these are other values.
+    # New names, because a name keeps its meaning and these are other values.
     sized = {name: fresh(types, f"{name}.sized") for name in powers}
     ops: list[Op] = []
     for op in program.ops:
@@ -61,7 +62,7 @@ def equalized(program: Program, ranges: Mapping[str, Interval]) -> Program:
 
 
 def _keeps(op: Op, program: Program) -> bool:
-    """Whether an operation gives channel c from channel c, whatever its positive factor."""
+    """Tell whether a positive factor of input channel c passes on to output channel c only."""
     if isinstance(op, RealClip):
         return all(bound is None or not bound for bound in (op.lo, op.hi))
     if isinstance(op, RealFlatten):
@@ -70,7 +71,7 @@ def _keeps(op: Op, program: Program) -> bool:
 
 
 def _powers(program: Program, ranges: Mapping[str, Interval]) -> dict[str, Powers]:
-    """Return the exponents of 2 by which the channels of tensors are multiplied, if any is."""
+    """Return, for each tensor that changes, the exponents of 2 that multiply its channels."""
     graph = nx.Graph()
     made = {op.output: op for op in program.ops}
     readers = program.consumers()
@@ -92,7 +93,7 @@ def _powers(program: Program, ranges: Mapping[str, Interval]) -> dict[str, Power
 
 
 def _compared(program: Program, made: Mapping[str, Op]) -> set[str]:
-    """Tensors that a quantizer sees through affine maps and activations."""
+    """Return the tensors that reach a quantizer through affine maps and activations only."""
     found: set[str] = set()
     for op in program.ops:
         if isinstance(op, Quantize):
@@ -107,7 +108,7 @@ def _compared(program: Program, made: Mapping[str, Op]) -> set[str]:
 def _free(
     name: str, made: Mapping[str, Op], readers: Mapping[str, list[Op]], program: Program
 ) -> bool:
-    """Whether a tensor's maker can take a factor for each channel, and its readers undo it."""
+    """Tell whether a tensor's producer can apply factors per channel, and its readers undo them."""
     maker = made.get(name)
     if maker is None or isinstance(program.types[name], IntType):
         return False
@@ -117,7 +118,7 @@ def _free(
 
 
 def _rescaled(op: Op, powers: Mapping[str, Powers], pool: Constants) -> Op:
-    """An operation that undoes its input's factors and makes its output's."""
+    """Return an operation that undoes the factors of its input and applies those of its output."""
     before = powers.get(op.inputs[0])
     after = powers.get(op.output)
     if isinstance(op, Affine):

@@ -1,7 +1,7 @@
 """How fine fixed-point numbers have to be so that rounding them flips no activation code.
 
 A value that is off by ``e`` takes the other side of a threshold with probability ``e`` times the
-density of values there.  A deep network compares millions of values an image, and in a chaotic one
+density of values there.  A deep network compares millions of values per image, and in some networks
 a single flipped code changes a tenth of the last layers' codes.
 """
 
@@ -17,15 +17,15 @@ from ..program.ops.real import Elementwise, Number, Quantize, Reals, Row, floats
 from ..program.types import IntType
 
 FLIPS = 2.0**-7
-"""Codes an image that rounding may be expected to flip."""
+"""Expected number of codes per image that rounding may flip."""
 
 _MOST = 2.0**200
-"""Of a density: no format is fine enough for it."""
+"""Limit of a density, above which no format is fine enough anyway."""
 
 
 @dataclass(frozen=True, eq=False)
 class Steepness(Number):
-    """Most that a unit of error in what a chain reads makes in its result, by channel (C,)."""
+    """Greatest error of a chain's result per unit of error in its input, for each channel (C,)."""
 
     slope: Reals
 
@@ -49,10 +49,10 @@ class Steepness(Number):
 
 @np.errstate(over="ignore", invalid="ignore")
 def comparison_density(program: Program, formatted: Set[str]) -> float:
-    """Expected flips an image and unit of error in every compared fixed-point tensor.
+    """Return the expected flips per image and per unit of error in each compared tensor.
 
-    Values are taken to be spread over the thresholds they meet: of a channel whose K thresholds
-    span s, a share of (K - 1) / s lies at a threshold per unit.
+    Values are assumed to be spread evenly over the range of the thresholds: where the K thresholds
+    of a channel span a range s, the density of values at thresholds is (K - 1) / s.
 
     Args:
         program: real dialect.
@@ -81,5 +81,5 @@ def comparison_density(program: Program, formatted: Set[str]) -> float:
 
 
 def wanted_fraction_bits(density: float) -> int:
-    """Fraction bits at which rounding by a unit is expected to flip fewer than ``FLIPS`` codes."""
+    """Return the fraction bits at which rounding flips fewer than ``FLIPS`` codes on average."""
     return int(np.ceil(np.log2(max(density, 1.0) / FLIPS)))

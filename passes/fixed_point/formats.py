@@ -1,4 +1,4 @@
-"""Which real tensors get a fixed-point format, and which scale each has.
+"""Choose which real tensors get a fixed-point format, and the scale of each.
 
 Operands of sums, pools, unquantized convolutions and the output need one.  A chain of affine maps
 and activations that only leads to a quantizer needs none: it stays exact until it is folded into
@@ -42,25 +42,25 @@ from .multipliers import MULTIPLIER_BITS
 from .real_ranges import real_ranges, require_bounded
 
 SAME_SCALE = (RealAdd, RealClip, RealConcat, RealFlatten, RealMaxPool, RealPRelu)
-"""What keeps the scale of its inputs."""
+"""Operations whose result has the scale of their inputs."""
 
 _LEAST_REACH = 2.0**-149
-"""The least float32: what stays below it is 0 to the network that was trained."""
+"""The smallest positive float32: the trained network could not represent anything below it."""
 
 
 class Formats:
-    """The choice for one program.
+    """The formats of the tensors of one program.
 
     Attributes:
         needed: names of the real tensors that get a format.
-        density, wanted: of ``expected_flips``: how many codes an error flips, and the fraction
-            bits at which rounding flips none; for widths that the user leaves open.
+        density, wanted: the results of ``expected_flips``: codes flipped per unit of error, and the
+            fraction bits at which rounding flips none; for widths that the user leaves open.
         fraction_bits: fraction bits of each.
         bits: width of each, sign included.
         widths: adjustable widths by name: the input's, each group's that shares a scale (by its
             first tensor), and each unquantized convolution's weights (``NAME.weight``).
-        made: operation by output.
-        lifted: whether a map too steep for one multiplier becomes two.
+        made: the operation that makes each tensor, by name.
+        lifted: whether an affine map too steep for one multiplier becomes two operations.
     """
 
     def __init__(self, program: Program, options: Options) -> None:
@@ -73,7 +73,7 @@ class Formats:
         self.widths: dict[str, int] = {}
         self.density = comparison_density(program, self.needed)
         self.wanted = wanted_fraction_bits(self.density) + options.extra_bits
-        # More bits than one multiplier gives are worth an operation more, if ranges are proven.
+        # More bits than one multiplier gives are worth one more operation, if ranges are proven.
         self.lifted = options.extra_bits > 0 and options.calibration is None
         self.fraction_bits = self._fraction_bits()
 
@@ -81,20 +81,20 @@ class Formats:
         return not isinstance(self.program.types[name], IntType)
 
     def unit_conv(self, op: Op) -> RealConv | None:
-        """The unquantized convolution whose affine map ``op`` is, if nothing else reads it."""
+        """Return the unquantized convolution that ``op`` alone reads as its affine map, if any."""
         inner = self.made.get(op.inputs[0]) if isinstance(op, Affine) else None
         single = isinstance(inner, RealConv) and len(self.readers[inner.output]) == 1
         return inner if single and isinstance(inner, RealConv) else None
 
     def unit_of(self, conv: Op) -> tuple[RealConv, Affine | None]:
-        """An unquantized convolution and the affine map that joins it, if one does."""
+        """Return an unquantized convolution, and the affine map that is merged into it, if any."""
         assert isinstance(conv, RealConv)
         joined = (r for r in self.readers[conv.output] if self.unit_conv(r) is conv)
         after = next(joined, None)
         return conv, after if isinstance(after, Affine) else None
 
     def unit_prelu(self, op: Op) -> RealPRelu | None:
-        """The PReLU whose trailing bias ``op`` is, if nothing else reads it."""
+        """Return the PReLU that ``op`` alone reads as its trailing bias, if any."""
         inner = self.made.get(op.inputs[0]) if isinstance(op, Affine) else None
         if (
             isinstance(op, Affine)
@@ -106,7 +106,7 @@ class Formats:
         return None
 
     def sources(self, op: Op) -> tuple[str, ...]:
-        """The tensors that must have a format so that ``op``'s result can have one."""
+        """Return the tensors that must have a format so that ``op``'s result can have one."""
         unit = self.unit_conv(op) or self.unit_prelu(op)
         return unit.inputs if unit is not None else op.inputs
 
@@ -133,14 +133,14 @@ class Formats:
         return {n for n in needed if self.is_real(n)}
 
     def _same_scale(self, name: str) -> list[str]:
-        """What a tensor reads and keeps the scale of."""
+        """Return the operands whose scale a tensor shares."""
         op = self.made.get(name)
         if op is None or not (isinstance(op, SAME_SCALE) or self.unit_prelu(op)):
             return []
         return [s for s in self.sources(op) if s in self.needed and s != self.program.input]
 
     def _fraction_bits(self) -> dict[str, int]:
-        """Fraction bits of every formatted tensor: one choice for all that share a scale.
+        """Choose the fraction bits of every formatted tensor, once for all that share a scale.
 
         Sums, activations and maxima keep the scale of what they read, so a whole residual stage
         has one; affine maps and convolutions begin a new one.
@@ -162,7 +162,7 @@ class Formats:
                 found[self.program.input] = self.input_places(bits)
                 continue
             reach = max(self._most(name) for name in {*group, *self._aligned(group)})
-            # What only unquantized convolutions read needs no more than their inputs' width.
+            # Tensors that only unquantized convolutions read need no more than those inputs' width.
             narrow = all(isinstance(r, RealConv) for n in group for r in self.readers[n])
             narrow = narrow and self.program.output not in group
             compared = any(self.readers[n] for n in group)
@@ -190,14 +190,15 @@ class Formats:
         return found
 
     def _enough(self, most: float, least: int, limit: int) -> int:
-        """Bits for numbers up to ``most`` that leave the wanted fraction bits, within limits."""
+        """Return the bits that hold ``most`` with the wanted fraction bits, within the limits."""
         bits = range(least, limit)
         return next((b for b in bits if self._fit(most, b) >= self.wanted), limit)
 
     def _finest(self, group: list[str], found: dict[str, int]) -> int:
-        """Fraction bits that the 32-bit multipliers of its affine maps allow a group.
+        """Return the most fraction bits that the 32-bit multipliers of a group's maps allow.
 
-        What is brought to a group's scale from outside, the input or codes, is multiplied too.
+        Tensors from outside that are brought to the group's scale (the input, codes) are
+        multiplied, too.
         """
         places = [1 << 10]
         if self.lifted:
@@ -218,14 +219,14 @@ class Formats:
         return min(places)
 
     def _unit(self, name: str, found: dict[str, int]) -> float:
-        """Real value of the last bit of what an affine map reads."""
+        """Return the real value of the last bit of an affine map's input."""
         kind = self.program.types[name]
         if isinstance(kind, IntType):
             return float(kind.scale or 1)
         return 2.0 ** -found[name]
 
     def input_places(self, bits: int) -> int:
-        """Fraction bits of the real input at a width.
+        """Return the fraction bits of the real input at a width.
 
         They follow from the range's power of two, so that common ranges (1, 8) get exact fractions.
         """
@@ -234,29 +235,29 @@ class Formats:
 
     @property
     def input_bits(self) -> int:
-        """Width of the real input."""
+        """Return the width of the real input, in bits."""
         reach = max(map(abs, self.options.real_input_range()))
         return self.options.stem_bits or self._enough(reach, *OPERAND_BITS)
 
     @property
     def weight_bits(self) -> int:
-        """Width of the weights of unquantized convolutions; the last layer has its own."""
+        """Return the width of the weights of unquantized convolutions other than the last layer."""
         return self.options.stem_bits or self._enough(1.0, *OPERAND_BITS)
 
     @property
     def head_bits(self) -> int:
-        """Width of the last layer's weights."""
+        """Return the width of the last layer's weights, in bits."""
         chosen = self.options.head_bits
         extra = self.options.extra_bits if chosen >= HEAD_BITS else 0
         return min(MOST_HEAD_BITS, chosen + extra)
 
     def width(self, key: str, default: int) -> int:
-        """The width under an adjustable name: the user's choice, or the preset's."""
+        """Return the width for an adjustable name: the user's choice, or the preset's."""
         self.widths[key] = self.options.widths.get(key, default)
         return self.widths[key]
 
     def weight_width(self, layer: str, default: int) -> int:
-        """The width of an unquantized convolution's weights, by the name of its result.
+        """Return the width of an unquantized convolution's weights, by the name of its result.
 
         Raises:
             CompileError: the user chose one that weights cannot have.
@@ -267,7 +268,7 @@ class Formats:
         return bits
 
     def is_head(self, conv: RealConv, name: str) -> bool:
-        """Whether an unquantized layer (its unit's result ``name``) is the last, on a 1x1 map."""
+        """Tell whether a layer (its unit's result ``name``) is the last, on a 1x1 map."""
         one = self.program.types[conv.output].shape[:2] == (1, 1) and not any(conv.pads)
         return one and name == self.program.output
 
@@ -285,7 +286,7 @@ class Formats:
             )
 
     def _aligned(self, group: list[str]) -> set[str]:
-        """What sums and PReLUs of a group read at its scale: also the input, and codes.
+        """Return what sums and PReLUs of a group read at its scale, input and codes included.
 
         Their results may be smaller than what they read; clips only cut off what is larger.
         """
@@ -296,7 +297,7 @@ class Formats:
         return found
 
     def _most(self, name: str) -> float:
-        """Greatest magnitude; before the trailing bias of a PReLU both sides count."""
+        """Return the greatest magnitude of a tensor, and of what a PReLU's trailing bias reads."""
         op = self.made.get(name)
         inner = self.unit_prelu(op) if op is not None else None
         extra = self._most(inner.output) if inner is not None else 0.0
@@ -304,14 +305,14 @@ class Formats:
 
     @staticmethod
     def _fit(most: float, bits: int) -> int:
-        """Most fraction bits such that ``most`` and some rounding stay inside ``bits`` signed."""
+        """Return the most fraction bits with which ``most``, rounded, fits ``bits`` signed."""
         if most == 0.0:
             return bits - 2
         room = ((1 << (bits - 1)) - 4) / (max(most, _LEAST_REACH) * (1 + 2.0**-20))
         return int(np.floor(np.log2(room)))
 
     def _ranges(self) -> dict[str, Interval]:
-        """Proven intervals, narrowed to what calibration images show, with a margin."""
+        """Return proven intervals, narrowed to the calibrated ranges and a margin."""
         found = real_ranges(self.program, self.options.real_input_range())
         if self.options.calibration is not None:
             seen = seen_ranges(self.program, self.options.calibration)

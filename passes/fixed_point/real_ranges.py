@@ -12,7 +12,7 @@ from ..program.ops.real import Interval, RealOp
 from ..program.types import IntType
 
 _FARTHEST = 1e150  # far beyond the exported float32, and float64 can still square it
-_SLACK = 2.0**-40  # outgrows the rounding of this analysis, which works in float64
+_SLACK = 2.0**-40  # more than the rounding errors of this analysis, which works in float64
 
 
 def _widened(x: Interval) -> Interval:
@@ -27,7 +27,7 @@ def _widened(x: Interval) -> Interval:
 
 @np.errstate(over="ignore", invalid="ignore")
 def real_ranges(program: Program, input_range: tuple[float, float]) -> dict[str, Interval]:
-    """Interval of every tensor by name, in real units (interval arithmetic, worst case).
+    """Return the interval of every tensor by name, in real units (worst-case interval arithmetic).
 
     Ends beyond float64 are infinite.
 

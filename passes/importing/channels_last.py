@@ -27,17 +27,17 @@ from ..program.types import Constant, TensorType
 from ..rewrite import Constants, fresh, live
 
 Order = NDArray[np.intp]
-"""Of each channel of a tensor here, the network's."""
+"""For each channel of a tensor of the program, the index of that channel in the network."""
 
 _ANY_ORDER = (RealAdd, RealAvgPool, RealLookup, RealMaxPool)
-"""What treats all channels alike."""
+"""Operations that treat all channels alike."""
 
-_MOST_MOVED = 1 << 12  # channels that a product with a permutation puts in order
-_MOST_DENSE = 1 << 24  # weights of a grouped convolution, zeros included
+_MOST_MOVED = 1 << 12  # channels that a 1x1 convolution may reorder
+_MOST_DENSE = 1 << 24  # weights of a grouped convolution made ordinary, zeros included
 
 
 def _permute(op: Op, order: Order) -> Op:
-    """The same operation on reordered channels."""
+    """Return the same operation on reordered channels."""
     if isinstance(op, Elementwise | Quantize):
         return op.reordered(order.tolist())
     assert isinstance(op, _ANY_ORDER), op.mnemonic
@@ -45,7 +45,7 @@ def _permute(op: Op, order: Order) -> Op:
 
 
 def _dense(weight: NDArray[Any], groups: int) -> NDArray[Any]:
-    """Weights (O, KH, KW, I / groups) of a grouped convolution as those of an ordinary one."""
+    """Turn grouped weights (O, KH, KW, I / groups) into those of an ordinary convolution."""
     out, height, width, depth = weight.shape
     whole = np.zeros((out, height, width, depth * groups), weight.dtype)
     for g in range(groups):
@@ -58,7 +58,7 @@ class ChannelsLast:
     """One rewrite in progress.
 
     Attributes:
-        orders: of the tensors whose channels are not in the network's order.
+        orders: the order of each tensor whose channels are not in the network's order.
     """
 
     def __init__(self, program: Program) -> None:
@@ -72,7 +72,7 @@ class ChannelsLast:
         return self.orders.get(name, np.arange(self.program.types[name].shape[2]))
 
     def flatten(self, op: RealFlatten) -> Op:
-        """Memory order, from here on the order of what it makes."""
+        """Flatten in memory order, and record the order of the result."""
         height, width, channels = self.program.types[op.inputs[0]].shape
         index = np.arange(channels * height * width).reshape(channels, height, width)
         index = index[self.order(op.inputs[0])]
@@ -80,7 +80,7 @@ class ChannelsLast:
         return replace(op, channels_last=True)
 
     def convolution(self, op: RealConv) -> Op:
-        """Weights in the order of what they are multiplied by.
+        """Put the weights in the order of the channels they multiply.
 
         Groups of one channel move as a whole; others, whose channels now lie apart, become an
         ordinary convolution with zeros between the groups.
@@ -99,14 +99,14 @@ class ChannelsLast:
                 _refuse(op, f"up to {_MOST_DENSE} weights with the zeros between its groups")
             values = np.ascontiguousarray(_dense(constant.values, op.groups)[..., found])
             moved = Constant.narrow(values) if op.step else Constant.real(values)
-            op = replace(op, groups=1, levels=op.levels and op.levels + 1)  # 0 is one more
+            op = replace(op, groups=1, levels=op.levels and op.levels + 1)  # 0 is one more level
         else:
             values = np.ascontiguousarray(constant.values[..., found])
             moved = replace(constant, values=values)
         return replace(op, weight=ConstRef(self.pool.add(f"{op.weight}.hwc", moved)))
 
     def ordered(self, name: str, order: Order, reader: Op) -> str:
-        """A tensor with its channels in some order: moved by a product with a permutation."""
+        """Return a tensor with its channels in an order, by a 1x1 convolution if needed."""
         mine = self.order(name)
         if (mine == order).all():
             return name
@@ -130,7 +130,7 @@ class ChannelsLast:
         return moved
 
     def rewritten(self, op: Op) -> Op:
-        """The operation on its operands as they lie now."""
+        """Return the operation for the order that its operands now have."""
         if isinstance(op, RealFlatten):
             return self.flatten(op)
         if isinstance(op, RealConv):
@@ -167,20 +167,21 @@ class ChannelsLast:
         )
 
     def _output(self) -> tuple[str, Interface]:
-        """The output in the network's order, or the map of which it is that order."""
+        """Return the output in the network's order, or a map whose axes the interface reorders."""
         name, face = self.program.output, self.program.interface
         if name not in self.orders:
             return name, face
         last = self.program.producer(name)
         assert last is not None
         if isinstance(last, RealFlatten) and last.inputs[0] not in self.orders:
-            # The interface itself orders a map's axes; of a single position they had no order.
+            # The interface reorders a map's axes itself; those of a single position need no
+            # reordering.
             return last.inputs[0], replace(face, output_channels_last=False)
         return self.ordered(name, np.arange(len(self.orders[name])), last), face
 
 
 def channels_last(program: Program) -> Program:
-    """Reorder the parameters behind a flattening, so that flattening moves no value."""
+    """Reorder the parameters after a flattening, so that flattening moves no value."""
     return ChannelsLast(program).run()
 
 
@@ -191,6 +192,6 @@ def _refuse(op: Op, supported: str) -> None:
             op=op.mnemonic,
             found="it follows the flattening of a map of that many values",
             supported=supported,
-            hint="pool to 1x1 first, or put a fully connected layer behind the flattening",
+            hint="pool to 1x1 first, or put a fully connected layer after the flattening",
         )
     )

@@ -5,7 +5,7 @@ integer tensor as ``scale * integer`` (scale 1 where the type gives none).  Lowe
 operation of this folder; ``execute`` in float64 serves calibration, checks and reports.
 
 ``elementwise.py`` holds the operations that chains before a quantizer are made of, each evaluated
-over any ``Number`` of ``algebra.py``; ``layers.py`` what mixes channels or positions.
+over any ``Number`` of ``algebra.py``; ``layers.py`` holds those that mix channels or positions.
 """
 
 from .algebra import Number, Reals, Row, floats

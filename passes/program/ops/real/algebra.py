@@ -1,7 +1,7 @@
-"""What chains of elementwise operations are evaluated over: numbers of several kinds.
+"""The protocol of the numbers that chains of elementwise operations are evaluated over.
 
 An elementwise operation states its meaning once (``Elementwise.evaluate``), in the few steps of a
-``Number``.  A pass chooses the kind of number by what it wants to know of a chain: float64 samples
+``Number``.  A pass chooses the kind of number by what it needs to know of a chain: float64 samples
 (``float64.py``), intervals (``interval.py``), functions of an integer in exact or in filtered
 numbers (``passes/exact``), steepness (``passes/fixed_point/expected_flips.py``).
 """
@@ -31,8 +31,7 @@ def floats(row: Row) -> Reals:
 class Number(ABC):
     """The values of a tensor's channels, or of one of them, in some kind of number.
 
-    Immutable.  Whatever the kind, the result of each step holds what exact arithmetic gives: it
-    equals it, or bounds it.
+    Immutable.  In every kind, the result of a step equals the exact result, or bounds it.
     """
 
     @abstractmethod

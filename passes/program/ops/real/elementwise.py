@@ -1,7 +1,7 @@
-"""Operations of the real dialect whose every result depends on one value only.
+"""Operations of the real dialect in which each result depends on one input value only.
 
-A new one states its parameters, those of each channel as a ``Row``, and ``evaluate``, by which
-passes fold, bound and execute it.
+A new operation states its parameters (those that differ per channel as a ``Row``) and ``evaluate``,
+by which passes fold, bound and execute it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Samples in float64: what the real dialect executes."""
+"""Float64 samples, with which the real dialect is executed."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class Interval(Number):
 
     @property
     def most(self) -> Reals:
-        """Greatest magnitude of each channel."""
+        """Return the greatest magnitude of each channel."""
         return np.maximum(np.abs(self.lo), np.abs(self.hi))
 
     def times(self, factor: Row) -> Interval:

@@ -24,8 +24,8 @@ class RealConv(RealOp):
     """Convolution by real weights: constant (O, KH, KW, I / groups), times ``step[o]`` if given.
 
     Attributes:
-        levels: bits of a weight's code where real weights are levels of a codebook, at most
-            ``2**levels`` in an output channel; else 0.
+        levels: bits of a weight's code where the weights are levels of a codebook, at most
+            ``2**levels`` per output channel; else 0.
     """
 
     mnemonic: ClassVar[str] = "real_conv"
@@ -54,7 +54,7 @@ class RealConv(RealOp):
         return (*size, out)
 
     def real_weight(self, consts: Constants) -> Reals:
-        """The weights in float64."""
+        """Return the weights in float64."""
         weight = consts[self.weight].values.astype(np.float64)
         return weight * floats(self.step)[:, None, None, None] if self.step else weight
 
@@ -135,10 +135,10 @@ class RealMaxPool(_RealPool):
 
 @dataclass(frozen=True, kw_only=True)
 class RealAvgPool(_RealPool):
-    """Sum over the window divided by the positions that count; those outside the map are zeros.
+    """Mean over the window; positions outside the map are zeros.
 
     Attributes:
-        counted: see ``SumPool``.
+        counted: whether positions outside the map count in the divisor; see ``SumPool``.
     """
 
     mnemonic: ClassVar[str] = "real_avgpool"

@@ -1,4 +1,4 @@
-"""What every operation of the real dialect is."""
+"""The base class of the operations of the real dialect."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RealOp(Op):
         return RealType(self.shape(types, consts))
 
     def shape(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> Shape:
-        """Return the shape of its result; check its own legality."""
+        """Return the shape of the result; check that the operation is legal."""
         return types[self.inputs[0]].shape
 
     def ranges(
@@ -30,5 +30,5 @@ class RealOp(Op):
         types: Mapping[str, TensorType],
         consts: Mapping[str, Constant],
     ) -> Interval:
-        """Return what its result cannot leave, given that of its inputs; see ``Interval``."""
+        """Return an interval that holds the result, given intervals that hold the inputs."""
         raise TypeError(f"no range rule for {self.mnemonic}")

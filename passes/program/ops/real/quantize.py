@@ -29,7 +29,7 @@ class Quantize(RealOp):
 
     Liu et al., CVPR 2022 (arXiv 2111.14826), section 3.1.  The result is an integer tensor whose
     scale is the step between output levels.  ``ties``, if given, holds a rule for each threshold in
-    place of ``strict``, in one row or one a channel: rounding half to even alternates between them.
+    place of ``strict``, one row or one per channel: rounding half to even alternates between them.
     """
 
     mnemonic: ClassVar[str] = "quantize"
@@ -47,11 +47,11 @@ class Quantize(RealOp):
 
     @property
     def rules(self) -> Rules:
-        """Of each threshold, in one row or one a channel."""
+        """Return the comparison rule of each threshold, in one row or one row per channel."""
         return self.ties or ((self.strict,) * max(map(len, self.thresholds)),)
 
     def rules_of(self, channel: int) -> tuple[bool, ...]:
-        """Of each threshold of one channel: true for ``>``, false for ``>=``."""
+        """Return the rules of one channel's thresholds: true for ``>``, false for ``>=``."""
         return self.rules[channel if len(self.rules) > 1 else 0]
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
@@ -85,5 +85,5 @@ class Quantize(RealOp):
 
 
 def _moved(rows: tuple[T, ...], order: Sequence[int]) -> tuple[T, ...]:
-    """Put the rows of the channels in another order; a single one is of all of them."""
+    """Put the rows of the channels in another order; a single row serves all channels."""
     return rows if len(rows) <= 1 else tuple(rows[c] for c in order)
