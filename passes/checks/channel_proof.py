@@ -155,14 +155,14 @@ Step = tuple[str, Parameter]
 def _steps(op: Op, channel: int) -> list[Step]:
     """Translate an operation to what it does to one channel."""
     if isinstance(op, Affine):
-        found = [("times", op.slope[channel]), ("plus", op.offset[channel])]
+        steps = [("times", op.slope[channel]), ("plus", op.offset[channel])]
     elif isinstance(op, RealPRelu):
-        found = [("bend", op.slope[channel])]
+        steps = [("bend", op.slope[channel])]
     elif isinstance(op, RealClip):
-        found = [(kind, b) for kind, b in (("least", op.lo), ("most", op.hi)) if b is not None]
+        steps = [(kind, b) for kind, b in (("least", op.lo), ("most", op.hi)) if b is not None]
     else:
         raise Unrelated(f"no table stands for {op.mnemonic} ({', '.join(op.origin)})")
-    return [(kind, Parameter(number)) for kind, number in found]
+    return [(kind, Parameter(number)) for kind, number in steps]
 
 
 class Channel:
@@ -266,14 +266,16 @@ def _by_runs(
         step = np.maximum(1, (b - a) // _PARTS)
         inner = np.minimum(a[:, None] + step[:, None] * np.arange(1, _PARTS), b[:, None])
         values, place = np.unique(inner, return_inverse=True)
-        found = states(values)
+        inner_states = states(values)
         known["values"].append(values)
-        known["states"].append(found)
-        between = found[:, place.reshape(inner.shape)]
+        known["states"].append(inner_states)
+        between = inner_states[:, place.reshape(inner.shape)]
         grid = np.hstack([a[:, None], inner, b[:, None]])
         at_grid = np.concatenate([at_a[:, unlike, None], between, at_b[:, unlike, None]], axis=2)
         a, b = grid[:, :-1].ravel(), grid[:, 1:].ravel()
-        at_a, at_b = (v.reshape(len(found), -1) for v in (at_grid[:, :, :-1], at_grid[:, :, 1:]))
+        at_a, at_b = (
+            v.reshape(len(inner_states), -1) for v in (at_grid[:, :, :-1], at_grid[:, :, 1:])
+        )
     values, first = np.unique(np.concatenate(known["values"]), return_index=True)
     got, want = np.concatenate(known["states"], axis=1)[:2, first]
     return values, got, want

@@ -151,15 +151,15 @@ class Holder:
     def __init__(self, real: Program, program: Program) -> None:
         self.real, self.program = real, program
         self.relation = Relation(real, program)
-        self.quantizers, self.made = self.relation.quantizers, self.relation.made
+        self.quantizers, self.producers = self.relation.quantizers, self.relation.producers
         self.fitted = "calibration" in program.metadata
         tensor_type = program.int_type(program.output)
         self.rows = {
             name: Held(name, op.origin, "codes")
             for name, op in self.quantizers.items()
-            if name in self.made
+            if name in self.producers
         }
-        last = self.made.get(program.output)
+        last = self.producers.get(program.output)
         origin = last.origin if last is not None else ()
         self.result = Held(program.output, origin, "outputs", bound=float(tensor_type.error))
         self.errors = {name: self.relation.error(self.quantizers[name]) for name in self.rows}
@@ -196,7 +196,7 @@ class Holder:
         valid = np.ones(len(integers), bool)
         output = None
         for name, value in steps(self.program, integers):
-            op = self.made.get(name)
+            op = self.producers.get(name)
             if self.fitted and isinstance(op, Requantize | PRelu) and name not in self.quantizers:
                 valid &= ~((value == op.lo) | (value == op.hi)).any(axis=(1, 2, 3))
             if name in self.quantizers:

@@ -59,13 +59,13 @@ class Relation:
         real: the imported network (``evaluate.reference``).
         program: the integer program made from it.
         quantizers: those of the network, by name; the program's code tensors have the same names.
-        made: the program's operations by name.
+        producers: the operations of the program, by the name of their result.
     """
 
     def __init__(self, real: Program, program: Program) -> None:
         self.real, self.program = real, program
         self.quantizers = {op.output: op for op in real.ops if isinstance(op, Quantize)}
-        self.made = {op.output: op for op in program.ops}
+        self.producers = {op.output: op for op in program.ops}
         self.orders = flattened_orders(real)
         self._require()
 
@@ -75,7 +75,7 @@ class Relation:
         if faces[0] != faces[1]:
             raise Unrelated(f"shapes of input and output are {faces[1]}; it has {faces[0]}")
         for name, op in self.quantizers.items():
-            if name not in self.made:
+            if name not in self.producers:
                 continue
             *size, channels = self.real.types[name].shape
             kept = len(kept_channels(self.program, name, channels))
@@ -105,7 +105,7 @@ class Relation:
 
     def error(self, op: Quantize) -> Reals:
         """Return the program's error in the input of a quantizer, before ``input_scale``, (C,)."""
-        base = self.made[op.output].inputs[0]
+        base = self.producers[op.output].inputs[0]
         kind = self.program.int_type(base)
         # The chain is followed even where the error is 0: another network's base leads elsewhere.
         steep = np.full(self.real.types[op.output].shape[2], float(kind.error) * (1 + 2.0**-40))

@@ -31,7 +31,7 @@ class IntegerLayers:
 
     def __init__(self, program: Program, options: Options) -> None:
         self.program, self.options = program, options
-        self.made = {op.output: op for op in program.ops}
+        self.producers = {op.output: op for op in program.ops}
         self.types: dict[str, TensorType] = {program.input: program.types[program.input]}
         self.pool = Constants(dict(program.constants))
         self.ops: list[Op] = []
@@ -140,7 +140,7 @@ class IntegerLayers:
         name = op.inputs[0]
         if self.codes(name) is not None:
             return name, Fraction(1), Fraction(0)
-        shift = self.made.get(name)
+        shift = self.producers.get(name)
         codes = self.codes(shift.inputs[0]) if isinstance(shift, Affine) else None
         if not isinstance(shift, Affine) or codes is None or codes.scale is None:
             return None

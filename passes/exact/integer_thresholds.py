@@ -56,10 +56,10 @@ def table(
         rows: reachable range of each channel.
         never: a bound that no reachable value exceeds; it fills unused steps.
     """
-    found = fold(op, chain, Surd.of(scale), rows)
-    base, count = found.base.copy(), found.count.copy()
+    folded = fold(op, chain, Surd.of(scale), rows)
+    base, count = folded.base.copy(), folded.count.copy()
     exact: dict[int, list[tuple[int, int]]] = {}
-    for c in np.flatnonzero(found.unsure).tolist():
+    for c in np.flatnonzero(folded.unsure).tolist():
         base[c], deltas = exact_steps(op, chain, scale, c, int(rows[0][c]), int(rows[1][c]))
         exact[c] = [
             (bound, 1 if d > 0 else -1) for bound, d in deltas.items() for _ in range(abs(d))
@@ -68,8 +68,8 @@ def table(
     width = max(1, int(count.max()))
     bounds, signs = np.full((len(base), width), never), np.ones((len(base), width), np.int64)
     used = np.arange(width) < count[:, None]
-    used[found.unsure] = False
-    bounds[used], signs[used] = found.used()
+    used[folded.unsure] = False
+    bounds[used], signs[used] = folded.used()
     for c, steps in exact.items():
         for k, (bound, sign) in enumerate(steps):
             bounds[c, k], signs[c, k] = bound, sign

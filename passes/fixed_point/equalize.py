@@ -55,9 +55,9 @@ def equalized(program: Program, ranges: Mapping[str, Interval]) -> Program:
     sized = {name: fresh(types, f"{name}.sized") for name in powers}
     ops: list[Op] = []
     for op in program.ops:
-        made = _rescaled(op, powers, pool).renamed(sized)
-        types[made.output] = types[op.output]
-        ops.append(made)
+        rescaled = _rescaled(op, powers, pool).renamed(sized)
+        types[rescaled.output] = types[op.output]
+        ops.append(rescaled)
     return live(replace(program, ops=tuple(ops), types=types, constants=pool.all))
 
 
@@ -73,43 +73,43 @@ def _keeps(op: Op, program: Program) -> bool:
 def _powers(program: Program, ranges: Mapping[str, Interval]) -> dict[str, Powers]:
     """Return, for each tensor that changes, the exponents of 2 that multiply its channels."""
     graph = nx.Graph()
-    made = {op.output: op for op in program.ops}
+    producers = {op.output: op for op in program.ops}
     readers = program.consumers()
-    graph.add_nodes_from(made)
+    graph.add_nodes_from(producers)
     for op in program.ops:
         if _keeps(op, program):
             graph.add_edges_from((op.output, i) for i in op.inputs)
-    seen = _compared(program, made) | {program.input, program.output}
-    found: dict[str, Powers] = {}
+    seen = _compared(program, producers) | {program.input, program.output}
+    powers: dict[str, Powers] = {}
     for group in nx.connected_components(graph):
-        if group & seen or not all(_free(name, made, readers, program) for name in group):
+        if group & seen or not all(_free(name, producers, readers, program) for name in group):
             continue
         most = np.max([ranges[name].most for name in group], axis=0)
         exponent = np.frexp(most)[1].astype(np.int64)
         power = np.where(most > 0, exponent.max() - exponent, 0)
         if most.any() and power.max() >= _LEAST:
-            found.update(dict.fromkeys(group, power))
-    return found
+            powers.update(dict.fromkeys(group, power))
+    return powers
 
 
-def _compared(program: Program, made: Mapping[str, Op]) -> set[str]:
+def _compared(program: Program, producers: Mapping[str, Op]) -> set[str]:
     """Return the tensors that reach a quantizer through affine maps and activations only."""
-    found: set[str] = set()
+    compared: set[str] = set()
     for op in program.ops:
         if isinstance(op, Quantize):
             name = op.inputs[0]
-            found.add(name)
-            while isinstance(link := made.get(name), Elementwise):
+            compared.add(name)
+            while isinstance(link := producers.get(name), Elementwise):
                 name = link.inputs[0]
-                found.add(name)
-    return found
+                compared.add(name)
+    return compared
 
 
 def _free(
-    name: str, made: Mapping[str, Op], readers: Mapping[str, list[Op]], program: Program
+    name: str, producers: Mapping[str, Op], readers: Mapping[str, list[Op]], program: Program
 ) -> bool:
     """Tell whether a tensor's producer can apply factors per channel, and its readers undo them."""
-    maker = made.get(name)
+    maker = producers.get(name)
     if maker is None or isinstance(program.types[name], IntType):
         return False
     if not (isinstance(maker, Affine | RealConv) or _keeps(maker, program)):

@@ -59,7 +59,7 @@ def comparison_density(program: Program, formatted: Set[str]) -> float:
         formatted: names of the tensors that become fixed point; quantizers of exact accumulators
             do not count.
     """
-    made = {op.output: op for op in program.ops}
+    producers = {op.output: op for op in program.ops}
     density = 0.0
     for op in program.ops:
         if not isinstance(op, Quantize):
@@ -68,7 +68,7 @@ def comparison_density(program: Program, formatted: Set[str]) -> float:
         steep = Steepness(np.ones(channels)).times((op.input_scale,))
         name = op.inputs[0]
         while name not in formatted and not isinstance(program.types[name], IntType):
-            link = made[name]
+            link = producers[name]
             assert isinstance(link, Elementwise), f"%{name} needs a format"
             steep, name = link.evaluate(steep), link.inputs[0]  # slopes multiply in any order
         if name in formatted:

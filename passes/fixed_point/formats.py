@@ -59,13 +59,13 @@ class Formats:
         bits: width of each, sign included.
         widths: adjustable widths by name: the input's, each group's that shares a scale (by its
             first tensor), and each unquantized convolution's weights (``NAME.weight``).
-        made: the operation that makes each tensor, by name.
+        producers: the operation that makes each tensor, by name.
         lifted: whether an affine map too steep for one multiplier becomes two operations.
     """
 
     def __init__(self, program: Program, options: Options) -> None:
         self.program, self.options = program, options
-        self.made = {op.output: op for op in program.ops}
+        self.producers = {op.output: op for op in program.ops}
         self.readers = program.consumers()
         self.ranges = self._ranges()
         self.needed = self._needed()
@@ -82,7 +82,7 @@ class Formats:
 
     def unit_conv(self, op: Op) -> RealConv | None:
         """Return the unquantized convolution that ``op`` alone reads as its affine map, if any."""
-        inner = self.made.get(op.inputs[0]) if isinstance(op, Affine) else None
+        inner = self.producers.get(op.inputs[0]) if isinstance(op, Affine) else None
         single = isinstance(inner, RealConv) and len(self.readers[inner.output]) == 1
         return inner if single and isinstance(inner, RealConv) else None
 
@@ -95,7 +95,7 @@ class Formats:
 
     def unit_prelu(self, op: Op) -> RealPRelu | None:
         """Return the PReLU that ``op`` alone reads as its trailing bias, if any."""
-        inner = self.made.get(op.inputs[0]) if isinstance(op, Affine) else None
+        inner = self.producers.get(op.inputs[0]) if isinstance(op, Affine) else None
         if (
             isinstance(op, Affine)
             and isinstance(inner, RealPRelu)
@@ -116,7 +116,7 @@ class Formats:
             if isinstance(op, Quantize):
                 name = op.inputs[0]  # the chain's base
                 while True:
-                    link = self.made.get(name)
+                    link = self.producers.get(name)
                     if not isinstance(link, Elementwise) or (
                         name in needed or self.unit_conv(link)
                     ):
@@ -134,7 +134,7 @@ class Formats:
 
     def _same_scale(self, name: str) -> list[str]:
         """Return the operands whose scale a tensor shares."""
-        op = self.made.get(name)
+        op = self.producers.get(name)
         if op is None or not (isinstance(op, SAME_SCALE) or self.unit_prelu(op)):
             return []
         return [s for s in self.sources(op) if s in self.needed and s != self.program.input]
@@ -149,17 +149,17 @@ class Formats:
         sources = {name: self._same_scale(name) for name in self.needed}
         # Maxima and flattenings move values and round none.
         bound = frozenset(
-            n for n in self.needed if isinstance(self.made.get(n), RealMaxPool | RealFlatten)
+            n for n in self.needed if isinstance(self.producers.get(n), RealMaxPool | RealFlatten)
         )
         most = {name: self._most(name) for name in self.needed}
         sorted_groups = scale_groups(
             [name for name in order if name in self.needed], sources, most, bound
         )
-        found: dict[str, int] = {}
+        places: dict[str, int] = {}
         for group in sorted_groups:
             if group == [self.program.input]:
                 bits = self.width(self.program.input, self.input_bits)
-                found[self.program.input] = self.input_places(bits)
+                places[self.program.input] = self.input_places(bits)
                 continue
             reach = max(self._most(name) for name in {*group, *self._aligned(group)})
             # Tensors that only unquantized convolutions read need no more than those inputs' width.
@@ -175,7 +175,7 @@ class Formats:
                 group[0],
                 chosen or (self._enough(reach, *limits) if compared or self.lifted else limits[0]),
             )
-            found.update(dict.fromkeys(group, self._fit(reach, bits)))
+            places.update(dict.fromkeys(group, self._fit(reach, bits)))
             self.bits.update(dict.fromkeys(group, bits))
         changed = True
         for _ in sorted_groups:  # an affine map may lead from any group to any other, and back
@@ -183,28 +183,28 @@ class Formats:
                 break
             changed = False
             for group in sorted_groups:  # in program order: a chain of maps settles in one round
-                finest = self._finest(group, found)
-                if finest < found[group[0]]:
-                    found.update(dict.fromkeys(group, finest))
+                finest = self._finest(group, places)
+                if finest < places[group[0]]:
+                    places.update(dict.fromkeys(group, finest))
                     changed = True
-        return found
+        return places
 
     def _enough(self, most: float, least: int, limit: int) -> int:
         """Return the bits that hold ``most`` with the wanted fraction bits, within the limits."""
         bits = range(least, limit)
         return next((b for b in bits if self._fit(most, b) >= self.wanted), limit)
 
-    def _finest(self, group: list[str], found: dict[str, int]) -> int:
+    def _finest(self, group: list[str], places: dict[str, int]) -> int:
         """Return the most fraction bits that the 32-bit multipliers of a group's maps allow.
 
         Tensors from outside that are brought to the group's scale (the input, codes) are
         multiplied, too.
         """
-        places = [1 << 10]
+        limits = [1 << 10]
         if self.lifted:
-            return places[0]
+            return limits[0]
         members = set(group)
-        for op in (self.made[n] for n in group if n in self.made):
+        for op in (self.producers[n] for n in group if n in self.producers):
             steepest = 1.0
             if isinstance(op, Affine) and not self.unit_prelu(op):
                 if self.unit_conv(op):
@@ -213,17 +213,17 @@ class Formats:
             elif not (isinstance(op, SAME_SCALE) or self.unit_prelu(op)):
                 continue
             for name in self.sources(op):
-                if name not in members:  # within it, any scale will do
-                    unit = abs(self._unit(name, found))
-                    places.append(MULTIPLIER_BITS - int(np.frexp(steepest * unit)[1]))
-        return min(places)
+                if name not in members:  # within the group, any scale will do
+                    unit = abs(self._unit(name, places))
+                    limits.append(MULTIPLIER_BITS - int(np.frexp(steepest * unit)[1]))
+        return min(limits)
 
-    def _unit(self, name: str, found: dict[str, int]) -> float:
+    def _unit(self, name: str, places: dict[str, int]) -> float:
         """Return the real value of the last bit of an affine map's input."""
         kind = self.program.types[name]
         if isinstance(kind, IntType):
             return float(kind.scale or 1)
-        return 2.0 ** -found[name]
+        return 2.0 ** -places[name]
 
     def input_places(self, bits: int) -> int:
         """Return the fraction bits of the real input at a width.
@@ -290,15 +290,15 @@ class Formats:
 
         Their results may be smaller than what they read; clips only cut off what is larger.
         """
-        found: set[str] = set()
-        for op in (self.made[n] for n in group if n in self.made):
+        operands: set[str] = set()
+        for op in (self.producers[n] for n in group if n in self.producers):
             if isinstance(op, RealAdd | RealPRelu) or self.unit_prelu(op):
-                found.update(self.sources(op))
-        return found
+                operands.update(self.sources(op))
+        return operands
 
     def _most(self, name: str) -> float:
         """Return the greatest magnitude of a tensor, and of what a PReLU's trailing bias reads."""
-        op = self.made.get(name)
+        op = self.producers.get(name)
         inner = self.unit_prelu(op) if op is not None else None
         extra = self._most(inner.output) if inner is not None else 0.0
         return max(float(self.ranges[name].most.max()), extra)
@@ -313,14 +313,14 @@ class Formats:
 
     def _ranges(self) -> dict[str, Interval]:
         """Return proven intervals, narrowed to the calibrated ranges and a margin."""
-        found = real_ranges(self.program, self.options.real_input_range())
+        ranges = real_ranges(self.program, self.options.real_input_range())
         if self.options.calibration is not None:
             seen = seen_ranges(self.program, self.options.calibration)
             for name, (low, high) in seen.items():
                 reach = self.options.margin * max(abs(low), abs(high))
-                ends = found[name]
-                found[name] = Interval(np.maximum(ends.lo, -reach), np.minimum(ends.hi, reach))
-        for name, ends in found.items():
+                ends = ranges[name]
+                ranges[name] = Interval(np.maximum(ends.lo, -reach), np.minimum(ends.hi, reach))
+        for name, ends in ranges.items():
             if self.is_real(name):
-                require_bounded(name, ends, self.made.get(name))
-        return found
+                require_bounded(name, ends, self.producers.get(name))
+        return ranges

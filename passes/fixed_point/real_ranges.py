@@ -40,7 +40,7 @@ def real_ranges(program: Program, input_range: tuple[float, float]) -> dict[str,
     ends = input_range
     if isinstance(kind, IntType):
         ends = float(kind.lo * (kind.scale or 1)), float(kind.hi * (kind.scale or 1))
-    found = {program.input: Interval(*(np.full(channels, end) for end in ends))}
+    ranges = {program.input: Interval(*(np.full(channels, end) for end in ends))}
     for op in program.ops:
         kind = program.types[op.output]
         if isinstance(kind, IntType):
@@ -49,12 +49,12 @@ def real_ranges(program: Program, input_range: tuple[float, float]) -> dict[str,
                 x = program.int_type(op.inputs[0])
                 lo, hi = (r.astype(float) for r in op.channel_ranges(x, program.constants))
             scale = float(kind.scale or 1)
-            found[op.output] = _widened(Interval(lo * scale, hi * scale))
+            ranges[op.output] = _widened(Interval(lo * scale, hi * scale))
         else:
             assert isinstance(op, RealOp)
-            inputs = [found[i] for i in op.inputs]
-            found[op.output] = _widened(op.ranges(inputs, program.types, program.constants))
-    return found
+            inputs = [ranges[i] for i in op.inputs]
+            ranges[op.output] = _widened(op.ranges(inputs, program.types, program.constants))
+    return ranges
 
 
 def require_bounded(name: str, ends: Interval, op: Op | None) -> None:

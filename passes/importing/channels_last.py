@@ -27,7 +27,7 @@ from ..program.types import Constant, TensorType
 from ..rewrite import Constants, fresh, live
 
 Order = NDArray[np.intp]
-"""For each channel of a tensor of the program, the index of that channel in the network."""
+"""The index in the network of each channel of a tensor of the program."""
 
 _ANY_ORDER = (RealAdd, RealAvgPool, RealLookup, RealMaxPool)
 """Operations that treat all channels alike."""
@@ -85,23 +85,23 @@ class ChannelsLast:
         Groups of one channel move as a whole; others, whose channels now lie apart, become an
         ordinary convolution with zeros between the groups.
         """
-        found = self.orders.get(op.inputs[0])
-        if found is None:
+        order = self.orders.get(op.inputs[0])
+        if order is None:
             return op
         constant = self.program.constants[op.weight]
-        if op.groups == len(found):
-            rows = np.arange(len(constant.values)).reshape(op.groups, -1)[found].ravel()
+        if op.groups == len(order):
+            rows = np.arange(len(constant.values)).reshape(op.groups, -1)[order].ravel()
             self.orders[op.output] = rows
             moved = replace(constant, values=np.ascontiguousarray(constant.values[rows]))
             op = replace(op, step=tuple(op.step[r] for r in rows) if op.step else ())
         elif op.groups > 1:
             if constant.values.size * op.groups > _MOST_DENSE:
                 _refuse(op, f"up to {_MOST_DENSE} weights with the zeros between its groups")
-            values = np.ascontiguousarray(_dense(constant.values, op.groups)[..., found])
+            values = np.ascontiguousarray(_dense(constant.values, op.groups)[..., order])
             moved = Constant.narrow(values) if op.step else Constant.real(values)
             op = replace(op, groups=1, levels=op.levels and op.levels + 1)  # 0 is one more level
         else:
-            values = np.ascontiguousarray(constant.values[..., found])
+            values = np.ascontiguousarray(constant.values[..., order])
             moved = replace(constant, values=values)
         return replace(op, weight=ConstRef(self.pool.add(f"{op.weight}.hwc", moved)))
 
@@ -149,8 +149,8 @@ class ChannelsLast:
     def run(self) -> Program:
         for op in self.program.ops:
             self.ops.append(self.rewritten(op))
-            found = self.orders.get(op.output)
-            if found is not None and (found == np.arange(len(found))).all():
+            order = self.orders.get(op.output)
+            if order is not None and (order == np.arange(len(order))).all():
                 del self.orders[op.output]
         output, face = self._output()
         if output == self.program.input:

@@ -1,4 +1,4 @@
-"""Drawn chains of elementwise operations, and what they give, by hand."""
+"""Random chains of elementwise operations, and an independent evaluation of them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ EXACT = st.one_of(RATIONAL, IRRATIONAL)
 
 
 def rows(numbers: st.SearchStrategy[Surd], count: int) -> st.SearchStrategy[tuple[Surd, ...]]:
-    """As many numbers."""
+    """Return a strategy for rows of ``count`` numbers."""
     return st.lists(numbers, min_size=count, max_size=count).map(tuple)
 
 
 @st.composite
 def chains(draw: st.DrawFn, channels: int, length: int) -> list[Elementwise]:
-    """Operations from tensor ``t0`` to tensor ``t<length>``; slopes of one square root at most."""
+    """Draw operations from tensor ``t0`` to ``t<length>``; slopes of one square root at most."""
     chain: list[Elementwise] = []
     for k in range(length):
         names = {"output": f"t{k + 1}", "inputs": (f"t{k}",)}
@@ -45,7 +45,7 @@ def chains(draw: st.DrawFn, channels: int, length: int) -> list[Elementwise]:
 
 @st.composite
 def quantizers(draw: st.DrawFn, channels: int, source: str) -> Quantize:
-    """One with thresholds of the tensor or of each channel, and a rule for each of them."""
+    """Draw a quantizer with thresholds per tensor or per channel, and a rule for each of them."""
     count = draw(st.integers(1, 7))
     level = rows(EXACT, count).map(lambda row: tuple(sorted(row)))
     rules = st.lists(st.booleans(), min_size=count, max_size=count).map(tuple)
@@ -63,7 +63,7 @@ def quantizers(draw: st.DrawFn, channels: int, source: str) -> Quantize:
 
 
 def by_hand(chain: Sequence[Elementwise], x: Surd, channel: int) -> Surd:
-    """What a chain gives in one channel, by the words of its operations' texts."""
+    """Return the result of a chain in one channel, by the formulas of its operations."""
     for op in chain:
         if isinstance(op, Affine):
             x = x * op.slope[channel] + op.offset[channel]
@@ -77,7 +77,7 @@ def by_hand(chain: Sequence[Elementwise], x: Surd, channel: int) -> Surd:
 
 
 def code_by_hand(op: Quantize, compared: Surd, channel: int) -> int:
-    """The code of a number that a quantizer compares, in one channel."""
+    """Return the code of a number that a quantizer compares, in one channel."""
     y, limits = compared * op.input_scale, op.thresholds[channel % len(op.thresholds)]
     strict = op.ties[channel % len(op.ties)]
     return sum(y > t or (y == t and not s) for t, s in zip(limits, strict, strict=True))
