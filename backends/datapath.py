@@ -78,14 +78,13 @@ class DatapathTarget(Target):
         from n2uqc import __version__
         from n2uqc.passes.program.store import to_bytes
 
+        from .cost.own import own
         from .datapath_table import text
-        from .fpga import build_pipeline, describe, simulate_timing
+        from .fpga import describe
 
         plan = self.plan(program, request, progress)
-        progress("laying out the datapath")
-        pipeline = build_pipeline(program, plan.folding)
         progress("cycles and FIFO depths")
-        layout = describe(pipeline, simulate_timing(pipeline))
+        layout = describe(plan.design.pipeline, plan.design.timing)
         _add_costs(layout, plan)
         files = {
             PROGRAM: to_bytes(program),
@@ -96,12 +95,13 @@ class DatapathTarget(Target):
         if request.rtl:
             from .fpga.rtl import emit
 
-            files |= emit(program, plan.folding, family=plan.technology.area, progress=progress)
+            files |= emit(plan.design, progress=progress)
         facts = {
             "target": self.name,
             "program": program.name,
             "n2uqc": __version__,
             "rtl": request.rtl,
+            "resources": own(plan.design),
             **{k: layout[k] for k in ("latency_cycles", "interval_cycles", "clock_hz", "device")},
         }
         return Datapath(files, frozenset(), facts)
@@ -121,8 +121,8 @@ class DatapathTarget(Target):
             CompileError: it does not fit the program, or the rate or device is out of reach.
         """
         from .fpga import default_folding
+        from .fpga.design import CLOCK_HZ
         from .search import price, search
-        from .search.search import CLOCK_HZ
 
         wanted: dict[str, Any] = {
             "device": request.device,
@@ -144,11 +144,12 @@ class DatapathTarget(Target):
 def _add_costs(layout: dict[str, Any], plan: SearchResult) -> None:
     """Rate, device and resources, by engine and altogether."""
     rows = {row["name"]: row for row in plan.rows()}
+    names = ("lut", "ff", "carry", "dsp", "bram18")
     for engine in layout["engines"]:
-        if engine["name"] in plan.choices:
-            row = rows[engine["name"]]
+        if engine["name"] in plan.engines:
+            row = rows.pop(engine["name"])
             engine["form"] = row["form"]
-            engine["resources"] = {k: row[k] for k in ("lut", "ff", "dsp", "bram18")}
+            engine["resources"] = {k: row[k] for k in names}
     layout |= {
         k: v
         for k, v in plan.to_dict().items()
@@ -156,9 +157,7 @@ def _add_costs(layout: dict[str, Any], plan: SearchResult) -> None:
     }
     layout["images_per_second"] = plan.clock_hz / layout["interval_cycles"]
     layout["resources"] = [
-        {k: row[k] for k in ("name", "lut", "ff", "dsp", "bram18")}
-        for row in plan.rows()
-        if row["name"] not in plan.choices
+        {k: row[k] for k in ("name", *names) if k in row} for row in rows.values()
     ]
 
 

@@ -20,6 +20,7 @@ _COLUMNS = {
     "busy": "cycles",
     "lut": "LUT",
     "ff": "FF",
+    "carry": "carry",
     "dsp": "DSP",
     "bram18": "BRAM18",
 }
@@ -39,8 +40,8 @@ def text(layout: dict[str, Any]) -> str:
         "is assumed)"
     )
     console.print(
-        f"cycles: simulated, of one image; LUT, FF, DSP, BRAM18: estimates for "
-        f"{layout['technology']} ({layout['basis']}), nothing is placed or routed"
+        f"cycles: simulated, of one image; LUT, FF, carry, DSP, BRAM18: counted as yosys maps them "
+        f"for {layout['technology']}, nothing is placed or routed"
     )
     return "".join(f"{line.rstrip()}\n" for line in sheet.getvalue().splitlines())
 

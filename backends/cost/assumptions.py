@@ -6,20 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..fpga.folding import DEFAULT_LANES
-from .quantizers import COEFFICIENT_BITS, REQUANTIZER_BITS
-from .technology import (
-    BRAM_FILLED,
-    ENGINE_CHANNELS,
-    ENGINE_FAN_IN,
-    ENGINES,
-    SRAM_PJ_PER_BIT,
-    XC7,
-    MeasuredEngine,
-    Technology,
-)
-from .units.mac import LEVEL_BITS, MacShape, low_bit_array
-from .units.requantizer import BIAS_BITS
-from .units.thresholds import Table, cheapest
+from ..fpga.hdl.families import Family
+from ..fpga.units.rivals import COEFFICIENT_BITS, LEVEL_BITS
+from .technology import SRAM_PJ_PER_BIT
+from .uniform import BIAS_BITS, MULTIPLIER_BITS, NARROW_BITS
 
 Kind = Literal["measured", "fit", "literature", "model"]
 
@@ -46,35 +36,21 @@ class Assumption:
     kind: Kind
 
 
-def assumptions(technology: Technology) -> tuple[Assumption, ...]:
-    """Return the assumptions for a family, in the order of the tables."""
-    return (*_synthesis(technology), *_structure(technology), *_fairness(), *_energy())
+def assumptions(family: Family) -> tuple[Assumption, ...]:
+    """The records for a family, in the order of the tables."""
+    return (*_counted(family), *_structure(), *_fairness(), *_energy())
 
 
-def _curve(technology: Technology, kind: str) -> str:
-    points = technology.mac[kind].points
-    names = {4: "2", 9: "3", 16: "4", 64: "8"}
-    return ", ".join(f"{y:g} at {names.get(int(x), f'{x:g}')} bit" for x, y in points)
-
-
-def _synthesis(t: Technology) -> tuple[Assumption, ...]:
-    shared = f"{OWN}, tool and options as under family"
-    widths = ", ".join(f"{y:g} at W={x:g}" for x, y in t.comparator.points)
-    parallel_fit, binary_fit = {
-        "xc7": (
-            "exact for W 12 to 24, within 10% at 8, 28, 32",
-            "within 2.5% of 12 synthesized units (W 12 to 24)",
-        ),
-        "ecp5": ("exact at W=16", "within 2% of 3 synthesized units (W=16)"),
-    }.get(t.id, ("", ""))
+def _counted(family: Family) -> tuple[Assumption, ...]:
+    check = "python -m n2uqc.backends.fpga.measure"
     return (
         Assumption(
             "family",
-            "Resources are those of synthesis for one family; nothing is placed or "
-            "routed, and no clock rate is claimed.",
-            t.title,
-            t.tool,
-            "measured",
+            "Resources are counted from the hardware's one description, as synthesis maps it for "
+            "one family; nothing is placed or routed, and no clock rate is claimed.",
+            family.title,
+            f"yosys 0.70, {family.script}; {check} holds the count against it",
+            "model",
         ),
         Assumption(
             "tool-version",
@@ -84,134 +60,66 @@ def _synthesis(t: Technology) -> tuple[Assumption, ...]:
             "measured",
         ),
         Assumption(
-            "thresholds-parallel",
-            "N comparators of W bits and a sum: N*c(W) + decode(N), fitted "
-            "on units of 2, 3, 4 bits; other numbers of steps are interpolated. Bounds known to "
-            "be constant would be smaller.",
-            f"c = {widths}; {parallel_fit}",
-            shared,
-            "fit",
-        ),
-        Assumption(
-            "thresholds-binary",
-            "log2(N+1) comparators, one memory a level of (channels a lane) "
-            "* 2^level words, pipelined: one result per cycle, as the parallel unit. The cheaper "
-            "form is taken, memory included.",
-            binary_fit,
-            shared,
-            "fit",
+            "thresholds",
+            "Binary search, a comparison and a memory a level, or all comparisons at once: the "
+            "smaller form, memory and control included.",
+            "",
+            "the design's own units",
+            "model",
         ),
         Assumption(
             "requantizer",
-            f"Multiply-shift with a {REQUANTIZER_BITS}-bit multiplier and one shift "
-            "a layer: the cheapest form that was synthesized. A 32-bit multiplier or a shift a "
-            "channel costs more.",
-            ", ".join(f"{y:g} LUT at W={x:g}" for x, y in t.requantizer[16].points)
-            + f", 1 DSP up to W={t.dsp_slice[0] + 1}",
-            shared,
-            "measured",
-        ),
-        Assumption(
-            "requantizer-no-dsp",
-            "The same without DSP.",
-            ", ".join(f"{y:g} LUT at W={x:g}" for x, y in t.requantizer_no_dsp.points),
-            shared,
-            "measured",
+            f"Multiply-shift with a multiplier of {MULTIPLIER_BITS} bits (narrow: {NARROW_BITS}) "
+            f"and a bias of {BIAS_BITS} bits and more a channel, one shift a layer; or a scale "
+            "that is a power of two. Multipliers and biases are drawn.",
+            "",
+            "the requantizer that this datapath has",
+            "model",
         ),
         Assumption(
             "mac-plain",
-            "LUT per lane of a 16-lane dot with tree and accumulator, no DSP; the "
-            "cheaper of a direct product and bit planes is taken, for N2UQ and uniform alike.",
-            f"direct {_curve(t, 'direct')}; planes {_curve(t, 'planes')}",
-            shared,
-            "measured",
+            "The cheaper of direct products and bit planes, for N2UQ and uniform alike.",
+            "",
+            "the design's own units",
+            "model",
         ),
         Assumption(
             "mac-codebook",
-            f"Arbitrary {LEVEL_BITS}-bit levels for weights and activations. The "
-            "figure changes with the levels: a network trained with a codebook should be measured "
-            "with its own.",
-            f"{_curve(t, 'codebook')}; with DSP 1 DSP and 20 to 29 LUT"
-            + (" (xc7)" if "codebook-dsp" in t.stand_ins else ""),
-            shared,
-            "measured",
+            f"Arbitrary {LEVEL_BITS}-bit levels for weights and activations: products by "
+            "multipliers, tabulated, or by bit planes, whatever takes fewest. The figure changes "
+            "with the levels: a network trained with a codebook has its own.",
+            "",
+            "backends/fpga/units/rivals.py",
+            "model",
         ),
         Assumption(
             "mac-apot",
             "Sums of powers of two by shift and add.",
-            _curve(t, "apot"),
-            shared,
-            "measured",
+            "",
+            "backends/fpga/units/rivals.py",
+            "model",
         ),
         Assumption(
             "mac-lqnets",
-            f"Bit planes (3 bit interpolated), and b_a*b_w multiplications by "
-            f"{COEFFICIENT_BITS}-bit coefficients per output, in DSPs shared over the output's "
-            "cycles.",
-            _curve(t, "lqnets"),
-            f"{OWN}, yosys 0.23"
-            if "lqnets" not in t.stand_ins
-            else "bit planes of N2UQ stand in: not synthesized for this family",
-            "model" if "lqnets" in t.stand_ins else "measured",
+            f"Bit planes, and b_a*b_w multiplications by {COEFFICIENT_BITS}-bit coefficients an "
+            "output, by multipliers shared over the output's cycles.",
+            "",
+            "backends/fpga/units/rivals.py",
+            "model",
         ),
     )
 
 
-def _structure(t: Technology) -> tuple[Assumption, ...]:
+def _structure() -> tuple[Assumption, ...]:
     return (
         Assumption(
-            "mac-simd",
-            "Away from 16 lanes, the accumulator's share is taken out of the lane and "
-            "put back once a PE. Unequal widths of weights and activations are read at the "
-            "product of the widths.",
-            "1 LUT per bit of accumulator",
-            "structure",
-            "model",
-        ),
-        Assumption(
-            "mac-fixed",
-            "Layers in fixed point (stem, head, float skips) multiply in DSPs, in "
-            "every alternative alike.",
-            f"{t.dsp_slice[0] + 1} x {t.dsp_slice[1] + 1} bit a DSP",
-            "yosys mul2dsp tiling; equals the requantizers' DSP counts",
-            "model",
-        ),
-        Assumption(
-            "ff",
-            "Registers that the structure needs: input word, adder tree and accumulator of "
-            "each PE, operand and code at each search level, results.",
+            "shared",
+            "Line buffers, weights, control, FIFOs, and what the wide stream needs (requantization "
+            "to it, sums, PReLU, clamps, pools) are the same hardware in every alternative; FIFOs "
+            "do not widen with accumulators.",
             "",
             "structure",
             "model",
-        ),
-        Assumption(
-            "memory",
-            f"Memories that fill {BRAM_FILLED:.0%} of 18-Kbit blocks go there, in the "
-            "shape that takes fewest; smaller ones go to LUTs; a single word is wiring.",
-            f"1 LUT per bit of {t.rom_depth} words",
-            f"{OWN} of threshold ROMs; RAMB18E1 shapes of AMD UG473",
-            "model",
-        ),
-        Assumption(
-            "stream",
-            "Requantization to the skip stream, sums, PReLU, clamps and pools are the "
-            "same hardware in every alternative; sums and multiplexers 1 and 1/2 LUT per bit.",
-            "",
-            "structure",
-            "model",
-        ),
-        Assumption(
-            "left-out",
-            "Control, window address logic, FIFOs between engines and those that "
-            "hold the skip stream are not counted; they are alike in all alternatives (`compile "
-            "--target fpga` and `--synthesize` count whole engines). Measured "
-            "whole engines of 16 to 16 channels, 3x3 (SIMD x PE, bits: LUT): "
-            + ", ".join(f"{e.simd}x{e.pe}, {e.bits}: {e.lut}" for e in ENGINES)
-            + ".",
-            "their MACs and thresholds by this model: "
-            + ", ".join(f"{_engine(e):.0f}" for e in ENGINES),
-            f"{OWN}, yosys 0.23, xc7",
-            "measured",
         ),
         Assumption(
             "cycles",
@@ -224,17 +132,6 @@ def _structure(t: Technology) -> tuple[Assumption, ...]:
             "model",
         ),
     )
-
-
-def _engine(engine: MeasuredEngine) -> float:
-    """Return the model's LUTs for the MACs (direct products)
-    and thresholds of a measured engine.
-    """
-    top = (1 << engine.bits) - 1
-    width = (ENGINE_FAN_IN * top * top).bit_length() + 1
-    shape = MacShape(engine.bits, engine.bits, width, engine.pe, engine.simd)
-    lane = cheapest(Table(width, top, engine.bits), ENGINE_CHANNELS // engine.pe, XC7)
-    return low_bit_array("direct", shape, XC7).lut + engine.pe * lane.resources.lut
 
 
 def _fairness() -> tuple[Assumption, ...]:
@@ -253,15 +150,15 @@ def _fairness() -> tuple[Assumption, ...]:
             "Uniform b-bit weights are given N2UQ's MAC: b-bit two's complement and "
             "odd b-bit codes synthesize alike in one style (xc7, LUT per lane, 2/3/4 bit).",
             "odd 16.6 / 26.1 / 47.5, uniform 16.5 / 30.4 / 49.8",
-            f"{OWN}, yosys 0.70 (remeasure.py)",
+            f"{OWN}, yosys 0.70",
             "measured",
         ),
         Assumption(
             "prelu",
             "A PReLU whose slope is below zero makes a table go up and down: it takes up "
             "to twice the comparisons, in N2UQ and uniform thresholds alike (a ReLU network would "
-            "not have them). There, multiply-shift is charged a comparison that selects between "
-            "two sets of parameters; elsewhere it is charged as for ReLU, whose clamp is free.",
+            "not have them). There, other uniform quantizers are charged a PReLU of their own; "
+            "elsewhere they are charged as for ReLU, whose clamp is free.",
             "",
             "structure",
             "model",
@@ -270,8 +167,8 @@ def _fairness() -> tuple[Assumption, ...]:
             "accumulators",
             "Every alternative keeps the accumulator width proven for this "
             "program, except codebooks, whose levels reach 255 and 127: they gain "
-            f"{LEVEL_BITS} - b_a + {LEVEL_BITS - 1} - b_w bits. APoT and LQ-Nets would gain some "
-            "too: this favors them.",
+            f"{LEVEL_BITS} - b_a + {LEVEL_BITS - 1} - b_w bits; and APoT, by its largest levels. "
+            "LQ-Nets would gain some too: this favors it.",
             "",
             "structure",
             "model",
@@ -290,13 +187,6 @@ def _fairness() -> tuple[Assumption, ...]:
             "",
             "scope",
             "model",
-        ),
-        Assumption(
-            "requantizer-parameters",
-            "A multiplier and a bias per channel, a LUT per bit to the LUT's depth.",
-            f"{REQUANTIZER_BITS} + {BIAS_BITS} bit",
-            f"{OWN}: +32 LUT for 64 channels",
-            "measured",
         ),
     )
 

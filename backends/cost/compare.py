@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.passes.program import Program
 
-from ..fpga.folding import Folding
+from ..fpga.design import Design, plan
+from ..fpga.engines import Fold
+from ..fpga.folding import Folding, default_folding
+from ..fpga.hdl.families import Family
 from .assumptions import Assumption, assumptions
 from .counts import LayerCounts, count_layers
 from .layer import LayerCost, layer_cost
+from .own import own
+from .places import Place, find_places
 from .quantizers import ALTERNATIVES, Alternative
-from .sites import Lanes, Site, find_sites
-from .technology import TECHNOLOGIES, Basis, Technology
+
+Lanes = tuple[int, int]
+"""(PE, SIMD)"""
 
 
 @dataclass(frozen=True)
@@ -22,14 +27,14 @@ class LayerComparison:
     """The cost of one layer under every alternative.
 
     Attributes:
-        counts: the operators of the layer.
-        site: engine of its convolution; None for the operations before the first one.
-        cycles: busy cycles per image of its slowest engine.
-        costs: by the id of the alternative.
+        counts: what the program computes there.
+        place: of its convolution; None for what stands before the first.
+        cycles: an image, of the slowest engine in it.
+        costs: by the alternative's id.
     """
 
     counts: LayerCounts
-    site: Site | None
+    place: Place | None
     cycles: int
     costs: Mapping[str, LayerCost]
 
@@ -45,19 +50,29 @@ class Comparison:
 
     Attributes:
         model: name shown.
-        technology: the family.
-        alternatives: the alternatives, in order.
+        design: the datapath that the program itself gets.
+        alternatives: what is compared, in order.
         layers: in order of execution.
         totals: sums over the layers, by the id of the alternative.
         assumptions: the assumptions of the figures.
     """
 
     model: str
-    technology: Technology
+    design: Design
     alternatives: tuple[Alternative, ...]
     layers: tuple[LayerComparison, ...]
     totals: Mapping[str, LayerCost]
     assumptions: tuple[Assumption, ...]
+
+    @property
+    def technology(self) -> Family:
+        """The family whose cells are counted."""
+        return self.design.family
+
+    @property
+    def own(self) -> dict[str, int]:
+        """What the design takes, as `compile --target fpga` says it."""
+        return own(self.design)
 
     @property
     def interval(self) -> int:
@@ -77,27 +92,22 @@ class Comparison:
         macs = [layer.counts.mac for layer in self.layers]
         return sum(m.macs for m in macs if m and m.low_bit)
 
-    @property
-    def basis(self) -> Basis:
-        """The least reliable basis of any figure."""
-        return max((cost.resources.basis for cost in self.totals.values()), default=Basis.MODEL)
-
 
 def compare(
-    program: Program,
+    program: Program | Design,
     folding: Folding | Mapping[str, Lanes] | None = None,
     *,
-    technology: Technology | str = "xc7",
+    technology: Family | str = "xc7",
     name: str | None = None,
     target_cycles: int | None = None,
 ) -> Comparison:
     """Return the cost of a lowered program under every alternative of ``quantizers.ALTERNATIVES``.
 
     Args:
-        program: the integer program.
-        folding: a folding of the datapath, or (PE, SIMD) of some engines by output name, with the
-            default for the others; by default that of the datapath simulator.
-        technology: ``xc7``, ``ecp5``, or a Technology.
+        program: the integer program, or the design of its datapath, which settles all but ``name``.
+        folding: of the datapath; or (PE, SIMD) by output name of some engines, the others by
+            default; by default that of the datapath simulator.
+        technology: the FPGA family.
         name: model name shown, by default the program's.
         target_cycles: target of busy cycles per image, for the default folding.
 
@@ -105,35 +115,31 @@ def compare(
         CompileError: the folding does not fit the program, the technology is unknown, or no folding
             reaches the target.
     """
-    family = find_technology(technology)
-    sites = find_sites(program, folding, target_cycles)
+    design = program
+    if not isinstance(design, Design):
+        if not isinstance(folding, Folding):
+            given = {name: Fold(*lanes) for name, lanes in (folding or {}).items()}
+            default = default_folding(design, cycles=target_cycles)
+            folding = Folding({**default.engines, **given})
+        design = plan(design, folding, family=technology)
+    places, family = find_places(design), design.family
     layers = []
-    for counts in count_layers(program):
+    for counts in count_layers(design.program):
         members = [p.name for p in (counts.mac, *counts.quantizers, *counts.others) if p]
         layers.append(
             LayerComparison(
                 counts,
-                sites[counts.mac.name] if counts.mac else None,
-                max((sites[m].cycles for m in members), default=0),
-                {a.id: layer_cost(counts, a, sites, family) for a in ALTERNATIVES},
+                places[counts.mac.name] if counts.mac else None,
+                max((places[m].cycles for m in members), default=0),
+                {a.id: layer_cost(counts, a, places, family.id) for a in ALTERNATIVES},
             )
         )
     totals = {a.id: sum((layer.costs[a.id] for layer in layers), LayerCost()) for a in ALTERNATIVES}
     return Comparison(
-        name or program.name, family, ALTERNATIVES, tuple(layers), totals, assumptions(family)
+        name or design.program.name,
+        design,
+        ALTERNATIVES,
+        tuple(layers),
+        totals,
+        assumptions(family),
     )
-
-
-def find_technology(technology: Technology | str) -> Technology:
-    """Return a technology by name.
-
-    Raises:
-        CompileError: the name is not known.
-    """
-    if isinstance(technology, Technology):
-        return technology
-    if technology not in TECHNOLOGIES:
-        raise CompileError(
-            Problem("--technology", "", technology, ", ".join(TECHNOLOGIES), "choose one of these")
-        )
-    return TECHNOLOGIES[technology]

@@ -40,12 +40,12 @@ def mac(kind: str, a: int, w: int, accumulator: int) -> float:
     transistors of their 16-lane dot product relative to the direct one of the same width.
     """
     base = multiply(a, w) + add(accumulator)
-    kind = {"lqnets": "planes", "codebook-dsp": "codebook"}.get(kind, kind)
+    kind = {"lqnets": "planes", "products": "direct"}.get(kind, kind.split()[0])
     if kind in ("fixed", "direct"):
         return base
     low, high = TRANSISTORS[kind].points[0][0], TRANSISTORS[kind].points[-1][0]
     size = min(max(a * w, low), high)
-    ratio = TRANSISTORS[kind].at(size).value / TRANSISTORS["direct"].at(size).value
+    ratio = TRANSISTORS[kind].at(size) / TRANSISTORS["direct"].at(size)
     return base * ratio
 
 

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+from ..fpga.engines.channelwise import Depthwise
+from ..fpga.engines.matrix_vector import MatrixVector
+from ..fpga.engines.threshold import ThresholdUnit
+from ..fpga.hdl.families import WITHOUT
+from ..fpga.hdl.terms import Cells
 from . import energy
 from .counts import ElementwiseCounts, LayerCounts, MacCounts, QuantizerCounts
+from .dress import Dressed, own, rival
 from .energy import Energy
+from .places import Place
 from .quantizers import (
     Alternative,
     Operators,
-    level_growth,
     mac_energy,
-    mac_kind,
     mac_operators,
     products,
     quantizer_energy,
     quantizer_operators,
-    quantizer_unit,
 )
-from .sites import Site
-from .technology import Technology
-from .units.elementwise import elementwise
-from .units.mac import MacShape, fixed_array, low_bit_array
-from .units.resources import Memory, Resources, place
+from .uniform import Built, thresholds, uniform
 
 
 @dataclass(frozen=True)
@@ -51,19 +50,20 @@ class LayerCost:
     """The cost of a layer or of a whole model.
 
     Attributes:
-        mac, quantizer, stream, memory: hardware of the MAC array, of the quantizers with their
-            parameter memory, of the wide stream (the same in all alternatives), of weights and line
-            buffers.
-        operations: operations per image.
-        hardware: operators in the datapath.
-        bits: stored bits.
-        energy: pJ per image.
+        mac, quantizer, stream, memory: hardware of the processing elements, of the quantizers with
+            their parameter memory, of the wide stream (alike in all alternatives), of weights, line
+            buffers, their control and the FIFOs.
+        operations: operators applied for one image.
+        hardware: operators that stand in the datapath.
+        bits: memory.
+        energy: pJ an image.
+        forms: how quantizers and low-bit elements are built.
     """
 
-    mac: Resources = field(default_factory=Resources)
-    quantizer: Resources = field(default_factory=Resources)
-    stream: Resources = field(default_factory=Resources)
-    memory: Resources = field(default_factory=Resources)
+    mac: Cells = field(default_factory=Cells)
+    quantizer: Cells = field(default_factory=Cells)
+    stream: Cells = field(default_factory=Cells)
+    memory: Cells = field(default_factory=Cells)
     operations: Operators = field(default_factory=Operators)
     hardware: Operators = field(default_factory=Operators)
     bits: MemoryBits = field(default_factory=MemoryBits)
@@ -71,7 +71,7 @@ class LayerCost:
     forms: tuple[str, ...] = ()
 
     @property
-    def resources(self) -> Resources:
+    def resources(self) -> Cells:
         return self.mac + self.quantizer + self.stream + self.memory
 
     def share(self, resource: str) -> float:
@@ -102,64 +102,67 @@ class LayerCost:
 
 
 def layer_cost(
-    layer: LayerCounts, alternative: Alternative, sites: Mapping[str, Site], technology: Technology
+    layer: LayerCounts, alternative: Alternative, places: dict[str, Place], family: str
 ) -> LayerCost:
     """Return the cost of a layer.
 
     Args:
         layer: its counts.
-        alternative: the kind of quantization.
-        sites: engines of the whole program.
-        technology: the family.
+        alternative: how it is quantized.
+        places: of the whole design.
+        family: whose cells are counted.
     """
     cost, growth = LayerCost(), 0
     if layer.mac:
-        mac = layer.mac
-        if mac.low_bit:
-            growth = level_growth(alternative, mac.activation_bits, mac.weight_bits)
-        cost += _mac_cost(mac, alternative, sites[mac.name], growth, technology)
+        place = places[layer.mac.name]
+        dressed = _dressed(layer.mac, alternative, place, family)
+        growth = dressed.growth
+        cost += _mac_cost(layer.mac, alternative, place, dressed)
     for table in layer.quantizers:
-        width = table.width + (growth if table.attached else 0)
-        cost += _quantizer_cost(table, alternative, sites[table.name].pe, width, technology)
+        more = growth if table.attached else 0
+        cost += _quantizer_cost(table, alternative, places[table.name], more, family)
     for other in layer.others:
         width = other.width + (growth if other.attached else 0)
-        cost += _stream_cost(other, sites[other.name], width, technology)
+        cost += _stream_cost(other, places[other.name], width)
     return cost
 
 
+def _dressed(mac: MacCounts, alternative: Alternative, place: Place, family: str) -> Dressed:
+    engine = place.engine
+    if (
+        not mac.low_bit
+        or alternative.mac == "plain"
+        or not isinstance(engine, MatrixVector | Depthwise)
+    ):
+        return own(engine, place.form, family)  # type: ignore[arg-type]
+    if alternative.mac == "direct":
+        return own(engine, "products", family)
+    return rival(engine, alternative.mac, family, dsp=alternative.dsp)
+
+
 def _mac_cost(
-    mac: MacCounts, alternative: Alternative, site: Site, growth: int, technology: Technology
+    mac: MacCounts, alternative: Alternative, place: Place, dressed: Dressed
 ) -> LayerCost:
-    pe, simd = site.pe, site.simd
-    shape = MacShape(
-        mac.activation_bits,
-        mac.weight_bits,
-        mac.accumulator + growth,
-        pe,
-        simd,
-        -(-mac.depth // simd),
-    )
-    kind = mac_kind(alternative, shape, technology) if mac.low_bit else "fixed"
-    array = (
-        low_bit_array(kind, shape, technology) if mac.low_bit else fixed_array(shape, technology)
-    )
+    pe, simd = place.pe, place.simd
+    cycles = -(-mac.depth // simd)
+    kind = dressed.form if mac.low_bit else "fixed"
     planes = mac.activation_bits * mac.weight_bits
-    words = -(-mac.rows // pe) * shape.cycles
-    weights = Memory(pe * simd * mac.weight_bits, words)
-    buffer_bits = site.buffer_elements * mac.activation_bits
-    buffer_width = simd * _input_groups(mac, pe) * mac.activation_bits
-    buffer = Memory(buffer_width, -(-buffer_bits // buffer_width))
-    reads = words * mac.positions * buffer_width
+    words = -(-mac.rows // pe) * cycles
+    width = simd * _input_groups(mac, pe) * mac.activation_bits
     return LayerCost(
-        mac=array,
-        memory=place(weights, technology) + place(buffer, technology),
+        mac=dressed.cells,
+        memory=place.cells.rest + place.before,
         operations=mac_operators(alternative, mac, mac.macs, planes * mac.positions * mac.rows),
-        hardware=mac_operators(alternative, mac, site.lanes, pe * -(-planes // shape.cycles)),
-        bits=MemoryBits(weights=mac.weight_storage, buffers=buffer_bits),
+        hardware=mac_operators(alternative, mac, pe * simd, pe * -(-planes // cycles)),
+        bits=MemoryBits(
+            weights=mac.weight_storage, buffers=place.buffer_elements * mac.activation_bits
+        ),
         energy=Energy(
-            mac=mac_energy(alternative, mac, kind, shape.accumulator),
+            mac=mac_energy(alternative, mac, kind, mac.accumulator + dressed.growth),
             weights=energy.read(mac.macs * mac.weight_bits if words > 1 else 0),
-            activations=energy.read(reads + mac.input_elements * mac.activation_bits),
+            activations=energy.read(
+                words * mac.positions * width + mac.input_elements * mac.activation_bits
+            ),
         ),
         forms=(kind,) if mac.low_bit else (),
     )
@@ -170,56 +173,53 @@ def _input_groups(mac: MacCounts, pe: int) -> int:
     return -(-pe // (mac.rows // mac.groups))
 
 
+def _built(
+    table: QuantizerCounts, alternative: Alternative, place: Place, growth: int, family: str
+) -> Built:
+    assert isinstance(place.engine, ThresholdUnit)
+    if alternative.quantizer == "thresholds":
+        return thresholds(place.engine, place.form, family, growth)
+    variant = family if alternative.dsp else family + WITHOUT
+    return uniform(place.engine, alternative.quantizer, variant, bent=table.bent)
+
+
 def _quantizer_cost(
-    table: QuantizerCounts, alternative: Alternative, lanes: int, width: int, technology: Technology
+    table: QuantizerCounts, alternative: Alternative, place: Place, growth: int, family: str
 ) -> LayerCost:
-    channels = -(-table.channels // lanes)
-    unit = quantizer_unit(alternative, table, width, channels, technology)
-    results = table.positions * table.channels
+    built = _built(table, alternative, place, growth, family)
+    results, width = table.positions * table.channels, table.width + growth
     return LayerCost(
-        quantizer=unit.resources * lanes,
-        operations=quantizer_operators(alternative, table, width, results, unit),
-        hardware=quantizer_operators(alternative, table, width, lanes, unit),
-        bits=MemoryBits(quantizer=unit.parameter_bits * table.channels // channels),
+        quantizer=built.cells,
+        memory=place.before,
+        operations=quantizer_operators(alternative, table, width, results, built.form),
+        hardware=quantizer_operators(alternative, table, width, place.pe, built.form),
+        bits=MemoryBits(quantizer=built.parameter_bits),
         energy=Energy(
-            quantizer=quantizer_energy(alternative, table, width, unit),
-            tables=energy.read(results * unit.read_bits),
+            quantizer=quantizer_energy(alternative, table, width, built.form),
+            tables=energy.read(results * built.read_bits),
         ),
-        forms=(unit.form,),
+        forms=(built.form,),
     )
 
 
-def _stream_cost(
-    other: ElementwiseCounts, site: Site, width: int, technology: Technology
-) -> LayerCost:
-    channels = -(-other.channels // site.pe)
-    unit = elementwise(
-        other.kind,
-        width,
-        channels,
-        technology,
-        multiplier=other.multiplier,
-        word=other.word,
-        entries=other.window if other.kind == "lookup" else 0,
-    )
+def _stream_cost(other: ElementwiseCounts, place: Place, width: int) -> LayerCost:
     spent = (
         other.multiplies * energy.multiply(width, other.multiplier)
         + other.adds * energy.add(width)
         + other.compares * energy.compare(width)
     )
-    buffer_bits = site.buffer_elements * other.operand
-    buffer_width = site.lanes * other.operand
-    buffer = Memory(buffer_width, -(-buffer_bits // buffer_width))
+    buffer_bits = place.buffer_elements * other.operand
     moved = buffer_bits and other.elements * (1 + other.window) * other.operand
+    word = other.word if other.channels > place.pe else 0
+    windowed = bool(buffer_bits)
     return LayerCost(
-        stream=unit.logic * site.lanes + unit.storage * site.pe,
-        memory=place(buffer, technology),
+        stream=place.cells.elements if windowed else place.cells.total,
+        memory=place.before + (place.cells.rest if windowed else Cells()),
         operations=stream_operators(other, width, other.elements),
-        hardware=stream_operators(other, width, site.lanes),
+        hardware=stream_operators(other, width, place.pe * place.simd),
         bits=MemoryBits(stream=other.word * other.channels, buffers=buffer_bits),
         energy=Energy(
-            stream=spent + energy.read(other.elements * unit.read_bits),
-            activations=energy.read(moved),
+            stream=spent + energy.read(other.elements * word), activations=energy.read(moved)
         ),
     )
 

@@ -7,16 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..fpga.units.rivals import COEFFICIENT_BITS, LEVEL_BITS
 from . import energy
 from .counts import MacCounts, QuantizerCounts
-from .technology import Technology
-from .units.mac import LEVEL_BITS, MacShape, cheapest_plain
-from .units.requantizer import requantizer
-from .units.resources import Unit
-from .units.thresholds import Table, cheapest
-
-REQUANTIZER_BITS = 16
-COEFFICIENT_BITS = 8  # bits of LQ-Nets' real coefficients, in fixed point
+from .uniform import SCALES, Scale
 
 
 @dataclass(frozen=True)
@@ -24,19 +18,21 @@ class Alternative:
     """One way to quantize the same network.
 
     Attributes:
-        id, title, short: name in code, displayed name, and short displayed name.
-        quantizer: ``thresholds`` or ``multiply`` (with DSP) or ``multiply-lut``.
-        mac: number system of the low-bit layers: ``plain`` (direct products or bit planes), or a
-            kind of ``units.mac``.
-        text: description.
+        id, title, short: name in code; name shown; name shown where space is short.
+        quantizer: ``thresholds``, or a kind of uniform quantizer (``uniform.SCALES``).
+        mac: number system of the low-bit layers: ``plain`` (direct products or bit planes, as the
+            design has them), ``direct``, or another one (``dress.rival``).
+        dsp: multiplier blocks may be used for what is put in place.
+        text: what it stands for.
     """
 
     id: str
     title: str
     short: str
-    quantizer: Literal["thresholds", "multiply", "multiply-lut"]
-    mac: Literal["plain", "direct", "codebook", "codebook-dsp", "apot", "lqnets"]
+    quantizer: Literal["thresholds"] | Scale
+    mac: Literal["plain", "direct", "codebook", "apot", "lqnets"]
     text: str
+    dsp: bool = True
 
 
 ALTERNATIVES: tuple[Alternative, ...] = (
@@ -65,10 +61,27 @@ ALTERNATIVES: tuple[Alternative, ...] = (
         "even thresholds with BatchNorm folded in, as FINN does: the same unit, other constants",
     ),
     Alternative(
+        "uniform-shift",
+        "Uniform, power-of-two scale",
+        "power of two",
+        "power of two",
+        "plain",
+        "bias, shift, round, clamp: a scale that is a power of two needs no multiplier",
+    ),
+    Alternative(
+        "uniform-narrow",
+        "Uniform, narrow multiply-shift (no DSP)",
+        "narrow mult.-shift",
+        "narrow multiply-shift",
+        "plain",
+        "an 8-bit multiplier a channel in LUTs, shift, round, clamp",
+        dsp=False,
+    ),
+    Alternative(
         "uniform-multiply",
         "Uniform, multiply-shift (DSP)",
         "multiply-shift",
-        "multiply",
+        "multiply-shift",
         "plain",
         "multiplier, shift, round, clamp; 16-bit multiplier per channel, shift fixed for the layer",
     ),
@@ -76,9 +89,10 @@ ALTERNATIVES: tuple[Alternative, ...] = (
         "uniform-multiply-lut",
         "Uniform, multiply-shift (no DSP)",
         "mult.-shift no DSP",
-        "multiply-lut",
+        "multiply-shift",
         "plain",
         "the same with the multiplier in LUTs",
+        dsp=False,
     ),
     Alternative(
         "codebook",
@@ -86,15 +100,17 @@ ALTERNATIVES: tuple[Alternative, ...] = (
         "codebook",
         "thresholds",
         "codebook",
-        "8-bit output levels looked up for weights and activations (as in LCQ), 8 x 8 products",
+        "8-bit output levels of weights and activations (as in LCQ), multiplied in LUTs, tabulated "
+        "or by bit planes, whatever takes fewest",
+        dsp=False,
     ),
     Alternative(
         "codebook-dsp",
         "Arbitrary codebook (DSP)",
         "codebook DSP",
         "thresholds",
-        "codebook-dsp",
-        "the same, one DSP per lane",
+        "codebook",
+        "the same where DSPs may be used",
     ),
     Alternative(
         "apot",
@@ -151,26 +167,10 @@ def products(count: int, a: int, b: int) -> Mapping[tuple[int, int], int]:
     return {(max(a, b), min(a, b)): count} if count else {}
 
 
-def mac_kind(alternative: Alternative, shape: MacShape, technology: Technology) -> str:
-    """Return the kind of MAC lane for a low-bit layer."""
-    if alternative.mac == "plain":
-        return cheapest_plain(shape, technology)
-    return alternative.mac
-
-
-def level_growth(alternative: Alternative, activation_bits: int, weight_bits: int) -> int:
-    """Return by how many bits an accumulator grows: codebook levels reach 255 and 127,
-    not 2**b - 1.
-    """
-    if not alternative.mac.startswith("codebook"):
-        return 0
-    return max(0, LEVEL_BITS - activation_bits) + max(0, LEVEL_BITS - 1 - weight_bits)
-
-
 def mac_operators(
     alternative: Alternative, mac: MacCounts, lanes: int, coefficients: int
 ) -> Operators:
-    """Return the operators of ``lanes`` multiply-accumulates of a layer.
+    """Operators of ``lanes`` multiply-accumulates of a layer.
 
     This counts the operations of an image (lanes = MACs) as well as the hardware (lanes = PE *
     SIMD). ``coefficients`` are the multiplications of finished bit-plane sums (LQ-Nets only).
@@ -178,7 +178,7 @@ def mac_operators(
     a, w = mac.activation_bits, mac.weight_bits
     if not mac.low_bit or alternative.mac in ("plain", "direct"):
         return Operators(products(lanes, a, w), lanes)
-    if alternative.mac.startswith("codebook"):
+    if alternative.mac == "codebook":
         return Operators(products(lanes, LEVEL_BITS, LEVEL_BITS), lanes, lookups=2 * lanes)
     if alternative.mac == "apot":
         terms = -(-a // 2) * -(-w // 2)  # a level of b bits has ceil(b / 2) powers of two
@@ -204,53 +204,32 @@ def mac_energy(alternative: Alternative, mac: MacCounts, kind: str, accumulator:
     return result
 
 
-def quantizer_unit(
-    alternative: Alternative,
-    table: QuantizerCounts,
-    width: int,
-    channels: int,
-    technology: Technology,
-) -> Unit:
-    """Return one lane of the alternative's quantizer for a comparison table of the program."""
-    if alternative.quantizer == "thresholds":
-        form = Table(width, table.steps, table.bits, table.shape)
-        return cheapest(form, channels, technology)
-    return requantizer(
-        width,
-        table.bits,
-        channels,
-        technology,
-        multiplier=REQUANTIZER_BITS,
-        dsp=alternative.quantizer == "multiply",
-        bent=table.bent,
-    )
-
-
 def quantizer_operators(
-    alternative: Alternative, table: QuantizerCounts, width: int, results: int, unit: Unit
+    alternative: Alternative, table: QuantizerCounts, width: int, results: int, form: str
 ) -> Operators:
     """Return the operators of ``results`` quantized values (of an image, or the hardware lanes)."""
     if alternative.quantizer != "thresholds":
-        compares = (3 if table.bent else 2) * results
+        compares, bits = (3 if table.bent else 2) * results, SCALES[alternative.quantizer]
         return Operators(
-            products(results, width, REQUANTIZER_BITS), 2 * results, compares, shifts=results
+            products(results if bits > 1 else 0, width, bits), 2 * results, compares, shifts=results
         )
-    if unit.form == "parallel":
+    if form == "parallel":
         return Operators(adds=max(table.steps - 1, 0) * results, compares=table.steps * results)
     return Operators(compares=table.steps.bit_length() * results)
 
 
 def quantizer_energy(
-    alternative: Alternative, table: QuantizerCounts, width: int, unit: Unit
+    alternative: Alternative, table: QuantizerCounts, width: int, form: str
 ) -> float:
-    """Return the energy of a quantizer's arithmetic, pJ per image."""
+    """pJ an image of a quantizer's arithmetic."""
     results = table.positions * table.channels
     if alternative.quantizer == "thresholds":
-        compares = table.steps if unit.form == "parallel" else table.steps.bit_length()
+        compares = table.steps if form == "parallel" else table.steps.bit_length()
         return results * compares * energy.compare(width)
-    product = width + REQUANTIZER_BITS
+    bits = SCALES[alternative.quantizer]
+    product = width + bits
     return results * (
-        energy.multiply(width, REQUANTIZER_BITS)
+        (energy.multiply(width, bits) if bits > 1 else 0.0)
         + 2 * energy.add(product)
         + (3 if table.bent else 2) * energy.compare(width)
     )

@@ -4,6 +4,7 @@ DATAPATH.md defines the hardware and its timing. TVM is imported only when a ker
 """
 
 from .describe import describe
+from .design import Design, plan
 from .engines.engine import Fold
 from .folding import Folding, default_folding
 from .pipeline import Pipeline, build_pipeline
@@ -11,6 +12,7 @@ from .simulate import EdgeReport, EngineReport, Simulation, Simulator, simulate
 from .timing import Timing, simulate_timing
 
 __all__ = [
+    "Design",
     "EdgeReport",
     "EngineReport",
     "Fold",
@@ -22,6 +24,7 @@ __all__ = [
     "build_pipeline",
     "default_folding",
     "describe",
+    "plan",
     "simulate",
     "simulate_timing",
 ]

@@ -1,30 +1,30 @@
-"""Synthesizes engines to fit the area model: ``python -m n2uqc.backends.fpga.measure``.
+"""Hold counted resources against synthesis: ``python -m n2uqc.backends.fpga.measure --seed 7``.
 
-It appends a line per engine to ``area/measured_FAMILY.csv`` and skips engines that are in the file,
-so that it can be interrupted and continued. With ``--fresh SEED`` it draws new engines that are
-held back from the fit.
+Engines of every kind are drawn with the seed (bits 1 to 4, depthwise, 1x1, stems, one tap, up to
+512 channels, all forms), synthesized with yosys, and the error of the count is printed by kind.
+With ``--record`` they are added to the recorded engines, which the tests hold the count against;
+``--recorded`` prints the table of those without any synthesis.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 
 import numpy as np
 
-from .area.grid import KINDS, draw
-from .area.measurements import FIELDS, HELD_BACK, path_of, read
-from .rtl.synthesis import synthesize_all, yosys_version
+from .hdl.families import FAMILIES
+from .hdl.terms import Cells
+from .measured.draws import KINDS, draw
+from .measured.records import Point, counted, read, table, write
 
 SHARE = {
     "codes": 8,
-    "threshold": 6,
-    "requantize": 5,
-    "depthwise": 1,
-    "pool": 1,
-    "fixed": 1,
+    "threshold": 4,
+    "requantize": 3,
+    "depthwise": 2,
+    "pool": 2,
+    "fixed": 2,
     "prelu": 1,
     "global pool": 1,
     "clamp": 1,
@@ -35,57 +35,51 @@ SHARE = {
 """Engines of each kind in a round."""
 
 
-def order(rounds: int) -> Iterator[tuple[str, int]]:
-    """Yield the engines to measure, in rounds with some of every kind."""
-    for number in range(rounds):
-        for kind in KINDS:
-            for k in range(SHARE[kind]):
-                yield kind, number * SHARE[kind] + k
-
-
-def fresh(seed: int) -> Iterator[tuple[str, int]]:
-    """Yield engines of every kind that are not used in the fit, drawn with a seed."""
+def fresh(seed: int, rounds: int = 1) -> Iterator[tuple[str, int]]:
+    """Engines of every kind, drawn with a seed."""
     rng = np.random.default_rng(seed)
-    for kind, share in SHARE.items():
-        for number in rng.integers(256, 1 << 20, share):
-            yield kind, int(number) * HELD_BACK + HELD_BACK - 1
+    for _ in range(rounds):
+        for kind, share in SHARE.items():
+            for number in rng.integers(1 << 10, 1 << 30, share):
+                yield kind, int(number)
+
+
+def synthesized(points: Sequence[tuple[str, int]], family: str) -> list[Point]:
+    """Drawn engines through yosys, in one run."""
+    from .rtl.synthesis import synthesize_all
+
+    found = synthesize_all([draw(*point) for point in points], family)
+    return [
+        counted(*point, family, Cells(c.lut, c.ff, c.carry, c.dsp, c.bram18))
+        for point, c in zip(points, found, strict=True)
+    ]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--family", default="xc7", choices=["xc7", "ecp5"])
-    parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--fresh", metavar="SEED", type=int, help="instead of the rounds")
+    parser.add_argument("--family", default="xc7", choices=list(FAMILIES))
+    parser.add_argument("--seed", type=int, default=0, help="of the draws")
+    parser.add_argument("--rounds", type=int, default=1, help=f"of {sum(SHARE.values())} engines")
     parser.add_argument("--batch", type=int, default=6, help="engines a run of yosys")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
+    parser.add_argument("--record", action="store_true", help="keep them for the tests")
+    parser.add_argument("--recorded", action="store_true", help="those that are kept, no synthesis")
     options = parser.parse_args(argv)
-
-    done = {(row["kind"], int(row["number"])) for row in read(options.family)}
-    points = order(options.rounds) if options.fresh is None else fresh(options.fresh)
-    wanted = [point for point in points if point not in done and point[0] in options.kinds]
-    path = path_of(options.family)
-    if not path.exists():
-        path.write_text(",".join(FIELDS) + "\n")
+    points = read(options.family) if options.recorded else []
+    wanted = [] if options.recorded else list(fresh(options.seed, options.rounds))
+    wanted = [point for point in wanted if point[0] in options.kinds]
     for start in range(0, len(wanted), options.batch):
-        batch = wanted[start : start + options.batch]
-        engines = [draw(*point) for point in batch]
-        found = synthesize_all(engines, options.family)
-        with path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-            for (kind, number), (engine, form), cells in zip(batch, engines, found, strict=True):
-                text = f"{engine.inputs[0]} -> {engine.output} {engine.fold}"
-                writer.writerow(
-                    {
-                        "kind": kind,
-                        "number": number,
-                        "form": form,
-                        **asdict(cells),
-                        "yosys": yosys_version(),
-                        "engine": text,
-                    }
-                )
-        print(f"{start + len(batch)} of {len(wanted)}", flush=True)
+        made = synthesized(wanted[start : start + options.batch], options.family)
+        if options.record:
+            from .rtl.synthesis import yosys_version
+
+            write(options.family, made, yosys_version())
+        points += made
+        print(f"{start + len(made)} of {len(wanted)}", flush=True)
+    print("\n".join(table(points)))
+    for p in sorted(points, key=lambda p: -abs(p.error("lut")))[:5]:
+        print(f"{p.error('lut'):+.0%} LUT: {p.kind} {p.number} {p.form}, {p.engine}")
     return 0
 
 

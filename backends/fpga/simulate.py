@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from n2uqc.passes.program import Flatten, IntType, Program
 from n2uqc.passes.program.boundary import check_integers
 
+from .design import Design
 from .engines.engine import Run
 from .folding import Folding, default_folding
 from .pipeline import Pipeline, build_pipeline
@@ -175,9 +176,9 @@ class Simulator:
     """The compiled simulation of a program's datapath, for any number of batches.
 
     Args:
-        program: a lowered program.
-        folding: parallelism of the engines; ``default_folding`` if None.
-        depths: FIFO depths by edge index, instead of automatic sizes.
+        program: a lowered program, or the design of its datapath.
+        folding: its parallelism; ``default_folding`` if None; not beside a design.
+        depths: FIFO places by edge index, instead of automatic sizes.
 
     Raises:
         CompileError: the folding does not fit the program.
@@ -185,14 +186,18 @@ class Simulator:
 
     def __init__(
         self,
-        program: Program,
+        program: Program | Design,
         folding: Folding | None = None,
         *,
         depths: Mapping[int, int] | None = None,
     ) -> None:
-        self.program = program
-        self.folding = default_folding(program) if folding is None else folding
-        self.pipeline: Pipeline = build_pipeline(program, self.folding)
+        if isinstance(program, Design):
+            self.program, self.folding = program.program, program.folding
+            self.pipeline: Pipeline = program.pipeline
+        else:
+            self.program = program
+            self.folding = default_folding(program) if folding is None else folding
+            self.pipeline = build_pipeline(program, self.folding)
         self.depths = depths
         self._engines = {e.name: e for e in self.pipeline.engines if e.op is not None}
         self._runs: dict[str, Run] = {n: e.prepare() for n, e in self._engines.items()}

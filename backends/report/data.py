@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,10 +12,12 @@ from n2uqc.frontend.escape import plain
 from ..cost.assumptions import Assumption
 from ..cost.compare import Comparison, LayerComparison
 from ..cost.layer import LayerCost
-from ..cost.quantizers import Operators
+from ..cost.quantizers import Alternative, Operators
 from .findings import findings
 
-RESOURCES = ("lut", "ff", "dsp", "bram18")
+RESOURCES = ("lut", "ff", "carry", "dsp", "bram18")
+EVIDENCE = "counted"
+"""What resources rest on: they are counted from the hardware's description."""
 PARTS = ("mac", "quantizer", "stream", "memory")
 
 
@@ -39,7 +42,6 @@ class CostRow:
 
     Attributes:
         resources: LUT, FF, DSP, BRAM18 by part (mac, quantizer, stream, memory).
-        basis: basis of each part: measured, fit, interpolated, model or extrapolated.
         bits: memory bits (weights, quantizer, stream, buffers).
         energy: pJ per image (mac, quantizer, tables, stream, weights, activations).
         share: the quantizer's share of lut, ff, dsp, bram18 and energy, 0 to 1.
@@ -48,7 +50,6 @@ class CostRow:
     """
 
     resources: Mapping[str, Mapping[str, float]]
-    basis: Mapping[str, str]
     bits: Mapping[str, int]
     energy: Mapping[str, float]
     share: Mapping[str, float]
@@ -104,20 +105,50 @@ class LayerRow:
 
 @dataclass(frozen=True)
 class AlternativeRow:
-    """An alternative with its totals over a model."""
+    """An alternative and its totals over a model.
+
+    Attributes:
+        id, name, title, short: in code (twice), shown, shown where space is short.
+        text: what it stands for.
+        form: how its quantizers and low-bit elements are built.
+        lut, ff, carry, dsp, bram18: of the whole datapath.
+        energy_nj: modeled, an image.
+        evidence: of the resources: counted.
+        cost: by part.
+    """
 
     id: str
+    name: str
     title: str
     short: str
     text: str
+    form: str
+    lut: int
+    ff: int
+    carry: int
+    dsp: int
+    bram18: int
+    energy_nj: float
+    evidence: str
     cost: CostRow
 
 
 @dataclass(frozen=True)
 class ModelReport:
-    """One model: totals of every alternative, layers, and findings."""
+    """One model: every alternative's totals, layers, and what follows from them.
+
+    Attributes:
+        model, name: shown.
+        own: what ``compile --target fpga`` writes as ``resources``.
+        folding: what ``--folding`` reads.
+        accuracy: None: only cost is compared.
+    """
 
     model: str
+    name: str
+    own: Mapping[str, int]
+    folding: Mapping[str, Any]
+    accuracy: float | None
     technology: str
     tool: str
     macs: int
@@ -160,22 +191,43 @@ def to_json(comparisons: Sequence[Comparison] | Comparison) -> dict[str, Any]:
 def _model(c: Comparison) -> ModelReport:
     return ModelReport(
         plain(c.model),
+        plain(c.model),
+        c.own,
+        json.loads(c.design.folding.to_json()),
+        None,
         c.technology.title,
-        c.technology.tool,
+        f"yosys 0.70, {c.technology.script}",
         c.macs,
         c.low_bit_macs,
         c.interval,
         findings(c),
-        tuple(
-            AlternativeRow(a.id, a.title, a.short, a.text, _cost(c.totals[a.id]))
-            for a in c.alternatives
-        ),
+        tuple(_alternative(a, c.totals[a.id]) for a in c.alternatives),
         tuple(_layer(layer) for layer in c.layers),
     )
 
 
+def _alternative(alternative: Alternative, cost: LayerCost) -> AlternativeRow:
+    cells = cost.resources
+    return AlternativeRow(
+        alternative.id,
+        alternative.id,
+        alternative.title,
+        alternative.short,
+        alternative.text,
+        ", ".join(cost.forms),
+        cells.lut,
+        cells.ff,
+        cells.carry,
+        cells.dsp,
+        cells.bram18,
+        round(cost.energy.total / 1000, 3),
+        EVIDENCE,
+        _cost(cost),
+    )
+
+
 def _layer(layer: LayerComparison) -> LayerRow:
-    mac, site = layer.counts.mac, layer.site
+    mac, site = layer.counts.mac, layer.place
     return LayerRow(
         plain(layer.title),
         layer.counts.origin,
@@ -202,11 +254,7 @@ def _cost(cost: LayerCost) -> CostRow:
     parts = {part: getattr(cost, part) for part in PARTS}
     share = {resource: round(cost.share(resource), 6) for resource in RESOURCES}
     return CostRow(
-        {
-            part: {r: round(float(getattr(value, r)), 3) for r in RESOURCES}
-            for part, value in parts.items()
-        },
-        {part: value.basis.label for part, value in parts.items()},
+        {part: {r: getattr(value, r) for r in RESOURCES} for part, value in parts.items()},
         asdict(cost.bits),
         {k: round(v, 3) for k, v in asdict(cost.energy).items()},
         {**share, "energy": round(cost.energy_share, 6)},

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.frontend.escape import html
 
-from ..cost.technology import Curve, Technology
-from ..cost.units.requantizer import requantizer
-from ..cost.units.thresholds import Table, binary_search, parallel
+from ..cost.uniform import SCALES, Scale, example, uniform
+from ..fpga.hdl.families import WITHOUT, Family
+from ..fpga.resources import resources
 from .data import CostRow, ModelReport
 
 if TYPE_CHECKING:
@@ -243,87 +243,73 @@ def memory(model: ModelReport, name: str) -> str:
     )
 
 
-def units(technology: Technology, name: str) -> str:
-    """Plot LUTs of a quantizer lane by accumulator width and bits; extrapolation is dashed."""
-    channels = 16
+CHANNELS = 16
+"""Of the lanes of ``units``."""
 
-    def dashed(axes: Axes, curve: Curve, read: Callable[[int], float], **style: Any) -> None:
-        low, high = int(curve.points[0][0]), int(curve.points[-1][0])
-        label = style.pop("label")
-        for run, dash in (
-            (range(6, low + 1), ":"),
-            (range(low, high + 1), "-"),
-            (range(high, 35), ":"),
-        ):
-            axes.plot(list(run), [read(w) for w in run], dash, **style)
-        measured = [int(x) for x, _ in curve.points]
-        axes.plot(measured, [read(w) for w in measured], "o", markersize=3.5, label=label, **style)
+
+def units(family: Family, name: str) -> str:
+    """LUT of one quantizer lane against accumulator width and bits, as counted."""
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
+        widths = list(range(8, 33, 4))
         for bits, color in ((2, "#3b82c4"), (3, "#35a07b"), (4, "#c45ab3")):
-            steps = (1 << bits) - 1
-            for form, curve, label in (
-                (parallel, technology.comparator, "parallel"),
-                (binary_search, technology.binary_comparator, "binary search"),
-            ):
-
-                def cost(w: int, form: Any = form, bits: int = bits, steps: int = steps) -> float:
-                    lane = form(Table(w, steps, bits), channels, technology)
-                    return float(lane.resources.lut)
-
-                dashed(
-                    left,
-                    curve,
-                    cost,
+            for form in ("parallel", "binary search"):
+                left.plot(
+                    widths,
+                    [_thresholds(w, bits, form, family) for w in widths],
+                    "-o",
+                    markersize=3.5,
                     color=color,
-                    label=f"{bits} bit, {label}",
-                    alpha=1.0 if form is binary_search else 0.45,
+                    label=f"{bits} bit, {form}",
+                    alpha=1.0 if form == "binary search" else 0.45,
                 )
-        dashed(
-            left,
-            technology.requantizer[16],
-            lambda w: requantizer(w, 2, channels, technology).resources.lut,
-            color="#e8891d",
-            label="multiply-shift + DSP",
+        shown: tuple[tuple[Scale, str], ...] = (
+            ("multiply-shift", "#e8891d"),
+            ("power of two", "#8d929b"),
         )
+        for scale, color in shown:
+            lanes = [_uniform(w, 2, scale, family.id)[0] for w in widths]
+            left.plot(widths, lanes, "-o", markersize=3.5, color=color, label=scale)
         left.set(
             xlabel="bits of the accumulator",
-            ylabel="LUT of a lane, table of 16 channels",
+            ylabel=f"LUT of a lane, table of {CHANNELS} channels",
             title="Against accumulator width",
         )
         left.set_ylim(bottom=0)
         left.legend(fontsize=7.5)
-        _bars(right, technology, channels)
+        _bars(right, family)
 
-    return _svg(name, f"LUT of one quantizer lane, {technology.title}", 4.2, draw)
+    return _svg(name, f"LUT of one quantizer lane, {family.title}", 4.2, draw)
 
 
-def _bars(axes: Axes, technology: Technology, channels: int) -> None:
-    """Draw the units for a 16-bit accumulator side by side."""
-    width, bars = 16, []
+def _thresholds(width: int, bits: int, form: str, family: Family) -> int:
+    return resources(example(width, bits, CHANNELS), form, family.id).total.lut
+
+
+def _uniform(width: int, bits: int, scale: Scale, family: str) -> tuple[int, int]:
+    cells = uniform(example(width, bits, CHANNELS), scale, family, bent=False).cells
+    return cells.lut, cells.dsp
+
+
+def _bars(axes: Axes, family: Family) -> None:
+    """Lanes of a 16-bit accumulator side by side."""
+    width, found = 16, []
     for bits in (2, 3, 4):
-        table = Table(width, (1 << bits) - 1, bits)
-        bars += [
-            (f"{bits} bit, parallel", parallel(table, channels, technology), "mac"),
-            (f"{bits} bit, binary search", binary_search(table, channels, technology), "mac"),
-        ]
-    for multiplier, dsp, title in (
-        (16, True, "multiply-shift, 16 bit"),
-        (32, True, "multiply-shift, 32 bit"),
-        (16, False, "multiply-shift, no DSP"),
-    ):
-        lane = requantizer(width, 2, channels, technology, multiplier=multiplier, dsp=dsp)
-        bars.append((title, lane, "quantizer"))
-    labels = [title for title, *_ in bars]
-    for k, (_, lane, color) in enumerate(bars):
-        logic, storage = lane.logic.lut, lane.storage.lut
-        axes.barh(k, logic, color=COLORS[color], height=0.75)
-        axes.barh(k, storage, left=logic, color=COLORS["memory"], height=0.75)
-        extra = f" + {lane.logic.dsp:.0f} DSP" if lane.logic.dsp else ""
-        axes.text(logic + storage, k, f" {logic + storage:,.0f}{extra}", va="center", fontsize=8)
-    axes.set_yticks(range(len(labels)), labels)
-    axes.set_ylim(len(labels) - 0.4, -0.6)
+        for form in ("parallel", "binary search"):
+            found.append((f"{bits} bit, {form}", _thresholds(width, bits, form, family), 0, "mac"))
+    for scale in SCALES:
+        lut, dsp = _uniform(width, 2, scale, family.id)
+        found.append((scale, lut, dsp, "quantizer"))
+        if dsp:
+            lut, dsp = _uniform(width, 2, scale, family.id + WITHOUT)
+            found.append((f"{scale}, no DSP", lut, dsp, "quantizer"))
+    for k, (_, lut, dsp, color) in enumerate(found):
+        axes.barh(k, lut, color=COLORS[color], height=0.75)
+        extra = f" + {dsp} DSP" if dsp else ""
+        axes.text(lut, k, f" {lut:,}{extra}", va="center", fontsize=8)
+    axes.set_yticks(range(len(found)), [title for title, *_ in found])
+    axes.set_ylim(len(found) - 0.4, -0.6)
     axes.margins(x=0.25)
     axes.grid(axis="y", visible=False)
-    axes.set(xlabel="LUT of a lane (green: its table)", title="At a 16-bit accumulator")
+    axes.set(xlabel="LUT of a lane", title="At a 16-bit accumulator")

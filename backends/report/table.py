@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 LEGEND = (
     "quant.: quantizers with their tables; stream: requantization to the skip stream, sums, PReLU, "
-    "pools; memory: weights and line buffers. LUT, FF, DSP and BRAM are never converted into each "
-    "other. ~ lies outside the widths that were synthesized; FF is a model."
+    "pools; memory: weights, line buffers, FIFOs and their control. LUT, FF, DSP and BRAM are not "
+    "converted into each other."
 )
 
 
@@ -42,11 +42,6 @@ def render_table(comparisons: Sequence[Comparison] | Comparison) -> list[Rendera
 def number(value: float) -> str:
     """Format a count with thousands separators; with one decimal below ten unless it is whole."""
     return f"{value:,.1f}" if 0 < value < 10 and value != int(value) else f"{value:,.0f}"
-
-
-def mark(cost: CostRow, *parts: str) -> str:
-    """Return ``~`` if a part is extrapolated, else ""."""
-    return "~" if any(cost.basis[p] == "extrapolated" for p in parts) else ""
 
 
 def products(operators: OperatorRow, limit: int = 3) -> str:
@@ -101,8 +96,8 @@ def _resources(model: ModelReport) -> Table:
         cost = row.cost
         table.add_row(
             row.short,
-            *(mark(cost, part) + number(cost.resources[part]["lut"]) for part in PARTS),
-            mark(cost, *PARTS) + number(cost.total("lut")),
+            *(number(cost.resources[part]["lut"]) for part in PARTS),
+            number(cost.total("lut")),
             number(cost.total("ff")),
             number(cost.total("dsp")),
             number(cost.total("bram18")),
@@ -186,17 +181,17 @@ def _layers(model: ModelReport) -> Table:
             steps,
             _unit(own) if layer.tables else "-",
             _unit(shift) if layer.tables else "-",
-            mark(own, "mac") + number(own.resources["mac"]["lut"]),
-            (mark(book, "mac") + number(book.resources["mac"]["lut"])) if layer.low_bit else "-",
+            number(own.resources["mac"]["lut"]),
+            (number(book.resources["mac"]["lut"])) if layer.low_bit else "-",
             f"{own.share['lut']:.0%}",
         )
     return table
 
 
 def _unit(cost: CostRow) -> str:
-    quantizer = cost.resources["quantizer"]
-    extra = f"+{quantizer['dsp']:.0f}D" if quantizer["dsp"] else ""
-    return mark(cost, "quantizer") + number(quantizer["lut"]) + extra
+    found = cost.resources["quantizer"]
+    extra = f"+{found['dsp']:.0f}D" if found["dsp"] else ""
+    return number(found["lut"]) + extra
 
 
 def _operators(model: ModelReport) -> Table:
@@ -234,7 +229,7 @@ def _side_by_side(data: Report) -> Table:
         table.add_row(
             alternative.short,
             *(
-                f"{mark(c, *PARTS)}{number(c.total('lut'))} LUT, {number(c.total('dsp'))} DSP, "
+                f"{number(c.total('lut'))} LUT, {number(c.total('dsp'))} DSP, "
                 f"{number(c.total('bram18'))} BRAM18"
                 for c in costs
             ),

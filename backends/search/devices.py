@@ -3,40 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
-from ..cost.technology import ECP5, XC7, Technology
-
-UNMEASURED = frozenset(
-    {
-        "direct",
-        "planes",
-        "apot",
-        "lqnets",
-        "codebook",
-        "codebook-dsp",
-    }
-)
-
-XCUP = replace(
-    XC7,
-    id="xcup",
-    title="AMD UltraScale+ (7-series LUT figures stand in)",
-    dsp_slice=(26, 17),
-    stand_ins=UNMEASURED,
-)
-"""The same 6-input LUTs; DSP48E2 multiplies 27 x 18 bits (UG579)."""
-
-ICE40 = replace(
-    ECP5,
-    id="ice40",
-    title="Lattice iCE40 (ECP5 LUT figures stand in)",
-    dsp_slice=(15, 15),
-    stand_ins=UNMEASURED,
-)
-"""The same 4-input LUTs with a carry each; SB_MAC16 multiplies 16 x 16 bits."""
+from ..fpga.hdl.families import ECP5, ICE40, XC7, XCUP, Family
 
 
 @dataclass(frozen=True)
@@ -45,16 +16,15 @@ class FpgaDevice:
 
     Attributes:
         id: short name.
-        part: the manufacturer's name, with boards that have it.
-        technology: family of the cost model.
-        lut, ff, dsp, bram18: its resources; smaller memory blocks are converted to 18-Kbit blocks
-            by bits.
+        part: as its maker calls it, with boards that carry it.
+        family: whose cells it has.
+        lut, ff, dsp, bram18: what it holds; 18-Kbit blocks of RAM, smaller ones converted by bits.
         source: the data sheet.
     """
 
     id: str
     part: str
-    technology: Technology
+    family: Family
     lut: int
     ff: int
     dsp: int

@@ -1,22 +1,17 @@
-"""Estimated resources of each engine at each folding,
-and of the FIFOs and converters between them.
-"""
+"""What each engine of a datapath takes at each folding."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from n2uqc.passes.program import Program
-
-from ..cost.technology import Basis, Technology
-from ..cost.units.resources import Memory, Resources, place, total
-from ..fpga.area import area, best_form
 from ..fpga.engines import Engine, Fold
-from ..fpga.folding import Folding, engines_of
-from ..fpga.pipeline import Pipeline
+from ..fpga.hdl.families import Family
+from ..fpga.hdl.terms import Cells
+from ..fpga.resources import best_form, resources
 
-LUTRAM_DEPTH = 32
-"""One-bit words that a LUT stores in a dual-port memory."""
+SPARE = 1.5
+"""Lanes beyond the fewest that a folding may have and still be priced."""
 
 
 @dataclass(frozen=True)
@@ -33,63 +28,54 @@ class EngineChoice:
     fold: Fold
     form: str
     cycles: int
-    resources: Resources
+    resources: Cells
 
 
-def choices(engine: Engine, technology: Technology) -> list[EngineChoice]:
-    """Return every legal folding of an engine with its cost."""
-    return [
-        choice(engine, technology, Fold(pe, simd))
-        for simd in engine.simd_options
-        for pe in engine.pe_options
-    ]
+class Choices:
+    """An engine's legal foldings, priced when they are asked for.
 
-
-def choice(engine: Engine, technology: Technology, fold: Fold) -> EngineChoice:
-    """Return the cost of an engine at one folding, in its cheaper form."""
-    folded = engine.folded(fold)
-    form = best_form(folded, technology.area)
-    resources = area(folded, form, technology.area)
-    basis = Basis.FIT if technology.id == technology.area else Basis.EXTRAPOLATED
-    return EngineChoice(
-        fold,
-        form,
-        folded.cycles,
-        Resources(resources.lut, resources.ff, resources.dsp, resources.bram18, basis=basis),
-    )
-
-
-def fifo_resources(width: int, depth: int, technology: Technology) -> Resources:
-    """Return the resources of a FIFO (a model): memory, two pointers, two counters."""
-    counter = depth.bit_length()
-    logic = Resources(lut=4 * counter, ff=4 * counter, basis=Basis.MODEL)
-    if depth <= LUTRAM_DEPTH:
-        return logic + Resources(lut=width, ff=width, basis=Basis.MODEL)
-    return logic + place(Memory(width, depth), technology)
-
-
-def plumbing(pipeline: Pipeline, depths: tuple[int, ...], technology: Technology) -> Resources:
-    """Return the resources of FIFOs and width converters (a
-    register of a wide token, a multiplexer).
+    Attributes:
+        engine: unfolded.
+        family: whose cells are counted.
+        cycles: of every folding.
     """
-    parts = [
-        fifo_resources(edge.lanes * edge.bits, depth, technology)
-        for edge, depth in zip(pipeline.edges, depths, strict=True)
-    ]
-    for engine in pipeline.engines:
-        if engine.kind == "width":
-            wide = max(engine.in_lanes, engine.out_lanes) * engine.output.bits
-            narrow = min(engine.in_lanes, engine.out_lanes) * engine.output.bits
-            cut = engine.in_lanes > engine.out_lanes
-            parts.append(Resources(wide if cut else 0, wide - narrow, basis=Basis.MODEL))
-    return total(parts)
 
+    def __init__(self, engine: Engine, family: Family) -> None:
+        self.engine, self.family = engine, family
+        self.cycles = {
+            fold: engine.folded(fold).cycles
+            for fold in (Fold(pe, simd) for simd in engine.simd_options for pe in engine.pe_options)
+        }
+        self._priced: dict[Fold, EngineChoice] = {}
+        self._smallest: dict[int, tuple[Fold, ...]] = {}
 
-def estimates(program: Program, folding: Folding, technology: Technology) -> dict[str, Resources]:
-    """Return the resources of each engine of a folded datapath, by the area formulas."""
-    folding.check(program)
-    resources = {}
-    for engine in engines_of(program):
-        fold = folding.engines[engine.name]
-        resources[engine.name] = choice(engine, technology, fold).resources
-    return resources
+    @property
+    def least(self) -> int:
+        """Cycles of the fastest folding."""
+        return min(self.cycles.values())
+
+    def at(self, fold: Fold) -> EngineChoice:
+        """One folding, in the form that takes less."""
+        if fold not in self._priced:
+            folded = self.engine.folded(fold)
+            form = best_form(folded, self.family.id)
+            found = resources(folded, form, self.family.id).total
+            self._priced[fold] = EngineChoice(fold, form, self.cycles[fold], found)
+        return self._priced[fold]
+
+    def within(self, target: int) -> Iterator[EngineChoice]:
+        """Foldings that are fast enough, without those that take more than others: with no fewer
+        lanes of either kind, or with ``SPARE`` times the lanes."""
+        if target not in self._smallest:
+            fits = [fold for fold, cycles in self.cycles.items() if cycles <= target]
+            most = SPARE * min(fold.pe * fold.simd for fold in fits)
+            self._smallest[target] = tuple(
+                fold
+                for fold in fits
+                if fold.pe * fold.simd <= most
+                and not any(
+                    other != fold and other.pe <= fold.pe and other.simd <= fold.simd
+                    for other in fits
+                )
+            )
+        return map(self.at, self._smallest[target])

@@ -2,77 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from math import ceil
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from n2uqc.frontend.diagnostics import Problem
-from n2uqc.passes.program import Program
 
-from ..cost.technology import Technology
-from ..cost.units.resources import Resources, total
-from ..fpga.folding import Folding, engines_of
-from ..fpga.pipeline import build_pipeline
-from ..fpga.timing import MachineNetwork
+from ..fpga.design import Design
+from ..fpga.folding import Folding
+from ..fpga.hdl.terms import Cells
 from .devices import FpgaDevice
-from .estimate import EngineChoice, plumbing
 
 RESOURCES: tuple[str, ...] = ("lut", "ff", "dsp", "bram18")
 NAMES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "18-Kbit block RAM"}
+PLUMBING = "FIFOs, converters"
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """A folding with its cost.
+    """A datapath that was found or given, and the device that it is for.
 
     Attributes:
-        folding: the parallelism of every engine.
-        clock_hz: assumed clock.
-        interval: cycles between images: the slowest engine's.
-        choices: the choice for each engine, in program order.
-        kinds: kinds of the engines.
-        plumbing: resources of FIFOs and width converters.
-        device: the device whose limits apply; None without one.
-        technology: family of the cost model.
+        design: the datapath.
+        device: whose budget was kept; None without one.
     """
 
-    folding: Folding
-    clock_hz: float
-    interval: int
-    choices: Mapping[str, EngineChoice]
-    kinds: Mapping[str, str]
-    plumbing: Resources
+    design: Design
     device: FpgaDevice | None
-    technology: Technology
+
+    @property
+    def folding(self) -> Folding:
+        """The parallelism of every engine."""
+        return self.design.folding
+
+    @property
+    def interval(self) -> int:
+        """Cycles between images: the slowest engine's."""
+        return self.design.interval
+
+    @property
+    def clock_hz(self) -> float:
+        """The clock assumed."""
+        return self.design.clock_hz
 
     @property
     def fps(self) -> float:
-        """Images per second."""
-        return self.clock_hz / self.interval
+        """Images a second."""
+        return self.design.images_per_second
 
     @property
-    def total(self) -> Resources:
-        """Resources of the whole datapath."""
-        return total([*(c.resources for c in self.choices.values()), self.plumbing])
+    def total(self) -> Cells:
+        """Everything together."""
+        return self.design.resources
+
+    @property
+    def engines(self) -> dict[str, tuple[int, Cells]]:
+        """Index in the pipeline and cells of the engines of operations, by tensor."""
+        return {
+            engine.name: (k, self.design.cells[k].total)
+            for k, engine in enumerate(self.design.pipeline.engines)
+            if engine.op is not None
+        }
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the rows of a table: engines, stream units, total, and resources of the device."""
-        rows: list[dict[str, Any]] = [
-            {
-                "name": name,
-                "kind": self.kinds[name],
-                "form": c.form,
-                "pe": c.fold.pe,
-                "simd": c.fold.simd,
-                "cycles": c.cycles,
-                **_figures(c.resources),
-            }
-            for name, c in self.choices.items()
-        ]
+        """The table: engines, plumbing, total, and what the device holds."""
+        rows: list[dict[str, Any]] = []
+        for name, (k, cells) in self.engines.items():
+            engine = self.design.pipeline.engines[k]
+            rows.append(
+                {
+                    "name": name,
+                    "kind": engine.kind,
+                    "form": self.design.forms[k],
+                    "pe": engine.fold.pe,
+                    "simd": engine.fold.simd,
+                    "cycles": engine.cycles,
+                    **asdict(cells),
+                }
+            )
         blank = {"kind": "", "form": "", "pe": None, "simd": None, "cycles": None}
-        rows.append({"name": "FIFOs, converters", **blank, **_figures(self.plumbing)})
-        rows.append({"name": "total", **blank, "cycles": self.interval, **_figures(self.total)})
+        rows.append({"name": PLUMBING, **blank, **asdict(self.design.plumbing)})
+        rows.append({"name": "total", **blank, "cycles": self.interval, **asdict(self.total)})
         if self.device:
             held = {r: self.device.holds(r) for r in RESOURCES}
             rows.append({"name": self.device.part, **blank, **held})
@@ -83,50 +92,22 @@ class SearchResult:
         return {
             "engines": {n: {"pe": f.pe, "simd": f.simd} for n, f in self.folding.engines.items()},
             "device": self.device.id if self.device else None,
-            "technology": self.technology.id,
+            "technology": self.design.family.id,
             "clock_hz": self.clock_hz,
             "interval_cycles": self.interval,
             "images_per_second": self.fps,
             "table": self.rows(),
-            "basis": self.total.basis.label,
         }
 
 
-def _figures(r: Resources) -> dict[str, Any]:
-    return {"lut": ceil(r.lut), "ff": ceil(r.ff), "dsp": ceil(r.dsp), "bram18": ceil(r.bram18)}
-
-
-def priced(
-    program: Program,
-    picked: Mapping[str, EngineChoice],
-    clock_hz: float,
-    device: FpgaDevice | None,
-    technology: Technology,
-) -> SearchResult:
-    """Return the result for the chosen engines, with the FIFOs and converters of their pipeline."""
-    folding = Folding({name: c.fold for name, c in picked.items()})
-    pipeline = build_pipeline(program, folding)
-    network = MachineNetwork(pipeline)
-    return SearchResult(
-        folding,
-        clock_hz,
-        network.bottleneck,
-        dict(picked),
-        {engine.name: engine.kind for engine in engines_of(program)},
-        plumbing(pipeline, network.sizes, technology),
-        device,
-        technology,
-    )
-
-
-def excesses(used: Resources, device: FpgaDevice | None) -> dict[str, float]:
-    """Return the excess of each resource that exceeds the device, relative to the device."""
+def excesses(used: Cells, device: FpgaDevice | None) -> dict[str, float]:
+    """Return the excess of each resource that does not suffice, as a share of the device."""
     if device is None:
         return {}
     return {
-        r: ceil(getattr(used, r)) / max(1, device.holds(r)) - 1
+        r: getattr(used, r) / max(1, device.holds(r)) - 1
         for r in RESOURCES
-        if ceil(getattr(used, r)) > device.holds(r)
+        if getattr(used, r) > device.holds(r)
     }
 
 
@@ -136,17 +117,18 @@ def shortages(result: SearchResult) -> list[Problem]:
     """
     device, used, problems = result.device, result.total, []
     assert device is not None
+    engines = result.engines
     for resource in excesses(used, device):
-        name = max(result.choices, key=lambda n: getattr(result.choices[n].resources, resource))
-        need, part = (getattr(r, resource) for r in (used, result.choices[name].resources))
+        name = max(engines, key=lambda n: getattr(engines[n][1], resource))
+        need, part = (getattr(cells, resource) for cells in (used, engines[name][1]))
         held = device.holds(resource)
         problems.append(
             Problem(
                 node=name,
-                op=result.kinds[name],
-                found=f"{ceil(need)} {NAMES[resource]} for {result.interval} cycles per image, "
-                f"of which this engine takes {ceil(part)}",
-                supported=f"{held} {NAMES[resource]} in {device.part}: {ceil(need) - held} too few",
+                op=result.design.engines[name].kind,
+                found=f"{need} {NAMES[resource]} for {result.interval} cycles an image, "
+                f"of which this engine takes {part}",
+                supported=f"{held} {NAMES[resource]} in {device.part}: {need - held} too few",
             )
         )
     return problems

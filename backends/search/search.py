@@ -8,16 +8,13 @@ from math import floor, inf
 from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.passes.program import Program
 
-from ..cost.compare import find_technology
-from ..cost.technology import Technology
-from ..cost.units.resources import total
-from ..fpga.engines import Engine
+from ..fpga.design import CLOCK_HZ, find_family, plan
 from ..fpga.folding import Folding, engines_of
+from ..fpga.hdl.families import Family
+from ..fpga.hdl.terms import Cells
 from .devices import DEVICES, FpgaDevice, find_device
-from .estimate import EngineChoice, choice, choices
-from .result import RESOURCES, SearchResult, excesses, priced, shortages
-
-CLOCK_HZ = 100e6
+from .estimate import Choices, EngineChoice
+from .result import RESOURCES, SearchResult, excesses, shortages
 
 ROUNDS = 24
 """How often the weights of exceeded resources are raised before a rate counts as impossible."""
@@ -29,7 +26,7 @@ def search(
     device: FpgaDevice | str | None = None,
     clock_hz: float = CLOCK_HZ,
     target_fps: float | None = None,
-    technology: Technology | str = "xc7",
+    technology: Family | str = "xc7",
 ) -> SearchResult:
     """Choose the folding of a program's datapath.
 
@@ -40,8 +37,8 @@ def search(
         program: a lowered program.
         device: the device whose limits apply, or a name of ``DEVICES``.
         clock_hz: the clock that the hardware is meant to reach (not checked here).
-        target_fps: images per second; without it, the highest rate that fits the device.
-        technology: family of the cost model if no device is given.
+        target_fps: images a second; without it the highest rate that the device holds.
+        technology: the FPGA family whose cells are counted where no device is given.
 
     Raises:
         CompileError: neither rate nor device is given, a name is unknown, or the rate is not
@@ -69,7 +66,7 @@ def price(
     device: FpgaDevice | str | None = None,
     clock_hz: float = CLOCK_HZ,
     target_fps: float | None = None,
-    technology: Technology | str = "xc7",
+    technology: Family | str = "xc7",
 ) -> SearchResult:
     """Return the cost of a given folding; check it against a rate and a device if given.
 
@@ -83,20 +80,16 @@ def price(
             the message says by how much, and which engine is the limit.
     """
     chosen, family = _request(device, clock_hz, target_fps, technology)
-    folding.check(program)
-    picked = {
-        engine.name: choice(engine, family, folding.engines[engine.name])
-        for engine in engines_of(program)
-    }
-    result = priced(program, picked, clock_hz, chosen, family)
+    result = SearchResult(plan(program, folding, family=family, clock_hz=clock_hz), chosen)
     if target_fps is not None and result.fps < target_fps:
-        name = max(picked, key=lambda n: picked[n].cycles)
+        engines = result.design.engines
+        name = max(engines, key=lambda n: engines[n].cycles)
         raise CompileError(
             Problem(
                 node=name,
-                op=result.kinds[name],
+                op=engines[name].kind,
                 found=f"the folding gives {result.fps:.6g} images/s at {clock_hz / 1e6:g} MHz: "
-                f"this engine takes {picked[name].cycles} cycles per image",
+                f"this engine takes {engines[name].cycles} cycles an image",
                 supported=f"{floor(clock_hz / target_fps)} cycles or fewer for {target_fps:g} "
                 f"images/s, a factor {target_fps / result.fps:.3g}",
                 hint="more processing elements or SIMD lanes in this engine, or leave the folding "
@@ -122,9 +115,9 @@ def _request(
     device: FpgaDevice | str | None,
     clock_hz: float,
     target_fps: float | None,
-    technology: Technology | str,
-) -> tuple[FpgaDevice | None, Technology]:
-    """Find device and technology by name, and check the numbers."""
+    technology: Family | str,
+) -> tuple[FpgaDevice | None, Family]:
+    """FpgaDevice and family by name; the numbers checked."""
     wanted = {"a clock": (clock_hz, "Hz"), "a rate": (target_fps, "images/s")}
     problems = [
         Problem(node="", op="", found=f"{name} of {value:g} {unit}", supported="a number above 0")
@@ -134,18 +127,17 @@ def _request(
     if problems:
         raise CompileError(problems)
     chosen = find_device(device) if device is not None else None
-    return chosen, chosen.technology if chosen else find_technology(technology)
+    return chosen, chosen.family if chosen else find_family(technology)
 
 
 class _Finder:
     def __init__(
-        self, program: Program, device: FpgaDevice | None, technology: Technology, clock_hz: float
+        self, program: Program, device: FpgaDevice | None, family: Family, clock_hz: float
     ) -> None:
-        self.program, self.device, self.technology = program, device, technology
+        self.program, self.device, self.family = program, device, family
         self.clock_hz = clock_hz
-        self.engines: dict[str, Engine] = {e.name: e for e in engines_of(program)}
-        self.options = {name: choices(engine, technology) for name, engine in self.engines.items()}
-        self.least = {name: min(c.cycles for c in cs) for name, cs in self.options.items()}
+        self.options = {engine.name: Choices(engine, family) for engine in engines_of(program)}
+        self.least = {name: choices.least for name, choices in self.options.items()}
         self.floor = max(self.least.values(), default=1)
 
     def at_rate(self, fps: float) -> SearchResult:
@@ -156,7 +148,7 @@ class _Finder:
             raise CompileError(
                 Problem(
                     node=name,
-                    op=self.engines[name].kind,
+                    op=self.options[name].engine.kind,
                     found=f"{fps:g} images/s at {self.clock_hz / 1e6:g} MHz leave {target} cycles "
                     f"an image; this engine's fastest folding takes {self.floor}",
                     supported=f"{best:.6g} images/s or less at this clock, a factor "
@@ -173,7 +165,7 @@ class _Finder:
     def fastest(self) -> SearchResult:
         best = self._best()
         if best is None:
-            self._too_small(max(c.cycles for cs in self.options.values() for c in cs), None)
+            self._too_small(max(max(cs.cycles.values()) for cs in self.options.values()), None)
         assert best is not None
         return best
 
@@ -182,7 +174,7 @@ class _Finder:
         None if not even the lowest fits.
         """
         targets = sorted(
-            {c.cycles for cs in self.options.values() for c in cs if c.cycles >= self.floor}
+            {c for cs in self.options.values() for c in cs.cycles.values() if c >= self.floor}
         )
         low, high = 0, len(targets) - 1
         best = self._within(targets[high])
@@ -197,7 +189,8 @@ class _Finder:
         weights = dict.fromkeys(RESOURCES, 1.0)
         for _ in range(ROUNDS if self.device else 1):
             picked = self._cheapest(target, weights)
-            short = excesses(total(c.resources for c in picked.values()), self.device)
+            used = sum((c.resources for c in picked.values()), Cells())
+            short = excesses(used, self.device)
             if not short:
                 result = self._result(picked)
                 short = excesses(result.total, self.device)
@@ -214,17 +207,16 @@ class _Finder:
             cost = sum(prices[r] * getattr(choice.resources, r) for r in RESOURCES)
             return cost, choice.cycles
 
-        return {
-            name: min((c for c in cs if c.cycles <= target), key=price)
-            for name, cs in self.options.items()
-        }
+        return {name: min(cs.within(target), key=price) for name, cs in self.options.items()}
 
     def _holds(self, resource: str) -> int:
         # without a device: the proportions of a 7-series device
         return (self.device or DEVICES["xc7z020"]).holds(resource)
 
     def _result(self, picked: Mapping[str, EngineChoice]) -> SearchResult:
-        return priced(self.program, picked, self.clock_hz, self.device, self.technology)
+        folding = Folding({name: choice.fold for name, choice in picked.items()})
+        design = plan(self.program, folding, family=self.family, clock_hz=self.clock_hz)
+        return SearchResult(design, self.device)
 
     def _too_small(self, target: int, fps: float | None) -> None:
         assert self.device is not None

@@ -2,8 +2,9 @@
 
 For every layer: multipliers, adders, comparators, LUT, FF, DSP and BRAM, memory bits, cycles and
 energy, under uniform requantization (multiply and shift, or thresholds), N2UQ comparison tables,
-and nonuniform output levels.  Every figure states whether it was measured, fitted or modeled, and
-every assumption is printed.  With --synthesize, yosys checks the estimates engine by engine.
+and nonuniform output levels.  Resources are counted from the hardware's one description, the same
+that `compile --target fpga` writes; every assumption is printed.  With --synthesize, yosys checks
+the counts engine by engine.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from n2uqc.console.files import UserError, require_writable
-from n2uqc.console.folding import add_folding, read_folding
+from n2uqc.console.folding import add_folding, read_design
 from n2uqc.console.model import add_precision, open_program
 from n2uqc.console.progress import progress, wide_console, working
 from n2uqc.frontend.escape import json_text, plain
@@ -50,14 +51,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--technology",
         metavar="NAME",
-        default="xc7",
-        help="FPGA family: xc7 (AMD 7 series) or ecp5 (Lattice) (xc7)",
+        help="FPGA family: xc7 (AMD 7 series), xcup (AMD UltraScale+), ecp5 or ice40 (Lattice) "
+        "(the device's, else xc7)",
     )
     parser.add_argument(
         "--synthesize",
         action="store_true",
         help="run yosys on every engine of the datapath and "
-        "print its LUT, FF, carry, DSP and block RAM beside the estimates (needs n2uqc[rtl])",
+        "print its LUT, FF, carry, DSP and block RAM beside what was counted (needs n2uqc[rtl])",
     )
     add_folding(parser)
     add_precision(parser)
@@ -71,29 +72,19 @@ def run(options: argparse.Namespace) -> int:
         require_writable(options.html)
     if options.folding is not None and len(options.models) > 1:
         raise UserError("--folding belongs to one model; compare several without it")
-    comparisons, programs, synthesized = [], [], []
+    comparisons, designs, synthesized = [], [], []
     with progress(len(options.models), "compiling and counting") as advance:
         for model in options.models:
             options.model = model
             program = open_program(options)
-            folding = read_folding(options, program)
-            comparisons.append(
-                compare(
-                    program,
-                    folding,
-                    technology=options.technology,
-                    name=plain(model.stem),
-                )
-            )
+            design = read_design(options, program)
+            comparisons.append(compare(design, name=plain(model.stem)))
             advance(1)
-            programs.append((model.stem, program, folding))
+            designs.append((model.stem, design))
     if options.synthesize:
         from n2uqc.console.synthesis import synthesize_model
 
-        synthesized = [
-            synthesize_model(name, program, folding, options.technology)
-            for name, program, folding in programs
-        ]
+        synthesized = [synthesize_model(name, design) for name, design in designs]
     if options.html is not None:
         from n2uqc.backends.report import write_html
 

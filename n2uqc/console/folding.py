@@ -6,11 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .files import read_text
+from .files import UserError, read_text
 from .progress import working
 
 if TYPE_CHECKING:
     from n2uqc.backends.fpga import Folding
+    from n2uqc.backends.fpga.design import Design
     from n2uqc.passes.program import Program
 
 CLOCK_MHZ = 100.0
@@ -104,3 +105,26 @@ def read_folding(options: argparse.Namespace, program: Program) -> Folding:
     )
     with working("planning the folding") as step:
         return DATAPATH.plan(program, request, step).folding
+
+
+def read_design(options: argparse.Namespace, program: Program) -> Design:
+    """The datapath that `compile --target fpga` plans: the chosen folding on the chosen family.
+
+    Raises:
+        CompileError: as ``read_folding``, or the family is not known.
+        UserError: the file cannot be read, or the device is of another family.
+    """
+    from n2uqc.backends.fpga.design import plan
+    from n2uqc.backends.search import find_device
+
+    family = options.technology or "xc7"
+    if options.device is not None:
+        device = find_device(options.device)
+        if options.technology not in (None, device.family.id):
+            raise UserError(
+                f"--technology {options.technology}, but {device.id} is of {device.family.id}; "
+                "leave one of them out"
+            )
+        family = device.family.id
+    folding = read_folding(options, program)
+    return plan(program, folding, family=family, clock_hz=clock_hz(options))

@@ -1,4 +1,4 @@
-"""``n2uqc cost --synthesize``: every engine synthesized by yosys, next to the estimate."""
+"""``n2uqc cost --synthesize``: what yosys makes of every engine, beside what was counted."""
 
 from __future__ import annotations
 
@@ -11,46 +11,40 @@ from .progress import progress, wide_console
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from n2uqc.backends.fpga import Folding
-    from n2uqc.passes.program import Program
+    from n2uqc.backends.fpga.design import Design
 
 _PAIRS = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "BRAM18"}
 
 
-def synthesize_model(name: str, program: Program, folding: Folding, family: str) -> dict[str, Any]:
-    """Synthesize every engine of a folded datapath; return the results as JSON values.
+def synthesize_model(name: str, design: Design) -> dict[str, Any]:
+    """Every engine of a datapath through yosys, as JSON values.
 
     Raises:
-        CompileError: the family cannot be synthesized.
         ToolchainError: Amaranth or yosys is missing.
     """
-    from n2uqc.backends.cost.compare import find_technology
-    from n2uqc.backends.fpga.folding import engines_of
     from n2uqc.backends.fpga.rtl import load_synthesis
-    from n2uqc.backends.search import estimates
 
     tools = load_synthesis()
     version = tools.yosys_version()
-    guesses = estimates(program, folding, find_technology(family))
-    origins = {e.name: e.op.origin for e in engines_of(program) if e.op is not None}
+    origins = {e.name: e.op.origin for e in design.engines.values() if e.op is not None}
     rows: list[dict[str, Any]] = []
     what = f"{name}: yosys (its first run on a machine takes minutes)"
     with progress(len(origins), what) as step:
-        for row in tools.synthesis_rows(program, folding, guesses, family):
+        for row in tools.synthesis_rows(design):
             rows.append({**row, "nodes": list(origins[row["name"]])})
             step(1)
-    return {"model": name, "family": family, "yosys": version, "engines": rows}
+    return {"model": name, "family": design.family.id, "yosys": version, "engines": rows}
 
 
 def print_synthesis(result: dict[str, Any], console: Console | None = None) -> None:
-    """Print a table with synthesized resources, each followed by the estimate."""
+    """Print the table: synthesized, and what was counted in the column behind."""
     from rich import box
     from rich.table import Table
 
     console = console or wide_console()
     table = Table(
         title=f"{markup(result['model'])}: engines synthesized for {result['family']} by "
-        f"{result['yosys']} (synthesis only), estimates behind",
+        f"{result['yosys']} (synthesis only), counts behind",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -62,15 +56,15 @@ def print_synthesis(result: dict[str, Any], console: Console | None = None) -> N
         "PE",
         "SIMD",
         "LUT",
-        "est.",
+        "count",
         "off",
         "FF",
-        "est.",
+        "count",
         "carry",
         "DSP",
-        "est.",
+        "count",
         "BRAM18",
-        "est.",
+        "count",
     ):
         table.add_column(title, justify="right", no_wrap=True)
     for row in result["engines"]:

@@ -11,9 +11,10 @@ import pytest
 import n2uqc.passes.program
 from n2uqc.backends.cost.counts import count_layers
 from n2uqc.backends.cpu.choose import TABLE
-from n2uqc.backends.fpga.area.elements import ELEMENTS
-from n2uqc.backends.fpga.engines import ENGINES, WindowTiming
+from n2uqc.backends.fpga.engines import ENGINES
 from n2uqc.backends.fpga.folding import engines_of
+from n2uqc.backends.fpga.hdl.families import FAMILIES
+from n2uqc.backends.fpga.resources import resources
 from n2uqc.backends.fpga.units import BUILDERS
 from n2uqc.passes.program import Op, dump, operation, ops, parse, run
 
@@ -44,11 +45,13 @@ def engines() -> dict[type[Op], set[str]]:
     return kinds
 
 
-def has_area(operation: type[Op]) -> bool:
+def is_counted(operation: type[Op]) -> bool:
     return all(
-        engine.kind in ELEMENTS or isinstance(engine.timing, WindowTiming)
+        resources(engine, form, family).total.lut >= 0
         for engine in engines_of(PROGRAM)
         if type(engine.op) is operation
+        for form in engine.forms
+        for family in FAMILIES
     )
 
 
@@ -68,7 +71,7 @@ PLACES: dict[str, Callable[[type[Op]], bool]] = {
     "hardware (RTL) for its engine": lambda o: (
         o in STREAM or engines().get(o, {""}) <= set(BUILDERS)
     ),
-    "area of its engine": lambda o: o in STREAM or has_area(o),
+    "cells of its engine, counted": lambda o: o in STREAM or is_counted(o),
 }
 
 

@@ -6,14 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from n2uqc.passes.program.types import limits_of, width_of
 
+from .stores import Longs, Memory, Table, varying_bits
 from .words import ONE, ZERO, Operand, Word, choose, constant, join, pattern, word
-
-Longs = NDArray[np.int64]
 
 
 class Register(Word):
@@ -36,56 +32,6 @@ class Register(Word):
         self.next: Word | None = None
         self.enable: Word = ONE
         self.initial, self.reset, self.delays = initial, reset, False
-
-
-class Table:
-    """Constants in a memory, read in the cycle after their address: a module kept to itself.
-
-    Attributes:
-        name: in the module.
-        words: one a row, of ``width`` bits.
-        address: read in this cycle.
-        data: what it says in the next.
-    """
-
-    def __init__(self, name: str, words: Sequence[int], width: int, address: Word) -> None:
-        self.name, self.words, self.width, self.address = name, words, width, address
-        self.data = Word("read", (), 0, (1 << width) - 1, self, width=width)
-
-
-class Memory:
-    """A memory that is written and read every cycle.
-
-    Attributes:
-        name: in the module.
-        depth, width: words, and bits of each.
-        enable, address, data: of the port that writes.
-        reads: addresses of the ports that read.
-        outputs: what they say a cycle later.
-        transparent: a word that is written while it is read is read as written.
-        in_luts: synthesis is asked to make LUTs of it.
-    """
-
-    def __init__(self, name: str, depth: int, width: int, *, transparent: bool) -> None:
-        self.name, self.depth, self.width, self.transparent = name, depth, width, transparent
-        self.enable: Word = ZERO
-        self.address: Word = ZERO
-        self.data: Word = ZERO
-        self.reads: list[Word] = []
-        self.outputs: list[Word] = []
-        self.in_luts = False
-
-    def write(self, enable: Word, address: Word, data: Word) -> None:
-        """Connect the port that writes."""
-        self.enable, self.address, self.data = enable, address, data
-
-    def read(self, address: Word) -> Word:
-        """A port that reads: the word of the address a cycle ago."""
-        self.reads.append(address)
-        output = Word("read", (), 0, (1 << self.width) - 1, (self, len(self.outputs)),
-                      width=self.width)  # fmt: skip
-        self.outputs.append(output)
-        return output
 
 
 class Instance:
@@ -219,29 +165,14 @@ class Module:
         Returns:
             a word a lane.
         """
-        codes = [width_of(int(lane.min()), int(lane.max())) for lane in values.T]
-        rows = [
-            [int(value) & ((1 << bits) - 1) for value, (bits, _) in zip(row, codes, strict=True)]
-            for row in values.tolist()
-        ]
-        varying = [
-            (k, bit)
-            for k, (bits, _) in enumerate(codes)
-            for bit in range(bits)
-            if len({row[k] >> bit & 1 for row in rows}) > 1
-        ]
+        least, greatest = values.min(axis=0).tolist(), values.max(axis=0).tolist()
+        codes = [width_of(*ends) for ends in zip(least, greatest, strict=True)]
+        varying = varying_bits(values, [bits for bits, _ in codes])
         if compared and varying:
             varying = [(k, bit) for k, (bits, _) in enumerate(codes) for bit in range(bits)]
         stored: dict[tuple[int, int], int] = {place: at for at, place in enumerate(varying)}
-        data: Word = ZERO
-        if varying:
-            packed = [
-                sum((row[k] >> bit & 1) << at for at, (k, bit) in enumerate(varying))
-                for row in rows
-            ]
-            made = Table(self.local(name), packed, len(varying), address)
-            self.tables.append(made)
-            data = made.data
+        data = self._stored(name, values, varying, address)
+        first = values[0].tolist()
         lanes = []
         for k, (bits, signed) in enumerate(codes):
             places = [stored.get((k, bit)) for bit in range(bits)]
@@ -250,15 +181,51 @@ class Module:
                 lane = data[at : at + bits]
             else:
                 lane = join(
-                    pattern(rows[0][k] >> bit, 1) if at is None else data[at : at + 1]
+                    pattern(first[k] >> bit, 1) if at is None else data[at : at + 1]
                     for bit, at in enumerate(places)
                 )
-            lo, hi = int(values[:, k].min()), int(values[:, k].max())
+            lo, hi = least[k], greatest[k]
             if lo == hi:
                 lanes.append(constant(lo))
             else:
                 lanes.append((lane.as_signed() if signed else lane).within(lo, hi))
         return lanes
+
+    def packed_table(self, name: str, values: Longs, bits: int, address: Word) -> list[Word]:
+        """Constants (words, lanes, elements) of so many bits each, one word read a cycle.
+
+        Returns:
+            a word a lane, its elements side by side, the first one lowest.
+        """
+        lanes, each = values.shape[1:]
+        flat = values.reshape(len(values), -1)
+        varying = varying_bits(flat, [bits] * flat.shape[1])
+        data = self._stored(name, flat, varying, address)
+        if len(varying) == flat.shape[1] * bits:
+            wide = each * bits
+            return [data[k * wide : (k + 1) * wide] for k in range(lanes)]
+        stored = {place: at for at, place in enumerate(varying)}
+        first = flat[0].tolist()
+        return [
+            join(
+                pattern(first[k] >> bit, 1)
+                if (at := stored.get((k, bit))) is None
+                else data[at : at + 1]
+                for k in range(lane * each, (lane + 1) * each)
+                for bit in range(bits)
+            )
+            for lane in range(lanes)
+        ]
+
+    def _stored(
+        self, name: str, values: Longs, places: Sequence[tuple[int, int]], address: Word
+    ) -> Word:
+        """The memory of some bits of constants; none of no bits."""
+        if not places:
+            return ZERO
+        made = Table(self.local(name), values, places, address)
+        self.tables.append(made)
+        return made.data
 
     def place(
         self, name: str, module: Module, inputs: Mapping[str, Operand] | None = None

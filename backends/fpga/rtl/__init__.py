@@ -11,32 +11,27 @@ from n2uqc.frontend.diagnostics import Problem
 from ...toolchain import ToolchainError
 
 if TYPE_CHECKING:
-    from n2uqc.passes.program import Program
-
-    from ..folding import Folding
+    from ..design import Design
 
 __all__ = ["emit", "load_synthesis"]
 
 
 def emit(
-    program: Program,
-    folding: Folding | None = None,
+    design: Design,
     *,
-    family: str = "xc7",
     images: int = 3,
     seed: int = 0,
     progress: Callable[[str], None] = lambda step: None,
 ) -> dict[str, bytes]:
-    """A program's datapath as Verilog with vectors, test bench and Makefile: content by file name.
+    """A datapath as Verilog with vectors, test bench and Makefile: content by file name.
 
     See ``write.emit`` for the files.
 
     Raises:
-        CompileError: the folding does not fit the program; ToolchainError where Amaranth or yosys
-            is missing.
+        ToolchainError: Amaranth or yosys is missing.
     """
     files: dict[str, bytes] = _module("write").emit(
-        program, folding, family=family, images=images, seed=seed, progress=progress
+        design, images=images, seed=seed, progress=progress
     )
     return files
 

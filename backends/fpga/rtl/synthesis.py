@@ -13,13 +13,11 @@ from typing import Any
 from amaranth.back import rtlil
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
-from n2uqc.passes.program import Program
 
-from ..area import best_form
-from ..area.structure import LUT_INPUTS
+from ..design import Design
 from ..engines import Engine
-from ..folding import Folding, engines_of
 from ..hdl.amaranth import KEEP, Hardware
+from ..hdl.families import FAMILIES
 from ..units import Style, unit_of
 from .verilog import find_yosys, run_yosys
 
@@ -45,12 +43,6 @@ class Synthesized:
     dsp: int
     bram18: int
 
-
-SCRIPTS: Mapping[str, str] = {
-    "xc7": "synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -top top",
-    "ecp5": "synth_ecp5 -top top",
-}
-"""By family of the cost model."""
 
 BATCH = 6
 """Engines in one run of yosys."""
@@ -80,7 +72,7 @@ def synthesize(engine: Engine, family: str = "xc7", form: str = "") -> Synthesiz
 
     Args:
         engine: of a pipeline, folded.
-        family: ``xc7`` or ``ecp5``.
+        family: of ``hdl.families.FAMILIES``.
         form: one of ``engine.forms``; the first one by default.
 
     Raises:
@@ -94,19 +86,21 @@ def synthesize_all(engines: Sequence[tuple[Engine, str]], family: str) -> list[S
 
     Each is a module whose boundary is kept, so the result is that of a run of its own.
     """
-    if family not in SCRIPTS:
+    if family not in FAMILIES:
         raise CompileError(
-            Problem(node="", op="", found=f"synthesis for {family!r}", supported=", ".join(SCRIPTS))
+            Problem(
+                node="", op="", found=f"synthesis for {family!r}", supported=", ".join(FAMILIES)
+            )
         )
     names = [f"engine{k}" for k in range(len(engines))]
     instances = "".join(f"(* keep *) {name} i_{name}();\n" for name in names)
     files = {"top.v": f"module top();\n{instances}endmodule\n"}
     for name, (engine, form) in zip(names, engines, strict=True):
-        unit = Hardware(unit_of(engine, Style(form, LUT_INPUTS[family])))
+        unit = Hardware(unit_of(engine, Style(form, FAMILIES[family].lut)))
         files[f"{name}.il"] = rtlil.convert(unit, name=name, ports=list(unit.ports.values()))
     script = "".join(f"read_rtlil {name}.il\n" for name in names) + (
         f"setattr -mod -set keep_hierarchy 1 {' '.join(names)}\n{KEEP}\nread_verilog top.v\n"
-        f"{SCRIPTS[family]}\ntee -q -o stat.json stat -json\n"
+        f"{FAMILIES[family].script}\ntee -q -o stat.json stat -json\n"
     )
     said = run_yosys(script, files, "stat.json")
     modules = json.loads(said[said.index("{") :])["modules"]
@@ -115,10 +109,10 @@ def synthesize_all(engines: Sequence[tuple[Engine, str]], family: str) -> list[S
         owner = module.removeprefix("\\").split(".")[0]
         if owner in cells:
             cells[owner].update(stat.get("num_cells_by_type", {}))
-    return [_counted(cells[name], family) for name in names]
+    return [cells_of(cells[name], family) for name in names]
 
 
-def _counted(cells: Mapping[str, int], family: str) -> Synthesized:
+def cells_of(cells: Mapping[str, int], family: str) -> Synthesized:
     def count(*prefixes: str) -> int:
         return sum(n for name, n in cells.items() if name.startswith(prefixes))
 
@@ -151,36 +145,27 @@ def yosys_version() -> str:
 
 
 def synthesis_rows(
-    program: Program,
-    folding: Folding,
-    estimates: Mapping[str, Any],
-    family: str = "xc7",
-    *,
-    progress: Callable[[str], None] = lambda step: None,
+    design: Design, *, progress: Callable[[str], None] = lambda step: None
 ) -> Iterator[dict[str, Any]]:
-    """Each engine's estimate beside what yosys makes of it, in the form that is estimated less.
+    """What was counted of each engine beside what yosys makes of it.
 
     Args:
-        program, folding: the datapath.
-        estimates: ``lut``, ``ff``, ``dsp``, ``bram18`` by engine (``backends.search.estimates``).
-        family: ``xc7`` or ``ecp5``.
+        design: the datapath.
         progress: told which engine is being synthesized.
     """
-    folding.check(program)
-    engines = [engine.folded(folding.engines[engine.name]) for engine in engines_of(program)]
-    for start in range(0, len(engines), BATCH):
-        batch = engines[start : start + BATCH]
-        progress(f"synthesizing {', '.join(engine.name for engine in batch)}")
-        forms = [best_form(engine, family) for engine in batch]
-        found = synthesize_all(list(zip(batch, forms, strict=True)), family)
-        for engine, form, cells in zip(batch, forms, found, strict=True):
-            estimate = estimates[engine.name]
+    indices = [k for k, engine in enumerate(design.pipeline.engines) if engine.op is not None]
+    for start in range(0, len(indices), BATCH):
+        batch = [(design.pipeline.engines[k], k) for k in indices[start : start + BATCH]]
+        progress(f"synthesizing {', '.join(engine.name for engine, _ in batch)}")
+        found = synthesize_all([(e, design.forms[k]) for e, k in batch], design.family.id)
+        for (engine, k), cells in zip(batch, found, strict=True):
+            counted = design.cells[k].total
             yield {
                 "name": engine.name,
                 "kind": engine.kind,
-                "form": form,
+                "form": design.forms[k],
                 "pe": engine.fold.pe,
                 "simd": engine.fold.simd,
                 **asdict(cells),
-                **{f"estimated_{k}": getattr(estimate, k) for k in ("lut", "ff", "dsp", "bram18")},
+                **{f"estimated_{name}": value for name, value in asdict(counted).items()},
             }

@@ -11,13 +11,8 @@ from numpy.typing import NDArray
 from n2uqc.passes.program import IntType, Program, run
 
 from ...templating import render
-from ..area import best_form
-from ..area.structure import LUT_INPUTS
-from ..folding import Folding, default_folding
+from ..design import Design
 from ..hdl.amaranth import KEEP
-from ..pipeline import build_pipeline
-from ..timing import MachineNetwork
-from ..units import Style
 from ..units.datapath import TOP, build_datapath
 from .vectors import tokens
 from .verilog import to_verilog
@@ -28,20 +23,16 @@ IMAGES = 3
 
 
 def emit(
-    program: Program,
-    folding: Folding | None = None,
+    design: Design,
     *,
-    family: str = "xc7",
     images: int = IMAGES,
     seed: int = 0,
     progress: Callable[[str], None] = lambda step: None,
 ) -> dict[str, bytes]:
-    """Write a program's datapath as hardware.
+    """Write a datapath as hardware.
 
     Args:
-        program: a lowered program.
-        folding: parallelism of the engines; ``default_folding`` if None.
-        family: for which engines take the form that is smaller, of ``area.FAMILIES``.
+        design: the datapath.
         images: in the vectors.
         seed: of their noise.
         progress: told what is being worked on.
@@ -54,16 +45,12 @@ def emit(
         and synthesis).
 
     Raises:
-        CompileError: the folding does not fit the program; ToolchainError where there is no yosys.
+        ToolchainError: there is no yosys.
     """
-    folding = default_folding(program) if folding is None else folding
+    program, pipeline = design.program, design.pipeline
     progress("sizing FIFOs")
-    pipeline = build_pipeline(program, folding)
-    network = MachineNetwork(pipeline)
-    depths = network.sizes
-    datapath = build_datapath(
-        pipeline, depths, lambda engine: Style(best_form(engine, family), LUT_INPUTS[family])
-    )
+    depths = design.depths
+    datapath = build_datapath(pipeline, depths, design.style)
     progress("writing Verilog (yosys; its first run on a machine takes a minute or two)")
     verilog = to_verilog(datapath.module)
     progress("computing vectors")
@@ -71,7 +58,7 @@ def emit(
     source, sink = pipeline.engines[0], pipeline.engines[datapath.sink]
     given = tokens(x, source.out_lanes, source.output.bits)
     wanted = tokens(run(program, x), sink.in_lanes, sink.output.bits)
-    timed = network.run(images, depths)
+    timed = design.network.run(images, list(depths))
     edge = next(k for k, e in enumerate(pipeline.edges) if e.target == datapath.sink)
     part = slice(timed.offsets[edge], timed.offsets[edge] + timed.tokens[edge])
     cycles = timed.take_stamp[part].tolist()

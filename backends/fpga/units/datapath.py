@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from n2uqc.frontend.escape import verilog_identifier
 
-from ..engines import Engine, Sink, Source
+from ..engines import Sink, Source
 from ..hdl.module import Counter, Instance, Module
 from ..hdl.words import Word, every
 from ..pipeline import Pipeline
@@ -54,14 +54,14 @@ class Datapath:
 def build_datapath(
     pipeline: Pipeline,
     depths: Sequence[int],
-    style: Callable[[Engine], Style] = lambda engine: Style(),
+    style: Callable[[int], Style] = lambda index: Style(),
 ) -> Datapath:
     """Put the hardware of a pipeline together.
 
     Args:
         pipeline: the engines and their edges.
         depths: places of each edge's FIFO.
-        style: how each engine is built.
+        style: how each engine is built, by its index.
     """
     m = Module(TOP)
     edges, engines = pipeline.edges, pipeline.engines
@@ -83,7 +83,7 @@ def build_datapath(
         elif isinstance(engine, Sink):
             _sink(m, engine, before[0], named=k == sink)
         else:
-            module = unit_of(engine, style(engine))
+            module = unit_of(engine, style(k))
             module.name = f"u_{names[k]}"
             units[k] = m.place(names[k], module)
             _connect(units[k], before, behind)

@@ -131,13 +131,21 @@ def q_bits(q: Word) -> list[Word]:
     return [q[k] for k in range(q.width)]
 
 
-def operand_sum(m: Module, words: Word, element: Element) -> Word:
-    """The ``offset`` of processing elements that work by bit planes: once for all of them."""
-    terms = elements(words, element.operand, False)
+@cache
+def operand_sum(element: Element) -> Module:
+    """The ``offset`` of processing elements that work by bit planes: once for all of them.
+
+    Ports: ``x``, their operands; ``offset``.
+    """
+    m = Module(f"offset{element.simd}_u{element.operand}_w{element.weight}")
+    terms = elements(m.input("x", element.simd * element.operand), element.operand, False)
     while len(terms) > 2:
         terms = tree(m, terms, "sum", 1)
     total = terms[0] if len(terms) == 1 else terms[0] + terms[1]
-    return m.register((total << element.weight) - total).within(0, element.most_offset)
+    most = element.most_offset
+    result = m.register((total << element.weight) - total).within(0, most)
+    m.output("offset", result.extended(most.bit_length()))
+    return m
 
 
 def product(a: Word, q: Word, *, odd: bool) -> Word:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..engines.rescale import ClampUnit, LookupUnit, PReluUnit, Requantizer, StreamAdder
-from ..hdl.module import Counter, Longs
+from ..hdl.module import Counter
+from ..hdl.stores import Longs
 from ..hdl.words import Word, choose, clamped, constant, every
 from .unit import E, Unit
 

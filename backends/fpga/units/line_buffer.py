@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from ..engines import WindowTiming
 from ..engines.window import Geometry
-from ..hdl.module import Counter, Memory, Module
+from ..hdl.module import Counter, Module
+from ..hdl.stores import Memory
 from ..hdl.words import ZERO, Word, choose, clamped, lookup, times
 
 _SMALL = 1300
@@ -152,9 +153,10 @@ class LineBuffer:
         for k in range(self.taps):
             self._tap(memory, k, (x0, y0), ring, group.value, at)
 
-        released = m.state(0, height, name="released")
+        released = m.state(0, max(y0.hi, 0), name="released")
         until = choose(row.last, height, clamped(y0 + w.stride[0], 0, height))
-        m.assign(released, choose(row.last, 0, until), line)
+        following = choose(row.last, 0, clamped(y0 + w.stride[0], 0, height))
+        m.assign(released, following.within(0, released.hi), line)
         given = (until - released).within(0, height)
         return choose(line, given, 0), image
 

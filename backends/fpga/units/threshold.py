@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..engines.threshold import ThresholdUnit
-from ..hdl.module import Longs
+from ..hdl.stores import Longs
 from ..hdl.words import ZERO, Word, join
 from .elementwise import Channels, height
 from .unit import Unit

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from n2uqc.passes.program.types import width_of
@@ -10,7 +12,8 @@ from ..engines import Engine, WindowTiming
 from ..engines.channelwise import Depthwise, GlobalPool, Pool
 from ..engines.matrix_vector import MatrixVector
 from ..engines.window import tree_depth
-from ..hdl.module import Counter, Longs, Module
+from ..hdl.module import Counter, Module
+from ..hdl.stores import Longs
 from ..hdl.words import Word, choose, elements, join, pattern
 from .element import Element, greater, operand_sum, processing_element
 from .line_buffer import LineBuffer, chosen
@@ -19,14 +22,52 @@ from .unit import Unit, bits_of
 
 def packed_weights(engine: Engine) -> Longs:
     """(words, PE, SIMD) in the order in which they are used; empty if there are none."""
+    return _in_order(engine, stored_weights(engine).values)
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """Weights as they are stored.
+
+    Attributes:
+        values: in the operation's layout, of the narrowest type.
+        bits: of each.
+        odd: the weights are 2 q + 1, and q is what is stored.
+    """
+
+    values: Longs
+    bits: int
+    odd: bool
+
+
+def stored_weights(engine: Engine) -> StoredWeights:
+    """The weights of an engine, worked out once for all its foldings."""
+    return engine.fact("stored weights", lambda: _stored_weights(engine))
+
+
+def _stored_weights(engine: Engine) -> StoredWeights:
+    if isinstance(engine, MatrixVector):
+        values = engine.values(engine.op.weight)
+    elif isinstance(engine, Depthwise):
+        values = engine.weights()
+    else:
+        return StoredWeights(np.zeros(0, np.int64), 0, False)
+    odd = bool((values % 2 != 0).all())
+    if odd:
+        values = values >> 1
+    bits, signed = width_of(int(values.min()), int(values.max()))
+    bits += not signed
+    kind = next((t for t in (np.int8, np.int16, np.int32) if bits <= np.iinfo(t).bits), np.int64)
+    return StoredWeights(values.astype(kind), bits, odd)
+
+
+def _in_order(engine: Engine, values: Longs) -> Longs:
     pe, simd = engine.fold.pe, engine.fold.simd
     if isinstance(engine, MatrixVector):
-        rows = engine.values(engine.op.weight)
-        rows = rows.reshape(len(rows) // pe, pe, -1, simd)
+        rows = values.reshape(len(values) // pe, pe, -1, simd)
         return np.ascontiguousarray(rows.transpose(0, 2, 1, 3)).reshape(-1, pe, simd)
     if isinstance(engine, Depthwise):
-        taps = engine.weights()
-        taps = taps.reshape(-1, simd, taps.shape[1] // pe, pe)
+        taps = values.reshape(-1, simd, values.shape[1] // pe, pe)
         return np.ascontiguousarray(taps.transpose(2, 0, 3, 1)).reshape(-1, pe, simd)
     return np.zeros((0, pe, simd), np.int64)
 
@@ -38,19 +79,12 @@ class WindowParts:
     """What a window engine is made of, before it is put together.
 
     Attributes:
-        weights: (words, PE, SIMD), as stored; empty if nothing is multiplied.
+        engine: the engine.
         element: each of its processing elements.
     """
 
     def __init__(self, engine: WindowEngine, form: str, lut: int) -> None:
-        self.weights = packed_weights(engine)
-        odd = bool(self.weights.size) and bool((self.weights % 2 != 0).all())
-        if odd:
-            self.weights = (self.weights - 1) // 2
-        bits = 0
-        if self.weights.size:
-            bits, signed = width_of(int(self.weights.min()), int(self.weights.max()))
-            bits += not signed
+        self.engine, stored = engine, stored_weights(engine)
         x, y = engine.inputs[0], engine.output
         accumulator = (y.bits, y.signed)
         if isinstance(engine, Pool) and engine.factors is not None:
@@ -59,12 +93,19 @@ class WindowParts:
             x.bits,
             x.signed,
             engine.fold.simd,
-            bits,
-            odd,
+            stored.bits,
+            stored.odd,
             engine.reduction,
             *accumulator,
             group=max(1, lut // (x.bits + 1)) if form == "planes" else 0,
         )
+
+
+def inner_modules(engine: WindowEngine, form: str, lut: int) -> list[tuple[Module, int]]:
+    """The modules inside a unit, with how many there are: in nothing else do its forms differ."""
+    element = WindowParts(engine, form, lut).element
+    offset = [(operand_sum(element), 1)] if element.group else []
+    return [(processing_element(element), engine.fold.pe), *offset]
 
 
 def window(unit: Unit[WindowEngine]) -> None:
@@ -98,9 +139,8 @@ def window(unit: Unit[WindowEngine]) -> None:
     first = m.delayed(buffer.first, stages)
     inputs = {"valid": valid, "first": first}
     if element.group:
-        inputs["offset"] = operand_sum(m, join(words), element).extended(
-            element.most_offset.bit_length()
-        )
+        offset = m.place("offset", operand_sum(element), {"x": join(words)})
+        inputs["offset"] = offset.outputs["offset"]
     module = processing_element(element)
     sums = []
     for k in range(fold.pe):
@@ -138,15 +178,10 @@ def _read_weights(m: Module, parts: WindowParts, step: Word) -> list[Word]:
     bits = parts.element.weight
     if not bits:
         return []
-    at = Counter(m, len(parts.weights), "weight")
+    weights = packed_weights(parts.engine)
+    at = Counter(m, len(weights), "weight")
     at.count(step)
-    mask = (1 << bits) - 1
-    packed = np.zeros(parts.weights.shape[:2], object)
-    for k in range(parts.weights.shape[2]):
-        lane = (parts.weights[:, :, k] & mask).astype(object)
-        packed += lane << (k * bits)
-    wide = parts.weights.shape[2] * bits
-    return [lane.extended(wide) for lane in m.table("weights", packed, at.value)]
+    return m.packed_table("weights", weights, bits, at.value)
 
 
 def global_pool(unit: Unit[GlobalPool]) -> None:

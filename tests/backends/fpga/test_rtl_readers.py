@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("amaranth", reason="hardware needs the extra rtl")
 
-from n2uqc.backends.fpga import Fold, Folding, default_folding
+from n2uqc.backends.fpga import Fold, Folding, default_folding, plan
 from n2uqc.backends.fpga.folding import engines_of
 from n2uqc.backends.fpga.rtl import emit
 from n2uqc.backends.fpga.rtl.tidy import tidy
@@ -36,7 +36,7 @@ def emitted(program: Program, folding: Folding, folder: Path) -> None:
         find_yosys()
     except ToolchainError as error:
         pytest.skip(str(error))
-    for name, data in emit(program, folding).items():
+    for name, data in emit(plan(program, folding)).items():
         (folder / name).write_bytes(data)
 
 

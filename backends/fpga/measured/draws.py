@@ -1,4 +1,4 @@
-"""Engines to calibrate the area formulas on: drawn at random, each named by kind and number."""
+"""Engines to hold counted resources against: drawn at random, each named by kind and number."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ Rng = np.random.Generator
 LANES, WORK = 128, 700
 """Most lanes, and lanes times bits by bits, of a matrix-vector engine: larger ones take minutes."""
 
-CHANNELS = (4, 8, 12, 16, 24, 32, 64)
+WEIGHTS = 1 << 18
+"""Most weights of an engine, for the same reason."""
+
+CHANNELS = (3, 4, 8, 12, 16, 24, 32, 64, 96, 128, 256, 512)
 
 
 def draw(kind: str, number: int) -> tuple[Engine, str]:
@@ -72,7 +75,7 @@ def _engine(
 
 
 class _Program:
-    """As much of a program as the choice of an engine needs."""
+    """The part of a program that the choice of an engine needs."""
 
     def __init__(self, types: Mapping[str, IntType], constants: Mapping[str, Constant]) -> None:
         self.types, self.constants = types, constants
@@ -88,13 +91,18 @@ def _one(rng: Rng, *options: Any) -> Any:
 
 
 def _codes(rng: Rng) -> Engine:
-    """A convolution of codes with odd weights."""
+    """A convolution of codes with low-bit weights: odd ones, or whole numbers."""
     a = int(rng.integers(1, 5))
     w = a if rng.random() < 0.7 else int(rng.integers(1, 5))
     kernel, size = _one(rng, 1, 3, 3), _one(rng, 4, 7, 8, 14, 16, 28, 32)
     inputs, outputs = _one(rng, *CHANNELS), _one(rng, *CHANNELS)
-    top = (1 << w) - 1
-    codes = 2 * rng.integers(0, top + 1, (outputs, kernel, kernel, inputs)) - top
+    while inputs * outputs * kernel**2 > WEIGHTS:
+        inputs, outputs = _one(rng, *CHANNELS), _one(rng, *CHANNELS)
+    top, shape = (1 << w) - 1, (outputs, kernel, kernel, inputs)
+    if rng.random() < 0.85:
+        weight = Constant.odd(2 * rng.integers(0, top + 1, shape) - top, w)
+    else:
+        weight = Constant.narrow(rng.integers(-(top + 1) // 2, top // 2 + 1, shape))
     conv = Conv(
         output="y",
         inputs=("x",),
@@ -106,7 +114,7 @@ def _codes(rng: Rng) -> Engine:
         rng,
         conv,
         {"x": _map((size, size, inputs), a, False)},
-        {"w": Constant.odd(codes, w)},
+        {"w": weight},
         lambda f: (
             f.pe * f.simd <= LANES
             and f.pe * f.simd * a * w <= WORK
@@ -117,12 +125,19 @@ def _codes(rng: Rng) -> Engine:
 
 
 def _fixed(rng: Rng) -> Engine:
-    """A convolution in fixed point, as of stem, skip and head."""
+    """A convolution in fixed point, as of stem, skip and head: also of one tap and one channel."""
     a, w = int(rng.integers(8, 25)), int(rng.integers(8, 25))
-    kernel, size = _one(rng, 1, 3), _one(rng, 4, 8, 16, 32)
-    inputs, outputs = _one(rng, 1, 3, 4, 8, 16), _one(rng, 4, 8, 16, 32)
+    kernel, size = _one(rng, 1, 3, 7), _one(rng, 4, 8, 16, 32)
+    inputs = _one(rng, 1, 3, 4, 8, 16, *((64, 512) if kernel == 1 else ()))
+    outputs = _one(rng, 4, 8, 10, 16, 32, 64)
     low, high = limits_of(w, True)
-    conv = Conv(output="y", inputs=("x",), weight=ConstRef("w"), pads=(kernel // 2,) * 4)
+    conv = Conv(
+        output="y",
+        inputs=("x",),
+        weight=ConstRef("w"),
+        pads=(kernel // 2,) * 4,
+        stride=(_one(rng, 1, 2),) * 2,
+    )
     return _engine(
         rng,
         conv,

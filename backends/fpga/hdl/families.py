@@ -1,0 +1,138 @@
+"""What synthesis for an FPGA family makes of memories, tables and products."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class LutMemory:
+    """A memory in LUTs.
+
+    Attributes:
+        words, bits: of one.
+        ports: read by it.
+        luts: that it takes.
+        cost: to yosys' ``memory_libmap``.
+    """
+
+    words: int
+    bits: int
+    ports: int
+    luts: int
+    cost: int
+
+
+@dataclass(frozen=True)
+class Family:
+    """Costs of yosys' ``memory_libmap`` and ``mul2dsp`` rules, and the cells there are.
+
+    Attributes:
+        id, title: short name, and the name shown.
+        script: the yosys command that synthesizes for it.
+        lut: inputs of a LUT.
+        ram: the memories in LUTs; none where writable memories are blocks or registers.
+        part: whether a memory of which some bits are left over costs as much less.
+        block: cost of a block of RAM, beside ``around`` for what a memory of blocks needs.
+        rom_bits: bits of constants in LUTs that cost as much as 1.
+        blocks: (width, depth) of a block.
+        block_kbit: 18-Kbit blocks that one block counts as.
+        dsp: bits of the two operands of a multiplier block; None where there is none.
+        least: product bits from which a product goes there.
+        carry: bits of a cell of a carry chain.
+        least_chain: bits of the shortest carry chain.
+        chained: comparisons are carry chains, also with constants, and LUTs are part of the cells.
+        adds: a multiplier block adds something to its product, and holds registers.
+        shifts: registers in a row from which on they are a shift register in a LUT; 0 for none.
+    """
+
+    id: str
+    title: str
+    script: str
+    lut: int
+    ram: tuple[LutMemory, ...]
+    part: bool
+    block: int
+    around: int
+    rom_bits: int
+    blocks: tuple[tuple[int, int], ...]
+    dsp: tuple[int, int] | None
+    least: int
+    carry: int
+    least_chain: int
+    chained: bool
+    adds: bool
+    shifts: int
+
+
+_BLOCKS = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
+
+XC7 = Family(
+    "xc7",
+    "AMD 7 series",
+    "synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -top top",
+    6,
+    (
+        LutMemory(32, 6, 1, 4, 8),
+        LutMemory(64, 3, 1, 4, 8),
+        LutMemory(32, 2, 3, 4, 7),
+        LutMemory(64, 1, 3, 4, 7),
+    ),
+    True,
+    129,
+    0,
+    64,
+    _BLOCKS,
+    (24, 17),
+    9,
+    4,
+    3,
+    False,
+    True,
+    3,
+)
+
+ECP5 = Family(
+    "ecp5",
+    "Lattice ECP5",
+    "synth_ecp5 -top top",
+    4,
+    (LutMemory(16, 4, 1, 6, 4),),
+    False,
+    128,
+    8,
+    16,
+    _BLOCKS,
+    (17, 17),
+    4,
+    2,
+    5,
+    True,
+    False,
+    0,
+)
+
+XCUP = replace(
+    XC7,
+    id="xcup",
+    title="AMD UltraScale+",
+    script="synth_xilinx -family xcup -flatten -noiopad -noclkbuf -top top",
+    carry=8,
+    dsp=(26, 17),
+)
+
+ICE40 = replace(
+    ECP5, id="ice40", title="Lattice iCE40", script="synth_ice40 -dsp -top top", dsp=(15, 15)
+)
+
+FAMILIES: Mapping[str, Family] = {family.id: family for family in (XC7, ECP5, XCUP, ICE40)}
+"""By short name."""
+
+WITHOUT = " without DSP"
+
+VARIANTS: Mapping[str, Family] = {
+    **FAMILIES,
+    **{f"{f.id}{WITHOUT}": replace(f, id=f"{f.id}{WITHOUT}", dsp=None) for f in FAMILIES.values()},
+}
+"""The same, and each one kept from its multiplier blocks."""

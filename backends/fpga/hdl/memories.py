@@ -1,0 +1,126 @@
+"""Where synthesis puts memories, tables of constants and products: LUTs, or blocks."""
+
+from __future__ import annotations
+
+from functools import cache
+from math import ceil
+
+import numpy as np
+
+from .families import Family, LutMemory
+from .stores import Memory, Table
+from .terms import Terms
+from .words import Word
+
+_CHOICE = 0.5  # cost a bit of choosing between rows of memories
+
+
+def _bits(period: int) -> int:
+    """Width of an address."""
+    return max(0, (period - 1).bit_length())
+
+
+def chosen(rows: int, family: Family) -> int:
+    """LUTs a bit that choose between rows of memories: of six inputs four at a time, of four
+    inputs two, whose multiplexers are part of the slice."""
+    return ceil((rows - 1) / 3) if family.lut == 6 else ceil(rows / 2) * (rows > 1)
+
+
+def place_table(terms: Terms, table: Table, family: Family) -> None:
+    """Constants read one word a cycle."""
+    words, bits = table.rows, table.width
+    # rows of constants may lie side by side in a block
+    blocks, rows = min(
+        (ceil(ceil(words / depth) * bits / width), ceil(words / depth))
+        for width, depth in family.blocks
+    )
+    if words * bits > family.rom_bits * family.block * blocks:
+        terms.bram18 += blocks
+        terms.lut["block choice"] += bits * chosen(rows, family)
+        terms.ff["rom"] += _bits(rows)
+        return
+    inputs, most = _bits(words), family.lut
+    functions = 2.0 ** (min(words, 40) - 1) - 1
+    held = float(_functions(table))
+    terms.ff["rom"] += held
+    if words <= 4:  # those of a single input are wires
+        terms.lut["rom tiny"] += held * max(0.0, 1 - inputs / functions)
+    elif inputs <= most + 2:
+        # multiplexers behind two and four LUTs are part of the slice
+        terms.lut["rom"] += held * (1 << max(0, inputs - most))
+    else:
+        terms.lut["rom deep"] += bits * words / (1 << most)
+
+
+def _functions(table: Table) -> int:
+    """Bits of a table's words that no other one equals in all of them."""
+    columns = np.packbits(table.bits, axis=0).T
+    return len({column.tobytes() for column in columns})
+
+
+@cache
+def distinct_functions(rows: tuple[int, ...], width: int) -> int:
+    """Bits of a truth table that are functions of their own: neither constant nor an input, and no
+    two the same."""
+    index = range(len(rows))
+    columns = {tuple((row >> bit) & 1 for row in rows) for bit in range(width)}
+    inputs = {tuple(k >> bit & 1 for k in index) for bit in range(len(rows).bit_length() - 1)}
+    return sum(len(set(column)) > 1 for column in columns - inputs)
+
+
+def _in_luts(memory: Memory, kind: LutMemory, family: Family) -> tuple[float, int, int]:
+    """Cost of a memory in LUTs of a kind, LUTs, rows."""
+    ports = len(memory.reads)
+    rows, copies = ceil(memory.depth / kind.words), ceil(ports / kind.ports)
+    columns = ceil(memory.width / kind.bits)
+    counted = memory.width / kind.bits if family.part else columns
+    choice = _CHOICE * (rows - 1) * (memory.width * ports + 1)
+    return rows * counted * copies * kind.cost + choice, rows * columns * copies * kind.luts, rows
+
+
+def place_memory(terms: Terms, memory: Memory, family: Family) -> None:
+    """A memory written and read every cycle, at one or several places."""
+    bits, ports = memory.width, len(memory.reads)
+    blocks = min(ceil(bits / width) * ceil(memory.depth / depth) for width, depth in family.blocks)
+    cost, luts, rows = min(_in_luts(memory, kind, family) for kind in family.ram)
+    if not memory.in_luts and cost > (family.block * blocks + family.around) * ports:
+        terms.bram18 += blocks * ports
+        if family.around or memory.transparent:  # a word that is written when it is read
+            terms.lut["passed by"] += bits * ports
+            terms.ff["passed by"] += bits
+        if family.around and not memory.transparent:  # what is written waits for a cycle
+            address = _bits(memory.depth)
+            terms.lut["passed by"] += address
+            terms.ff["passed by"] += bits + address + 2
+        return
+    terms.lut["ram"] += luts
+    terms.lut["ram choice"] += bits * ports * chosen(rows, family) + (rows if rows > 1 else 0)
+    if not memory.transparent:  # else the address is what is kept
+        terms.ff["ram"] += bits * ports
+
+
+def blocks_of(a: Word, b: Word, family: Family) -> int:
+    """Multiplier blocks that synthesis makes of a product; none if it is too narrow, or no product.
+
+    A constant counts without its sign.
+    """
+    wide, narrow = max(a.width, b.width), min(a.width, b.width)
+    for factor in (a, b):
+        if factor.op == "constant" and not factor.lo & (factor.lo - 1):
+            return 0
+    if family.dsp is None or wide + narrow < family.least or narrow < 2:
+        return 0
+    high, low = ceil((wide - 1) / family.dsp[0]), ceil((narrow - 1) / family.dsp[1])
+    return max(1, high) * max(1, low)
+
+
+def place_product(terms: Terms, a: Word, b: Word, family: Family) -> None:
+    """A product that synthesis makes: multiplier blocks, or LUTs if it is too narrow."""
+    tiles = blocks_of(a, b, family)
+    if tiles:
+        terms.dsp += tiles
+        # a block adds another one's product
+        joined = max(0, tiles - (2 if family.adds else 1))
+        terms.lut["product join"] += joined * (a.width + b.width)
+    elif "constant" not in (a.op, b.op):
+        terms.lut["product"] += a.width * b.width

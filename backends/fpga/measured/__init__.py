@@ -1,0 +1,1 @@
+"""Engines drawn at random, and what synthesis made of those that were recorded."""

@@ -1,0 +1,79 @@
+"""What engines and FIFOs take on an FPGA, counted from their hardware's one description."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import cast
+
+from .engines import Engine
+from .hdl.families import VARIANTS, Family
+from .hdl.mapping import count, own_terms
+from .hdl.terms import Cells, Terms
+from .units import Style, fifo, unit_of
+from .units.window import WindowEngine, inner_modules
+
+WINDOWS = frozenset({"matrix-vector", "depthwise", "pool"})
+"""Kinds of engines with processing elements."""
+
+
+@dataclass(frozen=True)
+class EngineCells:
+    """What an engine takes.
+
+    Attributes:
+        elements: its processing elements; nothing where it has none.
+        rest: line buffer, weights, control, or everything.
+    """
+
+    elements: Cells
+    rest: Cells
+
+    @property
+    def total(self) -> Cells:
+        """Both together."""
+        return self.elements + self.rest
+
+
+def resources(engine: Engine, form: str, family: str) -> EngineCells:
+    """What a folded engine takes, without the FIFOs around it.
+
+    Args:
+        engine: of a pipeline, folded.
+        form: one of ``engine.forms``.
+        family: of ``hdl.families.VARIANTS``.
+    """
+    device, key = VARIANTS[family], f"cells {family} {engine.fold.pe} {engine.fold.simd}"
+    if engine.kind in WINDOWS:
+        window, first = cast("WindowEngine", engine), engine.forms[0]
+        rest = engine.fact(key, lambda: _own(engine, first, device))
+        elements = engine.fact(f"{key} {form}", lambda: _inside(window, form, device))
+        return EngineCells(elements, rest)
+    return EngineCells(Cells(), engine.fact(f"{key} {form}", lambda: _own(engine, form, device)))
+
+
+def _own(engine: Engine, form: str, device: Family) -> Cells:
+    return own_terms(unit_of(engine, Style(form, device.lut)), device).cells(device.id)
+
+
+def _inside(engine: WindowEngine, form: str, device: Family) -> Cells:
+    terms = Terms()
+    for module, copies in inner_modules(engine, form, device.lut):
+        terms.add(count(module, device), copies)
+    return terms.cells(device.id)
+
+
+@cache
+def fifo_resources(width: int, depth: int, family: str) -> Cells:
+    """What a FIFO of so many bits and places takes."""
+    return own_terms(fifo(width, depth), VARIANTS[family]).cells(family)
+
+
+def best_form(engine: Engine, family: str) -> str:
+    """The form that takes the fewest block RAMs and multiplier blocks, then LUTs."""
+
+    def rank(form: str) -> tuple[int, int]:
+        found = resources(engine, form, family).total
+        return found.bram18 + found.dsp, found.lut
+
+    return engine.forms[0] if len(engine.forms) == 1 else min(engine.forms, key=rank)
