@@ -24,7 +24,8 @@ from n2uqc.passes.program import IntType, Program, quantize_input, run
 
 from ..backends.cpu.host import Host
 from ..properties.networks import networks
-from ..properties.ordinary import Ordinary, ordinary_networks
+from ..properties.ordinary import ordinary_networks
+from ..properties.truth import Ordinary
 
 
 def _check(graph: ir.Model, images: np.ndarray, folder: Path) -> Program:

@@ -8,7 +8,6 @@ quantizers as comparisons, QDQ or QONNX. The reference is ONNX's evaluator.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,37 +15,9 @@ import onnx
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
-from .truth import QONNX, truth
+from .truth import QONNX, Ordinary
 
 Draw = Any
-
-
-@dataclass(frozen=True)
-class Ordinary:
-    """One network.
-
-    Attributes:
-        proto: the file.
-        images: float64 (N, *sample), numbers that the file's type holds.
-    """
-
-    proto: onnx.ModelProto
-    images: np.ndarray
-
-    def __repr__(self) -> str:
-        return onnx.printer.to_text(self.proto)
-
-    def outputs(self) -> np.ndarray:
-        """Return the outputs in float64, computed by ONNX's evaluator."""
-        return truth(self.proto, self.images)
-
-    def ties(self) -> bool:
-        """Return whether a code depends on the rounding of float64:
-        smallest noise changes outputs.
-        """
-        want, noise = self.outputs(), 1e-11
-        moved = [truth(self.proto, self.images, noise, seed) for seed in range(8)]
-        return any(float(np.abs(y - want).max()) > 1e4 * noise for y in moved)
 
 
 class Maker:
@@ -83,6 +54,13 @@ class Maker:
         values = self.rng.uniform(least, most, shape)
         coarse = np.round(values * 8) / 8 if self.rng.random() < 0.3 and least < 0 else values
         return np.asarray(coarse).astype(np.float16).astype(np.float64)
+
+    def weights(self, shape: Any, most: float = 1.0) -> np.ndarray:
+        """Return weights of a layer; those of some layers take few uneven values."""
+        if self.one(True, False):
+            return self.numbers(shape, -most, most)
+        book = self.numbers(self.one(2, 3, 4, 8), -most, most)
+        return book[self.rng.integers(0, len(book), shape)]
 
     def pick(self, names: list[str]) -> str:
         return self.one(names[-1], names[-1], *names)
@@ -133,9 +111,9 @@ def _layer(m: Maker, x: str) -> str:
     c, *size = shape
     if not size:
         if m.one(True, False):
-            y = m.node("MatMul", [x, m.array(m.numbers((c, out)))], (out,))
+            y = m.node("MatMul", [x, m.array(m.weights((c, out)))], (out,))
             return m.node("Add", [y, m.array(m.numbers(out))], (out,)) if m.one(0, 1) else y
-        weight = m.numbers((out, c))
+        weight = m.weights((out, c))
         inputs = [x, m.array(weight)] + [m.array(m.numbers(out))] * m.one(0, 1)
         return m.node("Gemm", inputs, (out,), transB=1)
     groups = m.one(1, 1, c, *(g for g in (2, 3) if c % g == 0))
@@ -147,7 +125,7 @@ def _layer(m: Maker, x: str) -> str:
     sizes = tuple(
         _size(n, kernel[i], stride[i], pads[i] + pads[i + axes]) for i, n in enumerate(size)
     )
-    weight = m.numbers((out, c // groups, *kernel), -0.5, 0.5)
+    weight = m.weights((out, c // groups, *kernel), 0.5)
     inputs = [x, m.array(weight)] + [m.array(m.numbers(out))] * m.one(0, 1)
     return m.node(
         "Conv",
@@ -241,10 +219,16 @@ def _quantizer(m: Maker, x: str) -> str:
     return y
 
 
+def _quantized_layer(m: Maker, x: str) -> str:
+    """Return a layer on the codes of a quantizer of its own."""
+    return _layer(m, _quantizer(m, x))
+
+
 _STEPS: tuple[Callable[[Maker, str], str], ...] = (
     _affine,
     _activation,
     _layer,
+    _quantized_layer,
     _pool,
     _reshape,
     _join,

@@ -15,7 +15,8 @@ from n2uqc.passes.checks.network import hold
 from n2uqc.passes.checks.prove import prove_tables
 from n2uqc.passes.program.boundary import in_model_order
 
-from .ordinary import Ordinary, ordinary_networks
+from .ordinary import ordinary_networks
+from .truth import Ordinary
 
 OPTIONS = Options()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -73,3 +74,31 @@ def truth(proto: onnx.ModelProto, x: np.ndarray, noise: float = 0.0, seed: int =
     )
     result: np.ndarray = runner.run(None, {"x": np.asarray(x, np.float64)})[0]
     return result
+
+
+@dataclass(frozen=True)
+class Ordinary:
+    """One network.
+
+    Attributes:
+        proto: the file.
+        images: float64 (N, *sample), numbers that the file's type holds.
+    """
+
+    proto: onnx.ModelProto
+    images: np.ndarray
+
+    def __repr__(self) -> str:
+        return onnx.printer.to_text(self.proto)
+
+    def outputs(self) -> np.ndarray:
+        """Return the outputs in float64, computed by ONNX's evaluator."""
+        return truth(self.proto, self.images)
+
+    def ties(self) -> bool:
+        """Return whether a code depends on the rounding of float64:
+        smallest noise changes outputs.
+        """
+        want, noise = self.outputs(), 1e-11
+        moved = [truth(self.proto, self.images, noise, seed) for seed in range(8)]
+        return any(float(np.abs(y - want).max()) > 1e4 * noise for y in moved)

@@ -12,8 +12,8 @@ from n2uqc.passes.program import quantize_input, run
 from n2uqc.passes.program.boundary import real_output
 
 from ...frontend.networks import build
-from ...properties.ordinary import Ordinary
 from ...properties.test_ordinary import check
+from ...properties.truth import Ordinary
 
 RNG = np.random.default_rng(0)
 FLAT = "f = Flatten (x) "
