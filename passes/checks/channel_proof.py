@@ -8,7 +8,7 @@ intervals of float64, and those that an interval leaves undecided in exact numbe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,7 +142,18 @@ class Exact:
         return Exact([number.exact] * len(self.values))
 
 
-Y = TypeVar("Y", Enclosed, Exact)
+class Numbers(Protocol):
+    """What following a chain asks of numbers."""
+
+    def times(self, factor: Parameter) -> Self: ...
+    def plus(self, term: Parameter) -> Self: ...
+    def less(self, level: Parameter) -> Mask: ...
+    def greater(self, level: Parameter) -> Mask: ...
+    def where(self, chosen: Mask, other: Self) -> Self: ...
+    def all_equal(self, number: Parameter) -> Self: ...
+
+
+Y = TypeVar("Y", bound=Numbers)
 
 
 _ZERO = Parameter(Surd.of(0))

@@ -59,7 +59,7 @@ class Function(Number):
         return cls(channel, (Segment(lo, hi, scale, _ZERO),))
 
     def _own(self, row: Row) -> Surd:
-        return row[self.channel] if len(row) > 1 else row[0]
+        return row[self.channel if len(row) > 1 else 0]
 
     def _of(self, segments: Iterable[Segment]) -> Function:
         return Function(self.channel, tuple(segments))
