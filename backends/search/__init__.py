@@ -6,8 +6,16 @@
 Cells are counted (``backends.fpga.resources``); the clock is the caller's claim.
 """
 
-from .devices import DEVICES, FpgaDevice, find_device
+from .devices import DEVICES, FpgaDevice, device_listing, find_device
 from .result import SearchResult
 from .search import price, search
 
-__all__ = ["DEVICES", "FpgaDevice", "SearchResult", "find_device", "price", "search"]
+__all__ = [
+    "DEVICES",
+    "FpgaDevice",
+    "SearchResult",
+    "device_listing",
+    "find_device",
+    "price",
+    "search",
+]

@@ -51,9 +51,14 @@ DEVICES: Mapping[str, FpgaDevice] = {
     d.id: d
     for d in (
         FpgaDevice("xc7a35t", "Artix-7 XC7A35T (Arty A7)", XC7, 20800, 41600, 90, 100, _SEVEN),
+        FpgaDevice("xc7a50t", "Artix-7 XC7A50T", XC7, 32600, 65200, 120, 150, _SEVEN),
         FpgaDevice(
             "xc7a100t", "Artix-7 XC7A100T (Arty A7-100)", XC7, 63400, 126800, 240, 270, _SEVEN
         ),
+        FpgaDevice(
+            "xc7a200t", "Artix-7 XC7A200T (Nexys Video)", XC7, 134600, 269200, 740, 730, _SEVEN
+        ),
+        FpgaDevice("xc7z010", "Zynq XC7Z010 (Zybo)", XC7, 17600, 35200, 80, 120, _ZYNQ),
         FpgaDevice(
             "xc7z020", "Zynq XC7Z020 (PYNQ-Z1, ZedBoard)", XC7, 53200, 106400, 220, 280, _ZYNQ
         ),
@@ -87,6 +92,16 @@ DEVICES: Mapping[str, FpgaDevice] = {
     )
 }
 """All devices by short name."""
+
+
+def device_listing() -> str:
+    """Return a line per device: its name, part, family and resources."""
+    title = f"{'device':11}{'family':8}{'LUT':>10}{'FF':>10}{'DSP':>7}{'BRAM18':>8}  part"
+    rows = [
+        f"{d.id:11}{d.family.id:8}{d.lut:10,}{d.ff:10,}{d.dsp:7,}{d.bram18:8,}  {d.part}"
+        for d in DEVICES.values()
+    ]
+    return "\n".join([title, *rows])
 
 
 def find_device(name: FpgaDevice | str) -> FpgaDevice:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .files import UserError, read_text
 from .progress import working
@@ -52,9 +52,28 @@ def add_folding(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--device",
         metavar="NAME",
-        help="FPGA whose resources must suffice, e.g. xc7z020 or ecp5-45; "
-        "without a rate, the highest that fits",
+        action=_Device,
+        help="FPGA whose resources must suffice, e.g. xc7z020 or ecp5-45 (`--device help` lists "
+        "all); without a rate, the highest that fits",
     )
+
+
+class _Device(argparse.Action):
+    """Stores the name of the device, or lists all devices and exits."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        options: argparse.Namespace,
+        value: Any,
+        option: str | None = None,
+    ) -> None:
+        if value == "help":
+            from n2uqc.backends.search import device_listing
+
+            print(device_listing(), flush=True)
+            parser.exit()
+        setattr(options, self.dest, value)
 
 
 def given_options(options: argparse.Namespace) -> list[str]:

@@ -79,3 +79,9 @@ def test_alternatives_say_what_they_take(command: Command) -> None:
 def test_a_device_of_another_family(command: Command) -> None:
     wrong = command("cost", ZOO / "digits_2bit.onnx", "--technology", "xc7", "--device", "ecp5-85")
     assert wrong.status == 2 and "ecp5-85 is of ecp5" in wrong.err
+
+
+def test_devices_are_listed(command: Command) -> None:
+    listed = command("cost", "--device", "help")
+    assert listed.status == 0
+    assert all(name in listed.out for name in ("xc7z010", "xc7z020", "ecp5-85", "ice40up5k"))
