@@ -16,7 +16,7 @@ from .opset import constant, integer, is_op, read_weight
 from .recognize.pattern import NOTE
 from .summary_quantizer import KEEPS_CODES, Quantizer, code_offset, describe, is_quantizer
 
-__all__ = ["Layer", "Note", "Quantizer", "Summary", "summarize"]
+__all__ = ["LayerSummary", "Note", "Quantizer", "Summary", "summarize"]
 
 INTEGER, TABLE, FIXED = "integer", "comparison table", "fixed point"
 _MOVES = ("Reshape", "Transpose")  # only at the network's edges; they compute nothing
@@ -24,7 +24,7 @@ _CHANNELWISE = frozenset("BatchNormalization Add Sub Mul Div PRelu Relu LeakyRel
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerSummary:
     """One node that computes. Shapes are per image, without the batch.
 
     Attributes:
@@ -82,7 +82,7 @@ class Summary:
     output: str
     output_shape: list[int | str]
     quantizers: list[Quantizer]
-    layers: list[Layer]
+    layers: list[LayerSummary]
     notes: list[Note]
 
     def to_dict(self) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _is_channelwise(node: ir.Node) -> bool:
     )
 
 
-def _layer(node: ir.Node, bits: dict[ir.Value, int], tables: set[ir.Value]) -> Layer:
+def _layer(node: ir.Node, bits: dict[ir.Value, int], tables: set[ir.Value]) -> LayerSummary:
     source, output = node.inputs[0], node.outputs[0]
     assert source is not None
     weight_bits: int | None = None
@@ -189,7 +189,7 @@ def _layer(node: ir.Node, bits: dict[ir.Value, int], tables: set[ir.Value]) -> L
               (("input", _of_codebook(source)), ("weights", bool(levels))) if found]  # fmt: skip
     if becomes == INTEGER and weights and uneven:
         why = f"uneven {' and '.join(uneven)}, as integers"
-    return Layer(
+    return LayerSummary(
         name=str(node.name),
         op=node.op_type,
         input_shape=_per_image(source),

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from .escape import markup
-from .summary import FIXED, Layer, Quantizer, Summary
+from .summary import FIXED, LayerSummary, Quantizer, Summary
 
 _THRESHOLDS = 7  # thresholds printed: all of a 3-bit quantizer
 
@@ -53,7 +53,7 @@ def _numbers(numbers: list[float]) -> str:
     return text if len(numbers) <= _THRESHOLDS else f"{text} … {numbers[-1]:.4g}"
 
 
-def _layers(layers: list[Layer]) -> Table:
+def _layers(layers: list[LayerSummary]) -> Table:
     headings = "input", "output", "kernel", "weights", "input bits", "M MACs", "becomes"
     table = Table(Column("layer", overflow="fold"), *headings)
     for layer in layers:
@@ -80,7 +80,7 @@ def _layers(layers: list[Layer]) -> Table:
     return table
 
 
-def _others(layers: list[Layer]) -> dict[tuple[str, str], Counter[str]]:
+def _others(layers: list[LayerSummary]) -> dict[tuple[str, str], Counter[str]]:
     """Count layers without weights by how they will be computed, and why."""
     groups: dict[tuple[str, str], Counter[str]] = {}
     for layer in layers:

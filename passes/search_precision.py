@@ -24,7 +24,7 @@ _LADDER = (8, 10, 12, 14, 16, 20, 24, 28, 32)
 
 
 @dataclass(frozen=True)
-class Choice:
+class WidthChoice:
     """The chosen width of one tensor.
 
     Attributes:
@@ -41,13 +41,13 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Search:
+class PrecisionResult:
     """The result of a search: options, the chosen widths,
     and the deviations of the whole network.
     """
 
     options: Options
-    choices: tuple[Choice, ...]
+    choices: tuple[WidthChoice, ...]
     flip_rate: float
     top1: int
     samples: int
@@ -59,7 +59,7 @@ def search_precision(
     *,
     flip_rate: float = FLIP_RATE,
     progress: Callable[[str], None] | None = None,
-) -> Search:
+) -> PrecisionResult:
     """Reduce each width separately, then widen all until the whole network is good enough.
 
     It is good enough if at most the given share of codes differs from exact arithmetic and every
@@ -92,7 +92,7 @@ def search_precision(
         graph, options, observe=lambda step, program, _: before.update({step.name: program})
     )
     most = widths(before["hoist-bias"], options)
-    choices: list[Choice] = []
+    choices: list[WidthChoice] = []
     for name, limit in most.items():
         ladder = _ladder(limit)
         low, high, reached = 0, len(ladder) - 1, 0.0
@@ -103,7 +103,7 @@ def search_precision(
                 high, reached = middle, result.flip_rate
             else:
                 low = middle + 1
-        choices.append(Choice(name, ladder[high], limit, reached))
+        choices.append(WidthChoice(name, ladder[high], limit, reached))
         if progress is not None:
             progress(f"{name}: {ladder[high]} of {limit} bits")
     found = {c.tensor: c.bits for c in choices}
@@ -115,7 +115,7 @@ def search_precision(
         whole = cost(found)
     final = tuple(replace(c, bits=found[c.tensor]) for c in choices)
     chosen = replace(options, widths=found)
-    return Search(chosen, final, whole.flip_rate, whole.top1, len(images))
+    return PrecisionResult(chosen, final, whole.flip_rate, whole.top1, len(images))
 
 
 def _ladder(limit: int) -> tuple[int, ...]:

@@ -103,7 +103,7 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class NetworkComparison:
     """The result: one row per quantizer, and a last row for the output.
 
     Attributes:
@@ -129,7 +129,7 @@ def allowed(low: float, high: float) -> str:
     return f"{low:.9g}" if low == high else f"{low:.9g} to {high:.9g}"
 
 
-def hold(real: Program, program: Program, images: NDArray[Any]) -> Comparison:
+def hold(real: Program, program: Program, images: NDArray[Any]) -> NetworkComparison:
     """Run images through the program and the network, and compare all codes and outputs.
 
     Args:
@@ -166,7 +166,7 @@ class Holder:
         self.moments: dict[str, Moments] = {}
         self.farthest: Reals = np.zeros(0)
 
-    def hold(self, images: NDArray[Any]) -> Comparison:
+    def hold(self, images: NDArray[Any]) -> NetworkComparison:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SaturationWarning)
             integers = quantize_input(self.program, images)
@@ -188,7 +188,7 @@ class Holder:
         shares = self.farthest / np.where(unit > 0, unit, 1.0)
         self.result.share = float(shares.max(initial=0.0))
         spreads = {name: moment.spread for name, moment in self.moments.items()}
-        return Comparison([*self.rows.values(), self.result], left, spreads)
+        return NetworkComparison([*self.rows.values(), self.result], left, spreads)
 
     def _chunk(self, integers: IntArray, maps: NDArray[Any], start: int) -> int:
         """Compare a chunk of images; return how many left fitted ranges."""

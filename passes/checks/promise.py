@@ -22,7 +22,7 @@ from ..program import IntType, Program
 from ..program.ops import Conv
 from .draw import as_images, drawn
 from .evaluate import reference
-from .network import Comparison, hold
+from .network import NetworkComparison, hold
 
 EXACT, COARSE = 1e-3, 0.1
 EXTRA = (8, False), (24, False), (8, True), (24, True)
@@ -51,7 +51,7 @@ class Loss:
         tolerance: limit of the chosen precision.
     """
 
-    found: Comparison
+    found: NetworkComparison
     samples: int
     tolerance: float
 

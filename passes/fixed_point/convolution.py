@@ -26,7 +26,7 @@ CUT_FLIPS = 2.0**-3  # expected flips per image from which an operand is split
 
 
 @dataclass(frozen=True)
-class Layer:
+class UnquantizedLayer:
     """An unquantized convolution and the affine map after it, to be lowered to fixed point.
 
     Attributes:
@@ -94,13 +94,15 @@ def bits_read(low: Lowering, op: RealConv, after: Affine | None, tensor_type: In
     return tensor_type.bits if shared is None else min(tensor_type.bits, room - shared)
 
 
-def _layer(low: Lowering, op: RealConv, after: Affine | None, name: str, scale: Fraction) -> Layer:
+def _layer(
+    low: Lowering, op: RealConv, after: Affine | None, name: str, scale: Fraction
+) -> UnquantizedLayer:
     weight = op.real_weight(low.program.constants)
     offset = (ZERO,) * len(weight)
     if after is not None:
         weight = weight * floats(after.slope)[:, None, None, None]
         offset = after.offset
-    return Layer(op, after, name, scale, weight, offset)
+    return UnquantizedLayer(op, after, name, scale, weight, offset)
 
 
 def _weight_bits(low: Lowering, room: int, tensor_type: IntType) -> int | None:
@@ -117,7 +119,7 @@ def _weight_bits(low: Lowering, room: int, tensor_type: IntType) -> int | None:
     return None if lost > 0 and low.formats.density * unit / 4 > CUT_FLIPS else shared
 
 
-def _cut_product(low: Lowering, layer: Layer, x: str, bits: int, room: int) -> None:
+def _cut_product(low: Lowering, layer: UnquantizedLayer, x: str, bits: int, room: int) -> None:
     """Emit the sum of a convolution of the upper bits of ``x`` and one of the rest."""
     kind = low.kind(x)
     parts = tuple(low.fresh(f"{layer.name}.{part}") for part in ("upper", "lower"))
@@ -157,7 +159,11 @@ def _rest(low: Lowering, x: str, upper: str, origin: tuple[str, ...]) -> str:
 
 
 def _product(
-    low: Lowering, layer: Layer, x: str, weight_bits: int, carried: Fraction | None = None
+    low: Lowering,
+    layer: UnquantizedLayer,
+    x: str,
+    weight_bits: int,
+    carried: Fraction | None = None,
 ) -> None:
     """Emit one convolution with integer weights that include the affine map.
 
@@ -222,7 +228,7 @@ def _product(
 
 
 def _miss(
-    layer: Layer,
+    layer: UnquantizedLayer,
     tensor_type: IntType,
     integers: NDArray[np.int64],
     g: NDArray[np.int64],

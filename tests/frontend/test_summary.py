@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 
 from n2uqc.frontend.load import load_graph
-from n2uqc.frontend.summary import FIXED, INTEGER, TABLE, Layer, Summary, summarize
+from n2uqc.frontend.summary import FIXED, INTEGER, TABLE, LayerSummary, Summary, summarize
 from n2uqc.frontend.summary_table import print_summary
 from n2uqc.models.export import export_onnx
 from n2uqc.models.networks import ResidualNetwork, count_macs
@@ -36,7 +36,7 @@ def summary(net: ResidualNetwork, tmp_path_factory: pytest.TempPathFactory) -> S
     return summarize(load_graph(path))
 
 
-def layers(summary: Summary, op: str) -> list[Layer]:
+def layers(summary: Summary, op: str) -> list[LayerSummary]:
     return [layer for layer in summary.layers if layer.op == op]
 
 

@@ -15,7 +15,7 @@ _LONGEST = 4096  # bytes; limits the run time of llvm-mca
 
 
 @dataclass(frozen=True)
-class Chain:
+class BlockChain:
     """Straight-line code of ``size`` bytes at ``address`` that runs ``count`` times."""
 
     address: int
@@ -23,7 +23,7 @@ class Chain:
     count: int
 
 
-def chains(blocks: Blocks) -> list[Chain]:
+def chains(blocks: Blocks) -> list[BlockChain]:
     """Join adjacent blocks that ran equally often."""
     starts = {(address, count): size for (address, size), count in blocks.items()}
     joined, done = [], set()
@@ -34,5 +34,5 @@ def chains(blocks: Blocks) -> list[Chain]:
         while (address + length, count) in starts and length < _LONGEST:
             done.add((address + length, count))
             length += starts[address + length, count]
-        joined.append(Chain(address, length, count))
+        joined.append(BlockChain(address, length, count))
     return joined

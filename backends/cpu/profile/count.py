@@ -20,7 +20,7 @@ from n2uqc.frontend.diagnostics import CompileError
 from ...emulation.elf import load_segments
 from ...processor import board_of
 from ...toolchain import ToolchainError
-from .symbols import Function, locate
+from .symbols import CompiledFunction, locate
 
 Blocks = dict[tuple[int, int], int]
 """Number of executions by (address, size in bytes)."""
@@ -113,7 +113,7 @@ def count_blocks(
         for table in (elsewhere, *tables.values()):
             table.clear()
         _run(driver, x, manifest, on_block, {})
-    skipped = next((f for f in functions if f.name == entry), Function("", 0, 0))
+    skipped = next((f for f in functions if f.name == entry), CompiledFunction("", 0, 0))
     kept = {
         named[start]: {
             (at, size): n

@@ -22,7 +22,7 @@ _SYMBOL = {1: "<IIIBBH", 2: "<IBBHQQ"}
 
 
 @dataclass(frozen=True)
-class Function:
+class CompiledFunction:
     """A function in memory: name, first address, bytes."""
 
     name: str
@@ -45,7 +45,9 @@ class _Code:
     relocated: frozenset[int]
 
 
-def locate(library: bytes, segments: Sequence[tuple[int, bytes, int]]) -> tuple[Function, ...]:
+def locate(
+    library: bytes, segments: Sequence[tuple[int, bytes, int]]
+) -> tuple[CompiledFunction, ...]:
     """Return the functions of a library's first object, with their addresses in an executable.
 
     Args:
@@ -64,7 +66,7 @@ def locate(library: bytes, segments: Sequence[tuple[int, bytes, int]]) -> tuple[
                 continue
             if _alike(code, data[place - start :]):
                 base = address + place - start
-                return tuple(Function(n, base + at, size) for n, at, size in code.functions)
+                return tuple(CompiledFunction(n, base + at, size) for n, at, size in code.functions)
     raise CompileError("the executable does not hold the code of its library; compile it again")
 
 

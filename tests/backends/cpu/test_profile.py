@@ -15,7 +15,7 @@ from n2uqc.backends.cpu.grouping import schedule
 from n2uqc.backends.cpu.kernels import gemm, matrix
 from n2uqc.backends.cpu.kernels.gemm import mlal16
 from n2uqc.backends.cpu.profile import Profile, default_core, profile_artifact
-from n2uqc.backends.cpu.profile.chains import Chain, chains
+from n2uqc.backends.cpu.profile.chains import BlockChain, chains
 from n2uqc.backends.cpu.profile.mca import _disassembled, cycles, find_analyzer
 from n2uqc.backends.cpu.profile.symbols import locate
 from n2uqc.backends.emulation.elf import load_segments
@@ -218,7 +218,7 @@ def test_no_analyzer_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_blocks_join_where_one_falls_into_the_next() -> None:
     blocks = {(0, 8): 5, (8, 4): 5, (12, 4): 4, (16, 4): 4, (24, 4): 4}
-    assert chains(blocks) == [Chain(0, 12, 5), Chain(12, 8, 4), Chain(24, 4, 4)]
+    assert chains(blocks) == [BlockChain(0, 12, 5), BlockChain(12, 8, 4), BlockChain(24, 4, 4)]
 
 
 def test_other_artifacts_are_refused(host_artifact: Path, aarch64_artifact: Path) -> None:

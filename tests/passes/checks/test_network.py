@@ -16,7 +16,7 @@ from n2uqc.models.shipped import path
 from n2uqc.passes import Options, compile_graph
 from n2uqc.passes.checks.draw import as_images, drawn
 from n2uqc.passes.checks.evaluate import reference
-from n2uqc.passes.checks.network import Comparison, hold
+from n2uqc.passes.checks.network import NetworkComparison, hold
 from n2uqc.passes.checks.relation import Unrelated, outward
 from n2uqc.passes.options import Pixels
 from n2uqc.passes.program import Clamp, Constant, IllegalOp, Program, quantize_input
@@ -28,12 +28,12 @@ from ...properties.networks import networks
 
 def held(
     model: ir.Model, program: Program, options: Options | None = None, samples: int = 12
-) -> Comparison:
+) -> NetworkComparison:
     images = as_images(program, drawn(program, samples, 3), 3)
     return hold(reference(model, options or Options()), program, images)
 
 
-def faults(found: Comparison) -> list[object]:
+def faults(found: NetworkComparison) -> list[object]:
     return [fault for row in found.rows for fault in row.faults]
 
 
