@@ -57,7 +57,7 @@ def synthesized(points: Sequence[tuple[str, int]], family: str) -> list[Point]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--family", default="xc7", choices=list(FAMILIES))
     parser.add_argument("--seed", type=int, default=0, help="of the draws")
     parser.add_argument("--rounds", type=int, default=1, help=f"of {sum(SHARE.values())} engines")

@@ -130,12 +130,12 @@ def _fixed(rng: Rng) -> Engine:
     kernel, size = _one(rng, 1, 3, 7), _one(rng, 4, 8, 16, 32)
     inputs = _one(rng, 1, 3, 4, 8, 16, *((64, 512) if kernel == 1 else ()))
     outputs = _one(rng, 4, 8, 10, 16, 32, 64)
-    low, high = limits_of(w, True)
+    (low, high), pad = limits_of(w, True), kernel // 2
     conv = Conv(
         output="y",
         inputs=("x",),
         weight=ConstRef("w"),
-        pads=(kernel // 2,) * 4,
+        pads=(pad, pad, pad, pad),
         stride=(_one(rng, 1, 2),) * 2,
     )
     return _engine(

@@ -11,7 +11,7 @@ from ..hdl.terms import Cells
 from ..resources import resources
 from .draws import draw
 
-FIELDS = (
+FIELDS: tuple[str, ...] = (
     "kind",
     "number",
     "form",

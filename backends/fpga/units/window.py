@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from n2uqc.passes.program.types import width_of
 
@@ -35,7 +36,7 @@ class StoredWeights:
         odd: the weights are 2 q + 1, and q is what is stored.
     """
 
-    values: Longs
+    values: NDArray[np.signedinteger]
     bits: int
     odd: bool
 
