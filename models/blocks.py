@@ -138,7 +138,7 @@ class BasicBlock(Block):
 class Bottleneck(Block):
     """1x1, 3x3 and 1x1 convolutions and a real-valued skip connection (ResNet-50).
 
-    Each convolution stands behind a triple and an LTQ and before a BN, as in `BasicBlock`; the
+    Each convolution stands after a triple and an LTQ and before a BN, as in `BasicBlock`; the
     triple after the sum is named bias01, prelu0, bias02.
 
     Args:
@@ -171,7 +171,7 @@ class Bottleneck(Block):
 class InvertedResidual(Block):
     """1x1, depthwise 3x3 and 1x1 convolutions (MobileNetV2), x added where the shape stays.
 
-    Each convolution stands behind a triple and an LTQ and before a BN; nothing follows the sum.
+    Each convolution stands after a triple and an LTQ and before a BN; nothing follows the sum.
 
     Args:
         inputs: Channels of x.

@@ -53,7 +53,7 @@ class Place:
 def find_places(design: Design) -> dict[str, Place]:
     """The place of every operation but flattening, by the tensor it defines.
 
-    FIFOs, forks and converters count to the next engine of an operation behind them, those before
+    FIFOs, forks and converters count to the next engine of an operation after them, those before
     the end of the pipeline to the last one; so the places take what the design takes.
     """
     engines, edges = design.pipeline.engines, design.pipeline.edges

@@ -45,7 +45,7 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     TRUNC,
     MULTI_THRESHOLD,
     DEQUANTIZE,
-    BROADCAST,  # behind what makes constants, before what takes them by their number of values
+    BROADCAST,  # after patterns that make constants, before those that read their number of values
     CHANNELS_LAST_PRODUCT,
     CHANNELS_LAST_POOL,
     TRANSPOSE,

@@ -37,7 +37,7 @@ def synthesize_model(name: str, design: Design) -> dict[str, Any]:
 
 
 def print_synthesis(result: dict[str, Any], console: Console | None = None) -> None:
-    """Print the table: synthesized, and what was counted in the column behind."""
+    """Print the table: synthesized resources, each followed by the estimated count."""
     from rich import box
     from rich.table import Table
 

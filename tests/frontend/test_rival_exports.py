@@ -106,7 +106,7 @@ class Companding(nn.Module):
 
 
 def quantizers(method, bits, channels):
-    """Of activations, and of weights."""
+    """Quantizers of activations, and of weights."""
     if method == "lsq":
         return Step(bits, False), Step(bits, True, channels)
     if method == "pact":

@@ -90,7 +90,7 @@ def test_alternatives_differ_only_where_they_may(case, family: str) -> None:
 
 @pytest.mark.parametrize("bits", [2, 3, 4])
 def test_honest_ratios(bits: int) -> None:
-    """At shipped widths: codebooks cost more without DSPs, structured levels stay close."""
+    """Codebooks at shipped widths cost more without DSPs, structured levels stay close."""
     c = compare(residual(bits))
     lut = {
         a.id: sum(x.costs[a.id].mac.lut for x in c.layers if x.counts.mac.low_bit)
