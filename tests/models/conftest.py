@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-import torch
+import contextlib
 
-torch.set_num_threads(1)
+with contextlib.suppress(ModuleNotFoundError):
+    import torch
+
+    torch.set_num_threads(1)
