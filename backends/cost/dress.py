@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..fpga.hdl.families import VARIANTS, WITHOUT
 from ..fpga.hdl.mapping import count
 from ..fpga.hdl.terms import Cells, Terms
 from ..fpga.resources import resources
+from ..fpga.units.element import Element
 from ..fpga.units.rivals import growth, inside
 from ..fpga.units.window import WindowEngine, WindowParts
 
@@ -37,19 +38,45 @@ def own(engine: WindowEngine, form: str, family: str) -> Dressed:
     return Dressed(form or "products", resources(engine, form, family).elements)
 
 
-def rival(engine: WindowEngine, numbers: str, family: str, *, dsp: bool) -> Dressed:
-    """Elements of another number system; of codebooks the cheapest one with or without DSPs."""
+def rival(
+    engine: WindowEngine, numbers: str, family: str, bits: tuple[int, int], *, dsp: bool
+) -> Dressed:
+    """Return elements of another number system; of codebooks the cheapest, with or without DSPs.
+
+    Args:
+        engine: what they stand for.
+        numbers: the number system.
+        family: whose cells are counted.
+        bits: of an activation's and of a weight's code.
+        dsp: whether DSP blocks may be used.
+    """
     kinds: tuple[str, ...] = CODEBOOKS if numbers == "codebook" else (numbers,)
-    element = WindowParts(engine, engine.forms[0], 4).element
-    if max(element.operand, element.weight) > PLANE_BITS:
+    if max(bits) > PLANE_BITS:
         kinds = tuple(kind for kind in kinds if kind != "codebook planes")
-    found = [_dressed(engine, kind, family, dsp=dsp) for kind in kinds]
+    found = [_dressed(engine, kind, family, bits, dsp=dsp) for kind in kinds]
     return min(found, key=lambda d: (d.cells.dsp if not dsp else 0, d.cells.lut))
 
 
-def _dressed(engine: WindowEngine, numbers: str, family: str, *, dsp: bool) -> Dressed:
+def _coded(element: Element, bits: tuple[int, int]) -> Element:
+    """Return an element on codes, where the engine's own multiplies their levels."""
+    operand, weight = bits
+    narrower = element.operand - operand + element.weight - weight
+    if element.operand <= operand and element.weight <= weight:
+        return element
+    return replace(
+        element,
+        operand=operand,
+        operand_signed=False,
+        weight=weight,
+        accumulator=max(operand + weight, element.accumulator - narrower),
+    )
+
+
+def _dressed(
+    engine: WindowEngine, numbers: str, family: str, bits: tuple[int, int], *, dsp: bool
+) -> Dressed:
     device = VARIANTS[family if dsp else family + WITHOUT]
-    element = WindowParts(engine, engine.forms[0], device.lut).element
+    element = _coded(WindowParts(engine, engine.forms[0], device.lut).element, bits)
     cycles = max(1, getattr(engine.timing, "result_cycles", 1))
 
     def counted() -> Cells:
@@ -60,5 +87,5 @@ def _dressed(engine: WindowEngine, numbers: str, family: str, *, dsp: bool) -> D
             terms.add(count(module, device), engine.fold.pe if engine.kind == "depthwise" else 1)
         return terms.cells(device.id)
 
-    key = f"dressed {device.id} {numbers} {engine.fold.pe} {engine.fold.simd}"
+    key = f"dressed {device.id} {numbers} {bits} {engine.fold.pe} {engine.fold.simd}"
     return Dressed(numbers, engine.fact(key, counted), growth(element, numbers))

@@ -137,7 +137,8 @@ def _dressed(mac: MacCounts, alternative: Alternative, place: Place, family: str
         return own(engine, place.form, family)  # type: ignore[arg-type]
     if alternative.mac == "direct":
         return own(engine, "products", family)
-    return rival(engine, alternative.mac, family, dsp=alternative.dsp)
+    bits = mac.activation_bits, mac.weight_bits
+    return rival(engine, alternative.mac, family, bits, dsp=alternative.dsp)
 
 
 def _mac_cost(
