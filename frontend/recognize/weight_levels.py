@@ -12,7 +12,7 @@ from ..opset import Weight
 from .queries import Array
 
 MOST_LEVELS = 32
-_NOISE = 2.0**-22  # of the largest weight: equal levels are computed alike, and hardly differ
+_NOISE = 2.0**-21  # of the weight itself: equal levels are computed alike, and hardly differ
 _LEAST_EQUAL = 8  # weights that are another's level
 _EQUAL = 0.2  # their share: real weights are almost never equal
 
@@ -43,15 +43,15 @@ def weight_levels(weights: Array) -> Weight | None:
 
 def _clustered(values: Array) -> tuple[Array, Array] | None:
     """Levels, ascending, and the code of each value; None if they are more than `MOST_LEVELS`."""
-    near = _NOISE * np.abs(values).max(initial=0.0)
     ordered, codes = np.unique(values, return_inverse=True)
-    first = np.concatenate([[True], np.diff(ordered) > near])
+    # Not of the largest weight: beside a huge one, all others would be the level 0.
+    near = _NOISE * np.abs(ordered)
+    first = np.concatenate([[True], np.diff(ordered) > np.maximum(near[1:], near[:-1])])
     if first.sum() > MOST_LEVELS:
         return None
     starts = np.flatnonzero(first)
     ends = np.append(starts[1:], len(ordered)) - 1
-    if (ordered[ends] - ordered[starts] > 2 * near).any():
+    if (ordered[ends] - ordered[starts] > near[starts] + near[ends]).any():
         return None  # a crowd, no level
     levels = ordered[(starts + ends) // 2]
-    levels[(ordered[starts] <= 0) & (ordered[ends] >= 0)] = 0.0
     return levels, (np.cumsum(first) - 1)[codes]
