@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from n2uqc.passes.program import Program
@@ -16,7 +16,7 @@ from .counts import LayerCounts, count_layers
 from .layer import LayerCost, layer_cost
 from .own import own
 from .places import Place, find_places
-from .quantizers import ALTERNATIVES, Alternative
+from .quantizers import ALTERNATIVES, OWN, Alternative
 
 Lanes = tuple[int, int]
 """(PE, SIMD)"""
@@ -103,6 +103,8 @@ def compare(
 ) -> Comparison:
     """Return the cost of a lowered program under every alternative of ``quantizers.ALTERNATIVES``.
 
+    Where its levels are uneven, the program itself is one more alternative, the first.
+
     Args:
         program: the integer program, or the design of its datapath, which settles all but ``name``.
         folding: of the datapath; or (PE, SIMD) by output name of some engines, the others by
@@ -123,23 +125,37 @@ def compare(
             folding = Folding({**default.engines, **given})
         design = plan(design, folding, family=technology)
     places, family = find_places(design), design.family
+    counted = count_layers(design.program)
+    uneven = has_own_levels(counted)
+    alternatives = (OWN, *ALTERNATIVES) if uneven else ALTERNATIVES
     layers = []
-    for counts in count_layers(design.program):
+    for counts in counted:
         members = [p.name for p in (counts.mac, *counts.quantizers, *counts.others) if p]
         layers.append(
             LayerComparison(
                 counts,
                 places[counts.mac.name] if counts.mac else None,
                 max((places[m].cycles for m in members), default=0),
-                {a.id: layer_cost(counts, a, places, family.id) for a in ALTERNATIVES},
+                {
+                    a.id: layer_cost(counts, a, places, family.id, uneven=uneven)
+                    for a in alternatives
+                },
             )
         )
-    totals = {a.id: sum((layer.costs[a.id] for layer in layers), LayerCost()) for a in ALTERNATIVES}
+    totals = {a.id: sum((layer.costs[a.id] for layer in layers), LayerCost()) for a in alternatives}
     return Comparison(
         name or design.program.name,
         design,
-        ALTERNATIVES,
+        alternatives,
         tuple(layers),
         totals,
         assumptions(family),
+    )
+
+
+def has_own_levels(layers: Sequence[LayerCounts]) -> bool:
+    """Whether codes stand for levels that N2UQ does not have: then its form is not the program's."""
+    return any(
+        (layer.mac and layer.mac.uneven) or any(other.kind == "lookup" for other in layer.others)
+        for layer in layers
     )

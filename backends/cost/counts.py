@@ -39,7 +39,8 @@ class MacCounts:
         rows, depth: matrix height MH (output channels) and width MW (kh*kw*inputs/groups).
         groups: of the convolution.
         activation_bits, weight_bits: of the codes that choose the operands, or of the operands.
-        stored_bits: of a weight in memory: the datapath keeps levels, not their codes.
+        operand_bits, stored_bits: of an activation and a weight as they are stored and multiplied:
+            the datapath keeps levels, not their codes.
         accumulator: narrowest width of the proven range.
         low_bit: whether the operands are codes of a low-bit quantizer and low-bit weights.
         input_elements: elements of the input map.
@@ -53,6 +54,7 @@ class MacCounts:
     groups: int
     activation_bits: int
     weight_bits: int
+    operand_bits: int
     stored_bits: int
     accumulator: int
     low_bit: bool
@@ -62,6 +64,12 @@ class MacCounts:
     def macs(self) -> int:
         """Multiplications per image, and as many additions (padding is computed, so it counts)."""
         return self.positions * self.rows * self.depth
+
+    @property
+    def uneven(self) -> bool:
+        """Whether codes stand for uneven levels, which are wider than the codes."""
+        wider = self.operand_bits > self.activation_bits or self.stored_bits > self.weight_bits
+        return self.low_bit and wider
 
     @property
     def weight_storage(self) -> int:
@@ -238,6 +246,7 @@ def count_conv(program: Program, op: Conv) -> MacCounts:
         op.groups,
         _width(x) if code is None else code,
         weight_bits,
+        _width(x),
         weight.bits,
         _width(y),
         code is not None and code <= LOW_BITS and weight_bits <= LOW_BITS,

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from n2uqc.passes.program import Constant, IntType
+from n2uqc.passes.program.types import IntArray
+
+from ..fpga.engines.channelwise import Depthwise
+from ..fpga.engines.matrix_vector import MatrixVector
 from ..fpga.hdl.families import VARIANTS, WITHOUT
 from ..fpga.hdl.mapping import count
 from ..fpga.hdl.terms import Cells, Terms
-from ..fpga.resources import resources
-from ..fpga.units.element import Element
+from ..fpga.resources import best_form, resources
 from ..fpga.units.rivals import growth, inside
 from ..fpga.units.window import WindowEngine, WindowParts
 
@@ -38,45 +44,46 @@ def own(engine: WindowEngine, form: str, family: str) -> Dressed:
     return Dressed(form or "products", resources(engine, form, family).elements)
 
 
-def rival(
-    engine: WindowEngine, numbers: str, family: str, bits: tuple[int, int], *, dsp: bool
-) -> Dressed:
-    """Return elements of another number system; of codebooks the cheapest, with or without DSPs.
+def evened(
+    engine: MatrixVector | Depthwise, activation_bits: int, weight_bits: int, family: str
+) -> tuple[MatrixVector | Depthwise, str]:
+    """The same layer with even levels in place of uneven ones, and its smaller form.
 
-    Args:
-        engine: what they stand for.
-        numbers: the number system.
-        family: whose cells are counted.
-        bits: of an activation's and of a weight's code.
-        dsp: whether DSP blocks may be used.
+    The weights' ranks among the levels of their output channel become odd codes.
     """
+    name = f"evened {activation_bits} {weight_bits} {engine.fold.pe} {engine.fold.simd}"
+
+    def made() -> MatrixVector | Depthwise:
+        op = replace(engine.op, levels=0, pad_value=0)
+        top = (1 << activation_bits) - 1
+        x = IntType(engine.inputs[0].shape, activation_bits, False, 0, top)
+        codes = _odd_codes(engine.values(op.weight), weight_bits)
+        constants = {**engine.constants, op.weight: Constant.odd(codes, weight_bits)}
+        y = op.infer({op.inputs[0]: x}, constants)
+        return replace(engine, op=op, inputs=(x,), output=y, constants=constants, facts={})
+
+    found = engine.fact(name, made)
+    return found, best_form(found, family)
+
+
+def _odd_codes(weights: IntArray, bits: int) -> IntArray:
+    ranks = [np.unique(row, return_inverse=True)[1].reshape(row.shape) for row in weights]
+    return 2 * np.stack(ranks).astype(np.int64) - ((1 << bits) - 1)
+
+
+def rival(engine: WindowEngine, numbers: str, family: str, *, dsp: bool) -> Dressed:
+    """Elements of another number system; of codebooks the cheapest one with or without DSPs."""
     kinds: tuple[str, ...] = CODEBOOKS if numbers == "codebook" else (numbers,)
-    if max(bits) > PLANE_BITS:
+    element = WindowParts(engine, engine.forms[0], 4).element
+    if max(element.operand, element.weight) > PLANE_BITS:
         kinds = tuple(kind for kind in kinds if kind != "codebook planes")
-    found = [_dressed(engine, kind, family, bits, dsp=dsp) for kind in kinds]
+    found = [_dressed(engine, kind, family, dsp=dsp) for kind in kinds]
     return min(found, key=lambda d: (d.cells.dsp if not dsp else 0, d.cells.lut))
 
 
-def _coded(element: Element, bits: tuple[int, int]) -> Element:
-    """Return an element on codes, where the engine's own multiplies their levels."""
-    operand, weight = bits
-    narrower = element.operand - operand + element.weight - weight
-    if element.operand <= operand and element.weight <= weight:
-        return element
-    return replace(
-        element,
-        operand=operand,
-        operand_signed=False,
-        weight=weight,
-        accumulator=max(operand + weight, element.accumulator - narrower),
-    )
-
-
-def _dressed(
-    engine: WindowEngine, numbers: str, family: str, bits: tuple[int, int], *, dsp: bool
-) -> Dressed:
+def _dressed(engine: WindowEngine, numbers: str, family: str, *, dsp: bool) -> Dressed:
     device = VARIANTS[family if dsp else family + WITHOUT]
-    element = _coded(WindowParts(engine, engine.forms[0], device.lut).element, bits)
+    element = WindowParts(engine, engine.forms[0], device.lut).element
     cycles = max(1, getattr(engine.timing, "result_cycles", 1))
 
     def counted() -> Cells:
@@ -87,5 +94,5 @@ def _dressed(
             terms.add(count(module, device), engine.fold.pe if engine.kind == "depthwise" else 1)
         return terms.cells(device.id)
 
-    key = f"dressed {device.id} {numbers} {bits} {engine.fold.pe} {engine.fold.simd}"
+    key = f"dressed {device.id} {numbers} {engine.fold.pe} {engine.fold.simd}"
     return Dressed(numbers, engine.fact(key, counted), growth(element, numbers))

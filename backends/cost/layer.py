@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from ..fpga.engines.channelwise import Depthwise
 from ..fpga.engines.matrix_vector import MatrixVector
 from ..fpga.engines.threshold import ThresholdUnit
 from ..fpga.hdl.families import WITHOUT
 from ..fpga.hdl.terms import Cells
+from ..fpga.resources import resources
 from . import energy
 from .counts import ElementwiseCounts, LayerCounts, MacCounts, QuantizerCounts
-from .dress import Dressed, own, rival
+from .dress import Dressed, evened, own, rival
 from .energy import Energy
 from .places import Place
 from .quantizers import (
@@ -19,11 +20,12 @@ from .quantizers import (
     Operators,
     mac_energy,
     mac_operators,
+    operand_widths,
     products,
     quantizer_energy,
     quantizer_operators,
 )
-from .uniform import Built, thresholds, uniform
+from .uniform import Built, thresholds, uniform, widened
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,12 @@ class LayerCost:
 
 
 def layer_cost(
-    layer: LayerCounts, alternative: Alternative, places: dict[str, Place], family: str
+    layer: LayerCounts,
+    alternative: Alternative,
+    places: dict[str, Place],
+    family: str,
+    *,
+    uneven: bool = False,
 ) -> LayerCost:
     """Return the cost of a layer.
 
@@ -111,34 +118,50 @@ def layer_cost(
         alternative: how it is quantized.
         places: of the whole design.
         family: whose cells are counted.
+        uneven: the network has uneven levels; looking them up is its own form's alone.
     """
     cost, growth = LayerCost(), 0
     if layer.mac:
-        place = places[layer.mac.name]
+        place = _place(layer.mac, alternative, places[layer.mac.name], family)
         dressed = _dressed(layer.mac, alternative, place, family)
         growth = dressed.growth
+        if layer.mac.uneven:
+            growth += place.engine.output.bits - places[layer.mac.name].engine.output.bits
         cost += _mac_cost(layer.mac, alternative, place, dressed)
     for table in layer.quantizers:
         more = growth if table.attached else 0
         cost += _quantizer_cost(table, alternative, places[table.name], more, family)
     for other in layer.others:
+        if other.kind == "lookup" and alternative.mac != "own" and uneven:
+            cost += LayerCost(memory=places[other.name].before)
+            continue
         width = other.width + (growth if other.attached else 0)
         cost += _stream_cost(other, places[other.name], width)
     return cost
+
+
+def _place(mac: MacCounts, alternative: Alternative, place: Place, family: str) -> Place:
+    """Where an alternative's convolution stands: with even codes in place of uneven levels."""
+    engine = place.engine
+    if not isinstance(engine, MatrixVector | Depthwise):
+        return place
+    if not mac.uneven or alternative.mac == "own":
+        return place
+    even, form = evened(engine, mac.activation_bits, mac.weight_bits, family)
+    return replace(place, engine=even, form=form, cells=resources(even, form, family))
 
 
 def _dressed(mac: MacCounts, alternative: Alternative, place: Place, family: str) -> Dressed:
     engine = place.engine
     if (
         not mac.low_bit
-        or alternative.mac == "plain"
+        or alternative.mac in ("own", "plain")
         or not isinstance(engine, MatrixVector | Depthwise)
     ):
         return own(engine, place.form, family)  # type: ignore[arg-type]
     if alternative.mac == "direct":
         return own(engine, "products", family)
-    bits = mac.activation_bits, mac.weight_bits
-    return rival(engine, alternative.mac, family, bits, dsp=alternative.dsp)
+    return rival(engine, alternative.mac, family, dsp=alternative.dsp)
 
 
 def _mac_cost(
@@ -149,21 +172,21 @@ def _mac_cost(
     kind = dressed.form if mac.low_bit else "fixed"
     planes = mac.activation_bits * mac.weight_bits
     words = -(-mac.rows // pe) * cycles
-    width = simd * _input_groups(mac, pe) * mac.activation_bits
+    operand, stored = operand_widths(alternative, mac)
+    width = simd * _input_groups(mac, pe) * operand
     return LayerCost(
         mac=dressed.cells,
         memory=place.cells.rest + place.before,
         operations=mac_operators(alternative, mac, mac.macs, planes * mac.positions * mac.rows),
         hardware=mac_operators(alternative, mac, pe * simd, pe * -(-planes // cycles)),
         bits=MemoryBits(
-            weights=mac.weight_storage, buffers=place.buffer_elements * mac.activation_bits
+            weights=mac.rows * mac.depth * stored if mac.uneven else mac.weight_storage,
+            buffers=place.buffer_elements * operand,
         ),
         energy=Energy(
             mac=mac_energy(alternative, mac, kind, mac.accumulator + dressed.growth),
-            weights=energy.read(mac.macs * mac.weight_bits if words > 1 else 0),
-            activations=energy.read(
-                words * mac.positions * width + mac.input_elements * mac.activation_bits
-            ),
+            weights=energy.read(mac.macs * stored if words > 1 else 0),
+            activations=energy.read(words * mac.positions * width + mac.input_elements * operand),
         ),
         forms=(kind,) if mac.low_bit else (),
     )
@@ -181,7 +204,8 @@ def _built(
     if alternative.quantizer == "thresholds":
         return thresholds(place.engine, place.form, family, growth)
     variant = family if alternative.dsp else family + WITHOUT
-    return uniform(place.engine, alternative.quantizer, variant, bent=table.bent)
+    engine = widened(place.engine, min(growth, 0))
+    return uniform(engine, alternative.quantizer, variant, bent=table.bent)
 
 
 def _quantizer_cost(

@@ -20,8 +20,9 @@ class Alternative:
     Attributes:
         id, title, short: name in code; name shown; name shown where space is short.
         quantizer: ``thresholds``, or a kind of uniform quantizer (``uniform.SCALES``).
-        mac: number system of the low-bit layers: ``plain`` (direct products or bit planes, as the
-            design has them), ``direct``, or another one (``dress.rival``).
+        mac: number system of the low-bit layers: ``own`` (the design's, whatever its levels),
+            ``plain`` (even levels, by direct products or bit planes), ``direct``, or another one
+            (``dress.rival``).
         dsp: multiplier blocks may be used for what is put in place.
         text: what it stands for.
     """
@@ -30,10 +31,20 @@ class Alternative:
     title: str
     short: str
     quantizer: Literal["thresholds"] | Scale
-    mac: Literal["plain", "direct", "codebook", "apot", "lqnets"]
+    mac: Literal["own", "plain", "direct", "codebook", "apot", "lqnets"]
     text: str
     dsp: bool = True
 
+
+OWN = Alternative(
+    "own",
+    "As compiled, with its own levels",
+    "as compiled",
+    "thresholds",
+    "own",
+    "the program itself: its uneven levels are integers, looked up after the thresholds",
+)
+"""First of all where a network's levels are uneven; otherwise ``n2uq`` is the program itself."""
 
 ALTERNATIVES: tuple[Alternative, ...] = (
     Alternative(
@@ -42,7 +53,7 @@ ALTERNATIVES: tuple[Alternative, ...] = (
         "N2UQ",
         "thresholds",
         "plain",
-        "uneven learned thresholds, even levels: the program as compiled",
+        "uneven learned thresholds, even levels",
     ),
     Alternative(
         "n2uq-direct",
@@ -167,6 +178,13 @@ def products(count: int, a: int, b: int) -> Mapping[tuple[int, int], int]:
     return {(max(a, b), min(a, b)): count} if count else {}
 
 
+def operand_widths(alternative: Alternative, mac: MacCounts) -> tuple[int, int]:
+    """Bits of activations and weights as an alternative stores them: codes, or own levels."""
+    if mac.uneven and alternative.mac == "own":
+        return mac.operand_bits, mac.stored_bits
+    return mac.activation_bits, mac.weight_bits
+
+
 def mac_operators(
     alternative: Alternative, mac: MacCounts, lanes: int, coefficients: int
 ) -> Operators:
@@ -175,8 +193,8 @@ def mac_operators(
     This counts the operations of an image (lanes = MACs) as well as the hardware (lanes = PE *
     SIMD). ``coefficients`` are the multiplications of finished bit-plane sums (LQ-Nets only).
     """
-    a, w = mac.activation_bits, mac.weight_bits
-    if not mac.low_bit or alternative.mac in ("plain", "direct"):
+    a, w = operand_widths(alternative, mac)
+    if not mac.low_bit or alternative.mac in ("own", "plain", "direct"):
         return Operators(products(lanes, a, w), lanes)
     if alternative.mac == "codebook":
         return Operators(products(lanes, LEVEL_BITS, LEVEL_BITS), lanes, lookups=2 * lanes)
@@ -191,7 +209,7 @@ def mac_operators(
 
 def mac_energy(alternative: Alternative, mac: MacCounts, kind: str, accumulator: int) -> float:
     """Return the energy of a layer's multiply-accumulates, pJ per image."""
-    each = energy.mac(kind, mac.activation_bits, mac.weight_bits, accumulator)
+    each = energy.mac(kind, *operand_widths(alternative, mac), accumulator)
     result = mac.macs * each
     if mac.low_bit and alternative.mac == "lqnets":
         planes = mac.activation_bits * mac.weight_bits

@@ -46,13 +46,15 @@ class Built:
 
 
 def widened(engine: ThresholdUnit, growth: int) -> ThresholdUnit:
-    """The same comparisons on accumulators of so many bits more."""
+    """The same comparisons on accumulators of so many bits more, or less where it is negative."""
+    kind = engine.inputs[0]
+    growth = max(growth, 2 - kind.bits)
     if not growth:
         return engine
-    kind = engine.inputs[0]
     low, high = limits_of(kind.bits + growth, kind.signed)
     wide = IntType(kind.shape, kind.bits + growth, kind.signed, low, high, kind.scale)
-    bounds = Constant.narrow(engine.values(engine.op.bounds) << growth)
+    old = engine.values(engine.op.bounds)
+    bounds = Constant.narrow(old << growth if growth > 0 else old >> -growth)
     constants = {**engine.constants, engine.op.bounds: bounds}
     return replace(engine, inputs=(wide,), constants=constants, facts={})
 

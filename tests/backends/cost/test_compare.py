@@ -30,6 +30,7 @@ def test_totals_add_up(case, family: str) -> None:
     program, _ = case
     c = compare(program, technology=family)
     assert [a.id for a in c.alternatives] == list(c.totals)
+    itself = next(iter(c.totals.values()))
     for name, total in c.totals.items():
         layers = [layer.costs[name] for layer in c.layers]
         for resource in RESOURCES:
@@ -49,7 +50,7 @@ def test_totals_add_up(case, family: str) -> None:
         assert total.operations.adds == sum(x.operations.adds for x in layers)
     assert c.interval == max(layer.cycles for layer in c.layers)
     # what the program itself takes is what its design takes, to the last cell
-    assert c.totals["n2uq"].resources == c.design.resources
+    assert itself.resources == c.design.resources
     assert c.own == figures(plan(program, family=family))
 
 
@@ -69,6 +70,8 @@ def test_alternatives_differ_only_where_they_may(case, family: str) -> None:
     program, _ = case
     for layer in compare(program, technology=family).layers:
         own, mac = layer.costs["n2uq"], layer.counts.mac
+        if mac and mac.uneven:
+            continue  # test_uneven_levels
         for a in ALTERNATIVES:
             cost = layer.costs[a.id]
             assert cost.bits.weights == own.bits.weights
