@@ -2,5 +2,16 @@
 
 from .compare import Comparison, LayerComparison, compare
 from .own import own
+from .quantizers import DRESSES
+from .trained import Accuracy, Effort, Trained
 
-__all__ = ["Comparison", "LayerComparison", "compare", "own"]
+__all__ = [
+    "DRESSES",
+    "Accuracy",
+    "Comparison",
+    "Effort",
+    "LayerComparison",
+    "Trained",
+    "compare",
+    "own",
+]

@@ -16,7 +16,7 @@ from .counts import LayerCounts, count_layers
 from .layer import LayerCost, layer_cost
 from .own import own
 from .places import Place, find_places
-from .quantizers import ALTERNATIVES, OWN, Alternative
+from .quantizers import ALTERNATIVES, DRESSES, OWN, Alternative
 
 Lanes = tuple[int, int]
 """(PE, SIMD)"""
@@ -55,6 +55,7 @@ class Comparison:
         layers: in order of execution.
         totals: sums over the layers, by the id of the alternative.
         assumptions: the assumptions of the figures.
+        shown: ids of the alternatives that reports show.
     """
 
     model: str
@@ -63,6 +64,12 @@ class Comparison:
     layers: tuple[LayerComparison, ...]
     totals: Mapping[str, LayerCost]
     assumptions: tuple[Assumption, ...]
+    shown: tuple[str, ...]
+
+    @property
+    def itself(self) -> str:
+        """The id of the alternative that is the program as compiled."""
+        return self.alternatives[0].id
 
     @property
     def technology(self) -> Family:
@@ -100,6 +107,7 @@ def compare(
     technology: Family | str = "xc7",
     name: str | None = None,
     target_cycles: int | None = None,
+    dresses: Sequence[str] = (),
 ) -> Comparison:
     """Return the cost of a lowered program under every alternative of ``quantizers.ALTERNATIVES``.
 
@@ -112,6 +120,7 @@ def compare(
         technology: the FPGA family.
         name: model name shown, by default the program's.
         target_cycles: target of busy cycles per image, for the default folding.
+        dresses: which of ``quantizers.DRESSES`` reports show; all if empty.
 
     Raises:
         CompileError: the folding does not fit the program, the technology is unknown, or no folding
@@ -150,11 +159,16 @@ def compare(
         tuple(layers),
         totals,
         assumptions(family),
+        tuple(
+            a.id
+            for a in alternatives
+            if a is OWN or not dresses or any(a.id in DRESSES[dress] for dress in dresses)
+        ),
     )
 
 
 def has_own_levels(layers: Sequence[LayerCounts]) -> bool:
-    """Whether codes stand for levels that N2UQ does not have: then its form is not the program's."""
+    """Whether codes stand for levels of the network's own, which are not N2UQ's even ones."""
     return any(
         (layer.mac and layer.mac.uneven) or any(other.kind == "lookup" for other in layer.others)
         for layer in layers

@@ -142,6 +142,16 @@ ALTERNATIVES: tuple[Alternative, ...] = (
 )
 
 
+DRESSES: Mapping[str, tuple[str, ...]] = {
+    "uniform": tuple(a.id for a in ALTERNATIVES if a.id.startswith("uniform-")),
+    "n2uq": ("n2uq", "n2uq-direct"),
+    "codebook": ("codebook", "codebook-dsp"),
+    "apot": ("apot",),
+    "lq": ("lqnets",),
+}
+"""Alternatives by the method they stand for; the program's own levels are always shown."""
+
+
 @dataclass(frozen=True)
 class Operators:
     """Numbers of operators, with multiplications by the widths of their operands.

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from n2uqc.frontend.escape import plain
 
-from ..cost.assumptions import Assumption
 from ..cost.compare import Comparison, LayerComparison
 from ..cost.layer import LayerCost
 from ..cost.quantizers import Alternative, Operators
+from ..cost.trained import Trained, beaten_by
+from .evidence import evidence
 from .findings import findings
+from .rows import AlternativeRow, CostRow, LayerRow, ModelReport, OperatorRow, Report, TableRow
+from .verdict import losses, verdict
 
 RESOURCES = ("lut", "ff", "carry", "dsp", "bram18")
 EVIDENCE = "counted"
@@ -21,187 +24,79 @@ EVIDENCE = "counted"
 PARTS = ("mac", "quantizer", "stream", "memory")
 
 
-@dataclass(frozen=True)
-class OperatorRow:
-    """Numbers of operators; multiplications as [wider bits, narrower bits, count]."""
-
-    multiplies: tuple[tuple[int, int, int], ...]
-    adds: int
-    compares: int
-    shifts: int
-    lookups: int
-
-    @property
-    def multiplications(self) -> int:
-        return sum(count for *_, count in self.multiplies)
+Compared = Sequence[Comparison | Trained] | Comparison
+"""One network, or several, with or without accuracies."""
 
 
-@dataclass(frozen=True)
-class CostRow:
-    """The cost of a layer or model under one alternative.
+def networks_of(compared: Compared) -> list[Trained]:
+    """The networks of a report.
 
-    Attributes:
-        resources: LUT, FF, DSP, BRAM18 by part (mac, quantizer, stream, memory).
-        bits: memory bits (weights, quantizer, stream, buffers).
-        energy: pJ per image (mac, quantizer, tables, stream, weights, activations).
-        share: the quantizer's share of lut, ff, dsp, bram18 and energy, 0 to 1.
-        hardware, operations: operators in the datapath, and operations per image.
-        forms: forms of the threshold units and low-bit lanes.
+    Raises:
+        ValueError: there are none, or they are for different technologies.
     """
-
-    resources: Mapping[str, Mapping[str, float]]
-    bits: Mapping[str, int]
-    energy: Mapping[str, float]
-    share: Mapping[str, float]
-    hardware: OperatorRow
-    operations: OperatorRow
-    forms: tuple[str, ...]
-
-    def total(self, resource: str) -> float:
-        """Return the LUT, FF, DSP or BRAM18 of all parts."""
-        return sum(part[resource] for part in self.resources.values())
-
-    @property
-    def memory_bits(self) -> int:
-        return sum(self.bits.values())
-
-    @property
-    def picojoules(self) -> float:
-        return sum(self.energy.values())
+    listed = [compared] if isinstance(compared, Comparison) else list(compared)
+    networks = [Trained(each) if isinstance(each, Comparison) else each for each in listed]
+    if len({network.comparison.technology.id for network in networks}) != 1:
+        raise ValueError("a report takes one or more comparisons for one technology")
+    return networks
 
 
-@dataclass(frozen=True)
-class TableRow:
-    """A comparison table: operand and code bits, comparators of a lane, shape."""
-
-    name: str
-    width: int
-    bits: int
-    steps: int
-    shape: str
-    bent: bool
-
-
-@dataclass(frozen=True)
-class LayerRow:
-    """A layer: its operators, its engine, and its cost by alternative."""
-
-    title: str
-    origin: tuple[str, ...]
-    low_bit: bool
-    rows: int
-    depth: int
-    positions: int
-    macs: int
-    activation_bits: int
-    weight_bits: int
-    accumulator: int
-    pe: int
-    simd: int
-    cycles: int
-    tables: tuple[TableRow, ...]
-    costs: Mapping[str, CostRow]
-
-
-@dataclass(frozen=True)
-class AlternativeRow:
-    """An alternative and its totals over a model.
-
-    Attributes:
-        id, name, title, short: in code (twice), shown, shown where space is short.
-        text: what it stands for.
-        form: how its quantizers and low-bit elements are built.
-        lut, ff, carry, dsp, bram18: of the whole datapath.
-        energy_nj: modeled, an image.
-        evidence: of the resources: counted.
-        cost: by part.
-    """
-
-    id: str
-    name: str
-    title: str
-    short: str
-    text: str
-    form: str
-    lut: int
-    ff: int
-    carry: int
-    dsp: int
-    bram18: int
-    energy_nj: float
-    evidence: str
-    cost: CostRow
-
-
-@dataclass(frozen=True)
-class ModelReport:
-    """One model: every alternative's totals, layers, and what follows from them.
-
-    Attributes:
-        model, name: shown.
-        own: what ``compile --target fpga`` writes as ``resources``.
-        folding: what ``--folding`` reads.
-        accuracy: None: only cost is compared.
-    """
-
-    model: str
-    name: str
-    own: Mapping[str, int]
-    folding: Mapping[str, Any]
-    accuracy: float | None
-    technology: str
-    tool: str
-    macs: int
-    low_bit_macs: int
-    interval: int
-    findings: tuple[str, ...]
-    alternatives: tuple[AlternativeRow, ...]
-    layers: tuple[LayerRow, ...]
-
-    def cost(self, alternative: str) -> CostRow:
-        """Return the totals of an alternative."""
-        return next(a.cost for a in self.alternatives if a.id == alternative)
-
-
-@dataclass(frozen=True)
-class Report:
-    """The whole report: models and assumptions."""
-
-    models: tuple[ModelReport, ...]
-    assumptions: tuple[Assumption, ...]
-
-
-def report(comparisons: Sequence[Comparison] | Comparison) -> Report:
-    """Return the data of a report.
+def report(compared: Compared, command: str = "") -> Report:
+    """Return the data of a report, which a command made.
 
     Raises:
         ValueError: there are no comparisons, or they are for different technologies.
     """
-    listed = [comparisons] if isinstance(comparisons, Comparison) else list(comparisons)
-    if not listed or len({c.technology.id for c in listed}) != 1:
-        raise ValueError("a report takes one or more comparisons for one technology")
-    return Report(tuple(map(_model, listed)), listed[0].assumptions)
+    networks = networks_of(compared)
+    models = tuple(_model(networks, k) for k in range(len(networks)))
+    first = networks[0].comparison
+    return Report(
+        tuple(plain(line) for line in verdict(networks)),  # type: ignore[arg-type]
+        models,
+        evidence(plain(first.model), command),
+        first.assumptions,
+    )
 
 
-def to_json(comparisons: Sequence[Comparison] | Comparison) -> dict[str, Any]:
-    """Return the report as data for JSON; the same input gives the same data."""
-    return asdict(report(comparisons))
+def to_json(compared: Compared, command: str = "") -> dict[str, Any]:
+    """Return the report as data for JSON (``SCHEMA.md``); the same input gives the same data."""
+    data = asdict(report(compared, command))
+    for model in data["models"]:
+        shown = {row["id"] for row in model["alternatives"]}
+        for layer in model["layers"]:
+            layer["costs"] = {k: cost for k, cost in layer["costs"].items() if k in shown}
+    return data
 
 
-def _model(c: Comparison) -> ModelReport:
+def _model(networks: Sequence[Trained], index: int) -> ModelReport:
+    c, accuracy, effort = (
+        networks[index].comparison,
+        networks[index].accuracy,
+        networks[index].effort,
+    )
+    ranked = len(networks) > 1 and all(network.accuracy for network in networks)
+    better = beaten_by(networks, index) if ranked else None
     return ModelReport(
         plain(c.model),
         plain(c.model),
         c.own,
         json.loads(c.design.folding.to_json()),
-        None,
+        c.itself,
+        accuracy.share if accuracy else None,
+        accuracy.images if accuracy else 0,
+        accuracy.executor if accuracy else "",
+        better is None if ranked else None,
+        better,
+        effort,
         c.technology.title,
         f"yosys 0.70, {c.technology.script}",
         c.macs,
         c.low_bit_macs,
         c.interval,
+        losses(c),
         findings(c),
-        tuple(_alternative(a, c.totals[a.id]) for a in c.alternatives),
+        tuple(_alternative(a, c.totals[a.id]) for a in c.alternatives if a.id in c.shown),
+        _alternative(c.alternatives[0], c.totals[c.itself]),
         tuple(_layer(layer) for layer in c.layers),
     )
 

@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from n2uqc.frontend.escape import html
-from n2uqc.frontend.write import write_atomically
+from n2uqc.frontend.escape import html, json_text
+from n2uqc.frontend.write import is_stream, write_atomically
 
-from ..cost.compare import Comparison
 from . import plots
-from .data import ModelReport, Report, report
-from .table import LEGEND, number, products
+from .data import Compared, networks_of, report, to_json
+from .evidence import MARKS
+from .first_plot import first_plot
+from .formats import accuracy, number, products, standing
+from .rows import ModelReport, Report
+from .table import HARDWARE_ONLY, LEGEND
+from .tabular import to_csv
 
 TEMPLATE = "report.html.j2"
 
 
-def write_html(comparisons: Sequence[Comparison] | Comparison, path: Path | str) -> None:
-    """Write the report to a file, completely or not at all.
+def write_html(compared: Compared, path: Path | str, *, command: str = "") -> None:
+    """Write the report to a file, completely or not at all, and its data beside it.
+
+    The data stand in files of the same name that end in .json and .csv (``SCHEMA.md``); a stream
+    such as /dev/stdout gets the page alone.
+
+    Args:
+        compared: what is reported.
+        path: of the page.
+        command: that makes the page again, shown on it.
 
     Raises:
         CompileError: matplotlib is not installed; the message names the extra to install.
         OSError: the file cannot be written.
     """
-    write_atomically(Path(path), to_html(comparisons).encode())
+    path = Path(path)
+    page = to_html(compared, command, "" if is_stream(path) else path.stem)
+    write_atomically(path, page.encode())
+    if not is_stream(path):
+        data = json_text(to_json(compared, command))
+        write_atomically(path.with_suffix(".json"), data.encode())
+        write_atomically(path.with_suffix(".csv"), to_csv(report(compared)).encode())
 
 
-def to_html(comparisons: Sequence[Comparison] | Comparison) -> str:
+def to_html(compared: Compared, command: str = "", beside: str = "") -> str:
     """Return the page as text.
+
+    Args:
+        compared: what is reported.
+        command: that makes the page again; "" if none does.
+        beside: name of the files with its data, without their ends; "" without such.
 
     Raises:
         CompileError: matplotlib is not installed.
@@ -35,8 +57,8 @@ def to_html(comparisons: Sequence[Comparison] | Comparison) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     plots.require_matplotlib()
-    data = report(comparisons)
-    technology = (comparisons if isinstance(comparisons, Comparison) else comparisons[0]).technology
+    data = report(compared, command)
+    technology = networks_of(compared)[0].comparison.technology
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -45,10 +67,16 @@ def to_html(comparisons: Sequence[Comparison] | Comparison) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=number, products=products, breakable=_breakable)
+    environment.filters.update(
+        number=number, products=products, breakable=_breakable, standing=standing, accuracy=accuracy
+    )
     return environment.get_template(TEMPLATE).render(
         report=data,
         legend=LEGEND,
+        hardware_only=HARDWARE_ONLY,
+        marks=MARKS,
+        beside=beside,
+        first_plot=_markup(first_plot(data)),
         title=_title(data),
         figures=[_figures(model, k) for k, model in enumerate(data.models)],
         units=_markup(plots.units(technology, "units")),

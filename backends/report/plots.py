@@ -14,7 +14,7 @@ from n2uqc.frontend.escape import html
 from ..cost.uniform import SCALES, Scale, example, uniform
 from ..fpga.hdl.families import WITHOUT, Family
 from ..fpga.resources import resources
-from .data import CostRow, ModelReport
+from .rows import CostRow, ModelReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

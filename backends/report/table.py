@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from n2uqc.frontend.escape import markup
 
-from ..cost.compare import Comparison
-from .data import PARTS, CostRow, ModelReport, OperatorRow, Report, report
+from .data import PARTS, Compared, report
+from .formats import accuracy, number, products, standing
+from .rows import CostRow, ModelReport, Report
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,35 +21,33 @@ LEGEND = (
 )
 
 
-def render_table(comparisons: Sequence[Comparison] | Comparison) -> list[RenderableType]:
+HARDWARE_ONLY = (
+    "The rows are one network in other dresses: hardware only. Nothing is said of the accuracy "
+    "that a network trained for such a dress would have; for that, give networks trained apart, "
+    "with --data."
+)
+
+
+def render_table(compared: Compared) -> list[RenderableType]:
     """Return tables, findings and assumptions for a rich console."""
     from rich.padding import Padding
     from rich.text import Text
 
-    data = report(comparisons)
-    shown: list[RenderableType] = []
-    if len(data.models) > 1:
-        shown += [_side_by_side(data), Text()]
+    data = report(compared)
+    shown: list[RenderableType] = [Text(" ".join(data.verdict)), Text()]
+    if len(data.models) > 1 or data.models[0].accuracy is not None or data.models[0].processor:
+        shown += [_networks(data), Text()]
     for model in data.models:
-        shown += [_resources(model), Padding(Text(LEGEND, style="dim"), (0, 0, 1, 0))]
+        shown += [_resources(model), Text(HARDWARE_ONLY, style="dim")]
+        shown.append(Padding(Text(LEGEND, style="dim"), (0, 0, 1, 0)))
         shown += [_memory(model), _energy(model), _layers(model), _operators(model)]
+        shown.append(Text("Where N2UQ loses"))
+        shown += [Text(f"- {line}") for line in model.losses]
+        shown.append(Text("What else the figures say"))
         shown += [Text(f"- {line}") for line in model.findings]
         shown.append(Text())
     shown += [_alternatives(data), _assumptions(data)]
     return shown
-
-
-def number(value: float) -> str:
-    """Format a count with thousands separators; with one decimal below ten unless it is whole."""
-    return f"{value:,.1f}" if 0 < value < 10 and value != int(value) else f"{value:,.0f}"
-
-
-def products(operators: OperatorRow, limit: int = 3) -> str:
-    """Format the multiplications by width, most frequent first."""
-    entries = sorted(operators.multiplies, key=lambda m: (-m[2], -m[0], -m[1]))
-    shown = [f"{n:,} of {a}x{b}" for a, b, n in entries[:limit]]
-    rest = sum(n for *_, n in entries[limit:])
-    return ", ".join(shown + ([f"{rest:,} other"] if rest else [])) or "none"
 
 
 def _table(title: str, *columns: str, keep: bool = True) -> Table:
@@ -152,7 +150,7 @@ def _layers(model: ModelReport) -> Table:
     table = _table(
         "Layers: matrix (outputs x inputs), activation x weight bits, accumulator bits, compares a "
         "value;\nLUT (+n D: DSP) of the quantizers as thresholds or multiply-shift, of the MACs as "
-        "N2UQ or codebook",
+        "compiled or codebook",
         "",
         "matrix",
         "PExSIMD",
@@ -168,7 +166,7 @@ def _layers(model: ModelReport) -> Table:
         keep=False,
     )
     for layer in model.layers:
-        own, shift = layer.costs["n2uq"], layer.costs["uniform-multiply"]
+        own, shift = layer.costs[model.itself], layer.costs["uniform-multiply"]
         book = layer.costs["codebook"]
         steps = ", ".join(str(t.steps) for t in layer.tables) or "-"
         table.add_row(
@@ -219,31 +217,35 @@ def _operators(model: ModelReport) -> Table:
     return table
 
 
-def _side_by_side(data: Report) -> Table:
-    table = _table("Models side by side", "", *(markup(m.model) for m in data.models))
-    table.add_row("MACs per image", *(f"{m.macs:,}" for m in data.models))
-    table.add_row("cycles between images", *(f"{m.interval:,}" for m in data.models))
-    for k, alternative in enumerate(data.models[0].alternatives):
-        costs = [m.alternatives[k].cost for m in data.models]
-        table.add_section()
+def _networks(data: Report) -> Table:
+    """Networks trained apart, each as what it is."""
+    table = _table(
+        "Networks, each as it is compiled",
+        "",
+        "accuracy",
+        "LUT",
+        "FF",
+        "DSP",
+        "BRAM18",
+        "kbit",
+        "nJ",
+        "cycles",
+        "instructions",
+        "front",
+    )
+    for m in data.models:
+        cost = m.cost(m.itself)
         table.add_row(
-            alternative.short,
-            *(
-                f"{number(c.total('lut'))} LUT, {number(c.total('dsp'))} DSP, "
-                f"{number(c.total('bram18'))} BRAM18"
-                for c in costs
-            ),
-        )
-        table.add_row(
-            "  memory, energy",
-            *(
-                f"{number(c.memory_bits / 1000)} kbit, {number(c.picojoules / 1000)} nJ"
-                for c in costs
-            ),
-        )
-        table.add_row(
-            "  quantizer's share LUT / nJ",
-            *(f"{c.share['lut']:.0%} / {c.share['energy']:.0%}" for c in costs),
+            markup(m.model),
+            accuracy(m),
+            *(f"{m.own[k]:,}" for k in ("lut", "ff", "dsp", "bram18")),
+            number(cost.memory_bits / 1000),
+            number(cost.picojoules / 1000),
+            f"{m.own['cycles']:,}",
+            f"{m.processor.instructions:,} {m.processor.core or m.processor.target}"
+            if m.processor
+            else "-",
+            markup(standing(data, m)),
         )
     return table
 
@@ -255,7 +257,8 @@ def _alternatives(data: Report) -> Table:
     table = Table(title="Alternatives", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("", "", ""):
         table.add_column(column, overflow="fold")
-    for row in data.models[0].alternatives:
+    rows = {row.id: row for model in data.models for row in model.alternatives}
+    for row in rows.values():
         table.add_row(row.short, row.title, row.text)
     return table
 

@@ -20,7 +20,7 @@ from n2uqc.frontend.escape import plain
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_WRITTEN = {"output", "dump", "html"}
+_WRITTEN = {"output", "dump", "html", "html_json", "html_csv"}
 """Options of commands that name output files."""
 
 
@@ -65,6 +65,28 @@ def read_array(path: Path) -> NDArray[Any]:
         raise UserError(f"cannot read {plain(path)}: {error.strerror or error}") from None
     except (*_DAMAGE, zlib.error, zipfile.BadZipFile, tokenize.TokenError) as error:
         raise UserError(f"{plain(path)}: not a readable .npy or .npz file: {error}") from None
+
+
+def read_named(path: Path) -> dict[str, NDArray[Any]]:
+    """Return all arrays of an .npz file by name.
+
+    Raises:
+        UserError: the file is missing or damaged, holds pickled objects, or is no .npz file.
+    """
+    import numpy as np
+
+    try:
+        with open(path, "rb") as file:
+            if file.read(4) != b"PK\x03\x04":
+                raise UserError(f"{plain(path)}: not an .npz file")
+            file.seek(0)
+            _check_extent(file, plain(path))
+            loaded = np.load(file, allow_pickle=False)
+            return {name: loaded[name] for name in loaded.files}
+    except OSError as error:
+        raise UserError(f"cannot read {plain(path)}: {error.strerror or error}") from None
+    except (*_DAMAGE, zlib.error, zipfile.BadZipFile, tokenize.TokenError) as error:
+        raise UserError(f"{plain(path)}: not a readable .npz file: {error}") from None
 
 
 def _check_extent(file: BinaryIO, name: str) -> None:

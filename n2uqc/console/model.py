@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from n2uqc.passes.program import Program
 
 _BITS = ("residual_bits", "stem_bits", "head_bits", "level_bits")
-_CHOICES = (
+CHOICES = (
     "precision",
     *_BITS,
     "input_range",
@@ -230,7 +230,7 @@ def open_program(options: argparse.Namespace, observe: Observer | None = None) -
         return load(
             options.model, options.resolved, input_shape=options.input_shape, observe=observe
         )
-    given = [f"--{n.replace('_', '-')}" for n in _CHOICES if getattr(options, n, None) is not None]
+    given = [f"--{n.replace('_', '-')}" for n in CHOICES if getattr(options, n, None) is not None]
     if given:
         raise UserError(
             f"{plain(options.model)} is a saved program, whose widths and ranges stand; "

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
+import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from n2uqc.models import shipped
+from n2uqc.models.data import digits
 
 from .conftest import Command
 
@@ -65,10 +71,89 @@ def test_the_page_needs_nothing_from_elsewhere(
     assert not re.search(r"""(src|href)=["'](https?:)?//""", text)
 
 
+def test_chosen_dresses(command: Command, program_file: Path) -> None:
+    result = command("cost", program_file, "--json", "--as", "codebook,lq")
+    assert result.status == 0, result.err
+    [model] = json.loads(result.out)["models"]
+    ids = [row["id"] for row in model["alternatives"]]
+    assert ids == ["codebook", "codebook-dsp", "lqnets"]
+    assert all(list(layer["costs"]) == ids for layer in model["layers"])
+    assert model["own"] and model["accuracy"] is None
+    table = command("cost", program_file, "--as", "apot").out
+    assert "hardware only" in table
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    test = digits().test
+    path = tmp_path_factory.mktemp("data") / "test.npz"
+    np.savez(path, x=test.images, y=test.labels)
+    return path
+
+
+def test_networks_trained_apart(
+    command: Command, program_file: Path, labelled: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    other = shipped.path("digits_4bit")
+    result = command("cost", program_file, other, "--data", labelled, "--html", page)
+    assert result.status == 0, result.err
+    data = json.loads((tmp_path / "page.json").read_text())
+    rows = list(csv.DictReader((tmp_path / "page.csv").open()))
+    for model, name in zip(data["models"], ("digits_2bit", "digits_4bit"), strict=True):
+        record = json.loads(shipped.path(name).with_suffix(".json").read_text())
+        assert model["accuracy"] == record["correct"] / record["of"]
+        assert model["images"] == record["of"] == 540
+        own = [r for r in rows if r["model"] == model["name"] and r["accuracy"]]
+        assert [float(r["accuracy"]) for r in own] == [model["accuracy"]]
+        assert [int(r["lut"]) for r in own] == [model["own"]["lut"]]
+    assert any(model["pareto"] for model in data["models"])
+    assert "99.44% of 540" in result.out
+    command_shown = next(e["command"] for e in data["evidence"] if "lut" in e["fields"])
+    assert shlex.split(command_shown)[2:] == [
+        str(program_file), str(other), "--data", str(labelled)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arrays", "mention"),
+    [
+        ({"x": np.zeros((2, 1, 8, 8), np.float32)}, "images and labels are named"),
+        ({"x": np.zeros((2, 1, 8, 8), np.float32), "y": np.zeros(3, int)}, "2 images and 3 labels"),
+        ({"x": np.zeros((2, 1, 8, 8), np.float32), "y": np.zeros(2)}, "one integer an image"),
+        ({"x": np.zeros((2, 1, 8, 8), np.float32), "y": np.array([0, 10])}, "the classes 0 to 9"),
+        ({"x": np.zeros((2, 3, 8, 8), np.float32), "y": np.array([0, 1])}, "shape"),
+    ],
+)
+def test_data_that_do_not_fit(
+    arrays, mention: str, command: Command, program_file: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "data.npz"
+    np.savez(path, **arrays)
+    result = command("cost", program_file, "--data", path)
+    assert result.status == 2
+    assert mention in result.err
+
+
+def test_dresses_are_of_one_network(command: Command, program_file: Path) -> None:
+    result = command("cost", program_file, program_file, "--as", "uniform")
+    assert result.status == 2 and "trained apart" in result.err
+
+
+def test_a_page_overwrites_no_input(command: Command, program_file: Path, labelled: Path) -> None:
+    copy = labelled.with_suffix(".json")
+    copy.write_bytes(labelled.read_bytes())
+    result = command("cost", program_file, "--data", copy, "--html", copy.with_suffix(".html"))
+    assert result.status == 2 and "it is an input" in result.err
+    assert copy.read_bytes() == labelled.read_bytes()
+
+
 @pytest.mark.parametrize(
     ("arguments", "mention"),
     [
         (("--technology", "abacus"), "abacus"),
+        (("--as", "abacus"), "uniform, n2uq, codebook, apot, lq"),
+        (("--data", "nowhere.npz"), "nowhere.npz"),
         (("--target-cycles", "1"), "1 cycles"),
         (("--html", "nowhere/cost.html"), "nowhere"),
         (("--folding", "nowhere.json"), "nowhere.json"),

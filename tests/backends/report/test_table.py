@@ -50,7 +50,7 @@ def test_findings_state_the_limits() -> None:
 
 def test_models_side_by_side() -> None:
     text = shown([compare(residual(b), name=f"toy{b}") for b in (2, 4)])
-    assert "Models side by side" in text and "toy2" in text and "toy4" in text
+    assert "Networks, each as it is compiled" in text and "toy2" in text and "toy4" in text
 
 
 def test_refuses_to_mix_families() -> None:

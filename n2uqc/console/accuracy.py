@@ -1,0 +1,120 @@
+"""The accuracy of an integer program on labelled images."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from n2uqc.frontend.escape import plain
+
+from .files import UserError, read_named
+from .progress import progress, working
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from n2uqc.backends.cost.trained import Accuracy
+    from n2uqc.passes.program import Program
+
+NAMES = (("x", "y"), ("images", "labels"))
+"""Names of the arrays of images and labels in an .npz file."""
+_BATCH = 64
+_MANY = 2e10  # multiplications of all images from which on compiling for this machine pays
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Images with their labels.
+
+    Attributes:
+        source: the file's name.
+        images: (N, ...) as the network takes them.
+        labels: int (N,), the index of the right output.
+    """
+
+    source: str
+    images: NDArray[Any]
+    labels: NDArray[Any]
+
+
+def read_labelled(path: Path) -> Labelled:
+    """Read images and labels from an .npz file that holds arrays named as in ``NAMES``.
+
+    Raises:
+        UserError: the file cannot be read, or does not hold such arrays of the same length.
+    """
+    arrays, source = read_named(path), plain(path)
+    found = [pair for pair in NAMES if set(pair) <= arrays.keys()]
+    if not found:
+        wanted = " or ".join(f"{x} and {y}" for x, y in NAMES)
+        names = plain(", ".join(arrays)) or "(none)"
+        raise UserError(f"{source}: holds the arrays {names}; images and labels are named {wanted}")
+    images, labels = (arrays[name] for name in found[0])
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise UserError(
+            f"{source}: labels have shape {labels.shape} and dtype {labels.dtype}; they are one "
+            "integer an image, the index of the right output"
+        )
+    if images.ndim == 0 or len(images) != len(labels) or not len(labels):
+        count = len(images) if images.ndim else 0
+        raise UserError(f"{source}: {count} images and {len(labels)} labels")
+    return Labelled(source, images, labels)
+
+
+def measure(program: Program, data: Labelled, macs: int) -> Accuracy:
+    """Run the integer program on all images, in batches; all executors give the same integers.
+
+    Args:
+        program: the program.
+        data: images in the form that it takes, and labels.
+        macs: multiplications of an image; with many in all, a binary for this machine runs them.
+
+    Raises:
+        InputError: the images do not fit the program.
+        UserError: the outputs are not scores of classes that the labels name.
+    """
+    from n2uqc.backends import ToolchainError, find_target
+    from n2uqc.backends.cost.trained import Accuracy
+    from n2uqc.passes.program import run as run_program
+
+    if macs * len(data.labels) < _MANY:
+        return Accuracy(
+            _right(lambda x: run_program(program, x), program, data),
+            len(data.labels),
+            "interpreter",
+        )
+    with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
+        try:
+            with working("building the binary for this machine"):
+                runner = find_target("host").runner(program, Path(folder))
+            right, executor = _right(runner, program, data), "host"
+        except ToolchainError:
+            right = _right(lambda x: run_program(program, x), program, data)
+            executor = "interpreter"
+    return Accuracy(right, len(data.labels), executor)
+
+
+def _right(runner: Any, program: Program, data: Labelled) -> int:
+    from n2uqc.passes.program import quantize_input, real_output
+
+    right = 0
+    with progress(len(data.labels), "classifying") as advance:
+        for start in range(0, len(data.labels), _BATCH):
+            part = slice(start, start + _BATCH)
+            labels = data.labels[part]
+            scores = real_output(program, runner(quantize_input(program, data.images[part])))
+            if scores.size != len(labels) * scores.shape[1]:
+                raise UserError(
+                    f"--data: the network's output has shape {scores.shape[1:]}; accuracy needs "
+                    "one score a class"
+                )
+            if labels.min() < 0 or labels.max() >= scores.shape[1]:
+                raise UserError(
+                    f"{data.source}: labels reach from {labels.min()} to {labels.max()}; the "
+                    f"network has the classes 0 to {scores.shape[1] - 1}"
+                )
+            right += int((scores.reshape(len(labels), -1).argmax(axis=1) == labels).sum())
+            advance(len(labels))
+    return right

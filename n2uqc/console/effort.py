@@ -1,0 +1,40 @@
+"""What an image takes on a named processor, beside the hardware's cost."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .progress import working
+
+if TYPE_CHECKING:
+    from n2uqc.backends.cost.trained import Effort
+    from n2uqc.passes.program import Program
+
+
+def measure_effort(program: Program, name: str) -> Effort:
+    """Compile a program for a processor and count its instructions under emulation.
+
+    Args:
+        program: the program.
+        name: of an ARM target of ``n2uqc compile``.
+
+    Raises:
+        CompileError: the name is no ARM target.
+        ToolchainError: a compiler, the emulator or llvm-mca is missing.
+    """
+    from n2uqc.backends import Request, find_target
+    from n2uqc.backends.artifact import read_manifest
+    from n2uqc.backends.cost.trained import Effort
+    from n2uqc.backends.cpu.profile import default_core, profile_artifact
+
+    target = find_target(name)
+    with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
+        with working(f"counting instructions for {name}"):
+            place = target.build(program, Request(), lambda step: None).save(Path(folder) / "it")
+            manifest = read_manifest(place)
+            core, _ = default_core(manifest)
+            found = profile_artifact(place, core=core)
+        size = (place / manifest["library"]).stat().st_size
+    return Effort(name, found.core, found.instructions, found.cycles, size)
