@@ -47,7 +47,18 @@ def import_graph(model: ir.Model, name: str = "network") -> Program:
     first, last = entry(graph), exit_(graph)
     edges = {*first.nodes, *last.nodes}
     to.names[first.value] = to.name(source.name or "input")
-    to.types[to.names[first.value]] = RealType(map_shape(_sample_shape(first.value)))
+    shape = _sample_shape(first.value)
+    if len(shape) > 3:
+        after = first.nodes[-1] if first.nodes else None
+        raise CompileError(
+            Problem(
+                str(after.name) if after is not None else to.names[first.value],
+                after.op_type if after is not None else "",
+                f"a tensor of {len(shape)} axes an image, {list(shape)}",
+                "maps [N,C,H,W], [N,C,L] or [N,F]",
+            )
+        )
+    to.types[to.names[first.value]] = RealType(map_shape(shape))
     problems: list[Problem] = []
     for node in graph:
         if opset.is_op(node, "Weight") or node in edges:

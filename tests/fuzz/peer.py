@@ -26,6 +26,8 @@ def outputs_of(content: bytes, images: np.ndarray) -> np.ndarray | None:
     try:
         model = onnx.ModelProto()
         model.ParseFromString(content)
+        if any(map(_has_subnormal, model.graph.initializer)):
+            return None
         model = standard(model)
         watched = watch_quotients(model)
         session = onnxruntime.InferenceSession(model.SerializeToString(), options)
@@ -41,6 +43,15 @@ def outputs_of(content: bytes, images: np.ndarray) -> np.ndarray | None:
         return np.concatenate(found).astype(np.float64)
     except Exception:  # anything: the file may be no network at all
         return None
+
+
+def _has_subnormal(tensor: onnx.TensorProto) -> bool:
+    """Whether float32 keeps no precision for a number, so that its products are 0 or not."""
+    values = numpy_helper.to_array(tensor)
+    if values.dtype.kind != "f":
+        return False
+    sizes = np.abs(values[values != 0])
+    return bool((sizes < np.finfo(np.float32).smallest_normal).any())
 
 
 def watch_quotients(model: onnx.ModelProto) -> int:

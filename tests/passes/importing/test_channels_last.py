@@ -128,3 +128,14 @@ def test_too_many_values_to_move() -> None:
 def test_a_network_that_computes_nothing() -> None:
     with pytest.raises(CompileError, match="computes nothing"):
         compile_graph(load_graph(build("y = Flatten (x)")))
+
+
+@pytest.mark.parametrize(
+    "rest", ["y = Identity (a)", "y = Relu (a)", "b = Relu (a) y = Flatten (b)"]
+)
+@pytest.mark.parametrize("axes", [[2, 3], [1], [4]])
+def test_tensors_of_more_than_two_positions(rest: str, axes: list[int]) -> None:
+    body = f"a = Unsqueeze (x, axes)\n{rest}"
+    model = build(body, {"axes": np.array(axes, np.int64)}, x="float[N,2,4,4] x")
+    with pytest.raises(CompileError, match="axes|shape|Reshape|reshape"):
+        compile_graph(load_graph(model))
