@@ -132,6 +132,7 @@ def plan(
     *,
     family: Family | str = "xc7",
     clock_hz: float = CLOCK_HZ,
+    engines: Mapping[str, Engine] | None = None,
 ) -> Design:
     """Decide everything about the datapath of a lowered program.
 
@@ -140,13 +141,14 @@ def plan(
         folding: parallelism of the engines; ``default_folding`` if None.
         family: for which each engine takes the form that is smaller.
         clock_hz: the clock that the hardware is meant to reach.
+        engines: of the program by tensor, if they are at hand: what was counted is not anew.
 
     Raises:
         CompileError: the folding does not fit the program, or the family is not known.
     """
     device = find_family(family)
     chosen = default_folding(program) if folding is None else folding
-    pipeline = build_pipeline(program, chosen)
+    pipeline = build_pipeline(program, chosen, engines)
     forms = {
         k: best_form(engine, device.id)
         for k, engine in enumerate(pipeline.engines)

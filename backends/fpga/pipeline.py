@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import lcm
 
 from n2uqc.passes.program import Flatten, Program
 
-from .engines import Converter, Engine, Fork, Sink, Source, engine_of
-from .folding import Folding
+from .engines import Converter, Engine, Fork, Sink, Source
+from .folding import Folding, engines_of
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,27 @@ class Pipeline:
         return f"{self.engines[edge.source].name} -> {self.engines[edge.target].name}"
 
 
-def build_pipeline(program: Program, folding: Folding) -> Pipeline:
+def build_pipeline(
+    program: Program, folding: Folding, engines: Mapping[str, Engine] | None = None
+) -> Pipeline:
     """Build the pipeline of a program.
 
     Every operation becomes an engine, except flattening, which does not change the stream. A tensor
     with several readers gets a fork. Where producer and consumer differ in lanes, width converters
     go between them, through the least common multiple.
 
+    Args:
+        program: a lowered program.
+        folding: the parallelism of its engines.
+        engines: its engines by tensor, if they are at hand: their facts are kept.
+
     Raises:
         CompileError: the folding does not fit the program.
     """
     folding.check(program)
-    return _Builder(program, folding).build()
+    made = {e.name: e for e in engines_of(program)} if engines is None else engines
+    folded = [engine.folded(folding.engines[name]) for name, engine in made.items()]
+    return _Builder(program, folding).build(folded)
 
 
 class _Builder:
@@ -79,9 +88,7 @@ class _Builder:
         # engines that provide a stream, one for each reader
         self.taps: dict[str, Iterator[int]] = {}
 
-    def build(self) -> Pipeline:
-        ops = [op for op in self.program.ops if not isinstance(op, Flatten)]
-        engines = [engine_of(op, self.program, self.folding.engines[op.output]) for op in ops]
+    def build(self, engines: Sequence[Engine]) -> Pipeline:
         readers: dict[str, int] = dict.fromkeys(self.stream.values(), 0)
         first: dict[str, int] = {}
         for engine in engines:

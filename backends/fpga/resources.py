@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import cast
 
 from .engines import Engine
 from .hdl.families import VARIANTS, Family
-from .hdl.mapping import count, own_terms
+from .hdl.mapping import count, own_terms, terms_without_tables
+from .hdl.memories import place_table
 from .hdl.terms import Cells, Terms
 from .units import Style, fifo, unit_of
-from .units.window import WindowEngine, inner_modules
+from .units.window import WindowEngine, WindowParts, inner_modules, weight_table
 
 WINDOWS = frozenset({"matrix-vector", "depthwise", "pool"})
 """Kinds of engines with processing elements."""
@@ -45,8 +46,8 @@ def resources(engine: Engine, form: str, family: str) -> EngineCells:
     """
     device, key = VARIANTS[family], f"cells {family} {engine.fold.pe} {engine.fold.simd}"
     if engine.kind in WINDOWS:
-        window, first = cast("WindowEngine", engine), engine.forms[0]
-        rest = engine.fact(key, lambda: _own(engine, first, device))
+        window = cast("WindowEngine", engine)
+        rest = engine.fact(key, lambda: _around(window, device))
         elements = engine.fact(f"{key} {form}", lambda: _inside(window, form, device))
         return EngineCells(elements, rest)
     return EngineCells(Cells(), engine.fact(f"{key} {form}", lambda: _own(engine, form, device)))
@@ -54,6 +55,36 @@ def resources(engine: Engine, form: str, family: str) -> EngineCells:
 
 def _own(engine: Engine, form: str, device: Family) -> Cells:
     return own_terms(unit_of(engine, Style(form, device.lut)), device).cells(device.id)
+
+
+_AROUND: dict[tuple[object, ...], Terms] = {}
+"""What engines with processing elements take beside these and the weights, by what it depends on:
+layers of the same shape share it, whatever their weights are."""
+
+
+def _around(engine: WindowEngine, device: Family) -> Cells:
+    """Line buffer, control and weights."""
+    form, terms = engine.forms[0], Terms()
+    element = WindowParts(engine, form, device.lut).element
+    table = weight_table(engine)
+    nameless = {f.name: getattr(engine.op, f.name) for f in fields(engine.op)}
+    for name in ("output", "inputs", "origin", "weight"):
+        nameless.pop(name, None)
+    x, y = engine.inputs[0], engine.output
+    key = (
+        device.id,
+        type(engine),
+        *nameless.items(),
+        *((t.shape, t.bits, t.signed) for t in (x, y)),
+        *(engine.geometry.kernel, engine.fold, element, table is None),
+    )
+    if key not in _AROUND:
+        unit = unit_of(engine, Style(form, device.lut))
+        _AROUND[key] = terms_without_tables(unit, device)
+    terms.add(_AROUND[key])
+    if table is not None:
+        place_table(terms, table, device)
+    return terms.cells(device.id)
 
 
 def _inside(engine: WindowEngine, form: str, device: Family) -> Cells:

@@ -9,6 +9,7 @@ from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.passes.program import Program
 
 from ..fpga.design import CLOCK_HZ, find_family, plan
+from ..fpga.engines import Fold
 from ..fpga.folding import Folding, engines_of
 from ..fpga.hdl.families import Family
 from ..fpga.hdl.terms import Cells
@@ -136,7 +137,9 @@ class _Finder:
     ) -> None:
         self.program, self.device, self.family = program, device, family
         self.clock_hz = clock_hz
-        self.options = {engine.name: Choices(engine, family) for engine in engines_of(program)}
+        self.engines = {engine.name: engine for engine in engines_of(program)}
+        self.options = {name: Choices(e, family) for name, e in self.engines.items()}
+        self.results: dict[tuple[Fold, ...], SearchResult] = {}
         self.least = {name: choices.least for name, choices in self.options.items()}
         self.floor = max(self.least.values(), default=1)
 
@@ -214,9 +217,19 @@ class _Finder:
         return (self.device or DEVICES["xc7z020"]).holds(resource)
 
     def _result(self, picked: Mapping[str, EngineChoice]) -> SearchResult:
-        folding = Folding({name: choice.fold for name, choice in picked.items()})
-        design = plan(self.program, folding, family=self.family, clock_hz=self.clock_hz)
-        return SearchResult(design, self.device)
+        """Return a planned datapath; one that comes again is not simulated again."""
+        folds = {name: choice.fold for name, choice in picked.items()}
+        key = tuple(folds.values())
+        if key not in self.results:
+            design = plan(
+                self.program,
+                Folding(folds),
+                family=self.family,
+                clock_hz=self.clock_hz,
+                engines=self.engines,
+            )
+            self.results[key] = SearchResult(design, self.device)
+        return self.results[key]
 
     def _too_small(self, target: int, fps: float | None) -> None:
         assert self.device is not None

@@ -33,6 +33,14 @@ def count(module: Module, family: Family) -> Terms:
 
 def own_terms(module: Module, family: Family) -> Terms:
     """The terms of a module without the modules inside."""
+    terms = terms_without_tables(module, family)
+    for table in module.tables:
+        place_table(terms, table, family)
+    return terms
+
+
+def terms_without_tables(module: Module, family: Family) -> Terms:
+    """The terms of a module without the modules inside, and without the memories of constants."""
     return _Mapper(module, family).terms
 
 
@@ -70,8 +78,6 @@ class _Mapper:
         self.partial = partial_sums(self.netlist, self.refs, self.in_block)
         self._cover()
         self._registers()
-        for table in module.tables:
-            place_table(self.terms, table, family)
         for memory in module.memories:
             place_memory(self.terms, memory, family)
 

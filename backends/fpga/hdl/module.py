@@ -8,7 +8,7 @@ from typing import Any
 
 from n2uqc.passes.program.types import limits_of, width_of
 
-from .stores import Longs, Memory, Table, varying_bits
+from .stores import Longs, Memory, Table, packed_places, varying_bits
 from .words import ONE, ZERO, Operand, Word, choose, constant, join, pattern, word
 
 
@@ -198,8 +198,7 @@ class Module:
             a word a lane, its elements side by side, the first one lowest.
         """
         lanes, each = values.shape[1:]
-        flat = values.reshape(len(values), -1)
-        varying = varying_bits(flat, [bits] * flat.shape[1])
+        flat, varying = packed_places(values, bits)
         data = self._stored(name, flat, varying, address)
         if len(varying) == flat.shape[1] * bits:
             wide = each * bits

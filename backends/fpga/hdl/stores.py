@@ -83,6 +83,13 @@ class Memory:
         return output
 
 
+def packed_places(values: Longs, bits: int) -> tuple[Longs, list[tuple[int, int]]]:
+    """Words of constants (words, lanes, elements) of so many bits each as (words, columns), and
+    which bits of them a memory stores."""
+    flat = values.reshape(len(values), -1)
+    return flat, varying_bits(flat, [bits] * flat.shape[1])
+
+
 def varying_bits(values: Longs, widths: Sequence[int]) -> list[tuple[int, int]]:
     """(column, bit) of the bits that differ between words (words, columns)."""
     differ = np.bitwise_or.reduce(values ^ values[:1], axis=0).tolist()

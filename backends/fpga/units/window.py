@@ -14,8 +14,8 @@ from ..engines.channelwise import Depthwise, GlobalPool, Pool
 from ..engines.matrix_vector import MatrixVector
 from ..engines.window import tree_depth
 from ..hdl.module import Counter, Module
-from ..hdl.stores import Longs
-from ..hdl.words import Word, choose, elements, join, pattern
+from ..hdl.stores import Longs, Table, packed_places
+from ..hdl.words import ZERO, Word, choose, elements, join, pattern
 from .element import Element, greater, operand_sum, processing_element
 from .line_buffer import LineBuffer, chosen
 from .unit import Unit, bits_of
@@ -60,6 +60,15 @@ def _stored_weights(engine: Engine) -> StoredWeights:
     bits += not signed
     kind = next((t for t in (np.int8, np.int16, np.int32) if bits <= np.iinfo(t).bits), np.int64)
     return StoredWeights(values.astype(kind), bits, odd)
+
+
+def weight_table(engine: Engine) -> Table | None:
+    """The memory of an engine's weights as its unit has it; None where it has none."""
+    bits = stored_weights(engine).bits
+    if not bits:
+        return None
+    flat, varying = packed_places(packed_weights(engine), bits)
+    return Table("weights", flat, varying, ZERO) if varying else None
 
 
 def _in_order(engine: Engine, values: Longs) -> Longs:
