@@ -174,6 +174,15 @@ def _fairness() -> tuple[Assumption, ...]:
             "model",
         ),
         Assumption(
+            "evened",
+            "A network whose levels are uneven is priced as compiled by its integers: levels are "
+            "what is stored and multiplied. In other dresses its codes and the ranks of its "
+            "weights stand in their place; FIFOs keep their widths.",
+            "",
+            "structure",
+            "model",
+        ),
+        Assumption(
             "levels-quantizer",
             "Codebook, APoT and LQ-Nets activations are encoded by as many comparisons as N2UQ's.",
             "",
@@ -182,8 +191,9 @@ def _fairness() -> tuple[Assumption, ...]:
         ),
         Assumption(
             "accuracy",
-            "Only cost is compared. The alternatives are other networks with other "
-            "accuracy; the one compiled here is N2UQ's.",
+            "Between dresses of one network only cost is compared: each would have to be trained, "
+            "with an accuracy of its own. Accuracy is measured of networks trained apart, as they "
+            "were compiled.",
             "",
             "scope",
             "model",

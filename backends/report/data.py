@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -41,7 +41,9 @@ def networks_of(compared: Compared) -> list[Trained]:
     return networks
 
 
-def report(compared: Compared, command: str = "") -> Report:
+def report(
+    compared: Compared, command: str = "", synthesis: Sequence[Mapping[str, Any]] = ()
+) -> Report:
     """Return the data of a report, which a command made.
 
     Raises:
@@ -55,12 +57,15 @@ def report(compared: Compared, command: str = "") -> Report:
         models,
         evidence(plain(first.model), command),
         first.assumptions,
+        tuple(synthesis),
     )
 
 
-def to_json(compared: Compared, command: str = "") -> dict[str, Any]:
+def to_json(
+    compared: Compared, command: str = "", synthesis: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
     """Return the report as data for JSON (``SCHEMA.md``); the same input gives the same data."""
-    data = asdict(report(compared, command))
+    data = asdict(report(compared, command, synthesis))
     for model in data["models"]:
         shown = {row["id"] for row in model["alternatives"]}
         for layer in model["layers"]:

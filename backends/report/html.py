@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from n2uqc.frontend.escape import html, json_text
 from n2uqc.frontend.write import is_stream, write_atomically
@@ -19,7 +21,13 @@ from .tabular import to_csv
 TEMPLATE = "report.html.j2"
 
 
-def write_html(compared: Compared, path: Path | str, *, command: str = "") -> None:
+def write_html(
+    compared: Compared,
+    path: Path | str,
+    *,
+    command: str = "",
+    synthesis: Sequence[Mapping[str, Any]] = (),
+) -> None:
     """Write the report to a file, completely or not at all, and its data beside it.
 
     The data stand in files of the same name that end in .json and .csv (``SCHEMA.md``); a stream
@@ -29,27 +37,34 @@ def write_html(compared: Compared, path: Path | str, *, command: str = "") -> No
         compared: what is reported.
         path: of the page.
         command: that makes the page again, shown on it.
+        synthesis: what yosys makes of each network's engines.
 
     Raises:
         CompileError: matplotlib is not installed; the message names the extra to install.
         OSError: the file cannot be written.
     """
     path = Path(path)
-    page = to_html(compared, command, "" if is_stream(path) else path.stem)
+    page = to_html(compared, command, "" if is_stream(path) else path.stem, synthesis)
     write_atomically(path, page.encode())
     if not is_stream(path):
-        data = json_text(to_json(compared, command))
+        data = json_text(to_json(compared, command, synthesis))
         write_atomically(path.with_suffix(".json"), data.encode())
         write_atomically(path.with_suffix(".csv"), to_csv(report(compared)).encode())
 
 
-def to_html(compared: Compared, command: str = "", beside: str = "") -> str:
+def to_html(
+    compared: Compared,
+    command: str = "",
+    beside: str = "",
+    synthesis: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """Return the page as text.
 
     Args:
         compared: what is reported.
         command: that makes the page again; "" if none does.
         beside: name of the files with its data, without their ends; "" without such.
+        synthesis: what yosys makes of each network's engines.
 
     Raises:
         CompileError: matplotlib is not installed.
@@ -57,7 +72,7 @@ def to_html(compared: Compared, command: str = "", beside: str = "") -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     plots.require_matplotlib()
-    data = report(compared, command)
+    data = report(compared, command, synthesis)
     technology = networks_of(compared)[0].comparison.technology
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),

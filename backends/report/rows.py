@@ -180,9 +180,11 @@ class Report:
         models: the networks.
         evidence: what the figures rest on.
         assumptions: those of the models of cost.
+        synthesis: what yosys makes of the engines of each network, if that was asked for.
     """
 
     verdict: tuple[str, str]
     models: tuple[ModelReport, ...]
     evidence: tuple[Evidence, ...]
     assumptions: tuple[Assumption, ...]
+    synthesis: tuple[Mapping[str, Any], ...] = ()

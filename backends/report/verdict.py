@@ -19,8 +19,10 @@ def verdict(networks: Sequence[Trained]) -> tuple[str, str]:
 
 
 def _dresses(c: Comparison) -> tuple[str, str]:
-    own = c.totals["n2uq"]
-    what = "N2UQ" if c.itself == "n2uq" else "In N2UQ's dress it"
+    own, itself = c.totals["n2uq"], c.totals[c.itself]
+    what = "N2UQ"
+    if c.itself != "n2uq":
+        what = f"As compiled, with its own uneven levels, {c.model} takes {_cells(itself)}; N2UQ"
     cheapest = min(
         (a for a in c.alternatives if a.id.startswith("uniform-") and a.id != "uniform-thresholds"),
         key=lambda a: (c.totals[a.id].resources.dsp, c.totals[a.id].resources.lut),
@@ -102,7 +104,7 @@ def losses(c: Comparison) -> tuple[str, ...]:
             f"network {own.energy.total / 1000:,.1f} and {shift.energy.total / 1000:,.1f} nJ)."
         )
     for a in c.alternatives:
-        if a.id == c.itself or a.id.startswith("n2uq"):
+        if a.id.startswith("n2uq"):
             continue
         other = c.totals[a.id].resources
         if other.lut < own.resources.lut:

@@ -137,12 +137,12 @@ def run(options: argparse.Namespace) -> int:
         from n2uqc.backends.report import write_html
 
         with working("drawing the page"):
-            write_html(networks, options.html, command=command_line(options))
+            command = command_line(options)
+            write_html(networks, options.html, command=command, synthesis=synthesized)
     if options.json:
         from n2uqc.backends.report import to_json
 
-        found = to_json(networks) | ({"synthesis": synthesized} if synthesized else {})
-        print(json_text(found), end="")
+        print(json_text(to_json(networks, command_line(options), synthesized)), end="")
     else:
         print_costs(networks)
         for rows in synthesized:

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from n2uqc.backends.cost import Comparison, compare
+from n2uqc.backends.cost import Accuracy, Comparison, Trained, compare
 from n2uqc.backends.report import write_html
+from n2uqc.backends.report.evidence import MARKS
 from n2uqc.backends.report.html import to_html
 from n2uqc.frontend.diagnostics import CompileError
 
@@ -63,6 +64,24 @@ def comparison() -> Comparison:
 @pytest.fixture(scope="module")
 def text(comparison: Comparison) -> str:
     return to_html([comparison, compare(residual(4), name="other")])
+
+
+def test_every_figure_is_marked(comparison: Comparison) -> None:
+    engine = {"name": "acc", "nodes": ["/conv"], "kind": "matrix-vector", "form": "planes"}
+    for k, key in enumerate(("lut", "ff", "dsp", "bram18")):
+        engine |= {key: 1000 + k, f"estimated_{key}": 2000 + k}
+    result = {"model": "toy", "family": "xc7", "yosys": "Yosys 0.70", "engines": [engine]}
+    command = "n2uqc cost toy.onnx --technology xc7"
+    found = to_html([Trained(comparison, Accuracy(9, 10, "host"))], command, "page", [result])
+    words = Page(found).words
+    assert command in words and f"{command} --synthesize" in words and "page.csv" in words
+    assert "1,002" in words and "2,003" in words and "90.00% of 10" in words
+    for kind, letter in MARKS.items():
+        assert f'<sup title="{kind}">{letter}</sup>' in found
+    heads = re.findall(r'<th scope="col"[^>]*>(.*?)</th>', found)
+    bare = [head for head in heads if "<sup" not in head]
+    titles = {re.sub("<.*?>", "", head) for head in bare}
+    assert not titles & {"LUT", "FF", "DSP", "BRAM18", "nJ", "kbit", "cycles", "accuracy"}
 
 
 def test_nothing_is_fetched(text: str) -> None:

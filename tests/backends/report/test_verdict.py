@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import onnx
 import pytest
 
 from n2uqc.backends.cost import Accuracy, Comparison, Trained, compare
 from n2uqc.backends.report import report
 from n2uqc.backends.report.verdict import chance, losses, verdict
+from n2uqc.passes import load
 
+from ...frontend.rivals import network
 from ..cost.networks import residual
 
 
@@ -64,3 +67,17 @@ def test_networks_side_by_side(compared: dict[int, Comparison]) -> None:
     two, four = report(worse).models
     assert (two.pareto, four.pareto, four.beaten_by) == (True, False, 0)
     assert report([Trained(compared[2]), both[1]]).models[1].pareto is None
+
+
+def test_own_uneven_levels_come_first(tmp_path) -> None:
+    onnx.save(network("apot", 2), tmp_path / "net.onnx")
+    c = compare(load(tmp_path / "net.onnx"), name="net", dresses=("apot",))
+    first, _ = verdict([Trained(c)])
+    own, even = c.totals["own"].resources, c.totals["n2uq"].resources
+    assert own == c.design.resources and own != even
+    said = f"net takes {own.lut:,} LUT and {own.dsp:,} DSP; N2UQ takes {even.lut:,} LUT"
+    assert said in first
+    named = any(line.startswith("LUT: As compiled") for line in losses(c))
+    assert named == (own.lut < even.lut)
+    model = report(c).models[0]
+    assert model.itself == "own" and [a.id for a in model.alternatives] == ["own", "apot"]
