@@ -107,7 +107,7 @@ def losses(c: Comparison) -> tuple[str, ...]:
         if a.id.startswith("n2uq"):
             continue
         other = c.totals[a.id].resources
-        if other.lut < own.resources.lut:
+        if SLIGHT * other.lut < own.resources.lut:
             more = other.dsp - own.resources.dsp
             dsp = f"for {more:,} DSP more" if more > 0 else f"and {-more:,} DSP fewer"
             found.append(

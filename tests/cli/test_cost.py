@@ -216,3 +216,32 @@ def test_synthesis_beside_the_estimates(
     tools.yosys_version.cache_clear()
     assert missing.status == 2
     assert "no-such-yosys" in missing.err
+
+
+@pytest.mark.slow
+def test_binaries_measure_the_same(
+    command: Command, program_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many images are classified by a binary; instructions are those of `n2uqc profile`."""
+    from n2uqc.console import accuracy
+
+    test, path = digits().test, tmp_path / "data.npz"
+    np.savez(path, images=test.images[:100], labels=test.labels[:100])
+    found = {}
+    for many in (1e30, 0):
+        monkeypatch.setattr(accuracy, "_MANY", many)
+        result = command("cost", program_file, "--json", "--data", path)
+        assert result.status == 0, result.err
+        [model] = json.loads(result.out)["models"]
+        found[model["executor"]] = model["accuracy"]
+    assert set(found) == {"interpreter", "host"} and len(set(found.values())) == 1
+    result = command("cost", program_file, "--json", "--processor", "cortex-m4")
+    assert result.status == 0, result.err
+    [model] = json.loads(result.out)["models"]
+    folder = tmp_path / "m4"
+    assert command("compile", program_file, "--target", "cortex-m4", "-o", folder).status == 0
+    profile = json.loads(command("profile", folder, "--json").out)
+    assert model["processor"]["instructions"] == profile["instructions"]
+    assert model["processor"]["cycles"] == profile["estimated_cycles"]
+    refused = command("cost", program_file, "--processor", "fpga")
+    assert refused.status == 2 and "ARM" in refused.err
