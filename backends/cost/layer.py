@@ -237,12 +237,15 @@ def _stream_cost(other: ElementwiseCounts, place: Place, width: int) -> LayerCos
     moved = buffer_bits and other.elements * (1 + other.window) * other.operand
     word = other.word if other.channels > place.pe else 0
     windowed = bool(buffer_bits)
+    stored = other.word * other.channels
+    if other.kind == "lookup":  # one table of levels for all channels
+        stored, word = other.window * other.width, other.width
     return LayerCost(
         stream=place.cells.elements if windowed else place.cells.total,
         memory=place.before + (place.cells.rest if windowed else Cells()),
         operations=stream_operators(other, width, other.elements),
         hardware=stream_operators(other, width, place.pe * place.simd),
-        bits=MemoryBits(stream=other.word * other.channels, buffers=buffer_bits),
+        bits=MemoryBits(stream=stored, buffers=buffer_bits),
         energy=Energy(
             stream=spent + energy.read(other.elements * word), activations=energy.read(moved)
         ),

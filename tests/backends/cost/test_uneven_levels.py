@@ -27,6 +27,8 @@ def test_own_levels_cost_what_they_are(method, bits, depthwise, tmp_path) -> Non
     uneven = [op for op in program.ops if isinstance(op, Conv) and op.levels]
     assert len(tables) == len(uneven) == 2
     own, even = c.totals["own"], c.totals["n2uq"]
+    assert own.bits.stream - even.bits.stream == sum(table.storage_bits for table in tables)
+    assert own.energy.stream > even.energy.stream
     assert c.alternatives[0].id == "own"
     assert own.resources == c.design.resources
     for layer in c.layers:
