@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,6 +37,7 @@ def evidence(model: str, command: str) -> tuple[Evidence, ...]:
         model: name of a network's file.
         command: that made the report; "" if none did.
     """
+    model = shlex.quote(model)
     again = command or f"n2uqc cost {model}"
     return (
         Evidence(

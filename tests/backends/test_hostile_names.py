@@ -111,11 +111,11 @@ def test_the_report_holds_text(tmp_path: Path) -> None:
     page = (tmp_path / "r").read_text()
     assert not acts(page) - {"\t"}
     texts: list[str] = []
-    tags: set[str] = set()
+    tags: list[str] = []
 
     class Reader(HTMLParser):
         def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            tags.add(tag)
+            tags.append(tag)
             assert not any(attribute.startswith("on") for attribute, _ in attrs)
             assert not any(CANARY in attribute for attribute, _ in attrs)
 
@@ -128,7 +128,12 @@ def test_the_report_holds_text(tmp_path: Path) -> None:
     reader = Reader()
     reader.feed(page)
     reader.close()
-    assert not tags & {"script", "canary", "bold", "img", "iframe", "object", "a:"}
+    assert not {"canary", "bold", "img", "iframe", "object", "a:"} & {*tags}
+    assert tags.count("script") == 1  # the page's own, which holds no name
+    assert CANARY not in page[page.rindex("<script>") :]
+    data = (tmp_path / "r.json").read_text() + (tmp_path / "r.csv").read_text()
+    assert not acts(data)
+    assert PRINTABLE in json.loads((tmp_path / "r.json").read_text())["models"][0]["name"]
     assert any(PRINTABLE in text for text in texts)
 
 
