@@ -91,7 +91,7 @@ def price(
                 op=engines[name].kind,
                 found=f"the folding gives {result.fps:.6g} images/s at {clock_hz / 1e6:g} MHz: "
                 f"this engine takes {engines[name].cycles} cycles an image",
-                supported=f"{floor(clock_hz / target_fps)} cycles or fewer for {target_fps:g} "
+                supported=f"{cycles_for(target_fps, clock_hz)} cycles or fewer for {target_fps:g} "
                 f"images/s, a factor {target_fps / result.fps:.3g}",
                 hint="more processing elements or SIMD lanes in this engine, or leave the folding "
                 "out to have one searched",
@@ -110,6 +110,15 @@ def price(
             ]
         )
     return result
+
+
+def cycles_for(fps: float, clock_hz: float) -> int:
+    """Return the most cycles an image at which a clock still gives a rate.
+
+    A rate that some folding has is one: the quotient of two quotients may lie just below a number.
+    """
+    cycles = floor(clock_hz / fps)
+    return cycles + (clock_hz / (cycles + 1) >= fps)
 
 
 def _request(
@@ -144,7 +153,7 @@ class _Finder:
         self.floor = max(self.least.values(), default=1)
 
     def at_rate(self, fps: float) -> SearchResult:
-        target = floor(self.clock_hz / fps)
+        target = cycles_for(fps, self.clock_hz)
         if target < self.floor:
             name = max(self.least, key=self.least.__getitem__)
             best = self.clock_hz / self.floor

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from n2uqc.backends.fpga import Folding, build_pipeline, simulate_timing
 from n2uqc.backends.search import DEVICES, find_device, price, search
 from n2uqc.backends.search.result import RESOURCES
+from n2uqc.backends.search.search import cycles_for
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.passes import load
 from n2uqc.passes.program import Program
@@ -43,6 +44,13 @@ def test_a_rate_is_met_by_the_simulated_pipeline(case: Any, slack: int) -> None:
     assert again.engines == result.folding.engines
     parts = [cells.lut for _, cells in result.engines.values()]
     assert result.total.lut == sum(parts) + result.design.plumbing.lut
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 10**7), st.floats(1e6, 1e9))
+def test_the_rate_of_some_cycles_is_reached_in_them(cycles: int, clock: float) -> None:
+    assert cycles_for(clock / cycles, clock) == cycles
+    assert cycles_for(clock / cycles * 1.0000001, clock) <= cycles - (cycles < 10**6)
 
 
 def test_every_choice_is_the_cheapest_that_keeps_up(digits: Program) -> None:
