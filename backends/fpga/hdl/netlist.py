@@ -13,6 +13,10 @@ WIRING = frozenset(
 """Operations that take no cells."""
 
 _WHOLE = frozenset({"lookup", "less", "equal", "shift right by"})
+"""Operations of which every bit looks at all bits of the operands."""
+
+_CARRIES = frozenset({"add", "subtract", "multiply"})
+"""Operations of which a bit looks at all bits below."""
 
 
 class Netlist:
@@ -89,37 +93,42 @@ class Netlist:
         yield from self.ports()
 
     def _number(self, root: Word) -> None:
-        stack = [root]
+        ids, stack = self.ids, [root]
         while stack:
             word = stack[-1]
-            if id(word) in self.ids:
+            if id(word) in ids:
                 stack.pop()
                 continue
-            operands = _operands(word)
-            missing = [a for a in operands if id(a) not in self.ids]
-            if missing:
-                stack.extend(missing)
+            operands, found = _operands(word), []
+            for a in operands:
+                number = ids.get(id(a))
+                if number is None:
+                    stack.append(a)
+                else:
+                    found.append(number)
+            if len(found) < len(operands):
                 continue
             stack.pop()
-            args = tuple(self.ids[id(a)] for a in operands)
+            args = tuple(found)
             form: tuple[object, ...] = (id(word),)
             if args or word.op == "constant":
                 form = (word.op, args, word.data, word.lo, word.hi, word.width)
-            number = self._forms.get(form)
-            if number is None:
-                number = self._forms[form] = len(self.words)
+            number = self._forms.setdefault(form, len(self.words))
+            if number == len(self.words):
                 self.words.append(word)
                 self.args.append(args)
-            self.ids[id(word)] = number
+            ids[id(word)] = number
             self._kept.append(word)
 
     def _demand(self) -> tuple[list[int], list[int]]:
         """Bits looked at by what stands outside, and by registers that are looked at themselves."""
-        first, need = [word.width for word in self.words], [0] * len(self.words)
+        widths = [word.width for word in self.words]
+        first, need = list(widths), [0] * len(widths)
         for word in self.ports():
             self._look_at(word, 0, word.width, first, need)
         registers = [(self.number(r), r) for r in self.module.registers if not r.delays]
         before: list[tuple[int, int]] = []
+        asked = [(0, 0)] * len(widths)  # nothing new is asked for by the same bits
         while (now := [(first[n], need[n]) for n, _ in registers]) != before or not before:
             before = now
             for n, register in registers:
@@ -127,9 +136,10 @@ class Netlist:
                     assert register.next is not None
                     self._look_at(register.next, first[n], need[n], first, need)
                     self._look_at(register.enable, 0, 1, first, need)
-            for n in range(len(self.words) - 1, -1, -1):
-                if need[n]:
-                    self._ask(n, first, need)
+            for n in range(len(widths) - 1, -1, -1):
+                if need[n] and self.args[n] and asked[n] != (bits := (first[n], need[n])):
+                    asked[n] = bits
+                    self._ask(n, widths, first, need)
             if not registers:
                 break
         return first, need
@@ -142,31 +152,41 @@ class Netlist:
         start = min(start, max(0, stop - 1))
         first[n], need[n] = min(first[n], start), max(need[n], stop)
 
-    def _ask(self, n: int, first: list[int], need: list[int]) -> None:
+    def _ask(self, n: int, widths: list[int], first: list[int], need: list[int]) -> None:
         """Bits of the operands that a word's bits ask for."""
-        word, low, high, at = self.words[n], first[n], need[n], 0
+        word, low, high = self.words[n], first[n], need[n]
+        op, data, at = word.op, word.data, 0
+        whole, from_zero = op in _WHOLE, op in _CARRIES
+        if op == "slice":
+            low, high = data[0] + low, data[0] + high
+        elif op == "shift left":
+            low, high = low - data, high - data
+        elif op == "shift right":
+            low, high = low + data, high + data
         for k, a in enumerate(self.args[n]):
-            wide = self.words[a].width
+            wide = widths[a]
             start, stop = low, high
-            if word.op == "slice":
-                start, stop = word.data[0] + low, word.data[0] + high
-            elif word.op == "shift left":
-                start, stop = low - word.data, high - word.data
-            elif word.op == "shift right":
-                start, stop = low + word.data, high + word.data
-            elif word.op == "join":
+            if op == "join":
                 start, stop, at = low - at, high - at, at + wide
-            elif word.op in _WHOLE:
+            elif whole:
                 start, stop = 0, wide
-            elif word.op in ("add", "subtract", "multiply"):
+            elif from_zero:
                 start = 0
-            elif word.op == "choose" and not k:
+            elif op == "choose" and not k:
                 start, stop = 0, 1
-            stop = min(wide, stop)
+            if stop > wide:
+                stop = wide
+            if stop <= 0:
+                continue
             # a sign that is repeated above is the last bit
-            start = min(max(0, start), max(0, stop - 1))
-            if stop > 0:
-                first[a], need[a] = min(first[a], start), max(need[a], stop)
+            if start >= stop:
+                start = stop - 1
+            elif start < 0:
+                start = 0
+            if start < first[a]:
+                first[a] = start
+            if stop > need[a]:
+                need[a] = stop
 
 
 def _operands(word: Word) -> tuple[Word, ...]:

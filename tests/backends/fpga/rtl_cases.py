@@ -57,7 +57,7 @@ def simulate(
     else:
         lut = int(forms.choice([4, 6]))
         datapath = build_datapath(
-            pipeline, depths, lambda e: Style(str(forms.choice(e.forms)), lut)
+            pipeline, depths, lambda k: Style(str(forms.choice(pipeline.engines[k].forms)), lut)
         )
     hardware = Hardware(datapath.module)
     port = hardware.ports
