@@ -188,17 +188,31 @@ class _Finder:
         targets = sorted(
             {c for cs in self.options.values() for c in cs.cycles.values() if c >= self.floor}
         )
-        low, high = 0, len(targets) - 1
-        best = self._within(targets[high])
-        while best is not None and low < high:
+        if not self._may_fit(targets[-1]):
+            return None
+        low, high, best = 0, len(targets) - 1, None
+        while low < high:
             middle = (low + high) // 2
             result = self._within(targets[middle])
             best, low, high = (result, low, middle) if result else (best, middle + 1, high)
-        return best
+        return best or self._within(targets[high])
+
+    def _may_fit(self, target: int) -> bool:
+        """Return whether the device holds the least of each resource that any foldings take."""
+        least = {
+            r: sum(
+                min(getattr(c.resources, r) for c in cs.within(target))
+                for cs in self.options.values()
+            )
+            for r in RESOURCES
+        }
+        return not excesses(Cells(**least), self.device)
 
     def _within(self, target: int) -> SearchResult | None:
         """Return the cheapest folding for a target, or None if none fits the device."""
         weights = dict.fromkeys(RESOURCES, 1.0)
+        if not self._may_fit(target):
+            return None
         for _ in range(ROUNDS if self.device else 1):
             picked = self._cheapest(target, weights)
             used = sum((c.resources for c in picked.values()), Cells())
