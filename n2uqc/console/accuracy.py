@@ -105,15 +105,16 @@ def _right(runner: Any, program: Program, data: Labelled) -> int:
             part = slice(start, start + _BATCH)
             labels = data.labels[part]
             scores = real_output(program, runner(quantize_input(program, data.images[part])))
-            if scores.size != len(labels) * scores.shape[1]:
+            classes = scores.shape[1] if scores.ndim > 1 else 1
+            if scores.size != len(labels) * classes:
                 raise UserError(
                     f"--data: the network's output has shape {scores.shape[1:]}; accuracy needs "
                     "one score a class"
                 )
-            if labels.min() < 0 or labels.max() >= scores.shape[1]:
+            if labels.min() < 0 or labels.max() >= classes:
                 raise UserError(
                     f"{data.source}: labels reach from {labels.min()} to {labels.max()}; the "
-                    f"network has the classes 0 to {scores.shape[1] - 1}"
+                    f"network has the classes 0 to {classes - 1}"
                 )
             right += int((scores.reshape(len(labels), -1).argmax(axis=1) == labels).sum())
             advance(len(labels))

@@ -74,7 +74,7 @@ def opened(browser: str, page: str, width: int, folder: Path) -> dict[str, Any]:
 def test_telephone(kind: str, browser: str, pages: dict[str, str], tmp_path: Path) -> None:
     found = opened(browser, pages[kind], 390, tmp_path)
     assert found["page"] <= 390 and not found["wide"]
-    assert found["plot"] <= 2 * 844 and found["letter"] >= 10
+    assert found["plot"] <= 844 and found["letter"] >= 10
     assert found["up"] == sorted(found["up"]) and len(found["up"]) > 1
     assert found["down"] == found["up"][::-1] and found["sorted"] == "descending"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,9 @@ from hypothesis import given, settings
 from rich.console import Console
 
 from n2uqc.backends.cost import compare
-from n2uqc.backends.report import render_table, report, to_json
+from n2uqc.backends.cost.quantizers import ALTERNATIVES, OWN
+from n2uqc.backends.report import html, render_table, report, to_json
+from n2uqc.backends.report.tabular import COLUMNS
 
 from ...properties.programs import programs
 from ..cost.networks import residual
@@ -84,3 +88,18 @@ def test_any_program_renders_and_serializes(case) -> None:
         lut = sum(part["lut"] for part in row["cost"]["resources"].values())
         assert lut == pytest.approx(total.resources.lut, abs=0.01)
         assert sum(row["cost"]["energy"].values()) == pytest.approx(total.energy.total, abs=0.01)
+
+
+def test_the_schema_is_documented() -> None:
+    """Every field of the data is in SCHEMA.md, and every field there is in the data."""
+    schema = (Path(html.__file__).parent / "SCHEMA.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w-]+)`", re.sub(r"(models|alternatives)\[\]\.", "", schema)))
+    named |= set(re.findall(r"`(\w+)\[\]`", re.sub(r"models\[\]\.", "", schema)))
+    data = to_json(compare(residual(), name="toy"))
+    (model,) = data["models"]
+    row = model["alternatives"][0]
+    undocumented = {*data, *model, *model["own"], *row, *row["cost"]} - named
+    assert undocumented == set()
+    assert {a.id for a in (OWN, *ALTERNATIVES)} <= named
+    section = schema.partition("## CSV")[2]
+    assert tuple(re.findall(r"`(\w+)`", section)) == COLUMNS
