@@ -35,7 +35,8 @@ def render_table(compared: Compared) -> list[RenderableType]:
 
     data = report(compared)
     shown: list[RenderableType] = [Text(" ".join(data.verdict)), Text()]
-    if len(data.models) > 1 or data.models[0].accuracy is not None or data.models[0].processor:
+    measured = any(m.accuracy is not None or m.processor for m in data.models)
+    if len(data.models) > 1 or measured:
         shown += [_networks(data), Text()]
     for model in data.models:
         shown += [_resources(model), Text(HARDWARE_ONLY, style="dim")]
