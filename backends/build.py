@@ -28,6 +28,7 @@ def compile(
     device: str | None = None,
     clock_hz: float | None = None,
     rtl: bool = False,
+    fill: float | None = None,
     progress: Progress = lambda step: None,
 ) -> Artifact:
     """Compile an integer program.
@@ -39,7 +40,8 @@ def compile(
         name: name in symbols and files (lower-case letters, digits, underscores); by default that
             of the program. Libraries that are linked into one application need different names.
         mcpu, mattr: for processors; see ``target.Request``.
-        folding, target_cycles, target_fps, device, clock_hz, rtl: for the datapath; see there.
+        folding, target_cycles, target_fps, device, clock_hz, rtl, fill: for the datapath; see
+            there.
         progress: called with a description of each step.
 
     Returns:
@@ -57,7 +59,9 @@ def compile(
     if not isinstance(program, Program):
         raise TypeError(f"compile takes a Program, as n2uqc.load gives one, not {program!r:.60}")
     chosen = find_target(target)
-    request = Request(mcpu, tuple(mattr), folding, target_cycles, target_fps, device, clock_hz, rtl)
+    request = Request(
+        mcpu, tuple(mattr), folding, target_cycles, target_fps, device, clock_hz, rtl, fill
+    )
     chosen.check(request)
     program = with_name(program, name)
     verify(program)

@@ -62,7 +62,7 @@ class DatapathTarget(Target):
     """The datapath."""
 
     takes: ClassVar[frozenset[str]] = frozenset(
-        {"folding", "target_cycles", "target_fps", "device", "clock_hz", "rtl"}
+        {"folding", "target_cycles", "target_fps", "device", "clock_hz", "rtl", "fill"}
     )
     artifact: ClassVar[type[Artifact]] = Datapath
 
@@ -127,6 +127,7 @@ class DatapathTarget(Target):
         wanted: dict[str, Any] = {
             "device": request.device,
             "target_fps": request.target_fps,
+            "fill": request.fill,
             "clock_hz": CLOCK_HZ if request.clock_hz is None else request.clock_hz,
         }
         if (

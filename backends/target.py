@@ -35,6 +35,7 @@ class Request:
         device: FPGA whose resources must suffice.
         clock_hz: assumed clock of the hardware, not checked; 100 MHz by default.
         rtl: whether to write Verilog too.
+        fill: percent of the device's resources that may be taken.
     """
 
     mcpu: str | None = None
@@ -45,6 +46,7 @@ class Request:
     device: str | None = None
     clock_hz: float | None = None
     rtl: bool = False
+    fill: float | None = None
 
     @property
     def given(self) -> tuple[str, ...]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
 from ..fpga.hdl.families import ECP5, ICE40, XC7, XCUP, Family
+
+FILL: Mapping[str, float] = {"lut": 70, "ff": 50, "dsp": 80, "bram18": 80}
+"""Percent of a device that a design may take: above, place and route often miss the clock."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class FpgaDevice:
         family: whose cells it has.
         lut, ff, dsp, bram18: what it holds; 18-Kbit blocks of RAM, smaller ones converted by bits.
         source: the data sheet.
+        fill: percent of every resource that a design may take; None for those of ``FILL``.
     """
 
     id: str
@@ -30,10 +34,19 @@ class FpgaDevice:
     dsp: int
     bram18: int
     source: str
+    fill: float | None = None
 
     def holds(self, resource: str) -> int:
         """Return its amount of ``lut``, ``ff``, ``dsp`` or ``bram18``."""
         return int(getattr(self, resource))
+
+    def share(self, resource: str) -> float:
+        """Return the percent of a resource that a design may take."""
+        return FILL[resource] if self.fill is None else self.fill
+
+    def room(self, resource: str) -> int:
+        """Return how much of a resource a design may take."""
+        return int(self.holds(resource) * self.share(resource) / 100)
 
 
 _SEVEN, _ZYNQ = "DS180, 7 Series FPGAs Overview", "DS190, Zynq-7000 SoC Overview"
@@ -104,12 +117,22 @@ def device_listing() -> str:
     return "\n".join([title, *rows])
 
 
-def find_device(name: FpgaDevice | str) -> FpgaDevice:
+def find_device(name: FpgaDevice | str, fill: float | None = None) -> FpgaDevice:
     """Return a device by name.
 
+    Args:
+        name: its name, or the device itself, which keeps its ``fill`` if none is given.
+        fill: percent of every resource that a design may take.
+
     Raises:
-        CompileError: the name is not known.
+        CompileError: the name is not known, or ``fill`` is no percentage.
     """
+    if fill is not None:
+        if not 0 < fill <= 100:
+            raise CompileError(
+                Problem("", "", f"a fill of {fill:g}%", "more than 0 and at most 100 percent")
+            )
+        return replace(find_device(name), fill=float(fill))
     if isinstance(name, FpgaDevice):
         return name
     if name not in DEVICES:

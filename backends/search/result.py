@@ -92,6 +92,7 @@ class SearchResult:
         return {
             "engines": {n: {"pe": f.pe, "simd": f.simd} for n, f in self.folding.engines.items()},
             "device": self.device.id if self.device else None,
+            "fill_percent": ({r: self.device.share(r) for r in RESOURCES} if self.device else None),
             "technology": self.design.family.id,
             "clock_hz": self.clock_hz,
             "interval_cycles": self.interval,
@@ -101,13 +102,13 @@ class SearchResult:
 
 
 def excesses(used: Cells, device: FpgaDevice | None) -> dict[str, float]:
-    """Return the excess of each resource that does not suffice, as a share of the device."""
+    """Return the excess of each resource that does not suffice, as a share of the room for it."""
     if device is None:
         return {}
     return {
-        r: getattr(used, r) / max(1, device.holds(r)) - 1
+        r: getattr(used, r) / max(1, device.room(r)) - 1
         for r in RESOURCES
-        if getattr(used, r) > device.holds(r)
+        if getattr(used, r) > device.room(r)
     }
 
 
@@ -121,14 +122,15 @@ def shortages(result: SearchResult) -> list[Problem]:
     for resource in excesses(used, device):
         name = max(engines, key=lambda n: getattr(engines[n][1], resource))
         need, part = (getattr(cells, resource) for cells in (used, engines[name][1]))
-        held = device.holds(resource)
+        held, share = device.room(resource), device.share(resource)
+        of = "" if share == 100 else f", {share:g}% of {device.holds(resource)} (--fill)"
         problems.append(
             Problem(
                 node=name,
                 op=result.design.engines[name].kind,
                 found=f"{need} {NAMES[resource]} for {result.interval} cycles an image, "
                 f"of which this engine takes {part}",
-                supported=f"{held} {NAMES[resource]} in {device.part}: {need - held} too few",
+                supported=f"{held} {NAMES[resource]} in {device.part}: {need - held} too few{of}",
             )
         )
     return problems

@@ -28,6 +28,7 @@ def search(
     clock_hz: float = CLOCK_HZ,
     target_fps: float | None = None,
     technology: Family | str = "xc7",
+    fill: float | None = None,
 ) -> SearchResult:
     """Choose the folding of a program's datapath.
 
@@ -40,13 +41,14 @@ def search(
         clock_hz: the clock that the hardware is meant to reach (not checked here).
         target_fps: images a second; without it the highest rate that the device holds.
         technology: the FPGA family whose cells are counted where no device is given.
+        fill: percent of the device's resources that may be taken; ``devices.FILL`` if None.
 
     Raises:
         CompileError: neither rate nor device is given, a name is unknown, or the rate is not
             possible or does not fit the device; the message says by how much, and which engine is
             the limit.
     """
-    chosen, family = _request(device, clock_hz, target_fps, technology)
+    chosen, family = _request(device, clock_hz, target_fps, technology, fill)
     if chosen is None and target_fps is None:
         raise CompileError(
             Problem(
@@ -68,19 +70,20 @@ def price(
     clock_hz: float = CLOCK_HZ,
     target_fps: float | None = None,
     technology: Family | str = "xc7",
+    fill: float | None = None,
 ) -> SearchResult:
     """Return the cost of a given folding; check it against a rate and a device if given.
 
     Args:
         program: a lowered program.
         folding: the parallelism of every engine.
-        device, clock_hz, target_fps, technology: as for ``search``.
+        device, clock_hz, target_fps, technology, fill: as for ``search``.
 
     Raises:
         CompileError: the folding does not fit the program, misses the rate or exceeds the device;
             the message says by how much, and which engine is the limit.
     """
-    chosen, family = _request(device, clock_hz, target_fps, technology)
+    chosen, family = _request(device, clock_hz, target_fps, technology, fill)
     result = SearchResult(plan(program, folding, family=family, clock_hz=clock_hz), chosen)
     if target_fps is not None and result.fps < target_fps:
         engines = result.design.engines
@@ -126,6 +129,7 @@ def _request(
     clock_hz: float,
     target_fps: float | None,
     technology: Family | str,
+    fill: float | None,
 ) -> tuple[FpgaDevice | None, Family]:
     """FpgaDevice and family by name; the numbers checked."""
     wanted = {"a clock": (clock_hz, "Hz"), "a rate": (target_fps, "images/s")}
@@ -134,9 +138,11 @@ def _request(
         for name, (value, unit) in wanted.items()
         if value is not None and not 0 < value < inf
     ]
+    if fill is not None and device is None:
+        problems.append(Problem("", "", "a fill without a device", "a share of --device"))
     if problems:
         raise CompileError(problems)
-    chosen = find_device(device) if device is not None else None
+    chosen = find_device(device, fill) if device is not None else None
     return chosen, chosen.family if chosen else find_family(technology)
 
 
@@ -237,7 +243,7 @@ class _Finder:
 
     def _holds(self, resource: str) -> int:
         # without a device: the proportions of a 7-series device
-        return (self.device or DEVICES["xc7z020"]).holds(resource)
+        return (self.device or DEVICES["xc7z020"]).room(resource)
 
     def _result(self, picked: Mapping[str, EngineChoice]) -> SearchResult:
         """Return a planned datapath; one that comes again is not simulated again."""

@@ -197,7 +197,7 @@ def command_line(options: argparse.Namespace) -> str:
 _REPEATED = {"dresses": "as"} | {
     name: name.replace("_", "-")
     for name in ("data", "processor", "technology", "device", "folding", "target_cycles",
-                 "target_fps", "clock")
+                 "target_fps", "clock", "fill")
 }  # fmt: skip
 """Options that change the figures, beside those of precision, by their attribute."""
 

@@ -56,6 +56,13 @@ def add_folding(parser: argparse.ArgumentParser) -> None:
         help="FPGA whose resources must suffice, e.g. xc7z020 or ecp5-45 (`--device help` lists "
         "all); without a rate, the highest that fits",
     )
+    group.add_argument(
+        "--fill",
+        metavar="PERCENT",
+        type=float,
+        help="share of the device's resources that may be taken (LUTs 70, flip-flops 50, block "
+        "RAM and DSPs 80: fuller devices often miss their clock)",
+    )
 
 
 class _Device(argparse.Action):
@@ -78,7 +85,7 @@ class _Device(argparse.Action):
 
 def given_options(options: argparse.Namespace) -> list[str]:
     """Return the names of the options of ``add_folding`` that were given."""
-    names = ("folding", "target_cycles", "target_fps", "device", "clock")
+    names = ("folding", "target_cycles", "target_fps", "device", "clock", "fill")
     return [f"--{n.replace('_', '-')}" for n in names if getattr(options, n) is not None]
 
 
@@ -106,12 +113,14 @@ def read_folding(options: argparse.Namespace, program: Program) -> Folding:
 
     Raises:
         CompileError: it does not fit the program, or the rate or device is not possible.
-        UserError: the file cannot be read.
+        UserError: the file cannot be read, or --fill has no device.
     """
     from n2uqc.backends import Request
     from n2uqc.backends.datapath import DATAPATH
     from n2uqc.backends.fpga import default_folding
 
+    if options.fill is not None and options.device is None:
+        raise UserError("--fill is a share of a --device, and none is given")
     folding = given_folding(options, program)
     if options.target_fps is None and options.device is None:
         return folding or default_folding(program, cycles=options.target_cycles)
@@ -121,6 +130,7 @@ def read_folding(options: argparse.Namespace, program: Program) -> Folding:
         target_fps=options.target_fps,
         device=options.device,
         clock_hz=clock_hz(options),
+        fill=options.fill,
     )
     with working("planning the folding") as step:
         return DATAPATH.plan(program, request, step).folding

@@ -82,6 +82,7 @@ _OPTIONS = {
     "device": "device",
     "clock": "clock_hz",
     "rtl": "rtl",
+    "fill": "fill",
 }
 """Arguments of ``n2uqc.compile``, with the options of the command line."""
 
@@ -99,4 +100,5 @@ def asked(options: argparse.Namespace, program: Program) -> dict[str, Any]:
         "device": options.device,
         "clock_hz": None if options.clock is None else 1e6 * options.clock,
         "rtl": options.rtl,
+        "fill": options.fill,
     }

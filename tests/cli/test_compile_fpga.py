@@ -68,6 +68,10 @@ def test_a_device_alone_gives_the_highest_rate(
         for name in ("ecp5-45", "xczu9eg")
     ]
     assert rates[0] < rates[1]
+    whole = _compiled(
+        command, program_file, tmp_path / "whole", "--device", "ecp5-45", "--fill", 100
+    )
+    assert whole["images_per_second"] > rates[0] and whole["fill_percent"]["lut"] == 100
 
 
 def test_a_folding_is_edited_and_fed_back(
@@ -113,6 +117,8 @@ def test_an_edited_folding_that_does_not_divide_names_layer_and_divisors(
         (("--target-fps", 1e9), ("conv1.acc", "1.5625e+06", "factor 640", "clock of")),
         (("--device", "ice40up5k"), ("LUT in iCE40UP5K", "too few", "conv")),
         (("--target-fps", -1), ("above 0",)),
+        (("--device", "xc7z020", "--fill", 120), ("a fill of 120%",)),
+        (("--fill", 50), ("--device",)),
         (("--target-fps", "nan"), ("above 0",)),
         (("--clock", 0), ("above 0",)),
         (("--target-cycles", 1), ("1 cycles per image asked for",)),

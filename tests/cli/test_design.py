@@ -81,6 +81,11 @@ def test_a_device_of_another_family(command: Command) -> None:
     assert wrong.status == 2 and "ecp5-85 is of ecp5" in wrong.err
 
 
+def test_a_fill_of_no_device(command: Command) -> None:
+    wrong = command("cost", ZOO / "digits_2bit.onnx", "--fill", 50)
+    assert wrong.status == 2 and "--fill is a share of a --device" in wrong.err
+
+
 def test_devices_are_listed(command: Command) -> None:
     listed = command("cost", "--device", "help")
     assert listed.status == 0

@@ -64,11 +64,25 @@ def test_every_choice_is_the_cheapest_that_keeps_up(digits: Program) -> None:
 def test_the_fastest_folding_stays_within_the_device(device: str, digits: Program) -> None:
     result = search(digits, device=device, clock_hz=200e6)
     for resource in RESOURCES:
-        assert getattr(result.total, resource) <= DEVICES[device].holds(resource)
+        assert getattr(result.total, resource) <= DEVICES[device].room(resource)
     assert result.rows()[-1]["lut"] == DEVICES[device].lut
     # the rate found is a rate that can be asked for
     same = search(digits, device=device, clock_hz=200e6, target_fps=result.fps * 0.999)
     assert same.interval <= result.interval * 1.002
+
+
+@pytest.mark.parametrize("device", ["xc7z010", "ecp5-45"])
+def test_a_device_is_filled_as_far_as_told(device: str, digits: Program) -> None:
+    half, usual, whole = (search(digits, device=device, fill=fill) for fill in (45, None, 100))
+    assert half.fps < usual.fps < whole.fps
+    held = DEVICES[device]
+    assert all(getattr(half.total, r) <= 0.45 * held.holds(r) for r in RESOURCES)
+    assert usual.total.lut <= 0.7 * held.lut and usual.total.ff <= 0.5 * held.ff
+    assert usual.total.dsp <= 0.8 * held.dsp and usual.total.bram18 <= 0.8 * held.bram18
+    # a folding that was found for the whole device says what it lacks
+    with pytest.raises(CompileError, match=r"too few, \d+% of \d+ \(--fill\)"):
+        price(digits, whole.folding, device=device)
+    assert price(digits, whole.folding, device=device, fill=100).rows() == whole.rows()
 
 
 def test_larger_devices_are_not_slower(digits: Program) -> None:
@@ -106,6 +120,9 @@ def test_what_is_out_of_reach_says_by_how_much(digits: Program) -> None:
         ({"target_fps": 0}, "above 0"),
         ({"target_fps": 10, "clock_hz": -1}, "above 0"),
         ({"target_fps": 10, "technology": "stratix"}, "ecp5"),
+        ({"device": "xc7z020", "fill": 0}, "at most 100 percent"),
+        ({"target_fps": 10, "fill": 50}, "a fill without a device"),
+        ({"device": "xc7z020", "fill": 101}, "at most 100 percent"),
     ],
 )
 def test_bad_requests(options: dict[str, Any], message: str, digits: Program) -> None:
