@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from n2uqc.frontend.escape import markup
@@ -39,11 +40,29 @@ def text(layout: dict[str, Any]) -> str:
         f"{layout['interval_cycles']:,} cycles: {rate:,.0f} images/s at {clock:g} MHz (the clock "
         "is assumed)"
     )
+    console.print(markup(binding(layout["engines"])), soft_wrap=True)
     console.print(
         f"cycles: simulated, of one image; LUT, FF, carry, DSP, BRAM18: counted as yosys maps them "
         f"for {layout['technology']}, nothing is placed or routed"
     )
     return "".join(f"{line.rstrip()}\n" for line in sheet.getvalue().splitlines())
+
+
+def binding(engines: Iterable[Mapping[str, Any]]) -> str:
+    """Return a line that names the engine that limits the rate, which more parallelism would raise.
+
+    Args:
+        engines: of a datapath, each with ``name``, ``kind`` and ``busy`` cycles an image, and
+            ``node`` or ``nodes`` that it stands for.
+    """
+    rows = list(engines)
+    most = max(row["busy"] for row in rows)
+    slowest = [row for row in rows if row["busy"] == most]
+    first = slowest[0]
+    nodes = first.get("nodes") or first.get("node", "").split(", ")
+    label = nodes[-1] or first["name"]
+    others = f", and {len(slowest) - 1} as busy" if len(slowest) > 1 else ""
+    return f"limited by {label} ({first['kind']}): {most:,} cycles an image{others}"
 
 
 def _table(layout: dict[str, Any]) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from n2uqc.backends.datapath_table import binding
 from n2uqc.frontend.escape import markup
 
 from .progress import wide_console
@@ -54,6 +55,7 @@ def print_cycles(
         f"cycles ({rate:,.0f} images/s at {clock_hz / 1e6:g} MHz), "
         f"{simulation.overflows} accumulator overflows"
     )
+    console.print(markup(binding(simulation.rows())), soft_wrap=True)
     console.print(
         "busy, starved and blocked: cycles of one image in steady state; first, last: cycles in "
         "which the first image enters and leaves an engine"

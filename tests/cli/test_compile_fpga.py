@@ -71,6 +71,10 @@ def test_a_device_alone_gives_the_highest_rate(
     whole = _compiled(
         command, program_file, tmp_path / "whole", "--device", "ecp5-45", "--fill", 100
     )
+    # what limits the rate is named
+    slow = max(whole["engines"], key=lambda e: e["busy"])
+    said = (tmp_path / "whole" / "datapath.txt").read_text()
+    assert f"limited by {slow['nodes'][-1]} ({slow['kind']}): {slow['busy']:,} cycles" in said
     assert whole["images_per_second"] > rates[0] and whole["fill_percent"]["lut"] == 100
 
 
