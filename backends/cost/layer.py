@@ -141,7 +141,7 @@ def layer_cost(
 
 
 def _place(mac: MacCounts, alternative: Alternative, place: Place, family: str) -> Place:
-    """Where an alternative's convolution stands: with even codes in place of uneven levels."""
+    """Return where a convolution of an alternative stands: even codes replace uneven levels."""
     engine = place.engine
     if not isinstance(engine, MatrixVector | Depthwise):
         return place

@@ -26,7 +26,7 @@ class Accuracy:
 
     @property
     def share(self) -> float:
-        """From 0 to 1."""
+        """Accuracy, 0 to 1."""
         return self.right / self.images
 
 
@@ -54,7 +54,7 @@ class Trained:
 
     Attributes:
         comparison: its cost.
-        accuracy: None without labelled data.
+        accuracy: None without labeled data.
         effort: None without a processor.
     """
 

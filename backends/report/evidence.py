@@ -6,8 +6,8 @@ import shlex
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["synthesized", "simulated", "counted", "modelled"]
-MARKS: dict[Kind, str] = {"synthesized": "y", "simulated": "s", "counted": "c", "modelled": "m"}
+Kind = Literal["synthesized", "simulated", "counted", "modeled"]
+MARKS: dict[Kind, str] = {"synthesized": "y", "simulated": "s", "counted": "c", "modeled": "m"}
 """Letters behind the titles of columns."""
 
 
@@ -71,7 +71,7 @@ def evidence(model: str, command: str) -> tuple[Evidence, ...]:
         Evidence(
             "nJ, energy",
             ("energy", "energy_nj"),
-            "modelled",
+            "modeled",
             "arithmetic and memory reads at 45 nm; no clock tree, leakage or DRAM",
             again,
         ),
@@ -79,7 +79,7 @@ def evidence(model: str, command: str) -> tuple[Evidence, ...]:
             "accuracy",
             ("accuracy",),
             "simulated",
-            "the integer program run on labelled images",
+            "the integer program run on labeled images",
             again if "--data" in again else f"{again} --data F.npz",
         ),
         Evidence(
@@ -92,7 +92,7 @@ def evidence(model: str, command: str) -> tuple[Evidence, ...]:
         Evidence(
             "estimated cycles of a processor",
             ("processor.cycles",),
-            "modelled",
+            "modeled",
             "by llvm-mca, without caches and branch mispredictions",
             again if "--processor" in again else f"{again} --processor cortex-a72",
         ),

@@ -132,7 +132,7 @@ class ModelReport:
         own: what ``compile --target fpga`` writes as ``resources``.
         folding: what ``--folding`` reads.
         itself: id of the alternative that is the program as compiled.
-        accuracy: 0 to 1, of the integer program on labelled images; None without such.
+        accuracy: 0 to 1, of the integer program on labeled images; None without such.
         images, executor: how many they were, and what ran the program.
         pareto, beaten_by: whether the network is on the front of accuracy against cost, else the
             place of the network that beats it; None where accuracies are not known.

@@ -87,7 +87,7 @@ def chance(networks: Sequence[Trained]) -> float:
 
 
 def losses(c: Comparison) -> tuple[str, ...]:
-    """Where another dress of this network is cheaper than N2UQ's, each with its numbers."""
+    """List where another dress of this network is cheaper than N2UQ's, each with its numbers."""
     own, shift = c.totals["n2uq"], c.totals["uniform-multiply"]
     found = []
     if own.bits.quantizer > SLIGHT * shift.bits.quantizer:

@@ -25,6 +25,7 @@ def _require_same_batch(node: ir.Node, context: Context) -> None:
             raise Refused(
                 f"a tensor {before} becomes {after}: the batch is no longer as it was",
                 "constants of at most as many axes as the tensor, of size 1 along the batch",
+                fatal=node.op_type in ("Max", "Min"),  # a clamp by a constant of equal values
             )
 
 

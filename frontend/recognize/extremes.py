@@ -32,6 +32,11 @@ def _extreme(node: ir.Node, context: Context) -> None:
     shapes = [shape_of(x) for x in values if constant(x) is None]
     if len({*shapes}) > 1:
         raise Refused(f"tensors of shapes {' and '.join(map(str, shapes))}", "tensors of one shape")
+    if shape_of(node.outputs[0]) != shapes[0]:
+        raise Refused(
+            f"a tensor {shapes[0]} becomes {shape_of(node.outputs[0])}",
+            "constants that leave the tensor's shape as it is",
+        )
     found = values[0]
     for k, other in enumerate(values[1:], start=1):
         last = k == len(values) - 1

@@ -8,7 +8,7 @@ the counts engine by engine.
 
 One MODEL is shown in other dresses (--as chooses them): the same network with other quantizers and
 levels, hardware only, without any claim on accuracy.  Several MODELs are networks trained apart:
-each is costed as what it is.  With --data their accuracy is that of the integer program on labelled
+each is costed as what it is.  With --data their accuracy is that of the integer program on labeled
 images, and the front of accuracy against LUT, DSP, block RAM and cycles is marked.
 """
 
@@ -95,7 +95,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
     from n2uqc.backends.cost import Trained, compare
-    from n2uqc.console.accuracy import measure, read_labelled
+    from n2uqc.console.accuracy import measure, read_labeled
     from n2uqc.console.effort import measure_effort
     from n2uqc.frontend.write import is_stream
 
@@ -112,7 +112,7 @@ def run(options: argparse.Namespace) -> int:
     if options.folding is not None and len(options.models) > 1:
         raise UserError("--folding belongs to one model; compare several without it")
     dresses = chosen_dresses(options)
-    data = None if options.data is None else read_labelled(options.data)
+    data = None if options.data is None else read_labeled(options.data)
     networks, synthesized = [], []
     with progress(len(options.models), "compiling and counting") as advance:
         for model in options.models:

@@ -1,4 +1,4 @@
-"""The accuracy of an integer program on labelled images."""
+"""The accuracy of an integer program on labeled images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MANY = 2e10  # multiplications of all images from which on compiling for this m
 
 
 @dataclass(frozen=True)
-class Labelled:
+class Labeled:
     """Images with their labels.
 
     Attributes:
@@ -39,7 +39,7 @@ class Labelled:
     labels: NDArray[Any]
 
 
-def read_labelled(path: Path) -> Labelled:
+def read_labeled(path: Path) -> Labeled:
     """Read images and labels from an .npz file that holds arrays named as in ``NAMES``.
 
     Raises:
@@ -60,10 +60,10 @@ def read_labelled(path: Path) -> Labelled:
     if images.ndim == 0 or len(images) != len(labels) or not len(labels):
         count = len(images) if images.ndim else 0
         raise UserError(f"{source}: {count} images and {len(labels)} labels")
-    return Labelled(source, images, labels)
+    return Labeled(source, images, labels)
 
 
-def measure(program: Program, data: Labelled, macs: int) -> Accuracy:
+def measure(program: Program, data: Labeled, macs: int) -> Accuracy:
     """Run the integer program on all images, in batches; all executors give the same integers.
 
     Args:
@@ -96,7 +96,7 @@ def measure(program: Program, data: Labelled, macs: int) -> Accuracy:
     return Accuracy(right, len(data.labels), executor)
 
 
-def _right(runner: Any, program: Program, data: Labelled) -> int:
+def _right(runner: Any, program: Program, data: Labeled) -> int:
     from n2uqc.passes.program import quantize_input, real_output
 
     right = 0

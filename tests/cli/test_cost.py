@@ -84,7 +84,7 @@ def test_chosen_dresses(command: Command, program_file: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def labeled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     test = digits().test
     path = tmp_path_factory.mktemp("data") / "test.npz"
     np.savez(path, x=test.images, y=test.labels)
@@ -92,11 +92,11 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_networks_trained_apart(
-    command: Command, program_file: Path, labelled: Path, tmp_path: Path
+    command: Command, program_file: Path, labeled: Path, tmp_path: Path
 ) -> None:
     page = tmp_path / "page.html"
     other = shipped.path("digits_4bit")
-    result = command("cost", program_file, other, "--data", labelled, "--html", page)
+    result = command("cost", program_file, other, "--data", labeled, "--html", page)
     assert result.status == 0, result.err
     data = json.loads((tmp_path / "page.json").read_text())
     rows = list(csv.DictReader((tmp_path / "page.csv").open()))
@@ -111,7 +111,7 @@ def test_networks_trained_apart(
     assert "99.44% of 540" in result.out
     command_shown = next(e["command"] for e in data["evidence"] if "lut" in e["fields"])
     assert shlex.split(command_shown)[2:] == [
-        str(program_file), str(other), "--data", str(labelled)
+        str(program_file), str(other), "--data", str(labeled)
     ]  # fmt: skip
 
 
@@ -140,12 +140,12 @@ def test_dresses_are_of_one_network(command: Command, program_file: Path) -> Non
     assert result.status == 2 and "trained apart" in result.err
 
 
-def test_a_page_overwrites_no_input(command: Command, program_file: Path, labelled: Path) -> None:
-    copy = labelled.with_suffix(".json")
-    copy.write_bytes(labelled.read_bytes())
+def test_a_page_overwrites_no_input(command: Command, program_file: Path, labeled: Path) -> None:
+    copy = labeled.with_suffix(".json")
+    copy.write_bytes(labeled.read_bytes())
     result = command("cost", program_file, "--data", copy, "--html", copy.with_suffix(".html"))
     assert result.status == 2 and "it is an input" in result.err
-    assert copy.read_bytes() == labelled.read_bytes()
+    assert copy.read_bytes() == labeled.read_bytes()
 
 
 @pytest.mark.parametrize(
