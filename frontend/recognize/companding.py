@@ -9,6 +9,7 @@ intervals of float64 until their ends are neighbors.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from .levels import put_levels
 from .pattern import Context, Pattern, Refused
 from .queries import Array
 from .step_evaluate import ELEMENTWISE, REDUCTIONS, NotAStep, aligned, reduced
-from .step_search import COMPARISONS, FLOATS, LAYOUT, TABLES, Kind, Part, Search, sizes
+from .step_search import COMPARISONS, FLOATS, LAYOUT, TABLES, Kind, Part, Search, search_once, sizes
 from .step_value import Evaluation
 
 _ROUNDINGS: dict[str, Callable[..., Any]] = {
@@ -186,14 +187,8 @@ def _is_root(value: ir.Value, search: Search) -> bool:
     )
 
 
-def _once(node: ir.Node, context: Context) -> None:
-    """Search the whole graph when the pattern meets the first rounding."""
-    if not node.meta.get(_DONE):
-        for other in context.graph:
-            other.meta[_DONE] = True
-        _recognize(context)
-
-
-_DONE = "n2uq.curves_searched"
-
-COMPANDING = Pattern("companding quantizer", frozenset(_ROUNDINGS), _once)
+COMPANDING = Pattern(
+    "companding quantizer",
+    frozenset(_ROUNDINGS),
+    partial(search_once, _recognize, "n2uq.curves_searched"),
+)

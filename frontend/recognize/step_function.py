@@ -8,6 +8,8 @@ it suffices to evaluate them at these numbers and between them.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import onnx_ir as ir
 
@@ -15,7 +17,7 @@ from .levels import put_levels
 from .pattern import Context, Pattern, Refused
 from .queries import Array, is_standard, operands
 from .step_evaluate import NotAStep
-from .step_search import COMPARISONS, FLOATS, Kind, Search, sizes
+from .step_search import COMPARISONS, FLOATS, Kind, Search, search_once, sizes
 from .step_value import Evaluation
 
 _STARTS = (*sorted(COMPARISONS), "Sign", "ArgMin")
@@ -123,14 +125,8 @@ def _unscaled(node: ir.Node, search: Search) -> ir.Value | None:
     return None
 
 
-def _once(node: ir.Node, context: Context) -> None:
-    """Search the whole graph when its first comparison is visited."""
-    if not node.meta.get(_DONE):
-        for other in context.graph:
-            other.meta[_DONE] = True
-        _recognize(context)
-
-
-_DONE = "n2uq.step_functions_searched"
-
-STEP_FUNCTION = Pattern("step function", frozenset(_STARTS), _once)
+STEP_FUNCTION = Pattern(
+    "step function",
+    frozenset(_STARTS),
+    partial(search_once, _recognize, "n2uq.step_functions_searched"),
+)

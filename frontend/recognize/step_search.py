@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -200,3 +201,20 @@ def sizes(value: ir.Value) -> tuple[int, ...] | None:
     """Return the static shape of a value, None if it is not known."""
     shape = value.shape
     return static(shape) if shape is not None and shape.is_static() else None
+
+
+def search_once(
+    recognize: Callable[[Context], None], done: str, node: ir.Node, context: Context
+) -> None:
+    """Rewrite the whole graph when a pattern visits its first node.
+
+    Args:
+        recognize: searches and rewrites the graph.
+        done: key of the nodes' metadata, the pattern's own, that marks what was searched.
+        node: visited by the pattern.
+        context: the graph.
+    """
+    if not node.meta.get(done):
+        for other in context.graph:
+            other.meta[done] = True
+        recognize(context)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .files import UserError, read_text
+from .listing import NameOrHelp
 from .progress import working
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def add_folding(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--device",
         metavar="NAME",
-        action=_Device,
+        action=NameOrHelp,
+        listing=_devices,
         help="FPGA whose resources must suffice, e.g. xc7z020 or ecp5-45 (`--device help` lists "
         "all); without a rate, the highest that fits",
     )
@@ -65,22 +67,10 @@ def add_folding(parser: argparse.ArgumentParser) -> None:
     )
 
 
-class _Device(argparse.Action):
-    """Stores the name of the device, or lists all devices and exits."""
+def _devices() -> str:
+    from n2uqc.backends.search import device_listing
 
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        options: argparse.Namespace,
-        value: Any,
-        option: str | None = None,
-    ) -> None:
-        if value == "help":
-            from n2uqc.backends.search import device_listing
-
-            print(device_listing(), flush=True)
-            parser.exit()
-        setattr(options, self.dest, value)
+    return device_listing()
 
 
 def given_options(options: argparse.Namespace) -> list[str]:

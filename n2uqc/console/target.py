@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from .files import UserError
+from .listing import NameOrHelp
 
 if TYPE_CHECKING:
     from n2uqc.backends import Target
@@ -19,7 +20,8 @@ def add_target(parser: argparse.ArgumentParser) -> None:
         "-t",
         required=True,
         metavar="T",
-        action=_Target,
+        action=NameOrHelp,
+        listing=_targets,
         help="aarch64, aarch64+dotprod, cortex-a72, armv7, cortex-m4, host, fpga, program, …; "
         "`--target help` lists all",
     )
@@ -35,22 +37,10 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     )
 
 
-class _Target(argparse.Action):
-    """Stores the name of the target, or lists all targets and exits."""
+def _targets() -> str:
+    from n2uqc.backends import listing
 
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        options: argparse.Namespace,
-        value: Any,
-        option: str | None = None,
-    ) -> None:
-        if value == "help":
-            from n2uqc.backends import listing
-
-            print(listing(), flush=True)
-            parser.exit()
-        setattr(options, self.dest, value)
+    return listing()
 
 
 def check_target(options: argparse.Namespace) -> Target:

@@ -1,0 +1,32 @@
+"""Options that take a name, or `help`, which lists all names."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+
+class NameOrHelp(argparse.Action):
+    """Stores a name; given `help`, prints all names and exits.
+
+    Args:
+        listing: returns the text that lists them. It is called for `help` alone, so what it imports
+            costs other calls nothing.
+    """
+
+    def __init__(self, *args: Any, listing: Callable[[], str], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.listing = listing
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        options: argparse.Namespace,
+        value: Any,
+        option: str | None = None,
+    ) -> None:
+        if value == "help":
+            print(self.listing(), flush=True)
+            parser.exit()
+        setattr(options, self.dest, value)
