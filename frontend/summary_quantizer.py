@@ -9,7 +9,7 @@ import onnx_ir as ir
 from .opset import Codebook, constant, is_op, read_codebook, read_threshold
 from .recognize.uniform import KIND
 
-KEEPS_CODES = frozenset({"MaxPool", "Flatten"})
+KEEPS_CODES = frozenset({"MaxPool", "Flatten", "Rearrange"})
 """Operators that select or move codes without computing new ones."""
 
 

@@ -18,6 +18,7 @@ from n2uqc.passes.program import (
     MaxPool,
     Op,
     Program,
+    Rearrange,
     Requantize,
     SumPool,
     Thresholds,
@@ -176,10 +177,8 @@ class LayerCounts:
     others: tuple[ElementwiseCounts, ...]
 
 
-_COUNTED_APART = (Conv, Thresholds, Flatten)
-"""Operations that are not counted as ``ElementwiseCounts``;
-flattening moves nothing and needs no hardware.
-"""
+_COUNTED_APART = (Conv, Thresholds)
+"""Operations that are not counted as ``ElementwiseCounts``."""
 
 
 def count_layers(program: Program) -> tuple[LayerCounts, ...]:
@@ -200,7 +199,10 @@ def count_layers(program: Program) -> tuple[LayerCounts, ...]:
         mac = convs[0] if convs else None
         tables = tuple(count_thresholds(program, op) for op in ops if isinstance(op, Thresholds))
         others = tuple(
-            count_elementwise(program, op) for op in ops if not isinstance(op, _COUNTED_APART)
+            count_elementwise(program, op)
+            for op in ops
+            if not isinstance(op, _COUNTED_APART)
+            and not op.in_place(program.types, program.constants)  # which needs no hardware
         )
         name, origin = (mac.name, mac.origin) if mac else (program.input, ())
         layers.append(LayerCounts(name, origin, mac, tables, others))
@@ -219,7 +221,7 @@ def _code_bits(program: Program, name: str) -> int | None:
     replaces a table (``affine_tables``); the results of those in fixed point are signed.
     """
     op = program.producer(name)
-    if isinstance(op, MaxPool | Flatten | Lookup):
+    if isinstance(op, MaxPool | Flatten | Lookup | Rearrange):
         return _code_bits(program, op.inputs[0])
     if isinstance(op, Concat):
         parts = [_code_bits(program, i) for i in op.inputs]

@@ -47,7 +47,7 @@ class Place:
         timing = self.engine.timing
         if not isinstance(timing, WindowTiming):
             return 0
-        return timing.rows * timing.kept[1] * self.engine.inputs[0].shape[2]
+        return timing.buffer_words * self.engine.in_lanes
 
 
 def find_places(design: Design) -> dict[str, Place]:

@@ -11,6 +11,7 @@ from n2uqc.passes.program import (
     MaxPool,
     Op,
     Program,
+    Rearrange,
     SumPool,
 )
 
@@ -25,6 +26,7 @@ from .kernels import (
     pointwise,
     polynomial,
     pool,
+    rearrange,
     winograd,
 )
 from .kernels.body import Vectors
@@ -42,6 +44,7 @@ TABLE: dict[type[Op] | None, tuple[Kernel, ...]] = {
     MaxPool: pool.KERNELS,
     SumPool: pool.KERNELS,
     Concat: join.KERNELS,
+    Rearrange: rearrange.KERNELS,
     **dict.fromkeys(elementwise.STEPS, pointwise.KERNELS),
     None: pointwise.KERNELS,
 }

@@ -46,7 +46,7 @@ class Schedule:
 
     Attributes:
         groups: the kernels in order of execution.
-        storage: for every tensor, the tensor whose memory it uses (flattening moves nothing).
+        storage: for every tensor, the tensor whose memory it uses (a flattening moves nothing).
     """
 
     groups: tuple[Group, ...]
@@ -99,9 +99,9 @@ def follows(op: Op) -> bool:
 
 
 def _moves_nothing(program: Program, op: Op) -> bool:
-    """Return whether an operation is a flattening that keeps the dtype."""
+    """Return whether an operation keeps every value in its place, and the dtype."""
     read, written = (program.int_type(name) for name in (op.inputs[0], op.output))
-    return isinstance(op, Flatten) and read.container == written.container
+    return read.container == written.container and op.in_place(program.types, program.constants)
 
 
 def _reads(program: Program, storage: dict[str, str]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
-from n2uqc.passes.program import Flatten, Program
+from n2uqc.passes.program import Program
 
 from .engines import Engine, Fold, engine_of
 
@@ -157,7 +157,7 @@ def _listed(values: Any) -> str:
 def engines_of(program: Program) -> Iterator[Engine]:
     """Yield the engines of a program, unfolded, in program order; flattening needs no engine."""
     for op in program.ops:
-        if not isinstance(op, Flatten):
+        if not op.in_place(program.types, program.constants):
             yield engine_of(op, program)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import lcm
 
-from n2uqc.passes.program import Flatten, Program
+from n2uqc.passes.program import Program
 
 from .engines import Converter, Engine, Fork, Sink, Source
 from .folding import Folding, engines_of
@@ -58,7 +58,7 @@ def build_pipeline(
 ) -> Pipeline:
     """Build the pipeline of a program.
 
-    Every operation becomes an engine, except flattening, which does not change the stream. A tensor
+    Every operation becomes an engine, except where no value moves, as in a flattening. A tensor
     with several readers gets a fork. Where producer and consumer differ in lanes, width converters
     go between them, through the least common multiple.
 
@@ -83,7 +83,7 @@ class _Builder:
         # stream of each tensor: that of its source for a flattened tensor
         self.stream = {name: name for name in program.types}
         for op in program.ops:
-            if isinstance(op, Flatten):
+            if op.in_place(program.types, program.constants):
                 self.stream[op.output] = self.stream[op.inputs[0]]
         # engines that provide a stream, one for each reader
         self.taps: dict[str, Iterator[int]] = {}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from n2uqc.passes.program import Flatten, IntType, Program
+from n2uqc.passes.program import IntType, Program
 from n2uqc.passes.program.boundary import check_integers
 
 from .design import Design
@@ -269,7 +269,7 @@ class Simulator:
         last_use = {name: k for k, op in enumerate(ops) for name in op.inputs}
         for k, op in enumerate(ops):
             shape = (len(x), *self._types()[op.output].shape)
-            if isinstance(op, Flatten):
+            if op.in_place(self.program.types, self.program.constants):
                 y = values[op.inputs[0]].reshape(shape)
             else:
                 y = np.empty(shape, self._sizes[op.output])

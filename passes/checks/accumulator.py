@@ -6,7 +6,7 @@ from ..exact.levels import IntegerWeight, integer_weight
 from ..options import Options, without_calibration
 from ..program import Program
 from ..program.exact import Surd
-from ..program.ops import Conv, Flatten, Lookup, MaxPool
+from ..program.ops import Concat, Conv, Flatten, Lookup, MaxPool, Rearrange
 from ..program.ops.real import (
     Affine,
     Quantize,
@@ -14,6 +14,7 @@ from ..program.ops.real import (
     RealConv,
     RealFlatten,
     RealMaxPool,
+    RealRearrange,
 )
 
 
@@ -44,7 +45,7 @@ def code_value(
         if isinstance(op, Affine):
             offset = offset + slope * op.offset[0]
             slope = slope * op.slope[0]
-        elif not isinstance(op, RealMaxPool | RealFlatten | RealConcat):
+        elif not isinstance(op, RealMaxPool | RealFlatten | RealConcat | RealRearrange):
             break
         name = op.inputs[0]
     if isinstance(op, Quantize) and not _reads_levels(program, maker.inputs[0]):
@@ -54,6 +55,6 @@ def code_value(
 
 def _reads_levels(program: Program, name: str) -> bool:
     """Return whether a lookup of the program computes the levels of a tensor."""
-    while isinstance(op := program.producer(name), MaxPool | Flatten):
+    while isinstance(op := program.producer(name), MaxPool | Flatten | Rearrange | Concat):
         name = op.inputs[0]
     return isinstance(op, Lookup)

@@ -23,6 +23,7 @@ from ..program.ops.real import (
     RealFlatten,
     RealLookup,
     RealPRelu,
+    RealRearrange,
     floats,
 )
 from ..program.program import Program
@@ -74,6 +75,8 @@ def float_error(op: Op, program: Program, inputs: list[Reach]) -> Row:
         return x.error + _ULP * max(bounds, default=0.0)
     if isinstance(op, RealConcat):
         return np.concatenate([i.error for i in inputs])
+    if isinstance(op, RealRearrange):
+        return op.arrangement(program.constants).greatest(x.error)
     if isinstance(op, RealConv):
         return _convolved(op, program, x)
     if isinstance(op, RealAvgPool):

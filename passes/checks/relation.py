@@ -15,6 +15,7 @@ from ..program.ops.real import (
     RealConcat,
     RealConv,
     RealFlatten,
+    RealRearrange,
     floats,
 )
 from ..program.program import Program
@@ -158,7 +159,7 @@ def flattened_orders(real: Program) -> dict[str, NDArray[np.intp]]:
                 index = np.arange(channels * height * width).reshape(channels, height, width)
                 orders[op.output] = index.transpose(1, 2, 0).ravel()
                 continue
-        if isinstance(op, RealConv) or not any(i in orders for i in op.inputs):
+        if isinstance(op, RealConv | RealRearrange) or not any(i in orders for i in op.inputs):
             continue
         sizes = [real.types[i].shape[2] for i in op.inputs]
         parts = [orders.get(i, np.arange(n)) for i, n in zip(op.inputs, sizes, strict=True)]

@@ -10,7 +10,7 @@ from ..options import Options
 from ..program import ConstRef, Op, Program
 from ..program.exact import Surd
 from ..program.operation import integer
-from ..program.ops import Concat, Conv, Flatten, Lookup, MaxPool
+from ..program.ops import Concat, Conv, Flatten, Lookup, MaxPool, Rearrange
 from ..program.ops.real import (
     Affine,
     RealConcat,
@@ -18,6 +18,7 @@ from ..program.ops.real import (
     RealFlatten,
     RealLookup,
     RealMaxPool,
+    RealRearrange,
 )
 from ..program.types import Constant, IntType, TensorType
 from ..rewrite import Constants, fresh, live
@@ -75,6 +76,8 @@ class IntegerLayers:
             )
         elif x is not None and isinstance(op, RealFlatten) and op.channels_last:
             moved = Flatten(output=op.output, inputs=op.inputs, origin=op.origin)
+        elif x is not None and isinstance(op, RealRearrange):
+            moved = Rearrange.of(op)
         elif x is not None and isinstance(op, RealConcat) and kinds[0].scale == kinds[1].scale:
             moved = Concat(output=op.output, inputs=op.inputs, origin=op.origin)
         if moved is not None and x is not None:

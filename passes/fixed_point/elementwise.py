@@ -11,7 +11,7 @@ from n2uqc.frontend.diagnostics import CompileError, Problem
 
 from ..options import Options
 from ..program import Op, Program
-from ..program.ops import Add, Clamp, Concat, Flatten, MaxPool, PRelu, SumPool
+from ..program.ops import Add, Clamp, Concat, Flatten, MaxPool, PRelu, Rearrange, SumPool
 from ..program.ops.real import (
     Affine,
     RealAdd,
@@ -22,6 +22,7 @@ from ..program.ops.real import (
     RealFlatten,
     RealMaxPool,
     RealPRelu,
+    RealRearrange,
     floats,
 )
 from ..program.types import Constant, IntType, limits_of
@@ -106,6 +107,9 @@ class FixedPoint(Lowering):
             x = self.kind(op.inputs[0])
             flat = Flatten(output=op.output, inputs=op.inputs, origin=op.origin)
             self.put(flat, x.scale, x.error)
+        elif isinstance(op, RealRearrange):
+            x = self.kind(op.inputs[0])
+            self.put(Rearrange.of(op), x.scale, x.error)
         else:
             raise TypeError(f"no integer form for {op.mnemonic}")
 

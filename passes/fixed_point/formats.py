@@ -32,6 +32,7 @@ from ..program.ops.real import (
     RealFlatten,
     RealMaxPool,
     RealPRelu,
+    RealRearrange,
     floats,
 )
 from ..program.types import IntType
@@ -41,7 +42,15 @@ from .groups import scale_groups
 from .multipliers import MULTIPLIER_BITS
 from .real_ranges import real_ranges, require_bounded
 
-SAME_SCALE = (RealAdd, RealClip, RealConcat, RealFlatten, RealMaxPool, RealPRelu)
+SAME_SCALE = (
+    RealAdd,
+    RealClip,
+    RealConcat,
+    RealFlatten,
+    RealMaxPool,
+    RealPRelu,
+    RealRearrange,
+)
 """Operations whose result has the scale of their inputs."""
 
 _LEAST_REACH = 2.0**-149
@@ -147,10 +156,9 @@ class Formats:
         """
         order = [self.program.input, *(op.output for op in self.program.ops)]
         sources = {name: self._same_scale(name) for name in self.needed}
-        # Maxima and flattenings move values and round none.
-        bound = frozenset(
-            n for n in self.needed if isinstance(self.producers.get(n), RealMaxPool | RealFlatten)
-        )
+        # These select or move values and round none.
+        moves = RealMaxPool | RealFlatten | RealRearrange
+        bound = frozenset(n for n in self.needed if isinstance(self.producers.get(n), moves))
         most = {name: self._most(name) for name in self.needed}
         sorted_groups = scale_groups(
             [name for name in order if name in self.needed], sources, most, bound

@@ -22,6 +22,7 @@ from ..program.ops.real import (
     RealFlatten,
     RealLookup,
     RealMaxPool,
+    RealRearrange,
 )
 from ..program.types import Constant, TensorType
 from ..rewrite import Constants, fresh, live
@@ -137,6 +138,9 @@ class ChannelsLast:
             return self.convolution(op)
         if not any(i in self.orders for i in op.inputs):
             return op
+        if isinstance(op, RealRearrange):
+            whole = self.ordered(op.inputs[0], np.arange(len(self.order(op.inputs[0]))), op)
+            return replace(op, inputs=(whole,))
         if isinstance(op, RealConcat):
             first, second = (self.order(i) for i in op.inputs)
             self.orders[op.output] = np.concatenate([first, len(first) + second])

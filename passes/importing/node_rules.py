@@ -26,6 +26,7 @@ from ..program.ops.real import (
     RealLookup,
     RealMaxPool,
     RealPRelu,
+    RealRearrange,
     Row,
 )
 from ..program.types import Constant
@@ -229,6 +230,24 @@ def _flatten(to: Importer, node: ir.Node) -> None:
     to.emit(RealFlatten, node, to.operand(node))
 
 
+def _rearrange(to: Importer, node: ir.Node) -> None:
+    names = {}
+    for k, axis in enumerate(("rows", "columns", "channels"), start=1):
+        table = to.constant(node, k)
+        if table is None:
+            raise NodeRefusal("computed places", "constant places", "")
+        names[axis] = to.name(f"{to.readable[node]}.{axis}")
+        to.consts[names[axis]] = Constant.narrow(table)
+    to.emit(
+        RealRearrange,
+        node,
+        to.operand(node),
+        rows=ConstRef(names["rows"]),
+        columns=ConstRef(names["columns"]),
+        channels=ConstRef(names["channels"]),
+    )
+
+
 def _threshold(to: Importer, node: ir.Node) -> None:
     p = opset.read_threshold(node)
     if p.step == 0:
@@ -299,6 +318,7 @@ RULES: dict[str, Callable[[Importer, ir.Node], None]] = {
     "MaxPool": _maxpool,
     "Mul": _mul,
     "PRelu": _prelu,
+    "Rearrange": _rearrange,
     "Relu": _relu,
     "Sub": _sub,
     "Threshold": _threshold,

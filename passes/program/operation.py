@@ -112,6 +112,10 @@ class Op:
         """Compute a batch (N, H, W, C), int64 (float64 in the real dialect): the definition."""
         raise NotImplementedError
 
+    def in_place(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> bool:
+        """Return whether the result is the input in the order of memory: no value moves."""
+        return False
+
     @property
     def steps(self) -> int:
         """How many steps an element of the result takes."""

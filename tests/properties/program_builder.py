@@ -17,11 +17,13 @@ from n2uqc.passes.program import (
     Op,
     PRelu,
     Program,
+    Rearrange,
     Requantize,
     SumPool,
     Thresholds,
     verify,
 )
+from n2uqc.passes.program.ops.arrangement import factored
 from n2uqc.passes.program.types import limits_of
 
 
@@ -190,6 +192,46 @@ class Builder:
         out = self.add(Concat, a, b)
         old = self.types[out]
         self.types[out] = IntType.ranged(old.shape, old.lo, old.hi, self.types[a].scale)
+        return out
+
+    def rearrange(self, x: str, kind: int | None = None) -> str:
+        """Move, select, repeat and pad elements as networks do, or by tables of no form."""
+        shape = self.types[x].shape
+        height, width, channels = shape
+        places = np.arange(height * width * channels).reshape(shape)
+        draw = lambda least, most: int(self.rng.integers(least, most + 1))  # noqa: E731
+        match draw(0, 7) if kind is None else kind:
+            case 0:  # a shuffle or another order of the channels
+                places = places[:, :, self.rng.permutation(channels)]
+            case 1:  # part of the channels
+                first = draw(0, channels - 1)
+                places = places[:, :, first : draw(first + 1, channels) : draw(1, 2)]
+            case 2:
+                places = places.transpose(self.rng.permutation(3))
+            case 3:  # every step-th row and column, backwards too
+                places = places[:: draw(1, 2) * draw(0, 1) or -1, :: draw(1, 2)]
+            case 4:
+                places = places.repeat(draw(1, 2), axis=0).repeat(2, axis=1)
+            case 5:
+                around = [(draw(0, 2), draw(0, 2)) for _ in range(2)]
+                places = np.pad(places, [*around, (0, draw(0, 1))], constant_values=-1)
+            case 6:  # depth to space, where the channels allow
+                deep = channels // 4 * 4 or channels
+                step = 2 if deep % 4 == 0 else 1
+                blocks = places[:, :, :deep].reshape(height, width, step, step, -1)
+                blocks = blocks.transpose(0, 2, 1, 3, 4)
+                places = blocks.reshape(height * step, width * step, -1)
+            case 7:  # any places
+                rows = [self.rng.integers(0, n, draw(1, n + 1)) for n in shape]
+                places = places[np.ix_(*rows)]
+        made = factored(places)
+        assert made is not None
+        names = [self.const(Constant.narrow(table)) for table in made.tables]
+        out = self.add(
+            Rearrange, x, **dict(zip(("rows", "columns", "channels"), names, strict=True))
+        )
+        old = self.types[out]
+        self.types[out] = IntType.ranged(old.shape, old.lo, old.hi, self.types[x].scale)
         return out
 
     def prelu(self, x: str, bits: int = 16) -> str:

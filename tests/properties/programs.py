@@ -66,6 +66,10 @@ def programs(draw: st.DrawFn) -> tuple[Program, np.ndarray]:
     if draw(st.booleans()):  # uneven levels, beside the stream they were taken from
         levels = b.lookup(b.thresholds(stream, bits))
         stream = draw(st.sampled_from([levels, b.concat(levels, stream)]))
+    if draw_int(0, 2) == 0:
+        stream = b.rearrange(stream, draw_int(0, 7))
+        if draw(st.booleans()):
+            stream = b.lookup(b.thresholds(stream, bits))
     pool = draw(st.sampled_from(["none", "max", "sum", "mean", "flatten"]))
     kind = b.types[stream]
     window = (min(2, kind.shape[0]), min(2, kind.shape[1]))
@@ -92,7 +96,7 @@ def one_of_each() -> Program:
     x = b.requantize(b.conv(code, 4, bits=2, kernel=1))
     x = b.prelu(b.add(Add, x, b.requantize(b.lookup(code))))
     x = b.add(Clamp, x, lo=-100, hi=100)
-    x = b.concat(x, x)
+    x = b.rearrange(b.concat(x, x), 6)
     x = b.add(MaxPool, x, kernel=(2, 2), stride=(2, 2))
     x = b.mean(x)
     return b.finish(b.add(Flatten, x))

@@ -138,6 +138,19 @@ class Machine:
         first = self.sizes[0][2]
         return lambda i, j, c: a[i, j, c] if c < first else b[i, j, c - first]
 
+    def rearrange(self, op: Any, x: Map) -> Callable[..., int]:
+        rows, columns, channels = (self.lists[n] for n in (op.rows, op.columns, op.channels))
+        _, width, depth = self.sizes[0]
+
+        def value(i: int, j: int, c: int) -> int:
+            parts = rows[i], columns[j], channels[c]
+            if -1 in parts:
+                return 0
+            pixel, channel = divmod(sum(parts), depth)
+            return x[pixel // width, pixel % width, channel]
+
+        return value
+
     def flatten(self, op: Op, x: Map) -> Callable[..., int]:
         order = list(x)
         return lambda i, j, c: x[order[c]]

@@ -12,6 +12,7 @@ from n2uqc.passes.program import (
     MaxPool,
     Op,
     Program,
+    Rearrange,
     SumPool,
     Thresholds,
 )
@@ -21,6 +22,7 @@ from .channelwise import Depthwise, pool_engine
 from .concat import Joiner
 from .engine import SMALLEST, Engine, Fold
 from .matrix_vector import MatrixVector
+from .rearrange import Rearranger
 from .stream import Converter, Fork, Sink, Source
 from .threshold import ThresholdUnit
 from .token_timing import Beat, Timing, WindowTiming
@@ -60,6 +62,7 @@ ENGINES: dict[type[Op], Callable[[Any, Program], type[Engine]]] = {
     SumPool: _pool,
     Thresholds: _always(ThresholdUnit),
     Concat: _always(Joiner),
+    Rearrange: _always(Rearranger),
     **{kind: _always(unit) for kind, unit in rescale.UNITS.items()},
 }
 """What chooses an operation's engine: a function of the operation, of the type it stands by."""

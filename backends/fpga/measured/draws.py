@@ -21,10 +21,12 @@ from n2uqc.passes.program import (
     MaxPool,
     Op,
     PRelu,
+    Rearrange,
     Requantize,
     SumPool,
     Thresholds,
 )
+from n2uqc.passes.program.ops.arrangement import OUTSIDE, factored
 from n2uqc.passes.program.types import limits_of
 
 from ..engines import ENGINES, Engine, Fold
@@ -314,6 +316,37 @@ def _concat(rng: Rng) -> Engine:
     return _engine(rng, Concat(output="y", inputs=("a", "b")), {"a": a, "b": b}, {})
 
 
+def _rearrange(rng: Rng) -> Engine:
+    """A shuffle, a transpose, depth to space or a margin."""
+    bits, channels = int(rng.integers(1, 25)), _one(rng, 4, 8, 12)
+    places = np.arange(16 * channels).reshape(4, 4, channels)
+    form = int(rng.integers(4))
+    if form == 0:
+        places = places.reshape(4, 4, 2, -1).swapaxes(2, 3).reshape(4, 4, -1)
+    elif form == 1:
+        places = places.transpose(2, 0, 1)
+    elif form == 2:
+        places = places.reshape(4, 4, 2, 2, -1).swapaxes(1, 2).reshape(8, 8, -1)
+    else:
+        places = np.pad(places, ((1, 1), (1, 1), (0, 0)), constant_values=OUTSIDE)
+    made = factored(places)
+    assert made is not None
+    names = ("rows", "columns", "channels")
+    tables = {n: Constant.narrow(t) for n, t in zip(names, made.tables, strict=True)}
+    return _engine(
+        rng,
+        Rearrange(
+            output="y",
+            inputs=("x",),
+            rows=ConstRef("rows"),
+            columns=ConstRef("columns"),
+            channels=ConstRef("channels"),
+        ),
+        {"x": _map((4, 4, channels), bits, True)},
+        tables,
+    )
+
+
 def _lookup(rng: Rng) -> Engine:
     bits, width, channels = int(rng.integers(1, 7)), int(rng.integers(4, 25)), _one(rng, 4, 8)
     low, high = limits_of(width, True)
@@ -337,6 +370,7 @@ KINDS: Mapping[str, Callable[[Rng], Engine]] = {
     "clamp": _clamp,
     "add": _add,
     "concat": _concat,
+    "rearrange": _rearrange,
     "lookup": _lookup,
 }
 """What is drawn: kinds of engines, matrix-vector in low bits and in fixed point."""

@@ -14,7 +14,7 @@ from n2uqc.frontend.diagnostics import CompileError, Problem
 
 from ..engines import Engine
 from ..hdl.module import Module
-from . import elementwise, plumbing, threshold, window
+from . import elementwise, plumbing, rearrange, threshold, window
 from .plumbing import fifo
 from .unit import Style, Unit
 
@@ -32,6 +32,7 @@ BUILDERS: dict[str, Callable[[Unit[Any]], None]] = {
     "add": elementwise.adder,
     "lookup": elementwise.levels,
     "concat": plumbing.joiner,
+    "rearrange": rearrange.rearranger,
     "fork": plumbing.fork,
     "width": plumbing.converter,
 }

@@ -20,7 +20,9 @@ from .real import (
     RealLookup,
     RealMaxPool,
     RealPRelu,
+    RealRearrange,
 )
+from .rearrange import Rearrange
 from .requantize import Requantize
 from .thresholds import Thresholds
 
@@ -44,6 +46,8 @@ __all__ = [
     "RealLookup",
     "RealMaxPool",
     "RealPRelu",
+    "RealRearrange",
+    "Rearrange",
     "Requantize",
     "SumPool",
     "Thresholds",

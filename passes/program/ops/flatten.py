@@ -27,5 +27,8 @@ class Flatten(Op):
         lo, hi = (np.tile(row, x.shape[0] * x.shape[1]) for row in x.channel_rows)
         return IntType.of_rows((1, 1, x.size), lo, hi)
 
+    def in_place(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> bool:
+        return True
+
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
         return inputs[0].reshape(len(inputs[0]), 1, 1, -1)

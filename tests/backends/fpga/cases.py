@@ -17,7 +17,6 @@ from n2uqc.passes.program import (
     Concat,
     Constant,
     Conv,
-    Flatten,
     Lookup,
     MaxPool,
     Program,
@@ -31,7 +30,7 @@ def random_folding(draw: st.DrawFn, program: Program) -> Folding:
     """Any legal folding."""
     folds = {}
     for op in program.ops:
-        if not isinstance(op, Flatten):
+        if not op.in_place(program.types, program.constants):
             engine = engine_of(op, program)
             folds[op.output] = Fold(
                 draw(st.sampled_from(engine.pe_options)), draw(st.sampled_from(engine.simd_options))

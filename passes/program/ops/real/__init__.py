@@ -22,6 +22,7 @@ from .layers import (
 )
 from .operation import RealOp
 from .quantize import Quantize, Rules, Table
+from .rearrange import RealRearrange
 
 __all__ = [
     "Affine",
@@ -39,6 +40,7 @@ __all__ = [
     "RealMaxPool",
     "RealOp",
     "RealPRelu",
+    "RealRearrange",
     "Reals",
     "Row",
     "Rules",
