@@ -9,11 +9,13 @@ import onnx_ir as ir
 from .diagnostics import CompileError, Problem
 from .edges import changes_no_map, entry, exit_
 from .opset import constant, is_op
+from .recognize.function_operators import CURVED
 from .recognize.pattern import Context
 from .schemas import CANONICAL_OPS, DOMAIN
 
 _EDGES = ("Reshape", "Transpose")
-SUPPORTED = ", ".join(sorted(CANONICAL_OPS[""].difference(_EDGES))) + "; N2UQ quantizers"
+_NAMES = sorted(CANONICAL_OPS[""].difference(_EDGES) | CURVED.keys())
+SUPPORTED = ", ".join(_NAMES) + "; N2UQ quantizers"
 
 _MEND = {
     "Cast": "export the float32 network: model.float()",
@@ -25,7 +27,6 @@ _MEND = {
     "Ceil": "this rounding belongs to no known quantizer",
     "Greater": "this comparison belongs to no known quantizer",
     "Where": "this selection belongs to no known quantizer",
-    "Sigmoid": "use Relu, PRelu or a clamp",
     "If": "export with control flow traced away: its condition is no constant",
     "Loop": "export with control flow traced away",
     "Scan": "export with control flow traced away",

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from .expression import Expression, parse
 from .schemas import DOMAIN
 
 MAX_BITS = 8
@@ -206,6 +207,35 @@ def make_weight(graph: ir.Graph, params: Weight, name: str) -> ir.Node:
         name=name,
         outputs=[ir.val(f"{name}_out", ir.DataType.FLOAT, params.codes.shape)],
     )
+
+
+def make_function(
+    graph: ir.Graph, x: ir.Value, term: Expression, rows: list[Array], after: ir.Node
+) -> ir.Node:
+    """Build a Function node on `x` in the place of a node; the node is not yet placed.
+
+    Args:
+        graph: receives the initializers `<name>.p0`, …
+        x: float32 [N,C,H,W] or [N,C].
+        term: the function.
+        rows: its parameters, each [C].
+        after: gives its name and that of its output.
+    """
+    name = str(after.name)
+    inputs = [x, *(initializer(graph, f"{name}.p{k}", row) for k, row in enumerate(rows))]
+    output = ir.val(f"{after.outputs[0].name}.function", ir.DataType.FLOAT)
+    attributes = {"expression": str(term)}
+    return ir.node("Function", inputs, attributes, domain=DOMAIN, name=name, outputs=[output])
+
+
+def read_function(node: ir.Node) -> tuple[Expression, list[Array]]:
+    """Return the function of a Function node, and its parameters.
+
+    Raises:
+        ValueError: a parameter is not an initializer, or the expression cannot be read.
+    """
+    rows = [_input(node, k) for k in range(1, len(node.inputs))]
+    return parse(node.attributes.get_string("expression", "")), rows
 
 
 def constant(value: ir.Value | None) -> Array | None:

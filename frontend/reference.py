@@ -15,6 +15,8 @@ from onnx.reference.op_run import OpRun
 
 from . import opset
 from .diagnostics import CompileError
+from .expression import parse
+from .expression_float import Float64Arithmetic
 from .schemas import DOMAIN, SCHEMAS
 
 Array = npt.NDArray[Any]
@@ -80,6 +82,18 @@ class Codebook(OpRun):
     ) -> tuple[Array]:
         del bits
         return (levels[_codes(x, thresholds, input_scale, strict, ties)].astype(x.dtype),)
+
+
+class Function(OpRun):
+    """Y = f(X)."""
+
+    op_domain = DOMAIN
+    op_schema = _SCHEMA["Function"]
+
+    def _run(self, x: Array, *parameters: Array, expression: str) -> tuple[Array]:
+        rows = [p.astype(np.float64).reshape(-1, *[1] * (x.ndim - 2)) for p in parameters]
+        y = parse(expression).evaluate(Float64Arithmetic(), x.astype(np.float64), rows)
+        return (y.astype(x.dtype),)
 
 
 class Weight(OpRun):
@@ -172,6 +186,11 @@ class AveragePool(OpRun):
         return (total / counted,)
 
 
+_OPERATORS: list[type[OpRun]] = [
+    Threshold, Codebook, Function, Weight, MaxPool, AveragePool
+]  # fmt: skip
+
+
 def _as_float64(model: ir.Model) -> Any:
     """Return the model as a protobuf with all float parameters converted to float64,
     which is exact.
@@ -202,7 +221,7 @@ def evaluate_values(model: ir.Model, x: npt.ArrayLike, names: Sequence[str]) -> 
     known = {name for node in proto.graph.node for name in node.output}
     if missing := [name for name in names if name not in known]:
         raise CompileError(f"the graph has no value named {', '.join(missing)}")
-    runner = ReferenceEvaluator(proto, new_ops=[Threshold, Codebook, Weight, MaxPool, AveragePool])
+    runner = ReferenceEvaluator(proto, new_ops=_OPERATORS)
     results = runner.run(list(names), {proto.graph.input[0].name: np.asarray(x, np.float64)})
     return {name: np.asarray(result) for name, result in zip(names, results, strict=True)}
 

@@ -100,6 +100,30 @@ SCHEMAS: tuple[OpSchema, ...] = (
         outputs=[_QUANTIZED],
         attributes=[*_RULES],
     ),
+    OpSchema(
+        "Function",
+        DOMAIN,
+        VERSION,
+        doc="Y = f(X) in real arithmetic, for each value by itself. f is an expression over x and "
+        "p0, p1, …, the numbers of a channel, in prefix notation: mul(x,sigmoid(mul(p0,x))).",
+        type_constraints=[_REAL],
+        inputs=[
+            OpSchema.FormalParameter("X", "tensor(float)", "[N,C,H,W] or [N,C]"),
+            OpSchema.FormalParameter(
+                "parameters",
+                "R",
+                "[C]",
+                param_option=OpSchema.FormalParameterOption.Variadic,
+                min_arity=0,
+            ),
+        ],
+        outputs=[OpSchema.FormalParameter("Y", "tensor(float)", "shape of X")],
+        attributes=[
+            OpSchema.Attribute(
+                "expression", OpSchema.AttrType.STRING, "the function f", required=True
+            )
+        ],
+    ),
 )
 
 CANONICAL_OPS: dict[str, frozenset[str]] = {

@@ -12,7 +12,8 @@ import numpy as np
 import onnx_ir as ir
 
 from .constants import static
-from .opset import constant, integer, is_op, read_weight
+from .expression_forms import title
+from .opset import constant, integer, is_op, read_function, read_weight
 from .recognize.pattern import NOTE
 from .summary_quantizer import KEEPS_CODES, Quantizer, code_offset, describe, is_quantizer
 
@@ -105,7 +106,7 @@ def summarize(model: ir.Model) -> Summary:
         [
             _layer(node, bits, tables)
             for node in graph
-            if node.domain == "" and node.op_type not in _MOVES
+            if (node.domain == "" and node.op_type not in _MOVES) or is_op(node, "Function")
         ],
         [Note(str(n.name), n.metadata_props[NOTE]) for n in graph if NOTE in n.metadata_props],
     )
@@ -152,7 +153,7 @@ def _values_of_tables(graph: ir.Graph) -> set[ir.Value]:
 
 
 def _is_channelwise(node: ir.Node) -> bool:
-    return node.op_type in _CHANNELWISE and all(
+    return (node.op_type in _CHANNELWISE or is_op(node, "Function")) and all(
         x is None or constant(x) is not None for x in node.inputs[1:]
     )
 
@@ -191,7 +192,7 @@ def _layer(node: ir.Node, bits: dict[ir.Value, int], tables: set[ir.Value]) -> L
         why = f"uneven {' and '.join(uneven)}, as integers"
     return LayerSummary(
         name=str(node.name),
-        op=node.op_type,
+        op=title(read_function(node)[0]) if is_op(node, "Function") else node.op_type,
         input_shape=_per_image(source),
         output_shape=_per_image(output),
         kernel=_ints(node, "kernel_shape"),

@@ -13,6 +13,7 @@ from .code_offset import OFFSET
 from .companding import COMPANDING
 from .convolution import BATCH_NORM, CONVOLUTION
 from .extremes import EXTREME
+from .functions import FUNCTION
 from .head import FLATTEN, GEMM, MATMUL, RESHAPE_TARGET
 from .joins import CONCAT, SUM
 from .negation import DIFFERENCE, NEGATION
@@ -65,6 +66,7 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
 """Patterns that need the structure of constant subgraphs, to tell a clip from a scale."""
 
 PATTERNS: tuple[Pattern, ...] = (
+    FUNCTION,  # before the operators that it takes are refused, or changed
     PAD,
     WEIGHT_GRID,
     BOUND,

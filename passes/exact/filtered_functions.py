@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from n2uqc.frontend.expression import Expression
+
 from ..program.exact import Surd
-from ..program.ops.real import Elementwise, Number, Quantize, Row
+from ..program.ops.real import Elementwise, Number, Quantize, Row, Table
 from ..program.types import IntArray
 from .filtered import Filtered, Mask
 
@@ -147,6 +149,9 @@ class FilteredFunction(Number):
             for step, parts in ((below, under), (above, over))
         )
         return replace(self, pieces=lower.pieces + upper.pieces, unsure=lower.unsure | upper.unsure)
+
+    def function(self, of: Expression, parameters: Table) -> FilteredFunction:
+        raise TypeError(f"{of} is not linear by pieces: curved_chains folds it")
 
     def steps(self, thresholds: Filtered, strict: Mask) -> Steps:
         """Return the code ``#{k : f > thresholds[k]}`` (``>=`` where it is not strict).

@@ -8,11 +8,14 @@ from fractions import Fraction
 
 import numpy as np
 
+from n2uqc.frontend.diagnostics import CompileError, Problem
+from n2uqc.frontend.expression_forms import title
+
 from ..program import ConstRef, Op, Program
 from ..program.exact import Surd
 from ..program.operation import integer
 from ..program.ops import Thresholds
-from ..program.ops.real import Elementwise, Quantize
+from ..program.ops.real import Elementwise, Quantize, RealFunction
 from ..program.types import Constant, IntArray, IntType, TensorType
 from ..rewrite import Constants, live
 from .filtered_functions import fold
@@ -96,6 +99,13 @@ def integer_thresholds(program: Program) -> Program:
             learn(op)
             continue
         base, chain = chain_of(program, op)
+        for link in chain:
+            if isinstance(link, RealFunction):
+                raise CompileError(
+                    Problem(
+                        ", ".join(link.origin), title(link.function), "a curved function", "", ""
+                    )
+                )
         kind = integer(base, known[base])
         scale = kind.scale or Fraction(1)
         bounds, signs, start = table(op, chain, scale, kind.channel_rows, kind.hi)

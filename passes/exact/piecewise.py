@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import repeat
 from math import ceil, floor
 
+from n2uqc.frontend.expression import Expression
+
 from ..program.exact import Surd
-from ..program.ops.real import Number, Row
+from ..program.ops.real import Number, Row, Table
 
 _ZERO = Surd.of(0)
 
@@ -85,6 +87,9 @@ class Function(Number):
         for segment, reached in self._split(self._own(level)):
             parts += (above if reached else below)(self._of([segment])).segments
         return self._of(parts)
+
+    def function(self, of: Expression, parameters: Table) -> Function:
+        raise TypeError(f"{of} is not linear by pieces: curved_chains folds it")
 
     def _split(self, level: Surd) -> Iterator[tuple[Segment, bool]]:
         """Yield segments cut where the function crosses a level, and whether ``f >= level``."""

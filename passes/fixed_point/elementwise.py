@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
+from n2uqc.frontend.expression_forms import title
 
 from ..options import Options
 from ..program import Op, Program
@@ -20,6 +21,7 @@ from ..program.ops.real import (
     RealConcat,
     RealConv,
     RealFlatten,
+    RealFunction,
     RealMaxPool,
     RealPRelu,
     RealRearrange,
@@ -110,6 +112,16 @@ class FixedPoint(Lowering):
         elif isinstance(op, RealRearrange):
             x = self.kind(op.inputs[0])
             self.put(Rearrange.of(op), x.scale, x.error)
+        elif isinstance(op, RealFunction):
+            raise CompileError(
+                Problem(
+                    node=", ".join(op.origin),
+                    op=title(op.function),
+                    found="its result is read as a real value",
+                    supported="functions in front of a quantizer, of which they become a part",
+                    hint="quantize what the function gives",
+                )
+            )
         else:
             raise TypeError(f"no integer form for {op.mnemonic}")
 

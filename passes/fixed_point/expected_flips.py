@@ -12,12 +12,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from n2uqc.frontend.expression import Expression
+
 from ..program import Program
-from ..program.ops.real import Elementwise, Number, Quantize, Reals, Row, floats
+from ..program.ops.real import (
+    Elementwise,
+    Enclosure,
+    EnclosureArithmetic,
+    Number,
+    Quantize,
+    Reals,
+    Row,
+    Table,
+    floats,
+)
 from ..program.types import IntType
 
 FLIPS = 2.0**-7
 """Expected number of codes per image that rounding may flip."""
+
+_SEEN = np.linspace(-16.0, 16.0, 257)[:, None]
+"""Ends of the parts of a range on which functions are bounded."""
 
 _MOST = 2.0**200
 """Limit of a density, above which no format is fine enough anyway."""
@@ -45,6 +60,16 @@ class Steepness(Number):
         above: Callable[[Steepness], Steepness],
     ) -> Steepness:
         return Steepness(np.maximum(below(self).slope, above(self).slope))
+
+    def function(self, of: Expression, parameters: Table) -> Steepness:
+        """Take the steepest slope on ``_SEEN``, which functions of activations are made for."""
+        rows = [Enclosure.fixed(floats(row), False) for row in parameters]
+        curve = of.evaluate(EnclosureArithmetic(), Enclosure.of(_SEEN[:-1], _SEEN[1:]), rows)
+        assert curve.slope is not None
+        steep = np.maximum(np.abs(curve.slope[0]), np.abs(curve.slope[1]))
+        steep = np.broadcast_to(steep, np.broadcast_shapes(steep.shape, (*_SEEN[1:].shape[:1], 1)))
+        most = np.where(np.isfinite(steep), steep, 0.0).max(axis=0)
+        return Steepness(self.slope * most)
 
 
 @np.errstate(over="ignore", invalid="ignore")

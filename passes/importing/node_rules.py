@@ -23,6 +23,7 @@ from ..program.ops.real import (
     RealConcat,
     RealConv,
     RealFlatten,
+    RealFunction,
     RealLookup,
     RealMaxPool,
     RealPRelu,
@@ -175,6 +176,14 @@ def _leaky(to: Importer, node: ir.Node) -> None:
     to.emit(RealPRelu, node, x, slope=row_of(number(node, "alpha", 0.01), channels))
 
 
+def _function(to: Importer, node: ir.Node) -> None:
+    term, rows = opset.read_function(node)
+    x = to.operand(node)
+    channels = to.types[x].shape[2]
+    parameters = tuple(row_of(row, channels) for row in rows)
+    to.emit(RealFunction, node, x, expression=str(term), parameters=parameters)
+
+
 def _relu(to: Importer, node: ir.Node) -> None:
     to.emit(RealClip, node, to.operand(node), lo=Surd.of(0), hi=None)
 
@@ -312,6 +321,7 @@ RULES: dict[str, Callable[[Importer, ir.Node], None]] = {
     "Conv": _conv,
     "Div": _div,
     "Flatten": _flatten,
+    "Function": _function,
     "Gemm": _gemm,
     "GlobalAveragePool": _global_pool,
     "LeakyRelu": _leaky,

@@ -70,6 +70,7 @@ def _join(values: Any) -> str:
 # How an attribute of each annotation is written and read; no value holds a space.
 _FORMATS: dict[str, tuple[Callable[[Any], str], Callable[[str], Any]]] = {
     "int": (str, _int),
+    "str": (str, str),  # an expression
     "bool": (lambda v: str(v).lower(), lambda s: s == "true"),
     "ConstRef": (lambda v: f"@{v}", lambda s: ConstRef(s.removeprefix("@"))),
     "Pair": (lambda v: f"({_join(v)})", _ints),

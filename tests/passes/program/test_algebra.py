@@ -29,6 +29,7 @@ from n2uqc.passes.program.ops.real import (
     Number,
     Quantize,
     RealClip,
+    RealFunction,
     RealPRelu,
     Row,
 )
@@ -173,8 +174,10 @@ def test_channels_in_another_order(data, channels, length) -> None:
 def test_rows_fit_the_channels(kind: type[Elementwise]) -> None:
     row = (Surd.of(1),) * 3
     rest = {f.name: None for f in dataclasses.fields(kind) if "None" in str(f.type)}
+    if kind is RealFunction:
+        rest = {"expression": "mul(p0,x)", "parameters": (row,)}
     op = kind(output="y", inputs=("x",), **dict.fromkeys(kind.row_fields(), row), **rest)
     assert op.infer({"x": RealType((4, 5, 3))}, {}) == RealType((4, 5, 3))
-    if kind.row_fields():
+    if kind.row_fields() or kind is RealFunction:
         with pytest.raises(IllegalOp, match="do not fit 2 channels"):
             op.infer({"x": RealType((4, 5, 2))}, {})

@@ -8,8 +8,10 @@ operation of this folder; ``execute`` in float64 serves calibration, checks and 
 over any ``Number`` of ``algebra.py``; ``layers.py`` holds those that mix channels or positions.
 """
 
-from .algebra import Number, Reals, Row, floats
+from .algebra import Number, Reals, Row, Table, floats
 from .elementwise import Affine, Elementwise, RealClip, RealPRelu
+from .enclosure import Enclosure, EnclosureArithmetic
+from .function import RealFunction
 from .interval import Interval
 from .layers import (
     RealAdd,
@@ -21,12 +23,14 @@ from .layers import (
     RealMaxPool,
 )
 from .operation import RealOp
-from .quantize import Quantize, Rules, Table
+from .quantize import Quantize, Rules
 from .rearrange import RealRearrange
 
 __all__ = [
     "Affine",
     "Elementwise",
+    "Enclosure",
+    "EnclosureArithmetic",
     "Interval",
     "Number",
     "Quantize",
@@ -36,6 +40,7 @@ __all__ = [
     "RealConcat",
     "RealConv",
     "RealFlatten",
+    "RealFunction",
     "RealLookup",
     "RealMaxPool",
     "RealOp",

@@ -15,10 +15,15 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from n2uqc.frontend.expression import Expression
+
 from ...exact import Surd
 
 Row = tuple[Surd, ...]
 """One exact number for each channel; as a step of a ``Number`` also a single one for all."""
+
+Table = tuple[Row, ...]
+"""Rows: of thresholds, of parameters; one row for the tensor, or one for each channel."""
 
 Reals = NDArray[np.float64]
 
@@ -56,6 +61,15 @@ class Number(ABC):
             level: exact numbers.
             below, above: steps of numbers; their results agree where a value is the level itself,
                 so that the whole is continuous and an estimate may take either there.
+        """
+
+    @abstractmethod
+    def function(self, of: Expression, parameters: Table) -> Self:
+        """Apply a function that is not linear by pieces.
+
+        Args:
+            of: an expression of ``frontend/expression.py`` over these numbers.
+            parameters: for each parameter of the expression its numbers by channel.
         """
 
     def at_least(self, level: Row) -> Self:

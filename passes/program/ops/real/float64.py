@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .algebra import Number, Reals, Row, floats
+from n2uqc.frontend.expression import Expression
+from n2uqc.frontend.expression_float import Float64Arithmetic
+
+from .algebra import Number, Reals, Row, Table, floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +36,11 @@ class Float64(Number):
     ) -> Float64:
         chosen = self.values >= floats(level)
         return Float64(np.where(chosen, above(self).values, below(self).values))
+
+    def function(self, of: Expression, parameters: Table) -> Float64:
+        rows = [floats(row) for row in parameters]
+        result = of.evaluate(Float64Arithmetic(), self.values, rows)
+        return Float64(np.broadcast_to(result, self.values.shape))
 
     def at_least(self, level: Row) -> Float64:
         return Float64(np.maximum(self.values, floats(level)))

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .algebra import Number, Reals, Row, floats
+from n2uqc.frontend.expression import Expression
+
+from .algebra import Number, Reals, Row, Table, floats
+from .enclosure import Enclosure, EnclosureArithmetic
+
+_PARTS = 64  # into which a range is cut where a function is bounded on it
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +58,28 @@ class Interval(Number):
         return Interval(
             np.where(none_under, over.lo, np.where(none_over, under.lo, whole.lo)),
             np.where(none_under, over.hi, np.where(none_over, under.hi, whole.hi)),
+        )
+
+    def function(self, of: Expression, parameters: Table) -> Interval:
+        """Bound the function on parts of the range: the bound is the closer, the more parts."""
+        parts = np.linspace(0.0, 1.0, _PARTS + 1)[:, None]
+        with np.errstate(all="ignore"):
+            cuts = self.lo + parts * (self.hi - self.lo)
+        bounded = np.isfinite(self.lo) & np.isfinite(self.hi)
+        lo, hi = (
+            np.where(bounded, v, end) for v, end in ((cuts[:-1], self.lo), (cuts[1:], self.hi))
+        )
+        hi[-1] = self.hi
+        rows = [floats(row) for row in parameters]
+        values = of.evaluate(
+            EnclosureArithmetic(slopes=False),
+            Enclosure(lo, hi),
+            [Enclosure.fixed(row, False, slopes=False) for row in rows],
+        )
+        low, high = (np.broadcast_to(v, lo.shape) for v in (values.lo, values.hi))
+        return Interval(
+            np.where(np.isnan(low), -np.inf, low).min(axis=0),
+            np.where(np.isnan(high), np.inf, high).max(axis=0),
         )
 
     def union(self, other: Interval) -> Interval:

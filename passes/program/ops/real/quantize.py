@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 
 from ...exact import Surd
 from ...types import Constant, IntType, TensorType
-from .algebra import Reals, Row, floats
+from .algebra import Reals, Table, floats
 from .operation import RealOp
 
-Table = tuple[Row, ...]
-"""Rows of thresholds: one row for the tensor, or one for each channel."""
 Rules = tuple[tuple[bool, ...], ...]
 """Rows of comparison rules, as of thresholds: true for ``>``, false for ``>=``."""
 

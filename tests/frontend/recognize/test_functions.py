@@ -1,0 +1,98 @@
+"""Functions of one tensor, as exporters write them: one node, named, of the same values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from n2uqc.frontend.expression_forms import title
+from n2uqc.frontend.opset import is_op, read_function
+from n2uqc.frontend.summary import summarize
+from tests.frontend.networks import build, check_same, node, ops, refused
+
+OPERATORS = [  # opset, nodes, parameters, name
+    (17, "y = Sigmoid (x)", {}, "Sigmoid"),
+    (17, "y = Tanh (x)", {}, "Tanh"),
+    (17, "y = Softplus (x)", {}, "Softplus"),
+    (17, "y = HardSwish (x)", {}, "HardSwish"),
+    (17, "y = Elu (x)", {}, "ELU"),
+    (17, "y = Elu <alpha = 0.5> (x)", {}, "add(max(0,x),mul(0.5,expm1(min(0,x))))"),
+    (17, "y = Selu (x)", {}, "mul(1.0507,add(max(0,x),mul(1.67326,expm1(min(0,x)))))"),
+    (17, "y = Celu <alpha = 2.0> (x)", {}, "add(max(0,x),mul(2,expm1(mul(0.5,min(0,x)))))"),
+    (18, "y = Mish (x)", {}, "Mish"),
+    (20, "y = Gelu (x)", {}, "GELU"),
+    (20, 'y = Gelu <approximate = "tanh"> (x)', {}, "GELU"),
+    (17, "s = Sigmoid (x) y = Mul (s, x)", {}, "SiLU"),
+    (17, "b = Mul (x, k) s = Sigmoid (b) y = Mul (x, s)", {"k": 1.702}, "QuickGELU"),
+    (17, "a = Add (x, c) b = Clip (a, z, s) m = Mul (x, b) y = Div (m, s)",
+     {"c": 3.0, "z": 0.0, "s": 6.0}, "HardSwish"),
+    (17, "h = HardSigmoid <alpha = 0.16666667, beta = 0.5> (x) y = Mul (x, h)", {}, "HardSwish"),
+    (17, "d = Div (x, r) e = Erf (d) o = Add (e, one) m = Mul (x, o) y = Mul (m, h)",
+     {"r": np.sqrt(2), "one": 1.0, "h": 0.5}, "GELU"),
+    (17, "c = Pow (x, p) m = Mul (c, k) a = Add (x, m) s = Mul (a, r) t = Tanh (s) "
+     "o = Add (t, one) g = Mul (x, h) y = Mul (g, o)",
+     {"p": 3.0, "k": 0.044715, "r": np.sqrt(2 / np.pi), "one": 1.0, "h": 0.5}, "GELU"),
+    (17, "e = Exp (x) a = Add (e, one) y = Log (a)", {"one": 1.0}, "Softplus"),
+    (17, "n = Neg (x) e = Exp (n) a = Add (e, one) y = Div (x, a)", {"one": 1.0}, "SiLU"),
+    (17, "s = Softplus (x) t = Tanh (s) y = Mul (x, t)", {}, "Mish"),
+    (17, "q = Mul (x, x) a = Add (q, one) r = Sqrt (a) y = Div (x, r)", {"one": 1.0},
+     "div(x,sqrt(add(1,pow(x,2))))"),
+    (17, "a = Abs (x) b = Add (a, one) y = Reciprocal (b)", {"one": 1.0},
+     "div(1,add(1,abs(x)))"),
+    (17, "t = Tanh (x) y = Add (x, t)", {}, "add(x,tanh(x))"),
+    (17, "b = Mul (x, k) s = Sigmoid (b) y = Mul (x, s)",
+     {"k": np.array([[[[0.5]], [[2.0]]]])}, "mul(x,sigmoid(mul(x,p0)))"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("opset", "body", "parameters", "name"), OPERATORS)
+def test_one_node(opset: int, body: str, parameters: dict[str, object], name: str) -> None:
+    """The values are those of onnxruntime; what exporters decompose is one function again."""
+    graph = check_same(build(body, parameters, opset=opset))
+    (function,) = (n for n in graph.graph if is_op(n, "Function"))
+    assert len(graph.graph) == 1
+    assert title(read_function(function)[0]) == name
+    assert [layer.op for layer in summarize(graph).layers] == [name]
+
+
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        ("y = Abs (x)", ["PRelu"]),
+        ("y = HardSigmoid (x)", ["Mul", "Add", "Clip"]),
+        ("s = Softsign (x) y = Add (s, k)", ["Function", "Add"]),
+        ("b = Mul (x, k) y = Sigmoid (b)", ["Mul", "Function"]),
+        ("a = Abs (x) b = Relu (x) y = Add (a, b)", ["Function"]),
+        (
+            "a = Sigmoid (x) b = Sigmoid (a) c = Relu (b) y = Mul (c, k)",
+            ["Function", "Relu", "Mul"],
+        ),
+    ],
+)
+def test_what_stays_apart(body: str, left: list[str]) -> None:
+    """Scales around a function, and what is linear by pieces, are operators by themselves."""
+    assert ops(check_same(build(body, {"k": 3.0}))) == left
+
+
+def test_skip_connections_stay() -> None:
+    """A sum with another tensor, or with a clamp of the same one, is no function."""
+    graph = check_same(build("r = Relu (x) y = Add (x, r)"))
+    assert ops(graph) == ["Relu", "Add"]
+
+
+def test_two_tensors_are_no_function() -> None:
+    weight = np.eye(2).reshape(2, 2, 1, 1)
+    body = "c = Conv (x, w) s = Sigmoid (c) [m] y = Mul (x, s)"
+    assert any(p.node == "m" for p in refused(build(body, {"w": weight})))
+
+
+def test_division_by_zero_is_refused() -> None:
+    (problem,) = refused(build("t = Tanh (x) d = Div (t, z) [e] y = Exp (d)", {"z": 0.0}))
+    assert "division by 0" in problem.found
+
+
+def test_a_function_of_a_gate_and_alone() -> None:
+    """Both values that others read are functions of their own."""
+    graph = check_same(build("s = Sigmoid (x) m = Mul (x, s) y = Concat <axis = 1> (s, m)"))
+    assert ops(graph) == ["Function", "Function", "Concat"]
+    assert node(graph, "Concat").name
