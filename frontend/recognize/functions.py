@@ -183,14 +183,14 @@ def _recognize(context: Context) -> None:
             context.refusals.setdefault(node, refusal)
     moved: dict[ir.Value, ir.Value] = {}  # what has taken the place of a function's value
     for value, (term, terms) in search.terms.items():
-        node = value.producer()
-        assert node is not None
-        new = _straightened(node, context)
+        maker = value.producer()
+        assert maker is not None
+        new = _straightened(maker, context)
         if new is None:
             x, rows = moved.get(terms.source, terms.source), list(terms.rows.values())
-            made = make_function(context.graph, x, term, rows, node)
+            made = make_function(context.graph, x, term, rows, maker)
             made.outputs[0].shape = value.shape
-            new = context.insert(node, made)
+            new = context.insert(maker, made)
         context.replace(value, new)
         moved[value] = new
     context.drop_unused()

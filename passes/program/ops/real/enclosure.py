@@ -153,10 +153,8 @@ def _of_softplus(x: Reals) -> Reals:
 
 def _of_tanh(x: Reals) -> Reals:
     """Return ``2 x / sinh(2 x)``, which falls from 1 at 0."""
-    with np.errstate(all="ignore"):
-        return np.where(
-            np.abs(x) < 1e-9, 1.0, np.where(np.abs(x) > 350, 0.0, 2 * x / np.sinh(2 * x))
-        )
+    twice = np.clip(2 * np.abs(x), 1e-9, 700.0)
+    return np.where(np.abs(x) > 350.0, 0.0, twice / np.sinh(twice))
 
 
 def _of_erfc(x: Reals) -> Reals:
