@@ -8,11 +8,17 @@ the change is either without effect, or a test is missing.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import os
 import random
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
 
 from .covering import Covering, record
 from .run import Fate, Trial
@@ -33,12 +39,43 @@ def drawn(folders: tuple[str, ...], count: int, seed: int) -> list[Site]:
     return random.Random(seed).sample(everything, min(count, len(everything)))
 
 
+class _Worker:
+    """A process of its own with a copy of the project, in which it tries one change at a time."""
+
+    trial: Trial
+
+    @classmethod
+    def start(cls, folder: Path, budget: float) -> None:
+        """Copy the project."""
+        copy = folder / f"copy_{os.getpid()}"
+        leave = shutil.ignore_patterns(".git", ".venv", "out", ".*_cache", "__pycache__")
+        shutil.copytree(ROOT, copy, symlinks=True, ignore=leave)
+        cls.trial = Trial(copy, budget)
+
+    @classmethod
+    def run(cls, task: tuple[Site, Sequence[str]]) -> Fate:
+        """Try a change against its tests."""
+        return cls.trial.of(*task)
+
+
+def fates_of(
+    tasks: Sequence[tuple[Site, Sequence[str]]], jobs: int, budget: float, out: Path
+) -> Iterator[tuple[Site, Fate]]:
+    """What became of each change, in the order given."""
+    copies = out / "copies"
+    shutil.rmtree(copies, ignore_errors=True)
+    with multiprocessing.Pool(jobs, _Worker.start, (copies, budget)) as pool:
+        yield from zip((site for site, _ in tasks), pool.imap(_Worker.run, tasks), strict=True)
+    shutil.rmtree(copies)
+
+
 def main() -> None:
     """Draw, run, count."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("--count", type=int, default=300, help="changes to draw (300)")
     parser.add_argument("--seed", type=int, default=0, help="of the drawing")
     parser.add_argument("--budget", type=float, default=60, help="seconds of tests for each (60)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="changes at a time")
     parser.add_argument("--folder", action="append", help=f"to draw from ({', '.join(FOLDERS)})")
     parser.add_argument("--out", type=Path, default=ROOT / "out/mutants", help="the record")
     arguments = parser.parse_args()
@@ -47,17 +84,16 @@ def main() -> None:
         print("which tests run which line: the suite once, under coverage", flush=True)
         record(ROOT, ("passes", "backends"), arguments.out)
     covering = Covering.read(ROOT, arguments.out)
-    copy = arguments.out / "copy"
-    shutil.rmtree(copy, ignore_errors=True)
-    leave = shutil.ignore_patterns(".git", ".venv", "out", ".*_cache", "__pycache__")
-    shutil.copytree(ROOT, copy, symlinks=True, ignore=leave)
-    trial = Trial(copy, arguments.budget)
+    changes = drawn(folders, arguments.count, arguments.seed)
+    tasks = [(site, covering.of(site.path, site.first, site.last)) for site in changes]
     fates: Counter[Fate] = Counter()
-    for k, site in enumerate(drawn(folders, arguments.count, arguments.seed), 1):
-        fate = trial.of(site, covering.of(site.path, site.first, site.last))
+    results = fates_of(tasks, arguments.jobs, arguments.budget, arguments.out)
+    console = Console(soft_wrap=True, highlight=False)
+    shown = track(results, "changes", len(tasks), console=console, disable=not console.is_terminal)
+    for k, (site, fate) in enumerate(shown, 1):
         fates[fate] += 1
         if fate is not Fate.KILLED:
-            print(f"{k:4} {fate.value:10} {site}", flush=True)
+            console.print(f"{k:4} {fate.value:10} {site}", markup=False)
     total = sum(fates.values())
     print(", ".join(f"{fates[fate]} {fate.value}" for fate in Fate), f"of {total}")
     print(f"{fates[Fate.KILLED] / total:.1%} killed")
