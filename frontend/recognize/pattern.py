@@ -95,6 +95,7 @@ class Context:
         roundoff: relative error of the arithmetic that computed folded constants.
         refusals: by node; dropped with the node unless fatal.
         terms: by value that is a sum, the number of nodes of the sum (`threshold_ladder`).
+        finite: nodes that compute with finite constants (`straight_through`).
     """
 
     model: ir.Model
@@ -104,6 +105,7 @@ class Context:
     roundoff: float = SINGLE
     refusals: dict[ir.Node, Refused] = field(default_factory=dict)
     terms: dict[ir.Value, int] = field(default_factory=dict)
+    finite: set[ir.Node] = field(default_factory=set)
 
     @property
     def graph(self) -> ir.Graph:

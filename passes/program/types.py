@@ -226,7 +226,11 @@ class Constant:
     def fault(self) -> str | None:
         """What breaks the encoding's rule, if anything does.  Passes share most constants."""
         values = self.values
-        if self.encoding == "real" or not values.size:
+        if self.encoding == "real":
+            return None
+        if not 1 <= self.bits <= 64:
+            return f"a width of {self.bits} bits; there are 1 to 64"
+        if not values.size:
             return None
         low, high = self.limits
         if not (low <= values.min() and values.max() <= high):

@@ -74,6 +74,11 @@ def verify(program: Program, *, lowered: bool = True, judged: Judgments | None =
                 raise IllegalOp(f"%{name}: the range does not fit the width: {tensor_type}")
         elif lowered:
             raise IllegalOp(f"%{name}: a real-valued tensor is left after lowering")
+    for name, constant in program.constants.items():
+        if lowered and constant.encoding == "real":
+            raise IllegalOp(f"@{name}: a real-valued constant is left after lowering")
+        if constant.fault is not None:
+            raise IllegalOp(f"@{name}: {constant.fault}")
     defined = {program.input}
     known = {program.input: program.types[program.input]}
     used: set[str] = set()
@@ -114,11 +119,6 @@ def verify(program: Program, *, lowered: bool = True, judged: Judgments | None =
     if lowered:
         _check_interface(program)
         check_plan(program)
-    for name, constant in program.constants.items():
-        if lowered and constant.encoding == "real":
-            raise IllegalOp(f"@{name}: a real-valued constant is left after lowering")
-        if constant.fault is not None:
-            raise IllegalOp(f"@{name}: {constant.fault}")
 
 
 def _legal(op: Op, known: dict[str, TensorType], program: Program) -> TensorType:

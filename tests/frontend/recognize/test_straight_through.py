@@ -83,3 +83,25 @@ def test_a_ladder_of_a_ladder_that_something_else_reads() -> None:
         y = Concat <axis = 1> (p, q)"""
     parameters = {"T1": np.float32(-0.2), "T2": np.float32(-0.8), "v0": np.float32(0)}
     check_same(build(body, parameters | {"v1": np.float32(0.25)}))
+
+
+@pytest.mark.parametrize(
+    ("twin", "infinite"),
+    [
+        ("r = Reciprocal (zero) d = Sub (x, T1) b = Mul (d, r)", True),
+        ("b = Div (x, zero)", True),
+        ("b = Add (x, endless)", True),
+        ("c = Greater (x, T1) b = Where (c, endless, x)", True),
+        ("b = Min (x, endless)", False),
+        ("c = Greater (x, endless) b = Where (c, zero, x)", False),
+    ],
+)
+@pytest.mark.parametrize("pair", ["a = Add (f, b) y = Sub (a, b)", "a = Sub (f, b) y = Add (a, b)"])
+def test_infinity_is_not_canceled(twin: str, infinite: bool, pair: str) -> None:
+    """An interval of length 0 gives lines of infinite slope: the file computes NaN there."""
+    more = {"zero": np.float32([0]), "endless": np.float32([np.inf])}
+    model = build(f"{ladder(3)} {twin} {pair}", PARAMETERS | more)
+    if infinite:
+        assert "infinite" in refused(model, "infinite")[0].found
+    else:
+        assert ops(load_graph(model)) == ["Threshold"]

@@ -163,3 +163,17 @@ output %y
     with pytest.raises(ValueError) as caught:
         verify(parse(text.replace(line, change)))
     assert type(caught.value).__name__ in ("IllegalOp", "TextError"), caught.value
+
+
+@pytest.mark.parametrize("kind", [f"u{2**63}", f"odd{2**63}", "s0", "u65"])
+def test_widths_that_no_constant_has(kind: str) -> None:
+    text = """program p
+interface "x" [1,2,2] -> "y" [1,2,2]
+input %x : u1[2,2,1] in [0, 1] scale 1
+%y = lookup(%x) table=@t : u2[2,2,1] in [1, 3] scale 1
+output %y
+@t : u2[2] = 1 3
+"""
+    verify(parse(text))
+    with pytest.raises(IllegalOp, match="width"):
+        verify(parse(text.replace("u2[2] =", f"{kind}[2] =")))
