@@ -12,6 +12,7 @@ from .check import check_interface, to_graph
 from .cleanup import CAST_LIKE, EXPAND, IDENTITY, fold_constants
 from .constants import Constants
 from .input_shape import fix_input_shape
+from .integer_operators import to_float_operators
 from .precision import ROUNDOFF
 from .read import Source, read_model
 from .recognize import PATTERNS, PATTERNS_BEFORE_FOLDING, Context
@@ -50,6 +51,7 @@ def load_graph(
         fix_input_shape(proto, input_shape)
     model = to_graph(proto)
     check_interface(model)
+    to_float_operators(model)
     say("inferring shapes")
     batch = bind_batch(model)
     constants = Constants(model, batch.sizes)

@@ -240,14 +240,6 @@ def test_weights_of_another_shape_than_their_scales(size: int) -> None:
     assert problem.node == "q"
 
 
-def test_refused_integer_operators() -> None:
-    body = """[q] q = QuantizeLinear (x, s, z)
-        [integer] c = ConvInteger (q, wq) f = Cast <to = 1> (c) y = Relu (f)"""
-    codes = {"z": (0, "INT8"), "wq": (np.ones((3, 2, 1, 1)), "INT8")}
-    problems = refused(model_of(body, {"s": np.float32(1)}, codes), "ConvInteger")
-    assert "integer" in {p.node for p in problems}
-
-
 @pytest.mark.parametrize("zeros", [([3, 5], [3, 5]), ([2, 5], [2, 5]), ([4, 4], [1, 2])])
 @pytest.mark.parametrize("scales", [([0.5, 0.25], [0.5, 0.25]), ([0.5, 0.5], [0.3, 0.3])])
 def test_zero_points_of_channels(
