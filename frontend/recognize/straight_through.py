@@ -92,7 +92,8 @@ def _cancel(node: ir.Node, context: Context) -> None:
     for quantized, twin in matches:
         if _is_quantizer(quantized, context) and _same_shape(quantized, node.outputs[0]):
             if (at := _infinite(twin, context)) is not None:
-                raise Refused(
+                # Cancel it even so: nothing else around it is at fault.
+                context.refusals[node] = Refused(
                     f"a straight-through pair whose '{twin.name}' is infinite: node '{at.name}' "
                     "computes with an infinite constant, or divides by zero",
                     "finite parameters, of intervals too",
