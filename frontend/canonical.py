@@ -113,7 +113,7 @@ def _broken(node: ir.Node) -> str:
             continue  # offsets are exact: float64 where float32 would round them; shapes are int64
         if value.dtype not in (None, ir.DataType.FLOAT):
             return f"'{value.name}' has element type {value.dtype}, float32 is supported"
-    pair = node.op_type in ("Add", "Concat") and node.domain != DOMAIN
+    pair = node.op_type in ("Add", "Concat", "Mul") and node.domain != DOMAIN
     for index, value in enumerate(node.inputs[1:], start=1):
         if value is None or constant(value) is not None or pair:
             continue

@@ -240,6 +240,8 @@ def _future(
         return INTEGER, "offset of the codes"
     if node.outputs[0] in tables:
         return TABLE, "only thresholds read it"
+    if node.op_type == "Mul" and not _is_channelwise(node):
+        return FIXED, "both factors are computed"
     if node.op_type == "Add" and not _is_channelwise(node):
         return FIXED, "the skip connection is real-valued in training"
     if node.outputs[0].is_graph_output():

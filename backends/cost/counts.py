@@ -16,6 +16,7 @@ from n2uqc.passes.program import (
     IntType,
     Lookup,
     MaxPool,
+    Multiply,
     Op,
     Program,
     Rearrange,
@@ -121,7 +122,7 @@ class ElementwiseCounts:
         window: positions read for one result (1, or a pool's kernel); for a lookup, entries of its
             table.
         width: bits of the widest operand or result.
-        multiplier: bits of the per-channel multiplier, 0 without one.
+        multiplier: bits of the per-channel multiplier, or of the second factor; 0 without one.
         word: parameter bits per channel.
         attached: whether it reads a convolution's accumulators directly.
         operand: bits of its input.
@@ -294,6 +295,8 @@ def count_elementwise(program: Program, op: Op) -> ElementwiseCounts:
         if isinstance(op, SumPool) and op.weighted(x.shape):
             rows, columns = op.factors(x.shape)
             multiplier = (max(rows) * max(columns)).bit_length()
+    elif isinstance(op, Multiply):
+        multiplier = _width(program.int_type(op.inputs[1]))
     elif isinstance(op, Lookup):
         window = program.constants[op.table].values.size
     elif op.scaling:

@@ -74,6 +74,7 @@ def schedule(program: Program) -> Schedule:
                 if (source := storage[name]) in open_groups
                 and reads[source] == 1
                 and _shape(program, name) == _shape(program, source)
+                and _fills(program, name, op)
                 and not isinstance(open_groups[source][-1], Thresholds)
             ]
             if follows(op)
@@ -96,6 +97,11 @@ def follows(op: Op) -> bool:
     memory, and TVM cannot bind a vector of comparison results to a variable.
     """
     return isinstance(op, Flatten) or (op.elementwise and not isinstance(op, Lookup))
+
+
+def _fills(program: Program, name: str, op: Op) -> bool:
+    """Return whether an operand has a value for each of the result's, none of them repeated."""
+    return program.int_type(name).size == program.int_type(op.output).size
 
 
 def _moves_nothing(program: Program, op: Op) -> bool:

@@ -29,6 +29,7 @@ SHARE = {
     "global pool": 1,
     "clamp": 1,
     "add": 1,
+    "multiply": 1,
     "concat": 1,
     "lookup": 1,
 }

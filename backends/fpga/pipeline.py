@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from math import lcm
+from dataclasses import dataclass, field, replace
+from math import lcm, prod
 
 from n2uqc.passes.program import Program
+from n2uqc.passes.program.types import Shape
 
-from .engines import Converter, Engine, Fork, Sink, Source
+from .engines import Converter, Engine, Fork, Repeater, Sink, Source
 from .folding import Folding, engines_of
 
 
@@ -60,7 +61,8 @@ def build_pipeline(
 
     Every operation becomes an engine, except where no value moves, as in a flattening. A tensor
     with several readers gets a fork. Where producer and consumer differ in lanes, width converters
-    go between them, through the least common multiple.
+    go between them, through the least common multiple. An operand that is spread over a map passes
+    repeaters.
 
     Args:
         program: a lowered program.
@@ -74,6 +76,23 @@ def build_pipeline(
     made = {e.name: e for e in engines_of(program)} if engines is None else engines
     folded = [engine.folded(folding.engines[name]) for name, engine in made.items()]
     return _Builder(program, folding).build(folded)
+
+
+def repetitions(small: Shape, large: Shape) -> Iterator[tuple[int, Shape]]:
+    """Yield what repeats a tensor over a larger shape: axes side by side at once, the last first.
+
+    Yields:
+        Elements of each run that is repeated, and the shape after it.
+    """
+    axis = 2
+    while axis >= 0:
+        inner = axis + 1
+        while axis >= 0 and (small[axis] != large[axis] or (large[axis] == 1 and axis < inner - 1)):
+            axis -= 1
+        if axis < inner - 1:
+            h, w, c = (*small[: axis + 1], *large[axis + 1 :])
+            yield prod(large[inner:]), (h, w, c)
+        axis -= 1
 
 
 class _Builder:
@@ -95,7 +114,7 @@ class _Builder:
             assert engine.op is not None
             for name in engine.op.inputs:
                 readers[self.stream[name]] += 1
-                first.setdefault(self.stream[name], engine.in_lanes)
+                first.setdefault(self.stream[name], self._lanes(engine, name))
         self.readers = readers
         readers[self.stream[self.program.output]] += 1
         source, tensor_type = self.program.input, self.program.int_type(self.program.input)
@@ -103,7 +122,7 @@ class _Builder:
         self._produced(source, self._add(Source(tensor=source, lanes=lanes, output=tensor_type)))
         for engine in engines:
             assert engine.op is not None
-            feeds = [self._tap(name, engine.in_lanes) for name in engine.op.inputs]
+            feeds = [self._feed(name, engine) for name in engine.op.inputs]
             index = self._add(engine)
             for name, feed in zip(engine.op.inputs, feeds, strict=True):
                 self._connect(name, feed, index)
@@ -122,7 +141,10 @@ class _Builder:
         return len(self.result.engines) - 1
 
     def _connect(self, tensor: str, source: int, target: int) -> None:
-        tensor_type, lanes = self.program.int_type(tensor), self.result.engines[source].out_lanes
+        giver = self.result.engines[source]
+        repeated = isinstance(giver, Repeater)
+        tensor_type = giver.output if repeated else self.program.int_type(tensor)
+        lanes = giver.out_lanes
         self.result.edges.append(
             Edge(
                 self.stream[tensor],
@@ -145,6 +167,31 @@ class _Builder:
             self._connect(stream, index, fork)
             index = fork
         self.taps[stream] = iter([index] * count)
+
+    def _lanes(self, engine: Engine, tensor: str) -> int:
+        """Return the lanes in which an engine's operand arrives, before it is repeated."""
+        return min(engine.in_lanes, self.program.int_type(tensor).shape[2])
+
+    def _feed(self, tensor: str, engine: Engine) -> int:
+        """Return the engine that gives an engine's operand, as often as it takes it."""
+        index = self._tap(tensor, self._lanes(engine, tensor))
+        kind, shape = self.program.int_type(tensor), engine.output.shape
+        if engine.op is None or not engine.op.elementwise or kind.size == engine.output.size:
+            return index
+        for inner, after in repetitions(kind.shape, shape):
+            taken, given = self.result.engines[index].out_lanes, engine.in_lanes
+            before, kind = kind.size // taken, replace(kind, shape=after)
+            repeater = Repeater(
+                tensor=f"{self.stream[tensor]}:{'x'.join(map(str, after))}",
+                lanes=taken,
+                given=given,
+                length=inner // taken,
+                times=kind.size // given // before,
+                output=kind,
+            )
+            self._connect(tensor, index, step := self._add(repeater))
+            index = step
+        return index
 
     def _tap(self, tensor: str, lanes: int | None) -> int:
         """Return the engine that a reader takes its tokens from,

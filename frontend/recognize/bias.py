@@ -51,12 +51,29 @@ def _normalize(node: ir.Node, context: Context) -> None:
 
 
 def _check_pair(node: ir.Node) -> None:
-    """Check that a node of two computed tensors is a skip connection."""
-    if node.op_type != "Add":
+    """Check that a node of two computed tensors is a skip connection or a product.
+
+    The second factor of a product may have size 1 along axes; the operands are exchanged for that.
+    """
+    if node.op_type not in ("Add", "Mul"):
         raise Refused(
-            "two computed tensors", "an operand that is constant; Add, Sub of two tensors"
+            "two computed tensors", "an operand that is constant; Add, Sub, Mul of two tensors"
         )
     left, right = shape_of(node.inputs[0]), shape_of(node.inputs[1])
+    if node.op_type == "Mul":
+        result = shape_of(node.outputs[0])
+        if left != result:
+            first, second = node.inputs
+            node.replace_input_with(0, second)
+            node.replace_input_with(1, first)
+            left, right = right, left
+        if left != result or len(left) != len(right) or left[0] != right[0]:
+            raise Refused(
+                f"tensors of shapes {left} and {right}",
+                "factors of as many axes, of which one has the product's shape and the other that "
+                "or size 1 along each axis behind the batch",
+            )
+        return
     if left != right:
         raise Refused(f"tensors of shapes {left} and {right}", "two tensors of one shape")
 

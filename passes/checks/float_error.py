@@ -22,6 +22,7 @@ from ..program.ops.real import (
     RealConv,
     RealFlatten,
     RealLookup,
+    RealMultiply,
     RealPRelu,
     RealRearrange,
     floats,
@@ -73,6 +74,10 @@ def float_error(op: Op, program: Program, inputs: list[Reach]) -> Row:
     if isinstance(op, RealClip):
         bounds = [abs(float(b)) for b in (op.lo, op.hi) if b is not None]
         return x.error + _ULP * max(bounds, default=0.0)
+    if isinstance(op, RealMultiply):
+        y = inputs[1]
+        off = x.most * y.error + y.most * x.error + x.error * y.error
+        return off + _ULP * x.most * y.most
     if isinstance(op, RealConcat):
         return np.concatenate([i.error for i in inputs])
     if isinstance(op, RealRearrange):

@@ -166,5 +166,9 @@ def flattened_orders(real: Program) -> dict[str, NDArray[np.intp]]:
         if isinstance(op, RealConcat):
             starts = np.cumsum([0, *sizes])
             parts = [np.concatenate([p + s for p, s in zip(parts, starts, strict=False)])]
-        orders[op.output] = parts[0]
+            orders[op.output] = parts[0]
+        else:
+            orders[op.output] = next(orders[i] for i in op.inputs if i in orders)
+        if (orders[op.output] == np.arange(len(orders[op.output]))).all():
+            del orders[op.output]
     return orders

@@ -23,6 +23,7 @@ from ..program.ops.real import (
     RealFlatten,
     RealFunction,
     RealMaxPool,
+    RealMultiply,
     RealPRelu,
     RealRearrange,
     floats,
@@ -34,6 +35,7 @@ from .equalize import equalized
 from .formats import Formats
 from .lowering import ZERO, Lowering
 from .multipliers import short, to_fixed
+from .product import product
 
 SUM_BITS = 58  # most bits of window sums, including the sign; the rest is for rounding
 _FAR = 1 << 62
@@ -64,6 +66,8 @@ class FixedPoint(Lowering):
             a, b = (self.rescaled(i, scale, bits, "aligned") for i in op.inputs)
             error = self.kind(a).error + self.kind(b).error
             self.put(Add(output=op.output, inputs=(a, b), origin=op.origin), scale, error)
+        elif isinstance(op, RealMultiply):
+            product(self, op, scale, bits)
         elif isinstance(op, RealConcat):
             a, b = (self.rescaled(i, scale, bits, "aligned") for i in op.inputs)
             error = max(self.kind(a).error, self.kind(b).error)

@@ -31,6 +31,7 @@ from ..program.ops.real import (
     RealConv,
     RealFlatten,
     RealMaxPool,
+    RealMultiply,
     RealPRelu,
     RealRearrange,
     floats,
@@ -214,6 +215,9 @@ class Formats:
         members = set(group)
         for op in (self.producers[n] for n in group if n in self.producers):
             steepest = 1.0
+            if isinstance(op, RealMultiply):
+                limits.append(self._finest_product(op, places))
+                continue
             if isinstance(op, Affine) and not self.unit_prelu(op):
                 if self.unit_conv(op):
                     continue
@@ -225,6 +229,13 @@ class Formats:
                     unit = abs(self._unit(name, places))
                     limits.append(MULTIPLIER_BITS - int(np.frexp(steepest * unit)[1]))
         return min(limits)
+
+    def _finest_product(self, op: RealMultiply, places: dict[str, int]) -> int:
+        """Return the most fraction bits of a product of two tensors, of ``STREAM_BITS[0]`` bits."""
+        unit = abs(self._unit(op.inputs[0], places) * self._unit(op.inputs[1], places))
+        most = self._most(op.inputs[0]) * self._most(op.inputs[1])
+        coarse = max(unit, most * 2.0 ** (3 - STREAM_BITS[0]))  # narrowed at worst
+        return MULTIPLIER_BITS - 1 - int(np.frexp(coarse)[1])
 
     def _unit(self, name: str, places: dict[str, int]) -> float:
         """Return the real value of the last bit of an affine map's input."""

@@ -22,6 +22,7 @@ from ..program.ops.real import (
     RealFlatten,
     RealLookup,
     RealMaxPool,
+    RealMultiply,
     RealRearrange,
 )
 from ..program.types import Constant, TensorType
@@ -30,7 +31,7 @@ from ..rewrite import Constants, fresh, live
 Order = NDArray[np.intp]
 """The index in the network of each channel of a tensor of the program."""
 
-_ANY_ORDER = (RealAdd, RealAvgPool, RealLookup, RealMaxPool)
+_ANY_ORDER = (RealAdd, RealAvgPool, RealLookup, RealMaxPool, RealMultiply)
 """Operations that treat all channels alike."""
 
 _MOST_MOVED = 1 << 12  # channels that a 1x1 convolution may reorder
@@ -71,6 +72,9 @@ class ChannelsLast:
 
     def order(self, name: str) -> Order:
         return self.orders.get(name, np.arange(self.program.types[name].shape[2]))
+
+    def _channels(self, name: str) -> int:
+        return self.program.types[name].shape[2]
 
     def flatten(self, op: RealFlatten) -> Op:
         """Flatten in memory order, and record the order of the result."""
@@ -146,7 +150,9 @@ class ChannelsLast:
             self.orders[op.output] = np.concatenate([first, len(first) + second])
             return op
         order = next(self.orders[i] for i in op.inputs if i in self.orders)
-        inputs = tuple(self.ordered(i, order, op) for i in op.inputs)
+        inputs = tuple(
+            self.ordered(i, order, op) if self._channels(i) == len(order) else i for i in op.inputs
+        )  # a single channel is spread over all
         self.orders[op.output] = order
         return replace(_permute(op, order), inputs=inputs)
 

@@ -26,6 +26,7 @@ from ..program.ops.real import (
     RealFunction,
     RealLookup,
     RealMaxPool,
+    RealMultiply,
     RealPRelu,
     RealRearrange,
     Row,
@@ -137,6 +138,9 @@ def _sub(to: Importer, node: ir.Node) -> None:
 
 
 def _mul(to: Importer, node: ir.Node) -> None:
+    if all(v in to.names for v in node.inputs):
+        to.emit(RealMultiply, node, *(to.names[v] for v in node.inputs if v is not None))
+        return
     _elementwise(to, node, lambda k: (k, (Surd.of(0),) * len(k)))
 
 

@@ -14,6 +14,7 @@ from n2uqc.passes.program import (
     Interface,
     IntType,
     Lookup,
+    Multiply,
     Op,
     PRelu,
     Program,
@@ -233,6 +234,11 @@ class Builder:
         old = self.types[out]
         self.types[out] = IntType.ranged(old.shape, old.lo, old.hi, self.types[x].scale)
         return out
+
+    def gate(self, x: str, factor: str, wide: int = 16) -> str:
+        """Return the product with another tensor, which may be smaller, on the stream's scale."""
+        factor = self.requantize(factor, int(self.rng.choice([8, 15])))
+        return self.requantize(self.add(Multiply, x, factor), wide)
 
     def prelu(self, x: str, bits: int = 16) -> str:
         """Add a PReLU with 31-bit slopes on wide streams, so that products exceed 64 bits."""

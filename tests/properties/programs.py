@@ -63,6 +63,13 @@ def programs(draw: st.DrawFn) -> tuple[Program, np.ndarray]:
             stream = b.prelu(total, wide)
         else:
             stream = branch
+    if draw(st.booleans()):  # a gate
+        size = b.types[stream].shape[:2]
+        window = draw(st.sampled_from([size, (size[0], 1), (1, size[1]), (1, 1)]))
+        gate = b.add(SumPool, stream, kernel=window)
+        if draw_int(0, 2) == 0:
+            gate = b.conv(gate, 1, bits=3, odd=False, kernel=1)
+        stream = b.gate(stream, gate, wide=wide)
     if draw(st.booleans()):  # uneven levels, beside the stream they were taken from
         levels = b.lookup(b.thresholds(stream, bits))
         stream = draw(st.sampled_from([levels, b.concat(levels, stream)]))
@@ -98,5 +105,6 @@ def one_of_each() -> Program:
     x = b.add(Clamp, x, lo=-100, hi=100)
     x = b.rearrange(b.concat(x, x), 6)
     x = b.add(MaxPool, x, kernel=(2, 2), stride=(2, 2))
+    x = b.gate(x, b.add(SumPool, x, kernel=b.types[x].shape[:2]))
     x = b.mean(x)
     return b.finish(b.add(Flatten, x))

@@ -84,6 +84,10 @@ class Machine:
     def add(self, op: Op, a: Map, b: Map) -> Callable[..., int]:
         return lambda *p: a[p] + b[p]
 
+    def multiply(self, op: Op, a: Map, b: Map) -> Callable[..., int]:
+        height, width, channels = self.sizes[1]
+        return lambda i, j, c: a[i, j, c] * b[i % height, j % width, c % channels]
+
     def prelu(self, op: Any, x: Map) -> Callable[..., int]:
         m, b = self.lists[op.multiplier], self.lists[op.bias]
 

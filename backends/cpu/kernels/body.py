@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,10 @@ from ..grouping import Group
 Expr = Any
 Row = Callable[[Expr], Expr]
 """A per-channel number as a function of the channel slot."""
+Reader = Callable[..., Expr]
+"""A tensor's element as a function of its indices."""
+Where = Callable[..., tuple[Expr, Expr, Expr]]
+"""Row, column and channel as a function of indices."""
 
 
 def computing_dtype(lo: int, hi: int) -> str:
@@ -27,6 +32,11 @@ def computing_dtype(lo: int, hi: int) -> str:
     """
     most = max(abs(lo), abs(hi))
     return next(f"int{bits}" for bits in (16, 32, 64) if most < 1 << (bits - 1))
+
+
+def pixelwise(width: int) -> Where:
+    """Return where a pixel, counted row by row, and a channel are in a map of some width."""
+    return lambda p, c: (p // width, p % width, c)
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,26 @@ class Body:
         placeholder = te.placeholder(shape, dtype, f"x{len(self.operands)}")
         self.operands.append((placeholder, name))
         return placeholder
+
+    def beside(self, name: str, extents: tuple[int, ...], where: Where) -> Reader:
+        """Declare an operand of an elementwise step, read at indices within some extents.
+
+        One that is smaller than they are has size 1 along an axis of the map, and the one value
+        there is that of all places.
+
+        Args:
+            name: of the tensor.
+            extents: in which it is read.
+            where: row, column and channel of such indices.
+        """
+        shape = self.tensor_type(name).shape
+        if self.tensor_type(name).size == prod(extents):
+            whole: Reader = self.tensor(name, extents)
+            return whole
+        tensor = self.tensor(name, shape)
+        return lambda *at: tensor(
+            *(0 if n == 1 else i for n, i in zip(shape, where(*at), strict=True))
+        )
 
     def table(self, hint: str, values: NDArray[np.integer]) -> te.Tensor:
         """Declare a constant array, in memory as given."""

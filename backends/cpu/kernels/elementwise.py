@@ -1,4 +1,4 @@
-"""Sum of streams, clamping, PReLU; and the table of all elementwise steps."""
+"""Sum and product of streams, clamping, PReLU; and the table of all elementwise steps."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from n2uqc.passes.program import (
     Clamp,
     Flatten,
     Lookup,
+    Multiply,
     Op,
     PRelu,
     Requantize,
@@ -28,11 +29,22 @@ LONGEST_SUM = 16  # entries of a lookup table that are summed up in registers, n
 
 def add(op: Add, body: Body, x: Value, place: Place) -> Value:
     """Compute ``x1 + x2``; one of the two comes from registers if this kernel computed it."""
+    y, dtype = _second(op, body, x, place)
+    return body.value(op.output, x.cast(dtype) + y.cast(dtype))
+
+
+def multiply(op: Multiply, body: Body, x: Value, place: Place) -> Value:
+    """Compute ``x1 * x2``, as ``add`` does a sum; the smaller operand is never in registers."""
+    y, dtype = _second(op, body, x, place)
+    return body.value(op.output, x.cast(dtype) * y.cast(dtype))
+
+
+def _second(op: Op, body: Body, x: Value, place: Place) -> tuple[Value, str]:
+    """Return the operand that is not in registers, and the type to compute in."""
     other = [name for name in op.inputs if name in body.group.inputs][-1]
     y = body.value(other, place.read(other))
     ranges = [*x.range, *y.range, *body.value(op.output, None).range]
-    dtype = computing_dtype(min(ranges), max(ranges))
-    return body.value(op.output, x.cast(dtype) + y.cast(dtype))
+    return y, computing_dtype(min(ranges), max(ranges))
 
 
 def clamp(op: Clamp, body: Body, x: Value, place: Place) -> Value:
@@ -121,6 +133,7 @@ STEPS: dict[type[Op], Step] = {
     Clamp: clamp,
     Flatten: flatten,
     Lookup: lookup,
+    Multiply: multiply,
     PRelu: prelu,
     Requantize: requantize,
     Thresholds: thresholds,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tvm import s_tir, te, tirx
 
-from .body import Body, Expr, Place, Vectors
+from .body import Body, Expr, Place, Reader, Vectors, pixelwise
 from .elementwise import follow
 
 
@@ -71,10 +71,16 @@ def results(
         offset: what is to be added to the sums of each channel.
     """
     op, *rest = body.group.ops
-    others = {name: body.tensor(name, real) for name in body.group.others}
+    width = body.tensor_type(op.output).shape[1]
+
+    def where(row: Expr, column: Expr, group: Expr, channel: Expr) -> tuple[Expr, Expr, Expr]:
+        pixel = pixelwise(width)(row * real.columns + column, group * real.channels + channel)
+        return pixel if real.columns != width else (row, column, pixel[2])
+
+    others = {name: body.beside(name, real, where) for name in body.group.others}
     straight = real.channels % lanes == 0
     if not straight:
-        others = {name: _surrounded(x, whole, name) for name, x in others.items()}
+        others = {name: _surrounded(x, real, whole, name) for name, x in others.items()}
 
     def element(*at: Expr) -> Expr:
         value = replace(body.value(op.output, total(*at)), offset=offset)
@@ -88,12 +94,13 @@ def results(
     return Results(te.compute(real, lambda *at: computed(*at), "y"), computed)
 
 
-def _surrounded(x: te.Tensor, whole: Area, name: str) -> te.Tensor:
-    """Extend a tensor with zeros beyond its real extents."""
+def _surrounded(x: Reader, real: Area, whole: Area, name: str) -> te.Tensor:
+    """Extend an operand with zeros beyond its real extents."""
 
     def element(*at: Expr) -> Expr:
-        inside = [i < n for i, n, m in zip(at, x.shape, whole, strict=True) if int(n) < m]
-        return tirx.if_then_else(tirx.all(*inside), x(*at), tirx.const(0, x.dtype))
+        inside = [i < n for i, n, m in zip(at, real, whole, strict=True) if n < m]
+        value = x(*at)
+        return tirx.if_then_else(tirx.all(*inside), value, tirx.const(0, value.dtype))
 
     return te.compute(whole, element, f"around_{name}")
 

@@ -8,7 +8,7 @@ from tvm import s_tir, te, tirx
 from n2uqc.passes.program import Program
 
 from ..grouping import Group
-from .body import Body, Expr, Place, Vectors
+from .body import Body, Expr, Place, Vectors, pixelwise
 from .elementwise import follow
 from .offer import Kernel, Offer
 
@@ -20,8 +20,11 @@ def build(body: Body) -> tirx.PrimFunc:
     dtype = body.tensor_type(op.output).container.name
     body.slots = np.arange(shape[2])
     tensors = {
-        name: body.tensor(name, (pixels, body.tensor_type(name).shape[2]))
-        for name in body.group.inputs
+        name: body.tensor(name, (pixels, body.tensor_type(name).shape[2])) for name in op.inputs
+    }
+    others = {
+        name: tensors.get(name) or body.beside(name, (pixels, shape[2]), pixelwise(shape[1]))
+        for name in body.group.others
     }
 
     def element(p: Expr, c: Expr) -> Expr:
@@ -29,7 +32,7 @@ def build(body: Body) -> tirx.PrimFunc:
         joined = tirx.if_then_else(
             c < width, first(p, c).astype(dtype), second(p, c - width).astype(dtype)
         )
-        place = Place(c, lambda other: tensors[other](p, c))
+        place = Place(c, lambda other: others[other](p, c))
         value = body.value(op.output, joined)
         return body.result(follow(body, body.group.ops[1:], value, place))
 

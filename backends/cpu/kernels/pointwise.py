@@ -8,7 +8,7 @@ from tvm import s_tir, te, tirx
 from n2uqc.passes.program import Program
 
 from ..grouping import Group
-from .body import Body, Expr, Place, Vectors
+from .body import Body, Expr, Place, Vectors, pixelwise
 from .elementwise import follow
 from .offer import Kernel, Offer
 from .tiling import lanes_for
@@ -19,7 +19,8 @@ def build(body: Body) -> tirx.PrimFunc:
     group, written = body.group, body.output
     shape = (written.shape[0] * written.shape[1], written.shape[2])
     body.slots = np.arange(shape[1])
-    sources = {name: body.tensor(name, shape) for name in group.inputs}
+    where = pixelwise(written.shape[1])
+    sources = {name: body.beside(name, shape, where) for name in group.inputs}
     name = group.ops[0].inputs[0] if group.ops else group.inputs[0]
 
     def element(p: Expr, c: Expr) -> Expr:

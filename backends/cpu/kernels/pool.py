@@ -34,7 +34,7 @@ def build(body: Body) -> tirx.PrimFunc:
     body.slots = np.arange(shape[2])
     x = body.tensor(op.inputs[0], source.shape)
     around = x if largest else padded(x, op.pads, fill, memory)
-    others = {n: body.tensor(n, shape) for n in body.group.others}
+    others = {n: body.beside(n, shape, lambda *at: at) for n in body.group.others}
     factors = []
     if isinstance(op, SumPool) and op.weighted(source.shape):
         factors = [

@@ -23,7 +23,7 @@ from .concat import Joiner
 from .engine import SMALLEST, Engine, Fold
 from .matrix_vector import MatrixVector
 from .rearrange import Rearranger
-from .stream import Converter, Fork, Sink, Source
+from .stream import Converter, Fork, Repeater, Sink, Source
 from .threshold import ThresholdUnit
 from .token_timing import Beat, Timing, WindowTiming
 
@@ -33,6 +33,7 @@ __all__ = [
     "Engine",
     "Fold",
     "Fork",
+    "Repeater",
     "Sink",
     "Source",
     "Timing",

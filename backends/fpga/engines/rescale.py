@@ -1,4 +1,4 @@
-"""Elementwise engines: requantizer, PReLU, clamp, adder, lookup."""
+"""Elementwise engines: requantizer, PReLU, clamp, adder, multiplier, lookup."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from n2uqc.passes.program import Add, Clamp, Lookup, Op, PRelu, Requantize
+from n2uqc.passes.program import Add, Clamp, Lookup, Multiply, Op, PRelu, Requantize
 
 from ..widths import magnitude
 from .elementwise import Elementwise, clamped, rounded
+from .engine import Arrays, Run
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -129,6 +130,43 @@ class StreamAdder(Elementwise):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class StreamMultiplier(Elementwise):
+    """Multiplies two streams token by token; a smaller one was repeated before (``Repeater``)."""
+
+    kind: ClassVar[str] = "multiply"
+
+    op: Multiply
+
+    @property
+    def latency(self) -> int:
+        """One register stage: the product."""
+        return 1
+
+    @property
+    def multipliers(self) -> int:
+        return self.fold.pe
+
+    def bound(self) -> int:
+        a, b = map(magnitude, self.inputs)
+        return a * b
+
+    def prepare(self) -> Run:
+        compute = super().prepare()
+
+        def run(inputs: Arrays, y: NDArray[Any], counts: NDArray[np.int64]) -> None:
+            whole, factor = inputs
+            if factor.shape != whole.shape:
+                factor = np.array(np.broadcast_to(factor, whole.shape), order="C")
+            compute([whole, factor], y, counts)
+
+        return run
+
+    @staticmethod
+    def expression(element: Any, row: Any, number: Any, dtype: str, lanes: int) -> Any:
+        return element[0] * element[1]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LookupUnit(Elementwise):
     """Reads output levels from a memory, addressed by the code."""
 
@@ -166,6 +204,7 @@ UNITS: dict[type[Op], type[Elementwise]] = {
     Add: StreamAdder,
     Clamp: ClampUnit,
     Lookup: LookupUnit,
+    Multiply: StreamMultiplier,
     PRelu: PReluUnit,
     Requantize: Requantizer,
 }

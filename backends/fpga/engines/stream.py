@@ -1,4 +1,7 @@
-"""Stream units between engines: source, sink, fork and width converter. They change no value."""
+"""Stream units between engines: source, sink, fork, width converter, repeater.
+
+They change no value.
+"""
 
 from __future__ import annotations
 
@@ -82,3 +85,32 @@ class Converter(_Plumbing):
         if self.given > self.lanes:
             return Beat(self.output.size // self.lanes, give=(self.given // self.lanes, 1))
         return Beat(self.output.size // self.given, take=(self.lanes // self.given, 1))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Repeater(_Plumbing):
+    """Gives each run of tokens several times: an operand that is spread over an axis of a map.
+
+    It keeps a run in a memory while it passes it on, and repeats it from there.
+
+    Attributes:
+        length: tokens of a run.
+        times: how often it is given.
+        given: elements of an output token; more than ``lanes`` where the one element of a token
+            is that of all lanes.
+        output: type of the tensor that it gives.
+    """
+
+    kind: ClassVar[str] = "repeat"
+
+    length: int
+    times: int
+    given: int
+
+    @property
+    def out_lanes(self) -> int:
+        return self.given
+
+    @property
+    def timing(self) -> Beat:
+        return Beat(self.output.size // self.given, take=(self.length * self.times, self.length))

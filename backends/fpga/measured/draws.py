@@ -19,6 +19,7 @@ from n2uqc.passes.program import (
     IntType,
     Lookup,
     MaxPool,
+    Multiply,
     Op,
     PRelu,
     Rearrange,
@@ -310,6 +311,12 @@ def _add(rng: Rng) -> Engine:
     return _engine(rng, Add(output="y", inputs=("a", "b")), {"a": a, "b": b}, {})
 
 
+def _multiply(rng: Rng) -> Engine:
+    channels = _one(rng, 4, 8)
+    a, b = (_map((4, 4, channels), int(rng.integers(2, most)), True) for most in (33, 18))
+    return _engine(rng, Multiply(output="y", inputs=("a", "b")), {"a": a, "b": b}, {})
+
+
 def _concat(rng: Rng) -> Engine:
     bits = int(rng.integers(1, 25))
     a, b = (_map((4, 4, _one(rng, 4, 8, 12)), bits, True) for _ in range(2))
@@ -369,6 +376,7 @@ KINDS: Mapping[str, Callable[[Rng], Engine]] = {
     "prelu": _prelu,
     "clamp": _clamp,
     "add": _add,
+    "multiply": _multiply,
     "concat": _concat,
     "rearrange": _rearrange,
     "lookup": _lookup,

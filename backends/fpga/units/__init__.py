@@ -30,10 +30,12 @@ BUILDERS: dict[str, Callable[[Unit[Any]], None]] = {
     "prelu": elementwise.prelu,
     "clamp": elementwise.clamp,
     "add": elementwise.adder,
+    "multiply": elementwise.multiplier,
     "lookup": elementwise.levels,
     "concat": plumbing.joiner,
     "rearrange": rearrange.rearranger,
     "fork": plumbing.fork,
+    "repeat": plumbing.repeater,
     "width": plumbing.converter,
 }
 """What builds the hardware, by the kind of engine."""

@@ -1,4 +1,4 @@
-"""Units that turn one element into one: requantizer, PReLU, clamp, adder, lookup."""
+"""Units that turn one element into one: requantizer, PReLU, clamp, adder, multiplier, lookup."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..engines.rescale import ClampUnit, LookupUnit, PReluUnit, Requantizer, StreamAdder
+from ..engines.rescale import (
+    ClampUnit,
+    LookupUnit,
+    PReluUnit,
+    Requantizer,
+    StreamAdder,
+    StreamMultiplier,
+)
 from ..hdl.module import Counter
 from ..hdl.stores import Longs
 from ..hdl.words import Word, choose, clamped, constant, every
@@ -90,6 +97,12 @@ def adder(unit: Unit[StreamAdder]) -> None:
     """A sum."""
     pairs = zip(unit.operands(0), unit.operands(1), strict=True)
     unit.give([a + b for a, b in pairs], Channels(unit).fires)
+
+
+def multiplier(unit: Unit[StreamMultiplier]) -> None:
+    """A product."""
+    pairs = zip(unit.operands(0), unit.operands(1), strict=True)
+    unit.give([unit.module.register(a * b) for a, b in pairs], Channels(unit).fires)
 
 
 def levels(unit: Unit[LookupUnit]) -> None:

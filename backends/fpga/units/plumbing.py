@@ -1,9 +1,9 @@
-"""What stands between engines: FIFO, fork, width converter, concatenation."""
+"""What stands between engines: FIFO, fork, width converter, repeater, concatenation."""
 
 from __future__ import annotations
 
 from ..engines.concat import Joiner
-from ..engines.stream import Converter, Fork
+from ..engines.stream import Converter, Fork, Repeater
 from ..hdl.module import Counter, Module
 from ..hdl.words import ONE, choose, join
 from .unit import Unit
@@ -64,6 +64,29 @@ def converter(unit: Unit[Converter]) -> None:
     m.output("reserve", begins)
     m.output("enter", begins)
     m.output("data", result)
+
+
+def repeater(unit: Unit[Repeater]) -> None:
+    """Passes a run of tokens on and keeps it, then gives it again and again."""
+    m, engine = unit.module, unit.engine
+    place, turn = Counter(m, engine.length, "place"), Counter(m, engine.times, "turn")
+    first = turn.value.equals(0)
+    fires = unit.room & (unit.valid[0] | ~first)
+    unit.take(fires & first)
+    width = engine.in_lanes * engine.output.bits
+    if engine.length > 1:
+        memory = m.memory("memory", engine.length, width, transparent=True)
+        memory.write(fires & first, place.value, unit.data[0])
+        again = memory.read(place.following(fires))
+    else:
+        again = m.holder(width, "kept")
+        m.assign(again, unit.data[0], fires & first)
+    token = choose(first, unit.data[0], again)
+    place.count(fires)
+    turn.count(fires & place.last)
+    m.output("reserve", fires)
+    m.output("enter", fires)
+    m.output("data", join([token] * (engine.out_lanes // engine.in_lanes)))
 
 
 def joiner(unit: Unit[Joiner]) -> None:

@@ -6,6 +6,7 @@ from .concat import Concat
 from .conv import Conv
 from .flatten import Flatten
 from .lookup import Lookup
+from .multiply import Multiply
 from .pool import MaxPool, SumPool
 from .prelu import PRelu
 from .real import (
@@ -20,6 +21,7 @@ from .real import (
     RealFunction,
     RealLookup,
     RealMaxPool,
+    RealMultiply,
     RealPRelu,
     RealRearrange,
 )
@@ -36,6 +38,7 @@ __all__ = [
     "Flatten",
     "Lookup",
     "MaxPool",
+    "Multiply",
     "PRelu",
     "Quantize",
     "RealAdd",
@@ -47,6 +50,7 @@ __all__ = [
     "RealFunction",
     "RealLookup",
     "RealMaxPool",
+    "RealMultiply",
     "RealPRelu",
     "RealRearrange",
     "Rearrange",

@@ -23,6 +23,7 @@ from .layers import (
     RealMaxPool,
 )
 from .operation import RealOp
+from .product import RealMultiply
 from .quantize import Quantize, Rules
 from .rearrange import RealRearrange
 
@@ -43,6 +44,7 @@ __all__ = [
     "RealFunction",
     "RealLookup",
     "RealMaxPool",
+    "RealMultiply",
     "RealOp",
     "RealPRelu",
     "RealRearrange",

@@ -1,0 +1,52 @@
+"""Fixed-point form of a product of two tensors: a gate, squeeze-and-excite.
+
+The product of two fixed-point numbers is exact; what is rounded are the operands, where they have
+more bits than a product can hold, and the result, which is brought to its own scale.  With
+``|x - x'| <= e`` and ``|y - y'| <= f``: ``|x y - x' y'| <= |x'| f + |y'| e + e f``.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from ..program.ops import Multiply
+from ..program.ops.real import RealMultiply
+from ..program.types import IntType
+from .lowering import ONE, ZERO, Lowering
+
+PRODUCT_BITS = 60  # including the sign; the rest is for rounding
+
+
+def product(low: Lowering, op: RealMultiply, scale: Fraction, bits: int) -> None:
+    """Emit the product with a scale."""
+    kinds = [low.kind(name) for name in op.inputs]
+    names = [
+        low.narrowed(name, room(kind, other))
+        for name, kind, other in zip(op.inputs, kinds, reversed(kinds), strict=True)
+    ]
+    a, b = (low.kind(name) for name in names)
+    assert a.scale is not None and b.scale is not None
+    error = _most(a) * b.error + _most(b) * a.error + a.error * b.error
+    exact = low.put(
+        Multiply(output=low.fresh(f"{op.output}.exact"), inputs=tuple(names), origin=op.origin),
+        a.scale * b.scale,
+        error,
+    )
+    channels = a.shape[2]
+    low.requantize(op.output, exact, [ONE] * channels, [ZERO] * channels, scale, bits, op.origin)
+
+
+def room(kind: IntType, other: IntType) -> int:
+    """Return the bits, sign included, that an operand may have beside the other one."""
+    return max(PRODUCT_BITS - signed_bits(other), PRODUCT_BITS // 2)
+
+
+def signed_bits(kind: IntType) -> int:
+    """Return the width of a tensor as a signed one."""
+    return kind.bits + (not kind.signed)
+
+
+def _most(kind: IntType) -> Fraction:
+    """Return the greatest magnitude of a tensor's numbers, in real units."""
+    assert kind.scale is not None
+    return max(abs(kind.lo), abs(kind.hi)) * abs(kind.scale)
