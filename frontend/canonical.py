@@ -30,7 +30,6 @@ _MEND = {
     "If": "export with control flow traced away: its condition is no constant",
     "Loop": "export with control flow traced away",
     "Scan": "export with control flow traced away",
-    **dict.fromkeys(("LSTM", "GRU", "RNN"), "recurrence is not supported: use 1-D convolutions"),
     "ConvTranspose": "transposed convolutions are not supported",
     "QuantizeLinear": "every QuantizeLinear needs a DequantizeLinear that reads it",
 }

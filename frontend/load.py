@@ -19,6 +19,7 @@ from .recognize import PATTERNS, PATTERNS_BEFORE_FOLDING, Context
 from .schemas import DOMAIN, STANDARD_VERSION, VERSION
 from .shapes import bind_batch, release_batch
 from .sizes import check_sizes
+from .unsupported_kinds import check_kinds
 
 Progress = Callable[[str], None]
 
@@ -50,6 +51,7 @@ def load_graph(
     if input_shape is not None:
         fix_input_shape(proto, input_shape)
     model = to_graph(proto)
+    check_kinds(model)
     check_interface(model)
     to_float_operators(model)
     say("inferring shapes")

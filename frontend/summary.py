@@ -20,6 +20,7 @@ from .summary_quantizer import KEEPS_CODES, Quantizer, code_offset, describe, is
 __all__ = ["LayerSummary", "Note", "Quantizer", "Summary", "summarize"]
 
 INTEGER, TABLE, FIXED = "integer", "comparison table", "fixed point"
+_REPEATED = 16  # weights a code, from which on codes that do not occur are no coincidence
 _MOVES = ("Reshape", "Transpose")  # only at the network's edges; they compute nothing
 _CHANNELWISE = frozenset("BatchNormalization Add Sub Mul Div PRelu Relu LeakyRelu Clip".split())
 
@@ -181,7 +182,11 @@ def _layer(node: ir.Node, bits: dict[ir.Value, int], tables: set[ir.Value]) -> L
             codes = {int(v): int(c) for v, c in zip(values, counts, strict=True)}
             if params.levels is not None:
                 levels = [[float(v) for v in row] for row in params.levels]
-            elif not params.odd and 0 < (chosen := (len(values) - 1).bit_length()) < params.bits:
+            elif (
+                not params.odd
+                and weights >= _REPEATED * len(values)  # few weights cannot hold all codes
+                and 0 < (chosen := (len(values) - 1).bit_length()) < params.bits
+            ):
                 weight_bits = chosen  # as of APoT: few of the integers of that width
                 levels = [[step * v for v in codes] for step in dict.fromkeys(scale)]
                 levels = levels if len(levels) == 1 else [[s * v for v in codes] for s in scale]

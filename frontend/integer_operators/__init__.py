@@ -19,7 +19,7 @@ from .accumulators import ACCUMULATORS
 from .block_weights import BLOCK_WEIGHTS
 from .code_readers import CODE_READERS
 from .qlinear import QLINEAR
-from .real_values import MICROSOFT, RealValues
+from .real_values import RealValues
 
 __all__ = ["to_float_operators"]
 
@@ -27,31 +27,17 @@ Rule = Callable[[ir.Node, RealValues], None]
 
 _RULES: dict[tuple[str, str], Rule] = {**QLINEAR, **ACCUMULATORS, **BLOCK_WEIGHTS, **CODE_READERS}
 
-_DYNAMIC = {
-    ("", "DynamicQuantizeLinear"), (MICROSOFT, "DynamicQuantizeMatMul"),
-    (MICROSOFT, "DynamicQuantizeLSTM"),
-}  # fmt: skip
-
 
 def to_float_operators(model: ir.Model) -> None:
     """Rewrite every operator on integer codes, in place; the graph has to be sorted.
 
     Raises:
-        CompileError: lists the operators that cannot be rewritten, or whose scales are computed
-            from each image.
+        CompileError: lists the operators that cannot be rewritten.
     """
     nodes = [n for n in model.graph if (n.domain, n.op_type) in _RULES]
-    problems = [
-        Problem(
-            str(node.name), node.op_type, "computes its scales from each image",
-            "constant scales: a program's integers mean the same for every image",
-            "quantize statically, with calibration data (onnxruntime: quantize_static)",
-        )
-        for node in model.graph
-        if (node.domain, node.op_type) in _DYNAMIC
-    ]  # fmt: skip
+    problems: list[Problem] = []
     values = RealValues(model)
-    for node in nodes if not problems else ():
+    for node in nodes:
         try:
             _RULES[node.domain, node.op_type](node, values)
         except Refused as refusal:

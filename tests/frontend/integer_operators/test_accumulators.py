@@ -77,19 +77,3 @@ def test_sums_before_a_quantizer_are_exact() -> None:
 def test_refused(body: str, words: list[str]) -> None:
     codes = CODES | {"big": (2**30, "INT32"), "one": (1, "INT32")}
     refused(model_of(Q + body, VALUES, codes), *words)
-
-
-@pytest.mark.parametrize(
-    ("body", "name"),
-    [
-        ("""[dyn] q, t, u = DynamicQuantizeLinear (x) c = MatMulInteger (q, m, u, zw)
-            d = Cast <to = 1> (c) e = Mul (d, t) y = Mul (e, sw)""", "DynamicQuantizeLinear 'dyn'"),
-        ("[dyn] y = M.DynamicQuantizeMatMul (x, m, sw, zw)", "DynamicQuantizeMatMul 'dyn'"),
-    ],
-)  # fmt: skip
-def test_scales_of_each_image(body: str, name: str) -> None:
-    """One problem, not one for each operator that reads the codes."""
-    (problem,) = refused(
-        model_of(body, VALUES, CODES, "float[3,12] x"), name, "each image", "quantize_static"
-    )
-    assert problem.node == "dyn"
