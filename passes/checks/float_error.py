@@ -15,12 +15,15 @@ from ..program.operation import Op
 from ..program.ops.real import (
     Affine,
     Elementwise,
+    Enclosure,
+    EnclosureArithmetic,
     Quantize,
     RealAvgPool,
     RealClip,
     RealConcat,
     RealConv,
     RealFlatten,
+    RealFunction,
     RealLookup,
     RealMultiply,
     RealPRelu,
@@ -29,6 +32,7 @@ from ..program.ops.real import (
 )
 from ..program.program import Program
 
+_CUTS = 256  # into which a range is cut where a function is bounded on it
 _ULP = 2.0**-51  # four times the rounding error of one operation: parameters are rounded as well
 
 Row = NDArray[np.float64]
@@ -48,11 +52,18 @@ class Reach:
         return cls(most, most * _ULP if error is None else error)
 
 
-def steepness(op: Elementwise) -> Row:
+def steepness(op: Elementwise, most: Row) -> Row:
     """Return the greatest error of the result per unit of error in the input, (C,) or (1,).
 
-    Not computed by the code that the passes use, so that the check is independent of them.
+    Not computed by the code that the passes use, so that the check is independent of them, but for
+    functions that are not linear by pieces.
+
+    Args:
+        op: the operation.
+        most: greatest magnitude of the input, (C,).
     """
+    if isinstance(op, RealFunction):
+        return _curve(op, most)[0]
     if isinstance(op, Affine):
         return np.abs(floats(op.slope))
     if isinstance(op, RealPRelu):
@@ -62,14 +73,34 @@ def steepness(op: Elementwise) -> Row:
     raise TypeError(f"the checks know no {op.mnemonic}")
 
 
+@np.errstate(all="ignore")
+def _curve(op: RealFunction, most: Row) -> tuple[Row, Row]:
+    """Return the steepest slope of a function up to a magnitude, and what float64 loses, (C,)."""
+    cuts = np.linspace(-1.0, 1.0, _CUTS + 1)[:, None] * most
+    rows = [Enclosure.fixed(floats(row), False) for row in op.parameters]
+    parts = Enclosure.of(cuts[:-1], cuts[1:])
+    slope = op.function.evaluate(EnclosureArithmetic(), parts, rows).slope
+    points = op.function.evaluate(EnclosureArithmetic(), Enclosure.of(cuts, cuts), rows)
+    assert slope is not None
+    steep = np.maximum(np.abs(slope[0]), np.abs(slope[1])) + np.zeros_like(cuts[1:])
+    width = points.hi - points.lo + np.zeros_like(cuts)
+    return (
+        np.where(np.isnan(steep), np.inf, steep).max(axis=0),
+        2 * np.where(np.isfinite(width), width, np.inf).max(axis=0),
+    )
+
+
 def float_error(op: Op, program: Program, inputs: list[Reach]) -> Row:
     """Return a bound on |float64 result - real result| of a real operation, (C,)."""
     x = inputs[0]
     if isinstance(op, Affine):
-        steep = steepness(op)
+        steep = steepness(op, x.most)
         return steep * x.error + _ULP * (steep * x.most + np.abs(floats(op.offset)))
+    if isinstance(op, RealFunction):
+        steep, lost = _curve(op, x.most + x.error)
+        return steep * x.error + lost
     if isinstance(op, RealPRelu):
-        steep = steepness(op)
+        steep = steepness(op, x.most)
         return steep * x.error + _ULP * steep * x.most
     if isinstance(op, RealClip):
         bounds = [abs(float(b)) for b in (op.lo, op.hi) if b is not None]

@@ -33,6 +33,7 @@ from ..program.rounding import round_shift
 from ..program.types import IntType
 from .accumulator import code_value, weight_of
 from .channel_proof import EXHAUSTIVE, Channel, Ints, differences
+from .curve_proof import CurveProof, Runs, curved, runs_of
 from .relation import Unrelated, accumulating, require_same
 
 Table = Thresholds | Requantize
@@ -59,7 +60,7 @@ class TableProof:
         channels: number of channels checked.
         values: number of reachable values covered.
         exhaustive: channels of which every value was evaluated; the others were proved by linear
-            pieces between evaluated ends.
+            pieces between evaluated ends, or by bounds on all values between.
         exact: number of comparisons that needed exact arithmetic.
         ties: number of values equal to a threshold.
         mismatches: at most ten; empty if the table is right.
@@ -237,20 +238,14 @@ def _prove_table(
         slopes, first = _accumulator(imported, program, conv, weight, maker, missing)
         chain = [*first, *chain]
     kept = kept_channels(program, op.output, channels)
-    values = exhaustive = exact = ties = 0
-    mismatches: list[Mismatch] = []
     least, greatest = (row.tolist() for row in ranges[base])
+    # Each channel: its index in the network, its table, bounds of the table, and its range.
+    parts: list[tuple[int, Callable[[Ints], Ints], Ints, int, int]] = []
     for row, c in enumerate(kept):
-        f = Channel(slopes[c], chain, quantizer, c)
         bounds = np.zeros(0, np.int64)
         if isinstance(op, Thresholds):
-            bounds = program.constants[op.bounds].values[row]
-        lo, hi = least[row], greatest[row]
-        found = differences(f, _table_code(program, op, row), bounds, lo, hi)
-        mismatches += [Mismatch(op.output, c, *difference) for difference in found]
-        values += hi - lo + 1
-        exhaustive += hi - lo < EXHAUSTIVE
-        exact, ties = exact + f.exact_count, ties + f.ties
+            bounds = program.constants[op.bounds].values[row].astype(np.int64)
+        parts.append((c, _table_code(program, op, row), bounds, least[row], greatest[row]))
     if conv is not None and maker is not None:
         constants = removed_codes(program, op.output, channels)
         for c in sorted(set(range(channels)) - set(kept)):
@@ -259,12 +254,22 @@ def _prove_table(
                 v - int(missing[c])
                 for v in _removed_range(weight.values[c], program, conv, ranges, maker)
             )
-            f = Channel(slopes[c], chain, quantizer, c)
             constant = partial(np.full_like, fill_value=constants[c])
-            found = differences(f, constant, np.zeros(0, np.int64), lo, hi)
-            mismatches += [Mismatch(op.output, c, *difference) for difference in found]
-            values += hi - lo + 1
+            parts.append((c, constant, np.zeros(0, np.int64), lo, hi))
+    values = sum(hi - lo + 1 for *_, lo, hi in parts)
+    if curved(chain):
+        proof = CurveProof(slopes, chain, quantizer)
+        runs = [runs_of(table, bounds, c, lo, hi) for c, table, bounds, lo, hi in parts]
+        mismatches = [Mismatch(op.output, *d) for d in proof.differences(Runs.joined(runs))]
+        exhaustive, exact, ties = 0, proof.exact_count, proof.ties
+    else:
+        mismatches, exhaustive, exact, ties = [], 0, 0, 0
+        for c, table, bounds, lo, hi in parts:
+            f = Channel(slopes[c], chain, quantizer, c)
+            unlike = differences(f, table, bounds, lo, hi)
+            mismatches += [Mismatch(op.output, c, *d) for d in unlike]
             exhaustive += hi - lo < EXHAUSTIVE
+            exact, ties = exact + f.exact_count, ties + f.ties
     return TableProof(
         op.output, op.origin, channels, values, exhaustive, exact, ties, tuple(mismatches[:10])
     )

@@ -11,6 +11,7 @@ from ..exact.constant_channels import kept_channels, removed_codes
 from ..program.ops import Conv
 from ..program.ops.real import (
     Elementwise,
+    Interval,
     Quantize,
     RealConcat,
     RealConv,
@@ -19,7 +20,7 @@ from ..program.ops.real import (
     floats,
 )
 from ..program.program import Program
-from ..program.types import IntArray
+from ..program.types import IntArray, IntType
 from .accumulator import code_value, weight_of
 from .float_error import steepness
 
@@ -109,20 +110,35 @@ class Relation:
         base = self.producers[op.output].inputs[0]
         kind = self.program.int_type(base)
         # The chain is followed even where the error is 0: another network's base leads elsewhere.
-        steep = np.full(self.real.types[op.output].shape[2], float(kind.error) * (1 + 2.0**-40))
         links = {link.output: link for link in self.real.ops}
+        chain: list[Elementwise] = []
         name, maker = op.inputs[0], accumulating(self.program, base)
         while maker is not None or name != base:
             link = links.get(name)
             if isinstance(link, Elementwise):
-                steep = steep * steepness(link)
+                chain.append(link)
             elif isinstance(link, RealConv) and maker is not None:
                 require_same(maker, link)
-                return steep * self._accumulator_unit(link, maker)
+                return self._after(chain, kind, self._accumulator_unit(link, maker))
             else:
                 raise Unrelated(f"{base} is nothing that {op.output} compares")
             name = link.inputs[0]
-        return steep
+        return self._after(chain, kind, np.full(self.real.types[op.output].shape[2], 1.0))
+
+    def _after(self, chain: list[Elementwise], kind: IntType, unit: Reals) -> Reals:
+        """Return the error after a chain, given backwards, of integers that are off by their
+        type's error in a unit.
+        """
+        error = unit * float(kind.error) * (1 + 2.0**-40)
+        scale = 1.0 if kind.scale is None else float(kind.scale)
+        most = max(abs(kind.lo), abs(kind.hi)) * scale * unit + error
+        for link in reversed(chain):
+            if not error.any():
+                break
+            error = error * steepness(link, most)
+            ends = link.evaluate(Interval(-most, most))
+            most = ends.most * (1 + 2.0**-40) + error
+        return error
 
     def _accumulator_unit(self, conv: RealConv, maker: Conv) -> Reals:
         """Return the real value of the integer 1 of an accumulator, (C,)."""

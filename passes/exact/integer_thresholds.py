@@ -18,7 +18,9 @@ from ..program.ops import Thresholds
 from ..program.ops.real import Elementwise, Quantize, RealFunction
 from ..program.types import Constant, IntArray, IntType, TensorType
 from ..rewrite import Constants, live
-from .filtered_functions import fold
+from .curved_chains import fold_curved, is_curved
+from .curved_points import Undecided
+from .filtered_functions import Steps, fold
 from .piecewise import Function
 
 
@@ -59,7 +61,7 @@ def table(
         rows: reachable range of each channel.
         never: a bound that no reachable value exceeds; it fills unused steps.
     """
-    folded = fold(op, chain, Surd.of(scale), rows)
+    folded = _folded(op, chain, Surd.of(scale), rows)
     base, count = folded.base.copy(), folded.count.copy()
     exact: dict[int, list[tuple[int, int]]] = {}
     for c in np.flatnonzero(folded.unsure).tolist():
@@ -77,6 +79,31 @@ def table(
         for k, (bound, sign) in enumerate(steps):
             bounds[c, k], signs[c, k] = bound, sign
     return Constant.narrow(bounds), Constant.odd(signs, 1), Constant.narrow(base)
+
+
+def _folded(
+    op: Quantize, chain: Sequence[Elementwise], scale: Surd, rows: tuple[IntArray, IntArray]
+) -> Steps:
+    """Return the steps of a chain, whatever its functions are.
+
+    Raises:
+        CompileError: a function has no value, or none that can be compared, for some integer.
+    """
+    if not is_curved(chain):
+        return fold(op, chain, scale, rows)
+    try:
+        return fold_curved(op, chain, scale, rows)
+    except Undecided as reason:
+        curves = [link for link in chain if isinstance(link, RealFunction)]
+        raise CompileError(
+            Problem(
+                node=", ".join(name for link in curves for name in link.origin),
+                op=" of ".join(title(link.function) for link in reversed(curves)),
+                found=f"before the quantizer {', '.join(op.origin)}: {reason}",
+                supported="a function with a value for every number that the layer may give",
+                hint="clip what it is applied to, or move the threshold",
+            )
+        ) from None
 
 
 def integer_thresholds(program: Program) -> Program:
@@ -99,13 +126,6 @@ def integer_thresholds(program: Program) -> Program:
             learn(op)
             continue
         base, chain = chain_of(program, op)
-        for link in chain:
-            if isinstance(link, RealFunction):
-                raise CompileError(
-                    Problem(
-                        ", ".join(link.origin), title(link.function), "a curved function", "", ""
-                    )
-                )
         kind = integer(base, known[base])
         scale = kind.scale or Fraction(1)
         bounds, signs, start = table(op, chain, scale, kind.channel_rows, kind.hi)

@@ -64,8 +64,8 @@ Roots = tuple[tuple[Fraction, Fraction], ...]
 class Surd:
     """An exact real ``rest + sum coefficient * sqrt(radicand)``.
 
-    Immutable and hashable.  Supports ``+ - *`` with other exact numbers, ``/`` by a number of one
-    term, comparison and ``floor``.
+    Immutable and hashable.  Supports ``+ - *`` with other exact numbers, ``/`` by a number with
+    one root at most, comparison and ``floor``.
     """
 
     __slots__ = ("_float", "rest", "roots")
@@ -159,19 +159,21 @@ class Surd:
     __rmul__ = __mul__
 
     def inverse(self) -> Surd:
-        """Return ``1 / self`` for a nonzero number of one term.
+        """Return ``1 / self`` for a nonzero number with at most one root.
 
         Raises:
             ZeroDivisionError: the number is zero.
-            ValueError: it has several terms (no chain of affine steps divides by such a slope).
+            ValueError: it has several roots (no chain of affine steps divides by such a slope).
         """
         if not self:
             raise ZeroDivisionError("inverse of zero")
         if not self.roots:
             return Surd(1 / self.rest)
         (q, c), *more = self.roots
-        if self.rest or more:
+        if more:
             raise ValueError(f"inverse of a sum of square roots: {self}")
+        if self.rest:  # 1 / (r + c sqrt q) = (r - c sqrt q) / (r^2 - c^2 q)
+            return Surd(self.rest, ((q, -c),))._times(1 / (self.rest**2 - c * c * q))
         return Surd(_ZERO, ((q, 1 / (q if c is _ONE else c * q)),))
 
     def __truediv__(self, other: Surd | Rational) -> Surd:

@@ -289,23 +289,23 @@ class EnclosureArithmetic:
         return self.max(a, negative(a))
 
     def log(self, a: Enclosure) -> Enclosure:
-        low = np.where(a.lo > 0, a.lo, 0.0)
-        lo, hi = _rising(np.log, (low, a.hi), _EVERY)
-        lo = np.where(low == 1, 0.0, np.where(low > 0, lo, -np.inf))
-        hi = np.where(a.hi == 1, 0.0, np.where(a.hi > 0, hi, np.nan))
-        slope = None if a.slope is None else ends_product(a.slope, _inverse((low, a.hi)))
-        return Enclosure(np.where(a.hi > 0, lo, np.nan), hi, slope)
+        ends = a.lo, a.hi
+        lo, hi = _rising(np.log, ends, _EVERY)
+        value = np.where(a.lo == 1, 0.0, lo), np.where(a.hi == 1, 0.0, hi)
+        slope = None if a.slope is None else ends_product(a.slope, _inverse(ends))
+        return Enclosure(*_where_defined(value, a.lo > 0, a.hi > 0), slope)
 
     def sqrt(self, a: Enclosure) -> Enclosure:
-        low, high = np.maximum(a.lo, 0.0), np.where(a.hi >= 0, a.hi, np.nan)
-        lo, hi = np.sqrt(low), np.sqrt(high)
-        lo = np.where((low == 0) | (low == 1), lo, np.nextafter(lo, 0.0))
-        hi = np.where((high == 0) | (high == 1), hi, np.nextafter(hi, np.inf))
+        lo, hi = np.sqrt(a.lo), np.sqrt(a.hi)
+        value = (
+            np.where((a.lo == 0) | (a.lo == 1), lo, np.nextafter(lo, 0.0)),
+            np.where((a.hi == 0) | (a.hi == 1), hi, np.nextafter(hi, np.inf)),
+        )
         slope = None
         if a.slope is not None:
             half = np.full(1, 0.5)
-            slope = ends_product(ends_product(a.slope, (half, half)), _inverse((lo, hi)))
-        return Enclosure(np.where(np.isnan(high), np.nan, lo), hi, slope)
+            slope = ends_product(ends_product(a.slope, (half, half)), _inverse(value))
+        return Enclosure(*_where_defined(value, a.lo >= 0, a.hi >= 0), slope)
 
     def power(self, base: Enclosure, exponent: Fraction) -> Enclosure:
         with np.errstate(all="ignore"):
@@ -327,13 +327,27 @@ class EnclosureArithmetic:
 
     def _root(self, base: Enclosure, exponent: Fraction) -> Enclosure:
         """Raise to a power that is no whole number: ``exp(exponent * log(base))``."""
-        scaled = self.mul(self.number(exponent), self.log(base))
-        result = _smooth("exp", scaled)
+        positive = Enclosure(np.maximum(base.lo, 1e-300), np.maximum(base.hi, 1e-300), base.slope)
+        result = _smooth("exp", self.mul(self.number(exponent), self.log(positive)))
         if exponent < 0:
-            return result
-        zero, all_zero = base.lo <= 0, base.hi == 0  # 0 to a positive power is 0
-        lo, hi = np.where(zero, 0.0, result.lo), np.where(all_zero, 0.0, result.hi)
-        return Enclosure(np.where(base.hi < 0, np.nan, lo), hi, result.slope)
+            value = result.lo, result.hi
+            return Enclosure(*_where_defined(value, base.lo > 0, base.hi > 0), result.slope)
+        # Below 1e-300 it is between 0, which is its value at 0, and its value there.
+        near = base.lo <= 1e-300
+        lo, hi = np.where(near, 0.0, result.lo), np.where(base.hi == 0, 0.0, result.hi)
+        slope = result.slope
+        if slope is not None:
+            slope = np.where(near, -np.inf, slope[0]), np.where(near, np.inf, slope[1])
+        return Enclosure(*_where_defined((lo, hi), base.lo >= 0, base.hi >= 0), slope)
+
+
+def _where_defined(value: Ends, everywhere: Any, somewhere: Any) -> Ends:
+    """Return bounds of a function that is not defined for all arguments.
+
+    Everything where some are outside its domain, NaN where all are.
+    """
+    lo, hi = np.where(everywhere, value[0], -np.inf), np.where(everywhere, value[1], np.inf)
+    return np.where(somewhere, lo, np.nan), np.where(somewhere, hi, np.nan)
 
 
 def negative(a: Enclosure) -> Enclosure:

@@ -1,0 +1,265 @@
+"""Check tables after functions such as Sigmoid or GELU against the operations they stand for.
+
+Independent of the passes that are checked: the range of each channel is cut into runs on which the
+table is constant, and each run into parts until the bounds of the chain's values on a part, in
+extended precision, lie between two thresholds.  Single integers that this leaves open are decided
+by mpmath, at 100 digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+import numpy as np
+from numpy.typing import NDArray
+
+from n2uqc.frontend.expression import Expression
+
+from ..program import Op
+from ..program.exact import Surd
+from ..program.ops.real import Affine, Quantize, RealClip, RealFunction, RealPRelu, Row
+from .extended import Bounded, BoundedArithmetic, nearest
+from .relation import Unrelated
+
+Ints = NDArray[np.int64]
+
+_CHUNK = 1 << 14
+_MOST_PARTS = 1 << 23  # that are looked at before a table counts as unproved
+_DIGITS = 100
+_SAME_DIGITS = 60  # values that agree to so many places are equal
+
+
+def curved(chain: Sequence[Op]) -> bool:
+    """Tell whether a chain is not linear by pieces."""
+    return any(isinstance(op, RealFunction) for op in chain)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Runs ``first <= v <= last`` on which a table has one code, each of a channel; int64 (N,)."""
+
+    channel: Ints
+    first: Ints
+    last: Ints
+    code: Ints
+
+    def __getitem__(self, chosen: Any) -> Runs:
+        return Runs(self.channel[chosen], self.first[chosen], self.last[chosen], self.code[chosen])
+
+    @staticmethod
+    def joined(parts: Sequence[Runs]) -> Runs:
+        columns = zip(*((p.channel, p.first, p.last, p.code) for p in parts), strict=True)
+        return Runs(*(np.concatenate(column) for column in columns))
+
+
+def runs_of(table: Callable[[Ints], Ints], bounds: Ints, channel: int, lo: int, hi: int) -> Runs:
+    """Return the runs of a channel of a table.
+
+    Args:
+        table: the table's code for each integer.
+        bounds: the integers after which it changes; none of a monotone function, which is searched.
+        channel: index of the channel in the network.
+        lo, hi: reachable range.
+    """
+    if not len(bounds) and table(np.array([lo]))[0] != table(np.array([hi]))[0]:
+        bounds = _changes(table, lo, hi)
+    inside = np.unique(bounds[(bounds >= lo) & (bounds < hi)])
+    first, last = np.append(lo, inside + 1), np.append(inside, hi)
+    return Runs(np.full(len(first), channel), first, last, table(first))
+
+
+def _changes(table: Callable[[Ints], Ints], lo: int, hi: int) -> Ints:
+    """Find where a monotone table changes, by halving."""
+    found: list[int] = []
+    open_ = [(lo, hi)]
+    while open_:
+        a, b = open_.pop()
+        if table(np.array([a]))[0] == table(np.array([b]))[0]:
+            continue
+        if b == a + 1:
+            found.append(a)
+            continue
+        middle = (a + b) // 2
+        open_ += [(a, middle), (middle, b)]
+    return np.array(sorted(found), np.int64)
+
+
+class CurveProof:
+    """The chains of all channels of one table.
+
+    Attributes:
+        exact_count: integers that mpmath decided.
+        ties: those among them whose value equals a threshold.
+    """
+
+    def __init__(self, slopes: Sequence[Surd], chain: Sequence[Op], quantizer: Quantize) -> None:
+        self._slopes, self._chain, self._quantizer = tuple(slopes), chain, quantizer
+        self._known: dict[int, tuple[Row, Any, Any]] = {}
+        self.exact_count = self.ties = 0
+
+    def differences(self, runs: Runs) -> list[tuple[int, int, int, int]]:
+        """Return (channel, value, table code, network code) of some integers that differ.
+
+        Raises:
+            Unrelated: the parts to look at become too many.
+        """
+        found: list[tuple[int, int, int, int]] = []
+        spent = 0
+        while len(runs.channel):
+            spent += len(runs.channel)
+            if spent > _MOST_PARTS:
+                raise Unrelated(f"{self._quantizer.output} is too close to thresholds to prove")
+            left: list[Runs] = []
+            for k in range(0, len(runs.channel), _CHUNK):
+                part = runs[k : k + _CHUNK]
+                least, most = self._codes(part)
+                wrong = (least > part.code) | (most < part.code)
+                point = part.first == part.last
+                for i in np.flatnonzero(wrong | (point & (least != most))).tolist():
+                    c, v, code = (int(a[i]) for a in (part.channel, part.first, part.code))
+                    if (own := self._code(c, v)) != code:
+                        found.append((c, v, code, own))
+                left.append(part[~wrong & ~point & ((least < part.code) | (most > part.code))])
+            rest = Runs.joined(left)
+            middle = rest.first + (rest.last - rest.first) // 2
+            runs = Runs.joined(
+                [
+                    Runs(rest.channel, rest.first, middle, rest.code),
+                    Runs(rest.channel, middle + 1, rest.last, rest.code),
+                ]
+            )
+        return found
+
+    def _row(self, row: Row, channel: Ints) -> Bounded:
+        """Return the numbers of channels."""
+        if id(row) not in self._known:
+            exact = np.array([v.fits_float64 for v in row])
+            self._known[id(row)] = row, np.array([nearest(v) for v in row]), exact
+        _, values, exact = self._known[id(row)]
+        at = channel if len(row) > 1 else np.zeros(1, np.int64)
+        near = Bounded.near(values[at])
+        return Bounded(
+            np.where(exact[at], values[at], near.lo), np.where(exact[at], values[at], near.hi)
+        )
+
+    @np.errstate(all="ignore")
+    def _codes(self, runs: Runs) -> tuple[Ints, Ints]:
+        """Return the least and the greatest code that values of runs may have."""
+        channel, op = runs.channel, self._quantizer
+        x = Bounded(runs.first.astype(np.longdouble), runs.last.astype(np.longdouble))
+        y = x * self._row(self._slopes, channel)
+        for link in self._chain:
+            y = self._after(link, y, channel)
+        y = y * self._row((op.input_scale,), channel)
+        low, high = (np.broadcast_to(v, channel.shape) for v in (y.lo, y.hi))
+        least, most = np.zeros(len(channel), np.int64), np.zeros(len(channel), np.int64)
+        rules = np.array(op.rules)
+        for k, level in enumerate(zip(*op.thresholds, strict=True)):
+            at = self._row(level, channel)
+            strict = rules[channel if len(rules) > 1 else 0, k]
+            least += np.where(strict, low > at.hi, low >= at.hi)
+            most += ~np.where(strict, high <= at.lo, high < at.lo)
+        return least, most
+
+    def _after(self, op: Op, y: Bounded, channel: Ints) -> Bounded:
+        """Return bounds after one operation."""
+        if isinstance(op, Affine):
+            return y * self._row(op.slope, channel) + self._row(op.offset, channel)
+        if isinstance(op, RealPRelu):
+            zero = Bounded(np.zeros(1, np.longdouble), np.zeros(1, np.longdouble))
+            return y.larger(zero) + y.smaller(zero) * self._row(op.slope, channel)
+        if isinstance(op, RealClip):
+            y = y if op.lo is None else y.larger(self._row((op.lo,), channel))
+            return y if op.hi is None else y.smaller(self._row((op.hi,), channel))
+        if isinstance(op, RealFunction):
+            rows = [self._row(row, channel) for row in op.parameters]
+            return op.function.evaluate(BoundedArithmetic(), y, rows)
+        raise Unrelated(f"no table stands for {op.mnemonic} ({', '.join(op.origin)})")
+
+    def _code(self, channel: int, value: int) -> int:
+        """Return the code of one integer, by mpmath."""
+        self.exact_count += 1
+        op = self._quantizer
+        with mpmath.workdps(_DIGITS):
+            y = _precise(self._slopes[channel]) * value
+            for link in self._chain:
+                y = _precisely(link, y, channel)
+            y = y * _precise(op.input_scale)
+            levels = op.thresholds[channel if len(op.thresholds) > 1 else 0]
+            code, tie = 0, False
+            for level, strict in zip(levels, op.rules_of(channel), strict=True):
+                gap = y - _precise(level)
+                same = abs(gap) <= mpmath.mpf(10) ** -_SAME_DIGITS * (1 + abs(y))
+                tie |= bool(same)
+                code += not strict if same else bool(gap > 0)
+        self.ties += tie
+        return code
+
+
+def _precise(value: Surd | Fraction) -> Any:
+    """Return an exact number in mpmath's arithmetic."""
+    if isinstance(value, Fraction):
+        return mpmath.mpf(value.numerator) / value.denominator
+    roots = (_precise(c) * mpmath.sqrt(_precise(q)) for q, c in value.roots)
+    return sum(roots, _precise(value.rest))
+
+
+def _precisely(op: Op, y: Any, channel: int) -> Any:
+    """Return the value after one operation."""
+
+    def own(row: Row) -> Any:
+        return _precise(row[channel if len(row) > 1 else 0])
+
+    if isinstance(op, Affine):
+        return y * own(op.slope) + own(op.offset)
+    if isinstance(op, RealPRelu):
+        return y if y >= 0 else y * own(op.slope)
+    if isinstance(op, RealClip):
+        y = y if op.lo is None else max(y, _precise(op.lo))
+        return y if op.hi is None else min(y, _precise(op.hi))
+    assert isinstance(op, RealFunction)
+    return _value(op.function, y, [own(row) for row in op.parameters])
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "abs": abs,
+    "add": lambda a, b: a + b,
+    "div": lambda a, b: a / b,
+    "erf": mpmath.erf,
+    "erfc": mpmath.erfc,
+    "exp": mpmath.exp,
+    "expm1": mpmath.expm1,
+    "log": mpmath.log,
+    "max": max,
+    "min": min,
+    "mul": lambda a, b: a * b,
+    "sigmoid": lambda a: 1 / (1 + mpmath.exp(-a)),
+    "softplus": lambda a: mpmath.log1p(mpmath.exp(a)),
+    "sqrt": mpmath.sqrt,
+    "sub": lambda a, b: a - b,
+    "tanh": mpmath.tanh,
+}
+
+
+class _Precise:
+    """Expressions over mpmath's numbers."""
+
+    def number(self, value: Fraction) -> Any:
+        return _precise(value)
+
+    def pi(self) -> Any:
+        return +mpmath.pi
+
+    def power(self, base: Any, exponent: Fraction) -> Any:
+        return mpmath.power(base, _precise(exponent))
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        return _FUNCTIONS[name](*arguments)
+
+
+def _value(function: Expression, x: Any, rows: list[Any]) -> Any:
+    return function.evaluate(_Precise(), x, rows)
