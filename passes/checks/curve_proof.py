@@ -30,7 +30,8 @@ Ints = NDArray[np.int64]
 _CHUNK = 1 << 14
 _MOST_PARTS = 1 << 23  # that are looked at before a table counts as unproved
 _DIGITS = 100
-_SAME_DIGITS = 60  # values that agree to so many places are equal
+_SMALL = 1e-40  # differences from a threshold that are looked at again
+_ALIKE = 1e-10  # relative, of one difference computed twice
 
 
 def curved(chain: Sequence[Op]) -> bool:
@@ -181,23 +182,35 @@ class CurveProof:
         raise Unrelated(f"no table stands for {op.mnemonic} ({', '.join(op.origin)})")
 
     def _code(self, channel: int, value: int) -> int:
-        """Return the code of one integer, by mpmath."""
+        """Return the code of one integer, by mpmath.
+
+        A difference from a threshold that is small, and another one at twice the digits, is what
+        rounding leaves of 0.
+        """
         self.exact_count += 1
         op = self._quantizer
-        with mpmath.workdps(_DIGITS):
+        gaps = self._gaps(channel, value, _DIGITS)
+        ties = [False] * len(gaps)
+        if any(abs(gap) < _SMALL for gap in gaps):
+            finer = self._gaps(channel, value, 2 * _DIGITS)
+            ties = [abs(a - b) > _ALIKE * abs(b) or not b for a, b in zip(gaps, finer, strict=True)]
+        self.ties += any(ties)
+        rules = op.rules_of(channel)
+        return sum(
+            not strict if tie else bool(gap > 0)
+            for gap, tie, strict in zip(gaps, ties, rules, strict=True)
+        )
+
+    def _gaps(self, channel: int, value: int, digits: int) -> list[Any]:
+        """Return how far the value of an integer is above each threshold."""
+        op = self._quantizer
+        with mpmath.workdps(digits):
             y = _precise(self._slopes[channel]) * value
             for link in self._chain:
                 y = _precisely(link, y, channel)
             y = y * _precise(op.input_scale)
             levels = op.thresholds[channel if len(op.thresholds) > 1 else 0]
-            code, tie = 0, False
-            for level, strict in zip(levels, op.rules_of(channel), strict=True):
-                gap = y - _precise(level)
-                same = abs(gap) <= mpmath.mpf(10) ** -_SAME_DIGITS * (1 + abs(y))
-                tie |= bool(same)
-                code += not strict if same else bool(gap > 0)
-        self.ties += tie
-        return code
+            return [y - _precise(level) for level in levels]
 
 
 def _precise(value: Surd | Fraction) -> Any:
