@@ -8,10 +8,10 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from n2uqc.frontend.diagnostics import CompileError, Problem, cut
 from n2uqc.frontend.escape import json_text, plain, shell, unprintable
@@ -19,12 +19,11 @@ from n2uqc.frontend.escape import json_text, plain, shell, unprintable
 from .toolchain import CROSS
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from n2uqc.passes.program import Program
 
-    Runner = Callable[[NDArray[Any]], NDArray[np.int64]]
+    from n2uqc.passes.program.named import Batch, Named, Runner
 
 FORMAT = "n2uqc artifact 1"
 MANIFEST = "manifest.json"
@@ -34,8 +33,6 @@ _DTYPES = frozenset(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16,
 _FACTS: dict[str, type] = {
     "kernels": list,
     "needs": list,
-    "input": dict,
-    "output": dict,
     **dict.fromkeys(
         (
             "target",
@@ -104,17 +101,22 @@ class Artifact:
         """Return a function that runs it on any number of batches; see ``run``."""
         raise NotImplementedError
 
-    def run(self, x: NDArray[Any]) -> NDArray[np.int64]:
+    @overload
+    def run(self, x: NDArray[Any]) -> NDArray[Any]: ...
+    @overload
+    def run(self, x: Named) -> dict[str, NDArray[Any]]: ...
+    def run(self, x: Batch) -> NDArray[Any] | dict[str, NDArray[Any]]:
         """Compute a batch.
 
         Args:
-            x: integers of the input's type and range, (N, H, W, C), any integer dtype.
+            x: integers of each input's type and range, (N, H, W, C), any integer dtype, by name; a
+                bare array where there is one input and one output.
 
         Returns:
-            The output, int64 (N, H, W, C).
+            The outputs by name, int64 (N, H, W, C); the only one for a bare array.
 
         Raises:
-            InputError: wrong dtype, shape or range.
+            InputError: an input is missing or too much, or of a wrong dtype, shape or range.
             CompileError: the artifact is damaged, or a tool to run it is missing or failed.
         """
         return self.runner()(x)
@@ -230,7 +232,7 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
         facts = _FACTS if "driver" in manifest else {}
         wrong = manifest["format"] != FORMAT or not (
             all(isinstance(manifest[name], kind) for name, kind in facts.items())
-            and all(_is_tensor(manifest[name]) for name in ("input", "output") if facts)
+            and all(map(_is_tensor, (*inputs_of(manifest), *outputs_of(manifest)) if facts else ()))
             and isinstance(manifest.get("emulated", ""), str)
             and all(isinstance(need, str) for need in manifest.get("needs", ()))
             and all(isinstance(file["sha256"], str) for file in manifest["files"].values())
@@ -261,6 +263,23 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
     return dict(manifest)
 
 
+def inputs_of(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what a binary's manifest says of its inputs, in order."""
+    return _ends_of(manifest, "input")
+
+
+def outputs_of(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what a binary's manifest says of its outputs, in order."""
+    return _ends_of(manifest, "output")
+
+
+def _ends_of(manifest: Mapping[str, Any], what: str) -> list[dict[str, Any]]:
+    found = manifest[f"{what}s"] if f"{what}s" in manifest else [manifest[what]]  # of older artifacts
+    if not isinstance(found, list) or not found:
+        raise TypeError(f"no {what}s")
+    return found
+
+
 def _is_tensor(kind: Any) -> bool:
     """Return whether a manifest's description of a tensor has the types that `run` reads."""
     numbers = (*kind["shape"], kind["min"], kind["max"])
@@ -269,6 +288,7 @@ def _is_tensor(kind: Any) -> bool:
         and all(type(number) is int and abs(number) < 2**64 for number in numbers)
         and min(kind["shape"]) > 0
         and kind["dtype"] in _DTYPES
+        and isinstance(kind["name"], str)
     )
 
 

@@ -14,10 +14,17 @@ from numpy.typing import NDArray
 
 from n2uqc.frontend.diagnostics import CompileError
 
-from .artifact import Artifact, file_path, read_file, read_manifest
+from .artifact import (
+    Artifact,
+    file_path,
+    inputs_of,
+    outputs_of,
+    read_file,
+    read_manifest,
+)
 
 if TYPE_CHECKING:
-    from .artifact import Runner
+    from n2uqc.passes.program.named import Named, Runner
 
 
 @dataclass(frozen=True)
@@ -28,67 +35,80 @@ class Binary(Artifact):
         return "\n".join(size_lines(self.facts, len(self.files[self.facts["library"]])))
 
     def runner(self) -> Runner:
-        if self.folder is not None:
-            return partial(run_driver, self.folder)
+        from n2uqc.passes.program import Interface, Port, Runner
 
-        def run(x: NDArray[Any]) -> NDArray[np.int64]:
+        face = Interface(
+            *(
+                tuple(Port(kind["name"], tuple(kind["shape"])) for kind in kinds)
+                for kinds in (inputs_of(self.facts), outputs_of(self.facts))
+            )
+        )
+        if self.folder is not None:
+            return Runner(face, partial(run_driver, self.folder))
+
+        def run(x: Named) -> Named:
             with tempfile.TemporaryDirectory(prefix="n2uqc-") as place:
                 return run_driver(self.save(Path(place, "artifact")), x)
 
-        return run
+        return Runner(face, run)
 
 
-def run_driver(folder: Path | str, x: NDArray[Any]) -> NDArray[np.int64]:
+def run_driver(folder: Path | str, x: Named) -> dict[str, NDArray[np.int64]]:
     """Run the driver of a saved artifact; see ``Artifact.run``.
 
     Args:
         folder: folder of the artifact.
-        x: integers of the input's type, (N, H, W, C).
+        x: integers of each input's type by name, (N, H, W, C).
     """
+    from n2uqc.passes.program.boundary import require_integers
+
     from .emulation import run_program
 
     folder = Path(folder)
     manifest = read_manifest(folder)
-    kinds = manifest["input"], manifest["output"]
-    _check(x, kinds[0])
+    sources, results = inputs_of(manifest), outputs_of(manifest)
+    for kind in sources:
+        require_integers(x[kind["name"]], tuple(kind["shape"]), (kind["min"], kind["max"]))
     read_file(folder, manifest, manifest["driver"])
     raw = manifest.get("exchange") == "raw"
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as place:
-        source, result = (Path(place, f"{n}.{'raw' if raw else 'npy'}") for n in "xy")
-        taken = np.ascontiguousarray(x, dtype=np.dtype(kinds[0]["dtype"]).newbyteorder("<"))
-        source.write_bytes(taken.tobytes()) if raw else np.save(source, taken)
+        paths = [
+            [Path(place, f"{letter}{k or ''}.{'raw' if raw else 'npy'}") for k in range(len(kinds))]
+            for letter, kinds in (("x", sources), ("y", results))
+        ]
+        for path, kind in zip(paths[0], sources, strict=True):
+            write_samples(path, x[kind["name"]], kind, raw)
         done = run_program(
             file_path(folder, manifest["driver"]),
-            [str(source), str(result)],
+            [str(path) for group in paths for path in group],
             manifest["architecture"],
             manifest.get("emulated", ""),
             manifest.get("needs", ()),
         )
         if done.code:
             raise CompileError(f"the driver failed with code {done.code}: {done.errors.strip()}")
-        y: NDArray[Any] = (
-            np.fromfile(result, np.dtype(kinds[1]["dtype"]).newbyteorder("<"))
-            if raw
-            else np.load(result)
-        )
+        count = len(x[sources[0]["name"]])
+        return {
+            kind["name"]: _read_samples(path, kind, raw, count)
+            for path, kind in zip(paths[1], results, strict=True)
+        }
+
+
+def write_samples(path: Path, x: NDArray[Any], kind: Mapping[str, Any], raw: bool) -> None:
+    """Write a batch of an input's type for a driver, as .npy or as raw numbers."""
+    taken = np.ascontiguousarray(x, dtype=np.dtype(kind["dtype"]).newbyteorder("<"))
+    path.write_bytes(taken.tobytes()) if raw else np.save(path, taken)
+
+
+def _read_samples(path: Path, kind: Mapping[str, Any], raw: bool, count: int) -> NDArray[np.int64]:
+    y: NDArray[Any] = (
+        np.fromfile(path, np.dtype(kind["dtype"]).newbyteorder("<")) if raw else np.load(path)
+    )
     if raw:
-        y = y.reshape(-1, *kinds[1]["shape"])
-    if y.shape != (len(x), *kinds[1]["shape"]) or y.dtype != kinds[1]["dtype"]:
+        y = y.reshape(-1, *kind["shape"])
+    if y.shape != (count, *kind["shape"]) or y.dtype != kind["dtype"]:
         raise CompileError(f"the driver wrote {y.dtype} {y.shape}")
     return y.astype(np.int64)
-
-
-def _check(x: NDArray[Any], kind: dict[str, Any]) -> None:
-    """Check a batch by the rules of ``boundary.check_integers``, with the type in the manifest."""
-    from n2uqc.passes.program import InputError
-
-    shape = tuple(kind["shape"])
-    if x.dtype.kind not in "iu":
-        raise InputError(f"dtype {x.dtype} where integers are taken")
-    if x.ndim != 4 or x.shape[1:] != shape:
-        raise InputError(f"shape {x.shape} where (N, {', '.join(map(str, shape))}) is taken")
-    if x.size and not (kind["min"] <= x.min() and x.max() <= kind["max"]):
-        raise InputError(f"values {x.min()}..{x.max()} leave [{kind['min']}, {kind['max']}]")
 
 
 def size_lines(facts: Mapping[str, Any], library_bytes: int) -> list[str]:

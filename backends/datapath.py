@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from n2uqc.passes.program import Program
 
-    from .artifact import Runner
+    from n2uqc.passes.program.named import Runner
     from .fpga import Folding
     from .search import SearchResult
 
@@ -53,8 +53,7 @@ class Datapath(Artifact):
     def runner(self) -> Runner:
         from .fpga import Simulator
 
-        simulator = Simulator(self.program, self.folding)
-        return lambda x: simulator.run(x).output
+        return Simulator(self.program, self.folding).runner()
 
 
 @dataclass(frozen=True)
@@ -110,8 +109,7 @@ class DatapathTarget(Target):
         """Return the simulation alone: nothing is priced or saved."""
         from .fpga import Simulator
 
-        simulator = Simulator(program)
-        return lambda x: simulator.run(x).output
+        return Simulator(program).runner()
 
     def plan(self, program: Program, request: Request, progress: Progress) -> SearchResult:
         """Return the folding that is asked for, with what it costs;

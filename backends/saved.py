@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from .artifact import Artifact, Files, read_manifest
 from .targets import find_target
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
+
+    from n2uqc.passes.program.named import Batch, Named
 
 
 def open_artifact(folder: Path | str) -> Artifact:
@@ -26,6 +27,10 @@ def open_artifact(folder: Path | str) -> Artifact:
     return kind(Files(folder, manifest), frozenset(), facts, folder)
 
 
-def run_artifact(folder: Path | str, x: NDArray[Any]) -> NDArray[np.int64]:
+@overload
+def run_artifact(folder: Path | str, x: NDArray[Any]) -> NDArray[Any]: ...
+@overload
+def run_artifact(folder: Path | str, x: Named) -> dict[str, NDArray[Any]]: ...
+def run_artifact(folder: Path | str, x: Batch) -> NDArray[Any] | dict[str, NDArray[Any]]:
     """Open a saved artifact and run it once; see ``Artifact.run``."""
     return open_artifact(folder).run(x)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,7 +13,13 @@ from .target import Progress, Request, Target
 if TYPE_CHECKING:
     from n2uqc.passes.program import Program
 
-    from .artifact import Runner
+    from n2uqc.passes.program.named import Runner
+
+
+def _interpreter(program: Program) -> Runner:
+    from n2uqc.passes.program import Runner, run
+
+    return Runner(program.interface, lambda x: run(program, x))
 
 
 @dataclass(frozen=True)
@@ -35,9 +40,7 @@ class SavedProgram(Artifact):
         return Path(folder)
 
     def runner(self) -> Runner:
-        from n2uqc.passes.program import run
-
-        return partial(run, self.program)
+        return _interpreter(self.program)
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,7 @@ class ProgramTarget(Target):
 
     def runner(self, program: Program, folder: Path) -> Runner:
         """Return the interpreter of the program; nothing is saved."""
-        from n2uqc.passes.program import run
-
-        return partial(run, program)
+        return _interpreter(program)
 
     def build(self, program: Program, request: Request, progress: Progress) -> SavedProgram:
         from n2uqc.passes.program.store import to_bytes

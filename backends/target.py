@@ -15,7 +15,7 @@ from .artifact import Artifact
 if TYPE_CHECKING:
     from n2uqc.passes.program import Program
 
-    from .artifact import Runner
+    from n2uqc.passes.program.named import Runner
     from .fpga import Folding
 
 Progress = Callable[[str], None]

@@ -124,9 +124,9 @@ class Layers:
         shapes = [(*kind.shape[2:], *kind.shape[:2]) for kind in (self.types["x"], self.types[y])]
         program = Program(
             self.name,
-            Interface("x", shapes[0], "y", shapes[1]),
-            "x",
-            y,
+            Interface.single("x", shapes[0], "y", shapes[1]),
+            ("x",),
+            (y,),
             self.types,
             tuple(self.ops),
             self.constants,

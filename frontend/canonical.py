@@ -7,7 +7,7 @@ from collections import Counter
 import onnx_ir as ir
 
 from .diagnostics import CompileError, Problem
-from .edges import changes_no_map, entry, exit_
+from .edges import changes_no_map, entries, exits
 from .opset import constant, is_op
 from .recognize.function_operators import CURVED
 from .recognize.pattern import Context
@@ -42,7 +42,7 @@ def verify(context: Context) -> None:
         CompileError: lists every node that is not canonical and every pattern that was refused.
     """
     problems = context.problems()
-    ends = {*entry(context.graph).nodes, *exit_(context.graph).nodes}
+    ends = {n for end in (*entries(context.graph), *exits(context.graph)) for n in end.nodes}
     covered = {node for refusal in context.refusals.values() for node in refusal.covers}
     covered.update(context.refusals)
     for node in context.graph:
@@ -72,8 +72,12 @@ def verify(context: Context) -> None:
         for name, count in names.items()
         if count > 1
     ]
-    if not problems and not graph.inputs[0].uses():
-        problems.append(Problem(str(graph.inputs[0].name), "input", "the output does not use it"))
+    if not problems:
+        problems += [
+            Problem(str(value.name), "input", "no output uses it")
+            for value in graph.inputs
+            if not value.uses()
+        ]
     if problems:
         raise CompileError(problems)
 

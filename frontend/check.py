@@ -198,7 +198,7 @@ def _check_nodes(proto: onnx.ModelProto) -> None:
 
 
 def check_interface(model: ir.Model) -> None:
-    """Check for one float32 input [N,…], one output, and finite parameters.
+    """Check for float32 inputs [N,…], outputs that are named once, and finite parameters.
 
     Old files list parameters as inputs too; these count as parameters only.
 
@@ -209,21 +209,42 @@ def check_interface(model: ir.Model) -> None:
     for value in [v for v in graph.inputs if v.is_initializer()]:
         graph.inputs.remove(value)
     problems: list[Problem] = []
-    if len(graph.inputs) != 1:
-        names = ", ".join(f"'{v.name}'" for v in graph.inputs) or "none"
-        found, hint = f"{len(graph.inputs)} inputs: {names}", ""
-        if len(graph.inputs) > 3:
-            found = f"{len(graph.inputs)} inputs: {', '.join(names.split(', ')[:5])}, …"
-            hint = "export the network with its parameters (export_params=True)"
-        problems.append(Problem("", "", found, "one input", hint))
-    if len(graph.outputs) != 1:
-        names = ", ".join(f"'{v.name}'" for v in graph.outputs) or "none"
-        problems.append(Problem("", "", f"{len(graph.outputs)} outputs: {names}", "one output"))
-    for value in graph.inputs:
-        problems += _check_image(value)
+    for what, values in (("input", graph.inputs), ("output", graph.outputs)):
+        if not values:
+            problems.append(Problem("", "", f"no {what}s", f"at least one {what}"))
+    problems += [
+        Problem(name, "output", f"listed {count} times", "each output once")
+        for name, count in Counter(str(value.name) for value in graph.outputs).items()
+        if count > 1
+    ]
+    parameters = [value for value in graph.inputs if _is_parameter(value)]
+    if parameters:
+        names = ", ".join(f"'{v.name}'" for v in parameters[:5])
+        found = f"the inputs {names}{', …' if len(parameters) > 5 else ''} are parameters of layers"
+        hint = "export the network with its parameters (export_params=True)"
+        problems.append(Problem("", "", found, "parameters in the file", hint))
+    else:
+        for value in graph.inputs:
+            problems += _check_image(value)
     problems += _check_parameters(graph)
     if problems:
         raise CompileError(problems)
+
+
+_WITH_PARAMETERS = {
+    "Conv": {1, 2},
+    "ConvTranspose": {1, 2},
+    "Gemm": {1, 2},
+    "BatchNormalization": {1, 2, 3, 4},
+}
+"""Inputs of standard operators that are parameters in every network."""
+
+
+def _is_parameter(value: ir.Value) -> bool:
+    return any(
+        use.node.domain == "" and use.idx in _WITH_PARAMETERS.get(use.node.op_type, ())
+        for use in value.uses()
+    )
 
 
 def _check_image(value: ir.Value) -> list[Problem]:

@@ -32,11 +32,15 @@ class NetworkEnd:
     nodes: tuple[ir.Node, ...]
 
 
-def entry(graph: ir.Graph) -> NetworkEnd:
-    """Find the input edge: reshapes, then at most one transpose to channels first."""
-    value, last = graph.inputs[0], False
+def entries(graph: ir.Graph) -> list[NetworkEnd]:
+    """Find the edge of each input: reshapes, then at most one transpose to channels first."""
+    return [_entry(value) for value in graph.inputs]
+
+
+def _entry(value: ir.Value) -> NetworkEnd:
     nodes: list[ir.Node] = []
-    while not last and (node := _only_reader(value)) is not None:
+    last = False
+    while not last and not value.is_graph_output() and (node := _only_reader(value)) is not None:
         if node.op_type == "Transpose" and node.domain == "":
             if _perm(node) not in TO_CHANNELS_FIRST:
                 break
@@ -48,18 +52,34 @@ def entry(graph: ir.Graph) -> NetworkEnd:
     return NetworkEnd(value, last, tuple(nodes))
 
 
-def exit_(graph: ir.Graph) -> NetworkEnd:
-    """Find the output edge: at most one transpose to channels last, then reshapes."""
-    value, last = graph.outputs[0], False
+def exits(graph: ir.Graph) -> list[NetworkEnd]:
+    """Find the edge of each output: at most one transpose to channels last, then reshapes."""
+    taken = {node for end in entries(graph) for node in end.nodes}
+    moving: set[ir.Node] = set()
+    while True:  # a value that edges of other outputs read may be on the edge of one, too
+        ends = [_exit(value, taken, moving) for value in graph.outputs]
+        found = {node for end in ends for node in end.nodes}
+        if found <= moving:
+            return ends
+        moving |= found
+
+
+def _exit(value: ir.Value, taken: set[ir.Node], moving: set[ir.Node]) -> NetworkEnd:
+    """Find the edge of an output.
+
+    Args:
+        value: the output.
+        taken: nodes on the edges of inputs.
+        moving: nodes that are known to be on the edges of outputs.
+    """
     nodes: list[ir.Node] = []
-    taken = entry(graph).nodes
+    last = False
     while (
         not last
         and (node := value.producer()) is not None
-        and len(list(value.uses())) == (0 if not nodes else 1)
+        and node not in taken
+        and all(use.node in moving or use.node in nodes for use in value.uses())
     ):
-        if node in taken:
-            break
         if node.op_type == "Transpose" and node.domain == "":
             if _perm(node) not in _TO_CHANNELS_LAST:
                 break

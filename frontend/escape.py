@@ -13,6 +13,7 @@ import os
 import re
 import shlex
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 _CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
@@ -106,6 +107,32 @@ def c_identifier(text: str) -> str:
     underscores, at most 60 characters; "" if none of the text is usable.
     """
     return re.sub(r"[^0-9A-Za-z]+", "_", text).strip("_").lower()[:60]
+
+
+_WORDS = frozenset(
+    "alignas alignof and asm auto bool break case catch char class const constexpr continue "
+    "default delete do double else enum explicit export extern false float for friend goto if "
+    "inline int long mutable namespace new not nullptr operator or private protected public "
+    "register restrict return short signed sizeof static struct switch template this throw true "
+    "try typedef typeid typename union unsigned using virtual void volatile while xor".split()
+)
+"""Words of C and C++ that cannot name a field."""
+
+
+def c_fields(names: Iterable[str]) -> list[str]:
+    """Make identifiers of C, C++ and Verilog of small letters, digits and underscores, one for each
+    name, no two alike.
+    """
+    fields: list[str] = []
+    for name in names:
+        base = c_identifier(name) or "tensor"
+        if base[0].isdigit() or base in _WORDS:
+            base = f"t_{base}"
+        field, count = base, 1
+        while field in fields:
+            field, count = f"{base}_{count}", count + 1
+        fields.append(field)
+    return fields
 
 
 def verilog_identifier(text: str) -> str:

@@ -16,12 +16,14 @@ from .integer_operators import to_float_operators
 from .precision import ROUNDOFF
 from .read import Source, read_model
 from .recognize import PATTERNS, PATTERNS_BEFORE_FOLDING, Context
+from .opset import OUTPUTS
 from .schemas import DOMAIN, STANDARD_VERSION, VERSION
 from .shapes import bind_batch, release_batch
 from .sizes import check_sizes
 from .unsupported_kinds import check_kinds
 
 Progress = Callable[[str], None]
+
 
 # Whatever onnx_ir warns about becomes a CompileError here; without a handler it would be printed.
 logging.getLogger("onnx_ir").addHandler(logging.NullHandler())
@@ -34,7 +36,8 @@ def load_graph(
 
     The result holds only the operators of `schemas.CANONICAL_OPS`, all parameters as initializers,
     and all shapes static except a dynamic batch. Nodes keep their ONNX names; a node that replaces
-    others carries the name and the output name of the last of them.
+    others carries the name and the output name of the last of them. Two outputs may have become one
+    value; the names in the file are those of ``opset.output_names``.
 
     Args:
         source: path of an .onnx file (external data beside it), its bytes, or a ModelProto, which
@@ -53,6 +56,7 @@ def load_graph(
     model = to_graph(proto)
     check_kinds(model)
     check_interface(model)
+    model.meta[OUTPUTS] = [str(value.name) for value in model.graph.outputs]
     to_float_operators(model)
     say("inferring shapes")
     batch = bind_batch(model)

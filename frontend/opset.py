@@ -17,6 +17,14 @@ MAX_BITS = 8
 Array = npt.NDArray[Any]
 Rules = tuple[tuple[bool, ...], ...]
 
+OUTPUTS = "n2uq.outputs"
+"""Key of a model's ``meta``: the names of its outputs in the file."""
+
+
+def output_names(model: ir.Model) -> list[str]:
+    """Return the names of a graph's outputs in the file; the graph may rename and join them."""
+    return list(model.meta.get(OUTPUTS) or [str(value.name) for value in model.graph.outputs])
+
 
 @dataclass(frozen=True, eq=False)
 class Threshold:

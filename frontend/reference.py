@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from . import opset
 from .diagnostics import CompileError
 from .expression import parse
 from .expression_float import Float64Arithmetic
+from .opset import output_names
 from .schemas import DOMAIN, SCHEMAS
 
 Array = npt.NDArray[Any]
@@ -203,7 +204,9 @@ def _as_float64(model: ir.Model) -> Any:
     return proto
 
 
-def evaluate_values(model: ir.Model, x: npt.ArrayLike, names: Sequence[str]) -> dict[str, Array]:
+def evaluate_values(
+    model: ir.Model, x: npt.ArrayLike | Mapping[str, npt.ArrayLike], names: Sequence[str]
+) -> dict[str, Array]:
     """Run a canonical graph in float64 and return the named values.
 
     Float64 approximates real arithmetic: a comparison is wrong only where both sides agree to about
@@ -211,7 +214,7 @@ def evaluate_values(model: ir.Model, x: npt.ArrayLike, names: Sequence[str]) -> 
 
     Args:
         model: canonical graph.
-        x: the network input [N,C,H,W], widened to float64.
+        x: the network input [N,C,H,W], widened to float64; by name where there are several.
         names: names of the values to return.
 
     Raises:
@@ -222,8 +225,19 @@ def evaluate_values(model: ir.Model, x: npt.ArrayLike, names: Sequence[str]) -> 
     if missing := [name for name in names if name not in known]:
         raise CompileError(f"the graph has no value named {', '.join(missing)}")
     runner = ReferenceEvaluator(proto, new_ops=_OPERATORS)
-    results = runner.run(list(names), {proto.graph.input[0].name: np.asarray(x, np.float64)})
+    given = x if isinstance(x, Mapping) else {proto.graph.input[0].name: x}
+    wide = {name: np.asarray(value, np.float64) for name, value in given.items()}
+    results = runner.run(list(names), wide)
     return {name: np.asarray(result) for name, result in zip(names, results, strict=True)}
+
+
+def evaluate_outputs(
+    model: ir.Model, x: npt.ArrayLike | Mapping[str, npt.ArrayLike]
+) -> dict[str, Array]:
+    """Run a canonical graph in float64; return its outputs by their names in the file."""
+    names = [str(output.name) for output in model.graph.outputs]
+    found = evaluate_values(model, x, list(dict.fromkeys(names)))
+    return dict(zip(output_names(model), (found[name] for name in names), strict=True))
 
 
 def evaluate(model: ir.Model, x: npt.ArrayLike) -> Array:

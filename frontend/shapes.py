@@ -43,11 +43,11 @@ def bind_batch(model: ir.Model) -> Batch:
     Raises:
         CompileError: shapes or element types contradict each other, naming the nodes.
     """
-    (image,) = model.graph.inputs
-    assert image.shape is not None
-    first = image.shape[0]
-    batch = Batch(first, None) if isinstance(first, int) else Batch(STAND_IN, first.value or "N")
-    image.shape = ir.Shape([batch.size, *list(image.shape)[1:]])
+    firsts = [value.shape[0] for value in model.graph.inputs if value.shape is not None]
+    batch = _common(firsts)
+    for value in model.graph.inputs:
+        assert value.shape is not None
+        value.shape = ir.Shape([batch.size, *list(value.shape)[1:]])
     for node in model.graph:
         for output in node.outputs:
             output.shape = None
@@ -59,6 +59,17 @@ def bind_batch(model: ir.Model) -> Batch:
             _infer_rest(model, batch)
             if not inline_branches(model, batch.sizes):  # the new shapes may decide conditions
                 return batch
+
+
+def _common(firsts: list[int | ir.SymbolicDim]) -> Batch:
+    """Return the batch that all inputs have."""
+    fixed = {first for first in firsts if isinstance(first, int)}
+    open_ = [first.value or "N" for first in firsts if not isinstance(first, int)]
+    if len(fixed) + bool(open_) > 1:
+        found = f"the first axes of the inputs are {', '.join(map(str, [*sorted(fixed), *open_]))}"
+        hint = "export with the batch dynamic in all inputs, or in none"
+        raise CompileError(Problem("", "input", found, "one batch for all inputs", hint))
+    return Batch(STAND_IN, open_[0]) if open_ else Batch(fixed.pop(), None)
 
 
 def _infer_rest(model: ir.Model, batch: Batch) -> None:

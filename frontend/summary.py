@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from .constants import static
 from .expression_forms import title
-from .opset import constant, integer, is_op, read_function, read_weight
+from .opset import constant, integer, is_op, output_names, read_function, read_weight
 from .recognize.pattern import NOTE
 from .summary_quantizer import KEEPS_CODES, Quantizer, code_offset, describe, is_quantizer
 
@@ -77,19 +77,23 @@ class Note:
 
 @dataclass(frozen=True)
 class Summary:
-    """A recognized network; the lists are in execution order."""
+    """A recognized network: shapes of inputs and outputs by name; lists in execution order."""
 
-    input: str
-    input_shape: list[int | str]
-    output: str
-    output_shape: list[int | str]
+    inputs: dict[str, list[int | str]]
+    outputs: dict[str, list[int | str]]
     quantizers: list[Quantizer]
     layers: list[LayerSummary]
     notes: list[Note]
 
     def to_dict(self) -> dict[str, Any]:
         """Return lists, numbers and strings for JSON; float32 numbers are written exactly."""
-        return asdict(self)
+        facts = asdict(self)
+        for what in ("input", "output"):
+            shapes: dict[str, list[int | str]] = facts.pop(f"{what}s")
+            facts[f"{what}s"] = [{"name": n, "shape": shape} for n, shape in shapes.items()]
+            if len(shapes) == 1:
+                ((facts[what], facts[f"{what}_shape"]),) = shapes.items()
+        return facts
 
 
 def summarize(model: ir.Model) -> Summary:
@@ -97,12 +101,12 @@ def summarize(model: ir.Model) -> Summary:
     graph = model.graph
     bits = _code_bits(graph)
     tables = _values_of_tables(graph)
-    (image,), (output,) = graph.inputs, graph.outputs
     return Summary(
-        str(image.name),
-        _shape(image),
-        str(output.name),
-        _shape(output),
+        {str(value.name): _shape(value) for value in graph.inputs},
+        {
+            name: _shape(value)
+            for name, value in zip(output_names(model), graph.outputs, strict=True)
+        },
         [describe(node) for node in graph if is_quantizer(node)],
         [
             _layer(node, bits, tables)

@@ -16,9 +16,12 @@ _THRESHOLDS = 7  # thresholds printed: all of a 3-bit quantizer
 def print_summary(summary: Summary, console: Console | None = None) -> None:
     """Print quantizers, layers with weights, real-valued layers, and notes."""
     out = console or Console()
-    shape = "×".join(map(str, summary.input_shape))
-    result = "×".join(map(str, summary.output_shape))
-    out.print(f"input {markup(summary.input)} {shape}, output {markup(summary.output)} {result}")
+    ends = [
+        f"{what} {markup(name)} {'×'.join(map(str, shape))}"
+        for what, shapes in (("input", summary.inputs), ("output", summary.outputs))
+        for name, shape in shapes.items()
+    ]
+    out.print(", ".join(ends))
     if summary.quantizers:
         out.print(_quantizers(summary.quantizers))
     else:

@@ -7,9 +7,6 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from n2uqc.frontend import escape
 from n2uqc.frontend.load import load_graph
@@ -20,6 +17,7 @@ from .options import Options
 from .pass_manager import Observer
 from .pipeline import INPUT_SHAPE, compile_graph
 from .program import Program
+from .program.named import Batch
 from .program.store import is_program_file
 from .program.store import load as load_program
 
@@ -28,7 +26,7 @@ def load(
     path: str | Path,
     options: Options | None = None,
     *,
-    calibration: NDArray[Any] | None = None,
+    calibration: Batch | None = None,
     input_shape: Sequence[int] | None = None,
     observe: Observer | None = None,
 ) -> Program:
@@ -37,7 +35,8 @@ def load(
     Args:
         path: an ONNX file, or a program saved by n2uqc, which is returned unchanged.
         options: widths and ranges of the fixed-point parts.
-        calibration: images (N, C, H, W) to which the fixed-point formats are fitted.
+        calibration: images (N, C, H, W) to which the fixed-point formats are fitted; by name where
+            there are several inputs.
         input_shape: sizes for dynamic axes of the input, as (C, H, W).
         observe: called after each pass; the network may be compiled several times.
 

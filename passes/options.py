@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from n2uqc.frontend.diagnostics import CompileError
 
+from .program.named import Batch, samples
+
 PRECISIONS: Mapping[str, tuple[int | None, int | None, int]] = MappingProxyType(
     {
         "exact": (None, None, 16),
@@ -101,7 +103,8 @@ class Options:
         input_range: (least, greatest) real value of the model's input; other values are clamped
             with a warning. Not used if calibration data is given.
         pixels: raw 8-bit images instead of real ones; ``input_range`` is then not used.
-        calibration: images in the form that the program will read, (N, C, H, W), real or uint8.
+        calibration: images in the form that the program will read, (N, C, H, W), real or uint8;
+            by name where there are several inputs.
             Fixed-point formats are then fitted to the values that occur, with ``margin``, instead
             of to the worst case.
         margin: factor over the largest magnitude that occurs, 1 to 1000.
@@ -119,7 +122,7 @@ class Options:
     level_bits: int | None = None
     input_range: tuple[float, float] = (-8.0, 8.0)
     pixels: Pixels | None = None
-    calibration: NDArray[Any] | None = None
+    calibration: Batch | None = None
     margin: float = 1.25
     extra_bits: int = 0
     equalize: bool = False
@@ -142,11 +145,12 @@ class Options:
         if not 1 <= self.margin <= _MOST_MARGIN:
             raise CompileError(f"--margin is {self.margin}; it takes 1..{_MOST_MARGIN}")
         if self.calibration is not None:
-            data = np.asarray(self.calibration)
             wanted = "u" if self.pixels is not None else "f"
-            if data.size == 0 or data.dtype.kind != wanted or not np.isfinite(data).all():
-                kind = "uint8 images" if self.pixels else "finite real images, float32 or float64"
-                raise CompileError(f"calibration data of dtype {data.dtype}; it takes {kind}")
+            for data in self._calibration_arrays():
+                if data.size == 0 or data.dtype.kind != wanted or not np.isfinite(data).all():
+                    kind = "uint8 images" if wanted == "u" else "finite real images, float32 or "
+                    kind += "" if wanted == "u" else "float64"
+                    raise CompileError(f"calibration data of dtype {data.dtype}; it takes {kind}")
 
     @classmethod
     def preset(cls, precision: str, **changes: Any) -> Options:
@@ -176,13 +180,17 @@ class Options:
         room = _ACCUMULATOR_BITS - self.code_level_bits - taps.bit_length()
         return min(self.code_level_bits, room)
 
+    def _calibration_arrays(self) -> list[NDArray[Any]]:
+        given = self.calibration
+        return list(map(np.asarray, given.values() if isinstance(given, Mapping) else [given]))
+
     def real_input_range(self) -> tuple[float, float]:
         """Return the range of the real input, from the calibration data if there is any."""
         if self.calibration is None:
             return self.input_range
-        data = np.asarray(self.calibration, dtype=np.float64)
-        low, high = (self.margin * v for v in (min(data.min(), 0.0), max(data.max(), 0.0)))
-        low, high = float(low), float(high)
+        ends = [(float(data.min()), float(data.max())) for data in self._calibration_arrays()]
+        low = self.margin * min(0.0, *(low for low, _ in ends))
+        high = self.margin * max(0.0, *(high for _, high in ends))
         return (low, high) if low < high else self.input_range
 
     @classmethod
@@ -238,7 +246,7 @@ class Options:
         if self.widths:
             stated["widths"] = ",".join(f"{k}={v}" for k, v in self.widths.items())
         if self.calibration is not None:
-            stated[_CALIBRATION] = f"{len(self.calibration)} images, margin {self.margin!r}"
+            stated[_CALIBRATION] = f"{samples(self.calibration)} images, margin {self.margin!r}"
         return stated
 
 

@@ -10,8 +10,8 @@ from .program.types import Constant, TensorType
 
 
 def live(program: Program) -> Program:
-    """Remove operations, types and constants that the output does not depend on."""
-    needed: set[str] = {program.output}
+    """Remove operations, types and constants that no output depends on."""
+    needed: set[str] = set(program.outputs)
     kept: list[Op] = []
     for op in reversed(program.ops):
         if op.output in needed:
@@ -22,7 +22,7 @@ def live(program: Program) -> Program:
     return replace(
         program,
         ops=tuple(kept),
-        types={n: t for n, t in program.types.items() if n in needed or n == program.input},
+        types={n: t for n, t in program.types.items() if n in needed or n in program.inputs},
         constants={n: c for n, c in program.constants.items() if n in used},
         plan=None,  # the plan of the old tensors
     )
@@ -34,7 +34,7 @@ def typed(program: Program) -> Program:
     for op in program.ops:
         if op.output not in types:
             types[op.output] = op.infer(types, program.constants)
-    ordered = {program.input: types[program.input]}
+    ordered = {name: types[name] for name in program.inputs}
     ordered.update({op.output: types[op.output] for op in program.ops})
     return replace(program, types=ordered)
 

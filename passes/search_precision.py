@@ -16,6 +16,7 @@ from .fixed_point.elementwise import widths
 from .options import Options
 from .pipeline import compile_graph
 from .program import Program
+from .program.named import samples
 
 FLIP_RATE = 1e-3
 """Default share of codes that may differ from exact arithmetic."""
@@ -85,7 +86,7 @@ def search_precision(
         return deviation(real, compile_graph(graph, replace(options, widths=found)), images)
 
     def good(result: Deviation) -> bool:
-        return result.flip_rate <= flip_rate and result.top1 == len(images)
+        return result.flip_rate <= flip_rate and result.top1 == samples(images)
 
     before: dict[str, Program] = {}
     compile_graph(
@@ -115,7 +116,7 @@ def search_precision(
         whole = cost(found)
     final = tuple(replace(c, bits=found[c.tensor]) for c in choices)
     chosen = replace(options, widths=found)
-    return PrecisionResult(chosen, final, whole.flip_rate, whole.top1, len(images))
+    return PrecisionResult(chosen, final, whole.flip_rate, whole.top1, samples(images))
 
 
 def _ladder(limit: int) -> tuple[int, ...]:

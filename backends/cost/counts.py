@@ -187,7 +187,7 @@ def count_layers(program: Program) -> tuple[LayerCounts, ...]:
 
     An operation belongs to the last convolution that its inputs depend on.
     """
-    home: dict[str, int] = {program.input: -1}
+    home: dict[str, int] = dict.fromkeys(program.inputs, -1)
     groups: dict[int, list[Op]] = {}
     for position, op in enumerate(program.ops):
         mine = position if isinstance(op, Conv) else max(home[i] for i in op.inputs)
@@ -205,7 +205,7 @@ def count_layers(program: Program) -> tuple[LayerCounts, ...]:
             if not isinstance(op, _COUNTED_APART)
             and not op.in_place(program.types, program.constants)  # which needs no hardware
         )
-        name, origin = (mac.name, mac.origin) if mac else (program.input, ())
+        name, origin = (mac.name, mac.origin) if mac else (program.inputs[0], ())
         layers.append(LayerCounts(name, origin, mac, tables, others))
     return tuple(layers)
 

@@ -86,11 +86,12 @@ def plan_arena(
 def _lives(program: Program, schedule: Schedule) -> dict[str, Life]:
     """Return lifetimes by tensor, without the tensors in the caller's buffers."""
     lives: dict[str, Life] = {}
+    outputs = {schedule.storage[name] for name in program.outputs}
     for step, group in enumerate(schedule.groups):
         for name in (schedule.storage[n] for n in group.inputs):
             if name in lives:
                 lives[name] = replace(lives[name], last=step)
-        if group.output != schedule.storage[program.output]:
+        if group.output not in outputs:
             written = program.int_type(group.output)
             lives[group.output] = Life(written.size * written.container.itemsize, step, step)
     return lives

@@ -46,11 +46,8 @@ TABLE: dict[type[Op] | None, tuple[Kernel, ...]] = {
     Concat: join.KERNELS,
     Rearrange: rearrange.KERNELS,
     **dict.fromkeys(elementwise.STEPS, pointwise.KERNELS),
-    None: pointwise.KERNELS,
 }
-"""Kernels by type of a group's first operation (None: a copy);
-those that can compute it make an offer.
-"""
+"""Kernels by type of a group's first operation; those that can compute it make an offer."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def choose(group: Group, program: Program, vectors: Vectors) -> KernelChoice:
     Raises:
         CompileError: no kernel computes the group's first operation.
     """
-    first = type(group.ops[0]) if group.ops else None
+    first = type(group.ops[0])
     choices = (
         KernelChoice(group, kernel, offer)
         for kernel in TABLE.get(first, ())

@@ -10,11 +10,56 @@ names in profiles.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 NULL_POINTER, MISALIGNED, OUT_OF_RANGE = 1, 2, 3
 """Error codes of the exported function; it returns 0 on success."""
 
-_ROLES = ("input", "output", "workspace")
+
+@dataclass(frozen=True)
+class Argument:
+    """A tensor of the caller.
+
+    Attributes:
+        alignment: in bytes, a power of two.
+        check: name of a function (tensor, int32_t *flag) that sets the flag if a value is outside
+            its range; "" if none can be.
+    """
+
+    alignment: int
+    check: str = ""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What the caller passes.
+
+    Attributes:
+        inputs, outputs: the tensors. One of each is passed by its address, several by the address
+            of a structure of their addresses.
+        workspace: alignment of the workspace.
+    """
+
+    inputs: tuple[Argument, ...]
+    outputs: tuple[Argument, ...]
+    workspace: int
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is one input and one output."""
+        return len(self.inputs) == len(self.outputs) == 1
+
+    def operand(self, role: str, index: int) -> str:
+        """Return the operand for the address of an input or output."""
+        return f"%{role}" if self.is_single else f"%{role}{index}"
+
+    def all(self) -> list[tuple[str, Argument]]:
+        """Return all tensors and the workspace with their operands."""
+        roles = ("input", self.inputs), ("output", self.outputs)
+        tensors = [
+            (self.operand(role, k), each) for role, group in roles for k, each in enumerate(group)
+        ]
+        return [*tensors, ("%workspace", Argument(self.workspace))]
 
 
 def workspace(offset: int) -> str:
@@ -29,60 +74,85 @@ def text_constant(symbol: str, text: str) -> str:
     return f'@{symbol} = constant [{len(text) + 1} x i8] c"{text}\\00", align 1'
 
 
-def entry(
-    symbol: str,
-    alignments: tuple[int, int, int],
-    check: str,
-    calls: Iterable[tuple[str, Sequence[str]]],
-) -> str:
-    """Return ``int32_t symbol(const T_in *input, T_out *output, void *workspace)`` as textual IR.
+def entry(symbol: str, arguments: Arguments, calls: Iterable[tuple[str, Sequence[str]]]) -> str:
+    """Return the exported function as textual IR.
+
+    It is ``int32_t symbol(const T_in *input, T_out *output, void *workspace)``, or, with several
+    inputs or outputs, ``int32_t symbol(const struct inputs *, const struct outputs *, void *)``.
 
     Args:
         symbol: the exported name.
-        alignments: alignments of input, output and workspace, in bytes, powers of two.
-        check: name of a function (input, int32_t *flag) that sets the flag if an input value is
-            outside its range; "" if no value can be.
-        calls: kernels in order, with operands: ``%input``, ``%output``, ``@constant``, or results
-            of ``workspace``.
+        arguments: what the caller passes.
+        calls: kernels in order, with operands: those of ``arguments``, ``@constant``, or results of
+            ``workspace``.
     """
-    lines = [f"define i32 @{symbol}(ptr %input, ptr %output, ptr %workspace) {{"]
-    for role, alignment in zip(_ROLES, alignments, strict=True):
+    ends = ("%input", "%output") if arguments.is_single else ("%inputs", "%outputs")
+    lines = [f"define i32 @{symbol}(ptr {ends[0]}, ptr {ends[1]}, ptr %workspace) {{"]
+    if not arguments.is_single:
+        lines += _loaded(arguments, ends)
+    given = arguments.all()
+    for operand, each in given:
         lines += [
-            f"  %{role}.null = icmp eq ptr %{role}, null",
-            f"  %{role}.address = ptrtoint ptr %{role} to i64",
-            f"  %{role}.low = and i64 %{role}.address, {alignment - 1}",
-            f"  %{role}.off = icmp ne i64 %{role}.low, 0",
+            f"  {operand}.null = icmp eq ptr {operand}, null",
+            f"  {operand}.address = ptrtoint ptr {operand} to i64",
+            f"  {operand}.low = and i64 {operand}.address, {each.alignment - 1}",
+            f"  {operand}.off = icmp ne i64 {operand}.low, 0",
         ]
-    for fault in ("null", "off"):
-        lines += [
-            f"  %two.{fault} = or i1 %input.{fault}, %output.{fault}",
-            f"  %any.{fault} = or i1 %two.{fault}, %workspace.{fault}",
-        ]
+    operands = [operand for operand, _ in given]
+    lines += [*_any(operands, "null"), *_any(operands, "off")]
     lines += [
-        "  br i1 %any.null, label %null, label %given",
+        f"  br i1 {operands[-1]}.any.null, label %null, label %given",
         "given:",
-        "  br i1 %any.off, label %misaligned, label %aligned",
+        f"  br i1 {operands[-1]}.any.off, label %misaligned, label %aligned",
         "null:",
         f"  ret i32 {NULL_POINTER}",
         "misaligned:",
         f"  ret i32 {MISALIGNED}",
+        "range:",
+        f"  ret i32 {OUT_OF_RANGE}",
         "aligned:",
     ]
-    if check:
-        lines += [
-            f"  call void @{check}(ptr %input, ptr %workspace)",
-            "  %flag = load i32, ptr %workspace",
-            "  %outside = icmp ne i32 %flag, 0",
-            "  br i1 %outside, label %range, label %legal",
-            "range:",
-            f"  ret i32 {OUT_OF_RANGE}",
-            "legal:",
-        ]
-    for k, (kernel, operands) in enumerate(calls):
+    for k, (operand, each) in enumerate(given):
+        if each.check:
+            lines += [
+                f"  call void @{each.check}(ptr {operand}, ptr %workspace)",
+                f"  %flag{k} = load i32, ptr %workspace",
+                f"  %outside{k} = icmp ne i32 %flag{k}, 0",
+                f"  br i1 %outside{k}, label %range, label %legal{k}",
+                f"legal{k}:",
+            ]
+    for k, (kernel, parameters) in enumerate(calls):
         names = []
-        for n, operand in enumerate(operands):
+        for n, operand in enumerate(parameters):
             names.append(operand if operand[0] in "%@" else f"%p{k}.{n}")
             if names[-1] != operand:
                 lines.append(f"  {names[-1]} = {operand}")
         lines.append(f"  call void @{kernel}({', '.join(f'ptr {name}' for name in names)})")
     return "\n".join([*lines, "  ret i32 0", "}"])
+
+
+def _any(operands: Sequence[str], fault: str) -> list[str]:
+    """Return lines after which the last operand's ``.any`` tells of a fault of any of them."""
+    lines, before = [], "0"
+    for operand in operands:
+        lines.append(f"  {operand}.any.{fault} = or i1 {before}, {operand}.{fault}")
+        before = f"{operand}.any.{fault}"
+    return lines
+
+
+def _loaded(arguments: Arguments, ends: tuple[str, str]) -> list[str]:
+    """Return lines that load the addresses of the tensors from the caller's structures."""
+    lines = [f"  {end}.null = icmp eq ptr {end}, null" for end in ends]
+    lines += [
+        f"  %ends.null = or i1 {ends[0]}.null, {ends[1]}.null",
+        "  br i1 %ends.null, label %null, label %structures",
+        "structures:",
+    ]
+    for role, group in (("input", arguments.inputs), ("output", arguments.outputs)):
+        for k in range(len(group)):
+            operand = arguments.operand(role, k)
+            lines += [
+                f"  {operand}.at = getelementptr ptr, ptr %{role}s, i64 {k}",
+                f"  {operand} = load ptr, ptr {operand}.at",
+            ]
+    return lines

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from n2uqc.passes.program import (
+    Clamp,
     Conv,
     Flatten,
     Lookup,
@@ -12,6 +13,7 @@ from n2uqc.passes.program import (
     Program,
     Thresholds,
 )
+from n2uqc.passes.rewrite import fresh
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Group:
     """Operations computed by one kernel: the first reads memory, each other reads its predecessor.
 
     Attributes:
-        ops: the operations in order; empty for a plain copy.
+        ops: the operations in order.
         inputs: tensors read from memory, each once; those of the first operation come first.
         output: the tensor that is written to memory.
     """
@@ -37,7 +39,7 @@ class Group:
     @property
     def mnemonics(self) -> str:
         """Mnemonics of the operations, for names and tables: ``conv_thresholds``."""
-        return "_".join(op.mnemonic for op in self.ops) or "copy"
+        return "_".join(op.mnemonic for op in self.ops)
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,32 @@ class Schedule:
     storage: dict[str, str]
 
 
+def with_own_outputs(program: Program) -> Program:
+    """Return a program each of whose outputs has memory of its own: a buffer of the caller.
+
+    Where an output is an input, only flattened, or the same tensor as another output, a clamp to
+    the whole range copies it.
+    """
+    stored = _storage(program)
+    taken, ops, types = set(program.inputs), list(program.ops), dict(program.types)
+    outputs = []
+    for name in program.outputs:
+        if stored[name] in taken:
+            kind, copy = program.int_type(name), fresh(types, f"{name}.copy")
+            ops.append(Clamp(output=copy, inputs=(name,), lo=kind.lo, hi=kind.hi))
+            types[copy], stored[copy], name = kind, copy, copy
+        taken.add(stored[name])
+        outputs.append(name)
+    return replace(program, outputs=tuple(outputs), ops=tuple(ops), types=types)
+
+
 def schedule(program: Program) -> Schedule:
-    """Group the operations of a program into kernels.
+    """Group the operations of a program, whose outputs have memory of their own, into kernels.
 
     An elementwise operation joins the kernel that computes its input if nothing else reads that
     tensor; of two such inputs, the later one. So 32-bit accumulators are not written to memory.
     """
-    storage = {program.input: program.input}
-    for op in program.ops:
-        storage[op.output] = storage[op.inputs[0]] if _moves_nothing(program, op) else op.output
+    storage = _storage(program)
     reads = _reads(program, storage)
     open_groups: dict[str, list[Op]] = {}  # by output tensor
     for op in program.ops:
@@ -84,10 +103,15 @@ def schedule(program: Program) -> Schedule:
         # Removed and added again: a group runs at the position of its last operation.
         open_groups[op.output] = [*(open_groups.pop(latest) if latest else []), op]
     groups = [_group(output, ops, storage) for output, ops in open_groups.items()]
-    if storage[program.output] == program.input:
-        groups.append(Group((), (program.input,), program.output))
-        storage[program.output] = program.output
     return Schedule(tuple(groups), storage)
+
+
+def _storage(program: Program) -> dict[str, str]:
+    """Return for every tensor the tensor whose memory it uses."""
+    storage = {name: name for name in program.inputs}
+    for op in program.ops:
+        storage[op.output] = storage[op.inputs[0]] if _moves_nothing(program, op) else op.output
+    return storage
 
 
 def follows(op: Op) -> bool:
@@ -116,7 +140,8 @@ def _reads(program: Program, storage: dict[str, str]) -> dict[str, int]:
     for op in program.ops:
         for name in op.inputs:
             reads[storage[name]] += storage[op.output] == op.output
-    reads[storage[program.output]] += 1
+    for name in program.outputs:
+        reads[storage[name]] += 1
     return reads
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tvm import tirx
 
 from n2uqc.passes.program import Conv, Program
+from n2uqc.passes.program.boundary import input_types, output_types
 from n2uqc.passes.program.ranges import channel_ranges
 
 from ..processor import Processor, Vectors
@@ -19,8 +20,8 @@ from ..tir.in_place import in_place, updates
 from ..tir.lower import temporaries, workspace_bytes
 from .arena import Arena, plan_arena
 from .choose import KernelChoice, choose
-from .entry import entry, workspace
-from .grouping import schedule
+from .entry import Argument, Arguments, entry, workspace
+from .grouping import schedule, with_own_outputs
 from .kernels.body import Body
 from .range_check import range_check
 
@@ -78,8 +79,7 @@ def build_model(
 ) -> Model:
     """Generate, schedule and lower every kernel, and the entry that calls them.
 
-    The entry is ``int32_t symbol(const T_in *input, T_out *output, void *workspace)``; it calls
-    nothing outside the module and holds no state.
+    The entry (see ``entry``) calls nothing outside the module and holds no state.
 
     Args:
         program: a lowered program.
@@ -87,12 +87,12 @@ def build_model(
         processor: the target processor.
         progress: called with a description of each step.
     """
+    program = with_own_outputs(program)
     plan = schedule(program)
     ranges = channel_ranges(program)
     target, vectors = target_of(processor), processor.vectors
     vectors = replace(vectors, byte=byte_price(program, vectors))
     choices = tuple(choose(group, program, vectors) for group in plan.groups)
-    ends = [program.int_type(name) for name in (program.input, program.output)]
     functions, operands = [], []
     for k, choice in enumerate(choices):
         progress(f"kernel {k + 1} of {len(choices)}: {choice.group.mnemonics}")
@@ -120,7 +120,21 @@ def build_model(
         functions[step] = in_place(functions[step], *pointers(step, name))
         operands[step].pop()
     constants = Constants()
-    places = {program.input: "%input", plan.storage[program.output]: "%output"}
+    checks = [range_check(kind, vectors) for _, kind in input_types(program)]
+    names = [f"{symbol}_check{k or ''}" if f is not None else "" for k, f in enumerate(checks)]
+    arguments = Arguments(
+        tuple(
+            Argument(kind.container.itemsize, name)
+            for (_, kind), name in zip(input_types(program), names, strict=True)
+        ),
+        tuple(Argument(kind.container.itemsize) for _, kind in output_types(program)),
+        ALIGNMENT,
+    )
+    places = {name: arguments.operand("input", k) for k, name in enumerate(program.inputs)}
+    places |= {
+        plan.storage[name]: arguments.operand("output", k)
+        for k, name in enumerate(program.outputs)
+    }
 
     def operand(what: str | NDArray[np.integer]) -> str:
         if not isinstance(what, str):
@@ -132,16 +146,16 @@ def build_model(
     for function, given, offset in zip(functions, operands, arena.scratch, strict=True):
         scratch = [workspace(offset + each) for each in temporaries(function)]
         calls.append((_name(function), [*map(operand, given), *scratch]))
-    check = range_check(ends[0], vectors)
-    name = f"{symbol}_check" if check is not None else ""
-    if check is not None:
-        functions.append(_lowered(check, name, target))
-    alignments = (ends[0].container.itemsize, ends[1].container.itemsize, ALIGNMENT)
+    functions += [
+        _lowered(check, name, target)
+        for check, name in zip(checks, names, strict=True)
+        if check is not None
+    ]
     return Model(
         tvm.IRModule({_name(f): f for f in functions}),
         tuple(map(_name, functions)),
         constants,
-        entry(symbol, alignments, name, calls),
+        entry(symbol, arguments, calls),
         choices,
         arena,
         max(arena.size, ALIGNMENT),

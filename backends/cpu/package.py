@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from n2uqc import __version__
 from n2uqc.frontend.diagnostics import CompileError
-from n2uqc.frontend.escape import c_identifier
-from n2uqc.passes.program import IntType, Program
+from n2uqc.frontend.escape import c_fields, c_identifier
+from n2uqc.passes.program import IntType, Port, Program
+from n2uqc.passes.program.boundary import input_types, output_types
 from n2uqc.passes.program.store import to_bytes
 
 from .. import toolchain
@@ -61,13 +62,9 @@ def build(program: Program, target: str, processor: Processor, progress: Progres
     stored = to_bytes(program)
     digest = hashlib.sha256(stored).hexdigest()
     mark = f"{symbol}_program_{digest[:_MARKED]}"
-    input_, output = (
-        _tensor(program.int_type(name), face)
-        for name, face in (
-            (program.input, program.interface.input),
-            (program.output, program.interface.output),
-        )
-    )
+    single = program.interface.is_single
+    inputs = _tensors(input_types(program), symbol, "input", single)
+    outputs = _tensors(output_types(program), symbol, "output", single)
     context = {
         "name": program.name,
         "symbol": symbol,
@@ -81,8 +78,9 @@ def build(program: Program, target: str, processor: Processor, progress: Progres
         "needed_bits": {need: CAPABILITIES[need] for need in sorted(processor.needs)}
         if processor.architecture != "x86_64"
         else {},
-        "input": input_,
-        "output": output,
+        "inputs": inputs,
+        "outputs": outputs,
+        "single": single,
         "compiler": _user_compiler(target, processor),
         "program_sha256": digest,
         "program_symbol": mark,
@@ -138,8 +136,7 @@ def _manifest(
         "features": list(processor.features),
         "emulated": processor.emulated,
         "needs": sorted(processor.needs),
-        "input": _facts(context["input"]),
-        "output": _facts(context["output"]),
+        **_ends({what: list(map(_facts, context[what])) for what in ("inputs", "outputs")}),
         "function": f"{symbol}_run",
         "library": library,
         "header": _header(symbol),
@@ -201,8 +198,29 @@ def _user_compiler(target: str, processor: Processor) -> str:
     return f"{toolchain.CROSS[processor.architecture].gcc} -static"
 
 
+def _tensors(
+    ends: Iterable[tuple[Port, IntType]], symbol: str, role: str, single: bool
+) -> list[dict[str, Any]]:
+    """Return the descriptions of inputs or outputs for users of the library."""
+    pairs = list(ends)
+    fields = c_fields([port.name for port, _ in pairs])
+    described = []
+    for field, (port, kind) in zip(fields, pairs, strict=True):
+        variable = role if single else f"{role}_{field}"
+        names = {"variable": variable, "type": f"{symbol}_{variable}"}
+        names |= {"macro": names["type"].upper(), "label": role if single else field}
+        described.append({"field": field, "role": role, **names, **_tensor(kind, port.name)})
+    return described
+
+
+def _ends(facts: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Return the facts of inputs and outputs; where there is one of a kind, that one too."""
+    only = {what[:-1]: given[0] for what, given in facts.items() if len(given) == 1}
+    return {**only, **facts}
+
+
 def _tensor(tensor_type: IntType, face: str) -> dict[str, Any]:
-    """Return the description of a tensor for users of the library."""
+    """Return the description of a tensor."""
     dtype, scale = tensor_type.container, tensor_type.scale
     real = "plain integers"
     if scale is not None:
@@ -238,6 +256,7 @@ def literal(value: int) -> str:
 def _facts(tensor: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": tensor["face"],
+        "field": tensor["field"],
         "dtype": tensor["dtype"],
         "shape": list(tensor["shape"]),
         "min": tensor["min"],

@@ -50,13 +50,13 @@ def linux_program(tools: Toolchain, folder: Path, library: str, context: dict[st
         CompileError: its buffers are larger than static code can address.
     """
     symbol = context["symbol"]
-    taken = context["workspace_bytes"] + context["input"]["bytes"] + context["output"]["bytes"]
+    taken = context["workspace_bytes"] + tensor_bytes(context)
     if taken > _ADDRESSED:
         raise CompileError(
             Problem(
                 node="",
                 op="",
-                found=f"input, output and workspace take {taken:,} bytes",
+                found=f"inputs, outputs and workspace take {taken:,} bytes",
                 supported=f"{_ADDRESSED:,}: what code compiled for static memory can address",
                 hint="use smaller images",
             )
@@ -71,6 +71,11 @@ def linux_program(tools: Toolchain, folder: Path, library: str, context: dict[st
     return Linked(symbol, (source, symbol), {"exchange": "npy"})
 
 
+def tensor_bytes(context: dict[str, Any]) -> int:
+    """Return the bytes of all inputs and outputs of one sample."""
+    return sum(int(each["bytes"]) for each in (*context["inputs"], *context["outputs"]))
+
+
 def firmware(tools: Toolchain, folder: Path, library: str, context: dict[str, Any]) -> Linked:
     """Build the semihosting demonstration, with the memory that it and the library take.
 
@@ -82,7 +87,7 @@ def firmware(tools: Toolchain, folder: Path, library: str, context: dict[str, An
     stack = stack_bytes(data, f"{symbol}_run")
     _require_room(
         section_bytes(data),
-        stack + context["workspace_bytes"] + context["input"]["bytes"] + context["output"]["bytes"],
+        stack + context["workspace_bytes"] + tensor_bytes(context),
         board,
     )
     context = {**context, "stack_bytes": -(-(stack + _OWN_STACK) // 8) * 8}

@@ -40,7 +40,8 @@ class Pipeline:
     Attributes:
         program: the program.
         folding: the parallelism of the engines.
-        engines: source first, the output's sink last.
+        engines: sources first, the outputs' sinks last, both in the order of the program.
+        sinks: indices of the outputs' sinks, in the order of the program's outputs.
         edges: ordered by source; edges with the same target are in the order of its inputs.
     """
 
@@ -48,6 +49,7 @@ class Pipeline:
     folding: Folding
     engines: list[Engine] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
+    sinks: list[int] = field(default_factory=list)
 
     def label(self, edge: Edge) -> str:
         """Return a readable name of an edge: producer -> consumer."""
@@ -116,10 +118,12 @@ class _Builder:
                 readers[self.stream[name]] += 1
                 first.setdefault(self.stream[name], self._lanes(engine, name))
         self.readers = readers
-        readers[self.stream[self.program.output]] += 1
-        source, tensor_type = self.program.input, self.program.int_type(self.program.input)
-        lanes = first.get(source, tensor_type.shape[2])
-        self._produced(source, self._add(Source(tensor=source, lanes=lanes, output=tensor_type)))
+        for name in self.program.outputs:
+            readers[self.stream[name]] += 1
+        for source in self.program.inputs:
+            kind = self.program.int_type(source)
+            lanes = first.get(source, kind.shape[2])
+            self._produced(source, self._add(Source(tensor=source, lanes=lanes, output=kind)))
         for engine in engines:
             assert engine.op is not None
             feeds = [self._feed(name, engine) for name in engine.op.inputs]
@@ -127,14 +131,16 @@ class _Builder:
             for name, feed in zip(engine.op.inputs, feeds, strict=True):
                 self._connect(name, feed, index)
             self._produced(self.stream[engine.name], index)
-        self._sink(self.program.output, self._tap(self.program.output, None))
+        for name in self.program.outputs:
+            self.result.sinks.append(self._sink(name, self._tap(name, None)))
         return self.result
 
-    def _sink(self, tensor: str, source: int) -> None:
-        """End a stream: the program's output, or a tensor that nothing reads."""
+    def _sink(self, tensor: str, source: int) -> int:
+        """End a stream: an output of the program, or a tensor that nothing reads."""
         lanes = self.result.engines[source].out_lanes
         sink = self._add(Sink(tensor=tensor, lanes=lanes, output=self.program.int_type(tensor)))
         self._connect(tensor, source, sink)
+        return sink
 
     def _add(self, engine: Engine) -> int:
         self.result.engines.append(engine)

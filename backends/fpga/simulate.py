@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from n2uqc.passes.program import IntType, Program
 from n2uqc.passes.program.boundary import check_integers
+from n2uqc.passes.program.named import Batch, Named, Runner, by_name, samples
 
 from .design import Design
 from .engines.engine import Run
@@ -86,16 +87,25 @@ class Simulation:
     Cycles depend only on the pipeline; they are computed when they are first read.
 
     Attributes:
-        output: the output, int64 (N, H, W, C).
+        outputs: the outputs by name, int64 (N, H, W, C).
         tensors: every named tensor, int64 (N, H, W, C), if requested.
         events: (wraps, overflows) of each engine, by tensor.
         simulator: the simulator that computed it.
     """
 
-    output: IntArray
+    outputs: Mapping[str, IntArray]
     tensors: Mapping[str, IntArray]
     events: Mapping[str, tuple[int, int]]
     simulator: Simulator
+
+    @property
+    def output(self) -> IntArray:
+        """The only output, int64 (N, H, W, C).
+
+        Raises:
+            CompileError: there are several.
+        """
+        return self.outputs[self.simulator.program.interface.output.name]
 
     @property
     def timing(self) -> Timing:
@@ -225,7 +235,7 @@ class Simulator:
 
     def run(
         self,
-        x: NDArray[Any],
+        x: Batch,
         *,
         dump: bool = False,
         progress: Callable[[int], None] | None = None,
@@ -233,42 +243,53 @@ class Simulator:
         """Simulate a batch.
 
         Args:
-            x: integers of the input's type, (N, H, W, C), any integer dtype.
+            x: integers of each input's type by name, (N, H, W, C), any integer dtype; a bare array
+                for the only input.
             dump: keep every named tensor.
             progress: called with the number of samples completed since the last call.
 
         Raises:
-            InputError: wrong shape, dtype or range.
+            InputError: an input is missing or too much, or of a wrong shape, dtype or range.
         """
-        check_integers(self.program, x)
+        given = by_name(self.program.interface.inputs, x)
+        check_integers(self.program, given)
+        count = samples(given)
         counts = {name: np.zeros(2, np.int64) for name in self._engines}
-        wanted = list(self.program.types) if dump else [self.program.output]
-        kept = {name: np.empty((len(x), *self._types()[name].shape), np.int64) for name in wanted}
-        for start in range(0, len(x), self.chunk):
-            piece = x[start : start + self.chunk]
-            for name, value in self._compute(piece, counts):
+        wanted = list(self.program.types if dump else dict.fromkeys(self.program.outputs))
+        kept = {name: np.empty((count, *self._types()[name].shape), np.int64) for name in wanted}
+        for start in range(0, count, self.chunk):
+            part = slice(start, min(start + self.chunk, count))
+            for name, value in self._compute({n: v[part] for n, v in given.items()}, counts):
                 if name in kept:
-                    kept[name][start : start + len(piece)] = value
+                    kept[name][part] = value
             if progress is not None:
-                progress(len(piece))
+                progress(part.stop - start)
+        ports = self.program.interface.outputs
         return Simulation(
-            output=kept[self.program.output],
+            outputs={p.name: kept[n] for p, n in zip(ports, self.program.outputs, strict=True)},
             tensors=kept if dump else {},
             simulator=self,
             events={name: (int(v[0]), int(v[1])) for name, v in counts.items()},
         )
 
+    def runner(self) -> Runner:
+        """Return the simulation as a function from inputs to outputs."""
+        return Runner(self.program.interface, lambda x: self.run(x).outputs)
+
     def _compute(
-        self, x: NDArray[Any], counts: Mapping[str, IntArray]
+        self, x: Named, counts: Mapping[str, IntArray]
     ) -> Iterator[tuple[str, NDArray[Any]]]:
         """Yield every tensor of a chunk, in program order."""
-        source, ops = self.program.input, self.program.ops
-        # a copy, because kernels accept no read-only memory
-        values = {source: np.array(x, dtype=self._sizes[source], order="C")}
-        yield source, values[source]
+        ops, count = self.program.ops, samples(x)
+        # copies, because kernels accept no read-only memory
+        values: dict[str, NDArray[Any]] = {
+            name: np.array(given, dtype=self._sizes[name], order="C")
+            for name, given in zip(self.program.inputs, x.values(), strict=True)
+        }
+        yield from tuple(values.items())
         last_use = {name: k for k, op in enumerate(ops) for name in op.inputs}
         for k, op in enumerate(ops):
-            shape = (len(x), *self._types()[op.output].shape)
+            shape = (count, *self._types()[op.output].shape)
             if op.in_place(self.program.types, self.program.constants):
                 y = values[op.inputs[0]].reshape(shape)
             else:
@@ -283,7 +304,7 @@ class Simulator:
 
 def simulate(
     program: Program,
-    x: NDArray[Any],
+    x: Batch,
     folding: Folding | None = None,
     *,
     dump: bool = False,
@@ -293,7 +314,7 @@ def simulate(
 
     Args:
         program: a lowered program.
-        x: integers of the input's type, (N, H, W, C).
+        x: integers of each input's type by name, (N, H, W, C); a bare array for the only input.
         folding: parallelism of the engines; ``default_folding`` if None.
         dump: keep every named tensor in ``tensors``.
         progress: called with the number of samples completed since the last call.

@@ -150,15 +150,16 @@ class Context:
     def replace(self, old: ir.Value, new: ir.Value) -> None:
         """Replace `old` by `new` in all nodes and outputs; `new` gets the name of `old`.
 
-        A graph input or parameter keeps its own name; it cannot become the graph's output.
+        A graph input, a parameter or another output keeps its own name; the first two cannot become
+        the graph's output.
         """
-        takes_name = new.producer() is not None
+        takes_name, kept = new.producer() is not None, new.is_graph_output()
         if old.is_graph_output() and not takes_name:
             raise Refused("the network's output is its input or a constant", fatal=True)
         old.replace_all_uses_with(new, replace_graph_outputs=True)
         if new.shape is None:
             new.shape = old.shape
-        if takes_name:
+        if takes_name and not kept:
             old.name, new.name = f"{old.name}#", old.name
 
     def insert(self, before: ir.Node, node: ir.Node) -> ir.Value:

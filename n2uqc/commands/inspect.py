@@ -18,7 +18,7 @@ from n2uqc.console.progress import wide_console
 from n2uqc.frontend.escape import json_text, plain
 
 if TYPE_CHECKING:
-    from n2uqc.passes.program import Program
+    from n2uqc.passes.program import Interface, Program
 
 HELP = "what was recognized: layers, bits, thresholds, what stays real-valued"
 EXAMPLES = """\
@@ -95,13 +95,23 @@ def _levels(program: Program) -> dict[str, list[int]]:
     return levels
 
 
+def _ends(face: Interface) -> dict[str, Any]:
+    """Names and shapes of inputs and outputs; where there is one of a kind, that one too."""
+    facts: dict[str, Any] = {}
+    for what, ports in (("input", face.inputs), ("output", face.outputs)):
+        told = [{"name": port.name, "shape": port.shape} for port in ports]
+        if len(told) == 1:
+            facts[what] = told[0]
+        facts[f"{what}s"] = told
+    return facts
+
+
 def _facts(program: Program) -> dict[str, Any]:
     from n2uqc.passes.program import accumulators
 
     return {
         "name": program.name,
-        "input": {"name": program.interface.input, "shape": program.interface.input_shape},
-        "output": {"name": program.interface.output, "shape": program.interface.output_shape},
+        **_ends(program.interface),
         "metadata": dict(program.metadata),
         "notes": list(program.notes),
         "operations": [

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from n2uqc.console.files import UserError, read_array
+from n2uqc.console.files import UserError, read_batch
 from n2uqc.console.progress import progress, wide_console
 from n2uqc.frontend.escape import json_text, markup, plain
 
@@ -79,18 +79,21 @@ def _by_kernel(count: int) -> Iterator[Callable[[str], None]]:
         yield lambda symbol: advance(1)
 
 
-def _sample(options: argparse.Namespace, manifest: dict[str, Any]) -> NDArray[Any] | None:
+def _sample(
+    options: argparse.Namespace, manifest: dict[str, Any]
+) -> dict[str, NDArray[Any]] | None:
     if options.input is None:
         return None
     from n2uqc.backends.artifact import PROGRAM, read_file
-    from n2uqc.passes.program import load, quantize_input
+    from n2uqc.passes.program import load, quantize_inputs
+    from n2uqc.passes.program.named import samples
 
     read_file(options.artifact, manifest, PROGRAM)
-    x = quantize_input(load(options.artifact / PROGRAM), read_array(options.input))
-    if not len(x):
+    program = load(options.artifact / PROGRAM)
+    x = quantize_inputs(program, read_batch(options.input, program.interface.inputs))
+    if not samples(x):
         raise UserError(f"{plain(options.input)}: holds no image")
-    first: NDArray[Any] = x[0]
-    return first
+    return {name: value[0] for name, value in x.items()}
 
 
 def to_json(profile: Profile) -> dict[str, Any]:

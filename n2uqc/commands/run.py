@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from n2uqc.console.files import read_array, require_writable
+from n2uqc.console.files import read_batch, require_outputs_fit, require_writable
 from n2uqc.console.progress import in_pieces
 
 from .simulate import add_samples, finish
@@ -33,12 +33,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
     from n2uqc.backends import open_artifact
-    from n2uqc.passes.program import quantize_input
+    from n2uqc.passes.program import quantize_inputs
 
     artifact = open_artifact(options.artifact)
     require_writable(options.output)
     program = artifact.program
-    x = quantize_input(program, read_array(options.input))
+    require_outputs_fit(options.output, program.interface.outputs)
+    x = quantize_inputs(program, read_batch(options.input, program.interface.inputs))
     y = in_pieces(artifact.runner(), x, "artifact")
     finish(program, y, options)
     return 0

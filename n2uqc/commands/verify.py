@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from n2uqc.console import against_network, deviations
-from n2uqc.console.files import UserError, read_array, require_writable, sha256, write_bytes
+from n2uqc.console.files import UserError, read_batch, require_writable, sha256, write_bytes
 from n2uqc.console.model import add_model, add_precision, is_program, open_program
 from n2uqc.console.progress import progress
 from n2uqc.frontend.escape import json_text, plain
@@ -58,7 +58,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-i",
         metavar="X",
         type=Path,
-        help="preprocessed images (N, C, H, W), .npy or .npz; drawn if not given",
+        help="preprocessed images (N, C, H, W), .npy, or .npz with an array named as each input; "
+        "drawn if not given",
     )
     parser.add_argument(
         "--samples", type=int, metavar="N", default=64, help="images to draw without --input (64)"
@@ -88,7 +89,8 @@ def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
     from n2uqc.console.executors import run_all
     from n2uqc.passes.checks.draw import drawn
-    from n2uqc.passes.program import quantize_input
+    from n2uqc.passes.program import quantize_inputs
+    from n2uqc.passes.program.named import samples
 
     chosen = _chosen(options.executors)
     if options.output is not None:
@@ -107,8 +109,8 @@ def run(options: argparse.Namespace) -> int:
     if not is_program(model):  # MODEL is the network
         real = getattr(options, "resolved", None) or against_network.stated(program)
     if options.input is not None:
-        images = read_array(options.input)
-        x = quantize_input(program, images)
+        images = read_batch(options.input, program.interface.inputs)
+        x = quantize_inputs(program, images)
         if real is not None:
             report = deviations.measure(model, program, real, images)
         source = f"{plain(options.input)} (sha256 {sha256(options.input.read_bytes())})"
@@ -121,7 +123,7 @@ def run(options: argparse.Namespace) -> int:
     # Tables of a program of another network cannot be proved.
     tables = None if held is None or "unrelated" in held else prove(model, program)
     outcomes = run_all(program, x, targets=chosen)
-    certificate = certify(model, program, source, len(x), outcomes, tables)
+    certificate = certify(model, program, source, samples(x), outcomes, tables)
     if options.against is not None:
         certificate["recompiled"] = differences = recompile(model, program)
         if differences["differences"]:
@@ -198,7 +200,7 @@ def certify(
     from n2uqc.passes.program.store import to_bytes
 
     reference = outcomes[0].output
-    assert reference is not None
+    assert reference is not None  # arrays by name, as the inputs are
     rows: list[dict[str, Any]] = []
     for outcome in outcomes:
         row: dict[str, Any] = {"executor": outcome.target.executor}
@@ -206,8 +208,10 @@ def certify(
             row["not_run"] = outcome.missing
         else:
             row |= {
-                "values": reference.size,
-                "mismatches": _differences(outcome.output, reference),
+                "values": sum(y.size for y in reference.values()),
+                "mismatches": sum(
+                    _differences(outcome.output[name], y) for name, y in reference.items()
+                ),
                 "seconds": round(outcome.seconds, 3),
             }
         rows.append(row)

@@ -11,10 +11,9 @@ from .progress import working
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from n2uqc.passes import Options
     from n2uqc.passes.program import Program
+    from n2uqc.passes.program.named import Batch
 
 DRAWN = 24
 """Most images that are drawn for this check: each kind of image three times."""
@@ -34,7 +33,7 @@ def check(
     model: Path,
     program: Program,
     options: Options,
-    given: NDArray[Any] | None,
+    given: Batch | None,
     samples: int,
     seed: int,
 ) -> dict[str, Any]:
@@ -44,7 +43,8 @@ def check(
         model: the ONNX file.
         program: the program.
         options: how the program reads its images (pixels).
-        given: images (N, *input_shape) in the form that the program reads.
+        given: images (N, *port.shape) in the form that the program reads, by name where there are
+            several inputs.
         samples: images to draw, at most ``DRAWN``.
         seed: seed of the drawn images.
     """
@@ -55,11 +55,16 @@ def check(
     from n2uqc.passes.checks.network import hold
     from n2uqc.passes.checks.relation import Unrelated
     from n2uqc.passes.pipeline import graph_of
+    from n2uqc.passes.program.named import by_name
 
-    images = as_images(program, drawn(program, min(samples, DRAWN), seed), seed)
-    count = len(images)
+    count = min(samples, DRAWN)
+    images = as_images(program, drawn(program, count, seed), seed)
     if given is not None:
-        images = np.concatenate([images, np.asarray(given).astype(images.dtype)])
+        named = by_name(program.interface.inputs, given)
+        images = {
+            name: np.concatenate([own, np.asarray(named[name]).astype(own.dtype)])
+            for name, own in images.items()
+        }
     with working("evaluating the network"):
         try:
             held = hold(reference(graph_of(model, program), options), program, images)
@@ -67,7 +72,7 @@ def check(
             return {"unrelated": str(error), "wrong": 1}
     return {
         "drawn": count,
-        "given": len(images) - count,
+        "given": len(next(iter(images.values()))) - count,
         "left_fitted_ranges": held.left,
         "wrong": sum(row.wrong for row in held.rows),
         "rows": [asdict(row) for row in held.rows],
@@ -79,7 +84,8 @@ def render(comparison: dict[str, Any]) -> list[str]:
     if "unrelated" in comparison:
         return [f"network  the program is not of this network: {comparison['unrelated']}"]
     codes = [row for row in comparison["rows"] if row["what"] == "codes"]
-    output = comparison["rows"][-1]
+    outputs = [row for row in comparison["rows"] if row["what"] == "outputs"]
+    output = max(outputs, key=lambda row: row["share"])
     total, unsettled = (sum(row[key] for row in codes) for key in ("values", "open"))
     lines = [
         f"network  evaluated on {comparison['drawn']} drawn and {comparison['given']} given "

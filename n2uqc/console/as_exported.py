@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-    Outputs = tuple[NDArray[Any], str]
+    Named = Mapping[str, NDArray[Any]]
+    Outputs = tuple[dict[str, NDArray[Any]], str]
 
 _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16"}
 
@@ -20,8 +22,8 @@ class NotRun(Exception):
     """The file cannot be run on these images; the message says why."""
 
 
-def run_as_exported(model: Path, images: NDArray[Any]) -> Outputs:
-    """Return the file's outputs, float64 (N, ...), and the name of the software.
+def run_as_exported(model: Path, images: Named) -> Outputs:
+    """Return the file's outputs by name, float64 (N, ...), and the name of the software.
 
     Standard operators run in ONNX Runtime in the precision of the file, or, where it has no kernel
     (for many float64 operators), in ONNX's reference evaluator. QONNX's operators run in the
@@ -29,7 +31,7 @@ def run_as_exported(model: Path, images: NDArray[Any]) -> Outputs:
 
     Args:
         model: an ONNX file.
-        images: (N, C, H, W), real.
+        images: (N, C, H, W), real, by the names of inputs.
 
     Raises:
         NotRun: the software is not installed, or cannot run the file on these images.
@@ -53,18 +55,32 @@ def _installed(package: str) -> None:
         raise NotRun(f"the package {package} is not installed")
 
 
-def _pieces(images: NDArray[Any], batch: object) -> list[NDArray[Any]]:
+def _pieces(images: Named, batch: object) -> list[dict[str, NDArray[Any]]]:
     """Split the images into batches of the size that a file states, or of 32."""
     size = batch if isinstance(batch, int) and batch > 0 else None
-    if size is not None and len(images) % size:
-        raise NotRun(f"{len(images)} images do not fill its batches of {size}")
+    count = len(next(iter(images.values())))
+    if size is not None and count % size:
+        raise NotRun(f"{count} images do not fill its batches of {size}")
     step = size or 32
-    return [images[k : k + step] for k in range(0, len(images), step)]
+    return [
+        {name: value[k : k + step] for name, value in images.items()}
+        for k in range(0, count, step)
+    ]
 
 
-def _onnxruntime(model: Path, images: NDArray[Any]) -> Outputs:
-    _installed("onnxruntime")
+def _joined(names: list[str], pieces: Iterable[Iterable[Any]]) -> dict[str, NDArray[Any]]:
+    """Return outputs by name of the outputs of all pieces."""
     import numpy as np
+
+    columns = zip(*pieces, strict=True)
+    return {
+        name: np.concatenate(column).astype(np.float64)
+        for name, column in zip(names, columns, strict=True)
+    }
+
+
+def _onnxruntime(model: Path, images: Named) -> Outputs:
+    _installed("onnxruntime")
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -72,22 +88,25 @@ def _onnxruntime(model: Path, images: NDArray[Any]) -> Outputs:
     options.log_severity_level = 4
     try:
         session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        (source,) = session.get_inputs()
-        if source.type not in _DTYPES:
-            raise NotRun(f"ONNX Runtime is given no {source.type.removeprefix('tensor')} here")
-        dtype = _DTYPES[source.type]
+        sources = session.get_inputs()
+        for source in sources:
+            if source.type not in _DTYPES:
+                raise NotRun(f"ONNX Runtime is given no {source.type.removeprefix('tensor')} here")
+        dtypes = {source.name: _DTYPES[source.type] for source in sources}
         outputs = [
-            session.run(None, {source.name: piece.astype(dtype)})[0]
-            for piece in _pieces(images, source.shape[0])
+            session.run(None, {n: v.astype(dtypes[n]) for n, v in piece.items() if n in dtypes})
+            for piece in _pieces(images, sources[0].shape[0])
         ]
+        names = [str(output.name) for output in session.get_outputs()]
     except NotRun:
         raise
     except Exception as error:  # its exceptions have no common base class
         raise NotRun(f"ONNX Runtime does not run it: {_first_line(error)}") from None
-    return np.concatenate(outputs).astype(np.float64), f"ONNX Runtime, {dtype}"
+    used = ", ".join(dict.fromkeys(dtypes.values()))
+    return _joined(names, outputs), f"ONNX Runtime, {used}"
 
 
-def _evaluator(model: Path, images: NDArray[Any]) -> Outputs:
+def _evaluator(model: Path, images: Named) -> Outputs:
     import numpy as np
     import onnx
     from onnx.reference import ReferenceEvaluator
@@ -97,13 +116,17 @@ def _evaluator(model: Path, images: NDArray[Any]) -> Outputs:
     pieces = _pieces(images, source.type.tensor_type.shape.dim[0].dim_value)
     try:
         runner: Any = ReferenceEvaluator(proto)
-        outputs = [runner.run(None, {source.name: p.astype(np.float64)})[0] for p in pieces]
+        outputs = [
+            runner.run(None, {name: v.astype(np.float64) for name, v in piece.items()})
+            for piece in pieces
+        ]
     except Exception as error:  # its operators raise any exception
         raise NotRun(f"ONNX's evaluator does not run it: {_first_line(error)}") from None
-    return np.concatenate(outputs), "ONNX's evaluator, float64"
+    names = [output.name for output in proto.graph.output]
+    return _joined(names, outputs), "ONNX's evaluator, float64"
 
 
-def _qonnx(model: Path, images: NDArray[Any]) -> Outputs:
+def _qonnx(model: Path, images: Named) -> Outputs:
     _installed("qonnx")
     import numpy as np
     import onnx
@@ -117,25 +140,29 @@ def _qonnx(model: Path, images: NDArray[Any]) -> Outputs:
             from qonnx.transformation.infer_shapes import InferShapes
 
             proto = onnx.load(model)
-            source, result = proto.graph.input[0], proto.graph.output[0].name
+            source = proto.graph.input[0]
+            names = [output.name for output in proto.graph.output]
             batch = source.type.tensor_type.shape.dim[0]
-            pieces = _pieces(images, batch.dim_value or len(images))
-            _fix_sizes(proto, pieces[0].shape)
+            pieces = _pieces(images, batch.dim_value or len(next(iter(images.values()))))
+            _fix_sizes(proto, {name: value.shape for name, value in pieces[0].items()})
             wrapped = ModelWrapper(proto).transform(InferShapes())
             for piece in pieces:
-                outputs = execute_onnx(wrapped, {source.name: piece.astype(np.float32)})
-                found.append(outputs[result])
+                given = {name: value.astype(np.float32) for name, value in piece.items()}
+                outputs = execute_onnx(wrapped, given)
+                found.append([outputs[name] for name in names])
         except NotRun:
             raise
         except Exception as error:  # its operators raise any exception
             raise NotRun(f"qonnx does not run it: {_first_line(error)}") from None
-    return np.concatenate(found).astype(np.float64), "qonnx, float32"
+    return _joined(names, found), "qonnx, float32"
 
 
-def _fix_sizes(proto: onnx.ModelProto, shape: tuple[int, ...]) -> None:
-    """Make the shape of the input static; all other shapes are inferred."""
-    for size, dim in zip(shape, proto.graph.input[0].type.tensor_type.shape.dim, strict=True):
-        dim.dim_value = size
+def _fix_sizes(proto: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Make the shapes of the inputs static; all other shapes are inferred."""
+    for value in proto.graph.input:
+        sizes = shapes.get(value.name, ())
+        for size, dim in zip(sizes, value.type.tensor_type.shape.dim, strict=bool(sizes)):
+            dim.dim_value = size
     for value in proto.graph.output:
         value.type.tensor_type.ClearField("shape")
     del proto.graph.value_info[:]

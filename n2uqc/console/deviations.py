@@ -9,14 +9,13 @@ from .as_exported import NotRun, run_as_exported
 from .progress import working
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from n2uqc.passes import Options
     from n2uqc.passes.program import Program
+    from n2uqc.passes.program.named import Batch
 
 
 def measure(
-    model: Path, program: Program, options: Options, images: NDArray[Any]
+    model: Path, program: Program, options: Options, images: Batch
 ) -> dict[str, Any]:
     """Measure code flips by layer, top-1 agreement and output error, as JSON values.
 
@@ -24,11 +23,13 @@ def measure(
         model: the ONNX file.
         program: its program with ``options``.
         options: how the images are read (pixels).
-        images: images (N, C, H, W) in the form that the program reads.
+        images: images (N, C, H, W) in the form that the program reads, by name where there are
+            several inputs.
     """
     from n2uqc.passes.checks.evaluate import agreement, deviation, reference
     from n2uqc.passes.pipeline import graph_of
     from n2uqc.passes.program.boundary import in_model_order
+    from n2uqc.passes.program.named import by_name
 
     with working("comparing with exact arithmetic"):
         result = deviation(reference(graph_of(model, program), options), program, images)
@@ -36,15 +37,21 @@ def measure(
     try:
         if options.pixels is not None:
             raise NotRun("the images are raw pixels")
-        outputs, by = run_as_exported(model, images)
-        if outputs.size != result.integer.size:
-            raise NotRun(f"it gives outputs of shape {outputs.shape} ({by})")
+        outputs, by = run_as_exported(model, by_name(program.interface.inputs, images))
+        for name, own in result.integer.items():
+            if name not in outputs or outputs[name].size != own.size:
+                shapes = {n: found.shape for n, found in outputs.items()}
+                raise NotRun(f"it gives outputs of shapes {shapes} ({by})")
     except NotRun as reason:
         report["as_exported"] = {"not_compared": str(reason)}
         return report
-    integer, exact = (in_model_order(program, y) for y in (result.integer, result.exact))
-    top1, error = agreement(integer, outputs)
-    own, own_error = agreement(outputs, exact)
+    integers, truths = (
+        {port.name: in_model_order(port, y[port.name]) for port in program.interface.outputs}
+        for y in (result.integer, result.exact)
+    )
+    outputs = {name: outputs[name] for name in integers}
+    top1, error = agreement(integers, outputs)
+    own, own_error = agreement(outputs, truths)
     report["as_exported"] = {
         "computed_by": by,
         "top1_agreement": top1,

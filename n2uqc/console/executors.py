@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 from .progress import in_pieces, working
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from n2uqc.backends import Target
     from n2uqc.passes.program import Program
+    from n2uqc.passes.program.named import Batch
 
 USUAL = ("program", "host", "aarch64", "fpga")
 """Targets that are compared by default; the first one is the reference."""
@@ -27,20 +26,21 @@ class Outcome:
 
     Attributes:
         target: the target.
-        output: the output, int64 (N, H, W, C); None if it could not run here.
+        output: the outputs, int64 (N, H, W, C), bare or by name as the inputs were; None if it could
+            not run here.
         seconds: run time without compilation.
         missing: why it could not run; "" if it did.
     """
 
     target: Target
-    output: NDArray[Any] | None
+    output: Any
     seconds: float = 0.0
     missing: str = ""
 
 
 def run_all(
     program: Program,
-    x: NDArray[Any],
+    x: Batch,
     folder: Path | None = None,
     targets: Sequence[Target] | None = None,
     announce: Callable[[Target], None] = lambda target: None,
@@ -49,7 +49,8 @@ def run_all(
 
     Args:
         program: a lowered program.
-        x: integers of the input's type, (N, H, W, C).
+        x: integers of each input's type by name, (N, H, W, C); bare where there is one input and
+            one output.
         folder: folder to save artifacts in; by default a temporary one.
         targets: the targets; by default ``USUAL``.
         announce: called with each target before it begins.
@@ -68,7 +69,7 @@ def run_all(
     return outcomes
 
 
-def _run(target: Target, program: Program, x: NDArray[Any], folder: Path) -> Outcome:
+def _run(target: Target, program: Program, x: Batch, folder: Path) -> Outcome:
     from n2uqc.backends import ToolchainError
 
     what = target.executor_summary

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from n2uqc.frontend.escape import plain
 
-from .files import UserError, read_array
+from .files import UserError, read_unnamed
 from .search import search
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def precision(options: argparse.Namespace) -> Options:
     elif (options.mean or options.std) is not None:
         raise UserError("--mean and --std belong to --pixels")
     if options.calib is not None:
-        chosen["calibration"] = read_array(options.calib)
+        chosen["calibration"] = read_unnamed(options.calib)
     elif options.margin is not None:
         raise UserError("--margin belongs to --calib")
     if options.width is not None:

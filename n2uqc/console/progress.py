@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, overload
 
 from n2uqc.frontend.escape import markup
 
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.console import Console
 
-    Runner = Callable[[NDArray[Any]], NDArray[Any]]
-    """From integers (N, H, W, C) to integers (N, H, W, C)."""
+    from n2uqc.passes.program.named import Batch, Named
 
 WIDTH = 160  # columns of tables that are not printed on a terminal
 _PIECE = 32  # samples between two updates of a bar
@@ -81,13 +80,31 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
         yield lambda step: status.update(markup(f"{what}: {step}"))
 
 
-def in_pieces(runner: Runner, x: NDArray[Any], what: str) -> NDArray[Any]:
-    """Run a batch in pieces with a progress bar."""
+@overload
+def in_pieces(runner: Callable[[Any], Any], x: NDArray[Any], what: str) -> NDArray[Any]: ...
+@overload
+def in_pieces(
+    runner: Callable[[Any], Any], x: Named, what: str
+) -> dict[str, NDArray[Any]]: ...
+def in_pieces(
+    runner: Callable[[Any], Any], x: Batch, what: str
+) -> NDArray[Any] | dict[str, NDArray[Any]]:
+    """Run a batch of integers, bare or by name, in pieces with a progress bar.
+
+    Args:
+        runner: from integers (N, H, W, C) to integers, by name if they are given so.
+        x: the batch.
+        what: what the bar says.
+    """
     import numpy as np
 
-    pieces = []
-    with progress(len(x), what) as advance:
-        for start in range(0, max(len(x), 1), _PIECE):
-            pieces.append(runner(x[start : start + _PIECE]))
-            advance(len(pieces[-1]))
+    from n2uqc.passes.program.named import samples, some
+
+    pieces: list[Any] = []
+    with progress(samples(x), what) as advance:
+        for start in range(0, max(samples(x), 1), _PIECE):
+            pieces.append(runner(some(x, slice(start, start + _PIECE))))
+            advance(samples(pieces[-1]))
+    if isinstance(pieces[0], dict):
+        return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
     return np.concatenate(pieces)

@@ -7,19 +7,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..program.boundary import input_types
+from ..program.named import Named
 from ..program.program import Program
 from ..program.types import IntArray, IntType
 
 
-def drawn(program: Program, samples: int, seed: int) -> IntArray:
-    """Draw integers of a program's input type, int64 (N, H, W, C).
+def drawn(program: Program, samples: int, seed: int) -> dict[str, IntArray]:
+    """Draw integers of the type of each input, int64 (N, H, W, C), by name.
 
     The first samples have only least, only greatest, and only zero values. Constants, checkerboards
     of both ends, ramps, single points and noise of every amplitude follow in turn, because noise
     averages out in sums and real images have values near zero.
     """
-    tensor_type = program.int_type(program.input)
     rng = np.random.default_rng(seed)
+    return {port.name: _drawn(kind, samples, rng) for port, kind in input_types(program)}
+
+
+def _drawn(tensor_type: IntType, samples: int, rng: np.random.Generator) -> IntArray:
     x = rng.integers(tensor_type.lo, tensor_type.hi, (samples, *tensor_type.shape), endpoint=True)
     zero = min(max(tensor_type.lo, 0), tensor_type.hi)
     corners = (tensor_type.lo, tensor_type.hi, zero)
@@ -60,17 +65,20 @@ def _structured(
     return np.clip(small, tensor_type.lo, tensor_type.hi)
 
 
-def as_images(program: Program, integers: IntArray, seed: int) -> NDArray[Any]:
-    """Return images (N, *input_shape) that ``quantize_input`` maps to these integers.
+def as_images(program: Program, integers: Named, seed: int) -> dict[str, NDArray[Any]]:
+    """Return images (N, *port.shape) by name that ``quantize_inputs`` maps to these integers.
 
     Real images are drawn within half a unit of each integer; raw pixels are the integers.
     """
-    face, tensor_type = program.interface, program.int_type(program.input)
-    values: NDArray[Any] = integers.astype(np.uint8 if face.pixels else np.float64)
-    if not face.pixels:
-        off = np.random.default_rng(seed).uniform(-0.49, 0.49, values.shape)
-        # Values must not leave the range.
-        inside = np.clip(values + off, tensor_type.lo, tensor_type.hi)
-        values = inside * float(tensor_type.scale or 1)
-    maps = values if face.input_channels_last else values.transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(maps).reshape(len(maps), *face.input_shape)
+    rng, images = np.random.default_rng(seed), {}
+    for port, tensor_type in input_types(program):
+        whole = integers[port.name]
+        values: NDArray[Any] = whole.astype(np.uint8 if port.pixels else np.float64)
+        if not port.pixels:
+            off = rng.uniform(-0.49, 0.49, values.shape)
+            # Values must not leave the range.
+            inside = np.clip(values + off, tensor_type.lo, tensor_type.hi)
+            values = inside * float(tensor_type.scale or 1)
+        maps = values if port.channels_last else values.transpose(0, 3, 1, 2)
+        images[port.name] = np.ascontiguousarray(maps).reshape(len(maps), *port.shape)
+    return images

@@ -20,8 +20,9 @@ from ..importing.from_graph import import_graph
 from ..importing.pixel_input import pixel_input
 from ..options import Options
 from ..program import Program
-from ..program.boundary import quantize_input
+from ..program.boundary import output_types, quantize_inputs
 from ..program.interpreter import as_real, steps
+from ..program.named import Batch, Named, samples, some
 from ..program.ops.real import Quantize, floats
 from ..program.types import IntType
 
@@ -67,12 +68,12 @@ class Deviation:
     Attributes:
         samples: number of images.
         layers: deviations of the quantizers, in order.
-        top1: number of images whose largest output is the same.
+        top1: number of images whose largest value is the same in every output.
         logit_error: greatest |difference| of an output, relative to the greatest |output|.
         logit_bound: the program's proven bound on the absolute error of an output if all codes are
             equal.
-        exact: outputs of exact arithmetic, float64 (N, H, W, C).
-        integer: outputs of the program, in real units.
+        exact: outputs of exact arithmetic by name, float64 (N, H, W, C).
+        integer: outputs of the program by name, in real units.
     """
 
     samples: int
@@ -80,8 +81,8 @@ class Deviation:
     top1: int
     logit_error: float
     logit_bound: float
-    exact: NDArray[np.float64]
-    integer: NDArray[np.float64]
+    exact: dict[str, NDArray[np.float64]]
+    integer: dict[str, NDArray[np.float64]]
 
     @property
     def flip_rate(self) -> float:
@@ -108,12 +109,17 @@ class Deviation:
         }
 
 
-def agreement(a: NDArray[np.floating], b: NDArray[np.floating]) -> tuple[int, float]:
-    """Return the number of equal top-1 classes, and the greatest difference relative to max |b|."""
-    rows = (len(a), -1)
-    same = a.reshape(rows).argmax(axis=1) == b.reshape(rows).argmax(axis=1)
-    error = float(np.abs(a.reshape(rows) - b.reshape(rows)).max(initial=0.0))
-    return int(same.sum()), error / max(float(np.abs(b).max(initial=0.0)), 1e-300)
+def agreement(a: Named, b: Named) -> tuple[int, float]:
+    """Return the number of samples with equal top-1 classes in every output, and the greatest
+    difference of an output relative to its max |b|.
+    """
+    same, worst = np.ones(samples(a), bool), 0.0
+    for name, one in a.items():
+        x, y = (v.reshape(len(v), -1) for v in (one, b[name]))
+        same &= x.argmax(axis=1) == y.argmax(axis=1)
+        error = float(np.abs(x - y).max(initial=0.0))
+        worst = max(worst, error / max(float(np.abs(y).max(initial=0.0)), 1e-300))
+    return int(same.sum()), worst
 
 
 def reference(model: ir.Model, options: Options) -> Program:
@@ -124,33 +130,39 @@ def reference(model: ir.Model, options: Options) -> Program:
     return channels_last(pixel_input(import_graph(model), options))
 
 
-def deviation(real: Program, program: Program, images: NDArray[Any]) -> Deviation:
+def deviation(real: Program, program: Program, images: Batch) -> Deviation:
     """Run images through the program and through exact arithmetic, and compare.
 
     Args:
         real: network from ``reference``.
         program: the integer program of the same network.
-        images: images (N, C, H, W) in the form that the program reads.
+        images: images (N, *port.shape) in the form that the program reads; by name where there are
+            several inputs.
 
     Raises:
         InputError: the images do not fit the program.
     """
-    integers = quantize_input(program, images)
-    maps = as_maps(real, images)
+    integers = quantize_inputs(program, images)
+    maps = {
+        name: value.astype(np.int64 if value.dtype.kind in "iu" else np.float64)
+        for name, value in as_maps(real, images).items()
+    }
     quantizers = {op.output: op for op in real.ops if isinstance(op, Quantize)}
     rows = {name: _row(program, name) for name in quantizers}
-    exact, integer = [], []
-    for start in range(0, len(images), CHUNK):
+    ports = program.interface.outputs
+    exact: dict[str, list[NDArray[Any]]] = {port.name: [] for port in ports}
+    integer: dict[str, list[NDArray[Any]]] = {port.name: [] for port in ports}
+    for start in range(0, samples(images), CHUNK):
         piece = slice(start, start + CHUNK)
         codes = {}
-        for name, value in steps(program, integers[piece]):
+        for name, value in steps(program, some(integers, piece)):
             if name in quantizers:
                 codes[name] = value.astype(np.int16)
-            if name == program.output:
-                integer.append(as_real(program, name, value))
-        x = maps[piece].astype(np.int64 if maps.dtype.kind in "iu" else np.float64)
+            for port, output in zip(ports, program.outputs, strict=True):
+                if name == output:
+                    integer[port.name].append(as_real(program, name, value))
         previous: dict[str, NDArray[Any]] = {}
-        for name, value in steps(real, x):
+        for name, value in steps(real, some(maps, piece)):
             if name in quantizers and name in codes:
                 source = quantizers[name].inputs[0]
                 compared = as_real(real, source, previous[source])
@@ -164,15 +176,14 @@ def deviation(real: Program, program: Program, images: NDArray[Any]) -> Deviatio
                     _source_error(program, rows[name]),
                 )
             previous = {**previous, name: value} if _feeds(quantizers, name) else previous
-            if name == real.output:
-                exact.append(as_real(real, name, value))
-    actual, want = np.concatenate(integer), np.concatenate(exact)
-    want = want.reshape(actual.shape)
+            for port, output in zip(ports, real.outputs, strict=True):
+                if name == output:
+                    exact[port.name].append(as_real(real, name, value))
+    actual = {name: np.concatenate(pieces) for name, pieces in integer.items()}
+    want = {n: np.concatenate(p).reshape(actual[n].shape) for n, p in exact.items()}
     top1, error = agreement(actual, want)
-    tensor_type = program.int_type(program.output)
-    return Deviation(
-        len(images), list(rows.values()), top1, error, float(tensor_type.error), want, actual
-    )
+    bound = max(float(kind.error) for _, kind in output_types(program))
+    return Deviation(samples(images), list(rows.values()), top1, error, bound, want, actual)
 
 
 def _channels(op: Quantize, kept: list[int]) -> Quantize:

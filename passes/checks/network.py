@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fixed_point.calibrate import as_maps
-from ..program.boundary import SaturationWarning, quantize_input, real_output
+from ..program.boundary import SaturationWarning, input_types, quantize_inputs, real_outputs
+from ..program.interface import Port
 from ..program.interpreter import as_real, steps
+from ..program.named import Batch, by_name, samples, some
 from ..program.ops import PRelu, Requantize
 from ..program.ops.real import Quantize
 from ..program.program import Program
@@ -56,7 +58,7 @@ class Held:
     """The comparison of one tensor.
 
     Attributes:
-        tensor: a code tensor of the program, or its output.
+        tensor: a code tensor of the program, or an output of it.
         origin: ONNX nodes.
         what: "codes" or "outputs".
         values: number of compared values.
@@ -104,7 +106,7 @@ class Held:
 
 @dataclass(frozen=True)
 class NetworkComparison:
-    """The result: one row per quantizer, and a last row for the output.
+    """The result: one row per quantizer, then one for each output.
 
     Attributes:
         rows: the rows.
@@ -119,9 +121,14 @@ class NetworkComparison:
     spreads: Mapping[str, Reals]
 
     @property
+    def codes(self) -> list[Held]:
+        """The rows of quantizers."""
+        return [row for row in self.rows if row.what == "codes"]
+
+    @property
     def output(self) -> Held:
-        """The row of the output."""
-        return self.rows[-1]
+        """The row of the output that loses most."""
+        return max((row for row in self.rows if row.what == "outputs"), key=lambda row: row.share)
 
 
 def allowed(low: float, high: float) -> str:
@@ -129,14 +136,14 @@ def allowed(low: float, high: float) -> str:
     return f"{low:.9g}" if low == high else f"{low:.9g} to {high:.9g}"
 
 
-def hold(real: Program, program: Program, images: NDArray[Any]) -> NetworkComparison:
+def hold(real: Program, program: Program, images: Batch) -> NetworkComparison:
     """Run images through the program and the network, and compare all codes and outputs.
 
     Args:
         real: the imported network (``evaluate.reference``).
         program: the integer program made from it.
-        images: images (N, *input_shape) in the form that the program reads; real ones are clamped
-            to the input's range.
+        images: images (N, *port.shape) in the form that the program reads, by name where there are
+            several inputs; real ones are clamped to the input's range.
 
     Raises:
         InputError: the images do not fit the program.
@@ -153,76 +160,83 @@ class Holder:
         self.relation = Relation(real, program)
         self.quantizers, self.producers = self.relation.quantizers, self.relation.producers
         self.fitted = "calibration" in program.metadata
-        tensor_type = program.int_type(program.output)
         self.rows = {
             name: Held(name, op.origin, "codes")
             for name, op in self.quantizers.items()
             if name in self.producers
         }
-        last = self.producers.get(program.output)
-        origin = last.origin if last is not None else ()
-        self.result = Held(program.output, origin, "outputs", bound=float(tensor_type.error))
+        self.results = [self._result(name) for name in program.outputs]
         self.errors = {name: self.relation.error(self.quantizers[name]) for name in self.rows}
         self.moments: dict[str, Moments] = {}
-        self.farthest: Reals = np.zeros(0)
+        self.farthest: dict[str, Reals] = {}  # by output of the network
 
-    def hold(self, images: NDArray[Any]) -> NetworkComparison:
+    def _result(self, name: str) -> Held:
+        last, kind = self.producers.get(name), self.program.int_type(name)
+        origin = last.origin if last is not None else ()
+        return Held(name, origin, "outputs", bound=float(kind.error))
+
+    def hold(self, images: Batch) -> NetworkComparison:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SaturationWarning)
-            integers = quantize_input(self.program, images)
-        maps = as_maps(self.real, np.asarray(images))
-        tensor_type = self.program.int_type(self.program.input)
-        if not self.program.interface.pixels:
-            scale = float(tensor_type.scale or 1)
-            maps = np.clip(maps.astype(np.float64), tensor_type.lo * scale, tensor_type.hi * scale)
+            integers = quantize_inputs(self.program, images)
+        maps = as_maps(self.real, images)
+        for port, kind in input_types(self.program):
+            if not port.pixels:
+                scale = kind.scale or 1
+                low, high = float(kind.lo * scale), float(kind.hi * scale)
+                maps[port.name] = np.clip(maps[port.name].astype(np.float64), low, high)
         left = 0
-        for start in range(0, len(integers), CHUNK):
+        for start in range(0, samples(integers), CHUNK):
             piece = slice(start, start + CHUNK)
-            left += self._chunk(integers[piece], maps[piece], start)
+            left += self._chunk(some(integers, piece), some(maps, piece), start)
         for row in self.rows.values():
             row.spread = self.moments[self.quantizers[row.tensor].inputs[0]].overall
-        last = self.moments[self.real.output]
-        self.result.spread, spread = last.overall, last.spread
-        # For a channel that is always 0, the spread of all channels is used.
-        unit = np.where(spread > 0, spread, spread.max(initial=0.0))
-        shares = self.farthest / np.where(unit > 0, unit, 1.0)
-        self.result.share = float(shares.max(initial=0.0))
+        for name, row in zip(self.real.outputs, self.results, strict=True):
+            row.spread, spread = self.moments[name].overall, self.moments[name].spread
+            # For a channel that is always 0, the spread of all channels is used.
+            unit = np.where(spread > 0, spread, spread.max(initial=0.0))
+            shares = self.farthest[name] / np.where(unit > 0, unit, 1.0)
+            row.share = float(shares.max(initial=0.0))
         spreads = {name: moment.spread for name, moment in self.moments.items()}
-        return NetworkComparison([*self.rows.values(), self.result], left, spreads)
+        return NetworkComparison([*self.rows.values(), *self.results], left, spreads)
 
-    def _chunk(self, integers: IntArray, maps: NDArray[Any], start: int) -> int:
+    def _chunk(self, integers: Batch, maps: Batch, start: int) -> int:
         """Compare a chunk of images; return how many left fitted ranges."""
         codes: dict[str, tuple[IntArray, NDArray[np.bool_]]] = {}
-        valid = np.ones(len(integers), bool)
-        output = None
+        valid = np.ones(samples(integers), bool)
+        outputs: dict[str, IntArray] = {}
         for name, value in steps(self.program, integers):
             op = self.producers.get(name)
             if self.fitted and isinstance(op, Requantize | PRelu) and name not in self.quantizers:
                 valid &= ~((value == op.lo) | (value == op.hi)).any(axis=(1, 2, 3))
             if name in self.quantizers:
                 codes[name] = self.relation.all_channels(name, value), valid.copy()
-            if name == self.program.output:
-                output = value
-        assert output is not None
-        actual = real_output(self.program, output)
+            if name in self.program.outputs:
+                outputs[name] = value
+        ports = self.program.interface.outputs
+        named = {p.name: outputs[n] for p, n in zip(ports, self.program.outputs, strict=True)}
+        actual = list(real_outputs(self.program, named).values())
         for name, value, reach, compared in self._network(maps, codes):
             self.moments[name] = self.moments.get(name, Moments.none()).with_(value[valid])
             if name in codes:
                 assert compared is not None
                 self._codes(self.rows[name], *codes[name], compared, reach, start)
-            if name == self.real.output:
-                self._outputs(actual, value, reach, valid, start)
+            for k, port in enumerate(self.real.interface.outputs):
+                if name == self.real.outputs[k]:
+                    self._outputs(self.results[k], port, name, actual[k], value, reach, valid, start)
         return int((~valid).sum())
 
     def _network(
-        self, maps: NDArray[Any], codes: dict[str, tuple[IntArray, NDArray[np.bool_]]]
+        self, maps: Batch, codes: dict[str, tuple[IntArray, NDArray[np.bool_]]]
     ) -> Iterator[tuple[str, Reals, Reach, Reals | None]]:
         """Yield each tensor of the network in real units, its reach, and a quantizer's operand."""
         real = self.real
-        values: dict[str, NDArray[Any]] = {real.input: maps}
-        reaches: dict[str, Reach] = {real.input: Reach.of(as_real(real, real.input, maps))}
+        given = by_name(real.interface.inputs, maps).values()
+        values: dict[str, NDArray[Any]] = dict(zip(real.inputs, given, strict=True))
+        reaches = {name: Reach.of(as_real(real, name, x)) for name, x in values.items()}
         last = {name: k for k, op in enumerate(real.ops) for name in op.inputs}
-        yield real.input, as_real(real, real.input, maps), reaches[real.input], None
+        for name in real.inputs:
+            yield name, as_real(real, name, values[name]), reaches[name], None
         for k, op in enumerate(real.ops):
             operands = [as_real(real, i, values[i]) for i in op.inputs]
             inputs = [reaches[i] for i in op.inputs]
@@ -260,13 +274,21 @@ class Holder:
         row.add(actual, low, high, valid, start)
 
     def _outputs(
-        self, actual: Reals, exact: Reals, reach: Reach, valid: NDArray[np.bool_], start: int
+        self,
+        row: Held,
+        port: Port,
+        name: str,
+        actual: Reals,
+        exact: Reals,
+        reach: Reach,
+        valid: NDArray[np.bool_],
+        start: int,
     ) -> None:
         rounded = np.broadcast_to(reach.error + 2.0**-48 * reach.most, exact.shape)
-        off = np.abs(inward(self.real, actual, exact.shape) - exact)[valid]
+        off = np.abs(inward(port, actual, exact.shape) - exact)[valid]
         far = off.max(axis=(0, 1, 2), initial=0.0)
-        self.farthest = np.maximum(self.farthest, far) if self.farthest.size else far
-        exact, rounded = (outward(self.real, v).reshape(actual.shape) for v in (exact, rounded))
-        row, margin = self.result, self.result.bound + rounded
+        self.farthest[name] = np.maximum(self.farthest.get(name, far), far)
+        exact, rounded = (outward(port, v).reshape(actual.shape) for v in (exact, rounded))
+        margin = row.bound + rounded
         row.worst = max(row.worst, float(far.max(initial=0.0)))
         row.add(actual, exact - margin, exact + margin, valid, start)

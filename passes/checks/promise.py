@@ -19,6 +19,7 @@ from n2uqc.frontend import escape
 
 from ..options import HEAD_BITS, Options
 from ..program import IntType, Program
+from ..program.named import Batch, samples, some
 from ..program.ops import Conv
 from .draw import as_images, drawn
 from .evaluate import reference
@@ -58,7 +59,7 @@ class Loss:
     @property
     def share(self) -> float:
         """The largest loss of outputs and codes, relative to the limit."""
-        codes = [row.differing / row.values for row in self.found.rows[:-1] if row.differing > _FEW]
+        codes = [row.differing / row.values for row in self.found.codes if row.differing > _FEW]
         return max([self.found.output.share, *codes]) / self.tolerance
 
     @property
@@ -78,14 +79,15 @@ def measure(graph: ir.Model, program: Program, options: Options, seed: int = 0) 
     """
     count = int(np.clip(_WORK // max(_products(program), 1), _LEAST, _SAMPLES))
     count = max(1, min(count, _VALUES // _largest(program)))
+    images: Batch
     if options.calibration is not None:
-        images = np.asarray(options.calibration)[:count]
+        images = some(options.calibration, slice(count))
     else:
         # Three samples are corners; of eight further samples each is of another kind.
         few = max(count, 4) if count > 1 else 1
-        images = as_images(program, drawn(program, few, seed), seed)[-count:]
+        images = some(as_images(program, drawn(program, few, seed), seed), slice(-count, None))
     comparison = hold(reference(graph, options), program, images)
-    return Loss(comparison, len(images), EXACT if _is_open(options) else COARSE)
+    return Loss(comparison, samples(images), EXACT if _is_open(options) else COARSE)
 
 
 def _is_open(options: Options) -> bool:
@@ -160,7 +162,7 @@ def describe(program: Program, loss: Loss) -> str:
             f"off by up to {output.worst:.2g} where the exact ones spread by {output.spread:.2g} "
             f"({output.share:.2g} of the spread of their channel)"
         )
-    for row in loss.found.rows[:-1]:
+    for row in loss.found.codes:
         if row.differing > max(_FEW, loss.tolerance * row.values):
             parts.append(
                 f"{row.differing:,} of {row.values:,} codes of {row.tensor} differ on {inputs} "
@@ -179,7 +181,7 @@ def describe(program: Program, loss: Loss) -> str:
 
 def lost_at(program: Program, loss: Loss) -> str:
     """Return the first tensor whose last bits are too coarse for one of its channels."""
-    for name in (program.input, *(op.output for op in program.ops)):
+    for name in (*program.inputs, *(op.output for op in program.ops)):
         tensor_type, spread = program.types[name], loss.found.spreads.get(name)
         if not isinstance(tensor_type, IntType) or spread is None or not tensor_type.error:
             continue

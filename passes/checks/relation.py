@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..exact.constant_channels import kept_channels, removed_codes
+from ..program.interface import Port
 from ..program.ops import Conv
 from ..program.ops.real import (
     Elementwise,
@@ -73,9 +74,12 @@ class Relation:
 
     def _require(self) -> None:
         """Check that shapes and names of program and network agree."""
-        faces = [(p.interface.input_shape, p.interface.output_shape) for p in self._both()]
+        faces = [
+            [[port.shape for port in ports] for ports in (face.inputs, face.outputs)]
+            for face in (self.real.interface, self.program.interface)
+        ]
         if faces[0] != faces[1]:
-            raise Unrelated(f"shapes of input and output are {faces[1]}; it has {faces[0]}")
+            raise Unrelated(f"shapes of inputs and outputs are {faces[1]}; it has {faces[0]}")
         for name, op in self.quantizers.items():
             if name not in self.producers:
                 continue
@@ -86,9 +90,6 @@ class Relation:
                     f"{name} is of shape {self.program.types[name].shape}; it has {(*size, kept)}"
                 )
             self.error(op)
-
-    def _both(self) -> tuple[Program, Program]:
-        return self.real, self.program
 
     def all_channels(self, name: str, codes: IntArray) -> IntArray:
         """Return a program's codes with all channels of the network, in ONNX order."""
@@ -148,14 +149,14 @@ class Relation:
         return result
 
 
-def outward(real: Program, maps: NDArray[Any]) -> NDArray[Any]:
-    """Return the network's output (N, H, W, C) in the order of the model's axes."""
-    return maps if real.interface.output_channels_last else maps.transpose(0, 3, 1, 2)
+def outward(port: Port, maps: NDArray[Any]) -> NDArray[Any]:
+    """Return an output (N, H, W, C) in the order of the model's axes."""
+    return maps if port.channels_last else maps.transpose(0, 3, 1, 2)
 
 
-def inward(real: Program, values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+def inward(port: Port, values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     """Return output in the order of the model's axes as maps of a shape (N, H, W, C)."""
-    if real.interface.output_channels_last:
+    if port.channels_last:
         return values.reshape(shape)
     n, height, width, channels = shape
     return values.reshape(n, channels, height, width).transpose(0, 2, 3, 1)

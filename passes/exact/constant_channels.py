@@ -78,7 +78,6 @@ class ConstantChannels:
             and len(self.readers[conv.output]) == 1
             and len(after) == len(readers)
             and all(r.groups == 1 for r in after)
-            and op.output != self.program.output
         ):
             return None
         low, high = self.ranges[op.output]
@@ -87,9 +86,7 @@ class ConstantChannels:
             if any(reader.pads):
                 gone &= low == reader.pad_value
             behind = self.readers[reader.output]
-            if reader.output == self.program.output or not all(
-                isinstance(r, Thresholds | Requantize) for r in behind
-            ):
+            if not all(isinstance(r, Thresholds | Requantize) for r in behind):
                 gone &= low == 0
         if gone.all():
             gone[0] = False  # one channel has to remain
@@ -159,7 +156,7 @@ class ConstantChannels:
 
     def finished(self) -> Program:
         program, changed = self.program, {**self.convs, **self.tables, **self.requantized}
-        types: dict[str, TensorType] = {program.input: program.types[program.input]}
+        types: dict[str, TensorType] = {name: program.types[name] for name in program.inputs}
         ops = []
         for old_op in program.ops:  # new shapes; same scales and errors
             op, old = changed.get(old_op.output, old_op), program.int_type(old_op.output)

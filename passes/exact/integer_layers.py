@@ -33,7 +33,7 @@ class IntegerLayers:
     def __init__(self, program: Program, options: Options) -> None:
         self.program, self.options = program, options
         self.producers = {op.output: op for op in program.ops}
-        self.types: dict[str, TensorType] = {program.input: program.types[program.input]}
+        self.types: dict[str, TensorType] = {name: program.types[name] for name in program.inputs}
         self.pool = Constants(dict(program.constants))
         self.ops: list[Op] = []
         self.tables: dict[str, str] = {}  # of codes with an offset: their levels, by name

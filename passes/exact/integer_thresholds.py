@@ -111,7 +111,7 @@ def integer_thresholds(program: Program) -> Program:
     pool = Constants(dict(program.constants))
     types: dict[str, TensorType] = dict(program.types)
     ops: list[Op] = []
-    known: dict[str, TensorType] = {program.input: types[program.input]}
+    known: dict[str, TensorType] = {name: types[name] for name in program.inputs}
 
     def learn(op: Op) -> None:
         """Record the ranges of the channels; of tables already folded, too."""

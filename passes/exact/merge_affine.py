@@ -43,7 +43,7 @@ def merge_affine(program: Program) -> Program:
         if isinstance(op, Affine):
             inner = op.inputs[0]
             before, own = digits.get(inner, 0), _digits(op)
-            joins = inner in chains and len(readers[inner]) == 1 and inner != program.output
+            joins = inner in chains and len(readers[inner]) == 1
             if joins and before + own <= _MOST_DIGITS:
                 del maps[inner]
                 chain = chains.pop(inner)

@@ -15,7 +15,7 @@ def narrow_types(program: Program) -> Program:
     Accumulators get the fewest bits that never overflow (FINN-R, TRETS 2018; here by channel, with
     the codes that each table can give). Codes keep the quantizer's width.
     """
-    types: dict[str, TensorType] = {program.input: program.types[program.input]}
+    types: dict[str, TensorType] = {name: program.types[name] for name in program.inputs}
     for op in program.ops:
         old = program.int_type(op.output)
         new = op.infer_integer(types, program.constants)

@@ -47,7 +47,6 @@ def _scaled(program: Program) -> Program:
             isinstance(op, Affine)
             and isinstance(quantizer, Quantize)
             and len(readers[quantizer.output]) == 1
-            and quantizer.output != program.output
             and (factors := _uniform(op)) is not None
         ):
             slope, offset = factors
@@ -57,8 +56,8 @@ def _scaled(program: Program) -> Program:
                 continue
             op = replace(op, slope=(_ONE,) * len(op.slope))
         producers[op.output] = op
-    output = renamed.get(program.output, program.output)
-    return _retyped(replace(program, ops=tuple(producers.values()), output=output))
+    outputs = tuple(renamed.get(name, name) for name in program.outputs)
+    return _retyped(replace(program, ops=tuple(producers.values()), outputs=outputs))
 
 
 def _behind_pools(program: Program) -> Program:
@@ -91,7 +90,7 @@ def _behind_pools(program: Program) -> Program:
 
 
 def _retyped(program: Program) -> Program:
-    types: dict[str, TensorType] = {program.input: program.types[program.input]}
+    types: dict[str, TensorType] = {name: program.types[name] for name in program.inputs}
     for op in program.ops:
         types[op.output] = op.infer(types, program.constants)
     return replace(program, types=types)

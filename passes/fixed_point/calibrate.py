@@ -12,37 +12,44 @@ from n2uqc.frontend.diagnostics import CompileError
 from ..program import Program
 from ..program.boundary import to_maps
 from ..program.interpreter import steps
+from ..program.named import Batch, by_name, samples, some
 
 
-def as_maps(program: Program, images: NDArray[Any]) -> NDArray[Any]:
-    """Return images (N, *input_shape) as maps (N, H, W, C) of the same dtype.
+def as_maps(program: Program, images: Batch) -> dict[str, NDArray[Any]]:
+    """Return images (N, *port.shape) of each input as maps (N, H, W, C) of the same dtype, by name.
 
     Raises:
         CompileError: the shape is not that of the model's input.
+        InputError: an input is missing or too much.
     """
-    face = program.interface
-    if images.shape[1:] != face.input_shape:
-        raise CompileError(
-            f"calibration images of shape {images.shape}; the model takes (N, "
-            f"{', '.join(map(str, face.input_shape))})"
-        )
-    return to_maps(program, images)
+    face, maps = program.interface, {}
+    given = by_name(face.inputs, images)
+    for port, name in zip(face.inputs, program.inputs, strict=True):
+        found = np.asarray(given[port.name])
+        if found.shape[1:] != port.shape:
+            raise CompileError(
+                f"calibration images of shape {found.shape}; the model takes (N, "
+                f"{', '.join(map(str, port.shape))})"
+            )
+        maps[port.name] = to_maps(port, program.types[name], found)
+    return maps
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def seen_ranges(program: Program, images: NDArray[Any]) -> dict[str, tuple[float, float]]:
+def seen_ranges(program: Program, images: Batch) -> dict[str, tuple[float, float]]:
     """Return the least and greatest value of every tensor over the images, in real units.
 
     Args:
         program: a program before ``fixed-point``; its real operations are run in float64.
-        images: images (N, C, H, W), real, or uint8 if the program reads pixels.
+        images: images (N, *port.shape), real, or uint8 if the program reads pixels.
     """
-    maps = as_maps(program, np.asarray(images))
+    maps = {
+        name: value.astype(np.int64 if value.dtype.kind in "iu" else np.float64)
+        for name, value in as_maps(program, images).items()
+    }
     ranges: dict[str, tuple[float, float]] = {}
-    for start in range(0, len(maps), 16):
-        piece = maps[start : start + 16]
-        piece = piece.astype(np.int64 if piece.dtype.kind in "iu" else np.float64)
-        for name, value in steps(program, piece):
+    for start in range(0, samples(maps), 16):
+        for name, value in steps(program, some(maps, slice(start, start + 16))):
             scale = float(getattr(program.types[name], "scale", None) or 1)
             low, high = float(value.min()) * scale, float(value.max()) * scale
             old = ranges.get(name, (low, high))

@@ -187,26 +187,26 @@ class FixedPoint(Lowering):
             kind.error * grown + miss * scale + off,
         )
 
-    def input_format(self) -> None:
-        """Choose the format of the model's real input, no finer than its readers need."""
-        if not self.formats.is_real(self.program.input):
+    def input_format(self, name: str) -> None:
+        """Choose the format of a real input, no finer than its readers need."""
+        if not self.formats.is_real(name):
             return  # raw pixels
-        name, bits = self.program.input, self.formats.input_bits
+        bits = self.formats.input_bits
         readers = self.formats.readers[name]
         if self.options.stem_bits is None and all(isinstance(r, RealConv) for r in readers):
-            tensor_type = self.input_type(bits)
+            tensor_type = self.input_type(name, bits)
             bits = max(
                 (bits_read(self, *self.formats.unit_of(r), tensor_type) for r in readers),
                 default=bits,
             )
-        self.types[name] = self.input_type(self.formats.width(name, bits))
+        self.types[name] = self.input_type(name, self.formats.width(name, bits))
 
-    def input_type(self, bits: int) -> IntType:
-        """Return the type of the input with a width."""
+    def input_type(self, name: str, bits: int) -> IntType:
+        """Return the type of an input with a width."""
         low, high = self.options.real_input_range()
         scale = Fraction(1, 2) ** self.formats.input_places(bits)
         lo, hi = (round(Fraction(v) / scale) for v in (low, high))
-        shape = self.program.types[self.program.input].shape
+        shape = self.program.types[name].shape
         top = limits_of(bits, True)
         return replace(
             IntType.ranged(shape, max(lo, top[0]), min(hi, top[1]), scale),
@@ -214,7 +214,8 @@ class FixedPoint(Lowering):
         )
 
     def run(self) -> Program:
-        self.input_format()
+        for name in self.program.inputs:
+            self.input_format(name)
         for op in self.program.ops:
             if op.output not in self.formats.needed:
                 self.ops.append(op)

@@ -79,7 +79,7 @@ def _powers(program: Program, ranges: Mapping[str, Interval]) -> dict[str, Power
     for op in program.ops:
         if _keeps(op, program):
             graph.add_edges_from((op.output, i) for i in op.inputs)
-    seen = _compared(program, producers) | {program.input, program.output}
+    seen = _compared(program, producers) | {*program.inputs, *program.outputs}
     powers: dict[str, Powers] = {}
     for group in nx.connected_components(graph):
         if group & seen or not all(_free(name, producers, readers, program) for name in group):

@@ -36,6 +36,7 @@ from ..program.ops.real import (
     RealRearrange,
     floats,
 )
+from ..program.operation import Outside
 from ..program.types import IntType
 from .calibrate import seen_ranges
 from .expected_flips import comparison_density, wanted_fraction_bits
@@ -121,7 +122,7 @@ class Formats:
         return unit.inputs if unit is not None else op.inputs
 
     def _needed(self) -> set[str]:
-        needed = {self.program.output}
+        needed = set(self.program.outputs)
         for op in reversed(self.program.ops):
             if isinstance(op, Quantize):
                 name = op.inputs[0]  # the chain's base
@@ -147,7 +148,7 @@ class Formats:
         op = self.producers.get(name)
         if op is None or not (isinstance(op, SAME_SCALE) or self.unit_prelu(op)):
             return []
-        return [s for s in self.sources(op) if s in self.needed and s != self.program.input]
+        return [s for s in self.sources(op) if s in self.needed and s not in self.program.inputs]
 
     def _fraction_bits(self) -> dict[str, int]:
         """Choose the fraction bits of every formatted tensor, once for all that share a scale.
@@ -155,7 +156,7 @@ class Formats:
         Sums, activations and maxima keep the scale of what they read, so a whole residual stage
         has one; affine maps and convolutions begin a new one.
         """
-        order = [self.program.input, *(op.output for op in self.program.ops)]
+        order = [*self.program.inputs, *(op.output for op in self.program.ops)]
         sources = {name: self._same_scale(name) for name in self.needed}
         # These select or move values and round none.
         moves = RealMaxPool | RealFlatten | RealRearrange
@@ -166,15 +167,13 @@ class Formats:
         )
         places: dict[str, int] = {}
         for group in sorted_groups:
-            if group == [self.program.input]:
-                bits = self.width(self.program.input, self.input_bits)
-                places[self.program.input] = self.input_places(bits)
+            if group[0] in self.program.inputs:  # shares its scale with nothing
+                places[group[0]] = self.input_places(self.width(group[0], self.input_bits))
                 continue
             reach = max(self._most(name) for name in {*group, *self._aligned(group)})
             # Tensors that only unquantized convolutions read need no more than those inputs' width.
             narrow = all(isinstance(r, RealConv) for n in group for r in self.readers[n])
-            narrow = narrow and self.program.output not in group
-            compared = any(self.readers[n] for n in group)
+            compared = any(not isinstance(r, Outside) for n in group for r in self.readers[n])
             limits, chosen = (
                 (OPERAND_BITS, self.options.stem_bits)
                 if narrow
@@ -289,7 +288,7 @@ class Formats:
     def is_head(self, conv: RealConv, name: str) -> bool:
         """Tell whether a layer (its unit's result ``name``) is the last, on a 1x1 map."""
         one = self.program.types[conv.output].shape[:2] == (1, 1) and not any(conv.pads)
-        return one and name == self.program.output
+        return one and name in self.program.outputs
 
     def check_widths(self) -> None:
         """Refuse widths for names that are not adjustable (after all were asked for).

@@ -35,12 +35,13 @@ def real_ranges(program: Program, input_range: tuple[float, float]) -> dict[str,
         program: real dialect, in channels-last order.
         input_range: least and greatest real input.
     """
-    kind = program.types[program.input]
-    channels = kind.shape[2]
-    ends = input_range
-    if isinstance(kind, IntType):
-        ends = float(kind.lo * (kind.scale or 1)), float(kind.hi * (kind.scale or 1))
-    ranges = {program.input: Interval(*(np.full(channels, end) for end in ends))}
+    ranges: dict[str, Interval] = {}
+    for name in program.inputs:
+        kind = program.types[name]
+        ends = input_range
+        if isinstance(kind, IntType):
+            ends = float(kind.lo * (kind.scale or 1)), float(kind.hi * (kind.scale or 1))
+        ranges[name] = Interval(*(np.full(kind.shape[2], end) for end in ends))
     for op in program.ops:
         kind = program.types[op.output]
         if isinstance(kind, IntType):

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
+from n2uqc.frontend.escape import plain
 
-from ..program import ConstRef, Interface, Op, Program
+from ..program import ConstRef, Interface, Op, Port, Program
 from ..program.exact import Surd
 from ..program.ops.real import (
     Elementwise,
@@ -162,32 +163,39 @@ class ChannelsLast:
             order = self.orders.get(op.output)
             if order is not None and (order == np.arange(len(order))).all():
                 del self.orders[op.output]
-        output, face = self._output()
-        if output == self.program.input:
-            raise CompileError("the network computes nothing: its output is its input")
+        face = self.program.interface
+        ends = [
+            self._output(name, port)
+            for name, port in zip(self.program.outputs, face.outputs, strict=True)
+        ]
+        for name, port in ends:
+            if name in self.program.inputs:
+                raise CompileError(
+                    f"the network computes nothing: its output {plain(repr(port.name))} is its "
+                    "input"
+                )
         return live(
             replace(
                 self.program,
-                interface=face,
-                output=output,
+                interface=Interface(face.inputs, tuple(port for _, port in ends)),
+                outputs=tuple(name for name, _ in ends),
                 ops=tuple(self.ops),
                 types=self.types,
                 constants=self.pool.all,
             )
         )
 
-    def _output(self) -> tuple[str, Interface]:
-        """Return the output in the network's order, or a map whose axes the interface reorders."""
-        name, face = self.program.output, self.program.interface
+    def _output(self, name: str, port: Port) -> tuple[str, Port]:
+        """Return an output in the network's order, or a map whose axes the interface reorders."""
         if name not in self.orders:
-            return name, face
+            return name, port
         last = self.program.producer(name)
         assert last is not None
         if isinstance(last, RealFlatten) and last.inputs[0] not in self.orders:
             # The interface reorders a map's axes itself; those of a single position need no
             # reordering.
-            return last.inputs[0], replace(face, output_channels_last=False)
-        return self.ordered(name, np.arange(len(self.orders[name])), last), face
+            return last.inputs[0], replace(port, channels_last=False)
+        return self.ordered(name, np.arange(len(self.orders[name])), last), port
 
 
 def channels_last(program: Program) -> Program:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import onnx_ir as ir
 
 from n2uqc.frontend import opset
 from n2uqc.frontend.diagnostics import CompileError, Problem
-from n2uqc.frontend.edges import changes_no_map, entry, exit_, map_shape
+from n2uqc.frontend.edges import NetworkEnd, changes_no_map, entries, exits, map_shape
+from n2uqc.frontend.escape import plain
+from n2uqc.frontend.opset import output_names
 
-from ..program import Interface, Program
+from ..program import Interface, Port, Program
 from ..program.types import RealType
 from .builder import Importer, NodeRefusal
 from .node_rules import RULES
@@ -31,6 +31,27 @@ def _sample_shape(value: ir.Value) -> tuple[int, ...]:
     return tuple(int(d) for d in list(value.shape)[1:])  # type: ignore[arg-type]
 
 
+def _begin(to: Importer, source: ir.Value, end: NetworkEnd) -> None:
+    """Give the first map of an input its name and type.
+
+    Raises:
+        CompileError: it is no map.
+    """
+    to.names[end.value] = to.name(source.name or "input")
+    shape = _sample_shape(end.value)
+    if len(shape) > 3:
+        after = end.nodes[-1] if end.nodes else None
+        raise CompileError(
+            Problem(
+                str(after.name) if after is not None else to.names[end.value],
+                after.op_type if after is not None else "",
+                f"a tensor of {len(shape)} axes an image, {list(shape)}",
+                "maps [N,C,H,W], [N,C,L] or [N,F]",
+            )
+        )
+    to.types[to.names[end.value]] = RealType(map_shape(shape))
+
+
 def import_graph(model: ir.Model, name: str = "network") -> Program:
     """Import a network as a Program of the real dialect.
 
@@ -43,22 +64,10 @@ def import_graph(model: ir.Model, name: str = "network") -> Program:
     """
     graph = model.graph
     to = Importer(graph)
-    source, result = _single(graph.inputs, "inputs"), _single(graph.outputs, "outputs")
-    first, last = entry(graph), exit_(graph)
-    edges = {*first.nodes, *last.nodes}
-    to.names[first.value] = to.name(source.name or "input")
-    shape = _sample_shape(first.value)
-    if len(shape) > 3:
-        after = first.nodes[-1] if first.nodes else None
-        raise CompileError(
-            Problem(
-                str(after.name) if after is not None else to.names[first.value],
-                after.op_type if after is not None else "",
-                f"a tensor of {len(shape)} axes an image, {list(shape)}",
-                "maps [N,C,H,W], [N,C,L] or [N,F]",
-            )
-        )
-    to.types[to.names[first.value]] = RealType(map_shape(shape))
+    first, last = entries(graph), exits(graph)
+    edges = {node for end in (*first, *last) for node in end.nodes}
+    for source, end in zip(graph.inputs, first, strict=True):
+        _begin(to, source, end)
     problems: list[Problem] = []
     for node in graph:
         if opset.is_op(node, "Weight") or node in edges:
@@ -103,27 +112,30 @@ def import_graph(model: ir.Model, name: str = "network") -> Program:
             )
     if problems:
         raise CompileError(problems)
+    outputs = zip(output_names(model), graph.outputs, last, strict=True)
     face = Interface(
-        source.name or "input",
-        _sample_shape(source),
-        result.name or "output",
-        _sample_shape(result),
-        input_channels_last=first.channels_last,
-        output_channels_last=last.channels_last,
+        tuple(
+            Port(str(value.name), _sample_shape(value), end.channels_last)
+            for value, end in zip(graph.inputs, first, strict=True)
+        ),
+        tuple(Port(name, _sample_shape(value), end.channels_last) for name, value, end in outputs),
     )
+    for port, end in zip(face.outputs, last, strict=True):
+        if end.value not in to.names:
+            raise CompileError(
+                Problem(
+                    plain(port.name),
+                    "output",
+                    "its axes are laid out anew before other layers read it",
+                    "maps [N,C,H,W], [N,C,L] or [N,F]",
+                )
+            )
     return Program(
         to.name(name).replace(".", "_"),
         face,
-        to.names[first.value],
-        to.names[last.value],
+        tuple(to.names[end.value] for end in first),
+        tuple(to.names[end.value] for end in last),
         to.types,
         tuple(to.ops),
         to.consts,
     )
-
-
-def _single(values: Iterable[ir.Value], what: str) -> ir.Value:
-    listed = list(values)
-    if len(listed) != 1:
-        raise CompileError(f"the model has {len(listed)} {what}; one is supported")
-    return listed[0]

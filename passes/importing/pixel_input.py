@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
+from n2uqc.frontend.diagnostics import CompileError, Problem
+
 from ..options import Options
-from ..program import Op, Program
+from ..program import Interface, Op, Program
 from ..program.exact import Surd
 from ..program.ops.real import Affine
 from ..program.types import IntType
@@ -17,6 +19,16 @@ def pixel_input(program: Program, options: Options) -> Program:
     """If the user asks for it, make raw pixels the input, followed by their normalization."""
     if options.pixels is None:
         return program
+    if len(program.inputs) > 1:
+        raise CompileError(
+            Problem(
+                "",
+                "",
+                f"raw pixels for a network of {len(program.inputs)} inputs",
+                "one input",
+                "give real inputs, or put the normalization into the network",
+            )
+        )
     shape = program.types[program.input].shape
     scale = Fraction(options.pixels.scale)
     types = {**program.types, program.input: IntType(shape, 8, False, 0, 255, scale)}
@@ -36,5 +48,5 @@ def pixel_input(program: Program, options: Options) -> Program:
             *(replace(op, inputs=tuple(moved.get(i, i) for i in op.inputs)) for op in program.ops),
         )
         types[name] = first.infer(types, program.constants)
-    face = replace(program.interface, pixels=True)
+    face = Interface((replace(program.interface.input, pixels=True),), program.interface.outputs)
     return replace(program, ops=ops, types=types, interface=face)

@@ -1,9 +1,16 @@
 """The integer Program: types, operations, legality, meaning, text and storage (see SPEC.md)."""
 
 from . import ops
-from .boundary import InputError, SaturationWarning, quantize_input, real_output
-from .interface import Interface
+from .boundary import (
+    SaturationWarning,
+    quantize_input,
+    quantize_inputs,
+    real_output,
+    real_outputs,
+)
+from .interface import Interface, Port
 from .interpreter import RangeError, run, run_real, steps, trace
+from .named import InputError, Runner
 from .operation import ConstRef, IllegalOp, Op
 from .ops import *  # noqa: F403
 from .program import MemoryPlan, Program
@@ -23,9 +30,11 @@ __all__ = [
     "Interface",
     "MemoryPlan",
     "Op",
+    "Port",
     "Program",
     "RangeError",
     "RealType",
+    "Runner",
     "SaturationWarning",
     "StoreError",
     "TensorType",
@@ -36,7 +45,9 @@ __all__ = [
     "load",
     "parse",
     "quantize_input",
+    "quantize_inputs",
     "real_output",
+    "real_outputs",
     "run",
     "run_real",
     "save",

@@ -7,19 +7,16 @@ same for every executor.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .interface import Interface
+from .interface import Interface, Port
+from .named import Batch, InputError, Named, by_name
 from .operation import integer
 from .types import IntArray, IntType, TensorType
-
-
-class InputError(ValueError):
-    """Data that does not fit a program's interface."""
 
 
 class SaturationWarning(UserWarning):
@@ -32,59 +29,84 @@ class Bounded(Protocol):
     @property
     def interface(self) -> Interface: ...
     @property
-    def input(self) -> str: ...
+    def inputs(self) -> tuple[str, ...]: ...
     @property
-    def output(self) -> str: ...
+    def outputs(self) -> tuple[str, ...]: ...
     @property
     def types(self) -> Mapping[str, TensorType]: ...
 
 
-def _input_type(program: Bounded) -> IntType:
-    return integer(program.input, program.types[program.input])
+def input_types(program: Bounded) -> Iterator[tuple[Port, IntType]]:
+    """Yield each input with its type, which must be integer."""
+    for port, name in zip(program.interface.inputs, program.inputs, strict=True):
+        yield port, integer(name, program.types[name])
 
 
-def to_maps(program: Bounded, x: NDArray[Any]) -> NDArray[Any]:
-    """Return inputs (N, *input_shape) as the program's maps (N, H, W, C), dtype kept."""
-    height, width, channels = program.types[program.input].shape
-    if program.interface.input_channels_last:
+def output_types(program: Bounded) -> Iterator[tuple[Port, IntType]]:
+    """Yield each output with its type, which must be integer."""
+    for port, name in zip(program.interface.outputs, program.outputs, strict=True):
+        yield port, integer(name, program.types[name])
+
+
+def to_maps(port: Port, kind: TensorType, x: NDArray[Any]) -> NDArray[Any]:
+    """Return an input (N, *port.shape) as the program's maps (N, H, W, C), dtype kept."""
+    height, width, channels = kind.shape
+    if port.channels_last:
         return x.reshape(len(x), height, width, channels)
     return x.reshape(len(x), channels, height, width).transpose(0, 2, 3, 1)
 
 
-def quantize_input(program: Bounded, x: NDArray[Any]) -> IntArray:
-    """Convert images (N, *input_shape) to the input's integers (N, H, W, C), int64.
+def quantize_inputs(program: Bounded, x: Batch) -> dict[str, IntArray]:
+    """Convert inputs (N, *port.shape) by name to their integers (N, H, W, C), int64.
 
     Real ones become ``clamp(round_half_even(x / scale))``; values outside the range are clamped
     with a warning.  Raw pixels (uint8, where the program takes them) stay as they are.
 
     Raises:
+        InputError: an input is missing or too much, its dtype or shape is wrong, or a value is not
+            finite.
+    """
+    if isinstance(x, Mapping):
+        x = {name: np.asarray(value) for name, value in x.items()}
+    given = by_name(program.interface.inputs, x if isinstance(x, Mapping) else np.asarray(x))
+    return {p.name: _quantized(p, kind, given[p.name]) for p, kind in input_types(program)}
+
+
+def quantize_input(program: Bounded, x: NDArray[Any]) -> IntArray:
+    """Convert images (N, *shape) to the integers of the only input; see ``quantize_inputs``.
+
+    Raises:
+        CompileError: there are several inputs.
         InputError: the dtype or the shape is wrong, or a value is not finite.
     """
-    face, taken = program.interface, _input_type(program)
-    x = np.asarray(x)
-    if face.pixels and x.dtype != np.uint8:
+    port = program.interface.input
+    return quantize_inputs(program, {port.name: x})[port.name]
+
+
+def _quantized(port: Port, taken: IntType, x: NDArray[Any]) -> IntArray:
+    if port.pixels and x.dtype != np.uint8:
         raise InputError(
-            f"input {face.input!r} has dtype {x.dtype}; the program was compiled for raw pixels "
+            f"input {port.name!r} has dtype {x.dtype}; the program was compiled for raw pixels "
             "and takes uint8"
         )
-    if not face.pixels and x.dtype.kind != "f":
+    if not port.pixels and x.dtype.kind != "f":
         raise InputError(
-            f"input {face.input!r} has dtype {x.dtype}; it takes real values as float32 or "
+            f"input {port.name!r} has dtype {x.dtype}; it takes real values as float32 or "
             "float64 (convert with .astype('float32') after the network's own preprocessing)"
         )
-    if x.shape[1:] != face.input_shape or x.ndim == 0:
+    if x.shape[1:] != port.shape or x.ndim == 0:
         raise InputError(
-            f"input {face.input!r} has shape {x.shape}; it takes (N, "
-            f"{', '.join(map(str, face.input_shape))}) for any N"
+            f"input {port.name!r} has shape {x.shape}; it takes (N, "
+            f"{', '.join(map(str, port.shape))}) for any N"
         )
-    maps = to_maps(program, x)
-    if face.pixels:
+    maps = to_maps(port, taken, x)
+    if port.pixels:
         return maps.astype(np.int64)
     if not np.isfinite(x).all():
         where = tuple(int(v) for v in np.argwhere(~np.isfinite(x))[0])
-        raise InputError(f"input {face.input!r} is not finite at index {where}: {x[where]}")
+        raise InputError(f"input {port.name!r} is not finite at index {where}: {x[where]}")
     if taken.scale is None:
-        raise InputError(f"input {face.input!r} has no scale: the program takes integers only")
+        raise InputError(f"input {port.name!r} has no scale: the program takes integers only")
     with np.errstate(over="ignore"):  # what overflows is clamped like all that lies outside
         integers = np.rint(maps.astype(np.float64) * float(1 / taken.scale))
     outside = int(((integers < taken.lo) | (integers > taken.hi)).sum())
@@ -94,42 +116,70 @@ def quantize_input(program: Bounded, x: NDArray[Any]) -> IntArray:
             f"{outside} of {integers.size} input values lie outside [{low:g}, {high:g}] and were "
             "clamped; compile with a wider --input-range or calibration data",
             SaturationWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     return np.clip(integers, taken.lo, taken.hi).astype(np.int64)
 
 
-def check_integers(program: Bounded, x: NDArray[Any]) -> None:
-    """Require integers of the input's shape and range.
+def check_integers(program: Bounded, x: Named) -> None:
+    """Require integers of the shape and range of each input.
 
     Raises:
         InputError: naming what the input is and what is taken.
     """
-    taken = _input_type(program)
+    for port, taken in input_types(program):
+        try:
+            require_integers(x[port.name], taken.shape, (taken.lo, taken.hi))
+        except InputError as error:
+            if len(program.inputs) == 1:
+                raise
+            raise InputError(f"input {port.name!r}: {error}") from None
+
+
+def require_integers(x: NDArray[Any], shape: tuple[int, ...], ends: tuple[int, int]) -> None:
+    """Require a batch (N, *shape) of integers between two ends.
+
+    Raises:
+        InputError: it is none.
+    """
     if x.dtype.kind not in "iu":
         raise InputError(f"dtype {x.dtype} where integers are taken")
-    if x.shape[1:] != taken.shape or x.ndim != 4:
-        raise InputError(f"shape {x.shape} where (N, {', '.join(map(str, taken.shape))}) is taken")
-    if x.size and not (taken.lo <= x.min() and x.max() <= taken.hi):
-        raise InputError(f"values {x.min()}..{x.max()} leave [{taken.lo}, {taken.hi}]")
+    if x.shape[1:] != shape or x.ndim != 4:
+        raise InputError(f"shape {x.shape} where (N, {', '.join(map(str, shape))}) is taken")
+    if x.size and not (ends[0] <= x.min() and x.max() <= ends[1]):
+        raise InputError(f"values {x.min()}..{x.max()} leave [{ends[0]}, {ends[1]}]")
+
+
+def real_outputs(program: Bounded, y: Named) -> dict[str, NDArray[np.float64]]:
+    """Convert outputs by name, integers (N, H, W, C), to float64 (N, *port.shape), in the model's
+    axis order.
+
+    Raises:
+        InputError: an output has no scale, as sums have whose scale differs by channel.
+    """
+    found: dict[str, NDArray[np.float64]] = {}
+    for port, kind in output_types(program):
+        if kind.scale is None:
+            raise InputError(
+                f"output {port.name!r} has no scale; take its integers (--integers)"
+            )
+        real = y[port.name].astype(np.float64) * float(kind.scale)
+        found[port.name] = in_model_order(port, real)
+    return found
 
 
 def real_output(program: Bounded, y: NDArray[Any]) -> NDArray[np.float64]:
-    """Convert output integers (N, H, W, C) to float64 (N, *output_shape) in the model's axis order.
+    """Convert the integers of the only output; see ``real_outputs``.
 
     Raises:
-        InputError: the output has no scale, as sums have whose scale differs by channel.
+        CompileError: there are several outputs.
+        InputError: it has no scale.
     """
-    tensor_type = integer(program.output, program.types[program.output])
-    if tensor_type.scale is None:
-        raise InputError(
-            f"output {program.interface.output!r} has no scale; take its integers (--integers)"
-        )
-    return in_model_order(program, y.astype(np.float64) * float(tensor_type.scale))
+    port = program.interface.output
+    return real_outputs(program, {port.name: y})[port.name]
 
 
-def in_model_order(program: Bounded, maps: NDArray[Any]) -> NDArray[Any]:
-    """Return output maps (N, H, W, C) as (N, *output_shape) in the model's axis order."""
-    face = program.interface
-    ordered = maps if face.output_channels_last else maps.transpose(0, 3, 1, 2)
-    return ordered.reshape(len(maps), *face.output_shape)
+def in_model_order(port: Port, maps: NDArray[Any]) -> NDArray[Any]:
+    """Return an output's maps (N, H, W, C) as (N, *port.shape) in the model's axis order."""
+    ordered = maps if port.channels_last else maps.transpose(0, 3, 1, 2)
+    return ordered.reshape(len(maps), *port.shape)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import boundary
+from .named import Batch, Named, Runner, by_name
 from .operation import Op
 from .types import Constant, IntArray, IntType
 
@@ -26,11 +27,17 @@ class Executable(boundary.Bounded, Protocol):
     def constants(self) -> Mapping[str, Constant]: ...
 
 
-def steps(program: Executable, x: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Yield every tensor in order of definition, as (name, batch (N, H, W, C))."""
-    values: dict[str, NDArray[Any]] = {program.input: x}
+def steps(program: Executable, x: Batch) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Yield every tensor in order of definition, as (name, batch (N, H, W, C)).
+
+    Args:
+        program: any program.
+        x: a batch of the only input, or batches by the names of inputs.
+    """
+    given = by_name(program.interface.inputs, x).values()
+    values: dict[str, NDArray[Any]] = dict(zip(program.inputs, given, strict=True))
+    yield from tuple(values.items())
     last_use = {name: k for k, op in enumerate(program.ops) for name in op.inputs}
-    yield program.input, x
     for k, op in enumerate(program.ops):
         operands = [values[i] for i in op.inputs]
         if op.real:
@@ -44,7 +51,7 @@ def steps(program: Executable, x: NDArray[Any]) -> Iterator[tuple[str, NDArray[A
         values[op.output] = result
         yield op.output, result
         for name in set(op.inputs):
-            if last_use[name] == k and name != program.output:
+            if last_use[name] == k and name not in program.outputs:
                 del values[name]
 
 
@@ -55,46 +62,70 @@ def as_real(program: Executable, name: str, value: NDArray[Any]) -> NDArray[np.f
     return value.astype(np.float64) * scale
 
 
-def run(program: Executable, x: NDArray[Any], *, chunk: int = 32) -> IntArray:
+@overload
+def run(program: Executable, x: NDArray[Any], *, chunk: int = 32) -> IntArray: ...
+@overload
+def run(program: Executable, x: Named, *, chunk: int = 32) -> dict[str, IntArray]: ...
+def run(program: Executable, x: Batch, *, chunk: int = 32) -> IntArray | dict[str, IntArray]:
     """Run integers through the program.
 
     Args:
         program: a lowered program.
-        x: integers of the input's type, (N, H, W, C) of any integer dtype.
+        x: integers of the inputs' types, (N, H, W, C) of any integer dtype, by name; a bare array
+            where there is one input and one output.
         chunk: samples a piece, which bounds the memory.
 
     Returns:
-        int64 (N, H, W, C) of the output tensor.
+        int64 (N, H, W, C) of the outputs by name; of the only one for a bare array.
 
     Raises:
-        InputError: wrong shape, dtype or range.
+        CompileError: a bare array, and there are several inputs or outputs.
+        InputError: an input is missing or too much, or of a wrong shape, dtype or range.
     """
-    boundary.check_integers(program, x)
-    pieces = []
-    for start in range(0, len(x), chunk):
-        piece = x[start : start + chunk].astype(np.int64)
-        for name, value in steps(program, piece):
-            if name == program.output:
-                pieces.append(value)
-    shape = program.types[program.output].shape
-    return np.concatenate(pieces) if pieces else np.empty((0, *shape), np.int64)
+
+    def compute(given: Named) -> Named:
+        boundary.check_integers(program, given)
+        count = len(next(iter(given.values())))
+        pieces: list[dict[str, NDArray[Any]]] = []
+        for start in range(0, count, chunk):
+            part = {n: v[start : start + chunk].astype(np.int64) for n, v in given.items()}
+            pieces.append({n: v for n, v in steps(program, part) if n in program.outputs})
+        result = {}
+        for port, name in zip(program.interface.outputs, program.outputs, strict=True):
+            none = np.empty((0, *program.types[name].shape), np.int64)
+            result[port.name] = np.concatenate([p[name] for p in pieces]) if pieces else none
+        return result
+
+    return Runner(program.interface, compute)(x)
 
 
-def trace(program: Executable, x: NDArray[Any]) -> dict[str, IntArray]:
-    """Return all named tensors of a run, int64 (N, H, W, C) each; input as for ``run``."""
-    boundary.check_integers(program, x)
-    return dict(steps(program, x.astype(np.int64)))
+def trace(program: Executable, x: Batch) -> dict[str, IntArray]:
+    """Return all named tensors of a run, int64 (N, H, W, C) each; inputs as for ``run``."""
+    given = by_name(program.interface.inputs, x)
+    boundary.check_integers(program, given)
+    return dict(steps(program, {name: v.astype(np.int64) for name, v in given.items()}))
 
 
-def run_real(program: Executable, x: NDArray[np.floating]) -> NDArray[np.float64]:
+@overload
+def run_real(program: Executable, x: NDArray[np.floating]) -> NDArray[np.float64]: ...
+@overload
+def run_real(program: Executable, x: Named) -> dict[str, NDArray[np.float64]]: ...
+def run_real(
+    program: Executable, x: Batch
+) -> NDArray[np.float64] | dict[str, NDArray[np.float64]]:
     """Run the integer program on real images; return real outputs.
 
     Args:
         program: a lowered program.
-        x: float32 or float64 (N, *interface.input_shape).
+        x: float32 or float64 (N, *port.shape) of each input by name; a bare array where there is
+            one input and one output.
 
     Returns:
-        float64 (N, *interface.output_shape).
+        float64 (N, *port.shape) of each output by name; of the only one for a bare array.
     """
-    integers = boundary.quantize_input(program, x)
-    return boundary.real_output(program, run(program, integers))
+
+    def compute(given: Named) -> Named:
+        integers = run(program, boundary.quantize_inputs(program, given))
+        return boundary.real_outputs(program, integers)
+
+    return Runner(program.interface, compute)(x)

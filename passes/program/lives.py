@@ -40,7 +40,7 @@ def lifetimes(program: Program) -> dict[str, Life]:
     """Return the life of each intermediate tensor, with steps counted in operations.
 
     A tensor lives from the operation that writes it to the last one that reads it, both included.
-    Input and output lie in the caller's buffers.
+    Inputs and outputs lie in the caller's buffers.
     """
     lives: dict[str, Life] = {}
     for step, op in enumerate(program.ops):
@@ -48,7 +48,7 @@ def lifetimes(program: Program) -> dict[str, Life]:
             if name in lives:
                 lives[name] = replace(lives[name], last=step)
         tensor_type = program.types[op.output]
-        if op.output != program.output and isinstance(tensor_type, IntType):
+        if op.output not in program.outputs and isinstance(tensor_type, IntType):
             lives[op.output] = Life(tensor_type.size * tensor_type.container.itemsize, step, step)
     return lives
 

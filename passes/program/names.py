@@ -22,7 +22,12 @@ def check_names(program: Program) -> None:
     Raises:
         IllegalOp: naming the one that cannot stand.
     """
-    tensors = (program.input, program.output, *program.types, *(op.output for op in program.ops))
+    tensors = (
+        *program.inputs,
+        *program.outputs,
+        *program.types,
+        *(op.output for op in program.ops),
+    )
     for what, names in (
         ("tensor", tensors),
         ("constant", program.constants),
@@ -35,7 +40,7 @@ def check_names(program: Program) -> None:
     _readable("name", [program.name])
     if program.name != program.name.strip() or not program.name:
         raise IllegalOp("the program's name is empty or begins or ends in spaces")
-    _readable("interface", (face.input, face.output))
+    _readable("interface", [port.name for port in (*face.inputs, *face.outputs)])
     _readable("metadata", program.metadata.values())
     _readable("notes", program.notes)
     for op in program.ops:

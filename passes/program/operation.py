@@ -134,6 +134,10 @@ class Op:
         )
 
 
+class Outside(Op):
+    """The user of a program as one more reader of each output; no program holds it."""
+
+
 @cache
 def _constant_fields(kind: type[Op]) -> tuple[str, ...]:
     """Return the fields of an operation that name constants; asked for each of thousands."""

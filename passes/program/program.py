@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .interface import Interface
+from .interface import Interface, only
 from .interpreter import run_real
-from .operation import Op, integer
+from .named import Batch, Named
+from .operation import Op, Outside, integer
 from .types import Constant, IntType, TensorType
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """Byte offsets of the intermediate tensors in one static arena (input and output excluded)."""
+    """Byte offsets of the intermediate tensors in one static arena (inputs and outputs excluded)."""
 
     offsets: Mapping[str, int]
     size: int
@@ -30,8 +32,9 @@ class Program:
     Attributes:
         name: identifier, used in generated symbols.
         interface: outer names and shapes.
-        input, output: tensor names inside the program (one each).
-        types: type of every tensor, the input's included.
+        inputs, outputs: tensor names inside the program, in the order of the interface; outputs
+            may repeat a tensor, and may be read by operations too.
+        types: type of every tensor, the inputs' included.
         ops: operations in executable order.
         constants: arrays by name.
         plan: memory plan, once there is one.
@@ -41,8 +44,8 @@ class Program:
 
     name: str
     interface: Interface
-    input: str
-    output: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
     types: Mapping[str, TensorType]
     ops: tuple[Op, ...]
     constants: Mapping[str, Constant]
@@ -56,6 +59,24 @@ class Program:
         }
         object.__setattr__(self, "types", types)
 
+    @property
+    def input(self) -> str:
+        """The tensor of the only input.
+
+        Raises:
+            CompileError: there are several.
+        """
+        return only(self.inputs, [port.name for port in self.interface.inputs], "inputs")
+
+    @property
+    def output(self) -> str:
+        """The tensor of the only output.
+
+        Raises:
+            CompileError: there are several.
+        """
+        return only(self.outputs, [port.name for port in self.interface.outputs], "outputs")
+
     def int_type(self, tensor: str) -> IntType:
         """Return the type of a tensor that is integer: in a lowered program, any.
 
@@ -65,7 +86,7 @@ class Program:
         return integer(tensor, self.types[tensor])
 
     def producer(self, tensor: str) -> Op | None:
-        """Return the operation that defines a tensor; None for the input."""
+        """Return the operation that defines a tensor; None for an input."""
         return self._producers.get(tensor)
 
     @cached_property
@@ -73,16 +94,22 @@ class Program:
         return {op.output: op for op in self.ops}
 
     def consumers(self) -> dict[str, list[Op]]:
-        """Return the operations that read each tensor."""
+        """Return the operations that read each tensor; an ``Outside`` for each output."""
         readers: dict[str, list[Op]] = {name: [] for name in self.types}
         for op in self.ops:
             for name in op.inputs:
                 readers[name].append(op)
+        for name in self.outputs:
+            readers[name].append(Outside(output="", inputs=(name,)))
         return readers
 
     def __iter__(self) -> Iterator[Op]:
         return iter(self.ops)
 
-    def __call__(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
+    @overload
+    def __call__(self, x: NDArray[np.floating]) -> NDArray[np.float64]: ...
+    @overload
+    def __call__(self, x: Named) -> dict[str, NDArray[np.float64]]: ...
+    def __call__(self, x: Batch) -> NDArray[np.float64] | dict[str, NDArray[np.float64]]:
         """Run the integer interpreter on real images; see ``interpreter.run_real``."""
         return run_real(self, x)

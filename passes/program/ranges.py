@@ -19,7 +19,7 @@ def channel_ranges(program: Program) -> dict[str, tuple[IntArray, IntArray]]:
 
     Interval arithmetic forward from the input; exact worst case within each operation.
     """
-    known: dict[str, TensorType] = {program.input: program.types[program.input]}
+    known: dict[str, TensorType] = {name: program.types[name] for name in program.inputs}
     for op in program.ops:
         declared = program.types[op.output]
         inferred = op.infer(known, program.constants)

@@ -17,7 +17,8 @@ from .text import TextError, dump, hash_of, parse
 from .types import Constant, limits_of
 from .verify import verify
 
-_FORMAT = "n2uqc program 1"
+_FORMAT = "n2uqc program 2"
+_READ = {_FORMAT, "n2uqc program 1"}  # in 1, one input and one output
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MOST_BYTES = 2 * 1024**3  # unpacked, as of an ONNX file
 _PIECE = 2**20  # values unpacked at once
@@ -168,8 +169,12 @@ def load(path: Path | str) -> Program:
         with zipfile.ZipFile(path) as archive:
             _require_program(archive.namelist())
             _check_unpacked(archive, Path(path).stat().st_size)
-            if archive.read("format").decode() != _FORMAT:
-                raise StoreError("written by another version of n2uqc")
+            written = archive.read("format").decode()
+            if written not in _READ:
+                raise StoreError(
+                    f"written by another version of n2uqc: its format is {plain(written)[:40]!r}, "
+                    f"{' and '.join(sorted(_READ))} are read"
+                )
             text = archive.read("program.txt").decode()
             constants, lines, room = {}, [], _room(Path(path).stat().st_size)
             for line in text.splitlines():

@@ -6,14 +6,14 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from .exact import Surd, parse_fraction
-from .interface import Interface
+from .interface import Interface, Port
 from .names import IDENTIFIER, check_names
 from .operation import OPS, ConstRef, IllegalOp, Op
 from .program import MemoryPlan, Program
@@ -126,11 +126,10 @@ def dump(program: Program, *, inline: bool = True) -> str:
     face = program.interface
     lines = [
         f"program {program.name}",
-        f"interface {json.dumps(face.input)} [{_join(face.input_shape)}] -> "
-        + f"{' '.join([json.dumps(face.output), f'[{_join(face.output_shape)}]', *face.flags])}",
+        f"interface {_ports(face.inputs)} -> {_ports(face.outputs)}",
         *(f"metadata {k} = {json.dumps(v)}" for k, v in program.metadata.items()),
         *(f"note {json.dumps(n)}" for n in program.notes),
-        f"input %{program.input} : {program.types[program.input]}",
+        *(f"input %{name} : {program.types[name]}" for name in program.inputs),
     ]
     for op in program.ops:
         operands = ", ".join(f"%{i}" for i in op.inputs)
@@ -139,7 +138,7 @@ def dump(program: Program, *, inline: bool = True) -> str:
             f"%{op.output} = {op.mnemonic}({operands}){_attributes(op)} : "
             f"{program.types[op.output]}{origin}"
         )
-    lines.append(f"output %{program.output}")
+    lines += [f"output %{name}" for name in program.outputs]
     if program.plan is not None:
         slots = "".join(f" %{k}={v}" for k, v in program.plan.offsets.items())
         lines.append(f"plan {program.plan.size}{slots}")
@@ -148,7 +147,16 @@ def dump(program: Program, *, inline: bool = True) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _ports(ports: tuple[Port, ...]) -> str:
+    """Return one side of the interface, as ``"image" [3,8,8] pixels, "mask" [1,8,8]``."""
+    texts = (
+        " ".join([json.dumps(port.name), f"[{_join(port.shape)}]", *port.flags]) for port in ports
+    )
+    return ", ".join(texts)
+
+
 _NAME = IDENTIFIER.pattern
+_SHAPE = re.compile(r" \[([\d,]*)\]((?: [a-z_]+)*)")
 _TYPE = re.compile(
     r"(?P<sign>[su])(?P<bits>\d+)\[(?P<shape>[\d,]+)\] in \[(?P<lo>-?\d+), (?P<hi>-?\d+)\]"
     r"(?: scale (?P<scale>\S+))?(?: error (?P<error>\S+))?"
@@ -169,6 +177,44 @@ def _positive(text: str) -> Fraction:
     if value <= 0 or abs(size) > _LARGEST_EXPONENT:
         raise ValueError(f"{text[:40]} is no positive number that float64 holds")
     return value
+
+
+def _parse_ports(text: str) -> tuple[list[Port], str]:
+    """Return the ports at the beginning of a text, and the text behind them."""
+    ports: list[Port] = []
+    while True:
+        name, end = json.JSONDecoder().raw_decode(text)
+        m = _SHAPE.match(text, end)
+        if not isinstance(name, str) or m is None:
+            raise ValueError(f"no name and shape: {text[:40]}")
+        ports.append(Port(name, _ints(m[1]), **dict.fromkeys(m[2].split(), True)))
+        text = text[m.end() :]
+        if not text.startswith(", "):
+            return ports, text
+        text = text[2:]
+
+
+def _parse_interface(text: str) -> Interface:
+    """Return the interface of a line.
+
+    Programs of format 1 have one input and one output, and all options at the end of the line.
+    """
+    *line, last = text.rpartition("]")
+    old = {"input_channels_last", "output_channels_last", "pixels"} & set(last.split())
+    sources, rest = _parse_ports("".join(line) if old else text)
+    if not rest.startswith(" -> "):
+        raise ValueError("no outputs")
+    results, rest = _parse_ports(rest[4:])
+    if rest:
+        raise ValueError(f"something behind the outputs: {rest[:40]}")
+    if old:
+        (source,), (result,) = sources, results
+        source = replace(
+            source, channels_last="input_channels_last" in old, pixels="pixels" in old
+        )
+        result = replace(result, channels_last="output_channels_last" in old)
+        return Interface((source,), (result,))
+    return Interface(tuple(sources), tuple(results))
 
 
 def _parse_type(text: str) -> TensorType:
@@ -227,7 +273,8 @@ def parse(text: str, constants: dict[str, Constant] | None = None) -> Program:
     Raises:
         TextError: naming the first line that cannot be read, or the name that cannot stand.
     """
-    parts: dict[str, Any] = {"metadata": {}, "notes": [], "ops": [], "plan": None}
+    parts: dict[str, Any] = {"inputs": [], "outputs": [], "metadata": {}, "notes": [], "ops": []}
+    parts["plan"] = None
     types: dict[str, TensorType] = {}
     consts: dict[str, Constant] = dict(constants or {})
     for number, line in enumerate(text.splitlines(), 1):
@@ -235,14 +282,15 @@ def parse(text: str, constants: dict[str, Constant] | None = None) -> Program:
             _parse_line(line.strip(), parts, types, consts)
         except _UNREADABLE as error:
             raise TextError(f"line {number}: {error}: {line[:120]}") from None
-    missing = {"name", "interface", "input", "output"} - parts.keys()
+    missing = {"name", "interface"} - parts.keys()
+    missing |= {name for name in ("inputs", "outputs") if not parts[name]}
     if missing:
         raise TextError(f"the text ends without: {', '.join(sorted(missing))}")
     program = Program(
         parts["name"],
         parts["interface"],
-        parts["input"],
-        parts["output"],
+        tuple(parts["inputs"]),
+        tuple(parts["outputs"]),
         types,
         tuple(parts["ops"]),
         consts,
@@ -266,11 +314,7 @@ def _parse_line(
     if word == "program":
         parts["name"] = rest
     elif word == "interface":
-        text, _, flags = rest.rpartition("]")
-        left, _, right = f"{text}]".partition(" -> ")
-        (a, b), (c, d) = ((s.rsplit(" ", 1)) for s in (left, right))
-        options = dict.fromkeys(flags.split(), True)
-        parts["interface"] = Interface(_string(a), _ints(b), _string(c), _ints(d), **options)
+        parts["interface"] = _parse_interface(rest)
     elif word == "metadata":
         key, _, value = rest.partition(" = ")
         parts["metadata"][key] = _string(value)
@@ -278,10 +322,13 @@ def _parse_line(
         parts["notes"].append(_string(rest))
     elif word == "input":
         name, _, type_text = rest.partition(" : ")
-        parts["input"] = name.removeprefix("%")
-        types[parts["input"]] = _parse_type(type_text)
+        name = name.removeprefix("%")
+        if name in types:
+            raise TextError(f"%{name} is defined twice")
+        parts["inputs"].append(name)
+        types[name] = _parse_type(type_text)
     elif word == "output":
-        parts["output"] = rest.removeprefix("%")
+        parts["outputs"].append(rest.removeprefix("%"))
     elif word == "plan":
         size, *slots = rest.split()
         pairs = (s.removeprefix("%").rsplit("=", 1) for s in slots)

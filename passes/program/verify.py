@@ -9,7 +9,7 @@ from .lives import check_plan
 from .names import check_names
 from .operation import IllegalOp, Op, integer
 from .program import Program
-from .types import Constant, IntType, RealType, TensorType, limits_of
+from .types import Constant, IntType, TensorType, limits_of
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,9 @@ def verify(program: Program, *, lowered: bool = True, judged: Judgments | None =
             raise IllegalOp(f"@{name}: a real-valued constant is left after lowering")
         if constant.fault is not None:
             raise IllegalOp(f"@{name}: {constant.fault}")
-    defined = {program.input}
-    known = {program.input: program.types[program.input]}
+    _check_ends(program)
+    defined = set(program.inputs)
+    known = {name: program.types[name] for name in program.inputs}
     used: set[str] = set()
     for op in program.ops:
         for name in op.inputs:
@@ -106,19 +107,34 @@ def verify(program: Program, *, lowered: bool = True, judged: Judgments | None =
             if judged is not None:
                 judged[op.output] = Judged(*subject, known[op.output])
         defined.add(op.output)
-    if program.output not in defined:
-        raise IllegalOp(f"the output %{program.output} is never defined")
-    if lowered and program.output == program.input:
-        raise IllegalOp(f"the output %{program.output} is the input: nothing computes it")
+    for name in program.outputs:
+        if name not in defined:
+            raise IllegalOp(f"the output %{name} is never defined")
+        if lowered and name in program.inputs:
+            raise IllegalOp(f"the output %{name} is an input: nothing computes it")
     if defined != set(program.types):
         raise IllegalOp(f"types of undefined tensors: {sorted(set(program.types) - defined)}")
     if used != set(program.constants):
         raise IllegalOp(f"unused constants: {sorted(set(program.constants) - used)}")
-    if lowered and isinstance(program.types[program.output], RealType):
-        raise IllegalOp("the output is real-valued")
     if lowered:
         _check_interface(program)
         check_plan(program)
+
+
+def _check_ends(program: Program) -> None:
+    """Check that inputs and outputs are those of the interface, each named once."""
+    face = program.interface
+    for what, ports, tensors in (
+        ("inputs", face.inputs, program.inputs),
+        ("outputs", face.outputs, program.outputs),
+    ):
+        if not ports or len(ports) != len(tensors):
+            raise IllegalOp(f"{len(tensors)} {what} where the interface has {len(ports)}")
+        if len({port.name for port in ports}) != len(ports):
+            raise IllegalOp(f"two {what} of the interface have one name")
+    for name in program.inputs:
+        if name not in program.types or program.inputs.count(name) > 1:
+            raise IllegalOp(f"the input %{name} has no type, or is listed twice")
 
 
 def _legal(op: Op, known: dict[str, TensorType], program: Program) -> TensorType:
@@ -149,16 +165,16 @@ def _check_interface(program: Program) -> None:
     and the range of pixels.
     """
     face = program.interface
-    for what, shape, tensor in (
-        ("input", face.input_shape, program.input),
-        ("output", face.output_shape, program.output),
+    for what, ports, tensors in (
+        ("input", face.inputs, program.inputs),
+        ("output", face.outputs, program.outputs),
     ):
-        tensor_type = program.int_type(tensor)
-        if prod(shape) != tensor_type.size or any(size < 1 for size in shape):
-            raise IllegalOp(
-                f"the interface's {what} {list(shape)} has not the elements of %{tensor}: "
-                f"{tensor_type}"
-            )
-    pixels = program.types[program.input]
-    if face.pixels and isinstance(pixels, IntType) and not pixels.lo <= 0 <= 255 <= pixels.hi:
-        raise IllegalOp(f"%{program.input}: pixels of 8 bits leave the range of {pixels}")
+        for port, tensor in zip(ports, tensors, strict=True):
+            kind = program.int_type(tensor)
+            if prod(port.shape) != kind.size or any(size < 1 for size in port.shape):
+                raise IllegalOp(
+                    f"the interface's {what} {list(port.shape)} has not the elements of "
+                    f"%{tensor}: {kind}"
+                )
+            if port.pixels and (what == "output" or not kind.lo <= 0 <= 255 <= kind.hi):
+                raise IllegalOp(f"%{tensor}: pixels of 8 bits leave the range of {kind}")

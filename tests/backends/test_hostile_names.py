@@ -15,7 +15,7 @@ import pytest
 from n2uqc.backends import compile as compile_program
 from n2uqc.backends.cost import compare
 from n2uqc.backends.templating import render
-from n2uqc.passes.program import IllegalOp, Program
+from n2uqc.passes.program import IllegalOp, Interface, Program
 from tests.hostile import CANARY, HIDDEN, PRINTABLE, acts
 from tests.properties.programs import Builder
 
@@ -29,7 +29,10 @@ def _named(name: str) -> Program:
     return replace(
         program,
         name=name,
-        interface=replace(program.interface, input=name, output=name),
+        interface=Interface(
+            (replace(program.interface.input, name=name),),
+            (replace(program.interface.output, name=name),),
+        ),
         ops=tuple(replace(op, origin=(name, f"{name}2")) for op in program.ops),
         metadata={"model_sha256": name},
         notes=(name,),

@@ -189,7 +189,7 @@ def test_what_a_driver_says_is_text(small: Path, command: Command, tmp_path: Pat
     manifest["files"][driver.name]["sha256"] = hashlib.sha256(driver.read_bytes()).hexdigest()
     (folder / "manifest.json").write_text(json.dumps(manifest))
     program = load(small)
-    kind = program.interface.input_shape
+    kind = program.interface.input.shape
     np.save(tmp_path / "x.npy", np.zeros((1, *kind), np.float32))
     done = _clean(command("run", folder, "-i", tmp_path / "x.npy", "-o", tmp_path / "y.npy"))
     assert done.status == 2 and "\\u001b[2J" in done.err and "\\u009b" in done.err

@@ -29,7 +29,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     b = Builder(1, 4, 3, 4, True)
     program = b.finish(b.requantize(b.conv("x", 5, bits=3)))
     save(program, folder / "net.n2uq")
-    np.save(folder / "x.npy", np.zeros((2, *program.interface.input_shape), np.float32))
+    np.save(folder / "x.npy", np.zeros((2, *program.interface.input.shape), np.float32))
     return folder
 
 

@@ -91,7 +91,7 @@ def test_input_scale_is_another_name_of_pixels(command: Command, tmp_path: Path)
         "0.5",
     )
     assert result.status == 0, result.err
-    assert load(out).interface.pixels
+    assert load(out).interface.input.pixels
 
 
 def test_single_widths_can_be_set(command: Command, tmp_path: Path) -> None:

@@ -35,9 +35,9 @@ def test_one_wrong_value_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def off_by_one(program: n2uqc.Program, folder: Path) -> object:
-        def runner(x: np.ndarray) -> np.ndarray:
+        def runner(x: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             y = run(program, x)
-            y[-1, 0, 0, 3] += 1
+            y["output"][-1, 0, 0, 3] += 1
             return y
 
         return runner
@@ -82,15 +82,15 @@ def test_an_unknown_executor(command: Command, program_file: Path) -> None:
 
 
 def test_drawn_images_reach_the_corners_and_repeat(program: n2uqc.Program) -> None:
-    x = drawn(program, 16, seed=3)
+    (name, x), = drawn(program, 16, seed=3).items()
     kind = program.types[program.input]
     assert x.shape == (16, 8, 8, 1)
     assert (x[0] == kind.lo).all()
     assert (x[1] == kind.hi).all()
     assert x.min() == kind.lo
     assert x.max() == kind.hi
-    np.testing.assert_array_equal(x, drawn(program, 16, seed=3))
-    assert (x != drawn(program, 16, seed=4)).any()
+    np.testing.assert_array_equal(x, drawn(program, 16, seed=3)[name])
+    assert (x != drawn(program, 16, seed=4)[name]).any()
 
 
 def test_every_table_of_a_model_is_proved(

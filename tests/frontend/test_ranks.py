@@ -130,8 +130,8 @@ def test_exports(tmp_path: Path, name: str, dynamic: bool) -> None:
     want = run_onnx(model, x)
     np.testing.assert_allclose(evaluate(graph, x), want, atol=1e-5)
     program = compile_graph(graph)
-    assert program.interface.input_shape == shape
-    assert program.interface.output_shape == want.shape[1:]
+    assert program.interface.input.shape == shape
+    assert program.interface.output.shape == want.shape[1:]
     np.testing.assert_allclose(program(x), want, atol=1e-3)
 
 
@@ -144,8 +144,8 @@ def test_channels_last_at_the_edges(ends: str) -> None:
     model = build(f"{first} c = Conv <pads = [1, 1, 1, 1]> (t, W) {last}", {"W": weights}, x=x)
     program = compile_graph(check_same(model))
     face = program.interface
-    assert face.input_channels_last == (ends != "last")
-    assert face.output_channels_last == (ends != "first")
+    assert face.input.channels_last == (ends != "last")
+    assert face.output.channels_last == (ends != "first")
     assert parse(dump(program)).interface == face
     given = images(model, 3)
     np.testing.assert_allclose(program(given), run_onnx(model, given), atol=1e-3)

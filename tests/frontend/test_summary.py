@@ -41,8 +41,8 @@ def layers(summary: Summary, op: str) -> list[LayerSummary]:
 
 
 def test_interface(summary: Summary) -> None:
-    assert (summary.input, summary.input_shape) == ("input", ["batch", 3, 16, 16])
-    assert (summary.output, summary.output_shape) == ("output", ["batch", 10])
+    assert summary.inputs == {"input": ["batch", 3, 16, 16]}
+    assert summary.outputs == {"output": ["batch", 10]}
 
 
 def test_quantizers(summary: Summary, net: ResidualNetwork) -> None:
@@ -96,7 +96,8 @@ def test_every_node_is_listed(summary: Summary, net: ResidualNetwork, tmp_path: 
 def test_json(summary: Summary) -> None:
     data = json.loads(json.dumps(summary.to_dict()))
     assert set(data) == {
-        "input", "input_shape", "output", "output_shape", "quantizers", "layers", "notes",
+        "input", "input_shape", "inputs", "output", "output_shape", "outputs", "quantizers", "layers",
+        "notes",
     }  # fmt: skip
     assert data["quantizers"][0]["thresholds"] == summary.quantizers[0].thresholds
 

@@ -75,7 +75,7 @@ def images_for(program: Program, content: bytes) -> np.ndarray:
     """float32 images well within the input's range, drawn by the file."""
     seed = int.from_bytes(hashlib.sha256(content).digest()[:8], "little")
     rng = np.random.default_rng(seed)
-    x = rng.standard_normal((IMAGES, *program.interface.input_shape))
+    x = rng.standard_normal((IMAGES, *program.interface.input.shape))
     return np.clip(x, -4, 4).astype(np.float32)
 
 
@@ -115,7 +115,9 @@ def compared(content: bytes, graph: ir.Model, program: Program, place: Path, say
 def within_bound(real: Program, program: Program, images: np.ndarray) -> None:
     """Check that codes and outputs are within the program's proven bounds of exact arithmetic."""
     own = as_images(program, drawn(program, _DRAWN, 0), 0)
-    held = hold(real, program, np.concatenate([own, images.astype(own.dtype)]))
+    name, drawn_images = next(iter(own.items()))
+    both = np.concatenate([drawn_images, images.astype(drawn_images.dtype)])
+    held = hold(real, program, {name: both})
     for row in held.rows:
         if row.wrong:
             fault = row.faults[0]
@@ -127,11 +129,11 @@ def within_bound(real: Program, program: Program, images: np.ndarray) -> None:
 
 def exact_outputs(real: Program, images: np.ndarray) -> np.ndarray:
     """Return the imported network in float64, in the file's own order of axes."""
-    maps = as_maps(real, images).astype(np.float64)
+    maps = {name: x.astype(np.float64) for name, x in as_maps(real, images).items()}
     last = {name: value for name, value in steps(real, maps) if name == real.output}
     found, face = as_real(real, real.output, last[real.output]), real.interface
-    ordered = found if face.output_channels_last else found.transpose(0, 3, 1, 2)
-    return ordered.reshape(len(images), *face.output_shape)
+    ordered = found if face.output.channels_last else found.transpose(0, 3, 1, 2)
+    return ordered.reshape(len(images), *face.output.shape)
 
 
 def near(exact: np.ndarray, want: np.ndarray, real: Program, images: np.ndarray) -> str:
@@ -164,7 +166,8 @@ def ties(real: Program, images: np.ndarray) -> np.ndarray:
     found = np.zeros(len(images), bool)
     values: dict[str, np.ndarray] = {}
     quantizers = {op.output: op for op in real.ops if isinstance(op, Quantize)}
-    for name, value in steps(real, as_maps(real, images).astype(np.float64)):
+    maps = {name: x.astype(np.float64) for name, x in as_maps(real, images).items()}
+    for name, value in steps(real, maps):
         values[name] = as_real(real, name, value)
         if name in quantizers:
             compared = values[quantizers[name].inputs[0]]

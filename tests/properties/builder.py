@@ -17,7 +17,8 @@ class NetworkBuilder:
         self.rng = np.random.default_rng(seed)
         self.nodes: list[onnx.NodeProto] = []
         self.arrays: list[onnx.TensorProto] = []
-        self.shape = {"x": (channels, size, size)}
+        self.inputs = ["x"]
+        self.shape: dict[str, tuple[int, ...]] = {"x": (channels, size, size)}
         self.count = 0
 
     def array(self, value: np.ndarray, kind: str = "w") -> str:
@@ -186,12 +187,23 @@ class NetworkBuilder:
     def add(self, a: str, b: str) -> str:
         return self.node("Add", [a, b], self.shape[a])
 
-    def model(self, output: str) -> ir.Model:
+    def input(self, name: str, channels: int, size: int) -> str:
+        """Add an input beside ``x``."""
+        self.inputs.append(name)
+        self.shape[name] = (channels, size, size)
+        return name
+
+    def model(self, *outputs: str) -> ir.Model:
         graph = helper.make_graph(
             self.nodes,
             "random",
-            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", *self.shape["x"]])],
-            [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["N", *self.shape[output]])],
+            *(
+                [
+                    helper.make_tensor_value_info(v, TensorProto.FLOAT, ["N", *self.shape[v]])
+                    for v in values
+                ]
+                for values in (self.inputs, outputs)
+            ),
             self.arrays,
             value_info=[
                 helper.make_tensor_value_info(v, TensorProto.FLOAT, ["N", *self.shape[v]])

@@ -291,9 +291,9 @@ class Builder:
         oh, ow, oc = types[output].shape
         program = Program(
             "random",
-            Interface("x", (c, h, w), "y", (oc, oh, ow)),
-            "x",
-            output,
+            Interface.single("x", (c, h, w), "y", (oc, oh, ow)),
+            ("x",),
+            (output,),
             types,
             tuple(ops),
             {n: v for n, v in self.consts.items() if n in used},

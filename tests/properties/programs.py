@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 from hypothesis import strategies as st
 
+from n2uqc.passes.plan_memory import plan_memory
 from n2uqc.passes.program import (
     Add,
     Clamp,
     Flatten,
+    Interface,
     IntType,
     MaxPool,
+    Port,
     Program,
     SumPool,
 )
+from n2uqc.passes.rewrite import live, typed
 
 from .program_builder import Builder
 
-__all__ = ["Builder", "one_of_each", "programs"]
+__all__ = ["Builder", "one_of_each", "programs", "programs_of_several_ends"]
 
 
 @st.composite
@@ -93,6 +98,43 @@ def programs(draw: st.DrawFn) -> tuple[Program, np.ndarray]:
     head = b.conv(stream, draw_int(1, 10), bits=8, odd=False, kernel=1)
     program = b.finish(b.requantize(head, 32))
     return program, b.input(draw_int(1, 3), draw(st.sampled_from(["random", "max", "min"])))
+
+
+@st.composite
+def programs_of_several_ends(draw: st.DrawFn) -> tuple[Program, dict[str, np.ndarray]]:
+    """A random program with inner tensors as inputs and outputs, and batches by name.
+
+    Any tensor is an output at any place: codes, sums, streams, one that is read further, one twice.
+    """
+    program, x = draw(programs())
+    given, inputs = {"x": x}, ["x"]
+    cut = draw(st.none() | st.sampled_from([op.output for op in program.ops[:-1]] or [None]))
+    ops = [op for op in program.ops if op.output != cut]
+    if cut is not None:
+        kind = program.int_type(cut)
+        rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+        shape = (len(x), *kind.shape)
+        given[cut] = rng.integers(kind.lo, kind.hi, shape, np.int64, endpoint=True)
+        inputs.append(cut)
+    more = st.lists(st.sampled_from([op.output for op in ops]), min_size=1, max_size=3)
+    outputs = draw(st.permutations([program.output, *draw(more)]))
+
+    def port(name: str, tensor: str) -> Port:
+        height, width, channels = program.types[tensor].shape
+        return Port(name, (channels, height, width))
+
+    face = Interface(
+        tuple(port(name, name) for name in inputs),
+        tuple(port(f"y {k}", name) for k, name in enumerate(outputs)),
+    )
+    ends = replace(
+        program,
+        interface=face,
+        inputs=tuple(inputs),
+        outputs=tuple(outputs),
+        ops=tuple(ops),
+    )
+    return plan_memory(typed(live(ends))), given
 
 
 def one_of_each() -> Program:

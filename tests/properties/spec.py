@@ -35,11 +35,13 @@ class Machine:
         self.program = program
         self.lists = {name: c.values.tolist() for name, c in program.constants.items()}
 
-    def run(self, sample: Any) -> dict[str, Map]:
-        """Return all tensors for one input (H, W, C)."""
+    def run(self, *samples: Any) -> dict[str, Map]:
+        """Return all tensors for one sample (H, W, C) of each input."""
         program = self.program
-        shape = program.types[program.input].shape
-        found = {program.input: {p: int(sample[p]) for p in product(*map(range, shape))}}
+        found = {
+            name: {p: int(sample[p]) for p in product(*map(range, program.types[name].shape))}
+            for name, sample in zip(program.inputs, samples, strict=True)
+        }
         for op in program.ops:
             self.shape = program.types[op.output].shape
             self.sizes = [program.types[i].shape for i in op.inputs]

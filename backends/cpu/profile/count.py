@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from n2uqc.frontend.diagnostics import CompileError
 
+from ...artifact import inputs_of, outputs_of
+from ...binary import write_samples
 from ...emulation.elf import load_segments
 from ...processor import board_of
 from ...toolchain import ToolchainError
@@ -68,7 +69,7 @@ def split(code: bytes, thumb: bool) -> list[bytes]:
 def count_blocks(
     folder: Path,
     manifest: Mapping[str, Any],
-    x: NDArray[Any],
+    x: Mapping[str, NDArray[Any]],
     progress: Callable[[str], None] = lambda symbol: None,
 ) -> Counted:
     """Run one sample under emulation and count blocks.
@@ -79,7 +80,7 @@ def count_blocks(
     Args:
         folder: folder of the artifact.
         manifest: its manifest.
-        x: integers of the input's type, (H, W, C).
+        x: integers of each input's type by name, (H, W, C).
         progress: called with the symbol of each kernel when it begins.
 
     Raises:
@@ -127,7 +128,7 @@ def count_blocks(
 
 def _run(
     driver: Path,
-    x: NDArray[Any],
+    x: Mapping[str, NDArray[Any]],
     manifest: Mapping[str, Any],
     on_block: Any,
     parts: Mapping[int, bytes],
@@ -144,10 +145,14 @@ def _run(
         ) from None
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as place:
         raw = manifest.get("exchange") == "raw"
-        source, result = (Path(place, f"{name}.{'raw' if raw else 'npy'}") for name in "xy")
-        taken = np.ascontiguousarray(x[None], np.dtype(manifest["input"]["dtype"]))
-        source.write_bytes(taken.tobytes()) if raw else np.save(source, taken)
-        arguments, architecture = [str(source), str(result)], manifest["architecture"]
+        suffix = "raw" if raw else "npy"
+        arguments, architecture = [], manifest["architecture"]
+        for k, kind in enumerate(inputs_of(manifest)):
+            arguments.append(str(path := Path(place, f"x{k}.{suffix}")))
+            write_samples(path, x[kind["name"]][None], kind, raw)
+        arguments += [
+            str(Path(place, f"y{k}.{suffix}")) for k in range(len(outputs_of(manifest)))
+        ]
         if architecture == "cortex-m":
             board = board_of(manifest.get("emulated", ""))
             done = run_firmware(driver, arguments, on_block, board)

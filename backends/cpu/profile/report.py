@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.frontend.escape import plain
 
-from ...artifact import read_file, read_manifest
+from ...artifact import inputs_of, read_file, read_manifest
 from .chains import chains
 from .count import Counted, count_blocks
 from .mca import check_core, cycles, find_analyzer
@@ -79,7 +79,7 @@ class Profile:
 
 def profile_artifact(
     folder: Path | str,
-    x: NDArray[Any] | None = None,
+    x: Mapping[str, NDArray[Any]] | None = None,
     *,
     core: str = "",
     progress: Callable[[str], None] = lambda symbol: None,
@@ -88,7 +88,7 @@ def profile_artifact(
 
     Args:
         folder: folder of a saved artifact for an ARM target.
-        x: integers of the input's type, (H, W, C); random by default. No branch of a kernel depends
+        x: integers of each input's type by name, (H, W, C); random by default. No branch of a kernel depends
             on data, so the values do not matter.
         core: core to estimate cycles for, in LLVM's spelling; "" for no estimate.
         progress: called with the symbol of each kernel when it begins.
@@ -123,22 +123,26 @@ def profile_artifact(
         check_core(manifest["triple"], core)  # before the long emulation
     for name in (manifest["driver"], manifest["library"]):
         read_file(folder, manifest, name)  # checks the hash before it is run
-    kind = manifest["input"]
-    drawn = np.random.default_rng(0).integers(kind["min"], kind["max"] + 1, kind["shape"])
-    counted = count_blocks(folder, manifest, drawn if x is None else x, progress)
+    if x is None:
+        rng = np.random.default_rng(0)
+        x = {
+            kind["name"]: rng.integers(kind["min"], kind["max"] + 1, kind["shape"])
+            for kind in inputs_of(manifest)
+        }
+    counted = count_blocks(folder, manifest, x, progress)
     kernels = [*manifest["kernels"]]
-    check = f"{manifest['function']}_check"
-    if check in counted.blocks:
-        kernels.insert(
-            0,
-            {
-                "symbol": check,
-                "operations": [],
-                "computes": "check",
-                "kernel": "range of the input",
-                "macs": 0,
-            },
-        )
+    checks = [f"{manifest['function']}_check{k or ''}" for k in range(len(inputs_of(manifest)))]
+    kernels[:0] = [
+        {
+            "symbol": check,
+            "operations": [],
+            "computes": "check",
+            "kernel": "range of the input",
+            "macs": 0,
+        }
+        for check in checks
+        if check in counted.blocks
+    ]
     rows = tuple(
         Row(
             kernel["symbol"],

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from n2uqc.passes.program import IntType, Program, run
+from n2uqc.passes.program import Program, run
+from n2uqc.passes.program.boundary import input_types
 
 from ...templating import render
 from ..design import Design
+from ..engines import Source
 from ..hdl.amaranth import KEEP
 from ..units.datapath import TOP, build_datapath
 from .vectors import tokens
@@ -40,7 +43,8 @@ def emit(
     Returns:
         content by file name: ``datapath.v`` (top module ``n2uq_datapath``), ``input.mem`` and
         ``output.mem`` (tokens in hex, the interpreter's), ``cycles.mem`` (the cycle in which the
-        timing model sees each output token leave, counted from the first token's),
+        timing model sees each output token leave, counted from the first token's; where there are
+        several inputs or outputs, a file for each, as ``input_image.mem``),
         ``testbench.cpp`` (for Verilator), ``testbench.v`` (for Icarus), ``Makefile`` (simulation
         and synthesis).
 
@@ -54,24 +58,37 @@ def emit(
     progress("writing Verilog (yosys; its first run on a machine takes a minute or two)")
     verilog = to_verilog(datapath.module)
     progress("computing vectors")
+    files: dict[str, bytes] = {}
     x = vectors(program, images, seed)
-    source, sink = pipeline.engines[0], pipeline.engines[datapath.sink]
-    given = tokens(x, source.out_lanes, source.output.bits)
-    wanted = tokens(run(program, x), sink.in_lanes, sink.output.bits)
+    y = list(run(program, x).values())
     timed = design.network.run(images, list(depths))
-    edge = next(k for k, e in enumerate(pipeline.edges) if e.target == datapath.sink)
-    part = slice(timed.offsets[edge], timed.offsets[edge] + timed.tokens[edge])
-    cycles = timed.take_stamp[part].tolist()
+    sources: list[dict[str, Any]] = []
+    entering = [engine for engine in pipeline.engines if isinstance(engine, Source)]
+    for k, (name, port) in enumerate(zip(datapath.slaves, x, strict=True)):
+        engine, bytes_ = entering[k], datapath.in_bytes[k]
+        given = tokens(x[port], engine.out_lanes, engine.output.bits)
+        file = f"input{name.removeprefix('s_axis')}.mem"
+        sources.append({"name": name, "bytes": bytes_, "tokens": len(given), "file": file})
+        files[file] = _hex(given, 8 * bytes_)
+    sinks: list[dict[str, Any]] = []
+    for k, (name, index) in enumerate(zip(datapath.masters, pipeline.sinks, strict=True)):
+        leaving, bytes_ = pipeline.engines[index], datapath.out_bytes[k]
+        wanted = tokens(y[k], leaving.in_lanes, leaving.output.bits)
+        edge = next(k for k, e in enumerate(pipeline.edges) if e.target == index)
+        part = slice(timed.offsets[edge], timed.offsets[edge] + timed.tokens[edge])
+        cycles = timed.take_stamp[part].tolist()
+        suffix = name.removeprefix("m_axis")
+        sink = {"name": name, "bytes": bytes_, "tokens": len(wanted), "per_image": leaving.cycles}
+        sinks.append({**sink, "file": f"output{suffix}.mem", "stamps": f"cycles{suffix}.mem"})
+        files[f"output{suffix}.mem"] = _hex(wanted, 8 * bytes_)
+        files[f"cycles{suffix}.mem"] = "".join(f"{c}\n" for c in cycles).encode()
     context = {
         "top": TOP,
         "keep": KEEP,
         "program": program.name,
         "images": images,
-        "per_image": sink.cycles,
-        "in_bytes": datapath.in_bytes,
-        "out_bytes": datapath.out_bytes,
-        "in_tokens": len(given),
-        "out_tokens": len(wanted),
+        "sources": sources,
+        "sinks": sinks,
     }
     rendered = {
         name: render(TEMPLATES, f"{name}.j2", context).encode()
@@ -79,21 +96,19 @@ def emit(
     }
     return {
         "datapath.v": verilog.encode(),
-        "input.mem": _hex(given, 8 * datapath.in_bytes),
-        "output.mem": _hex(wanted, 8 * datapath.out_bytes),
-        "cycles.mem": "".join(f"{c}\n" for c in cycles).encode(),
+        **files,
         **rendered,
     }
 
 
-def vectors(program: Program, images: int, seed: int) -> NDArray[np.int64]:
-    """Inputs (N, H, W, C): all greatest, all least, then noise over the whole range."""
-    kind = program.types[program.input]
-    assert isinstance(kind, IntType)
-    rng = np.random.default_rng(seed)
-    x = rng.integers(kind.lo, kind.hi + 1, (images, *kind.shape), dtype=np.int64)
-    x[:1], x[1:2] = kind.hi, kind.lo
-    return x
+def vectors(program: Program, images: int, seed: int) -> dict[str, NDArray[np.int64]]:
+    """Inputs by name (N, H, W, C): all greatest, all least, then noise over the whole range."""
+    rng, given = np.random.default_rng(seed), {}
+    for port, kind in input_types(program):
+        x = rng.integers(kind.lo, kind.hi + 1, (images, *kind.shape), dtype=np.int64)
+        x[:1], x[1:2] = kind.hi, kind.lo
+        given[port.name] = x
+    return given
 
 
 def _hex(words: list[int], bits: int) -> bytes:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
 from .. import jit
-from ..engines import Beat, Sink, Source, WindowTiming
+from ..engines import Beat, Source, WindowTiming
 from ..pipeline import Pipeline
 from .kernels import ADVANCE, build_advance, build_occupancy
 from .tables import MachineKind, Rule, Stat, State
@@ -346,10 +346,6 @@ class Run:
 
     def ends(self) -> Longs:
         """Return the cycle in which each image's last token left."""
-        pipeline = self.network.pipeline
-        index = next(
-            k
-            for k, e in enumerate(pipeline.engines)
-            if isinstance(e, Sink) and e.tensor == pipeline.program.output
-        )
-        return self.stats[self.network.machines[index][0], :, Stat.LAST]
+        sinks = [self.network.machines[k][0] for k in self.network.pipeline.sinks]
+        last: Longs = self.stats[sinks, :, Stat.LAST].max(axis=0)
+        return last

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from n2uqc.frontend.escape import verilog_identifier
+from n2uqc.frontend.escape import c_fields, verilog_identifier
+from n2uqc.passes.program import Interface
 
 from ..engines import Sink, Source
 from ..hdl.module import Counter, Instance, Module
@@ -25,30 +26,33 @@ class Datapath:
 
     Tokens of an image come in and go out in the order of DATAPATH.md, the first element lowest, in
     whole bytes as AXI-Stream has it.  ``s_axis_tready`` does not depend on ``s_axis_tvalid``.
+    With several inputs or outputs each has a stream, named by it: ``s_axis_image_tdata``.
 
     Attributes:
         pipeline: the engines and their edges.
         module: the hardware.
         fifos: by edge.
-        units: by engine; none for source and sinks.
-        sink: index of the output's sink.
+        units: by engine; none for sources and sinks.
+        slaves, masters: names of the streams of the program's inputs and outputs, without what
+            follows ``_tdata``.
     """
 
     pipeline: Pipeline
     module: Module
     fifos: tuple[Instance, ...]
     units: dict[int, Instance]
-    sink: int
+    slaves: tuple[str, ...]
+    masters: tuple[str, ...]
 
     @property
-    def in_bytes(self) -> int:
-        """Of a token that comes in."""
-        return self.module.inputs["s_axis_tdata"].width // 8
+    def in_bytes(self) -> tuple[int, ...]:
+        """Bytes of a token of each input."""
+        return tuple(self.module.inputs[f"{name}_tdata"].width // 8 for name in self.slaves)
 
     @property
-    def out_bytes(self) -> int:
-        """Of a token that goes out."""
-        return self.module.outputs["m_axis_tdata"].width // 8
+    def out_bytes(self) -> tuple[int, ...]:
+        """Bytes of a token of each output."""
+        return tuple(self.module.outputs[f"{name}_tdata"].width // 8 for name in self.masters)
 
 
 def build_datapath(
@@ -70,24 +74,22 @@ def build_datapath(
         for k, (edge, depth) in enumerate(zip(edges, depths, strict=True))
     )
     names, units = module_names(pipeline), {}
-    sink = next(
-        k
-        for k, e in enumerate(engines)
-        if isinstance(e, Sink) and e.tensor == pipeline.program.output
-    )
+    slaves, masters = stream_names(pipeline.program.interface)
+    sources = iter(slaves)
+    sinks = dict(zip(pipeline.sinks, masters, strict=True))
     for k, engine in enumerate(engines):
         before = [f for f, e in zip(fifos, edges, strict=True) if e.target == k]
         behind = [f for f, e in zip(fifos, edges, strict=True) if e.source == k]
         if isinstance(engine, Source):
-            _source(m, engine, behind)
+            _source(m, engine, behind, next(sources))
         elif isinstance(engine, Sink):
-            _sink(m, engine, before[0], named=k == sink)
+            _sink(m, engine, before[0], sinks.get(k))
         else:
             module = unit_of(engine, style(k))
             module.name = f"u_{names[k]}"
             units[k] = m.place(names[k], module)
             _connect(units[k], before, behind)
-    return Datapath(pipeline, m, fifos, units, sink)
+    return Datapath(pipeline, m, fifos, units, slaves, masters)
 
 
 def _feed(fifos: list[Instance], reserve: Word, enter: Word, data: Word) -> None:
@@ -95,27 +97,38 @@ def _feed(fifos: list[Instance], reserve: Word, enter: Word, data: Word) -> None
         each.connect({"reserve": reserve, "enter": enter, "arriving": data})
 
 
-def _source(m: Module, engine: Source, behind: list[Instance]) -> None:
+def stream_names(face: Interface) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the streams of inputs and of outputs."""
+    if face.is_single:
+        return ("s_axis",), ("m_axis",)
+    slaves, masters = (
+        tuple(f"{prefix}_axis_{field}" for field in c_fields(port.name for port in ports))
+        for prefix, ports in (("s", face.inputs), ("m", face.outputs))
+    )
+    return slaves, masters
+
+
+def _source(m: Module, engine: Source, behind: list[Instance], name: str) -> None:
     bits = engine.lanes * engine.output.bits
-    data, valid = m.input("s_axis_tdata", -(-bits // 8) * 8), m.input("s_axis_tvalid")
+    data, valid = m.input(f"{name}_tdata", -(-bits // 8) * 8), m.input(f"{name}_tvalid")
     ready = every(f.outputs["room"] for f in behind)
-    m.output("s_axis_tready", ready)
+    m.output(f"{name}_tready", ready)
     gives = valid & ready
     _feed(behind, gives, gives, data[:bits])
 
 
-def _sink(m: Module, engine: Sink, before: Instance, *, named: bool) -> None:
+def _sink(m: Module, engine: Sink, before: Instance, name: str | None) -> None:
     valid, data = before.outputs["valid"], before.outputs["data"]
-    if not named:
+    if name is None:
         before.connect({"take": valid})
         return
-    left = Counter(m, engine.cycles, "left")
-    takes = valid & m.input("m_axis_tready")
+    left = Counter(m, engine.cycles, "left" if name == "m_axis" else f"{name}_left")
+    takes = valid & m.input(f"{name}_tready")
     left.count(takes)
     before.connect({"take": takes})
-    m.output("m_axis_tdata", data.extended(-(-data.width // 8) * 8))
-    m.output("m_axis_tvalid", valid)
-    m.output("m_axis_tlast", left.last)
+    m.output(f"{name}_tdata", data.extended(-(-data.width // 8) * 8))
+    m.output(f"{name}_tvalid", valid)
+    m.output(f"{name}_tlast", left.last)
 
 
 def _connect(unit: Instance, before: list[Instance], behind: list[Instance]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tvm
@@ -13,7 +14,9 @@ from n2uqc.backends import find_target, toolchain
 from n2uqc.backends.cpu.model import Model, build_model
 from n2uqc.backends.tir import emit_object, target_of
 from n2uqc.passes.plan_memory import plan_memory
-from n2uqc.passes.program import Program, run
+from n2uqc.passes.program import Program, Runner, run
+from n2uqc.passes.program.boundary import input_types, output_types
+from n2uqc.passes.program.named import Batch, Named, samples
 
 SYMBOL = "network_run"
 
@@ -51,6 +54,13 @@ class Host:
     def call(self, x: np.ndarray, y: np.ndarray, workspace: np.ndarray) -> int:
         return int(self.function(*(ctypes.c_void_p(a.ctypes.data) for a in (x, y, workspace))))
 
+    def call_all(self, xs: list[np.ndarray], ys: list[np.ndarray], workspace: np.ndarray) -> int:
+        """Call a program of any number of inputs and outputs."""
+        if len(xs) == len(ys) == 1:
+            return self.call(xs[0], ys[0], workspace)
+        ends = [np.array([a.ctypes.data for a in group], np.uintp) for group in (xs, ys)]
+        return self.call(*ends, workspace)
+
     def workspace(self, margin: int = 64) -> np.ndarray:
         """Return an aligned workspace of the stated size, followed by a marked margin."""
         size = self.model.workspace_bytes
@@ -58,21 +68,29 @@ class Host:
         start = -raw.ctypes.data % 64
         return raw[start : start + size + margin]
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Return integers (N, H, W, C) in and out; checks that nothing is written out of bounds."""
-        kinds = [self.program.int_type(n) for n in (self.program.input, self.program.output)]
-        results = []
-        for sample in x:
+    def __call__(self, x: Batch) -> Any:
+        """Return integers (N, H, W, C) in and out, by name or bare; checks that nothing is written
+        out of bounds.
+        """
+        return Runner(self.program.interface, self._compute)(x)
+
+    def _compute(self, x: Named) -> Named:
+        ins, outs = list(input_types(self.program)), list(output_types(self.program))
+        count = samples(x)
+        results = {port.name: np.empty((count, *kind.shape), np.int64) for port, kind in outs}
+        for n in range(count):
             space = self.workspace()
-            y = np.full(kinds[1].size + 64, 0x5A, kinds[1].container)
-            taken = np.ascontiguousarray(sample, dtype=kinds[0].container)
-            assert self.call(taken, y, space) == 0
-            assert (taken == sample).all()
-            assert (y[kinds[1].size :] == 0x5A).all()
+            ys = [np.full(kind.size + 64, 0x5A, kind.container) for _, kind in outs]
+            taken = [
+                np.ascontiguousarray(x[port.name][n], dtype=kind.container) for port, kind in ins
+            ]
+            assert self.call_all(taken, ys, space) == 0
+            assert all((t == x[port.name][n]).all() for t, (port, _) in zip(taken, ins, strict=True))
             assert (space[self.model.workspace_bytes :] == 0xA5).all()
-            results.append(y[: kinds[1].size].reshape(kinds[1].shape))
-        shape = (len(x), *kinds[1].shape)
-        return np.array(results, dtype=np.int64).reshape(shape)
+            for y, (port, kind) in zip(ys, outs, strict=True):
+                assert (y[kind.size :] == 0x5A).all()
+                results[port.name][n] = y[: kind.size].reshape(kind.shape)
+        return results
 
 
 def equals_interpreter(program: Program, folder: Path) -> None:

@@ -63,7 +63,7 @@ def simulate(
     port = hardware.ports
     fifos = [hardware.inner[fifo.name].ports for fifo in datapath.fifos]
     source = next(e for e in pipeline.engines if e.kind == "source")
-    sink = pipeline.engines[datapath.sink]
+    sink = pipeline.engines[pipeline.sinks[0]]
     words = tokens(x, source.lanes, source.output.bits)
     expected = len(x) * sink.cycles
     entered, left = ([[] for _ in datapath.fifos] for _ in range(2))

@@ -97,14 +97,14 @@ def test_thresholds_bias_and_pool_stay_channels_last() -> None:
     want = y.mean(axis=(1, 2))
     np.testing.assert_allclose(evaluate(graph, x), want, atol=1e-5)
     program = compile_graph(graph)
-    assert program.interface.input_channels_last and program.interface.input_shape == (6, 5, 3)
+    assert program.interface.input.channels_last and program.interface.input.shape == (6, 5, 3)
     np.testing.assert_allclose(program(x), want, atol=1e-3)
 
 
 def test_product_on_sequences() -> None:
     model = build("y = MatMul (x, W)", {"W": rng.standard_normal((5, 3))}, x="float[N,7,5] x")
     program = compile_graph(check_same(model))
-    assert program.interface.input_channels_last and program.interface.output_channels_last
+    assert program.interface.input.channels_last and program.interface.output.channels_last
 
 
 @pytest.mark.parametrize(

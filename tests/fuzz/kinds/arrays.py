@@ -34,7 +34,7 @@ class Arrays(Kind):
 
     def prepare(self, setup: Setup) -> None:
         self.program = drawn(programs(), 5, 1)[0][0]
-        shape = (2, *self.program.interface.input_shape)
+        shape = (2, *self.program.interface.input.shape)
         x = np.random.default_rng(0).normal(0, 1, shape)
         arrays = [x.astype(t) for t in (np.float32, np.float64, np.float16, np.uint8, ">f4")]
         arrays += [np.asfortranarray(x.astype(np.float32)), x[:0].astype(np.float32), np.float32(1)]

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 
 from n2uqc.cli import main
-from n2uqc.passes.program import Program
+from n2uqc.passes.program import Interface, Port, Program
 from n2uqc.passes.program.store import to_bytes
 from tests.properties.programs import programs
 
@@ -80,9 +80,9 @@ class Names(Kind):
             case 0:
                 program = replace(program, name=new)
             case 1:
-                program = replace(program, interface=replace(face, input=new))
+                program = replace(program, interface=Interface((Port(new, face.input.shape),), face.outputs))
             case 2:
-                program = replace(program, interface=replace(face, output=new))
+                program = replace(program, interface=Interface(face.inputs, (Port(new, face.output.shape),)))
             case 3:
                 ops = tuple(replace(op, origin=(new,)) for op in program.ops)
                 program = replace(program, ops=ops)

@@ -19,7 +19,7 @@ from n2uqc.passes.checks.evaluate import reference
 from n2uqc.passes.checks.network import NetworkComparison, hold
 from n2uqc.passes.checks.relation import Unrelated, outward
 from n2uqc.passes.options import Pixels
-from n2uqc.passes.program import Clamp, Constant, IllegalOp, Program, quantize_input
+from n2uqc.passes.program import Clamp, Constant, IllegalOp, Program, quantize_inputs
 from n2uqc.passes.program.interpreter import steps
 
 from ...properties.builder import NetworkBuilder
@@ -56,7 +56,7 @@ def test_random_networks_of_odd_ranges_and_clamps_hold(case) -> None:
     exact = next(v for name, v in steps(real, images.transpose(0, 2, 3, 1)) if name == real.output)
     if not any(row.open for row in found.rows):
         want = evaluate(model, images)
-        np.testing.assert_allclose(outward(real, exact).reshape(want.shape), want, 1e-9, 1e-9)
+        np.testing.assert_allclose(outward(real.interface.output, exact).reshape(want.shape), want, 1e-9, 1e-9)
 
 
 def small() -> tuple[ir.Model, Program]:
@@ -156,10 +156,10 @@ def test_codes_may_differ_only_within_the_error(digits) -> None:
 def test_images_and_pixels_and_other_networks(digits) -> None:
     model, program = digits
     images = as_images(program, integers := drawn(program, 20, 1), 1)
-    np.testing.assert_array_equal(quantize_input(program, images), integers)
+    np.testing.assert_equal(quantize_inputs(program, images), integers)
     options = Options(pixels=Pixels(scale=1 / 16, mean=(0.3,), std=(0.5,)))
     assert not faults(held(model, compile_graph(model, options), options))
-    with pytest.raises(Unrelated, match="shapes of input and output"):
+    with pytest.raises(Unrelated, match="shapes of inputs and outputs"):
         hold(reference(small()[0], Options()), program, images)
 
 

@@ -123,8 +123,8 @@ def test_passes_take_an_operation_by_its_meaning_alone() -> None:
         "y": RealType(shape),
         "q": IntType(shape, 2, False, 0, 2, Fraction(1)),
     }
-    face = Interface("x", (2, 1, 1), "q", (2, 1, 1))
-    program = Program("p", face, "x", "q", types, (bent, quantizer), {})
+    face = Interface.single("x", (2, 1, 1), "q", (2, 1, 1))
+    program = Program("p", face, ("x",), ("q",), types, (bent, quantizer), {})
     ends = real_ranges(program, (0.0, 1.0))["y"]
     np.testing.assert_allclose((ends.lo, ends.hi), ([0, 0], [10, 20]), atol=1e-9)
     assert Formats(program, Options()).needed == set()
