@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from n2uqc.passes.program import Program
-
     from n2uqc.passes.program.named import Batch, Named, Runner
 
 FORMAT = "n2uqc artifact 1"
@@ -274,7 +273,9 @@ def outputs_of(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _ends_of(manifest: Mapping[str, Any], what: str) -> list[dict[str, Any]]:
-    found = manifest[f"{what}s"] if f"{what}s" in manifest else [manifest[what]]  # of older artifacts
+    found = (
+        manifest[f"{what}s"] if f"{what}s" in manifest else [manifest[what]]
+    )  # of older artifacts
     if not isinstance(found, list) or not found:
         raise TypeError(f"no {what}s")
     return found

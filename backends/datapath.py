@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from n2uqc.passes.program import Program
-
     from n2uqc.passes.program.named import Runner
+
     from .fpga import Folding
     from .search import SearchResult
 

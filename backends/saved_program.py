@@ -12,7 +12,6 @@ from .target import Progress, Request, Target
 
 if TYPE_CHECKING:
     from n2uqc.passes.program import Program
-
     from n2uqc.passes.program.named import Runner
 
 

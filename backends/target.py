@@ -14,8 +14,8 @@ from .artifact import Artifact
 
 if TYPE_CHECKING:
     from n2uqc.passes.program import Program
-
     from n2uqc.passes.program.named import Runner
+
     from .fpga import Folding
 
 Progress = Callable[[str], None]

@@ -70,7 +70,13 @@ def conv_program(bits: int, size: int, channels: int, seed: int = 0) -> Program:
     types["y"] = table.infer(types, constants)
     shape = (channels, size, size)
     program = Program(
-        f"conv{bits}", Interface.single("x", shape, "y", shape), ("x",), ("y",), types, (conv, table), constants
+        f"conv{bits}",
+        Interface.single("x", shape, "y", shape),
+        ("x",),
+        ("y",),
+        types,
+        (conv, table),
+        constants,
     )
     verify(program)
     return program

@@ -67,7 +67,13 @@ def our_program(bits: int, weight: Any, bounds: Any) -> Program:
         n: IntType(t.shape, t.bits, t.signed, t.lo, t.hi, Fraction(1)) for n, t in types.items()
     }
     program = Program(
-        "layer", Interface.single("x", shape, "y", shape), ("x",), ("y",), types, (conv, table), constants
+        "layer",
+        Interface.single("x", shape, "y", shape),
+        ("x",),
+        ("y",),
+        types,
+        (conv, table),
+        constants,
     )
     verify(program)
     return program

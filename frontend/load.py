@@ -13,10 +13,10 @@ from .cleanup import CAST_LIKE, EXPAND, IDENTITY, fold_constants
 from .constants import Constants
 from .input_shape import fix_input_shape
 from .integer_operators import to_float_operators
+from .opset import OUTPUTS
 from .precision import ROUNDOFF
 from .read import Source, read_model
 from .recognize import PATTERNS, PATTERNS_BEFORE_FOLDING, Context
-from .opset import OUTPUTS
 from .schemas import DOMAIN, STANDARD_VERSION, VERSION
 from .shapes import bind_batch, release_batch
 from .sizes import check_sizes

@@ -132,8 +132,7 @@ def build_model(
     )
     places = {name: arguments.operand("input", k) for k, name in enumerate(program.inputs)}
     places |= {
-        plan.storage[name]: arguments.operand("output", k)
-        for k, name in enumerate(program.outputs)
+        plan.storage[name]: arguments.operand("output", k) for k, name in enumerate(program.outputs)
     }
 
     def operand(what: str | NDArray[np.integer]) -> str:

@@ -63,8 +63,7 @@ def _pieces(images: Named, batch: object) -> list[dict[str, NDArray[Any]]]:
         raise NotRun(f"{count} images do not fill its batches of {size}")
     step = size or 32
     return [
-        {name: value[k : k + step] for name, value in images.items()}
-        for k in range(0, count, step)
+        {name: value[k : k + step] for name, value in images.items()} for k in range(0, count, step)
     ]
 
 

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from n2uqc.passes.program.named import Batch
 
 
-def measure(
-    model: Path, program: Program, options: Options, images: Batch
-) -> dict[str, Any]:
+def measure(model: Path, program: Program, options: Options, images: Batch) -> dict[str, Any]:
     """Measure code flips by layer, top-1 agreement and output error, as JSON values.
 
     Args:
@@ -38,9 +36,9 @@ def measure(
         if options.pixels is not None:
             raise NotRun("the images are raw pixels")
         outputs, by = run_as_exported(model, by_name(program.interface.inputs, images))
-        for name, own in result.integer.items():
-            if name not in outputs or outputs[name].size != own.size:
-                shapes = {n: found.shape for n, found in outputs.items()}
+        for name, found in result.integer.items():
+            if name not in outputs or outputs[name].size != found.size:
+                shapes = {n: y.shape for n, y in outputs.items()}
                 raise NotRun(f"it gives outputs of shapes {shapes} ({by})")
     except NotRun as reason:
         report["as_exported"] = {"not_compared": str(reason)}

@@ -26,8 +26,8 @@ class Outcome:
 
     Attributes:
         target: the target.
-        output: the outputs, int64 (N, H, W, C), bare or by name as the inputs were; None if it could
-            not run here.
+        output: the outputs, int64 (N, H, W, C), bare or by name as the inputs were; None if it
+            could not run here.
         seconds: run time without compilation.
         missing: why it could not run; "" if it did.
     """

@@ -95,8 +95,8 @@ def read_named(path: Path) -> dict[str, NDArray[Any]]:
 def read_batch(path: Path, ports: Sequence[Port]) -> Batch:
     """Return the arrays of a file for all inputs of a network.
 
-    For one input this is the array of an .npy file, or of an .npz file: the one of the input's name,
-    the one named ``x``, or the only one.
+    For one input this is the array of an .npy file, or of an .npz file: the one of the input's
+    name, the one named ``x``, or the only one.
 
     Raises:
         UserError: the file is missing or damaged, or has no array for an input, or one for none.
@@ -125,8 +125,8 @@ def read_batch(path: Path, ports: Sequence[Port]) -> Batch:
 
 
 def read_unnamed(path: Path) -> Batch:
-    """Return the array of a file as ``read_array`` does, or all of an .npz file by name if there are
-    several and none is named ``x``.
+    """Return the array of a file as ``read_array`` does, or all of an .npz file by name
+    if there are several and none is named ``x``.
 
     Raises:
         UserError: the file is missing or damaged.

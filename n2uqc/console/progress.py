@@ -83,9 +83,7 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
 @overload
 def in_pieces(runner: Callable[[Any], Any], x: NDArray[Any], what: str) -> NDArray[Any]: ...
 @overload
-def in_pieces(
-    runner: Callable[[Any], Any], x: Named, what: str
-) -> dict[str, NDArray[Any]]: ...
+def in_pieces(runner: Callable[[Any], Any], x: Named, what: str) -> dict[str, NDArray[Any]]: ...
 def in_pieces(
     runner: Callable[[Any], Any], x: Batch, what: str
 ) -> NDArray[Any] | dict[str, NDArray[Any]]:

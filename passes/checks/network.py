@@ -223,7 +223,9 @@ class Holder:
                 self._codes(self.rows[name], *codes[name], compared, reach, start)
             for k, port in enumerate(self.real.interface.outputs):
                 if name == self.real.outputs[k]:
-                    self._outputs(self.results[k], port, name, actual[k], value, reach, valid, start)
+                    self._outputs(
+                        self.results[k], port, name, actual[k], value, reach, valid, start
+                    )
         return int((~valid).sum())
 
     def _network(

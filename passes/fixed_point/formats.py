@@ -20,6 +20,7 @@ from ..options import (
     require_width,
 )
 from ..program import Op, Program
+from ..program.operation import Outside
 from ..program.ops.real import (
     Affine,
     Elementwise,
@@ -36,7 +37,6 @@ from ..program.ops.real import (
     RealRearrange,
     floats,
 )
-from ..program.operation import Outside
 from ..program.types import IntType
 from .calibrate import seen_ranges
 from .expected_flips import comparison_density, wanted_fraction_bits

@@ -160,9 +160,7 @@ def real_outputs(program: Bounded, y: Named) -> dict[str, NDArray[np.float64]]:
     found: dict[str, NDArray[np.float64]] = {}
     for port, kind in output_types(program):
         if kind.scale is None:
-            raise InputError(
-                f"output {port.name!r} has no scale; take its integers (--integers)"
-            )
+            raise InputError(f"output {port.name!r} has no scale; take its integers (--integers)")
         real = y[port.name].astype(np.float64) * float(kind.scale)
         found[port.name] = in_model_order(port, real)
     return found

@@ -110,9 +110,7 @@ def trace(program: Executable, x: Batch) -> dict[str, IntArray]:
 def run_real(program: Executable, x: NDArray[np.floating]) -> NDArray[np.float64]: ...
 @overload
 def run_real(program: Executable, x: Named) -> dict[str, NDArray[np.float64]]: ...
-def run_real(
-    program: Executable, x: Batch
-) -> NDArray[np.float64] | dict[str, NDArray[np.float64]]:
+def run_real(program: Executable, x: Batch) -> NDArray[np.float64] | dict[str, NDArray[np.float64]]:
     """Run the integer program on real images; return real outputs.
 
     Args:

@@ -19,7 +19,7 @@ from .types import Constant, IntType, TensorType
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """Byte offsets of the intermediate tensors in one static arena (inputs and outputs excluded)."""
+    """Byte offsets of the intermediate tensors, without inputs and outputs, in one static arena."""
 
     offsets: Mapping[str, int]
     size: int

@@ -185,8 +185,10 @@ def _parse_ports(text: str) -> tuple[list[Port], str]:
     while True:
         name, end = json.JSONDecoder().raw_decode(text)
         m = _SHAPE.match(text, end)
-        if not isinstance(name, str) or m is None:
-            raise ValueError(f"no name and shape: {text[:40]}")
+        if not isinstance(name, str):
+            raise ValueError(f"{text[:40]} is not a string")
+        if m is None:
+            raise ValueError(f"no shape: {text[:40]}")
         ports.append(Port(name, _ints(m[1]), **dict.fromkeys(m[2].split(), True)))
         text = text[m.end() :]
         if not text.startswith(", "):
@@ -209,9 +211,7 @@ def _parse_interface(text: str) -> Interface:
         raise ValueError(f"something behind the outputs: {rest[:40]}")
     if old:
         (source,), (result,) = sources, results
-        source = replace(
-            source, channels_last="input_channels_last" in old, pixels="pixels" in old
-        )
+        source = replace(source, channels_last="input_channels_last" in old, pixels="pixels" in old)
         result = replace(result, channels_last="output_channels_last" in old)
         return Interface((source,), (result,))
     return Interface(tuple(sources), tuple(results))

@@ -83,7 +83,15 @@ def test_the_manifest_holds_the_names(artifact: Path) -> None:
 @pytest.mark.parametrize("name", [PRINTABLE, "ends in \\", *HIDDEN])
 def test_the_files_around_verilog(name: str, tmp_path: Path) -> None:
     """Their templates, for no program has names such as the hidden ones."""
-    context = dict.fromkeys(("images", "per_image", "in_bytes", "out_bytes"), 3)
+    source = {"name": "s_axis", "bytes": 3, "tokens": 3, "file": "input.mem"}
+    sink = {
+        **source,
+        "name": "m_axis",
+        "per_image": 3,
+        "file": "output.mem",
+        "stamps": "cycles.mem",
+    }
+    context = {"images": 3, "sources": [source], "sinks": [sink]}
     context |= {"top": "n2uq_datapath", "keep": "setattr", "program": name}
     bench, makefile = (
         render(FPGA_TEMPLATES, f"{name}.j2", context) for name in ("testbench.cpp", "Makefile")

@@ -82,7 +82,7 @@ def test_an_unknown_executor(command: Command, program_file: Path) -> None:
 
 
 def test_drawn_images_reach_the_corners_and_repeat(program: n2uqc.Program) -> None:
-    (name, x), = drawn(program, 16, seed=3).items()
+    ((name, x),) = drawn(program, 16, seed=3).items()
     kind = program.types[program.input]
     assert x.shape == (16, 8, 8, 1)
     assert (x[0] == kind.lo).all()

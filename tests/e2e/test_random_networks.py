@@ -36,7 +36,11 @@ def _check(graph: ir.Model, images: np.ndarray, folder: Path) -> Program:
     corners = np.stack([np.full(kind.shape, v, np.int64) for v in (kind.lo, kind.hi)])
     x = np.concatenate([quantize_input(program, images), corners])
     want = run(program, x)
-    found = hold(reference(graph, Options()), program, as_images(program, {program.interface.input.name: x}, 0))
+    found = hold(
+        reference(graph, Options()),
+        program,
+        as_images(program, {program.interface.input.name: x}, 0),
+    )
     assert not any(row.wrong for row in found.rows), found.rows
     np.testing.assert_array_equal(Host(program, folder)(x), want)
     np.testing.assert_array_equal(simulate(program, x).output, want)

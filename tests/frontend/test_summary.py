@@ -96,8 +96,8 @@ def test_every_node_is_listed(summary: Summary, net: ResidualNetwork, tmp_path: 
 def test_json(summary: Summary) -> None:
     data = json.loads(json.dumps(summary.to_dict()))
     assert set(data) == {
-        "input", "input_shape", "inputs", "output", "output_shape", "outputs", "quantizers", "layers",
-        "notes",
+        "input", "input_shape", "inputs", "output", "output_shape", "outputs", "quantizers",
+        "layers", "notes",
     }  # fmt: skip
     assert data["quantizers"][0]["thresholds"] == summary.quantizers[0].thresholds
 

@@ -35,7 +35,10 @@ def test_exact_precision_flips_no_code(case) -> None:
     # wherever no compared value lies within the stated error of a threshold.
     if not any(row.within_error for row in found.layers):
         assert sum(row.flips for row in found.layers) == 0
-        assert found.logit_error * max(np.abs(y).max() for y in found.exact.values()) <= found.logit_bound + 1e-9
+        assert (
+            found.logit_error * max(np.abs(y).max() for y in found.exact.values())
+            <= found.logit_bound + 1e-9
+        )
 
 
 @pytest.fixture(scope="module")

@@ -150,9 +150,7 @@ def _run(
         for k, kind in enumerate(inputs_of(manifest)):
             arguments.append(str(path := Path(place, f"x{k}.{suffix}")))
             write_samples(path, x[kind["name"]][None], kind, raw)
-        arguments += [
-            str(Path(place, f"y{k}.{suffix}")) for k in range(len(outputs_of(manifest)))
-        ]
+        arguments += [str(Path(place, f"y{k}.{suffix}")) for k in range(len(outputs_of(manifest)))]
         if architecture == "cortex-m":
             board = board_of(manifest.get("emulated", ""))
             done = run_firmware(driver, arguments, on_block, board)

@@ -85,7 +85,9 @@ class Host:
                 np.ascontiguousarray(x[port.name][n], dtype=kind.container) for port, kind in ins
             ]
             assert self.call_all(taken, ys, space) == 0
-            assert all((t == x[port.name][n]).all() for t, (port, _) in zip(taken, ins, strict=True))
+            assert all(
+                (t == x[port.name][n]).all() for t, (port, _) in zip(taken, ins, strict=True)
+            )
             assert (space[self.model.workspace_bytes :] == 0xA5).all()
             for y, (port, kind) in zip(ys, outs, strict=True):
                 assert (y[kind.size :] == 0x5A).all()

@@ -80,9 +80,13 @@ class Names(Kind):
             case 0:
                 program = replace(program, name=new)
             case 1:
-                program = replace(program, interface=Interface((Port(new, face.input.shape),), face.outputs))
+                program = replace(
+                    program, interface=Interface((Port(new, face.input.shape),), face.outputs)
+                )
             case 2:
-                program = replace(program, interface=Interface(face.inputs, (Port(new, face.output.shape),)))
+                program = replace(
+                    program, interface=Interface(face.inputs, (Port(new, face.output.shape),))
+                )
             case 3:
                 ops = tuple(replace(op, origin=(new,)) for op in program.ops)
                 program = replace(program, ops=ops)

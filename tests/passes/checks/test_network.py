@@ -56,7 +56,9 @@ def test_random_networks_of_odd_ranges_and_clamps_hold(case) -> None:
     exact = next(v for name, v in steps(real, images.transpose(0, 2, 3, 1)) if name == real.output)
     if not any(row.open for row in found.rows):
         want = evaluate(model, images)
-        np.testing.assert_allclose(outward(real.interface.output, exact).reshape(want.shape), want, 1e-9, 1e-9)
+        np.testing.assert_allclose(
+            outward(real.interface.output, exact).reshape(want.shape), want, 1e-9, 1e-9
+        )
 
 
 def small() -> tuple[ir.Model, Program]:

@@ -36,7 +36,9 @@ def program(thresholds: tuple[tuple[Surd, ...], ...]) -> Program:
     )
     types = {name: RealType(SHAPE) for name in ("x", "a", "b")}
     types["q"] = IntType(SHAPE, 2, False, 0, 3, Fraction(1))
-    return Program("p", Interface.single("x", (2, 2, 3), "q", (2, 2, 3)), ("x",), ("q",), types, ops, {})
+    return Program(
+        "p", Interface.single("x", (2, 2, 3), "q", (2, 2, 3)), ("x",), ("q",), types, ops, {}
+    )
 
 
 def test_thresholds_by_the_span_and_the_steepest_way() -> None:

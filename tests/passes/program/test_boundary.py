@@ -27,7 +27,9 @@ def program(lo: int = -100, hi: int = 90) -> Program:
     x = IntType((2, 3, 4), 8, True, lo, hi, SCALE)
     op = Flatten(output="y", inputs=("x",))
     types = {"x": x, "y": IntType((1, 1, 24), 8, True, lo, hi, Fraction(1, 3))}
-    made = Program("p", Interface.single("x", (4, 2, 3), "y", (24,)), ("x",), ("y",), types, (op,), {})
+    made = Program(
+        "p", Interface.single("x", (4, 2, 3), "y", (24,)), ("x",), ("y",), types, (op,), {}
+    )
     verify(made)
     return made
 
