@@ -220,7 +220,9 @@ def check_interface(model: ir.Model) -> None:
     parameters = [value for value in graph.inputs if _is_parameter(value)]
     if parameters:
         names = ", ".join(f"'{v.name}'" for v in parameters[:5])
-        found = f"the inputs {names}{', …' if len(parameters) > 5 else ''} are parameters of layers"
+        found = (
+            f"inputs that are parameters of layers: {names}{', …' if len(parameters) > 5 else ''}"
+        )
         hint = "export the network with its parameters (export_params=True)"
         problems.append(Problem("", "", found, "parameters in the file", hint))
     else:

@@ -160,7 +160,9 @@ def test_no_program_has_names_that_act(name: str) -> None:
 def test_identifiers_of_a_program(what: str, name: str) -> None:
     program = _named("net")
     if what == "input":
-        program = replace(program, input=name, types={**program.types, name: program.types["x"]})
+        program = replace(
+            program, inputs=(name,), types={**program.types, name: program.types["x"]}
+        )
     elif what == "constant":
         constants = {**program.constants, name: next(iter(program.constants.values()))}
         program = replace(program, constants=constants)

@@ -126,7 +126,7 @@ def test_folders_that_hold_no_whole_artifact(
             (folder / "manifest.json").write_text(text[: len(text) // 2])
         elif fault.startswith("no "):
             manifest = json.loads((folder / "manifest.json").read_text())
-            manifest |= {"kernels": 4} if fault == "no list" else {"input": None}
+            manifest |= {"kernels": 4} if fault == "no list" else {"inputs": None}
             (folder / "manifest.json").write_text(json.dumps(manifest))
         else:
             changed = folder / ("program.n2uq" if fault == "program changed" else driver)

@@ -9,6 +9,7 @@ import pytest
 
 from n2uqc.frontend.check import OPSETS
 from n2uqc.frontend.load import load_graph
+from n2uqc.frontend.opset import output_names
 from tests.frontend.networks import build, check_same, ladder, ops, refused, rungs
 
 W = np.random.default_rng(0).standard_normal((3, 2, 3, 3))
@@ -91,7 +92,8 @@ def test_attributes_against_the_definition() -> None:
 @pytest.mark.parametrize(
     ("x", "word"),
     [
-        ("float[N,2,4,4] x, float[N,2,4,4] z", "2 inputs: 'x', 'z'"),
+        ("float[2,2,4,4] x, float[3,2,4,4] z", "first axes of the inputs are 2, 3"),
+        ("float[2,2,4,4] x, float[N,2,4,4] z", "first axes of the inputs are 2, N"),
         ("float[N,2,2,2,2] x", "shape [N,2,2,2,2]"),
         ("float[N,2,H,W] x", "shape [N,2,H,W]"),
         ("float[N,2,0,4] x", "shape [N,2,0,4]"),
@@ -100,12 +102,28 @@ def test_attributes_against_the_definition() -> None:
     ],
 )
 def test_input_of_the_wrong_kind(x: str, word: str) -> None:
-    body = "y = Add (x, z)" if "z" in x else "a = Cast <to = 1> (x) y = Relu (a)"
+    body = "y = Concat <axis = 1> (x, z)" if "z" in x else "a = Cast <to = 1> (x) y = Relu (a)"
     refused(build(body, x=x), word)
 
 
-def test_two_outputs() -> None:
-    refused(build("y = Relu (x) z = Neg (x)", y="float[] y, float[] z"), "2 outputs: 'y', 'z'")
+def test_two_outputs_keep_their_names() -> None:
+    """Also where the frontend finds that both are one value."""
+    model = build("a = Relu (x) y = Identity (a) z = Identity (y)", y="float[] y, float[] z")
+    graph = load_graph(model)
+    assert output_names(graph) == ["y", "z"] and len(graph.graph.outputs) == 2
+
+
+def test_an_output_listed_twice() -> None:
+    refused(build("y = Relu (x)", y="float[] y, float[] y"), "listed 2 times")
+
+
+def test_parameters_as_inputs() -> None:
+    x = "float[N,2,4,4] x, float[3,2,3,3] W"
+    refused(
+        build("y = Conv (x, W)", x=x),
+        "inputs that are parameters of layers: 'W'",
+        "export_params=True",
+    )
 
 
 def test_parameters_listed_as_inputs_are_parameters() -> None:

@@ -29,6 +29,7 @@ CHECKS: dict[str, Any] = {
     "list of int": lambda v: all(type(i) is int for i in v),
     "list of int or string": lambda v: all(type(i) is int or isinstance(i, str) for i in v),
     "list of lists": lambda v: all(isinstance(i, list) for i in v),
+    "list of `{name, shape}`": lambda v: all(set(i) == {"name", "shape"} for i in v),
     "list of `{node, text}`": lambda v: all(set(i) == {"node", "text"} for i in v),
     "object": lambda v: isinstance(v, dict),
 }
