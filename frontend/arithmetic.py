@@ -31,7 +31,7 @@ FOLDED = frozenset(
     "Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin "
     "ReduceProd ReduceSum ReduceSumSquare Relu Reshape Round ScatterElements ScatterND Selu "
     "Shape Sigmoid Sign Sin Sinh Size Slice Softmax Softplus Softsign Split Sqrt Squeeze Sub "
-    "Sum Tan Tanh Tile Transpose Trilu Unsqueeze Where Xor".split()
+    "Sum Tan Tanh Tile TopK Transpose Trilu Unsqueeze Where Xor".split()
 )
 """Deterministic operators: `_SIZES` below bounds their results,
 and their work is proportional to that.
@@ -40,7 +40,8 @@ and their work is proportional to that.
 _LARGEST = 2**22  # elements of a result that any file may ask for
 _GROWTH = 8  # elements of a result allowed per element of the parameters
 _WORK, _STEPS = 2**28, 512  # elements of all results together: at least, and per parameter element
-_SLOW = {"Erf": 16, "GatherElements": 64, "GatherND": 64, "ScatterElements": 64, "ScatterND": 64}
+_SLOW = {"Erf": 16, "GatherElements": 64, "GatherND": 64, "ScatterElements": 64, "ScatterND": 64,
+         "TopK": 64}
 """Cost of one element of these operators, in elements of others:
 `onnx.reference` loops in Python.
 """

@@ -26,7 +26,7 @@ from .prelu import PRELU
 from .qdq import DEQUANTIZE
 from .qonnx import BIPOLAR, MULTI_THRESHOLD, QUANT, TRUNC
 from .relu import BOUND, CLIP
-from .round_quantizer import ROUND_QUANTIZER
+from .round_quantizer import ROUND_AWAY, ROUND_QUANTIZER
 from .squeeze import SQUEEZE
 from .step_function import STEP_FUNCTION
 from .straight_through import STRAIGHT_THROUGH
@@ -52,6 +52,7 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     TRANSPOSE,
     CHANNELS_LAST_INPUT,  # again: canceled Transposes have exposed new matches
     WEIGHT_QUANTIZER,
+    ROUND_AWAY,  # before its Sign is taken for a step function
     COMPANDING,  # before its pieces are taken for quantizers
     STEP_FUNCTION,  # what is left of a ladder is refused here, with the reason
     SUM_OF_COMPARISONS,  # before ladders: its terms may be ladders of one rung

@@ -140,12 +140,18 @@ class Context:
         }
 
     def problems(self) -> list[Problem]:
-        """Return the refusals as problems, except those where only a shape is unknown."""
-        return [
-            Problem(str(node.name), node.op_type, r.found, r.supported, r.hint)
-            for node, r in self.refusals.items()
-            if not isinstance(r, UnknownShape)
-        ]
+        """Return the refusals as problems, except those where only a shape is unknown.
+
+        A node that an earlier refusal covers is explained by that one.
+        """
+        problems, covered = [], set[ir.Node]()
+        for node, r in self.refusals.items():
+            if isinstance(r, UnknownShape):
+                continue
+            if node not in covered:
+                problems.append(Problem(str(node.name), node.op_type, r.found, r.supported, r.hint))
+            covered.update(r.covers)
+        return problems
 
     def replace(self, old: ir.Value, new: ir.Value) -> None:
         """Replace `old` by `new` in all nodes and outputs; `new` gets the name of `old`.

@@ -1,6 +1,7 @@
 """Activations rounded between two bounds: LSQ, LSQ+, DoReFa, PACT and similar quantizers.
 
     q = clip((x - b) / s, low, high);  code = round(q), floor or ceil;  value = code * s + b
+    or code = sign(q) * floor(|q| + 1/2), which rounds ties away from zero
 
 Esser et al., "Learned Step Size Quantization", ICLR 2020, equations 1 and 2; Bhalgat et al.,
 "LSQ+", CVPRW 2020, equation 1; Zhou et al., "DoReFa-Net", arXiv 1606.06160, equations 5 and 6. The
@@ -11,8 +12,10 @@ straight-through pairs, scales and offsets rewrite what follows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from math import ceil, floor
 
 import numpy as np
@@ -21,13 +24,51 @@ import onnx_ir as ir
 from ..opset import MAX_BITS
 from .bounded_chain import Chain, Row, chain_before, clips_after, put_maps, scalar
 from .pattern import Context, Pattern, Refused
-from .queries import Array, is_standard, only_reader, operands
+from .queries import Array, is_standard, only_reader, operands, producer
 from .rounding import rises
 from .uniform import Uniform, put_uniform
 
 _MODES = {"Round": "ROUND", "Floor": "FLOOR", "Ceil": "CEIL"}
 _SLACK = Fraction(1, 2**20)  # of a step: a bound is a product of a few float32 numbers
 _SUPPORTED = "round(clip(x / s)) with constant s and bounds"
+
+
+@dataclass(frozen=True)
+class _Rounding:
+    """A tensor rounded to integers.
+
+    Attributes:
+        root: the node that defines the integers.
+        q: what is rounded.
+        mode: of `rounding.rises`.
+        nodes: all its nodes.
+    """
+
+    root: ir.Node
+    q: ir.Value
+    mode: str
+    nodes: tuple[ir.Node, ...]
+
+
+def _plain(node: ir.Node, context: Context) -> _Rounding | None:
+    """Return what a Round, Floor or Ceil rounds."""
+    q = node.inputs[0]
+    return None if q is None else _Rounding(node, q, _MODES[node.op_type], (node,))
+
+
+def _away(node: ir.Node, context: Context) -> _Rounding | None:
+    """Return what sign(q) * floor(|q| + 1/2) rounds, of which `node` is the Floor."""
+    shifted, root = producer(node.inputs[0], "Add"), only_reader(node.outputs[0], "Mul")
+    if shifted is None or root is None:
+        return None
+    (sign,) = (producer(v, "Sign") for v in root.inputs if v is not node.outputs[0])
+    for magnitude, half in operands(shifted):
+        size = producer(magnitude, "Abs")
+        if sign is None or size is None or scalar(half, context) != Fraction(1, 2):
+            continue
+        if (q := size.inputs[0]) is not None and sign.inputs[0] is q:
+            return _Rounding(root, q, "HALF_UP", (sign, size, shifted, node, root))
+    return None
 
 
 @dataclass(frozen=True)
@@ -40,16 +81,16 @@ class _Ends:
     zero: int = 0
 
 
-def _ends(chain: Chain, node: ir.Node, context: Context) -> _Ends:
+def _ends(chain: Chain, rounding: _Rounding, context: Context) -> _Ends:
     """Find the range of the codes from the bounds before and after the rounding.
 
     Raises:
         Refused: a bound is missing.
     """
-    low, high = (_code(bound, node.op_type) for bound in (chain.low, chain.high))
-    ends = _Ends(node, 0, 0)
+    low, high = (_code(bound, rounding.mode) for bound in (chain.low, chain.high))
+    ends = _Ends(rounding.root, 0, 0)
     if low is None or high is None:
-        rounded = _after_pair(node)
+        rounded = _after_pair(rounding)
         zero = 0
         shift = only_reader(rounded, "Add")
         for _, constant in operands(shift) if shift is not None else ():
@@ -87,12 +128,12 @@ def _within(
     return low, high
 
 
-def _after_pair(node: ir.Node) -> ir.Value:
+def _after_pair(rounding: _Rounding) -> ir.Value:
     """Return the result of the rounding, or of the straight-through pair around it.
 
     The pair is (round(q) - q) + q; only its result may be clipped.
     """
-    rounded, q = node.outputs[0], node.inputs[0]
+    rounded, q = rounding.root.outputs[0], rounding.q
     first = only_reader(rounded, "Sub", "Add")
     if first is None or not any(v is q for v in first.inputs):
         return rounded
@@ -106,7 +147,7 @@ def _after_pair(node: ir.Node) -> ir.Value:
     return second.outputs[0]
 
 
-def _code(bounds: Row | None, op_type: str) -> int | None:
+def _code(bounds: Row | None, mode: str) -> int | None:
     """Return the integer that a bound is rounded to; None without a bound.
 
     Raises:
@@ -114,18 +155,21 @@ def _code(bounds: Row | None, op_type: str) -> int | None:
     """
     if bounds is None:
         return None
-    codes = {_rounded(bound, op_type) for bound in bounds}
+    codes = {_rounded(bound, mode) for bound in bounds}
     if len(codes) > 1:
         found = f"channels that are rounded to at most {min(codes)} to {max(codes)}"
         raise Refused(found, "as many levels in every channel")
     return codes.pop()
 
 
-def _rounded(bound: Fraction, op_type: str) -> int:
+def _rounded(bound: Fraction, mode: str) -> int:
     near = round(bound)
-    if abs(bound - near) <= _SLACK or op_type == "Round":
+    if abs(bound - near) <= _SLACK or mode == "ROUND":
         return near
-    return floor(bound) if op_type == "Floor" else ceil(bound)
+    if mode == "HALF_UP":
+        whole = floor(abs(bound) + Fraction(1, 2))
+        return whole if bound > 0 else -whole
+    return floor(bound) if mode == "FLOOR" else ceil(bound)
 
 
 def _thresholds(chain: Chain, positions: Array) -> tuple[Array, np.float32] | None:
@@ -154,27 +198,32 @@ def _holds(number: Fraction) -> bool:
         return False
 
 
-def _recognize(node: ir.Node, context: Context) -> None:
-    if context.constants.known(node.outputs[0]) or node.inputs[0] is None:
+def _recognize(
+    find: Callable[[ir.Node, Context], _Rounding | None], node: ir.Node, context: Context
+) -> None:
+    rounding = find(node, context)
+    if rounding is None or context.constants.known(node.outputs[0]):
         return
-    chain = chain_before(node.inputs[0], context)
+    chain = chain_before(rounding.q, context)
     earlier = [other for other, refusal in context.refusals.items() if node in refusal.covers]
     try:
-        ends = _ends(chain, node, context)
+        ends = _ends(chain, rounding, context)
     except Refused as refusal:
         if earlier:
             return  # its refusal has the better reason
-        refusal.covers = (node, *chain.nodes)
+        refusal.covers = (*rounding.nodes, *chain.nodes)
         raise
     for other in earlier:
         del context.refusals[other]
-    positions, strict = rises(ends.low, ends.high, _MODES[node.op_type])
+    positions, strict = rises(ends.low, ends.high, rounding.mode)
     compared, x = _thresholds(chain, positions), chain.x
     if compared is None:  # the affine map is kept, and its exact result is compared
-        compared, x = (positions[None, :], np.float32(1)), put_maps(chain, node, context)
+        compared, x = (positions[None, :], np.float32(1)), put_maps(chain, rounding.root, context)
     one = np.ones(1, np.float32)
     lowest = Fraction(ends.low + ends.zero)
     put_uniform(ends.root, x, Uniform(compared[0], strict, one, one, lowest, compared[1]), context)
 
 
-ROUND_QUANTIZER = Pattern("rounded activation", frozenset(_MODES), _recognize)
+ROUND_QUANTIZER = Pattern("rounded activation", frozenset(_MODES), partial(_recognize, _plain))
+ROUND_AWAY = Pattern("ties rounded away from zero", frozenset({"Floor"}), partial(_recognize, _away))
+"""Applied before a Sign is taken for a quantizer of its own."""

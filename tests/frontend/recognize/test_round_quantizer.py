@@ -19,6 +19,7 @@ from tests.frontend.networks import build, check_same, images, ops, refused, run
 BOUNDED = "a = Div (x, s) q = Clip (a, low, high)"
 ROUND = "[round] k = Round (q)"
 SCALED = "y = Mul (k, s)"
+AWAY = "i = Sign (q) j = Abs (q) t = Add (j, half) [round] u = Floor (t) k = Mul (i, u)"
 LSQ = f"{BOUNDED} {ROUND} d = Sub (k, q) e = Add (d, q) y = Mul (e, s)"
 
 
@@ -43,6 +44,9 @@ def parameters(low: float, high: float, step: float = 0.25, **more: float) -> di
         " m = Sub (k, one) y = Mul (m, s)",
         "a = Div (x, s) q = Clip (a, low, high) h = Add (q, half) k = Floor (h) y = Mul (k, s)",
         f"{BOUNDED} k = Ceil (q) {SCALED}",
+        f"{BOUNDED} {AWAY} {SCALED}",
+        f"{BOUNDED} {AWAY} d = Sub (k, q) e = Add (d, q) y = Mul (e, s)",
+        f"q = Div (x, s) {AWAY.replace('k =', 'p =')} k = Clip (p, low, high) {SCALED}",
         "a = Div (x, s) p = Ceil (a) k = Clip (p, low, high) y = Mul (k, s)",
         "a = Div (x, s) q = Clip (a, low, high) h = Sub (q, half) k = Ceil (h) y = Mul (k, s)",
         f"r = Relu (x) a = Div (r, s) l = Less (a, high) q = Where (l, a, high) {ROUND} {SCALED}",
@@ -52,14 +56,14 @@ def parameters(low: float, high: float, step: float = 0.25, **more: float) -> di
 )
 @pytest.mark.parametrize(("low", "high"), [(0, 3), (-4, 3), (0, 15), (-1, 0), (-128, 127)])
 def test_forms(body: str, low: int, high: int) -> None:
-    if high == 0 and ("Relu" in body or "Abs" in body):
+    if high == 0 and ("Relu" in body or "Sub (i, j)" in body):
         high = 1
     model = build(body, parameters(low, high))
     graph = load_graph(model)
     (quantizer,) = (n for n in graph.graph if is_op(n, "Threshold"))
     x = (np.random.default_rng(0).integers(-99, 99, (2, 2, 4, 4)) / 32).astype(np.float32)
     np.testing.assert_array_equal(evaluate(graph, x), run_onnx(model, x))  # ties included
-    if "Abs" in body or "Relu" in body:
+    if "Sub (i, j)" in body or "Relu" in body:
         low = 0
     assert read_threshold(quantizer).bits == (high - low).bit_length()
     want = run_onnx(model, x)
@@ -112,6 +116,7 @@ def test_codes_stay_codes_before_a_convolution() -> None:
     [
         (f"q = Div (x, s) {ROUND} {SCALED}", "without two constant bounds"),
         (f"a = Relu (x) q = Div (a, s) {ROUND} {SCALED}", "without two constant bounds"),
+        (f"q = Div (x, s) {AWAY} {SCALED}", "without two constant bounds"),
         (f"{BOUNDED.replace('low, high', 'low')} {ROUND} {SCALED}", "without two constant bounds"),
         (f"{BOUNDED.replace('high)', 'big)')} {ROUND} {SCALED}", "from 0 to 300"),
         (f"{BOUNDED.replace('high)', 'low)')} {ROUND} {SCALED}", "from 0 to 0"),
