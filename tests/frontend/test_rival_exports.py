@@ -1,4 +1,4 @@
-"""LSQ, PACT, APoT and LCQ as training code writes them, through PyTorch's exporters."""
+"""LSQ, LSQ+, PACT, APoT, LCQ and LQ-Nets as training code writes them, through PyTorch's exporters."""
 
 from __future__ import annotations
 
@@ -105,12 +105,75 @@ class Companding(nn.Module):
         return self.alpha * u.sign() * ((q - start[back]) * width / rise[back] + back * width)
 
 
+class Away(torch.autograd.Function):
+    """Rounding of ties away from zero, as LSQ+ and micronet write it."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return torch.sign(x) * torch.floor(torch.abs(x) + 0.5)
+
+
+class Offset(nn.Module):
+    """LSQ+: a learned step and a learned offset, which is no multiple of the step."""
+
+    def __init__(self, bits):
+        super().__init__()
+        self.high, self.step = 2**bits - 1, nn.Parameter(torch.tensor([2.3 / 2**bits]))
+        self.beta = nn.Parameter(torch.tensor([0.07]))
+
+    def forward(self, x):
+        q = torch.div(x - self.beta, self.step).clamp(0, self.high)
+        return Away.apply(q) * self.step + self.beta
+
+
+class AwayStep(nn.Module):
+    """LSQ+'s weights: channels in columns, each with its step."""
+
+    def __init__(self, bits, channels):
+        super().__init__()
+        self.low, self.step = -(2 ** (bits - 1)), nn.Parameter(torch.rand(channels) * 0.02 + 0.06)
+
+    def forward(self, w):
+        flat = torch.transpose(w.contiguous().view(w.size(0), -1), 0, 1)
+        step = torch.broadcast_to(self.step, flat.size())
+        q = Away.apply(torch.div(flat, step).clamp(self.low, -1 - self.low)) * step
+        return torch.transpose(q, 0, 1).contiguous().view(w.size())
+
+
+class Basis(nn.Module):
+    """LQ-Nets: sums of a learned basis, sorted when the network runs; thresholds between them."""
+
+    def __init__(self, bits, channels=0):
+        super().__init__()
+        self.signed = channels > 0
+        basis = torch.rand(max(channels, 1), bits) * 0.2 + 0.5
+        self.register_buffer("basis", basis * (0.1 if self.signed else 0.6))
+        codes = torch.tensor([[k >> j & 1 for j in range(bits)] for k in range(2**bits)]).float()
+        self.register_buffer("codes", 2 * codes - 1 if self.signed else codes)
+
+    def forward(self, x):
+        levels, _ = torch.sort(self.basis @ self.codes.T, 1)
+        at = (levels[:, :-1] + levels[:, 1:]) / 2
+        if self.signed:
+            flat = x.reshape(x.shape[0], -1)
+            index = (flat.unsqueeze(2) > at.unsqueeze(1)).sum(2)
+            return torch.gather(levels, 1, index).view_as(x)
+        y = torch.zeros_like(x)
+        for k in range(at.shape[1]):
+            y = torch.where(x > at[0, k], levels[0, k + 1], y)
+        return y
+
+
 def quantizers(method, bits, channels):
     """Quantizers of activations, and of weights."""
     if method == "lsq":
         return Step(bits, False), Step(bits, True, channels)
     if method == "pact":
         return Pact(bits), Squeezed(bits)
+    if method == "lsq+":
+        return Offset(bits), AwayStep(bits, channels)
+    if method == "lq-nets":
+        return Basis(bits), Basis(bits, channels)
     if method == "lcq":
         return Companding(bits, False), Companding(bits, True)
     flat = method == "apot, flat"
@@ -161,6 +224,7 @@ def export(method: str, bits: int, dynamo: bool, path: Path) -> None:
 
 METHODS = "lsq", "pact", "apot", "apot, flat", "lcq"
 CASES = [*((method, bits, False) for method in METHODS for bits in (2, 4)), ("lcq", 2, True)]
+CASES += ("lsq+", 4, False), ("lsq+", 2, True), ("lq-nets", 3, False), ("lq-nets", 2, True)
 
 
 @pytest.mark.parametrize(("method", "bits", "dynamo"), CASES)
