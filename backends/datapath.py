@@ -118,7 +118,7 @@ class DatapathTarget(Target):
         Raises:
             CompileError: it does not fit the program, or the rate or device is out of reach.
         """
-        from .fpga import default_folding
+        from .fpga.fitting import chosen_folding
         from .fpga.design import CLOCK_HZ
         from .search import price, search
 
@@ -135,7 +135,7 @@ class DatapathTarget(Target):
         ):
             progress("searching the folding")
             return search(program, **wanted)
-        folding = request.folding or default_folding(program, cycles=request.target_cycles)
+        folding = request.folding or chosen_folding(program, request.target_cycles)
         progress("pricing the folding")
         return price(program, folding, **wanted)
 

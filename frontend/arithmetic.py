@@ -40,8 +40,14 @@ and their work is proportional to that.
 _LARGEST = 2**22  # elements of a result that any file may ask for
 _GROWTH = 8  # elements of a result allowed per element of the parameters
 _WORK, _STEPS = 2**28, 512  # elements of all results together: at least, and per parameter element
-_SLOW = {"Erf": 16, "GatherElements": 64, "GatherND": 64, "ScatterElements": 64, "ScatterND": 64,
-         "TopK": 64}
+_SLOW = {
+    "Erf": 16,
+    "GatherElements": 64,
+    "GatherND": 64,
+    "ScatterElements": 64,
+    "ScatterND": 64,
+    "TopK": 64,
+}
 """Cost of one element of these operators, in elements of others:
 `onnx.reference` loops in Python.
 """

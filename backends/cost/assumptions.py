@@ -127,7 +127,8 @@ def _structure() -> tuple[Assumption, ...]:
             "are more; one word per cycle elsewhere. The same in every alternative, whose units "
             "all take one operand per cycle. Lanes are those of the simulated datapath: each "
             "engine gets as few as keep up with the slowest.",
-            f"default folding: at most {DEFAULT_LANES} multiply-accumulate lanes",
+            f"default folding: at most {DEFAULT_LANES} multiply-accumulate lanes, and engines that "
+            "fit a Zynq XC7Z020 to 70% of its LUTs and 80% of its DSPs and block RAM",
             "FINN-R (Blott et al., TRETS 2018); n2uqc's datapath simulator",
             "model",
         ),

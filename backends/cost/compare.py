@@ -9,7 +9,8 @@ from n2uqc.passes.program import Program
 
 from ..fpga.design import Design, plan
 from ..fpga.engines import Fold
-from ..fpga.folding import Folding, default_folding
+from ..fpga.fitting import chosen_folding
+from ..fpga.folding import Folding
 from ..fpga.hdl.families import Family
 from .assumptions import Assumption, assumptions
 from .counts import LayerCounts, count_layers
@@ -130,7 +131,7 @@ def compare(
     if not isinstance(design, Design):
         if not isinstance(folding, Folding):
             given = {name: Fold(*lanes) for name, lanes in (folding or {}).items()}
-            default = default_folding(design, cycles=target_cycles)
+            default = chosen_folding(design, target_cycles)
             folding = Folding({**default.engines, **given})
         design = plan(design, folding, family=technology)
     places, family = find_places(design), design.family

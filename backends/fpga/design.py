@@ -10,7 +10,8 @@ from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.passes.program import Program
 
 from .engines import Engine
-from .folding import Folding, default_folding
+from .fitting import fitting_folding
+from .folding import Folding
 from .hdl.families import FAMILIES, Family
 from .hdl.terms import Cells
 from .pipeline import Pipeline, build_pipeline
@@ -138,7 +139,7 @@ def plan(
 
     Args:
         program: a lowered program.
-        folding: parallelism of the engines; ``default_folding`` if None.
+        folding: parallelism of the engines; ``fitting_folding`` if None.
         family: for which each engine takes the form that is smaller.
         clock_hz: the clock that the hardware is meant to reach.
         engines: of the program by tensor, if they are at hand: what was counted is not anew.
@@ -147,7 +148,7 @@ def plan(
         CompileError: the folding does not fit the program, or the family is not known.
     """
     device = find_family(family)
-    chosen = default_folding(program) if folding is None else folding
+    chosen = fitting_folding(program, engines) if folding is None else folding
     pipeline = build_pipeline(program, chosen, engines)
     forms = {
         k: best_form(engine, device.id)

@@ -175,11 +175,11 @@ def default_folding(
     Raises:
         CompileError: ``cycles`` is less than the fastest folding of some engine needs.
     """
-    choices = {engine.name: _choices(engine) for engine in engines_of(program)}
+    choices = {engine.name: choices_of(engine) for engine in engines_of(program)}
     fastest = {name: min(c for c, *_ in rows) for name, rows in choices.items()}
     floor = max(fastest.values(), default=1)
     if cycles is None:
-        cycles = _least_target(choices, floor, lanes)
+        cycles = least_target(choices, floor, lanes)
     if cycles < floor:
         name = max(fastest, key=fastest.__getitem__)
         raise CompileError(
@@ -190,21 +190,21 @@ def default_folding(
                 supported=f"{fastest[name]} or more: this engine's fastest folding",
             )
         )
-    return Folding({name: _smallest(rows, cycles)[-1] for name, rows in choices.items()})
+    return Folding({name: smallest(rows, cycles)[-1] for name, rows in choices.items()})
 
 
-_Choice = tuple[int, int, int, int, Fold]
+Choice = tuple[int, int, int, int, Fold]
 """(cycles, lanes, rank among equals, multipliers, folding)"""
 
 
-def _choices(engine: Engine) -> list[_Choice]:
-    """Return all legal foldings, cheapest first; among equals those with most SIMD within a tap.
+def choices_of(engine: Engine) -> list[Choice]:
+    """Return an engine's legal foldings, cheapest first; among equals those with most SIMD within a tap.
 
     SIMD is increased before PE, as in FINN: it shortens the sum without widening the output stream.
     Foldings with more lanes than a tap has come last, because they read several positions of the
     buffer at once.
     """
-    rows: list[_Choice] = []
+    rows: list[Choice] = []
     for simd in engine.simd_options:
         for pe in engine.pe_options:
             fold = Fold(pe, simd)
@@ -214,16 +214,17 @@ def _choices(engine: Engine) -> list[_Choice]:
     return sorted(rows, key=lambda row: (row[1], row[2], row[0]))
 
 
-def _smallest(rows: list[_Choice], target: int) -> _Choice:
+def smallest(rows: list[Choice], target: int) -> Choice:
+    """Return the cheapest folding of at most so many cycles."""
     return next(row for row in rows if row[0] <= target)
 
 
-def _least_target(choices: Mapping[str, list[_Choice]], floor: int, lanes: int) -> int:
+def least_target(choices: Mapping[str, list[Choice]], floor: int, lanes: int) -> int:
     """Return the least target whose multipliers fit the budget, or that of the slowest folding."""
     targets = sorted({row[0] for rows in choices.values() for row in rows if row[0] >= floor})
     low, high = 0, len(targets) - 1
     while low < high:
         middle = (low + high) // 2
-        spent = sum(_smallest(rows, targets[middle])[3] for rows in choices.values())
+        spent = sum(smallest(rows, targets[middle])[3] for rows in choices.values())
         low, high = (low, middle) if spent <= lanes else (middle + 1, high)
     return targets[low] if targets else floor

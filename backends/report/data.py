@@ -13,6 +13,7 @@ from ..cost.compare import Comparison, LayerComparison
 from ..cost.layer import LayerCost
 from ..cost.quantizers import Alternative, Operators
 from ..cost.trained import Trained, beaten_by
+from ..datapath_table import binding
 from .evidence import evidence
 from .findings import findings
 from .rows import AlternativeRow, CostRow, LayerRow, ModelReport, OperatorRow, Report, TableRow
@@ -98,11 +99,21 @@ def _model(networks: Sequence[Trained], index: int) -> ModelReport:
         c.macs,
         c.low_bit_macs,
         c.interval,
+        plain(_limited(c)),
         losses(c),
         findings(c),
         tuple(_alternative(a, c.totals[a.id]) for a in c.alternatives if a.id in c.shown),
         _alternative(c.alternatives[0], c.totals[c.itself]),
         tuple(_layer(layer) for layer in c.layers),
+    )
+
+
+def _limited(comparison: Comparison) -> str:
+    """Return the line that `compile --target fpga` prints of the engine that limits the rate."""
+    engines = comparison.design.engines.values()
+    return binding(
+        {"name": e.name, "kind": e.kind, "busy": e.cycles, "nodes": e.op.origin if e.op else ()}
+        for e in engines
     )
 
 

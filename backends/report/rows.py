@@ -137,6 +137,7 @@ class ModelReport:
         pareto, beaten_by: whether the network is on the front of accuracy against cost, else the
             place of the network that beats it; None where accuracies are not known.
         processor: what an image takes on a processor; None without one.
+        limited: the engine that limits the rate, as a sentence.
         losses: where another dress is cheaper than N2UQ's.
         findings: what else the figures say.
         alternatives: those that are shown.
@@ -159,6 +160,7 @@ class ModelReport:
     macs: int
     low_bit_macs: int
     interval: int
+    limited: str
     losses: tuple[str, ...]
     findings: tuple[str, ...]
     alternatives: tuple[AlternativeRow, ...]

@@ -225,5 +225,7 @@ def _recognize(
 
 
 ROUND_QUANTIZER = Pattern("rounded activation", frozenset(_MODES), partial(_recognize, _plain))
-ROUND_AWAY = Pattern("ties rounded away from zero", frozenset({"Floor"}), partial(_recognize, _away))
+ROUND_AWAY = Pattern(
+    "ties rounded away from zero", frozenset({"Floor"}), partial(_recognize, _away)
+)
 """Applied before a Sign is taken for a quantizer of its own."""

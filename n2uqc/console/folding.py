@@ -107,13 +107,13 @@ def read_folding(options: argparse.Namespace, program: Program) -> Folding:
     """
     from n2uqc.backends import Request
     from n2uqc.backends.datapath import DATAPATH
-    from n2uqc.backends.fpga import default_folding
+    from n2uqc.backends.fpga.fitting import chosen_folding
 
     if options.fill is not None and options.device is None:
         raise UserError("--fill is a share of a --device, and none is given")
     folding = given_folding(options, program)
     if options.target_fps is None and options.device is None:
-        return folding or default_folding(program, cycles=options.target_cycles)
+        return folding or chosen_folding(program, options.target_cycles)
     request = Request(
         folding=folding,
         target_cycles=options.target_cycles,

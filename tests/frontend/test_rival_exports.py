@@ -1,4 +1,4 @@
-"""LSQ, LSQ+, PACT, APoT, LCQ and LQ-Nets as training code writes them, through PyTorch's exporters."""
+"""Rivals of N2UQ as their training code writes them, through PyTorch's exporters."""
 
 from __future__ import annotations
 

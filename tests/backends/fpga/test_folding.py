@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from n2uqc.backends.fpga import Fold, Folding, build_pipeline, default_folding
+from n2uqc.backends.fpga import Fold, Folding, build_pipeline, default_folding, plan
+from n2uqc.backends.fpga.fitting import BUDGET, fitting_folding
 from n2uqc.backends.fpga.folding import engines_of
 from n2uqc.frontend.diagnostics import CompileError
 
@@ -156,3 +157,21 @@ def test_origins_are_named() -> None:
     folding = Folding({**default_folding(named).engines, "t0": Fold(4, 1)})
     with pytest.raises(CompileError, match="from /layer/t0"):
         folding.check(named)
+
+
+def test_the_default_folding_fits_a_small_device() -> None:
+    """Wide products go to DSPs: lanes within the budget of multipliers may exceed those."""
+    b = Builder(0, 8, 8, 12, True)
+    wide = b.finish(b.requantize(b.conv("x", 32, bits=12, odd=False, kernel=3)))
+    by_lanes, chosen = plan(wide, default_folding(wide)), plan(wide)
+    assert by_lanes.resources.dsp > BUDGET["dsp"]
+    for name, most in BUDGET.items():
+        assert getattr(chosen.resources - chosen.plumbing, name) <= most
+    faster = plan(wide, default_folding(wide, cycles=chosen.interval - 1))
+    assert faster.resources.dsp > BUDGET["dsp"]
+
+
+def test_a_network_within_the_budget_is_folded_by_its_lanes() -> None:
+    b = Builder(0, 8, 8, 2, False)
+    small = b.finish(b.thresholds(b.conv("x", 16, bits=2, odd=True, kernel=3), 2))
+    assert fitting_folding(small) == default_folding(small)
