@@ -79,7 +79,8 @@ def _table(title: str, *columns: str, keep: bool = True) -> Table:
 def _resources(model: ModelReport) -> Table:
     table = _table(
         f"{markup(model.model)}: {model.macs:,} MACs per image ({model.low_bit_macs:,} low-bit), "
-        f"{model.interval:,} cycles between images, {markup(model.limited)}\nHardware on {model.technology}",
+        f"{model.interval:,} cycles between images, {markup(model.limited)}\n"
+        f"Hardware on {model.technology}",
         "LUT of",
         "MACs",
         "quant.",
