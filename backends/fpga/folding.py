@@ -198,7 +198,7 @@ Choice = tuple[int, int, int, int, Fold]
 
 
 def choices_of(engine: Engine) -> list[Choice]:
-    """Return an engine's legal foldings, cheapest first; among equals those with most SIMD within a tap.
+    """Return an engine's legal foldings, cheapest first; of equals those with most SIMD in a tap.
 
     SIMD is increased before PE, as in FINN: it shortens the sum without widening the output stream.
     Foldings with more lanes than a tap has come last, because they read several positions of the
