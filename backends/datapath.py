@@ -118,8 +118,8 @@ class DatapathTarget(Target):
         Raises:
             CompileError: it does not fit the program, or the rate or device is out of reach.
         """
-        from .fpga.fitting import chosen_folding
         from .fpga.design import CLOCK_HZ
+        from .fpga.fitting import chosen_folding
         from .search import price, search
 
         wanted: dict[str, Any] = {
