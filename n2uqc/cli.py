@@ -6,13 +6,16 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from n2uqc import __version__
 from n2uqc.commands import COMMANDS
 from n2uqc.console.errors import guarded
 from n2uqc.console.files import keep_inputs
+from n2uqc.console.parser import Parser
+from n2uqc.console.progress import silence
 
 _ABOUT = """\
 Compiles networks trained with N2UQ from ONNX into integer-only programs: binaries for ARM and this
@@ -35,17 +38,20 @@ A first walk, with the trained network that comes with the package:
 _TAKES_A_SIGN = ("--input-range", "--mean", "--pixels", "--input-scale")
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """Return the parser of the command line, without importing large packages."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="n2uqc",
         description=_ABOUT,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"n2uqc {__version__}")
-    parser.add_argument("--traceback", action="store_true", help=argparse.SUPPRESS)
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, title="commands")
+    parser.set_defaults(whole=parser)
+    _add_common(parser)
+    commands = parser.add_subparsers(
+        metavar="COMMAND", required=True, title="commands", parser_class=Parser
+    )
     for name in COMMANDS:
         module = import_module(f"n2uqc.commands.{name}")
         command = commands.add_parser(
@@ -56,11 +62,21 @@ def build_parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.configure(command)
-        command.add_argument(
-            "--traceback", action="store_true", help=argparse.SUPPRESS, default=argparse.SUPPRESS
-        )
-        command.set_defaults(run=module.run)
+        _add_common(command, default=argparse.SUPPRESS)
+        command.set_defaults(run=module.run, command=command)
     return parser
+
+
+def _add_common(parser: argparse.ArgumentParser, **options: Any) -> None:
+    """Add what may stand before and after the command."""
+    parser.add_argument(
+        "--quiet",
+        "-q",
+        action="store_true",
+        help="print errors and warnings only, and what --json asks for",
+        **options,
+    )
+    parser.add_argument("--traceback", action="store_true", help=argparse.SUPPRESS, **options)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,9 +100,16 @@ def _ended(number: int, _: object) -> NoReturn:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    options = build_parser().parse_args(arguments)
+    parser = build_parser()
+    if not arguments:
+        parser.print_help()
+        return 0
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        options.command.unknown(unknown)
     keep_inputs(options)
-    status: int = options.run(options)
+    with silence(output=not getattr(options, "json", False)) if options.quiet else nullcontext():
+        status: int = options.run(options)
     return status
 
 

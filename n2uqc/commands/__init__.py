@@ -12,4 +12,5 @@ COMMANDS = (
     "verify",
     "cost",
     "import_checkpoint",
+    "completion",
 )

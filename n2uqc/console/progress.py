@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any, TextIO, overload
 
 from n2uqc.frontend.escape import markup
@@ -45,6 +46,17 @@ def _alone() -> Iterator[None]:
         yield
     finally:
         _showing.pop()
+
+
+@contextmanager
+def silence(*, output: bool) -> Iterator[None]:
+    """Show no progress during the context, and discard standard output if ``output``."""
+    with (
+        _alone(),
+        open(os.devnull, "w", encoding="utf-8") as nowhere,
+        redirect_stdout(nowhere) if output else nullcontext(),
+    ):
+        yield
 
 
 @contextmanager

@@ -1,0 +1,70 @@
+"""What the command line answers to words it does not know, to none, and what --quiet leaves."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from n2uqc.commands import COMMANDS
+
+from .conftest import Command
+
+
+def test_without_arguments_it_explains_itself(command: Command) -> None:
+    result = command()
+    assert result.status == 0
+    assert result.out == command("--help").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("inpsect", "m.onnx"), "did you mean inspect?"),
+        (("inspect", "m.onnx", "--jsn"), "--jsn: did you mean --json?"),
+        (("cost", "m.onnx", "--tecnology=xc7"), "--tecnology: did you mean --technology?"),
+        (("completion", "bsh"), "did you mean bash or zsh?"),
+    ],
+)
+def test_the_nearest_words_are_named(
+    arguments: tuple[str, ...], hint: str, command: Command
+) -> None:
+    result = command(*arguments)
+    assert result.status == 2
+    assert hint in result.err
+    assert "--help` explains" in result.err
+
+
+def test_unknown_words_cannot_move_the_cursor(command: Command) -> None:
+    result = command("inspect", "m.onnx", "--js\x1b[2Kn")
+    assert result.status == 2
+    assert "\x1b" not in result.err
+    assert "\\u001b" in result.err
+
+
+def test_quiet_leaves_errors_and_json(command: Command, program_file: Path) -> None:
+    for arguments in (("-q", "inspect"), ("inspect", "--quiet")):
+        result = command(*arguments, program_file)
+        assert (result.status, result.out, result.err) == (0, "", "")
+    shown = command("inspect", program_file, "--json", "--quiet")
+    assert json.loads(shown.out) == json.loads(command("inspect", program_file, "--json").out)
+    missing = command("inspect", "missing.onnx", "-q")
+    assert missing.status == 2
+    assert "missing.onnx" in missing.err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_completion_knows_each_command(shell: str, command: Command, tmp_path: Path) -> None:
+    script = command("completion", shell).out
+    assert all(name.replace("_", "-") in script for name in COMMANDS)
+    if shell == "bash" and (bash := shutil.which("bash")) is not None:
+        (path := tmp_path / "n2uqc.bash").write_text(script, encoding="utf-8")
+        lines = f'''source {path}
+            COMP_WORDS=(n2uqc ver) COMP_CWORD=1
+            "$(complete -p n2uqc | sed "s/.*-F \\([^ ]*\\).*/\\1/")" n2uqc ver n2uqc
+            echo "${{COMPREPLY[@]}}"'''
+        done = subprocess.run([bash, "-c", lines], capture_output=True, text=True, timeout=60)
+        assert done.stdout.split() == ["verify"], done
