@@ -11,6 +11,7 @@ from .canonical import verify
 from .check import check_interface, to_graph
 from .cleanup import CAST_LIKE, EXPAND, IDENTITY, fold_constants
 from .constants import Constants
+from .host_part import cut_host_part
 from .input_shape import fix_input_shape
 from .integer_operators import to_float_operators
 from .opset import OUTPUTS
@@ -63,6 +64,7 @@ def load_graph(
     constants = Constants(model, batch.sizes)
     check_sizes(model, constants)
     context = Context(model, constants, batch.size, batch.symbol is not None, model.meta[ROUNDOFF])
+    cut_host_part(context)
     for pattern in (CAST_LIKE, IDENTITY, EXPAND, *PATTERNS_BEFORE_FOLDING):
         say(f"recognizing {pattern.name}")
         context.run(pattern)

@@ -13,6 +13,7 @@ import onnx_ir as ir
 
 from .constants import static
 from .expression_forms import title
+from .host_part import HOST
 from .opset import constant, integer, is_op, output_names, read_function, read_weight
 from .recognize.pattern import NOTE
 from .summary_quantizer import KEEPS_CODES, Quantizer, code_offset, describe, is_quantizer
@@ -113,8 +114,19 @@ def summarize(model: ir.Model) -> Summary:
             for node in graph
             if (node.domain == "" and node.op_type not in _MOVES) or is_op(node, "Function")
         ],
-        [Note(str(n.name), n.metadata_props[NOTE]) for n in graph if NOTE in n.metadata_props],
+        [
+            *(Note(str(n.name), n.metadata_props[NOTE]) for n in graph if NOTE in n.metadata_props),
+            *_on_host(model),
+        ],
     )
+
+
+def _on_host(model: ir.Model) -> list[Note]:
+    """Return a note for each node that the host computes behind the outputs."""
+    host = model.meta.get(HOST)
+    if host is None:
+        return []
+    return [Note(name, f"{op} runs on the host, behind the outputs") for name, op in host.nodes]
 
 
 def _shape(value: ir.Value | None) -> list[int | str]:

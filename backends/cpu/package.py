@@ -81,6 +81,7 @@ def build(program: Program, target: str, processor: Processor, progress: Progres
         "inputs": inputs,
         "outputs": outputs,
         "single": single,
+        "host": [] if program.host is None else program.host.operators,
         "compiler": _user_compiler(target, processor),
         "program_sha256": digest,
         "program_symbol": mark,

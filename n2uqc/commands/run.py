@@ -12,7 +12,7 @@ from pathlib import Path
 from n2uqc.console.files import read_batch, require_outputs_fit, require_writable
 from n2uqc.console.progress import in_pieces
 
-from .simulate import add_samples, finish
+from .simulate import add_samples, finish, written_names
 
 HELP = "run a compiled artifact (emulated where the machine differs)"
 EXAMPLES = """\
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     artifact = open_artifact(options.artifact)
     require_writable(options.output)
     program = artifact.program
-    require_outputs_fit(options.output, program.interface.outputs)
+    require_outputs_fit(options.output, written_names(program, options))
     x = quantize_inputs(program, read_batch(options.input, program.interface.inputs))
     y = in_pieces(artifact.runner(), x, "artifact")
     finish(program, y, options)

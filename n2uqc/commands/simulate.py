@@ -95,11 +95,20 @@ def run(options: argparse.Namespace) -> int:
     for path in filter(None, (options.output, options.dump)):
         require_writable(path)
     program = open_program(options)
-    require_outputs_fit(options.output, program.interface.outputs)
+    require_outputs_fit(options.output, written_names(program, options))
     x = quantize_inputs(program, read_batch(options.input, program.interface.inputs))
     y = _datapath(program, x, options) if options.datapath else _interpreter(program, x, options)
     finish(program, y, options)
     return 0
+
+
+def written_names(program: Program, options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the names of the arrays that ``finish`` writes."""
+    from n2uqc.passes.program.boundary import result_names
+
+    if options.integers:
+        return tuple(port.name for port in program.interface.outputs)
+    return result_names(program)
 
 
 def finish(program: Program, y: Named, options: argparse.Namespace) -> None:

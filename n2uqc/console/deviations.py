@@ -36,17 +36,19 @@ def measure(model: Path, program: Program, options: Options, images: Batch) -> d
         if options.pixels is not None:
             raise NotRun("the images are raw pixels")
         outputs, by = run_as_exported(model, by_name(program.interface.inputs, images))
-        for name, found in result.integer.items():
+        integers, truths = (
+            {port.name: in_model_order(port, y[port.name]) for port in program.interface.outputs}
+            for y in (result.integer, result.exact)
+        )
+        if program.host is not None:
+            integers, truths = program.host(integers), program.host(truths)
+        for name, found in integers.items():
             if name not in outputs or outputs[name].size != found.size:
                 shapes = {n: y.shape for n, y in outputs.items()}
                 raise NotRun(f"it gives outputs of shapes {shapes} ({by})")
     except NotRun as reason:
         report["as_exported"] = {"not_compared": str(reason)}
         return report
-    integers, truths = (
-        {port.name: in_model_order(port, y[port.name]) for port in program.interface.outputs}
-        for y in (result.integer, result.exact)
-    )
     outputs = {name: outputs[name] for name in integers}
     top1, error = agreement(integers, outputs)
     own, own_error = agreement(outputs, truths)

@@ -150,16 +150,16 @@ def open_or_refuse(path: Path) -> BinaryIO:
         raise UserError(f"cannot read {plain(path)}: {reason}") from None
 
 
-def require_outputs_fit(path: Path | None, ports: Sequence[Port]) -> None:
+def require_outputs_fit(path: Path | None, outputs: Sequence[str]) -> None:
     """Check before a long computation that a file can hold all outputs.
 
     Raises:
         UserError: there are several, and it is not named .npz.
     """
-    if path is not None and len(ports) > 1 and path.suffix != ".npz":
-        names = plain(", ".join(repr(port.name) for port in ports))
+    if path is not None and len(outputs) > 1 and path.suffix != ".npz":
+        names = plain(", ".join(map(repr, outputs)))
         raise UserError(
-            f"{plain(path)}: the network has {len(ports)} outputs, {names}: name an .npz file"
+            f"{plain(path)}: the network has {len(outputs)} outputs, {names}: name an .npz file"
         )
 
 

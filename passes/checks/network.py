@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fixed_point.calibrate import as_maps
-from ..program.boundary import SaturationWarning, input_types, quantize_inputs, real_outputs
+from ..program.boundary import SaturationWarning, input_types, quantize_inputs, scaled_outputs
 from ..program.interface import Port
 from ..program.interpreter import as_real, steps
 from ..program.named import Batch, by_name, samples, some
@@ -215,7 +215,7 @@ class Holder:
                 outputs[name] = value
         ports = self.program.interface.outputs
         named = {p.name: outputs[n] for p, n in zip(ports, self.program.outputs, strict=True)}
-        actual = list(real_outputs(self.program, named).values())
+        actual = list(scaled_outputs(self.program, named).values())
         for name, value, reach, compared in self._network(maps, codes):
             self.moments[name] = self.moments.get(name, Moments.none()).with_(value[valid])
             if name in codes:

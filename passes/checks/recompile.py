@@ -26,7 +26,7 @@ def recompiled(graph: ir.Model, program: Program) -> Program:
 
 def differences(program: Program, other: Program) -> Iterator[str]:
     """Yield the differences of two programs, each as a name with a description."""
-    for word in ("inputs", "outputs", "interface"):
+    for word in ("inputs", "outputs", "interface", "host"):
         if getattr(program, word) != getattr(other, word):
             yield f"the {word}"
     ops = [{op.output: op for op in p.ops} for p in (program, other)]

@@ -8,6 +8,7 @@ from n2uqc.frontend import opset
 from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.frontend.edges import NetworkEnd, changes_no_map, entries, exits, map_shape
 from n2uqc.frontend.escape import plain
+from n2uqc.frontend.host_part import HOST
 from n2uqc.frontend.opset import output_names
 
 from ..program import Interface, Port, Program
@@ -138,4 +139,5 @@ def import_graph(model: ir.Model, name: str = "network") -> Program:
         to.types,
         tuple(to.ops),
         to.consts,
+        host=model.meta.get(HOST),
     )

@@ -7,6 +7,7 @@ from .boundary import (
     quantize_inputs,
     real_output,
     real_outputs,
+    result_names,
 )
 from .interface import Interface, Port
 from .interpreter import RangeError, run, run_real, steps, trace
@@ -48,6 +49,7 @@ __all__ = [
     "quantize_inputs",
     "real_output",
     "real_outputs",
+    "result_names",
     "run",
     "run_real",
     "save",

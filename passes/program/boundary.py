@@ -13,7 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .interface import Interface, Port
+from n2uqc.frontend.host_model import HostModel
+
+from .interface import Interface, Port, only
 from .named import Batch, InputError, Named, by_name
 from .operation import integer
 from .types import IntArray, IntType, TensorType
@@ -32,6 +34,8 @@ class Bounded(Protocol):
     def inputs(self) -> tuple[str, ...]: ...
     @property
     def outputs(self) -> tuple[str, ...]: ...
+    @property
+    def host(self) -> HostModel | None: ...
     @property
     def types(self) -> Mapping[str, TensorType]: ...
 
@@ -150,9 +154,28 @@ def require_integers(x: NDArray[Any], shape: tuple[int, ...], ends: tuple[int, i
         raise InputError(f"values {x.min()}..{x.max()} leave [{ends[0]}, {ends[1]}]")
 
 
-def real_outputs(program: Bounded, y: Named) -> dict[str, NDArray[np.float64]]:
-    """Convert outputs by name, integers (N, H, W, C), to float64 (N, *port.shape), in the model's
-    axis order.
+def result_names(program: Bounded) -> tuple[str, ...]:
+    """Return the names of the network's outputs, which the host may compute of the program's."""
+    if program.host is not None:
+        return program.host.outputs
+    return tuple(port.name for port in program.interface.outputs)
+
+
+def real_outputs(program: Bounded, y: Named) -> dict[str, NDArray[Any]]:
+    """Return the network's outputs by name, from the program's integers (N, H, W, C).
+
+    They are float64 (N, *port.shape) in the model's axis order, or what the host computes of them.
+
+    Raises:
+        InputError: an output has no scale, as sums have whose scale differs by channel.
+    """
+    scaled = scaled_outputs(program, y)
+    return dict(scaled) if program.host is None else program.host(scaled)
+
+
+def scaled_outputs(program: Bounded, y: Named) -> dict[str, NDArray[np.float64]]:
+    """Convert the program's outputs by name, integers (N, H, W, C), to float64 (N, *port.shape),
+    in the model's axis order.
 
     Raises:
         InputError: an output has no scale, as sums have whose scale differs by channel.
@@ -166,15 +189,15 @@ def real_outputs(program: Bounded, y: Named) -> dict[str, NDArray[np.float64]]:
     return found
 
 
-def real_output(program: Bounded, y: NDArray[Any]) -> NDArray[np.float64]:
+def real_output(program: Bounded, y: NDArray[Any]) -> NDArray[Any]:
     """Convert the integers of the only output; see ``real_outputs``.
 
     Raises:
         CompileError: there are several outputs.
         InputError: it has no scale.
     """
-    port = program.interface.output
-    return real_outputs(program, {port.name: y})[port.name]
+    names = result_names(program)
+    return real_outputs(program, {program.interface.output.name: y})[only(names, names, "outputs")]
 
 
 def in_model_order(port: Port, maps: NDArray[Any]) -> NDArray[Any]:

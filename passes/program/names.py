@@ -41,6 +41,9 @@ def check_names(program: Program) -> None:
     if program.name != program.name.strip() or not program.name:
         raise IllegalOp("the program's name is empty or begins or ends in spaces")
     _readable("interface", [port.name for port in (*face.inputs, *face.outputs)])
+    if program.host is not None:
+        _readable("interface", program.host.outputs)
+        _readable("host's part", (name for node in program.host.nodes for name in node))
     _readable("metadata", program.metadata.values())
     _readable("notes", program.notes)
     for op in program.ops:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+from n2uqc.frontend.host_model import HostModel
 
 from .interface import Interface, only
 from .interpreter import run_real
@@ -40,6 +42,7 @@ class Program:
         plan: memory plan, once there is one.
         metadata: facts about the making (model hash, precision options), text to text.
         notes: what a pass wants the user to know (refusals included).
+        host: what the host computes of the outputs, in float64; None if they are the network's.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Program:
     plan: MemoryPlan | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    host: HostModel | None = None
 
     def __post_init__(self) -> None:
         types = {
@@ -107,9 +111,9 @@ class Program:
         return iter(self.ops)
 
     @overload
-    def __call__(self, x: NDArray[np.floating]) -> NDArray[np.float64]: ...
+    def __call__(self, x: NDArray[np.floating]) -> NDArray[Any]: ...
     @overload
-    def __call__(self, x: Named) -> dict[str, NDArray[np.float64]]: ...
-    def __call__(self, x: Batch) -> NDArray[np.float64] | dict[str, NDArray[np.float64]]:
+    def __call__(self, x: Named) -> dict[str, NDArray[Any]]: ...
+    def __call__(self, x: Batch) -> NDArray[Any] | dict[str, NDArray[Any]]:
         """Run the integer interpreter on real images; see ``interpreter.run_real``."""
         return run_real(self, x)

@@ -19,6 +19,7 @@ from .verify import verify
 
 _FORMAT = "n2uqc program 2"
 _READ = {_FORMAT, "n2uqc program 1"}  # in 1, one input and one output
+_HOST = "host.onnx"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MOST_BYTES = 2 * 1024**3  # unpacked, as of an ONNX file
 _PIECE = 2**20  # values unpacked at once
@@ -103,6 +104,8 @@ def to_bytes(program: Program) -> bytes:
 
         add("format", _FORMAT.encode())
         add("program.txt", dump(program, inline=False).encode())
+        if program.host is not None:
+            add(_HOST, program.host.data)
         for name, constant in program.constants.items():
             add(f"constants/{name}", pack(constant))
     return buffer.getvalue()
@@ -200,7 +203,8 @@ def load(path: Path | str) -> Program:
                         f"{hash_of(constants[name])}, the program's text says {told}; "
                         "compile the network again"
                     )
-        program = parse("\n".join(lines), constants)
+            host = archive.read(_HOST) if _HOST in archive.namelist() else None
+        program = parse("\n".join(lines), constants, host)
         if sum(kind.shape[2] for kind in program.types.values()) > _MOST_CHANNELS:
             raise StoreError(f"its tensors have more than {_MOST_CHANNELS:,} channels")
         verify(program)

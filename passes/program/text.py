@@ -6,14 +6,24 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from dataclasses import MISSING, fields, replace
+from dataclasses import MISSING, fields
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from .exact import Surd, parse_fraction
-from .interface import Interface, Port
+from .interface_text import (
+    dump_host,
+    dump_ports,
+    join,
+    parse_host,
+    parse_int,
+    parse_interface,
+    parse_ints,
+    parse_string,
+    parse_strings,
+)
 from .names import IDENTIFIER, check_names
 from .operation import OPS, ConstRef, IllegalOp, Op
 from .program import MemoryPlan, Program
@@ -32,53 +42,22 @@ class TextError(ValueError):
     """Program text that cannot be read; the message names the line."""
 
 
-def _int(text: str) -> int:
-    """Return an integer of at most 64 bits, which all are that a program holds."""
-    if len(text) > 20 or not -(2**63) <= (value := int(text)) < 2**64:
-        raise ValueError(f"{text[:40]} is no integer of 64 bits")
-    return value
-
-
-def _string(text: str) -> str:
-    """Return a string of JSON."""
-    value = json.loads(text)
-    if not isinstance(value, str):
-        raise ValueError(f"{text[:40]} is not a string")
-    return value
-
-
-def _strings(text: str) -> tuple[str, ...]:
-    """Return a list of strings of JSON."""
-    value = json.loads(text)
-    if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
-        raise ValueError(f"{text[:40]} is not a list of strings")
-    return tuple(value)
-
-
-def _ints(text: str) -> tuple[int, ...]:
-    return tuple(_int(v) for v in text.strip("()[]").split(",") if v)
-
-
 def _row(text: str) -> tuple[Surd, ...]:
     return tuple(Surd.parse(v) for v in text.strip("[]").split(",") if v)
 
 
-def _join(values: Any) -> str:
-    return ",".join(str(v) for v in values)
-
-
 # How an attribute of each annotation is written and read; no value holds a space.
 _FORMATS: dict[str, tuple[Callable[[Any], str], Callable[[str], Any]]] = {
-    "int": (str, _int),
+    "int": (str, parse_int),
     "str": (str, str),  # an expression
     "bool": (lambda v: str(v).lower(), lambda s: s == "true"),
     "ConstRef": (lambda v: f"@{v}", lambda s: ConstRef(s.removeprefix("@"))),
-    "Pair": (lambda v: f"({_join(v)})", _ints),
-    "Pads": (lambda v: f"({_join(v)})", _ints),
-    "Pads | None": (lambda v: f"({_join(v)})", _ints),
-    "Row": (lambda v: f"[{_join(v)}]", _row),
+    "Pair": (lambda v: f"({join(v)})", parse_ints),
+    "Pads": (lambda v: f"({join(v)})", parse_ints),
+    "Pads | None": (lambda v: f"({join(v)})", parse_ints),
+    "Row": (lambda v: f"[{join(v)}]", _row),
     "Table": (
-        lambda v: f"[{';'.join(_join(r) for r in v)}]",
+        lambda v: f"[{';'.join(join(r) for r in v)}]",
         lambda s: tuple(_row(r) for r in s.strip("[]").split(";")),
     ),
     "Rules": (
@@ -126,9 +105,10 @@ def dump(program: Program, *, inline: bool = True) -> str:
     face = program.interface
     lines = [
         f"program {program.name}",
-        f"interface {_ports(face.inputs)} -> {_ports(face.outputs)}",
+        f"interface {dump_ports(face.inputs)} -> {dump_ports(face.outputs)}",
         *(f"metadata {k} = {json.dumps(v)}" for k, v in program.metadata.items()),
         *(f"note {json.dumps(n)}" for n in program.notes),
+        *([] if program.host is None else [dump_host(program.host, inline)]),
         *(f"input %{name} : {program.types[name]}" for name in program.inputs),
     ]
     for op in program.ops:
@@ -143,20 +123,11 @@ def dump(program: Program, *, inline: bool = True) -> str:
         slots = "".join(f" %{k}={v}" for k, v in program.plan.offsets.items())
         lines.append(f"plan {program.plan.size}{slots}")
     for name, c in program.constants.items():
-        lines.append(f"@{name} : {c.kind}[{_join(c.values.shape)}] = {_values(c, inline)}")
+        lines.append(f"@{name} : {c.kind}[{join(c.values.shape)}] = {_values(c, inline)}")
     return "\n".join(lines) + "\n"
 
 
-def _ports(ports: tuple[Port, ...]) -> str:
-    """Return one side of the interface, as ``"image" [3,8,8] pixels, "mask" [1,8,8]``."""
-    texts = (
-        " ".join([json.dumps(port.name), f"[{_join(port.shape)}]", *port.flags]) for port in ports
-    )
-    return ", ".join(texts)
-
-
 _NAME = IDENTIFIER.pattern
-_SHAPE = re.compile(r" \[([\d,]*)\]((?: [a-z_]+)*)")
 _TYPE = re.compile(
     r"(?P<sign>[su])(?P<bits>\d+)\[(?P<shape>[\d,]+)\] in \[(?P<lo>-?\d+), (?P<hi>-?\d+)\]"
     r"(?: scale (?P<scale>\S+))?(?: error (?P<error>\S+))?"
@@ -179,56 +150,18 @@ def _positive(text: str) -> Fraction:
     return value
 
 
-def _parse_ports(text: str) -> tuple[list[Port], str]:
-    """Return the ports at the beginning of a text, and the text behind them."""
-    ports: list[Port] = []
-    while True:
-        name, end = json.JSONDecoder().raw_decode(text)
-        m = _SHAPE.match(text, end)
-        if not isinstance(name, str):
-            raise ValueError(f"{text[:40]} is not a string")
-        if m is None:
-            raise ValueError(f"no shape: {text[:40]}")
-        ports.append(Port(name, _ints(m[1]), **dict.fromkeys(m[2].split(), True)))
-        text = text[m.end() :]
-        if not text.startswith(", "):
-            return ports, text
-        text = text[2:]
-
-
-def _parse_interface(text: str) -> Interface:
-    """Return the interface of a line.
-
-    Programs of format 1 have one input and one output, and all options at the end of the line.
-    """
-    *line, last = text.rpartition("]")
-    old = {"input_channels_last", "output_channels_last", "pixels"} & set(last.split())
-    sources, rest = _parse_ports("".join(line) if old else text)
-    if not rest.startswith(" -> "):
-        raise ValueError("no outputs")
-    results, rest = _parse_ports(rest[4:])
-    if rest:
-        raise ValueError(f"something behind the outputs: {rest[:40]}")
-    if old:
-        (source,), (result,) = sources, results
-        source = replace(source, channels_last="input_channels_last" in old, pixels="pixels" in old)
-        result = replace(result, channels_last="output_channels_last" in old)
-        return Interface((source,), (result,))
-    return Interface(tuple(sources), tuple(results))
-
-
 def _parse_type(text: str) -> TensorType:
     if text.startswith("real["):
-        return RealType(_ints(text[5:-1]))  # type: ignore[arg-type]
+        return RealType(parse_ints(text[5:-1]))  # type: ignore[arg-type]
     m = _TYPE.fullmatch(text)
     if m is None:
         raise TextError(f"not a type: {text}")
     return IntType(
-        _ints(m["shape"]),  # type: ignore[arg-type]
-        _int(m["bits"]),
+        parse_ints(m["shape"]),  # type: ignore[arg-type]
+        parse_int(m["bits"]),
         m["sign"] == "s",
-        _int(m["lo"]),
-        _int(m["hi"]),
+        parse_int(m["lo"]),
+        parse_int(m["hi"]),
         _positive(m["scale"]) if m["scale"] else None,
         _positive(m["error"]) if m["error"] else Fraction(0),
     )
@@ -248,7 +181,7 @@ def _parse_op(m: re.Match[str]) -> Op:
     return cls(
         output=m["out"],
         inputs=tuple(a.strip().removeprefix("%") for a in m["args"].split(",") if a.strip()),
-        origin=_strings(m["origin"]) if m["origin"] else (),
+        origin=parse_strings(m["origin"]) if m["origin"] else (),
         **attributes,
     )
 
@@ -256,25 +189,28 @@ def _parse_op(m: re.Match[str]) -> Op:
 def _parse_constant(m: re.Match[str]) -> Constant:
     if m["values"].startswith("sha256:"):
         raise TextError(f"@{m['name']}: the text holds only the hash of the values")
-    shape, words = _ints(m["shape"]), m["values"].split()
+    shape, words = parse_ints(m["shape"]), m["values"].split()
     if m["kind"] == "real":
         return Constant.real(np.array([float.fromhex(w) for w in words]).reshape(shape))
     values = np.array([int(w) for w in words], dtype=np.int64).reshape(shape)
     return Constant(values, m["kind"], int(m["bits"]))
 
 
-def parse(text: str, constants: dict[str, Constant] | None = None) -> Program:
+def parse(
+    text: str, constants: dict[str, Constant] | None = None, host: bytes | None = None
+) -> Program:
     """Read program text.
 
     Args:
         text: what ``dump`` wrote.
         constants: values from elsewhere (the store), instead of inline ones.
+        host: the ONNX model of the host's part, from elsewhere.
 
     Raises:
         TextError: naming the first line that cannot be read, or the name that cannot stand.
     """
     parts: dict[str, Any] = {"inputs": [], "outputs": [], "metadata": {}, "notes": [], "ops": []}
-    parts["plan"] = None
+    parts |= {"plan": None, "host": None, "host data": host}
     types: dict[str, TensorType] = {}
     consts: dict[str, Constant] = dict(constants or {})
     for number, line in enumerate(text.splitlines(), 1):
@@ -297,6 +233,7 @@ def parse(text: str, constants: dict[str, Constant] | None = None) -> Program:
         parts["plan"],
         parts["metadata"],
         tuple(parts["notes"]),
+        parts["host"],
     )
     try:
         check_names(program)
@@ -314,12 +251,16 @@ def _parse_line(
     if word == "program":
         parts["name"] = rest
     elif word == "interface":
-        parts["interface"] = _parse_interface(rest)
+        parts["interface"] = parse_interface(rest)
     elif word == "metadata":
         key, _, value = rest.partition(" = ")
-        parts["metadata"][key] = _string(value)
+        parts["metadata"][key] = parse_string(value)
+    elif word == "host":
+        if parts["host"] is not None:
+            raise ValueError("a second part of the host")
+        parts["host"] = parse_host(rest, parts["host data"])
     elif word == "note":
-        parts["notes"].append(_string(rest))
+        parts["notes"].append(parse_string(rest))
     elif word == "input":
         name, _, type_text = rest.partition(" : ")
         name = name.removeprefix("%")
@@ -332,7 +273,7 @@ def _parse_line(
     elif word == "plan":
         size, *slots = rest.split()
         pairs = (s.removeprefix("%").rsplit("=", 1) for s in slots)
-        parts["plan"] = MemoryPlan({k: _int(v) for k, v in pairs}, _int(size))
+        parts["plan"] = MemoryPlan({k: parse_int(v) for k, v in pairs}, parse_int(size))
     elif m := _OP.fullmatch(line):
         op = _parse_op(m)
         if op.output in types:

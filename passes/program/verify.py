@@ -132,6 +132,12 @@ def _check_ends(program: Program) -> None:
             raise IllegalOp(f"{len(tensors)} {what} where the interface has {len(ports)}")
         if len({port.name for port in ports}) != len(ports):
             raise IllegalOp(f"two {what} of the interface have one name")
+    if program.host is not None:
+        own = {port.name for port in face.outputs}
+        sources = {value.name for value in program.host.proto.graph.input}
+        computed = {value.name for value in program.host.proto.graph.output}
+        if not sources <= own or not set(program.host.outputs) <= own | computed:
+            raise IllegalOp("the host's part reads or gives what no output is")
     for name in program.inputs:
         if name not in program.types or program.inputs.count(name) > 1:
             raise IllegalOp(f"the input %{name} has no type, or is listed twice")

@@ -1,0 +1,229 @@
+"""Heads that run on the host: Softmax, Sigmoid, ArgMax, TopK, grid decode behind the last layers.
+
+What follows the last integer layer and ends at the outputs is cut off, if it holds an operator of
+``_HEADS``. The canonical graph ends at the cut; the rest becomes a ``HostModel``, which
+``passes/program/boundary.py`` evaluates in float64.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from onnx import TensorProto, helper, numpy_helper
+
+from .host_model import HOST_OPS, HostModel, in_double
+from .opset import OUTPUTS
+from .recognize.pattern import Context
+
+HOST = "n2uq.host"
+"""Key of a model's ``meta``: the ``HostModel`` behind it, if there is one."""
+
+_HEADS = frozenset("ArgMax ArgMin Exp Hardmax LogSoftmax Sigmoid Softmax TopK".split())
+_LAYOUT = frozenset("Reshape Transpose Flatten Squeeze Unsqueeze Identity Slice Split".split())
+"""Operators that move values: before a head they belong to it."""
+_ORDERED = frozenset({"Softmax", "LogSoftmax", "Sigmoid"})
+
+
+def cut_host_part(context: Context) -> None:
+    """Cut off what the host computes; leave the graph as it is if there is no such head."""
+    graph = context.graph
+    behind = _behind(context)
+    heads = {node for node in behind if node.op_type in _HEADS}
+    part = {node for node in behind if node in heads or _follows(node, heads, behind)}
+    for node in reversed(list(graph)):  # layouts before a head
+        if (
+            node in behind
+            and node.op_type in _LAYOUT
+            and all(use.node in part for out in node.outputs for use in out.uses())
+            and any(out.uses() for out in node.outputs)
+        ):
+            part.add(node)
+    if not part:
+        return
+    nodes = [node for node in graph if node in part]
+    names = list(context.model.meta[OUTPUTS])
+    ends: list[ir.Value] = []
+    for value in graph.outputs:
+        ends += _sources(value, part, context)
+    ends = list(dict.fromkeys(ends))
+    if any(end.is_graph_input() for end in ends) or any(_mixes(n, context) for n in nodes):
+        return
+    if not all(_has_batch(value, context) for value in (*graph.outputs, *ends)):
+        return
+    proto = _model(context, nodes, ends, names)
+    if proto is None:
+        return
+    context.model.meta[HOST] = HostModel(
+        proto.SerializeToString(deterministic=True),
+        tuple(names),
+        0 if context.dynamic else context.batch,
+    )
+    context.model.meta[OUTPUTS] = [str(end.name) for end in ends]
+    graph.outputs.clear()
+    graph.outputs.extend(ends)
+    context.drop_unused()
+
+
+def _behind(context: Context) -> set[ir.Node]:
+    """Return the nodes from which only operators of the host lead to the outputs."""
+    found: set[ir.Node] = set()
+    for node in reversed(list(context.graph)):
+        if (
+            node.domain == ""
+            and node.op_type in HOST_OPS
+            and not context.constants.known(node.outputs[0])
+            and all(
+                use.node in found or _only_shape(use.node)
+                for out in node.outputs
+                for use in out.uses()
+            )
+        ):
+            found.add(node)
+    return found
+
+
+def _only_shape(node: ir.Node) -> bool:
+    return node.domain == "" and node.op_type in ("Shape", "Size")
+
+
+def _follows(node: ir.Node, heads: set[ir.Node], behind: set[ir.Node]) -> bool:
+    """Return whether a node reads what a head computes."""
+    stack, seen = [node], set[ir.Node]()
+    while stack:
+        for value in stack.pop().inputs:
+            maker = value.producer() if value is not None else None
+            if maker in heads:
+                return True
+            if maker is not None and maker in behind and maker not in seen:
+                seen.add(maker)
+                stack.append(maker)
+    return False
+
+
+def _has_batch(value: ir.Value, context: Context) -> bool:
+    return value.shape is not None and len(value.shape) > 0 and value.shape[0] == context.batch
+
+
+_AXIS = {"ArgMax": 0, "ArgMin": 0, "Concat": 0, "Flatten": 1, "Gather": 0, "Hardmax": -1}
+_AXIS |= {"LogSoftmax": -1, "Softmax": -1, "Split": 0, "TopK": -1}
+"""Operators along an axis, with the default."""
+_AXES = {"Slice": 3, "Squeeze": 1, "Unsqueeze": 1}
+_AXES |= dict.fromkeys(("ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum"), 1)
+"""Operators along several axes, with the input that names them."""
+
+
+def _mixes(node: ir.Node, context: Context) -> bool:
+    """Return whether a node may mix samples, which are along axis 0, or move that axis."""
+    source = node.inputs[0]
+    rank = len(source.shape) if source is not None and source.shape is not None else 1
+    if node.op_type in _AXIS:
+        return node.attributes.get_int("axis", _AXIS[node.op_type]) % rank == 0
+    if node.op_type == "Transpose":
+        return (node.attributes.get_ints("perm") or [1])[0] != 0
+    if node.op_type in _AXES:
+        axes = node.attributes.get_ints("axes")
+        index = _AXES[node.op_type]
+        if axes is None and len(node.inputs) > index:
+            array = context.constants.array(node.inputs[index])
+            axes = None if array is None else [int(axis) for axis in array.reshape(-1)]
+        new = len(axes or ()) if node.op_type == "Unsqueeze" else 0
+        return axes is None or any(axis % (rank + new) == 0 for axis in axes)
+    return False
+
+
+def _sources(value: ir.Value, part: set[ir.Node], context: Context) -> list[ir.Value]:
+    """Return the values outside the part that an output is computed from, in order."""
+    found: list[ir.Value] = []
+    stack, seen = [value], set[ir.Value]()
+    while stack:
+        top = stack.pop()
+        maker = top.producer()
+        if top in seen or context.constants.known(top):
+            continue
+        seen.add(top)
+        if maker is None or maker not in part:
+            found.append(top)
+            continue
+        stack.extend(v for v in reversed(maker.inputs) if v is not None)
+    return found
+
+
+def _model(
+    context: Context, nodes: list[ir.Node], ends: list[ir.Value], names: list[str]
+) -> onnx.ModelProto | None:
+    """Return the part as a model of its own; None if a constant of it depends on the batch."""
+    arrays: dict[str, np.ndarray] = {}
+    for node in nodes:
+        for index, value in enumerate(node.inputs):
+            if value is None or not context.constants.known(value):
+                continue
+            array = context.constants.arrays([value])[0]
+            if context.constants.depends_on_batch(value):
+                open_ = _any_batch(array, context.constants.with_other_batch(value))
+                if open_ is None or node.op_type != "Reshape" or index != 1:
+                    return None
+                array = open_
+            arrays[str(value.name)] = array
+    protos = [ir.to_proto(node) for node in nodes]
+    ranks = {
+        str(v.name): len(v.shape)
+        for node in nodes
+        for v in node.inputs
+        if v is not None and v.shape is not None
+    }
+    _drop_ordered(protos, ranks, context.model.graph.opset_imports[""])
+    needed = set(names)
+    kept = []
+    for proto in reversed(protos):
+        if needed & set(proto.output):
+            needed.update(proto.input)
+            kept.append(proto)
+    kept.reverse()
+    computed = {name for proto in kept for name in proto.output}
+    graph = helper.make_graph(
+        kept,
+        "host",
+        [
+            helper.make_tensor_value_info(str(end.name), TensorProto.DOUBLE, None)
+            for end in ends
+            if str(end.name) in needed
+        ],
+        [
+            helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None)
+            for name in names
+            if name in computed
+        ],
+        [numpy_helper.from_array(array, name) for name, array in arrays.items() if name in needed],
+    )
+    version = context.model.graph.opset_imports[""]
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)])
+    made.ir_version = 8
+    return in_double(made)
+
+
+def _any_batch(array: np.ndarray, other: np.ndarray) -> np.ndarray | None:
+    """Return a shape that holds for any batch, of those for two; None if there is none."""
+    if array.shape != other.shape or array.ndim != 1:
+        return None
+    differs = array != other
+    if differs.sum() != 1 or (array == -1).any():
+        return None
+    return np.where(differs, -1, array)
+
+
+def _drop_ordered(protos: list[onnx.NodeProto], ranks: dict[str, int], version: int) -> None:
+    """Let ArgMax read what Softmax, LogSoftmax or Sigmoid read: they keep the order, exactly."""
+    makers = {name: proto for proto in protos for name in proto.output}
+    for proto in protos:
+        while proto.op_type in ("ArgMax", "ArgMin") and proto.input[0] in makers:
+            maker = makers[proto.input[0]]
+            rank = ranks.get(proto.input[0], 1)
+            same = (_axis(maker, -1) - _axis(proto, 0)) % rank == 0 and version >= 13
+            if maker.op_type not in _ORDERED or not (maker.op_type == "Sigmoid" or same):
+                break
+            proto.input[0] = maker.input[0]
+
+
+def _axis(proto: onnx.NodeProto, default: int) -> int:
+    return next((a.i for a in proto.attribute if a.name == "axis"), default)

@@ -1,0 +1,137 @@
+"""Heads on the host: the network's outputs behind the program's, against ONNX Runtime."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from n2uqc.frontend.diagnostics import CompileError
+from n2uqc.frontend.host_model import HostModel, HostModelError
+from n2uqc.frontend.load import load_graph
+from n2uqc.frontend.summary import summarize
+from n2uqc.passes import compile_graph
+from n2uqc.passes.program import dump, load, parse, result_names, run, save
+
+from ..frontend.networks import build
+
+RNG = np.random.default_rng(5)
+W = RNG.normal(0, 0.5, (6, 2, 3, 3)).astype(np.float32)
+GRID = RNG.normal(0, 1, (1, 2, 2, 2, 2)).astype(np.float32)
+TRUNK = "r = Relu (x) c = Conv <pads = [1,1,1,1]> (r, W) "
+FLAT = TRUNK + "p = GlobalAveragePool (c) f = Flatten (p) "
+
+HEADS = {
+    "softmax": (FLAT + "y = Softmax (f)", "float[] y", {}),
+    "sigmoid of a map": (TRUNK + "y = Sigmoid (c)", "float[] y", {}),
+    "log softmax along channels": (TRUNK + "y = LogSoftmax <axis = 1> (c)", "float[] y", {}),
+    "argmax of channels": (TRUNK + "y = ArgMax <axis = 1, keepdims = 0> (c)", "int64[] y", {}),
+    "argmax behind softmax": (FLAT + "s = Softmax (f) y = ArgMax <axis = 1> (s)", "int64[] y", {}),
+    "the last of equals": (
+        TRUNK + "y = ArgMax <axis = -3, select_last_index = 1> (c)", "int64[] y", {},
+    ),
+    "top 3": (
+        FLAT + "y, z = TopK (f, k)", "float[] y, int64[] z", {"k": np.array([3], np.int64)},
+    ),
+    "inner and both": (FLAT + "y = Softmax (f) z = Sigmoid (c)", "float[] y, float[] z, float[] f", {}),
+    "decoded boxes": (
+        "r = Relu (x) c = Conv <pads = [1,1,1,1], strides = [2,2]> (r, W) "
+        "v = Reshape (c, five) t = Transpose <perm = [0, 1, 3, 4, 2]> (v) s = Sigmoid (t) "
+        "a, b = Split <axis = 4> (s, parts) m = Mul (a, two) g = Add (m, grid) e = Exp (b) "
+        "d = Concat <axis = 4> (g, e) y = Reshape (d, three)",
+        "float[] y",
+        {
+            "five": np.array([-1, 2, 3, 2, 2], np.int64),
+            "three": np.array([0, -1, 3], np.int64),
+            "parts": np.array([2, 1], np.int64),
+            "two": np.array(2.0, np.float32),
+            "grid": GRID,
+        },
+    ),
+}  # fmt: skip
+
+
+def exported(name: str) -> onnx.ModelProto:
+    body, y, more = HEADS[name]
+    return build(body, {"W": W, **more}, y=y)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_heads(name: str, tmp_path) -> None:
+    model = exported(name)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    x = RNG.uniform(-2, 2, (5, 2, 4, 4)).astype(np.float32)
+    names = [output.name for output in session.get_outputs()]
+    want = dict(zip(names, session.run(names, {"x": x}), strict=True))
+    program = compile_graph(load_graph(model))
+    assert result_names(program) == tuple(names)
+    got = program({"x": x})
+    for each in names:
+        assert got[each].shape == want[each].shape
+        if want[each].dtype.kind == "i":
+            np.testing.assert_array_equal(got[each], want[each])
+        else:
+            np.testing.assert_allclose(got[each], want[each], atol=1e-4)
+    assert dump(parse(dump(program))) == dump(program)
+    save(program, tmp_path / "p.n2uq")
+    assert dump(load(tmp_path / "p.n2uq")) == dump(program)
+    notes = [note.text for note in summarize(load_graph(model)).notes]
+    assert notes and all("runs on the host" in note for note in notes)
+    if len(names) == 1:
+        np.testing.assert_array_equal(program(x), got[names[0]])
+        assert program(x[:0]).shape == (0, *want[names[0]].shape[1:])
+
+
+def test_softmax_before_argmax_drops_out() -> None:
+    host = compile_graph(load_graph(exported("argmax behind softmax"))).host
+    assert host is not None and host.operators == ["Flatten", "ArgMax"]
+
+
+def test_ties_take_the_lowest_index_and_saturation_makes_none() -> None:
+    """Integers decide: 40 and 41 are the same sigmoid in float64."""
+    body = "s = Sigmoid (c) y = ArgMax <axis = 1, keepdims = 0> (s)"
+    one = np.ones((3, 1, 1, 1), np.float32) * np.array([40, 41, 41], np.float32).reshape(3, 1, 1, 1)
+    model = build("c = Conv (x, V) " + body, {"V": one}, x="float[N,1,1,1] x", y="int64[] y")
+    assert program_of(model)(np.ones((1, 1, 1, 1), np.float32)).tolist() == [[[1]]]
+
+
+def program_of(model: onnx.ModelProto):
+    return compile_graph(load_graph(model))
+
+
+def test_a_sigmoid_that_a_layer_follows_stays() -> None:
+    body = "s = Sigmoid (c) y = ArgMax <axis = 1> (s) z = Conv (s, V)"
+    model = build(TRUNK + body, {"W": W, "V": np.ones((1, 6, 1, 1))}, y="int64[] y, float[] z")
+    try:
+        graph = load_graph(model)
+    except CompileError as error:
+        assert "Sigmoid" in str(error)
+    else:
+        assert any("Sigmoid" in node.op_type or node.domain for node in graph.graph)
+
+
+def test_heads_over_samples_are_refused() -> None:
+    with pytest.raises(CompileError, match="Softmax"):
+        load_graph(build(FLAT + "y = Softmax <axis = 0> (f)", {"W": W}))
+
+
+def test_a_fixed_batch_is_filled_up() -> None:
+    model = build(FLAT + "y = Softmax (f)", {"W": W}, x="float[2,2,4,4] x")
+    x = RNG.uniform(-2, 2, (5, 2, 4, 4)).astype(np.float32)
+    loose = build(FLAT + "y = Softmax (f)", {"W": W})
+    np.testing.assert_array_equal(program_of(model)(x), program_of(loose)(x))
+
+
+def test_integers_are_the_programs() -> None:
+    program = program_of(exported("softmax"))
+    y = run(program, {"x": np.zeros((1, 4, 4, 2), np.int64)})
+    assert list(y) == ["p"]
+
+
+def test_other_operators_of_a_file_do_not_run() -> None:
+    loop = onnx.helper.make_node("ConstantOfShape", ["x"], ["y"])
+    values = [onnx.helper.make_tensor_value_info(name, 1, None) for name in "xy"]
+    graph = onnx.helper.make_graph([loop], "g", values[:1], values[1:])
+    with pytest.raises(HostModelError, match="ConstantOfShape"):
+        HostModel(onnx.helper.make_model(graph).SerializeToString(), ("y",))
