@@ -34,7 +34,9 @@ HEADS = {
     "top 3": (
         FLAT + "y, z = TopK (f, k)", "float[] y, int64[] z", {"k": np.array([3], np.int64)},
     ),
-    "inner and both": (FLAT + "y = Softmax (f) z = Sigmoid (c)", "float[] y, float[] z, float[] f", {}),
+    "inner and both": (
+        FLAT + "y = Softmax (f) z = Sigmoid (c)", "float[] y, float[] z, float[] f", {},
+    ),
     "decoded boxes": (
         "r = Relu (x) c = Conv <pads = [1,1,1,1], strides = [2,2]> (r, W) "
         "v = Reshape (c, five) t = Transpose <perm = [0, 1, 3, 4, 2]> (v) s = Sigmoid (t) "
