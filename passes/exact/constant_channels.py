@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from ..program.types import Constant, IntArray, TensorType
 from ..rewrite import Constants, fresh, live
 
 Mask = NDArray[np.bool_]
+UNIT = 8
+"""Channels that stay of a layer of twice as many or more are a multiple of this, as far as all its
+channels are: processing elements, lanes and registers take equal parts, and 63 has few divisors."""
 _KEPT, _CODES = "channels.", "constants."
 
 
@@ -45,6 +49,12 @@ def _share(weight: IntArray, codes: IntArray) -> IntArray:
     """Return the sum that input channels of constant codes add to each accumulator, int64 (O,)."""
     result: IntArray = weight.sum(axis=(1, 2)) @ codes
     return result
+
+
+def _spare(gone: Mask) -> int:
+    """Return how many of the channels that could leave stay, so that as many divide well."""
+    unit = gcd(len(gone), UNIT) if len(gone) >= 2 * UNIT else 1
+    return int(-np.count_nonzero(~gone) % unit)
 
 
 class ConstantChannels:
@@ -90,6 +100,7 @@ class ConstantChannels:
                 gone &= low == 0
         if gone.all():
             gone[0] = False  # one channel has to remain
+        gone[np.flatnonzero(gone)[: _spare(gone)]] = False
         return gone if gone.any() else None
 
     def take(self, name: str, keep: Mask, role: str, axis: int = 0) -> ConstRef:

@@ -136,6 +136,26 @@ def test_dead_channels_leave_both_convolutions() -> None:
     assert (run(smaller, x) == run(program, x)).all()
 
 
+@pytest.mark.parametrize(
+    ("channels", "dead", "left"), [(64, 1, 64), (64, 9, 56), (64, 60, 8), (20, 3, 20), (12, 5, 7)]
+)
+def test_channels_that_are_left_divide_well(channels: int, dead: int, left: int) -> None:
+    b = Builder(5, 4, 3, 2, False)
+    code = b.thresholds(b.conv("x", channels, bits=2, kernel=1), 2)
+    table = next(op for op in b.ops if isinstance(op, Thresholds))
+    bounds = np.tile([-1, 0, 1], (channels, 1))
+    bounds[:dead] = b.types[table.inputs[0]].hi
+    b.consts[table.bounds] = Constant.narrow(bounds)
+    b.consts[table.signs] = Constant.narrow(np.ones_like(bounds))
+    b.consts[table.base] = Constant.narrow(np.zeros(channels, np.int64))
+    b.types[code] = table.infer(b.types, b.consts)
+    program = b.finish(b.requantize(b.conv(code, 4, bits=2, kernel=1)))
+    smaller = constant_channels(program)
+    verify(smaller)
+    assert len(kept_channels(smaller, table.output, channels)) == left
+    assert (run(smaller, x := b.input(5)) == run(program, x)).all()
+
+
 @settings(max_examples=80, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["table", "requantize", "both"]))
 def test_channels_of_any_constant_code_leave_where_no_border_tells_them(seed, behind) -> None:
