@@ -13,7 +13,8 @@ from ..fpga.fitting import chosen_folding
 from ..fpga.folding import Folding
 from ..fpga.hdl.families import Family
 from .assumptions import Assumption, assumptions
-from .counts import LayerCounts, count_layers
+from .counting import count_layers
+from .counts import LayerCounts
 from .layer import LayerCost, layer_cost
 from .own import own
 from .places import Place, find_places

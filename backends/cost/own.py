@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from ..fpga.design import Design
-from .counts import count_layers
+from .counting import count_layers
 
 
 def own(design: Design) -> dict[str, int]:

@@ -17,6 +17,7 @@ from .formats import accuracy, number, products, standing
 from .rows import ModelReport, Report
 from .table import HARDWARE_ONLY, LEGEND
 from .tabular import to_csv
+from .unit_plot import units
 
 TEMPLATE = "report.html.j2"
 
@@ -94,7 +95,7 @@ def to_html(
         first_plot=_markup(first_plot(data)),
         title=_title(data),
         figures=[_figures(model, k) for k, model in enumerate(data.models)],
-        units=_markup(plots.units(technology, "units")),
+        units=_markup(units(technology, "units")),
     )
 
 

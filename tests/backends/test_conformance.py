@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import n2uqc.passes.program
-from n2uqc.backends.cost.counts import count_layers
+from n2uqc.backends.cost.counting import count_layers
 from n2uqc.backends.cpu.choose import TABLE
 from n2uqc.backends.fpga.engines import ENGINES
 from n2uqc.backends.fpga.folding import engines_of

@@ -44,6 +44,7 @@ class Hardware(Elaboratable):
         self.inner = {} if shared else {i.name: Hardware(i.module) for i in module.instances}
 
     def elaborate(self, platform: Any) -> hdl.Module:
+        """Return the module that Amaranth asks for."""
         return _Writer(self).written()
 
 

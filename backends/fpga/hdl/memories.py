@@ -1,4 +1,4 @@
-"""Where synthesis puts memories, tables of constants and products: LUTs, or blocks."""
+"""The places of memories, tables of constants and products in synthesis: LUTs, or blocks."""
 
 from __future__ import annotations
 

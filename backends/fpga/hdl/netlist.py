@@ -41,7 +41,7 @@ class Netlist:
         self.first, self.need = self._demand()
 
     def number(self, word: Word) -> int:
-        """Of a word of the module."""
+        """Return the number of a word of the module."""
         return self.ids[id(word)]
 
     def ports(self) -> Iterable[Word]:

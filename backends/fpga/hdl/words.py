@@ -117,7 +117,7 @@ class Word:
         return _joined("or", self, word(other))
 
     def __invert__(self) -> Word:
-        """Of a bit: the other one."""
+        """Return the complement of a bit."""
         if is_constant(self):
             return constant(1 - self.lo)
         return Word("not", (self,), 0, 1)

@@ -113,6 +113,8 @@ def synthesize_all(engines: Sequence[tuple[Engine, str]], family: str) -> list[S
 
 
 def cells_of(cells: Mapping[str, int], family: str) -> Synthesized:
+    """Return what the cells of a family, by type, amount to."""
+
     def count(*prefixes: str) -> int:
         return sum(n for name, n in cells.items() if name.startswith(prefixes))
 

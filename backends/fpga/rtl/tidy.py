@@ -163,7 +163,7 @@ def _reads(block: _Block) -> list[str]:
 
 
 def _used(module: _Module) -> dict[str, int]:
-    """By wire, how many of its bits from the lowest are read or driven outside its own cell."""
+    """Return by wire how many of its lowest bits are read or driven outside its own cell."""
     used: dict[str, int] = {}
     for block in module.blocks:
         for line in _reads(block):

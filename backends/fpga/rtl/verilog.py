@@ -1,4 +1,4 @@
-"""From Amaranth to Verilog, by yosys."""
+"""Verilog of Amaranth's modules, by yosys."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Channels:
         self.fold.count(self.fires)
 
     def address(self, stage: int) -> Word:
-        """Where a table is read for a stage: a cycle before it is reached."""
+        """Place at which a table is read for a stage: a cycle before it is reached."""
         if stage == 0:
             return self.fold.following(self.fires)
         return self.unit.module.delayed(self.fold.value, stage - 1)

@@ -90,7 +90,7 @@ def repeater(unit: Unit[Repeater]) -> None:
 
 
 def joiner(unit: Unit[Joiner]) -> None:
-    """For each pixel the first input's tokens, then the second's."""
+    """Pass on, for each pixel, the first input's tokens, then the second's."""
     m = unit.module
     period, length = unit.engine.timing.take
     phase = Counter(m, period, "phase")

@@ -54,7 +54,7 @@ class Unit(Generic[E]):
         return elements(self.data[index], tensor.bits, tensor.signed)
 
     def take(self, fires: Operand, index: int = 0) -> None:
-        """In which cycles a token is taken from an input."""
+        """State the cycles in which a token is taken from an input."""
         self.module.output(f"take{index}", fires)
 
     def give(self, lanes: list[Word], fires: Word) -> None:

@@ -6,7 +6,7 @@ from itertools import product
 
 from hypothesis import given, settings
 
-from n2uqc.backends.cost.counts import count_layers
+from n2uqc.backends.cost.counting import count_layers
 from n2uqc.passes.program import Conv, Program, SumPool, Thresholds
 from n2uqc.passes.program.types import width_of
 
