@@ -12,6 +12,7 @@ from n2uqc.passes.program import (
     Constant,
     Conv,
     Flatten,
+    Interpolate,
     IntType,
     Lookup,
     MaxPool,
@@ -146,6 +147,10 @@ def count_elementwise(program: Program, op: Op) -> ElementwiseCounts:
             multiplier = (max(rows) * max(columns)).bit_length()
     elif isinstance(op, Multiply):
         multiplier = _width(program.int_type(op.inputs[1]))
+    elif isinstance(op, Interpolate):
+        window = program.constants[op.base].values.size
+        multiplier, word = (program.constants[n].bits for n in (op.slope, op.base))
+        word += multiplier
     elif isinstance(op, Lookup):
         window = program.constants[op.table].values.size
     elif op.scaling:

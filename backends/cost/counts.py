@@ -100,7 +100,7 @@ class ElementwiseCounts:
     Attributes:
         kind: mnemonic of the operation.
         window: positions read for one result (1, or a pool's kernel); for a lookup, entries of its
-            table.
+            table, for a function its pieces.
         width: bits of the widest operand or result.
         multiplier: bits of the per-channel multiplier, or of the second factor; 0 without one.
         word: parameter bits per channel.

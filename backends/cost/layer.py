@@ -240,6 +240,8 @@ def _stream_cost(other: ElementwiseCounts, place: Place, width: int) -> LayerCos
     stored = other.word * other.channels
     if other.kind == "lookup":  # one table of levels for all channels
         stored, word = other.window * other.width, other.width
+    elif other.kind == "interpolate":
+        stored, word = other.window * other.word, other.word
     return LayerCost(
         stream=place.cells.elements if windowed else place.cells.total,
         memory=place.before + (place.cells.rest if windowed else Cells()),

@@ -8,6 +8,7 @@ from n2uqc.passes.program import (
     Clamp,
     Conv,
     Flatten,
+    Interpolate,
     Lookup,
     Op,
     Program,
@@ -117,10 +118,11 @@ def _storage(program: Program) -> dict[str, str]:
 def follows(op: Op) -> bool:
     """Return whether a kernel can apply an operation to another one's results in registers.
 
-    It cannot apply a lookup, and nothing is applied to the results of thresholds: codes need little
-    memory, and TVM cannot bind a vector of comparison results to a variable.
+    It cannot apply what reads a table at a computed place, and nothing is applied to the results of
+    thresholds: codes need little memory, and TVM cannot bind a vector of comparison results to a
+    variable.
     """
-    return isinstance(op, Flatten) or (op.elementwise and not isinstance(op, Lookup))
+    return isinstance(op, Flatten) or (op.elementwise and not isinstance(op, Interpolate | Lookup))
 
 
 def _fills(program: Program, name: str, op: Op) -> bool:

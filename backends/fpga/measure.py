@@ -31,6 +31,7 @@ SHARE = {
     "add": 1,
     "multiply": 1,
     "concat": 1,
+    "interpolate": 1,
     "lookup": 1,
 }
 """Engines of each kind in a round."""

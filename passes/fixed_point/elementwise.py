@@ -8,7 +8,6 @@ from fractions import Fraction
 import numpy as np
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
-from n2uqc.frontend.expression_forms import title
 
 from ..options import Options
 from ..program import Op, Program
@@ -31,6 +30,7 @@ from ..program.ops.real import (
 from ..program.types import Constant, IntType, limits_of
 from ..rewrite import live
 from .convolution import bits_read, convolution
+from .curves import interpolated
 from .equalize import equalized
 from .formats import Formats
 from .lowering import ZERO, Lowering
@@ -117,15 +117,7 @@ class FixedPoint(Lowering):
             x = self.kind(op.inputs[0])
             self.put(Rearrange.of(op), x.scale, x.error)
         elif isinstance(op, RealFunction):
-            raise CompileError(
-                Problem(
-                    node=", ".join(op.origin),
-                    op=title(op.function),
-                    found="its result is read as a real value",
-                    supported="functions in front of a quantizer, of which they become a part",
-                    hint="quantize what the function gives",
-                )
-            )
+            interpolated(self, op, scale)
         else:
             raise TypeError(f"no integer form for {op.mnemonic}")
 

@@ -12,6 +12,7 @@ from n2uqc.passes.program import (
     Constant,
     Conv,
     Interface,
+    Interpolate,
     IntType,
     Lookup,
     Multiply,
@@ -233,6 +234,33 @@ class Builder:
         )
         old = self.types[out]
         self.types[out] = IntType.ranged(old.shape, old.lo, old.hi, self.types[x].scale)
+        return out
+
+    def interpolate(self, x: str, bits: int = 16) -> str:
+        """A function by straight pieces of any slopes, one for all channels or one for each."""
+        kind = self.types[x]
+        length = max(1, (kind.hi - kind.lo) // int(self.rng.choice([1, 2, 7])))
+        step = max(0, min(31, length.bit_length() - int(self.rng.integers(1, 6))))
+        count = int(self.rng.integers(1, max(2, min(40, (length >> step) + 3))))
+        rows = kind.shape[2] if self.rng.random() < 0.3 else 1
+        shift = int(self.rng.integers(0, 13))
+        reach = max(1, kind.hi - kind.lo, count << step)
+        steep = max(1, (1 << (bits + shift - 2)) // reach)
+        base = self.rng.integers(-(1 << (bits + shift - 2)), 1 << (bits + shift - 2), (rows, count))
+        slope = self.rng.integers(-steep, steep + 1, (rows, count))
+        if self.rng.random() < 0.3 and shift:  # ties
+            base, slope = base | 1, slope * 0 + (1 << (shift - 1))
+        out = self.add(
+            Interpolate,
+            x,
+            base=self.const(Constant.narrow(base)),
+            slope=self.const(Constant.narrow(slope)),
+            start=int(self.rng.integers(kind.lo, kind.hi + 1)) if count < 3 else kind.lo,
+            step=step,
+            shift=shift,
+        )
+        old = self.types[out]
+        self.types[out] = IntType.ranged(old.shape, old.lo, old.hi, kind.scale)
         return out
 
     def gate(self, x: str, factor: str, wide: int = 16) -> str:

@@ -75,6 +75,8 @@ def programs(draw: st.DrawFn) -> tuple[Program, np.ndarray]:
         gate = b.add(SumPool, stream, kernel=window)
         if draw_int(0, 2) == 0:
             gate = b.conv(gate, 1, bits=3, odd=False, kernel=1)
+        if wide <= 31 and draw(st.booleans()):
+            gate = b.interpolate(b.requantize(gate, 20))
         stream = b.gate(stream, gate, wide=wide)
     if draw(st.booleans()):  # uneven levels, beside the stream they were taken from
         levels = b.lookup(b.thresholds(stream, bits))
@@ -157,6 +159,6 @@ def one_of_each() -> Program:
     x = b.add(Clamp, x, lo=-100, hi=100)
     x = b.rearrange(b.concat(x, x), 6)
     x = b.add(MaxPool, x, kernel=(2, 2), stride=(2, 2))
-    x = b.gate(x, b.add(SumPool, x, kernel=b.types[x].shape[:2]))
+    x = b.gate(x, b.interpolate(b.add(SumPool, x, kernel=b.types[x].shape[:2])))
     x = b.mean(x)
     return b.finish(b.add(Flatten, x))

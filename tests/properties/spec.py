@@ -140,6 +140,17 @@ class Machine:
         table = self.lists[op.table]
         return lambda *p: table[x[p]]
 
+    def interpolate(self, op: Any, x: Map) -> Callable[..., int]:
+        base, slope = self.lists[op.base], self.lists[op.slope]
+
+        def value(i: int, j: int, c: int) -> int:
+            row, place = c if len(base) > 1 else 0, x[i, j, c] - op.start
+            piece = clamped(place // 2**op.step, 0, len(base[row]) - 1)
+            along = place - piece * 2**op.step
+            return rounded(Fraction(base[row][piece] + slope[row][piece] * along, 2**op.shift))
+
+        return value
+
     def concat(self, op: Op, a: Map, b: Map) -> Callable[..., int]:
         first = self.sizes[0][2]
         return lambda i, j, c: a[i, j, c] if c < first else b[i, j, c - first]

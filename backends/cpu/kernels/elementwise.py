@@ -10,6 +10,7 @@ from n2uqc.passes.program import (
     Add,
     Clamp,
     Flatten,
+    Interpolate,
     Lookup,
     Multiply,
     Op,
@@ -19,6 +20,7 @@ from n2uqc.passes.program import (
 )
 
 from .body import Body, Expr, Place, Step, Value, computing_dtype
+from .interpolate import interpolate
 from .requantize import clamped, requantize
 from .thresholds import thresholds
 
@@ -132,6 +134,7 @@ STEPS: dict[type[Op], Step] = {
     Add: add,
     Clamp: clamp,
     Flatten: flatten,
+    Interpolate: interpolate,
     Lookup: lookup,
     Multiply: multiply,
     PRelu: prelu,
@@ -149,6 +152,6 @@ def follow(body: Body, ops: tuple[Op, ...], value: Value, place: Place) -> Value
         # A lookup comes first in its group; a named number could not stand in a table's index.
         if not isinstance(op, _TAKE_OFFSETS):
             value = body.settled(value, place.slot)
-        source = value if isinstance(op, Lookup) else body.bound(value)
+        source = value if isinstance(op, Interpolate | Lookup) else body.bound(value)
         value = STEPS[type(op)](op, body, source, place)
     return body.settled(value, place.slot)

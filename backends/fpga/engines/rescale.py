@@ -1,4 +1,4 @@
-"""Elementwise engines: requantizer, PReLU, clamp, adder, multiplier, lookup."""
+"""Elementwise engines: requantizer, PReLU, clamp, adder, multiplier, lookup, function."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from n2uqc.passes.program import Add, Clamp, Lookup, Multiply, Op, PRelu, Requantize
+from n2uqc.passes.program import (
+    Add,
+    Clamp,
+    Interpolate,
+    Lookup,
+    Multiply,
+    Op,
+    PRelu,
+    Requantize,
+)
 
 from ..widths import magnitude
 from .elementwise import Elementwise, clamped, rounded
@@ -167,6 +176,33 @@ class StreamMultiplier(Elementwise):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Interpolator(Elementwise):
+    """Finds a piece of a function by shifting, reads its line from a memory and follows it."""
+
+    kind: ClassVar[str] = "interpolate"
+
+    op: Interpolate
+
+    @property
+    def latency(self) -> int:
+        """Register stages: the memory's, product, sum with rounding."""
+        return 3
+
+    @property
+    def multipliers(self) -> int:
+        return self.fold.pe
+
+    def prepare(self) -> Run:
+        def run(inputs: Arrays, y: NDArray[Any], counts: NDArray[np.int64]) -> None:
+            exact = self.op.execute([inputs[0].astype(np.int64)], self.constants)
+            lo, hi = self.output.limits
+            counts[1] += int(((exact < lo) | (exact > hi)).sum())
+            y[...] = exact.reshape(y.shape)
+
+        return run
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LookupUnit(Elementwise):
     """Reads output levels from a memory, addressed by the code."""
 
@@ -203,6 +239,7 @@ class LookupUnit(Elementwise):
 UNITS: dict[type[Op], type[Elementwise]] = {
     Add: StreamAdder,
     Clamp: ClampUnit,
+    Interpolate: Interpolator,
     Lookup: LookupUnit,
     Multiply: StreamMultiplier,
     PRelu: PReluUnit,

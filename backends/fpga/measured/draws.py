@@ -16,6 +16,7 @@ from n2uqc.passes.program import (
     Constant,
     ConstRef,
     Conv,
+    Interpolate,
     IntType,
     Lookup,
     MaxPool,
@@ -354,6 +355,24 @@ def _rearrange(rng: Rng) -> Engine:
     )
 
 
+def _interpolate(rng: Rng) -> Engine:
+    width, pieces, channels = int(rng.integers(8, 25)), _one(rng, 32, 100, 256), _one(rng, 4, 8)
+    tables = {
+        "b": Constant.narrow(rng.integers(-(1 << 27), 1 << 27, (1, pieces))),
+        "s": Constant.narrow(rng.integers(-(1 << 12), 1 << 12, (1, pieces))),
+    }
+    op = Interpolate(
+        output="y",
+        inputs=("x",),
+        base=ConstRef("b"),
+        slope=ConstRef("s"),
+        start=-(1 << (width - 1)),
+        step=max(0, width - pieces.bit_length() + 1),
+        shift=int(rng.integers(4, 13)),
+    )
+    return _engine(rng, op, {"x": _map((4, 4, channels), width, True)}, tables)
+
+
 def _lookup(rng: Rng) -> Engine:
     bits, width, channels = int(rng.integers(1, 7)), int(rng.integers(4, 25)), _one(rng, 4, 8)
     low, high = limits_of(width, True)
@@ -379,6 +398,7 @@ KINDS: Mapping[str, Callable[[Rng], Engine]] = {
     "multiply": _multiply,
     "concat": _concat,
     "rearrange": _rearrange,
+    "interpolate": _interpolate,
     "lookup": _lookup,
 }
 """What is drawn: kinds of engines, matrix-vector in low bits and in fixed point."""

@@ -31,6 +31,7 @@ BUILDERS: dict[str, Callable[[Unit[Any]], None]] = {
     "clamp": elementwise.clamp,
     "add": elementwise.adder,
     "multiply": elementwise.multiplier,
+    "interpolate": elementwise.interpolator,
     "lookup": elementwise.levels,
     "concat": plumbing.joiner,
     "rearrange": rearrange.rearranger,

@@ -1,4 +1,4 @@
-"""Units that turn one element into one: requantizer, PReLU, clamp, adder, multiplier, lookup."""
+"""Units that turn one element into one, from requantizers to functions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from ..engines.rescale import (
     ClampUnit,
+    Interpolator,
     LookupUnit,
     PReluUnit,
     Requantizer,
@@ -16,7 +17,7 @@ from ..engines.rescale import (
 )
 from ..hdl.module import Counter
 from ..hdl.stores import Longs
-from ..hdl.words import Word, choose, clamped, constant, every
+from ..hdl.words import Word, choose, clamped, constant, every, times
 from .unit import E, Unit
 
 
@@ -103,6 +104,28 @@ def multiplier(unit: Unit[StreamMultiplier]) -> None:
     """A product."""
     pairs = zip(unit.operands(0), unit.operands(1), strict=True)
     unit.give([unit.module.register(a * b) for a, b in pairs], Channels(unit).fires)
+
+
+def interpolator(unit: Unit[Interpolator]) -> None:
+    """A memory a lane, addressed by the piece; product; sum with rounding."""
+    m, engine, channels = unit.module, unit.engine, Channels(unit)
+    op, pe = engine.op, engine.fold.pe
+    lines = np.stack([engine.values(op.base), engine.values(op.slope)], axis=2)
+    tables, count = lines.shape[:2]
+    half = constant((1 << op.shift) >> 1)
+    lanes = []
+    for k, x in enumerate(unit.operands()):
+        place = x - op.start
+        piece = clamped(place >> op.step, 0, count - 1)
+        along = m.register(place - (piece << op.step))
+        words = lines[k::pe].reshape(-1, 2) if tables > 1 else lines[0]
+        address = times(channels.fold.value, count) + piece if tables > pe else piece
+        if len(words) == 1:
+            words = np.repeat(words, 2, axis=0)
+        base, slope = m.table(f"line{k}", words, address)
+        product, begin = m.register(slope * along), m.register(base)
+        lanes.append(m.register(rounded(product + begin, half)) >> op.shift)
+    unit.give(lanes, channels.fires)
 
 
 def levels(unit: Unit[LookupUnit]) -> None:

@@ -5,6 +5,7 @@ from .clamp import Clamp
 from .concat import Concat
 from .conv import Conv
 from .flatten import Flatten
+from .interpolate import Interpolate
 from .lookup import Lookup
 from .multiply import Multiply
 from .pool import MaxPool, SumPool
@@ -36,6 +37,7 @@ __all__ = [
     "Concat",
     "Conv",
     "Flatten",
+    "Interpolate",
     "Lookup",
     "MaxPool",
     "Multiply",

@@ -87,3 +87,15 @@ def test_repetitions_give_what_numpy_broadcasts(small: tuple[int, int, int]) -> 
         stream = np.repeat(stream.reshape(-1, 1, run_length), times, axis=1).ravel()
     whole = np.broadcast_to(np.arange(np.prod(small)).reshape(small), large)
     assert stream.tolist() == whole.ravel().tolist()
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_functions_by_pieces(seed: int) -> None:
+    """One table or one a channel, at any folding, with what reads it."""
+    b = Builder(seed, 2, 4, 1 + seed % 12, bool(seed % 2))
+    program = b.finish(b.requantize(b.interpolate("x"), 12))
+    folding = any_folding(program, seed)
+    x = b.input(2)
+    agrees(program, x, MachineNetwork(build_pipeline(program, folding)), seed)
+    assert np.array_equal(Simulator(program, folding).run(x).output, run(program, x))

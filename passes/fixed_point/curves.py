@@ -1,0 +1,275 @@
+"""Straight pieces in place of a function, with a proven bound on what they miss.
+
+On a part ``[a, b]`` of a piece, the difference ``g`` of function and line has a slope between
+bounds ``l`` and ``u``, from interval arithmetic, and known values at both ends.  So
+``g(x) <= min(g(a) + u (x - a), g(b) - l (b - x))``, whose greatest value is at an end or where both
+lines meet; from below likewise.  The function's second derivative is not asked for: where ``u - l``
+shrinks with the part's width, the bound shrinks with its square.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..program.ops import Interpolate
+from ..program.ops.real import Enclosure, EnclosureArithmetic, RealFunction, floats
+from ..program.types import Constant
+from .lowering import Lowering
+
+Reals = NDArray[np.float64]
+
+MOST_PIECES = 8192
+WANTED = 2.0**-15
+"""What pieces may miss where a tensor's unit is finer; half of it for each bit more than usual."""
+
+_OPERAND_BITS = 31
+_PARTS = 4  # parts of a piece, of which each is bounded
+_TAIL_PARTS = 64
+_CUTS, _CUT_RATIO = 80, 5 / 6  # where a tail may begin
+_NOISE = 2.0**-44  # relative: rounding of this analysis, in float64, with a reserve
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A function on the integers of a fixed-point tensor.
+
+    Attributes:
+        op: the function.
+        unit: real value of the integer 1.
+        lo, hi: least and greatest integer.
+        slack: by how much a real value may differ from its integer's.
+    """
+
+    op: RealFunction
+    unit: Fraction
+    lo: int
+    hi: int
+    slack: float
+
+    def on(self, a: Reals, b: Reals) -> Enclosure:
+        """Return bounds of value and slope between integers (N, 1), as arrays (N, C) or (N, 1)."""
+        unit = float(self.unit)
+        ends = np.nextafter(a * unit, -np.inf), np.nextafter(b * unit, np.inf)
+        wide = tuple(
+            end + np.sign(end) * np.abs(end) * 2.0**-50 * side
+            for end, side in zip(ends, (-np.sign(ends[0]), np.sign(ends[1])), strict=True)
+        )
+        rows = [Enclosure.fixed(floats(row), False) for row in self.op.parameters]
+        with np.errstate(all="ignore"):
+            return self.op.function.evaluate(
+                EnclosureArithmetic(), Enclosure.of(wide[0], wide[1]), rows
+            )
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Straight pieces: integers ``start + i * 2**step`` begin them.
+
+    Attributes:
+        base, slope: float64 (N, C) or (N, 1): value at the beginning, and slope per integer.
+    """
+
+    start: int
+    step: int
+    base: Reals
+    slope: Reals
+
+
+def interpolated(low: Lowering, op: RealFunction, scale: Fraction) -> None:
+    """Emit a function of a fixed-point tensor with a scale.
+
+    Raises:
+        ValueError: it is not defined, or not bounded, for some value; or too steep.
+    """
+    x = low.narrowed(op.inputs[0], _OPERAND_BITS)
+    kind = low.kind(x)
+    assert kind.scale is not None
+    curve = Curve(op, kind.scale, kind.lo, kind.hi, float(kind.error / abs(kind.scale)))
+    steepest = _steepest(curve)
+    wanted = max(float(scale) / 4, WANTED * 2.0**-low.options.extra_bits)
+    pieces = _chosen(curve, wanted, MOST_PIECES)
+    shift = _shift(pieces, float(scale))
+    base, slope = (np.rint(np.ldexp(v / float(scale), shift)) for v in (pieces.base, pieces.slope))
+    held = Pieces(
+        pieces.start, pieces.step, *(np.ldexp(v, -shift) * float(scale) for v in (base, slope))
+    )
+    below, above = _missed(curve, held)
+    # A line in the middle of what it misses misses half as much.
+    base = base + np.rint(np.ldexp((below + above) / 2 / float(scale), shift))
+    held = Pieces(held.start, held.step, np.ldexp(base, -shift) * float(scale), held.slope)
+    below, above = _missed(curve, held)
+    miss = Fraction(float(max(np.abs(below).max(), np.abs(above).max())))
+    error = miss + kind.error * Fraction(steepest) + (scale / 2 if shift else 0)
+    name = op.output
+    tables = (Constant.narrow(v.T.astype(np.int64)) for v in (base, slope))
+    low.put(
+        Interpolate(
+            output=name,
+            inputs=(x,),
+            origin=op.origin,
+            base=low.const(f"{name}.base", next(tables)),
+            slope=low.const(f"{name}.slope", next(tables)),
+            start=held.start,
+            step=held.step,
+            shift=shift,
+        ),
+        scale,
+        error,
+    )
+
+
+def _steepest(curve: Curve) -> float:
+    """Return the greatest slope in magnitude, of real values that their error moves too."""
+    ends = np.linspace(curve.lo - curve.slack - 1, curve.hi + curve.slack + 1, 4097)[:, None]
+    found = curve.on(ends[:-1], ends[1:])
+    assert found.slope is not None
+    steep = float(max(np.abs(found.slope[0]).max(), np.abs(found.slope[1]).max()))
+    if not np.isfinite(steep):
+        raise ValueError("a function that is not defined, or has no bound on its slope, somewhere")
+    return steep * (1 + _NOISE)
+
+
+def _chosen(curve: Curve, wanted: float, most: int) -> Pieces:
+    """Return the fewest pieces that miss no more than ``wanted``, or the most there may be."""
+    first, last = _inner(curve, wanted)
+    length = max(1, last - first)
+    step = max(0, (length // 16).bit_length() - 1)
+    while True:
+        pieces = _lines(curve, first, step, -(-length // (1 << step)))
+        below, above = _missed(curve, pieces)
+        enough = float((above - below).max()) / 2 <= wanted
+        if enough or step == 0 or -(-length // (1 << (step - 1))) > most:
+            return pieces
+        step -= 1
+
+
+def _inner(curve: Curve, wanted: float) -> tuple[int, int]:
+    """Return the part outside of which a straight line is close enough, on both sides."""
+    ends = []
+    for end in (curve.lo, curve.hi):
+        cut = end
+        for k in range(1, _CUTS):
+            near = int(end * _CUT_RATIO**k)
+            if abs(near) * abs(float(curve.unit)) < 1 or not _straight(curve, near, end, wanted):
+                break
+            cut = near
+        ends.append(cut)
+    return min(ends), max(ends)
+
+
+def _straight(curve: Curve, near: int, far: int, wanted: float) -> bool:
+    """Tell whether a line through both ends misses little between them."""
+    a, b = sorted((near, far))
+    values = _values(curve, np.array([[float(a)], [float(b)]]))
+    line = Pieces(a, 62, values[:1], (values[1:] - values[:1]) / max(1, b - a))
+    cuts = near + (far - near) * np.geomspace(2.0**-10, 1.0, _TAIL_PARTS)
+    cuts = np.unique(np.concatenate([[near], cuts]))
+    below, above = _difference(curve, cuts[:-1], cuts[1:], line, np.zeros(len(cuts) - 1, int))
+    return bool(np.isfinite(below).all() and (above - below).max() / 2 <= wanted)
+
+
+def _values(curve: Curve, at: Reals) -> Reals:
+    found = curve.on(at, at)
+    middle: Reals = (found.lo + found.hi) / 2
+    if not np.isfinite(middle).all():
+        raise ValueError("a function that is not defined, or not bounded, somewhere in the range")
+    return middle
+
+
+def _lines(curve: Curve, first: int, step: int, count: int) -> Pieces:
+    """Return chords; the first and the last reach the ends of the range."""
+    begins = first + np.arange(count, dtype=np.float64) * 2.0**step
+    left, right = begins.copy(), begins + 2.0**step
+    left[0] = min(left[0], float(curve.lo))
+    right[-1] = max(right[-1], float(curve.hi))
+    # Beyond the range nothing is asked for, and the function may not be defined.
+    left, right = (np.clip(v, curve.lo, curve.hi) for v in (left, right))
+    a, b = _values(curve, left[:, None]), _values(curve, right[:, None])
+    width = np.maximum(right - left, 1.0)[:, None]
+    slope = (b - a) / width
+    return Pieces(first, step, a + slope * (begins - left)[:, None], slope)
+
+
+def _missed(curve: Curve, pieces: Pieces) -> tuple[Reals, Reals]:
+    """Return bounds of function minus line on each piece, (N, C) or (N, 1)."""
+    count = len(pieces.base)
+    begins = pieces.start + np.arange(count + 1, dtype=np.float64) * 2.0**pieces.step
+    begins[0], begins[-1] = min(begins[0], curve.lo), max(begins[-1], curve.hi)
+    begins = np.clip(begins, curve.lo, curve.hi)
+    parts, which = [], []
+    for k in (0, count - 1) if count > 1 else (0,):  # long ones: parts that grow outwards
+        near, far = (begins[k + 1], begins[k]) if k == 0 else (begins[k], begins[k + 1])
+        cuts = near + (far - near) * np.concatenate(
+            [[0.0], np.geomspace(2.0**-12, 1.0, _TAIL_PARTS)]
+        )
+        parts.append(np.sort(cuts))
+        which.append(np.full(_TAIL_PARTS, k))
+    inner = np.arange(1, count - 1)
+    shares = np.linspace(0.0, 1.0, _PARTS + 1)
+    cuts = begins[inner][:, None] + (begins[inner + 1] - begins[inner])[:, None] * shares
+    a = np.concatenate([*(p[:-1] for p in parts), cuts[:, :-1].ravel()])
+    b = np.concatenate([*(p[1:] for p in parts), cuts[:, 1:].ravel()])
+    owner = np.concatenate([*which, np.repeat(inner, _PARTS)])
+    below, above = _difference(curve, a, b, pieces, owner)
+    least = np.full((count, below.shape[1]), np.inf)
+    greatest = np.full((count, below.shape[1]), -np.inf)
+    np.minimum.at(least, owner, below)
+    np.maximum.at(greatest, owner, above)
+    if not (np.isfinite(least).all() and np.isfinite(greatest).all()):
+        raise ValueError("a function that is not defined, or not bounded, somewhere in the range")
+    return least, greatest
+
+
+def _difference(
+    curve: Curve, a: Reals, b: Reals, pieces: Pieces, owner: NDArray[np.int64]
+) -> tuple[Reals, Reals]:
+    """Return bounds of function minus line between ``a`` and ``b`` (N,), each on a piece."""
+    a, b = a[:, None], b[:, None]
+    unit = float(curve.unit)
+    slope = pieces.slope[owner]
+    begin = pieces.start + owner[:, None] * 2.0**pieces.step
+    left, right, whole = curve.on(a, a), curve.on(b, b), curve.on(a, b)
+    assert whole.slope is not None
+    lines = [pieces.base[owner] + slope * (end - begin) for end in (a, b)]
+    noise = _NOISE * (np.abs(lines[0]) + np.abs(lines[1]) + np.abs(pieces.base[owner]))
+    noise = noise + _NOISE * np.maximum(np.abs(whole.lo), np.abs(whole.hi))
+    steep = [s * unit for s in whole.slope]
+    low, high = (steep[0], steep[1]) if unit > 0 else (steep[1], steep[0])
+    low, high, width = low - slope, high - slope, b - a
+    above = _tent(left.hi - lines[0], right.hi - lines[1], low, high, width)
+    below = -_tent(lines[0] - left.lo, lines[1] - right.lo, -high, -low, width)
+    # Where slopes have no bound, values may have one.
+    far, near = np.maximum(*lines), np.minimum(*lines)
+    above = np.fmin(above, whole.hi - near)
+    below = np.fmax(below, whole.lo - far)
+    return below - noise, above + noise
+
+
+def _tent(left: Reals, right: Reals, low: Reals, high: Reals, width: Reals) -> Reals:
+    """Return the greatest of ``min(left + high t, right - low (width - t))`` for t in the width."""
+    with np.errstate(all="ignore"):
+        meet = (right - left - low * width) / (high - low)
+        meet = np.clip(np.where(np.isfinite(meet), meet, 0.0), 0.0, width)
+        best = np.full(np.broadcast_shapes(left.shape, low.shape), -np.inf)
+        for t in (np.zeros_like(width), width, meet):
+            best = np.maximum(best, np.minimum(left + high * t, right - low * (width - t)))
+    return np.where(np.isfinite(low) & np.isfinite(high), best, np.inf)
+
+
+def _shift(pieces: Pieces, scale: float) -> int:
+    """Return the most fraction bits that slopes of 31 bits and sums of 61 allow."""
+    steep = float(np.abs(pieces.slope).max()) / scale
+    most = float(np.abs(pieces.base).max()) / scale
+    room = [40]
+    if steep:
+        room.append(29 - int(np.frexp(steep)[1]))
+    if most:
+        room.append(58 - int(np.frexp(most)[1]))
+    shift = min(room)
+    if shift < 0:
+        raise ValueError("a function that is too steep for integers")
+    return shift
