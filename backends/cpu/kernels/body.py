@@ -101,10 +101,14 @@ class Body:
 
     def tensor(self, name: str, shape: tuple[int, ...]) -> te.Tensor:
         """Declare a tensor of the program as it lies in memory, seen in any shape of its size."""
-        dtype = self.tensor_type(self.storage[name]).container.name
+        dtype = self.stored(name)
         placeholder = te.placeholder(shape, dtype, f"x{len(self.operands)}")
         self.operands.append((placeholder, name))
         return placeholder
+
+    def stored(self, name: str) -> str:
+        """Return the dtype of a tensor of the program in memory."""
+        return self.tensor_type(self.storage[name]).container.name
 
     def beside(self, name: str, extents: tuple[int, ...], where: Where) -> Reader:
         """Declare an operand of an elementwise step, read at indices within some extents.

@@ -80,7 +80,9 @@ def results(
     others = {name: body.beside(name, real, where) for name in body.group.others}
     straight = real.channels % lanes == 0
     if not straight:
-        others = {name: _surrounded(x, real, whole, name) for name, x in others.items()}
+        others = {
+            name: _surrounded(name, x, real, whole, body.stored(name)) for name, x in others.items()
+        }
 
     def element(*at: Expr) -> Expr:
         value = replace(body.value(op.output, total(*at)), offset=offset)
@@ -94,13 +96,12 @@ def results(
     return Results(te.compute(real, lambda *at: computed(*at), "y"), computed)
 
 
-def _surrounded(x: Reader, real: Area, whole: Area, name: str) -> te.Tensor:
-    """Extend an operand with zeros beyond its real extents."""
+def _surrounded(name: str, x: Reader, real: Area, whole: Area, dtype: str) -> te.Tensor:
+    """Extend an operand of a type with zeros beyond its real extents."""
 
     def element(*at: Expr) -> Expr:
         inside = [i < n for i, n, m in zip(at, real, whole, strict=True) if n < m]
-        value = x(*at)
-        return tirx.if_then_else(tirx.all(*inside), value, tirx.const(0, value.dtype))
+        return tirx.if_then_else(tirx.all(*inside), x(*at), tirx.const(0, dtype))
 
     return te.compute(whole, element, f"around_{name}")
 

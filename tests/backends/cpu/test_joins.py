@@ -7,7 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from n2uqc.passes.program import Add, Constant, IntType, Lookup, Program, run
+from n2uqc.passes.program import (
+    Add,
+    Constant,
+    IntType,
+    Lookup,
+    Multiply,
+    Program,
+    SumPool,
+    run,
+)
 from tests.properties.programs import Builder
 
 from .host import Host
@@ -48,3 +57,21 @@ def test_lookup_tables_of_any_length(bits: int, tmp_path: Path) -> None:
     x = b.input(8)
     assert (Host(program, tmp_path)(x) == levels[x]).all()
     assert (run(program, x) == levels[x]).all()
+
+
+@pytest.mark.parametrize("channels", [5, 8, 16, 20])
+@pytest.mark.parametrize("gate", ["add", "a tensor", "one a channel", "one a place", "one a row"])
+def test_what_joins_a_convolution(gate: str, channels: int, tmp_path: Path) -> None:
+    """Another operand of a convolution's kernel, where its channels fill its vectors and not."""
+    b = Builder(9, 6, 3, 4, False)
+    code = b.conv("x", channels, bits=2, kernel=1)
+    other = b.requantize(b.conv("x", 1 if gate == "one a place" else channels, bits=3, kernel=1))
+    if gate in ("one a channel", "one a row"):
+        window = b.types[other].shape[:2] if gate == "one a channel" else (1, 6)
+        other = b.requantize(b.add(SumPool, other, kernel=window))
+    if gate == "add":
+        out = b.add(Add, b.requantize(code), other)
+    else:
+        out = b.requantize(b.add(Multiply, code, other))
+    program = b.finish(out)
+    assert (Host(program, tmp_path)(x := b.input(3)) == run(program, x)).all()
