@@ -10,6 +10,7 @@ COMMANDS = (
     "profile",
     "simulate",
     "verify",
+    "evaluate",
     "cost",
     "import_checkpoint",
     "completion",

@@ -13,6 +13,7 @@ from .files import UserError, read_named
 from .progress import progress, working
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from n2uqc.backends.cost.trained import Accuracy
@@ -51,7 +52,15 @@ def read_labeled(path: Path) -> Labeled:
         wanted = " or ".join(f"{x} and {y}" for x, y in NAMES)
         names = plain(", ".join(arrays)) or "(none)"
         raise UserError(f"{source}: holds the arrays {names}; images and labels are named {wanted}")
-    images, labels = (arrays[name] for name in found[0])
+    return labeled(source, *(arrays[name] for name in found[0]))
+
+
+def labeled(source: str, images: NDArray[Any], labels: NDArray[Any]) -> Labeled:
+    """Return images with their labels.
+
+    Raises:
+        UserError: there are not as many as images, or they are no class numbers.
+    """
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise UserError(
             f"{source}: labels have shape {labels.shape} and dtype {labels.dtype}; they are one "
@@ -97,9 +106,29 @@ def measure(program: Program, data: Labeled, macs: int) -> Accuracy:
 
 
 def _right(runner: Any, program: Program, data: Labeled) -> int:
+    return int((predictions(runner, program, data) == data.labels).sum())
+
+
+def predictions(runner: Any, program: Program, data: Labeled) -> NDArray[np.int64]:
+    """Return the index of the greatest output for each image, int64 (N,); of equal ones the first.
+
+    Images are read and run in batches: with a memory-mapped array the whole takes no more memory
+    than a batch.
+
+    Args:
+        runner: from the program's input integers to its output integers.
+        program: the program.
+        data: images in the form that it takes, and labels.
+
+    Raises:
+        InputError: the images do not fit the program.
+        UserError: the outputs are not scores of classes that the labels name.
+    """
+    import numpy as np
+
     from n2uqc.passes.program import quantize_input, real_output
 
-    right = 0
+    predicted = np.empty(len(data.labels), np.int64)
     with progress(len(data.labels), "classifying") as advance:
         for start in range(0, len(data.labels), _BATCH):
             part = slice(start, start + _BATCH)
@@ -108,14 +137,14 @@ def _right(runner: Any, program: Program, data: Labeled) -> int:
             classes = scores.shape[1] if scores.ndim > 1 else 1
             if scores.size != len(labels) * classes:
                 raise UserError(
-                    f"--data: the network's output has shape {scores.shape[1:]}; accuracy needs "
-                    "one score a class"
+                    f"{data.source}: the network's output has shape {scores.shape[1:]}; accuracy "
+                    "needs one score a class"
                 )
             if labels.min() < 0 or labels.max() >= classes:
                 raise UserError(
                     f"{data.source}: labels reach from {labels.min()} to {labels.max()}; the "
                     f"network has the classes 0 to {classes - 1}"
                 )
-            right += int((scores.reshape(len(labels), -1).argmax(axis=1) == labels).sum())
+            predicted[part] = scores.reshape(len(labels), -1).argmax(axis=1)
             advance(len(labels))
-    return right
+    return predicted

@@ -70,6 +70,29 @@ def read_array(path: Path) -> NDArray[Any]:
         raise UserError(f"{plain(path)}: not a readable .npy or .npz file: {error}") from None
 
 
+def map_array(path: Path) -> NDArray[Any]:
+    """Return an array whose values are read when they are used, if it is an .npy file; an .npz
+    file is read as ``read_array`` does.
+
+    Raises:
+        UserError: the file is missing or damaged, or holds pickled objects or several arrays.
+    """
+    import numpy as np
+
+    with open_or_refuse(path) as file:
+        if file.read(4) != b"\x93NUM":
+            return read_array(path)
+    try:
+        with open(path, "rb") as file:
+            _check_extent(file, plain(path))
+        mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return mapped
+    except OSError as error:
+        raise UserError(f"cannot read {plain(path)}: {error.strerror or error}") from None
+    except (*_DAMAGE, tokenize.TokenError) as error:
+        raise UserError(f"{plain(path)}: not a readable .npy file: {error}") from None
+
+
 def read_named(path: Path) -> dict[str, NDArray[Any]]:
     """Return all arrays of an .npz file by name.
 
@@ -198,7 +221,7 @@ def _check_header(file: IO[bytes], size: int, name: str) -> None:
         file.seek(begin)
     read = layout.read_array_header_1_0 if version == (1, 0) else layout.read_array_header_2_0
     shape, _, dtype = read(file)
-    if prod(shape) * dtype.itemsize > size:
+    if prod(shape) * dtype.itemsize > size - file.tell():  # the values follow the header
         raise UserError(f"{name}: cut off: {size:,} bytes for an array {shape} of {dtype}")
 
 
