@@ -16,6 +16,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import MAX_BITS
+from .function_operators import RULES
 from .levels import put_levels
 from .pattern import Context, Pattern, Refused
 from .queries import Array
@@ -95,7 +96,22 @@ class CurveEvaluation(Evaluation):
                     or (node.op_type in ("Mul", "Div") and len(computed) == 2)
                 )
             )
-        return curved and rounded
+        return curved and rounded and not self._only_before(cone)
+
+    def _only_before(self, cone: list[ir.Node]) -> bool:
+        """Tell whether a function is rounded as it is: it and its quantizer have other patterns.
+
+        Companding quantizers undo their function after rounding, or have tables.
+        """
+        parts = self.search.parts
+        for node in cone:
+            computed = [v for v in node.inputs if v is not None and not self.search.known(v)]
+            after = all(v in parts and parts[v].kind is Kind.STEP for v in computed)
+            if node.op_type not in (*RULES, *_STEPS, "Cast", "Identity", "Where"):
+                return False
+            if after and (node.op_type in _CURVES or (node.op_type == "Mul" and len(computed) > 1)):
+                return False
+        return True
 
     def steps(self, root: ir.Value) -> tuple[Array, Array]:
         """Return thresholds, float64 [1,K], with the rule `>`, and levels, float64 [K+1].

@@ -81,9 +81,10 @@ def test_skip_connections_stay() -> None:
 
 
 def test_two_tensors_are_no_function() -> None:
+    """A gate that a convolution computes is a function, its product with the map is none."""
     weight = np.eye(2).reshape(2, 2, 1, 1)
-    body = "c = Conv (x, w) s = Sigmoid (c) [m] y = Mul (x, s)"
-    assert any(p.node == "m" for p in refused(build(body, {"w": weight})))
+    graph = check_same(build("c = Conv (x, w) s = Sigmoid (c) y = Mul (x, s)", {"w": weight}))
+    assert ops(graph) == ["Conv", "Function", "Mul"]
 
 
 def test_division_by_zero_is_refused() -> None:
@@ -96,3 +97,20 @@ def test_a_function_of_a_gate_and_alone() -> None:
     graph = check_same(build("s = Sigmoid (x) m = Mul (x, s) y = Concat <axis = 1> (s, m)"))
     assert ops(graph) == ["Function", "Function", "Concat"]
     assert node(graph, "Concat").name
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ("a = Add (x, c) b = Clip (a, z, s) f = Mul (x, b)", "mul(x,min(6,max(0,add(3,x))))"),
+        ("f = Tanh (x)", "Tanh"),
+        ("e = Exp (x) o = Add (e, one) f = Log (o)", "Softplus"),
+    ],
+)
+def test_a_rounded_function_is_no_companding_quantizer(body: str, name: str) -> None:
+    """Its quantizer stays uniform, and the function exact."""
+    rounding = "d = Div (f, h) k = Clip (d, z, top) r = Round (k) y = Mul (r, h)"
+    made = {"c": 3.0, "z": 0.0, "s": 6.0, "one": 1.0, "h": 0.25, "top": 15.0}
+    graph = check_same(build(f"{body} {rounding}", made))
+    assert ops(graph) == ["Function", "Threshold"]
+    assert title(read_function(node(graph, "Function"))[0]) == name
