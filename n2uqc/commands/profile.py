@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from n2uqc.console.files import UserError, read_batch
+from n2uqc.console.batches import read_batch
+from n2uqc.console.files import UserError
 from n2uqc.console.progress import progress, wide_console
 from n2uqc.frontend.escape import json_text, markup, plain
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from n2uqc.console.files import read_batch, require_outputs_fit, require_writable
+from n2uqc.console.batches import read_batch, require_outputs_fit
+from n2uqc.console.files import require_writable
 from n2uqc.console.progress import in_pieces
 
 from .simulate import add_samples, finish, written_names

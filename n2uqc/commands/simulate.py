@@ -12,14 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from n2uqc.console.files import (
-    UserError,
-    read_batch,
-    require_outputs_fit,
-    require_writable,
-    write_arrays,
-    write_outputs,
-)
+from n2uqc.console.batches import read_batch, require_outputs_fit, write_outputs
+from n2uqc.console.files import UserError, require_writable, write_arrays
 from n2uqc.console.folding import add_folding, clock_hz, given_options, read_folding
 from n2uqc.console.model import add_model, add_precision, open_program
 from n2uqc.console.progress import in_pieces, progress, working

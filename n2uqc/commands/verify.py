@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from n2uqc.console import against_network, deviations
-from n2uqc.console.files import UserError, read_batch, require_writable, sha256, write_bytes
+from n2uqc.console.batches import read_batch
+from n2uqc.console.files import UserError, require_writable, sha256, write_bytes
 from n2uqc.console.model import add_model, add_precision, is_program, open_program
 from n2uqc.console.progress import progress
 from n2uqc.frontend.escape import json_text, plain

@@ -10,7 +10,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
@@ -19,9 +19,6 @@ from n2uqc.frontend.escape import plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from n2uqc.passes.program import Port
-    from n2uqc.passes.program.named import Batch
 
 _WRITTEN = {"output", "dump", "html", "html_json", "html_csv"}
 """Options of commands that name output files."""
@@ -115,51 +112,6 @@ def read_named(path: Path) -> dict[str, NDArray[Any]]:
         raise UserError(f"{plain(path)}: not a readable .npz file: {error}") from None
 
 
-def read_batch(path: Path, ports: Sequence[Port]) -> Batch:
-    """Return the arrays of a file for all inputs of a network.
-
-    For one input this is the array of an .npy file, or of an .npz file: the one of the input's
-    name, the one named ``x``, or the only one.
-
-    Raises:
-        UserError: the file is missing or damaged, or has no array for an input, or one for none.
-    """
-    names = [port.name for port in ports]
-    with open_or_refuse(path) as file:
-        packed = zipfile.is_zipfile(file)
-    if len(names) == 1:
-        arrays = read_named(path) if packed else {}
-        return arrays[names[0]] if names[0] in arrays else read_array(path)
-    wanted = plain(", ".join(map(repr, names)))
-    if not packed:
-        raise UserError(
-            f"{plain(path)}: holds one array; the network has {len(names)} inputs: give an .npz "
-            f"file with the arrays {wanted}"
-        )
-    arrays = read_named(path)
-    for what, wrong in (
-        ("lacks", [name for name in names if name not in arrays]),
-        ("holds, for no input,", [name for name in arrays if name not in names]),
-    ):
-        if wrong:
-            shown = plain(", ".join(map(repr, wrong[:8]))) + (", …" if len(wrong) > 8 else "")
-            raise UserError(f"{plain(path)}: {what} {shown}; the network's inputs are {wanted}")
-    return {name: arrays[name] for name in names}
-
-
-def read_unnamed(path: Path) -> Batch:
-    """Return the array of a file as ``read_array`` does, or all of an .npz file by name
-    if there are several and none is named ``x``.
-
-    Raises:
-        UserError: the file is missing or damaged.
-    """
-    with open_or_refuse(path) as file:
-        packed = zipfile.is_zipfile(file)
-    arrays = read_named(path) if packed else {}
-    return arrays if len(arrays) > 1 and "x" not in arrays else read_array(path)
-
-
 def open_or_refuse(path: Path) -> BinaryIO:
     """Open a file for reading.
 
@@ -171,28 +123,6 @@ def open_or_refuse(path: Path) -> BinaryIO:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"cannot read {plain(path)}: {reason}") from None
-
-
-def require_outputs_fit(path: Path | None, outputs: Sequence[str]) -> None:
-    """Check before a long computation that a file can hold all outputs.
-
-    Raises:
-        UserError: there are several, and it is not named .npz.
-    """
-    if path is not None and len(outputs) > 1 and path.suffix != ".npz":
-        names = plain(", ".join(map(repr, outputs)))
-        raise UserError(
-            f"{plain(path)}: the network has {len(outputs)} outputs, {names}: name an .npz file"
-        )
-
-
-def write_outputs(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write outputs by name as .npz if the file is named so, else the only one as .npy."""
-    if path.suffix == ".npz":
-        write_arrays(path, arrays)
-    else:
-        (array,) = arrays.values()
-        write_array(path, array)
 
 
 def _check_extent(file: BinaryIO, name: str) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from n2uqc.frontend.escape import plain
 
-from .files import UserError, read_unnamed
+from .batches import read_unnamed
+from .files import UserError
 from .search import search
 
 if TYPE_CHECKING:

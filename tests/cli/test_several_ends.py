@@ -1,0 +1,116 @@
+"""Networks of several inputs and outputs on the command line, by names, through every executor."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from ..frontend.networks import build
+from .conftest import Command
+
+RNG = np.random.default_rng(0)
+BODY = """u = Concat <axis = 1> (x, m) c = Conv <pads = [1,1,1,1]> (u, V) r = Relu (c)
+ d = Div (r, s) q = Round (d) k = Clip (q, low, high) codes = Mul (k, s)
+ t = Conv <pads = [1,1,1,1], strides = [2,2]> (codes, W) boxes = Sigmoid (t)
+ p = GlobalAveragePool (t) f = Flatten (p) best = ArgMax <axis = 1, keepdims = 0> (f)"""
+PARAMETERS = {
+    "V": RNG.normal(0, 0.4, (4, 3, 3, 3)),
+    "W": RNG.normal(0, 0.4, (5, 4, 3, 3)),
+    "s": np.float64(0.25),
+    "low": np.float64(0),
+    "high": np.float64(3),
+}
+X = {
+    "x": RNG.uniform(-2, 2, (3, 2, 6, 6)).astype(np.float32),
+    "m": RNG.uniform(-2, 2, (3, 1, 6, 6)).astype(np.float32),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with net.onnx of two inputs and three outputs, and x.npz."""
+    place = tmp_path_factory.mktemp("several")
+    x = "float[N,2,6,6] x, float[N,1,6,6] m"
+    y = "float[] boxes, int64[] best, float[] codes"
+    onnx.save(build(BODY, PARAMETERS, x=x, y=y), place / "net.onnx")
+    np.savez(place / "x.npz", **X)
+    return place
+
+
+def test_arrays_go_in_and_out_by_name(folder: Path, command: Command) -> None:
+    result = command(
+        "simulate", folder / "net.onnx", "-i", folder / "x.npz", "-o", folder / "y.npz"
+    )
+    assert result.status == 0, result.err
+    session = onnxruntime.InferenceSession(folder / "net.onnx")
+    want = dict(zip(("boxes", "best", "codes"), session.run(None, X), strict=True))
+    found = np.load(folder / "y.npz")
+    assert found.files == list(want)
+    np.testing.assert_array_equal(found["best"], want["best"])
+    for name in ("boxes", "codes"):
+        np.testing.assert_allclose(found[name], want[name], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"x": X["x"]}, "lacks 'm'; the network's inputs are 'x', 'm'"),
+        ({**X, "\x1b[31m": X["x"]}, "holds, for no input, '\\x1b[31m'"),
+        ({**X, "m": X["m"][:2]}, "different numbers of samples: 'x' has 3, 'm' has 2"),
+        ({**X, "m": X["x"]}, "input 'm' has shape (3, 2, 6, 6)"),
+        (None, "holds one array; the network has 2 inputs"),
+    ],
+)
+def test_what_is_missing_or_too_much_is_named(
+    arrays: dict[str, np.ndarray] | None, words: str, folder: Path, command: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / ("x.npy" if arrays is None else "x.npz")
+    np.save(path, X["x"]) if arrays is None else np.savez(path, **arrays)
+    result = command("simulate", folder / "net.onnx", "-i", path, "-o", tmp_path / "y.npz")
+    assert result.status == 2 and words in result.err, result.err
+    assert "\x1b[31m" not in result.err and not (tmp_path / "y.npz").exists()
+
+
+def test_several_outputs_need_an_npz(folder: Path, command: Command, tmp_path: Path) -> None:
+    arguments = ("simulate", folder / "net.onnx", "-i", folder / "x.npz", "-o", tmp_path / "y.npy")
+    result = command(*arguments)
+    assert result.status == 2 and "3 outputs, 'boxes', 'best', 'codes'" in result.err
+
+
+def test_every_executor_and_the_network_agree(folder: Path, command: Command) -> None:
+    result = command(
+        "verify", folder / "net.onnx", "-i", folder / "x.npz", "--samples", 3, "--executors", "fpga"
+    )
+    assert result.status == 0, result.err + result.out
+    assert "verdict  IDENTICAL" in result.out
+    assert "top-1 agrees on 3 of 3" in result.out  # the file's own outputs, heads included
+
+
+def test_the_library_has_named_fields(folder: Path, command: Command, tmp_path: Path) -> None:
+    result = command("compile", folder / "net.onnx", "-t", "host", "-o", tmp_path / "net")
+    assert result.status == 0, result.err
+    sources = ["-Iinclude", "example/example.c", "libn2uqc_net.a", "-o", "run_example"]
+    warnings = ["-Wall", "-Wextra", "-Werror", "-std=c11"]
+    subprocess.run(["gcc", *warnings, *sources], cwd=tmp_path / "net", check=True)
+    done = subprocess.run(["./run_example"], cwd=tmp_path / "net", capture_output=True, check=True)
+    assert [line.split(b":")[0] for line in done.stdout.splitlines()] == [b"t", b"p", b"codes"]
+
+
+def test_the_hardware_has_a_stream_for_each(folder: Path, command: Command, tmp_path: Path) -> None:
+    if not shutil.which("iverilog"):
+        pytest.skip("no Icarus Verilog: apt install iverilog")
+    pytest.importorskip("amaranth", reason="hardware needs the extra rtl")
+    result = command("compile", folder / "net.onnx", "-t", "fpga", "--rtl", "-o", tmp_path / "net")
+    assert result.status == 0, result.err
+    names = (tmp_path / "net/datapath.v").read_text()
+    assert "s_axis_x_tdata" in names and "m_axis_codes_tlast" in names
+    done = subprocess.run(
+        ["make", "icarus"], cwd=tmp_path / "net", capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("PASS") == 2, done.stdout
