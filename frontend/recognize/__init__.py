@@ -18,6 +18,7 @@ from .head import FLATTEN, GEMM, MATMUL, RESHAPE_TARGET
 from .joins import CONCAT, SUM
 from .negation import DIFFERENCE, NEGATION
 from .output_scale import OUTPUT_SCALE
+from .overflow_guard import OVERFLOW_GUARD
 from .pact import PACT
 from .pad import PAD
 from .pattern import Context, Pattern, Refused
@@ -53,6 +54,7 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     CHANNELS_LAST_INPUT,  # again: canceled Transposes have exposed new matches
     WEIGHT_QUANTIZER,
     ROUND_AWAY,  # before its Sign is taken for a step function
+    OVERFLOW_GUARD,  # before its comparison is taken for a quantizer's
     COMPANDING,  # before its pieces are taken for quantizers
     STEP_FUNCTION,  # what is left of a ladder is refused here, with the reason
     SUM_OF_COMPARISONS,  # before ladders: its terms may be ladders of one rung
