@@ -18,6 +18,7 @@ from .opset import OUTPUTS
 from .precision import ROUNDOFF
 from .read import Source, read_model
 from .recognize import PATTERNS, PATTERNS_BEFORE_FOLDING, Context
+from .runtime_fusions import take_apart
 from .schemas import DOMAIN, STANDARD_VERSION, VERSION
 from .shapes import bind_batch, release_batch
 from .sizes import check_sizes
@@ -58,6 +59,7 @@ def load_graph(
     check_kinds(model)
     check_interface(model)
     model.meta[OUTPUTS] = [str(value.name) for value in model.graph.outputs]
+    take_apart(model)
     to_float_operators(model)
     say("inferring shapes")
     batch = bind_batch(model)

@@ -84,10 +84,11 @@ def test_gemm(quantized: bool) -> None:
     np.testing.assert_allclose(evaluate(graph, x), run_onnx(model, x), rtol=1e-5)
 
 
-def test_sum() -> None:
-    body = """[pre] u = LeakyRelu <alpha = 0.25> (x)
+@pytest.mark.parametrize("operator", ["QLinearAdd", "QLinearMul"])
+def test_of_two_tensors(operator: str) -> None:
+    body = f"""[pre] u = LeakyRelu <alpha = 0.25> (x)
         [qb] t = QuantizeLinear (u, sb, zb)
-        r = M.QLinearAdd (q, sx, zx, t, sb, zb, sy, zy)"""
+        r = M.{operator} (q, sx, zx, t, sb, zb, sy, zy)"""
     model = model_of(Q + body + D, scales(sb=0.0313), zeros("UINT8", zb=(40, "UINT8")))
     check(model, 0.0631)
 
@@ -96,6 +97,7 @@ def test_sum() -> None:
     ("operator", "shape"),
     [
         ("QLinearLeakyRelu <alpha = 0.2>", "float[2,3,6,6] x"),
+        ("QLinearSigmoid", "float[2,3,6,6] x"),
         ("QLinearAveragePool <kernel_shape = [2,2], strides = [2,2]>", "float[2,3,6,6] x"),
         ("QLinearGlobalAveragePool", "float[4,9,6,6] x"),
     ],

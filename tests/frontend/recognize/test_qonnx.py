@@ -273,7 +273,7 @@ def test_refused_computed_scale() -> None:
 
 
 def test_refused_other_operators_of_the_domain() -> None:
-    body = "[f] y = q.FloatQuant (x, s)"
+    body = "[f] y = q.XnorMatMul (x, s)"
     problems = refused(qonnx_model(body, {"s": 1.0}), "operator of the domain")
     assert problems[0].node == "f"
 
