@@ -41,7 +41,7 @@ class Arithmetic(Protocol[V]):
         ...
 
     def call(self, name: str, *arguments: V) -> V:
-        """Apply one of ``UNARY`` or ``BINARY``."""
+        """Apply one of ``UNARY`` or ``BINARY``, or ``above(a,b,u,v)``: u where a > b, else v."""
         ...
 
 
@@ -138,7 +138,8 @@ def _term(text: str) -> tuple[Expression, str]:
         arguments.append(argument)
     if not rest.startswith(")"):
         raise ValueError(f"{word}( without its )")
-    wanted = 1 if word in UNARY else 2 if word in (*BINARY, "pow") else -1
+    counts = {**dict.fromkeys(UNARY, 1), **dict.fromkeys((*BINARY, "pow"), 2), "above": 4}
+    wanted = counts.get(word, -1)
     if len(arguments) != wanted:
         raise ValueError(f"no function {word[:20]} of {len(arguments)} arguments")
     if word != "pow":

@@ -20,6 +20,7 @@ def _sigmoid(x: Floats) -> Floats:
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": np.abs,
+    "above": lambda a, b, u, v: np.where(a > b, u, v),
     "add": np.add,
     "div": np.divide,
     "erf": special.erf,

@@ -37,6 +37,8 @@ def apply(name: str, u: Expression) -> Expression:
     """Return one of ``UNARY`` of a term."""
     if name == "log" and u.op == "add" and u.arguments[0] == ONE and u.arguments[1].op == "exp":
         return Expression("softplus", u.arguments[1].arguments)
+    if name == "log" and u.op == "sigmoid":
+        return multiply(number(-1), apply("softplus", multiply(number(-1), u.arguments[0])))
     if name == "sqrt" and u.op == "number" and u.value >= 0:
         top, bottom = isqrt(u.value.numerator), isqrt(u.value.denominator)
         if Fraction(top * top, bottom * bottom) == u.value:
@@ -172,7 +174,9 @@ def rewritten(term: Expression) -> Expression:
         return power(terms[0], term.value)
     forms = {"add": add, "sub": subtract, "mul": multiply, "div": divide}
     forms |= {"max": larger, "min": smaller}
-    return forms[term.op](*terms) if term.op in forms else apply(term.op, terms[0])
+    if term.op in forms:
+        return forms[term.op](*terms)
+    return Expression("above", tuple(terms)) if term.op == "above" else apply(term.op, terms[0])
 
 
 _SQRT_HALF = apply("sqrt", HALF)
@@ -199,7 +203,7 @@ _NAMES = {
     "ELU": ("add(max(0,x),expm1(min(0,x)))",),
     "Sigmoid": ("sigmoid(x)",),
     "Tanh": ("tanh(x)",),
-    "Softplus": ("softplus(x)",),
+    "Softplus": ("softplus(x)", "above(x,20,x,softplus(x))"),
     "Softsign": ("div(x,add(1,abs(x)))",),
     "Exp": ("exp(x)",),
     "Log": ("log(x)",),

@@ -176,4 +176,29 @@ STRAIGHT: dict[str, Rule] = {
 }
 """Operators that are canonical, or become so, as long as they take one computed tensor."""
 
-RULES: dict[str, Rule] = {**CURVED, **STRAIGHT}
+
+def _greater(swapped: bool) -> Rule:
+    """Return the rule of a comparison, whose term only a Where reads."""
+
+    def rule(node: ir.Node, terms: Terms) -> Expression:
+        a, b = terms
+        assert a is not None and b is not None
+        return Expression("greater", (b, a) if swapped else (a, b))
+
+    return rule
+
+
+def _where(node: ir.Node, terms: Terms) -> Expression:
+    condition, u, v = terms
+    assert condition is not None and u is not None and v is not None
+    return Expression("above", (*condition.arguments, u, v))
+
+
+CHOOSING: dict[str, Rule] = {
+    "Greater": _greater(False),
+    "Less": _greater(True),
+    "Where": _where,
+}
+"""Operators by which an exporter states a function by pieces: Softplus, whose tail is x."""
+
+RULES: dict[str, Rule] = {**CURVED, **STRAIGHT, **CHOOSING}

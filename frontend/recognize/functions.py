@@ -17,9 +17,9 @@ import onnx_ir as ir
 
 from ..expression import LARGEST, Expression, X, number, parameter
 from ..opset import Array, constant, initializer, make_function
-from .function_operators import CURVED, RULES, STRAIGHT
+from .function_operators import CHOOSING, CURVED, RULES
 from .pattern import Context, Pattern, Refused
-from .queries import channel_values, is_standard, shape_of
+from .queries import channel_values, is_standard, producer, shape_of
 from .step_search import search_once
 
 _MOST_STEPS = 64  # operators between a function's source and its result
@@ -132,11 +132,19 @@ class _Search:
                 source = self._meeting(operands)
             except _NoFunction:
                 return
-            straight = all(n.op_type in STRAIGHT for n in _cone(node.outputs[0], source))
-            if straight and node.op_type in ("Add", "Sub", "Sum", "Max", "Min"):
-                return  # a skip connection, or the maximum of tensors
+            cone = _cone(node.outputs[0], source)
+            straight = not any(n.op_type in CURVED for n in cone)
+            if straight and node.op_type in (*CHOOSING, "Add", "Sub", "Sum", "Max", "Min"):
+                return  # a skip connection, the maximum of tensors, or a part of a quantizer
+            if is_standard(node, "Greater", "Less"):
+                return  # only the Where that reads it is a number
+            condition = producer(node.inputs[0], "Greater", "Less")
+            if is_standard(node, "Where") and condition is None:
+                return
         else:
             (source,) = operands
+            if node.op_type in CHOOSING:
+                return
             if not curved and source not in self.sources and not _is_curve(node):
                 return
         for start in dict.fromkeys((self.sources.get(source, source), source)):

@@ -240,6 +240,7 @@ def _precisely(op: Op, y: Any, channel: int) -> Any:
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": abs,
+    "above": lambda a, b, u, v: u if a > b else v,
     "add": lambda a, b: a + b,
     "div": lambda a, b: a / b,
     "erf": mpmath.erf,

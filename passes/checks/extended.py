@@ -178,6 +178,14 @@ class BoundedArithmetic:
         if name in _MONOTONE:
             f, least, most = _MONOTONE[name]
             return _rising(f, a, least, most)
+        if name == "above":
+            b, u, v = rest
+            first, second = a.lo > b.hi, a.hi <= b.lo
+            lo, hi = np.minimum(u.lo, v.lo), np.maximum(u.hi, v.hi)
+            return Bounded(
+                np.where(first, u.lo, np.where(second, v.lo, lo)),
+                np.where(first, u.hi, np.where(second, v.hi, hi)),
+            )
         if name == "abs":
             return a.larger(-a)
         if name in ("log", "sqrt"):

@@ -58,6 +58,9 @@ class _ExactArithmetic:
         a = arguments[0]
         if name == "mul":
             return _product(a, arguments[1])
+        if name == "above":
+            b = arguments[1]
+            return None if a is None or b is None else arguments[2 if a > b else 3]
         if any(v is None for v in arguments) or a is None:
             return None
         if len(arguments) > 1 and (b := arguments[1]) is not None:
@@ -225,6 +228,9 @@ class _BallArithmetic:
 
     def min(self, a: Any, b: Any) -> Any:
         return a if a <= b else b if b <= a else a.union(b)
+
+    def above(self, a: Any, b: Any, u: Any, v: Any) -> Any:
+        return u if a > b else v if a <= b else u.union(v)
 
     def abs(self, a: Any) -> Any:
         return abs(a)

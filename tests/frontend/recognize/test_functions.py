@@ -40,6 +40,8 @@ OPERATORS = [  # opset, nodes, parameters, name
     (17, "a = Abs (x) b = Add (a, one) y = Reciprocal (b)", {"one": 1.0},
      "div(1,add(1,abs(x)))"),
     (17, "t = Tanh (x) y = Add (x, t)", {}, "add(x,tanh(x))"),
+    (17, "s = Softplus (x) g = Greater (x, far) y = Where (g, x, s)", {"far": 20.0}, "Softplus"),
+    (17, "s = Sigmoid (x) y = Log (s)", {}, "LogSigmoid"),
     (17, "b = Mul (x, k) s = Sigmoid (b) y = Mul (x, s)",
      {"k": np.array([[[[0.5]], [[2.0]]]])}, "mul(x,sigmoid(mul(x,p0)))"),
 ]  # fmt: skip

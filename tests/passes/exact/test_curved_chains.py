@@ -45,6 +45,7 @@ FUNCTIONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "mish": ("mul(x,tanh(softplus(x)))", lambda x: x * mp.tanh(mp.log1p(mp.exp(x)))),
     "elu": ("add(max(0,x),expm1(min(0,x)))", lambda x: x if x > 0 else mp.expm1(x)),
     "softplus": ("softplus(x)", lambda x: mp.log1p(mp.exp(x))),
+    "jump": ("above(x,1,x,softplus(x))", lambda x: x if x > 1 else mp.log1p(mp.exp(x))),
     "softsign": ("div(x,add(1,abs(x)))", lambda x: x / (1 + abs(x))),
     "square": ("pow(x,2)", lambda x: x * x),
     "bump": ("exp(mul(-1,pow(x,2)))", lambda x: mp.exp(-x * x)),

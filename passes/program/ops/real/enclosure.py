@@ -282,6 +282,19 @@ class EnclosureArithmetic:
             slope = _chosen(a.lo >= b.hi, b.lo >= a.hi, a.slope, b.slope)
         return Enclosure(np.maximum(a.lo, b.lo), np.maximum(a.hi, b.hi), slope)
 
+    def above(self, a: Enclosure, b: Enclosure, u: Enclosure, v: Enclosure) -> Enclosure:
+        """Choose u where a > b; where that is open, both, with any slope: there may be a jump."""
+        first, second = a.lo > b.hi, a.hi <= b.lo
+        slope = None
+        if u.slope is not None and v.slope is not None:
+            every = np.full(1, -np.inf), np.full(1, np.inf)
+            slope = tuple(
+                np.where(first, p, np.where(second, q, e))
+                for p, q, e in zip(u.slope, v.slope, every, strict=True)
+            )
+        lo, hi = _chosen(first, second, (u.lo, u.hi), (v.lo, v.hi))
+        return Enclosure(lo, hi, None if slope is None else (slope[0], slope[1]))
+
     def min(self, a: Enclosure, b: Enclosure) -> Enclosure:
         return negative(self.max(negative(a), negative(b)))
 
