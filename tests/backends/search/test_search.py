@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from n2uqc.backends.fpga import Folding, build_pipeline, simulate_timing
 from n2uqc.backends.search import DEVICES, find_device, price, search
-from n2uqc.backends.search.result import RESOURCES
 from n2uqc.backends.search.finder import cycles_for
+from n2uqc.backends.search.result import RESOURCES
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.passes import load
 from n2uqc.passes.program import Program
