@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,6 +154,39 @@ def make_threshold(graph: ir.Graph, x: ir.Value, params: Threshold, name: str) -
     ]
     attributes = {"divisor": params.divisor, "strict": int(params.strict), "bits": params.bits}
     return _elementwise("Threshold", inputs, attributes, name)
+
+
+def make_rearrange(
+    graph: ir.Graph, x: ir.Value, tables: Sequence[Array], shape: Sequence[int], name: str
+) -> ir.Node:
+    """Build a Rearrange node on `x`; its constants are registered, the node is not yet placed.
+
+    Args:
+        graph: receives the initializers `<name>.rows`, `.columns`, `.channels`.
+        x: float32 [N,C,H,W], [N,C,L] or [N,F].
+        tables: of rows, columns and channels of the result, int64; see `places`.
+        shape: of the result, the batch included.
+        name: of the node; its output is `<name>_out` until a caller renames it.
+    """
+    inputs = [
+        x,
+        *(
+            initializer(graph, f"{name}.{axis}", np.asarray(table, np.int64))
+            for axis, table in zip(("rows", "columns", "channels"), tables, strict=True)
+        ),
+    ]
+    node = _elementwise("Rearrange", inputs, {"rank": len(shape)}, name)
+    node.outputs[0].shape = ir.Shape(shape)
+    return node
+
+
+def read_rearrange(node: ir.Node) -> tuple[Array, Array, Array]:
+    """Return the tables of a Rearrange node.
+
+    Raises:
+        ValueError: one is not an initializer.
+    """
+    return _input(node, 1), _input(node, 2), _input(node, 3)
 
 
 def make_codebook(graph: ir.Graph, x: ir.Value, params: Codebook, name: str) -> ir.Node:

@@ -18,6 +18,7 @@ from .diagnostics import CompileError
 from .expression import parse
 from .expression_float import Float64Arithmetic
 from .opset import output_names
+from .places import combined
 from .schemas import DOMAIN, SCHEMAS
 
 Array = npt.NDArray[Any]
@@ -116,6 +117,23 @@ class Weight(OpRun):
         return (opset.Weight(codes, step, divisor, bits, bool(odd), levels).values(),)
 
 
+class Rearrange(OpRun):
+    """Y[n,c,i,j] = X[n] in the order (H, W, C) at rows[i] + columns[j] + channels[c]."""
+
+    op_domain = DOMAIN
+    op_schema = _SCHEMA["Rearrange"]
+
+    def _run(
+        self, x: Array, rows: Array, columns: Array, channels: Array, *, rank: int
+    ) -> tuple[Array]:
+        flat = np.moveaxis(x.reshape(*x.shape[:2], -1), 1, 2).reshape(len(x), -1)
+        places = combined((rows, columns, channels))
+        taken = np.where(places < 0, 0, flat[:, np.maximum(places, 0)])
+        result = np.moveaxis(taken, -1, 1)
+        shape = result.shape if rank == 4 else (*result.shape[:2], -1)[:rank]
+        return (result.reshape(shape),)
+
+
 def _padded(x: Array, pads: Sequence[int], fill: float) -> Array:
     """Pad [N,C,...] as ONNX's `pads` say: begins of the last axes, then ends."""
     half = len(pads) // 2
@@ -188,7 +206,7 @@ class AveragePool(OpRun):
 
 
 _OPERATORS: list[type[OpRun]] = [
-    Threshold, Codebook, Function, Weight, MaxPool, AveragePool
+    Threshold, Codebook, Function, Weight, Rearrange, MaxPool, AveragePool
 ]  # fmt: skip
 
 

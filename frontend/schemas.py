@@ -124,6 +124,23 @@ SCHEMAS: tuple[OpSchema, ...] = (
             )
         ],
     ),
+    OpSchema(
+        "Rearrange",
+        DOMAIN,
+        VERSION,
+        doc="Y[n,c,i,j] = X[n] in the order (H, W, C) at the place rows[i] + columns[j] + "
+        "channels[c]; 0 where one of the three is -1. Reshape, Transpose, Slice, Gather, Pad, "
+        "nearest Resize and others, and chains of them.",
+        type_constraints=[_REAL],
+        inputs=[
+            OpSchema.FormalParameter("X", "tensor(float)", "[N,C,H,W], [N,C,L] or [N,F]"),
+            OpSchema.FormalParameter("rows", "tensor(int64)", "[H] of the result"),
+            OpSchema.FormalParameter("columns", "tensor(int64)", "[W] of the result"),
+            OpSchema.FormalParameter("channels", "tensor(int64)", "[C] of the result"),
+        ],
+        outputs=[OpSchema.FormalParameter("Y", "tensor(float)", "[N,C,H,W], [N,C,L] or [N,F]")],
+        attributes=[_attribute("rank", "axes of Y, the batch included")],
+    ),
 )
 
 CANONICAL_OPS: dict[str, frozenset[str]] = {

@@ -15,7 +15,8 @@ from .convolution import BATCH_NORM, CONVOLUTION
 from .extremes import EXTREME
 from .functions import FUNCTION
 from .head import FLATTEN, GEMM, MATMUL, RESHAPE_TARGET
-from .joins import CONCAT, SUM
+from .joins import CONCAT, CONCAT_AXIS, SUM
+from .move_down import ABSORB, MOVE_DOWN
 from .negation import DIFFERENCE, NEGATION
 from .output_scale import OUTPUT_SCALE
 from .overflow_guard import OVERFLOW_GUARD
@@ -26,6 +27,7 @@ from .pooling import GLOBAL_MAX, MEAN, POOL
 from .prelu import PRELU
 from .qdq import DEQUANTIZE
 from .qonnx import BIPOLAR, MULTI_THRESHOLD, QUANT, TRUNC
+from .rearrange import REARRANGE
 from .relu import BOUND, CLIP
 from .round_quantizer import ROUND_AWAY, ROUND_QUANTIZER
 from .squeeze import SQUEEZE
@@ -34,6 +36,7 @@ from .straight_through import STRAIGHT_THROUGH
 from .strided_view import STRIDED_VIEW
 from .threshold_ladder import LADDER, SUM_OF_COMPARISONS
 from .transpose import TRANSPOSE
+from .transposed_convolution import TRANSPOSED_CONVOLUTION
 from .weight_grid import MATRIX_GRID, WEIGHT_GRID
 from .weight_quantizer import WEIGHT_QUANTIZER
 
@@ -65,12 +68,15 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     OUTPUT_SCALE,
     STRIDED_VIEW,
     RESHAPE_TARGET,
+    PAD,  # in front of convolutions; other padding moves elements
+    CONCAT_AXIS,
+    REARRANGE,  # before folding: shapes that follow from the batch are still told from numbers
 )
 """Patterns that need the structure of constant subgraphs, to tell a clip from a scale."""
 
 PATTERNS: tuple[Pattern, ...] = (
     FUNCTION,  # before the operators that it takes are refused, or changed
-    PAD,
+    TRANSPOSED_CONVOLUTION,
     WEIGHT_GRID,
     BOUND,
     CLIP,
@@ -91,5 +97,7 @@ PATTERNS: tuple[Pattern, ...] = (
     CONVOLUTION,
     BATCH_NORM,
     OFFSET,
+    MOVE_DOWN,  # in canonical form: constants are one value a channel
+    ABSORB,
 )
 """Patterns that need every constant as a parameter."""

@@ -25,8 +25,8 @@ def _sum(node: ir.Node, context: Context) -> None:
 def _concat(node: ir.Node, context: Context) -> None:
     """Check that Concat joins computed tensors along axis 1."""
     shapes = [shape_of(x) for x in node.inputs]
-    axis = node.attributes.get_int("axis", 1)
-    if axis % len(shapes[0]) != 1:
+    axis = node.attributes.get_int("axis", 1) % len(shapes[0])
+    if axis != 1:
         raise Refused(f"axis {axis} of tensors {shapes[0]}", "axis 1, the channels")
     if any(constant(x) is not None for x in node.inputs):
         raise Refused("a constant joined to a tensor", "computed tensors")
@@ -36,5 +36,40 @@ def _concat(node: ir.Node, context: Context) -> None:
     node.attributes.add(ir.AttrInt64("axis", 1))
 
 
+def _turn(node: ir.Node, context: Context) -> None:
+    """Rewrite Concat along another axis than the channels as one along these, between exchanges
+    of the two axes.
+    """
+    axis = node.attributes.get_int("axis", 1)
+    if context.constants.known(node.outputs[0]):
+        return
+    shapes = [shape_of(x) for x in node.inputs]
+    rank = len(shapes[0])
+    axis %= rank
+    if axis < 2 or rank > 4 or any(context.constants.known(x) for x in node.inputs):
+        return
+    perm = list(range(rank))
+    perm[1], perm[axis] = axis, 1
+
+    def turned(x: ir.Value, shape: tuple[int, ...], name: str) -> ir.Value:
+        turn = ir.node("Transpose", [x], {"perm": perm}, name=name)
+        turn.outputs[0].shape = ir.Shape([shape[k] for k in perm])
+        turn.outputs[0].name = f"{name}_moved"
+        return context.insert(node, turn)
+
+    parts = [
+        turned(x, shape, f"{node.name}.{k}")
+        for k, (x, shape) in enumerate(zip(node.inputs, shapes, strict=True))
+        if x is not None
+    ]
+    join = ir.node("Concat", parts, {"axis": 1}, name=str(node.name))
+    result = shape_of(node.outputs[0])
+    join.outputs[0].shape = ir.Shape([result[k] for k in perm])
+    join.outputs[0].name = f"{node.name}.joined"
+    joined = context.insert(node, join)
+    context.replace(node.outputs[0], turned(joined, shape_of(joined), f"{node.name}.back"))
+
+
+CONCAT_AXIS = Pattern("concatenation along another axis", frozenset({"Concat"}), _turn)
 SUM = Pattern("sum of tensors", frozenset({"Sum"}), _sum)
 CONCAT = Pattern("concatenation", frozenset({"Concat"}), _concat)

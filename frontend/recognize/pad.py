@@ -1,4 +1,7 @@
-"""Pad with zeros before a convolution, merged into the convolution's padding; exact."""
+"""Pad with zeros before a convolution, merged into the convolution's padding; exact.
+
+Other padding moves elements, and is left to `rearrange`.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +11,24 @@ from .pattern import Context, Pattern, Refused
 from .queries import is_standard, shape_of
 from .windows import explicit_window
 
-_SUPPORTED = "zeros around height and width (or length), in front of a convolution"
-
 
 def _absorb(node: ir.Node, context: Context) -> None:
     data, output = node.inputs[0], node.outputs[0]
     mode = node.attributes.get_string("mode", "constant")
     if mode != "constant":
-        raise Refused(f"mode {mode}", _SUPPORTED)
+        return
     fill = node.inputs[2] if len(node.inputs) > 2 else None
     if fill is not None and context.constants.scalar(fill) != 0:
-        raise Refused("a padding value other than 0", _SUPPORTED)
+        return
     pads, shape = _pads(node, len(shape_of(data)), context), shape_of(data)
     half = len(shape)
     if half not in (3, 4) or any(pads[:2]) or any(pads[half : half + 2]) or min(pads) < 0:
-        raise Refused(f"pads {pads} of a tensor {shape}", _SUPPORTED)
+        return
     readers = output.consumers()
     if output.is_graph_output() or not all(
         is_standard(reader, "Conv") and reader.inputs[0] is output for reader in readers
     ):
-        raise Refused("read by something other than a convolution", _SUPPORTED)
+        return
     for conv in readers:
         kernel = shape_of(conv.inputs[1])[2:]
         own = explicit_window(conv, shape_of(output), kernel).attributes(half)["pads"]

@@ -148,6 +148,16 @@ def _recognize(node: ir.Node, context: Context) -> None:
     node.replace_input_with(1, quantized)
 
 
+def find_codes(data: ir.Value | None, weights: Array, context: Context) -> Weight | None:
+    """Return the codes of weights [O, ...] that are multiplied by quantizer codes; None where
+    there are none, or no codes are multiplied.
+    """
+    if not _is_quantized(data) or weights.dtype != np.float32 or not np.isfinite(weights).all():
+        return None
+    found = _found(weights, context.roundoff)
+    return None if isinstance(found, str) else found
+
+
 def _found(weights: Array, roundoff: float) -> Weight | str:
     """Codes on a grid, or on uneven levels where those are nearer; or why there are none."""
     found = recover(weights, roundoff)
@@ -168,7 +178,7 @@ def _off(weight: Weight, weights: Array) -> float:
 def _is_quantized(value: ir.Value | None) -> bool:
     """Return whether a value is quantizer codes, possibly moved, scaled or offset."""
     node = value.producer() if value is not None else None
-    while is_standard(node, *_MOVES, *_MAPS) and node is not None:
+    while node is not None and (is_standard(node, *_MOVES, *_MAPS) or is_op(node, "Rearrange")):
         inner = node.inputs[0]
         if is_standard(node, *_MAPS):
             tensors = [v for v in node.inputs if constant(v) is None]
@@ -176,6 +186,8 @@ def _is_quantized(value: ir.Value | None) -> bool:
                 return False
             inner = tensors[0]
         node = inner.producer() if inner is not None else None
+    if node is not None and is_standard(node, "Concat"):
+        return all(_is_quantized(v) for v in node.inputs)
     return is_op(node, "Threshold") or is_op(node, "Codebook")
 
 

@@ -16,7 +16,7 @@ import onnx_ir as ir
 
 from ..opset import Weight, make_weight
 from .pattern import Context, Pattern, Refused
-from .queries import Array, only_reader, operands, producer
+from .queries import Array, is_standard, only_reader, operands, producer
 
 MAX_BITS = 7  # codes are int8
 _NOISE = 1e-3  # of the distance between two levels
@@ -82,6 +82,8 @@ def _recognize(rounding: ir.Node, context: Context) -> None:
     if match is None:
         return
     quantized = match.output.outputs[0]
+    if _feeds_transposed(quantized, context):
+        return  # its channels are on another axis: recognized once it is an ordinary convolution
     n = _steps(match)
     if n >= 2**MAX_BITS:
         return  # 8 bits or more, as in first and last layers: folded to float weights
@@ -118,6 +120,20 @@ def _recognize(rounding: ir.Node, context: Context) -> None:
         weight = context.insert(match.output, back)
     context.replace(quantized, weight)
     context.constants.ask_again()
+
+
+def _feeds_transposed(value: ir.Value, context: Context) -> bool:
+    """Return whether constants computed from a value are weights of a transposed convolution."""
+    values, seen = [value], set[ir.Value]()
+    while values:
+        top = values.pop()
+        for use in top.uses():
+            if is_standard(use.node, "ConvTranspose") and use.idx == 1:
+                return True
+            after = [o for o in use.node.outputs if o not in seen and context.constants.known(o)]
+            seen.update(after)
+            values += after
+    return False
 
 
 def _channel_scale(scale: Array, k: Array) -> Array:

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from n2uqc.frontend.places import factored
 from n2uqc.passes.plan_memory import plan_memory
 from n2uqc.passes.program import (
     Concat,
@@ -25,7 +26,6 @@ from n2uqc.passes.program import (
     Thresholds,
     verify,
 )
-from n2uqc.passes.program.ops.arrangement import factored
 from n2uqc.passes.program.types import limits_of
 
 
@@ -228,7 +228,7 @@ class Builder:
                 places = places[np.ix_(*rows)]
         made = factored(places)
         assert made is not None
-        names = [self.const(Constant.narrow(table)) for table in made.tables]
+        names = [self.const(Constant.narrow(table)) for table in made]
         out = self.add(
             Rearrange, x, **dict(zip(("rows", "columns", "channels"), names, strict=True))
         )

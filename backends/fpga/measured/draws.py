@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from n2uqc.frontend.places import factored
 from n2uqc.passes.program import (
     Add,
     Clamp,
@@ -28,7 +29,7 @@ from n2uqc.passes.program import (
     SumPool,
     Thresholds,
 )
-from n2uqc.passes.program.ops.arrangement import OUTSIDE, factored
+from n2uqc.passes.program.ops.arrangement import OUTSIDE
 from n2uqc.passes.program.types import limits_of
 
 from ..engines import ENGINES, Engine, Fold
@@ -340,7 +341,7 @@ def _rearrange(rng: Rng) -> Engine:
     made = factored(places)
     assert made is not None
     names = ("rows", "columns", "channels")
-    tables = {n: Constant.narrow(t) for n, t in zip(names, made.tables, strict=True)}
+    tables = {n: Constant.narrow(t) for n, t in zip(names, made, strict=True)}
     return _engine(
         rng,
         Rearrange(

@@ -100,31 +100,6 @@ class Arrangement:
         return np.maximum(greatest, 0) if self.padded else greatest
 
 
-def factored(places: IntArray) -> Arrangement | None:
-    """Return the tables of places (H, W, C), `OUTSIDE` where there is none; None if there are no
-    such tables.
-    """
-    inside = places != OUTSIDE
-    there = [inside.any(axis=axes) for axes in ((1, 2), (0, 2), (0, 1))]
-    if not inside.any():
-        return None
-    first = [int(np.flatnonzero(line)[0]) for line in there]
-    i, j, c = first
-    if not inside[np.ix_(*(np.flatnonzero(line) for line in there))].all():
-        return None
-    corner = int(places[i, j, c])
-    lines = [places[:, j, c] - corner, places[i, :, c] - corner, places[i, j, :] - corner]
-    shift = corner
-    tables: list[IntArray] = []
-    for line, ok in zip(lines, there, strict=True):
-        least = int(line[ok].min())
-        shift += least
-        tables.append(np.where(ok, line - least, OUTSIDE))
-    tables[0] = np.where(there[0], tables[0] + shift, OUTSIDE)
-    found = Arrangement(*tables)
-    return found if np.array_equal(found.places, places) else None
-
-
 def of_constants(values: Iterable[NDArray[Any]]) -> Arrangement:
     """Return the arrangement whose tables are these constants."""
     return Arrangement(*(np.asarray(v, np.int64) for v in values))

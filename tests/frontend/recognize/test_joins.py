@@ -41,7 +41,7 @@ def test_concat_of_vectors() -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (R + "[c] y = Concat <axis = 2> (x, r)", ["axis 2", "channels"]),
+        (R + "[c] y = Concat <axis = 0> (x, r)", ["axis 0", "channels"]),
         ("[c] y = Concat <axis = 1> (x, k)", ["constant joined"]),
     ],
 )
