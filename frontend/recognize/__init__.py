@@ -29,6 +29,7 @@ from .qdq import DEQUANTIZE
 from .qonnx import BIPOLAR, MULTI_THRESHOLD, QUANT, TRUNC
 from .rearrange import REARRANGE
 from .relu import BOUND, CLIP
+from .resize import RESIZE
 from .round_quantizer import ROUND_AWAY, ROUND_QUANTIZER
 from .squeeze import SQUEEZE
 from .step_function import STEP_FUNCTION
@@ -68,6 +69,7 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     OUTPUT_SCALE,
     STRIDED_VIEW,
     RESHAPE_TARGET,
+    RESIZE,
     PAD,  # in front of convolutions; other padding moves elements
     CONCAT_AXIS,
     REARRANGE,  # before folding: shapes that follow from the batch are still told from numbers

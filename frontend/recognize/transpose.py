@@ -166,8 +166,9 @@ def _swap(transpose: ir.Node, node: ir.Node, perm: tuple[int, ...], context: Con
     output.replace_all_uses_with(moved, replace_graph_outputs=True)
     below.replace_input_with(0, output)
     moved.name, output.name = output.name, f"{output.name}.before_{transpose.name}"
-    source = node.inputs[0]
-    output.shape = source.shape if source is not None else None
+    # A bias may stand first, as in a sum of MatMul.
+    source = next(v for v in node.inputs if v is not None and not context.constants.known(v))
+    output.shape = source.shape
     return below
 
 

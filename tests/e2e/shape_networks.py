@@ -124,9 +124,53 @@ def decoder() -> nn.Module:
     )  # fmt: skip
 
 
+class QuantizedLinear(nn.Linear):
+    """A layer on the last axis, whose weights are odd multiples of a scale per output."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale = self.weight.abs().mean(dim=1, keepdim=True).detach()
+        clipped = (self.weight / scale).clamp(-1, 1)
+        weight = scale * (torch.round((clipped + 1) * 1.5) / 1.5 - 1)
+        return nn.functional.linear(x, weight, self.bias)
+
+
+class Mixer(nn.Module):
+    """Layers across tokens, then across channels (MLP-Mixer, without its normalization)."""
+
+    def __init__(self, tokens: int, channels: int) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, channels, 2, stride=2)
+        self.across = self._layers(tokens)
+        self.along = self._layers(channels)
+        self.head = nn.Linear(channels, 5)
+
+    @staticmethod
+    def _layers(width: int) -> nn.Sequential:
+        return nn.Sequential(
+            LTQ(2), QuantizedLinear(width, 6), nn.ReLU(), LTQ(2), QuantizedLinear(6, width)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        x = x + self.across(x.transpose(1, 2)).transpose(1, 2)
+        x = x + self.along(x)
+        return self.head(x.mean(dim=1))
+
+
+def bilinear() -> nn.Module:
+    """Linear resizing, both by remainders and by position, and a margin that reflects."""
+    return nn.Sequential(
+        stem(4), nn.Upsample(scale_factor=2, mode="bilinear"), nn.ReflectionPad2d(1),
+        LTQ(2), QuantizedConv2d(4, 4, 3, 2), nn.BatchNorm2d(4),
+        nn.Upsample(size=(7, 9), mode="bilinear", align_corners=True), quantized(4, 3, 3),
+    )  # fmt: skip
+
+
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "shufflenet": shufflenet,
     "densenet": densenet,
     "unet": UNet,
     "decoder": decoder,
+    "mixer": lambda: Mixer(16, 8),
+    "bilinear": bilinear,
 }
