@@ -19,7 +19,6 @@ SUPPORTED = ", ".join(_NAMES) + "; N2UQ quantizers"
 
 _MEND = {
     "Cast": "export the float32 network: model.float()",
-    "Resize": "use an image size the network takes without resizing",
     "Softmax": "export the network without its last softmax: the largest score stays the largest",
     "LogSoftmax": "export the network without its last softmax",
     "Round": "this rounding belongs to no known quantizer",
@@ -30,7 +29,6 @@ _MEND = {
     "If": "export with control flow traced away: its condition is no constant",
     "Loop": "export with control flow traced away",
     "Scan": "export with control flow traced away",
-    "ConvTranspose": "transposed convolutions are not supported",
     "QuantizeLinear": "every QuantizeLinear needs a DequantizeLinear that reads it",
 }
 

@@ -25,7 +25,8 @@ def _resize(node: ir.Node, context: Context) -> None:
     mode = node.attributes.get_string("mode", "nearest")
     if mode == "nearest" or context.constants.known(node.inputs[0]):
         return
-    if mode != "linear" or node.attributes.get_int("antialias", 0):
+    smoothed = node.attributes.get_int("antialias", None)
+    if mode != "linear" or smoothed:
         raise Refused(f"mode {mode}", "nearest or linear, without antialias")
     data, before, after = node.inputs[0], shape_of(node.inputs[0]), shape_of(node.outputs[0])
     assert data is not None
