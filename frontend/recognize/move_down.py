@@ -20,7 +20,6 @@ from ..opset import (
     read_rearrange,
     read_weight,
 )
-from ..summary_quantizer import is_quantizer
 from .pattern import Context, Pattern
 from .queries import Array, channel_values, is_standard, shape_of
 from .transposed_convolution import PHASES
@@ -50,7 +49,8 @@ def _reader(node: ir.Node) -> ir.Node | None:
         return None
     reader = uses[0].node
     standard = is_standard(reader, "BatchNormalization", *_UNARY, *_PER_CHANNEL)
-    return reader if standard or is_quantizer(reader) or is_op(reader, "Function") else None
+    own = any(is_op(reader, name) for name in ("Threshold", "Codebook", "Function"))
+    return reader if standard or own else None
 
 
 def _sources(node: ir.Node) -> Source | None:
