@@ -63,7 +63,7 @@ def test_one_node(opset: int, body: str, parameters: dict[str, object], name: st
         ("y = Abs (x)", ["PRelu"]),
         ("y = HardSigmoid (x)", ["Mul", "Add", "Clip"]),
         ("s = Softsign (x) y = Add (s, k)", ["Function", "Add"]),
-        ("b = Mul (x, k) y = Sigmoid (b)", ["Mul", "Function"]),
+        ("b = Mul (x, k) s = Sigmoid (b) y = Relu (s)", ["Mul", "Function", "Relu"]),
         ("a = Abs (x) b = Relu (x) y = Add (a, b)", ["Function"]),
         (
             "a = Sigmoid (x) b = Sigmoid (a) c = Relu (b) y = Mul (c, k)",
