@@ -137,14 +137,16 @@ def _chosen(curve: Curve, wanted: float, most: int) -> Pieces:
     """Return the fewest pieces that miss no more than ``wanted``, or the most there may be."""
     first, last = _inner(curve, wanted)
     length = max(1, last - first)
-    step = max(0, (length // 16).bit_length() - 1)
+    least = max(0, (-(-length // most) - 1).bit_length())  # the shortest pieces there may be
+    step = max(least, (length // 16).bit_length() - 1)
     while True:
         pieces = _lines(curve, first, step, -(-length // (1 << step)))
         below, above = _missed(curve, pieces)
-        enough = float((above - below).max()) / 2 <= wanted
-        if enough or step == 0 or -(-length // (1 << (step - 1))) > most:
+        missed = float((above - below).max()) / 2
+        if missed <= wanted or step == least:
             return pieces
-        step -= 1
+        # Halving pieces quarters what smooth functions miss, and halves it at a kink.
+        step = max(least, step - max(1, int(np.log2(missed / wanted) / 2)))
 
 
 def _inner(curve: Curve, wanted: float) -> tuple[int, int]:
@@ -152,11 +154,14 @@ def _inner(curve: Curve, wanted: float) -> tuple[int, int]:
     ends = []
     for end in (curve.lo, curve.hi):
         cut = end
-        for k in range(1, _CUTS):
+        close, far = 0, _CUTS  # a tail may begin at the former cut, and not at the latter
+        while far - close > 1:
+            k = (close + far) // 2
             near = int(end * _CUT_RATIO**k)
-            if abs(near) * abs(float(curve.unit)) < 1 or not _straight(curve, near, end, wanted):
-                break
-            cut = near
+            if abs(near) * abs(float(curve.unit)) >= 1 and _straight(curve, near, end, wanted):
+                close, cut = k, near
+            else:
+                far = k
         ends.append(cut)
     return min(ends), max(ends)
 

@@ -47,8 +47,8 @@ def program(text: str, *rows: list[Fraction]) -> Program:
         output="y", inputs=("x",), origin=("f",), expression=text, parameters=parameters
     )
     types = {"x": RealType(shape), "y": RealType(shape)}
-    face = Interface("x", (2, 1, 1), "y", (2, 1, 1))
-    return Program("function", face, "x", "y", types, (op,), {})
+    face = Interface.single("x", (2, 1, 1), "y", (2, 1, 1))
+    return Program("function", face, ("x",), ("y",), types, (op,), {})
 
 
 def differences(
