@@ -257,7 +257,7 @@ def literal(value: int) -> str:
 def _facts(tensor: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": tensor["face"],
-        "field": tensor["field"],
+        **({} if tensor["label"] == tensor["role"] else {"field": tensor["field"]}),
         "dtype": tensor["dtype"],
         "shape": list(tensor["shape"]),
         "min": tensor["min"],
