@@ -17,6 +17,7 @@ from .functions import FUNCTION
 from .head import FLATTEN, GEMM, MATMUL, RESHAPE_TARGET
 from .joins import CONCAT, CONCAT_AXIS, SUM
 from .move_down import ABSORB, MOVE_DOWN
+from .mean_axes import MEAN_AXES
 from .negation import DIFFERENCE, NEGATION
 from .output_scale import OUTPUT_SCALE
 from .overflow_guard import OVERFLOW_GUARD
@@ -72,6 +73,7 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     RESIZE,
     PAD,  # in front of convolutions; other padding moves elements
     CONCAT_AXIS,
+    MEAN_AXES,
     REARRANGE,  # before folding: shapes that follow from the batch are still told from numbers
 )
 """Patterns that need the structure of constant subgraphs, to tell a clip from a scale."""

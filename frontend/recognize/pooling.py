@@ -62,10 +62,10 @@ def _mean(node: ir.Node, context: Context) -> None:
     ReduceMax becomes a MaxPool over the whole map.
     """
     data, shape = node.inputs[0], shape_of(node.inputs[0])
-    axes, kept = _axes(node, context), node.attributes.get_int("keepdims", 1) == 1
+    axes, kept = reduced_axes(node, context), node.attributes.get_int("keepdims", 1) == 1
     above = producer(data, node.op_type)
     if above is not None and data is not None and len(list(data.uses())) == 1:
-        outer, was_kept = _axes(above, context), above.attributes.get_int("keepdims", 1) == 1
+        outer, was_kept = reduced_axes(above, context), above.attributes.get_int("keepdims", 1) == 1
         if outer is not None and axes is not None and was_kept == kept:
             data, shape = above.inputs[0], shape_of(above.inputs[0])
             left = [axis for axis in range(len(shape)) if was_kept or axis not in outer]
@@ -88,8 +88,8 @@ def _mean(node: ir.Node, context: Context) -> None:
     context.replace(node.outputs[0], result)
 
 
-def _axes(node: ir.Node, context: Context) -> list[int] | None:
-    """Return the axes of a ReduceMean, ascending; None if it has no axes."""
+def reduced_axes(node: ir.Node, context: Context) -> list[int] | None:
+    """Return the axes of a ReduceMean or ReduceMax, ascending; None if it states none."""
     rank = len(shape_of(node.inputs[0]))
     axes = node.attributes.get_ints("axes")
     if axes is None and len(node.inputs) > 1 and node.inputs[1] is not None:

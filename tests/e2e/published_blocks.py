@@ -145,9 +145,7 @@ class UNet(nn.Module):
         self.up = (
             nn.ConvTranspose2d(12, 8, 2, 2)
             if up == "transposed"
-            else nn.Sequential(
-                nn.Upsample(scale_factor=2, mode=up), quantized(12, 8, 3), nn.ReLU()
-            )
+            else nn.Sequential(nn.Upsample(scale_factor=2, mode=up), quantized(12, 8, 3), nn.ReLU())
         )
         self.join, self.head = quantized(16, 8, 3), nn.Conv2d(8, 2, 1)
 

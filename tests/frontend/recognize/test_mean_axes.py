@@ -1,0 +1,37 @@
+"""Means and maxima over channels, tokens, or one axis of a map."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from n2uqc.frontend.load import load_graph
+from n2uqc.passes import compile_graph
+from n2uqc.passes.program import quantize_input, real_output, run
+
+from ..networks import build, images, run_onnx
+
+SHAPES = ("float[N,3,5] x", "float[N,3,4,5] x", "float[2,3,4,5] x")
+AXES = {3: ([1],), 4: ([1], [2], [3], [1, 2], [1, 3])}
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "keep", "kind"),
+    [
+        (shape, axes, keep, kind)
+        for shape in SHAPES
+        for axes, keep, kind in product(
+            AXES[shape.count(",") + 1], (0, 1), ("ReduceMean", "ReduceMax")
+        )
+    ],
+)
+def test_equal_to_onnxruntime(shape: str, axes: list[int], keep: int, kind: str) -> None:
+    """Through the integer program: reorderings around are its own operations."""
+    model = build(f"a = Relu (x) y = {kind} <axes = {axes}, keepdims = {keep}> (a)", x=shape)
+    x = images(model)
+    program = compile_graph(load_graph(model))
+    got = real_output(program, run(program, quantize_input(program, x)))
+    want = run_onnx(model, x)
+    np.testing.assert_allclose(got.reshape(want.shape), want, atol=2e-3)
