@@ -16,8 +16,8 @@ from .extremes import EXTREME
 from .functions import FUNCTION
 from .head import FLATTEN, GEMM, MATMUL, RESHAPE_TARGET
 from .joins import CONCAT, CONCAT_AXIS, SUM
-from .move_down import ABSORB, MOVE_DOWN
 from .mean_axes import MEAN_AXES
+from .move_down import ABSORB, MOVE_DOWN
 from .negation import DIFFERENCE, NEGATION
 from .output_scale import OUTPUT_SCALE
 from .overflow_guard import OVERFLOW_GUARD
