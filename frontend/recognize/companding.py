@@ -35,6 +35,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     **ELEMENTWISE, **_ROUNDINGS, **_CURVES, "Relu": lambda a: np.maximum(a, 0),
     "Clip": np.clip,
 }  # fmt: skip
+_BOUNDS = ("Clip", "Min", "Max")
 _STEPS = (*_ROUNDINGS, *COMPARISONS, "Sign", "ArgMin", "ArgMax")
 
 _NOISE = 1e-6  # rounding of float32 levels, relative to the greatest level
@@ -101,9 +102,17 @@ class CurveEvaluation(Evaluation):
     def _only_before(self, cone: list[ir.Node]) -> bool:
         """Tell whether a function is rounded as it is: it and its quantizer have other patterns.
 
-        Companding quantizers undo their function after rounding, or have tables.
+        Companding quantizers undo their function after rounding, have tables, or bound their input
+        and not what is rounded.
         """
         parts = self.search.parts
+        kinds = [
+            "bound" if n.op_type in _BOUNDS else "curve"
+            for n in cone
+            if n.op_type in (*_BOUNDS, *_CURVES)
+        ]
+        if "bound" in kinds and kinds[-1] == "curve":
+            return False
         for node in cone:
             computed = [v for v in node.inputs if v is not None and not self.search.known(v)]
             after = all(v in parts and parts[v].kind is Kind.STEP for v in computed)

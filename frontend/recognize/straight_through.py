@@ -13,10 +13,12 @@ from math import prod
 import numpy as np
 import onnx_ir as ir
 
+from ..arithmetic import FOLDED, Arithmetic
 from ..constants import static
+from ..diagnostics import CompileError
 from ..schemas import DOMAIN
 from .pattern import Context, Pattern, Refused
-from .queries import is_standard, operands, producer
+from .queries import Array, is_standard, operands, producer, shape_of
 
 
 def _is_quantizer(value: ir.Value, context: Context) -> bool:
@@ -44,38 +46,72 @@ def _same_shape(quantized: ir.Value, whole: ir.Value) -> bool:
     return None in shapes or shapes[0] == shapes[1]
 
 
-_LAYERS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization"})
+_LAYERS = frozenset({"Gemm", "MatMul", "BatchNormalization"})  # of operators that constants have
 _ORDERING = frozenset({"Clip", "Max", "Min", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"})
 _MOST = 4096  # elements of a constant; larger ones are weights, which their quantizer has checked
 
 
 def _infinite(value: ir.Value, context: Context) -> ir.Node | None:
-    """Return a node between the layer before and ``value`` that computes with infinity, or by zero.
+    """Return a node by which ``value`` is infinite for some input of its quantizer; None if none is.
 
-    What compares with infinity, or clips there, gives finite numbers nevertheless.
+    Suspected are nodes behind the layer before that compute with infinity, or divide by zero.  What
+    they give may yet be selected nowhere: an interval of length 0 between equal thresholds.
     """
-    stack = [value]
+    cone: list[ir.Node] = []
+    stack, seen, suspect = [value], set[ir.Node](), None
     while stack:
         node = stack.pop().producer()
-        if node is None or node in context.finite or node.domain != "" or node.op_type in _LAYERS:
+        if node is None or node in context.finite or node in seen:
             continue
-        context.finite.add(node)
+        if node.domain != "" or node.op_type in _LAYERS or node.op_type not in FOLDED:
+            continue
+        seen.add(node)
+        cone.append(node)
         inputs = node.inputs[1:] if node.op_type == "Where" else node.inputs
-        for index, x in enumerate(inputs):
-            if x is None or not context.constants.known(x):
-                stack += [] if x is None else [x]
+        stack += [x for x in node.inputs if x is not None and not context.constants.known(x)]
+        for x in inputs:
+            if x is None or not context.constants.known(x) or node.op_type in _ORDERING:
                 continue
-            if node.op_type in _ORDERING or x.shape is None or not x.shape.is_static():
-                continue
-            if prod(static(x.shape)) > _MOST:
-                continue
-            array = context.constants.array(x)
-            if array is None or array.dtype.kind != "f":
-                continue
-            by_zero = node.op_type == "Div" and index == 1 and not array.all()
-            if by_zero or not np.isfinite(array).all():
-                return node
-    return None
+            by_zero = node.op_type == "Div" and x is node.inputs[1]
+            if not _harmless(x, by_zero, context):
+                suspect = node
+    if suspect is not None and _is_finite(value, cone, context):
+        return None
+    context.finite.update(cone if suspect is None else ())
+    return suspect
+
+
+def _harmless(x: ir.Value, by_zero: bool, context: Context) -> bool:
+    """Return whether a constant is finite, and no zero where ``by_zero``."""
+    if x.shape is None or not x.shape.is_static() or prod(static(x.shape)) > _MOST:
+        return True
+    array = context.constants.array(x)
+    if array is None or array.dtype.kind != "f":
+        return True
+    return bool(np.isfinite(array).all()) and not (by_zero and not array.all())
+
+
+def _is_finite(value: ir.Value, cone: list[ir.Node], context: Context) -> bool:
+    """Evaluate the nodes on many numbers; False if something else than one tensor feeds them."""
+    known, inside = context.constants.known, set(cone)
+    sources = {
+        x for node in cone for x in node.inputs
+        if x is not None and not known(x) and x.producer() not in inside
+    }  # fmt: skip
+    if len(sources) != 1 or value in sources:
+        return False
+    (source,) = sources
+    points = np.concatenate([np.linspace(-r, r, 4001) for r in (4.0, 64.0, 1024.0)])
+    shape = (-1, *[1] * (len(shape_of(source)) - 1))
+    values: dict[ir.Value, Array] = {source: points.astype(np.float32).reshape(shape)}
+    arithmetic = Arithmetic(dict(context.graph.opset_imports), 0)
+    try:
+        for node in (n for n in context.graph if n in inside):
+            given = [values[x] if x in values else context.constants.array(x) for x in node.inputs]
+            values.update(zip(node.outputs, arithmetic.run(node, given), strict=True))
+    except CompileError:
+        return False
+    return bool(np.isfinite(values[value]).all())
 
 
 def _cancel(node: ir.Node, context: Context) -> None:

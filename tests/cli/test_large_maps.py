@@ -15,8 +15,8 @@ SIZE = {"cortex-m4": 6000, "fpga": 6000, "host": 20_000, "armv7": 20_000}
 FOUND = {
     "cortex-m4": "bytes of flash and 287,904,",
     "fpga": "107,952,008 words of FIFOs",
-    "host": "input, output and workspace take 3,199,680,080 bytes",
-    "armv7": "input, output and workspace take 3,199,680,080 bytes",
+    "host": "inputs, outputs and workspace take 3,199,680,080 bytes",
+    "armv7": "inputs, outputs and workspace take 3,199,680,080 bytes",
 }
 
 

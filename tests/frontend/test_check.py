@@ -170,7 +170,7 @@ def test_custom_operators_are_not_taken_for_standard_ones() -> None:
 
 
 def test_files_that_onnxruntime_optimized() -> None:
-    body = "a = Relu (x) [fused] b = other.FusedConv (a, W) y = Relu (b)"
+    body = "a = Relu (x) [fused] b = other.NhwcFusedConv (a, W) y = Relu (b)"
     model = build(body, {"W": W})
     model.graph.node[1].domain = model.opset_import[1].domain = "com.microsoft"
     (problem,) = refused(model, "domain 'com.microsoft'")

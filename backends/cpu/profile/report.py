@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.frontend.escape import plain
+from n2uqc.passes.program.interface import only
 
 from ...artifact import inputs_of, read_file, read_manifest
 from .chains import chains
@@ -79,7 +80,7 @@ class Profile:
 
 def profile_artifact(
     folder: Path | str,
-    x: Mapping[str, NDArray[Any]] | None = None,
+    x: NDArray[Any] | Mapping[str, NDArray[Any]] | None = None,
     *,
     core: str = "",
     progress: Callable[[str], None] = lambda symbol: None,
@@ -88,7 +89,7 @@ def profile_artifact(
 
     Args:
         folder: folder of a saved artifact for an ARM target.
-        x: integers of each input's type by name, (H, W, C); random by default. No branch of a
+        x: integers of each input's type by name, (H, W, C), bare for a single input; random by default. No branch of a
             kernel depends on data, so the values do not matter.
         core: core to estimate cycles for, in LLVM's spelling; "" for no estimate.
         progress: called with the symbol of each kernel when it begins.
@@ -100,6 +101,9 @@ def profile_artifact(
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
+    if x is not None and not isinstance(x, Mapping):
+        names = [kind["name"] for kind in inputs_of(manifest)]
+        x = {only(names, names, "inputs"): x}
     if manifest.get("architecture") not in _ARCHITECTURES:
         raise CompileError(
             Problem(

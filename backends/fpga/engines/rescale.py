@@ -197,6 +197,8 @@ class Interpolator(Elementwise):
             exact = self.op.execute([inputs[0].astype(np.int64)], self.constants)
             lo, hi = self.output.limits
             counts[1] += int(((exact < lo) | (exact > hi)).sum())
+            if self.output.bits < 64:  # the register keeps its own bits
+                exact = ((exact - lo) & ((1 << self.output.bits) - 1)) + lo
             y[...] = exact.reshape(y.shape)
 
         return run

@@ -82,9 +82,10 @@ def test_logarithm() -> None:
     """Values are rounded to the power of two that is nearest in the logarithm."""
     body = """
         u = Clip (x, low, high) l = Log (u) s = Mul (l, per) k = Round (s) m = Div (k, per)
-        y = Exp (m)
+        e = Exp (m) y = Conv (e, W)
     """
-    made = {"low": 0.125, "high": 2.0, "per": 1 / np.log(2)}
+    weights = np.random.default_rng(0).normal(size=(3, 2, 1, 1))
+    made = {"low": 0.125, "high": 2.0, "per": 1 / np.log(2), "W": weights}
     graph = check_same(build(body, made))
     book = read_codebook(node(graph, "Codebook"))
     np.testing.assert_allclose(book.levels, [0.125, 0.25, 0.5, 1, 2], rtol=1e-6)

@@ -7,7 +7,7 @@ import pytest
 
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.reference import evaluate
-from tests.frontend.networks import build, images, node, ops, refused, run_onnx
+from tests.frontend.networks import build, images, node, ops, run_onnx
 
 VALUES = {
     "c": np.float32(20), "low": np.float32(2), "b": np.float32(4), "quarter": np.float32(0.25),
@@ -44,5 +44,8 @@ def test_is_softplus(form: str) -> None:
         "s = Sigmoid (x) g = Greater (x, c) y = Where (g, x, s)",
     ],
 )
-def test_another_selection(body: str) -> None:
-    refused(build(body, VALUES), "Where")
+def test_another_selection_is_a_function_with_a_jump(body: str) -> None:
+    model = build(body, VALUES)
+    graph = load_graph(model)
+    x = images(model) * 12
+    np.testing.assert_allclose(evaluate(graph, x), run_onnx(model, x), rtol=2e-6, atol=2e-6)

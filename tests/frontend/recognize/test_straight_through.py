@@ -105,3 +105,17 @@ def test_infinity_is_not_canceled(twin: str, infinite: bool, pair: str) -> None:
         refused(model, "infinite")
     else:
         assert ops(load_graph(model)) == ["Threshold"]
+
+
+@pytest.mark.parametrize("length", [0.0, 0.25])
+def test_an_infinite_slope_that_is_selected_nowhere(length: float) -> None:
+    """All intervals of length 0: the last comparison replaces whatever came before."""
+    body = f"""{ladder(3)} r = Reciprocal (zero) d = Sub (x, T1) m = Mul (d, r)
+        c = Greater (x, T1) w = Where (c, m, zero) e = Greater (x, end) b = Where (e, one, w)
+        a = Add (f, b) y = Sub (a, b)"""
+    more = {"zero": np.float32([0]), "one": np.float32([1]), "end": np.float32([-0.5 + length])}
+    model = build(body, PARAMETERS | more)
+    if length:
+        refused(model, "infinite")
+    else:
+        assert ops(load_graph(model)) == ["Threshold"]
