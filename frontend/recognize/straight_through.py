@@ -52,9 +52,9 @@ _MOST = 4096  # elements of a constant; larger ones are weights, which their qua
 
 
 def _infinite(value: ir.Value, context: Context) -> ir.Node | None:
-    """Return a node by which ``value`` is infinite for some input of its quantizer; None if none is.
+    """Return a node by which ``value`` is infinite for some input; None if it is finite.
 
-    Suspected are nodes behind the layer before that compute with infinity, or divide by zero.  What
+    Suspected are nodes behind the layer before that compute with infinity, or divide by zero. What
     they give may yet be selected nowhere: an interval of length 0 between equal thresholds.
     """
     cone: list[ir.Node] = []

@@ -89,8 +89,8 @@ def profile_artifact(
 
     Args:
         folder: folder of a saved artifact for an ARM target.
-        x: integers of each input's type by name, (H, W, C), bare for a single input; random by default. No branch of a
-            kernel depends on data, so the values do not matter.
+        x: integers of each input's type by name, (H, W, C), bare for a single input; random by
+            default. No branch of a kernel depends on data, so the values do not matter.
         core: core to estimate cycles for, in LLVM's spelling; "" for no estimate.
         progress: called with the symbol of each kernel when it begins.
 
