@@ -35,7 +35,8 @@ def check_sizes(model: ir.Model, constants: Constants) -> None:
             continue
         shape = static(value.shape)
         sample = prod(shape[1:])
-        if 0 in shape:
+        empty = min(shape, default=1) < 1  # a crop of more than there is infers a negative size
+        if empty:
             found, supported = "an empty tensor", "sizes of 1 or more"
         elif sample > MOST_ELEMENTS:
             found, supported = f"a tensor of {sample:,} numbers", f"at most {MOST_ELEMENTS:,}"
@@ -46,7 +47,7 @@ def check_sizes(model: ir.Model, constants: Constants) -> None:
         else:
             continue
         found += f": '{value.name}' has the shape {list(shape)}"
-        hint = "" if 0 in shape else "use smaller images"
+        hint = "" if empty else "use smaller images"
         problems.append(Problem(str(name), op, found, supported, hint))
     if problems:
         raise CompileError(problems[:1])  # the others follow from it

@@ -171,13 +171,16 @@ def _pad(node: ir.Node, places: Array, trial: Trial) -> Array:
     around = [(0, 0)] * places.ndim
     for k, axis in enumerate(where):
         around[axis % places.ndim] = pads[k], pads[k + len(where)]
+    grown = [(max(a, 0), max(b, 0)) for a, b in around]
+    if mode == "constant":
+        # Zeros first: a crop on one side may be of more than there is without those on the other.
+        places, around = np.pad(places, grown), [(min(a, 0), min(b, 0)) for a, b in around]
     cut = tuple(
         slice(max(-a, 0), size - max(-b, 0))
         for (a, b), size in zip(around, places.shape, strict=True)
     )
-    grown = [(max(a, 0), max(b, 0)) for a, b in around]
     if mode == "constant":
-        return np.pad(places[cut], grown, constant_values=0)
+        return places[cut]
     if mode not in ("reflect", "edge", "wrap"):
         raise Refused(f"mode {mode}", "constant, reflect, edge or wrap")
     return np.pad(places[cut], grown, mode=mode)  # type: ignore[call-overload,no-any-return]

@@ -51,7 +51,10 @@ class Curve:
     slack: float
 
     def on(self, a: Reals, b: Reals) -> Enclosure:
-        """Return bounds of value and slope between integers (N, 1), as arrays (N, C) or (N, 1)."""
+        """Return bounds of value and slope between integers (N, 1), as arrays (N, C) or (N, 1).
+
+        A function that does not depend on its argument gives an array without N; it is repeated.
+        """
         unit = float(self.unit)
         ends = np.nextafter(a * unit, -np.inf), np.nextafter(b * unit, np.inf)
         wide = tuple(
@@ -60,9 +63,12 @@ class Curve:
         )
         rows = [Enclosure.fixed(floats(row), False) for row in self.op.parameters]
         with np.errstate(all="ignore"):
-            return self.op.function.evaluate(
+            found = self.op.function.evaluate(
                 EnclosureArithmetic(), Enclosure.of(wide[0], wide[1]), rows
             )
+        assert found.slope is not None
+        lo, hi, least, most, _ = np.broadcast_arrays(found.lo, found.hi, *found.slope, a)
+        return Enclosure(lo, hi, (least, most))
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,14 @@ from tests.frontend.networks import build, check_same, refused
         ("float[N,1099511627776] x", "y = Relu (x)", "a tensor of 1,099,511,627,776 numbers"),
         ("float[N,2,4,4] x", "y = Conv (x, W)", "an empty tensor: 'y' has the shape [2, 0, 4, 4]"),
         ("float[N,2,4,4] x", "p = Pad (x, crop) y = Relu (p)", "an empty tensor: 'p'"),
+        ("float[N,2,4,4] x", "p = Pad (x, below) y = Relu (p)", "an empty tensor: 'p'"),
     ],
 )
 def test_tensors_that_cannot_be(x: str, body: str, words: str) -> None:
     parameters = {
         "W": np.zeros((0, 2, 1, 1), np.float32),
         "crop": np.int64([0, 0, -2, 0, 0, 0, -2, 0]),
+        "below": np.int64([0, -2, 0, 0, 0, -2, 0, 0]),
     }
     parameters = {name: a for name, a in parameters.items() if name in body}
     refused(build(body, parameters, x=x), words)

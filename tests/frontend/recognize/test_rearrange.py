@@ -23,6 +23,7 @@ CASES = {
     "tokens": "a = Reshape (r, tk) t = Transpose <perm = [0, 2, 1]> (a) y = Relu (t)",
     "swap": "a = Transpose <perm = [0, 1, 3, 2]> (r) y = Relu (a)",
     "pad": "p = Pad (r, pads) y = Relu (p)",
+    "crop beyond the map": "p = Pad (r, beyond) y = Relu (p)",
     "reflect": 'p = Pad <mode = "reflect"> (r, pads) y = Relu (p)',
     "edge": 'p = Pad <mode = "edge"> (r, pads) y = Relu (p)',
     "tile": "t = Tile (r, rep) y = Relu (t)",
@@ -41,6 +42,7 @@ PARAMETERS = {
     "st": np.array([-3, 2]), "two": np.array([4, 4]), "i": np.array([3, 0, 0, 2]),
     "s5": np.array([0, 2, 4, 4, 6]), "s4": np.array([0, 8, 4, 6]), "tk": np.array([0, 8, 24]),
     "pads": np.array([0, 0, 1, 2, 0, 0, 2, -1]), "rep": np.array([1, 2, 1, 3]),
+    "beyond": np.array([0, 0, 3, -7, 0, 0, -6, 5]),
     "sc": np.array([1, 1, 2, 1.5], np.float32), "sz": np.array([2, 8, 7, 5]),
     "odd": np.array([0, 6, 16, 2]), "back": np.array([0, 6, 4, 8]),
 }  # fmt: skip

@@ -107,6 +107,25 @@ def test_parameters_of_channels() -> None:
         assert worst <= float(made.int_type("y").error) < 2e-4
 
 
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("1", [Fraction(1)] * 2),
+        ("div(2,3)", [Fraction(2, 3)] * 2),
+        ("mul(p0,exp(1))", [Fraction(1, 3), Fraction(-5, 2)]),
+    ],
+)
+def test_a_function_that_does_not_depend_on_its_argument(text: str, values: list[Fraction]) -> None:
+    """A power of 0, for one, is the function 1."""
+    rows = [values] if "p0" in text else []
+    made = fixed_point(program(text, *rows), Options(input_range=(-4.0, 4.0)))
+    for channel, value in enumerate(values):
+        exact = mpmath.mpf(Fraction(value).numerator) / Fraction(value).denominator
+        exact = exact * mpmath.e if rows else exact
+        worst = max(differences(made, lambda x, v=exact: v, channel, 20))
+        assert worst <= float(made.int_type("y").error) < 1e-4
+
+
 @pytest.mark.parametrize("text", ["log(x)", "sqrt(x)", "div(1,x)"])
 def test_a_function_that_is_not_defined_everywhere_is_refused(text: str) -> None:
     with pytest.raises(Exception, match="not defined|passes|may pass"):
