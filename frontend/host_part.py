@@ -29,8 +29,11 @@ def cut_host_part(context: Context) -> None:
     """Cut off what the host computes; leave the graph as it is if there is no such head."""
     graph = context.graph
     behind = _behind(context)
-    heads = {node for node in behind if node.op_type in _HEADS}
-    part = {node for node in behind if node in heads or _follows(node, heads, behind)}
+    part: set[ir.Node] = set()
+    for node in graph:  # heads, and what is computed from them
+        makers = (value.producer() for value in node.inputs if value is not None)
+        if node in behind and (node.op_type in _HEADS or any(maker in part for maker in makers)):
+            part.add(node)
     for node in reversed(list(graph)):  # layouts before a head
         if (
             node in behind
@@ -85,20 +88,6 @@ def _behind(context: Context) -> set[ir.Node]:
 
 def _only_shape(node: ir.Node) -> bool:
     return node.domain == "" and node.op_type in ("Shape", "Size")
-
-
-def _follows(node: ir.Node, heads: set[ir.Node], behind: set[ir.Node]) -> bool:
-    """Return whether a node reads what a head computes."""
-    stack, seen = [node], set[ir.Node]()
-    while stack:
-        for value in stack.pop().inputs:
-            maker = value.producer() if value is not None else None
-            if maker in heads:
-                return True
-            if maker is not None and maker in behind and maker not in seen:
-                seen.add(maker)
-                stack.append(maker)
-    return False
 
 
 def _has_batch(value: ir.Value, context: Context) -> bool:

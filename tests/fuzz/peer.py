@@ -12,6 +12,7 @@ from qonnx.custom_op.general.intquant import max_int, min_int
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 
+_LEAST = 1e-15
 _CONVERTS = 2.0**31
 """Quotients from which on ONNX Runtime's QuantizeLinear does not saturate: it converts to int32
 first, where what is too large becomes the least integer (ONNX's definition saturates)."""
@@ -26,7 +27,7 @@ def outputs_of(content: bytes, images: np.ndarray) -> np.ndarray | None:
     try:
         model = onnx.ModelProto()
         model.ParseFromString(content)
-        if any(map(_has_subnormal, model.graph.initializer)):
+        if any(map(_is_extreme, model.graph.initializer)):
             return None
         model = standard(model)
         watched = watch_quotients(model)
@@ -45,13 +46,17 @@ def outputs_of(content: bytes, images: np.ndarray) -> np.ndarray | None:
         return None
 
 
-def _has_subnormal(tensor: onnx.TensorProto) -> bool:
-    """Whether float32 keeps no precision for a number, so that its products are 0 or not."""
+def _is_extreme(tensor: onnx.TensorProto) -> bool:
+    """Whether float32 keeps no precision beside a number, or beside its inverse.
+
+    Products of subnormal numbers are 0 or not; ``level + ramp - ramp`` is 0 for a ramp of slope
+    1e30, and the level in exact arithmetic.
+    """
     values = numpy_helper.to_array(tensor)
     if values.dtype.kind != "f":
         return False
     sizes = np.abs(values[values != 0])
-    return bool((sizes < np.finfo(np.float32).smallest_normal).any())
+    return bool(((sizes < _LEAST) | (sizes > 1 / _LEAST)).any())
 
 
 def watch_quotients(model: onnx.ModelProto) -> int:
