@@ -47,7 +47,7 @@ def test_executors_agree(kind: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("most", [False, True])
 def test_hardware_agrees(kind: int, most: bool) -> None:
-    """At the least and at the most parallelism; that of a shuffle of channels is wires."""
+    """Least and most parallelism; that of a shuffle of channels is wires."""
     program = moved(kind, 5)
     folding = Folding({e.name: Fold(e.pe_options[-1 if most else 0]) for e in engines_of(program)})
     agrees(program, inputs(program), MachineNetwork(build_pipeline(program, folding)), 0)

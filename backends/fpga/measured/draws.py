@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -18,11 +16,9 @@ from n2uqc.passes.program import (
     ConstRef,
     Conv,
     Interpolate,
-    IntType,
     Lookup,
     MaxPool,
     Multiply,
-    Op,
     PRelu,
     Rearrange,
     Requantize,
@@ -32,9 +28,9 @@ from n2uqc.passes.program import (
 from n2uqc.passes.program.ops.arrangement import OUTSIDE
 from n2uqc.passes.program.types import limits_of
 
-from ..engines import ENGINES, Engine, Fold
+from ..engines import Engine
+from .drawing import Rng, engine_of, map_type, one
 
-Rng = np.random.Generator
 LANES, WORK = 128, 700
 """Most lanes, and lanes times bits by bits, of a matrix-vector engine: larger ones take minutes."""
 
@@ -51,58 +47,14 @@ def draw(kind: str, number: int) -> tuple[Engine, str]:
     return engine, str(rng.choice(engine.forms))
 
 
-def _engine(
-    rng: Rng,
-    op: Op,
-    inputs: Mapping[str, IntType],
-    constants: Mapping[str, Constant],
-    fits: Callable[[Fold], bool] = lambda fold: True,
-    wider: int = 0,
-) -> Engine:
-    """The engine of an operation at a random folding; ``wider``: spare bits of its result."""
-    types = dict(inputs)
-    result = op.infer(types, constants)
-    assert isinstance(result, IntType)
-    types["y"] = result
-    if wider:
-        types["y"] = replace(types["y"], bits=types["y"].bits + wider)
-    program: Any = _Program(types, constants)
-    kind: Any = ENGINES[type(op)](op, program)
-    engine: Engine = kind(
-        op=op,
-        inputs=tuple(types[name] for name in op.inputs),
-        output=types["y"],
-        constants=constants,
-    )
-    folds = [Fold(pe, simd) for pe in engine.pe_options for simd in engine.simd_options]
-    folds = [fold for fold in folds if fits(fold)]
-    return engine.folded(folds[int(rng.integers(len(folds)))])
-
-
-class _Program:
-    """The part of a program that the choice of an engine needs."""
-
-    def __init__(self, types: Mapping[str, IntType], constants: Mapping[str, Constant]) -> None:
-        self.types, self.constants = types, constants
-
-
-def _map(shape: tuple[int, int, int], bits: int, signed: bool) -> IntType:
-    low, high = limits_of(bits, signed)
-    return IntType(shape, bits, signed, low, high, Fraction(1))
-
-
-def _one(rng: Rng, *options: Any) -> Any:
-    return options[int(rng.integers(len(options)))]
-
-
 def _codes(rng: Rng) -> Engine:
     """A convolution of codes with low-bit weights: odd ones, or whole numbers."""
     a = int(rng.integers(1, 5))
     w = a if rng.random() < 0.7 else int(rng.integers(1, 5))
-    kernel, size = _one(rng, 1, 3, 3), _one(rng, 4, 7, 8, 14, 16, 28, 32)
-    inputs, outputs = _one(rng, *CHANNELS), _one(rng, *CHANNELS)
+    kernel, size = one(rng, 1, 3, 3), one(rng, 4, 7, 8, 14, 16, 28, 32)
+    inputs, outputs = one(rng, *CHANNELS), one(rng, *CHANNELS)
     while inputs * outputs * kernel**2 > WEIGHTS:
-        inputs, outputs = _one(rng, *CHANNELS), _one(rng, *CHANNELS)
+        inputs, outputs = one(rng, *CHANNELS), one(rng, *CHANNELS)
     top, shape = (1 << w) - 1, (outputs, kernel, kernel, inputs)
     if rng.random() < 0.85:
         weight = Constant.odd(2 * rng.integers(0, top + 1, shape) - top, w)
@@ -112,48 +64,52 @@ def _codes(rng: Rng) -> Engine:
         output="y",
         inputs=("x",),
         weight=ConstRef("w"),
-        stride=(_one(rng, 1, 1, 2),) * 2,
+        stride=(one(rng, 1, 1, 2),) * 2,
         pads=(kernel // 2,) * 4,
     )
-    return _engine(
+    return engine_of(
         rng,
         conv,
-        {"x": _map((size, size, inputs), a, False)},
+        {"x": map_type((size, size, inputs), a, False)},
         {"w": weight},
         lambda f: (
             f.pe * f.simd <= LANES
             and f.pe * f.simd * a * w <= WORK
             and (f.simd <= inputs or rng.random() < 0.3)
         ),
-        wider=_one(rng, 0, 0, 2, 5, 8),
+        wider=one(rng, 0, 0, 2, 5, 8),
     )
 
 
 def _fixed(rng: Rng) -> Engine:
     """A convolution in fixed point, as of stem, skip and head: also of one tap and one channel."""
     a, w = int(rng.integers(8, 25)), int(rng.integers(8, 25))
-    kernel, size = _one(rng, 1, 3, 7), _one(rng, 4, 8, 16, 32)
-    inputs = _one(rng, 1, 3, 4, 8, 16, *((64, 512) if kernel == 1 else ()))
-    outputs = _one(rng, 4, 8, 10, 16, 32, 64)
+    kernel, size = one(rng, 1, 3, 7), one(rng, 4, 8, 16, 32)
+    inputs = one(rng, 1, 3, 4, 8, 16, *((64, 512) if kernel == 1 else ()))
+    outputs = one(rng, 4, 8, 10, 16, 32, 64)
     (low, high), pad = limits_of(w, True), kernel // 2
     conv = Conv(
         output="y",
         inputs=("x",),
         weight=ConstRef("w"),
         pads=(pad, pad, pad, pad),
-        stride=(_one(rng, 1, 2),) * 2,
+        stride=(one(rng, 1, 2),) * 2,
     )
-    return _engine(
+    return engine_of(
         rng,
         conv,
-        {"x": _map((size, size, inputs), a, bool(rng.integers(2)))},
+        {"x": map_type((size, size, inputs), a, bool(rng.integers(2)))},
         {"w": Constant.narrow(rng.integers(low, high + 1, (outputs, kernel, kernel, inputs)))},
         lambda f: f.pe * f.simd <= 8,
     )
 
 
 def _depthwise(rng: Rng) -> Engine:
-    a, channels, size = int(rng.integers(1, 9)), _one(rng, *CHANNELS), _one(rng, 4, 8, 14, 16, 32)
+    a, channels, size = (
+        int(rng.integers(1, 9)),
+        one(rng, *CHANNELS),
+        one(rng, 4, 8, 14, 16, 32),
+    )
     w = min(a, 4)
     codes = 2 * rng.integers(0, 1 << w, (channels, 3, 3, 1)) - (1 << w) + 1
     conv = Conv(
@@ -162,21 +118,25 @@ def _depthwise(rng: Rng) -> Engine:
         weight=ConstRef("w"),
         groups=channels,
         pads=(1, 1, 1, 1),
-        stride=(_one(rng, 1, 1, 2),) * 2,
+        stride=(one(rng, 1, 1, 2),) * 2,
     )
-    return _engine(
+    return engine_of(
         rng,
         conv,
-        {"x": _map((size, size, channels), a, False)},
+        {"x": map_type((size, size, channels), a, False)},
         {"w": Constant.odd(codes, w)},
         lambda f: f.pe <= 16 and f.pe * f.simd <= 72,
     )
 
 
 def _pool(rng: Rng) -> Engine:
-    bits, channels, size = int(rng.integers(2, 25)), _one(rng, *CHANNELS), _one(rng, 4, 8, 14, 16)
-    kernel = _one(rng, 2, 3)
-    kind: Any = _one(rng, MaxPool, SumPool)
+    bits, channels, size = (
+        int(rng.integers(2, 25)),
+        one(rng, *CHANNELS),
+        one(rng, 4, 8, 14, 16),
+    )
+    kernel = one(rng, 2, 3)
+    kind: Any = one(rng, MaxPool, SumPool)
     op = kind(
         output="y",
         inputs=("x",),
@@ -184,33 +144,37 @@ def _pool(rng: Rng) -> Engine:
         stride=(2, 2),
         pads=(kernel // 2 if kernel == 3 else 0,) * 4,
     )
-    return _engine(
+    return engine_of(
         rng,
         op,
-        {"x": _map((size, size, channels), bits, bool(rng.integers(2)))},
+        {"x": map_type((size, size, channels), bits, bool(rng.integers(2)))},
         {},
         lambda f: f.pe * f.simd <= 36,
     )
 
 
 def _global_pool(rng: Rng) -> Engine:
-    bits, channels, size = int(rng.integers(2, 25)), _one(rng, *CHANNELS), _one(rng, 3, 4, 7, 8)
-    kind: Any = _one(rng, MaxPool, SumPool, SumPool)
+    bits, channels, size = int(rng.integers(2, 25)), one(rng, *CHANNELS), one(rng, 3, 4, 7, 8)
+    kind: Any = one(rng, MaxPool, SumPool, SumPool)
     op = kind(output="y", inputs=("x",), kernel=(size, size), stride=(size, size))
-    return _engine(
+    return engine_of(
         rng,
         op,
-        {"x": _map((size, size, channels), bits, bool(rng.integers(2)))},
+        {"x": map_type((size, size, channels), bits, bool(rng.integers(2)))},
         {},
         lambda f: f.pe <= 8,
     )
 
 
 def _thresholds(rng: Rng) -> Engine:
-    width, bits, channels = int(rng.integers(6, 33)), int(rng.integers(1, 5)), _one(rng, *CHANNELS)
+    width, bits, channels = (
+        int(rng.integers(6, 33)),
+        int(rng.integers(1, 5)),
+        one(rng, *CHANNELS),
+    )
     steps = (1 << bits) - 1
-    kind = _map((4, 4, channels), width, True)
-    reach = max(steps + 1, (kind.hi - kind.lo) // _one(rng, 4, 16, 64))
+    kind = map_type((4, 4, channels), width, True)
+    reach = max(steps + 1, (kind.hi - kind.lo) // one(rng, 4, 16, 64))
     bounds = np.sort(rng.integers(-reach // 2, reach // 2, (channels, steps)), axis=1)
     signs, base = np.ones_like(bounds), np.zeros(channels, np.int64)
     if rng.random() < 0.25:
@@ -224,7 +188,7 @@ def _thresholds(rng: Rng) -> Engine:
         base=ConstRef("b"),
         bits=bits,
     )
-    return _engine(
+    return engine_of(
         rng,
         op,
         {"x": kind},
@@ -235,7 +199,7 @@ def _thresholds(rng: Rng) -> Engine:
 
 def _requantize(rng: Rng) -> Engine:
     width, factor = int(rng.integers(8, 33)), int(rng.integers(4, 25))
-    channels, signed = _one(rng, 1, *CHANNELS), bool(rng.integers(2))
+    channels, signed = one(rng, 1, *CHANNELS), bool(rng.integers(2))
     multiplier = rng.integers(1 << (factor - 1), 1 << factor, channels)
     bits = int(rng.integers(2, min(width, 24) + 1))
     shift = int(np.clip(width + factor - bits, 1, 40))
@@ -251,10 +215,10 @@ def _requantize(rng: Rng) -> Engine:
         lo=low,
         hi=high,
     )
-    return _engine(
+    return engine_of(
         rng,
         op,
-        {"x": _map((4, 4, channels), width, True)},
+        {"x": map_type((4, 4, channels), width, True)},
         {
             "m": Constant.narrow(multiplier),
             "b": Constant.narrow(bias),
@@ -268,7 +232,7 @@ def _prelu(rng: Rng) -> Engine:
     width, factor, channels = (
         int(rng.integers(8, 33)),
         int(rng.integers(6, 18)),
-        _one(rng, *CHANNELS),
+        one(rng, *CHANNELS),
     )
     low, high = limits_of(width, True)
     op = PRelu(
@@ -280,10 +244,10 @@ def _prelu(rng: Rng) -> Engine:
         lo=low,
         hi=high,
     )
-    return _engine(
+    return engine_of(
         rng,
         op,
-        {"x": _map((4, 4, channels), width, True)},
+        {"x": map_type((4, 4, channels), width, True)},
         {
             "m": Constant.narrow(rng.integers(-(1 << (factor - 1)), 1 << (factor - 1), channels)),
             "b": Constant.narrow(rng.integers(-(1 << (width - 2)), 1 << (width - 2), channels)),
@@ -293,41 +257,42 @@ def _prelu(rng: Rng) -> Engine:
 
 
 def _clamp(rng: Rng) -> Engine:
-    width, channels = int(rng.integers(6, 33)), _one(rng, 4, 8)
+    width, channels = int(rng.integers(6, 33)), one(rng, 4, 8)
     low, high = limits_of(width, True)
-    low = _one(rng, 0, int(rng.integers(low, 0)))
-    high = _one(rng, high, int(rng.integers(high // 8, high)))
-    return _engine(
+    low = one(rng, 0, int(rng.integers(low, 0)))
+    high = one(rng, high, int(rng.integers(high // 8, high)))
+    return engine_of(
         rng,
         Clamp(output="y", inputs=("x",), lo=low, hi=high),
-        {"x": _map((4, 4, channels), width, True)},
+        {"x": map_type((4, 4, channels), width, True)},
         {},
     )
 
 
 def _add(rng: Rng) -> Engine:
-    channels = _one(rng, 4, 8)
+    channels = one(rng, 4, 8)
     a, b = (
-        _map((4, 4, channels), int(rng.integers(2, 33)), bool(rng.integers(2))) for _ in range(2)
+        map_type((4, 4, channels), int(rng.integers(2, 33)), bool(rng.integers(2)))
+        for _ in range(2)
     )
-    return _engine(rng, Add(output="y", inputs=("a", "b")), {"a": a, "b": b}, {})
+    return engine_of(rng, Add(output="y", inputs=("a", "b")), {"a": a, "b": b}, {})
 
 
 def _multiply(rng: Rng) -> Engine:
-    channels = _one(rng, 4, 8)
-    a, b = (_map((4, 4, channels), int(rng.integers(2, most)), True) for most in (33, 18))
-    return _engine(rng, Multiply(output="y", inputs=("a", "b")), {"a": a, "b": b}, {})
+    channels = one(rng, 4, 8)
+    a, b = (map_type((4, 4, channels), int(rng.integers(2, most)), True) for most in (33, 18))
+    return engine_of(rng, Multiply(output="y", inputs=("a", "b")), {"a": a, "b": b}, {})
 
 
 def _concat(rng: Rng) -> Engine:
     bits = int(rng.integers(1, 25))
-    a, b = (_map((4, 4, _one(rng, 4, 8, 12)), bits, True) for _ in range(2))
-    return _engine(rng, Concat(output="y", inputs=("a", "b")), {"a": a, "b": b}, {})
+    a, b = (map_type((4, 4, one(rng, 4, 8, 12)), bits, True) for _ in range(2))
+    return engine_of(rng, Concat(output="y", inputs=("a", "b")), {"a": a, "b": b}, {})
 
 
 def _rearrange(rng: Rng) -> Engine:
     """A shuffle, a transpose, depth to space or a margin."""
-    bits, channels = int(rng.integers(1, 25)), _one(rng, 4, 8, 12)
+    bits, channels = int(rng.integers(1, 25)), one(rng, 4, 8, 12)
     places = np.arange(16 * channels).reshape(4, 4, channels)
     form = int(rng.integers(4))
     if form == 0:
@@ -342,7 +307,7 @@ def _rearrange(rng: Rng) -> Engine:
     assert made is not None
     names = ("rows", "columns", "channels")
     tables = {n: Constant.narrow(t) for n, t in zip(names, made, strict=True)}
-    return _engine(
+    return engine_of(
         rng,
         Rearrange(
             output="y",
@@ -351,13 +316,13 @@ def _rearrange(rng: Rng) -> Engine:
             columns=ConstRef("columns"),
             channels=ConstRef("channels"),
         ),
-        {"x": _map((4, 4, channels), bits, True)},
+        {"x": map_type((4, 4, channels), bits, True)},
         tables,
     )
 
 
 def _interpolate(rng: Rng) -> Engine:
-    width, pieces, channels = int(rng.integers(8, 25)), _one(rng, 32, 100, 256), _one(rng, 4, 8)
+    width, pieces, channels = int(rng.integers(8, 25)), one(rng, 32, 100, 256), one(rng, 4, 8)
     tables = {
         "b": Constant.narrow(rng.integers(-(1 << 27), 1 << 27, (1, pieces))),
         "s": Constant.narrow(rng.integers(-(1 << 12), 1 << 12, (1, pieces))),
@@ -371,16 +336,16 @@ def _interpolate(rng: Rng) -> Engine:
         step=max(0, width - pieces.bit_length() + 1),
         shift=int(rng.integers(4, 13)),
     )
-    return _engine(rng, op, {"x": _map((4, 4, channels), width, True)}, tables)
+    return engine_of(rng, op, {"x": map_type((4, 4, channels), width, True)}, tables)
 
 
 def _lookup(rng: Rng) -> Engine:
-    bits, width, channels = int(rng.integers(1, 7)), int(rng.integers(4, 25)), _one(rng, 4, 8)
+    bits, width, channels = int(rng.integers(1, 7)), int(rng.integers(4, 25)), one(rng, 4, 8)
     low, high = limits_of(width, True)
-    return _engine(
+    return engine_of(
         rng,
         Lookup(output="y", inputs=("x",), table=ConstRef("t")),
-        {"x": _map((4, 4, channels), bits, False)},
+        {"x": map_type((4, 4, channels), bits, False)},
         {"t": Constant.narrow(rng.integers(low, high + 1, 1 << bits))},
     )
 

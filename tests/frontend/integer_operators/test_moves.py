@@ -60,7 +60,7 @@ def test_same_numbers(move: str, reader: str) -> None:
 
 
 def test_dequantized_once() -> None:
-    """By two readers with equal parameters, directly and behind moves."""
+    """Two readers with equal parameters, directly and behind moves."""
     body = """p = Flatten (q) d = DequantizeLinear (p, s, z) e = DequantizeLinear (p, s, z)
         g = Flatten (e) y = Add (d, g)"""
     ops, want, got = moved(body, "INT8")

@@ -28,7 +28,7 @@ AXES = {3: ([1],), 4: ([1], [2], [3], [1, 2], [1, 3])}
     ],
 )
 def test_equal_to_onnxruntime(shape: str, axes: list[int], keep: int, kind: str) -> None:
-    """Through the integer program: reorderings around are its own operations."""
+    """The integer program reorders around the mean by operations of its own."""
     model = build(f"a = Relu (x) y = {kind} <axes = {axes}, keepdims = {keep}> (a)", x=shape)
     x = images(model)
     program = compile_graph(load_graph(model))

@@ -2,7 +2,7 @@
 
 Sums, products, quotients and square roots are correctly rounded by IEEE 754: their bounds move by
 one float64.  numpy and scipy compute exp, log, tanh, erf, … to a few units in the last place;
-``_MARGIN`` is thousands of times that.  Slopes are those of automatic differentiation (Moore,
+``MARGIN`` is thousands of times that.  Slopes are those of automatic differentiation (Moore,
 Kearfott and Cloud, "Introduction to Interval Analysis", 2009, chapter 9), hulls at kinks.
 
 Naive products hide the sign of ``(x sigmoid(x))'`` wherever sigmoid spans orders of magnitude, so
@@ -12,21 +12,26 @@ functions without zeros also carry their relative slope ``g' / g``, by which
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from .algebra import Reals
-
-_MARGIN = 2.0**-40  # relative error of a library function, with a large reserve
-_LEAST = 1e-305  # absolute: results that may be subnormal, or may have underflowed
-_TWO_BY_ROOT_PI = 2.0 / np.sqrt(np.pi)
-
-Ends = tuple[Reals, Reals]
+from .ends import (
+    EVERY,
+    SMOOTH,
+    Ends,
+    ends_hull,
+    ends_inverse,
+    ends_negative,
+    ends_product,
+    ends_sum,
+    even,
+    of_tanh,
+    rising,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,159 +64,6 @@ class Enclosure:
         return cls(lo, hi, (zero, zero) if slopes else None)
 
 
-def _down(value: Reals, exact: Any) -> Reals:
-    return np.where(exact, value, np.nextafter(value, -np.inf))
-
-
-def _up(value: Reals, exact: Any) -> Reals:
-    return np.where(exact, value, np.nextafter(value, np.inf))
-
-
-def ends_sum(a: Ends, b: Ends) -> Ends:
-    """Return bounds of a sum."""
-    lo, hi = a[0] + b[0], a[1] + b[1]
-    # Adding 0 is exact; so is a sum of 0, as float64 sums never underflow.
-    return (
-        _down(lo, (a[0] == 0) | (b[0] == 0) | (lo == 0)),
-        _up(hi, (a[1] == 0) | (b[1] == 0) | (hi == 0)),
-    )
-
-
-def ends_product(a: Ends, b: Ends) -> Ends:
-    """Return bounds of a product; a factor 0 makes 0 of an unbounded one."""
-    least, greatest = None, None
-    for p in a:
-        for q in b:
-            zero = (p == 0) | (q == 0)
-            product = np.where(zero, 0.0, p * q)
-            low, high = _down(product, zero), _up(product, zero)
-            least = low if least is None else np.minimum(least, low)
-            greatest = high if greatest is None else np.maximum(greatest, high)
-    assert least is not None and greatest is not None
-    return least, greatest
-
-
-def _negative(a: Ends) -> Ends:
-    return -a[1], -a[0]
-
-
-def _hull(a: Ends, b: Ends) -> Ends:
-    return np.minimum(a[0], b[0]), np.maximum(a[1], b[1])
-
-
-def _inverse(a: Ends) -> Ends:
-    """Return bounds of 1/a: everything where a may be 0, NaN where it is 0."""
-    lo, hi = np.nextafter(1.0 / a[1], -np.inf), np.nextafter(1.0 / a[0], np.inf)
-    may, sure = (a[0] <= 0) & (a[1] >= 0), (a[0] == 0) & (a[1] == 0)
-    lo, hi = np.where(may, -np.inf, lo), np.where(may, np.inf, hi)
-    return np.where(sure, np.nan, lo), np.where(sure, np.nan, hi)
-
-
-def _rising(
-    f: Callable[[Reals], Reals], a: Ends, limits: tuple[float, float], at_zero: float | None = None
-) -> Ends:
-    """Return bounds of a rising library function with values between limits.
-
-    Args:
-        f: the function.
-        a: bounds of its argument.
-        limits: least and greatest value.
-        at_zero: its exact value at 0, if that is a float64.
-    """
-    lo, hi = f(a[0]), f(a[1])
-    low = np.maximum(lo - np.abs(lo) * _MARGIN - _LEAST, limits[0])
-    high = np.minimum(hi + np.abs(hi) * _MARGIN + _LEAST, limits[1])
-    if at_zero is not None:
-        low, high = np.where(a[0] == 0, at_zero, low), np.where(a[1] == 0, at_zero, high)
-    # f(inf) - inf * margin is NaN, and an overflow no bound from below.
-    return np.where(lo == np.inf, np.finfo(float).max, low), high
-
-
-def _falling(f: Callable[[Reals], Reals], a: Ends, limits: tuple[float, float]) -> Ends:
-    """Return bounds of a falling library function."""
-    return _negative(_rising(lambda x: -f(x), a, (-limits[1], -limits[0])))
-
-
-def _even(f: Callable[[Reals], Reals], a: Ends, top: float) -> Ends:
-    """Return bounds of an even function that falls from ``top`` at 0 towards 0."""
-    most = np.maximum(np.abs(a[0]), np.abs(a[1]))
-    least = np.where((a[0] <= 0) & (a[1] >= 0), 0.0, np.minimum(np.abs(a[0]), np.abs(a[1])))
-    return _falling(f, (least, most), (0.0, top))
-
-
-def _of_steps(x: Reals) -> Reals:
-    """Return ``sigmoid(x) sigmoid(-x)``."""
-    result: Reals = special.expit(x) * special.expit(-x)
-    return result
-
-
-def _of_softplus(x: Reals) -> Reals:
-    """Return ``softplus'(x) / softplus(x)``, which falls from 1 to 0."""
-    with np.errstate(all="ignore"):
-        return np.where(x < -40.0, 1.0, special.expit(x) / np.logaddexp(0.0, x))
-
-
-def _of_tanh(x: Reals) -> Reals:
-    """Return ``2 x / sinh(2 x)``, which falls from 1 at 0."""
-    twice = np.clip(2 * np.abs(x), 1e-9, 700.0)
-    return np.where(np.abs(x) > 350.0, 0.0, twice / np.sinh(twice))
-
-
-def _of_erfc(x: Reals) -> Reals:
-    """Return ``erfc'(x) / erfc(x)``, which falls from 0."""
-    result: Reals = -_TWO_BY_ROOT_PI / special.erfcx(x)
-    return result
-
-
-_EVERY = (-np.inf, np.inf)
-_UNIT = (0.0, 1.0)
-
-
-@dataclass(frozen=True)
-class _Curve:
-    """A monotone function with its slope and relative slope as functions of the argument."""
-
-    value: Callable[[Ends], Ends]
-    slope: Callable[[Ends], Ends]
-    relative: Callable[[Ends], Ends] | None = None
-
-
-_SMOOTH: dict[str, _Curve] = {
-    "exp": _Curve(
-        lambda a: _rising(np.exp, a, (0.0, np.inf), 1.0),
-        lambda a: _rising(np.exp, a, (0.0, np.inf), 1.0),
-        lambda a: (np.ones(1), np.ones(1)),
-    ),
-    "expm1": _Curve(
-        lambda a: _rising(np.expm1, a, (-1.0, np.inf), 0.0),
-        lambda a: _rising(np.exp, a, (0.0, np.inf), 1.0),
-    ),
-    "sigmoid": _Curve(
-        lambda a: _rising(special.expit, a, _UNIT, 0.5),
-        lambda a: _even(_of_steps, a, 0.25),
-        lambda a: _falling(lambda x: special.expit(-x), a, _UNIT),
-    ),
-    "softplus": _Curve(
-        lambda a: _rising(lambda x: np.logaddexp(0.0, x), a, (0.0, np.inf)),
-        lambda a: _rising(special.expit, a, _UNIT, 0.5),
-        lambda a: _falling(_of_softplus, a, _UNIT),
-    ),
-    "tanh": _Curve(
-        lambda a: _rising(np.tanh, a, (-1.0, 1.0), 0.0),
-        lambda a: _even(lambda x: 4 * _of_steps(2 * x), a, 1.0),
-    ),
-    "erf": _Curve(
-        lambda a: _rising(special.erf, a, (-1.0, 1.0), 0.0),
-        lambda a: _even(lambda x: _TWO_BY_ROOT_PI * np.exp(-x * x), a, 1.2),
-    ),
-    "erfc": _Curve(  # falling: the slopes say so
-        lambda a: _falling(special.erfc, a, (0.0, 2.0)),
-        lambda a: _negative(_even(lambda x: _TWO_BY_ROOT_PI * np.exp(-x * x), a, 1.2)),
-        lambda a: _falling(_of_erfc, a, (-np.inf, 0.0)),
-    ),
-}
-
-
 class EnclosureArithmetic:
     """The arithmetic of enclosures, for expressions.
 
@@ -232,7 +84,7 @@ class EnclosureArithmetic:
 
     def call(self, name: str, *arguments: Enclosure) -> Enclosure:
         with np.errstate(all="ignore"):
-            if name in _SMOOTH:
+            if name in SMOOTH:
                 return _smooth(name, arguments[0])
             result: Enclosure = getattr(self, name)(*arguments)
         return result
@@ -266,11 +118,11 @@ class EnclosureArithmetic:
 
     def div(self, a: Enclosure, b: Enclosure) -> Enclosure:
         of_b = b.lo, b.hi
-        inverse = _inverse(of_b)
+        inverse = ends_inverse(of_b)
         slope = relative = None
         if b.slope is not None:
             relative = _relative(b)
-            relative = _negative(
+            relative = ends_negative(
                 relative if relative is not None else ends_product(b.slope, inverse)
             )
             slope = ends_product(inverse, relative)
@@ -303,9 +155,9 @@ class EnclosureArithmetic:
 
     def log(self, a: Enclosure) -> Enclosure:
         ends = a.lo, a.hi
-        lo, hi = _rising(np.log, ends, _EVERY)
+        lo, hi = rising(np.log, ends, EVERY)
         value = np.where(a.lo == 1, 0.0, lo), np.where(a.hi == 1, 0.0, hi)
-        slope = None if a.slope is None else ends_product(a.slope, _inverse(ends))
+        slope = None if a.slope is None else ends_product(a.slope, ends_inverse(ends))
         return Enclosure(*_where_defined(value, a.lo > 0, a.hi > 0), slope)
 
     def sqrt(self, a: Enclosure) -> Enclosure:
@@ -317,7 +169,7 @@ class EnclosureArithmetic:
         slope = None
         if a.slope is not None:
             half = np.full(1, 0.5)
-            slope = ends_product(ends_product(a.slope, (half, half)), _inverse(value))
+            slope = ends_product(ends_product(a.slope, (half, half)), ends_inverse(value))
         return Enclosure(*_where_defined(value, a.lo >= 0, a.hi >= 0), slope)
 
     def power(self, base: Enclosure, exponent: Fraction) -> Enclosure:
@@ -365,7 +217,7 @@ def _where_defined(value: Ends, everywhere: Any, somewhere: Any) -> Ends:
 
 def negative(a: Enclosure) -> Enclosure:
     """Return ``-a``."""
-    slope = None if a.slope is None else _negative(a.slope)
+    slope = None if a.slope is None else ends_negative(a.slope)
     return Enclosure(-a.hi, -a.lo, slope, a.relative)
 
 
@@ -379,7 +231,7 @@ def _relative(a: Enclosure) -> Ends | None:
 
 
 def _smooth(name: str, a: Enclosure) -> Enclosure:
-    kind, ends = _SMOOTH[name], (a.lo, a.hi)
+    kind, ends = SMOOTH[name], (a.lo, a.hi)
     value = kind.value(ends)
     if a.slope is None:
         return Enclosure(*value)
@@ -388,13 +240,13 @@ def _smooth(name: str, a: Enclosure) -> Enclosure:
     if kind.relative is not None:
         relative = ends_product(kind.relative(ends), a.slope)
     elif name == "tanh" and a.relative is not None:
-        relative = ends_product(_even(_of_tanh, ends, 1.0), a.relative)
+        relative = ends_product(even(of_tanh, ends, 1.0), a.relative)
     return Enclosure(*value, slope, relative)
 
 
 def _chosen(first: Any, second: Any, a: Ends, b: Ends) -> Ends:
     """Return slopes: those of a, those of b, or where neither is certain the hull."""
-    hull = _hull(a, b)
+    hull = ends_hull(a, b)
     return (
         np.where(first, a[0], np.where(second, b[0], hull[0])),
         np.where(first, a[1], np.where(second, b[1], hull[1])),
