@@ -24,6 +24,9 @@ def _turn(node: ir.Node, context: Context) -> None:
     rest = [axis for axis in range(1, len(shape)) if axis not in axes]
     if not rest or axes == list(range(2, len(shape))):
         return
+    chained = [use.node for use in node.outputs[0].uses()]
+    if any(n is not None and n.op_type == node.op_type for n in (data.producer(), *chained)):
+        return  # means in a row, axis by axis, are one: `pooling`
     kept = node.attributes.get_int("keepdims", 1) == 1
     order = [0, *rest, *axes]
     turned = _transposed(data, order, node, context)
