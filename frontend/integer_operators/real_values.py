@@ -100,7 +100,9 @@ class RealValues:
         attributes: Iterable[ir.Attr] | dict[str, Any] = (),
     ) -> ir.Value:  # fmt: skip
         """Insert a node of the standard domain with one output, and return the output."""
-        given = attributes if isinstance(attributes, dict) else {a.name: a for a in attributes}
+        given: Any = attributes
+        if not isinstance(attributes, dict):
+            given = {attribute.name: attribute for attribute in attributes}
         node = ir.node(op, inputs, given, name=name)
         node.outputs[0].name = self.name(output)
         self.model.graph.insert_before(before, node)

@@ -111,7 +111,8 @@ def _sigmoid(x: Long) -> Long:
 
 
 def _softplus(x: Long) -> Long:
-    rest: Long = np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0)
+    rest: Long = np.log1p(np.exp(-np.abs(x)))
+    rest += np.maximum(x, 0)
     return rest
 
 

@@ -289,7 +289,8 @@ class Holder:
         rounded = np.broadcast_to(reach.error + 2.0**-48 * reach.most, exact.shape)
         off = np.abs(inward(port, actual, exact.shape) - exact)[valid]
         far = off.max(axis=(0, 1, 2), initial=0.0)
-        self.farthest[name] = np.maximum(self.farthest.get(name, far), far)
+        before = self.farthest.get(name)
+        self.farthest[name] = far if before is None else np.maximum(before, far)
         exact, rounded = (outward(port, v).reshape(actual.shape) for v in (exact, rounded))
         margin = row.bound + rounded
         row.worst = max(row.worst, float(far.max(initial=0.0)))
