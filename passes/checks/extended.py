@@ -111,8 +111,8 @@ def _sigmoid(x: Long) -> Long:
 
 
 def _softplus(x: Long) -> Long:
-    rest: Long = np.log1p(np.exp(-np.abs(x)))
-    rest += np.maximum(x, 0)
+    above: Any = np.maximum(x, 0)
+    rest: Long = np.log1p(np.exp(-np.abs(x))) + above
     return rest
 
 
