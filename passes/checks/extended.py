@@ -111,8 +111,8 @@ def _sigmoid(x: Long) -> Long:
 
 
 def _softplus(x: Long) -> Long:
-    above: Any = np.maximum(x, 0)
-    rest: Long = np.log1p(np.exp(-np.abs(x))) + above
+    above: Any = np.maximum(x, 0)  # a type checker takes its sum for float64
+    rest: Long = above + np.log1p(np.exp(-np.abs(x)))
     return rest
 
 
