@@ -14,6 +14,7 @@ from pathlib import Path
 
 TESTS = ("tests/passes", "tests/properties", "tests/golden", "tests/backends", "tests/e2e")
 _RC = "[run]\nsource =\n{sources}\ndata_file = {data}\n"
+_OWN = 100  # nearness of the test file of a file
 _DURATION = re.compile(r"^([\d.]+)s (?:call|setup) +(\S+::.*)$", re.MULTILINE)
 
 
@@ -73,9 +74,10 @@ class Covering:
         return cls(lines, took)
 
     def of(self, path: str, first: int, last: int) -> list[str]:
-        """Return the tests that run a statement, the quickest of each test function first.
+        """Return the tests that run a statement: first those of its file, then of its folders.
 
-        A statement that runs at import is run by every test of its file.
+        Of equally near ones the quickest of each test function come first.  A statement that runs
+        at import is run by every test of its file.
         """
         table = self.lines.get(path, {})
         tests = set().union(*(table.get(line, set()) for line in range(first, last + 1)))
@@ -86,9 +88,21 @@ class Covering:
         order = []
         for test in sorted(tests, key=lambda t: (self.took.get(t, 0.0), t)):
             function = test.partition("[")[0]
-            order.append((ranks[function], self.took.get(test, 0.0), test))
+            near = _nearness(path, test)
+            order.append((near < _OWN, ranks[function], -near, self.took.get(test, 0.0), test))
             ranks[function] += 1
-        return [test for _, _, test in sorted(order)]
+        return [test for *_, test in sorted(order)]
+
+
+def _nearness(path: str, test: str) -> int:
+    """Return how many folders a file and a test share, and more where it is the file's own test."""
+    own, others = Path(path), Path(test.partition("::")[0]).relative_to("tests")
+    shared = 0
+    for a, b in zip(own.parent.parts, others.parent.parts, strict=False):
+        if a != b:
+            break
+        shared += 1
+    return shared + _OWN * (others.stem == f"test_{own.stem}")
 
 
 def _set_bits(bits: bytes) -> Iterable[int]:

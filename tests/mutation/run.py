@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .sites import Site
 
-_MOST = 60
+_MOST = 50
 """Tests for one change."""
 
 
@@ -58,7 +58,7 @@ class Trial:
         child = os.fork()
         if not child:
             self._run(tests)
-        end = time.monotonic() + 4 * self.budget + 60
+        end = time.monotonic() + 4 * self.budget + 30
         while time.monotonic() < end:
             done, status = os.waitpid(child, os.WNOHANG)
             if done:

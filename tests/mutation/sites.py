@@ -57,6 +57,11 @@ _WORDS = {
 _SPEED = {"strict", "frozen", "slots", "kw_only", "repr", "copy", "maxsize", "parallel", "cache"}
 _TEXT = {"__repr__", "__str__", "describe"}
 
+# Prices by which kernels are chosen: a wrong one makes a slow choice, never a wrong result; the
+# record of `benchmarks/instructions.json` holds what comes of them.
+_PRICES = {"instructions", "registers"}
+_SCHEDULING = {"vectorize", "unroll", "parallel", "annotate"}
+
 
 @dataclass(frozen=True)
 class Site:
@@ -127,12 +132,12 @@ def _only_words(node: ast.AST) -> bool:
     if isinstance(node, (ast.Raise, ast.Assert, ast.JoinedStr, ast.Import, ast.ImportFrom)):
         return True
     if isinstance(node, ast.FunctionDef):
-        return node.name in _TEXT
+        return node.name in _TEXT | _PRICES
     if isinstance(node, ast.keyword):
         return node.arg in _SPEED
     if isinstance(node, ast.If):
         return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-    return isinstance(node, ast.Call) and _called(node) in _WORDS
+    return isinstance(node, ast.Call) and _called(node) in _WORDS | _SCHEDULING
 
 
 def _called(node: ast.Call) -> str:
