@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from .host_model import HOST_OPS, HostModel, in_double
 from .opset import OUTPUTS
 from .recognize.pattern import Context
+from .recognize.queries import stated_axes
 
 HOST = "n2uq.host"
 """Key of a model's ``meta``: the ``HostModel`` behind it, if there is one."""
@@ -111,11 +112,7 @@ def _mixes(node: ir.Node, context: Context) -> bool:
     if node.op_type == "Transpose":
         return (node.attributes.get_ints("perm") or [1])[0] != 0
     if node.op_type in _AXES:
-        axes = node.attributes.get_ints("axes")
-        index = _AXES[node.op_type]
-        if axes is None and len(node.inputs) > index:
-            array = context.constants.array(node.inputs[index])
-            axes = None if array is None else [int(axis) for axis in array.reshape(-1)]
+        axes = stated_axes(node, context, _AXES[node.op_type])
         new = len(axes or ()) if node.op_type == "Unsqueeze" else 0
         return axes is None or any(axis % (rank + new) == 0 for axis in axes)
     return False

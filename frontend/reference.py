@@ -17,7 +17,6 @@ from . import opset
 from .diagnostics import CompileError
 from .expression import parse
 from .expression_float import Float64Arithmetic
-from .opset import output_names
 from .places import combined
 from .schemas import DOMAIN, SCHEMAS
 
@@ -247,15 +246,6 @@ def evaluate_values(
     wide = {name: np.asarray(value, np.float64) for name, value in given.items()}
     results = runner.run(list(names), wide)
     return {name: np.asarray(result) for name, result in zip(names, results, strict=True)}
-
-
-def evaluate_outputs(
-    model: ir.Model, x: npt.ArrayLike | Mapping[str, npt.ArrayLike]
-) -> dict[str, Array]:
-    """Run a canonical graph in float64; return its outputs by their names in the file."""
-    names = [str(output.name) for output in model.graph.outputs]
-    found = evaluate_values(model, x, list(dict.fromkeys(names)))
-    return dict(zip(output_names(model), (found[name] for name in names), strict=True))
 
 
 def evaluate(model: ir.Model, x: npt.ArrayLike) -> Array:

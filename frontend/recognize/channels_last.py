@@ -135,14 +135,10 @@ def _groups(kernel: Array) -> int:
 
 
 def _transpose(node: ir.Node, x: ir.Value, name: str, context: Context) -> ir.Value:
-    shape = shape_of(x)
-    rank = len(shape)
+    rank = len(shape_of(x))
     first = name == "channels_first"
     perm = [0, rank - 1, *range(1, rank - 1)] if first else [0, *range(2, rank), 1]
-    transpose = ir.node("Transpose", [x], {"perm": perm}, name=f"{node.name}.{name}")
-    transpose.outputs[0].name = f"{node.name}.{name}_moved"
-    transpose.outputs[0].shape = ir.Shape([shape[p] for p in perm])
-    return context.insert(node, transpose)
+    return context.transpose(node, x, perm, f"{node.name}.{name}")
 
 
 def _product(node: ir.Node, context: Context) -> None:

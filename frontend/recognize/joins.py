@@ -51,15 +51,9 @@ def _turn(node: ir.Node, context: Context) -> None:
     perm = list(range(rank))
     perm[1], perm[axis] = axis, 1
 
-    def turned(x: ir.Value, shape: tuple[int, ...], name: str) -> ir.Value:
-        turn = ir.node("Transpose", [x], {"perm": perm}, name=name)
-        turn.outputs[0].shape = ir.Shape([shape[k] for k in perm])
-        turn.outputs[0].name = f"{name}_moved"
-        return context.insert(node, turn)
-
     parts = [
-        turned(x, shape, f"{node.name}.{k}")
-        for k, (x, shape) in enumerate(zip(node.inputs, shapes, strict=True))
+        context.transpose(node, x, perm, f"{node.name}.{k}")
+        for k, x in enumerate(node.inputs)
         if x is not None
     ]
     join = ir.node("Concat", parts, {"axis": 1}, name=str(node.name))
@@ -67,7 +61,7 @@ def _turn(node: ir.Node, context: Context) -> None:
     join.outputs[0].shape = ir.Shape([result[k] for k in perm])
     join.outputs[0].name = f"{node.name}.joined"
     joined = context.insert(node, join)
-    context.replace(node.outputs[0], turned(joined, shape_of(joined), f"{node.name}.back"))
+    context.replace(node.outputs[0], context.transpose(node, joined, perm, f"{node.name}.back"))
 
 
 CONCAT_AXIS = Pattern("concatenation along another axis", frozenset({"Concat"}), _turn)

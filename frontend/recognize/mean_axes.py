@@ -49,13 +49,7 @@ def _turn(node: ir.Node, context: Context) -> None:
 
 
 def _transposed(value: ir.Value, perm: list[int], node: ir.Node, context: Context) -> ir.Value:
-    if perm == sorted(perm):
-        return value
-    turn = ir.node("Transpose", [value], {"perm": perm}, name=str(node.name))
-    shape = shape_of(value)
-    result = context.insert(node, turn)
-    result.shape = ir.Shape([shape[axis] for axis in perm])
-    return result
+    return value if perm == sorted(perm) else context.transpose(node, value, perm, str(node.name))
 
 
 def _dropped(value: ir.Value, rank: int, node: ir.Node, context: Context) -> ir.Value:

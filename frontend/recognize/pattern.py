@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -175,6 +175,22 @@ class Context:
         if output.dtype is None:
             output.dtype = ir.DataType.FLOAT
         return output
+
+    def transpose(
+        self, before: ir.Node, value: ir.Value, perm: Sequence[int], name: str
+    ) -> ir.Value:
+        """Insert a Transpose of a value of known shape; return its output.
+
+        Raises:
+            UnknownShape: the value's shape is not known.
+        """
+        if value.shape is None or not value.shape.is_static():
+            raise UnknownShape(value)
+        turn = ir.node("Transpose", [value], {"perm": list(perm)}, name=name)
+        (output,) = turn.outputs
+        output.name = f"{name}_moved"
+        output.shape = ir.Shape([value.shape[axis] for axis in perm])
+        return self.insert(before, turn)
 
     def note(self, node: ir.Node, text: str) -> None:
         """Note at a node why it was not recognized; see `NOTE`."""

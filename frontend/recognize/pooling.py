@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from .pattern import Context, Pattern, Refused
-from .queries import producer, shape_of
+from .queries import producer, shape_of, stated_axes
 from .windows import as_map, explicit_window
 
 _NAMES = {"ReduceMean": "a mean", "ReduceMax": "a maximum"}
@@ -91,12 +91,9 @@ def _mean(node: ir.Node, context: Context) -> None:
 def reduced_axes(node: ir.Node, context: Context) -> list[int] | None:
     """Return the axes of a ReduceMean or ReduceMax, ascending; None if it states none."""
     rank = len(shape_of(node.inputs[0]))
-    axes = node.attributes.get_ints("axes")
+    axes = stated_axes(node, context)
     if axes is None and len(node.inputs) > 1 and node.inputs[1] is not None:
-        array = context.constants.array(node.inputs[1])
-        if array is None:
-            raise Refused("computed axes", "constant axes")
-        axes = [int(a) for a in array.reshape(-1)]
+        raise Refused("computed axes", "constant axes")
     return sorted(a % rank for a in axes) if axes else None
 
 

@@ -245,16 +245,12 @@ def _swapped(node: ir.Node, x: ir.Value, axis: int, name: str, context: Context)
 
     Only [N,H,W,C] and [N,W,C] occur, whose channels are last.
     """
-    shape = shape_of(x)
-    rank = len(shape)
+    rank = len(shape_of(x))
     if axis != rank - 1:
         raise Refused(f"channels on axis {axis} of {rank}", "channels on axis 1 or last")
     first = name == "channels_first"
     perm = [0, rank - 1, *range(1, rank - 1)] if first else [0, *range(2, rank), 1]
-    transpose = ir.node("Transpose", [x], {"perm": perm}, name=f"{node.name}.{name}")
-    transpose.outputs[0].name = f"{node.name}.{name}_out"
-    transpose.outputs[0].shape = ir.Shape([shape[p] for p in perm])
-    return context.insert(node, transpose)
+    return context.transpose(node, x, perm, f"{node.name}.{name}")
 
 
 QUANT = Pattern("QONNX Quant", frozenset({"Quant", "IntQuant"}), _quant, domains=DOMAINS)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from ..constants import static
-from .pattern import UnknownShape
+from .pattern import Context, UnknownShape
 
 Array = npt.NDArray[Any]
 
@@ -30,6 +30,15 @@ def shape_of(value: ir.Value | None) -> tuple[int, ...]:
     if value is None or value.shape is None or not value.shape.is_static():
         raise UnknownShape(value)
     return static(value.shape)
+
+
+def stated_axes(node: ir.Node, context: Context, index: int = 1) -> list[int] | None:
+    """Return the axes that an attribute, or a constant as input ``index``, states; else None."""
+    axes = node.attributes.get_ints("axes")
+    if axes is None and len(node.inputs) > index:
+        array = context.constants.array(node.inputs[index])
+        axes = None if array is None else array.reshape(-1).tolist()
+    return None if axes is None else [int(axis) for axis in axes]
 
 
 def only_reader(value: ir.Value, *ops: str) -> ir.Node | None:

@@ -130,17 +130,10 @@ def _by_position(
     perm[1], perm[axis] = axis, 1
     label = f"axis{axis}"
 
-    def turned(x: ir.Value, part: str) -> ir.Value:
-        turn = ir.node("Transpose", [x], {"perm": perm}, name=f"{node.name}.{label}.{part}")
-        old = shape_of(x)
-        turn.outputs[0].shape = ir.Shape([old[k] for k in perm])
-        turn.outputs[0].name = f"{node.name}.{label}.{part}_out"
-        return context.insert(node, turn)
-
-    first = turned(data, "before")
+    first = context.transpose(node, data, perm, f"{node.name}.{label}.before")
     kernel = weights.astype(np.float32).reshape(*weights.shape, *[1] * (len(shape) - 2))
     conv = _conv(node, first, kernel, 1, shape_of(first), label, context)
-    return turned(conv, "after")
+    return context.transpose(node, conv, perm, f"{node.name}.{label}.after")
 
 
 def _conv(

@@ -12,7 +12,7 @@ import onnx_ir as ir
 from ..opset import initializer, is_op
 from .channels_last_input import is_entry, thresholds_of_tensor
 from .pattern import Context, Pattern
-from .queries import is_standard, producer
+from .queries import is_standard, producer, stated_axes
 
 _ELEMENTWISE = ("Relu", "LeakyRelu", "PRelu", "Clip", "Add", "Sub", "Mul", "Div")
 
@@ -131,10 +131,7 @@ def _turn_mean(
     transpose: ir.Node, reader: ir.Node, perm: tuple[int, ...], context: Context
 ) -> bool:
     """Connect a mean that drops its axes to the Transpose's input, with the axes renamed."""
-    axes = reader.attributes.get_ints("axes")
-    if axes is None and len(reader.inputs) > 1:
-        array = context.constants.array(reader.inputs[1])
-        axes = [int(a) for a in array.reshape(-1)] if array is not None else None
+    axes = stated_axes(reader, context)
     kept = reader.attributes.get_int("keepdims", 1) == 1
     if not axes or kept:
         return False

@@ -10,7 +10,8 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
@@ -35,6 +36,17 @@ class UserError(Exception):
     """The request cannot be carried out; the message says what to change."""
 
 
+@contextmanager
+def _reading(path: Path, kind: str) -> Iterator[None]:
+    """Turn what NumPy raises on a missing or damaged file of a kind into a UserError."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot read {plain(path)}: {error.strerror or error}") from None
+    except (*_DAMAGE, zlib.error, zipfile.BadZipFile, tokenize.TokenError) as error:
+        raise UserError(f"{plain(path)}: not a readable {kind} file: {error}") from None
+
+
 def read_array(path: Path) -> NDArray[Any]:
     """Return the array of an .npy file, or of an .npz file (its only one, or the one named ``x``).
 
@@ -43,28 +55,23 @@ def read_array(path: Path) -> NDArray[Any]:
     """
     import numpy as np
 
-    try:
-        with open(path, "rb") as file:
-            if file.read(4) not in (b"\x93NUM", b"PK\x03\x04"):
-                raise UserError(f"{plain(path)}: not an .npy or .npz file")
-            file.seek(0)
-            _check_extent(file, plain(path))
-            loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return loaded
-            name = "x" if "x" in loaded.files else loaded.files[0] if loaded.files else ""
-            if name != "x" and len(loaded.files) != 1:
-                names = plain(", ".join(loaded.files)) or "(none)"
-                raise UserError(
-                    f"{plain(path)}: holds the arrays {names}; an .npz file must hold a single "
-                    "array or one named x"
-                )
-            array: NDArray[Any] = loaded[name]
-            return array
-    except OSError as error:
-        raise UserError(f"cannot read {plain(path)}: {error.strerror or error}") from None
-    except (*_DAMAGE, zlib.error, zipfile.BadZipFile, tokenize.TokenError) as error:
-        raise UserError(f"{plain(path)}: not a readable .npy or .npz file: {error}") from None
+    with _reading(path, ".npy or .npz"), open(path, "rb") as file:
+        if file.read(4) not in (b"\x93NUM", b"PK\x03\x04"):
+            raise UserError(f"{plain(path)}: not an .npy or .npz file")
+        file.seek(0)
+        _check_extent(file, plain(path))
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        name = "x" if "x" in loaded.files else loaded.files[0] if loaded.files else ""
+        if name != "x" and len(loaded.files) != 1:
+            names = plain(", ".join(loaded.files)) or "(none)"
+            raise UserError(
+                f"{plain(path)}: holds the arrays {names}; an .npz file must hold a single "
+                "array or one named x"
+            )
+        array: NDArray[Any] = loaded[name]
+    return array
 
 
 def map_array(path: Path) -> NDArray[Any]:
@@ -76,18 +83,12 @@ def map_array(path: Path) -> NDArray[Any]:
     """
     import numpy as np
 
-    with open_or_refuse(path) as file:
+    with _reading(path, ".npy or .npz"), open(path, "rb") as file:
         if file.read(4) != b"\x93NUM":
             return read_array(path)
-    try:
-        with open(path, "rb") as file:
-            _check_extent(file, plain(path))
+        _check_extent(file, plain(path))
         mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        return mapped
-    except OSError as error:
-        raise UserError(f"cannot read {plain(path)}: {error.strerror or error}") from None
-    except (*_DAMAGE, tokenize.TokenError) as error:
-        raise UserError(f"{plain(path)}: not a readable .npy file: {error}") from None
+    return mapped
 
 
 def read_named(path: Path) -> dict[str, NDArray[Any]]:
@@ -98,18 +99,14 @@ def read_named(path: Path) -> dict[str, NDArray[Any]]:
     """
     import numpy as np
 
-    try:
-        with open(path, "rb") as file:
-            if file.read(4) != b"PK\x03\x04":
-                raise UserError(f"{plain(path)}: not an .npz file")
-            file.seek(0)
-            _check_extent(file, plain(path))
-            loaded = np.load(file, allow_pickle=False)
-            return {name: loaded[name] for name in loaded.files}
-    except OSError as error:
-        raise UserError(f"cannot read {plain(path)}: {error.strerror or error}") from None
-    except (*_DAMAGE, zlib.error, zipfile.BadZipFile, tokenize.TokenError) as error:
-        raise UserError(f"{plain(path)}: not a readable .npz file: {error}") from None
+    with _reading(path, ".npz"), open(path, "rb") as file:
+        if file.read(4) != b"PK\x03\x04":
+            raise UserError(f"{plain(path)}: not an .npz file")
+        file.seek(0)
+        _check_extent(file, plain(path))
+        loaded = np.load(file, allow_pickle=False)
+        arrays: dict[str, NDArray[Any]] = {name: loaded[name] for name in loaded.files}
+    return arrays
 
 
 def open_or_refuse(path: Path) -> BinaryIO:
