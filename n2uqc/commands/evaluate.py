@@ -18,11 +18,14 @@ from typing import TYPE_CHECKING, Any
 from n2uqc.console.accuracy import labeled, predictions
 from n2uqc.console.files import map_array, read_array
 from n2uqc.console.model import add_model, add_precision, is_program, open_program
-from n2uqc.console.progress import progress, wide_console, working
+from n2uqc.console.progress import wide_console, working
 from n2uqc.frontend.escape import plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from n2uqc.console.accuracy import Labeled
+    from n2uqc.passes.program import Program
 
 HELP = "accuracy, confusions and agreement with the float network, on any executor"
 EXAMPLES = """\
@@ -32,7 +35,6 @@ examples:
   n2uqc evaluate net.n2uq --input x.npy --labels y.npy --executor host --json
 """
 _MOST_CLASSES = 20  # of which confusions are printed
-_BATCH = 32
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -95,7 +97,10 @@ def run(options: argparse.Namespace) -> int:
         "float": None,
     }
     if not options.no_float and not is_program(options.model):
-        report["float"] = _beside_float(options.model, images, labels, predicted)
+        if options.resolved.pixels is None:
+            report["float"] = _beside_float(options.model, program, data, predicted)
+        else:
+            report["float"] = {"not_run": "the images are raw pixels"}
     if options.json:
         print(json.dumps(report, indent=2))
     else:
@@ -113,34 +118,26 @@ def interval(right: int, images: int) -> tuple[float, float]:
 
 
 def _beside_float(
-    model: Path, images: NDArray[Any], labels: NDArray[Any], predicted: NDArray[Any]
+    model: Path, program: Program, data: Labeled, predicted: NDArray[Any]
 ) -> dict[str, Any]:
     """Return what the float network says to the same images, or why it could not be asked."""
-    import numpy as np
-    import onnx
-
     from n2uqc.console.as_exported import NotRun, run_as_exported
+    from n2uqc.passes.program.named import by_name
 
-    graph = onnx.load(model, load_external_data=False).graph
-    constants = {tensor.name for tensor in graph.initializer}
-    inputs = [value.name for value in graph.input if value.name not in constants]
-    classes = np.empty(len(labels), np.int64)
-    software = ""
     try:
-        with progress(len(labels), "float network") as advance:
-            for start in range(0, len(labels), _BATCH):
-                part = slice(start, start + _BATCH)
-                outputs, software = run_as_exported(model, {inputs[0]: np.asarray(images[part])})
-                scores = next(iter(outputs.values()))
-                classes[part] = scores.reshape(len(scores), -1).argmax(axis=1)
-                advance(len(scores))
+        with working("float network"):
+            outputs, software = run_as_exported(
+                model, by_name(program.interface.inputs, data.images)
+            )
     except NotRun as reason:
         return {"not_run": str(reason)}
-    right = int((classes == labels).sum())
+    scores = next(iter(outputs.values()))
+    classes = scores.reshape(len(scores), -1).argmax(axis=1)
+    right = int((classes == data.labels).sum())
     return {
         "software": software,
         "right": right,
-        "accuracy": right / len(labels),
+        "accuracy": right / len(data.labels),
         "agreement": float((classes == predicted).mean()),
     }
 

@@ -53,6 +53,18 @@ def test_the_table(command: Command, program_file: Path, digits: tuple[Path, Pat
     assert "float network" not in result.out  # a saved program has none
 
 
+def test_the_float_network_is_given_no_raw_pixels(
+    command: Command, model: Path, tmp_path: Path
+) -> None:
+    """It takes normalized images: its accuracy on bytes would be that of something else."""
+    np.save(tmp_path / "x.npy", np.zeros((3, 1, 8, 8), np.uint8))
+    np.save(tmp_path / "y.npy", np.zeros(3, np.int64))
+    paths = ("--input", tmp_path / "x.npy", "--labels", tmp_path / "y.npy")
+    result = command("evaluate", model, *paths, "--pixels", "1/255", "--json")
+    assert result.status == 0
+    assert json.loads(result.out)["float"] == {"not_run": "the images are raw pixels"}
+
+
 def test_intervals_of_proportions() -> None:
     """Wilson's: 10 of 10 is no certainty; values of R's prop.test(correct = FALSE)."""
     assert interval(10, 10) == pytest.approx((0.7224672, 1.0), abs=1e-6)
