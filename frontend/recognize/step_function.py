@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 import onnx_ir as ir
 
+from ..opset import MAX_BITS
 from .levels import put_levels
 from .pattern import Context, Pattern, Refused
 from .queries import Array, is_standard, operands
@@ -87,11 +88,14 @@ def _with_skipped(
 
     Args:
         thresholds, rules, levels: the evaluated function, each threshold once.
-        count: number of steps in the file.
+        count: number of steps in the file; of a chain of quantizers, which is one function too,
+            more than any quantizer may have.
     """
     heights = np.diff(levels) * (count / (levels[-1] - levels[0]) if levels[-1] != levels[0] else 0)
     steps = np.round(heights)
-    if count <= len(rules) or (steps < 1).any() or np.abs(heights - steps).max() > _NOISE * count:
+    if not len(rules) < count < 2**MAX_BITS:
+        return thresholds, rules, levels
+    if (steps < 1).any() or np.abs(heights - steps).max() > _NOISE * count:
         return thresholds, rules, levels
     times = steps.astype(int)
     even = np.linspace(levels[0], levels[-1], count + 1)

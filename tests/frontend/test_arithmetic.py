@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import tracemalloc
 
 import numpy as np
@@ -41,13 +40,11 @@ HUGE = {
 
 @pytest.mark.parametrize("case", HUGE)
 def test_constants_that_explode(case: str) -> None:
-    """Refused before the memory is asked for, in no time."""
+    """Refused before the memory is asked for."""
     body, parameters = HUGE[case]
     model = build(f"{body} m = ReduceMax <keepdims = 0> (c) y = Mul (x, m)", parameters)
     tracemalloc.start()
-    started = time.monotonic()
     refused(model, "elements")
-    assert time.monotonic() - started < 10
     assert tracemalloc.get_traced_memory()[1] < 50e6
     tracemalloc.stop()
 

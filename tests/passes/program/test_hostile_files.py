@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -84,12 +84,10 @@ CHANGES: dict[str, tuple[str, str, str]] = {
 def test_changes(case: str, saved: Path, tmp_path: Path) -> None:
     old, new, words = CHANGES[case]
     assert old in TEXT
-    started = time.monotonic()
     with pytest.raises(StoreError, match=r"changed\.n2uq") as caught:
         load(changed(saved, tmp_path / "changed.n2uq", TEXT.replace(old, new, 1)))
     assert words in str(caught.value), str(caught.value)
     assert len(str(caught.value)) < 1000
-    assert time.monotonic() - started < 5
 
 
 EXPANDING: dict[str, Callable[[], tuple[str, dict[str, bytes]]]] = {
@@ -110,10 +108,12 @@ EXPANDING: dict[str, Callable[[], tuple[str, dict[str, bytes]]]] = {
 def test_what_expands(case: str, saved: Path, tmp_path: Path) -> None:
     text, extra = EXPANDING[case]()
     path = changed(saved, tmp_path / "x.n2uq", text, extra)
-    started = time.monotonic()
+    tracemalloc.start()
     with pytest.raises(StoreError, match="unpacks to|too many values"):
         load(path)
-    assert time.monotonic() - started < 5
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
 
 
 @pytest.mark.parametrize("bits", [1, 3, 8, 13])
