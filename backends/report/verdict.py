@@ -23,15 +23,12 @@ def _dresses(c: Comparison) -> tuple[str, str]:
     what = "N2UQ"
     if c.itself != "n2uq":
         what = f"As compiled, with its own uneven levels, {c.model} takes {_cells(itself)}; N2UQ"
-    cheapest = min(
-        (a for a in c.alternatives if a.id.startswith("uniform-") and a.id != "uniform-thresholds"),
-        key=lambda a: (c.totals[a.id].resources.dsp, c.totals[a.id].resources.lut),
-    )
-    other = c.totals[cheapest.id]
-    joint = "as" if _than(own.resources.lut, other.resources.lut) == "as many" else "than"
+    uniform = c.totals["uniform-thresholds"]
+    joint = "as" if _than(own.resources.lut, uniform.resources.lut) == "as many" else "than"
     first = (
-        f"{what} takes {_cells(own)}: {_than(own.resources.lut, other.resources.lut)} LUT "
-        f"{joint} with the cheapest uniform quantizer ({cheapest.short}: {_cells(other)})."
+        f"{what} takes {_cells(own)}, {_than(own.resources.lut, uniform.resources.lut)} LUT "
+        f"{joint} a uniform quantizer by thresholds ({_cells(uniform)}); without thresholds, "
+        f"uniform quantizers take {_without_thresholds(c)}."
     )
     if not c.low_bit_macs:
         return first, "No multiplication here is low-bit, so uneven output levels change nothing."
@@ -43,6 +40,22 @@ def _dresses(c: Comparison) -> tuple[str, str]:
         f"{with_dsp.resources.dsp:,} DSP in place of {own.resources.dsp:,}."
     )
     return first, second
+
+
+def _without_thresholds(c: Comparison) -> str:
+    """Name the uniform quantizer of the fewest LUT, and that of the fewest with N2UQ's DSPs."""
+    kinds = [a for a in c.alternatives if a.id.startswith("uniform-")]
+    kinds = [a for a in kinds if a.id != "uniform-thresholds"]
+    least = min(kinds, key=lambda a: (c.totals[a.id].resources.lut, c.totals[a.id].resources.dsp))
+    text = f"{_cells(c.totals[least.id])} ({least.short})"
+    own = c.totals["n2uq"].resources.dsp
+    if c.totals[least.id].resources.dsp <= own:
+        return f"at least {text}"
+    thrifty = [a for a in kinds if c.totals[a.id].resources.dsp <= own]
+    if not thrifty:
+        return f"at least {text}, and all of them more DSPs"
+    frugal = min(thrifty, key=lambda a: c.totals[a.id].resources.lut)
+    return f"{text}, or without more DSPs {_cells(c.totals[frugal.id])} ({frugal.short})"
 
 
 def _side_by_side(networks: Sequence[Trained]) -> tuple[str, str]:

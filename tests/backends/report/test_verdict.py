@@ -54,6 +54,27 @@ def test_verdict_of_dresses(compared: dict[int, Comparison]) -> None:
     assert f"{compared[2].totals['codebook'].resources.lut:,}" in second
 
 
+@pytest.mark.parametrize("bits", [2, 4])
+def test_verdict_names_the_best_uniform_quantizers(
+    bits: int, compared: dict[int, Comparison]
+) -> None:
+    """The one that is built like N2UQ's first: no lead is claimed over it."""
+    c = compared[bits]
+    first, _ = verdict([Trained(c)])
+    cost = {
+        a.id: (c.totals[a.id].resources.lut, c.totals[a.id].resources.dsp)
+        for a in c.alternatives
+        if a.id.startswith("uniform-")
+    }
+    lut, dsp = cost.pop("uniform-thresholds")
+    assert f"by thresholds ({lut:,} LUT and {dsp:,} DSP)" in first
+    least = min(cost.values())
+    assert f"{least[0]:,} LUT and {least[1]:,} DSP (" in first
+    thrifty = [x for x in cost.values() if x[1] <= c.totals["n2uq"].resources.dsp]
+    if least not in thrifty and thrifty:
+        assert f"without more DSPs {min(thrifty)[0]:,} LUT" in first
+
+
 def test_networks_side_by_side(compared: dict[int, Comparison]) -> None:
     both = [Trained(compared[b], Accuracy(r, 1000, "host")) for b, r in ((2, 900), (4, 950))]
     text = " ".join(verdict(both))
