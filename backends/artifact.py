@@ -230,7 +230,7 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         facts = _FACTS if "driver" in manifest else {}
         wrong = manifest["format"] != FORMAT or not (
-            all(isinstance(manifest[name], kind) for name, kind in facts.items())
+            all(isinstance(manifest[name], form) for name, form in facts.items())
             and all(map(_is_tensor, (*inputs_of(manifest), *outputs_of(manifest)) if facts else ()))
             and isinstance(manifest.get("emulated", ""), str)
             and all(isinstance(need, str) for need in manifest.get("needs", ()))
@@ -281,15 +281,15 @@ def _ends_of(manifest: Mapping[str, Any], what: str) -> list[dict[str, Any]]:
     return found
 
 
-def _is_tensor(kind: Any) -> bool:
+def _is_tensor(tensor: Any) -> bool:
     """Return whether a manifest's description of a tensor has the types that `run` reads."""
-    numbers = (*kind["shape"], kind["min"], kind["max"])
+    numbers = (*tensor["shape"], tensor["min"], tensor["max"])
     return (
-        len(kind["shape"]) == 3
+        len(tensor["shape"]) == 3
         and all(type(number) is int and abs(number) < 2**64 for number in numbers)
-        and min(kind["shape"]) > 0
-        and kind["dtype"] in _DTYPES
-        and isinstance(kind["name"], str)
+        and min(tensor["shape"]) > 0
+        and tensor["dtype"] in _DTYPES
+        and isinstance(tensor["name"], str)
     )
 
 

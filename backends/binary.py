@@ -39,8 +39,8 @@ class Binary(Artifact):
 
         face = Interface(
             *(
-                tuple(Port(kind["name"], tuple(kind["shape"])) for kind in kinds)
-                for kinds in (inputs_of(self.facts), outputs_of(self.facts))
+                tuple(Port(tensor["name"], tuple(tensor["shape"])) for tensor in tensors)
+                for tensors in (inputs_of(self.facts), outputs_of(self.facts))
             )
         )
         if self.folder is not None:
@@ -67,17 +67,20 @@ def run_driver(folder: Path | str, x: Named) -> dict[str, NDArray[np.int64]]:
     folder = Path(folder)
     manifest = read_manifest(folder)
     sources, results = inputs_of(manifest), outputs_of(manifest)
-    for kind in sources:
-        require_integers(x[kind["name"]], tuple(kind["shape"]), (kind["min"], kind["max"]))
+    for tensor in sources:
+        require_integers(x[tensor["name"]], tuple(tensor["shape"]), (tensor["min"], tensor["max"]))
     read_file(folder, manifest, manifest["driver"])
     raw = manifest.get("exchange") == "raw"
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as place:
         paths = [
-            [Path(place, f"{letter}{k or ''}.{'raw' if raw else 'npy'}") for k in range(len(kinds))]
-            for letter, kinds in (("x", sources), ("y", results))
+            [
+                Path(place, f"{letter}{k or ''}.{'raw' if raw else 'npy'}")
+                for k in range(len(tensors))
+            ]
+            for letter, tensors in (("x", sources), ("y", results))
         ]
-        for path, kind in zip(paths[0], sources, strict=True):
-            write_samples(path, x[kind["name"]], kind, raw)
+        for path, tensor in zip(paths[0], sources, strict=True):
+            write_samples(path, x[tensor["name"]], tensor, raw)
         done = run_program(
             file_path(folder, manifest["driver"]),
             [str(path) for group in paths for path in group],
@@ -89,24 +92,26 @@ def run_driver(folder: Path | str, x: Named) -> dict[str, NDArray[np.int64]]:
             raise CompileError(f"the driver failed with code {done.code}: {done.errors.strip()}")
         count = len(x[sources[0]["name"]])
         return {
-            kind["name"]: _read_samples(path, kind, raw, count)
-            for path, kind in zip(paths[1], results, strict=True)
+            tensor["name"]: _read_samples(path, tensor, raw, count)
+            for path, tensor in zip(paths[1], results, strict=True)
         }
 
 
-def write_samples(path: Path, x: NDArray[Any], kind: Mapping[str, Any], raw: bool) -> None:
+def write_samples(path: Path, x: NDArray[Any], tensor: Mapping[str, Any], raw: bool) -> None:
     """Write a batch of an input's type for a driver, as .npy or as raw numbers."""
-    taken = np.ascontiguousarray(x, dtype=np.dtype(kind["dtype"]).newbyteorder("<"))
+    taken = np.ascontiguousarray(x, dtype=np.dtype(tensor["dtype"]).newbyteorder("<"))
     path.write_bytes(taken.tobytes()) if raw else np.save(path, taken)
 
 
-def _read_samples(path: Path, kind: Mapping[str, Any], raw: bool, count: int) -> NDArray[np.int64]:
+def _read_samples(
+    path: Path, tensor: Mapping[str, Any], raw: bool, count: int
+) -> NDArray[np.int64]:
     y: NDArray[Any] = (
-        np.fromfile(path, np.dtype(kind["dtype"]).newbyteorder("<")) if raw else np.load(path)
+        np.fromfile(path, np.dtype(tensor["dtype"]).newbyteorder("<")) if raw else np.load(path)
     )
     if raw:
-        y = y.reshape(-1, *kind["shape"])
-    if y.shape != (count, *kind["shape"]) or y.dtype != kind["dtype"]:
+        y = y.reshape(-1, *tensor["shape"])
+    if y.shape != (count, *tensor["shape"]) or y.dtype != tensor["dtype"]:
         raise CompileError(f"the driver wrote {y.dtype} {y.shape}")
     return y.astype(np.int64)
 

@@ -24,7 +24,7 @@ FOLDING = "folding.json"
 
 
 @dataclass(frozen=True)
-class Datapath(Artifact):
+class DatapathArtifact(Artifact):
     """A datapath as files; running it simulates it.
 
     It holds ``program.n2uq``, ``folding.json`` (to edit and give back), ``datapath.json`` (engines
@@ -63,7 +63,7 @@ class DatapathTarget(Target):
     takes: ClassVar[frozenset[str]] = frozenset(
         {"folding", "target_cycles", "target_fps", "device", "clock_hz", "rtl", "fill"}
     )
-    artifact: ClassVar[type[Artifact]] = Datapath
+    artifact: ClassVar[type[Artifact]] = DatapathArtifact
 
     @property
     def executor(self) -> str:
@@ -73,11 +73,11 @@ class DatapathTarget(Target):
     def executor_summary(self) -> str:
         return "simulated FPGA-style datapath"
 
-    def build(self, program: Program, request: Request, progress: Progress) -> Datapath:
+    def build(self, program: Program, request: Request, progress: Progress) -> DatapathArtifact:
         from n2uqc import __version__
         from n2uqc.passes.program.store import to_bytes
 
-        from .cost.own import own
+        from .cost.figures import design_figures
         from .datapath_table import text
         from .fpga import describe
 
@@ -100,10 +100,10 @@ class DatapathTarget(Target):
             "program": program.name,
             "n2uqc": __version__,
             "rtl": request.rtl,
-            "resources": own(plan.design),
+            "resources": design_figures(plan.design),
             **{k: layout[k] for k in ("latency_cycles", "interval_cycles", "clock_hz", "device")},
         }
-        return Datapath(files, frozenset(), facts)
+        return DatapathArtifact(files, frozenset(), facts)
 
     def runner(self, program: Program, folder: Path) -> Runner:
         """Return the simulation alone: nothing is priced or saved."""

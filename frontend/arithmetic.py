@@ -1,4 +1,4 @@
-"""Arithmetic on constants, one node at a time, within a budget of memory and work.
+"""Evaluation of constants, one node at a time, within a budget of memory and work.
 
 A file of a kilobyte can describe constants of any size (`Expand`, `Tile`, `ConstantOfShape`,
 `Range`, an outer product). So the size of a result is computed before the result is, and the budget
@@ -55,7 +55,7 @@ _SLOW = {
 _BLAS = 64  # multiplications of a matrix product that take as long as one element elsewhere
 
 
-class Arithmetic:
+class NodeEvaluator:
     """Evaluation of single nodes by `onnx.reference`, in the dtype that the file states.
 
     Args:

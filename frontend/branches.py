@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from .constants import Constants
+from .constants import GraphConstants
 from .opset import initializer
 
 
@@ -30,7 +30,7 @@ def inline_branches(model: ir.Model, batch: tuple[int, int] | None) -> bool:
 
     Args:
         model: changed in place; shapes are those of the first batch size.
-        batch: see `Constants`.
+        batch: see `GraphConstants`.
 
     Returns:
         Whether a node was replaced.
@@ -38,7 +38,7 @@ def inline_branches(model: ir.Model, batch: tuple[int, int] | None) -> bool:
     nodes = [node for node in model.graph if _is_if(node)]
     if not nodes:
         return False
-    constants, changed = Constants(model, batch), False
+    constants, changed = GraphConstants(model, batch), False
     for node in nodes:
         branch = _taken(node, constants)
         if branch is not None:
@@ -51,7 +51,7 @@ def _is_if(node: ir.Node) -> bool:
     return node.op_type == "If" and node.domain == ""
 
 
-def _taken(node: ir.Node, constants: Constants) -> ir.Graph | None:
+def _taken(node: ir.Node, constants: GraphConstants) -> ir.Graph | None:
     """Return the branch that is taken, or None if the condition is not known."""
     value = node.inputs[0] if node.inputs else None
     array = constants.array(value)

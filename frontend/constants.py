@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from .arithmetic import FOLDED, Arithmetic
+from .arithmetic import FOLDED, NodeEvaluator
 
 Array = npt.NDArray[Any]
 
 _SMALL = 4096  # elements; larger intermediates are dropped once their consumer is computed
 
 
-class Constants:
+class GraphConstants:
     """The constant values of a graph, computed when they are asked for.
 
     A value is constant if it is an initializer, or computed by a deterministic operator from
@@ -31,7 +31,7 @@ class Constants:
     """
 
     def __init__(self, model: ir.Model, batch: tuple[int, int] | None) -> None:
-        self._arithmetic = Arithmetic(dict(model.graph.opset_imports), _parameters(model.graph))
+        self._arithmetic = NodeEvaluator(dict(model.graph.opset_imports), _parameters(model.graph))
         self._batch = batch
         self._known: dict[ir.Value, bool] = {}
         self._arrays: dict[ir.Value, Array] = {}

@@ -71,20 +71,20 @@ def cut_host_part(context: Context) -> None:
 
 def _behind(context: Context) -> set[ir.Node]:
     """Return the nodes from which only operators of the host lead to the outputs."""
-    found: set[ir.Node] = set()
+    host_nodes: set[ir.Node] = set()
     for node in reversed(list(context.graph)):
         if (
             node.domain == ""
             and node.op_type in HOST_OPS
             and not context.constants.known(node.outputs[0])
             and all(
-                use.node in found or _only_shape(use.node)
+                use.node in host_nodes or _only_shape(use.node)
                 for out in node.outputs
                 for use in out.uses()
             )
         ):
-            found.add(node)
-    return found
+            host_nodes.add(node)
+    return host_nodes
 
 
 def _only_shape(node: ir.Node) -> bool:
@@ -120,7 +120,7 @@ def _mixes(node: ir.Node, context: Context) -> bool:
 
 def _sources(value: ir.Value, part: set[ir.Node], context: Context) -> list[ir.Value]:
     """Return the values outside the part that an output is computed from, in order."""
-    found: list[ir.Value] = []
+    sources: list[ir.Value] = []
     stack, seen = [value], set[ir.Value]()
     while stack:
         top = stack.pop()
@@ -129,10 +129,10 @@ def _sources(value: ir.Value, part: set[ir.Node], context: Context) -> list[ir.V
             continue
         seen.add(top)
         if maker is None or maker not in part:
-            found.append(top)
+            sources.append(top)
             continue
         stack.extend(v for v in reversed(maker.inputs) if v is not None)
-    return found
+    return sources
 
 
 def _model(
@@ -183,9 +183,9 @@ def _model(
         [numpy_helper.from_array(array, name) for name, array in arrays.items() if name in needed],
     )
     version = context.model.graph.opset_imports[""]
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)])
-    made.ir_version = 8
-    return in_double(made)
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)])
+    proto.ir_version = 8
+    return in_double(proto)
 
 
 def _any_batch(array: np.ndarray, other: np.ndarray) -> np.ndarray | None:

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from .canonical import verify
 from .check import check_interface, to_graph
 from .cleanup import CAST_LIKE, EXPAND, IDENTITY, fold_constants
-from .constants import Constants
+from .constants import GraphConstants
 from .host_part import cut_host_part
 from .input_shape import fix_input_shape
 from .integer_operators import to_float_operators
@@ -63,7 +63,7 @@ def load_graph(
     to_float_operators(model)
     say("inferring shapes")
     batch = bind_batch(model)
-    constants = Constants(model, batch.sizes)
+    constants = GraphConstants(model, batch.sizes)
     check_sizes(model, constants)
     context = Context(model, constants, batch.size, batch.symbol is not None, model.meta[ROUNDOFF])
     cut_host_part(context)

@@ -9,7 +9,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import ShapeInferencePass
 
 from .branches import inline_branches
-from .constants import Constants
+from .constants import GraphConstants
 from .diagnostics import CompileError, Problem
 from .recognize import channels_last, qonnx
 from .recognize.pattern import Refused
@@ -74,7 +74,7 @@ def _common(firsts: list[int | ir.SymbolicDim]) -> Batch:
 
 def _infer_rest(model: ir.Model, batch: Batch) -> None:
     """Infer shapes node by node where they depend on computed constants, as for Expand."""
-    constants = Constants(model, batch.sizes)
+    constants = GraphConstants(model, batch.sizes)
     problems: list[Problem] = []
     trial = f" with a batch of {batch.size}" if batch.symbol is not None else ""
     for node in model.graph:
@@ -111,7 +111,7 @@ def _infer_rest(model: ir.Model, batch: Batch) -> None:
         raise CompileError(problems)
 
 
-def _infer_node(node: ir.Node, model: ir.Model, constants: Constants) -> None:
+def _infer_node(node: ir.Node, model: ir.Model, constants: GraphConstants) -> None:
     types, data = {}, {}
     for value in node.inputs:
         if value is None:

@@ -6,7 +6,7 @@ from math import prod
 
 import onnx_ir as ir
 
-from .constants import Constants, static
+from .constants import GraphConstants, static
 from .diagnostics import CompileError, Problem
 
 MOST_ELEMENTS = 2**30
@@ -16,7 +16,7 @@ MOST_CHANNELS = 2**20
 """Most channels of a tensor: the compiler keeps exact slopes, ranges and thresholds for each."""
 
 
-def check_sizes(model: ir.Model, constants: Constants) -> None:
+def check_sizes(model: ir.Model, constants: GraphConstants) -> None:
     """Check the size of every computed tensor whose shape is known.
 
     Raises:

@@ -21,12 +21,12 @@ class _Kind:
     """What a kind of network is called in a refusal.
 
     Attributes:
-        found: what its nodes do.
+        reason: what its nodes do.
         supported: what a program can do instead.
         hint: what the user can do.
     """
 
-    found: str
+    reason: str
     supported: str
     hint: str
 
@@ -102,14 +102,14 @@ def check_kinds(model: ir.Model) -> None:
         CompileError: names the first node of each kind that is not, and how many more there are.
     """
     computed = _computed(model.graph)
-    found: dict[_Kind, list[ir.Node]] = {}
+    refused: dict[_Kind, list[ir.Node]] = {}
     for node in model.graph:
         if (kind := _kind(node, computed)) is not None:
-            found.setdefault(kind, []).append(node)
+            refused.setdefault(kind, []).append(node)
     problems = []
-    for kind, nodes in found.items():
+    for kind, nodes in refused.items():
         first, more = nodes[0], len(nodes) - 1
-        text = kind.found + (f" (as {more} more nodes do)" if more else "")
+        text = kind.reason + (f" (as {more} more nodes do)" if more else "")
         problems.append(Problem(str(first.name), first.op_type, text, kind.supported, kind.hint))
     if problems:
         raise CompileError(problems)

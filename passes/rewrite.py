@@ -50,7 +50,7 @@ def fresh(taken: Container[str], wish: str) -> str:
     return name
 
 
-class Constants:
+class ConstantPool:
     """The constants of a program under construction; equal arrays of one role are stored once.
 
     The role is the last part of the name (``.bias``, ``.shift``), so that the program's text is
@@ -65,7 +65,7 @@ class Constants:
     def add(self, wish: str, constant: Constant) -> str:
         """Add a constant and return its name."""
         role = wish.rsplit(".", 1)[-1]
-        key = (role, constant.kind, constant.values.shape, constant.values.tobytes())
+        key = (role, constant.stored_as, constant.values.shape, constant.values.tobytes())
         if key not in self._known:
             name = wish
             while name in self.all:

@@ -82,8 +82,8 @@ def search_precision(
     images = options.calibration
     real = reference(graph, options)
 
-    def cost(found: dict[str, int]) -> Deviation:
-        return deviation(real, compile_graph(graph, replace(options, widths=found)), images)
+    def cost(bits: dict[str, int]) -> Deviation:
+        return deviation(real, compile_graph(graph, replace(options, widths=bits)), images)
 
     def good(result: Deviation) -> bool:
         return result.flip_rate <= flip_rate and result.top1 == samples(images)
@@ -107,15 +107,15 @@ def search_precision(
         choices.append(WidthChoice(name, ladder[high], limit, reached))
         if progress is not None:
             progress(f"{name}: {ladder[high]} of {limit} bits")
-    found = {c.tensor: c.bits for c in choices}
-    whole = cost(found)
-    while not good(whole) and any(found[n] < most[n] for n in found):
-        found = {n: next((b for b in _ladder(most[n]) if b > found[n]), most[n]) for n in found}
+    bits = {c.tensor: c.bits for c in choices}
+    whole = cost(bits)
+    while not good(whole) and any(bits[n] < most[n] for n in bits):
+        bits = {n: next((b for b in _ladder(most[n]) if b > bits[n]), most[n]) for n in bits}
         if progress is not None:
             progress(f"together {whole.flip_rate:.2e}: all one step wider")
-        whole = cost(found)
-    final = tuple(replace(c, bits=found[c.tensor]) for c in choices)
-    chosen = replace(options, widths=found)
+        whole = cost(bits)
+    final = tuple(replace(c, bits=bits[c.tensor]) for c in choices)
+    chosen = replace(options, widths=bits)
     return PrecisionResult(chosen, final, whole.flip_rate, whole.top1, samples(images))
 
 

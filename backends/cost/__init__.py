@@ -1,7 +1,7 @@
 """Hardware cost of a program: N2UQ's tables against uniform quantizers and nonuniform levels."""
 
 from .compare import Comparison, LayerComparison, compare
-from .own import own
+from .figures import design_figures
 from .quantizers import DRESSES
 from .trained import Accuracy, Effort, Trained
 
@@ -13,5 +13,5 @@ __all__ = [
     "LayerComparison",
     "Trained",
     "compare",
-    "own",
+    "design_figures",
 ]

@@ -15,9 +15,9 @@ from ..fpga.hdl.families import Family
 from .assumptions import Assumption, assumptions
 from .counting import count_layers
 from .counts import LayerCounts
+from .figures import design_figures
 from .layer import LayerCost, layer_cost
-from .own import own
-from .places import Place, find_places
+from .places import PlacedEngine, find_places
 from .quantizers import ALTERNATIVES, DRESSES, OWN, Alternative
 
 Lanes = tuple[int, int]
@@ -36,7 +36,7 @@ class LayerComparison:
     """
 
     counts: LayerCounts
-    place: Place | None
+    place: PlacedEngine | None
     cycles: int
     costs: Mapping[str, LayerCost]
 
@@ -81,7 +81,7 @@ class Comparison:
     @property
     def own(self) -> dict[str, int]:
         """What the design takes, as `compile --target fpga` says it."""
-        return own(self.design)
+        return design_figures(self.design)
 
     @property
     def interval(self) -> int:

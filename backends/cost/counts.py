@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from n2uqc.passes.program.operation import Arithmetic
+from n2uqc.passes.program.operation import OperationCount
 
 LOW_BITS = 8
 """Codes of up to this width count as low-bit; wider operands are fixed point."""
@@ -120,7 +120,7 @@ class ElementwiseCounts:
     word: int
     attached: bool
     operand: int
-    each: Arithmetic
+    each: OperationCount
 
     @property
     def elements(self) -> int:

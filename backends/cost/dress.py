@@ -39,7 +39,7 @@ class Dressed:
     growth: int = 0
 
 
-def own(engine: WindowEngine, form: str, family: str) -> Dressed:
+def own_elements(engine: WindowEngine, form: str, family: str) -> Dressed:
     """The engine's own elements in a form."""
     return Dressed(form or "products", resources(engine, form, family).elements)
 
@@ -53,7 +53,7 @@ def evened(
     """
     name = f"evened {activation_bits} {weight_bits} {engine.fold.pe} {engine.fold.simd}"
 
-    def made() -> MatrixVector | Depthwise:
+    def with_even_levels() -> MatrixVector | Depthwise:
         op = replace(engine.op, levels=0, pad_value=0)
         top = (1 << activation_bits) - 1
         x = IntType(engine.inputs[0].shape, activation_bits, False, 0, top)
@@ -62,8 +62,8 @@ def evened(
         y = op.infer({op.inputs[0]: x}, constants)
         return replace(engine, op=op, inputs=(x,), output=y, constants=constants, facts={})
 
-    found = engine.fact(name, made)
-    return found, best_form(found, family)
+    layer = engine.fact(name, with_even_levels)
+    return layer, best_form(layer, family)
 
 
 def _odd_codes(weights: IntArray, bits: int) -> IntArray:
@@ -77,8 +77,8 @@ def rival(engine: WindowEngine, numbers: str, family: str, *, dsp: bool) -> Dres
     element = WindowParts(engine, engine.forms[0], 4).element
     if max(element.operand, element.weight) > PLANE_BITS:
         kinds = tuple(kind for kind in kinds if kind != "codebook planes")
-    found = [_dressed(engine, kind, family, dsp=dsp) for kind in kinds]
-    return min(found, key=lambda d: (d.cells.dsp if not dsp else 0, d.cells.lut))
+    built = [_dressed(engine, kind, family, dsp=dsp) for kind in kinds]
+    return min(built, key=lambda d: (d.cells.dsp if not dsp else 0, d.cells.lut))
 
 
 def _dressed(engine: WindowEngine, numbers: str, family: str, *, dsp: bool) -> Dressed:

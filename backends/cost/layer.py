@@ -12,9 +12,9 @@ from ..fpga.hdl.terms import Cells
 from ..fpga.resources import resources
 from . import energy
 from .counts import ElementwiseCounts, LayerCounts, MacCounts, QuantizerCounts
-from .dress import Dressed, evened, own, rival
+from .dress import Dressed, evened, own_elements, rival
 from .energy import Energy
-from .places import Place
+from .places import PlacedEngine
 from .quantizers import (
     Alternative,
     Operators,
@@ -106,7 +106,7 @@ class LayerCost:
 def layer_cost(
     layer: LayerCounts,
     alternative: Alternative,
-    places: dict[str, Place],
+    places: dict[str, PlacedEngine],
     family: str,
     *,
     uneven: bool = False,
@@ -140,7 +140,9 @@ def layer_cost(
     return cost
 
 
-def _place(mac: MacCounts, alternative: Alternative, place: Place, family: str) -> Place:
+def _place(
+    mac: MacCounts, alternative: Alternative, place: PlacedEngine, family: str
+) -> PlacedEngine:
     """Return where a convolution of an alternative stands: even codes replace uneven levels."""
     engine = place.engine
     if not isinstance(engine, MatrixVector | Depthwise):
@@ -151,21 +153,21 @@ def _place(mac: MacCounts, alternative: Alternative, place: Place, family: str) 
     return replace(place, engine=even, form=form, cells=resources(even, form, family))
 
 
-def _dressed(mac: MacCounts, alternative: Alternative, place: Place, family: str) -> Dressed:
+def _dressed(mac: MacCounts, alternative: Alternative, place: PlacedEngine, family: str) -> Dressed:
     engine = place.engine
     if (
         not mac.low_bit
         or alternative.mac in ("own", "plain")
         or not isinstance(engine, MatrixVector | Depthwise)
     ):
-        return own(engine, place.form, family)  # type: ignore[arg-type]
+        return own_elements(engine, place.form, family)  # type: ignore[arg-type]
     if alternative.mac == "direct":
-        return own(engine, "products", family)
+        return own_elements(engine, "products", family)
     return rival(engine, alternative.mac, family, dsp=alternative.dsp)
 
 
 def _mac_cost(
-    mac: MacCounts, alternative: Alternative, place: Place, dressed: Dressed
+    mac: MacCounts, alternative: Alternative, place: PlacedEngine, dressed: Dressed
 ) -> LayerCost:
     pe, simd = place.pe, place.simd
     cycles = -(-mac.depth // simd)
@@ -198,7 +200,7 @@ def _input_groups(mac: MacCounts, pe: int) -> int:
 
 
 def _built(
-    table: QuantizerCounts, alternative: Alternative, place: Place, growth: int, family: str
+    table: QuantizerCounts, alternative: Alternative, place: PlacedEngine, growth: int, family: str
 ) -> Built:
     assert isinstance(place.engine, ThresholdUnit)
     if alternative.quantizer == "thresholds":
@@ -209,7 +211,7 @@ def _built(
 
 
 def _quantizer_cost(
-    table: QuantizerCounts, alternative: Alternative, place: Place, growth: int, family: str
+    table: QuantizerCounts, alternative: Alternative, place: PlacedEngine, growth: int, family: str
 ) -> LayerCost:
     built = _built(table, alternative, place, growth, family)
     results, width = table.positions * table.channels, table.width + growth
@@ -227,7 +229,7 @@ def _quantizer_cost(
     )
 
 
-def _stream_cost(other: ElementwiseCounts, place: Place, width: int) -> LayerCost:
+def _stream_cost(other: ElementwiseCounts, place: PlacedEngine, width: int) -> LayerCost:
     spent = (
         other.multiplies * energy.multiply(width, other.multiplier)
         + other.adds * energy.add(width)

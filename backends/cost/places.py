@@ -11,7 +11,7 @@ from ..fpga.resources import EngineCells
 
 
 @dataclass(frozen=True)
-class Place:
+class PlacedEngine:
     """The engine of one operation.
 
     Attributes:
@@ -50,7 +50,7 @@ class Place:
         return timing.buffer_words * self.engine.in_lanes
 
 
-def find_places(design: Design) -> dict[str, Place]:
+def find_places(design: Design) -> dict[str, PlacedEngine]:
     """The place of every operation but flattening, by the tensor it defines.
 
     FIFOs, forks and converters count to the next engine of an operation after them, those before
@@ -73,7 +73,7 @@ def find_places(design: Design) -> dict[str, Place]:
         if engines[k].op is None:
             before[owner(k)] += found.total
     return {
-        engine.name: Place(engine, design.forms[k], design.cells[k], before[k])
+        engine.name: PlacedEngine(engine, design.forms[k], design.cells[k], before[k])
         for k, engine in enumerate(engines)
         if engine.op is not None
     }

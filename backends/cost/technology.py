@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Curve:
+class MeasuredCurve:
     """Measured points (x ascending, y), straight lines between them."""
 
     points: tuple[tuple[float, float], ...]
@@ -21,11 +21,11 @@ class Curve:
         return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
 
 
-TRANSISTORS: Mapping[str, Curve] = {
-    "direct": Curve(((4, 4652), (9, 9782), (16, 15744))),
-    "planes": Curve(((4, 3096), (9, 6720), (16, 11950))),
-    "apot": Curve(((4, 3794), (9, 8394), (16, 15282))),
-    "codebook": Curve(((4, 13958), (9, 42504), (16, 53730))),
+TRANSISTORS: Mapping[str, MeasuredCurve] = {
+    "direct": MeasuredCurve(((4, 4652), (9, 9782), (16, 15744))),
+    "planes": MeasuredCurve(((4, 3096), (9, 6720), (16, 11950))),
+    "apot": MeasuredCurve(((4, 3794), (9, 8394), (16, 15282))),
+    "codebook": MeasuredCurve(((4, 13958), (9, 42504), (16, 53730))),
 }
 """CMOS transistors of 16-lane dot products (yosys ``stat -tech cmos``),
 by activation x weight bits.

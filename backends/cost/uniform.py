@@ -47,12 +47,19 @@ class Built:
 
 def widened(engine: ThresholdUnit, growth: int) -> ThresholdUnit:
     """The same comparisons on accumulators of so many bits more, or less where it is negative."""
-    kind = engine.inputs[0]
-    growth = max(growth, 2 - kind.bits)
+    tensor_type = engine.inputs[0]
+    growth = max(growth, 2 - tensor_type.bits)
     if not growth:
         return engine
-    low, high = limits_of(kind.bits + growth, kind.signed)
-    wide = IntType(kind.shape, kind.bits + growth, kind.signed, low, high, kind.scale)
+    low, high = limits_of(tensor_type.bits + growth, tensor_type.signed)
+    wide = IntType(
+        tensor_type.shape,
+        tensor_type.bits + growth,
+        tensor_type.signed,
+        low,
+        high,
+        tensor_type.scale,
+    )
     old = engine.values(engine.op.bounds)
     bounds = Constant.narrow(old << growth if growth > 0 else old >> -growth)
     constants = {**engine.constants, engine.op.bounds: bounds}
@@ -92,7 +99,7 @@ def example(width: int, bits: int, channels: int) -> ThresholdUnit:
     low, high = limits_of(width, True)
     rng, steps = np.random.default_rng(0), (1 << bits) - 1
     bounds = np.sort(rng.integers(low // 4, high // 4 + 1, (channels, steps)), axis=1)
-    kind = IntType((1, 1, channels), width, True, low, high, Fraction(1))
+    tensor_type = IntType((1, 1, channels), width, True, low, high, Fraction(1))
     op = Thresholds(
         output="y",
         inputs=("x",),
@@ -106,21 +113,21 @@ def example(width: int, bits: int, channels: int) -> ThresholdUnit:
         "s": Constant.odd(np.ones_like(bounds), 1),
         "b": Constant.narrow(np.zeros(channels, np.int64)),
     }
-    result = op.infer({"x": kind}, constants)
+    result = op.infer({"x": tensor_type}, constants)
     assert isinstance(result, IntType)
-    return ThresholdUnit(op=op, inputs=(kind,), output=result, constants=constants)
+    return ThresholdUnit(op=op, inputs=(tensor_type,), output=result, constants=constants)
 
 
 def requantizer(engine: ThresholdUnit, multiplier_bits: int) -> Engine:
     """The engine of a uniform quantizer from and to a threshold unit's types."""
-    kind, result = engine.inputs[0], engine.output
+    tensor_type, result = engine.inputs[0], engine.output
     channels, rng = result.shape[2], np.random.default_rng(multiplier_bits)
-    shift = max(1, kind.bits + multiplier_bits - 1 - result.bits)
+    shift = max(1, tensor_type.bits + multiplier_bits - 1 - result.bits)
     if multiplier_bits > 1:
         factors = rng.integers(1 << (multiplier_bits - 1), 1 << multiplier_bits, channels)
     else:
         factors = np.ones(channels, np.int64)
-    reach = 1 << min(62, max(2, kind.bits + multiplier_bits - 4))
+    reach = 1 << min(62, max(2, tensor_type.bits + multiplier_bits - 4))
     constants = {
         "multiplier": Constant.narrow(factors),
         "bias": Constant.narrow(rng.integers(-reach, reach, channels)),
@@ -135,15 +142,17 @@ def requantizer(engine: ThresholdUnit, multiplier_bits: int) -> Engine:
         lo=result.lo,
         hi=result.hi,
     )
-    return Requantizer(op=op, inputs=(kind,), output=result, constants=constants, fold=engine.fold)
+    return Requantizer(
+        op=op, inputs=(tensor_type,), output=result, constants=constants, fold=engine.fold
+    )
 
 
 def bend(engine: ThresholdUnit) -> Engine:
     """A PReLU before a uniform quantizer: what makes a threshold table go up and down."""
-    kind = engine.inputs[0]
+    tensor_type = engine.inputs[0]
     channels, rng = engine.output.shape[2], np.random.default_rng(0)
-    low, high = limits_of(kind.bits, kind.signed)
-    half, reach = 1 << (MULTIPLIER_BITS - 1), 1 << max(1, kind.bits - 2)
+    low, high = limits_of(tensor_type.bits, tensor_type.signed)
+    half, reach = 1 << (MULTIPLIER_BITS - 1), 1 << max(1, tensor_type.bits - 2)
     op = PRelu(
         output=engine.name,
         inputs=engine.op.inputs,
@@ -157,4 +166,6 @@ def bend(engine: ThresholdUnit) -> Engine:
         "multiplier": Constant.narrow(rng.integers(-half, half, channels)),
         "bias": Constant.narrow(rng.integers(-reach, reach, channels)),
     }
-    return PReluUnit(op=op, inputs=(kind,), output=kind, constants=constants, fold=engine.fold)
+    return PReluUnit(
+        op=op, inputs=(tensor_type,), output=tensor_type, constants=constants, fold=engine.fold
+    )

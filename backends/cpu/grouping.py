@@ -67,9 +67,9 @@ def with_own_outputs(program: Program) -> Program:
     outputs = []
     for name in program.outputs:
         if stored[name] in taken:
-            kind, copy = program.int_type(name), fresh(types, f"{name}.copy")
-            ops.append(Clamp(output=copy, inputs=(name,), lo=kind.lo, hi=kind.hi))
-            types[copy], stored[copy], name = kind, copy, copy
+            tensor_type, copy = program.int_type(name), fresh(types, f"{name}.copy")
+            ops.append(Clamp(output=copy, inputs=(name,), lo=tensor_type.lo, hi=tensor_type.hi))
+            types[copy], stored[copy], name = tensor_type, copy, copy
         taken.add(stored[name])
         outputs.append(name)
     return replace(program, outputs=tuple(outputs), ops=tuple(ops), types=types)

@@ -15,7 +15,7 @@ from n2uqc.passes.program.boundary import input_types, output_types
 from n2uqc.passes.program.ranges import channel_ranges
 
 from ..processor import Processor, Vectors
-from ..tir import Constants, lower, moved_to_workspace, target_of
+from ..tir import ModuleConstants, lower, moved_to_workspace, target_of
 from ..tir.in_place import in_place, updates
 from ..tir.lower import temporaries, workspace_bytes
 from .arena import Arena, plan_arena
@@ -64,7 +64,7 @@ class Model:
 
     module: tvm.IRModule
     symbols: tuple[str, ...]
-    constants: Constants
+    constants: ModuleConstants
     entry: str
     choices: tuple[KernelChoice, ...]
     arena: Arena
@@ -119,15 +119,15 @@ def build_model(
     for step, name in arena.in_place.items():
         functions[step] = in_place(functions[step], *pointers(step, name))
         operands[step].pop()
-    constants = Constants()
-    checks = [range_check(kind, vectors) for _, kind in input_types(program)]
+    constants = ModuleConstants()
+    checks = [range_check(tensor_type, vectors) for _, tensor_type in input_types(program)]
     names = [f"{symbol}_check{k or ''}" if f is not None else "" for k, f in enumerate(checks)]
     arguments = Arguments(
         tuple(
-            Argument(kind.container.itemsize, name)
-            for (_, kind), name in zip(input_types(program), names, strict=True)
+            Argument(tensor_type.container.itemsize, name)
+            for (_, tensor_type), name in zip(input_types(program), names, strict=True)
         ),
-        tuple(Argument(kind.container.itemsize) for _, kind in output_types(program)),
+        tuple(Argument(tensor_type.container.itemsize) for _, tensor_type in output_types(program)),
         ALIGNMENT,
     )
     places = {name: arguments.operand("input", k) for k, name in enumerate(program.inputs)}

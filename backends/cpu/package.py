@@ -206,11 +206,11 @@ def _tensors(
     pairs = list(ends)
     fields = c_fields([port.name for port, _ in pairs])
     described = []
-    for field, (port, kind) in zip(fields, pairs, strict=True):
+    for field, (port, tensor_type) in zip(fields, pairs, strict=True):
         variable = role if single else f"{role}_{field}"
         names = {"variable": variable, "type": f"{symbol}_{variable}"}
         names |= {"macro": names["type"].upper(), "label": role if single else field}
-        described.append({"field": field, "role": role, **names, **_tensor(kind, port.name)})
+        described.append({"field": field, "role": role, **names, **_tensor(tensor_type, port.name)})
     return described
 
 

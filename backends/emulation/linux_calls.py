@@ -19,7 +19,7 @@ _IO = 1 << 20  # bytes copied between emulated memory and files at once
 _AT_FDCWD = -100
 
 
-class Memory(Protocol):
+class GuestMemory(Protocol):
     """The emulated program's memory."""
 
     def read(self, address: int, size: int) -> bytes: ...
@@ -75,7 +75,7 @@ class LinuxCalls:
         thread_pointer: the thread pointer, which a system call sets on 32-bit ARM.
     """
 
-    def __init__(self, memory: Memory, allowed: Sequence[str], abi: Abi) -> None:
+    def __init__(self, memory: GuestMemory, allowed: Sequence[str], abi: Abi) -> None:
         self.memory, self.allowed, self.abi = memory, set(allowed), abi
         self.files: dict[int, int] = {}
         self.captured = {1: bytearray(), 2: bytearray()}

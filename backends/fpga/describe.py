@@ -55,7 +55,7 @@ def _engine(engine: Engine, timing: EngineTiming) -> dict[str, Any]:
             "nodes": list(engine.op.origin),
             "pe": engine.fold.pe,
             "simd": engine.fold.simd,
-            "input_bits": [kind.bits for kind in engine.inputs],
+            "input_bits": [tensor_type.bits for tensor_type in engine.inputs],
             "constant_bits": sum(
                 engine.constants[name].storage_bits for name in engine.op.constant_names()
             ),

@@ -121,9 +121,11 @@ class _Builder:
         for name in self.program.outputs:
             readers[self.stream[name]] += 1
         for source in self.program.inputs:
-            kind = self.program.int_type(source)
-            lanes = first.get(source, kind.shape[2])
-            self._produced(source, self._add(Source(tensor=source, lanes=lanes, output=kind)))
+            tensor_type = self.program.int_type(source)
+            lanes = first.get(source, tensor_type.shape[2])
+            self._produced(
+                source, self._add(Source(tensor=source, lanes=lanes, output=tensor_type))
+            )
         for engine in engines:
             assert engine.op is not None
             feeds = [self._feed(name, engine) for name in engine.op.inputs]
@@ -181,19 +183,19 @@ class _Builder:
     def _feed(self, tensor: str, engine: Engine) -> int:
         """Return the engine that gives an engine's operand, as often as it takes it."""
         index = self._tap(tensor, self._lanes(engine, tensor))
-        kind, shape = self.program.int_type(tensor), engine.output.shape
-        if engine.op is None or not engine.op.elementwise or kind.size == engine.output.size:
+        tensor_type, shape = self.program.int_type(tensor), engine.output.shape
+        if engine.op is None or not engine.op.elementwise or tensor_type.size == engine.output.size:
             return index
-        for inner, after in repetitions(kind.shape, shape):
+        for inner, after in repetitions(tensor_type.shape, shape):
             taken, given = self.result.engines[index].out_lanes, engine.in_lanes
-            before, kind = kind.size // taken, replace(kind, shape=after)
+            before, tensor_type = tensor_type.size // taken, replace(tensor_type, shape=after)
             repeater = Repeater(
                 tensor=f"{self.stream[tensor]}:{'x'.join(map(str, after))}",
                 lanes=taken,
                 given=given,
                 length=inner // taken,
-                times=kind.size // given // before,
-                output=kind,
+                times=tensor_type.size // given // before,
+                output=tensor_type,
             )
             self._connect(tensor, index, step := self._add(repeater))
             index = step

@@ -211,7 +211,7 @@ class Simulator:
         self.depths = depths
         self._engines = {e.name: e for e in self.pipeline.engines if e.op is not None}
         self._runs: dict[str, Run] = {n: e.prepare() for n, e in self._engines.items()}
-        self._sizes = {name: storage(kind, name) for name, kind in self._types().items()}
+        self._sizes = {name: storage(t, name) for name, t in self._types().items()}
 
     def _types(self) -> dict[str, IntType]:
         return {name: self.program.int_type(name) for name in self.program.types}
@@ -229,7 +229,7 @@ class Simulator:
     def chunk(self) -> int:
         """Samples that are computed together."""
         each = sum(
-            kind.size * np.dtype(self._sizes[name]).itemsize for name, kind in self._types().items()
+            t.size * np.dtype(self._sizes[name]).itemsize for name, t in self._types().items()
         )
         return max(1, CHUNK_BYTES // each)
 

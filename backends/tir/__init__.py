@@ -8,19 +8,19 @@ it.
     emit_object(tvm.IRModule({"double_it": kernel}), target, "double_it.o")
     # void double_it(const int8_t *x, int8_t *y);   nothing undefined, no runtime
 
-``lower`` turns buffers into pointers, ``emit_object`` writes the object, ``Constants`` adds
+``lower`` turns buffers into pointers, ``emit_object`` writes the object, ``ModuleConstants`` adds
 constant arrays, and ``moved_to_workspace`` moves large temporaries from the stack to the caller's
 workspace.
 """
 
-from .constants import Constants
+from .constants import ModuleConstants
 from .emit import compile_llvm, emit_object
 from .lower import IMPORTED, lower, moved_to_workspace
 from .target import llvm_target, target_of
 
 __all__ = [
     "IMPORTED",
-    "Constants",
+    "ModuleConstants",
     "compile_llvm",
     "emit_object",
     "llvm_target",

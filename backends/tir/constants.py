@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 _ESCAPED = np.array([f"\\{value:02X}" for value in range(256)], dtype="S3")
 
 
-class Constants:
+class ModuleConstants:
     """The constant arrays of a module, each stored once, 64-byte aligned and little-endian.
 
     They are added to the module as text after optimization, so that LLVM parses megabytes of

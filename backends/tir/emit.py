@@ -11,7 +11,7 @@ import tvm
 from tvm import tirx
 
 from .arithmetic import arithmetic_functions
-from .constants import Constants
+from .constants import ModuleConstants
 from .lower import IMPORTED, lower
 from .memory import memory_functions
 from .target import pointer_bits
@@ -56,7 +56,7 @@ def emit_object(
     *,
     lowered: bool = False,
     private: Collection[str] = (),
-    constants: Constants | None = None,
+    constants: ModuleConstants | None = None,
     more: str = "",
 ) -> None:
     """Write a module as an object file; equal modules give equal bytes.

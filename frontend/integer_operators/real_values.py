@@ -15,7 +15,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from ..constants import Constants
+from ..constants import GraphConstants
 from ..recognize.pattern import Refused
 
 Array = npt.NDArray[Any]
@@ -55,7 +55,7 @@ class RealValues:
 
     def __init__(self, model: ir.Model) -> None:
         self.model = model
-        self.constants = Constants(model, None)
+        self.constants = GraphConstants(model, None)
         self._made: dict[tuple[object, ...], ir.Value] = {}
         self._names = {
             str(v.name)

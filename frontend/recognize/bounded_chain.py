@@ -33,7 +33,7 @@ def _each(f: Callable[[Fraction, Fraction], Fraction], a: Row, b: Row) -> Row:
 
 
 @dataclass(frozen=True)
-class Chain:
+class BoundedChain:
     """u = clip(scale * x + offset, low, high).
 
     Attributes:
@@ -53,7 +53,7 @@ class Chain:
     maps: tuple[ir.Node, ...] = ()
     nodes: tuple[ir.Node, ...] = ()
 
-    def clipped(self, low: Row | None, high: Row | None) -> Chain:
+    def clipped(self, low: Row | None, high: Row | None) -> BoundedChain:
         """Return the chain with its input clipped first."""
         new = [None if bound is None else self._inside(bound) for bound in (low, high)]
         return replace(
@@ -72,7 +72,7 @@ class Chain:
         """Return a row times the scale."""
         return _each(lambda a, b: a * b, row, self.scale)
 
-    def onto(self, x: ir.Value | None) -> Chain | None:
+    def onto(self, x: ir.Value | None) -> BoundedChain | None:
         """Return the same chain with another input."""
         node = self.x.producer()
         found = [node, producer(node.inputs[0], *COMPARISONS) if node is not None else None]
@@ -80,9 +80,9 @@ class Chain:
         return None if x is None else replace(self, x=x, nodes=nodes)
 
 
-def chain_before(value: ir.Value, context: Context) -> Chain:
+def chain_before(value: ir.Value, context: Context) -> BoundedChain:
     """Return the chain that computes `value`, with as many operators as belong to the quantizer."""
-    chain = Chain(value)
+    chain = BoundedChain(value)
     while (further := _back(chain, context)) is not None:
         chain = further
         if chain.low is not None and chain.high is not None and not _is_scaled(chain.x, context):
@@ -90,7 +90,7 @@ def chain_before(value: ir.Value, context: Context) -> Chain:
     return chain
 
 
-def put_maps(chain: Chain, before: ir.Node, context: Context) -> ir.Value:
+def put_maps(chain: BoundedChain, before: ir.Node, context: Context) -> ir.Value:
     """Insert copies of the chain's nodes without its clips;
     return their result scale * x + offset.
     """
@@ -161,7 +161,7 @@ def _row(value: ir.Value | None, x: ir.Value | None, context: Context) -> Row | 
     return None
 
 
-def _back(chain: Chain, context: Context) -> Chain | None:
+def _back(chain: BoundedChain, context: Context) -> BoundedChain | None:
     """Extend a chain by the operator before it; None if that operator cannot be part of it."""
     node = chain.x.producer()
     if node is None or node.domain != "":
@@ -207,7 +207,7 @@ def _paired_clip(node: ir.Node) -> ir.Value | None:
 
 def _formula(
     value: ir.Value, node: ir.Node, context: Context
-) -> tuple[ir.Value, Callable[[Chain], Chain]] | None:
+) -> tuple[ir.Value, Callable[[BoundedChain], BoundedChain]] | None:
     """Recognize PACT's clip formula from 0 to c, or a Where of the smaller or larger value."""
     if is_standard(node, "Where"):
         smaller, larger = smaller_of(node, context), larger_of(node, context)
@@ -227,4 +227,4 @@ def _formula(
 def _is_scaled(x: ir.Value, context: Context) -> bool:
     """Return whether x is computed by Div or Mul by a number, or by Sub from one."""
     node = x.producer()
-    return is_standard(node, "Div", "Mul", "Sub") and _back(Chain(x), context) is not None
+    return is_standard(node, "Div", "Mul", "Sub") and _back(BoundedChain(x), context) is not None

@@ -12,14 +12,14 @@ from .pattern import Context, Pattern, Refused
 from .queries import shape_of
 
 
-def _made(
+def _inserted(
     op_type: str, inputs: list[ir.Value], node: ir.Node, part: str, context: Context
 ) -> ir.Value:
     """Insert an operator of the node's shape before it and return its value."""
-    made = ir.node(op_type, inputs, name=f"{node.name}.{part}" if part else str(node.name))
-    made.outputs[0].name = f"{node.outputs[0].name}.{part or 'value'}"
-    made.outputs[0].shape = node.outputs[0].shape
-    return context.insert(node, made)
+    new_node = ir.node(op_type, inputs, name=f"{node.name}.{part}" if part else str(node.name))
+    new_node.outputs[0].name = f"{node.outputs[0].name}.{part or 'value'}"
+    new_node.outputs[0].shape = node.outputs[0].shape
+    return context.insert(node, new_node)
 
 
 def _extreme(node: ir.Node, context: Context) -> None:
@@ -37,18 +37,18 @@ def _extreme(node: ir.Node, context: Context) -> None:
             f"a tensor {shapes[0]} becomes {shape_of(node.outputs[0])}",
             "constants that leave the tensor's shape as it is",
         )
-    found = values[0]
+    extreme = values[0]
     for k, other in enumerate(values[1:], start=1):
         last = k == len(values) - 1
         part = "" if last else f"{k}"
-        pair = [found, other] if node.op_type == "Max" else [other, found]
-        above = _made("Sub", pair, node, f"{k}.difference", context)
-        above = _made("Relu", [above], node, f"{k}.above", context)
+        pair = [extreme, other] if node.op_type == "Max" else [other, extreme]
+        above = _inserted("Sub", pair, node, f"{k}.difference", context)
+        above = _inserted("Relu", [above], node, f"{k}.above", context)
         if node.op_type == "Max":
-            found = _made("Add", [above, other], node, part, context)
+            extreme = _inserted("Add", [above, other], node, part, context)
         else:
-            found = _made("Sub", [other, above], node, part, context)
-    context.replace(node.outputs[0], found)
+            extreme = _inserted("Sub", [other, above], node, part, context)
+    context.replace(node.outputs[0], extreme)
 
 
 EXTREME = Pattern("maximum or minimum of tensors", frozenset({"Max", "Min"}), _extreme)

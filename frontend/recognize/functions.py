@@ -209,12 +209,12 @@ def _straightened(node: ir.Node, context: Context) -> ir.Value | None:
     value, x = node.outputs[0], node.inputs[0]
     assert x is not None
     steps: list[tuple[str, list[float]]] = []
-    made: list[ir.Node] = []
+    nodes: list[ir.Node] = []
     if is_standard(node, "Abs"):
         channels = shape_of(x)[1]
         slope = np.full((channels, *(1,) * (len(shape_of(x)) - 2)), -1.0, np.float32)
         minus = initializer(context.graph, f"{node.name}.slope", slope)
-        made.append(ir.node("PRelu", [x, minus], name=str(node.name)))
+        nodes.append(ir.node("PRelu", [x, minus], name=str(node.name)))
     elif is_standard(node, "HardSigmoid"):
         alpha, beta = (
             node.attributes.get_float(name, default)
@@ -235,7 +235,7 @@ def _straightened(node: ir.Node, context: Context) -> ir.Value | None:
         step.outputs[0].name = f"{value.name}.{op_type}"
         step.outputs[0].shape = value.shape
         x = context.insert(node, step)
-    for other in made:
+    for other in nodes:
         other.outputs[0].shape = value.shape
         x = context.insert(node, other)
     return x

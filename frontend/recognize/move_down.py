@@ -136,14 +136,14 @@ def _parameters(node: ir.Node, reader: ir.Node, source: Source) -> dict[int, Arr
     channel, or None for one that stays; None where they do not allow it.
     """
     after = shape_of(node.outputs[0])
-    found: dict[int, Array | None] = {}
+    arrays: dict[int, Array | None] = {}
     for index, value in enumerate(reader.inputs[1:], start=1):
         array = constant(value)
         if value is None:
             continue
         if array is None:
             return None
-        found[index] = None
+        arrays[index] = None
         if reader.op_type in _UNARY or array.size == 1:
             continue
         if reader.op_type in _PER_CHANNEL:
@@ -160,8 +160,8 @@ def _parameters(node: ir.Node, reader: ir.Node, source: Source) -> dict[int, Arr
             continue
         if not _is_consistent(values, node, source):
             return None
-        found[index] = values[source]
-    return found
+        arrays[index] = values[source]
+    return arrays
 
 
 def _held(

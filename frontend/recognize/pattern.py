@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from ..constants import Constants
+from ..constants import GraphConstants
 from ..diagnostics import Problem
 from ..precision import SINGLE
 
@@ -99,7 +99,7 @@ class Context:
     """
 
     model: ir.Model
-    constants: Constants
+    constants: GraphConstants
     batch: int
     dynamic: bool
     roundoff: float = SINGLE

@@ -22,7 +22,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import MAX_BITS
-from .bounded_chain import Chain, Row, chain_before, clips_after, put_maps, scalar
+from .bounded_chain import BoundedChain, Row, chain_before, clips_after, put_maps, scalar
 from .pattern import Context, Pattern, Refused
 from .queries import Array, is_standard, only_reader, operands, producer
 from .rounding import rises
@@ -81,7 +81,7 @@ class _Ends:
     zero: int = 0
 
 
-def _ends(chain: Chain, rounding: _Rounding, context: Context) -> _Ends:
+def _ends(chain: BoundedChain, rounding: _Rounding, context: Context) -> _Ends:
     """Find the range of the codes from the bounds before and after the rounding.
 
     Raises:
@@ -172,7 +172,7 @@ def _rounded(bound: Fraction, mode: str) -> int:
     return floor(bound) if mode == "FLOOR" else ceil(bound)
 
 
-def _thresholds(chain: Chain, positions: Array) -> tuple[Array, np.float32] | None:
+def _thresholds(chain: BoundedChain, positions: Array) -> tuple[Array, np.float32] | None:
     """Return exact thresholds [1,K] or [C,K], and the factor of x that is compared with them.
 
     None if the numbers do not fit float64's 53 bits, for x and for a multiple of it.

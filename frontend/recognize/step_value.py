@@ -187,8 +187,8 @@ class Evaluation:
             index = index[..., 0] if op == "GatherND" else index
             if ((index < -len(table)) | (index >= len(table))).any():
                 raise NotAStep
-            found: Array = table[index]
-            return found
+            entries: Array = table[index]
+            return entries
         if op == "Concat":
             rank = len(layout)
             return np.concatenate(arrays, axis=1 + node.attributes.get_int("axis", 0) % rank)

@@ -13,7 +13,7 @@ from math import prod
 import numpy as np
 import onnx_ir as ir
 
-from ..arithmetic import FOLDED, Arithmetic
+from ..arithmetic import FOLDED, NodeEvaluator
 from ..constants import static
 from ..diagnostics import CompileError
 from ..schemas import DOMAIN
@@ -104,7 +104,7 @@ def _is_finite(value: ir.Value, cone: list[ir.Node], context: Context) -> bool:
     points = np.concatenate([np.linspace(-r, r, 4001) for r in (4.0, 64.0, 1024.0)])
     shape = (-1, *[1] * (len(shape_of(source)) - 1))
     values: dict[ir.Value, Array] = {source: points.astype(np.float32).reshape(shape)}
-    arithmetic = Arithmetic(dict(context.graph.opset_imports), 0)
+    arithmetic = NodeEvaluator(dict(context.graph.opset_imports), 0)
     try:
         for node in (n for n in context.graph if n in inside):
             given = [values[x] if x in values else context.constants.array(x) for x in node.inputs]

@@ -131,7 +131,7 @@ def _recognize(node: ir.Node, context: Context) -> None:
         return
     if not np.isfinite(weights).all():
         return  # refused where they were folded
-    weight_or_reason = _found(weights, context.roundoff)
+    weight_or_reason = _quantized(weights, context.roundoff)
     if isinstance(weight_or_reason, str):
         if NOTE not in node.metadata_props:  # the note of another pattern is kept
             context.note(node, f"weights stay float: {weight_or_reason}")
@@ -154,18 +154,18 @@ def find_codes(data: ir.Value | None, weights: Array, context: Context) -> Weigh
     """
     if not _is_quantized(data) or weights.dtype != np.float32 or not np.isfinite(weights).all():
         return None
-    found = _found(weights, context.roundoff)
-    return None if isinstance(found, str) else found
+    weight = _quantized(weights, context.roundoff)
+    return None if isinstance(weight, str) else weight
 
 
-def _found(weights: Array, roundoff: float) -> Weight | str:
+def _quantized(weights: Array, roundoff: float) -> Weight | str:
     """Codes on a grid, or on uneven levels where those are nearer; or why there are none."""
-    found = recover(weights, roundoff)
-    if isinstance(found, str):
-        found = integers(weights) or integer_grid(weights) or found
-    if roundoff > SINGLE or (isinstance(found, Weight) and _off(found, weights) <= _FOLDED):
-        return found
-    return weight_levels(weights) or found
+    weight = recover(weights, roundoff)
+    if isinstance(weight, str):
+        weight = integers(weights) or integer_grid(weights) or weight
+    if roundoff > SINGLE or (isinstance(weight, Weight) and _off(weight, weights) <= _FOLDED):
+        return weight
+    return weight_levels(weights) or weight
 
 
 def _off(weight: Weight, weights: Array) -> float:

@@ -125,7 +125,7 @@ def _facts(program: Program) -> dict[str, Any]:
             for op in program.ops
         ],
         "constants": {
-            name: {"type": c.kind, "shape": c.values.shape, "bits": c.storage_bits}
+            name: {"type": c.stored_as, "shape": c.values.shape, "bits": c.storage_bits}
             for name, c in program.constants.items()
         },
         "levels": _levels(program),

@@ -22,7 +22,7 @@ from n2uqc.frontend.expression import Expression
 from ..program import Op
 from ..program.exact import Surd
 from ..program.ops.real import Affine, Quantize, RealClip, RealFunction, RealPRelu, Row
-from .extended import Bounded, BoundedArithmetic, nearest
+from .extended import BoundedArithmetic, LongInterval, nearest
 from .relation import Unrelated
 
 Ints = NDArray[np.int64]
@@ -40,7 +40,7 @@ def curved(chain: Sequence[Op]) -> bool:
 
 
 @dataclass(frozen=True)
-class Runs:
+class CodeRuns:
     """Runs ``first <= v <= last`` on which a table has one code, each of a channel; int64 (N,)."""
 
     channel: Ints
@@ -48,16 +48,20 @@ class Runs:
     last: Ints
     code: Ints
 
-    def __getitem__(self, chosen: Any) -> Runs:
-        return Runs(self.channel[chosen], self.first[chosen], self.last[chosen], self.code[chosen])
+    def __getitem__(self, chosen: Any) -> CodeRuns:
+        return CodeRuns(
+            self.channel[chosen], self.first[chosen], self.last[chosen], self.code[chosen]
+        )
 
     @staticmethod
-    def joined(parts: Sequence[Runs]) -> Runs:
+    def joined(parts: Sequence[CodeRuns]) -> CodeRuns:
         columns = zip(*((p.channel, p.first, p.last, p.code) for p in parts), strict=True)
-        return Runs(*(np.concatenate(column) for column in columns))
+        return CodeRuns(*(np.concatenate(column) for column in columns))
 
 
-def runs_of(table: Callable[[Ints], Ints], bounds: Ints, channel: int, lo: int, hi: int) -> Runs:
+def runs_of(
+    table: Callable[[Ints], Ints], bounds: Ints, channel: int, lo: int, hi: int
+) -> CodeRuns:
     """Return the runs of a channel of a table.
 
     Args:
@@ -70,23 +74,23 @@ def runs_of(table: Callable[[Ints], Ints], bounds: Ints, channel: int, lo: int, 
         bounds = _changes(table, lo, hi)
     inside = np.unique(bounds[(bounds >= lo) & (bounds < hi)])
     first, last = np.append(lo, inside + 1), np.append(inside, hi)
-    return Runs(np.full(len(first), channel), first, last, table(first))
+    return CodeRuns(np.full(len(first), channel), first, last, table(first))
 
 
 def _changes(table: Callable[[Ints], Ints], lo: int, hi: int) -> Ints:
     """Find where a monotone table changes, by halving."""
-    found: list[int] = []
+    changes: list[int] = []
     open_ = [(lo, hi)]
     while open_:
         a, b = open_.pop()
         if table(np.array([a]))[0] == table(np.array([b]))[0]:
             continue
         if b == a + 1:
-            found.append(a)
+            changes.append(a)
             continue
         middle = (a + b) // 2
         open_ += [(a, middle), (middle, b)]
-    return np.array(sorted(found), np.int64)
+    return np.array(sorted(changes), np.int64)
 
 
 class CurveProof:
@@ -102,19 +106,19 @@ class CurveProof:
         self._known: dict[int, tuple[Row, Any, Any]] = {}
         self.exact_count = self.ties = 0
 
-    def differences(self, runs: Runs) -> list[tuple[int, int, int, int]]:
+    def differences(self, runs: CodeRuns) -> list[tuple[int, int, int, int]]:
         """Return (channel, value, table code, network code) of some integers that differ.
 
         Raises:
             Unrelated: the parts to look at become too many.
         """
-        found: list[tuple[int, int, int, int]] = []
+        differing: list[tuple[int, int, int, int]] = []
         spent = 0
         while len(runs.channel):
             spent += len(runs.channel)
             if spent > _MOST_PARTS:
                 raise Unrelated(f"{self._quantizer.output} is too close to thresholds to prove")
-            left: list[Runs] = []
+            left: list[CodeRuns] = []
             for k in range(0, len(runs.channel), _CHUNK):
                 part = runs[k : k + _CHUNK]
                 least, most = self._codes(part)
@@ -123,35 +127,35 @@ class CurveProof:
                 for i in np.flatnonzero(wrong | (point & (least != most))).tolist():
                     c, v, code = (int(a[i]) for a in (part.channel, part.first, part.code))
                     if (own := self._code(c, v)) != code:
-                        found.append((c, v, code, own))
+                        differing.append((c, v, code, own))
                 left.append(part[~wrong & ~point & ((least < part.code) | (most > part.code))])
-            rest = Runs.joined(left)
+            rest = CodeRuns.joined(left)
             middle = rest.first + (rest.last - rest.first) // 2
-            runs = Runs.joined(
+            runs = CodeRuns.joined(
                 [
-                    Runs(rest.channel, rest.first, middle, rest.code),
-                    Runs(rest.channel, middle + 1, rest.last, rest.code),
+                    CodeRuns(rest.channel, rest.first, middle, rest.code),
+                    CodeRuns(rest.channel, middle + 1, rest.last, rest.code),
                 ]
             )
-        return found
+        return differing
 
-    def _row(self, row: Row, channel: Ints) -> Bounded:
+    def _row(self, row: Row, channel: Ints) -> LongInterval:
         """Return the numbers of channels."""
         if id(row) not in self._known:
             exact = np.array([v.fits_float64 for v in row])
             self._known[id(row)] = row, np.array([nearest(v) for v in row]), exact
         _, values, exact = self._known[id(row)]
         at = channel if len(row) > 1 else np.zeros(1, np.int64)
-        near = Bounded.near(values[at])
-        return Bounded(
+        near = LongInterval.near(values[at])
+        return LongInterval(
             np.where(exact[at], values[at], near.lo), np.where(exact[at], values[at], near.hi)
         )
 
     @np.errstate(all="ignore")
-    def _codes(self, runs: Runs) -> tuple[Ints, Ints]:
+    def _codes(self, runs: CodeRuns) -> tuple[Ints, Ints]:
         """Return the least and the greatest code that values of runs may have."""
         channel, op = runs.channel, self._quantizer
-        x = Bounded(runs.first.astype(np.longdouble), runs.last.astype(np.longdouble))
+        x = LongInterval(runs.first.astype(np.longdouble), runs.last.astype(np.longdouble))
         y = x * self._row(self._slopes, channel)
         for link in self._chain:
             y = self._after(link, y, channel)
@@ -166,12 +170,12 @@ class CurveProof:
             most += ~np.where(strict, high <= at.lo, high < at.lo)
         return least, most
 
-    def _after(self, op: Op, y: Bounded, channel: Ints) -> Bounded:
+    def _after(self, op: Op, y: LongInterval, channel: Ints) -> LongInterval:
         """Return bounds after one operation."""
         if isinstance(op, Affine):
             return y * self._row(op.slope, channel) + self._row(op.offset, channel)
         if isinstance(op, RealPRelu):
-            zero = Bounded(np.zeros(1, np.longdouble), np.zeros(1, np.longdouble))
+            zero = LongInterval(np.zeros(1, np.longdouble), np.zeros(1, np.longdouble))
             return y.larger(zero) + y.smaller(zero) * self._row(op.slope, channel)
         if isinstance(op, RealClip):
             y = y if op.lo is None else y.larger(self._row((op.lo,), channel))

@@ -21,7 +21,9 @@ def drawn(program: Program, samples: int, seed: int) -> dict[str, IntArray]:
     averages out in sums and real images have values near zero.
     """
     rng = np.random.default_rng(seed)
-    return {port.name: _drawn(kind, samples, rng) for port, kind in input_types(program)}
+    return {
+        port.name: _drawn(tensor_type, samples, rng) for port, tensor_type in input_types(program)
+    }
 
 
 def _drawn(tensor_type: IntType, samples: int, rng: np.random.Generator) -> IntArray:

@@ -182,7 +182,7 @@ def deviation(real: Program, program: Program, images: Batch) -> Deviation:
     actual = {name: np.concatenate(pieces) for name, pieces in integer.items()}
     want = {n: np.concatenate(p).reshape(actual[n].shape) for n, p in exact.items()}
     top1, error = agreement(actual, want)
-    bound = max(float(kind.error) for _, kind in output_types(program))
+    bound = max(float(tensor_type.error) for _, tensor_type in output_types(program))
     return Deviation(samples(images), list(rows.values()), top1, error, bound, want, actual)
 
 

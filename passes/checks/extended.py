@@ -33,7 +33,7 @@ def nearest(value: Fraction | Surd) -> np.longdouble:
     return _REAL(high) + _REAL(float(number - Surd.of(high)))
 
 
-class Bounded:
+class LongInterval:
     """Numbers between bounds, longdouble arrays; infinite where nothing is known."""
 
     __slots__ = ("hi", "lo")
@@ -42,23 +42,23 @@ class Bounded:
         self.lo, self.hi = lo, hi
 
     @classmethod
-    def near(cls, value: Any, margin: Any = _ROUNDED) -> Bounded:
+    def near(cls, value: Any, margin: Any = _ROUNDED) -> LongInterval:
         """Return numbers known to a relative error."""
         return _widened(np.asarray(value, _REAL), np.asarray(value, _REAL), margin)
 
-    def __neg__(self) -> Bounded:
-        return Bounded(-self.hi, -self.lo)
+    def __neg__(self) -> LongInterval:
+        return LongInterval(-self.hi, -self.lo)
 
-    def __add__(self, other: Bounded) -> Bounded:
+    def __add__(self, other: LongInterval) -> LongInterval:
         total = _widened(self.lo + other.lo, self.hi + other.hi, _ROUNDED)
         same_lo, same_hi = (self.lo == 0) | (other.lo == 0), (self.hi == 0) | (other.hi == 0)
         lo = np.where(same_lo, self.lo + other.lo, total.lo)  # adding 0 is exact
-        return Bounded(lo, np.where(same_hi, self.hi + other.hi, total.hi))
+        return LongInterval(lo, np.where(same_hi, self.hi + other.hi, total.hi))
 
-    def __sub__(self, other: Bounded) -> Bounded:
+    def __sub__(self, other: LongInterval) -> LongInterval:
         return self + -other
 
-    def __mul__(self, other: Bounded) -> Bounded:
+    def __mul__(self, other: LongInterval) -> LongInterval:
         low, high = [], []
         for a in (self.lo, self.hi):
             for b in (other.lo, other.hi):
@@ -69,20 +69,20 @@ class Bounded:
         lo, hi = np.broadcast_arrays(*low), np.broadcast_arrays(*high)
         return _widened(np.minimum.reduce(lo), np.maximum.reduce(hi), _ROUNDED)
 
-    def inverse(self) -> Bounded:
+    def inverse(self) -> LongInterval:
         """Return 1 / these, unbounded where they may be 0."""
         may = (self.lo <= 0) & (self.hi >= 0)
-        found = _widened(1 / self.hi, 1 / self.lo, _ROUNDED)
-        return Bounded(np.where(may, -np.inf, found.lo), np.where(may, np.inf, found.hi))
+        outer = _widened(1 / self.hi, 1 / self.lo, _ROUNDED)
+        return LongInterval(np.where(may, -np.inf, outer.lo), np.where(may, np.inf, outer.hi))
 
-    def larger(self, other: Bounded) -> Bounded:
-        return Bounded(np.maximum(self.lo, other.lo), np.maximum(self.hi, other.hi))
+    def larger(self, other: LongInterval) -> LongInterval:
+        return LongInterval(np.maximum(self.lo, other.lo), np.maximum(self.hi, other.hi))
 
-    def smaller(self, other: Bounded) -> Bounded:
-        return Bounded(np.minimum(self.lo, other.lo), np.minimum(self.hi, other.hi))
+    def smaller(self, other: LongInterval) -> LongInterval:
+        return LongInterval(np.minimum(self.lo, other.lo), np.minimum(self.hi, other.hi))
 
 
-def _widened(lo: Long, hi: Long, margin: Any) -> Bounded:
+def _widened(lo: Long, hi: Long, margin: Any) -> LongInterval:
     """Move bounds apart; 0 is exact, and what is almost too small for longdouble may be 0."""
     low, high = lo - np.abs(lo) * margin, hi + np.abs(hi) * margin
     tiny_lo, tiny_hi = (np.abs(lo) < _LEAST) & (lo != 0), (np.abs(hi) < _LEAST) & (hi != 0)
@@ -90,18 +90,18 @@ def _widened(lo: Long, hi: Long, margin: Any) -> Bounded:
     high = np.where(tiny_hi, np.where(hi > 0, 2 * _LEAST, _REAL(0)), high)
     # What overflowed is at least the greatest longdouble, not infinite.
     top = np.finfo(_REAL).max
-    return Bounded(np.where(lo == np.inf, top, low), np.where(hi == -np.inf, -top, high))
+    return LongInterval(np.where(lo == np.inf, top, low), np.where(hi == -np.inf, -top, high))
 
 
 def _rising(
-    f: Callable[[Long], Any], x: Bounded, least: float = -np.inf, most: float = np.inf
-) -> Bounded:
+    f: Callable[[Long], Any], x: LongInterval, least: float = -np.inf, most: float = np.inf
+) -> LongInterval:
     """Return bounds of a rising function; a result of 0 is exact at 0 only."""
     lo, hi = np.asarray(f(x.lo), _REAL), np.asarray(f(x.hi), _REAL)
-    found = _widened(lo, hi, _MARGIN)
-    low = np.where((lo == 0) & (x.lo != 0), -_LEAST, found.lo)
-    high = np.where((hi == 0) & (x.hi != 0), _LEAST, found.hi)
-    return Bounded(np.maximum(low, least), np.minimum(high, most))
+    outer = _widened(lo, hi, _MARGIN)
+    low = np.where((lo == 0) & (x.lo != 0), -_LEAST, outer.lo)
+    high = np.where((hi == 0) & (x.hi != 0), _LEAST, outer.hi)
+    return LongInterval(np.maximum(low, least), np.minimum(high, most))
 
 
 def _sigmoid(x: Long) -> Long:
@@ -146,17 +146,17 @@ _MONOTONE: dict[str, tuple[Callable[[Long], Any], float, float]] = {
 
 
 class BoundedArithmetic:
-    """The arithmetic of ``Bounded``, for expressions."""
+    """The arithmetic of ``LongInterval``, for expressions."""
 
-    def number(self, value: Fraction) -> Bounded:
+    def number(self, value: Fraction) -> LongInterval:
         exact = Fraction(float(value)) == value
         near = np.array([nearest(value)])
-        return Bounded(near, near) if exact else Bounded.near(near)
+        return LongInterval(near, near) if exact else LongInterval.near(near)
 
-    def pi(self) -> Bounded:
-        return Bounded.near([np.pi], _REAL(2.0**-48))
+    def pi(self) -> LongInterval:
+        return LongInterval.near([np.pi], _REAL(2.0**-48))
 
-    def power(self, base: Bounded, exponent: Fraction) -> Bounded:
+    def power(self, base: LongInterval, exponent: Fraction) -> LongInterval:
         if exponent < 0:
             return self.power(base, -exponent).inverse()
         if exponent.denominator > 1:
@@ -171,7 +171,7 @@ class BoundedArithmetic:
             lo, hi = np.where(inside, _REAL(0), np.minimum(np.abs(lo), np.abs(hi))), most
         return _widened(lo**n, hi**n, _MARGIN)
 
-    def call(self, name: str, *arguments: Bounded) -> Bounded:
+    def call(self, name: str, *arguments: LongInterval) -> LongInterval:
         a, *rest = arguments
         if name == "erfc":
             return -_rising(lambda x: -_erfc(x), a, -2.0, 0.0)
@@ -182,7 +182,7 @@ class BoundedArithmetic:
             b, u, v = rest
             first, second = a.lo > b.hi, a.hi <= b.lo
             lo, hi = np.minimum(u.lo, v.lo), np.maximum(u.hi, v.hi)
-            return Bounded(
+            return LongInterval(
                 np.where(first, u.lo, np.where(second, v.lo, lo)),
                 np.where(first, u.hi, np.where(second, v.hi, hi)),
             )
@@ -199,6 +199,6 @@ class BoundedArithmetic:
         return steps[name](b)
 
 
-def _defined(found: Bounded, inside: Any) -> Bounded:
+def _defined(image: LongInterval, inside: Any) -> LongInterval:
     """Return what is unbounded where a function is not defined throughout."""
-    return Bounded(np.where(inside, found.lo, -np.inf), np.where(inside, found.hi, np.inf))
+    return LongInterval(np.where(inside, image.lo, -np.inf), np.where(inside, image.hi, np.inf))

@@ -42,13 +42,13 @@ class Fault:
     Attributes:
         sample, place: index of the image, and (row, column, channel) of a code or the index of an
             output.
-        found: the program's code or output.
+        computed: the program's code or output.
         low, high: range that the network allows.
     """
 
     sample: int
     place: tuple[int, ...]
-    found: float
+    computed: float
     low: float
     high: float
 
@@ -171,19 +171,19 @@ class Holder:
         self.farthest: dict[str, Reals] = {}  # by output of the network
 
     def _result(self, name: str) -> Held:
-        last, kind = self.producers.get(name), self.program.int_type(name)
+        last, tensor_type = self.producers.get(name), self.program.int_type(name)
         origin = last.origin if last is not None else ()
-        return Held(name, origin, "outputs", bound=float(kind.error))
+        return Held(name, origin, "outputs", bound=float(tensor_type.error))
 
     def hold(self, images: Batch) -> NetworkComparison:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SaturationWarning)
             integers = quantize_inputs(self.program, images)
         maps = as_maps(self.real, images)
-        for port, kind in input_types(self.program):
+        for port, tensor_type in input_types(self.program):
             if not port.pixels:
-                scale = kind.scale or 1
-                low, high = float(kind.lo * scale), float(kind.hi * scale)
+                scale = tensor_type.scale or 1
+                low, high = float(tensor_type.lo * scale), float(tensor_type.hi * scale)
                 maps[port.name] = np.clip(maps[port.name].astype(np.float64), low, high)
         left = 0
         for start in range(0, samples(integers), CHUNK):

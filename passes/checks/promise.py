@@ -47,20 +47,22 @@ class Loss:
     """The measured loss.
 
     Attributes:
-        found: comparison of program and network.
+        comparison: comparison of program and network.
         samples: number of inputs.
         tolerance: limit of the chosen precision.
     """
 
-    found: NetworkComparison
+    comparison: NetworkComparison
     samples: int
     tolerance: float
 
     @property
     def share(self) -> float:
         """The largest loss of outputs and codes, relative to the limit."""
-        codes = [row.differing / row.values for row in self.found.codes if row.differing > _FEW]
-        return max([self.found.output.share, *codes]) / self.tolerance
+        codes = [
+            row.differing / row.values for row in self.comparison.codes if row.differing > _FEW
+        ]
+        return max([self.comparison.output.share, *codes]) / self.tolerance
 
     @property
     def kept(self) -> bool:
@@ -153,7 +155,7 @@ def kept_by(
 
 def describe(program: Program, loss: Loss) -> str:
     """Describe the loss of the outputs, where it occurs, and how to avoid it."""
-    output, where = loss.found.output, lost_at(program, loss)
+    output, where = loss.comparison.output, lost_at(program, loss)
     inputs = f"{loss.samples} inputs"
     parts = []
     if output.share > loss.tolerance:
@@ -162,7 +164,7 @@ def describe(program: Program, loss: Loss) -> str:
             f"off by up to {output.worst:.2g} where the exact ones spread by {output.spread:.2g} "
             f"({output.share:.2g} of the spread of their channel)"
         )
-    for row in loss.found.codes:
+    for row in loss.comparison.codes:
         if row.differing > max(_FEW, loss.tolerance * row.values):
             parts.append(
                 f"{row.differing:,} of {row.values:,} codes of {row.tensor} differ on {inputs} "
@@ -182,7 +184,7 @@ def describe(program: Program, loss: Loss) -> str:
 def lost_at(program: Program, loss: Loss) -> str:
     """Return the first tensor whose last bits are too coarse for one of its channels."""
     for name in (*program.inputs, *(op.output for op in program.ops)):
-        tensor_type, spread = program.types[name], loss.found.spreads.get(name)
+        tensor_type, spread = program.types[name], loss.comparison.spreads.get(name)
         if not isinstance(tensor_type, IntType) or spread is None or not tensor_type.error:
             continue
         least = spread[spread > 0].min(initial=np.inf)

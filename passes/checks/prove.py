@@ -33,7 +33,7 @@ from ..program.rounding import round_shift
 from ..program.types import IntType
 from .accumulator import code_value, weight_of
 from .channel_proof import EXHAUSTIVE, Channel, Ints, differences
-from .curve_proof import CurveProof, Runs, curved, runs_of
+from .curve_proof import CodeRuns, CurveProof, curved, runs_of
 from .relation import Unrelated, accumulating, require_same
 
 Table = Thresholds | Requantize
@@ -215,9 +215,9 @@ def _scale(imported: Program, program: Program, name: str) -> Fraction:
     program may have scaled.
     """
     for types in (imported.types, program.types):
-        kind = types.get(name)
-        if isinstance(kind, IntType):
-            return kind.scale or Fraction(1)
+        tensor_type = types.get(name)
+        if isinstance(tensor_type, IntType):
+            return tensor_type.scale or Fraction(1)
     raise KeyError(name)
 
 
@@ -260,7 +260,7 @@ def _prove_table(
     if curved(chain):
         proof = CurveProof(slopes, chain, quantizer)
         runs = [runs_of(table, bounds, c, lo, hi) for c, table, bounds, lo, hi in parts]
-        mismatches = [Mismatch(op.output, *d) for d in proof.differences(Runs.joined(runs))]
+        mismatches = [Mismatch(op.output, *d) for d in proof.differences(CodeRuns.joined(runs))]
         exhaustive, exact, ties = 0, proof.exact_count, proof.ties
     else:
         mismatches, exhaustive, exact, ties = [], 0, 0, 0

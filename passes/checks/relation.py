@@ -109,7 +109,7 @@ class Relation:
     def error(self, op: Quantize) -> Reals:
         """Return the program's error in the input of a quantizer, before ``input_scale``, (C,)."""
         base = self.producers[op.output].inputs[0]
-        kind = self.program.int_type(base)
+        tensor_type = self.program.int_type(base)
         # The chain is followed even where the error is 0: another network's base leads elsewhere.
         links = {link.output: link for link in self.real.ops}
         chain: list[Elementwise] = []
@@ -120,19 +120,19 @@ class Relation:
                 chain.append(link)
             elif isinstance(link, RealConv) and maker is not None:
                 require_same(maker, link)
-                return self._after(chain, kind, self._accumulator_unit(link, maker))
+                return self._after(chain, tensor_type, self._accumulator_unit(link, maker))
             else:
                 raise Unrelated(f"{base} is nothing that {op.output} compares")
             name = link.inputs[0]
-        return self._after(chain, kind, np.full(self.real.types[op.output].shape[2], 1.0))
+        return self._after(chain, tensor_type, np.full(self.real.types[op.output].shape[2], 1.0))
 
-    def _after(self, chain: list[Elementwise], kind: IntType, unit: Reals) -> Reals:
+    def _after(self, chain: list[Elementwise], tensor_type: IntType, unit: Reals) -> Reals:
         """Return the error after a chain, given backwards, of integers that are off by their
         type's error in a unit.
         """
-        error = unit * float(kind.error) * (1 + 2.0**-40)
-        scale = 1.0 if kind.scale is None else float(kind.scale)
-        most = max(abs(kind.lo), abs(kind.hi)) * scale * unit + error
+        error = unit * float(tensor_type.error) * (1 + 2.0**-40)
+        scale = 1.0 if tensor_type.scale is None else float(tensor_type.scale)
+        most = max(abs(tensor_type.lo), abs(tensor_type.hi)) * scale * unit + error
         for link in reversed(chain):
             if not error.any():
                 break

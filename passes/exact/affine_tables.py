@@ -10,7 +10,7 @@ from ..program import ConstRef, Op, Program
 from ..program.ops import Requantize, Thresholds
 from ..program.ranges import channel_ranges
 from ..program.types import Constant
-from ..rewrite import Constants, live
+from ..rewrite import ConstantPool, live
 
 FEWEST_STEPS = 7
 """Fewest steps of a table that is replaced.
@@ -85,7 +85,7 @@ def _slopes(runs: list[tuple[int, int]], unit: int) -> tuple[int, int]:
 def affine_tables(program: Program) -> Program:
     """Replace a table by a requantization if all reachable codes of all channels are equal."""
     ranges = channel_ranges(program)
-    pool = Constants(dict(program.constants))
+    pool = ConstantPool(dict(program.constants))
     ops: list[Op] = []
     notes: list[str] = []
     for op in program.ops:
@@ -123,7 +123,7 @@ def _requantization(
     op: Thresholds,
     program: Program,
     ranges: dict[str, tuple[np.ndarray, np.ndarray]],
-    pool: Constants,
+    pool: ConstantPool,
 ) -> Requantize | None:
     bounds, signs = (program.constants[n].values for n in (op.bounds, op.signs))
     if bounds.shape[1] < FEWEST_STEPS:

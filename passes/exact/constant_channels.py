@@ -12,7 +12,7 @@ from ..program import ConstRef, Op, Program
 from ..program.ops import Conv, Requantize, Thresholds
 from ..program.ranges import channel_ranges
 from ..program.types import Constant, IntArray, TensorType
-from ..rewrite import Constants, fresh, live
+from ..rewrite import ConstantPool, fresh, live
 
 Mask = NDArray[np.bool_]
 UNIT = 8
@@ -63,7 +63,7 @@ class ConstantChannels:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.ranges, self.readers = channel_ranges(program), program.consumers()
-        self.pool = Constants(dict(program.constants))
+        self.pool = ConstantPool(dict(program.constants))
         self.convs = {op.output: op for op in program.ops if isinstance(op, Conv)}
         self.tables = {op.output: op for op in program.ops if isinstance(op, Thresholds)}
         self.requantized = {op.output: op for op in program.ops if isinstance(op, Requantize)}

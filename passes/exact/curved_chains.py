@@ -155,7 +155,7 @@ class _Chain:
     """A quantizer after a chain, in float64.
 
     Attributes:
-        found: runs on which the code is one, as rows (channel, first, code).
+        constant_runs: runs on which the code is one, as rows (channel, first, code).
     """
 
     def __init__(self, op: Quantize, chain: Sequence[Elementwise], scale: Surd) -> None:
@@ -163,7 +163,7 @@ class _Chain:
         self.rows, self.spent = _Rows(), 0
         self.levels = [tuple(row) for row in zip(*op.thresholds, strict=True)]
         self.rules = np.array(op.rules)
-        self.found: list[IntArray] = []
+        self.constant_runs: list[IntArray] = []
 
     def codes(self, runs: _Runs, *, slopes: bool = True) -> _Codes:
         """Bound the codes of runs."""
@@ -217,7 +217,7 @@ class _Chain:
         return codes
 
     def keep(self, channel: IntArray, first: IntArray, code: IntArray) -> None:
-        self.found.append(np.stack([channel, first, code]))
+        self.constant_runs.append(np.stack([channel, first, code]))
 
     def search(self, runs: _Runs) -> None:
         """Find all runs of one code."""
@@ -285,7 +285,7 @@ def fold_curved(
     lo, hi = rows
     search = _Chain(op, chain, scale)
     search.search(_Runs(np.arange(len(lo)), lo.astype(np.int64), hi.astype(np.int64)))
-    channel, first, code = np.concatenate(search.found, axis=1)
+    channel, first, code = np.concatenate(search.constant_runs, axis=1)
     order = np.lexsort((first, channel))
     channel, first, code = channel[order], first[order], code[order]
     starts = np.append(True, channel[1:] != channel[:-1])

@@ -21,7 +21,7 @@ from ..program.ops.real import (
     RealRearrange,
 )
 from ..program.types import Constant, IntType, TensorType
-from ..rewrite import Constants, fresh, live
+from ..rewrite import ConstantPool, fresh, live
 from .levels import integer_levels, integer_weight
 
 ZERO = Surd.of(0)
@@ -34,15 +34,15 @@ class IntegerLayers:
         self.program, self.options = program, options
         self.producers = {op.output: op for op in program.ops}
         self.types: dict[str, TensorType] = {name: program.types[name] for name in program.inputs}
-        self.pool = Constants(dict(program.constants))
+        self.pool = ConstantPool(dict(program.constants))
         self.ops: list[Op] = []
         self.tables: dict[str, str] = {}  # of codes with an offset: their levels, by name
 
     def put(self, op: Op, scale: Fraction | None = None, error: Fraction = Fraction(0)) -> None:
-        kind = op.infer(self.types, self.pool.all)
-        if isinstance(kind, IntType) and not op.real:
-            kind = replace(kind, scale=scale, error=short(error))
-        self.types[op.output] = kind
+        tensor_type = op.infer(self.types, self.pool.all)
+        if isinstance(tensor_type, IntType) and not op.real:
+            tensor_type = replace(tensor_type, scale=scale, error=short(error))
+        self.types[op.output] = tensor_type
         self.ops.append(op)
 
     def codes(self, name: str) -> IntType | None:
@@ -92,10 +92,10 @@ class IntegerLayers:
         the map are real zeros, the code ``-z``. N2UQ has z = 0. Levels of codes or weights that are
         not integers times a step leave an error.
         """
-        found = self.source(op)
-        if found is None:
+        source_of_codes = self.source(op)
+        if source_of_codes is None:
             return False
-        source, scale, z = found
+        source, scale, z = source_of_codes
         tensor_type = integer(source, self.types[source])
         unit = tensor_type.scale or Fraction(1)
         weight = integer_weight(op, self.pool.all, self.options)

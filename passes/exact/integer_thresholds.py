@@ -17,11 +17,11 @@ from ..program.operation import integer
 from ..program.ops import Thresholds
 from ..program.ops.real import Elementwise, Quantize, RealFunction
 from ..program.types import Constant, IntArray, IntType, TensorType
-from ..rewrite import Constants, live
+from ..rewrite import ConstantPool, live
 from .curved_chains import fold_curved, is_curved
 from .curved_points import Undecided
 from .filtered_functions import Steps, fold
-from .piecewise import Function
+from .piecewise import PiecewiseFunction
 
 
 def chain_of(program: Program, quantizer: Quantize) -> tuple[str, list[Elementwise]]:
@@ -38,7 +38,7 @@ def exact_steps(
     op: Quantize, chain: Sequence[Elementwise], scale: Fraction, c: int, lo: int, hi: int
 ) -> tuple[int, dict[int, int]]:
     """Return base and signed steps of channel ``c`` on ``[lo, hi]``, in exact numbers."""
-    f = Function.identity(lo, hi, Surd.of(scale), c)
+    f = PiecewiseFunction.identity(lo, hi, Surd.of(scale), c)
     for link in chain:
         f = link.evaluate(f)
     thresholds = op.thresholds[c if len(op.thresholds) > 1 else 0]
@@ -108,7 +108,7 @@ def _folded(
 
 def integer_thresholds(program: Program) -> Program:
     """Replace each quantizer by the table that gives its code for every reachable integer."""
-    pool = Constants(dict(program.constants))
+    pool = ConstantPool(dict(program.constants))
     types: dict[str, TensorType] = dict(program.types)
     ops: list[Op] = []
     known: dict[str, TensorType] = {name: types[name] for name in program.inputs}
@@ -126,9 +126,9 @@ def integer_thresholds(program: Program) -> Program:
             learn(op)
             continue
         base, chain = chain_of(program, op)
-        kind = integer(base, known[base])
-        scale = kind.scale or Fraction(1)
-        bounds, signs, start = table(op, chain, scale, kind.channel_rows, kind.hi)
+        tensor_type = integer(base, known[base])
+        scale = tensor_type.scale or Fraction(1)
+        bounds, signs, start = table(op, chain, scale, tensor_type.channel_rows, tensor_type.hi)
         folded = Thresholds(
             output=op.output,
             inputs=(base,),

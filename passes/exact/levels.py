@@ -134,16 +134,16 @@ def integer_weight(
     steps, misses = [], []
     known: dict[bytes, Levels] = {}
     for row, real in enumerate(flat):
-        found, codes, count = np.unique(real, return_inverse=True, return_counts=True)
-        key = found.tobytes()
+        distinct, codes, count = np.unique(real, return_inverse=True, return_counts=True)
+        key = distinct.tobytes()
         if key not in known:
-            known[key] = integer_levels([Fraction(float(v)) for v in found], bits)
-        made = known[key]
-        integers[row] = np.array(made.numbers, np.int64)[codes.reshape(-1)]
+            known[key] = integer_levels([Fraction(float(v)) for v in distinct], bits)
+        row_levels = known[key]
+        integers[row] = np.array(row_levels.numbers, np.int64)[codes.reshape(-1)]
         off = (
-            abs(Fraction(float(v)) - n * made.step) * int(c)
-            for v, n, c in zip(found, made.numbers, count, strict=True)
+            abs(Fraction(float(v)) - n * row_levels.step) * int(c)
+            for v, n, c in zip(distinct, row_levels.numbers, count, strict=True)
         )
-        steps.append(Surd.of(made.step))
-        misses.append(sum(off, Fraction(0)) / made.step)
+        steps.append(Surd.of(row_levels.step))
+        misses.append(sum(off, Fraction(0)) / row_levels.step)
     return IntegerWeight(integers.reshape(values.shape), tuple(steps), tuple(misses), op.levels)

@@ -44,7 +44,7 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Function(Number):
+class PiecewiseFunction(Number):
     """A function of an integer in one channel of a tensor.
 
     Attributes:
@@ -56,39 +56,39 @@ class Function(Number):
     segments: tuple[Segment, ...]
 
     @classmethod
-    def identity(cls, lo: int, hi: int, scale: Surd, channel: int = 0) -> Function:
+    def identity(cls, lo: int, hi: int, scale: Surd, channel: int = 0) -> PiecewiseFunction:
         """Return ``f(v) = scale * v`` on ``[lo, hi]``."""
         return cls(channel, (Segment(lo, hi, scale, _ZERO),))
 
     def _own(self, row: Row) -> Surd:
         return row[self.channel if len(row) > 1 else 0]
 
-    def _of(self, segments: Iterable[Segment]) -> Function:
-        return Function(self.channel, tuple(segments))
+    def _of(self, segments: Iterable[Segment]) -> PiecewiseFunction:
+        return PiecewiseFunction(self.channel, tuple(segments))
 
-    def times(self, factor: Row) -> Function:
+    def times(self, factor: Row) -> PiecewiseFunction:
         f = self._own(factor)
         return self._of(replace(s, slope=s.slope * f, offset=s.offset * f) for s in self.segments)
 
-    def plus(self, term: Row) -> Function:
+    def plus(self, term: Row) -> PiecewiseFunction:
         t = self._own(term)
         return self._of(replace(s, offset=s.offset + t) for s in self.segments)
 
-    def constant(self, value: Row) -> Function:
+    def constant(self, value: Row) -> PiecewiseFunction:
         return self._of(replace(s, slope=_ZERO, offset=self._own(value)) for s in self.segments)
 
     def branch(
         self,
         level: Row,
-        below: Callable[[Function], Function],
-        above: Callable[[Function], Function],
-    ) -> Function:
+        below: Callable[[PiecewiseFunction], PiecewiseFunction],
+        above: Callable[[PiecewiseFunction], PiecewiseFunction],
+    ) -> PiecewiseFunction:
         parts: list[Segment] = []
         for segment, reached in self._split(self._own(level)):
             parts += (above if reached else below)(self._of([segment])).segments
         return self._of(parts)
 
-    def function(self, of: Expression, parameters: Table) -> Function:
+    def function(self, of: Expression, parameters: Table) -> PiecewiseFunction:
         raise TypeError(f"{of} is not linear by pieces: curved_chains folds it")
 
     def _split(self, level: Surd) -> Iterator[tuple[Segment, bool]]:

@@ -25,13 +25,13 @@ def as_maps(program: Program, images: Batch) -> dict[str, NDArray[Any]]:
     face, maps = program.interface, {}
     given = by_name(face.inputs, images)
     for port, name in zip(face.inputs, program.inputs, strict=True):
-        found = np.asarray(given[port.name])
-        if found.shape[1:] != port.shape:
+        x = np.asarray(given[port.name])
+        if x.shape[1:] != port.shape:
             raise CompileError(
-                f"calibration images of shape {found.shape}; the model takes (N, "
+                f"calibration images of shape {x.shape}; the model takes (N, "
                 f"{', '.join(map(str, port.shape))})"
             )
-        maps[port.name] = to_maps(port, program.types[name], found)
+        maps[port.name] = to_maps(port, program.types[name], x)
     return maps
 
 

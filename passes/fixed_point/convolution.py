@@ -79,7 +79,7 @@ def convolution(
         bits = low.formats.weight_width(name, chosen)
         most = room - bits if chosen >= OPERAND_BITS[0] else min(chosen, room - bits)
         _product(low, layer, low.narrowed(x, most), bits)
-    elif (shared := _weight_bits(low, room, low.kind(x))) is not None:
+    elif (shared := _weight_bits(low, room, low.int_type(x))) is not None:
         bits = low.formats.weight_width(name, shared)
         _product(low, layer, low.narrowed(x, room - bits), bits)
     else:
@@ -121,14 +121,14 @@ def _weight_bits(low: Lowering, room: int, tensor_type: IntType) -> int | None:
 
 def _cut_product(low: Lowering, layer: UnquantizedLayer, x: str, bits: int, room: int) -> None:
     """Emit the sum of a convolution of the upper bits of ``x`` and one of the rest."""
-    kind = low.kind(x)
+    tensor_type = low.int_type(x)
     parts = tuple(low.fresh(f"{layer.name}.{part}") for part in ("upper", "lower"))
     upper = low.narrowed(x, room - bits)
     lower = low.narrowed(_rest(low, x, upper, layer.op.origin), room - bits)
     plain = replace(layer, name=parts[1], offset=(ZERO,) * len(layer.offset))
-    _product(low, replace(layer, name=parts[0]), upper, bits, carried=kind.error)
+    _product(low, replace(layer, name=parts[0]), upper, bits, carried=tensor_type.error)
     _product(low, plain, lower, bits)
-    error = sum((low.kind(part).error for part in parts), Fraction(0))
+    error = sum((low.int_type(part).error for part in parts), Fraction(0))
     low.put(Add(output=layer.name, inputs=parts, origin=layer.origin), layer.scale, error)
 
 
@@ -136,25 +136,27 @@ def _rest(low: Lowering, x: str, upper: str, origin: tuple[str, ...]) -> str:
     """Emit the rest of ``x``: its difference from its narrowed form."""
     name = low.rests.get((x, upper))
     if name is None:
-        kind, coarse = low.kind(x), low.kind(upper)
-        assert kind.scale is not None and coarse.scale is not None
-        channels, unit = kind.shape[2], int(coarse.scale / kind.scale)
+        tensor_type, coarse = low.int_type(x), low.int_type(upper)
+        assert tensor_type.scale is not None and coarse.scale is not None
+        channels, unit = tensor_type.shape[2], int(coarse.scale / tensor_type.scale)
         back = low.requantize(
             low.fresh(f"{x}.back"),
             upper,
             [-ONE] * channels,
             [ZERO] * channels,
-            kind.scale,
-            kind.bits + 2,
+            tensor_type.scale,
+            tensor_type.bits + 2,
             origin,
         )
         total = low.put(
-            Add(output=low.fresh(f"{x}.left"), inputs=(x, back), origin=origin), kind.scale
+            Add(output=low.fresh(f"{x}.left"), inputs=(x, back), origin=origin), tensor_type.scale
         )
         name = low.rests[x, upper] = low.fresh(f"{x}.rest")
         # The range is stated here: that of the sum does not use that its terms depend on each
         # other.
-        low.put(Clamp(output=name, inputs=(total,), origin=origin, lo=-unit, hi=unit), kind.scale)
+        low.put(
+            Clamp(output=name, inputs=(total,), origin=origin, lo=-unit, hi=unit), tensor_type.scale
+        )
     return name
 
 
@@ -177,8 +179,8 @@ def _product(
         weight_bits: width of the weights, including the sign.
         carried: error of the input, if not that of its type.
     """
-    kind, name, origin = low.kind(x), layer.name, layer.origin
-    weight = layer.weight * float(kind.scale or 1)
+    tensor_type, name, origin = low.int_type(x), layer.name, layer.origin
+    weight = layer.weight * float(tensor_type.scale or 1)
     channels = len(weight)
     largest = np.abs(weight).reshape(channels, -1).max(axis=1)
     room = np.float64((1 << (weight_bits - 1)) - 1)
@@ -192,7 +194,7 @@ def _product(
         most = np.abs(scaled).max()
         raise ValueError(f"weights of {most:.2g} units, beyond {ACCUMULATOR_BITS} bits")
     integers = scaled.astype(np.int64)
-    miss = _miss(layer, kind, integers, g, kind.error if carried is None else carried)
+    miss = _miss(layer, tensor_type, integers, g, tensor_type.error if carried is None else carried)
     op, accumulator = layer.op, low.fresh(f"{name}.acc")
     low.put(
         Conv(

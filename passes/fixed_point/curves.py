@@ -63,11 +63,11 @@ class Curve:
         )
         rows = [Enclosure.fixed(floats(row), False) for row in self.op.parameters]
         with np.errstate(all="ignore"):
-            found = self.op.function.evaluate(
+            enclosed = self.op.function.evaluate(
                 EnclosureArithmetic(), Enclosure.of(wide[0], wide[1]), rows
             )
-        assert found.slope is not None
-        lo, hi, least, most, _ = np.broadcast_arrays(found.lo, found.hi, *found.slope, a)
+        assert enclosed.slope is not None
+        lo, hi, least, most, _ = np.broadcast_arrays(enclosed.lo, enclosed.hi, *enclosed.slope, a)
         return Enclosure(lo, hi, (least, most))
 
 
@@ -92,9 +92,15 @@ def interpolated(low: Lowering, op: RealFunction, scale: Fraction) -> None:
         ValueError: it is not defined, or not bounded, for some value; or too steep.
     """
     x = low.narrowed(op.inputs[0], _OPERAND_BITS)
-    kind = low.kind(x)
-    assert kind.scale is not None
-    curve = Curve(op, kind.scale, kind.lo, kind.hi, float(kind.error / abs(kind.scale)))
+    tensor_type = low.int_type(x)
+    assert tensor_type.scale is not None
+    curve = Curve(
+        op,
+        tensor_type.scale,
+        tensor_type.lo,
+        tensor_type.hi,
+        float(tensor_type.error / abs(tensor_type.scale)),
+    )
     steepest = _steepest(curve)
     wanted = max(float(scale) / 4, WANTED * 2.0**-low.options.extra_bits)
     pieces = _chosen(curve, wanted, MOST_PIECES)
@@ -109,7 +115,7 @@ def interpolated(low: Lowering, op: RealFunction, scale: Fraction) -> None:
     held = Pieces(held.start, held.step, np.ldexp(base, -shift) * float(scale), held.slope)
     below, above = _missed(curve, held)
     miss = Fraction(float(max(np.abs(below).max(), np.abs(above).max())))
-    error = miss + kind.error * Fraction(steepest) + (scale / 2 if shift else 0)
+    error = miss + tensor_type.error * Fraction(steepest) + (scale / 2 if shift else 0)
     name = op.output
     tables = (Constant.narrow(v.T.astype(np.int64)) for v in (base, slope))
     low.put(
@@ -131,9 +137,9 @@ def interpolated(low: Lowering, op: RealFunction, scale: Fraction) -> None:
 def _steepest(curve: Curve) -> float:
     """Return the greatest slope in magnitude, of real values that their error moves too."""
     ends = np.linspace(curve.lo - curve.slack - 1, curve.hi + curve.slack + 1, 4097)[:, None]
-    found = curve.on(ends[:-1], ends[1:])
-    assert found.slope is not None
-    steep = float(max(np.abs(found.slope[0]).max(), np.abs(found.slope[1]).max()))
+    enclosed = curve.on(ends[:-1], ends[1:])
+    assert enclosed.slope is not None
+    steep = float(max(np.abs(enclosed.slope[0]).max(), np.abs(enclosed.slope[1]).max()))
     if not np.isfinite(steep):
         raise ValueError("a function that is not defined, or has no bound on its slope, somewhere")
     return steep * (1 + _NOISE)
@@ -184,8 +190,8 @@ def _straight(curve: Curve, near: int, far: int, wanted: float) -> bool:
 
 
 def _values(curve: Curve, at: Reals) -> Reals:
-    found = curve.on(at, at)
-    middle: Reals = (found.lo + found.hi) / 2
+    enclosed = curve.on(at, at)
+    middle: Reals = (enclosed.lo + enclosed.hi) / 2
     if not np.isfinite(middle).all():
         raise ValueError("a function that is not defined, or not bounded, somewhere in the range")
     return middle

@@ -64,21 +64,21 @@ class FixedPoint(Lowering):
             self.prelu(op, None, op.output, scale)
         elif isinstance(op, RealAdd):
             a, b = (self.rescaled(i, scale, bits, "aligned") for i in op.inputs)
-            error = self.kind(a).error + self.kind(b).error
+            error = self.int_type(a).error + self.int_type(b).error
             self.put(Add(output=op.output, inputs=(a, b), origin=op.origin), scale, error)
         elif isinstance(op, RealMultiply):
             product(self, op, scale, bits)
         elif isinstance(op, RealConcat):
             a, b = (self.rescaled(i, scale, bits, "aligned") for i in op.inputs)
-            error = max(self.kind(a).error, self.kind(b).error)
+            error = max(self.int_type(a).error, self.int_type(b).error)
             self.put(Concat(output=op.output, inputs=(a, b), origin=op.origin), scale, error)
         elif isinstance(op, RealClip):
             self.clamp(op, scale)
         elif isinstance(op, RealMaxPool):
-            name, x = op.inputs[0], self.kind(op.inputs[0])
+            name, x = op.inputs[0], self.int_type(op.inputs[0])
             if x.scale is not None and x.scale < 0:  # the least code has the greatest value
                 name = self.rescaled(name, scale, self.formats.bits[op.output], "aligned")
-                x = self.kind(name)
+                x = self.int_type(name)
             self.put(
                 MaxPool(
                     output=op.output,
@@ -92,7 +92,7 @@ class FixedPoint(Lowering):
                 x.error,
             )
         elif isinstance(op, RealAvgPool):
-            shape = self.kind(op.inputs[0]).shape
+            shape = self.int_type(op.inputs[0]).shape
             pool = SumPool(
                 output=op.output,
                 inputs=op.inputs,
@@ -104,17 +104,17 @@ class FixedPoint(Lowering):
             )
             divisor = pool.divisor(shape)
             name = self.narrowed(op.inputs[0], SUM_BITS - divisor.bit_length())
-            x = self.kind(name)
+            x = self.int_type(name)
             if not pool.weighted(shape):
                 pool = replace(pool, counted=None)
             scale = (x.scale or 1) * Fraction(1, divisor)
             self.put(replace(pool, inputs=(name,)), scale, x.error)
         elif isinstance(op, RealFlatten):
-            x = self.kind(op.inputs[0])
+            x = self.int_type(op.inputs[0])
             flat = Flatten(output=op.output, inputs=op.inputs, origin=op.origin)
             self.put(flat, x.scale, x.error)
         elif isinstance(op, RealRearrange):
-            x = self.kind(op.inputs[0])
+            x = self.int_type(op.inputs[0])
             self.put(Rearrange.of(op), x.scale, x.error)
         elif isinstance(op, RealFunction):
             interpolated(self, op, scale)
@@ -124,15 +124,15 @@ class FixedPoint(Lowering):
     def clamp(self, op: RealClip, scale: Fraction) -> None:
         """Emit ``min(max(x, lo), hi)``; a missing bound is replaced by the range of x."""
         x = self.rescaled(op.inputs[0], scale, self.formats.bits[op.output], "aligned")
-        kind = self.kind(x)
+        tensor_type = self.int_type(x)
         # A bound beyond these does not limit any 64-bit value.
         low, high = (
             None if b is None else min(max(round(b * (1 / scale)), -_FAR), _FAR)
             for b in (op.lo, op.hi)
         )
         # All values of x may be beyond a bound; then the result is that bound.
-        hi = max(kind.hi, kind.hi if low is None else low) if high is None else high
-        lo = min(kind.lo if low is None else low, hi)
+        hi = max(tensor_type.hi, tensor_type.hi if low is None else low) if high is None else high
+        lo = min(tensor_type.lo if low is None else low, hi)
         off = max(
             (
                 abs(b - round(b * (1 / scale)) * scale).upper()
@@ -144,14 +144,14 @@ class FixedPoint(Lowering):
         self.put(
             Clamp(output=op.output, inputs=(x,), origin=op.origin, lo=lo, hi=hi),
             scale,
-            kind.error + off,
+            tensor_type.error + off,
         )
 
     def prelu(self, op: RealPRelu, bias: Affine | None, name: str, scale: Fraction) -> None:
         """Emit PReLU with a bias; slopes use all bits of a 32-bit word."""
         x = self.rescaled(op.inputs[0], scale, self.formats.bits[name], "aligned")
-        kind = self.kind(x)
-        most = max(abs(kind.lo), 1)
+        tensor_type = self.int_type(x)
+        most = max(abs(tensor_type.lo), 1)
         steepest = float(np.abs(floats(op.slope)).max())
         whole = max(0, int(np.frexp(steepest)[1]))
         shift = 30 - whole
@@ -176,7 +176,7 @@ class FixedPoint(Lowering):
                 hi=hi,
             ),
             scale,
-            kind.error * grown + miss * scale + off,
+            tensor_type.error * grown + miss * scale + off,
         )
 
     def input_format(self, name: str) -> None:

@@ -31,7 +31,7 @@ from ..program.ops.real import (
     RealPRelu,
 )
 from ..program.types import Constant, IntType
-from ..rewrite import Constants, fresh, live
+from ..rewrite import ConstantPool, fresh, live
 
 _KEEP = (RealAdd, RealAvgPool, RealMaxPool, RealPRelu)
 _LEAST = 3  # smallest exponent that is worth a change
@@ -49,7 +49,7 @@ def equalized(program: Program, ranges: Mapping[str, Interval]) -> Program:
     powers = _powers(program, ranges)
     if not powers:
         return program
-    pool = Constants(dict(program.constants))
+    pool = ConstantPool(dict(program.constants))
     types = dict(program.types)
     # New names, because a name keeps its meaning and these are other values.
     sized = {name: fresh(types, f"{name}.sized") for name in powers}
@@ -117,7 +117,7 @@ def _free(
     return all(isinstance(r, Affine | RealConv) or _keeps(r, program) for r in readers[name])
 
 
-def _rescaled(op: Op, powers: Mapping[str, Powers], pool: Constants) -> Op:
+def _rescaled(op: Op, powers: Mapping[str, Powers], pool: ConstantPool) -> Op:
     """Return an operation that undoes the factors of its input and applies those of its output."""
     before = powers.get(op.inputs[0])
     after = powers.get(op.output)

@@ -238,9 +238,9 @@ class Formats:
 
     def _unit(self, name: str, places: dict[str, int]) -> float:
         """Return the real value of the last bit of an affine map's input."""
-        kind = self.program.types[name]
-        if isinstance(kind, IntType):
-            return float(kind.scale or 1)
+        tensor_type = self.program.types[name]
+        if isinstance(tensor_type, IntType):
+            return float(tensor_type.scale or 1)
         return 2.0 ** -places[name]
 
     def input_places(self, bits: int) -> int:

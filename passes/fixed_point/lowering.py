@@ -14,7 +14,7 @@ from ..program.operation import integer
 from ..program.ops import Requantize
 from ..program.ops.real import floats
 from ..program.types import Constant, IntType, TensorType, limits_of
-from ..rewrite import Constants, fresh
+from ..rewrite import ConstantPool, fresh
 from .formats import Formats
 from .multipliers import Scaling, scaling, short
 
@@ -34,7 +34,7 @@ class Lowering:
         self.program, self.options = program, options
         self.formats = Formats(program, options)
         self.types: dict[str, TensorType] = dict(program.types)
-        self.pool = Constants(dict(program.constants))
+        self.pool = ConstantPool(dict(program.constants))
         self.ops: list[Op] = []
         self._scaled: dict[tuple[str, Fraction, int], str] = {}
         self.rests: dict[tuple[str, str], str] = {}
@@ -48,7 +48,7 @@ class Lowering:
     def const(self, wish: str, constant: Constant) -> ConstRef:
         return ConstRef(self.pool.add(wish, constant))
 
-    def kind(self, name: str) -> IntType:
+    def int_type(self, name: str) -> IntType:
         return integer(name, self.types[name])
 
     def requantize(
@@ -62,15 +62,15 @@ class Lowering:
         origin: tuple[str, ...],
     ) -> str:
         """Emit ``name = slope * x + offset`` (real units) with a scale."""
-        kind = self.kind(x)
-        unit = (kind.scale or Fraction(1)) / scale
-        if kind.bits > STREAM_BITS[0] and any(
+        tensor_type = self.int_type(x)
+        unit = (tensor_type.scale or Fraction(1)) / scale
+        if tensor_type.bits > STREAM_BITS[0] and any(
             np.frexp(abs(v) * float(unit))[0] not in (0, 0.5) for v in floats(tuple(slope))
         ):
             x = self.narrowed(x, STREAM_BITS[0])  # so that the multiplier keeps its bits
-            kind = self.kind(x)
-            unit = (kind.scale or Fraction(1)) / scale
-        most = max(abs(kind.lo), abs(kind.hi))
+            tensor_type = self.int_type(x)
+            unit = (tensor_type.scale or Fraction(1)) / scale
+        most = max(abs(tensor_type.lo), abs(tensor_type.hi))
         s = scaling(
             [a * unit for a in slope],
             [o * (1 / scale) for o in offset],
@@ -78,7 +78,7 @@ class Lowering:
             lifted=self.formats.lifted,
         )
         steepest = Fraction(float(np.abs(floats(tuple(slope))).max()) * (1 + 2.0**-40))
-        error = s.error * scale + kind.error * steepest
+        error = s.error * scale + tensor_type.error * steepest
         if s.lift:
             return self._lifted(name, x, s, scale, bits, error, origin)
         return self.put(self._requantized(name, x, s, bits, origin), scale, error)
@@ -123,11 +123,11 @@ class Lowering:
 
     def rescaled(self, x: str, scale: Fraction, bits: int, suffix: str) -> str:
         """Emit a tensor with another scale, once for all callers with the same arguments."""
-        if self.kind(x).scale == scale:
+        if self.int_type(x).scale == scale:
             return x
         key = x, scale, bits
         if key not in self._scaled:
-            channels = self.kind(x).shape[2]
+            channels = self.int_type(x).shape[2]
             self._scaled[key] = self.requantize(
                 self.fresh(f"{x}.{suffix}"),
                 x,
@@ -135,7 +135,7 @@ class Lowering:
                 [ZERO] * channels,
                 scale,
                 bits,
-                made.origin if (made := self.program.producer(x)) is not None else (),
+                maker.origin if (maker := self.program.producer(x)) is not None else (),
             )
         return self._scaled[key]
 
@@ -145,15 +145,15 @@ class Lowering:
 
     def narrowed(self, x: str, bits: int) -> str:
         """Emit a tensor rounded to at most ``bits`` bits."""
-        kind = self.kind(x)
-        surplus = kind.bits + (not kind.signed) - bits
+        tensor_type = self.int_type(x)
+        surplus = tensor_type.bits + (not tensor_type.signed) - bits
         if surplus <= 0:
             return x
         if bits < 2:
             raise ValueError(f"what is computed from '{x}' needs more than 64 bits")
-        if kind.scale is None:  # scales of an accumulator differ by channel
-            self.types[x] = kind = replace(kind, scale=Fraction(1))
+        if tensor_type.scale is None:  # scales of an accumulator differ by channel
+            self.types[x] = tensor_type = replace(tensor_type, scale=Fraction(1))
             narrow = self.rescaled(x, Fraction(1 << surplus), bits, f"to{bits}")
-            self.types[x] = replace(kind, scale=None)
+            self.types[x] = replace(tensor_type, scale=None)
             return narrow
-        return self.rescaled(x, kind.scale * (1 << surplus), bits, f"to{bits}")
+        return self.rescaled(x, tensor_type.scale * (1 << surplus), bits, f"to{bits}")

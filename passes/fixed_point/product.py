@@ -19,12 +19,12 @@ PRODUCT_BITS = 60  # including the sign; the rest is for rounding
 
 def product(low: Lowering, op: RealMultiply, scale: Fraction, bits: int) -> None:
     """Emit the product with a scale."""
-    kinds = [low.kind(name) for name in op.inputs]
+    types = [low.int_type(name) for name in op.inputs]
     names = [
-        low.narrowed(name, room(kind, other))
-        for name, kind, other in zip(op.inputs, kinds, reversed(kinds), strict=True)
+        low.narrowed(name, room(tensor_type, other))
+        for name, tensor_type, other in zip(op.inputs, types, reversed(types), strict=True)
     ]
-    a, b = (low.kind(name) for name in names)
+    a, b = (low.int_type(name) for name in names)
     assert a.scale is not None and b.scale is not None
     error = _most(a) * b.error + _most(b) * a.error + a.error * b.error
     exact = low.put(
@@ -36,17 +36,17 @@ def product(low: Lowering, op: RealMultiply, scale: Fraction, bits: int) -> None
     low.requantize(op.output, exact, [ONE] * channels, [ZERO] * channels, scale, bits, op.origin)
 
 
-def room(kind: IntType, other: IntType) -> int:
+def room(tensor_type: IntType, other: IntType) -> int:
     """Return the bits, sign included, that an operand may have beside the other one."""
     return max(PRODUCT_BITS - signed_bits(other), PRODUCT_BITS // 2)
 
 
-def signed_bits(kind: IntType) -> int:
+def signed_bits(tensor_type: IntType) -> int:
     """Return the width of a tensor as a signed one."""
-    return kind.bits + (not kind.signed)
+    return tensor_type.bits + (not tensor_type.signed)
 
 
-def _most(kind: IntType) -> Fraction:
+def _most(tensor_type: IntType) -> Fraction:
     """Return the greatest magnitude of a tensor's numbers, in real units."""
-    assert kind.scale is not None
-    return max(abs(kind.lo), abs(kind.hi)) * abs(kind.scale)
+    assert tensor_type.scale is not None
+    return max(abs(tensor_type.lo), abs(tensor_type.hi)) * abs(tensor_type.scale)

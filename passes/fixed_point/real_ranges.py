@@ -37,19 +37,24 @@ def real_ranges(program: Program, input_range: tuple[float, float]) -> dict[str,
     """
     ranges: dict[str, Interval] = {}
     for name in program.inputs:
-        kind = program.types[name]
+        tensor_type = program.types[name]
         ends = input_range
-        if isinstance(kind, IntType):
-            ends = float(kind.lo * (kind.scale or 1)), float(kind.hi * (kind.scale or 1))
-        ranges[name] = Interval(*(np.full(kind.shape[2], end) for end in ends))
+        if isinstance(tensor_type, IntType):
+            ends = (
+                float(tensor_type.lo * (tensor_type.scale or 1)),
+                float(tensor_type.hi * (tensor_type.scale or 1)),
+            )
+        ranges[name] = Interval(*(np.full(tensor_type.shape[2], end) for end in ends))
     for op in program.ops:
-        kind = program.types[op.output]
-        if isinstance(kind, IntType):
-            lo, hi = (np.full(kind.shape[2], float(v)) for v in (kind.lo, kind.hi))
+        tensor_type = program.types[op.output]
+        if isinstance(tensor_type, IntType):
+            lo, hi = (
+                np.full(tensor_type.shape[2], float(v)) for v in (tensor_type.lo, tensor_type.hi)
+            )
             if isinstance(op, Conv):
                 x = program.int_type(op.inputs[0])
                 lo, hi = (r.astype(float) for r in op.channel_ranges(x, program.constants))
-            scale = float(kind.scale or 1)
+            scale = float(tensor_type.scale or 1)
             ranges[op.output] = _widened(Interval(lo * scale, hi * scale))
         else:
             assert isinstance(op, RealOp)

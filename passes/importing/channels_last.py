@@ -27,7 +27,7 @@ from ..program.ops.real import (
     RealRearrange,
 )
 from ..program.types import Constant, TensorType
-from ..rewrite import Constants, fresh, live
+from ..rewrite import ConstantPool, fresh, live
 
 Order = NDArray[np.intp]
 """The index in the network of each channel of a tensor of the program."""
@@ -66,7 +66,7 @@ class ChannelsLast:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.pool = Constants(dict(program.constants))
+        self.pool = ConstantPool(dict(program.constants))
         self.types: dict[str, TensorType] = dict(program.types)
         self.orders: dict[str, Order] = {}
         self.ops: list[Op] = []

@@ -25,7 +25,7 @@ class SaturationWarning(UserWarning):
     """Some inputs lie outside the program's input range and were clamped."""
 
 
-class Bounded(Protocol):
+class HasInterface(Protocol):
     """What the boundary knows of a Program: how it meets its user, and the types of both ends."""
 
     @property
@@ -40,27 +40,27 @@ class Bounded(Protocol):
     def types(self) -> Mapping[str, TensorType]: ...
 
 
-def input_types(program: Bounded) -> Iterator[tuple[Port, IntType]]:
+def input_types(program: HasInterface) -> Iterator[tuple[Port, IntType]]:
     """Yield each input with its type, which must be integer."""
     for port, name in zip(program.interface.inputs, program.inputs, strict=True):
         yield port, integer(name, program.types[name])
 
 
-def output_types(program: Bounded) -> Iterator[tuple[Port, IntType]]:
+def output_types(program: HasInterface) -> Iterator[tuple[Port, IntType]]:
     """Yield each output with its type, which must be integer."""
     for port, name in zip(program.interface.outputs, program.outputs, strict=True):
         yield port, integer(name, program.types[name])
 
 
-def to_maps(port: Port, kind: TensorType, x: NDArray[Any]) -> NDArray[Any]:
+def to_maps(port: Port, tensor_type: TensorType, x: NDArray[Any]) -> NDArray[Any]:
     """Return an input (N, *port.shape) as the program's maps (N, H, W, C), dtype kept."""
-    height, width, channels = kind.shape
+    height, width, channels = tensor_type.shape
     if port.channels_last:
         return x.reshape(len(x), height, width, channels)
     return x.reshape(len(x), channels, height, width).transpose(0, 2, 3, 1)
 
 
-def quantize_inputs(program: Bounded, x: Batch) -> dict[str, IntArray]:
+def quantize_inputs(program: HasInterface, x: Batch) -> dict[str, IntArray]:
     """Convert inputs (N, *port.shape) by name to their integers (N, H, W, C), int64.
 
     Real ones become ``clamp(round_half_even(x / scale))``; values outside the range are clamped
@@ -73,10 +73,12 @@ def quantize_inputs(program: Bounded, x: Batch) -> dict[str, IntArray]:
     if isinstance(x, Mapping):
         x = {name: np.asarray(value) for name, value in x.items()}
     given = by_name(program.interface.inputs, x if isinstance(x, Mapping) else np.asarray(x))
-    return {p.name: _quantized(p, kind, given[p.name]) for p, kind in input_types(program)}
+    return {
+        p.name: _quantized(p, tensor_type, given[p.name]) for p, tensor_type in input_types(program)
+    }
 
 
-def quantize_input(program: Bounded, x: NDArray[Any]) -> IntArray:
+def quantize_input(program: HasInterface, x: NDArray[Any]) -> IntArray:
     """Convert images (N, *shape) to the integers of the only input; see ``quantize_inputs``.
 
     Raises:
@@ -125,7 +127,7 @@ def _quantized(port: Port, taken: IntType, x: NDArray[Any]) -> IntArray:
     return np.clip(integers, taken.lo, taken.hi).astype(np.int64)
 
 
-def check_integers(program: Bounded, x: Named) -> None:
+def check_integers(program: HasInterface, x: Named) -> None:
     """Require integers of the shape and range of each input.
 
     Raises:
@@ -154,14 +156,14 @@ def require_integers(x: NDArray[Any], shape: tuple[int, ...], ends: tuple[int, i
         raise InputError(f"values {x.min()}..{x.max()} leave [{ends[0]}, {ends[1]}]")
 
 
-def result_names(program: Bounded) -> tuple[str, ...]:
+def result_names(program: HasInterface) -> tuple[str, ...]:
     """Return the names of the network's outputs, which the host may compute of the program's."""
     if program.host is not None:
         return program.host.outputs
     return tuple(port.name for port in program.interface.outputs)
 
 
-def real_outputs(program: Bounded, y: Named) -> dict[str, NDArray[Any]]:
+def real_outputs(program: HasInterface, y: Named) -> dict[str, NDArray[Any]]:
     """Return the network's outputs by name, from the program's integers (N, H, W, C).
 
     They are float64 (N, *port.shape) in the model's axis order, or what the host computes of them.
@@ -173,23 +175,23 @@ def real_outputs(program: Bounded, y: Named) -> dict[str, NDArray[Any]]:
     return dict(scaled) if program.host is None else program.host(scaled)
 
 
-def scaled_outputs(program: Bounded, y: Named) -> dict[str, NDArray[np.float64]]:
+def scaled_outputs(program: HasInterface, y: Named) -> dict[str, NDArray[np.float64]]:
     """Convert the program's outputs by name, integers (N, H, W, C), to float64 (N, *port.shape),
     in the model's axis order.
 
     Raises:
         InputError: an output has no scale, as sums have whose scale differs by channel.
     """
-    found: dict[str, NDArray[np.float64]] = {}
-    for port, kind in output_types(program):
-        if kind.scale is None:
+    outputs: dict[str, NDArray[np.float64]] = {}
+    for port, tensor_type in output_types(program):
+        if tensor_type.scale is None:
             raise InputError(f"output {port.name!r} has no scale; take its integers (--integers)")
-        real = y[port.name].astype(np.float64) * float(kind.scale)
-        found[port.name] = in_model_order(port, real)
-    return found
+        real = y[port.name].astype(np.float64) * float(tensor_type.scale)
+        outputs[port.name] = in_model_order(port, real)
+    return outputs
 
 
-def real_output(program: Bounded, y: NDArray[Any]) -> NDArray[Any]:
+def real_output(program: HasInterface, y: NDArray[Any]) -> NDArray[Any]:
     """Convert the integers of the only output; see ``real_outputs``.
 
     Raises:

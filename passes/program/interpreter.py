@@ -19,7 +19,7 @@ class RangeError(AssertionError):
     """A tensor left its proven range: a fault of the compiler, never of the input."""
 
 
-class Executable(boundary.Bounded, Protocol):
+class Executable(boundary.HasInterface, Protocol):
     """What the interpreter knows of a Program: operations in executable order, and constants."""
 
     @property
@@ -126,5 +126,5 @@ def run_real(program: Executable, x: Batch) -> NDArray[Any] | dict[str, NDArray[
     names = boundary.result_names(program)
     wanted = None if isinstance(x, Mapping) else only(names, names, "outputs")
     integers = run(program, boundary.quantize_inputs(program, x))
-    found = boundary.real_outputs(program, integers)
-    return found if wanted is None else found[wanted]
+    outputs = boundary.real_outputs(program, integers)
+    return outputs if wanted is None else outputs[wanted]

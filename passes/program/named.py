@@ -93,5 +93,5 @@ class Runner:
         result: str | None = None
         if not isinstance(x, Mapping):
             result = self.face.output.name
-        found = self.compute(by_name(self.face.inputs, x))
-        return dict(found) if result is None else found[result]
+        outputs = self.compute(by_name(self.face.inputs, x))
+        return dict(outputs) if result is None else outputs[result]

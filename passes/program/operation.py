@@ -24,14 +24,14 @@ class IllegalOp(ValueError):
 
 
 @dataclass(frozen=True)
-class Arithmetic:
+class OperationCount:
     """Additions and comparisons of one step of an operation, multiplications apart."""
 
     adds: int = 0
     compares: int = 0
 
-    def __mul__(self, steps: int) -> Arithmetic:
-        return Arithmetic(self.adds * steps, self.compares * steps)
+    def __mul__(self, steps: int) -> OperationCount:
+        return OperationCount(self.adds * steps, self.compares * steps)
 
 
 def integer(name: str, tensor_type: TensorType) -> IntType:
@@ -61,7 +61,7 @@ class Op:
     mnemonic: ClassVar[str] = ""
     real: ClassVar[bool] = False  # true: belongs to the real dialect, gone after lowering
     elementwise: ClassVar[bool] = False  # true: an element needs only those at its place
-    arithmetic: ClassVar[Arithmetic] = Arithmetic()  # of a step; an element takes ``steps``
+    arithmetic: ClassVar[OperationCount] = OperationCount()  # of a step; an element takes ``steps``
     scaling: ClassVar[tuple[str, ...]] = ()  # fields of the channels' constants, multiplier first
 
     output: str

@@ -146,13 +146,13 @@ def _check_unpacked(archive: zipfile.ZipFile, size: int) -> None:
     """Refuse what expands far more than programs do, before it is expanded."""
     unpacked = sum(member.file_size for member in archive.infolist())
     text = archive.getinfo("program.txt").file_size
-    for what, found, most in (
+    for what, taken, most in (
         ("", unpacked, min(_MOST_BYTES, max(_SMALL_BYTES, _BYTES * size))),
         ("text of ", text, _SMALL_TEXT + _TEXT * size),
     ):
-        if found > most:
+        if taken > most:
             raise StoreError(
-                f"unpacks to {what}{found / 1024**2:,.0f} MiB; of a file of its size at most "
+                f"unpacks to {what}{taken / 1024**2:,.0f} MiB; of a file of its size at most "
                 f"{most / 1024**2:,.0f} MiB are read"
             )
 
@@ -185,13 +185,13 @@ def load(path: Path | str) -> Program:
                     lines.append(line)
                     continue
                 head, _, told = line[1:].partition(" = ")
-                name, kind = head.split(" : ")
-                code, _, shape = kind.rstrip("]").partition("[")
+                name, typed = head.split(" : ")
+                code, _, shape = typed.rstrip("]").partition("[")
                 encoding = code.rstrip("0123456789")
                 bits = int(code[len(encoding) :])
                 limits_of(bits, True)
                 if encoding not in _ENCODINGS or name in constants:
-                    raise StoreError(f"@{name[:80]} is of the kind {kind[:80]}, or given twice")
+                    raise StoreError(f"@{name[:80]} is of the type {typed[:80]}, or given twice")
                 sizes = tuple(int(v) for v in shape.split(",") if v)
                 room -= prod(sizes)
                 if room < 0:
@@ -205,7 +205,7 @@ def load(path: Path | str) -> Program:
                     )
             host = archive.read(_HOST) if _HOST in archive.namelist() else None
         program = parse("\n".join(lines), constants, host)
-        if sum(kind.shape[2] for kind in program.types.values()) > _MOST_CHANNELS:
+        if sum(t.shape[2] for t in program.types.values()) > _MOST_CHANNELS:
             raise StoreError(f"its tensors have more than {_MOST_CHANNELS:,} channels")
         verify(program)
         return program

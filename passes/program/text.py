@@ -123,7 +123,7 @@ def dump(program: Program, *, inline: bool = True) -> str:
         slots = "".join(f" %{k}={v}" for k, v in program.plan.offsets.items())
         lines.append(f"plan {program.plan.size}{slots}")
     for name, c in program.constants.items():
-        lines.append(f"@{name} : {c.kind}[{join(c.values.shape)}] = {_values(c, inline)}")
+        lines.append(f"@{name} : {c.stored_as}[{join(c.values.shape)}] = {_values(c, inline)}")
     return "\n".join(lines) + "\n"
 
 

@@ -180,7 +180,7 @@ class Constant:
         return cls(np.asarray(values, dtype=np.float64), "real", 64)
 
     @property
-    def kind(self) -> str:
+    def stored_as(self) -> str:
         """The encoding as written in program text: u2, s24, odd2, real."""
         return self.encoding if self.encoding == "real" else f"{self.encoding}{self.bits}"
 
@@ -234,9 +234,9 @@ class Constant:
             return None
         low, high = self.limits
         if not (low <= values.min() and values.max() <= high):
-            return f"values leave {self.kind}"
+            return f"values leave {self.stored_as}"
         if self.encoding == "odd" and not (values & 1).all():
-            return f"an even value in {self.kind}"
+            return f"an even value in {self.stored_as}"
         return None
 
     @property

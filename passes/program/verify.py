@@ -176,11 +176,13 @@ def _check_interface(program: Program) -> None:
         ("output", face.outputs, program.outputs),
     ):
         for port, tensor in zip(ports, tensors, strict=True):
-            kind = program.int_type(tensor)
-            if prod(port.shape) != kind.size or any(size < 1 for size in port.shape):
+            tensor_type = program.int_type(tensor)
+            if prod(port.shape) != tensor_type.size or any(size < 1 for size in port.shape):
                 raise IllegalOp(
                     f"the interface's {what} {list(port.shape)} has not the elements of "
-                    f"%{tensor}: {kind}"
+                    f"%{tensor}: {tensor_type}"
                 )
-            if port.pixels and (what == "output" or not kind.lo <= 0 <= 255 <= kind.hi):
-                raise IllegalOp(f"%{tensor}: pixels of 8 bits leave the range of {kind}")
+            if port.pixels and (
+                what == "output" or not tensor_type.lo <= 0 <= 255 <= tensor_type.hi
+            ):
+                raise IllegalOp(f"%{tensor}: pixels of 8 bits leave the range of {tensor_type}")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from n2uqc.frontend import arithmetic
-from n2uqc.frontend.constants import Constants
+from n2uqc.frontend.constants import GraphConstants
 from tests.frontend.networks import build, check_same, refused
 
 HUGE = {
@@ -68,7 +68,7 @@ def test_operators_without_a_known_extent_are_no_constants() -> None:
     import onnx_ir as ir
 
     model = ir.from_proto(build("c = Det (a) y = Mul (x, c)", {"a": np.eye(3)}))
-    assert not Constants(model, None).known(model.graph[0].outputs[0])
+    assert not GraphConstants(model, None).known(model.graph[0].outputs[0])
 
 
 @pytest.mark.parametrize("op", sorted(arithmetic.FOLDED & {"Abs", "Erf", "Exp", "Round", "Sign"}))

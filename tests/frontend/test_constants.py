@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from n2uqc.frontend.constants import Constants
+from n2uqc.frontend.constants import GraphConstants
 from n2uqc.frontend.diagnostics import CompileError
 from tests.frontend.networks import build, run_onnx
 
@@ -39,7 +39,7 @@ def test_float32_arithmetic_agrees_with_onnxruntime(
     parameters = {"p": rng.uniform(0.5, 2, 6), "q": rng.uniform(0.5, 2, 6)}
     found, model = values(body + " y = Relu (x)", **parameters)
     last = found[names[-1]]
-    known = Constants(model, None)
+    known = GraphConstants(model, None)
     assert known.known(last) and not known.known(found["y"])
     want = run_onnx(
         build(f"{body} z = Mul (x, zero) y = Add ({names[-1]}, z)",
@@ -54,7 +54,7 @@ def test_scalar_does_not_compute_tensors(monkeypatch: pytest.MonkeyPatch) -> Non
     found, model = values("b = Add (big, one) s = Add (one, one) y = Relu (x)",
                           big=np.zeros(10), one=np.float32([1]))  # fmt: skip
     found["b"].shape = ir.Shape([10])
-    known = Constants(model, None)
+    known = GraphConstants(model, None)
     monkeypatch.setattr(known, "arrays", lambda _: pytest.fail("computed"))
     assert known.scalar(found["b"]) is None
     monkeypatch.undo()
@@ -65,25 +65,25 @@ def test_scalar_does_not_compute_tensors(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_shapes_are_constants_of_the_batch() -> None:
     found, model = values("s = Shape (x) t = Shape (c) u = Concat <axis = 0> (s, t) y = Relu (x)",
                           c=np.zeros((3, 5)))  # fmt: skip
-    known = Constants(model, (2, 3))
+    known = GraphConstants(model, (2, 3))
     assert known.depends_on_batch(found["s"]) and not known.depends_on_batch(found["t"])
     np.testing.assert_array_equal(known.array(found["u"]), [2, 2, 4, 4, 3, 5])
     np.testing.assert_array_equal(known.with_other_batch(found["u"]), [3, 2, 4, 4, 3, 5])
-    assert not Constants(model, None).depends_on_batch(found["s"])
+    assert not GraphConstants(model, None).depends_on_batch(found["s"])
 
 
 def test_part_of_a_shape() -> None:
     found, model = values("s = Shape <start = 1, end = -1> (x) y = Relu (x)")
-    np.testing.assert_array_equal(Constants(model, (2, 3)).array(found["s"]), [2, 4])
+    np.testing.assert_array_equal(GraphConstants(model, (2, 3)).array(found["s"]), [2, 4])
 
 
 def test_a_long_chain_is_no_recursion() -> None:
     body = "v0 = Add (p, p) " + " ".join(f"v{i} = Add (v{i - 1}, p)" for i in range(1, 3000))
     found, model = values(body + " y = Relu (x)", p=np.float32(1))
-    assert Constants(model, None).scalar(found["v2999"]) == 3001
+    assert GraphConstants(model, None).scalar(found["v2999"]) == 3001
 
 
 def test_arithmetic_that_fails_names_the_node() -> None:
     found, model = values("[bad] v = Add (p, q) y = Relu (x)", p=np.zeros(2), q=np.zeros(3))
     with pytest.raises(CompileError, match="bad"):
-        Constants(model, None).array(found["v"])
+        GraphConstants(model, None).array(found["v"])

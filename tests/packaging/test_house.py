@@ -104,6 +104,21 @@ def test_no_file_is_called_base() -> None:
     assert not [file for file in _tracked() if file.name == "base.py"]
 
 
+def test_a_class_name_is_used_once() -> None:
+    """`reference.py` has no choice: `onnx.reference` finds an operator by the name of its class."""
+    places: dict[str, list[str]] = {}
+    for file in _tracked():
+        if file.suffix == ".py" and file.parts[0] in (*FOLDERS, "n2uqc"):
+            for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
+                if (
+                    isinstance(node, ast.ClassDef)
+                    and not node.name.startswith("_")
+                    and "OpRun" not in map(ast.unparse, node.bases)
+                ):
+                    places.setdefault(node.name, []).append(str(file))
+    assert not {name: files for name, files in places.items() if len(files) > 1}
+
+
 def test_spelling_is_american() -> None:
     suffixes = {".py", ".md", ".j2", ".c", ".h", ".toml", ".yml", ".yaml"}
     found = {

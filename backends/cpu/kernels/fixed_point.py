@@ -27,7 +27,7 @@ from .gemm.tensorize import intrinsic as register_intrinsic
 from .layer import Layer
 from .taps import Sums, sums, units
 from .window import container, framed
-from .wrapping import LANES, Chain, boundary
+from .wrapping import LANES, WrappingSums, boundary
 
 _SHARE = 1 / 2  # of the registers hold accumulators: weights and activations need some too
 
@@ -161,7 +161,7 @@ def _update(plan: FixedPointPlan) -> str:
                     totals = [ir.bind(x + y) for x, y in zip(totals, products(k), strict=True)]
                 boundary(*totals)
         else:
-            chains = [Chain() for _ in places]
+            chains = [WrappingSums() for _ in places]
             for n, chunk in enumerate(how.chunks):
                 for k in chunk:
                     for chain, product in zip(chains, products(k), strict=True):

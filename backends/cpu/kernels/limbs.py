@@ -36,7 +36,7 @@ _FEATURES = {"dotprod", "i8mm"}
 
 
 @dataclass(frozen=True)
-class Digits:
+class ByteDigits:
     """Numbers of a range as bytes.
 
     Attributes:
@@ -48,13 +48,13 @@ class Digits:
     ends: tuple[tuple[int, int], ...]
 
 
-def digits_of(lo: int, hi: int) -> Digits | None:
+def digits_of(lo: int, hi: int) -> ByteDigits | None:
     """Return the digits of a range: one byte, or two; None for a wider range."""
     for offset in (0, 128):
         if -128 <= lo - offset and hi - offset <= 127:
-            return Digits(offset, ((lo - offset, hi - offset),))
+            return ByteDigits(offset, ((lo - offset, hi - offset),))
     if -(1 << 15) <= lo and hi < 1 << 15:
-        return Digits(128, ((lo >> _BYTE, hi >> _BYTE), (-128, 127)))
+        return ByteDigits(128, ((lo >> _BYTE, hi >> _BYTE), (-128, 127)))
     return None
 
 
@@ -84,7 +84,7 @@ class LimbsPlan(ProductsPlan):
         run: bytes of a window row, rounded up.
     """
 
-    digits: Digits
+    digits: ByteDigits
     signs: IntArray
     run: int
 

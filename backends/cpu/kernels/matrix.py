@@ -33,7 +33,7 @@ is no multiple of vectors long: counted in 3x3 layers of 64 and of 81 channels (
 
 
 @dataclass(frozen=True)
-class Runs:
+class WindowRuns:
     """A window as runs of neighboring elements of a padded map.
 
     Attributes:
@@ -52,17 +52,17 @@ class Runs:
         return self.high * self.wide
 
 
-def runs(op: Conv, shape: tuple[int, ...], unit: int) -> Runs:
+def runs(op: Conv, shape: tuple[int, ...], unit: int) -> WindowRuns:
     """Return the runs of a convolution's window, for weights (O, KH, KW, I / groups)."""
     _, height, width, depth = shape
     whole = op.groups == 1 and (op.dilation[1] == 1 or width == 1)
     wide, length = (1, width * depth) if whole else (width, depth)
     # A single run is rounded by the plan.
     rounded = length if height * wide == 1 else -(-length // unit) * unit
-    return Runs(height, wide, length, rounded)
+    return WindowRuns(height, wide, length, rounded)
 
 
-def products(weight: NDArray[np.int64], op: Conv, each: Runs, lo: int, hi: int) -> Gemm:
+def products(weight: NDArray[np.int64], op: Conv, each: WindowRuns, lo: int, hi: int) -> Gemm:
     """Return a matrix product for each group, K in the order of runs; their surplus meets zeros."""
     out = len(weight) // op.groups
     whole = np.zeros((op.groups, out, each.count, each.rounded), np.int64)
@@ -80,7 +80,7 @@ class MatrixPlan(ProductsPlan):
         center: what is taken off the codes first, so that their sums stay small.
     """
 
-    runs: Runs
+    runs: WindowRuns
     center: int
 
     @property

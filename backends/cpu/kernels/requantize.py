@@ -13,7 +13,7 @@ from n2uqc.passes.program import Clamp, Requantize
 from n2uqc.passes.program.rounding import fits_int64
 
 from .body import Body, Expr, Place, Value, computing_dtype
-from .rounding import Split, lifted, split, with_half
+from .rounding import SplitProduct, lifted, split, with_half
 
 
 def requantize(op: Requantize, body: Body, x: Value, place: Place) -> Value:
@@ -89,7 +89,7 @@ def _fits_int32(*numbers: Any) -> bool:
     return computing_dtype(min(ends), max(ends)) != "int64"
 
 
-def _in_parts(body: Body, parts: Split, x: Expr, turning: bool, place: Place) -> Expr:
+def _in_parts(body: Body, parts: SplitProduct, x: Expr, turning: bool, place: Place) -> Expr:
     """Compute the shifted sum from two products of 32 bits."""
 
     def row(name: str, values: NDArray[np.int64]) -> Expr:

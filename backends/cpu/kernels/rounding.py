@@ -65,7 +65,7 @@ def with_half(
 
 
 @dataclass(frozen=True)
-class Split:
+class SplitProduct:
     """``x * m + b = 2**low * (x * m1 + b1) + (x * m0 + b0)`` with everything in 32 bits, so that
     its shift by s is ``(x * m1 + b1 + ((x * m0 + b0) >> low)) >> rest``.
 
@@ -99,7 +99,7 @@ def lifted(m: Row, shift: Row) -> Row:
     )
 
 
-def split(lo: Row, hi: Row, m: Row, b: Row, shift: Row) -> Split | None:
+def split(lo: Row, hi: Row, m: Row, b: Row, shift: Row) -> SplitProduct | None:
     """Return the split with the longest lower part, None if no part of it would fit.
 
     Args:
@@ -131,5 +131,5 @@ def split(lo: Row, hi: Row, m: Row, b: Row, shift: Row) -> Split | None:
         )
         if all(-_INT32 < min(n.ravel()) and max(n.ravel()) < _INT32 for n in numbers):
             rows = (row.astype(np.int64) for row in (m0, m1, b0, b1, shift - low, turn))
-            return Split(low, *rows)
+            return SplitProduct(low, *rows)
     return None

@@ -81,7 +81,7 @@ def boundary(*values: Expr) -> None:
 
 
 @dataclass
-class Chain:
+class WrappingSums:
     """Eight running sums.
 
     Attributes:

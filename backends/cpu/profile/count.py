@@ -147,9 +147,9 @@ def _run(
         raw = manifest.get("exchange") == "raw"
         suffix = "raw" if raw else "npy"
         arguments, architecture = [], manifest["architecture"]
-        for k, kind in enumerate(inputs_of(manifest)):
+        for k, tensor in enumerate(inputs_of(manifest)):
             arguments.append(str(path := Path(place, f"x{k}.{suffix}")))
-            write_samples(path, x[kind["name"]][None], kind, raw)
+            write_samples(path, x[tensor["name"]][None], tensor, raw)
         arguments += [str(Path(place, f"y{k}.{suffix}")) for k in range(len(outputs_of(manifest)))]
         if architecture == "cortex-m":
             board = board_of(manifest.get("emulated", ""))

@@ -102,7 +102,7 @@ def profile_artifact(
     folder = Path(folder)
     manifest = read_manifest(folder)
     if x is not None and not isinstance(x, Mapping):
-        names = [kind["name"] for kind in inputs_of(manifest)]
+        names = [tensor["name"] for tensor in inputs_of(manifest)]
         x = {only(names, names, "inputs"): x}
     if manifest.get("architecture") not in _ARCHITECTURES:
         raise CompileError(
@@ -130,8 +130,8 @@ def profile_artifact(
     if x is None:
         rng = np.random.default_rng(0)
         x = {
-            kind["name"]: rng.integers(kind["min"], kind["max"] + 1, kind["shape"])
-            for kind in inputs_of(manifest)
+            tensor["name"]: rng.integers(tensor["min"], tensor["max"] + 1, tensor["shape"])
+            for tensor in inputs_of(manifest)
         }
     counted = count_blocks(folder, manifest, x, progress)
     kernels = [*manifest["kernels"]]

@@ -286,7 +286,9 @@ def build_reduction(reduction: str, x_type: str, w_type: str, sums: str, y_type:
                 corner = ((i * rows + r * stride_h) * columns + c * stride_w) * channels
                 pixel = ((i * out_h + r) * out_w + c) * channels
 
-                def work(first: Any, lanes: int, corner: Any = corner, pixel: Any = pixel) -> None:
+                def compute_block(
+                    first: Any, lanes: int, corner: Any = corner, pixel: Any = pixel
+                ) -> None:
                     def tap(k: Any) -> Any:
                         return load(x, corner + offsets[k] + first, sums, lanes)
 
@@ -305,7 +307,7 @@ def build_reduction(reduction: str, x_type: str, w_type: str, sums: str, y_type:
                     )
                     store(y, pixel + first, total.value)
 
-                blocks(channels, most, work)
+                blocks(channels, most, compute_block)
             accumulators.flush(counts)
     return kernel.function
 
@@ -342,7 +344,7 @@ def build_weighted(x_type: str, sums: str, y_type: str) -> Any:
                 pixel = ((i * out_h + r) * out_w + c) * channels
                 factor = load(of_row, r, sums, 1) * load(of_column, c, sums, 1)
 
-                def work(
+                def compute_block(
                     first: Any,
                     lanes: int,
                     corner: Any = corner,
@@ -358,6 +360,6 @@ def build_weighted(x_type: str, sums: str, y_type: str) -> Any:
                     result = total.value * wide(factor, sums, lanes)
                     store(y, pixel + first, accumulators.keep(result, lanes))
 
-                blocks(channels, most, work)
+                blocks(channels, most, compute_block)
             accumulators.flush(counts)
     return kernel.function

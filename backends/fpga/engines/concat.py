@@ -31,7 +31,7 @@ class Joiner(Engine):
 
     @property
     def pe_options(self) -> tuple[int, ...]:
-        return divisors(gcd(*(kind.shape[2] for kind in self.inputs)))
+        return divisors(gcd(*(t.shape[2] for t in self.inputs)))
 
     @property
     def timing(self) -> Beat:
@@ -40,10 +40,10 @@ class Joiner(Engine):
         return Beat(self.output.size // pe, take=(both // pe, first // pe), turns=True)
 
     def prepare(self) -> Run:
-        x_types = [storage(kind, self.name) for kind in self.inputs]
+        x_types = [storage(t, self.name) for t in self.inputs]
         dtype = register_dtype(max(map(magnitude, self.inputs)), self.output.bits + 1)
         kernel = jit.compiled(build_join, *x_types, dtype, storage(self.output, self.name))
-        channels = [kind.shape[2] for kind in self.inputs]
+        channels = [t.shape[2] for t in self.inputs]
 
         def run(inputs: Arrays, y: NDArray[Any], counts: NDArray[np.int64]) -> None:
             kernel(
@@ -75,7 +75,7 @@ def build_join(a_type: str, b_type: str, dtype: str, y_type: str) -> Any:
         with serial(0, pixels) as pixel:
             for x, channels, start in zip(sources, (first, second), (0, first), strict=True):
 
-                def work(
+                def compute_block(
                     at: Any,
                     lanes: int,
                     x: Any = x,
@@ -86,6 +86,6 @@ def build_join(a_type: str, b_type: str, dtype: str, y_type: str) -> Any:
                     value = accumulators.keep(load(x, pixel * channels + at, dtype, lanes), lanes)
                     store(y, pixel * (first + second) + start + at, value)
 
-                blocks(channels, most, work)
+                blocks(channels, most, compute_block)
         accumulators.flush(counts)
     return kernel.function

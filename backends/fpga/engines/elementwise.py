@@ -15,7 +15,7 @@ from .engine import Arrays, Engine, Run
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Elementwise(Engine):
+class ElementwiseEngine(Engine):
     """PE elements per cycle, ``H * W * C / PE`` cycles; channels differ by constants only.
 
     A subclass defines the result of an element, ``expression`` in TIR, and ``bound``, a limit of
@@ -62,11 +62,11 @@ class Elementwise(Engine):
             ]
         )
         dtype = register_dtype(most, self.output.bits + 1)
-        x_types = "+".join(storage(kind, self.name) for kind in self.inputs)
+        x_types = "+".join(storage(t, self.name) for t in self.inputs)
         held = "int32" if dtype == "int32" else "int64"
-        kind: Any = type(self)
+        engine: Any = type(self)
         kernel = jit.compiled(
-            build_map, kind, x_types, dtype, y_type, ",".join(numbers), ",".join(rows)
+            build_map, engine, x_types, dtype, y_type, ",".join(numbers), ",".join(rows)
         )
         # an empty array has no address to pass
         packed = [
@@ -90,7 +90,7 @@ class Elementwise(Engine):
 
 
 def build_map(
-    engine: type[Elementwise], x_types: str, dtype: str, y_type: str, numbers: str, rows: str
+    engine: type[ElementwiseEngine], x_types: str, dtype: str, y_type: str, numbers: str, rows: str
 ) -> Any:
     """Build a kernel that evaluates an engine's expression on all elements,
     vectorized by channel.
@@ -103,25 +103,25 @@ def build_map(
         pixels, channels, bits, signed = kernel.scalars("pixels", "channels", "bits", "signed")
         names = [name for name in numbers.split(",") if name]
         scalars = dict(zip(names, kernel.scalars(*names, dtype="int64"), strict=True))
-        inputs = [kernel.array(f"x{k}", kind) for k, kind in enumerate(x_types.split("+"))]
+        inputs = [kernel.array(f"x{k}", x_type) for k, x_type in enumerate(x_types.split("+"))]
         tables = {name: kernel.array(name, held) for name in filter(None, rows.split(","))}
         y, counts = kernel.array("y", y_type), kernel.array("counts", "int64")
         accumulators = Accumulators(dtype, {most, 1}, bits, signed)
         with serial(0, pixels) as pixel:
 
-            def work(first: Any, lanes: int, pixel: Any = pixel) -> None:
+            def compute_block(first: Any, lanes: int, pixel: Any = pixel) -> None:
                 at = pixel * channels + first
                 elements = [load(x, at, dtype, lanes) for x in inputs]
                 result = engine.expression(
                     elements[0] if len(elements) == 1 else elements,
                     lambda name, k=0: load(tables[name], k * channels + first, dtype, lanes),
-                    lambda name, kind=dtype, count=lanes: wide(scalars[name], kind, count),
+                    lambda name, dtype=dtype, count=lanes: wide(scalars[name], dtype, count),
                     dtype,
                     lanes,
                 )
                 store(y, at, accumulators.keep(result, lanes))
 
-            blocks(channels, most, work)
+            blocks(channels, most, compute_block)
         accumulators.flush(counts)
     return kernel.function
 

@@ -21,12 +21,12 @@ from n2uqc.passes.program import (
 )
 
 from ..widths import magnitude
-from .elementwise import Elementwise, clamped, rounded
+from .elementwise import ElementwiseEngine, clamped, rounded
 from .engine import Arrays, Run
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Clamped(Elementwise):
+class Clamped(ElementwiseEngine):
     """An engine that ends with a clamp: two comparisons."""
 
     op: Clamp | PRelu | Requantize
@@ -123,7 +123,7 @@ class ClampUnit(Clamped):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class StreamAdder(Elementwise):
+class StreamAdder(ElementwiseEngine):
     """Adds two streams token by token within the cycle: no register stage."""
 
     kind: ClassVar[str] = "add"
@@ -139,7 +139,7 @@ class StreamAdder(Elementwise):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class StreamMultiplier(Elementwise):
+class StreamMultiplier(ElementwiseEngine):
     """Multiplies two streams token by token; a smaller one was repeated before (``Repeater``)."""
 
     kind: ClassVar[str] = "multiply"
@@ -176,7 +176,7 @@ class StreamMultiplier(Elementwise):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Interpolator(Elementwise):
+class Interpolator(ElementwiseEngine):
     """Finds a piece of a function by shifting, reads its line from a memory and follows it."""
 
     kind: ClassVar[str] = "interpolate"
@@ -205,7 +205,7 @@ class Interpolator(Elementwise):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LookupUnit(Elementwise):
+class LookupUnit(ElementwiseEngine):
     """Reads output levels from a memory, addressed by the code."""
 
     kind: ClassVar[str] = "lookup"
@@ -238,7 +238,7 @@ class LookupUnit(Elementwise):
         return level.value
 
 
-UNITS: dict[type[Op], type[Elementwise]] = {
+UNITS: dict[type[Op], type[ElementwiseEngine]] = {
     Add: StreamAdder,
     Clamp: ClampUnit,
     Interpolate: Interpolator,

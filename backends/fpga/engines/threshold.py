@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from n2uqc.passes.program import Thresholds
 
-from .elementwise import Elementwise
+from .elementwise import ElementwiseEngine
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ThresholdUnit(Elementwise):
+class ThresholdUnit(ElementwiseEngine):
     """PE elements per cycle, each compared with the K bounds of its channel.
 
     Either a pipelined binary search (FINN's RTL thresholding) with one comparison per stage, or all

@@ -27,8 +27,8 @@ def count(module: Module, family: Family) -> Terms:
         for inner, copies in Counter(i.module for i in module.instances).items():
             terms.add(count(inner, family), copies)
         module.counted[family.id] = terms
-    found: Terms = module.counted[family.id]
-    return found
+    counted: Terms = module.counted[family.id]
+    return counted
 
 
 def own_terms(module: Module, family: Family) -> Terms:
@@ -290,12 +290,12 @@ class _Mapper:
         plain -= self.in_block
         before = {n: base(self.nexts[n][0]) for n in plain}
         follows = {a: n for n, a in before.items() if a in plain and self.refs[a] == 1 and a != n}
-        found: set[int] = set()
+        bits: set[int] = set()
         for n in plain - set(follows.values()):
             row = [n]
             while row[-1] in follows:
                 row.append(follows[row[-1]])
             if len(row) >= self.family.shifts:
-                found.update(row)
+                bits.update(row)
                 self.terms.lut["shift register"] += self.netlist.width(row[-1])
-        return found
+        return bits

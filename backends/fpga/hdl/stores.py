@@ -38,8 +38,8 @@ class Table:
         """(words, width) of zeros and ones."""
         columns, shifts = (np.array(part) for part in zip(*self.places, strict=True))
         bits = (self.values[:, columns] >> shifts.astype(self.values.dtype)) & 1
-        found: NDArray[np.uint8] = bits.astype(np.uint8)
-        return found
+        image: NDArray[np.uint8] = bits.astype(np.uint8)
+        return image
 
     @property
     def words(self) -> list[int]:

@@ -33,8 +33,8 @@ def engine_of(
     if wider:
         types["y"] = replace(types["y"], bits=types["y"].bits + wider)
     program: Any = _Program(types, constants)
-    kind: Any = ENGINES[type(op)](op, program)
-    engine: Engine = kind(
+    build: Any = ENGINES[type(op)](op, program)
+    engine: Engine = build(
         op=op,
         inputs=tuple(types[name] for name in op.inputs),
         output=types["y"],

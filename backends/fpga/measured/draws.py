@@ -136,8 +136,8 @@ def _pool(rng: Rng) -> Engine:
         one(rng, 4, 8, 14, 16),
     )
     kernel = one(rng, 2, 3)
-    kind: Any = one(rng, MaxPool, SumPool)
-    op = kind(
+    pool: Any = one(rng, MaxPool, SumPool)
+    op = pool(
         output="y",
         inputs=("x",),
         kernel=(kernel,) * 2,
@@ -155,8 +155,8 @@ def _pool(rng: Rng) -> Engine:
 
 def _global_pool(rng: Rng) -> Engine:
     bits, channels, size = int(rng.integers(2, 25)), one(rng, *CHANNELS), one(rng, 3, 4, 7, 8)
-    kind: Any = one(rng, MaxPool, SumPool, SumPool)
-    op = kind(output="y", inputs=("x",), kernel=(size, size), stride=(size, size))
+    pool: Any = one(rng, MaxPool, SumPool, SumPool)
+    op = pool(output="y", inputs=("x",), kernel=(size, size), stride=(size, size))
     return engine_of(
         rng,
         op,
@@ -173,8 +173,8 @@ def _thresholds(rng: Rng) -> Engine:
         one(rng, *CHANNELS),
     )
     steps = (1 << bits) - 1
-    kind = map_type((4, 4, channels), width, True)
-    reach = max(steps + 1, (kind.hi - kind.lo) // one(rng, 4, 16, 64))
+    x_type = map_type((4, 4, channels), width, True)
+    reach = max(steps + 1, (x_type.hi - x_type.lo) // one(rng, 4, 16, 64))
     bounds = np.sort(rng.integers(-reach // 2, reach // 2, (channels, steps)), axis=1)
     signs, base = np.ones_like(bounds), np.zeros(channels, np.int64)
     if rng.random() < 0.25:
@@ -191,7 +191,7 @@ def _thresholds(rng: Rng) -> Engine:
     return engine_of(
         rng,
         op,
-        {"x": kind},
+        {"x": x_type},
         {"t": Constant.narrow(bounds), "s": Constant.odd(signs, 1), "b": Constant.narrow(base)},
         lambda f: f.pe <= 8 or f.pe == channels <= 12,
     )
@@ -303,10 +303,10 @@ def _rearrange(rng: Rng) -> Engine:
         places = places.reshape(4, 4, 2, 2, -1).swapaxes(1, 2).reshape(8, 8, -1)
     else:
         places = np.pad(places, ((1, 1), (1, 1), (0, 0)), constant_values=OUTSIDE)
-    made = factored(places)
-    assert made is not None
+    factors = factored(places)
+    assert factors is not None
     names = ("rows", "columns", "channels")
-    tables = {n: Constant.narrow(t) for n, t in zip(names, made, strict=True)}
+    tables = {n: Constant.narrow(t) for n, t in zip(names, factors, strict=True)}
     return engine_of(
         rng,
         Rearrange(

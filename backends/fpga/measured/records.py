@@ -33,21 +33,21 @@ class Point:
         kind, number: of the draw.
         form: that it was built in.
         engine: what it is, for people.
-        made, counted: cells of synthesis, and of the count.
+        synthesized, counted: cells of synthesis, and of the count.
     """
 
     kind: str
     number: int
     form: str
     engine: str
-    made: Cells
+    synthesized: Cells
     counted: Cells
 
     def error(self, resource: str, floor: int = 24) -> float:
         """Relative error of the count; below ``floor`` cells as if there were so many."""
-        made: int = getattr(self.made, resource)
+        synthesized: int = getattr(self.synthesized, resource)
         counted: int = getattr(self.counted, resource)
-        return (counted - made) / max(made, floor)
+        return (counted - synthesized) / max(synthesized, floor)
 
 
 def path_of(family: str) -> Path:
@@ -73,18 +73,18 @@ def write(family: str, points: Iterable[Point], yosys: str) -> None:
     with path.open("a", newline="") as file:
         rows = csv.DictWriter(file, FIELDS, lineterminator="\n")
         for p in points:
-            figures = {name: getattr(p.made, name) for name in vars(p.made)}
+            figures = {name: getattr(p.synthesized, name) for name in vars(p.synthesized)}
             rows.writerow(
                 {"kind": p.kind, "number": p.number, "form": p.form, **figures, "yosys": yosys,
                  "engine": p.engine}
             )  # fmt: skip
 
 
-def counted(kind: str, number: int, family: str, made: Cells) -> Point:
+def counted(kind: str, number: int, family: str, synthesized: Cells) -> Point:
     """A drawn engine with its count beside what synthesis made of it."""
     engine, form = draw(kind, number)
     text = f"{engine.inputs[0]} -> {engine.output} {engine.fold}"
-    return Point(kind, number, form, text, made, resources(engine, form, family).total)
+    return Point(kind, number, form, text, synthesized, resources(engine, form, family).total)
 
 
 def _cells(row: Mapping[str, str]) -> Cells:
@@ -104,7 +104,7 @@ def table(points: Sequence[Point]) -> list[str]:
             errors = sorted((p.error(resource) for p in part), key=abs)
             bias, median = sum(errors) / len(errors), abs(errors[len(errors) // 2])
             shown += [f"{bias:+9.1%}", f"{median:8.1%}", f"{errors[-1]:+8.1%} "]
-        off = [sum(getattr(p.made, r) != getattr(p.counted, r) for p in part)
+        off = [sum(getattr(p.synthesized, r) != getattr(p.counted, r) for p in part)
                for r in ("dsp", "bram18")]  # fmt: skip
         lines.append(f"{title:26}{len(part):4}  {''.join(shown)}  {off[0]}, {off[1]}")
     return lines

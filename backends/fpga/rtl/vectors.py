@@ -23,10 +23,12 @@ def tokens(x: NDArray[Any], lanes: int, bits: int) -> list[int]:
     return result
 
 
-def values(words: Sequence[int], images: int, lanes: int, kind: IntType) -> NDArray[np.int64]:
+def values(
+    words: Sequence[int], images: int, lanes: int, tensor_type: IntType
+) -> NDArray[np.int64]:
     """The batch (N, H, W, C) that tokens carry."""
-    mask, sign = (1 << kind.bits) - 1, 1 << (kind.bits - 1)
-    flat = [(word >> (k * kind.bits)) & mask for word in words for k in range(lanes)]
-    if kind.signed:
+    mask, sign = (1 << tensor_type.bits) - 1, 1 << (tensor_type.bits - 1)
+    flat = [(word >> (k * tensor_type.bits)) & mask for word in words for k in range(lanes)]
+    if tensor_type.signed:
         flat = [(v ^ sign) - sign for v in flat]
-    return np.array(flat, np.int64).reshape(images, *kind.shape)
+    return np.array(flat, np.int64).reshape(images, *tensor_type.shape)

@@ -104,9 +104,11 @@ def emit(
 def vectors(program: Program, images: int, seed: int) -> dict[str, NDArray[np.int64]]:
     """Inputs by name (N, H, W, C): all greatest, all least, then noise over the whole range."""
     rng, given = np.random.default_rng(seed), {}
-    for port, kind in input_types(program):
-        x = rng.integers(kind.lo, kind.hi + 1, (images, *kind.shape), dtype=np.int64)
-        x[:1], x[1:2] = kind.hi, kind.lo
+    for port, tensor_type in input_types(program):
+        x = rng.integers(
+            tensor_type.lo, tensor_type.hi + 1, (images, *tensor_type.shape), dtype=np.int64
+        )
+        x[:1], x[1:2] = tensor_type.hi, tensor_type.lo
         given[port.name] = x
     return given
 

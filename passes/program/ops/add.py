@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from ..operation import Arithmetic, Op
+from ..operation import Op, OperationCount
 from ..rounding import fits_int64
 from ..types import Constant, IntArray, IntType, TensorType
 
@@ -19,7 +19,7 @@ class Add(Op):
 
     mnemonic: ClassVar[str] = "add"
     elementwise: ClassVar[bool] = True
-    arithmetic: ClassVar[Arithmetic] = Arithmetic(adds=1)
+    arithmetic: ClassVar[OperationCount] = OperationCount(adds=1)
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
         self.require(len(self.inputs) == 2, "takes two inputs")

@@ -84,8 +84,8 @@ class Arrangement:
         """
         rows, columns = (t[t != OUTSIDE] % channels for t in (self.rows, self.columns))
         starts = np.unique(np.unique(rows)[:, None] + np.unique(columns))
-        found: IntArray = (np.unique(starts % channels)[:, None] + self.channels) % channels
-        return found if found.size else np.zeros((1, len(self.channels)), np.int64)
+        channels_read: IntArray = (np.unique(starts % channels)[:, None] + self.channels) % channels
+        return channels_read if channels_read.size else np.zeros((1, len(self.channels)), np.int64)
 
     def least(self, row: NDArray[Any]) -> NDArray[Any]:
         """Return, for each channel of the result, the least of what it holds, given the least of

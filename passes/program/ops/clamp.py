@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..operation import Arithmetic, Op
+from ..operation import Op, OperationCount
 from ..types import Constant, IntArray, IntType, TensorType
 
 
@@ -19,7 +19,7 @@ class Clamp(Op):
 
     mnemonic: ClassVar[str] = "clamp"
     elementwise: ClassVar[bool] = True
-    arithmetic: ClassVar[Arithmetic] = Arithmetic(compares=2)
+    arithmetic: ClassVar[OperationCount] = OperationCount(compares=2)
 
     lo: int
     hi: int

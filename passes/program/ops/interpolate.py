@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..operation import Arithmetic, ConstRef, Op
+from ..operation import ConstRef, Op, OperationCount
 from ..rounding import round_shift
 from ..types import Constant, IntArray, IntType, TensorType
 
@@ -32,7 +32,9 @@ class Interpolate(Op):
 
     mnemonic: ClassVar[str] = "interpolate"
     elementwise: ClassVar[bool] = True
-    arithmetic: ClassVar[Arithmetic] = Arithmetic(adds=3, compares=2)  # places, sum, rounding
+    arithmetic: ClassVar[OperationCount] = OperationCount(
+        adds=3, compares=2
+    )  # places, sum, rounding
 
     base: ConstRef
     slope: ConstRef

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..operation import Arithmetic, Op
+from ..operation import Op, OperationCount
 from ..rounding import fits_int64
 from ..types import Constant, IntArray, IntType, Shape, TensorType
 
@@ -23,7 +23,7 @@ class Multiply(Op):
 
     mnemonic: ClassVar[str] = "multiply"
     elementwise: ClassVar[bool] = True
-    arithmetic: ClassVar[Arithmetic] = Arithmetic()
+    arithmetic: ClassVar[OperationCount] = OperationCount()
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
         self.require(len(self.inputs) == 2, "takes two inputs")

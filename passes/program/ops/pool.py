@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..operation import Arithmetic, Op
+from ..operation import Op, OperationCount
 from ..rounding import fits_int64
 from ..types import Constant, IntArray, IntType, Shape, TensorType
 from .window import Counts, Pads, Pair, counts, is_window, output_size, pads_fit, windows
@@ -49,7 +49,7 @@ class MaxPool(_Pool):
     """``y = max`` over the window's positions inside the map."""
 
     mnemonic: ClassVar[str] = "maxpool"
-    arithmetic: ClassVar[Arithmetic] = Arithmetic(compares=1)
+    arithmetic: ClassVar[OperationCount] = OperationCount(compares=1)
 
     def infer(self, types: Mapping[str, TensorType], consts: Mapping[str, Constant]) -> IntType:
         x, shape = self._shape(types)
@@ -76,7 +76,7 @@ class SumPool(_Pool):
     """
 
     mnemonic: ClassVar[str] = "sumpool"
-    arithmetic: ClassVar[Arithmetic] = Arithmetic(adds=1)
+    arithmetic: ClassVar[OperationCount] = OperationCount(adds=1)
 
     counted: Pads | None = None
 

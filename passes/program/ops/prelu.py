@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..operation import Arithmetic, ConstRef, Op
+from ..operation import ConstRef, Op, OperationCount
 from ..rounding import fits_int64, round_product
 from ..types import Constant, IntArray, IntType, TensorType
 
@@ -29,7 +29,9 @@ class PRelu(Op):
 
     mnemonic: ClassVar[str] = "prelu"
     elementwise: ClassVar[bool] = True
-    arithmetic: ClassVar[Arithmetic] = Arithmetic(adds=2, compares=3)  # bias, rounding; ends, bend
+    arithmetic: ClassVar[OperationCount] = OperationCount(
+        adds=2, compares=3
+    )  # bias, rounding; ends, bend
     scaling: ClassVar[tuple[str, ...]] = ("multiplier", "bias")
 
     multiplier: ConstRef

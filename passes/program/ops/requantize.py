@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..operation import Arithmetic, ConstRef, Op
+from ..operation import ConstRef, Op, OperationCount
 from ..rounding import fits_int64, round_shift
 from ..types import Constant, IntArray, IntType, TensorType
 
@@ -29,7 +29,9 @@ class Requantize(Op):
 
     mnemonic: ClassVar[str] = "requantize"
     elementwise: ClassVar[bool] = True
-    arithmetic: ClassVar[Arithmetic] = Arithmetic(adds=2, compares=2)  # bias, rounding; saturation
+    arithmetic: ClassVar[OperationCount] = OperationCount(
+        adds=2, compares=2
+    )  # bias, rounding; saturation
     scaling: ClassVar[tuple[str, ...]] = ("multiplier", "bias", "shift")
 
     multiplier: ConstRef

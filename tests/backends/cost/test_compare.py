@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from n2uqc.backends.cost import compare, energy
-from n2uqc.backends.cost.own import own as figures
+from n2uqc.backends.cost.figures import design_figures
 from n2uqc.backends.cost.places import find_places
 from n2uqc.backends.cost.quantizers import ALTERNATIVES
 from n2uqc.backends.fpga.design import plan
@@ -51,7 +51,7 @@ def test_totals_add_up(case, family: str) -> None:
     assert c.interval == max(layer.cycles for layer in c.layers)
     # what the program itself takes is what its design takes, to the last cell
     assert itself.resources == c.design.resources
-    assert c.own == figures(plan(program, family=family))
+    assert c.own == design_figures(plan(program, family=family))
 
 
 @settings(max_examples=6, deadline=None)

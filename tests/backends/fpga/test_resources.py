@@ -45,7 +45,9 @@ def test_counts_are_those_of_synthesis(recorded: list[Point], resource: str) -> 
 
 @pytest.mark.parametrize("resource", ["dsp", "bram18"])
 def test_blocks_are_nearly_always_those_of_synthesis(recorded: list[Point], resource: str) -> None:
-    wrong = [p for p in recorded if getattr(p.made, resource) != getattr(p.counted, resource)]
+    wrong = [
+        p for p in recorded if getattr(p.synthesized, resource) != getattr(p.counted, resource)
+    ]
     assert len(wrong) <= 0.03 * len(recorded), wrong
 
 

@@ -13,7 +13,7 @@ from elftools.elf.elffile import ELFFile
 from tvm import s_tir, te, tirx
 
 from n2uqc.backends import toolchain
-from n2uqc.backends.tir import Constants, emit_object, llvm_target, lower, moved_to_workspace
+from n2uqc.backends.tir import ModuleConstants, emit_object, llvm_target, lower, moved_to_workspace
 from n2uqc.backends.tir.lower import workspace_bytes
 
 TRIPLES = ["x86_64-linux-gnu", "aarch64-linux-gnu"]
@@ -38,7 +38,7 @@ def product(name: str, n: int) -> tirx.PrimFunc:
 
 def write(values: np.ndarray, target: tvm.target.Target, path: Path) -> None:
     """``run(x, y)`` multiplies by a constant array through a private kernel."""
-    constants = Constants()
+    constants = ModuleConstants()
     name = constants.add("weight", values)
     run = f"""define i32 @run(ptr %x, ptr %y) {{
   call void @kernel(ptr %x, ptr @{name}, ptr %y)
@@ -105,7 +105,7 @@ def test_loops_that_become_calls_bring_their_callee(tmp_path: Path) -> None:
 
 
 def test_equal_constants_share_a_place() -> None:
-    constants = Constants()
+    constants = ModuleConstants()
     first = constants.add("a", np.arange(5, dtype=np.int8))
     assert constants.add("b", np.arange(5, dtype=np.int8)) == first
     assert constants.add("b", np.arange(5, dtype=np.int16)) != first

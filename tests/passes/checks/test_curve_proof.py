@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from n2uqc.passes.checks.curve_proof import CurveProof, Runs, runs_of
-from n2uqc.passes.checks.extended import Bounded, BoundedArithmetic
+from n2uqc.passes.checks.curve_proof import CodeRuns, CurveProof, runs_of
+from n2uqc.passes.checks.extended import BoundedArithmetic, LongInterval
 from n2uqc.passes.exact.curved_chains import fold_curved
 from n2uqc.passes.program.exact import Surd
 from n2uqc.passes.program.ops.real import Affine, Elementwise, Quantize, RealFunction
@@ -80,10 +80,10 @@ def test_tails_below_float64() -> None:
     for expression in EXPRESSIONS[1:3]:
         chain, quantizer, steps = _table(expression, Fraction(1, 4), [Fraction(0)], -12000, 100)
         assert (steps.base.tolist(), steps.bounds.tolist()) == ([0], [-1])
-        runs = Runs(*(np.array(v) for v in ([0, 0], [-12000, 0], [-1, 100], [0, 1])))
+        runs = CodeRuns(*(np.array(v) for v in ([0, 0], [-12000, 0], [-1, 100], [0, 1])))
         proof = CurveProof([Surd.of(1)], chain, quantizer)
         assert not proof.differences(runs)
-        later = Runs(*(np.array(v) for v in ([0, 0], [-12000, 1], [0, 100], [0, 1])))
+        later = CodeRuns(*(np.array(v) for v in ([0, 0], [-12000, 1], [0, 100], [0, 1])))
         assert proof.differences(later) == [(0, 0, 0, 1)]
 
 
@@ -102,7 +102,7 @@ _POINTS = [-3000.0, -800.0, -40.0, -5.5, -1.0, -1e-9, 0.0, 1e-200, 0.3, 1.0, 6.0
 def test_bounds_hold_the_value(name: str) -> None:
     """Extended precision bounds what mpmath computes at 60 digits, closely."""
     x = np.array(_POINTS, np.longdouble)
-    found = BoundedArithmetic().call(name, Bounded(x, x))
+    found = BoundedArithmetic().call(name, LongInterval(x, x))
     functions = {
         "sigmoid": lambda v: 1 / (1 + mpmath.exp(-v)),
         "softplus": lambda v: mpmath.log1p(mpmath.exp(v)),

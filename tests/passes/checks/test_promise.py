@@ -110,7 +110,7 @@ def test_a_steep_channel_beside_a_flat_one(tmp_path: Path) -> None:
         )
     )
     plain = measure(model, compile_graph(model), Options())
-    assert not plain.kept and plain.found.output.share > EXACT
+    assert not plain.kept and plain.comparison.output.share > EXACT
     program, loss = kept_by(model, Options(), lambda options: compile_graph(model, options))
     assert loss is None and program.metadata["equalize"] == "yes"
     assert not any(differences(program, recompiled(model, program)))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from n2uqc.passes.checks.channel_proof import Channel
 from n2uqc.passes.exact.integer_thresholds import table
-from n2uqc.passes.exact.piecewise import Function
+from n2uqc.passes.exact.piecewise import PiecewiseFunction
 from n2uqc.passes.program.exact import Surd
 from n2uqc.passes.program.ops.real import Affine, Quantize
 from n2uqc.passes.program.types import RealType
@@ -78,7 +78,7 @@ def test_execution_in_floats(halves: list[int], data: st.DataObject) -> None:
 
 
 def test_one_rule_for_all_stays() -> None:
-    f = Function.identity(0, 9, Surd.of(1))
+    f = PiecewiseFunction.identity(0, 9, Surd.of(1))
     limits = [Surd.of(3), Surd.of(5)]
     assert f.steps(limits, strict=True) == f.steps(limits, strict=[True] * 2)
     assert f.steps(limits, strict=[False, True]) == (0, {2: 1, 5: 1})

@@ -15,7 +15,7 @@ from n2uqc.passes import Options
 from n2uqc.passes.checks.channel_proof import Channel
 from n2uqc.passes.exact.filtered_functions import FilteredFunction
 from n2uqc.passes.exact.integer_thresholds import integer_thresholds
-from n2uqc.passes.exact.piecewise import Function
+from n2uqc.passes.exact.piecewise import PiecewiseFunction
 from n2uqc.passes.fixed_point.expected_flips import Steepness
 from n2uqc.passes.fixed_point.formats import Formats
 from n2uqc.passes.fixed_point.real_ranges import real_ranges
@@ -65,7 +65,7 @@ def test_all_kinds_of_number_agree(data, channels, length, lo, count, unit) -> N
             samples = op.execute([samples], {})
             interval, filtered, steep = (op.evaluate(x) for x in (interval, filtered, steep))
     for c in range(channels):
-        exact = Function.identity(lo, lo + count, Surd.of(unit), c)
+        exact = PiecewiseFunction.identity(lo, lo + count, Surd.of(unit), c)
         for op in chain:
             exact = op.evaluate(exact)
         want = [by_hand(chain, Surd.of(int(v) * unit), c) for v in values]
@@ -81,7 +81,7 @@ def test_all_kinds_of_number_agree(data, channels, length, lo, count, unit) -> N
         assert Channel(Surd.of(unit), chain, quantizer, c).codes(values).tolist() == codes
 
 
-def _function_values(f: Function) -> list[Surd]:
+def _function_values(f: PiecewiseFunction) -> list[Surd]:
     return [s.slope * v + s.offset for s in f.segments for v in range(s.lo, s.hi + 1)]
 
 

@@ -23,7 +23,7 @@ _ADDRESSED = 1.75
 instructions of 3x3 and 1x1 layers, LLVM 22: 14 more for the 12 loads of 4 rows."""
 
 
-class Tile(NamedTuple):
+class ProductTile(NamedTuple):
     """Rows by registers of weights, and the estimated instructions of an update's loads."""
 
     rows: int
@@ -31,7 +31,7 @@ class Tile(NamedTuple):
     loading: float
 
 
-def tiles(outputs: int, sums: int, vectors: Vectors) -> Iterator[Tile]:
+def tiles(outputs: int, sums: int, vectors: Vectors) -> Iterator[ProductTile]:
     """Yield every tile that the registers hold.
 
     Args:
@@ -47,7 +47,7 @@ def tiles(outputs: int, sums: int, vectors: Vectors) -> Iterator[Tile]:
             held = sums * rows * columns + (loads if few else rows + columns + _SPARE)
             if held > vectors.count:
                 break
-            yield Tile(rows, columns, _ADDRESSED * loads if few else loads / 2)
+            yield ProductTile(rows, columns, _ADDRESSED * loads if few else loads / 2)
 
 
 def picked(left: Expr, row: int, k: int, lanes: int) -> Expr:

@@ -98,7 +98,7 @@ def test_sums_of_32_bits_on_aarch64(
     sums = matrix.products(
         np.full((1, 1, 1, 3), 32767),
         _conv(conv_program(weight, 4, 15)),
-        matrix.Runs(1, 1, 3, 3),
+        matrix.WindowRuns(1, 1, 3, 3),
         0,
         32767,
     )

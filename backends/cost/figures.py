@@ -8,7 +8,7 @@ from ..fpga.design import Design
 from .counting import count_layers
 
 
-def own(design: Design) -> dict[str, int]:
+def design_figures(design: Design) -> dict[str, int]:
     """Cells, multiply-accumulates and cycles of a design, ready for JSON.
 
     Returns:
