@@ -4,6 +4,7 @@
 # make fuzz    damaged files, random networks and programs, hostile names (SECURITY.md); MINUTES=20,
 #              SEED=7; FULL=1: the counts that a release needs, about 40 minutes on two cores
 # make mutants small faults, one at a time: does a test notice? COUNT=300, SEED=7; about an hour
+# make docs    the documentation site, in out/site
 # make venv    .venv with all that the above need (they call it themselves)
 # make clean   removes what was generated; make distclean removes .venv too
 #
@@ -19,7 +20,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check fuzz mutants venv clean distclean
+.PHONY: demo test check fuzz mutants docs venv clean distclean
 
 demo: venv
 	$(BIN)/python -m n2uqc.demo
@@ -39,6 +40,9 @@ fuzz: venv
 
 mutants: venv
 	$(BIN)/python -m tests.mutation $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
+
+docs: venv
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 venv: $(STAMP)
 

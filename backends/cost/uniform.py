@@ -48,7 +48,8 @@ class Built:
 def widened(engine: ThresholdUnit, growth: int) -> ThresholdUnit:
     """The same comparisons on accumulators of so many bits more, or less where it is negative."""
     tensor_type = engine.inputs[0]
-    growth = max(growth, 2 - tensor_type.bits)
+    if growth < 0:
+        growth = min(0, max(growth, 2 - tensor_type.bits))  # two bits are left, if there were two
     if not growth:
         return engine
     low, high = limits_of(tensor_type.bits + growth, tensor_type.signed)
