@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from n2uqc.frontend.diagnostics import CompileError, Problem, cut
 from n2uqc.frontend.escape import json_text, plain, shell, unprintable
+from n2uqc.frontend.sheet import Column
 
 from .toolchain import CROSS
 
@@ -54,7 +55,7 @@ _WORD = re.compile(r"([A-Za-z0-9_][\w.+-]*)?", re.ASCII)
 """Form of the facts that are passed to command lines of tools; it excludes options."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Artifact:
     """A compiled program.
 
@@ -72,6 +73,23 @@ class Artifact:
     executables: frozenset[str]
     facts: Mapping[str, Any]
     folder: Path | None = None
+
+    def __repr__(self) -> str:
+        place = "" if self.folder is None else f" in {self.folder}"
+        return plain(
+            f"<{type(self).__name__} for {self.facts.get('target')}{place}, {len(self.files)} "
+            f"files: {', '.join(sorted(self.files)[:4])}{', …' if len(self.files) > 4 else ''}>"
+        )
+
+    def _repr_html_(self) -> str:
+        from n2uqc.frontend.html_sheet import HtmlSheet
+
+        sheet = HtmlSheet()
+        sheet.line(f"{type(self).__name__} for {self.facts.get('target')}")
+        sheet.block(self.describe())
+        rows = [(name, len(self.files[name])) for name in sorted(self.files)]
+        sheet.table((Column("file", left=True), Column("bytes")), rows)
+        return str(sheet)
 
     @property
     def program(self) -> Program:

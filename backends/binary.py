@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from n2uqc.passes.program.named import Named, Runner
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Binary(Artifact):
     """A library, header and driver for a processor; the driver runs here or emulated."""
 

@@ -23,7 +23,7 @@ TABLE = "datapath.txt"
 FOLDING = "folding.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DatapathArtifact(Artifact):
     """A datapath as files; running it simulates it.
 
@@ -74,8 +74,8 @@ class DatapathTarget(Target):
         return "simulated FPGA-style datapath"
 
     def build(self, program: Program, request: Request, progress: Progress) -> DatapathArtifact:
-        from n2uqc import __version__
         from n2uqc.passes.program.store import to_bytes
+        from n2uqc.version import __version__
 
         from .cost.figures import design_figures
         from .datapath_table import text

@@ -21,7 +21,7 @@ def _interpreter(program: Program) -> Runner:
     return Runner(program.interface, lambda x: run(program, x))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SavedProgram(Artifact):
     """A program as a file, which every command accepts instead of a model."""
 

@@ -16,12 +16,13 @@ from .input_shape import fix_input_shape
 from .integer_operators import to_float_operators
 from .opset import OUTPUTS
 from .precision import ROUNDOFF
-from .read import Source, read_model
+from .read import read_model
 from .recognize import PATTERNS, PATTERNS_BEFORE_FOLDING, Context
 from .runtime_fusions import take_apart
 from .schemas import DOMAIN, STANDARD_VERSION, VERSION
 from .shapes import bind_batch, release_batch
 from .sizes import check_sizes
+from .source import Source
 from .unsupported_kinds import check_kinds
 
 Progress = Callable[[str], None]
@@ -42,8 +43,8 @@ def load_graph(
     value; the names in the file are those of ``opset.output_names``.
 
     Args:
-        source: path of an .onnx file (external data beside it), its bytes, or a ModelProto, which
-            is not changed.
+        source: path of an .onnx file (external data beside it), its bytes, or a model of ``onnx``
+            or ``onnx_ir``, which is not changed.
         progress: called with the name of each stage as it begins.
         input_shape: sizes for dynamic axes of the input, with or without the batch.
 

@@ -10,12 +10,13 @@ from contextlib import nullcontext
 from importlib import import_module
 from typing import Any, NoReturn
 
-from n2uqc import __version__
 from n2uqc.commands import COMMANDS
 from n2uqc.console.errors import guarded
 from n2uqc.console.files import keep_inputs
+from n2uqc.console.output import add_output
 from n2uqc.console.parser import Parser
 from n2uqc.console.progress import silence
+from n2uqc.version import __version__
 
 _ABOUT = """\
 Compiles networks trained with N2UQ from ONNX into integer-only programs: binaries for ARM and this
@@ -62,6 +63,7 @@ def build_parser() -> Parser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.configure(command)
+        add_output(command)
         _add_common(command, default=argparse.SUPPRESS)
         command.set_defaults(run=module.run, command=command)
     return parser

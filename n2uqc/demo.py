@@ -14,13 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from n2uqc.api.cycles import write_cycles
+from n2uqc.api.executors import Outcome, run_all
+from n2uqc.api.inspect import inspect
+from n2uqc.api.result import terminal_width
 from n2uqc.commands.cost import print_costs
-from n2uqc.commands.inspect import show_model
-from n2uqc.console.cycles import print_cycles
 from n2uqc.console.errors import guarded
-from n2uqc.console.executors import Outcome, run_all
 from n2uqc.console.progress import wide_console, working
 from n2uqc.frontend.escape import markup
+from n2uqc.frontend.sheet import Sheet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,7 +61,7 @@ def _demonstrate(folder: Path, count: int | None) -> int:
     test = data.Split(test.images[:count], test.labels[:count])
 
     console.rule(f"1. What is in {model.name}")
-    show_model(model)
+    print(inspect(model))
 
     console.rule("2. One integer program")
     with working("compiling to the integer program"):
@@ -69,7 +71,9 @@ def _demonstrate(folder: Path, count: int | None) -> int:
 
     console.rule("3. Cycles of the datapath")
     x = quantize_input(program, test.images)
-    print_cycles(Simulator(program).run(x[:1]), console)
+    sheet = Sheet(terminal_width())
+    write_cycles(sheet, Simulator(program).run(x[:1]), 100e6)
+    print(sheet, end="")
 
     console.rule("4. What the quantizer costs in hardware")
     comparison = compare(program)

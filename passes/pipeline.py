@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import onnx_ir as ir
 
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.frontend.load import load_graph
+from n2uqc.frontend.source import Source
 
 from .exact.affine_tables import affine_tables
 from .exact.constant_channels import constant_channels
@@ -65,8 +65,8 @@ def compile_graph(
     return run_passes(program, options, PIPELINE, observe)
 
 
-def graph_of(path: str | Path, program: Program) -> ir.Model:
-    """Load the graph of an ONNX file with the input shape that a program was compiled for.
+def graph_of(source: Source, program: Program) -> ir.Model:
+    """Load the graph of a network with the input shape that a program was compiled for.
 
     Raises:
         CompileError: lists everything that is not supported, by node.
@@ -76,4 +76,4 @@ def graph_of(path: str | Path, program: Program) -> ir.Model:
         shape = None if text is None else [int(size) for size in text.split(",")]
     except ValueError:
         raise CompileError(f"the program's metadata states no input shape: {text!r:.80}") from None
-    return load_graph(path, input_shape=shape)
+    return load_graph(source, input_shape=shape)

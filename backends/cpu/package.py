@@ -9,12 +9,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from n2uqc import __version__
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.frontend.escape import c_fields, c_identifier
 from n2uqc.passes.program import IntType, Port, Program
 from n2uqc.passes.program.boundary import input_types, output_types
 from n2uqc.passes.program.store import to_bytes
+from n2uqc.version import __version__
 
 from .. import toolchain
 from ..artifact import PROGRAM

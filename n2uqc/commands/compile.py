@@ -16,9 +16,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from n2uqc.console.files import UserError, require_writable
+from n2uqc.api.errors import UserError
+from n2uqc.console.files import require_writable
 from n2uqc.console.folding import add_folding
-from n2uqc.console.model import add_model, add_precision, open_program
+from n2uqc.console.kernels import write_kernels
+from n2uqc.console.model import add_model, add_precision, opened
+from n2uqc.console.output import new_sheet, show_json
 from n2uqc.console.progress import working
 from n2uqc.console.target import add_target, asked, check_target
 from n2uqc.frontend.escape import plain
@@ -87,7 +90,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
-    from n2uqc.backends import compile as compile_program
+    from n2uqc.api.compile import compile
     from n2uqc.backends.artifact import require_replaceable
     from n2uqc.passes.program.names import require_name, with_name
 
@@ -99,19 +102,20 @@ def run(options: argparse.Namespace) -> int:
         require_replaceable(options.output)
     _check_pass_names(options.print_after)
     with working("compiling to the integer program"):
-        program = with_name(open_program(options, _Observer(options).after), options.name)
+        program = with_name(opened(options, _Observer(options).after).program, options.name)
+    with working(f"compiling for {options.target}") as step:
+        artifact = compile(program, target=options.target, **asked(options, program), progress=step)
+        artifact.save(options.output)
+    if options.json:
+        show_json(artifact.manifest)
+        return 0
+    sheet = new_sheet(options)
     if options.verbose:
         for note in program.notes:
-            print(f"note: {note}")
-    with working(f"compiling for {options.target}") as step:
-        artifact = compile_program(
-            program, target=options.target, **asked(options, program), progress=step
-        )
-        artifact.save(options.output)
-    if options.verbose and "kernels" in artifact.facts:
-        from n2uqc.console.kernels import print_kernels
-
-        print_kernels(artifact.facts)
+            sheet.line(f"note: {note}")
+        if "kernels" in artifact.facts:
+            write_kernels(sheet, artifact.facts)
+    print(sheet, end="")
     if text := artifact.describe():
         print(text)
     report_files(options.output)

@@ -19,9 +19,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from n2uqc.console.files import UserError, keep_inputs, require_writable
+from n2uqc.api.errors import UserError
+from n2uqc.console.files import keep_inputs, require_writable
 from n2uqc.console.folding import add_folding, read_design
-from n2uqc.console.model import CHOICES, add_precision, open_program
+from n2uqc.console.model import CHOICES, add_precision, opened
 from n2uqc.console.progress import progress, wide_console, working
 from n2uqc.frontend.escape import json_text, plain
 
@@ -75,7 +76,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="write a self-contained page with plots, and its data beside it as F.json and F.csv",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument(
         "--technology",
         metavar="NAME",
@@ -117,7 +117,7 @@ def run(options: argparse.Namespace) -> int:
     with progress(len(options.models), "compiling and counting") as advance:
         for model in options.models:
             options.model = model
-            program = open_program(options)
+            program = opened(options).program
             design = read_design(options, program)
             comparison = compare(design, name=plain(model.stem), dresses=dresses)
             accuracy = None if data is None else measure(program, data, comparison.macs)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from n2uqc.console.accuracy import labeled, predictions
 from n2uqc.console.files import map_array, read_array
-from n2uqc.console.model import add_model, add_precision, is_program, open_program
+from n2uqc.console.model import add_model, add_precision, opened
 from n2uqc.console.progress import wide_console, working
 from n2uqc.frontend.escape import plain
 
@@ -66,7 +66,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-float", action="store_true", help="do not run the float network beside it"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     add_precision(parser)
 
 
@@ -79,7 +78,8 @@ def run(options: argparse.Namespace) -> int:
     target = find_target(options.executor)
     images, labels = map_array(options.input), read_array(options.labels)
     data = labeled(plain(options.labels), images, labels)
-    program = open_program(options)
+    model = opened(options)
+    program = model.program
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
         with working(f"building: {target.executor_summary}"):
             runner = target.runner(program, Path(folder))
@@ -96,8 +96,8 @@ def run(options: argparse.Namespace) -> int:
         "confusion": confusion.tolist(),
         "float": None,
     }
-    if not options.no_float and not is_program(options.model):
-        if options.resolved.pixels is None:
+    if not options.no_float and model.options is not None:
+        if model.options.pixels is None:
             report["float"] = _beside_float(options.model, program, data, predicted)
         else:
             report["float"] = {"not_run": "the images are raw pixels"}
@@ -121,7 +121,7 @@ def _beside_float(
     model: Path, program: Program, data: Labeled, predicted: NDArray[Any]
 ) -> dict[str, Any]:
     """Return what the float network says to the same images, or why it could not be asked."""
-    from n2uqc.console.as_exported import NotRun, run_as_exported
+    from n2uqc.api.as_exported import NotRun, run_as_exported
     from n2uqc.passes.program.named import by_name
 
     try:

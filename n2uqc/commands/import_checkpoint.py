@@ -11,7 +11,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from n2uqc.console.files import UserError, require_writable
+from n2uqc.api.errors import UserError
+from n2uqc.console.files import require_writable
 from n2uqc.console.progress import working
 from n2uqc.frontend.escape import plain
 from n2uqc.models.architectures import BITS, Variant, architectures

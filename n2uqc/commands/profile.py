@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from n2uqc.api.errors import UserError
 from n2uqc.console.batches import read_batch
-from n2uqc.console.files import UserError
 from n2uqc.console.progress import progress, wide_console
 from n2uqc.frontend.escape import json_text, markup, plain
 
@@ -52,7 +52,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="images (N,C,H,W) of which the first is run, "
         ".npy or .npz; by default random integers, which count the same",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -9,16 +9,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from n2uqc.console.batches import read_batch, require_outputs_fit
+from n2uqc.console.batches import read_batch
 from n2uqc.console.files import require_writable
-from n2uqc.console.progress import in_pieces
-
-from .simulate import add_samples, finish, written_names
+from n2uqc.console.progress import TERMINAL
+from n2uqc.console.samples import add_samples, finish, require_room
 
 HELP = "run a compiled artifact (emulated where the machine differs)"
 EXAMPLES = """\
 examples:
   n2uqc run out/net --input x.npy --output y.npy
+  n2uqc run out/net --input x.npy                        prints the first outputs
   n2uqc run out/net --input x.npz --output codes.npy --integers
 """
 
@@ -28,19 +28,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "artifact", metavar="DIR", type=Path, help="the folder that `n2uqc compile` wrote"
     )
-    add_samples(parser, output_required=True)
+    add_samples(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
+    from n2uqc.api.simulate import run as run_artifact
     from n2uqc.backends import open_artifact
-    from n2uqc.passes.program import quantize_inputs
 
     artifact = open_artifact(options.artifact)
-    require_writable(options.output)
+    if options.output is not None:
+        require_writable(options.output)
     program = artifact.program
-    require_outputs_fit(options.output, written_names(program, options))
-    x = quantize_inputs(program, read_batch(options.input, program.interface.inputs))
-    y = in_pieces(artifact.runner(), x, "artifact")
-    finish(program, y, options)
+    require_room(program, options)
+    images = read_batch(options.input, program.interface.inputs)
+    found = run_artifact(artifact, images, integers=options.integers, progress=TERMINAL)
+    finish(found, options)
     return 0

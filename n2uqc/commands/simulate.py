@@ -8,26 +8,21 @@ threshold units, stream adders), with a table of cycles per layer.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from n2uqc.console.batches import read_batch, require_outputs_fit, write_outputs
-from n2uqc.console.files import UserError, require_writable, write_arrays
+from n2uqc.api.errors import UserError
+from n2uqc.console.batches import read_batch
+from n2uqc.console.files import require_writable, write_arrays
 from n2uqc.console.folding import add_folding, clock_hz, given_options, read_folding
-from n2uqc.console.model import add_model, add_precision, open_program
-from n2uqc.console.progress import in_pieces, progress, working
-from n2uqc.frontend.escape import plain
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from n2uqc.passes.program import Program
-    from n2uqc.passes.program.named import Named
+from n2uqc.console.model import add_model, add_precision, opened
+from n2uqc.console.output import tell_written
+from n2uqc.console.progress import TERMINAL
+from n2uqc.console.samples import add_samples, finish, require_room
 
 HELP = "run the integer program here: interpreter, or cycle-accurate datapath"
 EXAMPLES = """\
 examples:
+  n2uqc simulate net.onnx --input x.npy                         prints the first outputs
   n2uqc simulate net.onnx --input x.npy --output y.npy
   n2uqc simulate net.onnx --input x.npz --output y.npz          inputs and outputs by name
   n2uqc simulate net.onnx --input x.npy --output y.npy --datapath
@@ -53,99 +48,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_precision(parser)
 
 
-def add_samples(parser: argparse.ArgumentParser, *, output_required: bool = False) -> None:
-    """Add the options --input, --output and --integers, which `run` has too."""
-    parser.add_argument(
-        "--input",
-        "-i",
-        metavar="X",
-        type=Path,
-        required=True,
-        help="preprocessed images, .npy or .npz (its only array, or the one named x; with several "
-        "inputs, one array named as each), float, (N, C, H, W) for any N",
-    )
-    parser.add_argument(
-        "--output",
-        "-o",
-        metavar="Y",
-        type=Path,
-        required=output_required,
-        help="where to write the outputs: float64 in the model's own scale and axis order, .npy; "
-        "or .npz, an array named as each output",
-    )
-    parser.add_argument(
-        "--integers",
-        action="store_true",
-        help="write the program's output integers (int64, channels last) instead",
-    )
-
-
 def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
-    from n2uqc.passes.program import quantize_inputs
+    from n2uqc.api.simulate import simulate
 
     if not options.datapath and (given := given_options(options)):
         raise UserError(f"{', '.join(given)}: only with --datapath")
     for path in filter(None, (options.output, options.dump)):
         require_writable(path)
-    program = open_program(options)
-    require_outputs_fit(options.output, written_names(program, options))
-    x = quantize_inputs(program, read_batch(options.input, program.interface.inputs))
-    y = _datapath(program, x, options) if options.datapath else _interpreter(program, x, options)
-    finish(program, y, options)
-    return 0
-
-
-def written_names(program: Program, options: argparse.Namespace) -> tuple[str, ...]:
-    """Return the names of the arrays that ``finish`` writes."""
-    from n2uqc.passes.program.boundary import result_names
-
-    if options.integers:
-        return tuple(port.name for port in program.interface.outputs)
-    return result_names(program)
-
-
-def finish(program: Program, y: Named, options: argparse.Namespace) -> None:
-    """Write the outputs and print the path."""
-    from n2uqc.passes.program import real_outputs
-    from n2uqc.passes.program.named import samples
-
-    if options.output is not None:
-        write_outputs(options.output, y if options.integers else real_outputs(program, y))
-        print(f"wrote {plain(options.output)}: {samples(y)} samples")
-
-
-def _interpreter(program: Program, x: Named, options: argparse.Namespace) -> Named:
-    from n2uqc.passes.program import run as run_program
-    from n2uqc.passes.program import trace
-
-    if options.dump is None:
-        return in_pieces(lambda piece: run_program(program, piece), x, "interpreter")
-
-    tensors = trace(program, x)
-    _dump(options.dump, tensors)
-    ports = program.interface.outputs
-    return {p.name: tensors[name] for p, name in zip(ports, program.outputs, strict=True)}
-
-
-def _datapath(program: Program, x: Named, options: argparse.Namespace) -> Named:
-    from n2uqc.backends.fpga import Simulator
-    from n2uqc.console.cycles import print_cycles
-    from n2uqc.passes.program.named import samples
-
-    folding = read_folding(options, program)
-    with working("compiling the datapath's simulation"):
-        simulator = Simulator(program, folding)
-    with progress(samples(x), "datapath") as advance:
-        simulation = simulator.run(x, dump=options.dump is not None, progress=advance)
+    program = opened(options).program
+    require_room(program, options)
+    found = simulate(
+        program,
+        read_batch(options.input, program.interface.inputs),
+        datapath=options.datapath,
+        integers=options.integers,
+        dump=options.dump is not None,
+        folding=read_folding(options, program) if options.datapath else None,
+        clock_hz=clock_hz(options),
+        progress=TERMINAL,
+    )
     if options.dump is not None:
-        _dump(options.dump, simulation.tensors)
-    with working("counting cycles"):
-        simulation.timing  # noqa: B018 - computed on first access, which may take seconds
-    print_cycles(simulation, clock_hz=clock_hz(options))
-    return simulation.outputs
-
-
-def _dump(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
-    write_arrays(path, tensors)
-    print(f"wrote {plain(path)}: {len(tensors)} tensors")
+        write_arrays(options.dump, found.tensors)
+        tell_written(options.dump, options, f"{len(found.tensors)} tensors")
+    finish(found, options)
+    return 0

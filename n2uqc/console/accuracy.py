@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from n2uqc.api.errors import UserError
 from n2uqc.frontend.escape import plain
 
-from .files import UserError, read_named
+from .files import read_named
 from .progress import progress, working
 
 if TYPE_CHECKING:

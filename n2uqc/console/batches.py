@@ -7,16 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from n2uqc.api.errors import UserError
 from n2uqc.frontend.escape import plain
 
-from .files import (
-    UserError,
-    open_or_refuse,
-    read_array,
-    read_named,
-    write_array,
-    write_arrays,
-)
+from .files import open_or_refuse, read_array, read_named, write_array, write_arrays
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

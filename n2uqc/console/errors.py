@@ -11,6 +11,7 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import Any, TextIO
 
+from n2uqc.api.errors import missing_part
 from n2uqc.frontend.diagnostics import cut
 from n2uqc.frontend.escape import plain
 
@@ -23,13 +24,6 @@ _EXPECTED = frozenset(
 )
 _LONGEST = 15_000
 """Most characters of a message: names in files may be long, and messages may quote several."""
-_EXTRAS = {
-    "amaranth": "rtl",
-    "matplotlib": "report",
-    "onnxruntime": "demo",
-    "sklearn": "demo",
-    "torch": "train",
-}
 
 
 def guarded(function: Callable[[], int | None], *, show_traceback: bool = False) -> int:
@@ -100,8 +94,8 @@ def _user_message(error: Exception) -> str | None:
         return f"not enough memory on this machine{f': {error}' if str(error) else ''}"
     if isinstance(error, RecursionError):
         return "something in the input is nested too deeply to be read; flatten it"
-    if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
-        return f"{error.name} is not installed: pip install 'n2uqc[{_EXTRAS[error.name]}]'"
+    if isinstance(error, ModuleNotFoundError) and (missing := missing_part(error)) is not None:
+        return str(missing)
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{plain(error.filename)}: {error.strerror}"
     ours = any(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import io
 import os
 import struct
@@ -16,6 +15,7 @@ from math import prod
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
+from n2uqc.api.errors import UserError
 from n2uqc.frontend.escape import plain
 
 if TYPE_CHECKING:
@@ -30,10 +30,6 @@ _MOST_BYTES = 2 * 1024**3  # bytes of all arrays in an .npz file
 # Exceptions of numpy's reader on a damaged header or archive.
 _DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, EOFError, RuntimeError, SyntaxError,
            AttributeError, struct.error)  # fmt: skip
-
-
-class UserError(Exception):
-    """The request cannot be carried out; the message says what to change."""
 
 
 @contextmanager
@@ -249,8 +245,3 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
     write_bytes(path, buffer.getvalue())
-
-
-def sha256(data: bytes) -> str:
-    """Return the SHA-256 in hexadecimal."""
-    return hashlib.sha256(data).hexdigest()

@@ -6,7 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .files import UserError, read_text
+from n2uqc.api.errors import UserError
+
+from .files import read_text
 from .listing import NameOrHelp
 from .progress import working
 

@@ -6,16 +6,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from n2uqc.api.errors import UserError
 from n2uqc.frontend.escape import plain
 
 from .batches import read_unnamed
-from .files import UserError
 from .search import search
 
 if TYPE_CHECKING:
+    from n2uqc.api.model import OpenedModel
     from n2uqc.passes import Options
     from n2uqc.passes.pass_manager import Observer
-    from n2uqc.passes.program import Program
 
 _BITS = ("residual_bits", "stem_bits", "head_bits", "level_bits")
 CHOICES = (
@@ -206,37 +206,26 @@ def precision(options: argparse.Namespace) -> Options:
     return Options.preset(options.precision or "exact", **chosen)
 
 
-def is_program(path: Path) -> bool:
-    """Return whether a file is a saved program rather than ONNX."""
-    from n2uqc.passes.program.store import is_program_file
-
-    return is_program_file(path)
-
-
-def open_program(options: argparse.Namespace, observe: Observer | None = None) -> Program:
-    """Return the integer program of the MODEL argument.
+def opened(options: argparse.Namespace, observe: Observer | None = None) -> OpenedModel:
+    """Return the MODEL argument: the program with what it was made of.
 
     Args:
-        options: the parsed command line; its new attribute ``resolved`` holds the options used.
+        options: the parsed command line.
         observe: called after each pass.
 
     Raises:
         CompileError, StoreError: the file cannot be compiled or read.
         UserError: precision options were given with a saved program.
     """
-    if not is_program(options.model):
-        from n2uqc.passes import load
+    from n2uqc.api.model import open_model
+    from n2uqc.passes.from_file import is_program
 
-        options.resolved = precision(options)
-        return load(
-            options.model, options.resolved, input_shape=options.input_shape, observe=observe
-        )
+    if not is_program(options.model):
+        return open_model(options.model, precision(options), options.input_shape, observe)
     given = [f"--{n.replace('_', '-')}" for n in CHOICES if getattr(options, n, None) is not None]
     if given:
         raise UserError(
             f"{plain(options.model)} is a saved program, whose widths and ranges stand; "
             f"{', '.join(given)}: only with an ONNX model"
         )
-    from n2uqc.passes.program import load as load_program
-
-    return load_program(options.model)
+    return open_model(options.model)

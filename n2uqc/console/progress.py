@@ -5,21 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, redirect_stdout
-from typing import TYPE_CHECKING, Any, TextIO, overload
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
+from typing import TYPE_CHECKING, Any, TextIO
 
+from n2uqc.api.progress import Progress
 from n2uqc.frontend.escape import markup
 
 from .plain_stream import beneath
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from rich.console import Console
 
-    from n2uqc.passes.program.named import Batch, Named
-
 WIDTH = 160  # columns of tables that are not printed on a terminal
-_PIECE = 32  # samples between two updates of a bar
 
 
 def wide_console() -> Console:
@@ -92,29 +89,14 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
         yield lambda step: status.update(markup(f"{what}: {step}"))
 
 
-@overload
-def in_pieces(runner: Callable[[Any], Any], x: NDArray[Any], what: str) -> NDArray[Any]: ...
-@overload
-def in_pieces(runner: Callable[[Any], Any], x: Named, what: str) -> dict[str, NDArray[Any]]: ...
-def in_pieces(
-    runner: Callable[[Any], Any], x: Batch, what: str
-) -> NDArray[Any] | dict[str, NDArray[Any]]:
-    """Run a batch of integers, bare or by name, in pieces with a progress bar.
+class Terminal(Progress):
+    """A listener that shows bars and spinners on standard error."""
 
-    Args:
-        runner: from integers (N, H, W, C) to integers, by name if they are given so.
-        x: the batch.
-        what: what the bar says.
-    """
-    import numpy as np
+    def working(self, what: str) -> AbstractContextManager[Callable[[str], None]]:
+        return working(what)
 
-    from n2uqc.passes.program.named import samples, some
+    def counting(self, total: int, what: str) -> AbstractContextManager[Callable[[int], None]]:
+        return progress(total, what)
 
-    pieces: list[Any] = []
-    with progress(samples(x), what) as advance:
-        for start in range(0, max(samples(x), 1), _PIECE):
-            pieces.append(runner(some(x, slice(start, start + _PIECE))))
-            advance(samples(pieces[-1]))
-    if isinstance(pieces[0], dict):
-        return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
-    return np.concatenate(pieces)
+
+TERMINAL = Terminal()

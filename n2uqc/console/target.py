@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from .files import UserError
+from n2uqc.api.errors import UserError
+
 from .listing import NameOrHelp
 
 if TYPE_CHECKING:

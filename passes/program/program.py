@@ -10,7 +10,9 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from n2uqc.frontend.escape import plain
 from n2uqc.frontend.host_model import HostModel
+from n2uqc.frontend.sheet import Column
 
 from .interface import Interface, only
 from .interpreter import run_real
@@ -27,7 +29,7 @@ class MemoryPlan:
     size: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Program:
     """A network as integer operations; immutable, every pass returns a new one.
 
@@ -62,6 +64,36 @@ class Program:
             n: t.without_rows() if isinstance(t, IntType) else t for n, t in self.types.items()
         }
         object.__setattr__(self, "types", types)
+
+    def __repr__(self) -> str:
+        ends = (
+            ", ".join(f"{port.name} {port.shape}" for port in ports)
+            for ports in (self.interface.inputs, self.interface.outputs)
+        )
+        bits = sum(constant.storage_bits for constant in self.constants.values())
+        return plain(
+            f"<Program {self.name}: {' -> '.join(ends)}, {len(self.ops)} operations, "
+            f"{bits / 8192:.1f} KiB of constants>"
+        )
+
+    def _repr_html_(self) -> str:
+        from n2uqc.frontend.html_sheet import HtmlSheet
+
+        sheet = HtmlSheet()
+        sheet.line(repr(self).strip("<>"))
+        titles = ("tensor", "operation", "inputs", "type", "made of")
+        rows = [
+            (
+                op.output,
+                op.mnemonic,
+                ", ".join(op.inputs),
+                str(self.types[op.output]),
+                op.origin[-1] if op.origin else "",
+            )
+            for op in self.ops
+        ]
+        sheet.table([Column(title, left=True) for title in titles], rows)
+        return str(sheet)
 
     @property
     def input(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 import zlib
 from math import prod
@@ -19,6 +20,8 @@ from .verify import verify
 
 _FORMAT = "n2uqc program 2"
 _READ = {_FORMAT, "n2uqc program 1"}  # in 1, one input and one output
+PREFIX = b"PK\x03\x04"
+"""First bytes of a program's file, and of no ONNX file."""
 _HOST = "host.onnx"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MOST_BYTES = 2 * 1024**3  # unpacked, as of an ONNX file
@@ -92,8 +95,6 @@ def unpack(data: bytes, encoding: str, bits: int, shape: tuple[int, ...]) -> Con
 
 def to_bytes(program: Program) -> bytes:
     """Return the file's content; equal programs give equal bytes."""
-    import io
-
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
 
@@ -112,7 +113,12 @@ def to_bytes(program: Program) -> bytes:
 
 
 def save(program: Program, path: Path | str) -> None:
-    """Write a lowered program to a file, atomically."""
+    """Write a lowered program to a file, completely or not at all.
+
+    Raises:
+        IllegalOp: the program breaks a rule of SPEC.md.
+        OSError: the file cannot be written.
+    """
     verify(program)
     write_atomically(Path(path), to_bytes(program))
 
@@ -123,7 +129,7 @@ def is_program_file(path: Path) -> bool:
         return False
     try:
         with open(path, "rb") as file:
-            return file.read(4) == b"PK\x03\x04"
+            return file.read(4) == PREFIX
     except (OSError, ValueError):  # ValueError: a NUL character in the path
         return path.suffix == ".n2uq"
 
@@ -162,16 +168,18 @@ def _room(size: int) -> int:
     return max(_SMALL_VALUES, _VALUES * size)
 
 
-def load(path: Path | str) -> Program:
-    """Read and verify a program file.
+def load(path: Path | str | bytes) -> Program:
+    """Read and verify a program file, by its path or its content.
 
     Raises:
         StoreError: the file is missing, damaged, or not a program.
     """
+    name = "the given bytes" if isinstance(path, bytes) else plain(path)
     try:
-        with zipfile.ZipFile(path) as archive:
+        size = len(path) if isinstance(path, bytes) else Path(path).stat().st_size
+        with zipfile.ZipFile(io.BytesIO(path) if isinstance(path, bytes) else path) as archive:
             _require_program(archive.namelist())
-            _check_unpacked(archive, Path(path).stat().st_size)
+            _check_unpacked(archive, size)
             written = archive.read("format").decode()
             if written not in _READ:
                 raise StoreError(
@@ -179,7 +187,7 @@ def load(path: Path | str) -> Program:
                     f"{' and '.join(sorted(_READ))} are read"
                 )
             text = archive.read("program.txt").decode()
-            constants, lines, room = {}, [], _room(Path(path).stat().st_size)
+            constants, lines, room = {}, [], _room(size)
             for line in text.splitlines():
                 if not line.startswith("@"):
                     lines.append(line)
@@ -210,6 +218,6 @@ def load(path: Path | str) -> Program:
         verify(program)
         return program
     except FileNotFoundError:
-        raise StoreError(f"no such file: {plain(path)}") from None
+        raise StoreError(f"no such file: {name}") from None
     except _DAMAGE as error:
-        raise StoreError(f"{plain(path)}: not a readable n2uqc program: {error}") from None
+        raise StoreError(f"{name}: not a readable n2uqc program: {error}") from None

@@ -6,7 +6,7 @@ import pytest
 from tvm.target import codegen
 
 import n2uqc
-from n2uqc.backends import TARGETS, Processor, Request, find_target, listing
+from n2uqc.backends import TARGETS, Processor, Request, compile, find_target, listing
 from n2uqc.backends.processors import PROCESSORS
 from n2uqc.backends.tir import target_of
 from n2uqc.frontend.diagnostics import CompileError
@@ -107,4 +107,6 @@ def test_the_listing_has_a_line_for_each() -> None:
 
 def test_what_is_no_program_is_refused_by_name() -> None:
     with pytest.raises(TypeError, match=r"n2uqc\.load gives one, not 'net\.onnx'"):
-        n2uqc.compile("net.onnx", target="host")
+        compile("net.onnx", target="host")
+    with pytest.raises(TypeError, match="given as the path of a file"):
+        n2uqc.compile(3, target="host")

@@ -10,8 +10,8 @@ import pytest
 
 import n2uqc
 from n2uqc import demo
+from n2uqc.api import executors
 from n2uqc.backends.saved_program import PROGRAM
-from n2uqc.console import executors
 from n2uqc.passes.program import run
 
 from ..other_target import OtherTarget

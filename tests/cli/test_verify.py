@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 from collections.abc import Callable
@@ -12,8 +13,9 @@ import numpy as np
 import pytest
 
 import n2uqc
+from n2uqc.api import executors
+from n2uqc.api.model import OpenedModel
 from n2uqc.backends import TARGETS, ToolchainError
-from n2uqc.console import executors
 from n2uqc.passes.checks.draw import drawn
 from n2uqc.passes.program import run
 
@@ -121,8 +123,12 @@ def test_a_wrong_table_is_found(
         constants = {**program.constants, name: Constant.narrow(bounds)}
         return replace(program, constants=constants)
 
-    true_open = verify.open_program
-    monkeypatch.setattr(verify, "open_program", lambda options: one_bound_off(true_open(options)))
+    def wrong_model(options: argparse.Namespace) -> OpenedModel:
+        model = true_open(options)
+        return replace(model, program=one_bound_off(model.program))
+
+    true_open = verify.opened
+    monkeypatch.setattr(verify, "opened", wrong_model)
     result = command("verify", model, "--executors", "interpreter")
     assert result.status == 1
     assert "channel 0 at " in result.out

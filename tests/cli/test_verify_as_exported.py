@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
-from n2uqc.console import as_exported
+from n2uqc.api import as_exported
 
 from ..frontend.networks import build
 from ..frontend.qonnx_models import qonnx_model, quant, quant_parameters

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import n2uqc
-from n2uqc.console.executors import USUAL, run_all
+from n2uqc.api.executors import USUAL, run_all
 from n2uqc.models import data, shipped
 from n2uqc.passes.program import quantize_input, real_output
 

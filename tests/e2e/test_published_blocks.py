@@ -11,9 +11,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="networks are exported by torch")
 pytest.importorskip("onnxscript", reason="the dynamo-based exporter needs onnxscript")
 
+from n2uqc.api.executors import run_all  # noqa: E402
 from n2uqc.backends import find_target  # noqa: E402
 from n2uqc.backends.cost.compare import compare  # noqa: E402
-from n2uqc.console.executors import run_all  # noqa: E402
 from n2uqc.frontend.load import load_graph  # noqa: E402
 from n2uqc.models.randomize import randomize, settle  # noqa: E402
 from n2uqc.passes import Options, compile_graph  # noqa: E402

@@ -9,8 +9,8 @@ import onnx_ir as ir
 import pytest
 import torch
 
+from n2uqc.api.executors import run_all
 from n2uqc.backends import find_target
-from n2uqc.console.executors import run_all
 from n2uqc.frontend.load import load_graph
 from n2uqc.models.blocks import BasicBlock, Bottleneck
 from n2uqc.models.export import export_onnx

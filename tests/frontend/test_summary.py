@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 
+from n2uqc.api.inspect import Inspection
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.summary import FIXED, INTEGER, TABLE, LayerSummary, Summary, summarize
-from n2uqc.frontend.summary_table import print_summary
 from n2uqc.models.export import export_onnx
 from n2uqc.models.networks import ResidualNetwork, count_macs
 from n2uqc.models.randomize import randomize
@@ -103,9 +101,7 @@ def test_json(summary: Summary) -> None:
 
 
 def printed(summary: Summary) -> str:
-    out = io.StringIO()
-    print_summary(summary, Console(file=out, width=200))
-    return out.getvalue()
+    return Inspection("net", summary).text()
 
 
 def test_table(summary: Summary) -> None:

@@ -1,16 +1,18 @@
-"""Outputs of an ONNX file in its own arithmetic, computed by its reference software."""
+"""Outputs of a network in its own arithmetic, computed by its reference software."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import warnings
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
+
+    from n2uqc.frontend.source import Source
 
     Named = Mapping[str, NDArray[Any]]
     Outputs = tuple[dict[str, NDArray[Any]], str]
@@ -22,15 +24,15 @@ class NotRun(Exception):
     """The file cannot be run on these images; the message says why."""
 
 
-def run_as_exported(model: Path, images: Named) -> Outputs:
-    """Return the file's outputs by name, float64 (N, ...), and the name of the software.
+def run_as_exported(model: Source, images: Named) -> Outputs:
+    """Return the network's outputs by name, float64 (N, ...), and the name of the software.
 
     Standard operators run in ONNX Runtime in the precision of the file, or, where it has no kernel
     (for many float64 operators), in ONNX's reference evaluator. QONNX's operators run in the
     `qonnx` package, which defines them.
 
     Args:
-        model: an ONNX file.
+        model: the network.
         images: (N, C, H, W), real, by the names of inputs.
 
     Raises:
@@ -38,16 +40,18 @@ def run_as_exported(model: Path, images: Named) -> Outputs:
     """
     import onnx
 
-    proto = onnx.load(model, load_external_data=False)
+    from n2uqc.frontend.read import read_model
+
+    proto = read_model(model)
     domains = {node.domain for node in proto.graph.node}
     if any(domain.startswith(("qonnx.", "finn.", "onnx.brevitas")) for domain in domains):
-        return _qonnx(model, images)
+        return _qonnx(proto, images)
     try:
-        return _onnxruntime(model, images)
+        return _onnxruntime(model, proto, images)
     except NotRun:
         if proto.graph.input[0].type.tensor_type.elem_type != onnx.TensorProto.DOUBLE:
             raise
-    return _evaluator(model, images)
+    return _evaluator(proto, images)
 
 
 def _installed(package: str) -> None:
@@ -78,7 +82,7 @@ def _joined(names: list[str], pieces: Iterable[Iterable[Any]]) -> dict[str, NDAr
     }
 
 
-def _onnxruntime(model: Path, images: Named) -> Outputs:
+def _onnxruntime(model: Source, proto: onnx.ModelProto, images: Named) -> Outputs:
     _installed("onnxruntime")
     import onnxruntime as ort
 
@@ -86,7 +90,11 @@ def _onnxruntime(model: Path, images: Named) -> Outputs:
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     try:
-        session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        # a file's external data are found beside it
+        given = (
+            os.fspath(model) if isinstance(model, str | os.PathLike) else proto.SerializeToString()
+        )
+        session = ort.InferenceSession(given, options, providers=["CPUExecutionProvider"])
         sources = session.get_inputs()
         for source in sources:
             if source.type not in _DTYPES:
@@ -105,12 +113,10 @@ def _onnxruntime(model: Path, images: Named) -> Outputs:
     return _joined(names, outputs), f"ONNX Runtime, {used}"
 
 
-def _evaluator(model: Path, images: Named) -> Outputs:
+def _evaluator(proto: onnx.ModelProto, images: Named) -> Outputs:
     import numpy as np
-    import onnx
     from onnx.reference import ReferenceEvaluator
 
-    proto = onnx.load(model)
     source = proto.graph.input[0]
     pieces = _pieces(images, source.type.tensor_type.shape.dim[0].dim_value)
     try:
@@ -125,10 +131,9 @@ def _evaluator(model: Path, images: Named) -> Outputs:
     return _joined(names, outputs), "ONNX's evaluator, float64"
 
 
-def _qonnx(model: Path, images: Named) -> Outputs:
+def _qonnx(proto: onnx.ModelProto, images: Named) -> Outputs:
     _installed("qonnx")
     import numpy as np
-    import onnx
 
     found = []
     with warnings.catch_warnings():
@@ -138,7 +143,6 @@ def _qonnx(model: Path, images: Named) -> Outputs:
             from qonnx.core.onnx_exec import execute_onnx
             from qonnx.transformation.infer_shapes import InferShapes
 
-            proto = onnx.load(model)
             source = proto.graph.input[0]
             names = [output.name for output in proto.graph.output]
             batch = source.type.tensor_type.shape.dim[0]

@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .as_exported import NotRun, run_as_exported
-from .progress import working
+from .progress import Progress
 
 if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from n2uqc.frontend.sheet import Sheet
+    from n2uqc.frontend.source import Source
     from n2uqc.passes import Options
     from n2uqc.passes.program import Program
     from n2uqc.passes.program.named import Batch
 
 
-def measure(model: Path, program: Program, options: Options, images: Batch) -> dict[str, Any]:
+def measure(
+    model: Source,
+    graph: ir.Model,
+    program: Program,
+    options: Options,
+    images: Batch,
+    progress: Progress,
+) -> dict[str, Any]:
     """Measure code flips by layer, top-1 agreement and output error, as JSON values.
 
     Args:
-        model: the ONNX file.
+        model: the network.
+        graph: its canonical graph.
         program: its program with ``options``.
         options: how the images are read (pixels).
         images: images (N, C, H, W) in the form that the program reads, by name where there are
             several inputs.
+        progress: what is told of the work.
     """
     from n2uqc.passes.checks.evaluate import agreement, deviation, reference
-    from n2uqc.passes.pipeline import graph_of
     from n2uqc.passes.program.boundary import in_model_order
     from n2uqc.passes.program.named import by_name
 
-    with working("comparing with exact arithmetic"):
-        result = deviation(reference(graph_of(model, program), options), program, images)
+    with progress.working("comparing with exact arithmetic"):
+        result = deviation(reference(graph, options), program, images)
     report = result.as_json()
     try:
         if options.pixels is not None:
@@ -62,38 +73,40 @@ def measure(model: Path, program: Program, options: Options, images: Batch) -> d
     return report
 
 
-def render(report: dict[str, Any]) -> str:
-    """Return the report as text."""
-    rows = report["layers"]
-    width = max([len(row["layer"]) for row in rows] + [5])
-    count = report["samples"]
-    lines = [
+def write(sheet: Sheet, report: dict[str, Any]) -> None:
+    """Write the report."""
+    from n2uqc.frontend.sheet import Column, name_column
+
+    rows, count = report["layers"], report["samples"]
+    sheet.line(
         f"exact arithmetic on {count} images: {report['flip_rate']:.2e} of the codes differ, top-1 "
         f"agrees on {report['top1_agreement']}, outputs within "
-        f"{report['relative_logit_error']:.1e} of the largest",
-        f"  {'codes':{width}}     compared   flips  undecided  within the error of a threshold",
-    ]
-    lines += [
-        f"  {r['layer']:{width}}  {r['codes']:11,}  {r['flips']:6,}  {r['undecided']:9,}  "
-        f"{r['within_error']:9,}"
-        for r in rows
-    ]
+        f"{report['relative_logit_error']:.1e} of the largest"
+    )
+    columns = (
+        name_column("codes"),
+        Column("compared", drop=1),
+        Column("flips"),
+        Column("undecided", drop=2),
+        Column("within the error of a threshold", drop=3),
+    )
+    keys = ("layer", "codes", "flips", "undecided", "within_error")
+    sheet.table(columns, [[row[key] for key in keys] for row in rows])
     first = next((row for row in rows if row["flips"]), None)
     if first is not None and first["reads"]:
         unit = "" if first["unit"] is None else f" in units of {first['unit']:.2g}"
         kind = f"{first['bits']} bits{unit or ' of exact accumulators'}"
-        lines.append(
+        sheet.line(
             f"the first codes to differ are those of {first['layer']}: it compares "
             f"{first['reads']}, {kind}"
         )
     f = report["as_exported"]
     if "not_compared" in f:
-        lines.append(f"the network as exported: not compared, {f['not_compared']}")
+        sheet.line(f"the network as exported: not compared, {f['not_compared']}")
     else:
-        lines.append(
+        sheet.line(
             f"the network as exported ({f['computed_by']}): top-1 agrees on {f['top1_agreement']} "
             f"of {count}, outputs within {f['relative_logit_error']:.1e}; it is itself "
             f"{f['own_relative_logit_error']:.1e} from exact arithmetic and agrees with it on "
             f"{f['own_top1_agreement']}"
         )
-    return "\n".join(lines) + "\n"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .progress import working
+from .progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import onnx_ir as ir
 
     from n2uqc.passes import Options
     from n2uqc.passes.program import Program
@@ -30,23 +31,25 @@ def stated(program: Program) -> Options:
 
 
 def check(
-    model: Path,
+    graph: ir.Model,
     program: Program,
     options: Options,
     given: Batch | None,
     samples: int,
     seed: int,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Compare program and network on drawn and given images; return the result as JSON values.
 
     Args:
-        model: the ONNX file.
+        graph: canonical graph of the network.
         program: the program.
         options: how the program reads its images (pixels).
         given: images (N, *port.shape) in the form that the program reads, by name where there are
             several inputs.
         samples: images to draw, at most ``DRAWN``.
         seed: seed of the drawn images.
+        progress: what is told of the work.
     """
     import numpy as np
 
@@ -54,7 +57,6 @@ def check(
     from n2uqc.passes.checks.evaluate import reference
     from n2uqc.passes.checks.network import hold
     from n2uqc.passes.checks.relation import Unrelated
-    from n2uqc.passes.pipeline import graph_of
     from n2uqc.passes.program.named import by_name
 
     count = min(samples, DRAWN)
@@ -65,9 +67,9 @@ def check(
             name: np.concatenate([own, np.asarray(named[name]).astype(own.dtype)])
             for name, own in images.items()
         }
-    with working("evaluating the network"):
+    with progress.working("evaluating the network"):
         try:
-            held = hold(reference(graph_of(model, program), options), program, images)
+            held = hold(reference(graph, options), program, images)
         except Unrelated as error:
             return {"unrelated": str(error), "wrong": 1}
     return {

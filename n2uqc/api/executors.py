@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .progress import in_pieces, working
+from .progress import SILENT, Progress, in_pieces
 
 if TYPE_CHECKING:
     from n2uqc.backends import Target
@@ -44,8 +44,9 @@ def run_all(
     folder: Path | None = None,
     targets: Sequence[Target] | None = None,
     announce: Callable[[Target], None] = lambda target: None,
+    progress: Progress = SILENT,
 ) -> list[Outcome]:
-    """Run a batch with several targets, with progress.
+    """Run a batch with several targets.
 
     Args:
         program: a lowered program.
@@ -54,6 +55,7 @@ def run_all(
         folder: folder to save artifacts in; by default a temporary one.
         targets: the targets; by default ``USUAL``.
         announce: called with each target before it begins.
+        progress: what is told of the work.
     """
     from n2uqc.backends import find_target
 
@@ -61,23 +63,29 @@ def run_all(
         targets = [find_target(name) for name in USUAL]
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="n2uqc-") as place:
-            return run_all(program, x, Path(place), targets, announce)
+            return run_all(program, x, Path(place), targets, announce, progress)
     outcomes = []
     for target in targets:
         announce(target)
-        outcomes.append(_run(target, program, x, folder))
+        outcomes.append(_run(target, program, x, folder, progress))
     return outcomes
 
 
-def _run(target: Target, program: Program, x: Batch, folder: Path) -> Outcome:
+def _run(target: Target, program: Program, x: Batch, folder: Path, progress: Progress) -> Outcome:
     from n2uqc.backends import ToolchainError
+
+    from .errors import missing_part
 
     what = target.executor_summary
     try:
-        with working(f"building: {what}"):
+        with progress.working(f"building: {what}"):
             runner = target.runner(program, folder)
         start = time.perf_counter()
-        output = in_pieces(runner, x, what)
+        output = in_pieces(runner, x, what, progress)
     except ToolchainError as error:
         return Outcome(target, None, missing=str(error))
+    except ModuleNotFoundError as error:
+        if (missing := missing_part(error)) is None:
+            raise
+        return Outcome(target, None, missing=str(missing))
     return Outcome(target, output, time.perf_counter() - start)
