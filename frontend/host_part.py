@@ -20,7 +20,10 @@ from .recognize.queries import stated_axes
 HOST = "n2uq.host"
 """Key of a model's ``meta``: the ``HostModel`` behind it, if there is one."""
 
-_HEADS = frozenset("ArgMax ArgMin Exp Hardmax LogSoftmax Sigmoid Softmax TopK".split())
+_HEADS = frozenset(
+    "ArgMax ArgMin Exp Hardmax LogSoftmax ReduceL1 ReduceL2 ReduceLogSumExp Sigmoid Softmax "
+    "TopK".split()
+)
 _LAYOUT = frozenset("Reshape Transpose Flatten Squeeze Unsqueeze Identity Slice Split".split())
 """Operators that move values: before a head they belong to it."""
 _ORDERED = frozenset({"Softmax", "LogSoftmax", "Sigmoid"})
@@ -99,7 +102,7 @@ _AXIS = {"ArgMax": 0, "ArgMin": 0, "Concat": 0, "Flatten": 1, "Gather": 0, "Hard
 _AXIS |= {"LogSoftmax": -1, "Softmax": -1, "Split": 0, "TopK": -1}
 """Operators along an axis, with the default."""
 _AXES = {"Slice": 3, "Squeeze": 1, "Unsqueeze": 1}
-_AXES |= dict.fromkeys(("ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum"), 1)
+_AXES |= dict.fromkeys((op for op in HOST_OPS if op.startswith("Reduce")), 1)
 """Operators along several axes, with the input that names them."""
 
 
@@ -146,10 +149,12 @@ def _model(
                 continue
             array = context.constants.arrays([value])[0]
             if context.constants.depends_on_batch(value):
-                open_ = _any_batch(array, context.constants.with_other_batch(value))
-                if open_ is None or node.op_type != "Reshape" or index != 1:
-                    return None
-                array = open_
+                other = context.constants.with_other_batch(value)
+                if not np.array_equal(array, other):
+                    open_ = _any_batch(array, other, node)
+                    if open_ is None or node.op_type != "Reshape" or index != 1:
+                        return None
+                    array = open_
             arrays[str(value.name)] = array
     protos = [ir.to_proto(node) for node in nodes]
     ranks = {
@@ -188,14 +193,20 @@ def _model(
     return in_double(proto)
 
 
-def _any_batch(array: np.ndarray, other: np.ndarray) -> np.ndarray | None:
-    """Return a shape that holds for any batch, of those for two; None if there is none."""
+def _any_batch(array: np.ndarray, other: np.ndarray, node: ir.Node) -> np.ndarray | None:
+    """Return a Reshape's target for any batch, of those for two; None if there is none."""
     if array.shape != other.shape or array.ndim != 1:
         return None
     differs = array != other
-    if differs.sum() != 1 or (array == -1).any():
+    if differs.sum() != 1:
         return None
-    return np.where(differs, -1, array)
+    if not (array == -1).any():
+        return np.where(differs, -1, array)
+    source = node.inputs[0]
+    first = source.shape[0] if source is not None and source.shape else None
+    if differs[0] and first == array[0] and not node.attributes.get_int("allowzero", 0):
+        return np.where(differs, 0, array)  # as many as the tensor has
+    return None
 
 
 def _drop_ordered(protos: list[onnx.NodeProto], ranks: dict[str, int], version: int) -> None:

@@ -67,8 +67,11 @@ def load_graph(
     constants = GraphConstants(model, batch.sizes)
     check_sizes(model, constants)
     context = Context(model, constants, batch.size, batch.symbol is not None, model.meta[ROUNDOFF])
+    for pattern in (CAST_LIKE, IDENTITY, EXPAND):
+        say(f"recognizing {pattern.name}")
+        context.run(pattern)
     cut_host_part(context)
-    for pattern in (CAST_LIKE, IDENTITY, EXPAND, *PATTERNS_BEFORE_FOLDING):
+    for pattern in PATTERNS_BEFORE_FOLDING:
         say(f"recognizing {pattern.name}")
         context.run(pattern)
     say("folding constants")

@@ -51,6 +51,26 @@ HEADS = {
             "grid": GRID,
         },
     ),
+    "scores of all boxes": (
+        "r = Relu (x) c = Conv <pads = [1,1,1,1]> (r, W) n = Shape <start = 0, end = 1> (x) "
+        "t = Transpose <perm = [0, 2, 3, 1]> (c) flat = Concat <axis = 0> (n, rest) "
+        "f = Reshape (t, flat) all = Concat <axis = 0> (n, open) b = Reshape (f, all) "
+        "y = Softmax <axis = -1> (b)",
+        "float[] y",
+        {"rest": np.array([-1], np.int64), "open": np.array([-1, 3], np.int64)},
+    ),
+    "boxes on a grid spread to the batch": (
+        "r = Relu (x) c = Conv <pads = [1,1,1,1]> (r, W) s = Sigmoid (c) n = Shape (s) "
+        "one = Div (n, n) g = Expand (grid, one) y = Add (s, g)",
+        "float[] y",
+        {"grid": GRID[:, :1, 0, :1, :1]},
+    ),
+    "normalized embedding": (
+        FLAT + "l = ReduceL2 <axes = [1], keepdims = 1> (f) m = Clip (l, small) n = Shape (f) "
+        "e = Expand (m, n) y = Div (f, e)",
+        "float[] y",
+        {"small": np.array(1e-12, np.float32)},
+    ),
 }  # fmt: skip
 
 
