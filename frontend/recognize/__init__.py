@@ -15,7 +15,7 @@ from .convolution import BATCH_NORM, CONVOLUTION
 from .extremes import EXTREME
 from .functions import FUNCTION
 from .head import FLATTEN, GEMM, MATMUL, RESHAPE_TARGET
-from .joins import CONCAT, CONCAT_AXIS, SUM
+from .joins import CONCAT, CONCAT_AXIS, CONCAT_CONSTANT, SUM
 from .mean_axes import MEAN_AXES
 from .move_down import ABSORB, MOVE_DOWN
 from .negation import DIFFERENCE, NEGATION
@@ -37,6 +37,7 @@ from .step_function import STEP_FUNCTION
 from .straight_through import STRAIGHT_THROUGH
 from .strided_view import STRIDED_VIEW
 from .threshold_ladder import LADDER, SUM_OF_COMPARISONS
+from .sums import SUMS
 from .transpose import TRANSPOSE
 from .transposed_convolution import TRANSPOSED_CONVOLUTION
 from .weight_grid import MATRIX_GRID, WEIGHT_GRID
@@ -72,7 +73,9 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     RESHAPE_TARGET,
     RESIZE,
     PAD,  # in front of convolutions; other padding moves elements
+    CONCAT_CONSTANT,
     CONCAT_AXIS,
+    SUMS,
     MEAN_AXES,
     REARRANGE,  # before folding: shapes that follow from the batch are still told from numbers
 )

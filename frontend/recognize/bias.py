@@ -1,4 +1,4 @@
-"""Add, Sub, Mul and Div by a constant: a scalar or one value per channel.
+"""Add, Sub, Mul and Div by a constant: a scalar, one value per channel, or one of each position.
 
 N2UQ's learnable biases have the shape (1,C,1,1) or (C,1,1), or are expanded to the whole tensor.
 """
@@ -11,8 +11,9 @@ from ..opset import constant, initializer
 from .negation import negated
 from .pattern import Context, Pattern, Refused
 from .queries import Array, channel_values, shape_of
+from .spread import between_flattenings, of_each_position, spread, spreads
 
-_PER_CHANNEL = "a constant for the tensor, or one value per channel"
+_PER_CHANNEL = "a constant for the tensor, one value per channel, or one of each position"
 
 
 def per_channel(array: Array, values: Array, rank: int) -> Array:
@@ -27,13 +28,19 @@ def _normalize(node: ir.Node, context: Context) -> None:
         return
     arrays = [constant(x) for x in node.inputs]
     if arrays[0] is None and arrays[1] is None:
-        _check_pair(node)
+        _check_pair(node, context)
         return
     position = 0 if arrays[0] is not None else 1
     array, data = arrays[position], node.inputs[1 - position]
     assert array is not None and data is not None
-    shape = shape_of(data)
+    shape, result = shape_of(data), shape_of(node.outputs[0])
+    if shape != result and spreads(shape, result):
+        data, shape = spread(data, result, f"{node.name}.spread", node, context), result
+        node.replace_input_with(1 - position, data)
     values = channel_values(array, shape)
+    if values is None and (row := of_each_position(array, shape)) is not None:
+        _normalize(between_flattenings(node, position, data, row, context), context)
+        return
     if values is None:
         raise Refused(f"a constant of shape {array.shape} against a tensor {shape}", _PER_CHANNEL)
     if position == 0 and node.op_type == "Div":
@@ -50,8 +57,9 @@ def _normalize(node: ir.Node, context: Context) -> None:
         node.replace_input_with(1, initializer(context.graph, name, form))
 
 
-def _check_pair(node: ir.Node) -> None:
-    """Check that a node of two computed tensors is a skip connection or a product.
+def _check_pair(node: ir.Node, context: Context) -> None:
+    """Bring a node of two computed tensors, a skip connection or a product, to tensors of one
+    shape.
 
     The second factor of a product may have size 1 along axes; the operands are exchanged for that.
     """
@@ -59,23 +67,24 @@ def _check_pair(node: ir.Node) -> None:
         raise Refused(
             "two computed tensors", "an operand that is constant; Add, Sub, Mul of two tensors"
         )
+    result = shape_of(node.outputs[0])
     left, right = shape_of(node.inputs[0]), shape_of(node.inputs[1])
-    if node.op_type == "Mul":
-        result = shape_of(node.outputs[0])
-        if left != result:
-            first, second = node.inputs
-            node.replace_input_with(0, second)
-            node.replace_input_with(1, first)
-            left, right = right, left
-        if left != result or len(left) != len(right) or left[0] != right[0]:
-            raise Refused(
-                f"tensors of shapes {left} and {right}",
-                "factors of as many axes, of which one has the product's shape and the other that "
-                "or size 1 along each axis behind the batch",
-            )
+    if left == right == result:
         return
-    if left != right:
-        raise Refused(f"tensors of shapes {left} and {right}", "two tensors of one shape")
+    if not (spreads(left, result) and spreads(right, result)):
+        raise Refused(
+            f"tensors of shapes {left} and {right}",
+            "tensors of as many axes, of one size or size 1 along each axis behind the batch",
+        )
+    if left != result:  # the factor that is spread comes second
+        first, second = node.inputs
+        node.replace_input_with(0, second)
+        node.replace_input_with(1, first)
+    for index in (0, 1) if node.op_type == "Add" else (0,):
+        value = node.inputs[index]
+        assert value is not None
+        part = f"{node.name}.spread" + (f"{index}" if index else "")
+        node.replace_input_with(index, spread(value, result, part, node, context))
 
 
 CONSTANT_OPERAND = Pattern("constant operand", frozenset({"Add", "Sub", "Mul", "Div"}), _normalize)

@@ -10,6 +10,7 @@ import onnx_ir as ir
 from ..opset import constant
 from .pattern import Context, Pattern, Refused
 from .queries import shape_of
+from .spread import spread, spreads
 
 
 def _inserted(
@@ -29,14 +30,16 @@ def _extreme(node: ir.Node, context: Context) -> None:
     )
     if constant(values[0]) is not None:
         return  # constants alone: folded
+    result = shape_of(node.outputs[0])
     shapes = [shape_of(x) for x in values if constant(x) is None]
-    if len({*shapes}) > 1:
-        raise Refused(f"tensors of shapes {' and '.join(map(str, shapes))}", "tensors of one shape")
-    if shape_of(node.outputs[0]) != shapes[0]:
+    if not all(spreads(shape, result) for shape in shapes):
         raise Refused(
-            f"a tensor {shapes[0]} becomes {shape_of(node.outputs[0])}",
-            "constants that leave the tensor's shape as it is",
+            f"tensors of shapes {' and '.join(map(str, shapes))} become {result}",
+            "tensors of as many axes, of one size or size 1 along each axis behind the batch",
         )
+    for k, value in enumerate(values):
+        if constant(value) is None:
+            values[k] = spread(value, result, f"{node.name}.spread{k or ''}", node, context)
     extreme = values[0]
     for k, other in enumerate(values[1:], start=1):
         last = k == len(values) - 1

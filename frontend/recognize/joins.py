@@ -1,10 +1,15 @@
-"""Joins of several tensors: Sum as a chain of Add, Concat along the channels."""
+"""Joins of several tensors: Sum as a chain of Add, Concat along the channels.
+
+What a Concat joins may be constant: a class token, the coordinates of each pixel.
+"""
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
 
-from ..opset import constant
+from ..edges import map_shape
+from ..opset import constant, initializer, make_rearrange
 from .pattern import Context, Pattern, Refused
 from .queries import shape_of
 
@@ -36,6 +41,37 @@ def _concat(node: ir.Node, context: Context) -> None:
     node.attributes.add(ir.AttrInt64("axis", 1))
 
 
+def _constants(node: ir.Node, context: Context) -> None:
+    """Rewrite the constants of a Concat as zeros, moved there from nowhere, plus the constant."""
+    known = [context.constants.known(x) for x in node.inputs]
+    if all(known) or not any(known):
+        return
+    shapes = [shape_of(x) for x in node.inputs]
+    source, shape = node.inputs[known.index(False)], shapes[known.index(False)]
+    if not 2 <= len(shape) <= 4 or node.attributes.get_int("axis", 1) % len(shape) == 0:
+        return
+    for k, value in enumerate(node.inputs):
+        if value is None or source is None or not known[k]:
+            continue
+        array = context.constants.arrays([value])[0]
+        arrays = [array]
+        if context.constants.depends_on_batch(value):
+            arrays.append(context.constants.with_other_batch(value))
+        if array.dtype != np.float32 or any((a != array[:1]).any() for a in arrays):
+            raise Refused("a constant that differs by image", "one constant for all images")
+        rows, columns, channels = (np.full(n, -1) for n in map_shape(shapes[k][1:]))
+        label = f"{node.name}.{k}"
+        zeros = make_rearrange(
+            context.graph, source, (rows, columns, channels), shapes[k], f"{label}.zeros"
+        )
+        held = initializer(context.graph, f"{value.name}.{label}", array[:1])
+        held.dtype, held.shape = ir.DataType.FLOAT, ir.Shape(array[:1].shape)
+        add = ir.node("Add", [context.insert(node, zeros), held], name=f"{label}.constant")
+        add.outputs[0].name = f"{label}.constant_out"
+        add.outputs[0].shape = ir.Shape(shapes[k])
+        node.replace_input_with(k, context.insert(node, add))
+
+
 def _turn(node: ir.Node, context: Context) -> None:
     """Rewrite Concat along another axis than the channels as one along these, between exchanges
     of the two axes.
@@ -64,6 +100,7 @@ def _turn(node: ir.Node, context: Context) -> None:
     context.replace(node.outputs[0], context.transpose(node, joined, perm, f"{node.name}.back"))
 
 
+CONCAT_CONSTANT = Pattern("constants in a concatenation", frozenset({"Concat"}), _constants)
 CONCAT_AXIS = Pattern("concatenation along another axis", frozenset({"Concat"}), _turn)
 SUM = Pattern("sum of tensors", frozenset({"Sum"}), _sum)
 CONCAT = Pattern("concatenation", frozenset({"Concat"}), _concat)

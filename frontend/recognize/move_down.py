@@ -22,6 +22,7 @@ from ..opset import (
 )
 from .pattern import Context, Pattern
 from .queries import Array, channel_values, is_standard, shape_of
+from .spread import IN_PLACE
 from .transposed_convolution import PHASES
 
 _UNARY = frozenset(
@@ -35,6 +36,8 @@ Source = Array
 
 def _move(node: ir.Node, context: Context) -> None:
     """Move a Rearrange down as far as possible."""
+    if node.meta.get(IN_PLACE):
+        return
     while (reader := _reader(node)) is not None:
         source = _sources(node)
         if source is None or not _pass(node, reader, source, context):

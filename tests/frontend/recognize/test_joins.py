@@ -42,9 +42,11 @@ def test_concat_of_vectors() -> None:
     ("body", "words"),
     [
         (R + "[c] y = Concat <axis = 0> (x, r)", ["axis 0", "channels"]),
-        ("[c] y = Concat <axis = 1> (x, k)", ["constant joined"]),
+        ("[c] y = Concat <axis = 1> (x, k)", ["differs by image"]),
     ],
 )
 def test_refused(body: str, words: list[str]) -> None:
-    (problem,) = refused(build(body, {"k": np.ones((2, 2, 4, 4))}, x="float[2,2,4,4] x"), *words)
+    (problem,) = refused(
+        build(body, {"k": np.arange(64).reshape(2, 2, 4, 4)}, x="float[2,2,4,4] x"), *words
+    )
     assert problem.node == "c"

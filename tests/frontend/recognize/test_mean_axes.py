@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.frontend.load import load_graph
 from n2uqc.passes import compile_graph
 from n2uqc.passes.program import quantize_input, real_output, run
@@ -35,3 +36,23 @@ def test_equal_to_onnxruntime(shape: str, axes: list[int], keep: int, kind: str)
     got = real_output(program, run(program, quantize_input(program, x)))
     want = run_onnx(model, x)
     np.testing.assert_allclose(got.reshape(want.shape), want, atol=2e-3)
+
+
+@pytest.mark.parametrize("kind", ["ReduceSum", "ReduceSumSquare", "ReduceMin"])
+@pytest.mark.parametrize("keep", [0, 1])
+def test_sums_and_minima(kind: str, keep: int) -> None:
+    model = build(
+        f"y = {kind} <axes = [2, 3], keepdims = {keep}> (x)",
+        x="float[N,3,4,5] x",
+        opset=12 if kind == "ReduceSum" else 17,
+    )
+    x = images(model)
+    program = compile_graph(load_graph(model))
+    got = real_output(program, run(program, quantize_input(program, x)))
+    want = run_onnx(model, x)
+    np.testing.assert_allclose(got.reshape(want.shape), want, atol=1e-3 * np.abs(want).max())
+
+
+def test_a_sum_over_images_is_refused() -> None:
+    with pytest.raises(CompileError, match="ReduceSum"):
+        load_graph(build("r = ReduceSum (x, a) y = Add (x, r)", {"a": np.int64([0])}))
