@@ -36,8 +36,8 @@ from .squeeze import SQUEEZE
 from .step_function import STEP_FUNCTION
 from .straight_through import STRAIGHT_THROUGH
 from .strided_view import STRIDED_VIEW
-from .threshold_ladder import LADDER, SUM_OF_COMPARISONS
 from .sums import SUMS
+from .threshold_ladder import LADDER, SUM_OF_COMPARISONS
 from .transpose import TRANSPOSE
 from .transposed_convolution import TRANSPOSED_CONVOLUTION
 from .weight_grid import MATRIX_GRID, WEIGHT_GRID

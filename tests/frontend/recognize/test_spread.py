@@ -15,7 +15,7 @@ from n2uqc.passes.checks.evaluate import reference
 from n2uqc.passes.checks.network import hold
 from n2uqc.passes.checks.prove import prove_tables
 from n2uqc.passes.program import quantize_input, real_output, run
-from tests.frontend.networks import build, check_same, images, ladder, refused, rungs, run_onnx
+from tests.frontend.networks import build, check_same, images, ladder, refused, run_onnx, rungs
 
 RNG = np.random.default_rng(3)
 FULL = RNG.normal(0.5, 1, (1, 2, 4, 3)).astype(np.float32)
