@@ -8,8 +8,9 @@
 Importing this package is fast: TVM is loaded when something is compiled.
 """
 
-from .artifact import Artifact, read_manifest
+from .artifact import Artifact
 from .build import compile
+from .manifest import read_manifest
 from .processor import Processor
 from .saved import open_artifact, run_artifact
 from .target import Request, Target

@@ -14,14 +14,8 @@ from numpy.typing import NDArray
 
 from n2uqc.frontend.diagnostics import CompileError
 
-from .artifact import (
-    Artifact,
-    file_path,
-    inputs_of,
-    outputs_of,
-    read_file,
-    read_manifest,
-)
+from .artifact import Artifact
+from .manifest import file_path, inputs_of, outputs_of, read_file, read_manifest
 
 if TYPE_CHECKING:
     from n2uqc.passes.program.named import Named, Runner

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from n2uqc.frontend.escape import json_text, shell
 
-from .artifact import PROGRAM, Artifact
+from .artifact import Artifact
+from .manifest import PROGRAM
 from .target import Progress, Request, Target
 
 if TYPE_CHECKING:

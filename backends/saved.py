@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from .artifact import Artifact, Files, read_manifest
+from .artifact import Artifact
+from .manifest import Files, read_manifest
 from .targets import find_target
 
 if TYPE_CHECKING:

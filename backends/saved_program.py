@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from .artifact import PROGRAM as FILE
 from .artifact import Artifact
+from .manifest import PROGRAM as FILE
 from .target import Progress, Request, Target
 
 if TYPE_CHECKING:

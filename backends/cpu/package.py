@@ -17,8 +17,8 @@ from n2uqc.passes.program.store import to_bytes
 from n2uqc.version import __version__
 
 from .. import toolchain
-from ..artifact import PROGRAM
 from ..binary import Binary
+from ..manifest import PROGRAM
 from ..processor import CAPABILITIES, Processor
 from ..target import Progress
 from ..templating import render

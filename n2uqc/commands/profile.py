@@ -84,7 +84,7 @@ def _sample(
 ) -> dict[str, NDArray[Any]] | None:
     if options.input is None:
         return None
-    from n2uqc.backends.artifact import PROGRAM, read_file
+    from n2uqc.backends.manifest import PROGRAM, read_file
     from n2uqc.passes.program import load, quantize_inputs
     from n2uqc.passes.program.named import samples
 

@@ -26,8 +26,11 @@ def read_batch(path: Path, ports: Sequence[Port]) -> Batch:
     name, the one named ``x``, or the only one.
 
     Raises:
-        UserError: the file is missing or damaged, or has no array for an input, or one for none.
+        UserError: the file is missing or damaged, has no array for an input or one for none,
+            or batches differ.
     """
+    from n2uqc.passes.program.named import InputError, by_name
+
     names = [port.name for port in ports]
     with open_or_refuse(path) as file:
         packed = zipfile.is_zipfile(file)
@@ -41,14 +44,10 @@ def read_batch(path: Path, ports: Sequence[Port]) -> Batch:
             f"file with the arrays {wanted}"
         )
     arrays = read_named(path)
-    for what, wrong in (
-        ("lacks", [name for name in names if name not in arrays]),
-        ("holds, for no input,", [name for name in arrays if name not in names]),
-    ):
-        if wrong:
-            shown = plain(", ".join(map(repr, wrong[:8]))) + (", …" if len(wrong) > 8 else "")
-            raise UserError(f"{plain(path)}: {what} {shown}; the network's inputs are {wanted}")
-    return {name: arrays[name] for name in names}
+    try:
+        return by_name(ports, arrays)
+    except InputError as error:
+        raise UserError(f"{plain(path)}: {error}") from None
 
 
 def read_unnamed(path: Path) -> Batch:

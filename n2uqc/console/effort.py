@@ -25,9 +25,9 @@ def measure_effort(program: Program, name: str) -> Effort:
         ToolchainError: a compiler, the emulator or llvm-mca is missing.
     """
     from n2uqc.backends import Request, find_target
-    from n2uqc.backends.artifact import read_manifest
     from n2uqc.backends.cost.trained import Effort
     from n2uqc.backends.cpu.profile import default_core, profile_artifact
+    from n2uqc.backends.manifest import read_manifest
 
     target = find_target(name)
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:

@@ -28,7 +28,8 @@ from ..program.ops.real import (
     floats,
 )
 from ..program.types import IntArray
-from .curved_points import Undecided, code_at
+from .channel_number import Undecided
+from .curved_points import code_at
 from .filtered_functions import Steps
 
 Floats = NDArray[np.float64]

@@ -18,8 +18,8 @@ from ..program.ops import Thresholds
 from ..program.ops.real import Elementwise, Quantize, RealFunction
 from ..program.types import Constant, IntArray, IntType, TensorType
 from ..rewrite import ConstantPool, live
+from .channel_number import Undecided
 from .curved_chains import fold_curved, is_curved
-from .curved_points import Undecided
 from .filtered_functions import Steps, fold
 from .piecewise import PiecewiseFunction
 

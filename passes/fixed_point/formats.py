@@ -1,9 +1,4 @@
-"""Choose which real tensors get a fixed-point format, and the scale of each.
-
-Operands of sums, pools, unquantized convolutions and the output need one.  A chain of affine maps
-and activations that only leads to a quantizer needs none: it stays exact until it is folded into
-the quantizer's table.
-"""
+"""Choose the width and the scale of each real tensor that gets a fixed-point format."""
 
 from __future__ import annotations
 
@@ -19,13 +14,11 @@ from ..options import (
     Options,
     require_width,
 )
-from ..program import Op, Program
+from ..program import Program
 from ..program.operation import Outside
 from ..program.ops.real import (
     Affine,
-    Elementwise,
     Interval,
-    Quantize,
     RealAdd,
     RealClip,
     RealConcat,
@@ -41,6 +34,7 @@ from ..program.types import IntType
 from .calibrate import seen_ranges
 from .expected_flips import comparison_density, wanted_fraction_bits
 from .groups import scale_groups
+from .merged_operations import MergedOperations
 from .multipliers import MULTIPLIER_BITS
 from .real_ranges import real_ranges, require_bounded
 
@@ -59,27 +53,23 @@ _LEAST_REACH = 2.0**-149
 """The smallest positive float32: the trained network could not represent anything below it."""
 
 
-class Formats:
+class Formats(MergedOperations):
     """The formats of the tensors of one program.
 
     Attributes:
-        needed: names of the real tensors that get a format.
         density, wanted: the results of ``expected_flips``: codes flipped per unit of error, and the
             fraction bits at which rounding flips none; for widths that the user leaves open.
         fraction_bits: fraction bits of each.
         bits: width of each, sign included.
         widths: adjustable widths by name: the input's, each group's that shares a scale (by its
             first tensor), and each unquantized convolution's weights (``NAME.weight``).
-        producers: the operation that makes each tensor, by name.
         lifted: whether an affine map too steep for one multiplier becomes two operations.
     """
 
     def __init__(self, program: Program, options: Options) -> None:
-        self.program, self.options = program, options
-        self.producers = {op.output: op for op in program.ops}
-        self.readers = program.consumers()
+        super().__init__(program)
+        self.options = options
         self.ranges = self._ranges()
-        self.needed = self._needed()
         self.bits: dict[str, int] = {}
         self.widths: dict[str, int] = {}
         self.density = comparison_density(program, self.needed)
@@ -87,61 +77,6 @@ class Formats:
         # More bits than one multiplier gives are worth one more operation, if ranges are proven.
         self.lifted = options.extra_bits > 0 and options.calibration is None
         self.fraction_bits = self._fraction_bits()
-
-    def is_real(self, name: str) -> bool:
-        return not isinstance(self.program.types[name], IntType)
-
-    def unit_conv(self, op: Op) -> RealConv | None:
-        """Return the unquantized convolution that ``op`` alone reads as its affine map, if any."""
-        inner = self.producers.get(op.inputs[0]) if isinstance(op, Affine) else None
-        single = isinstance(inner, RealConv) and len(self.readers[inner.output]) == 1
-        return inner if single and isinstance(inner, RealConv) else None
-
-    def unit_of(self, conv: Op) -> tuple[RealConv, Affine | None]:
-        """Return an unquantized convolution, and the affine map that is merged into it, if any."""
-        assert isinstance(conv, RealConv)
-        joined = (r for r in self.readers[conv.output] if self.unit_conv(r) is conv)
-        after = next(joined, None)
-        return conv, after if isinstance(after, Affine) else None
-
-    def unit_prelu(self, op: Op) -> RealPRelu | None:
-        """Return the PReLU that ``op`` alone reads as its trailing bias, if any."""
-        inner = self.producers.get(op.inputs[0]) if isinstance(op, Affine) else None
-        if (
-            isinstance(op, Affine)
-            and isinstance(inner, RealPRelu)
-            and len(self.readers[inner.output]) == 1
-            and all(s == 1 for s in op.slope)
-        ):
-            return inner
-        return None
-
-    def sources(self, op: Op) -> tuple[str, ...]:
-        """Return the tensors that must have a format so that ``op``'s result can have one."""
-        unit = self.unit_conv(op) or self.unit_prelu(op)
-        return unit.inputs if unit is not None else op.inputs
-
-    def _needed(self) -> set[str]:
-        needed = set(self.program.outputs)
-        for op in reversed(self.program.ops):
-            if isinstance(op, Quantize):
-                name = op.inputs[0]  # the chain's base
-                while True:
-                    link = self.producers.get(name)
-                    if not isinstance(link, Elementwise) or (
-                        name in needed or self.unit_conv(link)
-                    ):
-                        break
-                    name = link.inputs[0]
-                needed.add(name)
-            elif op.real and (op.output in needed or not isinstance(op, Elementwise)):
-                if isinstance(op, RealConv) and any(
-                    self.unit_conv(r) is op for r in self.readers[op.output]
-                ):
-                    continue
-                needed.add(op.output)
-                needed.update(self.sources(op))
-        return {n for n in needed if self.is_real(n)}
 
     def _same_scale(self, name: str) -> list[str]:
         """Return the operands whose scale a tensor shares."""

@@ -60,8 +60,8 @@ def test_arrays_go_in_and_out_by_name(folder: Path, command: Command) -> None:
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({"x": X["x"]}, "lacks 'm'; the network's inputs are 'x', 'm'"),
-        ({**X, "\x1b[31m": X["x"]}, "holds, for no input, '\\x1b[31m'"),
+        ({"x": X["x"]}, "missing: 'm'; the network's inputs are 'x', 'm'"),
+        ({**X, "\x1b[31m": X["x"]}, "no input: '\\x1b[31m'"),
         ({**X, "m": X["m"][:2]}, "different numbers of samples: 'x' has 3, 'm' has 2"),
         ({**X, "m": X["x"]}, "input 'm' has shape (3, 2, 6, 6)"),
         (None, "holds one array; the network has 2 inputs"),

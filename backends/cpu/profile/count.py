@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from n2uqc.frontend.diagnostics import CompileError
 
-from ...artifact import inputs_of, outputs_of
 from ...binary import write_samples
 from ...emulation.elf import load_segments
+from ...manifest import inputs_of, outputs_of
 from ...processor import board_of
 from ...toolchain import ToolchainError
 from .symbols import CompiledFunction, locate

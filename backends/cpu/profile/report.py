@@ -14,7 +14,7 @@ from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.frontend.escape import plain
 from n2uqc.passes.program.interface import only
 
-from ...artifact import inputs_of, read_file, read_manifest
+from ...manifest import inputs_of, read_file, read_manifest
 from .chains import chains
 from .count import Counted, count_blocks
 from .mca import check_core, cycles, find_analyzer

@@ -16,6 +16,9 @@ from ..engines import ENGINES, Engine, Fold
 
 Rng = np.random.Generator
 
+CHANNELS = (3, 4, 8, 12, 16, 24, 32, 64, 96, 128, 256, 512)
+"""Channels of maps and outputs of layers."""
+
 
 def engine_of(
     rng: Rng,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import IntArray, Shape
+from ..operation import ConstRef
+from ..types import Constant, IntArray, Shape
 
 OUTSIDE = -1
 """Entry of a table: positions of this row, column or channel hold 0."""
@@ -70,7 +71,7 @@ class Arrangement:
 
     @property
     def in_place(self) -> bool:
-        """Whether the result is the begin of the source in the order of memory."""
+        """Whether the result is the beginning of the source in the order of memory."""
         _, width, channels = self.shape
         steps = zip(self.tables, (width * channels, channels, 1), strict=True)
         return all(bool((table == np.arange(len(table)) * step).all()) for table, step in steps)
@@ -100,6 +101,20 @@ class Arrangement:
         return np.maximum(greatest, 0) if self.padded else greatest
 
 
-def of_constants(values: Iterable[NDArray[Any]]) -> Arrangement:
-    """Return the arrangement whose tables are these constants."""
-    return Arrangement(*(np.asarray(v, np.int64) for v in values))
+@dataclass(frozen=True, kw_only=True)
+class ArrangementTables:
+    """The fields of an operation that rearranges, of integers or of real numbers.
+
+    Attributes:
+        rows, columns, channels: constants (H,), (W,), (C,) of the result's shape, whose sums are
+            places of the input in the order of memory.
+    """
+
+    rows: ConstRef
+    columns: ConstRef
+    channels: ConstRef
+
+    def arrangement(self, consts: Mapping[str, Constant]) -> Arrangement:
+        """Return the arrangement whose tables are these constants."""
+        names = self.rows, self.columns, self.channels
+        return Arrangement(*(np.asarray(consts[name].values, np.int64) for name in names))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
-from n2uqc.frontend.opset import Threshold, read_codebook, read_threshold
+from n2uqc.frontend.opset import read_codebook
 from tests.frontend.networks import (
     build,
     check_same,
@@ -16,13 +14,7 @@ from tests.frontend.networks import (
     refused,
     rungs,
 )
-
-LEVELS = [0.0, 2 / 3, 4 / 3, 2.0]
-T = [-0.5, 0.1, 0.9]
-
-
-def read(graph: Any) -> Threshold:
-    return read_threshold(node(graph, "Threshold"))
+from tests.frontend.recognize.three_steps import LEVELS, THRESHOLDS, the_threshold
 
 
 def comparisons(weights: list[str], add: str = "chain") -> str:
@@ -44,24 +36,24 @@ def comparisons(weights: list[str], add: str = "chain") -> str:
 @pytest.mark.parametrize("add", ["chain", "sum"])
 @pytest.mark.parametrize("weight", ["", "step"])
 def test_sum_of_comparisons(add: str, weight: str) -> None:
-    parameters = rungs(T, LEVELS) | {"step": np.float32(0.3)}
+    parameters = rungs(THRESHOLDS, LEVELS) | {"step": np.float32(0.3)}
     graph = check_same(build(comparisons([weight] * 3, add), parameters))
     assert ops(graph) == ["Threshold"]
-    params = read(graph)
+    params = the_threshold(graph)
     assert params.step == (3 * float(np.float32(0.3)) if weight else 3)
     assert params.divisor == 3
 
 
 def test_order_of_a_sum_means_nothing() -> None:
     graph = check_same(build(comparisons([""] * 3), rungs([0.9, -0.5, 0.1], LEVELS)))
-    np.testing.assert_array_equal(read(graph).thresholds, np.float32([[-0.5, 0.1, 0.9]]))
+    np.testing.assert_array_equal(the_threshold(graph).thresholds, np.float32([[-0.5, 0.1, 0.9]]))
 
 
 def test_sum_of_selections() -> None:
     body = """c1 = Greater (x, T1) e1 = Where (c1, s, v0) c2 = Greater (x, T2)
         e2 = Where (c2, s, v0) y = Add (e1, e2)"""
-    parameters = rungs(T[:2], [0.0]) | {"s": np.float32(0.5)}
-    assert read(check_same(build(body, parameters))).step == 1.0
+    parameters = rungs(THRESHOLDS[:2], [0.0]) | {"s": np.float32(0.5)}
+    assert the_threshold(check_same(build(body, parameters))).step == 1.0
 
 
 def test_skip_connections_are_no_sums_of_comparisons() -> None:
@@ -70,7 +62,7 @@ def test_skip_connections_are_no_sums_of_comparisons() -> None:
 
 
 def test_sum_of_unequal_heights_is_a_codebook() -> None:
-    parameters = rungs(T, LEVELS) | {"s": np.float32(0.5), "t": np.float32(0.25)}
+    parameters = rungs(THRESHOLDS, LEVELS) | {"s": np.float32(0.5), "t": np.float32(0.25)}
     graph = check_same(build(comparisons(["s", "t", "t"]), parameters))
     np.testing.assert_array_equal(read_codebook(node(graph, "Codebook")).levels, [0, 0.5, 0.75, 1])
 
@@ -78,7 +70,7 @@ def test_sum_of_unequal_heights_is_a_codebook() -> None:
 def test_comparisons_of_different_tensors_are_quantizers_of_their_own() -> None:
     body = """z = Relu (x) c1 = Greater (x, T1) d1 = Cast <to = 1> (c1)
         c2 = Greater (z, T2) d2 = Cast <to = 1> (c2) y = Add (d1, d2)"""
-    assert ops(check_same(build(body, rungs(T[:2], [0])))).count("Threshold") == 2
+    assert ops(check_same(build(body, rungs(THRESHOLDS[:2], [0])))).count("Threshold") == 2
 
 
 def test_a_mask_is_a_quantizer_and_a_product() -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from n2uqc.frontend.load import load_graph
-from n2uqc.frontend.opset import Threshold, read_threshold
 from n2uqc.frontend.reference import evaluate
 from tests.frontend.networks import (
     build,
@@ -23,13 +20,7 @@ from tests.frontend.networks import (
     run_onnx,
     rungs,
 )
-
-LEVELS = [0.0, 2 / 3, 4 / 3, 2.0]
-T = [-0.5, 0.1, 0.9]
-
-
-def read(graph: Any) -> Threshold:
-    return read_threshold(node(graph, "Threshold"))
+from tests.frontend.recognize.three_steps import LEVELS, THRESHOLDS, the_threshold
 
 
 @pytest.mark.parametrize("bits", [1, 2, 3, 4, 8])
@@ -38,7 +29,7 @@ def test_n2uq_ladder(bits: int) -> None:
     thresholds = np.sort(np.random.default_rng(bits).standard_normal(n)).astype(np.float32)
     levels = np.cumsum([0] + [np.float32(2 / n)] * n, dtype=np.float32)  # as PyTorch adds them up
     graph = check_same(build(ladder(n, top="y"), rungs(list(thresholds), list(levels))))
-    params = read(graph)
+    params = the_threshold(graph)
     np.testing.assert_array_equal(params.thresholds, thresholds[None])
     assert params.thresholds.dtype == np.float32
     assert (params.step, params.divisor, params.bits, params.strict) == (2.0, n, bits, True)
@@ -46,7 +37,7 @@ def test_n2uq_ladder(bits: int) -> None:
 
 
 def test_three_levels_need_two_bits() -> None:
-    params = read(check_same(build(ladder(2, top="y"), rungs(T[:2], [0, 1, 2]))))
+    params = the_threshold(check_same(build(ladder(2, top="y"), rungs(THRESHOLDS[:2], [0, 1, 2]))))
     assert (params.levels, params.bits, params.step, params.divisor) == (2, 2, 2.0, 2)
 
 
@@ -74,7 +65,7 @@ def test_every_way_of_comparing(
         body = f"c = {condition} y = Where (c, {branches})"
     model = build(body, {"T": 0.5, "v0": [0.0], "v1": [2.0]})
     graph = load_graph(model)
-    assert read(graph).strict is strict
+    assert the_threshold(graph).strict is strict
     x = np.array([0.5, np.nextafter(np.float32(0.5), 1), 0.25, 1.0] * 8, np.float32)
     x = x.reshape(1, 2, 4, 4)
     np.testing.assert_array_equal(evaluate(graph, x), run_onnx(model, x))
@@ -96,7 +87,7 @@ def test_any_ladder_agrees_with_onnxruntime_on_ties_too(
     body = "s = Mul (scale, x) " + ladder(n, compare, x="s", top="y")
     model = build(body, rungs(thresholds, levels) | {"scale": np.float32(scale)})
     graph = load_graph(model)
-    params = read(graph)
+    params = the_threshold(graph)
     np.testing.assert_array_equal(params.thresholds[0], np.float32(thresholds))
     assert params.input_scale == np.float32(scale)
     assert ops(graph) == ["Threshold"]
@@ -121,40 +112,40 @@ def test_thresholds_computed_from_start_and_lengths() -> None:
     }  # fmt: skip
     first = start[0] + a[0] / np.float32(2)
     second = (first + a[0] / np.float32(2)) + np.float32(1e-3) / np.float32(2)
-    params = read(check_same(build(body, parameters)))
+    params = the_threshold(check_same(build(body, parameters)))
     np.testing.assert_array_equal(params.thresholds, np.float32([[first, second]]))
 
 
 def test_thresholds_per_channel() -> None:
     low, high = np.float32([[[-1.0]], [[0.25]]]), np.float32([[[0.0]], [[0.5]]])
     parameters = {"T1": low, "T2": high, "v0": [0.0], "v1": [1.0], "v2": [2.0]}
-    params = read(check_same(build(ladder(2, top="y"), parameters)))
+    params = the_threshold(check_same(build(ladder(2, top="y"), parameters)))
     np.testing.assert_array_equal(params.thresholds, [[-1, 0], [0.25, 0.5]])
 
 
 def test_input_scale_stays_for_other_readers() -> None:
     body = "[mul] s = Mul (x, scale) " + ladder(2, x="s") + "[add] y = Add (f, s)"
-    graph = check_same(build(body, rungs(T[:2], [0, 1, 2]) | {"scale": np.float32(-0.5)}))
+    graph = check_same(build(body, rungs(THRESHOLDS[:2], [0, 1, 2]) | {"scale": np.float32(-0.5)}))
     assert ops(graph) == ["Mul", "Threshold", "Add"]
     threshold = node(graph, "Threshold")
     assert threshold.inputs[0] is not None and threshold.inputs[0].name == "x"
-    assert read(graph).input_scale == np.float32(-0.5)
+    assert the_threshold(graph).input_scale == np.float32(-0.5)
 
 
 def test_channel_scale_is_not_absorbed() -> None:
     body = "[mul] s = Mul (x, scale) " + ladder(2, x="s", top="y")
     scale = np.float32([[[0.5]], [[2.0]]])
-    graph = check_same(build(body, rungs(T[:2], [0, 1, 2]) | {"scale": scale}))
+    graph = check_same(build(body, rungs(THRESHOLDS[:2], [0, 1, 2]) | {"scale": scale}))
     assert ops(graph) == ["Mul", "Threshold"]
 
 
 def test_names_are_those_of_the_replaced_nodes() -> None:
-    graph = load_graph(build(ladder(3, top="y"), rungs(T, LEVELS)))
+    graph = load_graph(build(ladder(3, top="y"), rungs(THRESHOLDS, LEVELS)))
     threshold = node(graph, "Threshold")
     assert (threshold.name, threshold.outputs[0].name) == ("where3", "y")
 
 
 def test_refused_per_position() -> None:
-    parameters = rungs(T[:1], [0, 1]) | {"T1": np.zeros((2, 4, 4), np.float32)}
+    parameters = rungs(THRESHOLDS[:1], [0, 1]) | {"T1": np.zeros((2, 4, 4), np.float32)}
     parameters["T1"][0, 1, 2] = 1
     refused(build(ladder(1, top="y"), parameters), "differ between positions")

@@ -11,8 +11,8 @@ import numpy as np
 
 from n2uqc.backends import compile as compile_program
 from n2uqc.backends import run_artifact
-from n2uqc.backends.artifact import MANIFEST, PROGRAM, read_file, read_manifest
 from n2uqc.backends.fpga import Folding, build_pipeline, default_folding
+from n2uqc.backends.manifest import MANIFEST, PROGRAM, read_file, read_manifest
 from n2uqc.passes.program import load, run
 from tests.properties.programs import programs
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from n2uqc.passes.exact.channel_number import Undecided
 from n2uqc.passes.exact.curved_chains import fold_curved
-from n2uqc.passes.exact.curved_points import Undecided, code_at
+from n2uqc.passes.exact.curved_points import code_at
 from n2uqc.passes.program.exact import Surd
 from n2uqc.passes.program.ops.real import Affine, Elementwise, Quantize, RealClip, RealFunction
 
