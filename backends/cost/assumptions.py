@@ -7,7 +7,7 @@ from typing import Literal
 
 from ..fpga.folding import DEFAULT_LANES
 from ..fpga.hdl.families import Family
-from ..fpga.units.rivals import COEFFICIENT_BITS, LEVEL_BITS
+from ..fpga.units.levels import COEFFICIENT_BITS, LEVEL_BITS
 from .technology import SRAM_PJ_PER_BIT
 from .uniform import BIAS_BITS, MULTIPLIER_BITS, NARROW_BITS
 
@@ -84,12 +84,23 @@ def _counted(family: Family) -> tuple[Assumption, ...]:
             "model",
         ),
         Assumption(
+            "mac-packed",
+            "Low-bit weights of several results side by side in one multiplier block, multiplied "
+            "by codes from 0 on; the sum of the operands corrects for the constant. A search for a "
+            "device takes this form where it relieves what is scarce; without a device the form "
+            "of fewest blocks is taken.",
+            "",
+            "backends/fpga/units/packed.py",
+            "model",
+        ),
+        Assumption(
             "mac-codebook",
             f"Arbitrary {LEVEL_BITS}-bit levels for weights and activations: products by "
-            "multipliers, tabulated, or by bit planes, whatever takes fewest. The figure changes "
-            "with the levels: a network trained with a codebook has its own.",
+            "multipliers, tabulated, or by bit planes, whatever takes fewest; sign-symmetric ones "
+            "with a zero are counted up and down. The figure changes with the levels: a network "
+            "trained with a codebook has its own.",
             "",
-            "backends/fpga/units/rivals.py",
+            "backends/fpga/units/rivals.py; python -m n2uqc.backends.cost.measure",
             "model",
         ),
         Assumption(
@@ -168,8 +179,8 @@ def _fairness() -> tuple[Assumption, ...]:
             "accumulators",
             "Every alternative keeps the accumulator width proven for this "
             "program, except codebooks, whose levels reach 255 and 127: they gain "
-            f"{LEVEL_BITS} - b_a + {LEVEL_BITS - 1} - b_w bits; and APoT, by its largest levels. "
-            "LQ-Nets would gain some too: this favors it.",
+            f"{LEVEL_BITS} - b_a + {LEVEL_BITS - 1} - b_w bits; and APoT and LQ-Nets, by their "
+            "largest levels.",
             "",
             "structure",
             "model",

@@ -12,7 +12,9 @@ from ..fpga.engines import Fold
 from ..fpga.fitting import chosen_folding
 from ..fpga.folding import Folding
 from ..fpga.hdl.families import Family
+from ..search.devices import FpgaDevice
 from .assumptions import Assumption, assumptions
+from .cheapest import Cheapest, cheapest, usual_device
 from .counting import count_layers
 from .counts import LayerCounts
 from .figures import design_figures
@@ -57,6 +59,7 @@ class Comparison:
         layers: in order of execution.
         totals: sums over the layers, by the id of the alternative.
         assumptions: the assumptions of the figures.
+        cheapest: form of each dress, on the device.
         shown: ids of the alternatives that reports show.
     """
 
@@ -66,6 +69,7 @@ class Comparison:
     layers: tuple[LayerComparison, ...]
     totals: Mapping[str, LayerCost]
     assumptions: tuple[Assumption, ...]
+    cheapest: Mapping[str, Cheapest]
     shown: tuple[str, ...]
 
     @property
@@ -110,6 +114,7 @@ def compare(
     name: str | None = None,
     target_cycles: int | None = None,
     dresses: Sequence[str] = (),
+    device: FpgaDevice | None = None,
 ) -> Comparison:
     """Return the cost of a lowered program under every alternative of ``quantizers.ALTERNATIVES``.
 
@@ -123,6 +128,7 @@ def compare(
         name: model name shown, by default the program's.
         target_cycles: target of busy cycles per image, for the default folding.
         dresses: which of ``quantizers.DRESSES`` reports show; all if empty.
+        device: on which the cheapest form of each dress is named; the family's usual one if None.
 
     Raises:
         CompileError: the folding does not fit the program, the technology is unknown, or no folding
@@ -161,6 +167,7 @@ def compare(
         tuple(layers),
         totals,
         assumptions(family),
+        cheapest(totals, device or usual_device(family)),
         tuple(
             a.id
             for a in alternatives

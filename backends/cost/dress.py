@@ -15,13 +15,20 @@ from ..fpga.hdl.families import VARIANTS, WITHOUT
 from ..fpga.hdl.mapping import count
 from ..fpga.hdl.terms import Cells, Terms
 from ..fpga.resources import best_form, resources
-from ..fpga.units.rivals import growth, inside
+from ..fpga.units.levels import growth
+from ..fpga.units.rivals import inside
 from ..fpga.units.window import WindowEngine, WindowParts
 
 PLANE_BITS = 2
-"""Bits up to which a codebook's bit planes are tried: beyond, they take several times more."""
+"""Bits up to which a codebook's bit planes are tried: beyond, they take several times more.  Levels
+of one bit are two numbers."""
 
-CODEBOOKS = ("codebook products", "codebook table", "codebook planes")
+CODEBOOKS = ("codebook products", "codebook table")
+KINDS = {
+    "codebook": (*CODEBOOKS, "codebook planes"),
+    "symmetric": (*CODEBOOKS, "codebook symmetric"),
+}
+"""How elements of codebooks may be built; other number systems have one way."""
 
 
 @dataclass(frozen=True)
@@ -73,26 +80,27 @@ def _odd_codes(weights: IntArray, bits: int) -> IntArray:
 
 def rival(engine: WindowEngine, numbers: str, family: str, *, dsp: bool) -> Dressed:
     """Elements of another number system; of codebooks the cheapest one with or without DSPs."""
-    kinds: tuple[str, ...] = CODEBOOKS if numbers == "codebook" else (numbers,)
-    element = WindowParts(engine, engine.forms[0], 4).element
-    if max(element.operand, element.weight) > PLANE_BITS:
-        kinds = tuple(kind for kind in kinds if kind != "codebook planes")
+    kinds: tuple[str, ...] = KINDS.get(numbers, (numbers,))
+    element = WindowParts(engine, engine.forms[0], VARIANTS[family]).element
+    if max(element.operand, element.weight) > PLANE_BITS or element.weight < 2:
+        kinds = tuple(kind for kind in kinds if numbers not in KINDS or kind in CODEBOOKS)
     built = [_dressed(engine, kind, family, dsp=dsp) for kind in kinds]
     return min(built, key=lambda d: (d.cells.dsp if not dsp else 0, d.cells.lut))
 
 
 def _dressed(engine: WindowEngine, numbers: str, family: str, *, dsp: bool) -> Dressed:
     device = VARIANTS[family if dsp else family + WITHOUT]
-    element = WindowParts(engine, engine.forms[0], device.lut).element
+    element = WindowParts(engine, engine.forms[0], device).element
     cycles = max(1, getattr(engine.timing, "result_cycles", 1))
 
     def counted() -> Cells:
         terms = Terms()
-        first, *once = inside(element, numbers, cycles)
+        first, *once = inside(element, numbers, cycles, device.lut)
         terms.add(count(first, device), engine.fold.pe)
         for module in once:  # elements of a depthwise convolution read operands of their own
             terms.add(count(module, device), engine.fold.pe if engine.kind == "depthwise" else 1)
         return terms.cells(device.id)
 
+    more = growth(numbers, element.operand, element.weight)
     key = f"dressed {device.id} {numbers} {engine.fold.pe} {engine.fold.simd}"
-    return Dressed(numbers, engine.fact(key, counted), growth(element, numbers))
+    return Dressed(numbers, engine.fact(key, counted), more)

@@ -40,7 +40,7 @@ def mac(kind: str, a: int, w: int, accumulator: int) -> float:
     transistors of their 16-lane dot product relative to the direct one of the same width.
     """
     base = multiply(a, w) + add(accumulator)
-    kind = {"lqnets": "planes", "products": "direct"}.get(kind, kind.split()[0])
+    kind = {"lqnets": "planes", "products": "direct", "packed": "direct"}.get(kind, kind.split()[0])
     if kind in ("fixed", "direct"):
         return base
     low, high = TRANSISTORS[kind].points[0][0], TRANSISTORS[kind].points[-1][0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 
 from ..fpga.engines.channelwise import Depthwise
-from ..fpga.engines.matrix_vector import MatrixVector
+from ..fpga.engines.matrix_vector import PACKED, MatrixVector
 from ..fpga.engines.threshold import ThresholdUnit
 from ..fpga.hdl.families import WITHOUT
 from ..fpga.hdl.terms import Cells
@@ -143,21 +143,25 @@ def layer_cost(
 def _place(
     mac: MacCounts, alternative: Alternative, place: PlacedEngine, family: str
 ) -> PlacedEngine:
-    """Return where a convolution of an alternative stands: even codes replace uneven levels."""
-    engine = place.engine
+    """Return where a convolution of an alternative stands, and how it is built: even codes replace
+    uneven levels."""
+    engine, form = place.engine, place.form
     if not isinstance(engine, MatrixVector | Depthwise):
         return place
-    if not mac.uneven or alternative.mac == "own":
+    if mac.uneven and alternative.mac != "own":
+        engine, form = evened(engine, mac.activation_bits, mac.weight_bits, family)
+    if mac.low_bit and alternative.mac == PACKED in engine.forms:
+        form = PACKED
+    if (engine, form) == (place.engine, place.form):
         return place
-    even, form = evened(engine, mac.activation_bits, mac.weight_bits, family)
-    return replace(place, engine=even, form=form, cells=resources(even, form, family))
+    return replace(place, engine=engine, form=form, cells=resources(engine, form, family))
 
 
 def _dressed(mac: MacCounts, alternative: Alternative, place: PlacedEngine, family: str) -> Dressed:
     engine = place.engine
     if (
         not mac.low_bit
-        or alternative.mac in ("own", "plain")
+        or alternative.mac in ("own", "plain", PACKED)
         or not isinstance(engine, MatrixVector | Depthwise)
     ):
         return own_elements(engine, place.form, family)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..fpga.units.rivals import COEFFICIENT_BITS, LEVEL_BITS
+from ..fpga.units.levels import COEFFICIENT_BITS, LEVEL_BITS
 from . import energy
 from .counts import MacCounts, QuantizerCounts
 from .uniform import SCALES, Scale
@@ -21,8 +21,8 @@ class Alternative:
         id, title, short: name in code; name shown; name shown where space is short.
         quantizer: ``thresholds``, or a kind of uniform quantizer (``uniform.SCALES``).
         mac: number system of the low-bit layers: ``own`` (the design's, whatever its levels),
-            ``plain`` (even levels, by direct products or bit planes), ``direct``, or another one
-            (``dress.rival``).
+            ``plain`` (even levels, as the design has them), ``direct`` products, ``packed``
+            (several in a multiplier block), or another one (``dress.rival``).
         dsp: multiplier blocks may be used for what is put in place.
         text: what it stands for.
     """
@@ -31,7 +31,7 @@ class Alternative:
     title: str
     short: str
     quantizer: Literal["thresholds"] | Scale
-    mac: Literal["own", "plain", "direct", "codebook", "apot", "lqnets"]
+    mac: Literal["own", "plain", "direct", "packed", "codebook", "symmetric", "apot", "lqnets"]
     text: str
     dsp: bool = True
 
@@ -62,6 +62,14 @@ ALTERNATIVES: tuple[Alternative, ...] = (
         "thresholds",
         "direct",
         "the same without the bit-plane form of its MACs, built as the codebook's and APoT's are",
+    ),
+    Alternative(
+        "n2uq-packed",
+        "N2UQ, several products in a DSP",
+        "N2UQ, packed",
+        "thresholds",
+        "packed",
+        "the same with low-bit products of several results side by side in one multiplier block",
     ),
     Alternative(
         "uniform-thresholds",
@@ -106,6 +114,14 @@ ALTERNATIVES: tuple[Alternative, ...] = (
         dsp=False,
     ),
     Alternative(
+        "uniform-packed",
+        "Uniform, power-of-two scale, several products in a DSP",
+        "power of two, packed",
+        "power of two",
+        "packed",
+        "the power-of-two scale with low-bit products packed into multiplier blocks as N2UQ's are",
+    ),
+    Alternative(
         "codebook",
         "Arbitrary codebook (no DSP)",
         "codebook",
@@ -122,6 +138,16 @@ ALTERNATIVES: tuple[Alternative, ...] = (
         "thresholds",
         "codebook",
         "the same where DSPs may be used",
+    ),
+    Alternative(
+        "codebook-symmetric",
+        "Sign-symmetric codebook with a zero (no DSP)",
+        "codebook +-",
+        "thresholds",
+        "symmetric",
+        "weights' levels in pairs of either sign, and 0: one level fewer; by bit planes counted up "
+        "and down, or as any codebook if that takes fewer",
+        dsp=False,
     ),
     Alternative(
         "apot",
@@ -144,8 +170,8 @@ ALTERNATIVES: tuple[Alternative, ...] = (
 
 DRESSES: Mapping[str, tuple[str, ...]] = {
     "uniform": tuple(a.id for a in ALTERNATIVES if a.id.startswith("uniform-")),
-    "n2uq": ("n2uq", "n2uq-direct"),
-    "codebook": ("codebook", "codebook-dsp"),
+    "n2uq": ("n2uq", "n2uq-direct", "n2uq-packed"),
+    "codebook": ("codebook", "codebook-dsp", "codebook-symmetric"),
     "apot": ("apot",),
     "lq": ("lqnets",),
 }
@@ -204,9 +230,9 @@ def mac_operators(
     SIMD). ``coefficients`` are the multiplications of finished bit-plane sums (LQ-Nets only).
     """
     a, w = operand_widths(alternative, mac)
-    if not mac.low_bit or alternative.mac in ("own", "plain", "direct"):
+    if not mac.low_bit or alternative.mac in ("own", "plain", "direct", "packed"):
         return Operators(products(lanes, a, w), lanes)
-    if alternative.mac == "codebook":
+    if alternative.mac in ("codebook", "symmetric"):
         return Operators(products(lanes, LEVEL_BITS, LEVEL_BITS), lanes, lookups=2 * lanes)
     if alternative.mac == "apot":
         terms = -(-a // 2) * -(-w // 2)  # a level of b bits has ceil(b / 2) powers of two

@@ -56,7 +56,7 @@ class Design:
 
     def style(self, index: int) -> Style:
         """What the RTL of an engine is made by."""
-        return Style(self.forms.get(index, ""), self.family.lut)
+        return Style(self.forms.get(index, ""), self.family)
 
     @cached_property
     def network(self) -> MachineNetwork:
@@ -140,7 +140,7 @@ def plan(
     Args:
         program: a lowered program.
         folding: parallelism of the engines; ``fitting_folding`` if None.
-        family: for which each engine takes the form that is smaller.
+        family: for which each engine takes the form that is smaller, where the folding names none.
         clock_hz: the clock that the hardware is meant to reach.
         engines: of the program by tensor, if they are at hand: what was counted is not anew.
 
@@ -151,7 +151,7 @@ def plan(
     chosen = fitting_folding(program, engines) if folding is None else folding
     pipeline = build_pipeline(program, chosen, engines)
     forms = {
-        k: best_form(engine, device.id)
+        k: chosen.forms.get(engine.name) or best_form(engine, device.id)
         for k, engine in enumerate(pipeline.engines)
         if engine.kind not in ("source", "sink")
     }

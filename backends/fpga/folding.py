@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
@@ -18,16 +18,25 @@ DEFAULT_LANES = 1024
 
 @dataclass(frozen=True)
 class Folding:
-    """The parallelism of every engine of a program, by the tensor it defines."""
+    """The parallelism of every engine of a program, by the tensor it defines.
+
+    Attributes:
+        engines: processing elements and lanes.
+        forms: of engines that are not built in the form of fewest multiplier blocks.
+    """
 
     engines: Mapping[str, Fold]
+    forms: Mapping[str, str] = field(default_factory=dict)
+
+    def row(self, name: str) -> dict[str, Any]:
+        """Return the entry of an engine for JSON."""
+        fold = self.engines[name]
+        form = {"form": self.forms[name]} if name in self.forms else {}
+        return {"pe": fold.pe, "simd": fold.simd, **form}
 
     def to_json(self) -> str:
         """Return the folding as JSON for an editor, one line per engine."""
-        rows = [
-            f"    {json.dumps(name)}: {json.dumps({'pe': fold.pe, 'simd': fold.simd})}"
-            for name, fold in self.engines.items()
-        ]
+        rows = [f"    {json.dumps(name)}: {json.dumps(self.row(name))}" for name in self.engines]
         return '{\n  "engines": {\n' + ",\n".join(rows) + "\n  }\n}\n"
 
     @classmethod
@@ -60,24 +69,24 @@ class Folding:
                     supported='{"engines": {"layer": {"pe": 4, "simd": 8}, ...}}',
                 )
             )
-        problems, folds = [], {}
+        problems: list[Problem] = []
+        folds: dict[str, Fold] = {}
+        forms: dict[str, str] = {}
         for name, row in rows.items():
-            if (
-                not isinstance(row, dict)
-                or not {"pe"} <= set(row) <= {"pe", "simd"}
-                or not all(type(value) is int for value in row.values())
-            ):
+            if not _is_row(row):
                 problems.append(
                     Problem(
                         node=name,
                         op="",
                         found=f"{json.dumps(row)} in the folding",
-                        supported='{"pe": whole number, "simd": whole number}',
+                        supported='{"pe": whole number, "simd": whole number}, and a "form" of the '
+                        "engine if wanted",
                     )
                 )
             else:
                 folds[name] = Fold(row["pe"], row.get("simd", 1))
-        folding = cls(folds)
+                forms |= {name: row["form"]} if "form" in row else {}
+        folding = cls(folds, forms)
         known = [engine.name for engine in engines_of(program)]
         if rows and known and not set(rows) & set(known):
             raise CompileError(
@@ -98,7 +107,8 @@ class Folding:
 
     def problems(self, program: Program) -> list[Problem]:
         """Return the reasons why this folding does not fit the program; empty if it fits."""
-        problems, known = [], set()
+        problems: list[Problem] = []
+        known = set()
         for engine in engines_of(program):
             known.add(engine.name)
             fold = self.engines.get(engine.name)
@@ -112,6 +122,8 @@ class Folding:
                     )
                 )
                 continue
+            legal = fold.pe in engine.pe_options and fold.simd in engine.simd_options
+            problems += self._problems_of_form(engine.folded(fold)) if legal else []
             for what, value, options in (
                 ("pe", fold.pe, engine.pe_options),
                 ("simd", fold.simd, engine.simd_options),
@@ -138,11 +150,35 @@ class Folding:
         ]
         return problems
 
+    def _problems_of_form(self, engine: Engine) -> list[Problem]:
+        form = self.forms.get(engine.name, engine.forms[0])
+        if form in engine.forms:
+            return []
+        forms = _listed([json.dumps(form) for form in engine.forms if form])
+        fold = f"pe {engine.fold.pe}, simd {engine.fold.simd}"
+        return [
+            Problem(
+                node=engine.name,
+                op=engine.kind,
+                found=f"form {json.dumps(form)} in the folding" + _origin(engine),
+                supported=f"at {fold}: {forms}" if forms else "no forms to choose from",
+                hint="leave the form out to have the one of fewest multiplier blocks",
+            )
+        ]
+
     def check(self, program: Program) -> None:
         """Raise CompileError with all problems unless the folding fits the program."""
         problems = self.problems(program)
         if problems:
             raise CompileError(problems)
+
+
+def _is_row(row: Any) -> bool:
+    if not isinstance(row, dict) or not {"pe"} <= set(row) <= {"pe", "simd", "form"}:
+        return False
+    numbers = {name: value for name, value in row.items() if name != "form"}
+    whole = all(type(value) is int for value in numbers.values())
+    return whole and isinstance(row.get("form", ""), str)
 
 
 def _origin(engine: Engine) -> str:

@@ -7,6 +7,7 @@ from functools import cache
 from typing import cast
 
 from .engines import Engine
+from .engines.matrix_vector import PACKED
 from .hdl.families import VARIANTS, Family
 from .hdl.mapping import count, own_terms, terms_without_tables
 from .hdl.memories import place_table
@@ -47,14 +48,15 @@ def resources(engine: Engine, form: str, family: str) -> EngineCells:
     device, key = VARIANTS[family], f"cells {family} {engine.fold.pe} {engine.fold.simd}"
     if engine.kind in WINDOWS:
         window = cast("WindowEngine", engine)
-        rest = engine.fact(key, lambda: _around(window, device))
+        around = PACKED if form == PACKED else engine.forms[0]
+        rest = engine.fact(f"{key} around {around}", lambda: _around(window, around, device))
         elements = engine.fact(f"{key} {form}", lambda: _inside(window, form, device))
         return EngineCells(elements, rest)
     return EngineCells(Cells(), engine.fact(f"{key} {form}", lambda: _own(engine, form, device)))
 
 
 def _own(engine: Engine, form: str, device: Family) -> Cells:
-    return own_terms(unit_of(engine, Style(form, device.lut)), device).cells(device.id)
+    return own_terms(unit_of(engine, Style(form, device)), device).cells(device.id)
 
 
 _AROUND: dict[tuple[object, ...], Terms] = {}
@@ -62,11 +64,11 @@ _AROUND: dict[tuple[object, ...], Terms] = {}
 layers of the same shape share it, whatever their weights are."""
 
 
-def _around(engine: WindowEngine, device: Family) -> Cells:
+def _around(engine: WindowEngine, form: str, device: Family) -> Cells:
     """Line buffer, control and weights."""
-    form, terms = engine.forms[0], Terms()
-    element = WindowParts(engine, form, device.lut).element
-    table = weight_table(engine)
+    terms = Terms()
+    element = WindowParts(engine, form, device).element
+    table = weight_table(engine, form)
     nameless = {f.name: getattr(engine.op, f.name) for f in fields(engine.op)}
     for name in ("output", "inputs", "origin", "weight"):
         nameless.pop(name, None)
@@ -76,10 +78,10 @@ def _around(engine: WindowEngine, device: Family) -> Cells:
         type(engine),
         *nameless.items(),
         *((t.shape, t.bits, t.signed) for t in (x, y)),
-        *(engine.geometry.kernel, engine.fold, element, table is None),
+        *(engine.geometry.kernel, engine.fold, element, form, table is None),
     )
     if key not in _AROUND:
-        unit = unit_of(engine, Style(form, device.lut))
+        unit = unit_of(engine, Style(form, device))
         _AROUND[key] = terms_without_tables(unit, device)
     terms.add(_AROUND[key])
     if table is not None:
@@ -89,7 +91,7 @@ def _around(engine: WindowEngine, device: Family) -> Cells:
 
 def _inside(engine: WindowEngine, form: str, device: Family) -> Cells:
     terms = Terms()
-    for module, copies in inner_modules(engine, form, device.lut):
+    for module, copies in inner_modules(engine, form, device):
         terms.add(count(module, device), copies)
     return terms.cells(device.id)
 
@@ -107,4 +109,6 @@ def best_form(engine: Engine, family: str) -> str:
         found = resources(engine, form, family).total
         return found.bram18 + found.dsp, found.lut
 
-    return engine.forms[0] if len(engine.forms) == 1 else min(engine.forms, key=rank)
+    # whatever has multiplier blocks takes more of them than what has none
+    forms = [form for form in engine.forms if form != PACKED]
+    return forms[0] if len(forms) == 1 else min(forms, key=rank)

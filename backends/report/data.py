@@ -102,6 +102,7 @@ def _model(networks: Sequence[Trained], index: int) -> ModelReport:
         plain(_limited(c)),
         losses(c),
         findings(c),
+        c.cheapest,
         tuple(_alternative(a, c.totals[a.id]) for a in c.alternatives if a.id in c.shown),
         _alternative(c.alternatives[0], c.totals[c.itself]),
         tuple(_layer(layer) for layer in c.layers),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..cost.compare import Comparison
+from ..search.result import NAMES
 
 TIE = 0.20
 """Smaller relative differences count as equal: versions of the synthesis tool differ as much."""
@@ -21,6 +22,7 @@ def findings(c: Comparison) -> tuple[str, ...]:
         f"{_against(own.quantizer.lut - shift.quantizer.lut)}. Without DSPs multiply-shift takes "
         f"{fabric.quantizer.lut:,.0f} LUT.",
     ]
+    result.append(_cheapest(c))
     if c.low_bit_macs:
         result += _levels(c)
     energy = own.energy
@@ -39,6 +41,19 @@ def findings(c: Comparison) -> tuple[str, ...]:
             "price of the PReLU, not of uneven thresholds."
         )
     return tuple(result)
+
+
+def _cheapest(c: Comparison) -> str:
+    titles = {a.id: a.title for a in c.alternatives}
+    device = next(iter(c.cheapest.values())).device
+    forms = "; ".join(
+        f"{dress}: {titles[found.id]} ({found.share:.1%} of {NAMES[found.resource]})"
+        for dress, found in c.cheapest.items()
+    )
+    return (
+        f"The cheapest form of each dress on {device}, by the resource of which it takes the "
+        f"largest share of what designs may fill: {forms}."
+    )
 
 
 def _against(lut: float) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..cost.assumptions import Assumption
+from ..cost.cheapest import Cheapest
 from ..cost.trained import Effort
 from .evidence import Evidence
 
@@ -140,6 +141,8 @@ class ModelReport:
         limited: the engine that limits the rate, as a sentence.
         losses: where another dress is cheaper than N2UQ's.
         findings: what else the figures say.
+        cheapest: the cheapest form of each dress on a device, and of which resource it takes the
+            largest share.
         alternatives: those that are shown.
         compiled: the one that is the program as compiled.
     """
@@ -163,6 +166,7 @@ class ModelReport:
     limited: str
     losses: tuple[str, ...]
     findings: tuple[str, ...]
+    cheapest: Mapping[str, Cheapest]
     alternatives: tuple[AlternativeRow, ...]
     compiled: AlternativeRow
     layers: tuple[LayerRow, ...]

@@ -45,7 +45,8 @@ def _dresses(c: Comparison) -> tuple[str, str]:
 def _without_thresholds(c: Comparison) -> str:
     """Name the uniform quantizer of the fewest LUT, and that of the fewest with N2UQ's DSPs."""
     kinds = [a for a in c.alternatives if a.id.startswith("uniform-")]
-    kinds = [a for a in kinds if a.id != "uniform-thresholds"]
+    # packed products are not of a quantizer: N2UQ may have them as well
+    kinds = [a for a in kinds if a.id != "uniform-thresholds" and a.mac != "packed"]
     least = min(kinds, key=lambda a: (c.totals[a.id].resources.lut, c.totals[a.id].resources.dsp))
     text = f"{_cells(c.totals[least.id])} ({least.short})"
     own = c.totals["n2uq"].resources.dsp
@@ -117,7 +118,7 @@ def losses(c: Comparison) -> tuple[str, ...]:
             f"network {own.energy.total / 1000:,.1f} and {shift.energy.total / 1000:,.1f} nJ)."
         )
     for a in c.alternatives:
-        if a.id.startswith("n2uq"):
+        if a.id.startswith("n2uq") or a.mac == "packed":  # which N2UQ may have as well
             continue
         other = c.totals[a.id].resources
         if SLIGHT * other.lut < own.resources.lut:

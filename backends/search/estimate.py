@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..fpga.engines import Engine, Fold
+from ..fpga.engines.matrix_vector import PACKED
 from ..fpga.hdl.families import Family
 from ..fpga.hdl.terms import Cells
 from ..fpga.resources import best_form, resources
@@ -37,16 +38,17 @@ class Choices:
     Attributes:
         engine: unfolded.
         family: whose cells are counted.
+        packs: whether low-bit products may go into multiplier blocks, where it is a choice.
         cycles: of every folding.
     """
 
-    def __init__(self, engine: Engine, family: Family) -> None:
-        self.engine, self.family = engine, family
+    def __init__(self, engine: Engine, family: Family, *, packs: bool = False) -> None:
+        self.engine, self.family, self.packs = engine, family, packs
         self.cycles = {
             fold: engine.folded(fold).cycles
             for fold in (Fold(pe, simd) for simd in engine.simd_options for pe in engine.pe_options)
         }
-        self._priced: dict[Fold, EngineChoice] = {}
+        self._priced: dict[Fold, tuple[EngineChoice, ...]] = {}
         self._smallest: dict[int, tuple[Fold, ...]] = {}
 
     @property
@@ -54,13 +56,19 @@ class Choices:
         """Cycles of the fastest folding."""
         return min(self.cycles.values())
 
-    def at(self, fold: Fold) -> EngineChoice:
-        """One folding, in the form that takes less."""
+    def at(self, fold: Fold) -> tuple[EngineChoice, ...]:
+        """One folding, in the form of fewest multiplier blocks, and with packed products."""
         if fold not in self._priced:
             folded = self.engine.folded(fold)
-            form = best_form(folded, self.family.id)
-            found = resources(folded, form, self.family.id).total
-            self._priced[fold] = EngineChoice(fold, form, self.cycles[fold], found)
+            forms = [best_form(folded, self.family.id)]
+            if self.packs and PACKED in folded.forms:
+                forms.append(PACKED)
+            self._priced[fold] = tuple(
+                EngineChoice(
+                    fold, form, self.cycles[fold], resources(folded, form, self.family.id).total
+                )
+                for form in forms
+            )
         return self._priced[fold]
 
     def within(self, target: int) -> Iterator[EngineChoice]:
@@ -78,4 +86,4 @@ class Choices:
                     for other in fits
                 )
             )
-        return map(self.at, self._smallest[target])
+        return (choice for fold in self._smallest[target] for choice in self.at(fold))

@@ -10,6 +10,7 @@ from n2uqc.passes.program import Program
 
 from ..fpga.design import plan
 from ..fpga.engines import Fold
+from ..fpga.engines.matrix_vector import PACKED
 from ..fpga.folding import Folding, engines_of
 from ..fpga.hdl.families import Family
 from ..fpga.hdl.terms import Cells
@@ -45,8 +46,9 @@ class Finder:
         self.program, self.device, self.family = program, device, family
         self.clock_hz = clock_hz
         self.engines = {engine.name: engine for engine in engines_of(program)}
-        self.options = {name: Choices(e, family) for name, e in self.engines.items()}
-        self.results: dict[tuple[Fold, ...], SearchResult] = {}
+        packs = device is not None and device.dsp > 0
+        self.options = {name: Choices(e, family, packs=packs) for name, e in self.engines.items()}
+        self.results: dict[tuple[tuple[Fold, str], ...], SearchResult] = {}
         self.least = {name: choices.least for name, choices in self.options.items()}
         self.floor = max(self.least.values(), default=1)
 
@@ -162,11 +164,12 @@ class Finder:
     def _result(self, picked: Mapping[str, EngineChoice]) -> SearchResult:
         """Return a planned datapath; one that comes again is not simulated again."""
         folds = {name: choice.fold for name, choice in picked.items()}
-        key = tuple(folds.values())
+        forms = {name: c.form for name, c in picked.items() if c.form == PACKED}
+        key = tuple((choice.fold, choice.form) for choice in picked.values())
         if key not in self.results:
             design = plan(
                 self.program,
-                Folding(folds),
+                Folding(folds, forms),
                 family=self.family,
                 clock_hz=self.clock_hz,
                 engines=self.engines,

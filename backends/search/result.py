@@ -90,7 +90,7 @@ class SearchResult:
     def to_dict(self) -> dict[str, Any]:
         """Return the result for JSON; ``Folding.from_json`` reads its ``engines``."""
         return {
-            "engines": {n: {"pe": f.pe, "simd": f.simd} for n, f in self.folding.engines.items()},
+            "engines": {name: self.folding.row(name) for name in self.folding.engines},
             "device": self.device.id if self.device else None,
             "fill_percent": ({r: self.device.share(r) for r in RESOURCES} if self.device else None),
             "technology": self.design.family.id,

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from n2uqc.api.errors import UserError
 from n2uqc.console.files import keep_inputs, require_writable
-from n2uqc.console.folding import add_folding, read_design
+from n2uqc.console.folding import add_folding, read_design, read_device
 from n2uqc.console.model import CHOICES, add_precision, opened
 from n2uqc.console.progress import progress, wide_console, working
 from n2uqc.frontend.escape import json_text, plain
@@ -119,7 +119,9 @@ def run(options: argparse.Namespace) -> int:
             options.model = model
             program = opened(options).program
             design = read_design(options, program)
-            comparison = compare(design, name=plain(model.stem), dresses=dresses)
+            comparison = compare(
+                design, name=plain(model.stem), dresses=dresses, device=read_device(options)
+            )
             accuracy = None if data is None else measure(program, data, comparison.macs)
             effort = None
             if options.processor is not None:

@@ -15,6 +15,7 @@ from .progress import working
 if TYPE_CHECKING:
     from n2uqc.backends.fpga import Folding
     from n2uqc.backends.fpga.design import Design
+    from n2uqc.backends.search.devices import FpgaDevice
     from n2uqc.passes.program import Program
 
 CLOCK_MHZ = 100.0
@@ -126,6 +127,17 @@ def read_folding(options: argparse.Namespace, program: Program) -> Folding:
     )
     with working("planning the folding") as step:
         return DATAPATH.plan(program, request, step).folding
+
+
+def read_device(options: argparse.Namespace) -> FpgaDevice | None:
+    """The device of --device, filled as --fill says; None without one.
+
+    Raises:
+        CompileError: there is no such device.
+    """
+    from n2uqc.backends.search import find_device
+
+    return None if options.device is None else find_device(options.device, options.fill)
 
 
 def read_design(options: argparse.Namespace, program: Program) -> Design:

@@ -76,7 +76,7 @@ def test_chosen_dresses(command: Command, program_file: Path) -> None:
     assert result.status == 0, result.err
     [model] = json.loads(result.out)["models"]
     ids = [row["id"] for row in model["alternatives"]]
-    assert ids == ["codebook", "codebook-dsp", "lqnets"]
+    assert ids == ["codebook", "codebook-dsp", "codebook-symmetric", "lqnets"]
     assert all(list(layer["costs"]) == ids for layer in model["layers"])
     assert model["own"] and model["accuracy"] is None
     table = command("cost", program_file, "--as", "apot").out

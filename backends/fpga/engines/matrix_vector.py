@@ -19,7 +19,10 @@ from .token_timing import WindowTiming
 from .window import Geometry, tree_depth
 
 PLANE_BITS = 4
-"""Codes and weights of up to this width may be multiplied by bit planes."""
+"""Codes and weights of up to this width may be multiplied by bit planes, or several in a block."""
+
+PACKED = "packed"
+"""The form with several low-bit products in one multiplier block."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,19 +66,23 @@ class MatrixVector(Engine):
 
     @property
     def forms(self) -> tuple[str, ...]:
-        """``products``, and for odd low-bit weights and
-        low-bit codes also ``planes`` (bit planes).
+        """``products``; of low-bit codes and weights ``packed``, several products in a multiplier
+        block, where there are several results side by side; of odd weights also ``planes``.
         """
         x = self.inputs[0]
         if x.signed or x.bits > PLANE_BITS or self.fold.simd == 1:
             return ("products",)
-        low = self.fact("low odd weights", self._low_odd_weights)
-        return ("products", "planes") if low else ("products",)
+        low, odd = self.fact("low weights", self._low_weights)
+        packed = low and 1 < x.bits and self.fold.pe > 1
+        return ("products", *(["planes"] if odd else []), *([PACKED] if packed else []))
 
-    def _low_odd_weights(self) -> bool:
+    def _low_weights(self) -> tuple[bool, bool]:
+        """Whether weights are of few bits, and whether these are odd."""
         weight = self.values(self.op.weight)
         odd = bool((weight % 2 != 0).all())
-        return odd and int(np.abs(weight).max(initial=0)) < 1 << PLANE_BITS
+        most = (1 << PLANE_BITS) - 1 if odd else (1 << (PLANE_BITS - 1)) - 1
+        low = -most - (not odd) <= int(weight.min()) and int(weight.max()) <= most
+        return low, low and odd
 
     @property
     def tap_lanes(self) -> int:

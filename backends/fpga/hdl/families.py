@@ -39,11 +39,13 @@ class Family:
         blocks: (width, depth) of a block.
         block_kbit: 18-Kbit blocks that one block counts as.
         dsp: bits of the two operands of a multiplier block; None where there is none.
+        packs: bits of a block's wide operand that several numbers without a sign may lie in.
         least: product bits from which a product goes there.
         carry: bits of a cell of a carry chain.
         least_chain: bits of the shortest carry chain.
         chained: comparisons are carry chains, also with constants, and LUTs are part of the cells.
-        adds: a multiplier block adds something to its product, and holds registers.
+        adds: synthesis gives a multiplier block sums behind its product, and registers (yosys does
+            not for UltraScale+, whose blocks could).
         shifts: registers in a row from which on they are a shift register in a LUT; 0 for none.
     """
 
@@ -58,6 +60,7 @@ class Family:
     rom_bits: int
     blocks: tuple[tuple[int, int], ...]
     dsp: tuple[int, int] | None
+    packs: int
     least: int
     carry: int
     least_chain: int
@@ -85,6 +88,7 @@ XC7 = Family(
     64,
     _BLOCKS,
     (24, 17),
+    24,
     9,
     4,
     3,
@@ -105,6 +109,7 @@ ECP5 = Family(
     16,
     _BLOCKS,
     (17, 17),
+    18,
     4,
     2,
     5,
@@ -120,10 +125,17 @@ XCUP = replace(
     script="synth_xilinx -family xcup -flatten -noiopad -noclkbuf -top top",
     carry=8,
     dsp=(26, 17),
+    packs=26,
+    adds=False,
 )
 
 ICE40 = replace(
-    ECP5, id="ice40", title="Lattice iCE40", script="synth_ice40 -dsp -top top", dsp=(15, 15)
+    ECP5,
+    id="ice40",
+    title="Lattice iCE40",
+    script="synth_ice40 -dsp -top top",
+    dsp=(15, 15),
+    packs=16,
 )
 
 FAMILIES: Mapping[str, Family] = {family.id: family for family in (XC7, ECP5, XCUP, ICE40)}
@@ -131,8 +143,19 @@ FAMILIES: Mapping[str, Family] = {family.id: family for family in (XC7, ECP5, XC
 
 WITHOUT = " without DSP"
 
+
+def without_blocks(script: str) -> str:
+    """The command that leaves multiplier blocks alone."""
+    return script.replace(" -dsp", "") if " -dsp" in script else script.replace(" ", " -nodsp ", 1)
+
+
 VARIANTS: Mapping[str, Family] = {
     **FAMILIES,
-    **{f"{f.id}{WITHOUT}": replace(f, id=f"{f.id}{WITHOUT}", dsp=None) for f in FAMILIES.values()},
+    **{
+        f"{f.id}{WITHOUT}": replace(
+            f, id=f"{f.id}{WITHOUT}", dsp=None, script=without_blocks(f.script)
+        )
+        for f in FAMILIES.values()
+    },
 }
 """The same, and each one kept from its multiplier blocks."""

@@ -62,7 +62,9 @@ def read(family: str) -> list[Point]:
         return []
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    return [counted(row["kind"], int(row["number"]), family, _cells(row)) for row in rows]
+    return [
+        counted(row["kind"], int(row["number"]), family, _cells(row), row["form"]) for row in rows
+    ]
 
 
 def write(family: str, points: Iterable[Point], yosys: str) -> None:
@@ -80,9 +82,12 @@ def write(family: str, points: Iterable[Point], yosys: str) -> None:
             )  # fmt: skip
 
 
-def counted(kind: str, number: int, family: str, synthesized: Cells) -> Point:
-    """A drawn engine with its count beside what synthesis made of it."""
-    engine, form = draw(kind, number)
+def counted(
+    kind: str, number: int, family: str, synthesized: Cells, form: str | None = None
+) -> Point:
+    """A drawn engine, by default in its drawn form: its count beside what synthesis made of it."""
+    engine, drawn = draw(kind, number)
+    form = drawn if form is None else form
     text = f"{engine.inputs[0]} -> {engine.output} {engine.fold}"
     return Point(kind, number, form, text, synthesized, resources(engine, form, family).total)
 

@@ -17,7 +17,8 @@ from n2uqc.frontend.diagnostics import CompileError, Problem
 from ..design import Design
 from ..engines import Engine
 from ..hdl.amaranth import KEEP, Hardware
-from ..hdl.families import FAMILIES
+from ..hdl.families import FAMILIES, Family
+from ..hdl.module import Module
 from ..units import Style, unit_of
 from .verilog import find_yosys, run_yosys
 
@@ -48,22 +49,21 @@ BATCH = 6
 """Engines in one run of yosys."""
 
 _MEMORY_LUTS = {
-    "xc7": {
-        "RAM32M": 4,
-        "RAM64M": 4,
-        "RAM32X1D": 2,
-        "RAM64X1D": 2,
-        "RAM128X1D": 4,
-        "RAM32X1S": 1,
-        "RAM64X1S": 1,
-        "RAM128X1S": 2,
-        "RAM256X1S": 4,
-        "RAM32M16": 8,
-        "SRL16E": 1,
-        "SRLC16E": 1,
-        "SRLC32E": 1,
-    },
-    "ecp5": {"TRELLIS_DPR16X4": 6},  # four bits of data, two LUTs of a slice for the address
+    "RAM32M": 4,
+    "RAM64M": 4,
+    "RAM32M16": 8,
+    "RAM64M8": 8,
+    "RAM32X1D": 2,
+    "RAM64X1D": 2,
+    "RAM128X1D": 4,
+    "RAM32X1S": 1,
+    "RAM64X1S": 1,
+    "RAM128X1S": 2,
+    "RAM256X1S": 4,
+    "SRL16E": 1,
+    "SRLC16E": 1,
+    "SRLC32E": 1,
+    "TRELLIS_DPR16X4": 6,  # four bits of data, two LUTs of a slice for the address
 }
 
 
@@ -85,6 +85,9 @@ def synthesize_all(engines: Sequence[tuple[Engine, str]], family: str) -> list[S
     """Several engines in their forms in one run of yosys, most of which is reading its libraries.
 
     Each is a module whose boundary is kept, so the result is that of a run of its own.
+
+    Raises:
+        CompileError: another family; ToolchainError where there is no yosys or it fails.
     """
     if family not in FAMILIES:
         raise CompileError(
@@ -92,24 +95,34 @@ def synthesize_all(engines: Sequence[tuple[Engine, str]], family: str) -> list[S
                 node="", op="", found=f"synthesis for {family!r}", supported=", ".join(FAMILIES)
             )
         )
-    names = [f"engine{k}" for k in range(len(engines))]
+    device = FAMILIES[family]
+    return synthesize_modules([unit_of(e, Style(form, device)) for e, form in engines], device)
+
+
+def synthesize_modules(modules: Sequence[Module], family: Family) -> list[Synthesized]:
+    """Several modules in one run of yosys, each as if it were alone.
+
+    Raises:
+        ToolchainError: there is no yosys, or it fails.
+    """
+    names = [f"engine{k}" for k in range(len(modules))]
     instances = "".join(f"(* keep *) {name} i_{name}();\n" for name in names)
     files = {"top.v": f"module top();\n{instances}endmodule\n"}
-    for name, (engine, form) in zip(names, engines, strict=True):
-        unit = Hardware(unit_of(engine, Style(form, FAMILIES[family].lut)))
+    for name, module in zip(names, modules, strict=True):
+        unit = Hardware(module)
         files[f"{name}.il"] = rtlil.convert(unit, name=name, ports=list(unit.ports.values()))
     script = "".join(f"read_rtlil {name}.il\n" for name in names) + (
         f"setattr -mod -set keep_hierarchy 1 {' '.join(names)}\n{KEEP}\nread_verilog top.v\n"
-        f"{FAMILIES[family].script}\ntee -q -o stat.json stat -json\n"
+        f"{family.script}\ntee -q -o stat.json stat -json\n"
     )
     said = run_yosys(script, files, "stat.json")
-    modules = json.loads(said[said.index("{") :])["modules"]
+    found = json.loads(said[said.index("{") :])["modules"]
     cells = {name: Counter[str]() for name in names}
-    for module, stat in modules.items():
-        owner = module.removeprefix("\\").split(".")[0]
+    for module_name, stat in found.items():
+        owner = module_name.removeprefix("\\").split(".")[0]
         if owner in cells:
             cells[owner].update(stat.get("num_cells_by_type", {}))
-    return [cells_of(cells[name], family) for name in names]
+    return [cells_of(cells[name], family.id.split()[0]) for name in names]
 
 
 def cells_of(cells: Mapping[str, int], family: str) -> Synthesized:
@@ -118,13 +131,13 @@ def cells_of(cells: Mapping[str, int], family: str) -> Synthesized:
     def count(*prefixes: str) -> int:
         return sum(n for name, n in cells.items() if name.startswith(prefixes))
 
-    memory = sum(n * cells.get(name, 0) for name, n in _MEMORY_LUTS[family].items())
-    if family == "xc7":
+    memory = sum(n * cells.get(name, 0) for name, n in _MEMORY_LUTS.items())
+    if family in ("xc7", "xcup"):
         return Synthesized(
             count("LUT") + memory,
             memory,
             count("FD"),
-            count("CARRY4"),
+            count("CARRY"),
             count("DSP48"),
             count("RAMB18") + 2 * count("RAMB36"),
         )

@@ -1,6 +1,6 @@
 """Hardware of the engines, each unit written once in the language of ``hdl``.
 
-    unit_of(engine, Style(form, lut))    the module of an engine
+    unit_of(engine, Style(form, family))    the module of an engine
 
 RTL, resources and delay are read off that module (see ``hdl``).
 """

@@ -8,7 +8,7 @@ from functools import cache
 from n2uqc.passes.program.types import limits_of
 
 from ..hdl.module import Module
-from ..hdl.words import ZERO, Word, choose, constant, elements, join, lookup
+from ..hdl.words import ZERO, Operand, Word, choose, constant, elements, join, lookup
 
 TABLE_BITS = 6
 """Inputs of the largest product that is a table: a LUT a bit on AMD devices."""
@@ -54,9 +54,16 @@ class Element:
         return limits_of(self.operand, self.operand_signed)[1]
 
     @property
+    def scale(self) -> int:
+        """A weight is its code from 0 on, times two to this, less a constant."""
+        return int(self.odd)
+
+    @property
     def most_offset(self) -> int:
-        """What is taken from a sum of bit planes: the operands' sum times 2**weight - 1."""
-        return self.simd * ((1 << self.weight) - 1) * self.greatest
+        """What is taken from a sum of products by codes from 0 on: the operands' sum times that
+        constant, 2**weight - 1 of odd weights, else 2**(weight - 1)."""
+        constant = (1 << self.weight) - 1 if self.odd else 1 << (self.weight - 1)
+        return self.simd * constant * self.greatest
 
 
 @cache
@@ -77,16 +84,24 @@ def processing_element(element: Element) -> Module:
             pairs = zip(terms, elements(weights, e.weight, True), strict=True)
             terms = [m.register(product(a, q, odd=e.odd)) for a, q in pairs]
         (term,) = tree(m, terms, e.reduction)
-    valid, first = m.input("valid"), m.input("first")
-    total = m.holder(e.accumulator, "sum")
+    m.output("sum", accumulated(m, e, term, "sum"))
+    return m
+
+
+def accumulated(m: Module, e: Element, term: Word, name: str, start: Operand = 0) -> Word:
+    """The accumulator, which adds the term (or keeps the greater) when ``valid`` says so, and
+    begins anew, from ``start``, with ``first``."""
+    valid, first = (
+        m.inputs[port] if port in m.inputs else m.input(port) for port in ("valid", "first")
+    )
+    total = m.holder(e.accumulator, name)
     kept = total.as_signed() if e.accumulator_signed else total
     if e.reduction == "max":
         result = choose(first, term, greater(kept, term))
     else:
-        result = term + choose(first, 0, kept)
+        result = term + choose(first, start, kept)
     m.assign(total, result.cut(e.accumulator, e.accumulator_signed).extended(e.accumulator), valid)
-    m.output("sum", kept)
-    return m
+    return kept
 
 
 def greater(a: Word, b: Word) -> Word:
@@ -133,17 +148,19 @@ def q_bits(q: Word) -> list[Word]:
 
 @cache
 def operand_sum(element: Element) -> Module:
-    """The ``offset`` of processing elements that work by bit planes: once for all of them.
+    """The ``offset`` of elements that multiply by codes from 0 on: once for all of them.
 
     Ports: ``x``, their operands; ``offset``.
     """
-    m = Module(f"offset{element.simd}_u{element.operand}_w{element.weight}")
+    odd = "odd" if element.odd else ""
+    m = Module(f"offset{element.simd}_u{element.operand}_w{odd}{element.weight}")
     terms = elements(m.input("x", element.simd * element.operand), element.operand, False)
     while len(terms) > 2:
         terms = tree(m, terms, "sum", 1)
     total = terms[0] if len(terms) == 1 else terms[0] + terms[1]
     most = element.most_offset
-    result = m.register((total << element.weight) - total).within(0, most)
+    scaled = (total << element.weight) - total if element.odd else total << (element.weight - 1)
+    result = m.register(scaled).within(0, most)
     m.output("offset", result.extended(most.bit_length()))
     return m
 

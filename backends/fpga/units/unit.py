@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ..engines import Engine
+from ..hdl.families import XC7, Family
 from ..hdl.module import Module
 from ..hdl.words import Operand, Word, elements, join, word
 
@@ -18,11 +19,11 @@ class Style:
 
     Attributes:
         form: one of ``engine.forms``; "" is the first one.
-        lut: inputs of the device's LUTs.
+        family: of the device, for whose LUTs and multiplier blocks it is.
     """
 
     form: str = ""
-    lut: int = 6
+    family: Family = XC7
 
 
 class Unit(Generic[E]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,19 +12,26 @@ from n2uqc.passes.program.types import width_of
 
 from ..engines import Engine, WindowTiming
 from ..engines.channelwise import Depthwise, GlobalPool, Pool
-from ..engines.matrix_vector import MatrixVector
+from ..engines.matrix_vector import PACKED, MatrixVector
 from ..engines.window import tree_depth
+from ..hdl.families import Family
 from ..hdl.module import Counter, Module
 from ..hdl.stores import Longs, Table, packed_places
 from ..hdl.words import ZERO, Word, choose, elements, join, pattern
 from .element import Element, greater, operand_sum, processing_element
 from .line_buffer import LineBuffer, chosen
+from .packed import packed_elements
 from .unit import Unit, bits_of
 
 
-def packed_weights(engine: Engine) -> Longs:
-    """(words, PE, SIMD) in the order in which they are used; empty if there are none."""
-    return _in_order(engine, stored_weights(engine).values)
+def packed_weights(engine: Engine, form: str) -> Longs:
+    """(words, PE, SIMD) in the order in which they are used; empty if there are none.
+
+    As codes from 0 on where a form multiplies by these.
+    """
+    stored = stored_weights(engine)
+    values = stored.values
+    return _in_order(engine, values ^ (-1 << (stored.bits - 1)) if form == PACKED else values)
 
 
 @dataclass(frozen=True)
@@ -62,12 +70,12 @@ def _stored_weights(engine: Engine) -> StoredWeights:
     return StoredWeights(values.astype(kind), bits, odd)
 
 
-def weight_table(engine: Engine) -> Table | None:
+def weight_table(engine: Engine, form: str) -> Table | None:
     """The memory of an engine's weights as its unit has it; None where it has none."""
     bits = stored_weights(engine).bits
     if not bits:
         return None
-    flat, varying = packed_places(packed_weights(engine), bits)
+    flat, varying = packed_places(packed_weights(engine, form), bits)
     return Table("weights", flat, varying, ZERO) if varying else None
 
 
@@ -90,11 +98,12 @@ class WindowParts:
 
     Attributes:
         engine: the engine.
+        form: how it is built.
         element: each of its processing elements.
     """
 
-    def __init__(self, engine: WindowEngine, form: str, lut: int) -> None:
-        self.engine, stored = engine, stored_weights(engine)
+    def __init__(self, engine: WindowEngine, form: str, family: Family) -> None:
+        self.engine, self.form, stored = engine, form, stored_weights(engine)
         x, y = engine.inputs[0], engine.output
         accumulator = (y.bits, y.signed)
         if isinstance(engine, Pool) and engine.factors is not None:
@@ -107,21 +116,26 @@ class WindowParts:
             stored.odd,
             engine.reduction,
             *accumulator,
-            group=max(1, lut // (x.bits + 1)) if form == "planes" else 0,
+            group=max(1, family.lut // (x.bits + 1)) if form == "planes" else 0,
         )
 
 
-def inner_modules(engine: WindowEngine, form: str, lut: int) -> list[tuple[Module, int]]:
-    """The modules inside a unit, with how many there are: in nothing else do its forms differ."""
-    element = WindowParts(engine, form, lut).element
-    offset = [(operand_sum(element), 1)] if element.group else []
-    return [(processing_element(element), engine.fold.pe), *offset]
+def inner_modules(engine: WindowEngine, form: str, family: Family) -> list[tuple[Module, int]]:
+    """The modules inside a unit, with how many there are: in little else do its forms differ.
+
+    What all others share comes first.
+    """
+    element = WindowParts(engine, form, family).element
+    offset = [(operand_sum(element), 1)] if form in ("planes", PACKED) else []
+    if form == PACKED:
+        return [*offset, *packed_elements(element, engine.fold.pe, family)]
+    return [*offset, (processing_element(element), engine.fold.pe)]
 
 
 def window(unit: Unit[WindowEngine]) -> None:
     """Line buffer, weights, PE processing elements."""
     m, engine = unit.module, unit.engine
-    parts = WindowParts(engine, unit.form, unit.style.lut)
+    parts = WindowParts(engine, unit.form, unit.style.family)
     element, fold = parts.element, engine.fold
     dense = isinstance(engine, MatrixVector)
     timing = engine.timing
@@ -148,18 +162,16 @@ def window(unit: Unit[WindowEngine]) -> None:
     valid = m.delayed(buffer.step, stages, reset=True)
     first = m.delayed(buffer.first, stages)
     inputs = {"valid": valid, "first": first}
-    if element.group:
-        offset = m.place("offset", operand_sum(element), {"x": join(words)})
-        inputs["offset"] = offset.outputs["offset"]
-    module = processing_element(element)
-    sums = []
-    for k in range(fold.pe):
-        # all elements see the same words, or each its own channel of every tap
-        part = slice(None) if dense else slice(k * element.operand, (k + 1) * element.operand)
-        each: dict[str, Word] = {**inputs, "x": join(data[part] for data in words)}
-        if element.weight:
-            each["w"] = weights[k]
-        sums.append(m.place(f"pe{k}", module, each).outputs["sum"])
+    # all elements see the same words, or each its own channel of every tap
+    if dense:
+        sums = place_elements(m, parts, unit.style.family, inputs, join(words), weights)
+    else:
+        module, bits = processing_element(element), element.operand
+        sums = []
+        for k in range(fold.pe):
+            own = join(data[k * bits : (k + 1) * bits] for data in words)
+            each = {**inputs, "x": own, **({"w": weights[k]} if weights else {})}
+            sums.append(m.place(f"pe{k}", module, each).outputs["sum"])
     if isinstance(engine, Pool) and engine.factors is not None:
         # of the window that is read now: beside its sum, which it meets after the accumulator
         row, column = (
@@ -169,6 +181,44 @@ def window(unit: Unit[WindowEngine]) -> None:
         factor = m.delayed(m.register(row * column), stages)
         sums = [m.register(total * factor) for total in sums]
     unit.give(sums, buffer.step & buffer.last)
+
+
+def place_elements(
+    m: Module,
+    parts: WindowParts,
+    family: Family,
+    controls: Mapping[str, Word],
+    x: Word,
+    weights: Sequence[Word],
+) -> list[Word]:
+    """Processing elements that see the same operands, in the form of ``parts``, and their sums."""
+    inputs, sums = {**controls, "x": x}, list[Word]()
+    for module, copies in inner_modules(parts.engine, parts.form, family):
+        if "offset" in module.outputs:
+            inputs["offset"] = m.place("offset", module, {"x": x}).outputs["offset"]
+            continue
+        for _ in range(copies):
+            done, results = len(sums), len(module.outputs)
+            each = {**inputs, "w": join(weights[done : done + results])}
+            sums += m.place(f"pe{done}", module, each).outputs.values()
+    return sums
+
+
+def dot_products(engine: MatrixVector, form: str, family: Family) -> Module:
+    """An engine's processing elements alone, with what they share.
+
+    Ports: ``x``; ``w{k}``, an element's weights as they are stored; ``valid`` and ``first``, as of
+    ``element.processing_element``; ``sum{k}``.
+    """
+    parts = WindowParts(engine, form, family)
+    element = parts.element
+    m = Module(f"dot_{element.name}_{form}")
+    x = m.input("x", element.simd * element.operand)
+    controls = {name: m.input(name) for name in ("valid", "first")}
+    weights = [m.input(f"w{k}", element.simd * element.weight) for k in range(engine.fold.pe)]
+    for k, total in enumerate(place_elements(m, parts, family, controls, x, weights)):
+        m.output(f"sum{k}", total)
+    return m
 
 
 def _padded(engine: WindowEngine, data: Word, inside: Word) -> Word:
@@ -188,7 +238,7 @@ def _read_weights(m: Module, parts: WindowParts, step: Word) -> list[Word]:
     bits = parts.element.weight
     if not bits:
         return []
-    weights = packed_weights(parts.engine)
+    weights = packed_weights(parts.engine, parts.form)
     at = Counter(m, len(weights), "weight")
     at.count(step)
     return m.packed_table("weights", weights, bits, at.value)

@@ -77,11 +77,12 @@ def test_alternatives_differ_only_where_they_may(case, family: str) -> None:
             assert cost.bits.weights == own.bits.weights
             assert cost.energy.weights == own.energy.weights
             assert cost.energy.activations == own.energy.activations
-            if a.mac in ("plain", "direct"):
+            if a.mac in ("plain", "direct", "packed"):
                 assert cost.stream == own.stream
-            if a.quantizer == "thresholds" and a.mac in ("plain", "direct"):
+            if a.quantizer == "thresholds" and a.mac in ("plain", "direct", "packed"):
                 assert cost.quantizer == own.quantizer
-            assert cost.memory == own.memory
+            if a.mac != "packed":  # codes from 0 on: other bits of the weights may be alike
+                assert cost.memory == own.memory
             if mac is None or not mac.low_bit:
                 assert cost.mac == own.mac
         if not layer.counts.quantizers:

@@ -10,6 +10,7 @@ import numpy as np
 from amaranth.sim import Simulator
 
 from n2uqc.backends.fpga.hdl.amaranth import Hardware
+from n2uqc.backends.fpga.hdl.families import FAMILIES
 from n2uqc.backends.fpga.pipeline import Pipeline
 from n2uqc.backends.fpga.rtl.vectors import tokens, values
 from n2uqc.backends.fpga.units import Style
@@ -49,15 +50,15 @@ def simulate(
         depths: depths of the FIFOs.
         x: the input, int64 (N, H, W, C).
         limit: cycles after which the test fails.
-        forms: generator that chooses the form of each engine and the inputs of a LUT.
+        forms: generator that chooses the form of each engine and the family that it is for.
         stall: generator that makes both ends of the stream wait at random.
     """
     if forms is None:
         datapath = build_datapath(pipeline, depths)
     else:
-        lut = int(forms.choice([4, 6]))
+        family = FAMILIES[str(forms.choice(sorted(FAMILIES)))]
         datapath = build_datapath(
-            pipeline, depths, lambda k: Style(str(forms.choice(pipeline.engines[k].forms)), lut)
+            pipeline, depths, lambda k: Style(str(forms.choice(pipeline.engines[k].forms)), family)
         )
     hardware = Hardware(datapath.module)
     port = hardware.ports

@@ -115,7 +115,17 @@ def test_every_fault_is_listed_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "row", [{"pe": True}, {"simd": 1}, {"pe": 1, "lanes": 2}, [1, 2], {"pe": 1.0}, 3, None]
+    "row",
+    [
+        {"pe": True},
+        {"simd": 1},
+        {"pe": 1, "lanes": 2},
+        [1, 2],
+        {"pe": 1.0},
+        {"pe": 1, "form": 2},
+        3,
+        None,
+    ],
 )
 def test_rows_of_the_wrong_form(row: Any) -> None:
     assert "'t2'" in problems(lambda e: e.update(t2=row))
@@ -175,3 +185,17 @@ def test_a_network_within_the_budget_is_folded_by_its_lanes() -> None:
     b = Builder(0, 8, 8, 2, False)
     small = b.finish(b.thresholds(b.conv("x", 16, bits=2, odd=True, kernel=3), 2))
     assert fitting_folding(small) == default_folding(small)
+
+
+def test_a_form_is_kept_and_has_to_be_one_of_the_engine() -> None:
+    program = example()
+    name = next(e.name for e in engines_of(program) if e.kind == "matrix-vector")
+    found = json.loads(default_folding(program).to_json())
+    found["engines"][name] = {"pe": 1, "simd": 1, "form": "products"}
+    folding = Folding.from_json(json.dumps(found), program)
+    assert folding.forms == {name: "products"}
+    assert Folding.from_json(folding.to_json(), program) == folding
+    assert plan(program, folding).form(name) == "products"
+    found["engines"][name]["form"] = "packed"  # with one result at a time there is nothing to pack
+    with pytest.raises(CompileError, match='form "packed" in the folding'):
+        Folding.from_json(json.dumps(found), program)
