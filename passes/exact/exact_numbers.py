@@ -44,10 +44,11 @@ class _ExactArithmetic:
         if name == "above":
             b = arguments[1]
             return None if a is None or b is None else arguments[2 if a > b else 3]
-        if any(v is None for v in arguments) or a is None:
+        if a is None:
             return None
-        if len(arguments) > 1 and (b := arguments[1]) is not None:
-            return _of_two(name, a, b)
+        if len(arguments) > 1:
+            b = arguments[1]
+            return None if b is None else _of_two(name, a, b)
         if name == "abs":
             return abs(a)
         if name == "sqrt":

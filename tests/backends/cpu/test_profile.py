@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from n2uqc.backends.cpu.kernels import gemm, matrix
 from n2uqc.backends.cpu.kernels.gemm import mlal16
 from n2uqc.backends.cpu.profile import Profile, default_core, profile_artifact
 from n2uqc.backends.cpu.profile.chains import BlockChain, chains
+from n2uqc.backends.cpu.profile.count import Counted, split
 from n2uqc.backends.cpu.profile.mca import _disassembled, cycles, find_analyzer
 from n2uqc.backends.cpu.profile.symbols import locate
 from n2uqc.backends.emulation.elf import load_segments
@@ -214,6 +216,22 @@ def test_no_analyzer_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_p
                 find_analyzer()
     finally:
         find_analyzer.cache_clear()
+
+
+def test_code_is_cut_into_its_instructions() -> None:
+    """Of Thumb: movs; ldr.w; b; bl; b.w of four bytes each; elsewhere all have four."""
+    code = bytes.fromhex("0020 d0f80010 00e0 00f000f8 00f000b8 7047")
+    thumb = [part.hex() for part in split(code, True)]
+    assert thumb == ["0020", "d0f80010", "00e0", "00f000f8", "00f000b8", "7047"]
+    assert [len(part) for part in split(code[:16], False)] == [4] * 4
+    segments = (0x100, bytes(8), 64), (0x8000, b"ab" + code, 64)
+    counted = Counted({"kernel": {(0x8002, 6): 3, (0x800A, 8): 2}}, segments, thumb=True)
+    assert counted.code(0x8002, 6) == code[:6]
+    assert counted.instructions("kernel") == 3 * 2 + 2 * 2
+    assert replace(counted, thumb=False).instructions("kernel") == 3 * 2 + 2 * 2
+    for outside in (0xFF, 0x108, 0x7FFF, 0x8000 + 2 + len(code)):
+        with pytest.raises(ValueError, match="outside the executable"):
+            counted.code(outside, 4)
 
 
 def test_blocks_join_where_one_falls_into_the_next() -> None:

@@ -54,6 +54,11 @@ FUNCTIONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "cube root": ("pow(abs(x),1/3)", lambda x: mp.cbrt(abs(x))),
     "inverse": ("div(1,add(2,pow(x,2)))", lambda x: 1 / (2 + x * x)),
     "difference": ("sub(tanh(x),sigmoid(mul(-3,x)))", lambda x: mp.tanh(x) - _logistic(-3 * x)),
+    "logarithm": ("log(add(1/8,pow(x,2)))", lambda x: mp.log(mp.mpf(1) / 8 + x * x)),
+    "error function": (
+        "sub(erf(x),exp(min(x,max(-3,mul(-1/2,x)))))",
+        lambda x: mp.erf(x) - mp.exp(min(x, max(-3, -x / 2))),
+    ),
     "of channels": ("mul(x,sigmoid(mul(p0,x)))", lambda x: x * _logistic(x)),  # p0 = 1
 }
 
@@ -126,6 +131,17 @@ def test_every_reachable_integer(data, name: str, channels: int) -> None:
             want = _code(FUNCTIONS[name][1](x), quantizer, c)
             assert found.base[c] + signs[bounds < v].sum() == want, (name, c, v)
             assert code_at(quantizer, chain, Surd.of(Fraction(1, 2)), c, v) == want
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_values_to_many_bits(name: str) -> None:
+    """Between two thresholds that lie 2**-88 apart around mpmath's value."""
+    chain = _chain(name, (Surd.of(1),), (Surd.of(0),))
+    for value in (-61, -24, -9, -1, 0, 1, 7, 8, 30, 65):
+        near = mp.floor(FUNCTIONS[name][1](mp.mpf(value) / 8) * 2**90)
+        levels = tuple(Surd.of(Fraction(int(near) + d, 2**90)) for d in (-1, 2))
+        code = code_at(_quantizer((levels,), (True,) * 2), chain, Surd.of(Fraction(1, 8)), 0, value)
+        assert code == 1, value
 
 
 TIES = [  # function, integer, scale, threshold that its value equals

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from n2uqc.backends import find_target
 from n2uqc.backends.cpu import model
 from n2uqc.backends.cpu.kernels import gemm, matrix, winograd
 from n2uqc.backends.cpu.kernels.body import Vectors
@@ -26,6 +27,7 @@ GRIDS = {
     "with zero": (-1, 1, 3),
     "no power of two": (-3, 3, 4),
     "steps of four": (-6, 4, 4),
+    "even numbers": (-2, 2, 4),
     "positive": (1, 1, 7),
 }
 """Least weight, step, count."""
@@ -71,9 +73,11 @@ def test_numbers_are_those_of_the_weights(grid: str, out: int, depth: int, seed:
             for k in range(packing.together)
         ]
         numbers = np.stack(rows, axis=2).astype(np.int64)
-        if packing.odd:
-            numbers ^= 1 << packing.bits - 1
-        found = (numbers * packing.step + packing.least).reshape(plan.blocks, -1, plan.outs)
+        assert packing.odd == ((packing.least, packing.step) == (1 - (1 << packing.bits), 2))
+        found = numbers * packing.step + packing.least
+        if packing.odd:  # numbers with a sign
+            found = 2 * (numbers - (numbers >> packing.bits - 1 << packing.bits)) + 1
+        found = found.reshape(plan.blocks, -1, plan.outs)
         assert found.shape[1] == depths * plan.depth and lanes % plan.outs == 0
         whole = found.transpose(0, 2, 1).reshape(-1, depths * plan.depth)
         np.testing.assert_array_equal(whole[: weight.shape[1], :depth], weight[0])
@@ -97,6 +101,15 @@ def test_weights_that_meet_only_zeros_do_not_count() -> None:
     for end in ends:
         end[:, 5] = 0
     assert Gemm(weight, *ends).spacing == (2, -3, 2)
+
+
+@pytest.mark.parametrize(("grid", "packed"), [("two bits", True), ("four bits", False)])
+def test_armv7_packs_two_bits_alone(grid: str, packed: bool) -> None:
+    """Four bits would be taken apart in three times the instructions."""
+    product = Gemm(weights(grid, (1, 8, 64)), np.full((1, 64), 0), np.full((1, 64), 3))
+    vectors = find_target("armv7").processor.vectors
+    found = [plan.with_packing(vectors) is not None for plan in gemm.plans(product, vectors)]
+    assert found and any(found) == packed
 
 
 SHAPES: dict[str, tuple[tuple[int, ...], int, dict[str, object]]] = {
