@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.frontend.escape import json_text, plain, shell
-from n2uqc.frontend.sheet import Column
+from n2uqc.frontend.sheet import Column, Sheet
 
 from .manifest import FORMAT, MANIFEST, PROGRAM, file_path, read_manifest
 
@@ -55,7 +55,7 @@ class Artifact:
 
         sheet = HtmlSheet()
         sheet.line(f"{type(self).__name__} for {self.facts.get('target')}")
-        sheet.block(self.describe())
+        self.write(sheet)
         rows = [(name, len(self.files[name])) for name in sorted(self.files)]
         sheet.table((Column("file", left=True), Column("bytes")), rows)
         return str(sheet)
@@ -76,6 +76,11 @@ class Artifact:
     def describe(self) -> str:
         """Return its sizes as text for users; "" if there is nothing to report."""
         return ""
+
+    def write(self, sheet: Sheet) -> None:
+        """Write what ``describe`` returns on a sheet."""
+        for line in self.describe().splitlines():
+            sheet.line(line, 10)
 
     def next_step(self, folder: Path) -> str:
         """Return a line that tells users what to do with the saved artifact;

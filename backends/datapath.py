@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from n2uqc.frontend.escape import json_text, shell
+from n2uqc.frontend.sheet import Sheet
 
 from .artifact import Artifact
 from .manifest import PROGRAM
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from .search import SearchResult
 
 TABLE = "datapath.txt"
+LAYOUT = "datapath.json"
 FOLDING = "folding.json"
 
 
@@ -35,6 +38,11 @@ class DatapathArtifact(Artifact):
 
     def describe(self) -> str:
         return self.files[TABLE].decode()
+
+    def write(self, sheet: Sheet) -> None:
+        from .datapath_table import write_layout
+
+        write_layout(sheet, json.loads(self.files[LAYOUT]))
 
     def next_step(self, folder: Path) -> str:
         if not self.facts["rtl"]:
@@ -89,7 +97,7 @@ class DatapathTarget(Target):
         files = {
             PROGRAM: to_bytes(program),
             FOLDING: plan.folding.to_json().encode(),
-            "datapath.json": json_text(layout).encode(),
+            LAYOUT: json_text(layout).encode(),
             TABLE: text(layout).encode(),
         }
         if request.rtl:

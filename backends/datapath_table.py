@@ -2,50 +2,60 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from n2uqc.frontend.escape import markup
+from n2uqc.frontend.sheet import Column, Sheet, name_column
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-_WIDTH = 160
 _COLUMNS = {
-    "kind": "engine",
-    "form": "form",
-    "pe": "PE",
-    "simd": "SIMD",
-    "bits": "bits",
-    "busy": "cycles",
-    "lut": "LUT",
-    "ff": "FF",
-    "carry": "carry",
-    "dsp": "DSP",
-    "bram18": "BRAM18",
+    "kind": Column("engine", left=True, least=10, drop=1),
+    "form": Column("form", left=True, least=8, drop=4),
+    "pe": Column("PE"),
+    "simd": Column("SIMD"),
+    "bits": Column("bits", drop=3),
+    "busy": Column("cycles"),
+    "lut": Column("LUT"),
+    "ff": Column("FF", drop=2),
+    "carry": Column("carry", drop=5),
+    "dsp": Column("DSP"),
+    "bram18": Column("BRAM18"),
 }
 
 
-def text(layout: dict[str, Any]) -> str:
-    """Return the table, as it is printed."""
-    from rich.console import Console
+def text(layout: Mapping[str, Any]) -> str:
+    """Return the table as the file that a datapath holds: as wide as it needs, with all rows."""
+    sheet = Sheet(all_rows=True)
+    write_layout(sheet, layout)
+    return str(sheet)
 
-    sheet = io.StringIO()
-    console = Console(file=sheet, width=_WIDTH, highlight=False, emoji=False)
-    console.print(_table(layout))
+
+def write_layout(sheet: Sheet, layout: Mapping[str, Any]) -> None:
+    """Write the table, rate and limit of a datapath.
+
+    Args:
+        sheet: where to.
+        layout: engines, FIFOs and resources, as ``datapath.json`` holds them.
+    """
+    rows = []
+    for engine in layout["engines"]:
+        if "resources" in engine:
+            row = {**engine, **engine["resources"]}
+            label = (engine["nodes"] or [engine["name"]])[-1]
+            rows.append((label, *(_cell(row[key]) for key in _COLUMNS)))
+    for row in layout["resources"]:
+        rows.append((row["name"], *(_cell(row.get(key, "")) for key in _COLUMNS)))
+    sheet.table((name_column("layer"), *_COLUMNS.values()), rows)
     rate, clock = layout["images_per_second"], layout["clock_hz"] / 1e6
-    console.print(
+    sheet.line(
         f"latency {layout['latency_cycles']:,} cycles, initiation interval "
         f"{layout['interval_cycles']:,} cycles: {rate:,.0f} images/s at {clock:g} MHz (the clock "
         "is assumed)"
     )
-    console.print(markup(binding(layout["engines"])), soft_wrap=True)
-    console.print(
-        f"cycles: simulated, of one image; LUT, FF, carry, DSP, BRAM18: counted as yosys maps them "
+    sheet.line(binding(layout["engines"]))
+    sheet.line(
+        "cycles: simulated, of one image; LUT, FF, carry, DSP, BRAM18: counted as yosys maps them "
         f"for {layout['technology']}, nothing is placed or routed"
     )
-    return "".join(f"{line.rstrip()}\n" for line in sheet.getvalue().splitlines())
 
 
 def binding(engines: Iterable[Mapping[str, Any]]) -> str:
@@ -65,24 +75,5 @@ def binding(engines: Iterable[Mapping[str, Any]]) -> str:
     return f"limited by {label} ({first['kind']}): {most:,} cycles an image{others}"
 
 
-def _table(layout: dict[str, Any]) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("layer", overflow="fold")
-    for key, title in _COLUMNS.items():
-        left = key in ("kind", "form")
-        table.add_column(title, justify="left" if left else "right", no_wrap=True)
-    for engine in layout["engines"]:
-        if "resources" in engine:
-            row = {**engine, **engine["resources"]}
-            label = (engine["nodes"] or [engine["name"]])[-1]
-            table.add_row(markup(label), *(_number(row[key]) for key in _COLUMNS))
-    for row in layout["resources"]:
-        table.add_row(markup(row["name"]), *(_number(row.get(key, "")) for key in _COLUMNS))
-    return table
-
-
-def _number(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def _cell(value: Any) -> str | int:
+    return value if isinstance(value, int) else str(value)

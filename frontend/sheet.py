@@ -3,7 +3,8 @@
 A table that is too wide gets narrower in this order: names are shortened in the middle and
 sentences at their end, both to their least width; then columns go, the one of the greatest ``drop``
 first, and a line below says which; at last every cell is cut. No cell takes a second line. A table
-of more than ``ROWS`` rows is folded in its middle unless all rows are asked for.
+of more than ``ROWS`` rows is folded in its middle unless all rows are asked for. Where the width
+is unlimited nothing is left out.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ class Sheet:
 
     def _folded(self, rows: list[list[str]]) -> tuple[list[list[str]], int]:
         """Return the rows that are shown, and the number of those left out."""
-        if self.all_rows or len(rows) <= ROWS:
+        if self.all_rows or self.width is None or len(rows) <= ROWS:
             return rows, 0
         return [*rows[:_ABOVE], *rows[-_BELOW:]], len(rows) - _ABOVE - _BELOW
 

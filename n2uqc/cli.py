@@ -16,6 +16,7 @@ from n2uqc.console.files import keep_inputs
 from n2uqc.console.output import add_output
 from n2uqc.console.parser import Parser
 from n2uqc.console.progress import silence
+from n2uqc.console.streams import standard_streams
 from n2uqc.version import __version__
 
 _ABOUT = """\
@@ -109,8 +110,9 @@ def _run(arguments: Sequence[str]) -> int:
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
         options.command.unknown(unknown)
-    keep_inputs(options)
-    with silence(output=not getattr(options, "json", False)) if options.quiet else nullcontext():
+    quiet = silence(output=not getattr(options, "json", False)) if options.quiet else nullcontext()
+    with standard_streams(options), quiet:
+        keep_inputs(options)
         status: int = options.run(options)
     return status
 

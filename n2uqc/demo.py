@@ -14,15 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from n2uqc.api.cycles import write_cycles
 from n2uqc.api.executors import Outcome, run_all
-from n2uqc.api.inspect import inspect
-from n2uqc.api.result import terminal_width
-from n2uqc.commands.cost import print_costs
 from n2uqc.console.errors import guarded
 from n2uqc.console.progress import wide_console, working
 from n2uqc.frontend.escape import markup
-from n2uqc.frontend.sheet import Sheet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,9 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _demonstrate(folder: Path, count: int | None) -> int:
     from n2uqc import load
-    from n2uqc.backends.cost import compare
+    from n2uqc.api.cost import cost
+    from n2uqc.api.inspect import inspect
+    from n2uqc.backends.datapath_table import binding
     from n2uqc.backends.fpga import Simulator
-    from n2uqc.backends.report import write_html
+    from n2uqc.backends.fpga.design import CLOCK_HZ
     from n2uqc.models import data, shipped
     from n2uqc.passes.program import quantize_input, save
 
@@ -61,7 +58,7 @@ def _demonstrate(folder: Path, count: int | None) -> int:
     test = data.Split(test.images[:count], test.labels[:count])
 
     console.rule(f"1. What is in {model.name}")
-    print(inspect(model))
+    console.print(markup(inspect(model).summary()))
 
     console.rule("2. One integer program")
     with working("compiling to the integer program"):
@@ -71,15 +68,23 @@ def _demonstrate(folder: Path, count: int | None) -> int:
 
     console.rule("3. Cycles of the datapath")
     x = quantize_input(program, test.images)
-    sheet = Sheet(terminal_width())
-    write_cycles(sheet, Simulator(program).run(x[:1]), 100e6)
-    print(sheet, end="")
+    simulation = Simulator(program).run(x[:1])
+    console.print(
+        f"latency {simulation.latency:,} cycles, initiation interval {simulation.interval:,} "
+        f"cycles ({simulation.images_per_second(CLOCK_HZ):,.0f} images/s at "
+        f"{CLOCK_HZ / 1e6:g} MHz), {simulation.overflows} accumulator overflows"
+    )
+    console.print(markup(binding(simulation.rows())))
 
     console.rule("4. What the quantizer costs in hardware")
-    comparison = compare(program)
-    print_costs([comparison], console)
+    costs = cost(program)
+    console.print(markup(" ".join(costs.report.verdict)))
     with working("drawing the page"):
-        write_html([comparison], folder / "cost.html")
+        costs.to_html(folder / "cost.html")
+    console.print(
+        markup(f"layer by layer, with plots and all assumptions: {folder / 'cost.html'}"),
+        soft_wrap=True,
+    )
 
     console.rule(f"5. {len(test)} held-back images through every executor")
     outcomes = run_all(
@@ -88,8 +93,11 @@ def _demonstrate(folder: Path, count: int | None) -> int:
     agree = _show_outcomes(program, outcomes, test, console)
 
     console.rule("Files written")
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        console.print(f"  {markup(path)}  {path.stat().st_size:,} bytes", soft_wrap=True)
+    for path in sorted(folder.iterdir()):
+        files = [p for p in (path, *path.rglob("*")) if p.is_file()]
+        held = f"{len(files)} files, " if path.is_dir() else ""
+        size = sum(file.stat().st_size for file in files)
+        console.print(f"  {markup(path)}  {held}{size:,} bytes", soft_wrap=True)
     return 0 if agree else 1
 
 

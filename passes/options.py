@@ -147,12 +147,10 @@ class Options:
         if self.calibration is not None:
             wanted = "u" if self.pixels is not None else "f"
             for data in self._calibration_arrays():
-                if data.dtype.kind != wanted:
-                    images = "uint8 images" if wanted == "u" else "real images, float32 or float64"
-                    raise CompileError(f"calibration data of dtype {data.dtype}; it takes {images}")
-                if data.size == 0 or not np.isfinite(data).all():
-                    fault = "values that are not finite" if data.size else "no images"
-                    raise CompileError(f"calibration data with {fault}")
+                if data.size == 0 or data.dtype.kind != wanted or not np.isfinite(data).all():
+                    kind = "uint8 images" if wanted == "u" else "finite real images, float32 or "
+                    kind += "" if wanted == "u" else "float64"
+                    raise CompileError(f"calibration data of dtype {data.dtype}; it takes {kind}")
 
     @classmethod
     def preset(cls, precision: str, **changes: Any) -> Options:

@@ -11,6 +11,16 @@ Compiled = Callable[..., None]
 
 
 @cache
+def available() -> bool:
+    """Return whether the code generator is installed."""
+    try:
+        import tvm  # noqa: F401
+    except ModuleNotFoundError:
+        return False
+    return True
+
+
+@cache
 def host_target() -> Any:
     """Return the TVM target of this machine, with exactly the features that its processor reports.
 

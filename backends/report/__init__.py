@@ -3,6 +3,6 @@
 from .data import report, to_json
 from .html import write_html
 from .rows import Report
-from .table import render_table
+from .table import write_report
 
-__all__ = ["Report", "render_table", "report", "to_json", "write_html"]
+__all__ = ["Report", "report", "to_json", "write_html", "write_report"]

@@ -1,18 +1,12 @@
-"""Cost reports for the terminal."""
+"""Cost reports as text: tables, findings and assumptions for any width."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from n2uqc.frontend.escape import markup
+from n2uqc.frontend.sheet import Cell, Column, Sheet, name_column
 
 from .data import PARTS, Compared, report
 from .formats import accuracy, number, products, standing
-from .rows import CostRow, ModelReport, Report
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from rich.table import Table
+from .rows import AlternativeRow, CostRow, ModelReport, Report
 
 LEGEND = (
     "quant.: quantizers with their tables; stream: requantization to the skip stream, sums, PReLU, "
@@ -28,97 +22,83 @@ HARDWARE_ONLY = (
 )
 
 
-def render_table(compared: Compared) -> list[RenderableType]:
-    """Return tables, findings and assumptions for a rich console."""
-    from rich.padding import Padding
-    from rich.text import Text
+def write_report(sheet: Sheet, compared: Compared) -> None:
+    """Write tables, findings and assumptions on a sheet.
 
-    data = report(compared)
-    shown: list[RenderableType] = [Text(" ".join(data.verdict)), Text()]
-    measured = any(m.accuracy is not None or m.processor for m in data.models)
-    if len(data.models) > 1 or measured:
-        shown += [_networks(data), Text()]
-    for model in data.models:
-        shown += [_resources(model), Text(HARDWARE_ONLY, style="dim")]
-        shown.append(Padding(Text(LEGEND, style="dim"), (0, 0, 1, 0)))
-        shown += [_memory(model), _energy(model), _layers(model), _operators(model)]
-        shown.append(Text("Where N2UQ loses"))
-        shown += [Text(f"- {line}") for line in model.losses]
-        shown.append(Text("What else the figures say"))
-        shown += [Text(f"- {line}") for line in model.findings]
-        shown.append(Text())
-    shown += [_alternatives(data), _assumptions(data)]
-    return shown
-
-
-def _table(title: str, *columns: str, keep: bool = True) -> Table:
-    """Return an empty table; with ``keep``,
-    a narrow terminal wraps other columns before the first.
+    Raises:
+        ValueError: nothing is compared, or for different technologies.
     """
-    from rich import box
-    from rich.table import Table
+    data = report(compared)
+    sheet.line(" ".join(data.verdict), 0)
+    if len(data.models) > 1 or any(m.accuracy is not None or m.processor for m in data.models):
+        _write_networks(sheet, data)
+    for model in data.models:
+        _write_model(sheet, model)
+    sheet.heading("Alternatives")
+    rows = {row.id: row for model in data.models for row in model.alternatives}
+    for row in rows.values():
+        sheet.line(f"{row.short}: {row.title}. {row.text}")
+    sheet.heading("What the figures rest on")
+    for a in data.assumptions:
+        sheet.line(f"{a.id} ({a.kind}): {f'{a.text} {a.value}'.strip()}; {a.source}")
 
-    table = Table(
-        title=title,
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
+
+def _write_model(sheet: Sheet, model: ModelReport) -> None:
+    sheet.heading(
+        f"{model.model}: {model.macs:,} MACs per image ({model.low_bit_macs:,} low-bit), "
+        f"{model.interval:,} cycles between images, {model.limited}"
     )
-    for k, column in enumerate(columns):
-        table.add_column(
-            column,
-            justify="left" if k == 0 else "right",
-            overflow="fold",
-            no_wrap=keep and k == 0,
-            max_width=34 if k == 0 else None,
-        )
-    return table
+    _write_resources(sheet, model)
+    sheet.line(HARDWARE_ONLY, 0)
+    sheet.line(LEGEND, 0)
+    _write_memory(sheet, model)
+    _write_energy(sheet, model)
+    _write_layers(sheet, model)
+    _write_operators(sheet, model)
+    sheet.heading("Where N2UQ loses")
+    for line in model.losses:
+        sheet.line(f"- {line}")
+    sheet.heading("What else the figures say")
+    for line in model.findings:
+        sheet.line(f"- {line}")
 
 
-def _resources(model: ModelReport) -> Table:
-    table = _table(
-        f"{markup(model.model)}: {model.macs:,} MACs per image ({model.low_bit_macs:,} low-bit), "
-        f"{model.interval:,} cycles between images, {markup(model.limited)}\n"
-        f"Hardware on {model.technology}",
-        "LUT of",
-        "MACs",
-        "quant.",
-        "stream",
-        "memory",
-        "all",
-        "FF",
-        "DSP",
-        "BRAM18",
-        "quant. part",
-    )
-    for row in model.alternatives:
+def _columns(first: str, *titles: str, drop: tuple[str, ...] = ()) -> list[Column]:
+    """Return a column of names and columns of figures.
+
+    Args:
+        first, titles: the headings.
+        drop: those of columns that may be dropped, the first of them first.
+    """
+    order = {title: len(drop) - k for k, title in enumerate(drop)}
+    return [name_column(first), *(Column(title, drop=order.get(title, 0)) for title in titles)]
+
+
+def _write_resources(sheet: Sheet, model: ModelReport) -> None:
+    columns = _columns(
+        "LUT of", "MACs", "quant.", "stream", "memory", "all", "FF", "DSP", "BRAM18", "quant. part",
+        drop=("quant. part", "FF"),
+    )  # fmt: skip
+
+    def cells(row: AlternativeRow) -> list[Cell]:
         cost = row.cost
-        table.add_row(
+        return [
             row.short,
             *(number(cost.resources[part]["lut"]) for part in PARTS),
-            number(cost.total("lut")),
-            number(cost.total("ff")),
-            number(cost.total("dsp")),
-            number(cost.total("bram18")),
+            *(number(cost.total(each)) for each in ("lut", "ff", "dsp", "bram18")),
             f"{cost.share['lut']:.0%}",
-        )
-    return table
+        ]
+
+    sheet.table(columns, map(cells, model.alternatives), f"Hardware on {model.technology}")
 
 
-def _energy(model: ModelReport) -> Table:
-    table = _table(
-        "Energy in nJ per image (45 nm model); reads of weights and activations",
-        "",
-        "MACs",
-        "quant.",
-        "tables",
-        "stream",
-        "reads",
-        "all",
-        "quant. part",
-    )
-    for row in model.alternatives:
+def _write_energy(sheet: Sheet, model: ModelReport) -> None:
+    columns = _columns(
+        "energy of", "MACs", "quant.", "tables", "stream", "reads", "all", "quant. part",
+        drop=("quant. part",),
+    )  # fmt: skip
+
+    def cells(row: AlternativeRow) -> list[Cell]:
         energy = row.cost.energy
         nano = (
             energy["mac"],
@@ -128,64 +108,60 @@ def _energy(model: ModelReport) -> Table:
             energy["weights"] + energy["activations"],
             row.cost.picojoules,
         )
-        table.add_row(
-            row.short, *(number(v / 1000) for v in nano), f"{row.cost.share['energy']:.0%}"
-        )
-    return table
+        return [row.short, *(number(v / 1000) for v in nano), f"{row.cost.share['energy']:.0%}"]
+
+    title = "Energy in nJ per image (45 nm model); reads of weights and activations"
+    sheet.table(columns, map(cells, model.alternatives), title)
 
 
-def _memory(model: ModelReport) -> Table:
-    table = _table(
-        "Memory in kbit", "", "weights", "quant. tables", "stream", "line buffers", "all"
-    )
-    for row in model.alternatives:
+def _write_memory(sheet: Sheet, model: ModelReport) -> None:
+    columns = _columns("memory of", "weights", "quant. tables", "stream", "line buffers", "all")
+
+    def cells(row: AlternativeRow) -> list[Cell]:
         kinds = ("weights", "quantizer", "stream", "buffers")
-        table.add_row(
+        bits = row.cost.bits
+        return [
             row.short,
-            *(number(row.cost.bits[k] / 1000) for k in kinds),
+            *(number(bits[each] / 1000) for each in kinds),
             number(row.cost.memory_bits / 1000),
-        )
-    return table
+        ]
+
+    sheet.table(columns, map(cells, model.alternatives), "Memory in kbit")
 
 
-def _layers(model: ModelReport) -> Table:
-    table = _table(
-        "Layers: matrix (outputs x inputs), activation x weight bits, accumulator bits, compares a "
-        "value;\nLUT (+n D: DSP) of the quantizers as thresholds or multiply-shift, of the MACs as "
-        "compiled or codebook",
-        "",
-        "matrix",
-        "PExSIMD",
-        "cycles",
-        "bits",
-        "acc.",
-        "comp.",
-        "thr.",
-        "m.-shift",
-        "MAC",
-        "codebook",
-        "q. part",
-        keep=False,
-    )
+def _write_layers(sheet: Sheet, model: ModelReport) -> None:
+    columns = _columns(
+        "layer", "matrix", "PExSIMD", "cycles", "bits", "acc.", "comp.", "thr.", "m.-shift", "MAC",
+        "codebook", "q. part",
+        drop=("q. part", "comp.", "acc.", "matrix", "codebook", "PExSIMD", "bits"),
+    )  # fmt: skip
+    rows: list[list[Cell]] = []
     for layer in model.layers:
         own, shift = layer.costs[model.itself], layer.costs["uniform-multiply"]
         book = layer.costs["codebook"]
         steps = ", ".join(str(t.steps) for t in layer.tables) or "-"
-        table.add_row(
-            markup(layer.title),
-            f"{layer.rows}x{layer.depth}" if layer.rows else "-",
-            f"{layer.pe}x{layer.simd}" if layer.pe else "-",
-            f"{layer.cycles:,}",
-            f"{layer.activation_bits}x{layer.weight_bits}" if layer.rows else "-",
-            str(layer.accumulator) if layer.rows else "-",
-            steps,
-            _unit(own) if layer.tables else "-",
-            _unit(shift) if layer.tables else "-",
-            number(own.resources["mac"]["lut"]),
-            (number(book.resources["mac"]["lut"])) if layer.low_bit else "-",
-            f"{own.share['lut']:.0%}",
+        rows.append(
+            [
+                layer.title,
+                f"{layer.rows}x{layer.depth}" if layer.rows else "-",
+                f"{layer.pe}x{layer.simd}" if layer.pe else "-",
+                layer.cycles,
+                f"{layer.activation_bits}x{layer.weight_bits}" if layer.rows else "-",
+                str(layer.accumulator) if layer.rows else "-",
+                steps,
+                _unit(own) if layer.tables else "-",
+                _unit(shift) if layer.tables else "-",
+                number(own.resources["mac"]["lut"]),
+                (number(book.resources["mac"]["lut"])) if layer.low_bit else "-",
+                f"{own.share['lut']:.0%}",
+            ]
         )
-    return table
+    title = (
+        "Layers: matrix (outputs x inputs), activation x weight bits, accumulator bits, compares a "
+        "value; LUT (+n D: DSP) of the quantizers as thresholds or multiply-shift, of the MACs as "
+        "compiled or codebook"
+    )
+    sheet.table(columns, rows, title)
 
 
 def _unit(cost: CostRow) -> str:
@@ -194,86 +170,56 @@ def _unit(cost: CostRow) -> str:
     return number(found["lut"]) + extra
 
 
-def _operators(model: ModelReport) -> Table:
-    table = _table(
-        "Operators in the datapath, and applied for one image",
-        "",
-        "multipliers (bits)",
-        "adders",
-        "comparators",
-        "multiplications",
-        "additions",
-        "comparisons",
+def _write_operators(sheet: Sheet, model: ModelReport) -> None:
+    columns = (
+        name_column("operators of"),
+        Column("multipliers (bits)", left=True, least=18, end=True, drop=1),
+        Column("adders", drop=2),
+        Column("comparators", drop=3),
+        Column("multiplications"),
+        Column("additions"),
+        Column("comparisons"),
     )
-    for row in model.alternatives:
+
+    def cells(row: AlternativeRow) -> list[Cell]:
         there, image = row.cost.hardware, row.cost.operations
-        table.add_row(
+        return [
             row.short,
             products(there),
-            f"{there.adds:,}",
-            f"{there.compares:,}",
-            f"{image.multiplications:,}",
-            f"{image.adds:,}",
-            f"{image.compares:,}",
-        )
-    return table
+            there.adds,
+            there.compares,
+            image.multiplications,
+            image.adds,
+            image.compares,
+        ]
+
+    title = "Operators in the datapath, and applied for one image"
+    sheet.table(columns, map(cells, model.alternatives), title)
 
 
-def _networks(data: Report) -> Table:
-    """Networks trained apart, each as what it is."""
-    table = _table(
-        "Networks, each as it is compiled",
-        "",
-        "accuracy",
-        "LUT",
-        "FF",
-        "DSP",
-        "BRAM18",
-        "kbit",
-        "nJ",
-        "cycles",
-        "instructions",
+def _write_networks(sheet: Sheet, data: Report) -> None:
+    """Write networks trained apart, each as what it is."""
+    columns = _columns(
+        "network", "accuracy", "LUT", "FF", "DSP", "BRAM18", "kbit", "nJ", "cycles", "instructions",
         "front",
-    )
+        drop=("FF", "kbit", "nJ", "cycles"),
+    )  # fmt: skip
+    columns[-1] = Column("front", left=True, least=13)
+    rows: list[list[Cell]] = []
     for m in data.models:
         cost = m.cost(m.itself)
-        table.add_row(
-            markup(m.model),
-            accuracy(m),
-            *(f"{m.own[k]:,}" for k in ("lut", "ff", "dsp", "bram18")),
-            number(cost.memory_bits / 1000),
-            number(cost.picojoules / 1000),
-            f"{m.own['cycles']:,}",
-            f"{m.processor.instructions:,} {m.processor.core or m.processor.target}"
-            if m.processor
-            else "-",
-            markup(standing(data, m)),
+        rows.append(
+            [
+                m.model,
+                accuracy(m),
+                *(m.own[k] for k in ("lut", "ff", "dsp", "bram18")),
+                number(cost.memory_bits / 1000),
+                number(cost.picojoules / 1000),
+                m.own["cycles"],
+                f"{m.processor.instructions:,} {m.processor.core or m.processor.target}"
+                if m.processor
+                else "-",
+                standing(data, m),
+            ]
         )
-    return table
-
-
-def _alternatives(data: Report) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title="Alternatives", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("", "", ""):
-        table.add_column(column, overflow="fold")
-    rows = {row.id: row for model in data.models for row in model.alternatives}
-    for row in rows.values():
-        table.add_row(row.short, row.title, row.text)
-    return table
-
-
-def _assumptions(data: Report) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(
-        title="What the figures rest on", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
-    )
-    for column in ("", "kind", "assumption", "source"):
-        table.add_column(column, overflow="fold")
-    for a in data.assumptions:
-        table.add_row(a.id, a.kind, f"{a.text} {a.value}".strip(), a.source)
-    return table
+    sheet.table(columns, rows, "Networks, each as it is compiled")

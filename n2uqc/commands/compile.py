@@ -21,7 +21,7 @@ from n2uqc.console.files import require_writable
 from n2uqc.console.folding import add_folding
 from n2uqc.console.kernels import write_kernels
 from n2uqc.console.model import add_model, add_precision, opened
-from n2uqc.console.output import new_sheet, show_json
+from n2uqc.console.output import new_sheet, show_json, tell
 from n2uqc.console.progress import working
 from n2uqc.console.target import add_target, asked, check_target
 from n2uqc.frontend.escape import plain
@@ -115,9 +115,8 @@ def run(options: argparse.Namespace) -> int:
             sheet.line(f"note: {note}")
         if "kernels" in artifact.facts:
             write_kernels(sheet, artifact.facts)
+    artifact.write(sheet)
     print(sheet, end="")
-    if text := artifact.describe():
-        print(text)
     report_files(options.output)
     if hint := artifact.next_step(options.output):
         print(hint)
@@ -144,6 +143,7 @@ class _Observer:
     """Prints the programs and times that --print-after and --timing ask for."""
 
     def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
         self.wanted, self.timing = options.print_after, options.timing
 
     def after(self, step: Pass, program: Program, seconds: float) -> None:
@@ -152,4 +152,5 @@ class _Observer:
         if step.name in self.wanted or "all" in self.wanted:
             from n2uqc.passes.program import dump
 
-            print(f"# after {step.name}: {step.summary}\n{dump(program, inline=False)}")
+            text = dump(program, inline=False)
+            tell(f"# after {step.name}: {step.summary}\n{text}", self.options)

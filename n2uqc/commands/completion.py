@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 
+from n2uqc.console.output import show_json
+
 HELP = "print a script by which a shell completes commands and options"
 SHELLS = ("bash", "zsh", "tcsh")
 EXAMPLES = """\
@@ -26,5 +28,9 @@ def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
     import shtab
 
-    print(shtab.complete(options.whole, shell=options.shell))
+    script = shtab.complete(options.whole, shell=options.shell)
+    if options.json:
+        show_json({"shell": options.shell, "script": script})
+    else:
+        print(script)
     return 0

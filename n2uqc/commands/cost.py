@@ -15,21 +15,15 @@ images, and the front of accuracy against LUT, DSP, block RAM and cycles is mark
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from n2uqc.api.errors import UserError
+from n2uqc.console.data import read_labeled
 from n2uqc.console.files import keep_inputs, require_writable
-from n2uqc.console.folding import add_folding, read_design, read_device
+from n2uqc.console.folding import add_folding, clock_hz, given_folding
 from n2uqc.console.model import CHOICES, add_precision, opened
-from n2uqc.console.progress import progress, wide_console, working
-from n2uqc.frontend.escape import json_text, plain
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from n2uqc.backends.cost import Comparison, Trained
+from n2uqc.console.output import show, tell_written
+from n2uqc.console.progress import TERMINAL, working
+from n2uqc.frontend.escape import plain
 
 HELP = "hardware cost: uniform, N2UQ and nonuniform quantizers compared"
 EXAMPLES = """\
@@ -94,89 +88,61 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
-    from n2uqc.backends.cost import Trained, compare
-    from n2uqc.console.accuracy import measure, read_labeled
-    from n2uqc.console.effort import measure_effort
-    from n2uqc.frontend.write import is_stream
+    from n2uqc.api.cost import check_request, cost
 
-    beside: tuple[Path, ...] = ()
-    if options.html is not None:
-        beside = tuple(options.html.with_suffix(end) for end in (".json", ".csv"))
-        if is_stream(options.html):
-            beside = ()
-        else:
-            options.html_json, options.html_csv = beside
-            keep_inputs(options)
-        for path in (options.html, *beside):
-            require_writable(path)
-    if options.folding is not None and len(options.models) > 1:
-        raise UserError("--folding belongs to one model; compare several without it")
-    dresses = chosen_dresses(options)
+    pages = _pages(options)
+    dresses = () if options.dresses is None else tuple(map(str.strip, options.dresses.split(",")))
+    check_request(len(options.models), dresses, options.folding is not None)
     data = None if options.data is None else read_labeled(options.data)
-    networks, synthesized = [], []
-    with progress(len(options.models), "compiling and counting") as advance:
-        for model in options.models:
-            options.model = model
-            program = opened(options).program
-            design = read_design(options, program)
-            comparison = compare(
-                design, name=plain(model.stem), dresses=dresses, device=read_device(options)
-            )
-            accuracy = None if data is None else measure(program, data, comparison.macs)
-            effort = None
-            if options.processor is not None:
-                effort = measure_effort(program, options.processor)
-            networks.append(Trained(comparison, accuracy, effort))
-            advance(1)
-    if options.synthesize:
-        from n2uqc.console.synthesis import synthesize_model
-
-        synthesized = [
-            synthesize_model(model.stem, network.comparison.design)
-            for model, network in zip(options.models, networks, strict=True)
-        ]
+    models = []
+    for model in options.models:
+        options.model = model
+        models.append(opened(options))
+    found = cost(
+        *models,
+        dresses=dresses,
+        data=data,
+        processor=options.processor,
+        folding=given_folding(options, models[0].program),
+        target_cycles=options.target_cycles,
+        target_fps=options.target_fps,
+        device=options.device,
+        technology=options.technology,
+        clock_hz=clock_hz(options),
+        fill=options.fill,
+        synthesize=options.synthesize,
+        command=command_line(options),
+        progress=TERMINAL,
+    )
     if options.html is not None:
-        from n2uqc.backends.report import write_html
-
         with working("drawing the page"):
-            command = command_line(options)
-            write_html(networks, options.html, command=command, synthesis=synthesized)
-    if options.json:
-        from n2uqc.backends.report import to_json
-
-        print(json_text(to_json(networks, command_line(options), synthesized)), end="")
-    else:
-        print_costs(networks)
-        for rows in synthesized:
-            from n2uqc.console.synthesis import print_synthesis
-
-            print_synthesis(rows)
-        if options.html is not None:
-            names = ", ".join(plain(path) for path in (options.html, *beside))
-            print(f"wrote {names}")
+            found.to_html(options.html)
+    show(found, options)
+    for page in pages:
+        tell_written(page, options)
     return 0
 
 
-def chosen_dresses(options: argparse.Namespace) -> tuple[str, ...]:
-    """Return the dresses of --as; none if it was not given.
+def _pages(options: argparse.Namespace) -> tuple[Path, ...]:
+    """Return the files of --html: the page, and its data beside it unless it goes to a stream.
 
     Raises:
-        UserError: a name is not known, or there are several networks.
+        UserError: one of them cannot be written, or is an input.
     """
-    if options.dresses is None:
-        return ()
-    from n2uqc.backends.cost import DRESSES
+    from n2uqc.frontend.write import is_stream
 
-    names = tuple(name.strip() for name in options.dresses.split(","))
-    for name in names:
-        if name not in DRESSES:
-            raise UserError(f"--as {plain(name)!r}: not one of {', '.join(DRESSES)}")
-    if len(options.models) > 1:
-        raise UserError(
-            "--as shows one network in other dresses; networks trained apart are costed as what "
-            "they are: name one MODEL, or leave --as out"
+    if options.html is None:
+        return ()
+    pages = (options.html,)
+    if not is_stream(options.html):
+        beside = options.html_json, options.html_csv = tuple(
+            options.html.with_suffix(end) for end in (".json", ".csv")
         )
-    return names
+        keep_inputs(options)
+        pages += beside
+    for path in pages:
+        require_writable(path)
+    return pages
 
 
 def command_line(options: argparse.Namespace) -> str:
@@ -202,12 +168,3 @@ _REPEATED = {"dresses": "as"} | {
                  "target_fps", "clock", "fill")
 }  # fmt: skip
 """Options that change the figures, beside those of precision, by their attribute."""
-
-
-def print_costs(networks: Sequence[Comparison | Trained], console: Console | None = None) -> None:
-    """Print the comparison's tables, findings and assumptions."""
-    from n2uqc.backends.report import render_table
-
-    console = console or wide_console()
-    for part in render_table(networks):
-        console.print(part)

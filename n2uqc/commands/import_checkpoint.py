@@ -9,16 +9,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from n2uqc.api.errors import UserError
 from n2uqc.console.files import require_writable
-from n2uqc.console.progress import working
-from n2uqc.frontend.escape import plain
-from n2uqc.models.architectures import BITS, Variant, architectures
-
-if TYPE_CHECKING:
-    from n2uqc.models.checkpoint import Checkpoint
+from n2uqc.console.output import show
+from n2uqc.console.progress import TERMINAL
+from n2uqc.models.architectures import BITS, architectures
 
 HELP = "convert a published N2UQ checkpoint into ONNX"
 EXAMPLES = """\
@@ -55,49 +50,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
-    architecture = architectures[options.arch]
-    if options.quantize_downsample and not architecture.downsamples:
-        raise UserError(
-            f"--quantize-downsample: {options.arch} has no convolution in its skip connections"
-        )
+    from n2uqc.api.convert import check_variant, convert
+
+    check_variant(options.arch, options.bits, options.quantize_downsample)
     require_writable(options.output)
-    try:
-        import torch
-
-        from n2uqc.models.checkpoint import build_network, read_checkpoint
-        from n2uqc.models.export import export_onnx
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "onnxruntime"):
-            raise
-        raise UserError(
-            f"import-checkpoint needs {error.name}, which is not installed: "
-            "pip install 'n2uqc[train]'"
-        ) from None
-    with working(f"reading {options.checkpoint}"):
-        checkpoint = read_checkpoint(options.checkpoint)
-    print(_what_was_read(checkpoint), flush=True)
-    variant = Variant(
-        options.bits, "quantized" if options.quantize_downsample else "float", image=options.image
+    found = convert(
+        options.checkpoint,
+        options.output,
+        architecture=options.arch,
+        bits=options.bits,
+        quantize_downsample=options.quantize_downsample,
+        image=options.image,
+        progress=TERMINAL,
     )
-    with working(f"building {options.arch}"):
-        network = build_network(checkpoint, architecture, variant)
-    with working(f"exporting {options.arch} for images of {options.image[0]}x{options.image[1]}"):
-        export_onnx(network, options.output, torch.zeros(1, 3, *options.image))
-    megabytes = options.output.stat().st_size / 1e6
-    print(
-        f"wrote {plain(options.output)}: {options.bits}-bit {options.arch}, images of 3 x "
-        f"{options.image[0]} x {options.image[1]}, {checkpoint.classes} classes, {megabytes:.1f} MB"
-    )
+    show(found, options)
     return 0
-
-
-def _what_was_read(checkpoint: Checkpoint) -> str:
-    count = sum(value.numel() for value in checkpoint.parameters.values())
-    notes = [f"{len(checkpoint.parameters)} tensors of {count:,} values"]
-    if checkpoint.prefix:
-        notes.append(f"prefix {checkpoint.prefix} removed")
-    notes += [f"{name} {value:.6g}" for name, value in checkpoint.beside.items()]
-    return plain(f"read {checkpoint.path}: {', '.join(notes)}")
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -8,6 +8,7 @@ import os
 import struct
 import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
@@ -15,25 +16,20 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from n2uqc.api.errors import UserError
-from n2uqc.frontend.archives import DAMAGED_ARCHIVE
-from n2uqc.frontend.diagnostics import cut
 from n2uqc.frontend.escape import plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_WRITTEN = {"output", "dump", "html", "html_json", "html_csv"}
+WRITTEN = {"output", "dump", "html", "html_json", "html_csv"}
 """Options of commands that name output files."""
 
 
 _MOST_BYTES = 2 * 1024**3  # bytes of all arrays in an .npz file
-_MOST_REASON = 200  # characters of what NumPy says, which may quote a file's header
 
 # Exceptions of numpy's reader on a damaged header or archive.
-_DAMAGE: tuple[type[Exception], ...] = (
-    *DAMAGED_ARCHIVE, ValueError, TypeError, LookupError, ArithmeticError, SyntaxError,
-    AttributeError, struct.error, tokenize.TokenError,
-)  # fmt: skip
+_DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, EOFError, RuntimeError, SyntaxError,
+           AttributeError, struct.error)  # fmt: skip
 
 
 @contextmanager
@@ -43,10 +39,8 @@ def _reading(path: Path, kind: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(f"cannot read {plain(path)}: {error.strerror or error}") from None
-    except _DAMAGE as error:
-        raise UserError(
-            f"{plain(path)}: not a readable {kind} file: {cut(plain(error), _MOST_REASON)}"
-        ) from None
+    except (*_DAMAGE, zlib.error, zipfile.BadZipFile, tokenize.TokenError) as error:
+        raise UserError(f"{plain(path)}: not a readable {kind} file: {error}") from None
 
 
 def read_array(path: Path) -> NDArray[Any]:
@@ -203,21 +197,21 @@ def keep_inputs(options: argparse.Namespace) -> None:
     """Refuse to write to a file that the same command reads, or two results to one file.
 
     Args:
-        options: the parsed command line; ``_WRITTEN`` are its output files.
+        options: the parsed command line; ``WRITTEN`` are its output files.
 
     Raises:
         UserError: names the file.
     """
     paths = {name: value for name, value in vars(options).items() if isinstance(value, Path)}
     paths |= {f"model {k}": path for k, path in enumerate(getattr(options, "models", ()))}
-    for name in _WRITTEN & paths.keys():
+    for name in WRITTEN & paths.keys():
         for other in paths.keys() - {name}:
             if paths[name].is_file() and paths[other].exists():
                 same = paths[name].samefile(paths[other])
             else:
-                same = other in _WRITTEN and paths[name].absolute() == paths[other].absolute()
+                same = other in WRITTEN and paths[name].absolute() == paths[other].absolute()
             if same:
-                reason = "two results go there" if other in _WRITTEN else "it is an input"
+                reason = "two results go there" if other in WRITTEN else "it is an input"
                 raise UserError(f"cannot write {plain(paths[name])}: {reason}; name another file")
 
 

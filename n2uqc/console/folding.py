@@ -6,16 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from n2uqc.api.errors import UserError
-
 from .files import read_text
 from .listing import NameOrHelp
-from .progress import working
+from .progress import TERMINAL
 
 if TYPE_CHECKING:
     from n2uqc.backends.fpga import Folding
-    from n2uqc.backends.fpga.design import Design
-    from n2uqc.backends.search.devices import FpgaDevice
     from n2uqc.passes.program import Program
 
 CLOCK_MHZ = 100.0
@@ -102,62 +98,21 @@ def given_folding(options: argparse.Namespace, program: Program) -> Folding | No
 
 
 def read_folding(options: argparse.Namespace, program: Program) -> Folding:
-    """Return the chosen folding; the default one if none was chosen.
+    """Return the chosen folding; a balanced one if none was chosen.
 
     Raises:
         CompileError: it does not fit the program, or the rate or device is not possible.
         UserError: the file cannot be read, or --fill has no device.
     """
-    from n2uqc.backends import Request
-    from n2uqc.backends.datapath import DATAPATH
-    from n2uqc.backends.fpga.fitting import chosen_folding
+    from n2uqc.api.design import choose_folding
 
-    if options.fill is not None and options.device is None:
-        raise UserError("--fill is a share of a --device, and none is given")
-    folding = given_folding(options, program)
-    if options.target_fps is None and options.device is None:
-        return folding or chosen_folding(program, options.target_cycles)
-    request = Request(
-        folding=folding,
+    return choose_folding(
+        program,
+        folding=given_folding(options, program),
         target_cycles=options.target_cycles,
         target_fps=options.target_fps,
         device=options.device,
         clock_hz=clock_hz(options),
         fill=options.fill,
+        progress=TERMINAL,
     )
-    with working("planning the folding") as step:
-        return DATAPATH.plan(program, request, step).folding
-
-
-def read_device(options: argparse.Namespace) -> FpgaDevice | None:
-    """The device of --device, filled as --fill says; None without one.
-
-    Raises:
-        CompileError: there is no such device.
-    """
-    from n2uqc.backends.search import find_device
-
-    return None if options.device is None else find_device(options.device, options.fill)
-
-
-def read_design(options: argparse.Namespace, program: Program) -> Design:
-    """The datapath that `compile --target fpga` plans: the chosen folding on the chosen family.
-
-    Raises:
-        CompileError: as ``read_folding``, or the family is not known.
-        UserError: the file cannot be read, or the device is of another family.
-    """
-    from n2uqc.backends.fpga.design import plan
-    from n2uqc.backends.search import find_device
-
-    family = options.technology or "xc7"
-    if options.device is not None:
-        device = find_device(options.device)
-        if options.technology not in (None, device.family.id):
-            raise UserError(
-                f"--technology {options.technology}, but {device.id} is of {device.family.id}; "
-                "leave one of them out"
-            )
-        family = device.family.id
-    folding = read_folding(options, program)
-    return plan(program, folding, family=family, clock_hz=clock_hz(options))

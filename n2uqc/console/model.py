@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ from n2uqc.api.errors import UserError
 from n2uqc.frontend.escape import plain
 
 from .batches import read_unnamed
-from .search import search
+from .output import new_sheet
+from .progress import TERMINAL
 
 if TYPE_CHECKING:
     from n2uqc.api.model import OpenedModel
@@ -39,7 +41,8 @@ def add_model(parser: argparse.ArgumentParser, **kwargs: Any) -> None:
         "model",
         metavar="MODEL",
         type=Path,
-        help="an ONNX file, or a program saved by `n2uqc compile --target program`",
+        help="an ONNX file, or a program saved by `n2uqc compile --target program`; "
+        "- for standard input",
         **kwargs,
     )
 
@@ -200,10 +203,28 @@ def precision(options: argparse.Namespace) -> Options:
         chosen["widths"] = dict(options.width)
     if options.precision == "auto":
         widest = Options.preset("exact", **chosen)
-        return search(options.model, widest, options.flip_rate, options.input_shape)
+        return _searched(options, widest)
     if options.flip_rate is not None:
         raise UserError("--flip-rate belongs to --precision auto")
     return Options.preset(options.precision or "exact", **chosen)
+
+
+def _searched(options: argparse.Namespace, widest: Options) -> Options:
+    """Search the smallest widths, print the table to standard error, and return the options."""
+    from n2uqc.api.precision import search_precision
+    from n2uqc.passes.search_precision import FLIP_RATE
+
+    found = search_precision(
+        options.model,
+        widest,
+        flip_rate=FLIP_RATE if options.flip_rate is None else options.flip_rate,
+        input_shape=options.input_shape,
+        progress=TERMINAL,
+    )
+    sheet = new_sheet(options)
+    found.write(sheet)
+    print(sheet, end="", file=sys.stderr)
+    return found.options
 
 
 def opened(options: argparse.Namespace, observe: Observer | None = None) -> OpenedModel:

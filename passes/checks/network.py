@@ -42,13 +42,13 @@ class Fault:
     Attributes:
         sample, place: index of the image, and (row, column, channel) of a code or the index of an
             output.
-        found: the program's code or output.
+        computed: the program's code or output.
         low, high: range that the network allows.
     """
 
     sample: int
     place: tuple[int, ...]
-    found: float
+    computed: float
     low: float
     high: float
 

@@ -12,8 +12,14 @@ import pytest
 
 import n2uqc
 
-FUNCTIONS = {"compile", "inspect", "load", "open_artifact", "run", "save", "simulate", "verify"}
-RESULTS = {"Artifact", "Certificate", "Inspection", "Program", "ProgramInspection", "RunResult"}
+FUNCTIONS = {
+    "compile", "convert", "cost", "design", "evaluate", "inspect", "load", "open_artifact",
+    "profile", "run", "save", "search", "search_precision", "simulate", "verify",
+}  # fmt: skip
+RESULTS = {
+    "Artifact", "Certificate", "Conversion", "CostComparison", "DatapathDesign", "AccuracyReport",
+    "Inspection", "KernelProfile", "PrecisionSearch", "Program", "ProgramInspection", "RunResult",
+}  # fmt: skip
 CHOICES = {"Fold", "Folding", "Options", "Pixels"}
 ERRORS = {
     "CompileError", "IllegalOp", "InputError", "MissingPart", "Problem", "StoreError",
@@ -87,6 +93,9 @@ def objects(model: Path, program: n2uqc.Program, images: np.ndarray) -> dict[str
         "network": n2uqc.inspect(model),
         "inspected program": n2uqc.inspect(program),
         "simulation": n2uqc.simulate(program, images),
+        "evaluation": n2uqc.evaluate(program, images, np.arange(5)),
+        "cost": n2uqc.cost(program),
+        "design": n2uqc.design(program, target_cycles=20_000),
         "certificate": n2uqc.verify(program, executors=["interpreter"], samples=2),
     }
 
@@ -101,9 +110,10 @@ def test_what_is_shown_is_short(objects: dict[str, Any]) -> None:
 def test_notebooks_get_html(objects: dict[str, Any]) -> None:
     for name, value in objects.items():
         html = value._repr_html_()
-        assert html.startswith("<div") and len(html) < 60_000, name
+        assert html.startswith("<div") and len(html) < 100_000, name
         elements = Elements(html)
         assert "table" in elements.found or "pre" in elements.found or "p" in elements.found
+    assert Elements(objects["cost"]._repr_html_()).found.count("svg") == 1  # a bar a dress
     network = Elements(objects["network"]._repr_html_()).found
     assert network.count("svg") == 5 and network.count("table") == 2  # a staircase a quantizer
 

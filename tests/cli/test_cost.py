@@ -223,7 +223,7 @@ def test_binaries_measure_the_same(
     command: Command, program_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Many images are classified by a binary; instructions are those of `n2uqc profile`."""
-    from n2uqc.console import accuracy
+    from n2uqc.api import accuracy
 
     test, path = digits().test, tmp_path / "data.npz"
     np.savez(path, images=test.images[:100], labels=test.labels[:100])

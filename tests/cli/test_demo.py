@@ -26,9 +26,9 @@ def test_every_executor_agrees_and_every_file_is_named(
     assert len(re.findall(r"20 of 20", text)) == 4
     assert "All executors gave the same integers" in text
     assert "float network of the same shape" in text
-    for path in folder.rglob("*"):
-        if path.is_file():
-            assert str(path) in text
+    assert len(text.splitlines()) <= 40
+    for path in folder.iterdir():
+        assert str(path) in text
     for name in ("aarch64", "host", "cost.html", "digits_2bit.n2uq"):
         assert (folder / name).exists()
 

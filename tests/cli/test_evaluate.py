@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from n2uqc import Program
-from n2uqc.commands.evaluate import interval
+from n2uqc.api.evaluate import interval
 from n2uqc.models import data
 from n2uqc.passes.program import quantize_input, real_output
 from n2uqc.passes.program import run as run_program

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import n2uqc
 from n2uqc import cli
 from n2uqc.models.architectures import Variant, architectures
 from n2uqc.models.export import run_onnx
@@ -36,6 +38,22 @@ def command(*options: object) -> int:
         return cli.main(["import-checkpoint", *map(str, options)])
     except SystemExit as leaving:  # argparse leaves this way
         return int(leaving.code or 0)
+
+
+def test_the_function_does_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output, source = folder / "same.onnx", folder / "net.pth.tar"
+    assert command(*RIGHT, source, "-o", output, "--json") == 0
+    told, written = json.loads(capsys.readouterr().out), output.read_bytes()
+    found = n2uqc.convert(
+        source,
+        output,
+        architecture="resnet18",
+        bits=2,
+        quantize_downsample=True,
+        image=SMALL_IMAGE,
+    )
+    assert found.to_json() | {"image": list(SMALL_IMAGE)} == told
+    assert output.read_bytes() == written and len(repr(found)) < 300
 
 
 RIGHT = ("--arch", "resnet18", "--bits", 2, "--quantize-downsample", "--image", "32,40")

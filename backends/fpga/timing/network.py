@@ -13,6 +13,7 @@ from n2uqc.frontend.diagnostics import CompileError, Problem
 from .. import jit
 from ..engines import Beat, Source, WindowTiming
 from ..pipeline import Pipeline
+from . import recurrence
 from .kernels import ADVANCE, build_advance, build_occupancy
 from .tables import MachineKind, Rule, Stat, State
 
@@ -266,6 +267,9 @@ class Run:
             "queue": queue[0],
             "queued": queue[1],
         }
+        if not jit.available():
+            recurrence.advance(images, tables)
+            return
         jit.compiled(build_advance, self.stamp)(
             images, len(rules), *(tables[name].reshape(-1) for name in ADVANCE)
         )
@@ -304,6 +308,10 @@ class Run:
         and the longest time a place was taken.
         """
         latency = np.ascontiguousarray(self.rules[self.givers, Rule.LATENCY])
+        if not jit.available():
+            stamps = self.give_stamp, self.take_stamp
+            most, longest = recurrence.occupancy(self.offsets, self.tokens, latency, *stamps)
+            return most, int(longest.max(initial=0))
         most, longest = (np.zeros(len(self.tokens), np.int64) for _ in range(2))
         jit.compiled(build_occupancy, self.stamp)(
             len(most),

@@ -17,11 +17,12 @@ from n2uqc.backends.fpga import (
     build_pipeline,
     default_folding,
     describe,
+    jit,
     simulate_timing,
 )
 from n2uqc.backends.fpga.engines import Source, WindowTiming
 from n2uqc.backends.fpga.folding import engines_of
-from n2uqc.backends.fpga.timing import MachineNetwork
+from n2uqc.backends.fpga.timing import MachineNetwork, Run
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.passes.program import Add, Conv, IntType, MaxPool, SumPool
 
@@ -49,6 +50,33 @@ def compare(network: MachineNetwork, depths: list[int]) -> None:
         assert run.give_stamp[part].tolist() == fifo.entered
         assert run.take_stamp[part].tolist() == fifo.left
         assert most[k] == fifo.most
+
+
+@settings(max_examples=25, deadline=None)
+@given(folded_programs() | folded_chains() | folded_codebooks(), st.data())
+def test_without_a_code_generator_it_is_the_same(case: Any, data: st.DataObject) -> None:
+    program, _, folding = case
+    network = MachineNetwork(build_pipeline(program, folding))
+    assume(network.bottleneck < 1500)
+    depths = [data.draw(st.integers(1, size)) for size in network.sizes]
+    pace = data.draw(st.sampled_from([0, network.bottleneck]))
+    found = []
+    for available in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(jit, "available", lambda available=available: available)
+            found.append(Run(network, IMAGES, np.array(depths), pace))
+            occupied = found[-1].occupancy() if _complete(found[-1]) else None
+            found.append(occupied)
+    (compiled, most), (plain, other) = found[:2], found[2:]
+    for name in ("state", "given", "taken", "give_stamp", "take_stamp", "stats"):
+        np.testing.assert_array_equal(getattr(compiled, name), getattr(plain, name), name)
+    assert (most is None) == (other is None)
+    if most is not None:
+        assert most[0].tolist() == other[0].tolist() and most[1] == other[1]
+
+
+def _complete(run: Run) -> bool:
+    return bool((run.given == run.tokens).all() and (run.taken == run.tokens).all())
 
 
 @settings(max_examples=60, deadline=None)

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from n2uqc.api.errors import UserError
-from n2uqc.frontend.escape import plain
-
-from .files import read_named
-from .progress import progress, working
+from .errors import UserError
+from .progress import Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,8 +17,6 @@ if TYPE_CHECKING:
     from n2uqc.backends.cost.trained import Accuracy
     from n2uqc.passes.program import Program
 
-NAMES = (("x", "y"), ("images", "labels"))
-"""Names of the arrays of images and labels in an .npz file."""
 _BATCH = 64
 _MANY = 2e10  # multiplications of all images from which on compiling for this machine pays
 
@@ -41,21 +36,6 @@ class Labeled:
     labels: NDArray[Any]
 
 
-def read_labeled(path: Path) -> Labeled:
-    """Read images and labels from an .npz file that holds arrays named as in ``NAMES``.
-
-    Raises:
-        UserError: the file cannot be read, or does not hold such arrays of the same length.
-    """
-    arrays, source = read_named(path), plain(path)
-    found = [pair for pair in NAMES if set(pair) <= arrays.keys()]
-    if not found:
-        wanted = " or ".join(f"{x} and {y}" for x, y in NAMES)
-        names = plain(", ".join(arrays)) or "(none)"
-        raise UserError(f"{source}: holds the arrays {names}; images and labels are named {wanted}")
-    return labeled(source, *(arrays[name] for name in found[0]))
-
-
 def labeled(source: str, images: NDArray[Any], labels: NDArray[Any]) -> Labeled:
     """Return images with their labels.
 
@@ -73,13 +53,14 @@ def labeled(source: str, images: NDArray[Any], labels: NDArray[Any]) -> Labeled:
     return Labeled(source, images, labels)
 
 
-def measure(program: Program, data: Labeled, macs: int) -> Accuracy:
+def measure(program: Program, data: Labeled, macs: int, progress: Progress) -> Accuracy:
     """Run the integer program on all images, in batches; all executors give the same integers.
 
     Args:
         program: the program.
         data: images in the form that it takes, and labels.
         macs: multiplications of an image; with many in all, a binary for this machine runs them.
+        progress: what is told of the work.
 
     Raises:
         InputError: the images do not fit the program.
@@ -91,26 +72,28 @@ def measure(program: Program, data: Labeled, macs: int) -> Accuracy:
 
     if macs * len(data.labels) < _MANY:
         return Accuracy(
-            _right(lambda x: run_program(program, x), program, data),
+            _right(lambda x: run_program(program, x), program, data, progress),
             len(data.labels),
             "interpreter",
         )
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
         try:
-            with working("building the binary for this machine"):
+            with progress.working("building the binary for this machine"):
                 runner = find_target("host").runner(program, Path(folder))
-            right, executor = _right(runner, program, data), "host"
-        except ToolchainError:
-            right = _right(lambda x: run_program(program, x), program, data)
+            right, executor = _right(runner, program, data, progress), "host"
+        except (ToolchainError, ModuleNotFoundError):
+            right = _right(lambda x: run_program(program, x), program, data, progress)
             executor = "interpreter"
     return Accuracy(right, len(data.labels), executor)
 
 
-def _right(runner: Any, program: Program, data: Labeled) -> int:
-    return int((predictions(runner, program, data) == data.labels).sum())
+def _right(runner: Any, program: Program, data: Labeled, progress: Progress) -> int:
+    return int((predictions(runner, program, data, progress) == data.labels).sum())
 
 
-def predictions(runner: Any, program: Program, data: Labeled) -> NDArray[np.int64]:
+def predictions(
+    runner: Any, program: Program, data: Labeled, progress: Progress
+) -> NDArray[np.int64]:
     """Return the index of the greatest output for each image, int64 (N,); of equal ones the first.
 
     Images are read and run in batches: with a memory-mapped array the whole takes no more memory
@@ -120,6 +103,7 @@ def predictions(runner: Any, program: Program, data: Labeled) -> NDArray[np.int6
         runner: from the program's input integers to its output integers.
         program: the program.
         data: images in the form that it takes, and labels.
+        progress: what is told of the work.
 
     Raises:
         InputError: the images do not fit the program.
@@ -130,7 +114,7 @@ def predictions(runner: Any, program: Program, data: Labeled) -> NDArray[np.int6
     from n2uqc.passes.program import quantize_input, real_output
 
     predicted = np.empty(len(data.labels), np.int64)
-    with progress(len(data.labels), "classifying") as advance:
+    with progress.counting(len(data.labels), "classifying") as advance:
         for start in range(0, len(data.labels), _BATCH):
             part = slice(start, start + _BATCH)
             labels = data.labels[part]

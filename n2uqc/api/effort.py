@@ -6,19 +6,20 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .progress import working
+from .progress import Progress
 
 if TYPE_CHECKING:
     from n2uqc.backends.cost.trained import Effort
     from n2uqc.passes.program import Program
 
 
-def measure_effort(program: Program, name: str) -> Effort:
+def measure_effort(program: Program, name: str, progress: Progress) -> Effort:
     """Compile a program for a processor and count its instructions under emulation.
 
     Args:
         program: the program.
         name: of an ARM target of ``n2uqc compile``.
+        progress: what is told of the work.
 
     Raises:
         CompileError: the name is no ARM target.
@@ -31,7 +32,7 @@ def measure_effort(program: Program, name: str) -> Effort:
 
     target = find_target(name)
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
-        with working(f"counting instructions for {name}"):
+        with progress.working(f"counting instructions for {name}"):
             place = target.build(program, Request(), lambda step: None).save(Path(folder) / "it")
             manifest = read_manifest(place)
             core, _ = default_core(manifest)
