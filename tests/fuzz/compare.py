@@ -21,6 +21,7 @@ from n2uqc.passes.program import (
     load,
     run,
 )
+from n2uqc.passes.program.boundary import in_model_order, input_types
 from n2uqc.passes.program.interpreter import as_real, steps
 from n2uqc.passes.program.ops.real import Quantize
 from n2uqc.passes.program.store import to_bytes
@@ -28,6 +29,9 @@ from n2uqc.passes.program.store import to_bytes
 from .judge import Wrong
 from .peer import outputs_of
 from .workers import Say
+
+Images = dict[str, np.ndarray]
+"""float32 (N, *shape) by the names of inputs."""
 
 _SIZE, _WORK = 300_000, 3_000_000
 """Values of all tensors, and products of all convolutions, up to which a program is run."""
@@ -61,22 +65,24 @@ def stored_alike(program: Program, place: Path) -> None:
         raise Wrong("a saved program gives other bytes when saved again")
 
 
-def corners(program: Program) -> np.ndarray:
-    """Return both ends of the input's range and a mixture, as integers."""
-    kind = program.types[program.input]
-    assert isinstance(kind, IntType)
-    rng = np.random.default_rng(0)
-    rows = [np.full(kind.shape, v, np.int64) for v in (kind.lo, kind.hi)]
-    rows.append(rng.integers(kind.lo, kind.hi, kind.shape, np.int64, endpoint=True))
-    return np.stack(rows)
+def corners(program: Program) -> dict[str, np.ndarray]:
+    """Return both ends of each input's range and a mixture, as integers, by name."""
+    rng, found = np.random.default_rng(0), {}
+    for port, kind in input_types(program):
+        rows = [np.full(kind.shape, v, np.int64) for v in (kind.lo, kind.hi)]
+        rows.append(rng.integers(kind.lo, kind.hi, kind.shape, np.int64, endpoint=True))
+        found[port.name] = np.stack(rows)
+    return found
 
 
-def images_for(program: Program, content: bytes) -> np.ndarray:
-    """float32 images well within the input's range, drawn by the file."""
+def images_for(program: Program, content: bytes) -> Images:
+    """float32 images well within the ranges of the inputs, drawn by the file."""
     seed = int.from_bytes(hashlib.sha256(content).digest()[:8], "little")
     rng = np.random.default_rng(seed)
-    x = rng.standard_normal((IMAGES, *program.interface.input.shape))
-    return np.clip(x, -4, 4).astype(np.float32)
+    return {
+        port.name: np.clip(rng.standard_normal((IMAGES, *port.shape)), -4, 4).astype(np.float32)
+        for port in program.interface.inputs
+    }
 
 
 def compared(content: bytes, graph: ir.Model, program: Program, place: Path, say: Say) -> str:
@@ -102,22 +108,25 @@ def compared(content: bytes, graph: ir.Model, program: Program, place: Path, say
     images = images_for(program, content)
     real = reference(graph, Options())
     within_bound(real, program, images)
+    got = program(images)
     with np.errstate(all="ignore"):
-        exact = exact_outputs(real, images)
+        exact = ends(real, images)
     say("peer")
     want = outputs_of(content, images)
     say("judging")
     if want is None:
         return "compiled"
+    for name, right in want.items():
+        if got[name].shape != right.shape:
+            raise Wrong(f"outputs of shape {right.shape[1:]} became {got[name].shape[1:]}")
     return near(exact, want, real, images)
 
 
-def within_bound(real: Program, program: Program, images: np.ndarray) -> None:
+def within_bound(real: Program, program: Program, images: Images) -> None:
     """Check that codes and outputs are within the program's proven bounds of exact arithmetic."""
     own = as_images(program, drawn(program, _DRAWN, 0), 0)
-    name, drawn_images = next(iter(own.items()))
-    both = np.concatenate([drawn_images, images.astype(drawn_images.dtype)])
-    held = hold(real, program, {name: both})
+    both = {n: np.concatenate([x, images[n].astype(x.dtype)]) for n, x in own.items()}
+    held = hold(real, program, both)
     for row in held.rows:
         if row.wrong:
             fault = row.faults[0]
@@ -127,43 +136,78 @@ def within_bound(real: Program, program: Program, images: np.ndarray) -> None:
             )
 
 
-def exact_outputs(real: Program, images: np.ndarray) -> np.ndarray:
-    """Return the imported network in float64, in the file's own order of axes."""
+def ends(real: Program, images: Images) -> dict[str, np.ndarray]:
+    """Return the outputs of the imported network in float64, in the file's own order of axes,
+    before what the host computes of them.
+    """
     maps = {name: x.astype(np.float64) for name, x in as_maps(real, images).items()}
-    last = {name: value for name, value in steps(real, maps) if name == real.output}
-    found, face = as_real(real, real.output, last[real.output]), real.interface
-    ordered = found if face.output.channels_last else found.transpose(0, 3, 1, 2)
-    return ordered.reshape(len(images), *face.output.shape)
+    found = {}
+    for name, value in steps(real, maps):
+        for port, output in zip(real.interface.outputs, real.outputs, strict=True):
+            if name == output:
+                found[port.name] = in_model_order(port, as_real(real, name, value))
+    return found
 
 
-def near(exact: np.ndarray, want: np.ndarray, real: Program, images: np.ndarray) -> str:
+def behind(real: Program, outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the network's outputs from those of its layers."""
+    return outputs if real.host is None else real.host(outputs)
+
+
+def near(
+    exact: dict[str, np.ndarray], want: dict[str, np.ndarray], real: Program, images: Images
+) -> str:
     """Compare exact arithmetic on the imported network with ONNX Runtime on the file.
 
     In float32 a value may cross a threshold; this happens in some images but not in all, so only
     differences in all images are faults. Where the network compares values that are equal in exact
-    arithmetic (the sign of a difference of two codes), float32's rounding noise decides.
+    arithmetic (the sign of a difference of two codes, the largest of two equal scores), float32's
+    rounding noise decides.
+
+    Args:
+        exact: what `ends` gives.
+        want: outputs of ONNX Runtime; indices are integers.
+        real, images: the imported network, and its inputs.
 
     Returns:
         "compared", or "a tie" where only ties can make the difference.
     """
-    if want.shape != exact.shape:
-        raise Wrong(f"outputs of shape {want.shape[1:]} became {exact.shape[1:]}")
-    if not np.isfinite(want).all():
-        return "compared"
-    rows = (len(want), -1)
-    error = np.abs(exact - want).reshape(rows).max(axis=1, initial=0.0)
-    largest = np.abs(want).reshape(rows).max(axis=1, initial=0.0)
-    far = error > _CLOSE * largest + 1e-4
-    if not far.all():
-        return "compared"
-    if ties(real, images).all():
-        return "a tie"
-    raise Wrong(f"outputs differ from ONNX Runtime's by {error.max():.3g} of {largest.max():.3g}")
+    found, word = behind(real, exact), "compared"
+    for name, right in want.items():
+        got = found[name]
+        if not np.isfinite(right).all():
+            continue
+        rows = (len(right), -1)
+        error = np.abs(got.astype(np.float64) - right).reshape(rows).max(axis=1, initial=0.0)
+        largest = np.abs(right).reshape(rows).max(axis=1, initial=0.0)
+        whole = right.dtype.kind in "iu"
+        if not (error > (0 if whole else _CLOSE * largest + 1e-4)).all():
+            continue
+        if not (ties(real, images) | (whole & uncertain(real, exact, name))).all():
+            what = "indices" if whole else "outputs"
+            raise Wrong(
+                f"{what} differ from ONNX Runtime's\nby {error.max():.3g} of {largest.max():.3g}"
+            )
+        word = "a tie"
+    return word
 
 
-def ties(real: Program, images: np.ndarray) -> np.ndarray:
+def uncertain(real: Program, exact: dict[str, np.ndarray], index: str) -> np.ndarray:
+    """Return the images of which an output of indices changes with float32's noise."""
+    rng, own = np.random.default_rng(0), behind(real, exact)[index]
+    found = np.zeros(len(own), bool)
+    for _ in range(8):
+        moved = {
+            name: x + _CLOSE * np.abs(x).max(initial=0.0) * rng.uniform(-1, 1, x.shape)
+            for name, x in exact.items()
+        }
+        found |= (behind(real, moved)[index] != own).reshape(len(own), -1).any(axis=1)
+    return found
+
+
+def ties(real: Program, images: Images) -> np.ndarray:
     """Return the images of which a code would change by a deviation of float32's size."""
-    found = np.zeros(len(images), bool)
+    found = np.zeros(IMAGES, bool)
     values: dict[str, np.ndarray] = {}
     quantizers = {op.output: op for op in real.ops if isinstance(op, Quantize)}
     maps = {name: x.astype(np.float64) for name, x in as_maps(real, images).items()}
@@ -172,8 +216,8 @@ def ties(real: Program, images: np.ndarray) -> np.ndarray:
         if name in quantizers:
             compared = values[quantizers[name].inputs[0]]
             noise = _NOISE * np.abs(compared).max(initial=0.0)
-            ends = [
+            low, high = (
                 quantizers[name].execute([compared + m], real.constants) for m in (-noise, noise)
-            ]
-            found |= (ends[0] != ends[1]).reshape(len(found), -1).any(axis=1)
+            )
+            found |= (low != high).reshape(len(found), -1).any(axis=1)
     return found

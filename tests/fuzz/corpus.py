@@ -14,7 +14,7 @@ import onnx
 from n2uqc.models import shipped
 
 from .known import KNOWN
-from .network import random_network
+from .draw.network import random_network
 
 ROOT = Path(__file__).parents[2]
 MOST = 60_000

@@ -18,8 +18,10 @@ _CONVERTS = 2.0**31
 first, where what is too large becomes the least integer (ONNX's definition saturates)."""
 
 
-def outputs_of(content: bytes, images: np.ndarray) -> np.ndarray | None:
-    """float64 (N, …) outputs, None where ONNX Runtime refuses the file, or is known to err."""
+def outputs_of(content: bytes, images: dict[str, np.ndarray]) -> dict[str, np.ndarray] | None:
+    """Outputs (N, …) by name, float64 or indices; None where ONNX Runtime refuses the file, or is
+    known to err.
+    """
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -32,18 +34,29 @@ def outputs_of(content: bytes, images: np.ndarray) -> np.ndarray | None:
         model = standard(model)
         watched = watch_quotients(model)
         session = onnxruntime.InferenceSession(model.SerializeToString(), options)
-        face = session.get_inputs()[0]
-        kind = _TYPES[face.type]
-        batch = face.shape[0] if face.shape and isinstance(face.shape[0], int) else 0
-        pieces = images[:, None].repeat(batch, axis=1) if batch else images[None]
-        rows = [session.run(None, {face.name: piece.astype(kind)}) for piece in pieces]
+        given, batch, count = {}, 0, 0
+        for face in session.get_inputs():
+            x = images[face.name].astype(_TYPES[face.type])
+            batch, count = _batch(face.shape), len(x)
+            pieces = x[:, None].repeat(batch, axis=1) if batch else x[None]
+            given[face.name] = pieces
+        runs = range(count if batch else 1)
+        rows = [session.run(None, {name: x[k] for name, x in given.items()}) for k in runs]
         quotients = [value for row in rows for value in row[len(row) - watched :]]
         if not all(value < _CONVERTS for value in quotients):
             return None
-        found = [np.asarray(row[0])[: 1 if batch else None] for row in rows]
-        return np.concatenate(found).astype(np.float64)
+        found = {}
+        for k, face in enumerate(session.get_outputs()[: len(rows[0]) - watched]):
+            value = np.concatenate([np.asarray(row[k])[: 1 if batch else None] for row in rows])
+            found[face.name] = value.astype(np.float64) if value.dtype.kind == "f" else value
+        return found
     except Exception:  # anything: the file may be no network at all
         return None
+
+
+def _batch(shape: list[Any]) -> int:
+    """Return how many samples a session takes at once, 0 for any number."""
+    return shape[0] if shape and isinstance(shape[0], int) else 0
 
 
 def _is_extreme(tensor: onnx.TensorProto) -> bool:

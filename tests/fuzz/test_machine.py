@@ -17,7 +17,7 @@ from n2uqc.frontend.diagnostics import CompileError
 from .campaign import find_kinds, keep, run_kind
 from .judge import Skip, Wrong
 from .kinds.input_kind import Kind
-from .network import random_network
+from .draw.network import random_network
 from .shrink import smaller_models
 from .workers import Limits, Say
 

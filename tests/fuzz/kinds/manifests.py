@@ -33,7 +33,7 @@ class Manifests(Kind):
         program = drawn(programs(), 7, 1)[0][0]
         self.artifact = compile_program(program, "host").save(setup.folder / "artifact")
         self.text = (self.artifact / MANIFEST).read_text()
-        self.x = corners(program)
+        (self.x,) = corners(program).values()
         self.want = run(program, self.x)
 
     def draw(self, source: random.Random) -> bytes:

@@ -23,7 +23,7 @@ from ..drawing import drawn
 from ..hostile import HOSTILE, MARK
 from ..judge import Wrong
 from ..mutate.model import names, rename
-from ..network import random_network
+from ..draw.network import random_network
 from ..workers import Limits, Say
 from .input_kind import Kind, Setup
 

@@ -14,7 +14,7 @@ from tests.properties.networks import networks
 
 from ..compare import compared
 from ..drawing import drawn
-from ..network import random_network
+from ..draw.network import random_network
 from ..shrink import smaller_models
 from ..workers import Say
 from .input_kind import Kind

@@ -23,23 +23,40 @@ class Network:
         self.arrays: list[onnx.TensorProto] = []
         self.shape: dict[str, Shape] = {}
         self.domains = {""}
+        self.inputs: list[str] = []
+        self.opset = source.choice((17, 17, 18, 20))
+
+    def input(self, name: str, shape: Shape) -> str:
+        """Add an input of float32."""
+        self.inputs.append(name)
+        self.shape[name] = shape
+        return name
 
     def array(self, value: object, kind: type = F32) -> str:
         name = f"w{len(self.arrays)}"
         self.arrays.append(numpy_helper.from_array(np.asarray(value, kind), name))
         return name
 
+    def sizes(self, *values: int) -> str:
+        """Return a parameter of int64, as axes, shapes and starts are."""
+        return self.array(values, np.int64)
+
     def node(self, op: str, inputs: Sequence[str], shape: Shape, **attributes: object) -> str:
-        out = f"v{len(self.nodes)}"
+        (out,) = self.several(op, inputs, [shape], **attributes)
+        return out
+
+    def several(
+        self, op: str, inputs: Sequence[str], shapes: Sequence[Shape], **attributes: object
+    ) -> list[str]:
+        """Add a node of several outputs; return their names."""
+        first = f"v{len(self.nodes)}"
+        outs = [first, *(f"{first}_{k}" for k in range(1, len(shapes)))]
         domain = str(attributes.pop("domain", ""))
         self.domains.add(domain)
-        self.nodes.append(
-            helper.make_node(
-                op, inputs, [out], f"{op}_{len(self.nodes)}", None, domain, **attributes
-            )
-        )
-        self.shape[out] = shape
-        return out
+        name = f"{op}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op, inputs, outs, name, None, domain, **attributes))
+        self.shape.update(zip(outs, shapes, strict=True))
+        return outs
 
     def same(self, op: str, x: str, *parameters: object, **attributes: object) -> str:
         """Return an elementwise operator; numbers become parameters."""
@@ -56,15 +73,24 @@ class Network:
             return self.uniform(low, high)
         return self.uniform(low, high, (shape[0], *(1,) * (len(shape) - 1)))
 
-    def model(self, x: str, output: str, face: Shape) -> onnx.ModelProto:
+    def chance(self, share: float) -> bool:
+        return self.source.random() < share
+
+    def model(self, outputs: Sequence[str]) -> onnx.ModelProto:
+        """Return the file; an ArgMax, or the places that TopK finds, are int64."""
         batch = self.source.choice(("N", 1))
-        out = self.shape[output]
-        graph = helper.make_graph(
-            self.nodes,
-            "random",
-            [helper.make_tensor_value_info(x, TensorProto.FLOAT, [batch, *face])],
-            [helper.make_tensor_value_info(output, TensorProto.FLOAT, [batch, *out])],
-            self.arrays,
-        )
-        opsets = [helper.make_opsetid(d, 1 if d else 17) for d in sorted(self.domains)]
+        whole = {n.output[-1] for n in self.nodes if n.op_type in ("ArgMax", "TopK")}
+        faces = [
+            [
+                helper.make_tensor_value_info(
+                    name,
+                    TensorProto.INT64 if name in whole else TensorProto.FLOAT,
+                    [batch, *self.shape[name]],
+                )
+                for name in names
+            ]
+            for names in (self.inputs, outputs)
+        ]
+        graph = helper.make_graph(self.nodes, "random", *faces, self.arrays)
+        opsets = [helper.make_opsetid(d, 1 if d else self.opset) for d in sorted(self.domains)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=8)
