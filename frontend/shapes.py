@@ -16,6 +16,8 @@ from .recognize.pattern import Refused
 
 STAND_IN = 2  # not 1: a Reshape that fixes the batch at 1 is then detected as a wrong batch
 OTHER = 3
+_SCALED = ("Resize", "Upsample")
+"""Operators whose float inputs say how much larger the result is."""
 _SHAPES = 4096  # most elements of a constant that may be a shape
 
 
@@ -111,13 +113,22 @@ def _infer_rest(model: ir.Model, batch: Batch) -> None:
         raise CompileError(problems)
 
 
+def _states_shape(node: ir.Node, index: int) -> bool:
+    """Return whether an input may say what shape the result has: axes, sizes, scales of Resize."""
+    value = node.inputs[index]
+    if value is None:
+        return False
+    scales = index > 0 and node.op_type in _SCALED and value.dtype == ir.DataType.FLOAT
+    return scales or value.dtype in (ir.DataType.INT64, ir.DataType.INT32)
+
+
 def _infer_node(node: ir.Node, model: ir.Model, constants: GraphConstants) -> None:
     types, data = {}, {}
-    for value in node.inputs:
+    for index, value in enumerate(node.inputs):
         if value is None:
             continue
         types[str(value.name)] = ir.to_proto(value).type
-        if value.dtype == ir.DataType.INT64 and constants.known(value):
+        if _states_shape(node, index) and constants.known(value):
             array = constants.array(value)
             if array is not None and array.size <= _SHAPES:
                 data[str(value.name)] = onnx.numpy_helper.from_array(array, str(value.name))

@@ -5,7 +5,7 @@
     python -m tests.fuzz --again FOLDER  repeats a saved finding
 
 kinds/        the kinds of input, one per file: how they are drawn from a seed and checked
-draw/         random networks
+draw/         random networks in ONNX operators, one group of operators per file
 mutate/       damage of bytes, of ONNX graphs, of program text and of JSON
 corpus.py     the files to damage: the zoo, the models of other tests, random networks
 workers.py    processes with limits of time and memory that try inputs

@@ -13,8 +13,8 @@ import onnx
 
 from n2uqc.models import shipped
 
-from .known import KNOWN
 from .draw.network import random_network
+from .known import KNOWN
 
 ROOT = Path(__file__).parents[2]
 MOST = 60_000

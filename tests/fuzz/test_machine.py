@@ -15,9 +15,9 @@ import pytest
 from n2uqc.frontend.diagnostics import CompileError
 
 from .campaign import find_kinds, keep, run_kind
+from .draw.network import random_network
 from .judge import Skip, Wrong
 from .kinds.input_kind import Kind
-from .draw.network import random_network
 from .shrink import smaller_models
 from .workers import Limits, Say
 

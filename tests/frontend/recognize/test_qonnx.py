@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import TensorProto, helper
 
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.opset import constant, read_threshold, read_weight
@@ -319,3 +320,20 @@ def test_a_weight_beyond_float32_in_steps_is_the_largest_code() -> None:
         warnings.simplefilter("error")
         graph = load_graph(model)
     assert read_weight(node(graph, "Weight")).codes.ravel().tolist() == [7, -8, 1, -2]
+
+
+@pytest.mark.parametrize("op", ["Resize", "Slice"])
+def test_shapes_behind_quantizers_that_onnx_does_not_know(op: str) -> None:
+    """ONNX infers no shape behind Quant; scales and int32 places say what follows."""
+    more = {
+        "scales": np.array([1, 1, 3, 0.5], np.float32),
+        "begin": np.array([1, 0], np.int32),
+        "end": np.array([2, 3], np.int32),
+        "axes": np.array([1, 3], np.int32),
+    }
+    given = {"Resize": "(q, , scales)", "Slice": "(q, begin, end, axes)"}[op]
+    body = quant("a", "x", "q") + f"m = {op} {given} y = ArgMax <axis = 1> (m)"
+    model = qonnx_model(body, quant_parameters("a", 0.25, 0, 3) | more)
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.INT64, None))
+    program = compile_graph(load_graph(model))
+    assert program.host is not None and program.host.operators[-1] == "ArgMax"

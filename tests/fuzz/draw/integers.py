@@ -46,7 +46,7 @@ def _convolution(b: Network, x: str, kind: type) -> str:
     fields = {"kernel_shape": [kernel] * 2, "pads": [kernel // 2] * 4, "group": groups}
     shape = (out, height, width)
     if b.chance(0.35) and groups == 1:  # sums, scaled by what follows
-        codes, scale, zero = _codes(b, x, kind)
+        codes, _, zero = _codes(b, x, kind)
         values = b.rng.integers(1, 2 * _CODES, (out, channels, kernel, kernel))
         inputs = [codes, b.array(values, np.uint8), zero, b.array(_CODES, np.uint8)]
         y = b.node("ConvInteger", inputs, shape, **fields)

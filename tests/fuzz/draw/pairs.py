@@ -83,7 +83,9 @@ def pair(b: Network, x: str) -> str:
             other = operator(b, x)
     operands = [one, other]
     b.source.shuffle(operands)
-    return b.same(b.source.choice(("Mul", "Mul", "Add", "Sub", "Max", "Min", "Max", "Min")), *operands)
+    return b.same(
+        b.source.choice(("Mul", "Mul", "Add", "Sub", "Max", "Min", "Max", "Min")), *operands
+    )
 
 
 def dense(b: Network, x: str) -> str:

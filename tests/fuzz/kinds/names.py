@@ -19,11 +19,11 @@ from n2uqc.passes.program.store import to_bytes
 from tests.properties.programs import programs
 
 from .. import corpus
+from ..draw.network import random_network
 from ..drawing import drawn
 from ..hostile import HOSTILE, MARK
 from ..judge import Wrong
 from ..mutate.model import names, rename
-from ..draw.network import random_network
 from ..workers import Limits, Say
 from .input_kind import Kind, Setup
 

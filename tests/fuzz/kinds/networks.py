@@ -13,8 +13,8 @@ from n2uqc.passes import compile_graph
 from tests.properties.networks import networks
 
 from ..compare import compared
-from ..drawing import drawn
 from ..draw.network import random_network
+from ..drawing import drawn
 from ..shrink import smaller_models
 from ..workers import Say
 from .input_kind import Kind

@@ -12,7 +12,7 @@ functions without zeros also carry their relative slope ``g' / g``, by which
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -151,7 +151,9 @@ class EnclosureArithmetic:
         return negative(self.max(negative(a), negative(b)))
 
     def abs(self, a: Enclosure) -> Enclosure:
-        return self.max(a, negative(a))
+        """Return ``max(a, -a)``; around 0 the bound of that alone would be negative."""
+        larger = self.max(a, negative(a))
+        return replace(larger, lo=np.maximum(larger.lo, 0.0))
 
     def log(self, a: Enclosure) -> Enclosure:
         ends = a.lo, a.hi
