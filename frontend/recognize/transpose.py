@@ -11,10 +11,17 @@ import onnx_ir as ir
 
 from ..opset import initializer, is_op
 from .channels_last_input import is_entry, thresholds_of_tensor
+from .function_operators import RULES
 from .pattern import Context, Pattern
 from .queries import is_standard, producer, stated_axes
 
-_ELEMENTWISE = ("Relu", "LeakyRelu", "PRelu", "Clip", "Add", "Sub", "Mul", "Div")
+_ELEMENTWISE = (
+    *RULES,
+    *("Round", "Floor", "Ceil", "Sign", "Cast", "GreaterOrEqual", "LessOrEqual"),
+)
+"""All of which functions and quantizers are made: one that stopped a Transpose would leave it
+between the parts of one.
+"""
 
 
 def _perm(node: ir.Node) -> tuple[int, ...]:
