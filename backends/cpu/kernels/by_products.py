@@ -58,6 +58,9 @@ class ProductsPlan(ConvolutionPlan):
         schedule.compute_at(total, pixel, preserve_unit_loops=True)
         schedule.vectorize(schedule.get_loops(total)[-1])
         schedule.vectorize(lane)
+        # All blocks but one that reaches beyond the map are free of comparisons: LLVM then loads
+        # rows of bounds and multipliers once for all of them.
+        schedule.annotate(block, "pragma_loop_partition_hint", 1)
         return strip
 
     @abstractmethod

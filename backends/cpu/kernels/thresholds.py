@@ -9,6 +9,7 @@ from tvm import tirx
 from n2uqc.passes.program import Thresholds
 
 from .body import Body, Expr, Place, Value, computing_dtype
+from .steps import Ends, steps
 
 _LEAST, _MOST = -(1 << 15), (1 << 15) - 1
 
@@ -16,46 +17,50 @@ _LEAST, _MOST = -(1 << 15), (1 << 15) - 1
 def thresholds(op: Thresholds, body: Body, x: Value, place: Place) -> Value:
     """Compute ``base[c] + sum_k sign[c, k] * (x > bound[c, k])``, every level compared.
 
-    Three forms, by what the table needs: a plain count; one sign for each channel; one for each
-    step.  Codes are summed in bytes where their range allows it.
+    Comparisons where codes rise are counted, and those where codes fall, which few channels have
+    besides.
     """
-    bounds, signs = body.constant(op.bounds).values, body.constant(op.signs).values
+    bounds, signs, base = (body.constant(t).values for t in (op.bounds, op.signs, op.base))
     x, offset = body.without_offset(x)
     if offset is not None:
         bounds = bounds - offset[:, None]
-    lo, hi = x.range
-    # What is passed always belongs to the base; what is passed never is passed by the greatest.
-    always = bounds < lo
-    base = body.constant(op.base).values + (signs * always).sum(axis=1)
-    bounds = np.where(always, hi, np.minimum(bounds, hi))
-    acting = (bounds < hi).any(axis=0)
-    bounds, signs = bounds[:, acting], signs[:, acting]
-    compared, wide, bounds = _narrowed(body, x, bounds, place)
-    levels = bounds.shape[1]
-    narrow = (
-        "int8"
-        if levels < 64 and op.bits < 7
-        else computing_dtype(-(levels << 1), max(levels << 1, 1 << op.bits))
-    )
-    by_channel = bool((signs == signs[:, :1]).all()) if levels else True
-    shifted = by_channel and body.vectors.has("neon") and wide in ("int16", "int32")
-    narrow = wide if shifted else narrow
+    table = steps(bounds, signs, base, Ends(x.lo, x.hi))
+    if table.flip.any():
+        ends = (*x.range, *(-end - 1 for end in x.range))
+        dtype = computing_dtype(min(ends), max(ends))
+        x = Value(x.cast(dtype) ^ body.row("flip", table.flip, dtype)(place.slot), *table.y)
+    if computing_dtype(x.range[0] - 1, x.range[1]) == "int16":
+        table = table.without_base()
+    rises = table.ups.shape[1]
+    both = np.concatenate([table.ups, table.downs], axis=1)
+    compared, wide, bounds = _narrowed(body, x, both, place)
+    shifted = body.vectors.has("neon") and wide in ("int16", "int32")
+    narrow = wide if shifted else _summing(op, bounds.shape[1])
     compared = body.bind(compared)
-    count, zero = tirx.const(0, narrow), tirx.const(0, narrow)
-    for k in range(levels):
-        bound = body.row("bound", bounds[:, k], wide)(place.slot)
-        if shifted:
-            count = count + _passed(bound, compared, wide)
-        elif by_channel:
-            count = count + (compared > bound).astype(narrow)
-        else:
-            sign = body.row("sign", signs[:, k], narrow)(place.slot)
-            count = count + tirx.Select(compared > bound, sign, zero)
-    if by_channel and levels and not (signs == 1).all():
-        count = count * body.row("sign", signs[:, 0], narrow)(place.slot)
-    if base.any():
-        count = count + body.row("base", base, narrow)(place.slot)
-    return body.value(op.output, count)
+
+    def count(columns: NDArray[np.int64]) -> Expr:
+        total = tirx.const(0, narrow)
+        for k in range(columns.shape[1]):
+            bound = body.row("bound", columns[:, k], wide)(place.slot)
+            if shifted:
+                total = total + _passed(bound, compared, wide)
+            else:
+                total = total + (compared > bound).astype(narrow)
+        return total
+
+    code = count(bounds[:, :rises])
+    if table.downs.size:
+        code = code - count(bounds[:, rises:])
+    if table.base.any():
+        code = code + body.row("base", table.base, narrow)(place.slot)
+    return body.value(op.output, code)
+
+
+def _summing(op: Thresholds, levels: int) -> str:
+    """Return the narrowest type in which codes are summed up."""
+    if levels < 64 and op.bits < 7:
+        return "int8"
+    return computing_dtype(-(levels << 1), max(levels << 1, 1 << op.bits))
 
 
 def _narrowed(
@@ -63,12 +68,12 @@ def _narrowed(
 ) -> tuple[Expr, str, NDArray[np.int64]]:
     """Return the numbers to compare, their dtype, and the bounds for them.
 
-    16 bits are enough where the acting bounds of each channel lie together: numbers that are far
+    16 bits are enough where the acting bounds of a channel lie together: numbers that are far
     from them may be clamped.
     """
     lo, hi = x.range
     wide = computing_dtype(lo - 1, hi)
-    acts = bounds < hi
+    acts = bounds < x.hi[:, None]
     least = np.where(acts, bounds, hi).min(axis=1, initial=hi)
     greatest = np.where(acts, bounds, lo).max(axis=1, initial=lo)
     reached = (least >= _LEAST) & (greatest < _MOST) | ~acts.any(axis=1)

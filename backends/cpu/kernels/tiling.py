@@ -47,9 +47,9 @@ def choose_tile(width: int, channels: int, bytes_each: int, vectors: Vectors) ->
     return best
 
 
-def lanes_for(channels: int, bytes_each: int, vectors: Vectors) -> int:
-    """Return the channels worked on at once where each is on its own: four registers, or all."""
-    most = max(4 * vectors.size // bytes_each, 1)
+def lanes_for(channels: int, bytes_each: int, vectors: Vectors, registers: int = 4) -> int:
+    """Return the channels worked on at once where each is on its own: some registers, or all."""
+    most = max(registers * vectors.size // bytes_each, 1)
     if channels <= most:
         return channels
     return max((n for n in range(1, most + 1) if channels % n == 0 and n * 4 >= most), default=most)
