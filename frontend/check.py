@@ -200,7 +200,7 @@ def _check_nodes(proto: onnx.ModelProto) -> None:
 def check_interface(model: ir.Model) -> None:
     """Check for float32 inputs [N,…], outputs that are named once, and finite parameters.
 
-    Old files list parameters as inputs too; these count as parameters only.
+    Inputs of bytes have become float32 ones: `pixel_inputs`.  Old files list parameters as inputs too; these count as parameters only.
 
     Raises:
         CompileError: lists all problems.
@@ -253,8 +253,9 @@ def _check_image(value: ir.Value) -> list[Problem]:
     name, problems = str(value.name), []
     if value.dtype != ir.DataType.FLOAT:
         found = f"element type {value.dtype.name if value.dtype is not None else 'unknown'}"
-        hint = "export the float network: integer inputs are not read"
-        problems.append(Problem(name, "input", found, "float32, float64 or half precision", hint))
+        supported = "float32, float64 or half precision; uint8 that a Cast makes float32"
+        hint = "export the float network: other integer inputs are not read"
+        problems.append(Problem(name, "input", found, supported, hint))
     fixed = "images [N,C,H,W], sequences [N,C,L] or features [N,F] of fixed size; N may be dynamic"
     shape = value.shape
     if shape is None or len(shape) not in (2, 3, 4):

@@ -15,6 +15,7 @@ from .host_part import cut_host_part
 from .input_shape import fix_input_shape
 from .integer_operators import to_float_operators
 from .opset import OUTPUTS
+from .pixel_inputs import as_real_inputs
 from .precision import ROUNDOFF
 from .read import read_model
 from .recognize import PATTERNS, PATTERNS_BEFORE_FOLDING, Context
@@ -58,6 +59,7 @@ def load_graph(
         fix_input_shape(proto, input_shape)
     model = to_graph(proto)
     check_kinds(model)
+    as_real_inputs(model)
     check_interface(model)
     model.meta[OUTPUTS] = [str(value.name) for value in model.graph.outputs]
     take_apart(model)

@@ -145,11 +145,12 @@ class Options:
         if not 1 <= self.margin <= _MOST_MARGIN:
             raise CompileError(f"--margin is {self.margin}; it takes 1..{_MOST_MARGIN}")
         if self.calibration is not None:
-            wanted = "u" if self.pixels is not None else "f"
+            raw = self.pixels is not None
             for data in self._calibration_arrays():
-                if data.size == 0 or data.dtype.kind != wanted or not np.isfinite(data).all():
-                    kind = "uint8 images" if wanted == "u" else "finite real images, float32 or "
-                    kind += "" if wanted == "u" else "float64"
+                fits = data.dtype == np.uint8 or (data.dtype.kind == "f" and not raw)
+                if data.size == 0 or not fits or not np.isfinite(data).all():
+                    kind = "uint8 images"
+                    kind += "" if raw else ", or finite real ones, float32 or float64"
                     raise CompileError(f"calibration data of dtype {data.dtype}; it takes {kind}")
 
     @classmethod
@@ -188,7 +189,10 @@ class Options:
         """Return the range of the real input, from the calibration data if there is any."""
         if self.calibration is None:
             return self.input_range
-        ends = [(float(data.min()), float(data.max())) for data in self._calibration_arrays()]
+        real = [data for data in self._calibration_arrays() if data.dtype.kind == "f"]
+        if not real:
+            return self.input_range
+        ends = [(float(data.min()), float(data.max())) for data in real]
         low = self.margin * min(0.0, *(low for low, _ in ends))
         high = self.margin * max(0.0, *(high for _, high in ends))
         return (low, high) if low < high else self.input_range

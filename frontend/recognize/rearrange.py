@@ -80,7 +80,8 @@ def _replace(value: ir.Value, chain: list[tuple[ir.Node, int]], context: Context
         places.reshape(-1), _memory_places(before).reshape(-1)
     )
     name = str(last.name)
-    if flat and (len(after) == 2 or _same_map(before, after) or value.is_graph_output()):
+    only_output = value.is_graph_output() and not value.uses()
+    if flat and (len(after) == 2 or _same_map(before, after) or only_output):
         # The same order: a flattening, or axes of size 1.
         if before == after:
             context.replace(value, source)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Outputs = tuple[dict[str, NDArray[Any]], str]
 
 _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16"}
+_DTYPES["tensor(uint8)"] = "uint8"
 
 
 class NotRun(Exception):

@@ -31,6 +31,9 @@ def as_maps(program: Program, images: Batch) -> dict[str, NDArray[Any]]:
                 f"calibration images of shape {x.shape}; the model takes (N, "
                 f"{', '.join(map(str, port.shape))})"
             )
+        if (x.dtype == np.uint8) != port.pixels:
+            taken = "raw pixels, uint8" if port.pixels else "real images"
+            raise CompileError(f"images of dtype {x.dtype} for {port.name!r}, which takes {taken}")
         maps[port.name] = to_maps(port, program.types[name], x)
     return maps
 

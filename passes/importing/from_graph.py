@@ -10,6 +10,7 @@ from n2uqc.frontend.edges import NetworkEnd, changes_no_map, entries, exits, map
 from n2uqc.frontend.escape import plain
 from n2uqc.frontend.host_part import HOST
 from n2uqc.frontend.opset import output_names
+from n2uqc.frontend.pixel_inputs import PIXELS
 
 from ..program import Interface, Port, Program
 from ..program.types import RealType
@@ -116,7 +117,12 @@ def import_graph(model: ir.Model, name: str = "network") -> Program:
     outputs = zip(output_names(model), graph.outputs, last, strict=True)
     face = Interface(
         tuple(
-            Port(str(value.name), _sample_shape(value), end.channels_last)
+            Port(
+                str(value.name),
+                _sample_shape(value),
+                end.channels_last,
+                str(value.name) in model.meta.get(PIXELS, ()),
+            )
             for value, end in zip(graph.inputs, first, strict=True)
         ),
         tuple(Port(name, _sample_shape(value), end.channels_last) for name, value, end in outputs),

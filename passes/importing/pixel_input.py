@@ -7,32 +7,56 @@ from fractions import Fraction
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
-from ..options import Options
+from ..options import Options, Pixels
 from ..program import Interface, Op, Program
 from ..program.exact import Surd
 from ..program.ops.real import Affine
-from ..program.types import IntType
+from ..program.types import IntType, Shape
 from ..rewrite import fresh
 
 
 def pixel_input(program: Program, options: Options) -> Program:
-    """If the user asks for it, make raw pixels the input, followed by their normalization."""
+    """Make raw pixels of the inputs that the file takes as such;
+    if the user asks for it, make them the input, followed by their normalization.
+    """
+    own = [port.name for port in program.interface.inputs if port.pixels]
     if options.pixels is None:
-        return program
-    if len(program.inputs) > 1:
+        return _of_file(program)
+    if own or len(program.inputs) > 1:
         raise CompileError(
             Problem(
                 "",
                 "",
-                f"raw pixels for a network of {len(program.inputs)} inputs",
-                "one input",
-                "give real inputs, or put the normalization into the network",
+                f"--pixels for a network whose input {own[0]!r} is uint8 already"
+                if own
+                else f"raw pixels for a network of {len(program.inputs)} inputs",
+                "one real input",
+                "leave --pixels out"
+                if own
+                else "give real inputs, or put the normalization into the network",
             )
         )
+    return _normalized(program, options.pixels)
+
+
+def _bytes(shape: Shape, scale: Fraction) -> IntType:
+    return IntType(shape, 8, False, 0, 255, scale)
+
+
+def _of_file(program: Program) -> Program:
+    """Give 8 bits to the inputs that the file takes as uint8."""
+    types = dict(program.types)
+    for port, name in zip(program.interface.inputs, program.inputs, strict=True):
+        if port.pixels:
+            types[name] = _bytes(types[name].shape, Fraction(1))
+    return replace(program, types=types)
+
+
+def _normalized(program: Program, pixels: Pixels) -> Program:
+    """Make raw pixels the only input, followed by their normalization."""
     shape = program.types[program.input].shape
-    scale = Fraction(options.pixels.scale)
-    types = {**program.types, program.input: IntType(shape, 8, False, 0, 255, scale)}
-    mean, std = options.pixels.rows(shape[2])
+    types = {**program.types, program.input: _bytes(shape, Fraction(pixels.scale))}
+    mean, std = pixels.rows(shape[2])
     ops: tuple[Op, ...] = program.ops
     if mean.any() or (std != 1).any():
         name = fresh(types, f"{program.input}.normalized")

@@ -98,12 +98,17 @@ def test_attributes_against_the_definition() -> None:
         ("float[N,2,H,W] x", "shape [N,2,H,W]"),
         ("float[N,2,0,4] x", "shape [N,2,0,4]"),
         ("float[] x", "unknown shape"),
-        ("uint8[N,2,4,4] x", "UINT8"),
+        ("int8[N,2,4,4] x", "INT8"),
     ],
 )
 def test_input_of_the_wrong_kind(x: str, word: str) -> None:
     body = "y = Concat <axis = 1> (x, z)" if "z" in x else "a = Cast <to = 1> (x) y = Relu (a)"
     refused(build(body, x=x), word)
+
+
+def test_bytes_are_read_as_real_numbers_or_not_at_all() -> None:
+    body = "a = Cast <to = 1> (x) b = Cast <to = 6> (x) c = Cast <to = 1> (b) y = Add (a, c)"
+    refused(build(body, x="uint8[N,2,4,4] x"), "UINT8", "that a Cast makes float32")
 
 
 def test_two_outputs_keep_their_names() -> None:

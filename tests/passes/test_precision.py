@@ -109,8 +109,8 @@ def test_calibration_narrows_the_formats(graph) -> None:
         ({"input_range": (1.0, 1.0)}, "--input-range is 1.0,1.0"),
         ({"input_range": (0.0, float("nan"))}, "finite"),
         ({"calibration": np.zeros((0, 1, 8, 8), np.float32)}, "calibration data"),
-        ({"calibration": np.full((1, 1, 8, 8), np.nan, np.float32)}, "finite real images"),
-        ({"calibration": np.zeros((1, 1, 8, 8), np.uint8)}, "dtype uint8"),
+        ({"calibration": np.full((1, 1, 8, 8), np.nan, np.float32)}, "finite real ones"),
+        ({"calibration": np.zeros((1, 1, 8, 8), np.int16)}, "dtype int16"),
     ],
 )
 def test_bad_options(change, message) -> None:

@@ -7,6 +7,8 @@ import pytest
 
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.frontend.load import load_graph
+from n2uqc.passes import compile_graph
+from n2uqc.passes.program import quantize_inputs, real_outputs, run
 
 from ..networks import build, check_same, ops
 
@@ -77,3 +79,16 @@ def test_refusals(body: str, found: str) -> None:
         names["one"] = np.array(1.0, np.float32)
     with pytest.raises(CompileError, match=found):
         load_graph(build(R + body, names, x="float[N,8,4,6] x"))
+
+
+def test_an_output_that_is_read_again() -> None:
+    """Heat maps and their maxima over all positions, as keypoint detectors give them."""
+    body = R + "v = Reshape (r, tk) w = ReduceMax <axes = [2], keepdims = 0> (v) y = Relu (w)"
+    model = build(body, {"tk": PARAMETERS["tk"]}, x="float[N,8,4,6] x", y="float[] y, float[] v")
+    graph = load_graph(model)
+    assert "Rearrange" in ops(graph)
+    x = np.random.default_rng(0).normal(0, 1, (2, 8, 4, 6)).astype(np.float32)
+    program = compile_graph(graph)
+    found = real_outputs(program, run(program, quantize_inputs(program, x)))
+    np.testing.assert_allclose(found["v"], np.maximum(x, 0).reshape(2, 8, 24), atol=1e-5)
+    np.testing.assert_allclose(found["y"], np.maximum(x, 0).max((2, 3)), atol=1e-5)
