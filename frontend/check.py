@@ -200,7 +200,8 @@ def _check_nodes(proto: onnx.ModelProto) -> None:
 def check_interface(model: ir.Model) -> None:
     """Check for float32 inputs [N,…], outputs that are named once, and finite parameters.
 
-    Inputs of bytes have become float32 ones: `pixel_inputs`.  Old files list parameters as inputs too; these count as parameters only.
+    Inputs of bytes have become float32 ones: `pixel_inputs`. Old files list parameters as inputs
+    too; these count as parameters only.
 
     Raises:
         CompileError: lists all problems.
