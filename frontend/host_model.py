@@ -20,6 +20,9 @@ HOST_OPS = frozenset(
 )
 """Operators that may stand behind a program: of one sample's values, none enlarges them much."""
 
+LAYOUT = frozenset("Reshape Transpose Flatten Squeeze Unsqueeze Identity Slice Split".split())
+"""Those of them that only move values."""
+
 _CHUNK = 32  # samples that are computed together where the batch is open
 
 
@@ -89,7 +92,7 @@ class HostModel:
             piece = {}
             for name in sources:
                 part = given[name][start : start + step]
-                missing = np.zeros((size - len(part), *part.shape[1:]))
+                missing = np.zeros((size - len(part), *part.shape[1:]), part.dtype)
                 piece[name] = np.concatenate([part, missing])
             found = runner.run(None, piece)
             pieces.append([np.asarray(y)[: min(step, count - start)] for y in found])

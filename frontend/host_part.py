@@ -12,7 +12,7 @@ import onnx
 import onnx_ir as ir
 from onnx import TensorProto, helper, numpy_helper
 
-from .host_model import HOST_OPS, HostModel, in_double
+from .host_model import HOST_OPS, LAYOUT, HostModel, in_double
 from .opset import OUTPUTS
 from .recognize.pattern import Context
 from .recognize.queries import stated_axes
@@ -24,8 +24,6 @@ _HEADS = frozenset(
     "ArgMax ArgMin Exp Hardmax LogSoftmax ReduceL1 ReduceL2 ReduceLogSumExp Sigmoid Softmax "
     "TopK".split()
 )
-_LAYOUT = frozenset("Reshape Transpose Flatten Squeeze Unsqueeze Identity Slice Split".split())
-"""Operators that move values: before a head they belong to it."""
 _ORDERED = frozenset({"Softmax", "LogSoftmax", "Sigmoid"})
 
 
@@ -41,7 +39,7 @@ def cut_host_part(context: Context) -> None:
     for node in reversed(list(graph)):  # layouts before a head
         if (
             node in behind
-            and node.op_type in _LAYOUT
+            and node.op_type in LAYOUT
             and all(use.node in part for out in node.outputs for use in out.uses())
             and any(out.uses() for out in node.outputs)
         ):
@@ -163,7 +161,7 @@ def _model(
         for v in node.inputs
         if v is not None and v.shape is not None
     }
-    _drop_ordered(protos, ranks, context.model.graph.opset_imports[""])
+    _drop_ordered(protos, ranks, names, context.model.graph.opset_imports[""])
     needed = set(names)
     kept = []
     for proto in reversed(protos):
@@ -209,14 +207,21 @@ def _any_batch(array: np.ndarray, other: np.ndarray, node: ir.Node) -> np.ndarra
     return None
 
 
-def _drop_ordered(protos: list[onnx.NodeProto], ranks: dict[str, int], version: int) -> None:
-    """Let ArgMax read what Softmax, LogSoftmax or Sigmoid read: they keep the order, exactly."""
+def _drop_ordered(
+    protos: list[onnx.NodeProto], ranks: dict[str, int], outputs: list[str], version: int
+) -> None:
+    """Let ArgMax, and TopK whose values nothing reads, read what Softmax, LogSoftmax or Sigmoid
+    read: they keep the order, exactly.
+    """
     makers = {name: proto for proto in protos for name in proto.output}
+    used = {*outputs, *(name for proto in protos for name in proto.input)}
     for proto in protos:
-        while proto.op_type in ("ArgMax", "ArgMin") and proto.input[0] in makers:
+        top = proto.op_type == "TopK" and proto.output[0] not in used
+        while (top or proto.op_type in ("ArgMax", "ArgMin")) and proto.input[0] in makers:
             maker = makers[proto.input[0]]
             rank = ranks.get(proto.input[0], 1)
-            same = (_axis(maker, -1) - _axis(proto, 0)) % rank == 0 and version >= 13
+            along = _axis(proto, -1 if top else 0)
+            same = (_axis(maker, -1) - along) % rank == 0 and version >= 13
             if maker.op_type not in _ORDERED or not (maker.op_type == "Sigmoid" or same):
                 break
             proto.input[0] = maker.input[0]

@@ -9,11 +9,14 @@ from math import prod
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx_ir as ir
 
 from .constants import static
+from .edges import exits, map_shape
 from .expression_forms import title
 from .host_part import HOST
+from .index_heads import index_heads, remaining
 from .opset import constant, integer, is_op, output_names, read_function, read_weight
 from .recognize.pattern import NOTE
 from .summary_quantizer import KEEPS_CODES, Quantizer, code_offset, describe, is_quantizer
@@ -23,6 +26,11 @@ __all__ = ["LayerSummary", "Note", "Quantizer", "Summary", "summarize"]
 INTEGER, TABLE, FIXED = "integer", "comparison table", "fixed point"
 _REPEATED = 16  # weights a code, from which on codes that do not occur are no coincidence
 _MOVES = ("Reshape", "Transpose")  # only at the network's edges; they compute nothing
+_IN_INTEGERS = (
+    "becomes integer operations, exact in the values before it, ties as ONNX states them, if those "
+    "have one scale; the compiled program states their proven error e: an index can differ from "
+    "the network's only between values closer than 2e"
+)
 _CHANNELWISE = frozenset("BatchNormalization Add Sub Mul Div PRelu Relu LeakyRelu Clip".split())
 
 
@@ -126,7 +134,29 @@ def _on_host(model: ir.Model) -> list[Note]:
     host = model.meta.get(HOST)
     if host is None:
         return []
-    return [Note(name, f"{op} runs on the host, behind the outputs") for name, op in host.nodes]
+    heads, _ = index_heads(host, _memory_places(model))
+    rest = remaining(host, {name for head in heads for name in (head.indices, head.values)})
+    return [
+        *(Note(head.node, f"{head.op} {_IN_INTEGERS}") for head in heads),
+        *(
+            Note(name, f"{op} runs on the host, behind the outputs")
+            for name, op in (rest.nodes if rest is not None else ())
+        ),
+    ]
+
+
+def _memory_places(model: ir.Model) -> dict[str, npt.NDArray[np.int64]]:
+    """Return the place of each element of each output in a program's memory, of its shape."""
+    places = {}
+    ends = zip(output_names(model), model.graph.outputs, exits(model.graph), strict=True)
+    for name, value, end in ends:
+        shape = tuple(_per_image(value))
+        if end.channels_last:
+            places[name] = np.arange(prod(shape)).reshape(shape)
+        else:
+            maps = np.arange(prod(shape)).reshape(map_shape(tuple(_per_image(end.value))))
+            places[name] = maps.transpose(2, 0, 1).reshape(shape)
+    return places
 
 
 def _shape(value: ir.Value | None) -> list[int | str]:

@@ -13,6 +13,7 @@ from n2uqc.frontend.source import Source
 
 from .exact.affine_tables import affine_tables
 from .exact.constant_channels import constant_channels
+from .exact.integer_heads import integer_heads
 from .exact.integer_layers import integer_layers
 from .exact.integer_thresholds import integer_thresholds
 from .exact.merge_affine import hoist_bias, merge_affine
@@ -41,6 +42,7 @@ PIPELINE: tuple[Pass, ...] = (
     Pass("integer-thresholds", plain(integer_thresholds), lowered=True),
     Pass("constant-channels", plain(constant_channels), lowered=True),
     Pass("affine-tables", plain(affine_tables), lowered=True),
+    Pass("integer-heads", plain(integer_heads), lowered=True),
     Pass("narrow-types", plain(narrow_types), lowered=True),
     Pass("plan-memory", plain(plan_memory), lowered=True),
 )

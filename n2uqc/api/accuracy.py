@@ -95,6 +95,7 @@ def predictions(
     runner: Any, program: Program, data: Labeled, progress: Progress
 ) -> NDArray[np.int64]:
     """Return the index of the greatest output for each image, int64 (N,); of equal ones the first.
+    A network that ends in ArgMax gives the index itself.
 
     Images are read and run in batches: with a memory-mapped array the whole takes no more memory
     than a batch.
@@ -107,7 +108,7 @@ def predictions(
 
     Raises:
         InputError: the images do not fit the program.
-        UserError: the outputs are not scores of classes that the labels name.
+        UserError: the outputs are neither indices nor scores of classes that the labels name.
     """
     import numpy as np
 
@@ -119,6 +120,10 @@ def predictions(
             part = slice(start, start + _BATCH)
             labels = data.labels[part]
             scores = real_output(program, runner(quantize_input(program, data.images[part])))
+            if scores.dtype.kind == "i" and scores.size == len(labels):  # it ends in ArgMax
+                predicted[part] = scores.reshape(-1)
+                advance(len(labels))
+                continue
             classes = scores.shape[1] if scores.ndim > 1 else 1
             if scores.size != len(labels) * classes:
                 raise UserError(

@@ -24,8 +24,9 @@ def measure(
     options: Options,
     images: Batch,
     progress: Progress,
-) -> dict[str, Any]:
-    """Measure code flips by layer, top-1 agreement and output error, as JSON values.
+) -> dict[str, Any] | None:
+    """Measure code flips by layer, top-1 agreement and output error, as JSON values; None for a
+    program of another network, which ``against_network`` names.
 
     Args:
         model: the network.
@@ -37,22 +38,27 @@ def measure(
         progress: what is told of the work.
     """
     from n2uqc.passes.checks.evaluate import agreement, deviation, reference
+    from n2uqc.passes.checks.relation import Unrelated
     from n2uqc.passes.program.boundary import in_model_order
     from n2uqc.passes.program.named import by_name
 
     with progress.working("comparing with exact arithmetic"):
-        result = deviation(reference(graph, options), program, images)
+        real = reference(graph, options)
+        try:
+            result = deviation(real, program, images)
+        except Unrelated:
+            return None
     report = result.as_json()
     try:
         if options.pixels is not None:
             raise NotRun("the images are raw pixels")
         outputs, by = run_as_exported(model, by_name(program.interface.inputs, images))
         integers, truths = (
-            {port.name: in_model_order(port, y[port.name]) for port in program.interface.outputs}
+            {port.name: in_model_order(port, y[port.name]) for port in real.interface.outputs}
             for y in (result.integer, result.exact)
         )
-        if program.host is not None:
-            integers, truths = program.host(integers), program.host(truths)
+        if real.host is not None:
+            integers, truths = real.host(integers), real.host(truths)
         for name, found in integers.items():
             if name not in outputs or outputs[name].size != found.size:
                 shapes = {n: y.shape for n, y in outputs.items()}

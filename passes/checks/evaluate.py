@@ -25,6 +25,7 @@ from ..program.interpreter import as_real, steps
 from ..program.named import Batch, Named, samples, some
 from ..program.ops.real import Quantize, floats
 from ..program.types import IntType
+from .heads import scored
 
 CHUNK = 16
 _UNDECIDED = 1e-10  # relative to the threshold and the value; far above float64's own error
@@ -110,12 +111,15 @@ class Deviation:
 
 
 def agreement(a: Named, b: Named) -> tuple[int, float]:
-    """Return the number of samples with equal top-1 classes in every output, and the greatest
-    difference of an output relative to its max |b|.
+    """Return the number of samples with equal top-1 classes, and equal indices, in every output,
+    and the greatest difference of an output of values relative to its max |b|.
     """
     same, worst = np.ones(samples(a), bool), 0.0
     for name, one in a.items():
         x, y = (v.reshape(len(v), -1) for v in (one, b[name]))
+        if "i" in x.dtype.kind + y.dtype.kind:
+            same &= (x == y).all(axis=1)
+            continue
         same &= x.argmax(axis=1) == y.argmax(axis=1)
         error = float(np.abs(x - y).max(initial=0.0))
         worst = max(worst, error / max(float(np.abs(y).max(initial=0.0)), 1e-300))
@@ -141,7 +145,9 @@ def deviation(real: Program, program: Program, images: Batch) -> Deviation:
 
     Raises:
         InputError: the images do not fit the program.
+        Unrelated: the program is not of this network.
     """
+    program = scored(program, real)
     integers = quantize_inputs(program, images)
     maps = {
         name: value.astype(np.int64 if value.dtype.kind in "iu" else np.float64)

@@ -26,6 +26,7 @@ from ..program.ops.real import Quantize
 from ..program.program import Program
 from ..program.types import IntArray
 from .float_error import Reach, comparison_error, float_error
+from .heads import by_port, index_pairs, scored
 from .moments import Moments
 from .relation import Relation, inward, outward
 
@@ -40,8 +41,7 @@ class Fault:
     """A value that differs from the network by more than the program's bound.
 
     Attributes:
-        sample, place: index of the image, and (row, column, channel) of a code or the index of an
-            output.
+        sample, place: index of the image, and (row, column, channel) or the index of an output.
         computed: the program's code or output.
         low, high: range that the network allows.
     """
@@ -58,17 +58,16 @@ class Held:
     """The comparison of one tensor.
 
     Attributes:
-        tensor: a code tensor of the program, or an output of it.
+        tensor: a code tensor of the program, or an output.
         origin: ONNX nodes.
-        what: "codes" or "outputs".
+        what: "codes", "outputs", or "indices" that follow from the program's own outputs.
         values: number of compared values.
         open: codes that are undecided, because a threshold is within the error.
         differing: codes that differ from the network's, within the bound or not.
         worst: greatest difference of an output, in its unit.
         share: greatest difference of an output relative to the spread of its channel.
         bound: proven error in the unit of the output, or of the value that a quantizer compares.
-        spread: standard deviation of the network's outputs, or of the values that a quantizer
-            compares.
+        spread: standard deviation of the outputs, or of the values that a quantizer compares.
         wrong: number of values outside their bound.
         faults: the first wrong values.
     """
@@ -106,7 +105,7 @@ class Held:
 
 @dataclass(frozen=True)
 class NetworkComparison:
-    """The result: one row per quantizer, then one for each output.
+    """The result: one row per quantizer, then one for each output, then for those of indices.
 
     Attributes:
         rows: the rows.
@@ -156,6 +155,7 @@ class Holder:
     """The comparison of one program with its network."""
 
     def __init__(self, real: Program, program: Program) -> None:
+        self.whole, program = program, scored(program, real)
         self.real, self.program = real, program
         self.relation = Relation(real, program)
         self.quantizers, self.producers = self.relation.quantizers, self.relation.producers
@@ -166,14 +166,14 @@ class Holder:
             if name in self.producers
         }
         self.results = [self._result(name) for name in program.outputs]
+        self.indices: dict[str, Held] = {}
         self.errors = {name: self.relation.error(self.quantizers[name]) for name in self.rows}
         self.moments: dict[str, Moments] = {}
         self.farthest: dict[str, Reals] = {}  # by output of the network
 
     def _result(self, name: str) -> Held:
-        last, tensor_type = self.producers.get(name), self.program.int_type(name)
-        origin = last.origin if last is not None else ()
-        return Held(name, origin, "outputs", bound=float(tensor_type.error))
+        last, error = self.producers.get(name), self.program.int_type(name).error
+        return Held(name, last.origin if last is not None else (), "outputs", bound=float(error))
 
     def hold(self, images: Batch) -> NetworkComparison:
         with warnings.catch_warnings():
@@ -198,24 +198,27 @@ class Holder:
             shares = self.farthest[name] / np.where(unit > 0, unit, 1.0)
             row.share = float(shares.max(initial=0.0))
         spreads = {name: moment.spread for name, moment in self.moments.items()}
-        return NetworkComparison([*self.rows.values(), *self.results], left, spreads)
+        rows = [*self.rows.values(), *self.results, *self.indices.values()]
+        return NetworkComparison(rows, left, spreads)
 
     def _chunk(self, integers: Batch, maps: Batch, start: int) -> int:
         """Compare a chunk of images; return how many left fitted ranges."""
         codes: dict[str, tuple[IntArray, NDArray[np.bool_]]] = {}
         valid = np.ones(samples(integers), bool)
         outputs: dict[str, IntArray] = {}
-        for name, value in steps(self.program, integers):
+        for name, value in steps(self.whole, integers):
             op = self.producers.get(name)
             if self.fitted and isinstance(op, Requantize | PRelu) and name not in self.quantizers:
                 valid &= ~((value == op.lo) | (value == op.hi)).any(axis=(1, 2, 3))
             if name in self.quantizers:
                 codes[name] = self.relation.all_channels(name, value), valid.copy()
-            if name in self.program.outputs:
+            if name in self.program.outputs or name in self.whole.outputs:
                 outputs[name] = value
-        ports = self.program.interface.outputs
-        named = {p.name: outputs[n] for p, n in zip(ports, self.program.outputs, strict=True)}
-        actual = list(scaled_outputs(self.program, named).values())
+        scores = scaled_outputs(self.program, by_port(self.program, outputs))
+        for name, own, wanted in index_pairs(self.whole, self.real, outputs, scores):
+            row = self.indices.setdefault(name, Held(name, (), "indices"))
+            row.add(own, wanted, wanted, valid, start)
+        actual = list(scores.values())
         for name, value, reach, compared in self._network(maps, codes):
             self.moments[name] = self.moments.get(name, Moments.none()).with_(value[valid])
             if name in codes:

@@ -24,12 +24,11 @@ from ..program.program import Program
 from ..program.types import IntArray, IntType
 from .accumulator import code_value, weight_of
 from .float_error import steepness
+from .heads import Unrelated
+
+__all__ = ["Relation", "Unrelated", "flattened_orders", "inward", "outward"]
 
 Reals = NDArray[np.float64]
-
-
-class Unrelated(ValueError):
-    """The program is not of this network."""
 
 
 def accumulating(program: Program, tensor: str) -> Conv | None:

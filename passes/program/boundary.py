@@ -166,7 +166,8 @@ def result_names(program: HasInterface) -> tuple[str, ...]:
 def real_outputs(program: HasInterface, y: Named) -> dict[str, NDArray[Any]]:
     """Return the network's outputs by name, from the program's integers (N, H, W, C).
 
-    They are float64 (N, *port.shape) in the model's axis order, or what the host computes of them.
+    They are float64 (N, *port.shape) in the model's axis order, indices int64, or what the host
+    computes of them.
 
     Raises:
         InputError: an output has no scale, as sums have whose scale differs by channel.
@@ -175,15 +176,18 @@ def real_outputs(program: HasInterface, y: Named) -> dict[str, NDArray[Any]]:
     return dict(scaled) if program.host is None else program.host(scaled)
 
 
-def scaled_outputs(program: HasInterface, y: Named) -> dict[str, NDArray[np.float64]]:
+def scaled_outputs(program: HasInterface, y: Named) -> dict[str, NDArray[Any]]:
     """Convert the program's outputs by name, integers (N, H, W, C), to float64 (N, *port.shape),
-    in the model's axis order.
+    in the model's axis order; indices to int64.
 
     Raises:
         InputError: an output has no scale, as sums have whose scale differs by channel.
     """
-    outputs: dict[str, NDArray[np.float64]] = {}
+    outputs: dict[str, NDArray[Any]] = {}
     for port, tensor_type in output_types(program):
+        if port.indices:
+            outputs[port.name] = in_model_order(port, y[port.name].astype(np.int64))
+            continue
         if tensor_type.scale is None:
             raise InputError(f"output {port.name!r} has no scale; take its integers (--integers)")
         real = y[port.name].astype(np.float64) * float(tensor_type.scale)

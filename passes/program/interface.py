@@ -22,17 +22,20 @@ class Port:
             as many elements, in the program's order once it is reshaped.
         channels_last: (H, W, C) there, as in the program.
         pixels: the input takes raw uint8 images instead of real ones.
+        indices: the output's integers are indices, and stay integers outside.
     """
 
     name: str
     shape: tuple[int, ...]
     channels_last: bool = False
     pixels: bool = False
+    indices: bool = False
 
     @property
     def flags(self) -> tuple[str, ...]:
         """Names of its true options, as program text has them."""
-        return tuple(name for name in ("channels_last", "pixels") if getattr(self, name))
+        names = "channels_last", "pixels", "indices"
+        return tuple(name for name in names if getattr(self, name))
 
 
 def only(items: Sequence[Item], names: Sequence[str], what: str) -> Item:

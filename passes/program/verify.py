@@ -168,7 +168,7 @@ def _legal(op: Op, known: dict[str, TensorType], program: Program) -> TensorType
 
 def _check_interface(program: Program) -> None:
     """Check that the user's tensors have as many elements as the program's,
-    and the range of pixels.
+    and the range of pixels and of indices.
     """
     face = program.interface
     for what, ports, tensors in (
@@ -182,6 +182,8 @@ def _check_interface(program: Program) -> None:
                     f"the interface's {what} {list(port.shape)} has not the elements of "
                     f"%{tensor}: {tensor_type}"
                 )
+            if port.indices and (what == "input" or tensor_type.lo < 0 or tensor_type.scale != 1):
+                raise IllegalOp(f"%{tensor} holds no indices: {tensor_type}")
             if port.pixels and (
                 what == "output" or not tensor_type.lo <= 0 <= 255 <= tensor_type.hi
             ):
