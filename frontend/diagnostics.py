@@ -55,6 +55,34 @@ class Problem:
         return text
 
 
+class Unfit(ValueError):
+    """A value that cannot stand where it does; the message says which one."""
+
+
+def reason(error: BaseException) -> str:
+    """Return what is wrong: the message of n2uqc's own exceptions, our words for any other's.
+
+    Python's and NumPy's messages are about their own calls, as "cannot convert Infinity to integer
+    ratio" is; they tell a user nothing about the network.
+    """
+    if type(error).__module__.startswith("n2uqc."):
+        return str(error)
+    for kind, words in _REASONS.items():
+        if isinstance(error, kind):
+            return words
+    return "a value, type or shape that cannot be here"
+
+
+_REASONS: dict[type[BaseException], str] = {
+    UnicodeError: "text that is not UTF-8",
+    ZeroDivisionError: "a division by 0",
+    ArithmeticError: "a number that is not finite, or too large",
+    LookupError: "something that is named or counted, but is not there",
+    RecursionError: "something nested too deeply",
+    EOFError: "it ends too early",
+}
+
+
 class CompileError(Exception):
     """The input cannot be compiled; `str(error)` lists every problem found.
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol, TypeVar
 
+from .diagnostics import Unfit
+
 UNARY = (
     "abs", "erf", "erfc", "exp", "expm1", "log", "sigmoid", "softplus", "sqrt", "tanh"
 )  # fmt: skip
@@ -119,10 +121,10 @@ def parse(text: str) -> Expression:
         ValueError: it is none, or it is too long.
     """
     if len(text) > _LONGEST or text.count(",") + text.count("(") > LARGEST:
-        raise ValueError(f"{text[:40]}… is an expression of more than {LARGEST} terms")
+        raise Unfit(f"{text[:40]}… is an expression of more than {LARGEST} terms")
     term, rest = _term(text)
     if rest:
-        raise ValueError(f"{text[:40]!r} is no expression: {rest[:20]!r} is left over")
+        raise Unfit(f"{text[:40]!r} is no expression: {rest[:20]!r} is left over")
     return term
 
 
@@ -137,18 +139,18 @@ def _term(text: str) -> tuple[Expression, str]:
         argument, rest = _term(rest[1:])
         arguments.append(argument)
     if not rest.startswith(")"):
-        raise ValueError(f"{word}( without its )")
+        raise Unfit(f"{word}( without its )")
     counts = {**dict.fromkeys(UNARY, 1), **dict.fromkeys((*BINARY, "pow"), 2), "above": 4}
     wanted = counts.get(word, -1)
     if len(arguments) != wanted:
-        raise ValueError(f"no function {word[:20]} of {len(arguments)} arguments")
+        raise Unfit(f"no function {word[:20]} of {len(arguments)} arguments")
     if word != "pow":
         return Expression(word, tuple(arguments)), rest[1:]
     base, exponent = arguments
     if exponent.op != "number" or exponent.value in (0, 1):
-        raise ValueError("a power whose exponent is no constant, or 0 or 1")
+        raise Unfit("a power whose exponent is no constant, or 0 or 1")
     if not fits_exponent(exponent.value):
-        raise ValueError(f"a power of {exponent.value}")
+        raise Unfit(f"a power of {exponent.value}")
     return Expression("pow", (base,), exponent.value), rest[1:]
 
 
@@ -166,7 +168,7 @@ def _atom(word: str) -> Expression:
         return parameter(int(word[1:]))
     top, slash, bottom = word.removeprefix("-").partition("/")
     if not (word.isascii() and top.isdecimal() and (bottom.isdecimal() if slash else not bottom)):
-        raise ValueError(f"{word[:20]!r} is no term of an expression")
+        raise Unfit(f"{word[:20]!r} is no term of an expression")
     if len(word) > 700 or (slash and not int(bottom)):
-        raise ValueError(f"{word[:20]} is no number of an expression")
+        raise Unfit(f"{word[:20]} is no number of an expression")
     return number(Fraction(word))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import isqrt
 
+from .diagnostics import Unfit
 from .expression import PI, Expression, X, fits_exponent, number, parse
 
 ZERO, ONE, HALF = number(0), number(1), number(Fraction(1, 2))
@@ -29,7 +30,7 @@ def power(base: Expression, exponent: Fraction) -> Expression:
     if exponent == -1:
         return divide(ONE, base)
     if not fits_exponent(exponent):
-        raise ValueError(f"the exponent {float(exponent):g}")
+        raise Unfit(f"the exponent {float(exponent):g}")
     return Expression("pow", (base,), exponent)
 
 

@@ -15,7 +15,7 @@ from onnx.external_data_helper import (
     uses_external_data,
 )
 
-from .diagnostics import CompileError, Problem
+from .diagnostics import CompileError, Problem, Unfit
 from .wellformed import data_bytes, tensors
 
 SIZE_LIMIT = 2 * 1024**3  # bytes of all external data, the same as protobuf's limit for a message
@@ -69,7 +69,7 @@ def _unreadable(tensor: onnx.TensorProto, error: Exception) -> Problem:
 def _check_length(tensor: onnx.TensorProto) -> None:
     wanted, length = data_bytes(tensor), ExternalDataInfo(tensor).length
     if None not in (wanted, length) and wanted != length:
-        raise ValueError(f"{length} bytes where the shape {list(tensor.dims)[:8]} takes {wanted}")
+        raise Unfit(f"{length} bytes where the shape {list(tensor.dims)[:8]} takes {wanted}")
 
 
 def _check_total(outside: Sequence[onnx.TensorProto], folder: Path, label: str) -> None:
@@ -81,7 +81,7 @@ def _check_total(outside: Sequence[onnx.TensorProto], folder: Path, label: str) 
             info = ExternalDataInfo(tensor)
             status = os.stat(folder / info.location)
             if not S_ISREG(status.st_mode):
-                raise ValueError(f"'{info.location}' is not a file")
+                raise Unfit(f"'{info.location}' is not a file")
         except (OSError, ValueError, TypeError) as error:
             raise CompileError(_unreadable(tensor, error)) from error
         total += status.st_size if info.length is None else info.length

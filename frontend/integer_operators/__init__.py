@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import onnx_ir as ir
 
-from ..diagnostics import CompileError, Problem
+from ..diagnostics import CompileError, Problem, reason
 from ..recognize.pattern import Refused
 from .accumulators import ACCUMULATORS
 from .block_weights import BLOCK_WEIGHTS
@@ -44,7 +44,7 @@ def to_float_operators(model: ir.Model) -> None:
             found = (refusal.found, refusal.supported, refusal.hint)
             problems.append(Problem(str(node.name), node.op_type, *found))
         except (ValueError, IndexError, ArithmeticError, TypeError) as error:
-            found_text = f"parameters that do not fit each other ({error})"
+            found_text = f"parameters that do not fit each other ({reason(error)})"
             hint = "the file is damaged: export it again"
             problems.append(Problem(str(node.name), node.op_type, found_text, hint=hint))
     if problems:

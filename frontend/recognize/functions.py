@@ -15,6 +15,7 @@ from functools import partial
 import numpy as np
 import onnx_ir as ir
 
+from ..diagnostics import Unfit
 from ..expression import LARGEST, Expression, X, number, parameter
 from ..opset import Array, constant, initializer, make_function
 from .function_operators import CHOOSING, CURVED, RULES
@@ -65,7 +66,7 @@ class _Terms:
                 term = RULES[node.op_type](node, terms)
             except ZeroDivisionError:
                 raise Refused("division by 0", "a divisor other than 0") from None
-            except ValueError as error:
+            except Unfit as error:
                 raise Refused(str(error), "a power that is a short fraction") from None
             if term.size > _LARGEST:
                 raise _NoFunction

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from ..constants import GraphConstants
-from ..diagnostics import Problem
+from ..diagnostics import Problem, reason
 from ..precision import SINGLE
 
 NOTE = "n2uq.note"
@@ -57,7 +57,7 @@ class UnknownShape(Refused):
 
 def _unfit(error: Exception) -> Refused:
     return Refused(
-        f"parameters that do not fit each other ({error})",
+        f"parameters that do not fit each other ({reason(error)})",
         "shapes, types and sizes as the operator's definition states them",
         "the file is damaged: export it again",
     )

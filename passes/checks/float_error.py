@@ -90,8 +90,17 @@ def _curve(op: RealFunction, most: Row) -> tuple[Row, Row]:
     )
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def float_error(op: Op, program: Program, inputs: list[Reach]) -> Row:
-    """Return a bound on |float64 result - real result| of a real operation, (C,)."""
+    """Return a bound on |float64 result - real result| of a real operation, (C,).
+
+    It is infinite where nothing is known, as where float64 overflows.
+    """
+    error = _float_error(op, program, inputs)
+    return np.where(np.isnan(error), np.inf, error)
+
+
+def _float_error(op: Op, program: Program, inputs: list[Reach]) -> Row:
     x = inputs[0]
     if isinstance(op, Affine):
         steep = steepness(op, x.most)
@@ -141,6 +150,7 @@ def _convolved(op: RealConv, program: Program, x: Reach) -> Row:
     return np.concatenate(parts)
 
 
+@np.errstate(over="ignore")
 def comparison_error(op: Quantize, reach: Reach) -> Row:
     """Bound the rounding of ``input_scale * x`` and of the thresholds, in units of x."""
     most = max(abs(float(t)) for row in op.thresholds for t in row)

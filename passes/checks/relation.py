@@ -125,6 +125,7 @@ class Relation:
             name = link.inputs[0]
         return self._after(chain, tensor_type, np.full(self.real.types[op.output].shape[2], 1.0))
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _after(self, chain: list[Elementwise], tensor_type: IntType, unit: Reals) -> Reals:
         """Return the error after a chain, given backwards, of integers that are off by their
         type's error in a unit.

@@ -13,6 +13,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from n2uqc.frontend.diagnostics import Unfit
+
 from ..options import OPERAND_BITS, STREAM_BITS
 from ..program.exact import Surd
 from ..program.ops import Add, Clamp, Conv, Requantize
@@ -192,7 +194,7 @@ def _product(
     scaled = np.rint(weight * np.exp2(g)[:, None, None, None])
     if not (np.abs(scaled) < 2.0**ACCUMULATOR_BITS).all():
         most = np.abs(scaled).max()
-        raise ValueError(f"weights of {most:.2g} units, beyond {ACCUMULATOR_BITS} bits")
+        raise Unfit(f"weights of {most:.2g} units, beyond {ACCUMULATOR_BITS} bits")
     integers = scaled.astype(np.int64)
     miss = _miss(layer, tensor_type, integers, g, tensor_type.error if carried is None else carried)
     op, accumulator = layer.op, low.fresh(f"{name}.acc")

@@ -15,6 +15,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from n2uqc.frontend.diagnostics import Unfit
+
 from ..program.ops import Interpolate
 from ..program.ops.real import Enclosure, EnclosureArithmetic, RealFunction, floats
 from ..program.types import Constant
@@ -141,7 +143,7 @@ def _steepest(curve: Curve) -> float:
     assert enclosed.slope is not None
     steep = float(max(np.abs(enclosed.slope[0]).max(), np.abs(enclosed.slope[1]).max()))
     if not np.isfinite(steep):
-        raise ValueError("a function that is not defined, or has no bound on its slope, somewhere")
+        raise Unfit("a function that is not defined, or has no bound on its slope, somewhere")
     return steep * (1 + _NOISE)
 
 
@@ -193,7 +195,7 @@ def _values(curve: Curve, at: Reals) -> Reals:
     enclosed = curve.on(at, at)
     middle: Reals = (enclosed.lo + enclosed.hi) / 2
     if not np.isfinite(middle).all():
-        raise ValueError("a function that is not defined, or not bounded, somewhere in the range")
+        raise Unfit("a function that is not defined, or not bounded, somewhere in the range")
     return middle
 
 
@@ -237,7 +239,7 @@ def _missed(curve: Curve, pieces: Pieces) -> tuple[Reals, Reals]:
     np.minimum.at(least, owner, below)
     np.maximum.at(greatest, owner, above)
     if not (np.isfinite(least).all() and np.isfinite(greatest).all()):
-        raise ValueError("a function that is not defined, or not bounded, somewhere in the range")
+        raise Unfit("a function that is not defined, or not bounded, somewhere in the range")
     return least, greatest
 
 
@@ -288,5 +290,5 @@ def _shift(pieces: Pieces, scale: float) -> int:
         room.append(58 - int(np.frexp(most)[1]))
     shift = min(room)
     if shift < 0:
-        raise ValueError("a function that is too steep for integers")
+        raise Unfit("a function that is too steep for integers")
     return shift

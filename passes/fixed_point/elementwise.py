@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from n2uqc.frontend.diagnostics import CompileError, Problem
+from n2uqc.frontend.diagnostics import CompileError, Problem, Unfit, reason
 
 from ..options import Options
 from ..program import Op, Program
@@ -156,7 +156,7 @@ class FixedPoint(Lowering):
         whole = max(0, int(np.frexp(steepest)[1]))
         shift = 30 - whole
         if shift < 0:
-            raise ValueError(f"PReLU slope {steepest:g} is too large for integers")
+            raise Unfit(f"PReLU slope {steepest:g} is too large for integers")
         slopes = [to_fixed(s, shift) for s in op.slope]
         miss = Fraction(max(m for _, m in slopes)) * most + Fraction(1, 2)
         offsets = bias.offset if bias is not None else (ZERO,) * len(slopes)
@@ -222,7 +222,7 @@ class FixedPoint(Lowering):
                     Problem(
                         node=", ".join(op.origin),
                         op=op.mnemonic,
-                        found=str(error),
+                        found=reason(error),
                         supported="scales within 64-bit integer requantization (SPEC.md)",
                         hint=hint,
                     )

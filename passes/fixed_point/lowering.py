@@ -7,6 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from n2uqc.frontend.diagnostics import Unfit
+
 from ..options import STREAM_BITS, Options
 from ..program import ConstRef, Op, Program
 from ..program.exact import Surd
@@ -150,7 +152,7 @@ class Lowering:
         if surplus <= 0:
             return x
         if bits < 2:
-            raise ValueError(f"what is computed from '{x}' needs more than 64 bits")
+            raise Unfit(f"what is computed from '{x}' needs more than 64 bits")
         if tensor_type.scale is None:  # scales of an accumulator differ by channel
             self.types[x] = tensor_type = replace(tensor_type, scale=Fraction(1))
             narrow = self.rescaled(x, Fraction(1 << surplus), bits, f"to{bits}")

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from n2uqc.frontend.diagnostics import Unfit
+
 from ..program.exact import Surd
 from ..program.rounding import round_shift_exact
 from ..program.types import Constant
@@ -74,7 +76,7 @@ def _channel(
         bias, offset_miss = to_fixed(offset, 0)
         return multiplier, bias, 0, error * 2.0**-shift + offset_miss, -shift
     if shift < 0:
-        raise ValueError(
+        raise Unfit(
             f"slope {float(slope):g} or offset {float(offset):g} is too large for integer "
             f"requantization of a {most.bit_length() + 1}-bit value"
         )

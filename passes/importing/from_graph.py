@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from n2uqc.frontend import opset
-from n2uqc.frontend.diagnostics import CompileError, Problem
+from n2uqc.frontend.diagnostics import CompileError, Problem, reason
 from n2uqc.frontend.edges import NetworkEnd, changes_no_map, entries, exits, map_shape
 from n2uqc.frontend.escape import plain
 from n2uqc.frontend.host_part import HOST
@@ -107,7 +107,7 @@ def import_graph(model: ir.Model, name: str = "network") -> Program:
                 Problem(
                     node=node.name or node.outputs[0].name or "?",
                     op=node.op_type,
-                    found=str(error),
+                    found=reason(error),
                     supported="see SPEC.md",
                     hint="check the node's parameters and shapes",
                 )

@@ -17,6 +17,8 @@ from fractions import Fraction
 from functools import total_ordering
 from math import floor, inf, isqrt
 
+from n2uqc.frontend.diagnostics import Unfit
+
 Rational = int | Fraction
 
 _ZERO, _ONE = Fraction(0), Fraction(1)
@@ -52,7 +54,7 @@ def parse_fraction(text: str) -> Fraction:
     top, slash, bottom = text.removeprefix("-").partition("/")
     fits = top.isdecimal() and (bottom.isdecimal() if slash else not bottom)
     if not fits or not text.isascii() or len(text) > _DIGITS:
-        raise ValueError(f"{text[:40]!r} is not a fraction of at most {_DIGITS} digits")
+        raise Unfit(f"{text[:40]!r} is not a fraction of at most {_DIGITS} digits")
     return Fraction(text)
 
 
@@ -88,7 +90,7 @@ class Surd:
         """Return the square root of a rational ``q >= 0``."""
         q = Fraction(q)
         if q < 0:
-            raise ValueError(f"square root of the negative number {q}")
+            raise Unfit(f"square root of the negative number {q}")
         rational = _square_root(q)
         return cls(rational) if rational is not None else cls(_ZERO, ((q, _ONE),))
 
@@ -171,7 +173,7 @@ class Surd:
             return Surd(1 / self.rest)
         (q, c), *more = self.roots
         if more:
-            raise ValueError(f"inverse of a sum of square roots: {self}")
+            raise Unfit(f"inverse of a sum of square roots: {self}")
         if self.rest:  # 1 / (r + c sqrt q) = (r - c sqrt q) / (r^2 - c^2 q)
             return Surd(self.rest, ((q, -c),))._times(1 / (self.rest**2 - c * c * q))
         return Surd(_ZERO, ((q, 1 / (q if c is _ONE else c * q)),))

@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from n2uqc.frontend.diagnostics import Unfit
 from n2uqc.frontend.host_model import HostModel
 
 from .interface import Interface, Port
@@ -19,7 +20,7 @@ _SHAPE = re.compile(r" \[([\d,]*)\]((?: [a-z_]+)*)")
 def parse_int(text: str) -> int:
     """Return an integer of at most 64 bits, which all are that a program holds."""
     if len(text) > 20 or not -(2**63) <= (value := int(text)) < 2**64:
-        raise ValueError(f"{text[:40]} is no integer of 64 bits")
+        raise Unfit(f"{text[:40]} is no integer of 64 bits")
     return value
 
 
@@ -27,7 +28,7 @@ def parse_string(text: str) -> str:
     """Return a string of JSON."""
     value = json.loads(text)
     if not isinstance(value, str):
-        raise ValueError(f"{text[:40]} is not a string")
+        raise Unfit(f"{text[:40]} is not a string")
     return value
 
 
@@ -35,7 +36,7 @@ def parse_strings(text: str) -> tuple[str, ...]:
     """Return a list of strings of JSON."""
     value = json.loads(text)
     if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
-        raise ValueError(f"{text[:40]} is not a list of strings")
+        raise Unfit(f"{text[:40]} is not a list of strings")
     return tuple(value)
 
 
@@ -62,9 +63,9 @@ def _parse_ports(text: str) -> tuple[list[Port], str]:
         name, end = json.JSONDecoder().raw_decode(text)
         m = _SHAPE.match(text, end)
         if not isinstance(name, str):
-            raise ValueError(f"{text[:40]} is not a string")
+            raise Unfit(f"{text[:40]} is not a string")
         if m is None:
-            raise ValueError(f"no shape: {text[:40]}")
+            raise Unfit(f"no shape: {text[:40]}")
         ports.append(Port(name, parse_ints(m[1]), **dict.fromkeys(m[2].split(), True)))
         text = text[m.end() :]
         if not text.startswith(", "):
@@ -81,10 +82,10 @@ def parse_interface(text: str) -> Interface:
     old = {"input_channels_last", "output_channels_last", "pixels"} & set(last.split())
     sources, rest = _parse_ports("".join(line) if old else text)
     if not rest.startswith(" -> "):
-        raise ValueError("no outputs")
+        raise Unfit("no outputs")
     results, rest = _parse_ports(rest[4:])
     if rest:
-        raise ValueError(f"something behind the outputs: {rest[:40]}")
+        raise Unfit(f"something behind the outputs: {rest[:40]}")
     if old:
         (source,), (result,) = sources, results
         source = replace(source, channels_last="input_channels_last" in old, pixels="pixels" in old)
@@ -116,7 +117,7 @@ def parse_host(text: str, data: bytes | None) -> HostModel:
     if data is None:
         data = base64.b64decode(told, validate=True)
     elif told != hash_of_bytes(data):
-        raise ValueError(f"the host's part is not what was saved: the text says {told[:40]}")
+        raise Unfit(f"the host's part is not what was saved: the text says {told[:40]}")
     if not 0 <= parse_int(batch) < 2**31:
-        raise ValueError("a batch of no size")
+        raise Unfit("a batch of no size")
     return HostModel(data, parse_strings(names), parse_int(batch))

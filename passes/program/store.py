@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from n2uqc.frontend.diagnostics import reason
 from n2uqc.frontend.escape import plain
 from n2uqc.frontend.write import write_atomically
 
@@ -168,13 +169,19 @@ def _room(size: int) -> int:
     return max(_SMALL_VALUES, _VALUES * size)
 
 
+def _damage(error: BaseException) -> str:
+    """Return what is wrong with a file; its archive where reading that failed."""
+    read = (ValueError, LookupError, EOFError, RecursionError, ArithmeticError)
+    return reason(error) if isinstance(error, read) else "its archive is damaged"
+
+
 def load(path: Path | str | bytes) -> Program:
     """Read and verify a program file, by its path or its content.
 
     Raises:
         StoreError: the file is missing, damaged, or not a program.
     """
-    name = "the given bytes" if isinstance(path, bytes) else plain(path)
+    source = "the given bytes" if isinstance(path, bytes) else plain(path)
     try:
         size = len(path) if isinstance(path, bytes) else Path(path).stat().st_size
         with zipfile.ZipFile(io.BytesIO(path) if isinstance(path, bytes) else path) as archive:
@@ -218,6 +225,6 @@ def load(path: Path | str | bytes) -> Program:
         verify(program)
         return program
     except FileNotFoundError:
-        raise StoreError(f"no such file: {name}") from None
+        raise StoreError(f"no such file: {source}") from None
     except _DAMAGE as error:
-        raise StoreError(f"{name}: not a readable n2uqc program: {error}") from None
+        raise StoreError(f"{source}: not a readable n2uqc program: {_damage(error)}") from None

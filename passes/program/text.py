@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from n2uqc.frontend.diagnostics import Unfit, reason
+
 from .exact import Surd, parse_fraction
 from .interface_text import (
     dump_host,
@@ -146,7 +148,7 @@ def _positive(text: str) -> Fraction:
     value = parse_fraction(text)
     size = value.numerator.bit_length() - value.denominator.bit_length()
     if value <= 0 or abs(size) > _LARGEST_EXPONENT:
-        raise ValueError(f"{text[:40]} is no positive number that float64 holds")
+        raise Unfit(f"{text[:40]} is no positive number that float64 holds")
     return value
 
 
@@ -217,7 +219,7 @@ def parse(
         try:
             _parse_line(line.strip(), parts, types, consts)
         except _UNREADABLE as error:
-            raise TextError(f"line {number}: {error}: {line[:120]}") from None
+            raise TextError(f"line {number}: {reason(error)}: {line[:120]}") from None
     missing = {"name", "interface"} - parts.keys()
     missing |= {name for name in ("inputs", "outputs") if not parts[name]}
     if missing:
@@ -257,7 +259,7 @@ def _parse_line(
         parts["metadata"][key] = parse_string(value)
     elif word == "host":
         if parts["host"] is not None:
-            raise ValueError("a second part of the host")
+            raise Unfit("a second part of the host")
         parts["host"] = parse_host(rest, parts["host data"])
     elif word == "note":
         parts["notes"].append(parse_string(rest))

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from n2uqc.frontend.diagnostics import Unfit
+
 Shape = tuple[int, int, int]
 IntArray = NDArray[np.int64]
 
@@ -32,7 +34,7 @@ def limits_of(bits: int, signed: bool) -> tuple[int, int]:
         ValueError: a width that no tensor and no constant has.
     """
     if not 1 <= bits <= 64:
-        raise ValueError(f"a width of {bits} bits; there are 1 to 64")
+        raise Unfit(f"a width of {bits} bits; there are 1 to 64")
     return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+from n2uqc.frontend.diagnostics import reason
+
 from .lives import check_plan
 from .names import check_names
 from .operation import IllegalOp, Op, integer
@@ -152,7 +154,9 @@ def _legal(op: Op, known: dict[str, TensorType], program: Program) -> TensorType
         raise
     except (ValueError, LookupError, TypeError, ArithmeticError) as error:
         # A weight of two axes, a stride of one number: no rule foresees everything in a file.
-        raise IllegalOp(f"%{op.output} = {op.mnemonic}: it has no such form: {error}") from error
+        raise IllegalOp(
+            f"%{op.output} = {op.mnemonic}: it has no such form: {reason(error)}"
+        ) from error
     op.require(
         inferred.shape == declared.shape, f"shape {inferred.shape}, declared {declared.shape}"
     )

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from n2uqc.frontend.diagnostics import CompileError, Problem
+from n2uqc.frontend.diagnostics import CompileError, Problem, Unfit, reason
 
 
 def test_one_problem_names_node_found_supported_and_hint() -> None:
@@ -53,3 +53,14 @@ def test_pickles() -> None:
 def test_needs_a_reason() -> None:
     with pytest.raises(ValueError, match="at least one"):
         CompileError([])
+
+
+def test_a_reason_is_in_our_words() -> None:
+    assert reason(Unfit("a width of 99 bits")) == "a width of 99 bits"
+    for error, words in (
+        (OverflowError("cannot convert Infinity to integer ratio"), "not finite, or too large"),
+        (ZeroDivisionError("Fraction(1, 0)"), "division by 0"),
+        (KeyError("strides"), "not there"),
+        (ValueError("operands could not be broadcast together"), "shape"),
+    ):
+        assert words in reason(error) and str(error) not in reason(error)

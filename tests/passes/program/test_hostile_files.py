@@ -177,3 +177,19 @@ output %y
     verify(parse(text))
     with pytest.raises(IllegalOp, match="width"):
         verify(parse(text.replace("u2[2] =", f"{kind}[2] =")))
+
+
+def test_the_file_is_named_where_a_constant_is_damaged(saved: Path, tmp_path: Path) -> None:
+    text = TEXT + "@zz : u999[4] = sha256:0\n"
+    path = changed(saved, tmp_path / "x.n2uq", text, {"constants/zz": bytes(4)})
+    with pytest.raises(StoreError, match=r"x\.n2uq: not a readable .*: a width of 999 bits"):
+        load(path)
+
+
+@pytest.mark.parametrize("old", ["interface", " -> ", "s8[", "%x"])
+def test_no_words_of_python(old: str, saved: Path, tmp_path: Path) -> None:
+    """Parts that are missing are told as such, not as what Python's functions say of them."""
+    with pytest.raises(StoreError) as caught:
+        load(changed(saved, tmp_path / "x.n2uq", TEXT.replace(old, "", 1)))
+    for words in ("unpack", "literal", "invalid", "NoneType", "argument", "object"):
+        assert words not in str(caught.value)
