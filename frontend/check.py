@@ -287,8 +287,8 @@ def _check_parameters(graph: ir.Graph) -> list[Problem]:
             found = f"parameter '{value.name}' cannot be read: {_first_line(error)}"
             problems.append(Problem(str(node.name), node.op_type, found))
             continue
-        if array.dtype.kind != "f" or all(reader.op_type == "Clip" for reader in readers):
-            continue  # a clip may be unbounded
+        if array.dtype.kind != "f" or all(r.op_type in ("Clip", "Pad") for r in readers):
+            continue  # a clip may be unbounded, and a maximum padded with -infinity
         finite = np.isfinite(array)
         if not finite.all():
             place = [int(i) for i in np.argwhere(~finite)[0]]

@@ -164,7 +164,10 @@ def _pad(node: ir.Node, places: Array, trial: Trial) -> Array:
     mode = node.attributes.get_string("mode", "constant")
     value = trial.optional(node, 2)
     if mode == "constant" and value is not None and value.size and value.reshape(-1)[0] != 0:
-        raise Refused("a padding value other than 0", "zeros, reflect, edge or wrap")
+        raise Refused(
+            f"padding with {value.reshape(-1)[0]:g}",
+            "a finite number, reflect, edge or wrap; the lowest number only before MaxPool",
+        )
     pads = trial.array(node, 1).reshape(-1).tolist()
     axes = trial.optional(node, 3)
     where = list(range(places.ndim)) if axes is None else axes.reshape(-1).tolist()
@@ -228,7 +231,7 @@ def source_positions(
         if mode == "asymmetric":
             at = x / scale
         elif mode == "align_corners":
-            at = Fraction(x * (before - 1)) / (length - 1) if length != 1 else Fraction(0)
+            at = Fraction(x * (before - 1), after - 1) if after != 1 else Fraction(0)
         elif mode == "half_pixel" or (mode == "pytorch_half_pixel" and after > 1):
             at = (x + half) / scale - half
         elif mode == "pytorch_half_pixel":
@@ -245,7 +248,7 @@ def source_positions(
 def _nearest(node: ir.Node, places: Array, trial: Trial) -> Array:
     mode = node.attributes.get_string("mode", "nearest")
     if mode != "nearest":
-        raise Refused(f"mode {mode}", "nearest or linear")
+        raise Refused(f"mode {mode}", "nearest, linear or cubic")
     rounding = node.attributes.get_string("nearest_mode", "round_prefer_floor")
     result, sizes, shape = places, shape_of(node.inputs[0]), shape_of(node.outputs[0])
     scales = resize_scales(node, trial)

@@ -1,12 +1,15 @@
-"""Pad with zeros before a convolution, merged into the convolution's padding; exact.
+"""Pad before a layer, merged into the layer's padding; exact.
 
-Other padding moves elements, and is left to `rearrange`.
+Convolutions pad with zeros, and MaxPool with the lowest number. Other padding moves elements, and
+is left to `rearrange`: of another constant, by zeros between a shift and its reverse.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
 
+from ..opset import initializer
 from .pattern import Context, Pattern, Refused
 from .queries import is_standard, shape_of
 from .windows import explicit_window
@@ -17,8 +20,13 @@ def _absorb(node: ir.Node, context: Context) -> None:
     mode = node.attributes.get_string("mode", "constant")
     if mode != "constant":
         return
-    fill = node.inputs[2] if len(node.inputs) > 2 else None
-    if fill is not None and context.constants.scalar(fill) != 0:
+    fill = context.constants.scalar(node.inputs[2] if len(node.inputs) > 2 else None)
+    fill = np.float32(0) if fill is None else fill
+    lowest = fill <= np.finfo(np.float32).min
+    if fill != 0 and np.isfinite(fill) and not lowest and not context.constants.known(data):
+        _shift(node, fill, context)
+        return
+    if fill != 0 and not lowest:
         return
     pads, shape = _pads(node, len(shape_of(data)), context), shape_of(data)
     half = len(shape)
@@ -26,16 +34,41 @@ def _absorb(node: ir.Node, context: Context) -> None:
         return
     readers = output.consumers()
     if output.is_graph_output() or not all(
-        is_standard(reader, "Conv") and reader.inputs[0] is output for reader in readers
+        is_standard(reader, "MaxPool" if lowest else "Conv") and reader.inputs[0] is output
+        for reader in readers
     ):
         return
     for conv in readers:
-        kernel = shape_of(conv.inputs[1])[2:]
+        kernel = None if lowest else shape_of(conv.inputs[1])[2:]
         own = explicit_window(conv, shape_of(output), kernel).attributes(half)["pads"]
         joined = [a + b for a, b in zip(own, (*pads[2:half], *pads[half + 2 :]), strict=True)]
         conv.attributes.pop("auto_pad", None)
         conv.attributes.add(ir.AttrInt64s("pads", joined))
         conv.replace_input_with(0, data)
+
+
+def _shift(node: ir.Node, fill: np.generic, context: Context) -> None:
+    """Rewrite Pad with a constant c: zeros around x - c, and c added to all."""
+    data, result = node.inputs[0], node.outputs[0]
+    assert data is not None
+    below = _added(data, -fill, f"{node.name}.below", node, context)
+    pad = ir.node("Pad", [below, node.inputs[1]], {"mode": "constant"}, name=f"{node.name}.zeros")
+    if len(node.inputs) > 3:
+        pad.resize_inputs(4)
+        pad.replace_input_with(3, node.inputs[3])
+    pad.outputs[0].name, pad.outputs[0].shape = f"{result.name}.zeros", result.shape
+    padded = context.insert(node, pad)
+    context.replace(result, _added(padded, fill, str(node.name), node, context))
+
+
+def _added(
+    value: ir.Value, number: np.generic, name: str, before: ir.Node, context: Context
+) -> ir.Value:
+    held = initializer(context.graph, f"{name}.shift", np.array(number, np.float32))
+    held.dtype, held.shape = ir.DataType.FLOAT, ir.Shape(())
+    add = ir.node("Add", [value, held], name=name)
+    add.outputs[0].name, add.outputs[0].shape = f"{value.name}.shifted", value.shape
+    return context.insert(before, add)
 
 
 def _pads(node: ir.Node, rank: int, context: Context) -> list[int]:

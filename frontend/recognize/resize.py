@@ -1,4 +1,4 @@
-"""Linear resizing as convolutions with constant weights.
+"""Linear and cubic resizing as convolutions with constant weights.
 
 Each result is a mean of the input's positions around it, axis by axis.  Where the factors are whole
 numbers and corners are not aligned, results of the same remainder have the same weights: an
@@ -25,9 +25,9 @@ def _resize(node: ir.Node, context: Context) -> None:
     mode = node.attributes.get_string("mode", "nearest")
     if mode == "nearest" or context.constants.known(node.inputs[0]):
         return
-    smoothed = node.attributes.get_int("antialias", None)
-    if mode != "linear" or smoothed:
-        raise Refused(f"mode {mode}", "nearest or linear, without antialias")
+    if mode not in ("linear", "cubic") or node.attributes.get_int("antialias", 0):
+        smoothed = " with antialias" if mode in ("linear", "cubic") else ""
+        raise Refused(f"mode {mode}{smoothed}", "nearest, linear or cubic, without antialias")
     data, before, after = node.inputs[0], shape_of(node.inputs[0]), shape_of(node.outputs[0])
     assert data is not None
     if len(before) not in (3, 4) or before[:2] != after[:2]:
@@ -36,11 +36,14 @@ def _resize(node: ir.Node, context: Context) -> None:
     axes = [k for k in range(2, len(before)) if scales[k] != 1 or before[k] != after[k]]
     weights = {
         axis: _matrix(
-            source_positions(node, axis, scales[axis], before[axis], after[axis]), before[axis]
+            node,
+            source_positions(node, axis, scales[axis], before[axis], after[axis]),
+            before[axis],
         )
         for axis in axes
     }
-    phases = {axis: _phases(weights[axis], before[axis], after[axis]) for axis in axes}
+    reach = 1 if mode == "linear" else 2
+    phases = {axis: _phases(weights[axis], before[axis], after[axis], reach) for axis in axes}
     sizes = [after[axis] // before[axis] for axis in axes]
     if all(p is not None for p in phases.values()) and np.prod(sizes) <= _MOST_PHASES:
         result = _by_phases(node, data, {a: p for a, p in phases.items() if p is not None}, context)
@@ -51,36 +54,54 @@ def _resize(node: ir.Node, context: Context) -> None:
     context.replace(node.outputs[0], result)
 
 
-def _matrix(positions: list[Fraction], size: int) -> Array:
-    """Return the weights of an axis, float64 (result, size): linear, the edge repeated."""
+def _matrix(node: ir.Node, positions: list[Fraction], size: int) -> Array:
+    """Return the weights of an axis, float64 (result, size); the edge is repeated, or left out."""
+    cubic = node.attributes.get_string("mode", "nearest") == "cubic"
+    bend = Fraction(node.attributes.get_float("cubic_coeff_a", -0.75))
+    left_out = cubic and node.attributes.get_int("exclude_outside", 0)
     found = np.zeros((len(positions), size))
     for row, at in zip(found, positions, strict=True):
         below = at.numerator // at.denominator
-        for place, share in ((below, 1 - (at - below)), (below + 1, at - below)):
-            row[min(max(place, 0), size - 1)] += float(share)
+        rest = at - below
+        shares = {below: 1 - rest, below + 1: rest}
+        if cubic:
+            shares = {below + k: _cubic(abs(rest - k), bend) for k in (-1, 0, 1, 2)}
+        if left_out:
+            shares = {place: share for place, share in shares.items() if 0 <= place < size}
+        total = sum(shares.values()) if left_out else Fraction(1)
+        for place, share in shares.items():
+            row[min(max(place, 0), size - 1)] += float(share / total)
     return found
 
 
-def _phases(weights: Array, before: int, after: int) -> Array | None:
-    """Return the weights (factor, 3) of the positions around each, which are the same for all
-    results of a remainder; None if they are not.
+def _cubic(far: Fraction, bend: Fraction) -> Fraction:
+    """Return the weight at a distance: Keys, IEEE Trans. ASSP 29 (1981), equation 4."""
+    if far <= 1:
+        return ((bend + 2) * far - (bend + 3)) * far * far + 1
+    return ((bend * far - 5 * bend) * far + 8 * bend) * far - 4 * bend
+
+
+def _phases(weights: Array, before: int, after: int, reach: int) -> Array | None:
+    """Return the weights (factor, 2·reach + 1) of the positions around each, which are the same
+    for all results of a remainder; None if they are not.
     """
     factor = after // before
     if factor * before != after:
         return None
-    wide = np.zeros((after, before + 2))
-    wide[:, 1:-1] = weights
-    # What was clamped to the edge belongs to the row or column repeated beyond it.
-    found = np.zeros((factor, 3))
+    width = 2 * reach + 1
+    if before < width:
+        return None
+    wide = np.zeros((after, before + 2 * reach))
+    wide[:, reach:-reach] = weights
+    # What was clamped to the edge belongs to the rows or columns repeated beyond it.
+    found = np.zeros((factor, width))
     middle = before // 2
     for rest in range(factor):
-        found[rest] = wide[middle * factor + rest, middle : middle + 3]
-    if before < 3:
-        return None
+        found[rest] = wide[middle * factor + rest, middle : middle + width]
     again = np.zeros_like(weights)
     for x in range(after):
         for k, share in enumerate(found[x % factor]):
-            again[x, min(max(x // factor + k - 1, 0), before - 1)] += share
+            again[x, min(max(x // factor + k - reach, 0), before - 1)] += share
     return found if np.allclose(again, weights, atol=1e-15, rtol=0) else None
 
 
@@ -92,7 +113,7 @@ def _by_phases(
     pads = np.zeros(2 * rank, np.int64)
     lines = [phases.get(axis, np.ones((1, 1))) for axis in range(2, rank)]
     for axis in phases:
-        pads[axis] = pads[rank + axis] = 1
+        pads[axis] = pads[rank + axis] = phases[axis].shape[1] // 2
     given = initializer(context.graph, f"{name}.pads", pads)
     given.dtype, given.shape = ir.DataType.INT64, ir.Shape(pads.shape)
     pad = ir.node("Pad", [data, given], {"mode": "edge"}, name=f"{name}.edge")
@@ -154,4 +175,4 @@ def _conv(
     return context.insert(node, conv)
 
 
-RESIZE = Pattern("linear resizing", frozenset({"Resize"}), _resize)
+RESIZE = Pattern("linear or cubic resizing", frozenset({"Resize"}), _resize)

@@ -40,8 +40,26 @@ def test_what_no_convolution_takes_moves_elements(body: str, pads: list[int]) ->
     assert ops(check_same(build(body, parameters, x=X)))[0] == "Rearrange"
 
 
+@pytest.mark.parametrize(
+    "reader", ["Conv (p, W)", "Relu (p)", "AveragePool <kernel_shape = [2, 2]> (p)"]
+)
+def test_by_another_number(reader: str) -> None:
+    parameters = {"q": np.array([0, 0, 1, 2, 0, 0, 0, 1]), "W": W, "c": np.float32(-0.7)}
+    check_same(build(f"p = Pad (x, q, c) y = {reader}", parameters, x=X))
+    parameters |= {"q": np.array([1, 2, 0, 1]), "a": np.array([-1, 2])}
+    check_same(build(f"p = Pad (x, q, c, a) y = {reader}", parameters, x=X, opset=18))
+
+
+@pytest.mark.parametrize("lowest", [-np.inf, np.finfo(np.float32).min])
+def test_by_the_lowest_number_before_a_maximum(lowest: float) -> None:
+    """As TensorFlow's "same" padding is written by libraries for PyTorch."""
+    parameters = {"q": np.array([0, 0, 0, 0, 0, 0, 1, 1]), "low": np.float32(lowest)}
+    body = "p = Pad (x, q, low) y = MaxPool <kernel_shape = [3, 3], strides = [2, 2]> (p)"
+    assert ops(check_same(build(body, parameters, x=X))) == ["MaxPool"]
+
+
 def test_refused() -> None:
-    parameters = {"q": np.array([0, 0, 1, 1] * 2), "W": W, "one": np.float32(1)}
-    body = "[p] p = Pad (x, q, one) y = Conv (p, W)"
-    (problem,) = refused(build(body, parameters, x=X), "other than 0")
-    assert problem.node == "p"
+    parameters = {"q": np.array([0, 0, 1, 1] * 2), "W": W, "low": np.float32(-np.inf)}
+    body = "[p] p = Pad (x, q, low) y = Conv (p, W)"
+    problems = refused(build(body, parameters, x=X), "-inf")
+    assert problems[0].node == "p"

@@ -1,4 +1,4 @@
-"""Linear resizing as convolutions, against onnxruntime; nearest: see `test_rearrange`."""
+"""Linear and cubic resizing as convolutions, against onnxruntime; nearest: see `test_rearrange`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..networks import build, check_same, ops, refused
 MODES = ["half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"]
 
 
-@pytest.mark.parametrize("scale", [(2, 2), (3, 1), (1, 4), (1.5, 2), (0.5, 1)])
+@pytest.mark.parametrize("scale", [(2, 2), (3, 1), (1, 4), (1.5, 2), (0.5, 1.3)])
 @pytest.mark.parametrize("mode", MODES)
 def test_against_onnxruntime(mode: str, scale: tuple[float, float]) -> None:
     given = f'<mode = "linear", coordinate_transformation_mode = "{mode}">'
@@ -26,6 +26,19 @@ def test_of_a_sequence_to_a_size() -> None:
     check_same(build(body, {"s": np.array([2, 3, 10])}, x="float[2,3,5] x"))
 
 
-def test_cubic_is_refused() -> None:
-    parameters = {"s": np.array([1, 1, 2, 2], np.float32)}
-    refused(build('y = Resize <mode = "cubic"> (x, , s)', parameters), "cubic", "linear")
+@pytest.mark.parametrize("scale", [(2, 2), (3, 1), (1.5, 4), (0.5, 1)])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("more", ["", ", cubic_coeff_a = -0.5", ", exclude_outside = 1"])
+def test_cubic_against_onnxruntime(mode: str, scale: tuple[float, float], more: str) -> None:
+    given = f'<mode = "cubic", coordinate_transformation_mode = "{mode}"{more}>'
+    parameters = {"s": np.array([1, 1, *scale], np.float32)}
+    model = build(f"r = Relu (x) y = Resize {given} (r, , s)", parameters, x="float[N,1,5,6] x")
+    graph = check_same(model)
+    whole = all(s == int(s) for s in scale) and mode != "align_corners" and "exclude" not in more
+    assert ops(graph).count("Conv") == (1 if whole else sum(s != 1 for s in scale))
+
+
+def test_with_antialias_is_refused() -> None:
+    parameters = {"s": np.array([1, 1, 0.5, 0.5], np.float32)}
+    body = 'y = Resize <mode = "cubic", antialias = 1> (x, , s)'
+    refused(build(body, parameters, opset=18), "cubic with antialias", "without antialias")
