@@ -20,8 +20,8 @@ def _absorb(node: ir.Node, context: Context) -> None:
     mode = node.attributes.get_string("mode", "constant")
     if mode != "constant":
         return
-    fill = context.constants.scalar(node.inputs[2] if len(node.inputs) > 2 else None)
-    fill = np.float32(0) if fill is None else fill
+    number = context.constants.scalar(node.inputs[2] if len(node.inputs) > 2 else None)
+    fill = 0.0 if number is None else float(number)
     lowest = fill <= np.finfo(np.float32).min
     if fill != 0 and np.isfinite(fill) and not lowest and not context.constants.known(data):
         _shift(node, fill, context)
@@ -47,7 +47,7 @@ def _absorb(node: ir.Node, context: Context) -> None:
         conv.replace_input_with(0, data)
 
 
-def _shift(node: ir.Node, fill: np.generic, context: Context) -> None:
+def _shift(node: ir.Node, fill: float, context: Context) -> None:
     """Rewrite Pad with a constant c: zeros around x - c, and c added to all."""
     data, result = node.inputs[0], node.outputs[0]
     assert data is not None
@@ -62,7 +62,7 @@ def _shift(node: ir.Node, fill: np.generic, context: Context) -> None:
 
 
 def _added(
-    value: ir.Value, number: np.generic, name: str, before: ir.Node, context: Context
+    value: ir.Value, number: float, name: str, before: ir.Node, context: Context
 ) -> ir.Value:
     held = initializer(context.graph, f"{name}.shift", np.array(number, np.float32))
     held.dtype, held.shape = ir.DataType.FLOAT, ir.Shape(())

@@ -25,8 +25,9 @@ def _resize(node: ir.Node, context: Context) -> None:
     mode = node.attributes.get_string("mode", "nearest")
     if mode == "nearest" or context.constants.known(node.inputs[0]):
         return
-    if mode not in ("linear", "cubic") or node.attributes.get_int("antialias", 0):
-        smoothed = " with antialias" if mode in ("linear", "cubic") else ""
+    antialias = node.attributes.get("antialias")
+    if mode not in ("linear", "cubic") or (antialias is not None and antialias.as_int()):
+        smoothed = " with antialias" if antialias is not None and antialias.as_int() else ""
         raise Refused(f"mode {mode}{smoothed}", "nearest, linear or cubic, without antialias")
     data, before, after = node.inputs[0], shape_of(node.inputs[0]), shape_of(node.outputs[0])
     assert data is not None
@@ -58,7 +59,7 @@ def _matrix(node: ir.Node, positions: list[Fraction], size: int) -> Array:
     """Return the weights of an axis, float64 (result, size); the edge is repeated, or left out."""
     cubic = node.attributes.get_string("mode", "nearest") == "cubic"
     bend = Fraction(node.attributes.get_float("cubic_coeff_a", -0.75))
-    left_out = cubic and node.attributes.get_int("exclude_outside", 0)
+    left_out = cubic and bool(node.attributes.get_int("exclude_outside", None))
     found = np.zeros((len(positions), size))
     for row, at in zip(found, positions, strict=True):
         below = at.numerator // at.denominator
