@@ -1,4 +1,4 @@
-"""Limits of tensor sizes: no tensor is empty or too large."""
+"""Limits of sizes: no tensor is empty or too large, no node has too many inputs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,24 @@ MOST_ELEMENTS = 2**30
 MOST_CHANNELS = 2**20
 """Most channels of a tensor: the compiler keeps exact slopes, ranges and thresholds for each."""
 
+MOST_INPUTS = 2**10
+"""Most inputs of a node: each input of a Concat or Sum makes an operation of its own."""
+
 
 def check_sizes(model: ir.Model, constants: GraphConstants) -> None:
-    """Check the size of every computed tensor whose shape is known.
+    """Check the size of every computed tensor whose shape is known, and how many each node reads.
 
     Raises:
-        CompileError: an empty tensor, or one that no processor could hold.
+        CompileError: an empty tensor, one that no processor could hold, or more inputs than a small
+            file should make the compiler work on.
     """
-    problems = []
+    problems = [
+        Problem(
+            str(node.name), node.op_type, f"{len(node.inputs):,} inputs", f"at most {MOST_INPUTS:,}"
+        )
+        for node in model.graph
+        if len(node.inputs) > MOST_INPUTS
+    ]
     computed = [(v, "input", v.name) for v in model.graph.inputs]
     computed += [
         (v, node.op_type, node.name)

@@ -18,6 +18,9 @@ Array = NDArray[Any]
 
 _LONGEST = 100  # most characters of a tensor's name, which becomes part of symbols and file names
 
+MOST_CHANNELS = 2**22
+"""Most channels of all tensors together, for each of which the compiler keeps a range."""
+
 
 class NodeRefusal(Exception):
     """A node cannot be imported; the arguments are (found, supported, hint)."""
@@ -33,6 +36,7 @@ class Importer:
         self.consts: dict[str, Constant] = {}
         self.names: dict[ir.Value, str] = {}
         self.taken: dict[str, int] = {}  # for each name, how many tensors have it as a base
+        self._together = 0
         nodes = [n for n in graph if not opset.is_op(n, "Weight")]
         self.readable = readable_names(nodes)
 
@@ -62,6 +66,13 @@ class Importer:
             **attributes,
         )
         self.types[op.output] = op.infer(self.types, self.consts)
+        self._together += self.types[op.output].shape[2]
+        if self._together > MOST_CHANNELS:
+            raise NodeRefusal(
+                f"up to here the network's tensors have {self._together:,} channels",
+                f"at most {MOST_CHANNELS:,} altogether",
+                "",
+            )
         self.ops.append(op)
         if last:
             self.names[value] = op.output

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.frontend.load import load_graph
+from n2uqc.passes.importing import builder
 from n2uqc.passes.pipeline import compile_graph
 from tests.calls import count_calls
 from tests.frontend.networks import build, check_same, refused
@@ -30,6 +32,21 @@ def test_tensors_that_cannot_be(x: str, body: str, words: str) -> None:
     }
     parameters = {name: a for name, a in parameters.items() if name in body}
     refused(build(body, parameters, x=x), words)
+
+
+@pytest.mark.parametrize(("op", "count"), [("Concat <axis = 1>", 1025), ("Max", 20000)])
+def test_nodes_of_many_inputs(op: str, count: int) -> None:
+    """Each input makes an operation: a small file must not make 100,000 of them."""
+    refused(build(f"[y] y = {op} ({', '.join(['x'] * count)})"), f"'y': {count:,} inputs")
+
+
+def test_channels_of_all_tensors_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a range: 40 maps of a million channels would take gigabytes."""
+    monkeypatch.setattr(builder, "MOST_CHANNELS", 8)
+    body = " ".join(f"[v{k}] v{k} = Relu ({f'v{k - 1}' if k else 'x'})" for k in range(6))
+    graph = load_graph(build(f"{body} y = Add (v5, x)"))
+    with pytest.raises(CompileError, match="Relu 'v4': up to here the network's .* 10 channels"):
+        compile_graph(graph)
 
 
 CHAINS = {
