@@ -90,7 +90,8 @@ def _pass(node: ir.Node, reader: ir.Node, source: Source, context: Context) -> b
     assert x is not None
     join = x.producer()
     parts = [x]
-    if join is not None and join.meta.get(PHASES) and len(list(x.uses())) == 1:
+    phases = join is not None and is_standard(join, "Concat") and bool(join.meta.get(PHASES))
+    if join is not None and phases and len(list(x.uses())) == 1:
         parts = [v for v in join.inputs if v is not None]
     tables = read_rearrange(node)
     outputs, first = [], 0

@@ -47,12 +47,21 @@ def _rewrite(node: ir.Node, context: Context) -> None:
 def _chain(node: ir.Node, index: int, context: Context) -> list[tuple[ir.Node, int]]:
     """Return the nodes that lead to an output, the first one first, each with its output."""
     chain = [(node, index)]
+    first = {link for edge in entries(context.graph) for link in edge.nodes}
     while True:
         source = chain[-1][0].inputs[0]
         maker = source.producer() if source is not None else None
-        if maker is None or not is_movement(maker, context):
+        if maker is None or not is_movement(maker, context) or _is_kept(maker, first):
             return chain[::-1]
         chain.append((maker, next(k for k, o in enumerate(maker.outputs) if o is source)))
+
+
+def _is_kept(node: ir.Node, first: set[ir.Node]) -> bool:
+    """Return whether a node lays out the input for others, too: a second reader of the input would
+    make it a movement inside the network.
+    """
+    value = node.outputs[0]
+    return node in first and len(list(value.uses())) > 1 and 2 <= len(shape_of(value)) <= 4
 
 
 def _is_plain(chain: list[tuple[ir.Node, int]], value: ir.Value) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnxruntime import InferenceSession
 
 from n2uqc.frontend.load import load_graph
 from n2uqc.passes import compile_graph
@@ -54,3 +55,29 @@ def test_a_program_takes_the_users_layout() -> None:
     model = build(body, VALUES, x="float[N,4,5,3] x")
     x = images(model)
     np.testing.assert_allclose(compile_graph(load_graph(model))(x), run_onnx(model, x), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "f = Flatten (t)",
+        "f = Reshape (t, flat)",
+        "s = Slice (t, one, far, one) f = Flatten (s)",
+        "u = Transpose <perm = [0, 1, 3, 2]> (t) f = Flatten (u)",
+    ],
+)
+def test_the_first_map_may_be_moved_beside_its_other_readers(other: str) -> None:
+    body = (
+        f"t = Transpose <perm = [0, 3, 1, 2]> (x) {other} r = Conv (t, w) y = Relu (r) z = Relu (f)"
+    )
+    parameters = {
+        "w": np.ones((1, 3, 2, 2), np.float32), "flat": np.array([0, -1]),
+        "one": np.array([1]), "far": np.array([9]),
+    }  # fmt: skip
+    model = build(body, parameters, x="float[N,4,5,3] x", y="float[] y, float[] z")
+    graph = load_graph(model)
+    x = np.random.default_rng(0).normal(size=(2, 4, 5, 3)).astype(np.float32)
+    want = InferenceSession(model.SerializeToString()).run(None, {"x": x})
+    got = compile_graph(graph)({"x": x})
+    for name, value in zip("yz", want, strict=True):
+        np.testing.assert_allclose(got[name], value, atol=2e-3)

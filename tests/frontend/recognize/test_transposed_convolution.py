@@ -69,6 +69,19 @@ def test_codes_and_what_follows_stay_together(kernel: int, axis: int) -> None:
         assert "Weight" in found
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("moved", ["Flatten (r)", "Transpose <perm = [0, 1, 3, 2]> (r)"])
+def test_moved_again(moved: str, stride: int) -> None:
+    """What the second movement meets is a movement of phases, not the phases themselves."""
+    weights = {"W": np.random.default_rng(0).standard_normal((4, 3, 3, 3)), "s": np.float32(2)}
+    weights["sizes"] = np.array([1, 1, 1.5, 1], np.float32)
+    body = (
+        f"t = ConvTranspose <strides = [{stride}, {stride}], pads = [1, 1, 1, 1]> (x, W) "
+        f'r = Resize <mode = "nearest"> (t, , sizes) m = {moved} d = Div (m, s) y = Relu (d)'
+    )
+    check_same(build(body, weights, x="float[2,4,4,4] x"))
+
+
 def test_refused() -> None:
     body = "w = Relu (x) y = ConvTranspose (x, w)"
     refused(build(body, x="float[2,2,4,4] x"), "constant weights")

@@ -75,7 +75,7 @@ _Part = Callable[[Network, str], str]
 _PARTS: dict[_Part, float] = {
     _layer: 3, _residual: 1, _join: 1, pool: 1,
     _curved: 2, gate: 1, pair: 1, dense: 0.5, u_net: 0.5, mean: 0.5,
-    movement: 4, transposed: 1, resize: 1, integer_layer: 1,
+    movement: 4, transposed: 1, resize: 1, integer_layer: 1.5,
 }  # fmt: skip
 """Parts of networks, and how often each is drawn."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .functions import function, operator
 from .graph_builder import Network, Shape
-from .layers import activation, affine, convolution, pool, quantizer
+from .layers import activation, affine, pool, quantizer
 
 
 def reduced(b: Network, op: str, x: str, axes: list[int], keep: bool = True) -> str:
@@ -49,7 +49,7 @@ def gate(b: Network, x: str) -> str:
         y = _one_each(b, x)
         if b.chance(0.7):
             y = quantizer(b, y) if b.chance(0.5) else y
-            y = activation(b, convolution(b, y, b.source.choice((1, 2)), 1))
+            y = activation(b, _pointwise(b, y, b.source.choice((1, 2))))
         y = quantizer(b, y) if b.chance(0.5) else y
         y = _pointwise(b, y, channels)
     elif form == "place":
