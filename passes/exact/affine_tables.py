@@ -44,10 +44,9 @@ def fit(bounds: list[int], lo: int, hi: int) -> tuple[int, int, int] | None:
     for shift in _SHIFTS:
         unit = 1 << shift
         low, high = _slopes(runs, unit)
+        if low > high:
+            continue
         for m in sorted({low, (low + high) // 2, high}):
-            if not (1 <= m < 2**31 and low <= m <= high):
-                continue
-
             # The code is k+1 or more where v * m + bias >= goal; rounding to nearest subtracts
             # half.
             def goal(k: int, unit: int = unit) -> int:
