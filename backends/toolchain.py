@@ -172,10 +172,24 @@ class Toolchain:
             return (f"-mcpu={cpu.replace('-', '_')}",)
         return ("-mthumb" if self.architecture == "cortex-m" else "-marm", f"-mcpu={cpu}")
 
-    def executable(self, sources: Sequence[Path], path: Path, flags: Sequence[str] = ()) -> None:
-        """Compile C files and link objects and archives to a program."""
+    def executable(
+        self,
+        sources: Sequence[Path],
+        path: Path,
+        flags: Sequence[str] = (),
+        libraries: Sequence[str] = (),
+    ) -> None:
+        """Compile C files and link objects and archives to a program; libraries are flags, too."""
         options = CROSS[self.architecture].options
-        command = (*self.compiler, *options, *flags, *map(str, sources), "-o", str(path))
+        command = (
+            *self.compiler,
+            *options,
+            *flags,
+            *map(str, sources),
+            *libraries,
+            "-o",
+            str(path),
+        )
         _run(command)
 
     def version(self) -> str:

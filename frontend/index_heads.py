@@ -84,7 +84,7 @@ def name_of(node: onnx.NodeProto) -> str:
 
 
 def _head(node: onnx.NodeProto, host: HostModel, sources: Mapping[str, Array]) -> IndexHead:
-    source, places = _places(node.input[0], host, sources)
+    source, places = places_of(node.input[0], host, sources)
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     top = node.op_type == "TopK"
     axis = attributes.get("axis", -1 if top else 0) % (places.ndim + 1) - 1  # without the batch
@@ -123,7 +123,7 @@ def _count(node: onnx.NodeProto, host: HostModel) -> int:
     raise StaysOnHost("its k is no constant")
 
 
-def _places(name: str, host: HostModel, sources: Mapping[str, Array]) -> tuple[str, Array]:
+def places_of(name: str, host: HostModel, sources: Mapping[str, Array]) -> tuple[str, Array]:
     """Return the program's output that a value is made of, and the places of its elements there,
     without the batch axis.
 

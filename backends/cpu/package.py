@@ -24,6 +24,7 @@ from ..target import Progress
 from ..templating import render
 from .grouping import macs
 from .programs import INCLUDE, SOURCES, TEMPLATES, Linked, firmware, linux_program
+from .real_values import describe
 
 if TYPE_CHECKING:
     from .model import Model
@@ -65,6 +66,7 @@ def build(program: Program, target: str, processor: Processor, progress: Progres
     single = program.interface.is_single
     inputs = _tensors(input_types(program), symbol, "input", single)
     outputs = _tensors(output_types(program), symbol, "output", single)
+    real_names = describe(program, outputs)
     context = {
         "name": program.name,
         "symbol": symbol,
@@ -82,6 +84,10 @@ def build(program: Program, target: str, processor: Processor, progress: Progres
         "outputs": outputs,
         "single": single,
         "host": [] if program.host is None else program.host.operators,
+        "host_rest": program.host is not None
+        and not set(program.host.outputs)
+        <= {*real_names, *(port.name for port in program.interface.outputs)},
+        "real_names": real_names,
         "compiler": _user_compiler(target, processor),
         "program_sha256": digest,
         "program_symbol": mark,
@@ -184,6 +190,7 @@ def _texts(symbol: str, architecture: str) -> dict[str, str]:
     """Return the templates by output file, the header first."""
     texts = {
         _header(symbol): "header.h.j2",
+        f"{INCLUDE}/{symbol}_real.h": "real.h.j2",
         f"cmake/{symbol}Config.cmake": "config.cmake.j2",
     }
     if architecture != "cortex-m":  # the firmware is its example
@@ -210,7 +217,7 @@ def _tensors(
         variable = role if single else f"{role}_{field}"
         names = {"variable": variable, "type": f"{symbol}_{variable}"}
         names |= {"macro": names["type"].upper(), "label": role if single else field}
-        described.append({"field": field, "role": role, **names, **_tensor(tensor_type, port.name)})
+        described.append({"field": field, "role": role, **names, **_tensor(tensor_type, port)})
     return described
 
 
@@ -220,15 +227,17 @@ def _ends(facts: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     return {**only, **facts}
 
 
-def _tensor(tensor_type: IntType, face: str) -> dict[str, Any]:
+def _tensor(tensor_type: IntType, port: Port) -> dict[str, Any]:
     """Return the description of a tensor."""
     dtype, scale = tensor_type.container, tensor_type.scale
     real = "plain integers"
-    if scale is not None:
+    if port.indices:
+        real = f"index, {tensor_type.lo} to {tensor_type.hi}"
+    elif scale is not None:
         low, high = (f"{float(v * scale):g}" for v in (tensor_type.lo, tensor_type.hi))
         real = f"real value = integer * {scale}, {low} to {high}"
     return {
-        "real": f"{face}: {real}",
+        "real": f"{port.name}: {real}",
         "dtype": dtype.name,
         "ctype": f"{dtype.name}_t",
         "descr": dtype.str,
@@ -239,7 +248,8 @@ def _tensor(tensor_type: IntType, face: str) -> dict[str, Any]:
         "max": tensor_type.hi,
         "min_literal": literal(tensor_type.lo),
         "max_literal": literal(tensor_type.hi),
-        "face": face,
+        "face": port.name,
+        "indices": port.indices,
         "scale": None if scale is None else str(scale),
     }
 
@@ -263,4 +273,6 @@ def _facts(tensor: dict[str, Any]) -> dict[str, Any]:
         "min": tensor["min"],
         "max": tensor["max"],
         "scale": tensor["scale"],
+        **({"indices": True} if tensor["indices"] else {}),
+        **({"real": tensor["functions"]} if tensor.get("functions") else {}),
     }

@@ -67,6 +67,7 @@ def linux_program(tools: Toolchain, folder: Path, library: str, context: dict[st
         [folder / source, folder / library],
         folder / symbol,
         [*tools.core(context["cpu"]), f"-I{folder / INCLUDE}"],
+        ["-lm"],
     )
     return Linked(symbol, (source, symbol), {"exchange": "npy"})
 

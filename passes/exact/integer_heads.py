@@ -23,7 +23,7 @@ from n2uqc.frontend.index_heads import IndexHead, StaysOnHost, index_heads, rema
 from n2uqc.frontend.places import factored
 
 from ..program import ConstRef, Interface, Op, Port, Program
-from ..program.boundary import in_model_order
+from ..program.boundary import memory_places
 from ..program.ops import Add, Clamp, Concat, MaxPool, Rearrange, Requantize
 from ..program.types import Constant, IntType, TensorType
 from ..rewrite import ConstantPool, fresh, live
@@ -42,7 +42,7 @@ def integer_heads(program: Program) -> Program:
     host = program.host
     if host is None:
         return program
-    heads, reasons = index_heads(host, _memory_places(program))
+    heads, reasons = index_heads(host, memory_places(program))
     builder = HeadBuilder(program)
     tensors = dict(zip((p.name for p in program.interface.outputs), program.outputs, strict=True))
     made: dict[str, tuple[Port, str]] = {}
@@ -86,16 +86,6 @@ def integer_heads(program: Program) -> Program:
             host=rest,
         )
     )
-
-
-def _memory_places(program: Program) -> dict[str, NDArray[Any]]:
-    """Return the place in memory of each element of each output, in the model's axis order."""
-    places = {}
-    for port, tensor in zip(program.interface.outputs, program.outputs, strict=True):
-        shape = program.types[tensor].shape
-        memory = np.arange(int(np.prod(shape)), dtype=np.int64).reshape(1, *shape)
-        places[port.name] = in_model_order(port, memory)[0]
-    return places
 
 
 def _note(head: IndexHead, tensor: str, tensor_type: IntType) -> str:

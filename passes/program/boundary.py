@@ -210,3 +210,13 @@ def in_model_order(port: Port, maps: NDArray[Any]) -> NDArray[Any]:
     """Return an output's maps (N, H, W, C) as (N, *port.shape) in the model's axis order."""
     ordered = maps if port.channels_last else maps.transpose(0, 3, 1, 2)
     return ordered.reshape(len(maps), *port.shape)
+
+
+def memory_places(program: HasInterface) -> dict[str, IntArray]:
+    """Return the place in memory of each element of each output of a sample, by name: int64 of the
+    port's shape, in the model's axis order.
+    """
+    return {
+        port.name: in_model_order(port, np.arange(each.size).reshape(1, *each.shape))[0]
+        for port, each in output_types(program)
+    }
