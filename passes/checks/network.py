@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,9 @@ from .moments import Moments
 from .relation import Relation, inward, outward
 
 CHUNK = 8
+"""Most images that are computed together."""
+
+_TOGETHER = 2**23  # values of the largest tensor that are computed together, if one image has fewer
 _SHOWN = 3  # wrong values kept per tensor
 
 Reals = NDArray[np.float64]
@@ -185,9 +189,11 @@ class Holder:
                 scale = tensor_type.scale or 1
                 low, high = float(tensor_type.lo * scale), float(tensor_type.hi * scale)
                 maps[port.name] = np.clip(maps[port.name].astype(np.float64), low, high)
+        types = (*self.real.types.values(), *self.program.types.values())
+        images_each = max(1, min(CHUNK, _TOGETHER // max(prod(t.shape) for t in types)))
         left = 0
-        for start in range(0, samples(integers), CHUNK):
-            piece = slice(start, start + CHUNK)
+        for start in range(0, samples(integers), images_each):
+            piece = slice(start, start + images_each)
             left += self._chunk(some(integers, piece), some(maps, piece), start)
         for row in self.rows.values():
             row.spread = self.moments[self.quantizers[row.tensor].inputs[0]].overall

@@ -18,8 +18,10 @@ Array = NDArray[Any]
 
 _LONGEST = 100  # most characters of a tensor's name, which becomes part of symbols and file names
 
-MOST_CHANNELS = 2**22
-"""Most channels of all tensors together, for each of which the compiler keeps a range."""
+MOST_CHANNELS = 2**19
+"""Most channels of all tensors together, each of which takes exact arithmetic, beside one for each
+number among the network's parameters: real networks have several for a channel.
+"""
 
 
 class NodeRefusal(Exception):
@@ -37,6 +39,8 @@ class Importer:
         self.names: dict[ir.Value, str] = {}
         self.taken: dict[str, int] = {}  # for each name, how many tensors have it as a base
         self._together = 0
+        parameters = (value.const_value for value in graph.initializers.values())
+        self._most = MOST_CHANNELS + sum(array.size for array in parameters if array is not None)
         nodes = [n for n in graph if not opset.is_op(n, "Weight")]
         self.readable = readable_names(nodes)
 
@@ -67,10 +71,10 @@ class Importer:
         )
         self.types[op.output] = op.infer(self.types, self.consts)
         self._together += self.types[op.output].shape[2]
-        if self._together > MOST_CHANNELS:
+        if self._together > self._most:
             raise NodeRefusal(
                 f"up to here the network's tensors have {self._together:,} channels",
-                f"at most {MOST_CHANNELS:,} altogether",
+                f"at most {self._most:,} in a network with so few parameters",
                 "",
             )
         self.ops.append(op)

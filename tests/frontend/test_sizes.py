@@ -47,6 +47,9 @@ def test_channels_of_all_tensors_together(monkeypatch: pytest.MonkeyPatch) -> No
     graph = load_graph(build(f"{body} y = Add (v5, x)"))
     with pytest.raises(CompileError, match="Relu 'v4': up to here the network's .* 10 channels"):
         compile_graph(graph)
+    graph = load_graph(build(f"{body} y = Mul (v5, s)", {"s": np.ones((2, 1, 1))}))
+    with pytest.raises(CompileError, match=r"Relu 'v5'(?s:.*)at most 10 in a network with so few"):
+        compile_graph(graph)
 
 
 CHAINS = {

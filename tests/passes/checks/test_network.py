@@ -14,6 +14,7 @@ from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.reference import evaluate
 from n2uqc.models.shipped import path
 from n2uqc.passes import Options, compile_graph
+from n2uqc.passes.checks import network
 from n2uqc.passes.checks.draw import as_images, drawn
 from n2uqc.passes.checks.evaluate import reference
 from n2uqc.passes.checks.network import NetworkComparison, hold
@@ -35,6 +36,28 @@ def held(
 
 def faults(found: NetworkComparison) -> list[object]:
     return [fault for row in found.rows for fault in row.faults]
+
+
+def test_large_maps_are_compared_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is that of one image then, and the result is the same."""
+    b = NetworkBuilder(4, 2, 5)
+    y = b.batchnorm(b.conv("x", 4, bits=None))
+    model = b.model(b.conv(b.quantize(y, 2), 3, bits=2))
+    program, pieces, whole = compile_graph(model), [], network.Holder._chunk
+
+    def chunk(self, integers, maps, start: int) -> int:
+        pieces.append(len(maps["x"]))
+        return whole(self, integers, maps, start)
+
+    monkeypatch.setattr(network.Holder, "_chunk", chunk)
+    together = held(model, program)
+    monkeypatch.setattr(network, "_TOGETHER", 3 * 4 * 5 * 5)
+    apart = held(model, program)
+    assert pieces == [8, 4, 3, 3, 3, 3]
+    assert [(row.values, row.differing, row.wrong) for row in apart.rows] == [
+        (row.values, row.differing, row.wrong) for row in together.rows
+    ]
+    np.testing.assert_allclose(apart.output.share, together.output.share, rtol=1e-9)
 
 
 @settings(max_examples=20, deadline=None)
