@@ -120,6 +120,25 @@ def _gelu(node: ir.Node, terms: Terms) -> Expression:
     return substituted(GELU_TANH if form == "tanh" else GELU, _first(terms))
 
 
+def _above(x: Expression, bound: Expression, then: Expression, other: Expression) -> Expression:
+    return Expression("above", (x, bound, then, other))
+
+
+def _shrink(node: ir.Node, terms: Terms) -> Expression:
+    """Softshrink, Hardshrink: 0 from -lambd to lambd, where it jumps unless bias is lambd."""
+    x, far = _first(terms), _attribute(node, "lambd", 0.5)
+    bias = _attribute(node, "bias", 0.0)
+    if bias == far and far.value >= 0:
+        return add(larger(ZERO, subtract(x, far)), smaller(ZERO, add(x, far)))
+    above = _above(x, far, subtract(x, bias), ZERO)
+    return _above(multiply(number(-1), far), x, add(x, bias), above)
+
+
+def _thresholded(node: ir.Node, terms: Terms) -> Expression:
+    x = _first(terms)
+    return _above(x, _attribute(node, "alpha", 1.0), x, ZERO)
+
+
 def _power(node: ir.Node, terms: Terms) -> Expression:
     base, exponent = terms
     assert base is not None and exponent is not None and exponent.op == "number"
@@ -151,12 +170,14 @@ CURVED: dict[str, Rule] = {
     "Pow": _power,
     "Reciprocal": lambda node, terms: divide(ONE, _first(terms)),
     "Selu": _selu,
+    "Shrink": _shrink,
     "Sigmoid": _unary("sigmoid"),
     "Softplus": _unary("softplus"),
     "Softsign": _softsign,
     "Sqrt": _unary("sqrt"),
     "Swish": _swish,
     "Tanh": _unary("tanh"),
+    "ThresholdedRelu": _thresholded,
 }
 """Operators that no other part of the frontend takes."""
 
