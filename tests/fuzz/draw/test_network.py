@@ -11,8 +11,8 @@ from .network import random_network
 COUNT = 500
 OFTEN = (
     "Conv Gemm MatMul Concat Round Clip Quant BatchNormalization Sigmoid Exp Tanh Softplus Erf Abs "
-    "HardSigmoid Elu ReduceMean Resize ConvTranspose Transpose Reshape Slice Pad Softmax ArgMax TopK "
-    "QLinearConv QLinearMatMul MatMulInteger Greater Where Sign MaxPool AveragePool"
+    "HardSigmoid Elu ReduceMean Resize ConvTranspose Transpose Reshape Slice Pad Softmax ArgMax "
+    "TopK QLinearConv QLinearMatMul MatMulInteger Greater Where Sign MaxPool AveragePool"
 ).split()
 SELDOM = (
     "Split Gather Tile Expand SpaceToDepth DepthToSpace Max Min Sub Pow Sqrt Log Mish HardSwish "
