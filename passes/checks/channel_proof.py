@@ -143,7 +143,7 @@ class Exact:
 
 
 class Numbers(Protocol):
-    """What following a chain asks of numbers."""
+    """The numbers that a channel's chain is evaluated over: in float64 with bounds, or exact."""
 
     def times(self, factor: Parameter) -> Self: ...
     def plus(self, term: Parameter) -> Self: ...

@@ -208,7 +208,7 @@ class Holder:
         return NetworkComparison(rows, left, spreads)
 
     def _chunk(self, integers: Batch, maps: Batch, start: int) -> int:
-        """Compare a chunk of images; return how many left fitted ranges."""
+        """Compare a chunk of images; return how many left the ranges of the calibration images."""
         codes: dict[str, tuple[IntArray, NDArray[np.bool_]]] = {}
         valid = np.ones(samples(integers), bool)
         outputs: dict[str, IntArray] = {}

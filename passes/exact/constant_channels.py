@@ -51,8 +51,10 @@ def _share(weight: IntArray, codes: IntArray) -> IntArray:
     return result
 
 
-def _spare(gone: Mask) -> int:
-    """Return how many of the channels that could leave stay, so that as many divide well."""
+def _kept_for_divisors(gone: Mask) -> int:
+    """Return how many removable channels stay, so that the number left is a multiple of ``UNIT``,
+    or of its greatest divisor that the number of all is a multiple of.
+    """
     unit = gcd(len(gone), UNIT) if len(gone) >= 2 * UNIT else 1
     return int(-np.count_nonzero(~gone) % unit)
 
@@ -67,7 +69,7 @@ class ConstantChannels:
         self.convs = {op.output: op for op in program.ops if isinstance(op, Conv)}
         self.tables = {op.output: op for op in program.ops if isinstance(op, Thresholds)}
         self.requantized = {op.output: op for op in program.ops if isinstance(op, Requantize)}
-        self.lacking: dict[str, str] = {}  # new names of accumulators without the removed sums
+        self.partial_sums: dict[str, str] = {}  # new names of accumulators without the removed sums
         self.facts: dict[str, str] = {}
         self.notes: list[str] = []
 
@@ -100,7 +102,7 @@ class ConstantChannels:
                 gone &= low == 0
         if gone.all():
             gone[0] = False  # one channel has to remain
-        gone[np.flatnonzero(gone)[: _spare(gone)]] = False
+        gone[np.flatnonzero(gone)[: _kept_for_divisors(gone)]] = False
         return gone if gone.any() else None
 
     def take(self, name: str, keep: Mask, role: str, axis: int = 0) -> ConstRef:
@@ -142,21 +144,21 @@ class ConstantChannels:
         """Adapt an operation to an accumulator from which ``share`` was removed, by channel."""
         table, op = self.tables.get(name), self.requantized.get(name)
         if table is not None:
-            self._lack(table)
+            self._rename_input(table)
             bounds = Constant.narrow(self.pool.all[table.bounds].values - share[:, None])
             ref = ConstRef(self.pool.add(f"{name}.bounds", bounds))
             self.tables[name] = replace(table, bounds=ref)
         elif op is not None:
-            self._lack(op)
+            self._rename_input(op)
             multiplier, bias = (self.pool.all[n].values for n in (op.multiplier, op.bias))
             moved = Constant.narrow(bias + multiplier * share)
             ref = ConstRef(self.pool.add(f"{name}.bias", moved))
             self.requantized[name] = replace(op, bias=ref)
 
-    def _lack(self, reader: Op) -> None:
+    def _rename_input(self, reader: Op) -> None:
         """Rename the input of an operation, because its value has changed."""
         whole = reader.inputs[0]
-        self.lacking.setdefault(whole, fresh(self.program.types, f"{whole}.rest"))
+        self.partial_sums.setdefault(whole, fresh(self.program.types, f"{whole}.rest"))
 
     def run(self) -> Program:
         for op in tuple(self.tables.values()):
@@ -171,7 +173,7 @@ class ConstantChannels:
         ops = []
         for old_op in program.ops:  # new shapes; same scales and errors
             op, old = changed.get(old_op.output, old_op), program.int_type(old_op.output)
-            op = op.renamed(self.lacking)
+            op = op.renamed(self.partial_sums)
             new = op.infer_integer(types, self.pool.all)
             types[op.output] = replace(new, scale=old.scale, error=old.error)
             ops.append(op)

@@ -1,4 +1,4 @@
-"""The code of one integer after a chain with functions such as Sigmoid or GELU, decided surely.
+"""The code of one integer after a chain with functions such as Sigmoid or GELU, decided exactly.
 
 First in exact numbers, where functions are rational or have a known value (``sigmoid(0) = 1/2``):
 only there can a value equal a threshold.  Exp, sigmoid, tanh and erf of a nonzero algebraic number

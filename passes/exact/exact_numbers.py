@@ -63,7 +63,7 @@ class _ExactArithmetic:
         if base is None:
             return None
         if exponent < 0:
-            return _of_two_or_none(self.power(base, -exponent))
+            return _inverse(self.power(base, -exponent))
         root = exponent.denominator
         if root > 1 and base.sign() < 0:
             raise Undecided(f"a root of {float(base):g} is not defined")
@@ -97,11 +97,11 @@ def _of_two(name: str, a: Surd, b: Surd) -> Maybe:
         return a if a >= b else b
     if name == "min":
         return a if a <= b else b
-    inverse = _of_two_or_none(b)
+    inverse = _inverse(b)
     return None if inverse is None else a * inverse
 
 
-def _of_two_or_none(b: Maybe) -> Maybe:
+def _inverse(b: Maybe) -> Maybe:
     """Return 1 / b where exact numbers express it."""
     if b is None:
         return None

@@ -16,8 +16,11 @@ from ..rewrite import fresh
 
 
 def pixel_input(program: Program, options: Options) -> Program:
-    """Make raw pixels of the inputs that the file takes as such;
-    if the user asks for it, make them the input, followed by their normalization.
+    """Give the type of raw pixels to inputs that are uint8 in the file; with ``--pixels`` make the
+    real input raw pixels, followed by their normalization.
+
+    Raises:
+        CompileError: ``--pixels`` for a network that is uint8 already, or of several inputs.
     """
     own = [port.name for port in program.interface.inputs if port.pixels]
     if options.pixels is None:
