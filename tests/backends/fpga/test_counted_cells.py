@@ -26,10 +26,11 @@ from n2uqc.backends.fpga.hdl.terms import Cells
 from n2uqc.backends.fpga.hdl.words import choose
 from n2uqc.backends.fpga.measure import fresh
 from n2uqc.backends.fpga.measured.draws import KINDS, draw
-from n2uqc.backends.fpga.measured.records import counted, path_of
+from n2uqc.backends.fpga.measured.records import path_of, read
 from n2uqc.backends.fpga.resources import fifo_resources, resources
 from n2uqc.backends.fpga.units.element import Element
-from n2uqc.backends.fpga.units.rivals import RIVALS, inside
+from n2uqc.backends.fpga.units.levels import RIVALS
+from n2uqc.backends.fpga.units.rivals import inside
 
 from .test_mapping import drawn, signed
 
@@ -61,7 +62,7 @@ def rivals(family: str) -> Iterator[tuple[str, Cells]]:
     for operand, weight in ((2, 2), (3, 3), (4, 2)):
         element = Element(operand, False, 6, weight, True, "sum", 16, True)
         for numbers in RIVALS:
-            modules = inside(element, numbers, 12)
+            modules = inside(element, numbers, 12, VARIANTS[family].lut)
             made = sum((count(m, VARIANTS[family]).cells(family) for m in modules), Cells())
             yield f"{numbers} {operand}x{weight}", made
 
@@ -135,9 +136,9 @@ def test_cells(family: str) -> None:
 def test_recorded_engines_are_those_that_were_synthesized(family: str) -> None:
     """Cells of synthesis beside the count of another engine would say nothing."""
     with path_of(family).open(newline="") as file:
-        for row in csv.DictReader(file):
-            point = counted(row["kind"], int(row["number"]), family, Cells())
-            assert (point.form, point.engine) == (row["form"], row["engine"]), point.kind
+        rows = list(csv.DictReader(file))
+    for row, point in zip(rows, read(family), strict=True):
+        assert (point.form, point.engine) == (row["form"], row["engine"]), point.kind
 
 
 def test_a_round_measures_most_kinds() -> None:

@@ -72,7 +72,7 @@ RULES: dict[str, tuple[str, dict[str, np.ndarray]]] = {
         "y = AveragePool <kernel_shape = [2, 3], strides = [3, 4], ceil_mode = 1> (x)", {}
     ),
     "means, rounded up and counted": (
-        "y = AveragePool <kernel_shape = [3, 3], strides = [3, 4], pads = [0, 1, 1, 0], "
+        "y = AveragePool <kernel_shape = [3, 3], strides = [3, 3], pads = [0, 1, 1, 0], "
         "ceil_mode = 1, count_include_pad = 1> (x)", {}
     ),
     "one mean": ("y = GlobalAveragePool (x)", {}),
