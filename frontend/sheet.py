@@ -122,7 +122,7 @@ class Sheet:
             self._lines.append(_GAP.join("-" * width for width in widths))
         for k, row in enumerate(shown):
             if hidden and k == _ABOVE:
-                self.line(f"{DOTS} {hidden} more rows: --all shows them")
+                self.line(f"{DOTS} {hidden} more rows (--all)")
             self._row(columns, kept, widths, row)
         if dropped:
             self.line(f"({', '.join(dropped)}: in a wider terminal, or by --json)")

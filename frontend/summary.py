@@ -84,7 +84,7 @@ class Note:
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Summary:
     """A recognized network: shapes of inputs and outputs by name; lists in execution order."""
 
@@ -93,6 +93,9 @@ class Summary:
     quantizers: list[Quantizer]
     layers: list[LayerSummary]
     notes: list[Note]
+
+    def __repr__(self) -> str:
+        return f"<Summary of {len(self.quantizers)} quantizers and {len(self.layers)} layers>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return lists, numbers and strings for JSON; float32 numbers are written exactly."""

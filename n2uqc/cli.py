@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Sequence
 from contextlib import nullcontext
 from importlib import import_module
@@ -59,7 +61,7 @@ def build_parser() -> Parser:
         command = commands.add_parser(
             name.replace("_", "-"),
             help=module.HELP,
-            description=module.__doc__,
+            description=_filled(module.__doc__ or ""),
             epilog=module.EXAMPLES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
@@ -68,6 +70,13 @@ def build_parser() -> Parser:
         _add_common(command, default=argparse.SUPPRESS)
         command.set_defaults(run=module.run, command=command)
     return parser
+
+
+def _filled(text: str) -> str:
+    """Return paragraphs as wide as the terminal."""
+    width = shutil.get_terminal_size().columns - 2
+    paragraphs = (textwrap.fill(part, width) for part in text.strip().split("\n\n"))
+    return "\n\n".join(paragraphs)
 
 
 def _add_common(parser: argparse.ArgumentParser, **options: Any) -> None:

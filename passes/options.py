@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -87,7 +87,7 @@ class Pixels:
         return mean, std
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Options:
     """Widths and ranges of the tensors that N2UQ leaves real-valued.
 
@@ -127,6 +127,20 @@ class Options:
     extra_bits: int = 0
     equalize: bool = False
     widths: Mapping[str, int] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """State what differs from the defaults; of calibration images, their number."""
+        chosen = {
+            f.name: getattr(self, f.name)
+            for f in fields(self)
+            if f.name not in ("calibration", "widths") and getattr(self, f.name) != f.default
+        }
+        shown = [f"{name}={value!r}" for name, value in chosen.items()]
+        if self.calibration is not None:
+            shown.append(f"calibration=<{samples(self.calibration)} images>")
+        if self.widths:
+            shown.append(f"widths=<{len(self.widths)} tensors>")
+        return f"Options({', '.join(shown)})"
 
     def __post_init__(self) -> None:
         for name in _LIMITS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from n2uqc.frontend.escape import plain
 from n2uqc.passes.program import Program
 
 from ..fpga.design import Design, plan
@@ -48,7 +49,7 @@ class LayerComparison:
         return self.counts.origin[0] if self.counts.origin else self.counts.name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """The cost of a whole model under every alternative.
 
@@ -71,6 +72,10 @@ class Comparison:
     assumptions: tuple[Assumption, ...]
     cheapest: Mapping[str, Cheapest]
     shown: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        ways = len(self.alternatives)
+        return f"<Comparison of {plain(self.model)}: {len(self.layers)} layers, {ways} ways>"
 
     @property
     def itself(self) -> str:

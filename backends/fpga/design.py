@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
+from n2uqc.frontend.escape import plain
 from n2uqc.passes.program import Program
 
 from .engines import Engine
@@ -23,7 +24,7 @@ CLOCK_HZ = 100e6
 """The clock unless told otherwise: an assumption, no promise."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Design:
     """Everything about a datapath, decided once; ``plan`` makes it.
 
@@ -43,6 +44,12 @@ class Design:
     clock_hz: float
     pipeline: Pipeline
     forms: Mapping[int, str]
+
+    def __repr__(self) -> str:
+        return (
+            f"<Design of {plain(self.program.name)}: {len(self.engines)} engines on "
+            f"{self.family.id}, {self.interval:,} cycles an image>"
+        )
 
     @cached_property
     def engines(self) -> Mapping[str, Engine]:

@@ -16,7 +16,7 @@ DEFAULT_LANES = 1024
 """Multipliers that ``default_folding`` may use: about 10,000 LUTs at 2 bits, a small FPGA."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Folding:
     """The parallelism of every engine of a program, by the tensor it defines.
 
@@ -27,6 +27,10 @@ class Folding:
 
     engines: Mapping[str, Fold]
     forms: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        lanes = sum(fold.pe * fold.simd for fold in self.engines.values())
+        return f"<Folding of {len(self.engines)} engines, {lanes:,} lanes>"
 
     def row(self, name: str) -> dict[str, Any]:
         """Return the entry of an engine for JSON."""

@@ -80,7 +80,7 @@ class EdgeReport:
     occupancy: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Simulation:
     """The results of simulating a datapath.
 
@@ -97,6 +97,9 @@ class Simulation:
     tensors: Mapping[str, IntArray]
     events: Mapping[str, tuple[int, int]]
     simulator: Simulator
+
+    def __repr__(self) -> str:
+        return f"<Simulation of {samples(self.outputs)} samples, {self.overflows} overflows>"
 
     @property
     def output(self) -> IntArray:

@@ -61,12 +61,14 @@ class CostComparison(Result):
         write_html(self.networks, path, command=self.command, synthesis=self.synthesis)
 
     def summary(self) -> str:
+        family = self.networks[0].comparison.technology.id
         shown = [
             f"{network.comparison.model} {network.comparison.own['lut']:,} LUT"
-            for network in self.networks[:3]
+            for network in self.networks
         ]
-        more = f" and {len(self.networks) - 3} more" if len(self.networks) > 3 else ""
-        return f"{', '.join(shown)}{more}, on {self.networks[0].comparison.technology.id}"
+        if len(shown) > 3:
+            shown[3:] = [f"{len(shown) - 3} more"]
+        return f"{', '.join(shown)}, on {family}"
 
     def write(self, sheet: Sheet) -> None:
         for model in self.report.models:

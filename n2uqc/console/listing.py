@@ -6,6 +6,9 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from n2uqc.api.result import terminal_width
+from n2uqc.frontend.sheet import Sheet
+
 
 class NameOrHelp(argparse.Action):
     """Stores a name; given `help`, prints all names and exits.
@@ -27,6 +30,9 @@ class NameOrHelp(argparse.Action):
         option: str | None = None,
     ) -> None:
         if value == "help":
-            print(self.listing(), flush=True)
+            sheet = Sheet(terminal_width())
+            for line in self.listing().splitlines():
+                sheet.line(line, 4)
+            print(sheet, end="", flush=True)
             parser.exit()
         setattr(options, self.dest, value)

@@ -147,7 +147,7 @@ class RealType:
 TensorType = IntType | RealType
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Constant:
     """A named array of a program.
 
@@ -164,6 +164,10 @@ class Constant:
 
     def __post_init__(self) -> None:
         self.values.setflags(write=False)
+
+    def __repr__(self) -> str:
+        shape = ",".join(map(str, self.values.shape))
+        return f"<Constant {self.encoding}{self.bits}[{shape}]>"
 
     @classmethod
     def narrow(cls, values: NDArray[np.integer] | list[int]) -> Constant:

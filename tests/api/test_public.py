@@ -107,6 +107,24 @@ def test_what_is_shown_is_short(objects: dict[str, Any]) -> None:
         assert shown.startswith(f"<{type(value).__name__}")
 
 
+def test_what_objects_hold_is_short_too(objects: dict[str, Any], images: np.ndarray) -> None:
+    program, design = objects["program"], objects["design"]
+    options = n2uqc.Options(calibration=images, widths={"conv1": 20}, stem_bits=12)
+    parts = (
+        options,
+        design.folding,
+        design.plan,
+        objects["cost"].networks,
+        objects["network"].found,
+        n2uqc.simulate(program, images, datapath=True).cycles,
+        max(program.constants.values(), key=lambda constant: constant.values.size),
+    )
+    for value in parts:
+        assert len(repr(value)) < 300 and "\n" not in repr(value), type(value)
+    assert repr(options) == ("Options(stem_bits=12, calibration=<5 images>, widths=<1 tensors>)")
+    assert repr(n2uqc.Options()) == "Options()"
+
+
 def test_notebooks_get_html(objects: dict[str, Any]) -> None:
     for name, value in objects.items():
         html = value._repr_html_()

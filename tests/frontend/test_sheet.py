@@ -41,7 +41,7 @@ def test_sentences_lose_their_end_and_names_their_middle() -> None:
 def test_long_tables_fold() -> None:
     rows = [(f"layer{k}", k, k, k) for k in range(40)]
     text = _written(80, rows)
-    assert "… 22 more rows: --all shows them" in text
+    assert "… 22 more rows (--all)" in text
     assert "layer11 " in text and "layer12 " not in text and "layer34 " in text
     assert "more rows" not in _written(80, rows, all_rows=True)
     assert "more rows" not in _written(80, rows[:20])
