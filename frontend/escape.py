@@ -110,13 +110,20 @@ def c_identifier(text: str) -> str:
 
 
 _WORDS = frozenset(
-    "alignas alignof and asm auto bool break case catch char class const constexpr continue "
-    "default delete do double else enum explicit export extern false float for friend goto if "
-    "inline int long mutable namespace new not nullptr operator or private protected public "
-    "register restrict return short signed sizeof static struct switch template this throw true "
-    "try typedef typeid typename union unsigned using virtual void volatile while xor".split()
+    "alignas alignof and and_eq asm atomic_cancel atomic_commit atomic_noexcept auto bitand bitor "
+    "bool break case catch char char16_t char32_t char8_t class co_await co_return co_yield compl "
+    "concept const const_cast consteval constexpr constinit continue contract_assert decltype "
+    "default delete do double dynamic_cast else enum explicit export extern false float for friend "
+    "goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq "
+    "private protected public reflexpr register reinterpret_cast requires restrict return short "
+    "signed sizeof static static_assert static_cast struct switch synchronized template this "
+    "thread_local throw true try typedef typeid typename typeof typeof_unqual union unsigned using "
+    "virtual void volatile wchar_t while xor xor_eq "
+    # macros of compilers and of system headers that an application may include before
+    "complex errno far imaginary interface linux near noreturn small stderr stdin stdout "
+    "unix".split()
 )
-"""Words of C and C++ that cannot name a field."""
+"""Words of C and C++, and lower-case macros, that cannot name a field."""
 
 
 def c_fields(names: Iterable[str]) -> list[str]:

@@ -161,11 +161,12 @@ class Options:
         if self.calibration is not None:
             raw = self.pixels is not None
             for data in self._calibration_arrays():
-                fits = data.dtype == np.uint8 or (data.dtype.kind == "f" and not raw)
-                if data.size == 0 or not fits or not np.isfinite(data).all():
-                    kind = "uint8 images"
-                    kind += "" if raw else ", or finite real ones, float32 or float64"
-                    raise CompileError(f"calibration data of dtype {data.dtype}; it takes {kind}")
+                if data.dtype != np.uint8 and (raw or data.dtype.kind != "f"):
+                    images = "uint8 images" + ("" if raw else ", or real ones, float32 or float64")
+                    raise CompileError(f"calibration data of dtype {data.dtype}; it takes {images}")
+                if data.size == 0 or not np.isfinite(data).all():
+                    fault = "values that are not finite" if data.size else "no images"
+                    raise CompileError(f"calibration data with {fault}")
 
     @classmethod
     def preset(cls, precision: str, **changes: Any) -> Options:

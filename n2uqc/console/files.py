@@ -8,7 +8,6 @@ import os
 import struct
 import tokenize
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from n2uqc.api.errors import UserError
+from n2uqc.frontend.archives import DAMAGED_ARCHIVE
+from n2uqc.frontend.diagnostics import cut
 from n2uqc.frontend.escape import plain
 
 if TYPE_CHECKING:
@@ -26,10 +27,11 @@ WRITTEN = {"output", "dump", "html", "html_json", "html_csv"}
 
 
 _MOST_BYTES = 2 * 1024**3  # bytes of all arrays in an .npz file
+_MOST_REASON = 200  # characters of what NumPy says, which may quote a file's header
 
 # Exceptions of numpy's reader on a damaged header or archive.
-_DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, EOFError, RuntimeError, SyntaxError,
-           AttributeError, struct.error)  # fmt: skip
+_DAMAGE = (*DAMAGED_ARCHIVE, ValueError, TypeError, LookupError, ArithmeticError, SyntaxError,
+           AttributeError, struct.error, tokenize.TokenError)  # fmt: skip
 
 
 @contextmanager
@@ -39,8 +41,10 @@ def _reading(path: Path, kind: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(f"cannot read {plain(path)}: {error.strerror or error}") from None
-    except (*_DAMAGE, zlib.error, zipfile.BadZipFile, tokenize.TokenError) as error:
-        raise UserError(f"{plain(path)}: not a readable {kind} file: {error}") from None
+    except _DAMAGE as error:
+        raise UserError(
+            f"{plain(path)}: not a readable {kind} file: {cut(plain(error), _MOST_REASON)}"
+        ) from None
 
 
 def read_array(path: Path) -> NDArray[Any]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from math import prod
 from pathlib import Path
 
 import numpy as np
 
+from n2uqc.frontend.archives import DAMAGED_ARCHIVE
 from n2uqc.frontend.diagnostics import reason
 from n2uqc.frontend.escape import plain
 from n2uqc.frontend.write import write_atomically
@@ -37,12 +37,7 @@ _MOST_CHANNELS = 2**24  # of all tensors together; each has a range
 
 # What reading a file that was cut, changed or written by something else ends in.
 _DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    OSError,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
+    *DAMAGED_ARCHIVE,
     TextError,
     ValueError,
     LookupError,

@@ -117,3 +117,31 @@ def test_identifiers(text: str) -> None:
     assert escape.c_identifier(escape.c_identifier(text)) == escape.c_identifier(text)
     assert f"n{escape.verilog_identifier(text)}".isidentifier()
     assert escape.verilog_identifier(text).isascii()
+
+
+# Keywords of C23 and C++23, and macros that GCC defines or that <stdio.h> and <errno.h> may.
+WORDS = """alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t
+    char16_t char32_t class compl concept const consteval constexpr constinit const_cast continue
+    co_await co_return co_yield decltype default delete do double dynamic_cast else enum explicit
+    export extern false float for friend goto if inline int long mutable namespace new noexcept not
+    not_eq nullptr operator or or_eq private protected public register reinterpret_cast requires
+    restrict return short signed sizeof static static_assert static_cast struct switch template this
+    thread_local throw true try typedef typeid typename typeof typeof_unqual union unsigned using
+    virtual void volatile wchar_t while xor xor_eq linux unix errno stdin stdout stderr complex"""
+
+
+@pytest.mark.parametrize("language", [["c", "-std=gnu17"], ["c++", "-std=gnu++20"]])
+def test_words_of_the_language_name_no_field(language: list[str], tmp_path: Path) -> None:
+    """A network's inputs may have any names; a compiler reads what they become."""
+    fields = escape.c_fields(WORDS.split())
+    members = "\n".join(f"    const int *{field};" for field in fields)
+    uses = "\n".join(f"    x->{field} = 0;" for field in fields)
+    source = tmp_path / "fields"
+    headers = "".join(f"#include <{name}.h>\n" for name in ("errno", "stdio", "complex"))
+    source.write_text(f"{headers}struct s {{\n{members}\n}};\nvoid f(struct s *x) {{\n{uses}\n}}\n")
+    command = ["gcc", "-x", *language, "-fsyntax-only", str(source)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if "error trying to exec" in done.stderr or "cannot execute" in done.stderr:
+        pytest.skip("this gcc has no compiler of C++")
+    assert done.returncode == 0, done.stderr
+    assert len(set(fields)) == len(fields)

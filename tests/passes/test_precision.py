@@ -108,8 +108,8 @@ def test_calibration_narrows_the_formats(graph) -> None:
         ({"margin": float("inf")}, "--margin is inf"),
         ({"input_range": (1.0, 1.0)}, "--input-range is 1.0,1.0"),
         ({"input_range": (0.0, float("nan"))}, "finite"),
-        ({"calibration": np.zeros((0, 1, 8, 8), np.float32)}, "calibration data"),
-        ({"calibration": np.full((1, 1, 8, 8), np.nan, np.float32)}, "finite real ones"),
+        ({"calibration": np.zeros((0, 1, 8, 8), np.float32)}, "calibration data with no images"),
+        ({"calibration": np.full((1, 1, 8, 8), np.nan, np.float32)}, "values that are not finite"),
         ({"calibration": np.zeros((1, 1, 8, 8), np.int16)}, "dtype int16"),
     ],
 )

@@ -120,6 +120,28 @@ def test_changed_bytes_are_refused_or_change_nothing(
     assert refused > 150
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, 99])
+def test_other_ways_of_packing(method: int, members: dict[str, bytes], tmp_path: Path) -> None:
+    """Archives of other tools are read, and damaged ones refused alike; 99 is no method."""
+    path, known = tmp_path / "p.n2uq", method != 99
+    with zipfile.ZipFile(path, "w", method if known else zipfile.ZIP_STORED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+        places = [info.header_offset + 30 + len(info.filename) for info in archive.infolist()]
+    if known:
+        load(path)
+    whole = path.read_bytes()
+    if not known:
+        path.write_bytes(re.sub(rb"(?s)(PK\x01\x02.{6})..", lambda m: m[1] + b"\x63\0", whole))
+        with pytest.raises(StoreError, match="not supported"):
+            load(path)
+        return
+    for place in places:
+        path.write_bytes(whole[:place] + b"\xff" * 9 + whole[place + 9 :])
+        with pytest.raises(StoreError):
+            load(path)
+
+
 def test_files_that_unpack_to_too_much_are_not_unpacked(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
