@@ -30,8 +30,10 @@ _MOST_BYTES = 2 * 1024**3  # bytes of all arrays in an .npz file
 _MOST_REASON = 200  # characters of what NumPy says, which may quote a file's header
 
 # Exceptions of numpy's reader on a damaged header or archive.
-_DAMAGE = (*DAMAGED_ARCHIVE, ValueError, TypeError, LookupError, ArithmeticError, SyntaxError,
-           AttributeError, struct.error, tokenize.TokenError)  # fmt: skip
+_DAMAGE: tuple[type[Exception], ...] = (
+    *DAMAGED_ARCHIVE, ValueError, TypeError, LookupError, ArithmeticError, SyntaxError,
+    AttributeError, struct.error, tokenize.TokenError,
+)  # fmt: skip
 
 
 @contextmanager
