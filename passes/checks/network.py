@@ -46,13 +46,13 @@ class Fault:
 
     Attributes:
         sample, place: index of the image, and (row, column, channel) or the index of an output.
-        computed: the program's code or output.
+        found: the program's code or output.
         low, high: range that the network allows.
     """
 
     sample: int
     place: tuple[int, ...]
-    computed: float
+    found: float
     low: float
     high: float
 

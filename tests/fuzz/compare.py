@@ -132,7 +132,7 @@ def within_bound(real: Program, program: Program, images: Images) -> None:
             fault = row.faults[0]
             raise Wrong(
                 f"{row.what} break the program's own bound\n{row.wrong} of {row.tensor}: "
-                f"{fault.computed} at {fault.place}, {allowed(fault.low, fault.high)} allowed"
+                f"{fault.found} at {fault.place}, {allowed(fault.low, fault.high)} allowed"
             )
 
 
