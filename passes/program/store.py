@@ -36,7 +36,7 @@ _SMALL_VALUES, _VALUES = 2**24, 64
 _MOST_CHANNELS = 2**24  # of all tensors together; each has a range
 
 # What reading a file that was cut, changed or written by something else ends in.
-_DAMAGE = (
+_DAMAGE: tuple[type[Exception], ...] = (
     *DAMAGED_ARCHIVE,
     TextError,
     ValueError,
