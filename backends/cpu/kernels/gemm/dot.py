@@ -19,6 +19,9 @@ from .tile import Emit
 
 _FOUR = 4  # products of an accumulator in one instruction
 _DEPTHS = (32, 24, 16)  # of K between two branches
+SPILL = 20
+"""Estimate: instructions of a tile for each register that LLVM 22 lacks for operands that it loads
+ahead: counted in 1x1 layers of 24 to 960 channels."""
 _DOT = "llvm.aarch64.neon.sdot.v4i32.v16i8"
 
 
@@ -48,6 +51,7 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
             if registers + rows + 2 > vectors.count:
                 break
             step = depth / _FOUR * (registers + columns / 2) + rows * loads / 2 + 4
+            spilled = max(registers + 2 * columns + rows + 2 - vectors.count, 0)
             yield Plan(
                 name="dot",
                 gemm=gemm,
@@ -60,7 +64,7 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
                 dtype="int32",
                 parts=1,
                 steps=units,
-                instructions=units * step + 2 * registers + 8,
+                instructions=units * step + 2 * registers + 8 + SPILL * spilled,
                 reason=f"int32 sums, stored as {stored}",
                 emit=_update(rows, columns, depth),
                 stored=stored,

@@ -13,7 +13,7 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as ir
 
 from ..body import Expr, Vectors
-from .dot import signed_bytes, sums_dtype
+from .dot import SPILL, signed_bytes, sums_dtype
 from .plan import Micro, Plan
 from .product import Gemm
 from .tile import Emit, Store
@@ -36,6 +36,7 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
             if registers + rows // 2 + 2 > vectors.count:
                 break
             step = registers + rows / 4 + outs / 4 + 2
+            spilled = max(registers + rows // 2 + outs // 4 + 5 - vectors.count, 0)
             yield Plan(
                 name="mmla",
                 gemm=gemm,
@@ -48,7 +49,7 @@ def plans(gemm: Gemm, vectors: Vectors) -> Iterator[Plan]:
                 dtype="int32",
                 parts=1,
                 steps=units,
-                instructions=units * step + 3 * registers + 8,
+                instructions=units * step + 3 * registers + 8 + SPILL * spilled,
                 reason=f"int32 sums, stored as {stored}",
                 emit=_update(rows, outs),
                 stored=stored,
