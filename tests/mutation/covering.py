@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import sqlite3
@@ -51,10 +52,12 @@ class Covering:
     Attributes:
         lines: tests by file, relative to the project, and line.
         took: seconds by test.
+        readers: files that import from a file.
     """
 
     lines: dict[str, dict[int, set[str]]]
     took: dict[str, float]
+    readers: dict[str, set[str]]
 
     @classmethod
     def read(cls, tree: Path, out: Path) -> Covering:
@@ -71,27 +74,50 @@ class Covering:
                 for line in _set_bits(bits):
                     table[line].add(test)
         took = json.loads((out / "durations.json").read_text(encoding="utf-8"))
-        return cls(lines, took)
+        readers: dict[str, set[str]] = defaultdict(set)
+        for path in lines:
+            for imported in imports(tree, path):
+                readers[imported].add(path)
+        return cls(lines, took, readers)
 
     def of(self, path: str, first: int, last: int) -> list[str]:
         """Return the tests that run a statement: first those of its file, then of its folders.
 
         Of equally near ones the quickest of each test function come first.  A statement that runs
-        at import is run by every test of its file.
+        at import is run by every test of its file, before them by those that run a function in it;
+        where the file holds data alone, by every test of the files that import from it.
         """
         table = self.lines.get(path, {})
-        tests = set().union(*(table.get(line, set()) for line in range(first, last + 1)))
-        if "" in tests:
+        own = set().union(*(table.get(line, set()) for line in range(first, last + 1)))
+        tests = own
+        if "" in own:
             tests = set().union(*table.values())
-        tests.discard("")
+            if tests == {""}:
+                read = (self.lines.get(reader, {}) for reader in self.readers.get(path, ()))
+                tests = set().union(*(found for lines in read for found in lines.values()))
+        tests = tests - {""}
         ranks: dict[str, int] = defaultdict(int)
         order = []
         for test in sorted(tests, key=lambda t: (self.took.get(t, 0.0), t)):
             function = test.partition("[")[0]
             near = _nearness(path, test)
-            order.append((near < _OWN, ranks[function], -near, self.took.get(test, 0.0), test))
+            took = self.took.get(test, 0.0)
+            order.append((test not in own, near < _OWN, ranks[function], -near, took, test))
             ranks[function] += 1
         return [test for *_, test in sorted(order)]
+
+
+def imports(tree: Path, path: str) -> set[str]:
+    """Return the files that a file names in relative imports."""
+    found = set()
+    for node in ast.walk(ast.parse((tree / path).read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            folder = Path(path).parents[node.level - 1]
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            for name in names:
+                module = folder / name.replace(".", "/")
+                found |= {f"{module.as_posix()}.py", f"{module.as_posix()}/__init__.py"}
+    return found
 
 
 def _nearness(path: str, test: str) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from .covering import Covering, imports
 from .run import Fate, Trial
 from .sites import Site, sites
 
@@ -43,6 +44,31 @@ def test_a_change_keeps_the_rest() -> None:
         assert len(changed) - len(SOURCE) == len(site.new) - len(site.old)
         assert changed != SOURCE
         compile(changed, "m.py", "exec")
+
+
+def test_which_tests_run_a_statement() -> None:
+    """Those that run it; at import, those of a function in it first; of data, its readers'."""
+    near, far = "tests/a/test_m.py::near", "tests/b/test_x.py::far"
+    lines = {
+        "a/m.py": {1: {"", far}, 2: {""}, 5: {near, far}, 6: {far}},
+        "a/data.py": {1: {""}},
+        "b/x.py": {1: {""}, 2: {far}},
+    }
+    covering = Covering(lines, {near: 9.0, far: 1.0}, {"a/data.py": {"b/x.py"}})
+    assert covering.of("a/m.py", 5, 5) == [near, far]
+    assert covering.of("a/m.py", 6, 6) == [far]
+    assert covering.of("a/m.py", 2, 2) == [near, far]
+    assert covering.of("a/m.py", 1, 1) == [far, near]
+    assert covering.of("a/data.py", 1, 1) == [far]
+    assert covering.of("a/m.py", 3, 3) == covering.of("c.py", 1, 1) == []
+
+
+def test_imports_are_read(tmp_path: Path) -> None:
+    source = "from .data import X\nfrom ..other.place import y\nfrom . import z\nimport numpy\n"
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a/b/m.py").write_text(source, encoding="utf-8")
+    found = {path for path in imports(tmp_path, "a/b/m.py") if "__init__" not in path}
+    assert found == {"a/b/data.py", "a/other/place.py", "a/b/z.py"}
 
 
 @pytest.mark.slow
