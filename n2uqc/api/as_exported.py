@@ -110,7 +110,7 @@ def _onnxruntime(model: Source, proto: onnx.ModelProto, images: Named) -> Output
         raise
     except Exception as error:  # its exceptions have no common base class
         raise NotRun(f"ONNX Runtime does not run it: {_first_line(error)}") from None
-    used = ", ".join(dict.fromkeys(dtypes.values()))
+    used = ", ".join(dict.fromkeys(d for d in dtypes.values() if d != "uint8")) or "float32"
     return _joined(names, outputs), f"ONNX Runtime, {used}"
 
 

@@ -22,7 +22,10 @@ from n2uqc.passes.checks.network import hold  # noqa: E402
 from n2uqc.passes.checks.prove import prove_tables  # noqa: E402
 from n2uqc.passes.program import quantize_inputs, real_outputs, trace  # noqa: E402
 
+from .positions_and_boxes import MORE  # noqa: E402
 from .published_blocks import NETWORKS, SHAPES  # noqa: E402
+
+KINDS = NETWORKS | MORE
 
 BOTH = ("MobileNetV3", "ShuffleNetV2", "YOLO", "MLP-mixer")
 """Those that the tests export by dynamo, too; the others take their minutes on demand."""
@@ -31,7 +34,7 @@ BOTH = ("MobileNetV3", "ShuffleNetV2", "YOLO", "MLP-mixer")
 def exported(name: str, path: Path, dynamo: bool) -> tuple[np.ndarray, list[np.ndarray]]:
     """Write a network of random, settled parameters; return images and its outputs in float64."""
     torch.manual_seed(0)
-    network = NETWORKS[name]()
+    network = KINDS[name]()
     randomize(network, 0)
     shape = SHAPES.get(name, (3, 12, 12))
     images = np.random.default_rng(0).normal(0.4, 0.5, (8, *shape)).astype(np.float32)
@@ -80,7 +83,7 @@ def exported(name: str, path: Path, dynamo: bool) -> tuple[np.ndarray, list[np.n
             id=f"{name}-{'dynamo' if dynamo else 'script'}",
             marks=[pytest.mark.slow] if dynamo and name not in BOTH else [],
         )
-        for name in NETWORKS
+        for name in KINDS
         for dynamo in (False, True)
     ],
 )
