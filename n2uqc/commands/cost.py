@@ -133,6 +133,7 @@ def _pages(options: argparse.Namespace) -> tuple[Path, ...]:
 
     if options.html is None:
         return ()
+    require_writable(options.html)  # a folder may have no name that ends in a suffix
     pages = (options.html,)
     if not is_stream(options.html):
         beside = options.html_json, options.html_csv = tuple(

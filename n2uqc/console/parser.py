@@ -6,7 +6,7 @@ import argparse
 import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from n2uqc.frontend.escape import plain
 
@@ -32,6 +32,12 @@ class Parser(argparse.ArgumentParser):
         hint = "".join(f"\n    {plain(line)}" for line in near)
         message = f"unrecognized arguments: {' '.join(words)}"
         self.exit(2, f"{self.prog}: error: {plain(message)}{hint}{self._help()}\n")
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        """Refuse empty values, as an unset variable of a shell script leaves them."""
+        if "" in arg_strings and action.nargs != argparse.PARSER:  # those of a command are its own
+            raise argparse.ArgumentError(action, "its value is empty")
+        return super()._get_values(action, arg_strings)
 
     def _options(self) -> list[str]:
         return [

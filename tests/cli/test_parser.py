@@ -38,6 +38,42 @@ def test_the_nearest_words_are_named(
     assert "--help` explains" in result.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("inspect", ""), "MODEL"),
+        (("compile", "m.onnx", "--target", "", "-o", "out"), "--target/-t"),
+        (("compile", "m.onnx", "--target", "aarch64", "--mcpu=", "-o", "out"), "--mcpu"),
+        (("compile", "m.onnx", "--target", "host", "-o", ""), "--output/-o"),
+        (("verify", "m.onnx", "--precision", ""), "--precision"),
+        (("cost", "a.onnx", "", "b.onnx"), "MODEL"),
+        (("cost", "a.onnx", "--html", ""), "--html"),
+    ],
+)
+def test_an_empty_value_is_no_default(
+    arguments: tuple[str, ...], name: str, command: Command
+) -> None:
+    """A script whose variable is unset must not get another processor than it meant."""
+    result = command(*arguments)
+    assert result.status == 2
+    assert f"argument {name}: its value is empty" in result.err
+
+
+@pytest.mark.parametrize("place", [".", "/", "folder"])
+def test_a_page_is_no_folder(
+    place: str,
+    command: Command,
+    program_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    result = command("cost", program_file, "--html", place)
+    assert result.status == 2
+    assert "it is a folder, a file is wanted" in result.err
+
+
 def test_unknown_words_cannot_move_the_cursor(command: Command) -> None:
     result = command("inspect", "m.onnx", "--js\x1b[2Kn")
     assert result.status == 2
