@@ -13,6 +13,8 @@ from .published_blocks import QuantizedLinear, quantized, stem
 class Boxes(nn.Module):
     """The end of YOLO v5 (Jocher, 2020): boxes of two maps on grids, in one tensor."""
 
+    anchors: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.body = nn.Sequential(stem(8, nn.SiLU(), stride=2), quantized(8, 8, 3), nn.SiLU())
