@@ -54,7 +54,18 @@ _WORDS = {
     "cast",
     "lru_cache",
 }
-_SPEED = {"strict", "frozen", "slots", "kw_only", "repr", "copy", "maxsize", "parallel", "cache"}
+_SPEED = {
+    "strict",
+    "frozen",
+    "slots",
+    "kw_only",
+    "repr",
+    "copy",
+    "maxsize",
+    "parallel",
+    "cache",
+    "instructions",
+}
 _TEXT = {"__repr__", "__str__", "describe"}
 
 # Prices by which kernels are chosen: a wrong one makes a slow choice, never a wrong result; the
@@ -190,6 +201,8 @@ def _changes(node: ast.AST, source: bytes, starts: list[int]) -> Iterator[tuple[
             yield start, end, f"(not ({source[start:end].decode()}))"
         case ast.Continue() | ast.Break():
             yield place(node), place(node, end=True), "pass"
+        case ast.Expr(value=ast.Call() as call) if _called(call) in _WORDS | _SCHEDULING:
+            pass
         case ast.Expr(value=ast.Call()) | ast.AugAssign():
             yield place(node), place(node, end=True), "pass"
 

@@ -46,6 +46,16 @@ def test_a_change_keeps_the_rest() -> None:
         compile(changed, "m.py", "exec")
 
 
+def test_speed_is_no_behavior() -> None:
+    """Prices, by which kernels are chosen, and loops that are written out or side by side."""
+    source = b"s.vectorize(x)\nk = Plan(rows=n + 1, instructions=2 * n)\ns.reorder(x)\n"
+    assert [(site.old, site.new) for site in sites("m.py", source)] == [
+        ("+", "-"),
+        ("1", "2"),
+        ("s.reorder(x)", "pass"),
+    ]
+
+
 def test_which_tests_run_a_statement() -> None:
     """Those that run it; at import, those of a function in it first; of data, its readers'."""
     near, far = "tests/a/test_m.py::near", "tests/b/test_x.py::far"

@@ -13,7 +13,7 @@ from n2uqc.passes.checks.channel_proof import EXHAUSTIVE, Channel, differences
 from n2uqc.passes.checks.relation import Unrelated
 from n2uqc.passes.exact.integer_thresholds import exact_steps
 from n2uqc.passes.program.exact import Surd
-from n2uqc.passes.program.ops.real import Affine, Quantize, RealAdd
+from n2uqc.passes.program.ops.real import Affine, Quantize, RealAdd, RealClip, RealPRelu
 
 from ..chains import by_hand, chains, code_by_hand, quantizers
 
@@ -68,6 +68,26 @@ def test_numbers_that_float64_does_not_hold(size: Fraction) -> None:
     values = np.arange(-4, 5)
     codes = Channel(Surd.of(1), chain, op, 0).codes(values)
     assert codes.tolist() == [0, 0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_float64_decides_what_is_not_close() -> None:
+    """Parameters that float64 rounds, far from every threshold: nothing is computed exactly."""
+    names = {"output": "y", "inputs": ("x",)}
+    chain = [
+        Affine(slope=(Surd.of(Fraction(3, 7)),), offset=(Surd.root(2),), **names),
+        RealPRelu(slope=(Surd.of(Fraction(-1, 5)),), **names),
+        RealClip(lo=None, hi=Surd.of(300), **names),
+    ]
+    limits = tuple(Surd.of(Fraction(k)) + Surd.root(3) for k in (-9, 11, 50, 290, 301))
+    op = Quantize(
+        output="q", inputs=("y",), thresholds=(limits,), input_scale=Surd.of(1), strict=True,
+        step=Surd.of(1), bits=3, ties=((True,) * 5,),
+    )  # fmt: skip
+    values = np.arange(-900, 901)
+    channel = Channel(Surd.of(1), chain, op, 0)
+    codes = channel.codes(values).tolist()
+    assert codes == [code_by_hand(op, by_hand(chain, Surd.of(int(v)), 0), 0) for v in values]
+    assert (channel.exact_count, channel.ties) == (0, 0)
 
 
 def test_an_operation_that_the_proof_does_not_know() -> None:

@@ -1,0 +1,82 @@
+"""Kernels where numbers are just within their types, and where they are just beyond."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from n2uqc.backends import find_target
+from n2uqc.backends.cpu.kernels.body import computing_dtype
+from n2uqc.backends.cpu.kernels.gemm import Gemm, mlal16
+from n2uqc.backends.cpu.kernels.taps import sums
+from n2uqc.backends.cpu.kernels.winograd import row_bounds
+
+NEON = find_target("aarch64").processor.vectors
+
+
+def gemm(weights: np.ndarray, lo: int, hi: int) -> Gemm:
+    ends = (np.full((1, weights.shape[2]), v) for v in (lo, hi))
+    return Gemm(weights, *ends)
+
+
+@pytest.mark.parametrize(
+    ("lo", "hi", "dtype"),
+    [
+        (0, 32767, "int16"), (-32767, 0, "int16"), (0, 32768, "int32"), (-32768, 1, "int32"),
+        (-(2**31) + 1, 5, "int32"), (-(2**31), 5, "int64"), (0, 2**31, "int64"), (0, 0, "int16"),
+    ],
+)  # fmt: skip
+def test_the_narrowest_type_in_which_all_can_be_negated(lo: int, hi: int, dtype: str) -> None:
+    assert computing_dtype(lo, hi) == dtype
+
+
+def test_32_bit_sums_of_16_bit_products() -> None:
+    """As many products as fit, and one unit more."""
+    weights = np.full((1, 8, 67), 32767)
+    weights[..., 65] = ((1 << 31) - 1 - 65 * 32767 * 1000) // 1000
+    weights[..., 66] = 0
+    bound = int(weights[0, 0].sum()) * 1000
+    assert (1 << 31) - 1000 <= bound < 1 << 31
+    assert list(mlal16.MICRO.plans(gemm(weights, 0, 1000), NEON))
+    weights[..., 66] = 1
+    assert not list(mlal16.MICRO.plans(gemm(weights, 0, 1000), NEON))
+    assert not list(mlal16.MICRO.plans(gemm(-weights, 0, 1000), NEON))
+
+
+def test_weights_of_one_value_are_packed() -> None:
+    assert gemm(np.full((1, 4, 8), 5), 0, 3).spacing == (2, 5, 1)
+    assert gemm(np.full((1, 4, 8), 5), 0, 0).spacing is None
+
+
+def test_sums_of_nothing() -> None:
+    assert sums(np.zeros((2, 1, 16), np.int64), 0, 255, 0) is None
+    one = np.zeros((2, 1, 16), np.int64)
+    one[1, 0, 3] = -7
+    found = sums(one, 0, 255, 7 * 255)
+    assert found is not None and found.total == "int32"
+    wide = sums(one, 0, (1 << 15), 7 << 15)
+    assert wide is not None and wide.operand == "int32"
+    assert sums(one, 0, 1 << 31, 7 << 31) is None
+
+
+def test_bounds_behind_the_first_inverse_are_reached() -> None:
+    """Some map of codes at their ends takes the largest row sum there."""
+    rng = np.random.default_rng(2)
+    for lo, hi in ((0, 3), (-4, 3), (-5, -1)):
+        weight = rng.integers(-3, 4, (2, 3, 3, 1))
+        bound = row_bounds(weight, np.full(1, lo), np.full(1, hi))
+        columns = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])
+        mixes = np.array([[1, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 1]])
+        most = 0
+        for point in range(4):
+            codes = np.array(np.meshgrid(*[[lo, hi]] * 4)).reshape(4, -1)
+            values = columns[point] @ codes
+            each = np.einsum("s,orsi->or", mixes[point], weight)
+            least, greatest = values.min(), values.max()
+            for row in each:
+                ends = (
+                    sum(max(c * least, c * greatest) for c in row),
+                    sum(min(c * least, c * greatest) for c in row),
+                )
+                most = max(most, ends[0], -ends[1])
+        assert bound == most
