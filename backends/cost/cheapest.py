@@ -18,6 +18,7 @@ USUAL: Mapping[str, str] = {
     "xcup": "xczu3eg",
     "ecp5": "ecp5-85",
     "ice40": "ice40up5k",
+    "gowin": "gw2a-18",
 }
 """The device of a family, unless one is given: its proportions decide."""
 

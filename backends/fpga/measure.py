@@ -17,6 +17,7 @@ from .hdl.families import FAMILIES
 from .hdl.terms import Cells
 from .measured.draws import KINDS, draw
 from .measured.records import Point, counted, read, table, write
+from .resources import resources
 
 SHARE = {
     "codes": 8,
@@ -57,6 +58,10 @@ def synthesized(points: Sequence[tuple[str, int]], family: str) -> list[Point]:
     ]
 
 
+def _luts(kind: str, number: int, family: str) -> int:
+    return resources(*draw(kind, number), family).total.lut
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -65,12 +70,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=1, help=f"of {sum(SHARE.values())} engines")
     parser.add_argument("--batch", type=int, default=6, help="engines a run of yosys")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
+    parser.add_argument("--most", type=int, help="only engines that are counted at so many LUTs")
     parser.add_argument("--record", action="store_true", help="keep them for the tests")
     parser.add_argument("--recorded", action="store_true", help="those that are kept, no synthesis")
     options = parser.parse_args(argv)
     points = read(options.family) if options.recorded else []
     wanted = [] if options.recorded else list(fresh(options.seed, options.rounds))
     wanted = [point for point in wanted if point[0] in options.kinds]
+    if options.most is not None:
+        wanted = [p for p in wanted if _luts(*p, options.family) <= options.most]
     for start in range(0, len(wanted), options.batch):
         made = synthesized(wanted[start : start + options.batch], options.family)
         if options.record:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
-from ..fpga.hdl.families import ECP5, ICE40, XC7, XCUP, Family
+from ..fpga.hdl.families import ECP5, GOWIN, ICE40, XC7, XCUP, Family
 
 FILL: Mapping[str, float] = {"lut": 70, "ff": 50, "dsp": 80, "bram18": 80}
 """Percent of a device that a design may take: above, place and route often miss the clock."""
@@ -21,7 +21,7 @@ class FpgaDevice:
         id: short name.
         part: as its maker calls it, with boards that carry it.
         family: whose cells it has.
-        lut, ff, dsp, bram18: what it holds; 18-Kbit blocks of RAM, smaller ones converted by bits.
+        lut, ff, dsp, bram18: what it holds; blocks of RAM of 18 Kbit, of iCE40 of 4 Kbit.
         source: the data sheet.
         fill: percent of every resource that a design may take; None for those of ``FILL``.
     """
@@ -88,9 +88,9 @@ DEVICES: Mapping[str, FpgaDevice] = {
         FpgaDevice("ecp5-25", "ECP5 LFE5U-25F", ECP5, 24288, 24288, 28, 56, _ECP5),
         FpgaDevice("ecp5-45", "ECP5 LFE5U-45F", ECP5, 43848, 43848, 72, 108, _ECP5),
         FpgaDevice("ecp5-85", "ECP5 LFE5U-85F (ULX3S)", ECP5, 83640, 83640, 156, 208, _ECP5),
-        # blocks of 4 Kbit: 32 and 30 of them
+        # blocks of 4 Kbit, counted as they are
         FpgaDevice(
-            "ice40hx8k", "iCE40HX8K", ICE40, 7680, 7680, 0, 7, "FPGA-DS-02029, iCE40 LP/HX Family"
+            "ice40hx8k", "iCE40HX8K", ICE40, 7680, 7680, 0, 32, "FPGA-DS-02029, iCE40 LP/HX Family"
         ),
         FpgaDevice(
             "ice40up5k",
@@ -99,8 +99,11 @@ DEVICES: Mapping[str, FpgaDevice] = {
             5280,
             5280,
             8,
-            6,
+            30,
             "FPGA-DS-02008, iCE40 UltraPlus Family",
+        ),
+        FpgaDevice(
+            "gw2a-18", "Gowin GW2A-18 (Tang Nano 20K)", GOWIN, 20736, 15552, 48, 46, "DS102, GW2A"
         ),
     )
 }

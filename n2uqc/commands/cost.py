@@ -73,8 +73,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--technology",
         metavar="NAME",
-        help="FPGA family: xc7 (AMD 7 series), xcup (AMD UltraScale+), ecp5 or ice40 (Lattice) "
-        "(the device's, else xc7)",
+        help="FPGA family: xc7 (AMD 7 series), xcup (AMD UltraScale+), ecp5 or ice40 (Lattice), "
+        "gowin (GW2A) (the device's, else xc7)",
     )
     parser.add_argument(
         "--synthesize",

@@ -32,12 +32,12 @@ class Family:
         id, title: short name, and the name shown.
         script: the yosys command that synthesizes for it.
         lut: inputs of a LUT.
+        wide: multiplexers in a row that a slice has behind its LUTs: as many inputs more.
         ram: the memories in LUTs; none where writable memories are blocks or registers.
         part: whether a memory of which some bits are left over costs as much less.
         block: cost of a block of RAM, beside ``around`` for what a memory of blocks needs.
         rom_bits: bits of constants in LUTs that cost as much as 1.
-        blocks: (width, depth) of a block.
-        block_kbit: 18-Kbit blocks that one block counts as.
+        blocks: (width, depth) of a block; where it is smaller than 18 Kbit, such are counted.
         dsp: bits of the two operands of a multiplier block; None where there is none.
         packs: bits of a block's wide operand that several numbers without a sign may lie in.
         least: product bits from which a product goes there.
@@ -53,6 +53,7 @@ class Family:
     title: str
     script: str
     lut: int
+    wide: int
     ram: tuple[LutMemory, ...]
     part: bool
     block: int
@@ -76,6 +77,7 @@ XC7 = Family(
     "AMD 7 series",
     "synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -top top",
     6,
+    2,
     (
         LutMemory(32, 6, 1, 4, 8),
         LutMemory(64, 3, 1, 4, 8),
@@ -102,6 +104,7 @@ ECP5 = Family(
     "Lattice ECP5",
     "synth_ecp5 -top top",
     4,
+    3,
     (LutMemory(16, 4, 1, 6, 4),),
     False,
     128,
@@ -123,7 +126,14 @@ XCUP = replace(
     id="xcup",
     title="AMD UltraScale+",
     script="synth_xilinx -family xcup -flatten -noiopad -noclkbuf -top top",
-    carry=8,
+    ram=(
+        LutMemory(32, 14, 1, 8, 16),
+        LutMemory(64, 7, 1, 8, 16),
+        LutMemory(32, 4, 3, 8, 16),
+        LutMemory(64, 2, 3, 8, 16),
+        LutMemory(32, 2, 7, 8, 16),
+        LutMemory(64, 1, 7, 8, 16),
+    ),
     dsp=(26, 17),
     packs=26,
     adds=False,
@@ -134,11 +144,30 @@ ICE40 = replace(
     id="ice40",
     title="Lattice iCE40",
     script="synth_ice40 -dsp -top top",
+    wide=0,
+    ram=(),
+    block=64,
+    blocks=((16, 256), (8, 512), (4, 1024), (2, 2048)),
     dsp=(15, 15),
     packs=16,
+    least=11,
+    carry=1,
+    least_chain=3,
+    adds=True,
 )
 
-FAMILIES: Mapping[str, Family] = {family.id: family for family in (XC7, ECP5, XCUP, ICE40)}
+GOWIN = replace(
+    ECP5,
+    id="gowin",
+    title="Gowin GW2A",
+    script="synth_gowin -family gw2a -top top",
+    wide=4,
+    ram=(LutMemory(16, 4, 1, 8, 4),),  # a whole configurable unit of 8 LUTs
+    carry=1,
+    least_chain=3,
+)
+
+FAMILIES: Mapping[str, Family] = {f.id: f for f in (XC7, ECP5, XCUP, ICE40, GOWIN)}
 """By short name."""
 
 WITHOUT = " without DSP"

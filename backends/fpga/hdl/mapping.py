@@ -17,6 +17,9 @@ from .netlist import WIRING, Netlist
 from .sums import count_compare, count_long_sum, count_sum, partial_sums, summed
 from .terms import Terms
 
+Cone = dict[tuple[int, int], int]
+"""How many bits of a word are looked at, by the word's number and the first of these bits."""
+
 _GATES = frozenset({"and", "or", "not", "choose", "lookup", "equal"})
 
 
@@ -71,7 +74,7 @@ class _Mapper:
         self.refs = self._references()
         self._find_enables()
         self.refs = self._references()
-        self.cones: list[dict[int, int] | None] = [None] * len(self.words)
+        self.cones: list[Cone | None] = [None] * len(self.words)
         self.absorbed: set[int] = set()
         if family.adds:
             self._fill_blocks()
@@ -183,15 +186,15 @@ class _Mapper:
             if cone is not None and n not in self.absorbed:
                 self._gate(n, sum(cone.values()))
 
-    def _cone(self, n: int) -> dict[int, int]:
-        """The bits that one bit of a function looks at: how many of each word."""
+    def _cone(self, n: int) -> Cone:
+        """The bits that one bit of a function looks at: how many of each word, from which one."""
         word, most = self.words[n], self.family.lut
         whole = word.op in ("lookup", "equal")
-        cone: dict[int, int] = {}
-        inner: list[tuple[int, dict[int, int]]] = []
+        cone: Cone = {}
+        inner: list[tuple[int, int, Cone]] = []
         for k, a in enumerate(self.args[n]):
             one = word.op == "choose" and not k
-            for part, bits in self.netlist.parts(a):
+            for part, start, bits in self.netlist.parts(a):
                 base = self.words[part]
                 if base.op == "constant":
                     continue
@@ -199,20 +202,21 @@ class _Mapper:
                 found = self.cones[part]
                 alone = self.refs[part] == 1 or base.op == "not"
                 if found is not None and part not in self.absorbed and alone:
-                    widths = {leaf: looked if self.words[leaf].width > 1 else 1 for leaf in found}
-                    inner.append((part, {leaf: c * widths[leaf] for leaf, c in found.items()}))
+                    sizes = {leaf: looked if self.words[leaf[0]].width > 1 else 1 for leaf in found}
+                    inner.append((part, start, {leaf: c * sizes[leaf] for leaf, c in found.items()}))
                 else:
-                    cone[part] = max(cone.get(part, 0), 1 if one else looked)
+                    leaf = part, start
+                    cone[leaf] = max(cone.get(leaf, 0), 1 if one else looked)
         # the largest functions in front that still fit
         waiting = len(inner)
-        for part, found in sorted(inner, key=lambda item: sum(item[1].values())):
+        for part, start, found in sorted(inner, key=lambda item: sum(item[2].values())):
             waiting -= 1
             together = cone | found
             if sum(together.values()) + waiting <= most:
                 cone = together
                 self.absorbed.add(part)
             else:
-                cone[part] = self.words[part].width if whole else 1
+                cone[part, start] = self.words[part].width if whole else 1
         return cone
 
     def _gate(self, n: int, bits: int) -> None:

@@ -21,9 +21,14 @@ def _bits(period: int) -> int:
 
 
 def chosen(rows: int, family: Family) -> int:
-    """LUTs a bit that choose between rows of memories: of six inputs four at a time, of four
-    inputs two, whose multiplexers are part of the slice."""
-    return ceil((rows - 1) / 3) if family.lut == 6 else ceil(rows / 2) * (rows > 1)
+    """LUTs a bit that choose between rows of memories.
+
+    Of six inputs four at a time; of four inputs two, or with the multiplexers of the slice one
+    more at a time, of which four take as many LUTs.
+    """
+    if family.lut == 6:
+        return ceil((rows - 1) / 3)
+    return rows - 1 + (rows == 4 and family.wide > 0)
 
 
 def place_table(terms: Terms, table: Table, family: Family) -> None:
@@ -45,8 +50,9 @@ def place_table(terms: Terms, table: Table, family: Family) -> None:
     terms.ff["rom"] += held
     if words <= 4:  # those of a single input are wires
         terms.lut["rom tiny"] += held * max(0.0, 1 - inputs / functions)
-    elif inputs <= most + 2:
-        # multiplexers behind two and four LUTs are part of the slice
+    elif inputs == 3:  # some functions of three inputs are a wire and the register's reset
+        terms.lut["rom small"] += held
+    elif inputs <= most + family.wide:
         terms.lut["rom"] += held * (1 << max(0, inputs - most))
     else:
         terms.lut["rom deep"] += bits * words / (1 << most)
@@ -82,7 +88,10 @@ def place_memory(terms: Terms, memory: Memory, family: Family) -> None:
     """A memory written and read every cycle, at one or several places."""
     bits, ports = memory.width, len(memory.reads)
     blocks = min(ceil(bits / width) * ceil(memory.depth / depth) for width, depth in family.blocks)
-    cost, luts, rows = min(_in_luts(memory, kind, family) for kind in family.ram)
+    cost, luts, rows = min(
+        (_in_luts(memory, kind, family) for kind in family.ram),
+        default=(float(memory.depth * bits), 0, memory.depth),  # registers
+    )
     if not memory.in_luts and cost > (family.block * blocks + family.around) * ports:
         terms.bram18 += blocks * ports
         if family.around or memory.transparent:  # a word that is written when it is read
@@ -94,9 +103,10 @@ def place_memory(terms: Terms, memory: Memory, family: Family) -> None:
             terms.ff["passed by"] += bits + address + 2
         return
     terms.lut["ram"] += luts
+    terms.ff["ram"] += 0 if family.ram else memory.depth * bits
     terms.lut["ram choice"] += bits * ports * chosen(rows, family) + (rows if rows > 1 else 0)
-    if not memory.transparent:  # else the address is what is kept
-        terms.ff["ram"] += bits * ports
+    # of a transparent one the address is what is kept
+    terms.ff["ram"] += (_bits(memory.depth) if memory.transparent else bits) * ports
 
 
 def blocks_of(a: Word, b: Word, family: Family) -> int:

@@ -65,15 +65,23 @@ class Netlist:
             (n,) = self.args[n]
         return n
 
-    def parts(self, n: int) -> list[tuple[int, int]]:
-        """The words that a word's bits come from, and how many of each."""
+    def parts(self, n: int) -> list[tuple[int, int, int]]:
+        """The words that a word's bits come from, each from which bit on, and how many."""
         word = self.words[n]
         if word.op == "join":
             return [part for a in self.args[n] for part in self.parts(a)]
         if word.op in WIRING:
             (inner,) = self.args[n]
-            return [(part, min(bits, word.width)) for part, bits in self.parts(inner)]
-        return [(n, word.width)]
+            start = 0
+            if word.op == "slice":
+                start = word.data[0]
+            elif word.op in ("shift left", "shift right"):
+                start = word.data if word.op == "shift right" else -word.data
+            found = self.parts(inner)
+            # of a join each part keeps its own first bit: which of its bits is which is not told
+            start = start if len(found) == 1 else 0
+            return [(part, at + start, min(bits, word.width)) for part, at, bits in found]
+        return [(n, 0, word.width)]
 
     def zeros(self, n: int) -> int:
         """Low bits of a word that are always zero."""

@@ -64,6 +64,7 @@ _MEMORY_LUTS = {
     "SRLC16E": 1,
     "SRLC32E": 1,
     "TRELLIS_DPR16X4": 6,  # four bits of data, two LUTs of a slice for the address
+    "RAM16SDP4": 8,  # a configurable unit
 }
 
 
@@ -141,6 +142,14 @@ def cells_of(cells: Mapping[str, int], family: str) -> Synthesized:
             count("DSP48"),
             count("RAMB18") + 2 * count("RAMB36"),
         )
+    if family == "ice40":
+        lut, carry = count("SB_LUT4"), count("SB_CARRY")
+        blocks = count("SB_RAM40_4K")
+        return Synthesized(lut, 0, count("SB_DFF"), carry, count("SB_MAC16"), blocks)
+    if family == "gowin":
+        carry, blocks = cells.get("ALU", 0), count("SDP", "SP", "DPB", "DPX9B", "pROM")
+        lut = count("LUT") + carry + memory
+        return Synthesized(lut, memory, count("DFF"), carry, count("MULT"), blocks)
     carry = count("CCU2C")
     return Synthesized(
         count("LUT4") + 2 * carry + memory,

@@ -34,6 +34,7 @@ class LineBuffer:
         taps: places read at once.
         span: words of a tap that a result reads, one a cycle.
         shared: results one after the other that read the same words.
+        luts: the device has memories in LUTs.
 
     Attributes:
         take: a token is written in this cycle.
@@ -55,10 +56,11 @@ class LineBuffer:
         taps: int,
         span: int,
         shared: int,
+        luts: bool,
     ) -> None:
         self.module, self.window, self.geometry = module, window, geometry
         self.valid, self.data, self.room = valid, data, room
-        self.taps, self.span, self.shared = taps, span, shared
+        self.taps, self.span, self.shared, self.luts = taps, span, shared, luts
         with module.scope("line_buffer"):
             self._build()
 
@@ -70,7 +72,7 @@ class LineBuffer:
         pixels = m.state(-height * width, (height + w.rows) * width, name="pixels")
         words = max(2, w.buffer_words)
         memory = m.memory("memory", words, self.data.width)
-        memory.in_luts = asked_for_luts(words, self.data.width, self.taps)
+        memory.in_luts = self.luts and asked_for_luts(words, self.data.width, self.taps)
         begun, pixel_done = self._write(memory, held)
         released, image_done = self._read(memory, pixels)
         m.assign(held, (held + begun - released).within(held.lo, held.hi))

@@ -151,6 +151,7 @@ def window(unit: Unit[WindowEngine]) -> None:
         taps=max(1, fold.simd // engine.tap_lanes),
         span=max(1, engine.tap_lanes // fold.simd),
         shared=shared,
+        luts=bool(unit.style.family.ram),
     )
     unit.take(buffer.take)
     words = [
