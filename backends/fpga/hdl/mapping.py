@@ -203,7 +203,9 @@ class _Mapper:
                 alone = self.refs[part] == 1 or base.op == "not"
                 if found is not None and part not in self.absorbed and alone:
                     sizes = {leaf: looked if self.words[leaf[0]].width > 1 else 1 for leaf in found}
-                    inner.append((part, start, {leaf: c * sizes[leaf] for leaf, c in found.items()}))
+                    inner.append(
+                        (part, start, {leaf: c * sizes[leaf] for leaf, c in found.items()})
+                    )
                 else:
                     leaf = part, start
                     cone[leaf] = max(cone.get(leaf, 0), 1 if one else looked)

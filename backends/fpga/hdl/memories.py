@@ -74,39 +74,52 @@ def distinct_functions(rows: tuple[int, ...], width: int) -> int:
     return sum(len(set(column)) > 1 for column in columns - inputs)
 
 
-def _in_luts(memory: Memory, kind: LutMemory, family: Family) -> tuple[float, int, int]:
-    """Cost of a memory in LUTs of a kind, LUTs, rows."""
+def _in_luts(memory: Memory, kind: LutMemory, family: Family) -> tuple[float, int, int, int]:
+    """Cost of a memory in LUTs of a kind beside blocks, and beside registers, LUTs, rows."""
     ports = len(memory.reads)
     rows, copies = ceil(memory.depth / kind.words), ceil(ports / kind.ports)
     columns = ceil(memory.width / kind.bits)
     counted = memory.width / kind.bits if family.part else columns
     choice = _CHOICE * (rows - 1) * (memory.width * ports + 1)
-    return rows * counted * copies * kind.cost + choice, rows * columns * copies * kind.luts, rows
+    cells = rows * columns * copies
+    kept = 0 if family.part else memory.width * ports
+    return (
+        rows * counted * copies * kind.cost + choice,
+        cells * kind.cost + kept,
+        cells * kind.luts,
+        rows,
+    )
 
 
 def place_memory(terms: Terms, memory: Memory, family: Family) -> None:
     """A memory written and read every cycle, at one or several places."""
     bits, ports = memory.width, len(memory.reads)
     blocks = min(ceil(bits / width) * ceil(memory.depth / depth) for width, depth in family.blocks)
-    cost, luts, rows = min(
+    address, logic = _bits(memory.depth), memory.depth * bits
+    around = 0 if memory.transparent else family.around
+    in_blocks = (family.block * blocks + around) * ports
+    cost, whole, luts, rows = min(
         (_in_luts(memory, kind, family) for kind in family.ram),
-        default=(float(memory.depth * bits), 0, memory.depth),  # registers
+        default=(float(logic), in_blocks, 0, memory.depth),
     )
-    if not memory.in_luts and cost > (family.block * blocks + family.around) * ports:
+    if not memory.in_luts and logic <= whole:  # a few words are registers
+        luts, rows = 0, memory.depth
+        terms.ff["ram"] += logic
+    elif not memory.in_luts and cost > in_blocks:
         terms.bram18 += blocks * ports
-        if family.around or memory.transparent:  # a word that is written when it is read
+        if around or memory.transparent:  # a word that is written when it is read
             terms.lut["passed by"] += bits * ports
             terms.ff["passed by"] += bits
-        if family.around and not memory.transparent:  # what is written waits for a cycle
-            address = _bits(memory.depth)
+        if memory.transparent:
+            terms.lut["same address"] += address * ports
+        elif around:  # what is written waits for a cycle
             terms.lut["passed by"] += address
             terms.ff["passed by"] += bits + address + 2
         return
     terms.lut["ram"] += luts
-    terms.ff["ram"] += 0 if family.ram else memory.depth * bits
     terms.lut["ram choice"] += bits * ports * chosen(rows, family) + (rows if rows > 1 else 0)
     # of a transparent one the address is what is kept
-    terms.ff["ram"] += (_bits(memory.depth) if memory.transparent else bits) * ports
+    terms.ff["ram"] += (address if memory.transparent else bits) * ports
 
 
 def blocks_of(a: Word, b: Word, family: Family) -> int:

@@ -105,8 +105,21 @@ def accumulated(m: Module, e: Element, term: Word, name: str, start: Operand = 0
 
 
 def greater(a: Word, b: Word) -> Word:
-    """The greater of two numbers."""
-    return choose(b < a, a, b)
+    """The greater of two numbers.
+
+    Of signed ones the signs are turned around, which makes them numbers from 0 on in the same
+    order: else each bit of the choice looks at both signs, as the last step of a carry chain.
+    """
+    width = max(x.width + (not x.signed) for x in (a, b))
+    if not (a.signed or b.signed) or width == 1:
+        return choose(b < a, a, b)
+    low, high = (_from_zero(x, width) for x in (b, a))
+    return choose(low < high, a, b)
+
+
+def _from_zero(x: Word, width: int) -> Word:
+    bits = x.extended(width)
+    return join([bits[: width - 1], ~bits[width - 1]])
 
 
 def tree(m: Module, terms: list[Word], reduction: str, stages: int | None = None) -> list[Word]:
