@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import ArrayLike
 
 from n2uqc.backends.cost import DRESSES, Trained, compare
 from n2uqc.backends.fpga import Folding
@@ -86,7 +87,7 @@ class CostComparison(Result):
 def cost(
     *models: Openable,
     dresses: Sequence[str] = (),
-    data: tuple[NDArray[Any], NDArray[Any]] | Labeled | None = None,
+    data: tuple[ArrayLike, ArrayLike] | Labeled | None = None,
     processor: str | None = None,
     folding: Folding | None = None,
     target_cycles: int | None = None,
@@ -128,7 +129,9 @@ def cost(
     if not models:
         raise UserError("name at least one model")
     check_request(len(models), dresses, folding is not None)
-    measured = data if isinstance(data, Labeled) or data is None else labeled("the data", *data)
+    measured = data if isinstance(data, Labeled) else None
+    if isinstance(data, tuple):
+        measured = labeled("the data", *map(np.asarray, data))
     networks: list[Trained] = []
     with progress.counting(len(models), "compiling and counting") as advance:
         for model in models:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from n2uqc.backends import find_target
 from n2uqc.frontend.sheet import Column, Sheet
@@ -113,13 +113,14 @@ class AccuracyReport(Result):
 @names_missing_parts
 def evaluate(
     model: Openable,
-    images: NDArray[Any],
-    labels: NDArray[Any],
+    images: ArrayLike,
+    labels: ArrayLike,
     *,
     executor: str = "interpreter",
     beside_float: bool = True,
     options: Options | None = None,
     input_shape: Sequence[int] | None = None,
+    source: str = "the data",
     progress: Progress = SILENT,
 ) -> AccuracyReport:
     """Measure how often a program's greatest output is the label, on any executor.
@@ -133,6 +134,7 @@ def evaluate(
         executor: what runs the program: interpreter, host, datapath, or a target of ``compile``.
         beside_float: also run the float network, if a network is given, in its own software.
         options, input_shape: as for ``load``, for networks.
+        source: how messages call the data.
         progress: what is told of the work.
 
     Raises:
@@ -141,16 +143,17 @@ def evaluate(
         UserError: the labels do not fit the images or the network.
     """
     target = find_target(executor)
-    data = labeled("the data", images, labels)
+    right = np.asarray(labels)
+    data = labeled(source, np.asarray(images), right)
     opened = open_model(model, options, input_shape)
     program = opened.program
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
         with progress.working(f"building: {target.executor_summary}"):
             runner = target.runner(program, Path(folder))
         predicted = predictions(runner, program, data, progress)
-    classes = int(max(predicted.max(), labels.max())) + 1
+    classes = int(max(predicted.max(), right.max())) + 1
     confusion = np.zeros((classes, classes), np.int64)
-    np.add.at(confusion, (labels, predicted), 1)
+    np.add.at(confusion, (right, predicted), 1)
     beside = None
     if beside_float and opened.network is not None and opened.options is not None:
         if opened.options.pixels is None:

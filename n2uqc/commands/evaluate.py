@@ -15,6 +15,7 @@ from n2uqc.console.files import map_array, read_array
 from n2uqc.console.model import add_model, add_precision, opened
 from n2uqc.console.output import show
 from n2uqc.console.progress import TERMINAL
+from n2uqc.frontend.escape import plain
 
 HELP = "accuracy, confusions and agreement with the float network, on any executor"
 EXAMPLES = """\
@@ -70,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
         labels,
         executor=options.executor,
         beside_float=not options.no_float,
+        source=plain(options.labels),
         progress=TERMINAL,
     )
     show(found, options)

@@ -93,7 +93,7 @@ def objects(model: Path, program: n2uqc.Program, images: np.ndarray) -> dict[str
         "network": n2uqc.inspect(model),
         "inspected program": n2uqc.inspect(program),
         "simulation": n2uqc.simulate(program, images),
-        "evaluation": n2uqc.evaluate(program, images, np.arange(5)),
+        "evaluation": n2uqc.evaluate(program, images, [0, 1, 2, 3, 4]),
         "cost": n2uqc.cost(program),
         "design": n2uqc.design(program, target_cycles=20_000),
         "certificate": n2uqc.verify(program, executors=["interpreter"], samples=2),
