@@ -53,6 +53,12 @@ CASES: dict[str, Callable[[], Program]] = {
     "3x3 7x7 map 2-bit": lambda: layers.codes("late", 2, 7, 128, 128),
     "3x3 stride 2 2-bit": lambda: layers.codes("strided", 2, 28, 64, 64, stride=2),
     "1x1 stride 2 2-bit": lambda: layers.codes("down", 2, 28, 64, 128, kernel=1, stride=2),
+    "1x1 64-96 14x14 4-bit, tables of every form": lambda: layers.codes(
+        "pointwise", 4, 14, 64, 96, kernel=1, mixed=True
+    ),
+    "depthwise 3x3 96 14x14 4-bit, tables of every form": lambda: layers.codes(
+        "depthwise", 4, 14, 96, 96, groups=96, mixed=True
+    ),
     "stem 16-bit": lambda: layers.stem("stem16", 16, 64),
     "stem 24-bit": lambda: layers.stem("stem24", 24, 64),
     "head": lambda: layers.head("head"),

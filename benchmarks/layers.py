@@ -50,10 +50,12 @@ class Layers:
         self.constants[name] = constant
         return ConstRef(name)
 
-    def conv(self, x: str, out: int, kernel: int, stride: int, weight_bits: int) -> str:
+    def conv(
+        self, x: str, out: int, kernel: int, stride: int, weight_bits: int, groups: int = 1
+    ) -> str:
         """Add a padded convolution; weights of up to 4 bits are odd codes."""
         top, pad = (1 << weight_bits) - 1, kernel // 2
-        shape = (out, kernel, kernel, self.types[x].shape[2])
+        shape = (out, kernel, kernel, self.types[x].shape[2] // groups)
         if weight_bits <= 4:
             weight = Constant.odd(2 * self.rng.integers(0, top + 1, shape) - top, weight_bits)
         else:
@@ -64,19 +66,29 @@ class Layers:
             weight=self._constant(weight),
             stride=(stride, stride),
             pads=(pad, pad, pad, pad),
+            groups=groups,
         )
 
-    def thresholds(self, x: str, bits: int) -> str:
-        """Add rising comparison tables over the middle of the range."""
+    def thresholds(self, x: str, bits: int, mixed: bool = False) -> str:
+        """Add comparison tables over the middle of the range, rising ones or ones of every form.
+
+        Of ``mixed`` tables every third falls, as behind a negative factor of a BatchNorm, and every
+        eighth falls and then rises, as behind a PReLU of negative slope.
+        """
         kind, count = self.types[x], (1 << bits) - 1
         ends = kind.lo // 4, max(kind.hi // 4, kind.lo // 4 + 1)
         bounds = np.sort(self.rng.integers(*ends, (kind.shape[2], count)), axis=1)
+        signs = np.ones_like(bounds)
+        if mixed:
+            signs[1::3] = -1
+            signs[2::8, : count // 2], signs[2::8, count // 2 :] = -1, 1
+        base = np.maximum(-np.cumsum(signs, axis=1).min(axis=1), 0)
         return self._add(
             Thresholds,
             x,
             bounds=self._constant(Constant.narrow(bounds)),
-            signs=self._constant(Constant.odd(np.ones_like(bounds), 1)),
-            base=self._constant(Constant.narrow(np.zeros(kind.shape[2], np.int64))),
+            signs=self._constant(Constant.odd(signs, 1)),
+            base=self._constant(Constant.narrow(base)),
             bits=bits,
         )
 
@@ -136,11 +148,20 @@ class Layers:
 
 
 def codes(
-    name: str, bits: int, size: int, channels: int, out: int, kernel: int = 3, stride: int = 1
+    name: str,
+    bits: int,
+    size: int,
+    channels: int,
+    out: int,
+    kernel: int = 3,
+    stride: int = 1,
+    groups: int = 1,
+    mixed: bool = False,
 ) -> Program:
     """Return a quantized convolution with the next layer's thresholds."""
     layers = Layers(name, size, channels, bits, False)
-    return layers.finish(layers.thresholds(layers.conv("x", out, kernel, stride, bits), bits))
+    sums = layers.conv("x", out, kernel, stride, bits, groups)
+    return layers.finish(layers.thresholds(sums, bits, mixed))
 
 
 def stem(name: str, bits: int, size: int) -> Program:
