@@ -57,12 +57,12 @@ class Design:
         return {e.name: e for e in self.pipeline.engines if e.op is not None}
 
     def form(self, name: str) -> str:
-        """How the engine of a tensor is built."""
+        """Return how the engine of a tensor is built."""
         index = next(k for k, e in enumerate(self.pipeline.engines) if e.op and e.name == name)
         return self.forms[index]
 
     def style(self, index: int) -> Style:
-        """What the RTL of an engine is made by."""
+        """Return what makes the RTL of an engine."""
         return Style(self.forms.get(index, ""), self.family)
 
     @cached_property
@@ -120,7 +120,7 @@ class Design:
 
 
 def find_family(name: Family | str) -> Family:
-    """A family by its short name.
+    """Return a family by its short name.
 
     Raises:
         CompileError: the name is not known.

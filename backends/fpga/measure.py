@@ -39,7 +39,7 @@ SHARE = {
 
 
 def fresh(seed: int, rounds: int = 1) -> Iterator[tuple[str, int]]:
-    """Engines of every kind, drawn with a seed."""
+    """Return engines of every kind, drawn with a seed."""
     rng = np.random.default_rng(seed)
     for _ in range(rounds):
         for kind, share in SHARE.items():
@@ -48,7 +48,7 @@ def fresh(seed: int, rounds: int = 1) -> Iterator[tuple[str, int]]:
 
 
 def synthesized(points: Sequence[tuple[str, int]], family: str) -> list[Point]:
-    """Drawn engines through yosys, in one run."""
+    """Synthesize drawn engines in one run of yosys."""
     from .rtl.synthesis import synthesize_all
 
     found = synthesize_all([draw(*point) for point in points], family)

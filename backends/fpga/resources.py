@@ -38,7 +38,7 @@ class EngineCells:
 
 
 def resources(engine: Engine, form: str, family: str) -> EngineCells:
-    """What a folded engine takes, without the FIFOs around it.
+    """Return what a folded engine takes, without the FIFOs around it.
 
     Args:
         engine: of a pipeline, folded.
@@ -65,7 +65,7 @@ layers of the same shape share it, whatever their weights are."""
 
 
 def _around(engine: WindowEngine, form: str, device: Family) -> Cells:
-    """Line buffer, control and weights."""
+    """Return line buffer, control and weights."""
     terms = Terms()
     element = WindowParts(engine, form, device).element
     table = weight_table(engine, form)
@@ -98,12 +98,12 @@ def _inside(engine: WindowEngine, form: str, device: Family) -> Cells:
 
 @cache
 def fifo_resources(width: int, depth: int, family: str) -> Cells:
-    """What a FIFO of so many bits and places takes."""
+    """Return what a FIFO of so many bits and places takes."""
     return own_terms(fifo(width, depth), VARIANTS[family]).cells(family)
 
 
 def best_form(engine: Engine, family: str) -> str:
-    """The form that takes the fewest block RAMs and multiplier blocks, then LUTs."""
+    """Return the form that takes the fewest block RAMs and multiplier blocks, then LUTs."""
 
     def rank(form: str) -> tuple[int, int]:
         found = resources(engine, form, family).total

@@ -34,7 +34,7 @@ _SHARE = 1 / 2  # of the registers hold accumulators: weights and activations ne
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FixedPointPlan(ConvolutionPlan):
-    """A layer by vectors of outputs that meet the activations of a window one by one.
+    """A layer by vectors of outputs, to which a window's activations are added one by one.
 
     Attributes:
         packed: weights (blocks, units, depth, lanes), zeros after the output channels and after the

@@ -14,7 +14,7 @@ from .offer import Kernel, Offer
 
 
 def build(body: Body) -> tirx.PrimFunc:
-    """Write the scheduled function over (pixels, channels), the group's rest included."""
+    """Write the scheduled function over (pixels, channels), and the group's other operations."""
     op, shape = body.group.ops[0], body.tensor_type(body.group.ops[0].output).shape
     pixels, width = shape[0] * shape[1], body.tensor_type(op.inputs[0]).shape[2]
     dtype = body.tensor_type(op.output).container.name

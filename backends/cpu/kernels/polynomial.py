@@ -164,7 +164,7 @@ class PolynomialPlan(ConvolutionPlan):
         stored = te.compute(area, product, "words")
 
         def joined(s: Expr, o: Expr, part: Expr, g: Expr, r: Expr) -> Expr:
-            """Return the word with what the one before it has for its first two coefficients.
+            """Return a word, the previous word's share of its first two coefficients added.
 
             That is its value divided by 2^39 and rounded, for the lower ones are less than a half.
             """

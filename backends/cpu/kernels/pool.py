@@ -18,7 +18,9 @@ from .window import container, padded
 
 
 def build(body: Body) -> tirx.PrimFunc:
-    """Write the scheduled function: reduction over the window, then the group's rest."""
+    """Write the scheduled function: reduction over the window, then the group's other
+    operations.
+    """
     op = body.group.ops[0]
     assert isinstance(op, MaxPool | SumPool)
     source, shape = body.tensor_type(op.inputs[0]), body.tensor_type(op.output).shape

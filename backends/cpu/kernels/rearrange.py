@@ -1,4 +1,4 @@
-"""Copies of elements to other places, by tables or by what they progress by."""
+"""Copies of elements to other places, by tables, or by a start and a step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from .tiling import lanes_for
 
 
 def build(body: Body) -> tirx.PrimFunc:
-    """Write the scheduled function over (rows, columns, channels), the group's rest included."""
+    """Write the scheduled function over (rows, columns, channels), and the group's other
+    operations.
+    """
     op = body.group.ops[0]
     assert isinstance(op, Rearrange)
     made, shape = op.arrangement(body.program.constants), body.tensor_type(op.output).shape
@@ -52,7 +54,7 @@ def build(body: Body) -> tirx.PrimFunc:
 
 
 def _step(table: NDArray[np.int64]) -> int | None:
-    """Return what a table progresses by; None if it does not progress evenly."""
+    """Return the step between a table's entries; None if it is not the same throughout."""
     if len(table) == 1:
         return 1 if table[0] != OUTSIDE else None
     steps = np.unique(np.diff(table))

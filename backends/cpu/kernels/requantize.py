@@ -74,7 +74,7 @@ def requantize(op: Requantize, body: Body, x: Value, place: Place) -> Value:
 
 
 def _above_zero(op: Requantize, body: Body) -> bool:
-    """Tell whether results below zero end as zero."""
+    """Tell whether the clamp maps all negative results to 0."""
     behind = [then for then in body.group.ops if op.output in then.inputs]
     return op.lo >= 0 or (len(behind) == 1 and isinstance(behind[0], Clamp) and behind[0].lo >= 0)
 

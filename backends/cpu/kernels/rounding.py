@@ -1,4 +1,4 @@
-"""Proofs about ``round_shift(x * m + b, s)`` of one tensor, with which it takes less work.
+"""Proofs about ``round_shift(x * m + b, s)`` of one tensor that allow cheaper code.
 
 SPEC.md rounds halves away from zero.  Adding a half and shifting rounds them up instead, which
 differs for negative halves only; whether ``x * m + b`` ever is one, for an integer x of its range,

@@ -1,4 +1,4 @@
-"""Comparison tables as counts: steps of one sign stand in columns, and need no sign."""
+"""Comparison tables as counts of passed bounds, rising and falling ones apart, without signs."""
 
 from __future__ import annotations
 
@@ -74,6 +74,6 @@ def steps(bounds: IntArray, signs: IntArray, base: IntArray, ends: Ends) -> Step
 
 
 def _columns(bounds: IntArray, wanted: NDArray[np.bool_], never: IntArray) -> IntArray:
-    """Return the wanted bounds of each channel in order, and what never is passed after them."""
+    """Return the wanted bounds of each channel in order, filled up with bounds never passed."""
     each = np.sort(np.where(wanted, bounds, never[:, None]), axis=1)
     return each[:, : int(wanted.sum(axis=1).max(initial=0))]

@@ -102,7 +102,7 @@ class Sums:
 
     @property
     def registers(self) -> int:
-        """Registers that the sums of eight outputs of a pixel take, all they keep included."""
+        """Registers that the sums of eight outputs of a pixel take, with all that they keep."""
         return 2 if self.total == "int32" else 4
 
     def instructions(self, pixels: int) -> float:

@@ -77,7 +77,7 @@ class MatrixVector(Engine):
         return ("products", *(["planes"] if odd else []), *([PACKED] if packed else []))
 
     def _low_weights(self) -> tuple[bool, bool]:
-        """Whether weights are of few bits, and whether these are odd."""
+        """Tell whether weights are of few bits, and whether these are odd."""
         weight = self.values(self.op.weight)
         odd = bool((weight % 2 != 0).all())
         most = (1 << PLANE_BITS) - 1 if odd else (1 << (PLANE_BITS - 1)) - 1
@@ -112,16 +112,16 @@ class MatrixVector(Engine):
         )
 
     def bound(self) -> int:
-        """Return a bound on the magnitude of all partial sums,
-        for any input of the declared width.
+        """Return a bound on the magnitude of all partial sums, for any input of the
+        declared width.
         """
         weight = self.values(self.op.weight)
         rows = np.abs(weight).reshape(len(weight), -1).astype(object).sum(axis=1)
         return int(rows.max()) * max(magnitude(self.inputs[0]), abs(self.op.pad_value))
 
     def partial_range(self) -> tuple[int, int]:
-        """Return the range of all partial sums in any order,
-        for any input of the declared width.
+        """Return the range of all partial sums in any order, for any input of the
+        declared width.
         """
         weight = self.values(self.op.weight)
         rows = weight.reshape(len(weight), -1).astype(object)
@@ -137,8 +137,8 @@ class MatrixVector(Engine):
         return self._by_bytes() or self._by_lanes()
 
     def _by_bytes(self) -> Run | None:
-        """Return the arithmetic with four products per instruction,
-        or None if it is not possible.
+        """Return the arithmetic with four products per instruction, or None if it is
+        not possible.
         """
         weight, g, op, x = self.values(self.op.weight), self.geometry, self.op, self.inputs[0]
         (low, high), limits = self.partial_range(), self.output.limits

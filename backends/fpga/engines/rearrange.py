@@ -76,7 +76,7 @@ class Rearranger(Engine):
         return self.fact("pe options", work_out)
 
     def _whole(self, pe: int) -> bool:
-        """Whether PE elements of the result are a word of PE elements of the input."""
+        """Tell whether PE elements of the result are a word of PE elements of the input."""
         words = self.places.reshape(-1, pe)
         first = words[:, :1]
         inside = (words == first + np.arange(pe)).all(axis=1) & (first[:, 0] % pe == 0)

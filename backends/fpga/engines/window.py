@@ -17,7 +17,7 @@ from .token_timing import WindowTiming
 
 
 def tree_depth(operands: int) -> int:
-    """Stages of a binary tree that reduces so many operands."""
+    """Return the stages of a binary tree that reduces so many operands."""
     return (operands - 1).bit_length()
 
 
@@ -107,8 +107,8 @@ class Geometry:
         return divisors(depth) + tuple(depth * t for t in divisors(self.taps)[1:])
 
     def stage(self, x: NDArray[Any], pad: int) -> NDArray[Any]:
-        """Return the padded maps (N, PH, PW, C), flat:
-        the values that the line buffer's reader sees.
+        """Return the padded maps (N, PH, PW, C), flat: the values that the line buffer's reader
+        sees.
         """
         if not any(self.pads):
             return x.reshape(-1)

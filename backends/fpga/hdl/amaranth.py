@@ -49,7 +49,7 @@ class Hardware(Elaboratable):
 
 
 def kinds(module: Module) -> Iterator[Module]:
-    """Every module that stands inside, each name once, the innermost first."""
+    """Return every module that stands inside, each name once, the innermost first."""
     seen: dict[str, Module] = {}
 
     def visit(outer: Module) -> None:
@@ -177,7 +177,7 @@ class _Writer:
         return ports
 
     def value(self, word: Word) -> Any:
-        """A word as Amaranth's value, of the word's own shape.
+        """Return a word as Amaranth's value, of the word's own shape.
 
         Operands before results, without recursion: trees may be thousands deep.
         """
@@ -211,7 +211,7 @@ _SIGNALS = {"lookup", "wire", "cut", "within"}
 
 
 def _fitted(value: Any, word: Word) -> Any:
-    """A value in the shape of its word, which holds it: cut, or its sign or zeros repeated."""
+    """Return a value in its word's shape: cut, or extended by its sign or by zeros."""
     shape = value.shape()
     if shape.width >= word.width:
         value = value[: word.width] if shape.width > word.width else value

@@ -174,7 +174,7 @@ WITHOUT = " without DSP"
 
 
 def without_blocks(script: str) -> str:
-    """The command that leaves multiplier blocks alone."""
+    """Return the command that leaves multiplier blocks alone."""
     return script.replace(" -dsp", "") if " -dsp" in script else script.replace(" ", " -nodsp ", 1)
 
 

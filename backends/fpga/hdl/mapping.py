@@ -24,7 +24,7 @@ _GATES = frozenset({"and", "or", "not", "choose", "lookup", "equal"})
 
 
 def count(module: Module, family: Family) -> Terms:
-    """The terms of a module and of all that stands inside."""
+    """Return the terms of a module and of all that stands inside."""
     if family.id not in module.counted:
         terms = own_terms(module, family)
         for inner, copies in Counter(i.module for i in module.instances).items():
@@ -35,7 +35,7 @@ def count(module: Module, family: Family) -> Terms:
 
 
 def own_terms(module: Module, family: Family) -> Terms:
-    """The terms of a module without the modules inside."""
+    """Return the terms of a module without the modules inside."""
     terms = terms_without_tables(module, family)
     for table in module.tables:
         place_table(terms, table, family)
@@ -43,7 +43,7 @@ def own_terms(module: Module, family: Family) -> Terms:
 
 
 def terms_without_tables(module: Module, family: Family) -> Terms:
-    """The terms of a module without the modules inside, and without the memories of constants."""
+    """Return the terms of a module without modules inside and memories of constants."""
     return _Mapper(module, family).terms
 
 
@@ -109,7 +109,7 @@ class _Mapper:
             self.nexts[here] = value, controls
 
     def _references(self) -> list[int]:
-        """How many cells and ports read each word."""
+        """Return how many cells and ports read each word."""
         refs = [0] * len(self.words)
         for word in self.netlist.ports():
             refs[self.netlist.number(word)] += 1
@@ -128,7 +128,7 @@ class _Mapper:
     # a multiplier block holds its product's register, adds to it, and holds the sum's register
 
     def _blocks(self, n: int) -> int:
-        """Multiplier blocks of a product."""
+        """Return how many multiplier blocks a product takes."""
         a, b = (self.words[x] for x in self.args[n])
         return blocks_of(a, b, self.family)
 
@@ -155,7 +155,7 @@ class _Mapper:
         }
 
     def _starts_anew(self, n: int) -> bool:
-        """Whether a word is nothing, or the register that it is added to: the block does it."""
+        """Tell whether a choice is 0, or a register to add to: multiplier blocks do that."""
         if self.words[n].op != "choose" or self.refs[n] != 1:
             return False
         _, *sides = map(self.netlist.base, self.args[n])
@@ -237,7 +237,7 @@ class _Mapper:
             self.terms.lut["gate"] += width * ceil((bits - 1) / (most - 1))
 
     def _sum(self, n: int) -> None:
-        """A carry chain, into whose LUTs a function in front may go."""
+        """Count a sum: a carry chain, whose LUTs also take a function before it."""
         operands = summed(self.netlist, n, self.partial)
         if len(operands) > 2:
             count_long_sum(self.terms, self.netlist, n, operands, self.family)
@@ -271,13 +271,13 @@ class _Mapper:
             seen.add(form)
 
     def _same(self, n: int) -> int:
-        """What a word says, whatever range it is known to have."""
+        """Return what identifies a word, its known range left out."""
         while self.words[n].op in ("within", "cut", "wire", "extended", "signed"):
             (n,) = self.args[n]
         return n
 
     def _bits_in_blocks(self, n: int) -> int:
-        """Bits of a product of two blocks that the second one holds: all but those of the first."""
+        """Return how many bits of a product of two blocks the second one holds."""
         value, _ = self.nexts[n]
         word = self.words[value]
         if not self.family.adds or word.op != "multiply" or self.refs[value] != 1:
@@ -288,7 +288,7 @@ class _Mapper:
         return max(0, self.netlist.need[n] - self.family.dsp[1])
 
     def _shift_registers(self) -> set[int]:
-        """Registers without reset in a row, of which only the last one is read."""
+        """Return registers without reset in a row, of which only the last one is read."""
         if not self.family.shifts:
             return set()
         number, base = self.netlist.number, self.netlist.base

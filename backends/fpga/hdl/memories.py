@@ -16,7 +16,7 @@ _CHOICE = 0.5  # cost a bit of choosing between rows of memories
 
 
 def _bits(period: int) -> int:
-    """Width of an address."""
+    """Return the width of an address."""
     return max(0, (period - 1).bit_length())
 
 
@@ -32,7 +32,7 @@ def chosen(rows: int, family: Family) -> int:
 
 
 def place_table(terms: Terms, table: Table, family: Family) -> None:
-    """Constants read one word a cycle."""
+    """Count a table of constants, read one word a cycle."""
     words, bits = table.rows, table.width
     # rows of constants may lie side by side in a block
     blocks, rows = min(
@@ -59,15 +59,16 @@ def place_table(terms: Terms, table: Table, family: Family) -> None:
 
 
 def _functions(table: Table) -> int:
-    """Bits of a table's words that no other one equals in all of them."""
+    """Return the bits of a table's words that no other one equals in all of them."""
     columns = np.packbits(table.bits, axis=0).T
     return len({column.tobytes() for column in columns})
 
 
 @cache
 def distinct_functions(rows: tuple[int, ...], width: int) -> int:
-    """Bits of a truth table that are functions of their own: neither constant nor an input, and no
-    two the same."""
+    """Return the bits of a truth table that are functions of their own: neither constant nor an
+    input, and no two the same.
+    """
     index = range(len(rows))
     columns = {tuple((row >> bit) & 1 for row in rows) for bit in range(width)}
     inputs = {tuple(k >> bit & 1 for k in index) for bit in range(len(rows).bit_length() - 1)}
@@ -92,7 +93,7 @@ def _in_luts(memory: Memory, kind: LutMemory, family: Family) -> tuple[float, in
 
 
 def place_memory(terms: Terms, memory: Memory, family: Family) -> None:
-    """A memory written and read every cycle, at one or several places."""
+    """Count a memory that is written and read every cycle, at one or several places."""
     bits, ports = memory.width, len(memory.reads)
     blocks = min(ceil(bits / width) * ceil(memory.depth / depth) for width, depth in family.blocks)
     address, logic = _bits(memory.depth), memory.depth * bits
@@ -123,7 +124,8 @@ def place_memory(terms: Terms, memory: Memory, family: Family) -> None:
 
 
 def blocks_of(a: Word, b: Word, family: Family) -> int:
-    """Multiplier blocks that synthesis makes of a product; none if it is too narrow, or no product.
+    """Return the multiplier blocks that synthesis makes of a product; none if it is too narrow, or
+    no product.
 
     A constant counts without its sign.
     """
@@ -138,7 +140,7 @@ def blocks_of(a: Word, b: Word, family: Family) -> int:
 
 
 def place_product(terms: Terms, a: Word, b: Word, family: Family) -> None:
-    """A product that synthesis makes: multiplier blocks, or LUTs if it is too narrow."""
+    """Count a product: multiplier blocks, or LUTs if it is too narrow."""
     tiles = blocks_of(a, b, family)
     if tiles:
         terms.dsp += tiles

@@ -89,43 +89,43 @@ class Module:
 
     @contextmanager
     def scope(self, name: str) -> Iterator[None]:
-        """Names of what is made inside begin with this one."""
+        """Begin the names of what is made inside with this one."""
         self._scope.append(name)
         yield
         self._scope.pop()
 
     def local(self, name: str) -> str:
-        """A name within the scope."""
+        """Return a name within the scope."""
         return "_".join((*self._scope, name)) if name else ""
 
     def input(self, name: str, width: int = 1, *, signed: bool = False) -> Word:
-        """A port that is given."""
+        """Add a port that gets a word."""
         lo, hi = limits_of(width, signed) if width <= 64 else (0, (1 << width) - 1)
         self.inputs[name] = Word("input", (), lo, hi, name=name, width=width)
         return self.inputs[name]
 
     def output(self, name: str, value: Operand) -> None:
-        """A port that gives a word."""
+        """Add a port that gives a word."""
         self.outputs[name] = word(value)
 
     def state(self, lo: int, hi: int, *, initial: int = 0, name: str = "") -> Register:
-        """A register of control, whose next value follows by ``assign``; reset puts it back."""
+        """Add a register of control, whose next value follows by ``assign``; reset puts it back."""
         kept = Register(lo, hi, initial=initial, reset=True, name=self.local(name))
         self.registers.append(kept)
         return kept
 
     def holder(self, width: int, name: str = "") -> Register:
-        """A register of data, of so many bits, whose next value follows by ``assign``."""
+        """Add a register of data, of so many bits, whose next value follows by ``assign``."""
         kept = Register(0, (1 << width) - 1, reset=False, name=self.local(name), width=width)
         self.registers.append(kept)
         return kept
 
     def assign(self, kept: Register, value: Operand, when: Word = ONE) -> None:
-        """What a register becomes in the cycles of ``when``."""
+        """State the next value of a register in the cycles of ``when``."""
         kept.next, kept.enable = word(value), when
 
     def register(self, value: Operand, *, reset: bool = False, name: str = "") -> Word:
-        """The value of the cycle before; only control needs a reset."""
+        """Return the value of the cycle before; only control needs a reset."""
         value = word(value)
         if value.op == "constant" and not reset:
             return value
@@ -141,14 +141,14 @@ class Module:
         return self._delayed[key]
 
     def delayed(self, value: Operand, cycles: int, *, reset: bool = False) -> Word:
-        """A value some cycles ago."""
+        """Return a value some cycles ago."""
         result = word(value)
         for _ in range(cycles):
             result = self.register(result, reset=reset)
         return result
 
     def memory(self, name: str, depth: int, width: int, *, transparent: bool = False) -> Memory:
-        """A memory without contents."""
+        """Add a memory without contents."""
         made = Memory(self.local(name), depth, width, transparent=transparent)
         self.memories.append(made)
         return made
@@ -156,7 +156,8 @@ class Module:
     def table(
         self, name: str, values: Longs, address: Word, *, compared: bool = False
     ) -> list[Word]:
-        """Constants (words, lanes), one word read a cycle: the word of the address a cycle ago.
+        """Add a table of constants (words, lanes), one word read a cycle: the word of the address
+        a cycle ago.
 
         Bits that are the same in all words are wiring.  Constants that are ``compared`` are stored
         whole if they differ at all: yosys' ``cmp2lcu`` makes more LUTs of a comparison of which it
@@ -192,7 +193,8 @@ class Module:
         return lanes
 
     def packed_table(self, name: str, values: Longs, bits: int, address: Word) -> list[Word]:
-        """Constants (words, lanes, elements) of so many bits each, one word read a cycle.
+        """Add a table of constants (words, lanes, elements) of so many bits each, one word read a
+        cycle.
 
         Returns:
             a word a lane, its elements side by side, the first one lowest.
@@ -219,7 +221,7 @@ class Module:
     def _stored(
         self, name: str, values: Longs, places: Sequence[tuple[int, int]], address: Word
     ) -> Word:
-        """The memory of some bits of constants; none of no bits."""
+        """Return the memory of some bits of constants; none of no bits."""
         if not places:
             return ZERO
         made = Table(self.local(name), values, places, address)
@@ -229,7 +231,7 @@ class Module:
     def place(
         self, name: str, module: Module, inputs: Mapping[str, Operand] | None = None
     ) -> Instance:
-        """Another module inside; what is not connected here follows by ``Instance.connect``."""
+        """Place another module inside; inputs not given here follow by ``Instance.connect``."""
         made = Instance(self.local(name), module)
         made.connect(inputs or {})
         self.instances.append(made)
@@ -253,7 +255,7 @@ class Counter:
         self._next: tuple[Any, Word] | None = None
 
     def following(self, step: Word) -> Word:
-        """The value after this cycle, if it counts when ``step``."""
+        """Return the value after this cycle, if it counts when ``step``."""
         if self.period == 1:
             return self.value
         if self._next is None or self._next[0] is not step:

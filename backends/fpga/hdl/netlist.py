@@ -45,7 +45,7 @@ class Netlist:
         return self.ids[id(word)]
 
     def ports(self) -> Iterable[Word]:
-        """What memories, other modules and outputs read."""
+        """Return what memories, other modules and outputs read."""
         m = self.module
         for table in m.tables:
             yield table.address
@@ -56,11 +56,11 @@ class Netlist:
         yield from m.outputs.values()
 
     def width(self, n: int) -> int:
-        """Bits of a word that are made at all."""
+        """Return how many bits of a word are made at all."""
         return max(0, self.need[n] - self.first[n])
 
     def base(self, n: int) -> int:
-        """What a word's bits come from, wiring left out."""
+        """Return what a word's bits come from, wiring left out."""
         while self.words[n].op in WIRING and len(self.args[n]) == 1:
             (n,) = self.args[n]
         return n
@@ -84,7 +84,7 @@ class Netlist:
         return [(n, 0, word.width)]
 
     def zeros(self, n: int) -> int:
-        """Low bits of a word that are always zero."""
+        """Return the low bits of a word that are always zero."""
         word, zeros = self.words[n], 0
         while word.op in WIRING and word.op not in ("join", "slice", "shift right"):
             if word.op == "shift left":
@@ -129,7 +129,9 @@ class Netlist:
             self._kept.append(word)
 
     def _demand(self) -> tuple[list[int], list[int]]:
-        """Bits looked at by what stands outside, and by registers that are looked at themselves."""
+        """Return the bits looked at by what stands outside, and by registers that are looked at
+        themselves.
+        """
         widths = [word.width for word in self.words]
         first, need = list(widths), [0] * len(widths)
         for word in self.ports():
@@ -161,7 +163,7 @@ class Netlist:
         first[n], need[n] = min(first[n], start), max(need[n], stop)
 
     def _ask(self, n: int, widths: list[int], first: list[int], need: list[int]) -> None:
-        """Bits of the operands that a word's bits ask for."""
+        """Record which bits of its operands a word's bits need."""
         word, low, high = self.words[n], first[n], need[n]
         op, data, at = word.op, word.data, 0
         whole, from_zero = op in _WHOLE, op in _CARRIES

@@ -75,7 +75,7 @@ class Memory:
         self.enable, self.address, self.data = enable, address, data
 
     def read(self, address: Word) -> Word:
-        """A port that reads: the word of the address a cycle ago."""
+        """Return a port that reads: the word of the address a cycle ago."""
         self.reads.append(address)
         output = Word("read", (), 0, (1 << self.width) - 1, (self, len(self.outputs)),
                       width=self.width)  # fmt: skip
@@ -84,14 +84,15 @@ class Memory:
 
 
 def packed_places(values: Longs, bits: int) -> tuple[Longs, list[tuple[int, int]]]:
-    """Words of constants (words, lanes, elements) of so many bits each as (words, columns), and
-    which bits of them a memory stores."""
+    """Return the words of constants (words, lanes, elements) of so many bits each as (words,
+    columns), and which bits of them a memory stores.
+    """
     flat = values.reshape(len(values), -1)
     return flat, varying_bits(flat, [bits] * flat.shape[1])
 
 
 def varying_bits(values: Longs, widths: Sequence[int]) -> list[tuple[int, int]]:
-    """(column, bit) of the bits that differ between words (words, columns)."""
+    """Return (column, bit) of the bits that differ between words (words, columns)."""
     differ = np.bitwise_or.reduce(values ^ values[:1], axis=0).tolist()
     return [
         (k, bit)

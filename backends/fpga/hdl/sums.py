@@ -31,7 +31,9 @@ class Operand:
 def partial_sums(
     netlist: Netlist, refs: Sequence[int], in_block: Collection[int]
 ) -> frozenset[int]:
-    """Sums that only another sum reads, in full: yosys' ``alumacc`` adds all terms at once."""
+    """Return sums that only another sum reads, in full: yosys' ``alumacc`` adds all
+    terms at once.
+    """
     found = set()
     for n, word in enumerate(netlist.words):
         if word.op in ("add", "subtract") and refs[n] and n not in in_block:
@@ -48,14 +50,16 @@ def partial_sums(
 
 
 def _cut(word: Word) -> bool:
-    """Whether a difference lost its sign, which ``alumacc`` takes for a bit that is missing."""
+    """Tell whether a difference lost its sign, which ``alumacc`` takes for a bit that
+    is missing.
+    """
     return word.op == "subtract" and not word.signed
 
 
 def summed(
     netlist: Netlist, n: int, partial: Collection[int], negative: bool = False
 ) -> list[Operand]:
-    """What a sum adds up, partial sums taken apart."""
+    """Return what a sum adds up, partial sums taken apart."""
     result = []
     for k, x in enumerate(netlist.args[n]):
         inner = netlist.base(x)
@@ -68,7 +72,7 @@ def summed(
 
 
 def chain(terms: Terms, bits: int, family: Family) -> None:
-    """The cells of a carry chain of so many bits, and the LUTs that are part of them."""
+    """Count a carry chain of so many bits, and the LUTs that are part of it."""
     if bits <= 0:
         return
     if family.chained:
@@ -79,7 +83,7 @@ def chain(terms: Terms, bits: int, family: Family) -> None:
 def count_long_sum(
     terms: Terms, netlist: Netlist, n: int, operands: Sequence[Operand], family: Family
 ) -> None:
-    """A sum of three terms or more: rows of full adders (yosys' ``maccmap``), then one chain.
+    """Count a sum of three terms or more: rows of full adders (yosys' ``maccmap``), then one chain.
 
     Of a full adder of which all but one input are constant nothing is left.  Where LUTs stand in
     front of the chain, the last two rows' sums are made in them.
@@ -129,7 +133,7 @@ def count_long_sum(
 
 
 def _columns(netlist: Netlist, operands: Sequence[Operand], width: int) -> list[list[int]]:
-    """The bits that are added at each place: wires by number, constants 1, no zeros."""
+    """Return the bits that are added at each place: wires by number, constants 1, no zeros."""
     columns: list[list[int]] = [[] for _ in range(width)]
     first = 2
     for operand in operands:
@@ -160,7 +164,7 @@ def _columns(netlist: Netlist, operands: Sequence[Operand], width: int) -> list[
 
 
 def _constant_bits(netlist: Netlist, n: int) -> dict[int, bool]:
-    """Bits that both constants of a choice have alike."""
+    """Return the bits that both constants of a choice have alike."""
     n = netlist.base(n)
     word = netlist.words[n]
     if word.op != "choose" or any(a.op != "constant" for a in word.args[1:]):
@@ -177,7 +181,8 @@ def count_sum(
     function: int | None,
     family: Family,
 ) -> None:
-    """A sum of two terms: a LUT where both have bits; else a bit goes into the chain as it is.
+    """Count a sum of two terms: a LUT where both have bits; else a bit goes into the chain as it
+    is.
 
     ``function`` is the operand that is worked out in these LUTs: of it every bit takes one.
     """

@@ -38,7 +38,7 @@ class Terms:
         self.bram18 += copies * other.bram18
 
     def cells(self, family: str) -> Cells:
-        """Everything together, for a family."""
+        """Return all cells together, for a family."""
         scale = fitted(family)
         lut, ff = (
             max(0, round(sum(scale[kind].get(name, 1.0) * n for name, n in counted.items())))
@@ -88,7 +88,9 @@ class Cells:
 
 @cache
 def fitted(family: str) -> Mapping[str, Mapping[str, float]]:
-    """Coefficients of terms that are fitted to synthesis, by resource; the others count as 1."""
+    """Return the coefficients of terms that are fitted to synthesis, by resource; the others count
+    as 1.
+    """
     found = json.loads(FITTED.read_text())
     result: Mapping[str, Mapping[str, float]] = found["families"][family.split()[0]]
     return result

@@ -77,7 +77,7 @@ class Word:
         return Word("shift left", (self,), self.lo << bits, self.hi << bits, bits)
 
     def __rshift__(self, bits: int | Word) -> Word:
-        """Divided by a power of two, rounded down."""
+        """Divide by a power of two, rounded down."""
         if isinstance(bits, int):
             if not bits:
                 return self
@@ -100,14 +100,14 @@ class Word:
         return ~(self > other)
 
     def equals(self, other: Operand) -> Word:
-        """Whether two numbers are the same."""
+        """Tell whether two numbers are the same."""
         other = word(other)
         if self.hi < other.lo or other.hi < self.lo:
             return ZERO
         return Word("equal", (self, other), 0, 1)
 
     def differs(self, other: Operand) -> Word:
-        """Whether two numbers are not the same."""
+        """Tell whether two numbers are not the same."""
         return ~self.equals(other)
 
     def __and__(self, other: Operand) -> Word:
@@ -123,7 +123,7 @@ class Word:
         return Word("not", (self,), 0, 1)
 
     def __getitem__(self, key: int | slice) -> Word:
-        """Bits as an unsigned number."""
+        """Return the bits as an unsigned number."""
         start, stop, step = (slice(key, key + 1) if isinstance(key, int) else key).indices(
             self.width
         )
@@ -139,35 +139,35 @@ class Word:
         return Word("slice", (self,), 0, hi, (start, stop), width=stop - start)
 
     def as_signed(self) -> Word:
-        """The same bits as two's complement."""
+        """Return the same bits as two's complement."""
         if self.signed:
             return self
         half = 1 << (self.width - 1)
         return Word("signed", (self,), -half, half - 1, width=self.width)
 
     def within(self, lo: int, hi: int) -> Word:
-        """The same number, known to lie between two others; bits above are not there."""
+        """Return the same number, known to lie between two others; bits above are not there."""
         lo, hi = max(lo, self.lo), min(hi, self.hi)
         if (lo, hi) == (self.lo, self.hi):
             return self
         return Word("within", (self,), lo, hi)
 
     def cut(self, bits: int, signed: bool) -> Word:
-        """What a register of so many bits keeps of the number."""
+        """Return what a register of so many bits keeps of the number."""
         low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
         if low <= self.lo and self.hi <= high:
             return self
         return Word("cut", (self,), low, high)
 
     def extended(self, bits: int) -> Word:
-        """The number on so many wires, unsigned: its sign, or zeros, repeated above."""
+        """Return the number on so many wires, unsigned: its sign, or zeros, repeated above."""
         if self.width == bits and not self.signed:
             return self
         hi = self.hi if self.lo >= 0 else (1 << bits) - 1
         return Word("extended", (self,), 0, hi, width=bits)
 
     def named(self, name: str) -> Word:
-        """The same number on a wire that has a name in the RTL."""
+        """Return the same number on a wire that has a name in the RTL."""
         return Word("wire", (self,), self.lo, self.hi, name=name)
 
 
@@ -175,12 +175,12 @@ Operand = Word | int
 
 
 def constant(value: int) -> Word:
-    """A number that does not change."""
+    """Return a number that does not change."""
     return Word("constant", (), value, value)
 
 
 def pattern(value: int, width: int) -> Word:
-    """A constant on so many wires."""
+    """Return a constant on so many wires."""
     value &= (1 << width) - 1
     return Word("constant", (), value, value, width=width)
 
@@ -189,12 +189,12 @@ ZERO, ONE = constant(0), constant(1)
 
 
 def word(value: Operand) -> Word:
-    """A word of an integer, or the word itself."""
+    """Return a word of an integer, or the word itself."""
     return constant(value) if isinstance(value, int) else value
 
 
 def is_constant(value: Word, of: int | None = None) -> bool:
-    """Whether a word never changes, and is a certain number."""
+    """Tell whether a word never changes, and is a certain number."""
     return value.lo == value.hi and (of is None or value.lo == of)
 
 
@@ -207,7 +207,7 @@ def _compared(op: str, a: Word, b: Word) -> Word:
 
 
 def _joined(op: str, a: Word, b: Word) -> Word:
-    """And, or: of bits; constants vanish."""
+    """Return the conjunction or disjunction of bits, without constants."""
     for one, other in ((a, b), (b, a)):
         if is_constant(one) and one.width == other.width == 1:
             return other if one.lo == (op == "and") else constant(int(op == "or"))
@@ -216,7 +216,7 @@ def _joined(op: str, a: Word, b: Word) -> Word:
 
 
 def choose(condition: Word, then: Operand, otherwise: Operand) -> Word:
-    """One of two numbers."""
+    """Return one of two numbers."""
     then, otherwise = word(then), word(otherwise)
     if is_constant(condition):
         return then if condition.lo else otherwise
@@ -231,7 +231,7 @@ def choose(condition: Word, then: Operand, otherwise: Operand) -> Word:
 
 
 def join(parts: Iterable[Word]) -> Word:
-    """Bits side by side, the first part lowest."""
+    """Return the bits side by side, the first part lowest."""
     parts = tuple(parts)
     if len(parts) == 1 and not parts[0].signed:
         return parts[0]
@@ -240,14 +240,16 @@ def join(parts: Iterable[Word]) -> Word:
 
 
 def lookup(index: Word, values: Sequence[int]) -> Word:
-    """A function of few bits as a truth table: ``values[index]``, indices of unsigned bits."""
+    """Return a function of few bits as a truth table: ``values[index]``, indices of
+    unsigned bits.
+    """
     if len(set(values)) == 1:
         return constant(values[0])
     return Word("lookup", (index,), min(values), max(values), tuple(values))
 
 
 def every(bits: Iterable[Word]) -> Word:
-    """Whether all of the bits are set."""
+    """Tell whether all of the bits are set."""
     result: Word = ONE
     for bit in bits:
         result = result & bit
@@ -255,13 +257,14 @@ def every(bits: Iterable[Word]) -> Word:
 
 
 def elements(data: Word, bits: int, signed: bool) -> list[Word]:
-    """A word of whole elements cut into them, the first one lowest."""
+    """Return a word of whole elements cut into them, the first one lowest."""
     parts = [data[k : k + bits] for k in range(0, data.width, bits)]
     return [part.as_signed() for part in parts] if signed else parts
 
 
 def times(value: Word, factor: int) -> Word:
-    """A number times a constant by shifts and sums: synthesis would take a multiplier for it.
+    """Return a number times a constant by shifts and sums: synthesis would take a multiplier for
+    it.
 
     The constant in signed digits of which no two follow each other: a run of ones is one
     subtraction.
@@ -283,7 +286,7 @@ def times(value: Word, factor: int) -> Word:
 
 
 def clamped(value: Word, lo: int, hi: int) -> Word:
-    """``value`` between two constants; bounds that it cannot pass cost nothing."""
+    """Return ``value`` clamped to two constants; bounds that it cannot pass cost nothing."""
     # both ends are compared with the value itself: side by side, and one LUT a bit chooses
     inside = choose(constant(hi) < value, hi, value) if hi < value.hi else value
     return (choose(value < lo, lo, inside) if lo > value.lo else inside).within(lo, hi)

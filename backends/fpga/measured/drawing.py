@@ -28,7 +28,9 @@ def engine_of(
     fits: Callable[[Fold], bool] = lambda fold: True,
     wider: int = 0,
 ) -> Engine:
-    """The engine of an operation at a random folding; ``wider``: spare bits of its result."""
+    """Return the engine of an operation at a random folding; ``wider``: spare bits of
+    its result.
+    """
     types = dict(inputs)
     result = op.infer(types, constants)
     assert isinstance(result, IntType)

@@ -31,7 +31,7 @@ KINDS: Mapping[str, Callable[[Rng], Engine]] = {
 
 
 def draw(kind: str, number: int) -> tuple[Engine, str]:
-    """An engine of a kind of ``KINDS``, folded, and the form to build it in."""
+    """Return an engine of a kind of ``KINDS``, folded, and the form to build it in."""
     rng = np.random.default_rng([sum(map(ord, kind)), number])
     engine = KINDS[kind](rng)
     return engine, str(rng.choice(engine.forms))

@@ -151,7 +151,7 @@ def concat(rng: Rng) -> Engine:
 
 
 def rearrange(rng: Rng) -> Engine:
-    """A shuffle, a transpose, depth to space or a margin."""
+    """Return a shuffle, a transpose, depth to space or a margin."""
     bits, channels = int(rng.integers(1, 25)), one(rng, 4, 8, 12)
     places = np.arange(16 * channels).reshape(4, 4, channels)
     form = int(rng.integers(4))

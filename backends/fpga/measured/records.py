@@ -44,19 +44,19 @@ class Point:
     counted: Cells
 
     def error(self, resource: str, floor: int = 24) -> float:
-        """Relative error of the count; below ``floor`` cells as if there were so many."""
+        """Return the count's relative error; fewer than ``floor`` cells count as ``floor``."""
         synthesized: int = getattr(self.synthesized, resource)
         counted: int = getattr(self.counted, resource)
         return (counted - synthesized) / max(synthesized, floor)
 
 
 def path_of(family: str) -> Path:
-    """The file of a family's recorded engines."""
+    """Return the file of a family's recorded engines."""
     return Path(__file__).with_name(f"{family}.csv")
 
 
 def read(family: str) -> list[Point]:
-    """The recorded engines of a family, counted anew; none where there is no file."""
+    """Return the recorded engines of a family, counted anew; none where there is no file."""
     path = path_of(family)
     if not path.exists():
         return []
@@ -85,7 +85,9 @@ def write(family: str, points: Iterable[Point], yosys: str) -> None:
 def counted(
     kind: str, number: int, family: str, synthesized: Cells, form: str | None = None
 ) -> Point:
-    """A drawn engine, by default in its drawn form: its count beside what synthesis made of it."""
+    """Return a drawn engine, by default in its drawn form: its count beside what synthesis made of
+    it.
+    """
     engine, drawn = draw(kind, number)
     form = drawn if form is None else form
     text = f"{engine.inputs[0]} -> {engine.output} {engine.fold}"
@@ -97,7 +99,7 @@ def _cells(row: Mapping[str, str]) -> Cells:
 
 
 def table(points: Sequence[Point]) -> list[str]:
-    """Lines of the error table: by kind and form, and altogether."""
+    """Return lines of the error table: by kind and form, and altogether."""
     groups: dict[str, list[Point]] = {}
     for p in points:
         groups.setdefault(f"{p.kind} {p.form}".strip(), []).append(p)

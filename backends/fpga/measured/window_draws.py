@@ -24,7 +24,7 @@ WEIGHTS = 1 << 18
 
 
 def codes(rng: Rng) -> Engine:
-    """A convolution of codes with low-bit weights: odd ones, or whole numbers."""
+    """Return a convolution of codes with low-bit weights: odd ones, or whole numbers."""
     a = int(rng.integers(1, 5))
     w = a if rng.random() < 0.7 else int(rng.integers(1, 5))
     kernel, size = one(rng, 1, 3, 3), one(rng, 4, 7, 8, 14, 16, 28, 32)
@@ -58,7 +58,9 @@ def codes(rng: Rng) -> Engine:
 
 
 def fixed(rng: Rng) -> Engine:
-    """A convolution in fixed point, as of stem, skip and head: also of one tap and one channel."""
+    """Return a convolution in fixed point, as of stem, skip and head: also of one tap and one
+    channel.
+    """
     a, w = int(rng.integers(8, 25)), int(rng.integers(8, 25))
     kernel, size = one(rng, 1, 3, 7), one(rng, 4, 8, 16, 32)
     inputs = one(rng, 1, 3, 4, 8, 16, *((64, 512) if kernel == 1 else ()))

@@ -23,7 +23,7 @@ def emit(
     seed: int = 0,
     progress: Callable[[str], None] = lambda step: None,
 ) -> dict[str, bytes]:
-    """A datapath as Verilog with vectors, test bench and Makefile: content by file name.
+    """Return a datapath as Verilog with vectors, test bench and Makefile: content by file name.
 
     See ``write.emit`` for the files.
 
@@ -37,7 +37,7 @@ def emit(
 
 
 def load_synthesis() -> Any:
-    """The module ``synthesis``: single engines through yosys.
+    """Return the module ``synthesis``: single engines through yosys.
 
     Raises:
         ToolchainError: Amaranth is missing.

@@ -83,7 +83,7 @@ def synthesize(engine: Engine, family: str = "xc7", form: str = "") -> Synthesiz
 
 
 def synthesize_all(engines: Sequence[tuple[Engine, str]], family: str) -> list[Synthesized]:
-    """Several engines in their forms in one run of yosys, most of which is reading its libraries.
+    """Run yosys once on several engines in their forms; most of a run is reading libraries.
 
     Each is a module whose boundary is kept, so the result is that of a run of its own.
 
@@ -101,7 +101,7 @@ def synthesize_all(engines: Sequence[tuple[Engine, str]], family: str) -> list[S
 
 
 def synthesize_modules(modules: Sequence[Module], family: Family) -> list[Synthesized]:
-    """Several modules in one run of yosys, each as if it were alone.
+    """Run yosys once on several modules, each as if it were alone.
 
     Raises:
         ToolchainError: there is no yosys, or it fails.
@@ -163,7 +163,7 @@ def cells_of(cells: Mapping[str, int], family: str) -> Synthesized:
 
 @cache
 def yosys_version() -> str:
-    """The tool's own first line about itself: results depend on it."""
+    """Return the tool's own first line about itself: results depend on it."""
     done = subprocess.run([*find_yosys(), "-V"], capture_output=True, text=True)
     return done.stdout.strip().split(" (")[0]
 
@@ -171,7 +171,7 @@ def yosys_version() -> str:
 def synthesis_rows(
     design: Design, *, progress: Callable[[str], None] = lambda step: None
 ) -> Iterator[dict[str, Any]]:
-    """What was counted of each engine beside what yosys makes of it.
+    """Return what was counted of each engine beside what yosys makes of it.
 
     Args:
         design: the datapath.

@@ -65,7 +65,7 @@ class _Module:
 
 
 def fitted(files: Mapping[str, str]) -> dict[str, str]:
-    """RTLIL files in which instances connect the ports that their modules have: one without
+    """Return RTLIL files in which instances connect the ports that their modules have: one without
     registers has no clock."""
     ports: dict[str, set[str]] = {}
     modules = {name: _modules(text) for name, text in files.items()}
@@ -85,7 +85,7 @@ def fitted(files: Mapping[str, str]) -> dict[str, str]:
 
 
 def tidy(text: str) -> str:
-    """RTLIL with operands of equal width and without what is not used."""
+    """Return RTLIL with operands of equal width and without what is not used."""
     out: list[str] = []
     for module in _modules(text):
         for block in module.blocks:
@@ -151,7 +151,7 @@ def _classify(block: _Block) -> None:
 
 
 def _reads(block: _Block) -> list[str]:
-    """The parts of a statement that name wires which it reads, or may read."""
+    """Return the parts of a statement that name wires which it reads, or may read."""
     if block.kind == "wire":
         return []
     if block.kind == "connect":
@@ -220,7 +220,7 @@ def _decide(block: _Block) -> None:
 
 
 def _low(signal: str, bits: int) -> str:
-    """The lowest bits of a signal."""
+    """Return the lowest bits of a signal."""
     if constant := _CONSTANT.match(signal):
         return f"{bits}'{constant[1][-bits:]}"
     if single := re.fullmatch(r"([\\$]\S+) \[(?:\d+:)?(\d+)\]", signal):
@@ -250,7 +250,7 @@ def _widen(block: _Block) -> None:
 
 
 def _top(signal: str, width: int) -> str:
-    """The highest bit of a signal."""
+    """Return the highest bit of a signal."""
     if constant := _CONSTANT.match(signal):
         return f"1'{constant[1][0]}"
     if single := re.fullmatch(r"([\\$]\S+) \[(\d+)(?::\d+)?\]", signal):
@@ -259,7 +259,9 @@ def _top(signal: str, width: int) -> str:
 
 
 def with_defaults(verilog: str) -> str:
-    """Verilog in which every case statement has a default, if only to leave things as they are."""
+    """Return Verilog in which every case statement has a default, if only to leave things as they
+    are.
+    """
     out: list[str] = []
     complete: list[bool] = []  # of each open statement
     for line in verilog.splitlines():

@@ -12,7 +12,7 @@ from n2uqc.passes.program import IntType
 
 
 def tokens(x: NDArray[Any], lanes: int, bits: int) -> list[int]:
-    """The tokens of a batch (N, H, W, C), the first element of each lowest."""
+    """Return the tokens of a batch (N, H, W, C), the first element of each lowest."""
     mask = (1 << bits) - 1
     result = []
     for row in x.reshape(-1, lanes).tolist():
@@ -26,7 +26,7 @@ def tokens(x: NDArray[Any], lanes: int, bits: int) -> list[int]:
 def values(
     words: Sequence[int], images: int, lanes: int, tensor_type: IntType
 ) -> NDArray[np.int64]:
-    """The batch (N, H, W, C) that tokens carry."""
+    """Return the batch (N, H, W, C) that tokens carry."""
     mask, sign = (1 << tensor_type.bits) - 1, 1 << (tensor_type.bits - 1)
     flat = [(word >> (k * tensor_type.bits)) & mask for word in words for k in range(lanes)]
     if tensor_type.signed:

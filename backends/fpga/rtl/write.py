@@ -102,7 +102,9 @@ def emit(
 
 
 def vectors(program: Program, images: int, seed: int) -> dict[str, NDArray[np.int64]]:
-    """Inputs by name (N, H, W, C): all greatest, all least, then noise over the whole range."""
+    """Return inputs by name (N, H, W, C): all greatest, all least, then noise over the whole
+    range.
+    """
     rng, given = np.random.default_rng(seed), {}
     for port, tensor_type in input_types(program):
         x = rng.integers(

@@ -43,7 +43,7 @@ BUILDERS: dict[str, Callable[[Unit[Any]], None]] = {
 
 
 def unit_of(engine: Engine, style: Style = Style()) -> Module:  # noqa: B008
-    """The hardware of an engine.
+    """Return the hardware of an engine.
 
     Raises:
         CompileError: no hardware exists for it.

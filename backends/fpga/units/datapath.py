@@ -140,7 +140,9 @@ def _connect(unit: Instance, before: list[Instance], behind: list[Instance]) -> 
 
 
 def module_names(pipeline: Pipeline) -> list[str]:
-    """A Verilog name for every engine: its tensor's, with what Verilog does not allow replaced."""
+    """Return a Verilog name for every engine: its tensor's, with what Verilog does not allow
+    replaced.
+    """
     names: list[str] = []
     for engine in pipeline.engines:
         name = f"e_{verilog_identifier(engine.name)}"

@@ -89,8 +89,9 @@ def processing_element(element: Element) -> Module:
 
 
 def accumulated(m: Module, e: Element, term: Word, name: str, start: Operand = 0) -> Word:
-    """The accumulator, which adds the term (or keeps the greater) when ``valid`` says so, and
-    begins anew, from ``start``, with ``first``."""
+    """Return the accumulator, which adds the term (or keeps the greater) when ``valid`` says so,
+    and begins anew, from ``start``, with ``first``.
+    """
     valid, first = (
         m.inputs[port] if port in m.inputs else m.input(port) for port in ("valid", "first")
     )
@@ -123,7 +124,7 @@ def _from_zero(x: Word, width: int) -> Word:
 
 
 def tree(m: Module, terms: list[Word], reduction: str, stages: int | None = None) -> list[Word]:
-    """What the terms reduce to, pair by pair, in so many register stages; all by default."""
+    """Return what the terms reduce to, pair by pair, in so many register stages; all by default."""
     for _ in range((len(terms) - 1).bit_length() if stages is None else stages):
         pairs = zip(terms[::2], terms[1::2], strict=False)
         joined = [m.register(greater(a, b) if reduction == "max" else a + b) for a, b in pairs]
@@ -132,7 +133,7 @@ def tree(m: Module, terms: list[Word], reduction: str, stages: int | None = None
 
 
 def _planes(m: Module, e: Element, terms: list[Word], weights: Word) -> Word:
-    """The dot product by bit planes of the weights, in as many stages as by products.
+    """Return the dot product by bit planes of the weights, in as many stages as by products.
 
     With w = 2 u - n, n = 2**bits - 1 and u the code from 0 on, it is twice the sum of 2**j times
     the operands selected by bit j of u, minus n times the sum of all operands, which all processing
@@ -155,13 +156,13 @@ def _planes(m: Module, e: Element, terms: list[Word], weights: Word) -> Word:
 
 
 def q_bits(q: Word) -> list[Word]:
-    """The bits of a word, the lowest first."""
+    """Return the bits of a word, the lowest first."""
     return [q[k] for k in range(q.width)]
 
 
 @cache
 def operand_sum(element: Element) -> Module:
-    """The ``offset`` of elements that multiply by codes from 0 on: once for all of them.
+    """Return the ``offset`` of elements that multiply by codes from 0 on: once for all of them.
 
     Ports: ``x``, their operands; ``offset``.
     """
@@ -179,7 +180,7 @@ def operand_sum(element: Element) -> Module:
 
 
 def product(a: Word, q: Word, *, odd: bool) -> Word:
-    """``a * q``, or ``a * (2 q + 1)`` if odd; low-bit ones as tables of up to TABLE_BITS inputs.
+    """Return ``a * q``, or ``a * (2 q + 1)`` if odd; a table if it has at most TABLE_BITS inputs.
 
     Synthesis would give low-bit products a multiplier block or carry chains.  Wider ones are left
     to it.

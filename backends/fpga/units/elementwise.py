@@ -38,24 +38,24 @@ class Channels:
         self.fold.count(self.fires)
 
     def address(self, stage: int) -> Word:
-        """Place at which a table is read for a stage: a cycle before it is reached."""
+        """Return the place at which a table is read for a stage, a cycle before it is reached."""
         if stage == 0:
             return self.fold.following(self.fires)
         return self.unit.module.delayed(self.fold.value, stage - 1)
 
     def row(self, name: str, values: Longs, stage: int) -> list[Word]:
-        """Constants of the channels, (C,), at a stage: one a lane."""
+        """Return the constants of the channels, (C,), at a stage: one a lane."""
         words = values.reshape(-1, self.unit.engine.fold.pe)
         return self.unit.module.table(name, words, self.address(stage))
 
 
 def rounded(value: Word, half: Word) -> Word:
-    """``value`` plus what makes a shift round halves away from zero."""
+    """Return ``value`` plus what makes a shift round halves away from zero."""
     return value + half - ((value < 0) & (constant(0) < half))
 
 
 def requantizer(unit: Unit[Requantizer]) -> None:
-    """Product; bias and half; shift; clamp."""
+    """Build, stage by stage: product; bias and half; shift; clamp."""
     m, engine, channels = unit.module, unit.engine, Channels(unit)
     rows, op = engine.rows(), engine.op
     multiplier = channels.row("multiplier", rows["multiplier"], 0)
@@ -72,7 +72,7 @@ def requantizer(unit: Unit[Requantizer]) -> None:
 
 
 def prelu(unit: Unit[PReluUnit]) -> None:
-    """Product; shift; bias; clamp."""
+    """Build, stage by stage: product; shift; bias; clamp."""
     m, engine, channels = unit.module, unit.engine, Channels(unit)
     rows, op = engine.rows(), engine.op
     multiplier = channels.row("multiplier", rows["multiplier"], 0)
@@ -89,25 +89,25 @@ def prelu(unit: Unit[PReluUnit]) -> None:
 
 
 def clamp(unit: Unit[ClampUnit]) -> None:
-    """Two comparisons."""
+    """Build two comparisons."""
     op = unit.engine.op
     unit.give([clamped(x, op.lo, op.hi) for x in unit.operands()], Channels(unit).fires)
 
 
 def adder(unit: Unit[StreamAdder]) -> None:
-    """A sum."""
+    """Build a sum."""
     pairs = zip(unit.operands(0), unit.operands(1), strict=True)
     unit.give([a + b for a, b in pairs], Channels(unit).fires)
 
 
 def multiplier(unit: Unit[StreamMultiplier]) -> None:
-    """A product."""
+    """Build a product."""
     pairs = zip(unit.operands(0), unit.operands(1), strict=True)
     unit.give([unit.module.register(a * b) for a, b in pairs], Channels(unit).fires)
 
 
 def interpolator(unit: Unit[Interpolator]) -> None:
-    """A memory a lane, addressed by the piece; product; sum with rounding."""
+    """Build, a lane: memory, addressed by the piece; product; sum with rounding."""
     m, engine, channels = unit.module, unit.engine, Channels(unit)
     op, pe = engine.op, engine.fold.pe
     lines = np.stack([engine.values(op.base), engine.values(op.slope)], axis=2)
@@ -129,7 +129,7 @@ def interpolator(unit: Unit[Interpolator]) -> None:
 
 
 def levels(unit: Unit[LookupUnit]) -> None:
-    """A memory a lane, addressed by the code."""
+    """Build a memory for each lane, addressed by the code."""
     m, engine = unit.module, unit.engine
     values = engine.values(engine.op.table)
     if len(values) == 1:
@@ -141,8 +141,9 @@ def levels(unit: Unit[LookupUnit]) -> None:
 
 
 def height(passed: Sequence[Word]) -> list[Word]:
-    """How many of 2**n - 1 comparisons hold, of which none holds above one that does not: its bits,
-    the lowest first."""
+    """Return how many of 2**n - 1 comparisons hold, of which none holds above one that does not:
+    its bits, the lowest first.
+    """
     middle = passed[len(passed) // 2]
     if len(passed) == 1:
         return [middle]

@@ -59,13 +59,13 @@ def _planes(numbers: str, operand: int, weight: int) -> _Planes:
 
 
 def offset_name(numbers: str) -> str:
-    """How names of modules of ``plane_offset`` begin."""
+    """Return how names of modules of ``plane_offset`` begin."""
     return f"offset_{numbers.replace(' ', '_')}"
 
 
 @cache
 def plane_offset(element: Element, numbers: str, cycles: int, lut: int) -> Module:
-    """The sum of all operands' levels times the weights' constant: once for all elements.
+    """Return the sum of all operands' levels times the weights' constant: once for all elements.
 
     Ports: ``x``, codes of the operands, ``valid`` and ``first`` as of the elements; ``offset``,
     when they take it.
@@ -92,7 +92,9 @@ def plane_offset(element: Element, numbers: str, cycles: int, lut: int) -> Modul
 
 @cache
 def plane_element(element: Element, numbers: str, cycles: int, lut: int) -> Module:
-    """A processing element: counts of pairs of bits, and multipliers shared over the cycles."""
+    """Return a processing element: counts of pairs of bits, and multipliers shared over the
+    cycles.
+    """
     e, m = element, Module(f"{element.name}_{numbers.replace(' ', '_')}{cycles}_lut{lut}")
     planes, how = _planes(numbers, e.operand, e.weight), _stages(e, numbers, cycles, lut)
     shared = numbers.startswith("codebook")  # products of the operands' bits come from outside
@@ -134,7 +136,9 @@ def _all_of(code: Word, chosen: int) -> Word:
 
 
 def _groups(m: Module, lanes: list[list[Word]], lut: int) -> list[Word]:
-    """In how many lanes both bits are 1, of as many as a LUT sees; up and down by a third bit."""
+    """Return in how many lanes both bits are 1, of as many as a LUT sees; up and down by a third
+    bit.
+    """
     bits = len(lanes[0])
     each, groups = max(1, lut // bits), []
     for k in range(0, len(lanes), each):
@@ -188,7 +192,7 @@ def _stages(element: Element, numbers: str, cycles: int, lut: int) -> Stages:
 
 
 def stages(element: Element, numbers: str, cycles: int, lut: int) -> Stages:
-    """The stages of an element of any number system of ``RIVALS``."""
+    """Return the stages of an element of any number system of ``RIVALS``."""
     if numbers in PLANES:
         return _stages(element, numbers, cycles, lut)
     return Stages(1 + tree_depth(element.simd), 0, -1, 1, 0)

@@ -30,7 +30,7 @@ bit planes of levels that are sign-symmetric with a zero; sums of powers of two 
 
 
 def levels_of(numbers: str, operand: int, weight: int) -> tuple[list[int], list[int]]:
-    """What codes of operands and of weights stand for, by code as an unsigned number.
+    """Return what codes of operands and of weights stand for, by code as an unsigned number.
 
     Args:
         numbers: of ``RIVALS``.
@@ -53,20 +53,22 @@ def levels_of(numbers: str, operand: int, weight: int) -> tuple[list[int], list[
 
 
 def growth(numbers: str, operand: int, weight: int) -> int:
-    """Bits that an accumulator gains over that of even levels, the odd numbers of as many bits."""
+    """Return the bits that an accumulator gains over that of even levels, the odd numbers of as
+    many bits.
+    """
     operands, weights = levels_of(numbers, operand, weight)
     gained = max(operands).bit_length() - operand
     return max(0, gained + max(map(abs, weights)).bit_length() - weight)
 
 
 def activation_levels(bits: int) -> list[int]:
-    """Output levels of a quantizer's codes, ascending from 0: an example."""
+    """Return output levels of a quantizer's codes, ascending from 0: an example."""
     top = (1 << bits) - 1
     return [round(255 * (k / top) ** 1.5) for k in range(top + 1)]
 
 
 def weight_levels(bits: int) -> list[int]:
-    """Levels of two's complement codes, as an index: no zero, and not symmetric."""
+    """Return levels of two's complement codes, as an index: no zero, and not symmetric."""
     half = 1 << (bits - 1)
     rising = [round(127 * ((k + 1) / half) ** 1.5) for k in range(half)]
     falling = [-round(119 * ((k + 1) / half) ** 1.3) for k in range(half)]
@@ -74,14 +76,18 @@ def weight_levels(bits: int) -> list[int]:
 
 
 def symmetric_levels(bits: int) -> list[int]:
-    """Levels of codes of sign and magnitude, the sign highest: sign-symmetric with a zero."""
+    """Return levels of codes of sign and magnitude, the sign highest: sign-symmetric
+    with a zero.
+    """
     top = max(1, (1 << (bits - 1)) - 1)
     rising = [round(127 * (k / top) ** 1.5) for k in range(1 << (bits - 1))]
     return [*rising, *(-level for level in rising)]
 
 
 def power_levels(bits: int) -> list[int]:
-    """Sums of powers of two (Li et al., ICLR 2020), as integers: of two bits each one of them."""
+    """Return sums of powers of two (Li et al., ICLR 2020), as integers: of two bits each one of
+    them.
+    """
     terms = ceil(bits / 2)
     levels = [0] * (1 << bits)
     for code in range(1 << bits):
@@ -93,7 +99,7 @@ def power_levels(bits: int) -> list[int]:
 
 
 def coefficients(levels: Sequence[int]) -> list[int]:
-    """Levels as a sum over sets of a code's bits: a coefficient for the product of each set.
+    """Return levels as a sum over sets of a code's bits: a coefficient for the product of each set.
 
     The set of no bits comes first; ``levels[code]`` is the sum of the coefficients of all sets of
     bits that are 1 in the code (the Möbius transform over subsets).

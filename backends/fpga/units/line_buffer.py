@@ -14,7 +14,7 @@ _SMALL = 1300
 
 
 def asked_for_luts(words: int, bits: int, readers: int) -> bool:
-    """Whether a memory that is written is asked to be LUTs: a small one with several readers.
+    """Tell whether a memory that is written is asked to be LUTs: a small one with several readers.
 
     Synthesis would make registers of it on some families, and a multiplexer of all of them for each
     reader.
@@ -80,7 +80,9 @@ class LineBuffer:
         m.assign(pixels, (pixels + pixel_done - gone).within(pixels.lo, pixels.hi))
 
     def _write(self, memory: Memory, held: Word) -> tuple[Word, Word]:
-        """The writer: whether it begins a row in this cycle, and whether it ends a pixel."""
+        """Build the writer; return whether it begins a row in this cycle, and whether it ends a
+        pixel.
+        """
         w, m = self.window, self.module
         word = Counter(m, w.words, "in_word")
         drop_x, drop_y = Counter(m, w.drop[1], "drop_x"), Counter(m, w.drop[0], "drop_y")
@@ -103,7 +105,9 @@ class LineBuffer:
         return fires & begins, pixel & kept
 
     def _read(self, memory: Memory, pixels: Word) -> tuple[Word, Word]:
-        """The reader: how many rows it releases in this cycle, and whether it ends an image."""
+        """Build the reader; return how many rows it releases in this cycle, and whether it ends an
+        image.
+        """
         w, g, m = self.window, self.geometry, self.module
         (height, width), (out_height, out_width) = w.kept, w.out
         fold = Counter(m, self.span, "word")
@@ -182,10 +186,10 @@ class LineBuffer:
 
 
 def _wrapped(value: Word, size: int) -> Word:
-    """``value`` modulo ``size``, if it is less than twice that."""
+    """Return ``value`` modulo ``size``, if it is less than twice that."""
     return choose(value < size, value, value - size).within(0, size - 1)
 
 
 def chosen(values: Sequence[int], index: Word) -> Word:
-    """A constant by index."""
+    """Return a constant by index."""
     return lookup(index, values)

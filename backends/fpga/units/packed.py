@@ -40,7 +40,7 @@ class Packing:
 
 
 def packing(element: Element, results: int, family: Family) -> Packing:
-    """The packing of at most so many results, of which a block holds as many as fit."""
+    """Return the packing of at most so many results, of which a block holds as many as fit."""
     paired = family.adds and element.simd > 2
     most = element.greatest * ((1 << element.weight) - 1) * (1 + paired)
     stride, fixed = most.bit_length(), element.weight
@@ -52,7 +52,8 @@ def packing(element: Element, results: int, family: Family) -> Packing:
 
 
 def packed_elements(element: Element, pe: int, family: Family) -> list[tuple[Module, int]]:
-    """The modules that so many processing elements are, each of several, with how many there are.
+    """Return the modules that so many processing elements are, each of several, with how many
+    there are.
 
     As few blocks as possible, and of those as even as possible.
     """
@@ -69,7 +70,7 @@ def packed_elements(element: Element, pe: int, family: Family) -> list[tuple[Mod
 
 @cache
 def packed_element(element: Element, how: Packing, results: int) -> Module:
-    """Several processing elements, in the stages of ``element.processing_element``.
+    """Return several processing elements, in the stages of ``element.processing_element``.
 
     Ports: as there, but ``w`` holds codes from 0 on, those of an element side by side, and there is
     a ``sum{k}`` of each element.

@@ -10,7 +10,7 @@ from .unit import Unit
 
 
 def fifo(width: int, depth: int) -> Module:
-    """A FIFO whose places are reserved when a token is begun (DATAPATH.md, "Cycles").
+    """Return a FIFO whose places are reserved when a token is begun (DATAPATH.md, "Cycles").
 
     Ports: ``valid`` and ``data`` show its head, which ``take`` removes; ``room`` says that a place
     is free, ``reserve`` takes it, ``enter`` and ``arriving`` fill it.

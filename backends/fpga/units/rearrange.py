@@ -51,8 +51,8 @@ def rearranger(unit: Unit[Rearranger]) -> None:
 
 
 def _places(unit: Unit[Rearranger], index: Word) -> tuple[Word, Word | None]:
-    """The word of the part that is read for a result, and whether it lies inside; None: it does
-    always.
+    """Return the word of the part that is read for a result, and whether it lies inside; None: it
+    does always.
     """
     words = unit.engine.words
     if len(words) == 1:

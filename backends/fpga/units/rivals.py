@@ -18,7 +18,7 @@ from .levels import LEVEL_BITS, activation_levels, growth, levels_of, power_leve
 
 
 def widened(element: Element, numbers: str) -> Element:
-    """The element with an accumulator for a number system's levels."""
+    """Return the element with an accumulator for a number system's levels."""
     more = growth(numbers, element.operand, element.weight)
     return replace(
         element, accumulator=element.accumulator + more, accumulator_signed=True, group=0
@@ -26,7 +26,7 @@ def widened(element: Element, numbers: str) -> Element:
 
 
 def inside(element: Element, numbers: str, cycles: int, lut: int) -> list[Module]:
-    """The module of one processing element, and those that a unit has once.
+    """Return the module of one processing element, and those that a unit has once.
 
     Args:
         element: what it stands for.
@@ -47,7 +47,7 @@ def inside(element: Element, numbers: str, cycles: int, lut: int) -> list[Module
 
 @cache
 def decoder(bits: int, lanes: int) -> Module:
-    """The levels of the operands, once for all processing elements."""
+    """Return the levels of the operands, once for all processing elements."""
     m = Module(f"levels{lanes}_u{bits}")
     levels = activation_levels(bits)
     found = [
@@ -60,7 +60,7 @@ def decoder(bits: int, lanes: int) -> Module:
 
 @cache
 def masks(bits: int, lanes: int) -> Module:
-    """The products of every set of an operand's bits, once for all processing elements."""
+    """Return the products of every set of an operand's bits, once for all processing elements."""
     m = Module(f"masks{lanes}_u{bits}")
     found = [
         product_of(x, chosen)
@@ -72,7 +72,7 @@ def masks(bits: int, lanes: int) -> Module:
 
 
 def product_of(code: Word, chosen: int) -> Word:
-    """Whether all bits of a set are 1."""
+    """Tell whether all bits of a set are 1."""
     result: Word = ONE
     for k in range(code.width):
         if chosen >> k & 1:
@@ -82,7 +82,7 @@ def product_of(code: Word, chosen: int) -> Word:
 
 @cache
 def rival_element(element: Element, numbers: str, cycles: int, lut: int) -> Module:
-    """A processing element of another number system, with the ports of ``Element``'s.
+    """Return a processing element of another number system, with the ports of ``Element``'s.
 
     Bit planes have an ``offset``, too, where codes of 0 stand for something; their results come
     ``level_planes.Stages`` later.
@@ -100,7 +100,7 @@ def rival_element(element: Element, numbers: str, cycles: int, lut: int) -> Modu
 
 
 def rival_unit(element: Element, numbers: str, cycles: int, lut: int, pe: int) -> Module:
-    """Processing elements of another number system with what they share, for whole results.
+    """Return processing elements of another number system with what they share, for whole results.
 
     Ports: ``x``, codes of operands; ``w{k}``, codes of an element's weights; ``valid``: they are
     there, ``first``: as the first ones of a result; ``sum{k}``, from ``waiting`` cycles after the
@@ -129,7 +129,9 @@ def rival_unit(element: Element, numbers: str, cycles: int, lut: int, pe: int) -
 
 
 def waiting(element: Element, numbers: str, cycles: int, lut: int) -> int:
-    """Cycles from the ``first`` of the next result until a result of ``rival_unit`` is there."""
+    """Return cycles from the ``first`` of the next result until a result of ``rival_unit`` is
+    there.
+    """
     how = stages(element, numbers, cycles, lut)
     return how.counting + how.settled
 
@@ -159,6 +161,6 @@ def _product(element: Element, numbers: str, a: Word, q: Word) -> Word:
 
 
 def _digit(at: int, bits: int) -> Sequence[int]:
-    """What the two bits of a code from ``at`` on stand for."""
+    """Return what the two bits of a code from ``at`` on stand for."""
     levels = power_levels(bits)
     return [levels[min(k << at, len(levels) - 1)] for k in range(4)]

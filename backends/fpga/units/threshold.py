@@ -46,7 +46,7 @@ def threshold(unit: Unit[ThresholdUnit]) -> None:
 def _count_at_once(
     unit: Unit[ThresholdUnit], channels: Channels, lane: int, x: Word, bounds: Longs
 ) -> Word:
-    """A comparison for each bound; where they stop being passed, the count is read off."""
+    """Return a comparison for each bound; where they stop being passed, the count is read off."""
     m, engine = unit.module, unit.engine
     steps = engine.values(engine.op.bounds).shape[1]
     limits = m.table(f"bounds{lane}", bounds[:, :steps], channels.address(0), compared=True)
@@ -58,7 +58,7 @@ def _count_at_once(
 def _search(
     unit: Unit[ThresholdUnit], channels: Channels, lane: int, x: Word, bounds: Longs
 ) -> Word:
-    """A comparison a stage, with the bound in the middle of those that are left."""
+    """Return a comparison a stage, with the bound in the middle of those that are left."""
     m, levels, folds = unit.module, unit.engine.levels, len(bounds)
     passed: list[Word] = []  # the comparisons so far, the last one first
     for level in range(levels):
@@ -76,7 +76,7 @@ def _search(
 def _code(
     unit: Unit[ThresholdUnit], channels: Channels, lane: int, count: Word, codes: Longs
 ) -> Word:
-    """The code for a number of bounds passed."""
+    """Return the code for a number of bounds passed."""
     if unit.engine.rising:
         return count
     address = count

@@ -50,7 +50,7 @@ class Unit(Generic[E]):
         self.room = m.input("room")
 
     def operands(self, index: int = 0) -> list[Word]:
-        """The elements of an input token."""
+        """Return the elements of an input token."""
         tensor = (self.engine.inputs or (self.engine.output,))[index]
         return elements(self.data[index], tensor.bits, tensor.signed)
 
@@ -67,6 +67,6 @@ class Unit(Generic[E]):
 
 
 def bits_of(value: Operand, bits: int, signed: bool) -> Word:
-    """What a register of so many bits keeps of a value, as wires."""
+    """Return what a register of so many bits keeps of a value, as wires."""
     kept = word(value).cut(bits, signed)
     return kept.extended(bits)

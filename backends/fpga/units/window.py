@@ -25,7 +25,7 @@ from .unit import Unit, bits_of
 
 
 def packed_weights(engine: Engine, form: str) -> Longs:
-    """(words, PE, SIMD) in the order in which they are used; empty if there are none.
+    """Return weights (words, PE, SIMD) in the order of their use; empty if there are none.
 
     As codes from 0 on where a form multiplies by these.
     """
@@ -50,7 +50,7 @@ class StoredWeights:
 
 
 def stored_weights(engine: Engine) -> StoredWeights:
-    """The weights of an engine, worked out once for all its foldings."""
+    """Return the weights of an engine, worked out once for all its foldings."""
     return engine.fact("stored weights", lambda: _stored_weights(engine))
 
 
@@ -71,7 +71,7 @@ def _stored_weights(engine: Engine) -> StoredWeights:
 
 
 def weight_table(engine: Engine, form: str) -> Table | None:
-    """The memory of an engine's weights as its unit has it; None where it has none."""
+    """Return the memory of an engine's weights as its unit has it; None where it has none."""
     bits = stored_weights(engine).bits
     if not bits:
         return None
@@ -121,7 +121,8 @@ class WindowParts:
 
 
 def inner_modules(engine: WindowEngine, form: str, family: Family) -> list[tuple[Module, int]]:
-    """The modules inside a unit, with how many there are: in little else do its forms differ.
+    """Return the modules inside a unit, with how many there are: in little else do its forms
+    differ.
 
     What all others share comes first.
     """
@@ -192,7 +193,9 @@ def place_elements(
     x: Word,
     weights: Sequence[Word],
 ) -> list[Word]:
-    """Processing elements that see the same operands, in the form of ``parts``, and their sums."""
+    """Return processing elements that see the same operands, in the form of ``parts``, and their
+    sums.
+    """
     inputs, sums = {**controls, "x": x}, list[Word]()
     for module, copies in inner_modules(parts.engine, parts.form, family):
         if "offset" in module.outputs:
@@ -206,7 +209,7 @@ def place_elements(
 
 
 def dot_products(engine: MatrixVector, form: str, family: Family) -> Module:
-    """An engine's processing elements alone, with what they share.
+    """Return an engine's processing elements alone, with what they share.
 
     Ports: ``x``; ``w{k}``, an element's weights as they are stored; ``valid`` and ``first``, as of
     ``element.processing_element``; ``sum{k}``.
@@ -223,7 +226,7 @@ def dot_products(engine: MatrixVector, form: str, family: Family) -> Module:
 
 
 def _padded(engine: WindowEngine, data: Word, inside: Word) -> Word:
-    """A word of the line buffer, or of what stands outside the map."""
+    """Return a word of the line buffer, or of what stands outside the map."""
     op, bits = engine.op, engine.inputs[0].bits
     if not any(op.pads):
         return data
@@ -235,7 +238,7 @@ def _padded(engine: WindowEngine, data: Word, inside: Word) -> Word:
 
 
 def _read_weights(m: Module, parts: WindowParts, step: Word) -> list[Word]:
-    """The weights of each processing element, in the cycle after a step."""
+    """Return the weights of each processing element, in the cycle after a step."""
     bits = parts.element.weight
     if not bits:
         return []
@@ -246,7 +249,7 @@ def _read_weights(m: Module, parts: WindowParts, step: Word) -> list[Word]:
 
 
 def global_pool(unit: Unit[GlobalPool]) -> None:
-    """Sums, or keeps the greatest of, all pixels; gives the results with the last one."""
+    """Build sums or maxima of all pixels, which are given with the last one."""
     m, engine = unit.module, unit.engine
     y = engine.output
     folds = y.shape[2] // engine.fold.pe

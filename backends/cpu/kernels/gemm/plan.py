@@ -58,7 +58,7 @@ class Plan(Layout):
 
     @property
     def correction(self) -> IntArray | None:
-        """What the sum over parts lacks to be the product: int64 (B, O), None for nothing."""
+        """The product less the sum over parts, int64 (B, O); None if they are equal."""
         if self.shift is None and not self.start:
             return None
         shift = np.zeros(len(self.gemm.weights), np.int64) if self.shift is None else self.shift
