@@ -30,6 +30,20 @@ def test_every_file_that_is_named_exists(document: str) -> None:
     assert not missing
 
 
+@pytest.mark.parametrize(
+    "room",
+    [
+        "frontend",
+        "passes",
+        *(f"passes/{r}" for r in ("importing", "exact", "fixed_point", "checks")),
+    ],
+)
+def test_the_table_of_rooms_names_each_module(room: str) -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    modules = {file.name for file in (ROOT / room).glob("*.py")} - {"__init__.py"}
+    assert not {name for name in modules if f"`{name}`" not in text}
+
+
 def test_every_link_leads_somewhere() -> None:
     for target in re.findall(r"\]\((?!http|#)([^)]+)\)", README):
         assert (ROOT / target).exists(), target
