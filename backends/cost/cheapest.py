@@ -60,7 +60,7 @@ def cheapest(totals: Mapping[str, LayerCost], device: FpgaDevice) -> Mapping[str
 
 
 def _share(cells: Cells, resource: str, device: FpgaDevice) -> float:
-    """Of a resource that the device lacks, any use is more than all."""
+    """Return the share of a device's resource; any use of one that it lacks is more than all."""
     return float(getattr(cells, resource)) / (device.room(resource) or 1e-6)
 
 

@@ -20,7 +20,7 @@ _AXIS_ALONE = 13
 
 
 @dataclass(frozen=True)
-class RealFunction:
+class HostFunction:
     """A function of one output of the library, in the order of its integers.
 
     Attributes:
@@ -36,7 +36,7 @@ class RealFunction:
     size: int
 
 
-def real_functions(program: Program) -> Iterator[RealFunction]:
+def real_functions(program: Program) -> Iterator[HostFunction]:
     """Yield the network's outputs that are such a function of one output of the program."""
     host = program.host
     if host is None:
@@ -55,7 +55,7 @@ def real_functions(program: Program) -> Iterator[RealFunction]:
             continue
         size = _together(node, host, read)
         if size and read.size == places[source].size:
-            yield RealFunction(name, source, node.op_type, size)
+            yield HostFunction(name, source, node.op_type, size)
 
 
 def _together(node: onnx.NodeProto, host: HostModel, read: np.ndarray[Any, Any]) -> int:

@@ -19,7 +19,7 @@ class Ends(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Steps:
+class ComparisonCounts:
     """``code = base[c] + sum_k (y > ups[c, k]) - sum_k (y > downs[c, k])``, ``y = x ^ flip[c]``.
 
     Attributes:
@@ -36,7 +36,7 @@ class Steps:
     base: IntArray
     y: Ends
 
-    def without_base(self) -> Steps:
+    def without_base(self) -> ComparisonCounts:
         """Return the same table with one base for all channels, if it needs no more columns.
 
         What a channel's base has more than the least of all becomes bounds below y's least number,
@@ -53,7 +53,7 @@ class Steps:
         return replace(self, ups=ups, base=np.full_like(self.base, self.base.min()))
 
 
-def steps(bounds: IntArray, signs: IntArray, base: IntArray, ends: Ends) -> Steps:
+def steps(bounds: IntArray, signs: IntArray, base: IntArray, ends: Ends) -> ComparisonCounts:
     """Return a table as counts.
 
     Args:
@@ -70,7 +70,7 @@ def steps(bounds: IntArray, signs: IntArray, base: IntArray, ends: Ends) -> Step
     # x > b is not -x - 1 > -b - 2.
     met, rises = np.where(turned, -bounds - 2, bounds), (signs > 0) ^ turned
     ups, downs = (_columns(met, acts & wanted, y.hi) for wanted in (rises, ~rises))
-    return Steps(ups, downs, np.where(flipped, -1, 0), base, y)
+    return ComparisonCounts(ups, downs, np.where(flipped, -1, 0), base, y)
 
 
 def _columns(bounds: IntArray, wanted: NDArray[np.bool_], never: IntArray) -> IntArray:

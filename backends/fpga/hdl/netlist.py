@@ -66,7 +66,7 @@ class Netlist:
         return n
 
     def parts(self, n: int) -> list[tuple[int, int, int]]:
-        """The words that a word's bits come from, each from which bit on, and how many."""
+        """Return the words that a word's bits come from, each from which bit on, and how many."""
         word = self.words[n]
         if word.op == "join":
             return [part for a in self.args[n] for part in self.parts(a)]

@@ -208,7 +208,7 @@ def count_sum(
 
 
 def count_compare(terms: Terms, netlist: Netlist, n: int, family: Family) -> None:
-    """A comparison.
+    """Count a comparison.
 
     A LUT decides whether three bits (of LUTs with six inputs) are equal, another whether they are
     greater; a carry chain joins them (yosys' ``cmp2lcu``).  Of a constant no bits below its last

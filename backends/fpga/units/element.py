@@ -106,7 +106,7 @@ def accumulated(m: Module, e: Element, term: Word, name: str, start: Operand = 0
 
 
 def greater(a: Word, b: Word) -> Word:
-    """The greater of two numbers.
+    """Return the greater of two numbers.
 
     Of signed ones the signs are turned around, which makes them numbers from 0 on in the same
     order: else each bit of the choice looks at both signs, as the last step of a carry chain.

@@ -160,7 +160,7 @@ def _count(code: int, bits: int) -> int:
 
 @dataclass(frozen=True)
 class Stages:
-    """When things happen.
+    """The cycles in which the parts of an element act.
 
     Attributes:
         counting: from operands until their counts enter the accumulators.
@@ -177,7 +177,7 @@ class Stages:
 
     @property
     def settled(self) -> int:
-        """From the next result's ``first``, as the elements see it, until a result is there."""
+        """Cycles from the next result's ``first``, as the elements see it, until a result is there."""
         return 1 + self.later + self.turns
 
 

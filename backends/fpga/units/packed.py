@@ -25,7 +25,7 @@ from .element import Element, accumulated, tree
 
 
 @dataclass(frozen=True)
-class Packing:
+class BlockPacking:
     """How products share a block.
 
     Attributes:
@@ -39,7 +39,7 @@ class Packing:
     paired: bool
 
 
-def packing(element: Element, results: int, family: Family) -> Packing:
+def packing(element: Element, results: int, family: Family) -> BlockPacking:
     """Return the packing of at most so many results, of which a block holds as many as fit."""
     paired = family.adds and element.simd > 2
     most = element.greatest * ((1 << element.weight) - 1) * (1 + paired)
@@ -48,7 +48,7 @@ def packing(element: Element, results: int, family: Family) -> Packing:
     if fit > 1:  # narrow products would not go into a block
         short = family.least - element.operand - fixed - (fit - 1) * stride
         stride += max(0, ceil(short / (fit - 1)))
-    return Packing(fit, stride, paired)
+    return BlockPacking(fit, stride, paired)
 
 
 def packed_elements(element: Element, pe: int, family: Family) -> list[tuple[Module, int]]:
@@ -69,7 +69,7 @@ def packed_elements(element: Element, pe: int, family: Family) -> list[tuple[Mod
 
 
 @cache
-def packed_element(element: Element, how: Packing, results: int) -> Module:
+def packed_element(element: Element, how: BlockPacking, results: int) -> Module:
     """Return several processing elements, in the stages of ``element.processing_element``.
 
     Ports: as there, but ``w`` holds codes from 0 on, those of an element side by side, and there is

@@ -1,4 +1,4 @@
-"""Of every dress the form is named that takes the least of what is scarce on a device."""
+"""The form of each dress that takes the least of what is scarce on a device is named."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_device_decides() -> None:
 
 
 def test_symmetric_levels_with_a_zero_take_fewer_planes() -> None:
-    """At 2 bits 3 counts up and down in place of 9: near N2UQ's bit planes, as was measured."""
+    """Three counts up and down in place of 9 at 2 bits: near N2UQ's bit planes, as measured."""
     totals = compare(residual(2, (16,))).totals
     low = {name: totals[name].mac.lut for name in ("n2uq", "codebook", "codebook-symmetric")}
     assert low["n2uq"] < low["codebook-symmetric"] < 0.7 * low["codebook"]

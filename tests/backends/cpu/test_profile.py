@@ -219,7 +219,7 @@ def test_no_analyzer_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_code_is_cut_into_its_instructions() -> None:
-    """Of Thumb: movs; ldr.w; b; bl; b.w of four bytes each; elsewhere all have four."""
+    """Thumb code: movs; ldr.w; b; bl; b.w of four bytes each; elsewhere all have four."""
     code = bytes.fromhex("0020 d0f80010 00e0 00f000f8 00f000b8 7047")
     thumb = [part.hex() for part in split(code, True)]
     assert thumb == ["0020", "d0f80010", "00e0", "00f000f8", "00f000b8", "7047"]

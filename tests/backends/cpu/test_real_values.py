@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 
 from n2uqc.backends import compile as compile_program
-from n2uqc.backends.cpu.real_values import RealFunction, real_functions
+from n2uqc.backends.cpu.real_values import HostFunction, real_functions
 from n2uqc.frontend.load import load_graph
 from n2uqc.passes import compile_graph
 from n2uqc.passes.program import Program, quantize_inputs
@@ -59,9 +59,9 @@ def test_the_driver_writes_what_the_network_gives(tmp_path: Path) -> None:
 
 
 def test_which_functions_have_the_order_of_the_integers() -> None:
-    """Along channels, or over elements that lie side by side; others are the caller's."""
+    """Functions along channels, or over elements side by side; others are the caller's."""
     body = "s = Softmax <axis = 1> (c) t = Sigmoid (c) u = Softmax <axis = 3> (c) e = Exp (f)"
     outputs = "float[] s, float[] t, float[] u, float[] e"
     functions = list(real_functions(program_of(body, outputs)))
-    assert functions == [RealFunction("s", "c", "Softmax", 6), RealFunction("t", "c", "Sigmoid", 1)]
+    assert functions == [HostFunction("s", "c", "Softmax", 6), HostFunction("t", "c", "Sigmoid", 1)]
     assert list(real_functions(program_of("y = ArgMax <axis = 1> (f)", "int64[] y"))) == []

@@ -52,7 +52,7 @@ def test_by_another_number(reader: str) -> None:
 
 @pytest.mark.parametrize("lowest", [-np.inf, np.finfo(np.float32).min])
 def test_by_the_lowest_number_before_a_maximum(lowest: float) -> None:
-    """As TensorFlow's "same" padding is written by libraries for PyTorch."""
+    """TensorFlow's "same" padding, as libraries for PyTorch write it."""
     parameters = {"q": np.array([0, 0, 0, 0, 0, 0, 1, 1]), "low": np.float32(lowest)}
     body = "p = Pad (x, q, low) y = MaxPool <kernel_shape = [3, 3], strides = [2, 2]> (p)"
     assert ops(check_same(build(body, parameters, x=X))) == ["MaxPool"]

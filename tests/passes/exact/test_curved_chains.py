@@ -135,7 +135,7 @@ def test_every_reachable_integer(data, name: str, channels: int) -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_values_to_many_bits(name: str) -> None:
-    """Between two thresholds that lie 2**-88 apart around mpmath's value."""
+    """Two thresholds that lie 2**-88 apart around mpmath's value."""
     chain = _chain(name, (Surd.of(1),), (Surd.of(0),))
     for value in (-61, -24, -9, -1, 0, 1, 7, 8, 30, 65):
         near = mp.floor(FUNCTIONS[name][1](mp.mpf(value) / 8) * 2**90)

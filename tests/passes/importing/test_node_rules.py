@@ -165,7 +165,7 @@ def refused(b: NetworkBuilder) -> dict[str, Callable[[], str]]:
 
 @pytest.mark.parametrize("message", list(refused(NetworkBuilder(3, 2, 3))))
 def test_refusals(message: str) -> None:
-    """With the node's name and operator."""
+    """The message names the node and its operator."""
     b = NetworkBuilder(3, 2, 3)
     model = b.model(refused(b)[message]())
     with pytest.raises(CompileError, match=message) as caught:

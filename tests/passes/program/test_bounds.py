@@ -104,7 +104,7 @@ def test_values_and_slopes_over_a_range(name: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:overflow")
 def test_sums_products_and_quotients_are_rounded_outwards() -> None:
-    """Of numbers that float64 rounds up and down; exact where one is zero."""
+    """Numbers that float64 rounds up and down; exact where one is zero."""
     for a, b in product(ENDS, ENDS):
         x, y = (np.array([a]), np.array([a])), (np.array([b]), np.array([b]))
         for ends, want in (
@@ -126,7 +126,7 @@ def fraction(value: np.longdouble) -> Fraction:
 
 
 def test_extended_sums_and_products_hold_the_number() -> None:
-    """With parts that extended precision drops, beside 1 and beside 0."""
+    """Parts that extended precision drops, beside 1 and beside 0."""
     ends = [np.longdouble(v) for v in ENDS] + [np.longdouble(2) ** -66, -(np.longdouble(2) ** -66)]
     for a, b in product(ends, ends):
         x, y = (LongInterval(np.array([v]), np.array([v])) for v in (a, b))

@@ -31,7 +31,7 @@ def test_the_narrowest_type_in_which_all_can_be_negated(lo: int, hi: int, dtype:
 
 
 def test_32_bit_sums_of_16_bit_products() -> None:
-    """As many products as fit, and one unit more."""
+    """The most products that fit, and one unit more."""
     weights = np.full((1, 8, 67), 32767)
     weights[..., 65] = ((1 << 31) - 1 - 65 * 32767 * 1000) // 1000
     weights[..., 66] = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from n2uqc.backends.cpu.kernels.steps import Ends, Steps, steps
+from n2uqc.backends.cpu.kernels.steps import ComparisonCounts, Ends, steps
 
 _CHANNELS, _STEPS = 40, 5
 
@@ -26,7 +26,7 @@ def ends(lo: int, hi: int, channels: int) -> Ends:
     return Ends(np.full(channels, lo), np.full(channels, hi))
 
 
-def code(table: Steps, channel: int, x: int) -> int:
+def code(table: ComparisonCounts, channel: int, x: int) -> int:
     y = x ^ int(table.flip[channel])
     assert table.y.lo[channel] <= y <= table.y.hi[channel]
     up, down = (y > side[channel] for side in (table.ups, table.downs))
