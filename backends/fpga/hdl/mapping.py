@@ -187,7 +187,7 @@ class _Mapper:
                 self._gate(n, sum(cone.values()))
 
     def _cone(self, n: int) -> Cone:
-        """Return the bits that one bit of a function looks at: how many of each word, from which one."""
+        """Return the bits that one bit of a function reads: how many of each word, from where."""
         word, most = self.words[n], self.family.lut
         whole = word.op in ("lookup", "equal")
         cone: Cone = {}

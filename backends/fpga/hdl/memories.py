@@ -21,7 +21,7 @@ def _bits(period: int) -> int:
 
 
 def chosen(rows: int, family: Family) -> int:
-    """Return LUTs a bit that choose between rows of memories.
+    """Return the LUTs a bit that choose between rows of memories.
 
     Of six inputs four at a time; of four inputs two, or with the multiplexers of the slice one
     more at a time, of which four take as many LUTs.
@@ -76,7 +76,7 @@ def distinct_functions(rows: tuple[int, ...], width: int) -> int:
 
 
 def _in_luts(memory: Memory, kind: LutMemory, family: Family) -> tuple[float, int, int, int]:
-    """Return cost of a memory in LUTs of a kind beside blocks, and beside registers, LUTs, rows."""
+    """Return a memory's cost in LUTs of a kind beside blocks and beside registers, LUTs, rows."""
     ports = len(memory.reads)
     rows, copies = ceil(memory.depth / kind.words), ceil(ports / kind.ports)
     columns = ceil(memory.width / kind.bits)

@@ -177,7 +177,7 @@ class Stages:
 
     @property
     def settled(self) -> int:
-        """Cycles from the next result's ``first``, as the elements see it, until a result is there."""
+        """Cycles from the next result's ``first``, as elements see it, until a result is there."""
         return 1 + self.later + self.turns
 
 

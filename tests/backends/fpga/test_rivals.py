@@ -152,7 +152,7 @@ def test_forms_of_low_bit_products_in_icarus(tmp_path: Path) -> None:
 
 
 def test_blocks_hold_as_many_products_as_fit() -> None:
-    """Worked out by hand: 2, 3 and 4 bits are 4, 6 and 8 apart, a bit more where pairs are added inside."""
+    """Counted: 2, 3 and 4 bits are 4, 6 and 8 apart, a bit more where pairs are added inside."""
     for family, each in {"xc7": (5, 4, 3), "xcup": (7, 4, 3), "ecp5": (5, 3, 2)}.items():
         for bits, results in zip((2, 3, 4), each, strict=True):
             for pe in (results, results + 1, 2 * results):
