@@ -16,12 +16,7 @@ from ..rewrite import fresh
 
 
 def pixel_input(program: Program, options: Options) -> Program:
-    """Give the type of raw pixels to inputs that are uint8 in the file; with ``--pixels`` make the
-    real input raw pixels, followed by their normalization.
-
-    Raises:
-        CompileError: ``--pixels`` for a network that is uint8 already, or of several inputs.
-    """
+    """Take raw pixels where the file does or the user asks for it, and normalize them then."""
     own = [port.name for port in program.interface.inputs if port.pixels]
     if options.pixels is None:
         return _of_file(program)
