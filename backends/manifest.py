@@ -176,6 +176,10 @@ def read_file(folder: Path | str, manifest: Mapping[str, Any], name: str) -> byt
     return data
 
 
+class MissingFile(CompileError, KeyError):
+    """A file that a manifest does not list."""
+
+
 class Files(Mapping[str, bytes]):
     """The files of a saved artifact by path;
     each is read on access and checked against its hash.
@@ -186,7 +190,14 @@ class Files(Mapping[str, bytes]):
 
     def __getitem__(self, name: str) -> bytes:
         if name not in self._manifest["files"]:
-            raise KeyError(name)
+            raise MissingFile(
+                Problem(
+                    node="",
+                    op="",
+                    found=f"{plain(self._folder / MANIFEST)} does not list {cut(plain(name))}",
+                    hint="it is damaged: compile the network again",
+                )
+            )
         return read_file(self._folder, self._manifest, name)
 
     def __iter__(self) -> Iterator[str]:

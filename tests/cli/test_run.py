@@ -108,6 +108,8 @@ def test_images_that_do_not_fit(
         "manifest cut",
         "no list",
         "no input",
+        "no files",
+        "another target",
     ],
 )
 def test_folders_that_hold_no_whole_artifact(
@@ -124,6 +126,10 @@ def test_folders_that_hold_no_whole_artifact(
         elif fault == "manifest cut":
             text = (folder / "manifest.json").read_text()
             (folder / "manifest.json").write_text(text[: len(text) // 2])
+        elif fault in ("no files", "another target"):
+            manifest = json.loads((folder / "manifest.json").read_text())
+            manifest |= {"files": {}} if fault == "no files" else {"target": "fpga"}
+            (folder / "manifest.json").write_text(json.dumps(manifest))
         elif fault.startswith("no "):
             manifest = json.loads((folder / "manifest.json").read_text())
             manifest |= {"kernels": 4} if fault == "no list" else {"inputs": None}
