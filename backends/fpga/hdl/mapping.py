@@ -13,12 +13,9 @@ from math import ceil
 from .families import Family
 from .memories import blocks_of, distinct_functions, place_memory, place_product, place_table
 from .module import Module
-from .netlist import WIRING, Netlist
+from .netlist import WIRING, Cone, Netlist
 from .sums import count_compare, count_long_sum, count_sum, partial_sums, summed
 from .terms import Terms
-
-Cone = dict[tuple[int, int], int]
-"""How many bits of a word are looked at, by the word's number and the first of these bits."""
 
 _GATES = frozenset({"and", "or", "not", "choose", "lookup", "equal"})
 
@@ -263,18 +260,12 @@ class _Mapper:
             n = self.netlist.number(register)
             value, controls = self.nexts[n]
             # two that always become the same are one
-            form = (self._same(value), tuple(map(self._same, controls)), register.reset,
+            form = (self.netlist.same(value), tuple(map(self.netlist.same, controls)), register.reset,
                     register.initial, register.width, register.delays and n)  # fmt: skip
             if form not in seen and n not in self.in_block and n not in shifted:
                 bits = self.netlist.width(n) - self._bits_in_blocks(n)
                 self.terms.ff["delay" if register.delays else "state"] += bits
             seen.add(form)
-
-    def _same(self, n: int) -> int:
-        """Return what identifies a word, its known range left out."""
-        while self.words[n].op in ("within", "cut", "wire", "extended", "signed"):
-            (n,) = self.args[n]
-        return n
 
     def _bits_in_blocks(self, n: int) -> int:
         """Return how many bits of a product of two blocks the second one holds."""

@@ -19,6 +19,10 @@ _CARRIES = frozenset({"add", "subtract", "multiply"})
 """Operations of which a bit looks at all bits below."""
 
 
+Cone = dict[tuple[int, int], int]
+"""How many bits of a word are looked at, by the word's number and the first of these bits."""
+
+
 class Netlist:
     """Words are numbered, equal ones once, operands before results; lists hold a fact of each.
 
@@ -62,6 +66,12 @@ class Netlist:
     def base(self, n: int) -> int:
         """Return what a word's bits come from, wiring left out."""
         while self.words[n].op in WIRING and len(self.args[n]) == 1:
+            (n,) = self.args[n]
+        return n
+
+    def same(self, n: int) -> int:
+        """Return what identifies a word, its known range left out."""
+        while self.words[n].op in ("within", "cut", "wire", "extended", "signed"):
             (n,) = self.args[n]
         return n
 
