@@ -256,11 +256,12 @@ class _Mapper:
 
     def _registers(self) -> None:
         shifted, seen = self._shift_registers(), set[tuple[object, ...]]()
+        same = self.netlist.same
         for register in self.module.registers:
             n = self.netlist.number(register)
             value, controls = self.nexts[n]
             # two that always become the same are one
-            form = (self.netlist.same(value), tuple(map(self.netlist.same, controls)), register.reset,
+            form = (same(value), tuple(map(same, controls)), register.reset,
                     register.initial, register.width, register.delays and n)  # fmt: skip
             if form not in seen and n not in self.in_block and n not in shifted:
                 bits = self.netlist.width(n) - self._bits_in_blocks(n)
