@@ -16,7 +16,11 @@ from ..rewrite import fresh
 
 
 def pixel_input(program: Program, options: Options) -> Program:
-    """Take raw pixels where the file does or the user asks for it, and normalize them then."""
+    """Take raw pixels where the file does or the user asks for it, and normalize them then.
+
+    Raises:
+        CompileError: ``--pixels`` for a network that is uint8 already, or of several inputs.
+    """
     own = [port.name for port in program.interface.inputs if port.pixels]
     if options.pixels is None:
         return _of_file(program)
