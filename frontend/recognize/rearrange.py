@@ -14,7 +14,7 @@ from .movement import MOVEMENTS, RESHAPES, Trial, run
 from .pattern import Context, Pattern, Refused
 from .queries import Array, is_standard, shape_of
 
-_LARGEST = 1 << 27  # places of a tensor, all images together
+_LARGEST = 1 << 25  # places of a tensor, all (two) images together: 256 MiB an array of them
 
 
 def is_movement(node: ir.Node | None, context: Context) -> bool:
@@ -81,7 +81,7 @@ def _replace(value: ir.Value, chain: list[tuple[ir.Node, int]], context: Context
     if not 2 <= len(before) <= 4:
         raise Refused(f"moves elements of a tensor {before}", "maps [N,C,H,W], [N,C,L] or [N,F]")
     if prod(before) > _LARGEST or prod(after) > _LARGEST:
-        raise Refused(f"moves a tensor {before} to {after}", f"up to {_LARGEST} elements")
+        raise Refused(f"moves a tensor {before} to {after}", f"up to {_LARGEST:,} elements")
     places = _sample(_followed(chain, before, Trial(context)), before)
     if context.dynamic:
         _require_any_batch(chain, before, places, context)
@@ -160,10 +160,12 @@ def _sample(places: Array, before: tuple[int, ...]) -> Array:
     )
     if places.ndim < 2 or len(places) != images:
         raise mixed
-    starts = np.arange(images).reshape(-1, *[1] * (places.ndim - 1)) * size
-    local = np.where(places > 0, places - 1 - starts, -1)
-    inside = local[places > 0]
-    if (local != local[:1]).any() or (inside.size and not 0 <= inside.min() <= inside.max() < size):
+    first = np.arange(images).reshape(-1, *[1] * (places.ndim - 1)) * size + 1
+    outside = places <= 0
+    local = places - first
+    local[outside] = -1
+    own = np.array_equal(local < 0, outside) and (not local.size or local.max() < size)
+    if not own or any(not np.array_equal(image, local[0]) for image in local):
         raise mixed
     sample: Array = local[0]
     return sample

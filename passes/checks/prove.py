@@ -9,7 +9,7 @@ decided by interval arithmetic in float64, or exactly (``Surd``) where that is n
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 
@@ -34,7 +34,7 @@ from ..program.types import IntType
 from .accumulator import code_value, weight_of
 from .channel_proof import EXHAUSTIVE, Channel, Ints, differences
 from .curve_proof import CodeRuns, CurveProof, curved, runs_of
-from .relation import Unrelated, accumulating, require_same
+from .relation import Unrelated, accumulating, moved_codes, require_same
 
 Table = Thresholds | Requantize
 
@@ -96,25 +96,41 @@ def _table_code(program: Program, op: Table, channel: int) -> Callable[[Ints], I
 
 def _chain(
     imported: Program, quantizer: Quantize, program: Program, base: str
-) -> tuple[list[Op], RealConv | None, Conv | None]:
+) -> tuple[list[Op], str, RealConv | None, Conv | None]:
     """Return the imported operations between a tensor of the program and a quantizer.
 
     Returns:
-        The operations and, if that tensor is an accumulator, the convolutions of the network and of
-        the program that compute it.
+        The operations, the network's tensor whose integers they start from, and, if that is an
+        accumulator, the convolutions of the network and of the program that compute it.
     """
     chain: list[Op] = []
-    name, maker = quantizer.inputs[0], accumulating(program, base)
-    while maker is not None or name != base:
+    name, held, maker = quantizer.inputs[0], base, accumulating(program, base)
+    while maker is not None or name != held:
         op = imported.producer(name)
         if isinstance(op, RealConv) and maker is not None:
             require_same(maker, op)
-            return chain[::-1], op, maker
+            return chain[::-1], base, op, maker
         if op is None or len(op.inputs) != 1:
             raise Unrelated(f"{base} is nothing that {quantizer.output} compares")
-        chain.append(op)
+        if codes := moved_codes(program, held, op):
+            held = codes
+        else:
+            chain.append(op if held == base else _of_any_channel(op, quantizer, imported))
         name = op.inputs[0]
-    return chain[::-1], None, None
+    return chain[::-1], held, None, None
+
+
+def _of_any_channel(op: Op, quantizer: Quantize, imported: Program) -> Op:
+    """Return an affine map before a pool or flattening as one after it, which gives the same.
+
+    Raises:
+        Unrelated: it rises nowhere, or is not one map for all channels.
+    """
+    one = isinstance(op, Affine) and len({*op.slope}) == len({*op.offset}) == 1
+    if not isinstance(op, Affine) or not one or op.slope[0].sign() <= 0:
+        raise Unrelated(f"{op.output} is no offset of the codes that {quantizer.output} compares")
+    channels = imported.types[quantizer.output].shape[2]
+    return replace(op, slope=op.slope[:1] * channels, offset=op.offset[:1] * channels)
 
 
 def prove_tables(
@@ -229,9 +245,9 @@ def _prove_table(
     ranges: dict[str, tuple[Ints, Ints]],
 ) -> TableProof:
     base = op.inputs[0]
-    chain, conv, maker = _chain(imported, quantizer, program, base)
+    chain, held, conv, maker = _chain(imported, quantizer, program, base)
     channels = imported.types[quantizer.output].shape[2]
-    slopes = [Surd.of(_scale(imported, program, base))] * channels
+    slopes = [Surd.of(_scale(imported, program, held))] * channels
     if conv is not None and maker is not None:
         weight = weight_of(imported, program, conv)
         missing = _missing(weight.values, conv, program, maker.inputs[0])

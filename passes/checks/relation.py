@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ..exact.constant_channels import kept_channels, removed_codes
 from ..program.interface import Port
-from ..program.ops import Conv
+from ..program.operation import Op
+from ..program.ops import Conv, Flatten, MaxPool
 from ..program.ops.real import (
     Elementwise,
     Interval,
@@ -17,6 +18,7 @@ from ..program.ops.real import (
     RealConcat,
     RealConv,
     RealFlatten,
+    RealMaxPool,
     RealRearrange,
     floats,
 )
@@ -52,6 +54,24 @@ def require_same(maker: Conv, conv: RealConv) -> None:
         raise Unrelated(
             f"{maker.output} is of {of}, where the network has {', '.join(conv.origin)}"
         )
+
+
+def moved_codes(program: Program, tensor: str, link: Op | None) -> str | None:
+    """Return the codes that a tensor pools or flattens, where the network does so to their values.
+
+    Offsets of codes move after pools and flattening, so the network has no such tensor.
+
+    Args:
+        program: the program.
+        tensor: of the program.
+        link: the network's operation of the same place.
+    """
+    maker = program.producer(tensor)
+    kinds = ((MaxPool, RealMaxPool), (Flatten, RealFlatten))
+    if link is None or not any(isinstance(maker, a) and isinstance(link, b) for a, b in kinds):
+        return None
+    assert maker is not None
+    return maker.inputs[0]
 
 
 class Relation:
@@ -112,11 +132,13 @@ class Relation:
         # The chain is followed even where the error is 0: another network's base leads elsewhere.
         links = {link.output: link for link in self.real.ops}
         chain: list[Elementwise] = []
-        name, maker = op.inputs[0], accumulating(self.program, base)
-        while maker is not None or name != base:
+        name, held, maker = op.inputs[0], base, accumulating(self.program, base)
+        while maker is not None or name != held:
             link = links.get(name)
             if isinstance(link, Elementwise):
                 chain.append(link)
+            elif not tensor_type.error and (codes := moved_codes(self.program, held, link)):
+                held = codes  # which have no error to follow
             elif isinstance(link, RealConv) and maker is not None:
                 require_same(maker, link)
                 return self._after(chain, tensor_type, self._accumulator_unit(link, maker))

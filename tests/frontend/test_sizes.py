@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -75,6 +77,17 @@ def test_work_grows_with_the_length(kind: str) -> None:
         model = build(f"{body} y = Relu (v{count - 1})", parameters)
         calls.append(count_calls(lambda model=model: compile_graph(load_graph(model))))
     assert calls[1] < 5 * calls[0], calls
+
+
+def test_movements_of_large_tensors() -> None:
+    """A file of some hundred bytes does not ask for gigabytes of places."""
+    parameters = {"wide": np.int64([0, 0, 0, 0, 0, 0, 1, 2097153])}
+    model = build("y = Pad (x, wide)", parameters, x="float[N,2,6,5] x")
+    tracemalloc.start()
+    refused(model, "up to 33,554,432 elements")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
 
 
 def test_weights_that_layers_share() -> None:
