@@ -56,7 +56,7 @@ def require_same(maker: Conv, conv: RealConv) -> None:
         )
 
 
-def moved_codes(program: Program, tensor: str, link: Op | None) -> str | None:
+def moved_codes(program: Program, tensor: str, link: Op) -> str | None:
     """Return the codes that a tensor pools or flattens, where the network does so to their values.
 
     Offsets of codes move after pools and flattening, so the network has no such tensor.
@@ -68,7 +68,7 @@ def moved_codes(program: Program, tensor: str, link: Op | None) -> str | None:
     """
     maker = program.producer(tensor)
     kinds = ((MaxPool, RealMaxPool), (Flatten, RealFlatten))
-    if link is None or not any(isinstance(maker, a) and isinstance(link, b) for a, b in kinds):
+    if not any(isinstance(maker, a) and isinstance(link, b) for a, b in kinds):
         return None
     assert maker is not None
     return maker.inputs[0]
@@ -137,7 +137,11 @@ class Relation:
             link = links.get(name)
             if isinstance(link, Elementwise):
                 chain.append(link)
-            elif not tensor_type.error and (codes := moved_codes(self.program, held, link)):
+            elif (
+                link is not None
+                and not tensor_type.error
+                and (codes := moved_codes(self.program, held, link))
+            ):
                 held = codes  # which have no error to follow
             elif isinstance(link, RealConv) and maker is not None:
                 require_same(maker, link)
