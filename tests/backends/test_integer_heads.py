@@ -9,6 +9,8 @@ import onnx
 import pytest
 from onnx import helper
 
+from n2uqc.backends import compile as compile_program
+from n2uqc.backends import run_artifact
 from n2uqc.backends.fpga import build_pipeline, default_folding, simulate
 from n2uqc.backends.fpga.timing import MachineNetwork
 from n2uqc.passes.program import Program, run
@@ -62,3 +64,13 @@ def test_hardware_agrees(name: str) -> None:
     program = CASES[name]
     network = MachineNetwork(build_pipeline(program, default_folding(program)))
     agrees(program, inputs(program, 2)["x"], network, 0)
+
+
+@pytest.mark.parametrize("target", ["aarch64", "armv7", "cortex-m4"])
+def test_processors_agree(target: str, tmp_path: Path) -> None:
+    program = CASES["the least of features"]
+    x = inputs(program, 3)
+    place = compile_program(program, target).save(tmp_path / "net")
+    got, want = run_artifact(place, x), run(program, x)
+    for output in want:
+        np.testing.assert_array_equal(got[output], want[output])

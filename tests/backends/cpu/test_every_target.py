@@ -18,6 +18,7 @@ from n2uqc.backends import compile as compile_program
 from n2uqc.backends import find_target, read_manifest, run_artifact, toolchain
 from n2uqc.passes.program import Program, run
 from tests.properties.awkward import awkward_programs
+from tests.properties.heads import programs_with_heads
 from tests.properties.programs import programs
 
 from .any_kernel import any_kernel
@@ -86,7 +87,7 @@ def differences(target: str, examples: int, folder: Path, monkeypatch: pytest.Mo
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(programs() | awkward_programs())
+    @given(programs() | awkward_programs() | programs_with_heads())
     def run_one(case: tuple[Program, np.ndarray]) -> None:
         check(target, *case, folder, monkeypatch)
 
