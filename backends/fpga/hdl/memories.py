@@ -135,8 +135,20 @@ def blocks_of(a: Word, b: Word, family: Family) -> int:
             return 0
     if family.dsp is None or wide + narrow < family.least or narrow < 2:
         return 0
+    if family.packs > family.dsp[0]:  # parts that are tiny are LUTs
+        return sum(min(x, y) >= 2 and x + y >= family.least for x, y in _tiles(a, b, family))
     high, low = ceil((wide - 1) / family.dsp[0]), ceil((narrow - 1) / family.dsp[1])
     return max(1, high) * max(1, low)
+
+
+def _tiles(a: Word, b: Word, family: Family) -> list[tuple[int, int]]:
+    """Return the bits of each product of parts of the operands; both have a sign if one has."""
+    parts = []
+    for x in (a, b):
+        width = x.width + (not x.signed and (a.signed or b.signed))
+        rest = width % family.packs
+        parts.append([family.packs] * (width // family.packs) + [rest] * (rest > 0))
+    return [(x, y) for x in parts[0] for y in parts[1]]
 
 
 def place_product(terms: Terms, a: Word, b: Word, family: Family) -> None:
@@ -145,6 +157,8 @@ def place_product(terms: Terms, a: Word, b: Word, family: Family) -> None:
     if tiles:
         terms.dsp += tiles
         # a block adds another one's product
+        if family.dsp and family.packs > family.dsp[0]:
+            tiles = len(_tiles(a, b, family))
         joined = max(0, tiles - (2 if family.adds else 1))
         terms.lut["product join"] += joined * (a.width + b.width)
     elif "constant" not in (a.op, b.op):
