@@ -1,24 +1,20 @@
 """Pages that are made while the site is built, so that nothing is written twice.
 
-`commands.md` comes from the parser of the command line, `api.md` from the list of public names,
-`speed.md` from the README.
+`commands.md` comes from the parser of the command line, `api.md` from the list of public names.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-ROOT = Path(__file__).resolve().parents[1]
-
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages."""
-    for name, content in (("commands", commands()), ("api", api()), ("speed", speed())):
+    for name, content in (("commands", commands()), ("api", api())):
         files.append(File.generated(config, f"{name}.md", content=content))
     return files
 
@@ -45,15 +41,6 @@ def api() -> str:
     for title, group in (("Functions", functions), ("Types", types)):
         parts += [f"## {title}\n", *(f"::: n2uqc.{name}\n" for name in group)]
     return "\n".join(parts)
-
-
-def speed() -> str:
-    """Return the README's section on speed."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = readme.partition("\n## Speed\n")[2].partition("\n## ")[0]
-    if not section:
-        raise ValueError("README.md has no section 'Speed'")
-    return f"# Speed\n{section}"
 
 
 def _subparsers(parser: argparse.ArgumentParser) -> list[tuple[str, argparse.ArgumentParser]]:
