@@ -25,12 +25,12 @@ Where = Callable[..., tuple[Expr, Expr, Expr]]
 """Row, column and channel as a function of indices."""
 
 
-def computing_dtype(lo: int, hi: int) -> str:
-    """Return the narrowest signed type in which kernels compute numbers of ``[lo, hi]``.
+def computing_dtype(*ends: int) -> str:
+    """Return the narrowest signed type in which kernels compute numbers between these.
 
     Its most negative number must not occur, so that every number can be negated.
     """
-    most = max(abs(lo), abs(hi))
+    most = max(map(abs, ends))
     return next(f"int{bits}" for bits in (16, 32, 64) if most < 1 << (bits - 1))
 
 
@@ -167,10 +167,7 @@ class Body:
         rest, offset = self.without_offset(value)
         if offset is None:
             return value
-        dtype = computing_dtype(
-            min(rest.range[0], value.range[0], int(offset.min())),
-            max(rest.range[1], value.range[1], int(offset.max())),
-        )
+        dtype = computing_dtype(*rest.range, *value.range, int(offset.min()), int(offset.max()))
         total = rest.cast(dtype) + self.row("offset", offset, dtype)(slot)
         return Value(total, value.lo, value.hi)
 

@@ -49,7 +49,7 @@ def accumulation(layer: Layer, vectors: Vectors) -> Accumulation:
     Without vectors a narrow number takes a whole register, and instructions to narrow it.
     """
     weight, bound = layer.weight, layer.bound
-    dtype = computing_dtype(-bound, bound)
+    dtype = computing_dtype(bound)
     if vectors.scalar:
         return Accumulation("int32" if dtype == "int16" else dtype, bound)
     most = max(map(abs, layer.codes))

@@ -46,7 +46,7 @@ def _second(op: Op, body: Body, x: Value, place: Place) -> tuple[Value, str]:
     other = [name for name in op.inputs if name in body.group.inputs][-1]
     y = body.value(other, place.read(other))
     ranges = [*x.range, *y.range, *body.value(op.output, None).range]
-    return y, computing_dtype(min(ranges), max(ranges))
+    return y, computing_dtype(*ranges)
 
 
 def clamp(op: Clamp, body: Body, x: Value, place: Place) -> Value:
@@ -64,12 +64,12 @@ def prelu(op: PRelu, body: Body, x: Value, place: Place) -> Value:
     bent = (np.abs(product) + half) >> op.shift
     low, high = np.minimum(lo, -bent) + b, np.maximum(hi, bent) + b
     ends = [*low, *high, *bent, *np.abs(b), *x.range]
-    dtype = max("int32", computing_dtype(-max(abs(v) for v in ends), 0), key=_bits)
+    dtype = max("int32", computing_dtype(*ends), key=_bits)
     source = body.bind(x.cast(dtype))
     factor = body.row("slope", slope, "int32")(place.slot)
     below = tirx.min(source, tirx.const(0, dtype))
     if max(np.abs(product)) + half < INT64:
-        wide = max(dtype, computing_dtype(-max([*np.abs(product)]) - half - 1, 0), key=_bits)
+        wide = max(dtype, computing_dtype(max([*np.abs(product)]) + half + 1), key=_bits)
         below = below.astype(wide) * factor.astype(wide)
         if op.shift:
             # No product is above zero where the slope is: halves go down there, and up elsewhere.
@@ -120,7 +120,7 @@ def lookup(op: Lookup, body: Body, x: Value, place: Place) -> Value:
         return body.value(op.output, table(x.cast("int32")))
     entries = values.tolist()
     rises = [after - before for before, after in zip(entries, entries[1:], strict=False)]
-    dtype = computing_dtype(min(*entries, *rises, 0), max(*entries, *rises, 0))
+    dtype = computing_dtype(*entries, *rises)
     code, zero, one = body.bind(x.cast(dtype)), tirx.const(0, dtype), tirx.const(1, dtype)
     level = tirx.const(entries[0], dtype)
     for k, rise in enumerate(rises):

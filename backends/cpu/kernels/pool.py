@@ -31,7 +31,7 @@ def build(body: Body) -> tirx.PrimFunc:
     else:
         assert isinstance(op, SumPool)
         most = max(abs(source.lo), abs(source.hi)) * max(op.divisor(source.shape), prod(op.kernel))
-        dtype, fill = computing_dtype(-most, most), 0
+        dtype, fill = computing_dtype(most), 0
         memory = container(min(source.lo, 0), max(source.hi, 0)) if any(op.pads) else ""
     body.slots = np.arange(shape[2])
     x = body.tensor(op.inputs[0], source.shape)

@@ -56,7 +56,7 @@ def requantize(op: Requantize, body: Body, x: Value, place: Place) -> Value:
         *bias,
         *x.range,
     ]
-    dtype = computing_dtype(min(most), max(most))
+    dtype = computing_dtype(*most)
     dtype = "int32" if dtype == "int16" else dtype  # 16-bit lanes would need the factors widened
     factor = body.row("multiplier", multiplier, "int32")(place.slot)
     total = x.cast(dtype) * factor.astype(dtype)
@@ -86,7 +86,7 @@ def _fits_int32(*numbers: Any) -> bool:
         for n in numbers
         for end in (n.range if isinstance(n, Value) else (min(n.ravel()) - 1, max(n.ravel())))
     ]
-    return computing_dtype(min(ends), max(ends)) != "int64"
+    return computing_dtype(*ends) != "int64"
 
 
 def _in_parts(body: Body, parts: SplitProduct, x: Expr, turning: bool, place: Place) -> Expr:
@@ -122,7 +122,7 @@ def clamped(
         for b, acts in zip(bounds, (reached[0] < bounds[0], reached[1] > bounds[1]), strict=True)
         if acts
     ]
-    wide = max(dtype, computing_dtype(min(acting, default=0), max(acting, default=0)))
+    wide = max(dtype, computing_dtype(*acting, 0))
     expr = expr if wide == dtype else expr.astype(wide)
     if reached[0] < bounds[0]:
         expr = tirx.max(expr, tirx.const(bounds[0], wide))

@@ -60,7 +60,7 @@ def _summing(op: Thresholds, levels: int) -> str:
     """Return the narrowest type in which codes are summed up."""
     if levels < 64 and op.bits < 7:
         return "int8"
-    return computing_dtype(-(levels << 1), max(levels << 1, 1 << op.bits))
+    return computing_dtype(levels << 1, 1 << op.bits)
 
 
 def _narrowed(

@@ -228,7 +228,7 @@ def plans(layer: Layer, vectors: Vectors) -> Iterator[WinogradPlan]:
     bounds = max(-int(least.min()), int(greatest.max())), row_bounds(weight, *ends)
     if max(bounds) >= 1 << 30:
         return
-    first, second = (computing_dtype(-bound, bound) for bound in bounds)
+    first, second = (computing_dtype(bound) for bound in bounds)
     high, wide = -(-height // 2), -(-width // 2)
     for way in gemm.plans(product, vectors, packing=True):
         summed = max(first, way.result, key=lambda name: np.dtype(name).itemsize)

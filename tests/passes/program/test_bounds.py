@@ -121,6 +121,19 @@ def test_sums_products_and_quotients_are_rounded_outwards() -> None:
                 assert low == want == high
 
 
+def test_sums_of_ranges_that_end_at_zero() -> None:
+    """An end of zero makes its own end of the sum exact, not the other one."""
+    ranges = [(-0.1, 0.0), (0.0, 1 / 3), (-1.0, 1.0), (0.1, 0.7), (-0.7, -0.2), (0.0, 0.0)]
+    for a, b in product(ranges, ranges):
+        found = ends_sum(*(tuple(np.array([v]) for v in pair) for pair in (a, b)))
+        low, high = (Fraction(float(v[0])) for v in found)
+        assert low <= Fraction(a[0]) + Fraction(b[0]) and Fraction(a[1]) + Fraction(b[1]) <= high
+        if not (a[0] and b[0]):
+            assert low == Fraction(a[0]) + Fraction(b[0])
+        if not (a[1] and b[1]):
+            assert high == Fraction(a[1]) + Fraction(b[1])
+
+
 def fraction(value: np.longdouble) -> Fraction:
     return Fraction(*value.as_integer_ratio())
 
