@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from .sites import Site
 
@@ -63,7 +64,7 @@ class Trial:
         child = os.fork()
         if not child:
             self._run(tests)
-        end = time.monotonic() + _IDLE * self.budget
+        end = time.monotonic() + _IDLE * (self.budget + 30)
         while time.monotonic() < end:
             done, status = os.waitpid(child, os.WNOHANG)
             if done:
@@ -97,10 +98,25 @@ class Trial:
 
 
 class _Budget:
-    """Ends a run of tests that all passed when its time is used up."""
+    """Ends a run of tests at the first failure, or when its time is used up.
+
+    A property that fails is not made smaller: that takes longer than to find it, and a run that
+    ended meanwhile would look like one whose tests passed.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.end = time.process_time() + seconds
+
+    def pytest_sessionstart(self) -> None:
+        from hypothesis import Phase, settings
+
+        phases = [Phase.explicit, Phase.reuse, Phase.generate]
+        settings.register_profile("mutation", settings(), phases=phases)
+        settings.load_profile("mutation")
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed:
+            os._exit(1)
 
     def pytest_runtest_teardown(self) -> None:
         if time.process_time() > self.end:

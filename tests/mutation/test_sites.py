@@ -96,4 +96,6 @@ def test_fates(tmp_path: Path) -> None:
     ]
     assert survivors == [("<", "<="), ("0", "1"), ("and", "or"), ("not", "")]
     assert trial.of(Site("m.py", 1, 1, 0, 0, "", ""), []) is Fate.NOT_RUN
+    found = next(site for site in sites("m.py", SOURCE) if site.new == "max")
+    assert Trial(tmp_path, budget=0).of(found, ["test_m.py::test_it"]) is Fate.KILLED
     assert (tmp_path / "m.py").read_bytes() == SOURCE
