@@ -61,7 +61,7 @@ def layer(bits: int) -> MatrixVector:
     rng, top = np.random.default_rng(0), (1 << bits) - 1
     shape = (RESULTS, 3, 3, LANES)
     constants = {"w": Constant.odd(2 * rng.integers(0, top + 1, shape) - top, bits)}
-    op = Conv(output="y", inputs=("x",), weight=ConstRef("w"), pads=(1,) * 4)
+    op = Conv(output="y", inputs=("x",), weight=ConstRef("w"), pads=(1, 1, 1, 1))
     x = IntType((8, 8, LANES), bits, False, 0, top)
     result = replace(op.infer({"x": x}, constants), bits=WIDTH)
     engine = MatrixVector(op=op, inputs=(x,), output=result, constants=constants)
