@@ -17,11 +17,13 @@ from n2uqc.passes import Options, compile_graph
 from n2uqc.passes.checks import network
 from n2uqc.passes.checks.draw import as_images, drawn
 from n2uqc.passes.checks.evaluate import reference
-from n2uqc.passes.checks.network import NetworkComparison, hold
+from n2uqc.passes.checks.network import Holder, NetworkComparison, hold
 from n2uqc.passes.checks.relation import Unrelated, outward
+from n2uqc.passes.fixed_point.calibrate import as_maps
 from n2uqc.passes.options import Pixels
 from n2uqc.passes.program import Clamp, Constant, IllegalOp, Program, quantize_inputs
 from n2uqc.passes.program.interpreter import steps
+from n2uqc.passes.program.ops.real import RealConv
 
 from ...properties.builder import NetworkBuilder
 from ...properties.networks import networks
@@ -205,3 +207,17 @@ def test_fitted_ranges_are_left_with_a_word(digits) -> None:
     options = Options(calibration=image, margin=1.0)
     found = held(model, compile_graph(model, options), options)
     assert found.left and not faults(found)
+    wide = replace(options, margin=4.0)
+    inside = hold(reference(model, wide), compile_graph(model, wide), image)
+    assert not inside.left and not faults(inside)
+    assert all(row.values for row in inside.rows)
+
+
+def test_the_network_in_float64_states_its_own_error() -> None:
+    """Sums are rounded there, too; what is compared may be off by as much."""
+    model, program = small()
+    holder = Holder(reference(model, Options()), program)
+    maps = as_maps(holder.real, as_images(program, drawn(program, 2, 3), 3))
+    seen = {name: reach for name, _, reach, _ in holder._network(maps, {})}
+    sums = [op.output for op in holder.real.ops if isinstance(op, RealConv)]
+    assert sums and all(seen[name].error.any() for name in sums)

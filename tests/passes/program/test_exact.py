@@ -93,6 +93,8 @@ def test_text_round_trip(a: Surd) -> None:
 def test_upper_is_an_upper_bound(a: Surd) -> None:
     assert a <= a.upper()
     assert Surd.of(a.upper()) - a <= abs(a) * Fraction(1, 2**30) + Fraction(1, 2**60)
+    digits, unit = a.upper().numerator, a.upper().denominator
+    assert not unit & (unit - 1) and (digits // (digits & -digits or 1)).bit_length() <= 42
 
 
 @given(st.fractions(min_value=Fraction(1, 9), max_value=9, max_denominator=9), rationals)
