@@ -146,6 +146,15 @@ def test_a_fixed_batch_is_filled_up() -> None:
     np.testing.assert_array_equal(program_of(model)(x), program_of(loose)(x))
 
 
+@pytest.mark.filterwarnings("error")
+def test_infinities_of_the_network_are_results_and_no_warnings() -> None:
+    """A divisor of 1e-30 before Exp: the float network gives infinity, and so does the host."""
+    model = build("d = Div (x, small) y = Exp (d)", {"small": np.float32(1e-30)})
+    x = np.array([1.0, -1.0, 0.0, 2.0]).repeat(8).reshape(1, 2, 4, 4)
+    expected = np.array([np.inf, 0.0, 1.0, np.inf]).repeat(8).reshape(1, 2, 4, 4)
+    np.testing.assert_array_equal(program_of(model)(x), expected)
+
+
 def test_integers_are_the_programs() -> None:
     program = program_of(exported("softmax"))
     y = run(program, {"x": np.zeros((1, 4, 4, 2), np.int64)})
