@@ -80,7 +80,7 @@ def test_the_search_takes_it(command: Command, open_model: Path, tmp_path: Path)
         (("--input-shape", "3,8,8"), "the shape given is 3,8,8"),
         (("--input-shape", "8"), "the shape given is 8"),
         (("--input-shape", "1,8,-8"), "is not a list of sizes"),
-        (("--input-shape", ""), "is not a list of sizes"),
+        (("--input-shape", ""), "its value is empty"),
     ],
 )
 def test_wrong_sizes(command: Command, open_model: Path, size: tuple[str, ...], words: str) -> None:

@@ -99,7 +99,7 @@ def test_the_library_has_named_fields(folder: Path, command: Command, tmp_path: 
     warnings = ["-Wall", "-Wextra", "-Werror", "-std=c11"]
     subprocess.run(["gcc", *warnings, *sources], cwd=tmp_path / "net", check=True)
     done = subprocess.run(["./run_example"], cwd=tmp_path / "net", capture_output=True, check=True)
-    assert [line.split(b":")[0] for line in done.stdout.splitlines()] == [b"t", b"p", b"codes"]
+    assert [line.split(b":")[0] for line in done.stdout.splitlines()] == [b"t", b"codes", b"best"]
 
 
 def test_the_hardware_has_a_stream_for_each(folder: Path, command: Command, tmp_path: Path) -> None:
