@@ -18,6 +18,8 @@ from .queries import shape_of
 
 
 def _rewrite(node: ir.Node, context: Context) -> None:
+    if node in context.refusals:  # part of a quantizer, whose fault is the one to tell
+        return
     data, kind = node.inputs[0], node.op_type
     axes = reduced_axes(node, context)
     if data is None or context.constants.known(data) or axes is None or 0 in axes:
