@@ -115,7 +115,10 @@ def _mixes(node: ir.Node, context: Context) -> bool:
     if node.op_type in _AXES:
         axes = stated_axes(node, context, _AXES[node.op_type])
         new = len(axes or ()) if node.op_type == "Unsqueeze" else 0
-        return axes is None or any(axis % (rank + new) == 0 for axis in axes)
+        if axes is None or not rank + new:
+            return True
+        named = {axis % (rank + new) for axis in axes}
+        return 0 in named or len(named) < len(axes)  # an axis that is named twice has no meaning
     return False
 
 

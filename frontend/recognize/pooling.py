@@ -89,11 +89,13 @@ def _mean(node: ir.Node, context: Context) -> None:
 
 
 def reduced_axes(node: ir.Node, context: Context) -> list[int] | None:
-    """Return the axes of a ReduceMean or ReduceMax, ascending; None if it states none."""
+    """Return the axes of a reduction, ascending; None if it states none."""
     rank = len(shape_of(node.inputs[0]))
     axes = stated_axes(node, context)
     if axes is None and len(node.inputs) > 1 and node.inputs[1] is not None:
         raise Refused("computed axes", "constant axes")
+    if axes is not None and len({a % rank for a in axes}) < len(axes):
+        raise Refused(f"axes {axes}, which name one twice", "each axis once")
     return sorted(a % rank for a in axes) if axes else None
 
 

@@ -56,3 +56,13 @@ def test_sums_and_minima(kind: str, keep: int) -> None:
 def test_a_sum_over_images_is_refused() -> None:
     with pytest.raises(CompileError, match="ReduceSum"):
         load_graph(build("r = ReduceSum (x, a) y = Add (x, r)", {"a": np.int64([0])}))
+
+
+@pytest.mark.parametrize("before", ["", "r = Relu (x) ", "r = Exp (x) "])
+@pytest.mark.parametrize("axes", ["2, 3, 2", "2, -2"])
+@pytest.mark.parametrize("op", ["ReduceMean", "ReduceMax", "ReduceL2", "ReduceSumSquare"])
+def test_axes_that_are_named_twice(before: str, axes: str, op: str) -> None:
+    """ONNX does not say what they mean: its reference fails, ONNX Runtime takes them once."""
+    model = build(f"{before}y = {op} <axes = [{axes}]> ({'r' if before else 'x'})", {})
+    with pytest.raises(CompileError, match=op):
+        load_graph(model)
