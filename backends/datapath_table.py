@@ -7,7 +7,7 @@ from typing import Any
 
 from n2uqc.frontend.sheet import Column, Sheet, name_column
 
-_COLUMNS = {
+ENGINE_COLUMNS = {
     "kind": Column("engine", left=True, least=10, drop=1),
     "form": Column("form", left=True, least=8, drop=4),
     "pe": Column("PE"),
@@ -41,10 +41,10 @@ def write_layout(sheet: Sheet, layout: Mapping[str, Any]) -> None:
         if "resources" in engine:
             row = {**engine, **engine["resources"]}
             label = (engine["nodes"] or [engine["name"]])[-1]
-            rows.append((label, *(_cell(row[key]) for key in _COLUMNS)))
+            rows.append((label, *(_cell(row[key]) for key in ENGINE_COLUMNS)))
     for row in layout["resources"]:
-        rows.append((row["name"], *(_cell(row.get(key, "")) for key in _COLUMNS)))
-    sheet.table((name_column("layer"), *_COLUMNS.values()), rows)
+        rows.append((row["name"], *(_cell(row.get(key, "")) for key in ENGINE_COLUMNS)))
+    sheet.table((name_column("layer"), *ENGINE_COLUMNS.values()), rows)
     rate, clock = layout["images_per_second"], layout["clock_hz"] / 1e6
     sheet.line(
         f"latency {layout['latency_cycles']:,} cycles, initiation interval "

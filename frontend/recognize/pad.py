@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from ..opset import initializer
 from .pattern import Context, Pattern, Refused
 from .queries import is_standard, shape_of
 from .windows import explicit_window
@@ -51,24 +50,14 @@ def _shift(node: ir.Node, fill: float, context: Context) -> None:
     """Rewrite Pad with a constant c: zeros around x - c, and c added to all."""
     data, result = node.inputs[0], node.outputs[0]
     assert data is not None
-    below = _added(data, -fill, f"{node.name}.below", node, context)
+    below = context.with_number(node, "Add", data, -fill, f"{node.name}.below")
     pad = ir.node("Pad", [below, node.inputs[1]], {"mode": "constant"}, name=f"{node.name}.zeros")
     if len(node.inputs) > 3:
         pad.resize_inputs(4)
         pad.replace_input_with(3, node.inputs[3])
     pad.outputs[0].name, pad.outputs[0].shape = f"{result.name}.zeros", result.shape
     padded = context.insert(node, pad)
-    context.replace(result, _added(padded, fill, str(node.name), node, context))
-
-
-def _added(
-    value: ir.Value, number: float, name: str, before: ir.Node, context: Context
-) -> ir.Value:
-    held = initializer(context.graph, f"{name}.shift", np.array(number, np.float32))
-    held.dtype, held.shape = ir.DataType.FLOAT, ir.Shape(())
-    add = ir.node("Add", [value, held], name=name)
-    add.outputs[0].name, add.outputs[0].shape = f"{value.name}.shifted", value.shape
-    return context.insert(before, add)
+    context.replace(result, context.with_number(node, "Add", padded, fill, str(node.name)))
 
 
 def _pads(node: ir.Node, rank: int, context: Context) -> list[int]:

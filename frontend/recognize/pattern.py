@@ -11,6 +11,7 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from ..constants import GraphConstants
 from ..diagnostics import Problem, reason
+from ..opset import initializer
 from ..precision import SINGLE
 
 NOTE = "n2uq.note"
@@ -191,6 +192,17 @@ class Context:
         output.name = f"{name}_moved"
         output.shape = ir.Shape([value.shape[axis] for axis in perm])
         return self.insert(before, turn)
+
+    def with_number(
+        self, before: ir.Node, op: str, value: ir.Value, number: float, name: str
+    ) -> ir.Value:
+        """Insert the sum (Add) or product (Mul) of a value and a number; return its output."""
+        constant, result = {"Add": ("shift", "shifted"), "Mul": ("factor", "scaled")}[op]
+        held = initializer(self.graph, f"{name}.{constant}", np.array(number, np.float32))
+        held.dtype, held.shape = ir.DataType.FLOAT, ir.Shape(())
+        node = ir.node(op, [value, held], name=name)
+        node.outputs[0].name, node.outputs[0].shape = f"{value.name}.{result}", value.shape
+        return self.insert(before, node)
 
     def note(self, node: ir.Node, text: str) -> None:
         """Note at a node why it was not recognized; see `NOTE`."""

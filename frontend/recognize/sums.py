@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from math import prod
 
-import numpy as np
 import onnx_ir as ir
 
-from ..opset import initializer
 from .pattern import Context, Pattern
 from .pooling import reduced_axes
 from .queries import shape_of
@@ -26,7 +24,7 @@ def _rewrite(node: ir.Node, context: Context) -> None:
         return
     shape = shape_of(data)
     if kind == "ReduceMin":
-        data = _scaled(data, -1.0, f"{node.name}.negated", node, context)
+        data = context.with_number(node, "Mul", data, -1.0, f"{node.name}.negated")
     elif kind == "ReduceSumSquare":
         square = ir.node("Mul", [data, data], name=f"{node.name}.square")
         square.outputs[0].name, square.outputs[0].shape = f"{square.name}_out", data.shape
@@ -42,18 +40,8 @@ def _rewrite(node: ir.Node, context: Context) -> None:
     reduced.outputs[0].name = f"{node.outputs[0].name}.reduced"
     value = context.insert(node, reduced)
     factor = -1.0 if kind == "ReduceMin" else float(prod(shape[axis] for axis in axes))
-    value = _scaled(value, factor, str(node.name), node, context)
+    value = context.with_number(node, "Mul", value, factor, str(node.name))
     context.replace(node.outputs[0], value)
-
-
-def _scaled(
-    value: ir.Value, factor: float, name: str, before: ir.Node, context: Context
-) -> ir.Value:
-    by = initializer(context.graph, f"{name}.factor", np.array(factor, np.float32))
-    by.dtype, by.shape = ir.DataType.FLOAT, ir.Shape(())
-    product = ir.node("Mul", [value, by], name=name)
-    product.outputs[0].name, product.outputs[0].shape = f"{value.name}.scaled", value.shape
-    return context.insert(before, product)
 
 
 SUMS = Pattern("sums over axes", frozenset({"ReduceSum", "ReduceSumSquare", "ReduceMin"}), _rewrite)

@@ -8,12 +8,13 @@ from typing import Any
 
 from n2uqc.backends import Request
 from n2uqc.backends.datapath import DATAPATH
+from n2uqc.backends.datapath_table import ENGINE_COLUMNS
 from n2uqc.backends.fpga import Folding
 from n2uqc.backends.fpga.design import CLOCK_HZ, Design, plan
 from n2uqc.backends.fpga.fitting import chosen_folding
 from n2uqc.backends.search import FpgaDevice, SearchResult, find_device
 from n2uqc.backends.search import search as search_folding
-from n2uqc.frontend.sheet import Column, Sheet, name_column
+from n2uqc.frontend.sheet import Sheet, name_column
 from n2uqc.passes import Options
 from n2uqc.passes.program import Program
 
@@ -23,16 +24,9 @@ from .progress import SILENT, Progress
 from .result import Result
 
 _COLUMNS = {
-    "kind": Column("engine", left=True, least=10, drop=1),
-    "form": Column("form", left=True, least=8, drop=4),
-    "pe": Column("PE"),
-    "simd": Column("SIMD"),
-    "cycles": Column("cycles"),
-    "lut": Column("LUT"),
-    "ff": Column("FF", drop=2),
-    "carry": Column("carry", drop=5),
-    "dsp": Column("DSP"),
-    "bram18": Column("BRAM18"),
+    "cycles" if key == "busy" else key: column
+    for key, column in ENGINE_COLUMNS.items()
+    if key != "bits"
 }
 
 

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-import n2uqc
-from n2uqc.models import data, shipped
+from n2uqc.models import data
 
+from ..shipped_network import model, program
 
-@pytest.fixture(scope="session")
-def model() -> Path:
-    """The shipped 2-bit network."""
-    return shipped.path("digits_2bit")
-
-
-@pytest.fixture(scope="session")
-def program(model: Path) -> n2uqc.Program:
-    """Its integer program."""
-    return n2uqc.load(model)
+__all__ = ["images", "model", "program"]
 
 
 @pytest.fixture(scope="session")

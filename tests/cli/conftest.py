@@ -11,8 +11,12 @@ import pytest
 
 import n2uqc
 from n2uqc import cli
-from n2uqc.models import data, shipped
+from n2uqc.models import data
 from n2uqc.passes.program import save
+
+from ..shipped_network import model, program
+
+__all__ = ["Command", "Result", "command", "images", "model", "program", "program_file", "samples"]
 
 
 @dataclass(frozen=True)
@@ -40,18 +44,6 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
         return Result(status, captured.out, captured.err)
 
     return run
-
-
-@pytest.fixture(scope="session")
-def model() -> Path:
-    """The shipped 2-bit network."""
-    return shipped.path("digits_2bit")
-
-
-@pytest.fixture(scope="session")
-def program(model: Path) -> n2uqc.Program:
-    """Its integer program."""
-    return n2uqc.load(model)
 
 
 @pytest.fixture(scope="session")

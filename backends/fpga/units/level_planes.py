@@ -109,7 +109,7 @@ def plane_element(element: Element, numbers: str, cycles: int, lut: int) -> Modu
             for a, w in zip(operands, weights, strict=True):
                 one = a[p - 1] if shared else a[p.bit_length() - 1]
                 sign = [w[e.weight - 1]] if planes.up_and_down else []
-                lanes.append([one, _all_of(w, q), *sign])
+                lanes.append([one, product_of(w, q), *sign])
             groups = _groups(m, lanes, lut)
             (term,) = tree(m, groups, "sum")
             most, signed = e.simd * cycles, planes.up_and_down
@@ -127,7 +127,8 @@ def plane_element(element: Element, numbers: str, cycles: int, lut: int) -> Modu
     return m
 
 
-def _all_of(code: Word, chosen: int) -> Word:
+def product_of(code: Word, chosen: int) -> Word:
+    """Tell whether all bits of a set are 1."""
     result: Word = ONE
     for k in range(code.width):
         if chosen >> k & 1:

@@ -11,9 +11,9 @@ from dataclasses import replace
 from functools import cache
 
 from ..hdl.module import Module
-from ..hdl.words import ONE, ZERO, Word, elements, join, lookup
+from ..hdl.words import ZERO, Word, elements, join, lookup
 from .element import Element, accumulated, tree
-from .level_planes import PLANES, offset_name, plane_element, plane_offset, stages
+from .level_planes import PLANES, offset_name, plane_element, plane_offset, product_of, stages
 from .levels import LEVEL_BITS, activation_levels, growth, levels_of, power_levels, weight_levels
 
 
@@ -69,15 +69,6 @@ def masks(bits: int, lanes: int) -> Module:
     ]
     m.output("masks", join(found))
     return m
-
-
-def product_of(code: Word, chosen: int) -> Word:
-    """Tell whether all bits of a set are 1."""
-    result: Word = ONE
-    for k in range(code.width):
-        if chosen >> k & 1:
-            result = result & code[k]
-    return result
 
 
 @cache
