@@ -27,7 +27,7 @@ def digits() -> Iterator[None]:
         yield
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(networks())
 def test_the_prover_accepts_every_table(case) -> None:
     model, _ = case
@@ -37,7 +37,7 @@ def test_the_prover_accepts_every_table(case) -> None:
     assert not [m for p in proofs for m in p.mismatches]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(networks())
 def test_the_prover_catches_a_table_that_is_off_by_one(case) -> None:
     model, _ = case

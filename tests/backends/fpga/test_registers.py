@@ -27,7 +27,7 @@ def wrapped(value: np.ndarray[Any, Any], kind: IntType) -> np.ndarray[Any, Any]:
     return np.array(rest, np.int64).reshape(value.shape)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(folded_programs(), st.data())
 def test_narrowed_registers_wrap_and_are_counted(case: Any, data: st.DataObject) -> None:
     program, x, folding = case

@@ -66,7 +66,7 @@ def agrees(program: Program, x: np.ndarray[Any, Any], network: MachineNetwork, f
         assert seen.left[k] == expected.take_stamp[part].tolist(), label
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(folded_programs() | folded_chains() | folded_codebooks(), st.integers(0, 2**32 - 1))
 def test_equals_interpreter_and_timing(case: Any, forms: int) -> None:
     check(*case, forms)
@@ -188,7 +188,7 @@ def code_layer(seed: int) -> tuple[Program, np.ndarray[Any, Any], Folding]:
     return program, x, any_folding(program, seed)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_every_form_of_multiplying_and_comparing(seed: int) -> None:
     check(*code_layer(seed), seed)

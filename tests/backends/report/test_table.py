@@ -70,7 +70,7 @@ def numbers(value: Any) -> list[float]:
     return [value] if isinstance(value, int | float) else []
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(programs())
 def test_any_program_renders_and_serializes(case) -> None:
     program, _ = case

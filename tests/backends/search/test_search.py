@@ -60,7 +60,18 @@ def test_every_choice_is_the_cheapest_that_keeps_up(digits: Program) -> None:
     assert all(e.cycles <= 100e6 / 50_000 for e in fast.design.engines.values())
 
 
-@pytest.mark.parametrize("device", [d for d in DEVICES if not d.startswith("ice40")])
+OF_EACH_FAMILY = ("xc7z020", "xczu3eg", "ecp5-45", "gw2a-18")
+"""Searched in every run; the other devices differ from them in size alone."""
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        pytest.param(d, marks=() if d in OF_EACH_FAMILY else pytest.mark.slow)
+        for d in DEVICES
+        if not d.startswith("ice40")
+    ],
+)
 def test_the_fastest_folding_stays_within_the_device(device: str, digits: Program) -> None:
     result = search(digits, device=device, clock_hz=200e6)
     for resource in RESOURCES:
