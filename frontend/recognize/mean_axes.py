@@ -1,33 +1,49 @@
-"""Means and maxima over other axes than the last: the tensor is turned so that they come last."""
+"""Means and maxima over other axes than the last: the tensor is turned so that they come last.
+
+Those in a row, axis by axis, are one: each is over equally many values.
+"""
 
 from __future__ import annotations
+
+from math import prod
 
 import numpy as np
 import onnx_ir as ir
 
 from ..opset import initializer
-from .pattern import Context, Pattern
+from .pattern import Context, Pattern, Refused
 from .pooling import reduced_axes
-from .queries import shape_of
+from .queries import producer, shape_of
 
 
 def _turn(node: ir.Node, context: Context) -> None:
-    """Rewrite a reduction over channels or tokens, or over one axis of a map.
+    """Rewrite a reduction over channels or tokens, over one axis of a map, or over all of it.
 
     The axes that stay come first, then those reduced, by a Transpose.  Of a map of which one axis
     goes, the other stays: the result is a window as long as the axis, by AveragePool or MaxPool.
+    A whole map is reduced as one line.
     """
+    if context.constants.known(node.inputs[0]):
+        return
+    if not node.outputs[0].uses() and not node.outputs[0].is_graph_output():
+        return  # it is part of a later one
+    axes = _with_those_before(node, context)
     data, shape = node.inputs[0], shape_of(node.inputs[0])
-    axes = reduced_axes(node, context)
-    if data is None or axes is None or len(shape) not in (3, 4) or 0 in axes:
+    if data is None or axes is None or not 2 <= len(shape) <= 4 or 0 in axes:
         return
     rest = [axis for axis in range(1, len(shape)) if axis not in axes]
-    if not rest or axes == list(range(2, len(shape))):
+    if rest and axes == list(range(2, len(shape))):
         return
-    chained = [use.node for use in node.outputs[0].uses()]
-    if any(n is not None and n.op_type == node.op_type for n in (data.producer(), *chained)):
-        return  # means in a row, axis by axis, are one: `pooling`
-    kept = node.attributes.get_int("keepdims", 1) == 1
+    kept = _keeps_axes(node)
+    if not rest:
+        line = _reshaped(data, (shape[0], 1, prod(shape[1:])), node, context)
+        reduced = ir.node(node.op_type, [line], {"axes": [2], "keepdims": 1}, version=13)
+        reduced.name = str(node.name)
+        result = context.insert(node, reduced)
+        result.shape = ir.Shape([shape[0], 1, 1])
+        ones = (1,) * (len(shape) - 1) if kept else ()
+        context.replace(node.outputs[0], _reshaped(result, (shape[0], *ones), node, context))
+        return
     order = [0, *rest, *axes]
     turned = _transposed(data, order, node, context)
     sizes = [shape[axis] for axis in order]
@@ -44,7 +60,7 @@ def _turn(node: ir.Node, context: Context) -> None:
     if kept:
         result = _transposed(result, [order.index(k) for k in range(len(order))], node, context)
     else:
-        result = _dropped(result, len(rest) + 1, node, context)
+        result = _reshaped(result, shape_of(result)[: len(rest) + 1], node, context)
     context.replace(node.outputs[0], result)
 
 
@@ -52,9 +68,8 @@ def _transposed(value: ir.Value, perm: list[int], node: ir.Node, context: Contex
     return value if perm == sorted(perm) else context.transpose(node, value, perm, str(node.name))
 
 
-def _dropped(value: ir.Value, rank: int, node: ir.Node, context: Context) -> ir.Value:
-    """Drop the axes of size 1 from ``rank`` on."""
-    shape = shape_of(value)[:rank]
+def _reshaped(value: ir.Value, shape: tuple[int, ...], node: ir.Node, context: Context) -> ir.Value:
+    """Give a value another shape, of the same number of images."""
     batch = [0] if context.dynamic else [context.batch]
     target = initializer(
         context.graph, f"{value.name}.shape", np.array([*batch, *shape[1:]], np.int64)
@@ -64,4 +79,41 @@ def _dropped(value: ir.Value, rank: int, node: ir.Node, context: Context) -> ir.
     return result
 
 
-MEAN_AXES = Pattern("mean over other axes", frozenset({"ReduceMean", "ReduceMax"}), _turn)
+def _with_those_before(node: ir.Node, context: Context) -> list[int] | None:
+    """Take into a reduction all those of its kind in front that nothing else reads.
+
+    Args:
+        node: its input and axes are changed.
+        context: the constants.
+
+    Returns:
+        Its axes, ascending; None if it states none.
+    """
+    axes = reduced_axes(node, context)
+    while axes is not None and 0 not in axes:
+        before = producer(node.inputs[0], node.op_type)
+        if before is None or _keeps_axes(before) != _keeps_axes(node):
+            break
+        value = before.outputs[0]
+        try:
+            outer = reduced_axes(before, context)
+        except Refused:
+            break  # told where that node is visited
+        if len(list(value.uses())) > 1 or value.is_graph_output() or not outer or 0 in outer:
+            break
+        rank = len(shape_of(before.inputs[0]))
+        left = [axis for axis in range(rank) if _keeps_axes(node) or axis not in outer]
+        axes = sorted({*outer, *(left[axis] for axis in axes)})
+        node.resize_inputs(1)
+        node.replace_input_with(0, before.inputs[0])
+        node.attributes.add(ir.AttrInt64s("axes", axes))
+    return axes
+
+
+def _keeps_axes(node: ir.Node) -> bool:
+    return node.attributes.get_int("keepdims", 1) == 1
+
+
+MEAN_AXES = Pattern(
+    "mean over other axes", frozenset({"ReduceMean", "ReduceMax"}), _turn, backwards=True
+)

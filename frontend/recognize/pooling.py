@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from .pattern import Context, Pattern, Refused
-from .queries import producer, shape_of, stated_axes
+from .queries import shape_of, stated_axes
 from .windows import as_map, explicit_window
 
 _NAMES = {"ReduceMean": "a mean", "ReduceMax": "a maximum"}
@@ -58,18 +58,10 @@ def _pool(node: ir.Node, context: Context) -> None:
 def _mean(node: ir.Node, context: Context) -> None:
     """Rewrite ReduceMean over height and width as GlobalAveragePool, and Flatten if it drops axes.
 
-    Two successive means over one axis each are one mean, because each is over equally many values.
     ReduceMax becomes a MaxPool over the whole map.
     """
     data, shape = node.inputs[0], shape_of(node.inputs[0])
     axes, kept = reduced_axes(node, context), node.attributes.get_int("keepdims", 1) == 1
-    above = producer(data, node.op_type)
-    if above is not None and data is not None and len(list(data.uses())) == 1:
-        outer, was_kept = reduced_axes(above, context), above.attributes.get_int("keepdims", 1) == 1
-        if outer is not None and axes is not None and was_kept == kept:
-            data, shape = above.inputs[0], shape_of(above.inputs[0])
-            left = [axis for axis in range(len(shape)) if was_kept or axis not in outer]
-            axes = sorted({*outer, *(left[axis] for axis in axes)})
     if len(shape) not in (3, 4) or axes != list(range(2, len(shape))):
         raise Refused(
             f"{_NAMES[node.op_type]} over axes {axes} of a tensor of shape {shape}",
@@ -116,5 +108,5 @@ def _global_max(node: ir.Node, context: Context) -> None:
 
 
 POOL = Pattern("pooling window", frozenset({"MaxPool", "AveragePool"}), _pool)
-MEAN = Pattern("mean over positions", frozenset(_NAMES), _mean, backwards=True)
+MEAN = Pattern("mean over positions", frozenset(_NAMES), _mean)
 GLOBAL_MAX = Pattern("global maximum", frozenset({"GlobalMaxPool"}), _global_max)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
+import onnx
 import pytest
 
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.frontend.load import load_graph
 from n2uqc.passes import compile_graph
-from n2uqc.passes.program import quantize_input, real_output, run
+from n2uqc.passes.program import Program, quantize_input, real_output, run
+from n2uqc.passes.program.ops import MaxPool, SumPool
 
 from ..networks import build, images, run_onnx
 
@@ -30,12 +32,77 @@ AXES = {3: ([1],), 4: ([1], [2], [3], [1, 2], [1, 3])}
 )
 def test_equal_to_onnxruntime(shape: str, axes: list[int], keep: int, kind: str) -> None:
     """The integer program reorders around the mean by operations of its own."""
-    model = build(f"a = Relu (x) y = {kind} <axes = {axes}, keepdims = {keep}> (a)", x=shape)
+    compare(build(f"a = Relu (x) y = {kind} <axes = {axes}, keepdims = {keep}> (a)", x=shape))
+
+
+def compare(model: onnx.ModelProto) -> Program:
     x = images(model)
     program = compile_graph(load_graph(model))
     got = real_output(program, run(program, quantize_input(program, x)))
     want = run_onnx(model, x)
     np.testing.assert_allclose(got.reshape(want.shape), want, atol=2e-3)
+    return program
+
+
+@pytest.mark.parametrize("shape", SHAPES[1:])
+@pytest.mark.parametrize("kind", ["ReduceMean", "ReduceMax"])
+@pytest.mark.parametrize("keep", [(1, 1), (0, 0), (1, 0), (0, 1)])
+@pytest.mark.parametrize(
+    "axes", [(3, 2), (2, 3), (3, 1), (1, 3), (2, 1), (3, 3), ([2, 3], 1), ([1, 3], 2)]
+)
+def test_means_in_a_row(
+    axes: tuple[list[int] | int, int], keep: tuple[int, int], kind: str, shape: str
+) -> None:
+    """Each axis that a reduction dropped moves those behind it down."""
+    first, second = ([a] if isinstance(a, int) else a for a in axes)
+    if not keep[0]:
+        if set(second) <= set(first):
+            return
+        second = [a - sum(b < a for b in first) for a in second]
+    left = 3 - len(first) * (not keep[0])
+    if keep[1] == 0 and left == len(second):
+        return  # an output of one number an image, without any axis: `test_of_everything`
+    program = compare(
+        build(
+            f"a = {kind} <axes = {first}, keepdims = {keep[0]}> (x) "
+            f"y = {kind} <axes = {second}, keepdims = {keep[1]}> (a)",
+            x=shape,
+        )
+    )
+    pools = [op for op in program.ops if isinstance(op, (MaxPool, SumPool))]
+    assert keep[0] != keep[1] or len(pools) == 1, "one operation for all of the row"
+
+
+@pytest.mark.parametrize("kind", ["ReduceMean", "ReduceMax"])
+def test_a_mean_in_a_row_that_something_else_reads(kind: str) -> None:
+    form = f"{kind} <axes = [2], keepdims = 1>"
+    compare(build(f"a = {form} (x) b = {kind} <axes = [1]> (a) y = Add (a, b)", x=SHAPES[1]))
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, "float[N,6] x"])
+@pytest.mark.parametrize("kind", ["ReduceMean", "ReduceMax"])
+@pytest.mark.parametrize("keep", [0, 1])
+def test_of_everything(shape: str, kind: str, keep: int) -> None:
+    axes = list(range(1, shape.count(",") + 1))
+    model = build(f"a = Relu (x) y = {kind} <axes = {axes}, keepdims = {keep}> (a)", x=shape)
+    compare(model)
+
+
+@pytest.mark.parametrize("axes", ["1, 2, 3", "1", "0"])
+@pytest.mark.parametrize("keep", [0, 1])
+def test_means_of_constants_stay_constant(axes: str, keep: int) -> None:
+    """The mean of weights, as weight standardization subtracts it; the batch is fixed."""
+    spread = "" if keep else "n = Unsqueeze (m, where) "
+    model = build(
+        f"m = ReduceMean <axes = [{axes}], keepdims = {keep}> (W) {spread}"
+        f"v = Sub (W, {'m' if keep else 'n'}) y = Conv (x, v)",
+        {
+            "W": np.random.default_rng(1).normal(size=(4, 3, 2, 2)),
+            "where": np.int64([int(a) for a in axes.split(",")]),
+        },
+        x=SHAPES[2],
+    )
+    compare(model)
 
 
 @pytest.mark.parametrize("kind", ["ReduceSum", "ReduceSumSquare", "ReduceMin"])
