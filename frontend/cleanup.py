@@ -104,12 +104,13 @@ def _fold(node: ir.Node, value: ir.Value, context: Context) -> ir.Value:
     if array.dtype.kind == "f" and not explained and not np.isfinite(array).all():
         found = f"the constant '{value.name}' computed for it is not finite"
         context.refusals[node] = Refused(found, "finite numbers", fatal=True)
-    if array.dtype.kind == "f" and context.constants.depends_on_batch(value):
+    # Constants of int64 are sizes and places, which the rules of movements compare for two batches.
+    numbers = array.dtype.kind in "fiu" and (array.dtype != np.int64 or node.op_type == "Pow")
+    if numbers and context.constants.depends_on_batch(value):
         other = context.constants.with_other_batch(value)
         if not _same_for_any_batch(array, other):
-            context.refusals[node] = Refused(
-                f"'{value.name}' is computed from the batch size", "arithmetic on single images"
-            )
+            found = f"'{value.name}' is computed from the batch size"
+            context.refusals[node] = Refused(found, "arithmetic on single images", fatal=True)
     new = ir.val(str(value.name), const_value=ir.tensor(array, name=str(value.name)))
     value.name = f"{value.name}#"
     context.graph.register_initializer(new)

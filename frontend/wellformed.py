@@ -193,7 +193,7 @@ def _broken_texts(message: Message, place: str) -> Iterator[tuple[str, str]]:
                     found = f"its {field.name} has {len(text)} characters, at most {MOST_NAME} "
                     yield place, f"{found}are read: {text[:40]}…"
                 elif found := unprintable(text):
-                    yield place, f"its {field.name} '{plain(text)[:80]}' holds {found}"
+                    yield place, f"its {field.name} '{plain(text[:80])}' holds {found}"
 
 
 def _broken_attributes(node: onnx.NodeProto, in_function: bool) -> Iterator[str]:

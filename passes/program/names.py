@@ -35,7 +35,7 @@ def check_names(program: Program) -> None:
     ):
         for name in names:
             if not IDENTIFIER.fullmatch(name):
-                raise IllegalOp(f"the name of a {what} is no identifier: {plain(name)[:80]!r}")
+                raise IllegalOp(f"the name of a {what} is no identifier: {plain(name[:80])!r}")
     face = program.interface
     _readable("name", [program.name])
     if program.name != program.name.strip() or not program.name:
@@ -54,7 +54,7 @@ def check_names(program: Program) -> None:
 def _readable(where: str, texts: Iterable[str]) -> None:
     for text in texts:
         if character := unprintable(text):
-            raise IllegalOp(f"the program's {where} holds {character}: {plain(text)[:80]!r}")
+            raise IllegalOp(f"the program's {where} holds {character}: {plain(text[:80])!r}")
 
 
 def with_name(program: Program, name: str | None) -> Program:
@@ -85,7 +85,7 @@ def require_name(name: str) -> None:
             Problem(
                 node="",
                 op="",
-                found=f"the name {plain(name)[:80]!r} cannot be part of a C symbol as it is",
+                found=f"the name {plain(name[:80])!r} cannot be part of a C symbol as it is",
                 supported="small letters, digits and single underscores between them, 60 at most",
                 hint=f"choose {near or 'network'!r} or another",
             )

@@ -185,7 +185,7 @@ def load(path: Path | str | bytes) -> Program:
             written = archive.read("format").decode()
             if written not in _READ:
                 raise StoreError(
-                    f"written by another version of n2uqc: its format is {plain(written)[:40]!r}, "
+                    f"written by another version of n2uqc: its format is '{plain(written[:40])}', "
                     f"{' and '.join(sorted(_READ))} are read"
                 )
             text = archive.read("program.txt").decode()

@@ -88,8 +88,9 @@ class Conv(Op):
         )
         self.require(pads_fit((height, width), self.pads), f"pads {self.pads} many times its map")
         self.require(
-            not self.levels or consts[self.weight].row_values <= 1 << self.levels <= 256,
-            f"more than 2**{self.levels} values in an output channel",
+            not self.levels
+            or (0 < self.levels <= 8 and consts[self.weight].row_values <= 1 << self.levels),
+            f"more than 2**{self.levels} values in an output channel, or than 256",
         )
         size = output_size((height, width), (kh, kw), self.stride, self.pads, self.dilation)
         self.require(min(size) > 0, f"the window does not fit a map of {height}x{width}")

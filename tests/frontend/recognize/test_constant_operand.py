@@ -126,6 +126,21 @@ def test_constant_computed_from_the_batch_size_is_refused() -> None:
     assert array is not None and float(array) == 3
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "f = Cast <to = 1> (s) [op] y = Mul (x, f)",  # along the columns: of four, as sizes are
+        "f = Cast <to = 1> (n) [op] y = Max (x, f)",
+        "[op] y = Pow (x, n)",  # an integer that is no place
+    ],
+)
+def test_numbers_computed_from_the_batch_size_are_refused(body: str) -> None:
+    """Whatever the node becomes: its refusal does not go with it."""
+    sizes = "s = Shape (x) n = Gather (s, zero) "
+    model = build(sizes + body, {"zero": np.int64(0)}, x="float[N,2,4,4] x")
+    refused(model, "computed from the batch size", "'op'")
+
+
 def test_constant_computed_from_the_image_size_is_folded() -> None:
     body = """s = Shape (x) n = Gather (s, two) f = Cast <to = 1> (n) [op] y = Mul (x, f)"""
     assert ops(check_same(build(body, {"two": np.int64(2)}))) == ["Mul"]

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import tracemalloc
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from n2uqc.passes.program import save, verify
+from n2uqc.passes.program import Op, save, verify
 from n2uqc.passes.program.lives import check_plan
 from n2uqc.passes.program.operation import IllegalOp
 from n2uqc.passes.program.program import MemoryPlan, Program
 from n2uqc.passes.program.store import StoreError, load, pack, unpack
 from n2uqc.passes.program.text import parse
 from n2uqc.passes.program.types import Constant
+
+from ...calls import count_calls
+from ...properties.programs import one_of_each
 
 TEXT = """\
 program small
@@ -193,3 +198,44 @@ def test_no_words_of_python(old: str, saved: Path, tmp_path: Path) -> None:
         load(changed(saved, tmp_path / "x.n2uq", TEXT.replace(old, "", 1)))
     for words in ("unpack", "literal", "invalid", "NoneType", "argument", "object"):
         assert words not in str(caught.value)
+
+
+def with_numbers(op: Op, number: int) -> Iterator[Op]:
+    """Return the operation with each of its integers, one at a time, replaced."""
+    for field in fields(op):
+        value = getattr(op, field.name)
+        if type(value) is int:
+            yield replace(op, **{field.name: number})
+        elif isinstance(value, tuple):
+            for k, part in enumerate(value):
+                if type(part) is int:
+                    yield replace(op, **{field.name: (*value[:k], number, *value[k + 1 :])})
+
+
+@pytest.mark.parametrize("number", [2**63 - 1, -(2**63), 10**6, -1])
+def test_numbers_of_operations_take_no_memory(number: int) -> None:
+    """Whatever number a file gives: a program or an error, before anything of its size is made."""
+    program, tried = one_of_each(), 0
+    tracemalloc.start()
+    for k, op in enumerate(program.ops):
+        for other in with_numbers(op, number):
+            tried += 1
+            with suppress(IllegalOp):
+                verify(replace(program, ops=(*program.ops[:k], other, *program.ops[k + 1 :])))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert tried > 50 and peak < 64 * 1024**2, (tried, peak)
+
+
+def test_a_long_format_is_not_read_whole(saved: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.n2uq"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("format", "\u202e" * 2_000_000)
+        archive.writestr("program.txt", TEXT)
+    calls = count_calls(lambda: refused(path))
+    assert calls < 20_000
+
+
+def refused(path: Path) -> None:
+    with pytest.raises(StoreError, match="another version"):
+        load(path)

@@ -56,6 +56,7 @@ class Quantize(RealOp):
         shape = types[self.inputs[0]].shape
         self.require(len(self.thresholds) in (1, shape[2]), "thresholds do not fit the channels")
         self.require(self.step.rational is not None, "irrational step")
+        self.require(1 <= self.bits <= 32, f"codes of {self.bits} bits")
         top = (1 << self.bits) - 1
         self.require(all(len(row) <= top for row in self.thresholds), f"more than {top} thresholds")
         self.require(self._ordered, "thresholds out of order")
