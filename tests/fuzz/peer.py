@@ -29,7 +29,7 @@ def outputs_of(content: bytes, images: dict[str, np.ndarray]) -> dict[str, np.nd
     try:
         model = onnx.ModelProto()
         model.ParseFromString(content)
-        if any(map(_is_extreme, model.graph.initializer)):
+        if any(map(_is_extreme, model.graph.initializer)) or _keeps_a_size(model):
             return None
         model = standard(model)
         watched = watch_quotients(model)
@@ -70,6 +70,21 @@ def _is_extreme(tensor: onnx.TensorProto) -> bool:
         return False
     sizes = np.abs(values[values != 0].astype(np.float64))
     return bool(((sizes < _LEAST) | (sizes > 1 / _LEAST)).any())
+
+
+def _keeps_a_size(model: onnx.ModelProto) -> bool:
+    """Whether a Resize by scales leaves a size as it is: ONNX Runtime then copies its input, where
+    ONNX's definition still maps places by the scale.
+    """
+    resizes = [n for n in model.graph.node if n.op_type == "Resize" and any(n.input[2:3])]
+    if not resizes:
+        return False
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    sizes = {
+        value.name: [d.dim_value for d in value.type.tensor_type.shape.dim][2:]
+        for value in (*inferred.input, *inferred.value_info, *inferred.output)
+    }
+    return any(sizes.get(n.input[0]) == sizes.get(n.output[0]) for n in resizes)
 
 
 def watch_quotients(model: onnx.ModelProto) -> int:

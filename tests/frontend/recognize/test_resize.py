@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from onnx.reference import ReferenceEvaluator
+
+from n2uqc.frontend.load import load_graph
+from n2uqc.frontend.reference import evaluate
 
 from ..networks import build, check_same, ops, refused
 
@@ -19,6 +23,18 @@ def test_against_onnxruntime(mode: str, scale: tuple[float, float]) -> None:
     graph = check_same(model)
     whole = all(s == int(s) for s in scale) and mode != "align_corners"
     assert ops(graph).count("Conv") == (1 if whole else sum(s != 1 for s in scale))
+
+
+@pytest.mark.parametrize("mode", ["linear", "nearest"])
+def test_a_scale_that_keeps_the_size(mode: str) -> None:
+    """Places follow the scale, as ONNX defines it and torch computes it; ONNX Runtime copies."""
+    parameters = {"s": np.array([1, 1, 1, 1.25], np.float32)}
+    body = f'r = Relu (x) y = Resize <mode = "{mode}"> (r, , s)'
+    model = build(body, parameters, x="float[N,2,4,3] x")
+    x = np.random.default_rng(0).normal(size=(2, 2, 4, 3)).astype(np.float32)
+    (want,) = ReferenceEvaluator(model).run(None, {"x": x})
+    assert want.shape == x.shape and not np.allclose(want, np.maximum(x, 0))
+    np.testing.assert_allclose(evaluate(load_graph(model), x), want, rtol=1e-5, atol=1e-5)
 
 
 def test_of_a_sequence_to_a_size() -> None:

@@ -44,7 +44,7 @@ def resize(b: Network, x: str) -> str:
     channels, height, width = b.shape[x]
     scales = b.source.choice(((2, 2), (2, 2), (1, 2), (3, 1), (1.5, 1), (0.5, 0.5), (1, 1.25)))
     size = [int(n * s) for n, s in zip((height, width), scales, strict=True)]
-    if min(size) < 1:
+    if min(size) < 1 or (*size,) == (height, width):  # ONNX Runtime copies what keeps its size
         return x
     shape = (channels, *size)
     if b.chance(0.5):
