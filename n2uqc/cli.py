@@ -101,10 +101,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0, 1 (a difference was found), 2 (input or request is wrong), 3 (a fault of
             n2uqc).
     """
+    arguments = _joined(sys.argv[1:] if argv is None else argv)
     if argv is None:  # run as a program: clean up on SIGTERM as on an interrupt
         signal.signal(signal.SIGTERM, _ended)
-    arguments = _joined(sys.argv[1:] if argv is None else argv)
+        _leave_out_torch(arguments)
     return guarded(lambda: _run(arguments), show_traceback="--traceback" in arguments)
+
+
+def _leave_out_torch(arguments: Sequence[str]) -> None:
+    """Let TVM not find torch, which it imports where it is installed.
+
+    That takes seconds of processor time, and one command alone uses torch.
+    """
+    if "import-checkpoint" not in arguments:
+        sys.modules.setdefault("torch", None)  # type: ignore[arg-type]
 
 
 def _ended(number: int, _: object) -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,20 @@ def test_completion_knows_each_command(shell: str, command: Command, tmp_path: P
             echo "${{COMPREPLY[@]}}"'''
         done = subprocess.run([bash, "-c", lines], capture_output=True, text=True, timeout=60)
         assert done.stdout.split() == ["verify"], done
+
+
+def test_a_program_leaves_torch_out() -> None:
+    """TVM would import it where it is installed: a third of the time of a small compilation."""
+    script = (
+        "import sys\n"
+        "from n2uqc import cli\n"
+        "status = cli.main()\n"
+        "import tvm\n"
+        "print([name for name in sys.modules if name.startswith('torch.')])\n"
+        "sys.exit(status)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("\n[]\n")
