@@ -15,6 +15,7 @@ from .convolution import BATCH_NORM, CONVOLUTION
 from .extremes import EXTREME
 from .functions import FUNCTION
 from .head import FLATTEN, GEMM, MATMUL, RESHAPE_TARGET
+from .joined_codes import JOINED_CODES
 from .joins import CONCAT, CONCAT_AXIS, CONCAT_CONSTANT, SUM
 from .mean_axes import MEAN_AXES
 from .move_down import ABSORB, MOVE_DOWN
@@ -106,5 +107,6 @@ PATTERNS: tuple[Pattern, ...] = (
     OFFSET,
     MOVE_DOWN,  # in canonical form: constants are one value a channel
     ABSORB,
+    JOINED_CODES,  # once movements are out of the way
 )
 """Patterns that need every constant as a parameter."""

@@ -20,15 +20,11 @@ from ..opset import (
     read_rearrange,
     read_weight,
 )
+from .elementwise_copies import copies, elementwise_reader, parameters_of
 from .pattern import Context, Pattern
-from .queries import Array, channel_values, is_standard, shape_of
+from .queries import Array, is_standard, shape_of
 from .spread import IN_PLACE
 from .transposed_convolution import PHASES
-
-_UNARY = frozenset(
-    "Relu LeakyRelu Clip Sigmoid Tanh HardSwish HardSigmoid Elu Softplus Abs".split()
-)
-_PER_CHANNEL = frozenset("Add Sub Mul Div PRelu".split())
 
 Source = Array
 """For each channel before the movement, a channel after it that holds its elements."""
@@ -38,22 +34,19 @@ def _move(node: ir.Node, context: Context) -> None:
     """Move a Rearrange down as far as possible."""
     if node.meta.get(IN_PLACE):
         return
-    while (reader := _reader(node)) is not None:
+    while (reader := _only_reader(node)) is not None:
         source = _sources(node)
         if source is None or not _pass(node, reader, source, context):
             return
 
 
-def _reader(node: ir.Node) -> ir.Node | None:
-    """Return the only reader of a node's result if it may be elementwise."""
+def _only_reader(node: ir.Node) -> ir.Node | None:
+    """Return the only reader of a node's result if it is elementwise."""
     output = node.outputs[0]
     uses = list(output.uses())
-    if len(uses) != 1 or uses[0].idx != 0 or output.is_graph_output():
+    if len(uses) != 1 or output.is_graph_output():
         return None
-    reader = uses[0].node
-    standard = is_standard(reader, "BatchNormalization", *_UNARY, *_PER_CHANNEL)
-    own = any(is_op(reader, name) for name in ("Threshold", "Codebook", "Function"))
-    return reader if standard or own else None
+    return elementwise_reader(uses[0])
 
 
 def _sources(node: ir.Node) -> Source | None:
@@ -94,31 +87,8 @@ def _pass(node: ir.Node, reader: ir.Node, source: Source, context: Context) -> b
     if join is not None and phases and len(list(x.uses())) == 1:
         parts = [v for v in join.inputs if v is not None]
     tables = read_rearrange(node)
-    outputs, first = [], 0
-    for k, part in enumerate(parts):
-        count = shape_of(part)[1]
-        inputs: list[ir.Value | None] = [part]
-        for index, old in enumerate(reader.inputs[1:], start=1):
-            values = moved.get(index)
-            if values is None or old is None:
-                inputs.append(old)
-                continue
-            piece = values[first : first + count] if len(values) > 1 else values
-            inputs.append(_held(reader, index, old, piece, part, context))
-        first += count
-        label = str(reader.name) if len(parts) == 1 else f"{reader.name}.{k}"
-        copy = ir.Node(
-            reader.domain,
-            reader.op_type,
-            inputs,
-            tuple(reader.attributes.values()),
-            name=label,
-            num_outputs=1,
-        )
-        copy.metadata_props.update(reader.metadata_props)
-        copy.outputs[0].shape, copy.outputs[0].dtype = part.shape, ir.DataType.FLOAT
-        copy.outputs[0].name = f"{result.name}.before_{node.name}" + (f".{k}" if k else "")
-        outputs.append(context.insert(reader, copy))
+    name = f"{result.name}.before_{node.name}"
+    outputs = copies(reader, parts, moved, name, context)
     whole = outputs[0]
     if len(parts) > 1:
         assert join is not None
@@ -139,44 +109,16 @@ def _parameters(node: ir.Node, reader: ir.Node, source: Source) -> dict[int, Arr
     """Return the constants of a reader as they are before the movement, by index: a value or row a
     channel, or None for one that stays; None where they do not allow it.
     """
-    after = shape_of(node.outputs[0])
-    arrays: dict[int, Array | None] = {}
-    for index, value in enumerate(reader.inputs[1:], start=1):
-        array = constant(value)
-        if value is None:
-            continue
-        if array is None:
-            return None
-        arrays[index] = None
-        if reader.op_type in _UNARY or array.size == 1:
-            continue
-        if reader.op_type in _PER_CHANNEL:
-            values = channel_values(array, after)
-            if values is None:
-                return None
-        elif reader.op_type in ("BatchNormalization", "Function") or (
-            index in (1, 4) and array.ndim == 2 and len(array) > 1  # thresholds, their ties
-        ):
-            values = array
-        else:
-            continue  # of the whole tensor: scale, step, levels
-        if len(values) == 1:
+    arrays = parameters_of(reader, shape_of(node.outputs[0]))
+    if arrays is None:
+        return None
+    for index, values in arrays.items():
+        if values is None:
             continue
         if not _is_consistent(values, node, source):
             return None
         arrays[index] = values[source]
     return arrays
-
-
-def _held(
-    reader: ir.Node, index: int, old: ir.Value, values: Array, part: ir.Value, context: Context
-) -> ir.Value:
-    if reader.op_type in _PER_CHANNEL:
-        values = values.reshape(-1, *[1] * (len(shape_of(part)) - 2))
-        if reader.op_type != "PRelu":
-            values = values[None]
-    name = f"{old.name}.{reader.name}.{index}"
-    return initializer(context.graph, name, np.ascontiguousarray(values))
 
 
 def _absorb(node: ir.Node, context: Context) -> None:

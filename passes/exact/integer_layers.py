@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from ..fixed_point.multipliers import short
 from ..options import Options
 from ..program import ConstRef, Op, Program
-from ..program.exact import Surd
 from ..program.operation import integer
-from ..program.ops import Concat, Conv, Flatten, Lookup, MaxPool, Rearrange
+from ..program.ops import Concat, Conv
 from ..program.ops.real import (
     Affine,
     RealConcat,
@@ -20,64 +18,33 @@ from ..program.ops.real import (
     RealMaxPool,
     RealRearrange,
 )
-from ..program.types import Constant, IntType, TensorType
-from ..rewrite import ConstantPool, fresh, live
+from ..program.types import Constant
+from ..rewrite import fresh, live
+from .code_forms import CodeForms, moved_integers
 from .levels import integer_levels, integer_weight
 
-ZERO = Surd.of(0)
 
-
-class IntegerLayers:
+class IntegerLayers(CodeForms):
     """The rewrite of one program."""
-
-    def __init__(self, program: Program, options: Options) -> None:
-        self.program, self.options = program, options
-        self.producers = {op.output: op for op in program.ops}
-        self.types: dict[str, TensorType] = {name: program.types[name] for name in program.inputs}
-        self.pool = ConstantPool(dict(program.constants))
-        self.ops: list[Op] = []
-        self.tables: dict[str, str] = {}  # of codes with an offset: their levels, by name
-
-    def put(self, op: Op, scale: Fraction | None = None, error: Fraction = Fraction(0)) -> None:
-        tensor_type = op.infer(self.types, self.pool.all)
-        if isinstance(tensor_type, IntType) and not op.real:
-            tensor_type = replace(tensor_type, scale=scale, error=short(error))
-        self.types[op.output] = tensor_type
-        self.ops.append(op)
-
-    def codes(self, name: str) -> IntType | None:
-        """Return the type of a tensor of integers with one scale; None for other tensors."""
-        tensor_type = self.types[name]
-        return (
-            tensor_type
-            if isinstance(tensor_type, IntType) and tensor_type.scale is not None
-            else None
-        )
 
     def lower(self, op: Op) -> None:
         if isinstance(op, RealConv) and (op.step or op.levels) and self.convolution(op):
             return
         if isinstance(op, RealLookup):
-            self.lookup(op.output, op.inputs, op.origin, [v.rest for v in op.levels])
+            levels = integer_levels([v.rest for v in op.levels], self.options.code_level_bits)
+            self.lookup(op.output, op.inputs[0], op.origin, levels)
             return
         types = [self.codes(i) for i in op.inputs]
         kinds = [k for k in types if k is not None]
         x = kinds[0] if kinds and len(kinds) == len(types) else None
         moved: Op | None = None
         rising = x is not None and x.scale is not None and x.scale > 0
-        if x is not None and rising and isinstance(op, RealMaxPool):
-            moved = MaxPool(
-                output=op.output,
-                inputs=op.inputs,
-                origin=op.origin,
-                kernel=op.kernel,
-                stride=op.stride,
-                pads=op.pads,
-            )
-        elif x is not None and isinstance(op, RealFlatten) and op.channels_last:
-            moved = Flatten(output=op.output, inputs=op.inputs, origin=op.origin)
-        elif x is not None and isinstance(op, RealRearrange):
-            moved = Rearrange.of(op)
+        if x is not None and (
+            (isinstance(op, RealMaxPool) and rising)
+            or (isinstance(op, RealFlatten) and op.channels_last)
+            or isinstance(op, RealRearrange)
+        ):
+            moved = moved_integers(op)
         elif x is not None and isinstance(op, RealConcat) and kinds[0].scale == kinds[1].scale:
             moved = Concat(output=op.output, inputs=op.inputs, origin=op.origin)
         if moved is not None and x is not None:
@@ -141,40 +108,22 @@ class IntegerLayers:
         None if it reads other tensors, or codes whose scale differs by channel.
         """
         name = op.inputs[0]
-        if self.codes(name) is not None:
-            return name, Fraction(1), Fraction(0)
-        shift = self.producers.get(name)
-        codes = self.codes(shift.inputs[0]) if isinstance(shift, Affine) else None
-        if not isinstance(shift, Affine) or codes is None or codes.scale is None:
+        form = self.form(name)
+        if form is None:
             return None
-        slope, offset = shift.slope[0].rational, shift.offset[0].rational
-        same = all(v == shift.slope[0] for v in shift.slope) and all(
-            v == shift.offset[0] for v in shift.offset
-        )
-        if not same or not slope or offset is None:
-            return None
-        z = offset / (slope * codes.scale)
+        tensor_type = integer(form.codes, self.types[form.codes])
+        z = form.offset / form.slope
         if not any(op.pads) or z.denominator == 1:
-            return shift.inputs[0], slope, z
+            return form.codes, form.slope / (tensor_type.scale or 1), z
         # Padding is a real zero, which is no code here.
-        levels = self.tables.get(name)
-        if levels is None:
-            levels = self.tables[name] = fresh(self.program.types, f"{name}.levels")
-            values = [slope * codes.scale * k + offset for k in range(codes.hi + 1)]
-            self.lookup(levels, shift.inputs, shift.origin, values)
-        return levels, Fraction(1), Fraction(0)
-
-    def lookup(
-        self, name: str, inputs: tuple[str, ...], origin: tuple[str, ...], values: list[Fraction]
-    ) -> None:
-        """Emit a lookup of nonuniform levels as integers times one scale."""
-        levels = integer_levels(values, self.options.code_level_bits)
-        table = ConstRef(self.pool.add(f"{name}.levels", Constant.narrow(list(levels.numbers))))
-        self.put(
-            Lookup(output=name, inputs=inputs, origin=origin, table=table),
-            levels.step,
-            levels.miss,
-        )
+        if tensor_type.lo < 0:
+            return None
+        if name not in self.tables:
+            levels = integer_levels(form.values(tensor_type), self.options.code_level_bits)
+            self.tables[name] = self.name(f"{name}.levels")
+            origin = self.producers[name].origin
+            self.lookup(self.tables[name], form.codes, origin, levels)
+        return self.tables[name], Fraction(1), Fraction(0)
 
 
 def integer_layers(program: Program, options: Options) -> Program:

@@ -9,8 +9,9 @@ that are as accurate as rounding to a given width. The remaining error is bounde
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,45 @@ def integer_levels(values: Sequence[Fraction], bits: int) -> Levels:
     numbers = tuple(round(v / step) for v in values)
     miss = max(abs(v - n * step) for v, n in zip(values, numbers, strict=True))
     return Levels(numbers, step, miss)
+
+
+def joint_levels(rows: Sequence[Sequence[Fraction]], bits: int) -> list[Levels]:
+    """Find integers for the levels of several tensors, times one step for all.
+
+    Codes of two quantizers are multiples of two steps; if a step of which both are multiples is
+    found, up to float32's own rounding, levels stay evenly spaced.
+
+    Args:
+        rows: the levels of each tensor.
+        bits: as `integer_levels` takes it.
+    """
+    together = [v for row in rows for v in row]
+    found = integer_levels(together, bits)
+    units, most = [_unit(row) for row in rows], max(map(abs, together))
+    greatest = max(units)
+    if greatest:
+        widest = (1 << (bits - any(v < 0 for v in together))) - 1
+        ratios = np.array([float(u / greatest) for u in units])
+        limit = min(int(widest * greatest / most), _SEARCHED)
+        top = _first(np.unique(ratios[ratios > 0]), 1, limit, _NEAR) if limit else None
+        if top is not None and greatest / top > found.step:
+            found = replace(found, step=greatest / top)
+    result = []
+    for row in rows:
+        numbers = tuple(round(v / found.step) for v in row)
+        miss = max(abs(v - n * found.step) for v, n in zip(row, numbers, strict=True))
+        result.append(Levels(numbers, found.step, miss))
+    return result
+
+
+def _unit(values: Sequence[Fraction]) -> Fraction:
+    """Return the largest number of which all values are multiples; 0 if all are 0."""
+    unit = Fraction(0)
+    for value in values:
+        below = unit.denominator * value.denominator
+        above = gcd(unit.numerator * value.denominator, value.numerator * unit.denominator)
+        unit = Fraction(above, below)
+    return unit
 
 
 def _top(ratios: NDArray[np.float64], widest: int) -> int:
