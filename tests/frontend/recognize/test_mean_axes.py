@@ -95,7 +95,7 @@ def test_means_of_constants_stay_constant(axes: str, keep: int) -> None:
         f"v = Sub (W, {'m' if keep else 'n'}) y = Conv (x, v)",
         {
             "W": np.random.default_rng(1).normal(size=(4, 3, 2, 2)),
-            "where": np.int64([int(a) for a in axes.split(",")]),
+            "where": np.array([int(a) for a in axes.split(",")]),
         },
         x=SHAPES[2],
     )

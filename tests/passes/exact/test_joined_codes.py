@@ -47,8 +47,8 @@ class Network:
     def __init__(self) -> None:
         self.rng = np.random.default_rng(5)
         self.parameters: dict[str, Any] = {
-            "starts": np.int64([6]), "ends": np.int64([-9]), "axes": np.int64([3]),
-            "steps": np.int64([-2]), "around": np.int64([0, 0, 1, 0, 0, 0, 0, 2]),
+            "starts": np.array([6]), "ends": np.array([-9]), "axes": np.array([3]),
+            "steps": np.array([-2]), "around": np.array([0, 0, 1, 0, 0, 0, 0, 2]),
         }  # fmt: skip
         self.body: list[str] = []
 
