@@ -18,19 +18,18 @@ _PER_CHANNEL = frozenset("Add Sub Mul Div PRelu".split())
 _OWN = "Threshold", "Codebook", "Function"
 
 
-def elementwise_reader(use: ir.Usage) -> ir.Node | None:
-    """Return the node that reads a value, if it may be elementwise and computes from that value."""
-    node = use.node
+def is_elementwise(node: ir.Node) -> bool:
+    """Return whether a node may compute each element from that of its first input."""
     standard = is_standard(node, "BatchNormalization", *_UNARY, *_PER_CHANNEL)
     own = any(is_op(node, name) for name in _OWN)
-    return node if use.idx == 0 and (standard or own) else None
+    return standard or own
 
 
 def parameters_of(node: ir.Node, shape: tuple[int, ...]) -> dict[int, Array | None] | None:
     """Return the constants of an elementwise node by channel.
 
     Args:
-        node: see `elementwise_reader`.
+        node: see `is_elementwise`.
         shape: of the tensor it reads.
 
     Returns:
@@ -71,7 +70,7 @@ def copies(
     """Insert a copy of an elementwise node for each part of the channels, in front of the node.
 
     Args:
-        node: see `elementwise_reader`.
+        node: see `is_elementwise`.
         parts: the tensors to read, which together have the channels of the parameters.
         parameters: as `parameters_of` returns them.
         name: of the first result; those after it get a number.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from ..opset import is_op
-from .elementwise_copies import copies, elementwise_reader, parameters_of
+from .elementwise_copies import copies, is_elementwise, parameters_of
 from .pattern import Context, Pattern
 from .queries import is_standard, shape_of
 
@@ -23,7 +23,7 @@ def _quantize_parts(node: ir.Node, context: Context) -> None:
     parts = [x for x in node.inputs if x is not None]
     if len(parts) < 2 or node.attributes.get_int("axis", 1) != 1:
         return
-    chains = [_up_to_quantizer(use) for use in node.outputs[0].uses()]
+    chains = [_up_to_quantizer(use.node, use.idx) for use in node.outputs[0].uses()]
     if any(chains) and _are_codes(parts):
         for chain in chains:
             if chain is not None:
@@ -52,10 +52,12 @@ def _are_codes(values: list[ir.Value]) -> bool:
     return True
 
 
-def _up_to_quantizer(use: ir.Usage) -> list[ir.Node] | None:
-    """Return the elementwise nodes from a reader to the quantizer that they end in, if they do."""
+def _up_to_quantizer(node: ir.Node, index: int) -> list[ir.Node] | None:
+    """Return the elementwise nodes from a reader, by its input ``index``, to the quantizer that
+    they end in, if they do.
+    """
     chain: list[ir.Node] = []
-    while (node := elementwise_reader(use)) is not None:
+    while index == 0 and is_elementwise(node):
         if parameters_of(node, shape_of(node.inputs[0])) is None:
             return None
         chain.append(node)
@@ -64,7 +66,7 @@ def _up_to_quantizer(use: ir.Usage) -> list[ir.Node] | None:
         uses = list(node.outputs[0].uses())
         if len(uses) != 1 or node.outputs[0].is_graph_output():
             return None
-        use = uses[0]
+        node, index = uses[0].node, uses[0].idx
     return None
 
 

@@ -20,7 +20,7 @@ from ..opset import (
     read_rearrange,
     read_weight,
 )
-from .elementwise_copies import copies, elementwise_reader, parameters_of
+from .elementwise_copies import copies, is_elementwise, parameters_of
 from .pattern import Context, Pattern
 from .queries import Array, is_standard, shape_of
 from .spread import IN_PLACE
@@ -46,7 +46,8 @@ def _only_reader(node: ir.Node) -> ir.Node | None:
     uses = list(output.uses())
     if len(uses) != 1 or output.is_graph_output():
         return None
-    return elementwise_reader(uses[0])
+    use = uses[0]
+    return use.node if use.idx == 0 and is_elementwise(use.node) else None
 
 
 def _sources(node: ir.Node) -> Source | None:
