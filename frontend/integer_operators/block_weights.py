@@ -1,12 +1,13 @@
-"""com.microsoft's MatMulNBits: packed weights of 2, 4 or 8 bits, scales by output and input block.
+"""Weights whose scales differ by block of inputs: com.microsoft's MatMulNBits, and
+DequantizeLinear with a block_size.
 
 y[n] = sum over blocks b of scale[n,b] * sum over k in b of x[k] * (code[n,k] - zero[n,b]): one
-low-bit product for each block, added.
+low-bit layer for each block, added. Neighboring blocks of equal scales and zero points are one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,20 +23,34 @@ _MOST_BLOCKS = 64
 
 
 @dataclass(frozen=True, eq=False)
-class _Blocks:
-    """weight[n,k] = (codes[n,k] - zeros[n,b]) * scales[n,b], b the block of k.
+class _Weights:
+    """weight[n,k,...] = (codes[n,k,...] - zeros[n,k]) * scales[n,k].
 
     Attributes:
-        codes: uint8 [N,K].
-        scales: float32 [N,B].
-        zeros: int64 [N,B].
-        size: inputs of a block; the last may have fewer.
+        codes: integers of outputs, inputs, and the places of a kernel.
+        scales: float32 [N,K].
+        zeros: int64 [N,K].
+        dtype: of the codes and zero points.
     """
 
     codes: Array
     scales: Array
     zeros: Array
-    size: int
+    dtype: ir.DataType
+
+    def blocks(self) -> list[slice]:
+        """Return the runs of inputs that share scales and zero points, in order.
+
+        Raises:
+            Refused: there are too many.
+        """
+        unlike = (self.scales[:, 1:] != self.scales[:, :-1]).any(axis=0)
+        unlike |= (self.zeros[:, 1:] != self.zeros[:, :-1]).any(axis=0)
+        ends = [0, *(np.flatnonzero(unlike) + 1).tolist(), self.codes.shape[1]]
+        if len(ends) - 1 > _MOST_BLOCKS:
+            found = f"{len(ends) - 1} blocks of inputs with other scales, one layer each"
+            raise Refused(found, f"at most {_MOST_BLOCKS}", "use larger blocks")
+        return [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
 
 
 def _unpacked(packed: Array, bits: int, count: int) -> Array:
@@ -48,7 +63,8 @@ def _unpacked(packed: Array, bits: int, count: int) -> Array:
     return numbers[:, :count]
 
 
-def _read(node: ir.Node, values: RealValues) -> _Blocks:
+def _read(node: ir.Node, values: RealValues) -> _Weights:
+    """Return the weights of a MatMulNBits."""
     inputs, outputs, size = (node.attributes.get_int(k, 0) for k in ("K", "N", "block_size"))
     bits = node.attributes.get_int("bits", 4)
     if bits not in _TYPES:
@@ -70,56 +86,173 @@ def _read(node: ir.Node, values: RealValues) -> _Blocks:
         array = values.array(given, "zero point")
         if array.dtype == np.uint8:
             zeros = _unpacked(array.reshape(outputs, -1), bits, count).astype(np.int64)
-        elif (array == np.round(array)).all() and np.abs(array).max() < 2**bits:
+        elif (array == np.round(array)).all() and 0 <= array.min() <= array.max() < 2**bits:
             zeros = array.astype(np.int64).reshape(outputs, count)
         else:
-            raise Refused("zero points that are no codes", "integers")
-    same = (scales == scales[:, :1]).all() and (zeros == zeros[:, :1]).all()
-    return _Blocks(codes, scales, zeros, inputs if same else size)
+            raise Refused("zero points between codes", f"integers of 0..{2**bits - 1}")
+    wide = (np.repeat(row, size, axis=1)[:, :inputs] for row in (scales, zeros))
+    return _Weights(codes, *wide, _TYPES[bits])
 
 
-def _matmul_n_bits(node: ir.Node, values: RealValues) -> None:
-    blocks = _read(node, values)
-    dtype = _TYPES[node.attributes.get_int("bits", 4) or 4]
-    x, count = node.inputs[0], -(-blocks.codes.shape[1] // blocks.size)
-    if count > _MOST_BLOCKS:
-        raise Refused(f"{count} blocks of weights", f"at most {_MOST_BLOCKS}", "use larger blocks")
-    total: ir.Value | None = None
-    for b in range(count):
-        part, label = x, f".block{b}" if count > 1 else ""
-        here = slice(b * blocks.size, (b + 1) * blocks.size)
-        codes = blocks.codes[:, here].T
-        if count > 1:
+def _sum_of_blocks(
+    node: ir.Node, x: ir.Value | None, weights: _Weights, values: RealValues
+) -> ir.Value:
+    """Insert the layers of all blocks in front of a node, and return their sum, without a bias.
+
+    Args:
+        node: a Conv, whose attributes its parts get, or a product of matrices.
+        x: what it reads.
+        weights: its weights.
+        values: the graph.
+    """
+    blocks, total = weights.blocks(), None
+    conv = node.op_type == "Conv"
+    for b, here in enumerate(blocks):
+        part, label = x, f"{node.name}.block{b}" if len(blocks) > 1 else str(node.name)
+        if len(blocks) > 1:
+            where = (("start", here.start), ("end", here.stop), ("axis", 1 if conv else -1))
             ends = [
-                values.parameter(f"{node.name}.{name}{b}", np.array([number], np.int64))
-                for name, number in (
-                    ("start", here.start), ("end", here.start + len(codes)), ("axis", -1),
-                )
-            ]  # fmt: skip
-            name = f"{node.name}{label}.inputs"
-            part = values.add(node, "Slice", [x, *ends], name, f"{name}_out")
+                values.parameter(f"{label}.{name}", np.array([number], np.int64))
+                for name, number in where
+            ]
+            part = values.add(node, "Slice", [x, *ends], f"{label}.inputs", f"{label}.inputs_out")
+        codes = weights.codes[:, here]
         coding = Coding(
-            values.parameter(f"{node.name}{label}.scale", blocks.scales[:, b].copy()),
+            values.parameter(f"{label}.scale", weights.scales[:, here.start].copy()),
             values.parameter(
-                f"{node.name}{label}.zero", blocks.zeros[:, b].astype(np.uint8), dtype
+                f"{label}.zero", _stored(weights.zeros[:, here.start], weights.dtype), weights.dtype
             ),
-            axis=1,
+            axis=0 if conv else 1,
         )
-        weight = values.real(
-            values.parameter(f"{node.name}{label}.codes", codes.copy(), dtype), coding, node
-        )
-        y = values.add(
-            node, "MatMul", [part, weight], f"{node.name}{label}", f"{node.name}{label}.y"
-        )
+        stored = _stored(codes if conv else codes.T, weights.dtype)
+        held = values.parameter(f"{label}.codes", stored, weights.dtype)
+        inputs = [part, values.real(held, coding, node)]
+        attributes = node.attributes.values() if conv else ()
+        op = "Conv" if conv else "MatMul"
+        y = values.add(node, op, inputs, label, f"{label}.y", attributes)
         if total is not None:
             name = f"{node.name}.sum{b}"
             y = values.add(node, "Add", [total, y], name, f"{name}_out")
         total = y
     assert total is not None
-    if (bias := input_at(node, 5)) is not None:
-        name = f"{node.name}.bias"
-        total = values.add(node, "Add", [total, bias], name, f"{name}_out")
-    values.replace(node.outputs[0], total)
+    return total
+
+
+def _stored(codes: Array, dtype: ir.DataType) -> Array:
+    """Return codes as the bytes that hold them."""
+    return np.ascontiguousarray(codes.astype(np.int8 if dtype.is_signed() else np.uint8))
+
+
+def _with_bias(
+    node: ir.Node, total: ir.Value, bias: ir.Value | None, values: RealValues
+) -> ir.Value:
+    if bias is None:
+        return total
+    name = f"{node.name}.bias"
+    return values.add(node, "Add", [total, bias], name, f"{name}_out")
+
+
+def _matmul_n_bits(node: ir.Node, values: RealValues) -> None:
+    total = _sum_of_blocks(node, node.inputs[0], _read(node, values), values)
+    values.replace(node.outputs[0], _with_bias(node, total, input_at(node, 5), values))
+
+
+def dequantize_blocks(node: ir.Node, values: RealValues) -> None:
+    """Rewrite a DequantizeLinear of constants with a block_size: the layers whose weights it gives
+    become one for each block, others read its values.
+
+    Raises:
+        Refused: the parameters do not fit, or the layers would be too many.
+    """
+    size = node.attributes.get_int("block_size", 0) or 0
+    codes, scale = values.array(node.inputs[0], "tensor"), values.array(node.inputs[1], "scale")
+    axis = node.attributes.get_int("axis", 1)
+    if not -codes.ndim <= axis < codes.ndim:
+        raise Refused(f"axis {axis} of a tensor of shape {codes.shape}", "one of its axes")
+    axis %= codes.ndim
+    wanted = [*codes.shape]
+    wanted[axis] = -(-wanted[axis] // size) if size > 0 else 0
+    if size < 1 or scale.shape != tuple(wanted):
+        found = f"blocks of {size} with scales of shape {scale.shape} for {codes.shape}"
+        raise Refused(found, "one scale for each block")
+    zero = np.zeros(scale.shape, np.int64)
+    if (given := input_at(node, 2)) is not None:
+        zero = values.array(given, "zero point").astype(np.int64)
+        if zero.shape != scale.shape:
+            found = f"zero points of shape {zero.shape}, scales of {scale.shape}"
+            raise Refused(found, "as many")
+    places = range(codes.shape[axis])
+    full = _Dequantized(
+        codes.astype(np.int64),
+        *(np.repeat(row, size, axis).take(places, axis) for row in (scale, zero)),
+        values.code_type(node.inputs[0]),
+    )
+    _feed(node.outputs[0], full, values)
+
+
+@dataclass(frozen=True, eq=False)
+class _Dequantized:
+    """value = (codes - zeros) * scales, arrays of one shape."""
+
+    codes: Array
+    scales: Array
+    zeros: Array
+    dtype: ir.DataType
+
+    def transposed(self, perm: Sequence[int]) -> _Dequantized:
+        arrays = (a.transpose(perm) for a in (self.codes, self.scales, self.zeros))
+        return _Dequantized(*arrays, self.dtype)
+
+    def numbers(self) -> Array:
+        product: Array = (self.codes - self.zeros).astype(np.float32) * self.scales
+        return product.astype(np.float32)
+
+    def weights(self) -> _Weights | None:
+        """Return them as weights [N,K,...]; None if a kernel's places differ in their scales."""
+        rows = []
+        for array in (self.scales, self.zeros):
+            flat = array.reshape(*array.shape[:2], -1)
+            if (flat != flat[:, :, :1]).any():
+                return None
+            rows.append(flat[:, :, 0])
+        return _Weights(self.codes, rows[0].astype(np.float32), rows[1], self.dtype)
+
+
+def _feed(value: ir.Value, given: _Dequantized, values: RealValues) -> None:
+    plain: ir.Value | None = None
+    for use in list(value.uses()):
+        reader, rank = use.node, given.codes.ndim
+        if reader.op_type == "Transpose" and not reader.domain:
+            perm = reader.attributes.get_ints("perm") or range(rank)[::-1]
+            _feed(reader.outputs[0], given.transposed(list(perm)), values)
+        elif use.idx != 1 or not _layer(reader, given, values):
+            if plain is None:
+                plain = values.parameter(f"{value.name}.value", given.numbers())
+            reader.replace_input_with(use.idx, plain)
+
+
+def _layer(node: ir.Node, given: _Dequantized, values: RealValues) -> bool:
+    """Rewrite a layer with these weights; False if it is none that can be cut by its inputs."""
+    rank, number = given.codes.ndim, node.attributes
+    matrix = not node.domain and node.op_type in ("MatMul", "Gemm") and rank == 2
+    conv = not node.domain and node.op_type == "Conv" and number.get_int("group", 1) == 1
+    if matrix:
+        plain = all(number.get_float(k, 1.0) == 1.0 for k in ("alpha", "beta"))
+        if number.get_int("transA", 0) or not plain:
+            return False
+        if not number.get_int("transB", 0):
+            given = given.transposed([1, 0])
+    weights = given.weights() if matrix or (conv and rank > 2) else None
+    if weights is None:
+        return False
+    total = _sum_of_blocks(node, node.inputs[0], weights, values)
+    bias = input_at(node, 2)
+    if conv and bias is not None:
+        array = values.array(bias, "bias")
+        shape = [-1, *[1] * (rank - 2)]
+        bias = values.parameter(f"{node.name}.bias", array.reshape(shape).astype(np.float32))
+    values.replace(node.outputs[0], _with_bias(node, total, bias, values))
+    return True
 
 
 BLOCK_WEIGHTS: dict[tuple[str, str], Rule] = {(MICROSOFT, "MatMulNBits"): _matmul_n_bits}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
+from .block_weights import dequantize_blocks
 from .real_values import Coding, RealValues, input_at
 
 Rule = Callable[[ir.Node, RealValues], None]
@@ -15,7 +16,11 @@ Rule = Callable[[ir.Node, RealValues], None]
 def _dequantize(node: ir.Node, values: RealValues) -> None:
     """Dequantize where the codes were made; tensors dequantized twice are one."""
     codes, scale = input_at(node, 0), input_at(node, 1)
-    if codes is None or scale is None or values.constants.known(codes):
+    if codes is None or scale is None:
+        return
+    if values.constants.known(codes):
+        if node.attributes.get_int("block_size", 0):
+            dequantize_blocks(node, values)
         return
     if node.attributes.get_int("block_size", 0) or not values.constants.known(scale):
         return  # refused later, with the reason

@@ -39,7 +39,10 @@ def _limits(dtype: ir.DataType | None) -> tuple[int, int]:
 def _parameters(node: ir.Node, context: Context) -> tuple[Array, Array]:
     """Return scale (float32) and zero point (int64) of a QuantizeLinear or DequantizeLinear."""
     if node.attributes.get_int("block_size", 0):
-        raise Refused("blocked quantization", "one scale for the tensor, or one per channel")
+        raise Refused(
+            "blocked quantization of an activation",
+            "one scale for the tensor, or one per channel; blocks for constant weights",
+        )
     scale = context.constants.array(node.inputs[1])
     if scale is None:
         raise Refused("a computed scale", "a constant scale")

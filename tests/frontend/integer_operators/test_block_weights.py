@@ -78,6 +78,103 @@ def test_blocks(inputs: int) -> None:
     order = [n.op_type for n in graph.graph]
     assert order.count("MatMul") == order.count("Slice") == -(-inputs // 32)
     np.testing.assert_allclose(run_onnx(ir.to_proto(graph), x), want, atol=1e-4)
+    np.testing.assert_allclose(run_real(compile_graph(load_graph(model)), x), want, atol=1e-3)
+
+
+def blocked(layer: str, axis: int, block: int, zeros: bool, kind: str) -> onnx.ModelProto:
+    """A quantizer and a layer of 6 outputs whose weights DequantizeLinear gives in blocks.
+
+    Args:
+        layer: how the layer reads them.
+        axis: of the blocks.
+        block: codes in each.
+        zeros: whether blocks have zero points.
+        kind: type of the codes.
+    """
+    rng = np.random.default_rng(axis + 2 * zeros)
+    shape = {"Conv": (6, 20, 3, 3), "Gemm": (6, 20)}.get(layer, (20, 6))
+    scales = [*shape]
+    scales[axis] = -(-shape[axis] // block)
+    scale = rng.uniform(0.01, 0.05, scales)
+    if layer == "Conv":
+        scale[:] = scale[:, :, :1, :1]
+    low = -8 if kind == "INT4" else 0
+    codes: dict[str, Any] = {
+        "z": (128, "UINT8"), "w": (rng.integers(low, low + 16, shape), kind),
+    }  # fmt: skip
+    if zeros:
+        codes["zw"] = rng.integers(low, low + 16, scales), kind
+        if layer == "Conv":
+            codes["zw"][0][:] = codes["zw"][0][:, :, :1, :1]
+    text = {
+        "Conv": "y = Conv <pads = [1, 1, 1, 1], strides = [2, 1]> (d, v, b)",
+        "Gemm": "y = Gemm <transB = 1> (d, v, b)",
+        "MatMul": "y = MatMul (d, v)",
+        "turned": "t = Transpose <perm = [1, 0]> (v) y = Gemm <transB = 1> (d, t)",
+        "read twice": "k = MatMul (d, v) e = ReduceSum <keepdims = 0> (v, first) y = Add (k, e)",
+    }[layer]
+    body = f"""q = QuantizeLinear (x, s, z) d = DequantizeLinear (q, s, z)
+        [weights] v = DequantizeLinear <axis = {axis}, block_size = {block}>
+            (w, sw{", zw" if zeros else ""})
+        {text}"""
+    values = {
+        "s": np.float32(0.25), "sw": scale, "b": rng.normal(size=6), "first": np.array([0]),
+    }  # fmt: skip
+    x = "float[2,20,5,4] x" if layer == "Conv" else "float[4,20] x"
+    return model_of(body, values, codes, x, 21)
+
+
+@pytest.mark.parametrize("zeros", [False, True])
+@pytest.mark.parametrize(
+    ("layer", "axis", "block", "layers"),
+    [
+        ("MatMul", 0, 8, 3), ("MatMul", 0, 20, 1), ("Gemm", 1, 4, 5), ("Conv", 1, 12, 2),
+        ("turned", 0, 16, 2), ("read twice", 0, 16, 2),
+    ],
+)  # fmt: skip
+def test_blocked_dequantization(
+    layer: str, axis: int, block: int, layers: int, zeros: bool
+) -> None:
+    """Opset 21 states scales by blocks of an axis; ONNX Runtime computes them."""
+    for kind in ("INT4", "UINT8"):
+        model = blocked(layer, axis, block, zeros, kind)
+        x, want = both(model)
+        graph = load_graph(model)
+        np.testing.assert_allclose(evaluate(graph, x), want, atol=1e-4)
+        np.testing.assert_allclose(run_real(compile_graph(graph), x), want, atol=1e-3)
+        assert sum(n.op_type == "Weight" for n in graph.graph) == layers
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_blocks_of_outputs(axis: int) -> None:
+    """Blocks of 3 outputs have a scale for each input: more layers than inputs' blocks. They are
+    real weights where too many, else layers.
+    """
+    model = blocked("Gemm", axis, 3, False, "INT4")
+    x, want = both(model)
+    np.testing.assert_allclose(evaluate(load_graph(model), x), want, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"block_size": 6}, ["'weights'", "blocks of 6 with scales of shape"]),
+        ({"block_size": -8}, ["'weights'", "blocks of -8"]),
+        ({"axis": 5}, ["'weights'", "axis 5"]),
+    ],
+)
+def test_blocks_that_do_not_fit(change: dict[str, int], words: list[str]) -> None:
+    model = blocked("MatMul", 0, 8, False, "INT4")
+    for attribute in model.graph.node[2].attribute:
+        attribute.i = change.get(attribute.name, attribute.i)
+    refused(model, *words)
+
+
+def test_blocked_activations_are_refused() -> None:
+    body = """q = QuantizeLinear <axis = 1, block_size = 8> (x, s)
+        y = DequantizeLinear <axis = 1, block_size = 8> (q, s)"""
+    model = model_of(body, {"s": np.full((2, 2), 0.1)}, {}, "float[2,16] x", 21)
+    refused(model, "blocked quantization of an activation")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +183,7 @@ def test_blocks(inputs: int) -> None:
         ({"bits": 3}, ["weights of 3 bits"]),
         ({"K": 0}, ["K, N or block_size"]),
         ({"K": 33}, ["packed numbers"]),
-        ({"block_size": 16, "K": 2048}, ["128 blocks"]),
+        ({"block_size": 16, "K": 2048}, ["128 blocks of inputs"]),
     ],
 )
 def test_refused(change: dict[str, int], words: list[str]) -> None:
