@@ -1,4 +1,5 @@
-"""Movements of elements, moved down after elementwise operators, and into the weights they meet.
+"""Movements of elements, moved down after elementwise operators, into the movements and weights
+they meet.
 
 Then a convolution, its BN, activation and quantizer stay together, and codes of few bits are moved
 instead of sums.
@@ -21,6 +22,7 @@ from ..opset import (
     read_weight,
 )
 from .elementwise_copies import copies, is_elementwise, parameters_of
+from .merge_movements import merged
 from .pattern import Context, Pattern
 from .queries import Array, is_standard, shape_of
 from .spread import IN_PLACE
@@ -28,6 +30,13 @@ from .transposed_convolution import PHASES
 
 Source = Array
 """For each channel before the movement, a channel after it that holds its elements."""
+
+
+def _meet(node: ir.Node, context: Context) -> None:
+    """Join a Rearrange with one that has moved down to it, then move it down."""
+    found = merged(node, context)
+    if found is not None:
+        _move(found, context)
 
 
 def _move(node: ir.Node, context: Context) -> None:
@@ -166,5 +175,5 @@ def _is_dense(node: ir.Node, index: int) -> bool:
 
 
 _DOMAIN = frozenset({"n2uq"})
-MOVE_DOWN = Pattern("movement after a map", frozenset({"Rearrange"}), _move, domains=_DOMAIN)
+MOVE_DOWN = Pattern("movement after a map", frozenset({"Rearrange"}), _meet, domains=_DOMAIN)
 ABSORB = Pattern("order of channels", frozenset({"Rearrange"}), _absorb, domains=_DOMAIN)
