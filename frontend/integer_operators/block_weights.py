@@ -90,8 +90,8 @@ def _read(node: ir.Node, values: RealValues) -> _Weights:
             zeros = array.astype(np.int64).reshape(outputs, count)
         else:
             raise Refused("zero points between codes", f"integers of 0..{2**bits - 1}")
-    wide = (np.repeat(row, size, axis=1)[:, :inputs] for row in (scales, zeros))
-    return _Weights(codes, *wide, _TYPES[bits])
+    wide = [np.repeat(row, size, axis=1)[:, :inputs] for row in (scales, zeros)]
+    return _Weights(codes, wide[0], wide[1], _TYPES[bits])
 
 
 def _sum_of_blocks(
@@ -182,11 +182,9 @@ def dequantize_blocks(node: ir.Node, values: RealValues) -> None:
             found = f"zero points of shape {zero.shape}, scales of {scale.shape}"
             raise Refused(found, "as many")
     places = range(codes.shape[axis])
-    full = _Dequantized(
-        codes.astype(np.int64),
-        *(np.repeat(row, size, axis).take(places, axis) for row in (scale, zero)),
-        values.code_type(node.inputs[0]),
-    )
+    wide = [np.repeat(row, size, axis).take(places, axis) for row in (scale, zero)]
+    dtype = values.code_type(node.inputs[0])
+    full = _Dequantized(codes.astype(np.int64), wide[0], wide[1], dtype)
     _feed(node.outputs[0], full, values)
 
 
@@ -200,8 +198,8 @@ class _Dequantized:
     dtype: ir.DataType
 
     def transposed(self, perm: Sequence[int]) -> _Dequantized:
-        arrays = (a.transpose(perm) for a in (self.codes, self.scales, self.zeros))
-        return _Dequantized(*arrays, self.dtype)
+        codes, scales, zeros = (a.transpose(perm) for a in (self.codes, self.scales, self.zeros))
+        return _Dequantized(codes, scales, zeros, self.dtype)
 
     def numbers(self) -> Array:
         product: Array = (self.codes - self.zeros).astype(np.float32) * self.scales
