@@ -18,7 +18,7 @@ from .opset import OUTPUTS
 from .pixel_inputs import as_real_inputs
 from .precision import ROUNDOFF
 from .read import read_model
-from .recognize import PATTERNS, PATTERNS_BEFORE_FOLDING, Context
+from .recognize import EXPECTATION, PATTERNS, PATTERNS_BEFORE_FOLDING, Context
 from .runtime_fusions import take_apart
 from .schemas import DOMAIN, STANDARD_VERSION, VERSION
 from .shapes import bind_batch, release_batch
@@ -69,7 +69,7 @@ def load_graph(
     constants = GraphConstants(model, batch.sizes)
     check_sizes(model, constants)
     context = Context(model, constants, batch.size, batch.symbol is not None, model.meta[ROUNDOFF])
-    for pattern in (CAST_LIKE, IDENTITY, EXPAND):
+    for pattern in (CAST_LIKE, IDENTITY, EXPAND, EXPECTATION):
         say(f"recognizing {pattern.name}")
         context.run(pattern)
     cut_host_part(context)

@@ -12,6 +12,7 @@ from .channels_last_input import CHANNELS_LAST_INPUT
 from .code_offset import OFFSET
 from .companding import COMPANDING
 from .convolution import BATCH_NORM, CONVOLUTION
+from .expectation import EXPECTATION
 from .extremes import EXTREME
 from .functions import FUNCTION
 from .head import FLATTEN, GEMM, MATMUL, RESHAPE_TARGET
@@ -44,7 +45,7 @@ from .transposed_convolution import TRANSPOSED_CONVOLUTION
 from .weight_grid import MATRIX_GRID, WEIGHT_GRID
 from .weight_quantizer import WEIGHT_QUANTIZER
 
-__all__ = ["PATTERNS_BEFORE_FOLDING", "PATTERNS", "Context", "Pattern", "Refused"]
+__all__ = ["EXPECTATION", "PATTERNS_BEFORE_FOLDING", "PATTERNS", "Context", "Pattern", "Refused"]
 
 PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     SQUEEZE,  # before the shapes that follow are relied on

@@ -72,6 +72,31 @@ HEADS = {
         "float[] y",
         {"small": np.array(1e-12, np.float32)},
     ),
+    "distances of boxes, by a convolution": (  # as in YOLO v8
+        TRUNK + "v = Reshape (c, four) t = Transpose <perm = [0, 2, 1, 3]> (v) "
+        "s = Softmax <axis = 1> (t) d = Conv (s, bins) y = Reshape (d, three)",
+        "float[] y",
+        {
+            "four": np.array([-1, 2, 3, 16], np.int64),
+            "bins": np.array([0, 1, 2], np.float32).reshape(1, 3, 1, 1),
+            "three": np.array([0, 2, 16], np.int64),
+        },
+    ),
+    "coordinates of keypoints, by a matrix": (
+        TRUNK + "v = Reshape (c, three) s = Softmax (v) l = Reshape (s, three) y = MatMul (l, at)",
+        "float[] y",
+        {"three": np.array([0, 6, 16], np.int64), "at": W.reshape(-1)[:32].reshape(16, 2)},
+    ),
+    "years, by a layer with an offset": (
+        FLAT + "s = Softmax (f) y = Gemm <transB = 1> (s, years, from)",
+        "float[] y",
+        {"years": 10 + np.arange(6, dtype=np.float32)[None], "from": np.array([5], np.float32)},
+    ),
+    "distances with an offset each": (
+        TRUNK + "s = Softmax <axis = 1> (c) y = Conv (s, bins, from)",
+        "float[] y",
+        {"bins": W.reshape(-1)[:12].reshape(2, 6, 1, 1), "from": np.array([5, -1], np.float32)},
+    ),
 }  # fmt: skip
 
 
@@ -132,6 +157,14 @@ def test_what_a_layer_follows_stays() -> None:
     parameters = {"W": W, "V": np.ones((1, 6, 1, 1))}
     host = load_graph(build(TRUNK + body, parameters, y="int64[] y, float[] z")).meta[HOST]
     assert host.operators == ["ArgMax"] and host.outputs == ("y", "z")
+
+
+def test_layers_behind_a_softmax_are_refused() -> None:
+    """Five outputs and a window are no mean of few positions."""
+    for weights, pads in (((5, 6, 1, 1), [0] * 4), ((1, 6, 3, 3), [1] * 4)):
+        body = f"s = Softmax <axis = 1> (c) y = Conv <pads = {pads}> (s, V)"
+        with pytest.raises(CompileError, match="Softmax"):
+            load_graph(build(TRUNK + body, {"W": W, "V": np.ones(weights, np.float32)}))
 
 
 def test_heads_over_samples_are_refused() -> None:
