@@ -1,19 +1,25 @@
 """Heads that run on the host: Softmax, Sigmoid, ArgMax, TopK, grid decode behind the last layers.
 
 What follows the last integer layer and ends at the outputs is cut off, if it holds an operator of
-``_HEADS``. The canonical graph ends at the cut; the rest becomes a ``HostModel``, which
-``passes/program/boundary.py`` evaluates in float64.
+``_HEADS``, a quotient of two tensors, a power that the program has not, or arithmetic on one number
+of each sample (lengths, cosines). The canonical graph ends at the cut; the rest becomes a
+``HostModel``, which ``passes/program/boundary.py`` evaluates in float64.
 """
 
 from __future__ import annotations
+
+from fractions import Fraction
+from math import isfinite
 
 import numpy as np
 import onnx
 import onnx_ir as ir
 from onnx import TensorProto, helper, numpy_helper
 
+from .expression import fits_exponent
 from .host_model import HOST_OPS, LAYOUT, HostModel, in_double
 from .opset import OUTPUTS
+from .recognize.function_operators import RULES
 from .recognize.pattern import Context
 from .recognize.queries import stated_axes
 
@@ -34,7 +40,7 @@ def cut_host_part(context: Context) -> None:
     part: set[ir.Node] = set()
     for node in graph:  # heads, and what is computed from them
         makers = (value.producer() for value in node.inputs if value is not None)
-        if node in behind and (node.op_type in _HEADS or any(maker in part for maker in makers)):
+        if node in behind and (_is_head(node, context) or any(maker in part for maker in makers)):
             part.add(node)
     for node in reversed(list(graph)):  # layouts before a head
         if (
@@ -86,6 +92,51 @@ def _behind(context: Context) -> set[ir.Node]:
         ):
             host_nodes.add(node)
     return host_nodes
+
+
+def _is_head(node: ir.Node, context: Context) -> bool:
+    """Return whether the host computes a node though nothing before it is the host's."""
+    if node.op_type == "Div":
+        if not context.constants.known(node.inputs[1]) and len(_factors(node, context)) > 1:
+            return True
+    elif node.op_type == "Pow":
+        exponent = context.constants.scalar(node.inputs[1])
+        if exponent is not None and not _fits(float(exponent)):
+            return True
+    if any(_is_number(value, context) for value in node.inputs):
+        return True
+    return node.op_type in _HEADS
+
+
+def _is_number(value: ir.Value | None, context: Context) -> bool:
+    """Return whether a value is computed, one number of each sample: the program has none such."""
+    return (
+        value is not None
+        and value.shape is not None
+        and len(value.shape) == 1
+        and not context.constants.known(value)
+    )
+
+
+def _fits(exponent: float) -> bool:
+    return not isfinite(exponent) or fits_exponent(Fraction(exponent))
+
+
+def _factors(node: ir.Node, context: Context) -> set[ir.Value]:
+    """Return the values that a node is computed from, element by element."""
+    found, seen, stack = set[ir.Value](), set[ir.Node](), [node]
+    while stack:
+        top = stack.pop()
+        for value in top.inputs:
+            if value is None or context.constants.known(value):
+                continue
+            maker = value.producer()
+            if maker is None or maker.domain != "" or maker.op_type not in RULES:
+                found.add(value)
+            elif maker not in seen:
+                seen.add(maker)
+                stack.append(maker)
+    return found
 
 
 def _only_shape(node: ir.Node) -> bool:

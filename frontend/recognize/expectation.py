@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from ..host_model import LAYOUT
+from ..host_model import HOST_OPS
 from ..opset import initializer
 from .pattern import Context, Pattern
 from .queries import Array
@@ -54,12 +54,18 @@ def _rewrite(node: ir.Node, context: Context) -> None:
 
 
 def _is_distribution(value: ir.Value) -> bool:
-    """Return whether a value is a Softmax, maybe laid out anew."""
-    maker = value.producer()
-    while maker is not None and maker.domain == "" and maker.op_type in LAYOUT:
-        source = maker.inputs[0]
-        maker = source.producer() if source is not None else None
-    return maker is not None and maker.domain == "" and maker.op_type == "Softmax"
+    """Return whether a value is computed from a Softmax by what runs on the host."""
+    stack, seen = [value], set[ir.Value]()
+    while stack:
+        top = stack.pop()
+        maker = top.producer()
+        if top in seen or maker is None or maker.domain != "" or maker.op_type not in HOST_OPS:
+            continue
+        seen.add(top)
+        if maker.op_type == "Softmax":
+            return True
+        stack.extend(source for source in maker.inputs if source is not None)
+    return False
 
 
 def _rows(node: ir.Node, context: Context, rank: int) -> Array | None:

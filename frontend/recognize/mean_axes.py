@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from math import prod
 
-import numpy as np
 import onnx_ir as ir
 
-from ..opset import initializer
 from .pattern import Context, Pattern, Refused
 from .pooling import reduced_axes
 from .queries import producer, shape_of
@@ -36,13 +34,15 @@ def _turn(node: ir.Node, context: Context) -> None:
         return
     kept = _keeps_axes(node)
     if not rest:
-        line = _reshaped(data, (shape[0], 1, prod(shape[1:])), node, context)
+        line = context.reshape(node, data, (shape[0], 1, prod(shape[1:])), str(node.name))
         reduced = ir.node(node.op_type, [line], {"axes": [2], "keepdims": 1}, version=13)
         reduced.name = str(node.name)
         result = context.insert(node, reduced)
         result.shape = ir.Shape([shape[0], 1, 1])
         ones = (1,) * (len(shape) - 1) if kept else ()
-        context.replace(node.outputs[0], _reshaped(result, (shape[0], *ones), node, context))
+        context.replace(
+            node.outputs[0], context.reshape(node, result, (shape[0], *ones), str(node.name))
+        )
         return
     order = [0, *rest, *axes]
     turned = _transposed(data, order, node, context)
@@ -60,23 +60,12 @@ def _turn(node: ir.Node, context: Context) -> None:
     if kept:
         result = _transposed(result, [order.index(k) for k in range(len(order))], node, context)
     else:
-        result = _reshaped(result, shape_of(result)[: len(rest) + 1], node, context)
+        result = context.reshape(node, result, shape_of(result)[: len(rest) + 1], str(node.name))
     context.replace(node.outputs[0], result)
 
 
 def _transposed(value: ir.Value, perm: list[int], node: ir.Node, context: Context) -> ir.Value:
     return value if perm == sorted(perm) else context.transpose(node, value, perm, str(node.name))
-
-
-def _reshaped(value: ir.Value, shape: tuple[int, ...], node: ir.Node, context: Context) -> ir.Value:
-    """Give a value another shape, of the same number of images."""
-    batch = [0] if context.dynamic else [context.batch]
-    target = initializer(
-        context.graph, f"{value.name}.shape", np.array([*batch, *shape[1:]], np.int64)
-    )
-    result = context.insert(node, ir.node("Reshape", [value, target], name=str(node.name)))
-    result.shape = ir.Shape(shape)
-    return result
 
 
 def _with_those_before(node: ir.Node, context: Context) -> list[int] | None:

@@ -193,6 +193,17 @@ class Context:
         output.shape = ir.Shape([value.shape[axis] for axis in perm])
         return self.insert(before, turn)
 
+    def reshape(
+        self, before: ir.Node, value: ir.Value, shape: tuple[int, ...], name: str
+    ) -> ir.Value:
+        """Insert a Reshape of a value, of the same number of images; return its output."""
+        batch = 0 if self.dynamic else self.batch
+        target = np.array([batch, *shape[1:]], np.int64)
+        held = initializer(self.graph, f"{value.name}.shape", target)
+        result = self.insert(before, ir.node("Reshape", [value, held], name=name))
+        result.shape = ir.Shape(shape)
+        return result
+
     def with_number(
         self, before: ir.Node, op: str, value: ir.Value, number: float, name: str
     ) -> ir.Value:

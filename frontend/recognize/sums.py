@@ -29,18 +29,23 @@ def _rewrite(node: ir.Node, context: Context) -> None:
         square = ir.node("Mul", [data, data], name=f"{node.name}.square")
         square.outputs[0].name, square.outputs[0].shape = f"{square.name}_out", data.shape
         data = context.insert(node, square)
+    kept = node.attributes.get_int("keepdims", 1) == 1
+    number = len(axes) == len(shape) - 1  # one of each sample: an axis is dropped at the end
     reduced = ir.node(
         "ReduceMax" if kind == "ReduceMin" else "ReduceMean",
         [data],
-        {"axes": axes, "keepdims": node.attributes.get_int("keepdims", 1)},
+        {"axes": axes, "keepdims": int(kept or number)},
         name=str(node.name),
         version=13,
     )
-    reduced.outputs[0].shape = node.outputs[0].shape
+    left = [1 if axis in axes else size for axis, size in enumerate(shape)]
+    reduced.outputs[0].shape = ir.Shape(left) if number else node.outputs[0].shape
     reduced.outputs[0].name = f"{node.outputs[0].name}.reduced"
     value = context.insert(node, reduced)
     factor = -1.0 if kind == "ReduceMin" else float(prod(shape[axis] for axis in axes))
     value = context.with_number(node, "Mul", value, factor, str(node.name))
+    if number and not kept:
+        value = context.reshape(node, value, shape[:1], str(node.name))
     context.replace(node.outputs[0], value)
 
 

@@ -92,6 +92,41 @@ HEADS = {
         "float[] y",
         {"years": 10 + np.arange(6, dtype=np.float32)[None], "from": np.array([5], np.float32)},
     ),
+    "coordinates of keypoints, by the sums of rows": (
+        TRUNK + "v = Reshape (c, three) s = Softmax (v) m = Reshape (s, four) "
+        "p = ReduceSum <keepdims = 0> (m, last) y = MatMul (p, at)",
+        "float[] y",
+        {
+            "three": np.array([0, 6, 16], np.int64),
+            "four": np.array([0, 6, 4, 4], np.int64),
+            "last": np.array([3], np.int64),
+            "at": np.arange(4, dtype=np.float32)[:, None],
+        },
+    ),
+    "cosine of two vectors": (
+        FLAT + "u, v = Split <axis = 1> (f, halves) m = Mul (u, v) p2 = Mul (u, u) q2 = Mul (v, v) "
+        "s = ReduceSum <keepdims = 0> (m, one) p1 = ReduceSum <keepdims = 0> (p2, one) "
+        "q1 = ReduceSum <keepdims = 0> (q2, one) pq = Mul (p1, q1) l = Sqrt (pq) "
+        "n = Max (l, small) y = Div (s, n)",
+        "float[] y",
+        {
+            "halves": np.array([3, 3], np.int64),
+            "one": np.array([1], np.int64),
+            "small": np.array(1e-8, np.float32),
+        },
+    ),
+    "distance of two vectors, as PyTorch's pairwise_distance is exported": (
+        FLAT + "u, v = Split <axis = 1> (f, halves) d = Sub (u, v) e = Pow (d, two) "
+        "s = ReduceSum <keepdims = 0> (e, one) t = Add (s, small) y = Pow (t, half)",
+        "float[] y",
+        {
+            "halves": np.array([3, 3], np.int64),
+            "one": np.array([1], np.int64),
+            "two": np.array(2, np.float32),
+            "small": np.array(1e-6, np.float32),
+            "half": np.array(1 / 2.000001, np.float32),
+        },
+    ),
     "distances with an offset each": (
         TRUNK + "s = Softmax <axis = 1> (c) y = Conv (s, bins, from)",
         "float[] y",
@@ -157,6 +192,12 @@ def test_what_a_layer_follows_stays() -> None:
     parameters = {"W": W, "V": np.ones((1, 6, 1, 1))}
     host = load_graph(build(TRUNK + body, parameters, y="int64[] y, float[] z")).meta[HOST]
     assert host.operators == ["ArgMax"] and host.outputs == ("y", "z")
+
+
+def test_a_quotient_that_is_a_function_stays_in_the_program() -> None:
+    """Softsign, as it is exported."""
+    body = TRUNK + "a = Abs (c) b = Add (a, one) y = Div (c, b)"
+    assert HOST not in load_graph(build(body, {"W": W, "one": np.array(1, np.float32)})).meta
 
 
 def test_layers_behind_a_softmax_are_refused() -> None:

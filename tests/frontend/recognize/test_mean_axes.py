@@ -104,9 +104,10 @@ def test_means_of_constants_stay_constant(axes: str, keep: int) -> None:
 
 @pytest.mark.parametrize("kind", ["ReduceSum", "ReduceSumSquare", "ReduceMin"])
 @pytest.mark.parametrize("keep", [0, 1])
-def test_sums_and_minima(kind: str, keep: int) -> None:
+@pytest.mark.parametrize("axes", [[2, 3], [1, 2, 3]])
+def test_sums_and_minima(kind: str, keep: int, axes: list[int]) -> None:
     model = build(
-        f"y = {kind} <axes = [2, 3], keepdims = {keep}> (x)",
+        f"y = {kind} <axes = {axes}, keepdims = {keep}> (x)",
         x="float[N,3,4,5] x",
         opset=12 if kind == "ReduceSum" else 17,
     )
