@@ -1,29 +1,44 @@
-"""Input sizes given by the user where the file leaves axes of the input dynamic."""
+"""Input sizes given by the user where the file leaves axes of inputs dynamic."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import onnx
 
 from .diagnostics import CompileError, Problem
 
+InputShape = Sequence[int] | Mapping[str, Sequence[int]]
+"""Sizes of the only input, as (C, H, W) or with the batch; by name where there are several."""
 
-def fix_input_shape(proto: onnx.ModelProto, shape: Sequence[int]) -> None:
-    """Write sizes into the dynamic axes of the model's input, in place.
+
+def fix_input_shape(proto: onnx.ModelProto, shape: InputShape) -> None:
+    """Write sizes into the dynamic axes of the model's inputs, in place.
 
     Args:
-        proto: a model with one input besides its parameters; other models are left to later checks.
+        proto: a model; without any input it is left to later checks.
         shape: sizes with or without the batch; of all axes where the file states no shape.
 
     Raises:
-        CompileError: the number of axes differs, a size is below 1, or it contradicts the file.
+        CompileError: there is no input of a name, or several for sizes without one; the number of
+            axes differs, a size is below 1, or it contradicts the file.
     """
     parameters = {tensor.name for tensor in proto.graph.initializer}
-    images = [value for value in proto.graph.input if value.name not in parameters]
-    if len(images) != 1 or not images[0].type.HasField("tensor_type"):
+    images = {value.name: value for value in proto.graph.input if value.name not in parameters}
+    if not images:
         return
-    (image,), sizes = images, list(shape)
+    if not isinstance(shape, Mapping):
+        if len(images) > 1:
+            raise CompileError(_unnamed(list(images), shape))
+        shape = dict.fromkeys(images, shape)
+    for name, sizes in shape.items():
+        if name not in images:
+            raise CompileError(_unknown(name, list(images)))
+        if images[name].type.HasField("tensor_type"):
+            _fix(images[name], list(sizes))
+
+
+def _fix(image: onnx.ValueInfoProto, sizes: list[int]) -> None:
     stated = image.type.tensor_type.shape
     if not image.type.tensor_type.HasField("shape"):
         stated.dim.extend(onnx.TensorShapeProto.Dimension() for _ in sizes)
@@ -37,6 +52,22 @@ def fix_input_shape(proto: onnx.ModelProto, shape: Sequence[int]) -> None:
         if dim.HasField("dim_value") and dim.dim_value > 0 and dim.dim_value != size:
             raise CompileError(_problem(image.name, sizes, text))
         dim.dim_value = size
+
+
+def _unnamed(names: list[str], sizes: Sequence[int]) -> Problem:
+    given = ",".join(map(str, sizes))
+    return Problem(
+        "", "", f"a shape without a name for a network of {len(names)} inputs",
+        f"sizes by name: {', '.join(names)}",
+        f"give --input-shape {names[0]}={given}, once for each input that has open axes",
+    )  # fmt: skip
+
+
+def _unknown(name: str, names: list[str]) -> Problem:
+    return Problem(
+        name, "input", "a shape for it, while the network has no input of this name",
+        f"the inputs: {', '.join(names)}", "give --input-shape NAME=C,H,W with one of these names",
+    )  # fmt: skip
 
 
 def _problem(name: str, sizes: list[int], text: str) -> Problem:

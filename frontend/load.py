@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import onnx_ir as ir
 
@@ -12,7 +12,7 @@ from .check import check_interface, to_graph
 from .cleanup import CAST_LIKE, EXPAND, IDENTITY, fold_constants
 from .constants import GraphConstants
 from .host_part import cut_host_part
-from .input_shape import fix_input_shape
+from .input_shape import InputShape, fix_input_shape
 from .integer_operators import to_float_operators
 from .opset import OUTPUTS
 from .pixel_inputs import as_real_inputs
@@ -34,7 +34,7 @@ logging.getLogger("onnx_ir").addHandler(logging.NullHandler())
 
 
 def load_graph(
-    source: Source, progress: Progress | None = None, *, input_shape: Sequence[int] | None = None
+    source: Source, progress: Progress | None = None, *, input_shape: InputShape | None = None
 ) -> ir.Model:
     """Read an exported N2UQ network and recognize its quantizers.
 
@@ -47,7 +47,8 @@ def load_graph(
         source: path of an .onnx file (external data beside it), its bytes, or a model of ``onnx``
             or ``onnx_ir``, which is not changed.
         progress: called with the name of each stage as it begins.
-        input_shape: sizes for dynamic axes of the input, with or without the batch.
+        input_shape: sizes for dynamic axes of the input, with or without the batch, or of inputs by
+            name.
 
     Raises:
         CompileError: lists every reason why the network cannot be compiled.

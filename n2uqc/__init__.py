@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from n2uqc.frontend.diagnostics import CompileError, Problem
     from n2uqc.passes import Options, load
     from n2uqc.passes.checks.promise import PrecisionWarning
-    from n2uqc.passes.options import Pixels
+    from n2uqc.passes.pixels import Pixels
     from n2uqc.passes.program import (
         IllegalOp,
         InputError,

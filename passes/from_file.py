@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from n2uqc.frontend.input_shape import InputShape
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.schemas import DOMAIN
 from n2uqc.frontend.source import Source, digest, label, require_source, stem
@@ -15,7 +15,7 @@ from n2uqc.frontend.source import Source, digest, label, require_source, stem
 from .checks.promise import PrecisionWarning, kept_by
 from .options import Options
 from .pass_manager import Observer
-from .pipeline import INPUT_SHAPE, compile_graph
+from .pipeline import INPUT_SHAPE, compile_graph, shape_text
 from .program import Program
 from .program.named import Batch
 from .program.store import PREFIX, is_program_file
@@ -34,7 +34,7 @@ def load(
     options: Options | None = None,
     *,
     calibration: Batch | None = None,
-    input_shape: Sequence[int] | None = None,
+    input_shape: InputShape | None = None,
     observe: Observer | None = None,
 ) -> Program:
     """Read a trained network and compile it to its integer program.
@@ -45,7 +45,7 @@ def load(
         options: widths and ranges of the fixed-point parts.
         calibration: images (N, C, H, W) to which the fixed-point formats are fitted; by name where
             there are several inputs.
-        input_shape: sizes for dynamic axes of the input, as (C, H, W).
+        input_shape: sizes for dynamic axes of the input, as (C, H, W), or of inputs by name.
         observe: called after each pass; the network may be compiled several times.
 
     Raises:
@@ -74,7 +74,7 @@ def load(
         )
     facts = {"model_sha256": digest(source)}
     if input_shape is not None:
-        facts[INPUT_SHAPE] = ",".join(map(str, input_shape))
+        facts[INPUT_SHAPE] = shape_text(input_shape)
 
     def compiled(chosen: Options) -> Program:
         return compile_graph(graph, chosen, name=stem(source), metadata=facts, observe=observe)

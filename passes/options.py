@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from n2uqc.frontend.diagnostics import CompileError
 
+from .pixels import Pixels, numbers, pixels_text, stated_pixels
 from .program.named import Batch, samples
 
 PRECISIONS: Mapping[str, tuple[int | None, int | None, int]] = MappingProxyType(
@@ -55,38 +56,6 @@ def require_width(name: str, value: object, limit: str = "residual_bits") -> Non
         raise CompileError(f"{name} is {value}; it takes {low}..{high}")
 
 
-@dataclass(frozen=True)
-class Pixels:
-    """Raw 8-bit images as input: real value = (pixel * scale - mean[c]) / std[c].
-
-    Attributes:
-        scale: real value of one gray level, e.g. 1/255.
-        mean, std: one value, or one for each channel; 0 and 1 if the graph itself normalizes.
-    """
-
-    scale: float = 1.0
-    mean: tuple[float, ...] = (0.0,)
-    std: tuple[float, ...] = (1.0,)
-
-    def __post_init__(self) -> None:
-        values = (self.scale, *self.mean, *self.std)
-        if not np.isfinite(values).all() or self.scale <= 0 or not all(s > 0 for s in self.std):
-            raise CompileError(
-                f"pixel input of scale {self.scale}, mean {self.mean}, std {self.std}; it takes "
-                "finite numbers with scale > 0 and std > 0"
-            )
-
-    def rows(self, channels: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean and std of each channel, float64 (C,)."""
-        for name, row in (("mean", self.mean), ("std", self.std)):
-            if len(row) not in (1, channels):
-                raise CompileError(
-                    f"--{name} has {len(row)} values; the input has {channels} channels"
-                )
-        mean, std = (np.broadcast_to(np.array(r), (channels,)) for r in (self.mean, self.std))
-        return mean, std
-
-
 @dataclass(frozen=True, repr=False)
 class Options:
     """Widths and ranges of the tensors that N2UQ leaves real-valued.
@@ -102,7 +71,8 @@ class Options:
             are not commensurable (``exact.levels``), 4 to 26; None: as many as ``stem_bits``.
         input_range: (least, greatest) real value of the model's input; other values are clamped
             with a warning. Not used if calibration data is given.
-        pixels: raw 8-bit images instead of real ones; ``input_range`` is then not used.
+        pixels: raw 8-bit images instead of real ones, of the only input or of inputs by name;
+            ``input_range`` is for the others.
         calibration: images in the form that the program will read, (N, C, H, W), real or uint8;
             by name where there are several inputs.
             Fixed-point formats are then fitted to the values that occur, with ``margin``, instead
@@ -121,7 +91,7 @@ class Options:
     head_bits: int = HEAD_BITS
     level_bits: int | None = None
     input_range: tuple[float, float] = (-8.0, 8.0)
-    pixels: Pixels | None = None
+    pixels: Pixels | Mapping[str, Pixels] | None = None
     calibration: Batch | None = None
     margin: float = 1.25
     extra_bits: int = 0
@@ -159,8 +129,10 @@ class Options:
         if not 1 <= self.margin <= _MOST_MARGIN:
             raise CompileError(f"--margin is {self.margin}; it takes 1..{_MOST_MARGIN}")
         if self.calibration is not None:
-            raw = self.pixels is not None
-            for data in self._calibration_arrays():
+            for name, data in self._calibration_arrays().items():
+                raw = self.pixels is not None
+                if isinstance(self.pixels, Mapping):
+                    raw = name in self.pixels
                 if data.dtype != np.uint8 and (raw or data.dtype.kind != "f"):
                     images = "uint8 images" + ("" if raw else ", or real ones, float32 or float64")
                     raise CompileError(f"calibration data of dtype {data.dtype}; it takes {images}")
@@ -196,15 +168,17 @@ class Options:
         room = _ACCUMULATOR_BITS - self.code_level_bits - taps.bit_length()
         return min(self.code_level_bits, room)
 
-    def _calibration_arrays(self) -> list[NDArray[Any]]:
-        given = self.calibration
-        return list(map(np.asarray, given.values() if isinstance(given, Mapping) else [given]))
+    def _calibration_arrays(self) -> dict[str, NDArray[Any]]:
+        given = (
+            self.calibration if isinstance(self.calibration, Mapping) else {"": self.calibration}
+        )
+        return {name: np.asarray(data) for name, data in given.items()}
 
     def real_input_range(self) -> tuple[float, float]:
         """Return the range of the real input, from the calibration data if there is any."""
         if self.calibration is None:
             return self.input_range
-        real = [data for data in self._calibration_arrays() if data.dtype.kind == "f"]
+        real = [data for data in self._calibration_arrays().values() if data.dtype.kind == "f"]
         if not real:
             return self.input_range
         ends = [(float(data.min()), float(data.max())) for data in real]
@@ -225,7 +199,7 @@ class Options:
             )
         try:
             return cls._from_facts(facts)
-        except (ValueError, KeyError, OverflowError):
+        except (ValueError, KeyError, OverflowError, TypeError, AttributeError, RecursionError):
             raise CompileError(
                 "the program's metadata states its precision in a way that n2uqc does not write"
             ) from None
@@ -236,10 +210,9 @@ class Options:
             name: None if facts[name] == _OPEN else int(facts[name]) for name in _LIMITS
         }
         if "pixels" in facts:
-            _, scale, _, mean, _, std = facts["pixels"].split(" ")
-            chosen["pixels"] = Pixels(float(scale), _numbers(mean), _numbers(std))
-        else:
-            low, high = _numbers(facts["input_range"])
+            chosen["pixels"] = stated_pixels(facts["pixels"])
+        if not isinstance(chosen.get("pixels"), Pixels):
+            low, high = numbers(facts["input_range"])
             chosen["input_range"] = low, high
         if "level_bits" in facts:
             chosen["level_bits"] = int(facts["level_bits"])
@@ -251,11 +224,10 @@ class Options:
     def facts(self) -> dict[str, str]:
         """Return the options as metadata of a program."""
         stated = {name: str(getattr(self, name) or _OPEN) for name in _LIMITS}
-        if self.pixels is None:
+        if not isinstance(self.pixels, Pixels):
             stated["input_range"] = ",".join(repr(v) for v in self.real_input_range())
-        else:
-            rows = (",".join(map(repr, r)) for r in (self.pixels.mean, self.pixels.std))
-            stated["pixels"] = f"scale {self.pixels.scale!r} mean {next(rows)} std {next(rows)}"
+        if self.pixels is not None:
+            stated["pixels"] = pixels_text(self.pixels)
         if self.level_bits is not None:
             stated["level_bits"] = str(self.level_bits)
         if self.extra_bits:
@@ -267,10 +239,6 @@ class Options:
         if self.calibration is not None:
             stated[_CALIBRATION] = f"{samples(self.calibration)} images, margin {self.margin!r}"
         return stated
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(v) for v in text.split(","))
 
 
 def without_calibration(facts: Mapping[str, str]) -> dict[str, str]:

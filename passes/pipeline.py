@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 
 import onnx_ir as ir
 
 from n2uqc.frontend.diagnostics import CompileError
+from n2uqc.frontend.input_shape import InputShape
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.source import Source
 
@@ -29,7 +31,7 @@ from .plan_memory import plan_memory
 from .program import Program
 
 INPUT_SHAPE = "input_shape"
-"""Key of a program's metadata: sizes that the user gave for dynamic axes."""
+"""Key of a program's metadata: sizes that the user gave for dynamic axes (`shape_text`)."""
 
 PIPELINE: tuple[Pass, ...] = (
     Pass("pixel-input", pixel_input),
@@ -67,6 +69,13 @@ def compile_graph(
     return run_passes(program, options, PIPELINE, observe)
 
 
+def shape_text(shape: InputShape) -> str:
+    """Return sizes that the user gave, as a program's metadata holds them."""
+    if isinstance(shape, Mapping):
+        return json.dumps({name: [int(size) for size in sizes] for name, sizes in shape.items()})
+    return ",".join(map(str, shape))
+
+
 def graph_of(source: Source, program: Program) -> ir.Model:
     """Load the graph of a network with the input shape that a program was compiled for.
 
@@ -74,8 +83,15 @@ def graph_of(source: Source, program: Program) -> ir.Model:
         CompileError: lists everything that is not supported, by node.
     """
     text = program.metadata.get(INPUT_SHAPE)
+    return load_graph(source, input_shape=None if text is None else _stated_shape(text))
+
+
+def _stated_shape(text: str) -> InputShape:
+    """Return the sizes of `shape_text`."""
     try:
-        shape = None if text is None else [int(size) for size in text.split(",")]
-    except ValueError:
+        if not text.startswith("{"):
+            return [int(size) for size in text.split(",")]
+        named = json.loads(text)
+        return {str(name): [int(size) for size in sizes] for name, sizes in named.items()}
+    except (ValueError, TypeError, RecursionError):
         raise CompileError(f"the program's metadata states no input shape: {text!r:.80}") from None
-    return load_graph(source, input_shape=shape)

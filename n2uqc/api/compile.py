@@ -8,6 +8,7 @@ from n2uqc.backends import Artifact
 from n2uqc.backends import compile as compile_program
 from n2uqc.backends.fpga import Folding
 from n2uqc.backends.target import Progress as Listener
+from n2uqc.frontend.input_shape import InputShape
 from n2uqc.passes import Options
 
 from .errors import names_missing_parts
@@ -30,7 +31,7 @@ def compile(
     rtl: bool = False,
     fill: float | None = None,
     options: Options | None = None,
-    input_shape: Sequence[int] | None = None,
+    input_shape: InputShape | None = None,
     progress: Listener = lambda step: None,
 ) -> Artifact:
     """Compile a network or an integer program.

@@ -16,6 +16,7 @@ from n2uqc.backends.fpga.design import CLOCK_HZ
 from n2uqc.backends.report import Report, report, to_json, write_html, write_report
 from n2uqc.backends.report.data import PARTS
 from n2uqc.frontend.escape import plain
+from n2uqc.frontend.input_shape import InputShape
 from n2uqc.frontend.sheet import Picture, Sheet
 from n2uqc.passes import Options
 
@@ -98,7 +99,7 @@ def cost(
     fill: float | None = None,
     synthesize: bool = False,
     options: Options | None = None,
-    input_shape: Sequence[int] | None = None,
+    input_shape: InputShape | None = None,
     command: str = "",
     progress: Progress = SILENT,
 ) -> CostComparison:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ from n2uqc.backends.fpga.design import CLOCK_HZ, Design, plan
 from n2uqc.backends.fpga.fitting import chosen_folding
 from n2uqc.backends.search import FpgaDevice, SearchResult, find_device
 from n2uqc.backends.search import search as search_folding
+from n2uqc.frontend.input_shape import InputShape
 from n2uqc.frontend.sheet import Sheet, name_column
 from n2uqc.passes import Options
 from n2uqc.passes.program import Program
@@ -112,7 +112,7 @@ def design(
     clock_hz: float = CLOCK_HZ,
     fill: float | None = None,
     options: Options | None = None,
-    input_shape: Sequence[int] | None = None,
+    input_shape: InputShape | None = None,
     progress: Progress = SILENT,
 ) -> DatapathDesign:
     """Plan the datapath of a program: a given folding, one searched for a rate or a device, or a
@@ -207,7 +207,7 @@ def search(
     clock_hz: float = CLOCK_HZ,
     fill: float | None = None,
     options: Options | None = None,
-    input_shape: Sequence[int] | None = None,
+    input_shape: InputShape | None = None,
 ) -> DatapathDesign:
     """Search the folding of the least area for a rate, or of the highest rate on a device.
 

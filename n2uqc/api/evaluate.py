@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from n2uqc.backends import find_target
+from n2uqc.frontend.input_shape import InputShape
 from n2uqc.frontend.sheet import Column, Sheet
 from n2uqc.frontend.source import Source
 from n2uqc.passes import Options
@@ -119,7 +119,7 @@ def evaluate(
     executor: str = "interpreter",
     beside_float: bool = True,
     options: Options | None = None,
-    input_shape: Sequence[int] | None = None,
+    input_shape: InputShape | None = None,
     source: str = "the data",
     progress: Progress = SILENT,
 ) -> AccuracyReport:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, overload
 
+from n2uqc.frontend.input_shape import InputShape
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.sheet import Column, Picture, Sheet, name_column
 from n2uqc.frontend.source import Source, label, stem
@@ -254,18 +255,19 @@ def _ends(face: Interface) -> dict[str, Any]:
 def inspect(model: Program) -> ProgramInspection: ...
 @overload
 def inspect(
-    model: Source, *, input_shape: Sequence[int] | None = None
+    model: Source, *, input_shape: InputShape | None = None
 ) -> Inspection | ProgramInspection: ...
 @names_missing_parts
 def inspect(
-    model: Program | Source, *, input_shape: Sequence[int] | None = None
+    model: Program | Source, *, input_shape: InputShape | None = None
 ) -> Inspection | ProgramInspection:
     """Show what is recognized in a network, or what a program holds.
 
     Args:
         model: a network or saved program (path, bytes, ``onnx.ModelProto``, ``onnx_ir.Model``), or
             a program.
-        input_shape: sizes for dynamic axes of a network's input, as (C, H, W).
+        input_shape: sizes for dynamic axes of a network's input, as (C, H, W), or of inputs by
+            name.
 
     Raises:
         CompileError: lists what is not supported, by node.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import onnx_ir as ir
 
+from n2uqc.frontend.input_shape import InputShape
 from n2uqc.frontend.source import Source, digest, file_name, stem
 from n2uqc.passes import Options, load
 from n2uqc.passes.from_file import is_program
@@ -64,7 +64,7 @@ Openable = OpenedModel | Program | Source
 def open_model(
     given: Openable,
     options: Options | None = None,
-    input_shape: Sequence[int] | None = None,
+    input_shape: InputShape | None = None,
     observe: Observer | None = None,
 ) -> OpenedModel:
     """Return a program with what it was made of; one that is open already is returned.
@@ -72,7 +72,8 @@ def open_model(
     Args:
         given: the program or network.
         options: of the fixed-point parts; for networks only.
-        input_shape: sizes for dynamic axes of the input, as (C, H, W); for networks only.
+        input_shape: sizes for dynamic axes of the input, as (C, H, W), or of inputs by name; for
+            networks only.
         observe: called after each pass.
 
     Raises:

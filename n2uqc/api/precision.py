@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from n2uqc.frontend.input_shape import InputShape
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.sheet import Column, Sheet, name_column
 from n2uqc.frontend.source import Source
@@ -73,7 +73,7 @@ def search_precision(
     options: Options,
     *,
     flip_rate: float = FLIP_RATE,
-    input_shape: Sequence[int] | None = None,
+    input_shape: InputShape | None = None,
     progress: Progress = SILENT,
 ) -> PrecisionSearch:
     """Search the smallest fixed-point widths that keep codes and classes on calibration images.

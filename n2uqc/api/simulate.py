@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from n2uqc.backends import Artifact, find_target, open_artifact
 from n2uqc.backends.fpga import Folding, Simulation, Simulator
+from n2uqc.frontend.input_shape import InputShape
 from n2uqc.frontend.sheet import Sheet
 from n2uqc.passes import Options
 from n2uqc.passes.program import InputError, Program, quantize_inputs, real_outputs, trace
@@ -135,7 +136,7 @@ def simulate(
     folding: Folding | None = None,
     clock_hz: float = CLOCK_HZ,
     options: Options | None = None,
-    input_shape: Sequence[int] | None = None,
+    input_shape: InputShape | None = None,
     progress: Progress = SILENT,
 ) -> RunResult:
     """Run a program on images, by the interpreter or through the simulated datapath.

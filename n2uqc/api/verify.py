@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from n2uqc.backends import Target, find_target
 from n2uqc.frontend.diagnostics import CompileError
+from n2uqc.frontend.input_shape import InputShape
 from n2uqc.frontend.sheet import Sheet
 from n2uqc.frontend.source import Source, digest, file_name
 from n2uqc.passes import Options
@@ -142,7 +143,7 @@ def verify(
     seed: int = 0,
     executors: Sequence[str] | None = None,
     options: Options | None = None,
-    input_shape: Sequence[int] | None = None,
+    input_shape: InputShape | None = None,
     source: str | None = None,
     progress: Progress = SILENT,
 ) -> Certificate:

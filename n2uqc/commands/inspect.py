@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import argparse
 
-from n2uqc.console.model import add_input_shape, add_model
+from n2uqc.console.input_options import add_input_shape, input_shape
+from n2uqc.console.model import add_model
 from n2uqc.console.output import show
 
 HELP = "what was recognized: layers, bits, thresholds, what stays real-valued"
@@ -31,5 +32,5 @@ def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
     from n2uqc.api.inspect import inspect
 
-    show(inspect(options.model, input_shape=options.input_shape), options)
+    show(inspect(options.model, input_shape=input_shape(options)), options)
     return 0

@@ -11,6 +11,7 @@ from n2uqc.api.errors import UserError
 from n2uqc.frontend.escape import plain
 
 from .batches import read_unnamed
+from .input_options import add_inputs, input_shape, raw_pixels
 from .output import new_sheet
 from .progress import TERMINAL
 
@@ -48,7 +49,7 @@ def add_model(parser: argparse.ArgumentParser, **kwargs: Any) -> None:
 
 
 def add_precision(parser: argparse.ArgumentParser) -> None:
-    """Add the options for real-valued tensors; the quantized layers need none."""
+    """Add the options for real-valued tensors and inputs; the quantized layers need none."""
     group = parser.add_argument_group(
         "fixed point",
         "Widths of the tensors that N2UQ leaves real-valued; quantized layers are always "
@@ -106,46 +107,7 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="with --calib: factor over the largest magnitude seen (1.25)",
     )
-    group = parser.add_argument_group("input")
-    add_input_shape(group)
-    group.add_argument(
-        "--input-range",
-        type=_numbers,
-        metavar="LO,HI",
-        help="least and greatest value of the network's input; others are clamped (-8,8)",
-    )
-    group.add_argument(
-        "--pixels",
-        "--input-scale",
-        type=_number,
-        metavar="SCALE",
-        help="input is raw uint8 images, not preprocessed ones: value = (pixel * SCALE - mean) / "
-        "std, e.g. --pixels 1/255",
-    )
-    for name in ("mean", "std"):
-        group.add_argument(
-            f"--{name}",
-            type=_numbers,
-            metavar="A,…",
-            help="with --pixels: one number, or one for each channel",
-        )
-
-
-def add_input_shape(parser: argparse._ActionsContainer) -> None:
-    """Add the option for sizes that an ONNX file does not fix."""
-    parser.add_argument(
-        "--input-shape",
-        type=_sizes,
-        metavar="C,H,W",
-        help="sizes of axes of the input that the ONNX file leaves dynamic, e.g. 3,224,224",
-    )
-
-
-def _sizes(text: str) -> tuple[int, ...]:
-    parts = text.replace("x", ",").split(",")
-    if not all(part.strip().isdecimal() for part in parts):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of sizes C,H,W")
-    return tuple(int(part) for part in parts)
+    add_inputs(parser)
 
 
 def _width(text: str) -> tuple[str, int]:
@@ -153,21 +115,6 @@ def _width(text: str) -> tuple[str, int]:
     if not name or not bits.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=BITS")
     return name, int(bits)
-
-
-def _number(text: str) -> float:
-    top, slash, bottom = text.partition("/")
-    try:
-        return float(top) / float(bottom) if slash else float(top)
-    except (ValueError, ZeroDivisionError):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers A,B") from None
 
 
 def precision(options: argparse.Namespace) -> Options:
@@ -178,21 +125,18 @@ def precision(options: argparse.Namespace) -> Options:
         UserError: the calibration file cannot be read, or options exclude each other.
     """
     from n2uqc.passes import Options
-    from n2uqc.passes.options import Pixels
+    from n2uqc.passes.pixels import Pixels
 
     chosen: dict[str, Any] = {name: getattr(options, name) for name in (*_BITS, "margin")}
+    pixels = raw_pixels(options)
     if options.input_range is not None:
-        if options.pixels is not None or options.calib is not None:
+        if isinstance(pixels, Pixels) or options.calib is not None:
             raise UserError("--input-range has no meaning beside --pixels or --calib")
         if len(options.input_range) != 2:
             count = len(options.input_range)
             raise UserError(f"--input-range takes two numbers LO,HI, not {count}")
         chosen["input_range"] = options.input_range
-    if options.pixels is not None:
-        row = {name: v for name in ("mean", "std") if (v := getattr(options, name)) is not None}
-        chosen["pixels"] = Pixels(options.pixels, **row)
-    elif (options.mean or options.std) is not None:
-        raise UserError("--mean and --std belong to --pixels")
+    chosen["pixels"] = pixels
     if options.calib is not None:
         chosen["calibration"] = read_unnamed(options.calib)
     elif options.margin is not None:
@@ -218,7 +162,7 @@ def _searched(options: argparse.Namespace, widest: Options) -> Options:
         options.model,
         widest,
         flip_rate=FLIP_RATE if options.flip_rate is None else options.flip_rate,
-        input_shape=options.input_shape,
+        input_shape=input_shape(options),
         progress=TERMINAL,
     )
     sheet = new_sheet(options)
@@ -242,7 +186,7 @@ def opened(options: argparse.Namespace, observe: Observer | None = None) -> Open
     from n2uqc.passes.from_file import is_program
 
     if not is_program(options.model):
-        return open_model(options.model, precision(options), options.input_shape, observe)
+        return open_model(options.model, precision(options), input_shape(options), observe)
     given = [f"--{n.replace('_', '-')}" for n in CHOICES if getattr(options, n, None) is not None]
     if given:
         raise UserError(

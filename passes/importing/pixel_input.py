@@ -7,7 +7,8 @@ from fractions import Fraction
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
-from ..options import Options, Pixels
+from ..options import Options
+from ..pixels import Pixels
 from ..program import Interface, Op, Program
 from ..program.exact import Surd
 from ..program.ops.real import Affine
@@ -19,26 +20,39 @@ def pixel_input(program: Program, options: Options) -> Program:
     """Take raw pixels where the file does or the user asks for it, and normalize them then.
 
     Raises:
-        CompileError: ``--pixels`` for a network that is uint8 already, or of several inputs.
+        CompileError: ``--pixels`` for an input that is uint8 already or does not exist, or without
+            a name for a network of several inputs.
     """
-    own = [port.name for port in program.interface.inputs if port.pixels]
-    if options.pixels is None:
-        return _of_file(program)
-    if own or len(program.inputs) > 1:
-        raise CompileError(
-            Problem(
-                "",
-                "",
-                f"--pixels for a network whose input {own[0]!r} is uint8 already"
-                if own
-                else f"raw pixels for a network of {len(program.inputs)} inputs",
-                "one real input",
-                "leave --pixels out"
-                if own
-                else "give real inputs, or put the normalization into the network",
+    names = [port.name for port in program.interface.inputs]
+    chosen = options.pixels or {}
+    if isinstance(chosen, Pixels):
+        if len(names) > 1:
+            raise _refusal(
+                f"raw pixels for a network of {len(names)} inputs",
+                f"pixels by name: {', '.join(names)}",
+                f"give --pixels {names[0]}=SCALE, once for each input that takes raw images",
             )
-        )
-    return _normalized(program, options.pixels)
+        chosen = dict.fromkeys(names, chosen)
+    for name in chosen:
+        if name not in names:
+            raise _refusal(
+                f"--pixels for {name!r}, which is no input", f"the inputs: {', '.join(names)}",
+                "give --pixels NAME=SCALE with one of these names",
+            )  # fmt: skip
+    for port in program.interface.inputs:
+        if port.pixels and port.name in chosen:
+            raise _refusal(
+                f"--pixels for a network whose input {port.name!r} is uint8 already",
+                "real inputs", "leave --pixels out",
+            )  # fmt: skip
+    program = _of_file(program)
+    for name, pixels in chosen.items():
+        program = _normalized(program, names.index(name), pixels)
+    return program
+
+
+def _refusal(found: str, supported: str, hint: str) -> CompileError:
+    return CompileError(Problem("", "", found, supported, hint))
 
 
 def _bytes(shape: Shape, scale: Fraction) -> IntType:
@@ -54,25 +68,28 @@ def _of_file(program: Program) -> Program:
     return replace(program, types=types)
 
 
-def _normalized(program: Program, pixels: Pixels) -> Program:
-    """Make raw pixels the only input, followed by their normalization."""
-    shape = program.types[program.input].shape
-    types = {**program.types, program.input: _bytes(shape, Fraction(pixels.scale))}
+def _normalized(program: Program, index: int, pixels: Pixels) -> Program:
+    """Make an input raw pixels, followed by their normalization."""
+    raw = program.inputs[index]
+    shape = program.types[raw].shape
+    types = {**program.types, raw: _bytes(shape, Fraction(pixels.scale))}
     mean, std = pixels.rows(shape[2])
     ops: tuple[Op, ...] = program.ops
     if mean.any() or (std != 1).any():
-        name = fresh(types, f"{program.input}.normalized")
+        name = fresh(types, f"{raw}.normalized")
         slope = tuple(Surd.of(1 / Fraction(float(s))) for s in std)
         offset = tuple(
             Surd.of(-Fraction(float(m)) / Fraction(float(s)))
             for m, s in zip(mean, std, strict=True)
         )
-        first = Affine(output=name, inputs=(program.input,), slope=slope, offset=offset)
-        moved = {program.input: name}
+        first = Affine(output=name, inputs=(raw,), slope=slope, offset=offset)
+        moved = {raw: name}
         ops = (
             first,
             *(replace(op, inputs=tuple(moved.get(i, i) for i in op.inputs)) for op in program.ops),
         )
         types[name] = first.infer(types, program.constants)
-    face = Interface((replace(program.interface.input, pixels=True),), program.interface.outputs)
+    ports = list(program.interface.inputs)
+    ports[index] = replace(ports[index], pixels=True)
+    face = Interface(tuple(ports), program.interface.outputs)
     return replace(program, ops=ops, types=types, interface=face)

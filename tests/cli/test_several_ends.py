@@ -114,3 +114,65 @@ def test_the_hardware_has_a_stream_for_each(folder: Path, command: Command, tmp_
         ["make", "icarus"], cwd=tmp_path / "net", capture_output=True, text=True, check=True
     )
     assert done.stdout.count("PASS") == 2, done.stdout
+
+
+OPEN = ("--input-shape", "x=2,6,6", "--input-shape", "m=1,6,6")
+RAW = ("--pixels", "x=1/64", "--mean", "x=2,1", "--std", "x=0.5")
+
+
+@pytest.fixture(scope="module")
+def open_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The network whose export leaves height and width of both inputs open."""
+    path = tmp_path_factory.mktemp("open") / "open.onnx"
+    x = "float[N,2,H,W] x, float[N,1,H,W] m"
+    onnx.save(build(BODY, PARAMETERS, x=x, y="float[] boxes, int64[] best, float[] codes"), path)
+    return path
+
+
+def test_sizes_and_raw_images_by_name(
+    open_network: Path, folder: Path, command: Command, tmp_path: Path
+) -> None:
+    raw = RNG.integers(0, 256, X["x"].shape).astype(np.uint8)
+    given, out = tmp_path / "raw.npz", tmp_path / "y.npz"
+    np.savez(given, x=raw, m=X["m"])
+    result = command("simulate", open_network, *OPEN, *RAW, "-i", given, "-o", out)
+    assert result.status == 0, result.err
+    mean = np.float32([2, 1]).reshape(2, 1, 1)
+    real = {"x": ((raw / 64 - mean) / 0.5).astype(np.float32), "m": X["m"]}
+    want = onnxruntime.InferenceSession(folder / "net.onnx").run(["boxes", "best"], real)
+    np.testing.assert_allclose(np.load(out)["boxes"], want[0], atol=1e-5)
+    np.testing.assert_array_equal(np.load(out)["best"], want[1])
+    saved = tmp_path / "p.n2uq"
+    built = command("compile", open_network, *OPEN, *RAW, "--target", "program", "-o", saved)
+    assert built.status == 0, built.err
+    against = ("--against", open_network, "--executors", "interpreter", "--input", given)
+    checked = command("verify", saved, *against)
+    assert checked.status == 0 and "IDENTICAL" in checked.out, checked.err
+    assert command("inspect", open_network, *OPEN).status == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--pixels", "1/64"), "--pixels x=SCALE"),
+        (("--pixels", "w=1/64"), "'w', which is no input"),
+        (("--pixels", "x=1/64", "--pixels", "1/64"), "each needs a name"),
+        (("--pixels", "x=1/64", "--pixels", "x=1"), "given twice for x"),
+        (("--pixels", "=1/64"), "no name before its ="),
+        (("--pixels", "x=a"), "is not a number"),
+        (("--pixels", "x=1", "--mean", "m=1"), "--mean of m belongs to --pixels m=SCALE"),
+        (("--mean", "x=1"), "belong to --pixels"),
+        (("--input-shape", "2,6,6"), "--input-shape x=2,6,6"),
+        (("--input-shape", "q=2,6,6"), "no input of this name"),
+    ],
+)
+def test_wrong_names(options: tuple[str, ...], words: str, folder: Path, command: Command) -> None:
+    result = command("verify", folder / "net.onnx", *options)
+    assert result.status == 2 and words in result.err, result.err
+    assert "Traceback" not in result.err
+
+
+def test_help_says_so(command: Command) -> None:
+    shown = command("compile", "--help").out
+    for option in ("--pixels", "--mean", "--std", "--input-shape"):
+        assert f"{option} [NAME=]" in shown or f"{option}, " in shown, option

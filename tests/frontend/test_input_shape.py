@@ -64,3 +64,27 @@ def test_refused_sizes(shape: tuple[int, ...]) -> None:
 def test_refused_against_the_file() -> None:
     with pytest.raises(CompileError, match=r"\[1,2,8,8\]"):
         load_graph(model("float[1,2,8,8] x"), input_shape=(2, 9, 7))
+
+
+def several(sizes: str = "H,W") -> onnx.ModelProto:
+    body = "a = Relu (x) b = Relu (z) y = Concat <axis = 1> (a, b)"
+    return build(body, x=f"float[N,2,{sizes}] x, float[N,3,{sizes}] z")
+
+
+def test_sizes_of_several_inputs_by_name() -> None:
+    graph = load_graph(several(), input_shape={"z": (3, 5, 6), "x": (2, 5, 6)})
+    shapes = [str(value.shape).split(",", 1)[1] for value in graph.graph.inputs]
+    assert shapes == ["2,5,6]", "3,5,6]"]
+    alone = load_graph(model("float[N,2,H,W] x"), input_shape={"x": (2, 9, 7)})
+    assert str(alone.graph.inputs[0].shape).endswith("2,9,7]")
+
+
+def test_sizes_without_the_names() -> None:
+    with pytest.raises(CompileError, match="(?s)network of 2 inputs.*x, z.*--input-shape x=2,5,6"):
+        load_graph(several(), input_shape=(2, 5, 6))
+    with pytest.raises(CompileError, match="(?s)'w'.*no input of this name.*x, z"):
+        load_graph(several(), input_shape={"w": (2, 5, 6)})
+    with pytest.raises(CompileError, match="(?s)'z'.*the shape given is 3,5"):
+        load_graph(several(), input_shape={"z": (3, 5)})
+    with pytest.raises(CompileError, match="x"):  # that of the other input stays open
+        load_graph(several(), input_shape={"z": (3, 5, 6)})

@@ -18,7 +18,7 @@ from n2uqc.passes.checks.evaluate import reference
 from n2uqc.passes.checks.network import hold
 from n2uqc.passes.checks.prove import prove_tables
 from n2uqc.passes.checks.relation import Unrelated
-from n2uqc.passes.options import Pixels
+from n2uqc.passes.pixels import Pixels
 from n2uqc.passes.program import Conv, dump, parse, run
 
 # What a module of the shipped network is called, and what else it may be called.

@@ -11,7 +11,7 @@ from n2uqc.passes import Options, compile_graph
 from n2uqc.passes.exact.constant_channels import kept_channels, removed_codes
 from n2uqc.passes.importing.channels_last import channels_last
 from n2uqc.passes.importing.from_graph import import_graph
-from n2uqc.passes.options import Pixels
+from n2uqc.passes.pixels import Pixels
 from n2uqc.passes.program import IntType, dump, quantize_input, trace, verify
 
 from ..frontend.networks import build

@@ -17,7 +17,7 @@ from n2uqc.models.shipped import path
 from n2uqc.passes import Options, compile_graph
 from n2uqc.passes.checks.evaluate import deviation, reference
 from n2uqc.passes.fixed_point.multipliers import scaling
-from n2uqc.passes.options import Pixels
+from n2uqc.passes.pixels import Pixels
 from n2uqc.passes.program import InputError, IntType, quantize_input, trace
 from n2uqc.passes.program.exact import Surd
 from n2uqc.passes.program.rounding import round_shift_exact

@@ -20,7 +20,7 @@ from n2uqc.passes.checks.evaluate import reference
 from n2uqc.passes.checks.network import Holder, NetworkComparison, hold
 from n2uqc.passes.checks.relation import Unrelated, outward
 from n2uqc.passes.fixed_point.calibrate import as_maps
-from n2uqc.passes.options import Pixels
+from n2uqc.passes.pixels import Pixels
 from n2uqc.passes.program import Clamp, Constant, IllegalOp, Program, quantize_inputs
 from n2uqc.passes.program.interpreter import steps
 from n2uqc.passes.program.ops.real import RealConv

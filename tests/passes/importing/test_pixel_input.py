@@ -10,7 +10,7 @@ import pytest
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.frontend.load import load_graph
 from n2uqc.passes import Options, compile_graph
-from n2uqc.passes.options import Pixels
+from n2uqc.passes.pixels import Pixels
 from n2uqc.passes.program import (
     InputError,
     Program,
@@ -96,3 +96,59 @@ def test_other_images_are_refused() -> None:
         quantize_inputs(program, np.zeros((1, 3, 8, 6), np.float32))
     with pytest.raises(CompileError, match="'x' is uint8 already"):
         compile_graph(load_graph(model("images")), Options(pixels=Pixels(1 / 255)))
+
+
+TWO = "f = Conv (x, W) g = Conv <pads = [1, 1, 1, 1]> (z, V) y = Concat <axis = 1> (f, g)"
+
+
+def two_real() -> onnx.ModelProto:
+    parameters = {"W": RNG.normal(0, 0.3, (4, 3, 1, 1)), "V": RNG.normal(0, 0.3, (2, 2, 3, 3))}
+    return build(TWO, parameters, x="float[N,3,8,6] x, float[N,2,8,6] z")
+
+
+@pytest.mark.parametrize("raw", [("x",), ("z",), ("z", "x")])
+def test_raw_images_by_name(raw: tuple[str, ...]) -> None:
+    """Each input that is raw has its own normalization; the others stay real."""
+    rows = {"x": ((0.5, 0.25, 0.125), (0.5,)), "z": ((0.0,), (0.25, 2.0))}
+    chosen = {name: Pixels(1 / 16, *rows[name]) for name in raw}
+    network = two_real()
+    options = Options(pixels=chosen)
+    program = compile_graph(load_graph(network), options)
+    assert [port.name for port in program.interface.inputs if port.pixels] == [
+        name for name in ("x", "z") if name in raw
+    ]
+    given, real = images(program), {}
+    for name, array in given.items():
+        real[name] = array
+        if name in raw:
+            mean, std = (np.float64(row).reshape(1, -1, 1, 1) for row in rows[name])
+            real[name] = ((array / 16 - mean) / std).astype(np.float32)
+    want = onnxruntime.InferenceSession(network.SerializeToString()).run(None, real)[0]
+    got = real_outputs(program, run(program, quantize_inputs(program, given)))["y"]
+    np.testing.assert_allclose(got, want, atol=1e-4 * want.std())
+    assert Options.from_facts(program.metadata) == options
+    assert dump(parse(dump(program))) == dump(program)
+
+
+def test_images_for_names_that_are_none() -> None:
+    with pytest.raises(CompileError, match="(?s)2 inputs.*x, z.*--pixels x=SCALE"):
+        compile_graph(load_graph(two_real()), Options(pixels=Pixels(1 / 255)))
+    with pytest.raises(CompileError, match="(?s)'w', which is no input.*x, z"):
+        compile_graph(load_graph(two_real()), Options(pixels={"w": Pixels(1 / 255)}))
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", '{"x": 3}', '{"x": "scale 1"}', '{"x": "scale -1 mean 0 std 1"}', "scale"]
+)
+def test_metadata_that_states_no_images(text: str) -> None:
+    facts = Options(pixels={"x": Pixels()}).facts()
+    with pytest.raises(CompileError):
+        Options.from_facts(facts | {"pixels": text})
+
+
+def test_calibration_of_raw_images_by_name() -> None:
+    options = Options(pixels={"x": Pixels(1 / 16)})
+    x = images(compile_graph(load_graph(two_real()), options))
+    compile_graph(load_graph(two_real()), Options(pixels=options.pixels, calibration=x))
+    with pytest.raises(CompileError, match="it takes uint8 images"):
+        Options(pixels=options.pixels, calibration=x | {"x": x["x"].astype(np.float32)})
