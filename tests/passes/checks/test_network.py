@@ -220,4 +220,5 @@ def test_the_network_in_float64_states_its_own_error() -> None:
     maps = as_maps(holder.real, as_images(program, drawn(program, 2, 3), 3))
     seen = {name: reach for name, _, reach, _ in holder._network(maps, {})}
     sums = [op.output for op in holder.real.ops if isinstance(op, RealConv)]
-    assert sums and all(seen[name].error.any() for name in sums)
+    once = {name: reach.most * 2.0**-51 for name, reach in seen.items()}  # of rounding one number
+    assert sums and all((seen[name].error > 2 * once[name]).any() for name in sums)
