@@ -66,19 +66,25 @@ def _levels(c: Comparison) -> list[str]:
     direct, best = lut["n2uq-direct"], lut["n2uq"]
 
     def against(name: str) -> str:
-        text = f"{lut[name] / direct:.1f} times N2UQ's direct products"
-        return text + (f" ({lut[name] / best:.1f} times its bit planes)" if best < direct else "")
+        text = f"{lut[name]:,.0f} LUT"
+        if direct:
+            text += f", {lut[name] / direct:.1f} times N2UQ's direct products"
+        if 0 < best < direct:
+            text += f" ({lut[name] / best:.1f} times its bit planes)"
+        return text
 
+    own = "" if direct else f" N2UQ takes {_low_bit(c, 'n2uq-direct', 'dsp'):,.0f} DSP, no LUT."
     near = []
     for name, title in (("apot", "APoT"), ("lqnets", "LQ-Nets")):
         extra = _low_bit(c, name, "dsp")
         near.append(f"{title} {against(name)}" + (f" and {extra:.0f} DSP" if extra else ""))
+    close = all(lut[name] < 2 * direct for name in ("apot", "lqnets"))
     return [
-        "Uneven output levels cost in the low-bit MACs, and only for arbitrary codebooks: there "
-        f"they take {against('codebook')} in LUT, or {_low_bit(c, 'codebook-dsp', 'dsp'):,.0f} DSP "
-        f"and {lut['codebook-dsp'] / direct:.1f} times the LUT.",
-        f"Structured levels are close to N2UQ: {'; '.join(near)}. Differences under {TIE:.0%} are "
-        "ties.",
+        f"Uneven output levels cost in the low-bit MACs.{own} Arbitrary codebooks take "
+        f"{against('codebook')}; or {_low_bit(c, 'codebook-dsp', 'dsp'):,.0f} DSP and "
+        f"{lut['codebook-dsp']:,.0f} LUT.",
+        f"Structured levels are {'close to N2UQ' if close else 'dearer, too'}: {'; '.join(near)}. "
+        f"Differences under {TIE:.0%} are ties.",
     ]
 
 

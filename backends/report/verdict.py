@@ -131,11 +131,12 @@ def losses(c: Comparison) -> tuple[str, ...]:
     if not found:
         found.append("Nowhere: no other dress of this network takes less LUT, memory or energy.")
     if c.low_bit_macs:
-        ratio = _low_bit(c, "codebook") / max(1, _low_bit(c, "n2uq"))
+        book, least = _low_bit(c, "codebook"), _low_bit(c, "n2uq")
+        factor = f"a factor of {book / least:.1f} in" if least else f"all of {book:,}"
         whole = c.totals["codebook"].resources.lut / max(1, own.resources.lut)
         found.append(
-            f"What it wins over arbitrary codebooks without further DSPs is a factor of {ratio:.1f}"
-            f" in LUT of the low-bit multiplications, and {whole:.1f} of the whole network."
+            f"What it wins over arbitrary codebooks without further DSPs is {factor} LUT of the "
+            f"low-bit multiplications, and a factor of {whole:.1f} of the whole network."
         )
     return tuple(found)
 

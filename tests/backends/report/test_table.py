@@ -13,11 +13,14 @@ from hypothesis import given, settings
 
 from n2uqc.backends.cost import compare
 from n2uqc.backends.cost.quantizers import ALTERNATIVES, OWN
+from n2uqc.backends.fpga import default_folding
 from n2uqc.backends.report import html, report, to_json, write_report
+from n2uqc.backends.report.findings import findings
 from n2uqc.backends.report.tabular import COLUMNS
+from n2uqc.backends.report.verdict import losses
 from n2uqc.frontend.sheet import Sheet
 
-from ...properties.programs import programs
+from ...properties.programs import Builder, programs
 from ..cost.networks import residual
 
 
@@ -45,9 +48,21 @@ def test_everything_is_shown() -> None:
 def test_findings_state_the_limits() -> None:
     lines = " ".join(report(compare(residual())).models[0].findings)
     assert "the same unit with other constants" in lines
-    assert "only for arbitrary codebooks" in lines
+    assert "Arbitrary codebooks take" in lines and "times N2UQ's direct products" in lines
     assert "Structured levels are close to N2UQ" in lines
     assert "of the LUTs" in lines and "modeled energy" in lines
+
+
+def test_findings_where_products_take_multiplier_blocks_alone() -> None:
+    """One lane of 7 bits: no LUT that others could be a multiple of."""
+    b = Builder(0, 1, 7, 8, True)
+    codes = b.thresholds("x", 7)
+    program = b.finish(b.conv(codes, 3, bits=7, odd=False, kernel=1))
+    comparison = compare(program, default_folding(program, lanes=1))
+    lines = " ".join(findings(comparison))
+    assert "N2UQ takes 1 DSP, no LUT. Arbitrary codebooks take 198 LUT; or" in lines
+    assert "Structured levels are dearer, too" in lines and "times" not in lines.split("APoT")[1]
+    assert "all of 198 LUT" in " ".join(losses(comparison))
 
 
 def test_models_side_by_side() -> None:
