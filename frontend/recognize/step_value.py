@@ -101,8 +101,9 @@ class Evaluation:
         ascending in every row.
         """
         rows: list[Array] = []
+        x = self.search.parts[cone[-1].outputs[0]].x
         for node in cone:
-            parts = [self._operand(v) for v in node.inputs if v is not None]
+            parts = [self._operand(v, x) for v in node.inputs if v is not None]
             kinds = [p.kind for p in parts if isinstance(p, Part)]
             constants = [(p, v) for p, v in zip(parts, node.inputs, strict=False)
                          if not isinstance(p, Part)]  # fmt: skip
@@ -121,10 +122,11 @@ class Evaluation:
             raise NotAStep
         return _sorted(rows)
 
-    def _operand(self, value: ir.Value) -> Part | Array:
+    def _operand(self, value: ir.Value, x: ir.Value) -> Part | Array:
+        """Return a constant's array, or how a value depends on the compared tensor x."""
         if self.search.known(value):
             return self._array(value)
-        return self.search.as_part(value, False)
+        return self.search.as_part(value, value is x)  # x may be x' - T itself
 
     def _array(self, value: ir.Value | None) -> Array:
         array = self.search.context.constants.array(value)
@@ -238,8 +240,9 @@ class Evaluation:
     ) -> list[Array]:
         """Return computed numbers that x is compared with and that are not yet points."""
         numbers: set[float] = set()
+        x = self.search.parts[cone[-1].outputs[0]].x
         for node in cone:
-            parts = [self._operand(v) for v in node.inputs if v is not None]
+            parts = [self._operand(v, x) for v in node.inputs if v is not None]
             kinds = {p.kind for p in parts if isinstance(p, Part)}
             if node.op_type in COMPARISONS and kinds == {Kind.TENSOR, Kind.STEP}:
                 for value in node.inputs:

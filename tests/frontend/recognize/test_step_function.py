@@ -54,6 +54,15 @@ def test_sums_of_any_thresholds(thresholds: list[float], rising: bool) -> None:
     np.testing.assert_array_equal(evaluate(graph, x), run_onnx(model, x))
 
 
+@pytest.mark.parametrize("moved", ["Sub (x, a)", "Sub (a, x)", "Add (x, a)", "Mul (x, a)"])
+@pytest.mark.parametrize("compare", ["Greater", "LessOrEqual"])
+def test_one_threshold_behind_arithmetic(moved: str, compare: str) -> None:
+    """A difference that is compared with a number, not with 0, is the compared tensor itself."""
+    body = f"b = {moved} c = {compare} (b, t) d = Cast <to = 1> (c) y = Mul (d, s)"
+    numbers = {"a": np.float32(0.5), "t": np.float32(-0.66), "s": np.float32(0.495)}
+    assert ops(check_same(build(body, numbers))).count("Threshold") == 1
+
+
 def test_thresholds_of_each_channel() -> None:
     rows = np.float32([T, [0, 0.2, 0.3]])[:, None, None]
     body = SUM + "y = ReduceSum <keepdims = 0> (d, last)"
