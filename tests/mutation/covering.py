@@ -70,6 +70,8 @@ class Covering:
             for file, context, bits in rows:
                 test = contexts[context].partition("|")[0]
                 path = Path(files[file]).resolve().relative_to(tree.resolve()).as_posix()
+                if not path.endswith(".py"):  # a template, which is compiled under its own name
+                    continue
                 table = lines.setdefault(path, defaultdict(set))
                 for line in _set_bits(bits):
                     table[line].add(test)
