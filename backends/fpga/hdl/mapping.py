@@ -114,7 +114,7 @@ class _Mapper:
             if self.netlist.need[here]:
                 for n in (value, *controls):
                     refs[n] += 1
-        for n in range(len(self.words) - 1, -1, -1):
+        for n in reversed(range(len(self.words))):
             if self.words[n].op == "register" or n in self.free:
                 continue
             passed = refs[n] if self.words[n].op in WIRING else int(refs[n] > 0)

@@ -156,7 +156,7 @@ class Netlist:
                     assert register.next is not None
                     self._look_at(register.next, first[n], need[n], first, need)
                     self._look_at(register.enable, 0, 1, first, need)
-            for n in range(len(widths) - 1, -1, -1):
+            for n in reversed(range(len(widths))):
                 if need[n] and self.args[n] and asked[n] != (bits := (first[n], need[n])):
                     asked[n] = bits
                     self._ask(n, widths, first, need)
@@ -198,8 +198,10 @@ class Netlist:
                 stop = wide
             if stop <= 0:
                 continue
-            # a sign that is repeated above is the last bit
             if start >= stop:
+                # a sign that is repeated above is the last bit; zeros above are none
+                if op == "join" or not self.words[a].signed:
+                    continue
                 start = stop - 1
             elif start < 0:
                 start = 0
