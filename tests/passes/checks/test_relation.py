@@ -72,8 +72,9 @@ def test_axes_there_and_back(channels_last: bool, n: int, h: int, w: int, c: int
     maps = np.arange(n * h * w * c).reshape(n, h, w, c)
     given_out = outward(port, maps)
     assert given_out.shape == (n, *shape)
-    assert given_out[n - 1][(h - 1, 0, c - 1) if channels_last else (c - 1, h - 1, 0)] == (
-        maps[n - 1, h - 1, 0, c - 1]
+    assert (
+        given_out[n - 1][(h - 1, 0, c - 1) if channels_last else (c - 1, h - 1, 0)]
+        == (maps[n - 1, h - 1, 0, c - 1])
     )
     flat = given_out.reshape(n, -1)
     np.testing.assert_array_equal(inward(port, flat, (n, h, w, c)), maps)
