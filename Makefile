@@ -51,7 +51,7 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "n2uqc needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) -V). Another one: make PYTHON=python3.12 …" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments: sudo apt install python3-venv" >&2; exit 1; }
 	@command -v gcc >/dev/null || { echo "no gcc found, which links the generated programs: sudo apt install gcc libc6-dev" >&2; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --no-deps --retries 0 --timeout 20 --extra-index-url $(TORCH_INDEX) '$(TORCH)'
 	$(BIN)/python -m pip install -e '.[demo,test]'
 	@touch $@
