@@ -15,7 +15,8 @@ from typing import Protocol, TypeVar
 from .diagnostics import Unfit
 
 UNARY = (
-    "abs", "erf", "erfc", "exp", "expm1", "log", "sigmoid", "softplus", "sqrt", "tanh"
+    "abs", "atan", "cos", "erf", "erfc", "exp", "expm1", "log", "sigmoid", "sin", "softplus",
+    "sqrt", "tanh",
 )  # fmt: skip
 BINARY = ("add", "div", "max", "min", "mul", "sub")
 LARGEST = 200

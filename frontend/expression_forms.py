@@ -210,6 +210,9 @@ _NAMES = {
     "Log": ("log(x)",),
     "Sqrt": ("sqrt(x)",),
     "Erf": ("erf(x)",),
+    "Sin": ("sin(x)",),
+    "Cos": ("cos(x)",),
+    "Atan": ("atan(x)",),
     "LogSigmoid": ("mul(-1,softplus(mul(-1,x)))",),
 }
 _NEAR = Fraction(1, 10**6)

@@ -158,7 +158,9 @@ def _put(term: Expression, x: Expression) -> Expression:
 
 CURVED: dict[str, Rule] = {
     "Abs": _unary("abs"),
+    "Atan": _unary("atan"),
     "Celu": _celu,
+    "Cos": _unary("cos"),
     "Elu": _elu,
     "Erf": _unary("erf"),
     "Exp": _unary("exp"),
@@ -172,6 +174,7 @@ CURVED: dict[str, Rule] = {
     "Selu": _selu,
     "Shrink": _shrink,
     "Sigmoid": _unary("sigmoid"),
+    "Sin": _unary("sin"),
     "Softplus": _unary("softplus"),
     "Softsign": _softsign,
     "Sqrt": _unary("sqrt"),

@@ -142,7 +142,28 @@ _MONOTONE: dict[str, tuple[Callable[[Long], Any], float, float]] = {
     "softplus": (_softplus, 0.0, np.inf),
     "tanh": (_tanh, -1.0, 1.0),
     "erf": (_erf, -1.0, 1.0),
+    "atan": (np.arctan, -1.5707963267948968, 1.5707963267948968),
 }
+
+
+def _wave(f: Callable[[Long], Any], x: LongInterval, peak: float) -> LongInterval:
+    """Return bounds of sine or cosine, which is 1 at ``peak``: extremes are counted in half
+    turns, an even number of which is a greatest value.
+    """
+    first, last = ((end - _REAL(peak)) / _REAL(np.pi) for end in (x.lo, x.hi))
+    slack = _MARGIN * (1 + np.abs(first) + np.abs(last))
+    known = np.isfinite(first) & np.isfinite(last) & (slack < 0.25)
+    first, last = (np.where(known, end, 0) for end in (first, last))
+    least, most = np.ceil(first - slack), np.floor(last + slack)
+    several, one = ~known | (most > least), most == least
+    top = several | (one & (least % 2 == 0))
+    bottom = several | (one & (least % 2 != 0))
+    ends = [np.asarray(f(np.where(known, end, 0)), _REAL) for end in (x.lo, x.hi)]
+    outer = _widened(np.minimum(*ends), np.maximum(*ends), _MARGIN)
+    return LongInterval(
+        np.where(bottom, _REAL(-1), np.maximum(outer.lo, -1)),
+        np.where(top, _REAL(1), np.minimum(outer.hi, 1)),
+    )
 
 
 class BoundedArithmetic:
@@ -175,6 +196,9 @@ class BoundedArithmetic:
         a, *rest = arguments
         if name == "erfc":
             return -_rising(lambda x: -_erfc(x), a, -2.0, 0.0)
+        if name in ("sin", "cos"):
+            f, peak = (np.sin, np.pi / 2) if name == "sin" else (np.cos, 0.0)
+            return _wave(f, a, peak)
         if name in _MONOTONE:
             f, least, most = _MONOTONE[name]
             return _rising(f, a, least, most)

@@ -100,6 +100,15 @@ class _BallArithmetic:
     def tanh(self, a: Any) -> Any:
         return a.tanh()
 
+    def sin(self, a: Any) -> Any:
+        return a.sin()
+
+    def cos(self, a: Any) -> Any:
+        return a.cos()
+
+    def atan(self, a: Any) -> Any:
+        return a.atan()
+
     def erf(self, a: Any) -> Any:
         return a.erf()
 

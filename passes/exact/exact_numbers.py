@@ -16,7 +16,7 @@ from .channel_number import ChannelNumber, Undecided
 _ZERO, _ONE = Surd.of(0), Surd.of(1)
 _AT_ZERO = {
     "exp": _ONE, "expm1": _ZERO, "tanh": _ZERO, "erf": _ZERO, "erfc": _ONE,
-    "sigmoid": Surd.of(Fraction(1, 2)),
+    "sigmoid": Surd.of(Fraction(1, 2)), "sin": _ZERO, "cos": _ONE, "atan": _ZERO,
 }  # fmt: skip
 
 

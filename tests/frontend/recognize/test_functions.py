@@ -13,6 +13,10 @@ from tests.frontend.networks import build, check_same, node, ops, refused
 OPERATORS = [  # opset, nodes, parameters, name
     (17, "y = Sigmoid (x)", {}, "Sigmoid"),
     (17, "y = Tanh (x)", {}, "Tanh"),
+    (17, "y = Sin (x)", {}, "Sin"),
+    (17, "y = Cos (x)", {}, "Cos"),
+    (17, "y = Atan (x)", {}, "Atan"),
+    (17, "a = Sin (x) b = Cos (x) y = Mul (a, b)", {}, "mul(cos(x),sin(x))"),
     (17, "y = Softplus (x)", {}, "Softplus"),
     (17, "y = HardSwish (x)", {}, "HardSwish"),
     (17, "y = Elu (x)", {}, "ELU"),

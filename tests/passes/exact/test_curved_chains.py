@@ -30,6 +30,10 @@ def _logistic(x: Any) -> Any:
 FUNCTIONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "sigmoid": ("sigmoid(x)", _logistic),
     "tanh": ("tanh(x)", mp.tanh),
+    "sin": ("sin(x)", mp.sin),
+    "cos": ("cos(mul(3,x))", lambda x: mp.cos(3 * x)),
+    "atan": ("atan(x)", mp.atan),
+    "tan": ("div(sin(x),cos(x))", mp.tan),
     "silu": ("mul(x,sigmoid(x))", lambda x: x * _logistic(x)),
     "gelu": (
         "mul(1/2,mul(x,erfc(mul(-1,mul(x,sqrt(1/2))))))",

@@ -29,7 +29,7 @@ def sigmoid(x: Any) -> Any:
 Pair = tuple[Callable[[Any], Any], Callable[[Any], Any]]
 ANYWHERE: dict[str, Pair] = {
     **{name: (lambda x, name=name: A.call(name, x), getattr(mp, name))
-       for name in ("exp", "expm1", "tanh", "erf", "erfc")},
+       for name in ("exp", "expm1", "tanh", "erf", "erfc", "sin", "cos", "atan")},
     "sigmoid": (lambda x: A.call("sigmoid", x), sigmoid),
     "softplus": (lambda x: A.call("softplus", x), lambda x: mp.log1p(mp.exp(x))),
     "sum": (

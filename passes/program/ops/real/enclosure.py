@@ -31,6 +31,7 @@ from .ends import (
     even,
     of_tanh,
     rising,
+    wave,
 )
 
 
@@ -154,6 +155,17 @@ class EnclosureArithmetic:
         """Return ``max(a, -a)``; around 0 the bound of that alone would be negative."""
         larger = self.max(a, negative(a))
         return replace(larger, lo=np.maximum(larger.lo, 0.0))
+
+    def sin(self, a: Enclosure) -> Enclosure:
+        ends = a.lo, a.hi
+        slope = None if a.slope is None else ends_product(wave(np.cos, ends, 0.0), a.slope)
+        return Enclosure(*wave(np.sin, ends, np.pi / 2), slope)
+
+    def cos(self, a: Enclosure) -> Enclosure:
+        ends, slope = (a.lo, a.hi), None
+        if a.slope is not None:
+            slope = ends_product(ends_negative(wave(np.sin, ends, np.pi / 2)), a.slope)
+        return Enclosure(*wave(np.cos, ends, 0.0), slope)
 
     def log(self, a: Enclosure) -> Enclosure:
         ends = a.lo, a.hi

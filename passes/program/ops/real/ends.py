@@ -98,6 +98,38 @@ def even(f: Callable[[Reals], Reals], a: Ends, top: float) -> Ends:
     return _falling(f, (least, most), (0.0, top))
 
 
+_FARTHEST = 2.0**40
+"""Beyond, which part of a period an argument lies in is not asked for."""
+
+
+def wave(f: Callable[[Reals], Reals], a: Ends, peak: float) -> Ends:
+    """Return bounds of sine or cosine.
+
+    Args:
+        f: the function.
+        a: bounds of its argument.
+        peak: where it is 1.
+    """
+    turns = [(end - peak) / (2 * np.pi) for end in a]
+    slack = MARGIN * (1 + np.maximum(np.abs(turns[0]), np.abs(turns[1])))
+    far = (a[0] < -_FARTHEST) | (a[1] > _FARTHEST)
+    holds = [
+        far | (np.floor(turns[1] - part + slack) >= np.ceil(turns[0] - part - slack))
+        for part in (0.0, 0.5)
+    ]
+    values = [f(np.where(far, 0.0, end)) for end in a]
+    low, high = np.minimum(*values), np.maximum(*values)
+    low = np.maximum(low - np.abs(low) * MARGIN - _LEAST, -1.0)
+    high = np.minimum(high + np.abs(high) * MARGIN + _LEAST, 1.0)
+    zero = (a[0] == 0) & (a[1] == 0)  # where both are exact, 0 or 1
+    low, high = (np.where(zero, values[0], end) for end in (low, high))
+    undefined = np.isnan(a[0]) | np.isnan(a[1])
+    return (
+        np.where(undefined, np.nan, np.where(holds[1], -1.0, low)),
+        np.where(undefined, np.nan, np.where(holds[0], 1.0, high)),
+    )
+
+
 def _of_steps(x: Reals) -> Reals:
     """Return ``sigmoid(x) sigmoid(-x)``."""
     result: Reals = special.expit(x) * special.expit(-x)
@@ -124,6 +156,7 @@ def _of_erfc(x: Reals) -> Reals:
 
 EVERY = (-np.inf, np.inf)
 _UNIT = (0.0, 1.0)
+_QUARTER = np.nextafter(np.pi / 2, 2.0)
 
 
 @dataclass(frozen=True)
@@ -158,6 +191,10 @@ SMOOTH: dict[str, _Curve] = {
     "tanh": _Curve(
         lambda a: rising(np.tanh, a, (-1.0, 1.0), 0.0),
         lambda a: even(lambda x: 4 * _of_steps(2 * x), a, 1.0),
+    ),
+    "atan": _Curve(
+        lambda a: rising(np.arctan, a, (-_QUARTER, _QUARTER), 0.0),
+        lambda a: even(lambda x: 1 / (1 + x * x), a, 1.0),
     ),
     "erf": _Curve(
         lambda a: rising(special.erf, a, (-1.0, 1.0), 0.0),
