@@ -197,8 +197,7 @@ class BoundedArithmetic:
         if name == "erfc":
             return -_rising(lambda x: -_erfc(x), a, -2.0, 0.0)
         if name in ("sin", "cos"):
-            f, peak = (np.sin, np.pi / 2) if name == "sin" else (np.cos, 0.0)
-            return _wave(f, a, peak)
+            return _wave(np.sin, a, np.pi / 2) if name == "sin" else _wave(np.cos, a, 0.0)
         if name in _MONOTONE:
             f, least, most = _MONOTONE[name]
             return _rising(f, a, least, most)
