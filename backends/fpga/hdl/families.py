@@ -47,6 +47,7 @@ class Family:
         adds: synthesis gives a multiplier block sums behind its product, and registers (yosys does
             not for UltraScale+, whose blocks could).
         shifts: registers in a row from which on they are a shift register in a LUT; 0 for none.
+        inverters: controls of registers, "enable" or "reset", whose opposite a LUT makes.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Family:
     chained: bool
     adds: bool
     shifts: int
+    inverters: tuple[str, ...] = ()
 
 
 _BLOCKS = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
@@ -119,6 +121,7 @@ ECP5 = Family(
     True,
     False,
     0,
+    ("reset",),
 )
 
 XCUP = replace(
@@ -154,6 +157,7 @@ ICE40 = replace(
     carry=1,
     least_chain=3,
     adds=True,
+    inverters=("enable", "reset"),
 )
 
 GOWIN = replace(
@@ -165,6 +169,7 @@ GOWIN = replace(
     ram=(LutMemory(16, 4, 1, 8, 4),),  # a whole configurable unit of 8 LUTs
     carry=1,
     least_chain=3,
+    inverters=("enable", "reset"),
 )
 
 FAMILIES: Mapping[str, Family] = {f.id: f for f in (XC7, ECP5, XCUP, ICE40, GOWIN)}

@@ -8,14 +8,20 @@ LUT a bit, into which functions in front of it go that nothing else reads; a mem
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from math import ceil
 
+from .controls import find_enables
 from .families import Family
-from .memories import blocks_of, distinct_functions, place_memory, place_product, place_table
+from .memories import place_memory, place_table
 from .module import Module
+from .multiplier_blocks import bits_in_blocks, words_in_blocks
 from .netlist import WIRING, Cone, Netlist
-from .sums import count_compare, count_long_sum, count_sum, partial_sums, summed
+from .products import place_product
+from .stores import Memory
+from .sums import Operand, count_compare, count_long_sum, count_sum, partial_sums, summed
 from .terms import Terms
+from .truth_tables import functions, has_wires, luts
 
 _GATES = frozenset({"and", "or", "not", "choose", "lookup", "equal"})
 
@@ -44,6 +50,10 @@ def terms_without_tables(module: Module, family: Family) -> Terms:
     return _Mapper(module, family).terms
 
 
+def _size(cone: Cone) -> int:
+    return sum(cone.values())
+
+
 class _Mapper:
     """Maps the words of one module; lists and sets are of the netlist's numbers.
 
@@ -54,6 +64,7 @@ class _Mapper:
         refs: how many cells and ports read each word.
         cones: the bits that one bit of a function looks at, by word.
         absorbed: functions that stand in the LUTs of their only reader.
+        registered: what registers become.
     """
 
     def __init__(self, module: Module, family: Family) -> None:
@@ -69,41 +80,31 @@ class _Mapper:
             ends = self.netlist.number(register.next), [self.netlist.number(register.enable)]
             self.nexts[self.netlist.number(register)] = ends
         self.refs = self._references()
-        self._find_enables()
+        self.free, inverters = find_enables(self.netlist, self.nexts, self.refs, family)
+        self.terms.lut["inverter"] += inverters
         self.refs = self._references()
+        self.registered = {self.netlist.base(value) for value, _ in self.nexts.values()}
         self.cones: list[Cone | None] = [None] * len(self.words)
         self.absorbed: set[int] = set()
         if family.adds:
-            self._fill_blocks()
+            self.in_block = words_in_blocks(self.netlist, self.nexts, self.refs, family)
         self.partial = partial_sums(self.netlist, self.refs, self.in_block)
         self._cover()
         self._registers()
         for memory in module.memories:
-            place_memory(self.terms, memory, family)
+            place_memory(self.terms, memory, family, self._masked(memory))
 
-    # registers take a choice between a new and the old value, or a constant, as enable and reset
-
-    def _find_enables(self) -> None:
-        base = self.netlist.base
-        for here, (value, controls) in self.nexts.items():
-            resets = 0  # a bit is set or reset by one signal
-            for _ in range(3):
-                n = base(value)
-                if self.words[n].op != "choose" or n in self.free or self.refs[n] > 1:
-                    break
-                condition, *sides = self.args[n]
-                old = [s for s in sides if base(s) == here]
-                fixed = [s for s in sides if self.words[base(s)].op == "constant"]
-                resets += not old
-                if not (old or fixed) or resets > 1:
-                    break
-                leaves = [s for s in sides if s not in (old or fixed)]
-                self.free.add(n)
-                controls.append(condition)
-                value = leaves[0] if leaves else sides[0]
-                if not leaves:
-                    break
-            self.nexts[here] = value, controls
+    def _masked(self, memory: Memory) -> int:
+        """Return the ports of a memory that only a choice with a constant reads."""
+        numbers = [self.netlist.ids.get(id(word), -1) for word in memory.outputs]
+        found = {
+            self.netlist.same(a)
+            for n, word in enumerate(self.words)
+            if word.op == "choose" and self.refs[n] and n not in self.free
+            for a, b in zip(self.args[n][1:], self.args[n][:0:-1], strict=True)
+            if self.words[self.netlist.base(b)].op == "constant"
+        }
+        return sum(n in found and self.refs[n] == 1 for n in numbers)
 
     def _references(self) -> list[int]:
         """Return how many cells and ports read each word."""
@@ -121,43 +122,6 @@ class _Mapper:
             for a in self.args[n]:
                 refs[a] += passed
         return refs
-
-    # a multiplier block holds its product's register, adds to it, and holds the sum's register
-
-    def _blocks(self, n: int) -> int:
-        """Return how many multiplier blocks a product takes."""
-        a, b = (self.words[x] for x in self.args[n])
-        return blocks_of(a, b, self.family)
-
-    def _fill_blocks(self) -> None:
-        base = self.netlist.base
-        products = {
-            n for n, word in enumerate(self.words) if word.op == "multiply" and self._blocks(n) == 1
-        }
-        nexts = {here: base(value) for here, (value, _) in self.nexts.items()}
-        held = {
-            here for here, value in nexts.items() if value in products and self.refs[value] == 1
-        }
-        self.in_block |= held
-        for n, word in enumerate(self.words):
-            if word.op in ("add", "subtract") and any(
-                base(a) in held and self.refs[base(a)] == 1 for a in self.args[n]
-            ):
-                self.in_block.add(n)
-                self.in_block.update(filter(self._starts_anew, map(base, self.args[n])))
-        self.in_block |= {
-            here
-            for here, value in nexts.items()
-            if value in self.in_block and self.refs[value] == 1
-        }
-
-    def _starts_anew(self, n: int) -> bool:
-        """Tell whether a choice is 0, or a register to add to: multiplier blocks do that."""
-        if self.words[n].op != "choose" or self.refs[n] != 1:
-            return False
-        _, *sides = map(self.netlist.base, self.args[n])
-        zero = any(self.words[s].op == "constant" and self.words[s].lo == 0 for s in sides)
-        return zero and any(self.words[s].op == "register" for s in sides)
 
     # functions of few bits share LUTs with those in front of them
 
@@ -223,9 +187,7 @@ class _Mapper:
         if bits <= 1 or not width:
             return
         if word.op == "lookup":
-            each = 1 << max(0, bits - most - 2)
-            each = 1 if bits <= most else each * (1 << min(2, bits - most))
-            self.terms.lut["table"] += each * distinct_functions(word.data, width)
+            self._table(n, bits)
         elif word.op == "choose" and all(a.op == "constant" for a in word.args[1:]):
             return  # each bit is the condition, or constant
         elif word.op == "choose":
@@ -233,26 +195,59 @@ class _Mapper:
         else:
             self.terms.lut["gate"] += width * ceil((bits - 1) / (most - 1))
 
+    def _table(self, n: int, bits: int) -> None:
+        """Count a truth table: its bits look at the inputs on which they depend."""
+        word, most = self.words[n], self.family.lut
+        before = max(0, bits - (len(word.data) - 1).bit_length())
+        inverter = False
+        for f in functions(word.data, self.netlist.width(n)):
+            inputs = f.inputs + before
+            if "reset" in self.family.inverters and n in self.registered and f.cleared is not None:
+                inverter |= not f.cleared
+                inputs = f.alone
+            if inputs > 1:
+                self.terms.lut["table"] += luts(inputs, most)
+        self.terms.lut["inverter"] += inverter
+        # of a product of single bits yosys keeps a buffer of one of them
+        if len(word.data) == 4 and not self.family.chained:
+            self.terms.lut["table"] += has_wires(word.data, word.width)
+
     def _sum(self, n: int) -> None:
         """Count a sum: a carry chain, whose LUTs also take a function before it."""
         operands = summed(self.netlist, n, self.partial)
         if len(operands) > 2:
             count_long_sum(self.terms, self.netlist, n, operands, self.family)
             return
-        function = None
-        for x in reversed([self.netlist.base(x.number) for x in operands]):
-            cone = self.cones[x]
-            if (
-                cone is not None
-                and not self.family.chained
-                and self.refs[x] == 1
-                and x not in self.absorbed
-                and sum(cone.values()) < self.family.lut
-            ):
-                self.absorbed.add(x)
-                function = x
-                break
-        count_sum(self.terms, self.netlist, n, operands, function, self.family)
+        cones = {k: cone for k, x in enumerate(operands) if (cone := self._before(x.number))}
+        if self._of_bits(operands) and sum(map(_size, cones.values())) <= self.family.lut:
+            self.absorbed |= {self.netlist.base(operands[k].number) for k in cones}
+        elif not self.family.chained:
+            for k in sorted(cones, reverse=True):
+                own, other = operands[k].number, operands[1 - k].number
+                whole = _size(cones[k]) >= self.family.lut
+                if not whole or self.words[self.netlist.base(own)].op == "lookup":
+                    self.absorbed.add(self.netlist.base(own))
+                    self.terms.lut["table"] += whole and self._left(own, other)
+                    count_sum(self.terms, self.netlist, n, operands, own, self.family)
+                    return
+        count_sum(self.terms, self.netlist, n, operands, None, self.family)
+
+    def _before(self, n: int) -> Cone | None:
+        """Return what a bit of an operand looks at, if it is a function that nothing else reads."""
+        base = self.netlist.base(n)
+        return self.cones[base] if self.refs[base] == 1 and base not in self.absorbed else None
+
+    def _of_bits(self, operands: Sequence[Operand]) -> bool:
+        """Tell whether a sum is of single bits, so that LUTs make all of it."""
+        return all(self.words[x.number].width == 1 and not x.negative for x in operands)
+
+    def _left(self, n: int, other: int) -> int:
+        """Return the bits of a truth table for which the LUTs of a sum have no room."""
+        word, zeros = self.words[self.netlist.base(n)], self.netlist.zeros(n)
+        both = self.words[other].width - zeros
+        return sum(
+            f.bit < both and f.inputs >= self.family.lut for f in functions(word.data, word.width)
+        )
 
     def _registers(self) -> None:
         shifted, seen = self._shift_registers(), set[tuple[object, ...]]()
@@ -264,20 +259,10 @@ class _Mapper:
             form = (same(value), tuple(map(same, controls)), register.reset,
                     register.initial, register.width, register.delays and n)  # fmt: skip
             if form not in seen and n not in self.in_block and n not in shifted:
-                bits = self.netlist.width(n) - self._bits_in_blocks(n)
+                bits = self.netlist.width(n)
+                bits -= bits_in_blocks(self.netlist, value, self.refs, n, self.family)
                 self.terms.ff["delay" if register.delays else "state"] += bits
             seen.add(form)
-
-    def _bits_in_blocks(self, n: int) -> int:
-        """Return how many bits of a product of two blocks the second one holds."""
-        value, _ = self.nexts[n]
-        word = self.words[value]
-        if not self.family.adds or word.op != "multiply" or self.refs[value] != 1:
-            return 0
-        if self._blocks(value) != 2:
-            return 0
-        assert self.family.dsp is not None
-        return max(0, self.netlist.need[n] - self.family.dsp[1])
 
     def _shift_registers(self) -> set[int]:
         """Return registers without reset in a row, of which only the last one is read."""

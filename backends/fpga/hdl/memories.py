@@ -1,8 +1,7 @@
-"""The places of memories, tables of constants and products in synthesis: LUTs, or blocks."""
+"""The places of memories and tables of constants in synthesis: LUTs, or blocks."""
 
 from __future__ import annotations
 
-from functools import cache
 from math import ceil
 
 import numpy as np
@@ -10,7 +9,6 @@ import numpy as np
 from .families import Family, LutMemory
 from .stores import Memory, Table
 from .terms import Terms
-from .words import Word
 
 _CHOICE = 0.5  # cost a bit of choosing between rows of memories
 
@@ -64,17 +62,6 @@ def _functions(table: Table) -> int:
     return len({column.tobytes() for column in columns})
 
 
-@cache
-def distinct_functions(rows: tuple[int, ...], width: int) -> int:
-    """Return the bits of a truth table that are functions of their own: neither constant nor an
-    input, and no two the same.
-    """
-    index = range(len(rows))
-    columns = {tuple((row >> bit) & 1 for row in rows) for bit in range(width)}
-    inputs = {tuple(k >> bit & 1 for k in index) for bit in range(len(rows).bit_length() - 1)}
-    return sum(len(set(column)) > 1 for column in columns - inputs)
-
-
 def _in_luts(memory: Memory, kind: LutMemory, family: Family) -> tuple[float, int, int, int]:
     """Return a memory's cost in LUTs of a kind beside blocks and beside registers, LUTs, rows."""
     ports = len(memory.reads)
@@ -92,10 +79,20 @@ def _in_luts(memory: Memory, kind: LutMemory, family: Family) -> tuple[float, in
     )
 
 
-def place_memory(terms: Terms, memory: Memory, family: Family) -> None:
-    """Count a memory that is written and read every cycle, at one or several places."""
+def place_memory(terms: Terms, memory: Memory, family: Family, masked: int = 0) -> None:
+    """Count a memory that is written and read every cycle, at one or several places.
+
+    Args:
+        terms: where it is counted.
+        memory: of a module.
+        family: whose memories.
+        masked: ports of which a choice with a constant is all that reads them.
+    """
     bits, ports = memory.width, len(memory.reads)
-    blocks = min(ceil(bits / width) * ceil(memory.depth / depth) for width, depth in family.blocks)
+    blocks, levels = min(
+        (ceil(bits / width) * ceil(memory.depth / depth), ceil(memory.depth / depth))
+        for width, depth in family.blocks
+    )
     address, logic = _bits(memory.depth), memory.depth * bits
     around = 0 if memory.transparent else family.around
     in_blocks = (family.block * blocks + around) * ports
@@ -108,58 +105,19 @@ def place_memory(terms: Terms, memory: Memory, family: Family) -> None:
         terms.ff["ram"] += logic
     elif not memory.in_luts and cost > in_blocks:
         terms.bram18 += blocks * ports
+        terms.lut["block choice"] += bits * ports * chosen(levels, family)
+        terms.ff["ram"] += _bits(levels) * ports
         if around or memory.transparent:  # a word that is written when it is read
-            terms.lut["passed by"] += bits * ports
+            # a LUT has room for a mask, too
+            terms.lut["passed by"] += bits * (ports - masked)
             terms.ff["passed by"] += bits
         if memory.transparent:
             terms.lut["same address"] += address * ports
         elif around:  # what is written waits for a cycle
-            terms.lut["passed by"] += address
+            terms.lut["address passed by"] += address * ports
             terms.ff["passed by"] += bits + address + 2
         return
     terms.lut["ram"] += luts
     terms.lut["ram choice"] += bits * ports * chosen(rows, family) + (rows if rows > 1 else 0)
     # of a transparent one the address is what is kept
     terms.ff["ram"] += (address if memory.transparent else bits) * ports
-
-
-def blocks_of(a: Word, b: Word, family: Family) -> int:
-    """Return the multiplier blocks that synthesis makes of a product; none if it is too narrow, or
-    no product.
-
-    A constant counts without its sign.
-    """
-    wide, narrow = max(a.width, b.width), min(a.width, b.width)
-    for factor in (a, b):
-        if factor.op == "constant" and not factor.lo & (factor.lo - 1):
-            return 0
-    if family.dsp is None or wide + narrow < family.least or narrow < 2:
-        return 0
-    if family.packs > family.dsp[0]:  # parts that are tiny are LUTs
-        return sum(min(x, y) >= 2 and x + y >= family.least for x, y in _tiles(a, b, family))
-    high, low = ceil((wide - 1) / family.dsp[0]), ceil((narrow - 1) / family.dsp[1])
-    return max(1, high) * max(1, low)
-
-
-def _tiles(a: Word, b: Word, family: Family) -> list[tuple[int, int]]:
-    """Return the bits of each product of parts of the operands; both have a sign if one has."""
-    parts = []
-    for x in (a, b):
-        width = x.width + (not x.signed and (a.signed or b.signed))
-        rest = width % family.packs
-        parts.append([family.packs] * (width // family.packs) + [rest] * (rest > 0))
-    return [(x, y) for x in parts[0] for y in parts[1]]
-
-
-def place_product(terms: Terms, a: Word, b: Word, family: Family) -> None:
-    """Count a product: multiplier blocks, or LUTs if it is too narrow."""
-    tiles = blocks_of(a, b, family)
-    if tiles:
-        terms.dsp += tiles
-        # a block adds another one's product
-        if family.dsp and family.packs > family.dsp[0]:
-            tiles = len(_tiles(a, b, family))
-        joined = max(0, tiles - (2 if family.adds else 1))
-        terms.lut["product join"] += joined * (a.width + b.width)
-    elif "constant" not in (a.op, b.op):
-        terms.lut["product"] += a.width * b.width

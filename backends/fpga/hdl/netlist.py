@@ -88,6 +88,8 @@ class Netlist:
             elif word.op in ("shift left", "shift right"):
                 start = word.data if word.op == "shift right" else -word.data
             found = self.parts(inner)
+            if word.op == "slice" and len(found) > 1:
+                return _cut(found, *word.data)
             # of a join each part keeps its own first bit: which of its bits is which is not told
             start = start if len(found) == 1 else 0
             return [(part, at + start, min(bits, word.width)) for part, at, bits in found]
@@ -209,6 +211,19 @@ class Netlist:
                 first[a] = start
             if stop > need[a]:
                 need[a] = stop
+
+
+def _cut(
+    parts: Iterable[tuple[int, int, int]], start: int, stop: int
+) -> list[tuple[int, int, int]]:
+    """Return what bits ``start`` to ``stop`` of words side by side come from."""
+    found, at = [], 0
+    for part, first, bits in parts:
+        low, high = max(start - at, 0), min(stop - at, bits)
+        if low < high:
+            found.append((part, first + low, high - low))
+        at += bits
+    return found
 
 
 def _operands(word: Word) -> tuple[Word, ...]:

@@ -9,6 +9,7 @@ from math import ceil
 from .families import Family
 from .netlist import Netlist
 from .terms import Terms
+from .truth_tables import luts
 from .words import Word
 
 _ONE = 1
@@ -38,7 +39,7 @@ def partial_sums(
     for n, word in enumerate(netlist.words):
         if word.op in ("add", "subtract") and refs[n] and n not in in_block:
             for x in netlist.args[n]:
-                inner = netlist.base(x)
+                inner = netlist.same(x)  # not of a sum that is shifted or cut below
                 if (
                     netlist.words[inner].op in ("add", "subtract")
                     and refs[inner] == 1
@@ -62,7 +63,7 @@ def summed(
     """Return what a sum adds up, partial sums taken apart."""
     result = []
     for k, x in enumerate(netlist.args[n]):
-        inner = netlist.base(x)
+        inner = netlist.same(x)
         turned = negative != (k == 1 and netlist.words[n].op == "subtract")
         if inner in partial:
             result += summed(netlist, inner, partial, turned)
@@ -127,6 +128,9 @@ def count_long_sum(
         terms.lut["full adder"] += sum(rows[-2:])
         terms.lut["full adder before"] += sum(rows[:-2])
     bits = {tuple(sorted(c)) for c in columns if len(c) == 2 and _ONE not in c}
+    if len(columns) < family.least_chain:
+        terms.lut["short sum"] += short_sum(len(columns), len(bits), family) if bits else 0
+        return
     chain(terms, len(columns), family)
     if not family.chained:
         terms.lut["sum"] += len(bits)
@@ -164,13 +168,25 @@ def _columns(netlist: Netlist, operands: Sequence[Operand], width: int) -> list[
 
 
 def _constant_bits(netlist: Netlist, n: int) -> dict[int, bool]:
-    """Return the bits that both constants of a choice have alike."""
+    """Return the bits that are the same whatever is chosen or looked up, from the first one that
+    is no shifted zero on.
+    """
     n = netlist.base(n)
     word = netlist.words[n]
-    if word.op != "choose" or any(a.op != "constant" for a in word.args[1:]):
-        return {}
-    a, b = word.args[1].lo, word.args[2].lo
-    return {k: bool(a >> k & 1) for k in range(word.width) if (a >> k & 1) == (b >> k & 1)}
+    values: tuple[int, ...] = ()
+    if word.op == "choose" and all(a.op == "constant" for a in word.args[1:]):
+        values = word.args[1].lo, word.args[2].lo
+    elif word.op == "lookup":
+        values = word.data
+    elif word.op == "join":
+        found, at = dict[int, bool](), 0
+        for a in word.args:
+            if a.op == "constant":
+                found |= {at + k: bool(a.lo >> k & 1) for k in range(a.width)}
+            at += a.width
+        return found
+    bits = {k: {bool(v >> k & 1) for v in values} for k in range(word.width)}
+    return {k: either.pop() for k, either in bits.items() if len(either) == 1}
 
 
 def count_sum(
@@ -184,27 +200,46 @@ def count_sum(
     """Count a sum of two terms: a LUT where both have bits; else a bit goes into the chain as it
     is.
 
-    ``function`` is the operand that is worked out in these LUTs: of it every bit takes one.
+    ``function`` is the operand that is worked out in these LUTs: every bit of it takes one.
     """
     width = netlist.need[n]
     words = [netlist.words[x.number] for x in operands]
-    made = max(0, width - max(netlist.zeros(x.number) for x in operands))
+    low = min(width, max(netlist.zeros(x.number) for x in operands))
+    # bits below those of what is taken away are there already
+    taken = [netlist.zeros(x.number) for x in operands if x.negative]
+    made = width - min([*taken, width] if taken else [low])
     constant = any(word.op == "constant" for word in words)
-    if made < family.least_chain + constant:
-        terms.lut["short sum"] += max(0, made - constant)
-        return
-    chain(terms, made, family)
-    if family.chained or constant:
-        return
-    low = width - made
     short = min(word.width for word in words)
     signs = any(word.signed for word in words if word.width == short)
     # the sign of a sum is made by the LUT of the sign before
     reach = max(word.width for word in words) if signs else short
+    if reach <= low and not (taken or constant):
+        return  # side by side
+    if made < family.least_chain + constant:
+        both = 0 if constant else min(made, reach - low)
+        terms.lut["short sum"] += short_sum(made, both, family)
+        return
+    chain(terms, made, family)
+    if family.chained or constant:
+        return
     if function is not None:
         reach = max(reach, netlist.words[function].width)
     turned = netlist.words[n].op == "subtract" and not signs
     terms.lut["sum"] += min(made, max(0, reach - low) + turned)
+
+
+def short_sum(made: int, both: int, family: Family) -> int:
+    """Return the LUTs of a sum too short for a carry chain.
+
+    Args:
+        made: its bits.
+        both: those at which both operands have one; none if one is constant.
+        family: whose LUTs.
+    """
+    if not both:  # a bit looks at all below it
+        return sum(luts(k + 1, family.lut) for k in range(1, made))
+    # the carry into every place from the third one on is a function of its own
+    return made + max(0, both - family.lut // 2)
 
 
 def count_compare(terms: Terms, netlist: Netlist, n: int, family: Family) -> None:

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from n2uqc.frontend.diagnostics import CompileError, Problem
+
 from ..hdl.terms import Cells
 from ..resources import resources
 from .draws import draw
 
 FIELDS: tuple[str, ...] = (
+    "family",
     "kind",
     "number",
     "form",
@@ -57,28 +60,61 @@ def path_of(family: str) -> Path:
 
 def read(family: str) -> list[Point]:
     """Return the recorded engines of a family, counted anew; none where there is no file."""
-    path = path_of(family)
+    return read_file(path_of(family), family)
+
+
+def read_file(path: Path, family: str, yosys: str = "") -> list[Point]:
+    """Return a family's engines of a file, counted anew.
+
+    Args:
+        path: of the file; where there is none, there are no engines.
+        family: whose engines.
+        yosys: only those that this version synthesized; "" for all.
+
+    Raises:
+        CompileError: the file holds something else.
+    """
     if not path.exists():
         return []
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [
-        counted(row["kind"], int(row["number"]), family, _cells(row), row["form"]) for row in rows
-    ]
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        found = csv.DictReader(file)
+        if tuple(found.fieldnames or ()) != FIELDS:
+            raise _foreign(path)
+        rows = list(found)
+    if any(None in row.values() for row in rows):  # a line was cut off
+        raise _foreign(path)
+    try:
+        return [
+            counted(row["kind"], int(row["number"]), family, _cells(row), row["form"])
+            for row in rows
+            if row["family"] == family and yosys in ("", row["yosys"])
+        ]
+    except (KeyError, ValueError):
+        raise _foreign(path) from None
 
 
-def write(family: str, points: Iterable[Point], yosys: str) -> None:
-    """Add engines to a family's file."""
-    path = path_of(family)
+def _foreign(path: Path) -> CompileError:
+    return CompileError(
+        Problem(
+            node="",
+            op="",
+            found=f"{path}, which does not hold measured engines",
+            supported=f"lines of {', '.join(FIELDS)}",
+            hint="name another file, or remove this one",
+        )
+    )
+
+
+def write(path: Path, family: str, points: Iterable[Point], yosys: str) -> None:
+    """Add engines to a file."""
     if not path.exists():
         path.write_text(",".join(FIELDS) + "\n")
     with path.open("a", newline="") as file:
         rows = csv.DictWriter(file, FIELDS, lineterminator="\n")
         for p in points:
-            figures = {name: getattr(p.synthesized, name) for name in vars(p.synthesized)}
             rows.writerow(
-                {"kind": p.kind, "number": p.number, "form": p.form, **figures, "yosys": yosys,
-                 "engine": p.engine}
+                {"family": family, "kind": p.kind, "number": p.number, "form": p.form,
+                 **vars(p.synthesized), "yosys": yosys, "engine": p.engine}
             )  # fmt: skip
 
 

@@ -140,7 +140,8 @@ def _planes(m: Module, e: Element, terms: list[Word], weights: Word) -> Word:
     elements share.
     """
     codes = [join([*q_bits(q)[:-1], ~q[-1]]) for q in elements(weights, e.weight, False)]
-    total: Word = 0 - m.input("offset", e.most_offset.bit_length()).within(0, e.most_offset)
+    offset = m.input("offset", e.most_offset.bit_length()).within(0, e.most_offset)
+    total: Word = ZERO if e.weight == 1 else 0 - offset
     for j in range(e.weight):
         groups = []
         for k in range(0, e.simd, e.group):
@@ -152,6 +153,8 @@ def _planes(m: Module, e: Element, terms: list[Word], weights: Word) -> Word:
         # the last stage adds all that is left
         for plane in tree(m, groups, "sum", (e.simd - 1).bit_length() - 1):
             total = total + (plane << (j + 1))
+    if e.weight == 1:  # one difference; of several terms synthesis adds the opposite just as well
+        total = total - offset
     return m.register(total.within(-e.most_offset, e.most_offset))
 
 
@@ -173,7 +176,9 @@ def operand_sum(element: Element) -> Module:
         terms = tree(m, terms, "sum", 1)
     total = terms[0] if len(terms) == 1 else terms[0] + terms[1]
     most = element.most_offset
-    scaled = (total << element.weight) - total if element.odd else total << (element.weight - 1)
+    scaled = total << (element.weight - 1)
+    if element.odd:  # times 2**weight - 1
+        scaled = (total << element.weight) - total if element.weight > 1 else total
     result = m.register(scaled).within(0, most)
     m.output("offset", result.extended(most.bit_length()))
     return m
