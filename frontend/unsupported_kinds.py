@@ -47,7 +47,7 @@ _DYNAMIC = _Kind(
     "constant scales: a program's integers mean the same for every image",
     "quantize statically, with calibration data (onnxruntime: quantize_static)",
 )
-_NORMALIZATION = _Kind(
+NORMALIZATION = _Kind(
     "normalizes each image by its own mean and variance",
     "normalization by constants",
     "train with BatchNorm in its place",
@@ -65,14 +65,14 @@ _HARDWARE = _Kind(
 
 _OPERATORS: dict[tuple[str, str], _Kind] = {
     **{("", op): _RECURRENCE for op in ("LSTM", "GRU", "RNN")},
-    **{("", op): _NORMALIZATION for op in (
+    **{("", op): NORMALIZATION for op in (
         "LayerNormalization", "InstanceNormalization", "GroupNormalization", "RMSNormalization",
         "MeanVarianceNormalization", "LpNormalization",
     )},
-    **{(_MICROSOFT, op): _NORMALIZATION for op in (
+    **{(_MICROSOFT, op): NORMALIZATION for op in (
         "SkipLayerNormalization", "GroupNorm", "SkipSimplifiedLayerNormalization",
     )},
-    ("", "SimplifiedLayerNormalization"): _NORMALIZATION,  # there in ONNX Runtime's files
+    ("", "SimplifiedLayerNormalization"): NORMALIZATION,  # there in ONNX Runtime's files
     ("", "Attention"): _ATTENTION,
     **{(_MICROSOFT, op): _ATTENTION for op in (
         "Attention", "MultiHeadAttention", "GroupQueryAttention", "QAttention", "PackedAttention",

@@ -56,6 +56,21 @@ def test_one_refusal(case: str) -> None:
     assert problem.hint
 
 
+PARTS = {
+    "layer": "mean = ReduceMean <axes = [-1]> (x) d = Sub (x, mean)",
+    "root mean square": "d = Identity (x)",
+}
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_normalization_in_parts(kind: str) -> None:
+    """As exporters wrote LayerNorm before ONNX had it."""
+    parts = f"""{PARTS[kind]} p = Mul (d, d) v = ReduceMean <axes = [-1]> (p)
+        e = Add (v, s) r = Sqrt (e) [norm] n = Div (d, r) o = Mul (n, g)"""
+    (problem,) = refused(model_of(f"{parts} y = MatMul (o, w)", VALUES, {}, TOKENS), "Div 'norm'")
+    assert "mean and variance" in problem.found and "BatchNorm" in problem.hint
+
+
 def test_both_kinds_are_named() -> None:
     body = SDPA.replace("y = ", "t = ") + "\n[norm] y = LayerNormalization (t, g)"
     problems = refused(model_of(body, VALUES, {}, TOKENS), "attention", "mean and variance")
