@@ -90,7 +90,8 @@ def _read(node: ir.Node, values: RealValues) -> _Weights:
             zeros = array.astype(np.int64).reshape(outputs, count)
         else:
             raise Refused("zero points between codes", f"integers of 0..{2**bits - 1}")
-    wide = [np.repeat(row, size, axis=1)[:, :inputs] for row in (scales, zeros)]
+    block = np.arange(inputs) // size
+    wide = [row[:, block] for row in (scales, zeros)]
     return _Weights(codes, wide[0], wide[1], _TYPES[bits])
 
 
@@ -181,8 +182,8 @@ def dequantize_blocks(node: ir.Node, values: RealValues) -> None:
         if zero.shape != scale.shape:
             found = f"zero points of shape {zero.shape}, scales of {scale.shape}"
             raise Refused(found, "as many")
-    places = range(codes.shape[axis])
-    wide = [np.repeat(row, size, axis).take(places, axis) for row in (scale, zero)]
+    block = np.arange(codes.shape[axis]) // size
+    wide = [row.take(block, axis) for row in (scale, zero)]
     dtype = values.code_type(node.inputs[0])
     full = _Dequantized(codes.astype(np.int64), wide[0], wide[1], dtype)
     _feed(node.outputs[0], full, values)

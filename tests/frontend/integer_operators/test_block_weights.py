@@ -170,6 +170,18 @@ def test_blocks_that_do_not_fit(change: dict[str, int], words: list[str]) -> Non
     refused(model, *words)
 
 
+@pytest.mark.parametrize("size", [33, 1 << 40])
+def test_blocks_larger_than_the_weights(size: int) -> None:
+    """They are one block, of the inputs there are: nothing of the stated size is made."""
+    for model in (packed(32, 32, zeros=False), blocked("MatMul", 0, 20, False, "INT4")):
+        x, want = both(model)
+        for node_ in model.graph.node:
+            for attribute in node_.attribute:
+                if attribute.name == "block_size":
+                    attribute.i = size
+        np.testing.assert_allclose(evaluate(load_graph(model), x), want, atol=1e-4)
+
+
 def test_blocked_activations_are_refused() -> None:
     body = """q = QuantizeLinear <axis = 1, block_size = 8> (x, s)
         y = DequantizeLinear <axis = 1, block_size = 8> (q, s)"""
