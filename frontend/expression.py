@@ -24,6 +24,7 @@ LARGEST = 200
 
 _LONGEST = 20_000  # characters of an expression's text
 _GREATEST_EXPONENT = 64
+_FINEST_EXPONENT = 2**64  # learned ones are floats
 
 V = TypeVar("V")
 
@@ -157,7 +158,7 @@ def _term(text: str) -> tuple[Expression, str]:
 
 def fits_exponent(value: Fraction) -> bool:
     """Tell whether a power with this exponent can be evaluated."""
-    return max(abs(value.numerator), value.denominator) <= _GREATEST_EXPONENT
+    return abs(value) <= _GREATEST_EXPONENT and value.denominator <= _FINEST_EXPONENT
 
 
 def _atom(word: str) -> Expression:

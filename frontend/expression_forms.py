@@ -19,7 +19,7 @@ def power(base: Expression, exponent: Fraction) -> Expression:
     """Return ``base ** exponent``.
 
     Raises:
-        ValueError: the exponent is too long a fraction to evaluate.
+        Unfit: the exponent is too great, or too long a fraction to evaluate.
     """
     if exponent == 0:
         return ONE

@@ -1,22 +1,18 @@
 """Heads that run on the host: Softmax, Sigmoid, ArgMax, TopK, grid decode behind the last layers.
 
 What follows the last integer layer and ends at the outputs is cut off, if it holds an operator of
-``_HEADS``, a quotient of two tensors, a power that the program has not, or arithmetic on one number
-of each sample (lengths, cosines). The canonical graph ends at the cut; the rest becomes a
-``HostModel``, which ``passes/program/boundary.py`` evaluates in float64.
+``_HEADS``, a quotient of two tensors, or arithmetic on one number of each sample (lengths). The
+canonical graph ends at the cut; the rest becomes a ``HostModel``, which
+``passes/program/boundary.py`` evaluates in float64.
 """
 
 from __future__ import annotations
-
-from fractions import Fraction
-from math import isfinite
 
 import numpy as np
 import onnx
 import onnx_ir as ir
 from onnx import TensorProto, helper, numpy_helper
 
-from .expression import fits_exponent
 from .host_model import HOST_OPS, LAYOUT, HostModel, in_double
 from .opset import OUTPUTS
 from .recognize.function_operators import RULES
@@ -96,16 +92,10 @@ def _behind(context: Context) -> set[ir.Node]:
 
 def _is_head(node: ir.Node, context: Context) -> bool:
     """Return whether the host computes a node though nothing before it is the host's."""
-    if node.op_type == "Div":
-        if not context.constants.known(node.inputs[1]) and len(_factors(node, context)) > 1:
-            return True
-    elif node.op_type == "Pow":
-        exponent = context.constants.scalar(node.inputs[1])
-        if exponent is not None and not _fits(float(exponent)):
-            return True
-    if any(_is_number(value, context) for value in node.inputs):
+    if node.op_type in _HEADS or any(_is_number(value, context) for value in node.inputs):
         return True
-    return node.op_type in _HEADS
+    quotient = node.op_type == "Div" and not context.constants.known(node.inputs[1])
+    return quotient and len(_factors(node, context)) > 1
 
 
 def _is_number(value: ir.Value | None, context: Context) -> bool:
@@ -116,10 +106,6 @@ def _is_number(value: ir.Value | None, context: Context) -> bool:
         and len(value.shape) == 1
         and not context.constants.known(value)
     )
-
-
-def _fits(exponent: float) -> bool:
-    return not isfinite(exponent) or fits_exponent(Fraction(exponent))
 
 
 def _factors(node: ir.Node, context: Context) -> set[ir.Value]:

@@ -201,13 +201,13 @@ STRAIGHT: dict[str, Rule] = {
 """Operators that are canonical, or become so, as long as they take one computed tensor."""
 
 
-def _greater(swapped: bool) -> Rule:
+def _compared(op: str, swapped: bool) -> Rule:
     """Return the rule of a comparison, whose term only a Where reads."""
 
     def rule(node: ir.Node, terms: Terms) -> Expression:
         a, b = terms
         assert a is not None and b is not None
-        return Expression("greater", (b, a) if swapped else (a, b))
+        return Expression(op, (b, a) if swapped else (a, b))
 
     return rule
 
@@ -215,14 +215,18 @@ def _greater(swapped: bool) -> Rule:
 def _where(node: ir.Node, terms: Terms) -> Expression:
     condition, u, v = terms
     assert condition is not None and u is not None and v is not None
-    return Expression("above", (*condition.arguments, u, v))
+    pieces = (u, v) if condition.op == "greater" else (v, u)
+    return Expression("above", (*condition.arguments, *pieces))
 
 
-CHOOSING: dict[str, Rule] = {
-    "Greater": _greater(False),
-    "Less": _greater(True),
-    "Where": _where,
+COMPARING: dict[str, Rule] = {
+    "Greater": _compared("greater", False),
+    "Less": _compared("greater", True),
+    "GreaterOrEqual": _compared("not greater", True),
+    "LessOrEqual": _compared("not greater", False),
 }
+
+CHOOSING: dict[str, Rule] = {**COMPARING, "Where": _where}
 """Operators by which an exporter states a function by pieces: Softplus, whose tail is x."""
 
 RULES: dict[str, Rule] = {**CURVED, **STRAIGHT, **CHOOSING}

@@ -18,7 +18,8 @@ import onnx_ir as ir
 from ..diagnostics import Unfit
 from ..expression import LARGEST, Expression, X, number, parameter
 from ..opset import Array, constant, initializer, make_function
-from .function_operators import CHOOSING, CURVED, RULES
+from .bends import leak, only_bends
+from .function_operators import CHOOSING, COMPARING, CURVED, RULES
 from .pattern import Context, Pattern, Refused
 from .queries import channel_values, is_standard, producer, shape_of
 from .step_search import search_once
@@ -67,7 +68,7 @@ class _Terms:
             except ZeroDivisionError:
                 raise Refused("division by 0", "a divisor other than 0") from None
             except Unfit as error:
-                raise Refused(str(error), "a power that is a short fraction") from None
+                raise Refused(str(error), "an exponent from -64 to 64") from None
             if term.size > _LARGEST:
                 raise _NoFunction
             self.known[node.outputs[0]] = term
@@ -135,11 +136,12 @@ class _Search:
                 return
             cone = _cone(node.outputs[0], source)
             straight = not any(n.op_type in CURVED for n in cone)
-            if straight and node.op_type in (*CHOOSING, "Add", "Sub", "Sum", "Max", "Min"):
+            apart = straight and node.op_type in (*CHOOSING, "Add", "Sub", "Sum", "Max", "Min")
+            if apart and not (node.op_type == "Where" and self._only_bends(node, source, cone)):
                 return  # a skip connection, the maximum of tensors, or a part of a quantizer
-            if is_standard(node, "Greater", "Less"):
+            if is_standard(node, *COMPARING):
                 return  # only the Where that reads it is a number
-            condition = producer(node.inputs[0], "Greater", "Less")
+            condition = producer(node.inputs[0], *COMPARING)
             if is_standard(node, "Where") and condition is None:
                 return
         else:
@@ -161,6 +163,17 @@ class _Search:
             if together or curved or _is_curve(node) or (scaled and not terms.rows):
                 self.terms[node.outputs[0]] = term, terms
             return
+
+    def _only_bends(self, node: ir.Node, source: ir.Value, cone: list[ir.Node]) -> bool:
+        """Return whether a selection is a function without jumps, and no refused quantizer's."""
+        refused = {n for r in self.context.refusals.values() for n in r.covers}
+        if any(n in refused or n in self.context.refusals for n in cone):
+            return False
+        terms = _Terms(source)
+        try:
+            return only_bends(terms.of(node.outputs[0]), list(terms.rows.values()))
+        except (_NoFunction, Refused):
+            return False
 
     def _meeting(self, operands: list[ir.Value]) -> ir.Value:
         """Return the last value that all ways to operands lead through."""
@@ -194,9 +207,11 @@ def _recognize(context: Context) -> None:
     for value, (term, terms) in search.terms.items():
         maker = value.producer()
         assert maker is not None
+        x, rows = moved.get(terms.source, terms.source), list(terms.rows.values())
         new = _straightened(maker, context)
+        if new is None and (slopes := leak(term, rows)) is not None:
+            new = _bent(maker, x, slopes, context)
         if new is None:
-            x, rows = moved.get(terms.source, terms.source), list(terms.rows.values())
             made = make_function(context.graph, x, term, rows, maker)
             made.outputs[0].shape = value.shape
             new = context.insert(maker, made)
@@ -210,13 +225,9 @@ def _straightened(node: ir.Node, context: Context) -> ir.Value | None:
     value, x = node.outputs[0], node.inputs[0]
     assert x is not None
     steps: list[tuple[str, list[float]]] = []
-    nodes: list[ir.Node] = []
     if is_standard(node, "Abs"):
-        channels = shape_of(x)[1]
-        slope = np.full((channels, *(1,) * (len(shape_of(x)) - 2)), -1.0, np.float32)
-        minus = initializer(context.graph, f"{node.name}.slope", slope)
-        nodes.append(ir.node("PRelu", [x, minus], name=str(node.name)))
-    elif is_standard(node, "HardSigmoid"):
+        return _bent(node, x, np.array([-1.0], np.float32), context)
+    if is_standard(node, "HardSigmoid"):
         alpha, beta = (
             node.attributes.get_float(name, default)
             for name, default in (("alpha", 0.2), ("beta", 0.5))
@@ -236,14 +247,21 @@ def _straightened(node: ir.Node, context: Context) -> ir.Value | None:
         step.outputs[0].name = f"{value.name}.{op_type}"
         step.outputs[0].shape = value.shape
         x = context.insert(node, step)
-    for other in nodes:
-        other.outputs[0].shape = value.shape
-        x = context.insert(node, other)
     return x
+
+
+def _bent(node: ir.Node, x: ir.Value, slopes: Array, context: Context) -> ir.Value:
+    """Insert x with these slopes below 0, [1] or [C], in the place of a node."""
+    _, channels, *axes = shape_of(x)
+    array = np.broadcast_to(slopes, (channels,)).reshape(channels, *(1,) * len(axes))
+    slope = initializer(context.graph, f"{node.name}.slope", array.astype(np.float32))
+    bent = ir.node("PRelu", [x, slope], name=str(node.name))
+    bent.outputs[0].shape = node.outputs[0].shape
+    return context.insert(node, bent)
 
 
 FUNCTION = Pattern(
     "functions of one tensor",
-    frozenset(CURVED) | {"Mul", "Div"},
+    frozenset(CURVED) | {"Mul", "Div", "Where"},
     partial(search_once, _recognize, "n2uq.functions_searched"),
 )

@@ -20,6 +20,10 @@ _AT_ZERO = {
 }  # fmt: skip
 
 
+_LONGEST_EXPONENT = 64
+"""Greatest numerator and denominator of a power whose value may be such a number."""
+
+
 class NotAlgebraic(Exception):
     """A value that exact numbers do not express."""
 
@@ -64,6 +68,8 @@ class _ExactArithmetic:
             return None
         if exponent < 0:
             return _inverse(self.power(base, -exponent))
+        if max(exponent.numerator, exponent.denominator) > _LONGEST_EXPONENT:
+            return base if base == 0 or base == 1 else None
         root = exponent.denominator
         if root > 1 and base.sign() < 0:
             raise Undecided(f"a root of {float(base):g} is not defined")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,15 @@ from n2uqc.passes.options import Options
 from n2uqc.passes.pipeline import compile_graph
 from n2uqc.passes.program.ops import Thresholds
 
+
+class ByHand(nn.Module):
+    """A function as users write it themselves."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.forward = function  # type: ignore[method-assign]
+
+
 ACTIVATIONS: dict[str, nn.Module] = {
     "SiLU": nn.SiLU(),
     "GELU": nn.GELU(),
@@ -37,6 +47,11 @@ ACTIVATIONS: dict[str, nn.Module] = {
     "Softsign": nn.Softsign(),
     "Hardtanh": nn.Hardtanh(),
     "LogSigmoid": nn.LogSigmoid(),
+    "leaky": ByHand(lambda x: torch.where(x > 0, x, 0.1 * x)),
+    "leaky, told from below": ByHand(lambda x: torch.where(x <= 0, x * 0.3, x)),
+    "shrinking": ByHand(lambda x: torch.where(x >= 0.5, x, torch.where(x < -1, 2 * x + 1, x))),
+    "generalized mean's": ByHand(lambda x: x.clamp(min=1e-3) ** 2.73),
+    "and its root": ByHand(lambda x: x.clamp(min=1e-6) ** (1 / 2.73)),
 }
 _CURVED = {"SiLU", "GELU", "HardSwish", "Mish", "ELU", "Softplus", "Sigmoid", "Tanh"}
 _CHANNELS = 4
