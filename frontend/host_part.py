@@ -1,8 +1,8 @@
 """Heads that run on the host: Softmax, Sigmoid, ArgMax, TopK, grid decode behind the last layers.
 
 What follows the last integer layer and ends at the outputs is cut off, if it holds an operator of
-``_HEADS``, a quotient of two tensors, or arithmetic on one number of each sample (lengths). The
-canonical graph ends at the cut; the rest becomes a ``HostModel``, which
+``_HEADS``, a root, a quotient of two tensors, or arithmetic on one number of each sample (lengths).
+The canonical graph ends at the cut; the rest becomes a ``HostModel``, which
 ``passes/program/boundary.py`` evaluates in float64.
 """
 
@@ -23,7 +23,7 @@ HOST = "n2uq.host"
 """Key of a model's ``meta``: the ``HostModel`` behind it, if there is one."""
 
 _HEADS = frozenset(
-    "ArgMax ArgMin Exp Hardmax LogSoftmax ReduceL1 ReduceL2 ReduceLogSumExp Sigmoid Softmax "
+    "ArgMax ArgMin Exp Hardmax LogSoftmax ReduceL1 ReduceL2 ReduceLogSumExp Sigmoid Softmax Sqrt "
     "TopK".split()
 )
 _ORDERED = frozenset({"Softmax", "LogSoftmax", "Sigmoid"})
@@ -94,6 +94,9 @@ def _is_head(node: ir.Node, context: Context) -> bool:
     """Return whether the host computes a node though nothing before it is the host's."""
     if node.op_type in _HEADS or any(_is_number(value, context) for value in node.inputs):
         return True
+    if node.op_type == "Pow":
+        exponent = context.constants.scalar(node.inputs[1])
+        return exponent is not None and not float(exponent).is_integer()
     quotient = node.op_type == "Div" and not context.constants.known(node.inputs[1])
     return quotient and len(_factors(node, context)) > 1
 

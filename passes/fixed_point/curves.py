@@ -143,7 +143,10 @@ def _steepest(curve: Curve) -> float:
     assert enclosed.slope is not None
     steep = float(max(np.abs(enclosed.slope[0]).max(), np.abs(enclosed.slope[1]).max()))
     if not np.isfinite(steep):
-        raise Unfit("a function that is not defined, or has no bound on its slope, somewhere")
+        raise Unfit(
+            "a function that is not defined, or has no bound on its slope, somewhere: a root, a "
+            "logarithm or a quotient of what may come close to 0"
+        )
     return steep * (1 + _NOISE)
 
 

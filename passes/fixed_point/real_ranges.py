@@ -8,7 +8,7 @@ from n2uqc.frontend.diagnostics import CompileError, Problem
 
 from ..program import Op, Program
 from ..program.ops import Conv
-from ..program.ops.real import Interval, RealOp
+from ..program.ops.real import Interval, RealFunction, RealOp
 from ..program.types import IntType
 
 _FARTHEST = 1e150  # far beyond the exported float32, and float64 can still square it
@@ -76,6 +76,16 @@ def require_bounded(name: str, ends: Interval, op: Op | None) -> None:
     """
     if float(ends.most.max()) < _FARTHEST:
         return
+    if isinstance(op, RealFunction):
+        raise CompileError(
+            Problem(
+                node=", ".join(op.origin),
+                op=op.mnemonic,
+                found=f"values of {op.expression} that have no bound for inputs within the range",
+                supported="roots, logarithms and quotients of what stays away from 0",
+                hint="clamp what it is taken of, or add a constant, that is no tiny part of it",
+            )
+        )
     raise CompileError(
         Problem(
             node=", ".join(op.origin) if op is not None else name,

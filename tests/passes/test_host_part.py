@@ -127,6 +127,19 @@ HEADS = {
             "half": np.array(1 / 2.000001, np.float32),
         },
     ),
+    "deviation of a map": (
+        TRUNK + "m = Mul (c, c) p = GlobalAveragePool (m) y = Sqrt (p)", "float[] y", {},
+    ),
+    "generalized mean": (
+        TRUNK + "d = Clip (c, small) e = Pow (d, three) p = GlobalAveragePool (e) "
+        "f = Flatten (p) y = Pow (f, third)",
+        "float[] y",
+        {
+            "small": np.array(0.1, np.float32),
+            "three": np.array(3, np.float32),
+            "third": np.array(1 / 3, np.float32),
+        },
+    ),
     "distances with an offset each": (
         TRUNK + "s = Softmax <axis = 1> (c) y = Conv (s, bins, from)",
         "float[] y",
