@@ -14,20 +14,36 @@ import onnx_ir as ir
 from ..host_model import HOST_OPS
 from ..opset import initializer
 from .pattern import Context, Pattern
-from .queries import Array
+from .queries import Array, is_standard
 
+_SUMS = ("Conv", "MatMul", "Gemm")
 _MOST = 4
 """Means of one distribution; what gives more is a layer."""
 
 
-def _rewrite(node: ir.Node, context: Context) -> None:
-    """Replace a Conv, MatMul or Gemm of a Softmax and constants by Mul and ReduceSum."""
+def _search(softmax: ir.Node, context: Context) -> None:
+    """Rewrite each Conv, MatMul or Gemm that the host's operators lead to from a Softmax."""
+    stack, seen = [softmax.outputs[0]], set[ir.Value]()
+    while stack:
+        value = stack.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        for node, index in [(use.node, use.idx) for use in value.uses()]:
+            if index == 0 and is_standard(node, *_SUMS):
+                stack.extend(_rewritten(node, context))
+            elif is_standard(node, *HOST_OPS):
+                stack.extend(node.outputs)
+
+
+def _rewritten(node: ir.Node, context: Context) -> list[ir.Value]:
+    """Replace a sum weighed by constants by Mul and ReduceSum; return its result, if it is one."""
     data = node.inputs[0]
-    if data is None or data.shape is None or not _is_distribution(data):
-        return
+    if data is None or data.shape is None:
+        return []
     rows = _rows(node, context, len(data.shape))
     if rows is None or len(rows) > _MOST:
-        return
+        return []
     axis, name = (1 if node.op_type == "Conv" else len(data.shape) - 1), str(node.name)
     axes = initializer(context.graph, f"{name}.axis", np.array([axis], np.int64))
     means = []
@@ -51,21 +67,7 @@ def _rewrite(node: ir.Node, context: Context) -> None:
         result.shape = node.outputs[0].shape
         result = context.insert(node, ir.node("Add", [result, added], name=name))
     context.replace(node.outputs[0], result)
-
-
-def _is_distribution(value: ir.Value) -> bool:
-    """Return whether a value is computed from a Softmax by what runs on the host."""
-    stack, seen = [value], set[ir.Value]()
-    while stack:
-        top = stack.pop()
-        maker = top.producer()
-        if top in seen or maker is None or maker.domain != "" or maker.op_type not in HOST_OPS:
-            continue
-        seen.add(top)
-        if maker.op_type == "Softmax":
-            return True
-        stack.extend(source for source in maker.inputs if source is not None)
-    return False
+    return [result]
 
 
 def _rows(node: ir.Node, context: Context, rank: int) -> Array | None:
@@ -88,4 +90,4 @@ def _rows(node: ir.Node, context: Context, rank: int) -> Array | None:
     return weights.reshape(weights.shape[:2]) if plain and weights.ndim == rank else None
 
 
-EXPECTATION = Pattern("mean over a distribution", frozenset({"Conv", "MatMul", "Gemm"}), _rewrite)
+EXPECTATION = Pattern("mean over a distribution", frozenset({"Softmax"}), _search)

@@ -128,5 +128,5 @@ def test_a_function_that_does_not_depend_on_its_argument(text: str, values: list
 
 @pytest.mark.parametrize("text", ["log(x)", "sqrt(x)", "div(1,x)"])
 def test_a_function_that_is_not_defined_everywhere_is_refused(text: str) -> None:
-    with pytest.raises(Exception, match="not defined|passes|may pass"):
+    with pytest.raises(Exception, match="have no bound"):
         fixed_point(program(text), Options(input_range=(-4.0, 4.0)))
