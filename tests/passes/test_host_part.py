@@ -130,15 +130,10 @@ HEADS = {
     "deviation of a map": (
         TRUNK + "m = Mul (c, c) p = GlobalAveragePool (m) y = Sqrt (p)", "float[] y", {},
     ),
-    "generalized mean": (
-        TRUNK + "d = Clip (c, small) e = Pow (d, three) p = GlobalAveragePool (e) "
-        "f = Flatten (p) y = Pow (f, third)",
+    "cube root": (
+        TRUNK + "d = Clip (c, small) p = GlobalAveragePool (d) f = Flatten (p) y = Pow (f, third)",
         "float[] y",
-        {
-            "small": np.array(0.1, np.float32),
-            "three": np.array(3, np.float32),
-            "third": np.array(1 / 3, np.float32),
-        },
+        {"small": np.array(0.1, np.float32), "third": np.array(1 / 3, np.float32)},
     ),
     "distances with an offset each": (
         TRUNK + "s = Softmax <axis = 1> (c) y = Conv (s, bins, from)",
