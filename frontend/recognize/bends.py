@@ -45,10 +45,11 @@ def leak(term: Expression, rows: Sequence[Array]) -> Array | None:
         u, v = v, u
     elif (low, high) != (X, _ZERO):
         return None
-    if u != X or v.op != "mul" or X not in v.arguments:
+    slopes = [factor for factor in v.arguments if factor != X]
+    if u != X or v.op != "mul" or len(slopes) != 1:
         return None
-    (slope,) = [a for a in v.arguments if a != X] or [None]
-    if slope is None or slope.op not in ("number", "parameter"):
+    (slope,) = slopes
+    if slope.op not in ("number", "parameter"):
         return None
     if slope.op == "parameter":
         return np.asarray(rows[int(slope.value)])
