@@ -20,9 +20,8 @@ def interpolate(op: Interpolate, body: Body, x: Value, place: Place) -> Value:
     piece = tirx.max(distance >> tirx.const(op.step, wide), tirx.const(0, wide))
     piece = tirx.min(piece, tirx.const(count - 1, wide))
     along = distance - (piece << tirx.const(op.step, wide))
-    # A first piece may begin far above, a last one far below.
-    reach = max(abs(v) for v in far) + (count << op.step)
-    half = (1 << op.shift) >> 1
+    # A first piece may begin far above, a last one far below: no further than the start is.
+    half, reach = (1 << op.shift) >> 1, max(map(abs, far))
     most = int(np.abs(base).max()) + int(np.abs(slope).max()) * reach + half + 1
     dtype = "int32" if most < 1 << 31 else "int64"
 

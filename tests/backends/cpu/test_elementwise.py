@@ -50,11 +50,13 @@ def requantize_case(lo: int, hi: int, m: list[int], bias: list[int], shift: list
     return build
 
 
-def prelu_case(lo: int, hi: int, m: list[int], shift: int, low: int, high: int) -> Case:
+def prelu_case(
+    lo: int, hi: int, m: list[int], shift: int, low: int, high: int, more: int = 0
+) -> Case:
     def build() -> Program:
         b = Builder(2, 3, len(m), 2, True)
         whole_range(b, lo, hi)
-        bias = np.arange(len(m)) * 7 - 3
+        bias = np.arange(len(m)) * 7 - 3 + more
         return b.finish(
             b.add(
                 PRelu,
@@ -172,6 +174,10 @@ CASES: dict[str, Case] = {
     "only positive": prelu_case(1, 9, [2, -3], 4, 0, 12),
     "only negative": prelu_case(-9, -1, [2, -3], 1, -5, 5),
     "wide stream": prelu_case(-(2**31), 2**31 - 1, [2**31 - 1, 1], 31, -(2**40), 2**40),
+    "bias up, out of 32 bits": prelu_case(-(2**30), 2**30 + 9, [1, -1], 0, -(2**40), 2**40, 2**30),
+    "bias down, out of 32 bits": prelu_case(
+        -(2**30) - 9, 2**30, [1, 1], 0, -(2**40), 2**40, -(2**30)
+    ),
     "relu": clamp_case(-128, 127, 0, 2**40),
     "clamp above": clamp_case(-5, 5, 100000, 200000),
     "clamp below": clamp_case(-5, 5, -300, -200),
@@ -191,6 +197,8 @@ CASES: dict[str, Case] = {
     "mean of wide": pool_case(
         SumPool, -(2**50), 2**50, kernel=(3, 3), pads=(1, 1, 1, 1), counted=(0, 0, 0, 0)
     ),
+    "sum beyond 16 bits": pool_case(SumPool, 0, 1000, kernel=(7, 7)),
+    "sum beyond 32 bits": pool_case(SumPool, -(2**27), 2**27, kernel=(7, 7)),
     "sum of wide": pool_case(SumPool, -(2**50), 2**50, kernel=(7, 7)),
 }
 

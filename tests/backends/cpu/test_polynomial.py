@@ -8,16 +8,20 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tvm import te
 
 from n2uqc.backends import compile as compile_program
-from n2uqc.backends import run_artifact
+from n2uqc.backends import find_target, run_artifact
 from n2uqc.backends.cpu import choose
 from n2uqc.backends.cpu.kernels import polynomial
+from n2uqc.backends.cpu.kernels.layer import Layer
 from n2uqc.backends.cpu.kernels.polynomial_fields import packed_taps, sums_of
 from n2uqc.backends.cpu.kernels.polynomial_sum import sum_function
 from n2uqc.passes.plan_memory import plan_memory
 from n2uqc.passes.program import Constant, Conv, Program, run
 from tests.properties.programs import Builder
+
+from .kernels.stages import computed
 
 
 def conv(
@@ -165,3 +169,37 @@ def test_taps_lie_reversed_in_a_word() -> None:
     assert packed.shape == (1, 2, 3, 1)
     assert packed[0, 0, 0, 0] == 5 + (3 << 13) + (1 << 26)
     assert not packed[:, :, 2].any()
+
+
+def test_coefficients_of_a_word() -> None:
+    """Five fields of 13 bits, with numbers at their ends beside one another."""
+    rng = np.random.default_rng(0)
+    parts = np.concatenate(
+        [rng.integers(-4095, 4096, (60, 5)), rng.choice([-4095, -1, 0, 1, 4095], (200, 5))]
+    )
+    parts[:, 4] = parts[:, 4].clip(-2046, 2046)
+    word = te.placeholder((len(parts),), "int64", "word")
+    fields = te.compute(
+        (3, len(parts)), lambda k, n: polynomial.extracted(word[n], k), "coefficients"
+    )
+    given = (word, (parts << 13 * np.arange(5)).sum(axis=1))
+    np.testing.assert_array_equal(computed(fields, given).T, parts[:, :3])
+    upper = te.compute((len(parts),), lambda n: polynomial.high_half(word[n]), "upper")
+    np.testing.assert_array_equal(computed(upper, given), given[1] >> 32)
+
+
+@pytest.mark.parametrize(
+    ("lo", "hi", "weight"),
+    [(0, 31, 1), (0, 32, 1), (-31, 0, 1), (-32, 0, 1), (0, 1, 31), (0, 1, 32), (0, 1, -32)],
+)
+def test_three_codes_or_taps_fit_a_word(lo: int, hi: int, weight: int) -> None:
+    b = Builder(0, 5, 2, 5, True)
+    b.types["x"] = type(b.types["x"]).ranged((5, 5, 2), lo, hi, b.types["x"].scale)
+    b.add(Conv, "x", weight=b.const(Constant.narrow(np.full((1, 3, 3, 2), weight))))
+    program = b.finish(b.ops[-1].output)
+    (op,) = program.ops
+    assert isinstance(op, Conv)
+    vectors = find_target("cortex-m4").processor.vectors
+    most = max(-lo, hi, abs(weight))
+    fits = most * (1 + (1 << 13) + (1 << 26)) < 1 << 31
+    assert bool(list(polynomial.plans(Layer.of(op, program), vectors))) == fits

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from n2uqc.backends import find_target
-from n2uqc.backends.cpu.kernels.body import computing_dtype
-from n2uqc.backends.cpu.kernels.gemm import Gemm, mlal16
+from n2uqc.backends.cpu.kernels.body import Vectors, computing_dtype
+from n2uqc.backends.cpu.kernels.gemm import Gemm, Micro, byte_pairs, maddubs, mla16, mlal16
 from n2uqc.backends.cpu.kernels.taps import sums
 from n2uqc.backends.cpu.kernels.winograd import row_bounds
 
 NEON = find_target("aarch64").processor.vectors
+AVX2 = Vectors(32, 16, frozenset({"avx2"}))
 
 
 def gemm(weights: np.ndarray, lo: int, hi: int) -> Gemm:
@@ -41,6 +42,39 @@ def test_32_bit_sums_of_16_bit_products() -> None:
     weights[..., 66] = 1
     assert not list(mlal16.MICRO.plans(gemm(weights, 0, 1000), NEON))
     assert not list(mlal16.MICRO.plans(gemm(-weights, 0, 1000), NEON))
+
+
+@pytest.mark.parametrize(
+    ("micro", "vectors", "least", "most"),
+    [
+        (mla16.MICRO, NEON, -(1 << 15), (1 << 15) - 1),
+        (maddubs.MICRO, AVX2, -(1 << 15), (1 << 15) - 1),
+        (byte_pairs.MICRO, NEON, -128, 127),
+    ],
+    ids=["mla16", "maddubs", "byte_pairs"],
+)
+def test_accumulators_are_used_to_their_ends(
+    micro: Micro, vectors: Vectors, least: int, most: int
+) -> None:
+    """One chunk holds sums up to both ends, and no number more."""
+    each = 63  # of a byte, so that no pair of products is large
+    for end, beyond in ((least, least - 1), (most, most + 1)):
+        for total, fits in ((end, True), (beyond, False)):
+            row = [each if total > 0 else -each] * (abs(total) // each)
+            row.append(total - sum(row))
+            row += [0] * (-len(row) % 32)
+            plans = list(micro.plans(gemm(np.array([[row] * 16]), 0, 1), vectors))
+            assert any(plan.parts == 1 for plan in plans) == fits
+
+
+def test_operands_of_16_bits() -> None:
+    ones = np.ones((1, 8, 8), np.int64)
+    ones[..., 1:] = 0
+    for lo, hi, fits in (
+        (-(1 << 15), 0, True), (-(1 << 15) - 1, 0, False),
+        (0, (1 << 15) - 1, True), (0, 1 << 15, False),
+    ):  # fmt: skip
+        assert bool(list(mla16.MICRO.plans(gemm(ones, lo, hi), NEON))) == fits
 
 
 def test_weights_of_one_value_are_packed() -> None:

@@ -61,6 +61,19 @@ def test_at_the_ends_of_ranges(
     check(case(name, kind, 0), tmp_path)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_one_channel_alone_leaves_16_bits(
+    sign: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On one side of zero; the sums of all others are small on both."""
+    only(monkeypatch, *matrix.KERNELS)
+    monkeypatch.setattr(gemm, "MICROS", (mla16.MICRO,))
+    weight = np.ones((8, 2, 2, 8), np.int64)
+    weight[:, :, :, 4:] = -1
+    weight[3] = 7 * sign
+    check(conv_program(weight, 4, 8), tmp_path)
+
+
 @pytest.mark.parametrize("name", ["stem", "strided, odd channels"])
 def test_on_aarch64(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     only(monkeypatch, *matrix.KERNELS)
