@@ -62,7 +62,7 @@ def requantize(rng: Rng) -> Engine:
     channels, signed = one(rng, 1, *CHANNELS), bool(rng.integers(2))
     multiplier = rng.integers(1 << (factor - 1), 1 << factor, channels)
     bits = int(rng.integers(2, min(width, 24) + 1))
-    shift = int(np.clip(width + factor - bits, 1, 40))
+    shift = min(width + factor - bits, 40)
     shifts = np.full(channels, shift) - (rng.integers(0, 4, channels) if rng.random() < 0.3 else 0)
     bias = rng.integers(-(1 << (width + factor - 4)), 1 << (width + factor - 4), channels)
     low, high = limits_of(bits, signed)

@@ -252,6 +252,26 @@ def test_long_runs_need_64_bit_stamps() -> None:
     assert run.stats[network.machines[source][0], 1, 1] == (17 * pace) // 9
 
 
+@pytest.mark.parametrize("images", [5, 8])
+def test_what_does_not_settle_has_the_mean_of_the_second_half(
+    monkeypatch: pytest.MonkeyPatch, images: int
+) -> None:
+    """Gaps between images that never stop growing, rounded up."""
+    b, y = convolution(3, 1, 1, 1, 1, 0)
+    pipeline = build_pipeline(finished(b, y), Folding({y: Fold(1, 1)}))
+    monkeypatch.setattr(jit, "available", lambda: False)
+    run = MachineNetwork(pipeline).run(images, [2, 2])
+    gaps = np.array([10, 11, 13, 16, 21, 29, 40, 55])[:images]
+    monkeypatch.setattr(MachineNetwork, "settled", lambda network, depths: run)
+    monkeypatch.setattr(Run, "ends", lambda _: np.cumsum(gaps))
+    monkeypatch.setattr(Run, "steady", False)
+    monkeypatch.setattr(Run, "sufficient", False)
+    timing = simulate_timing(pipeline)
+    assert not timing.settled and timing.ends == tuple(np.cumsum(gaps))
+    assert timing.interval == {5: 17, 8: 37}[images]  # of (13, 16, 21) and (21, 29, 40, 55)
+    assert timing.latency == 11
+
+
 def test_reports() -> None:
     program = residual()
     simulation = Simulator(program, default_folding(program)).run(np.zeros((1, 6, 6, 4), np.int64))
