@@ -16,6 +16,10 @@ from .queries import is_standard, shape_of
 
 _MOVES = "MaxPool Flatten Reshape Concat".split()
 _SCALES = "Add Sub Mul Div".split()
+_MOST_PARTS = 256
+"""Quantizers whose codes a join holds; of more, tables for each part would be as many as the square
+of a dense network's layers.
+"""
 
 
 def _quantize_parts(node: ir.Node, context: Context) -> None:
@@ -31,8 +35,8 @@ def _quantize_parts(node: ir.Node, context: Context) -> None:
 
 
 def _are_codes(values: list[ir.Value]) -> bool:
-    """Return whether quantizers give tensors, but for scales, zero points and places."""
-    waiting, seen = list(values), set[ir.Value]()
+    """Return whether a few quantizers give tensors, but for scales, zero points and places."""
+    waiting, seen, quantizers = list(values), set[ir.Value](), 0
     while waiting:
         value = waiting.pop()
         if value in seen:
@@ -40,6 +44,9 @@ def _are_codes(values: list[ir.Value]) -> bool:
         seen.add(value)
         node = value.producer()
         if is_op(node, "Threshold") or is_op(node, "Codebook"):
+            quantizers += 1
+            if quantizers > _MOST_PARTS:
+                return False
             continue
         if node is None or not (is_standard(node, *_MOVES) or is_op(node, "Rearrange")):
             if node is None or not is_standard(node, *_SCALES):

@@ -30,6 +30,7 @@ from .levels import Levels, joint_levels
 
 _NONE = Fraction(0)
 _MOST_CODES = 1 << 16  # of a tensor whose values are listed
+_MOST_PARTS = 256  # of a join whose parts get a table each
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,8 @@ class CodeForms:
             maker = self.producers.get(name)
             if isinstance(maker, RealConcat) and self.codes(name) is None:
                 waiting += maker.inputs[::-1]
+            elif len(leaves) == _MOST_PARTS:
+                return None
             else:
                 leaves.append(name)
         forms = [self._leaf(name) for name in leaves]
