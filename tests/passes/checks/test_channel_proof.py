@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from n2uqc.passes.checks.channel_proof import EXHAUSTIVE, Channel, differences
+from n2uqc.passes.checks.channel_proof import (
+    EXHAUSTIVE,
+    Channel,
+    Enclosed,
+    Exact,
+    Parameter,
+    differences,
+)
 from n2uqc.passes.checks.relation import Unrelated
 from n2uqc.passes.exact.integer_thresholds import exact_steps
 from n2uqc.passes.program.exact import Surd
@@ -102,3 +109,48 @@ def test_an_operation_that_the_proof_does_not_know() -> None:
     )
     with pytest.raises(Unrelated, match="no table stands for real_add"):
         Channel(Surd.of(1), [RealAdd(output="y", inputs=("x", "x"))], op, 0)
+
+
+@pytest.mark.parametrize(
+    ("lo", "hi", "lost"),
+    [
+        (0.0, 0.0, False),
+        (0.0, 1e-200, True),
+        (-1e-200, 0.0, True),
+        (1e-200, 2e-200, True),
+        (-1e-200, 1e-200, True),
+        (0.0, 1.0, False),
+        (-1.0, 1e-200, False),
+    ],
+)
+def test_products_that_float64_may_lose_are_left_to_exact_numbers(
+    lo: float, hi: float, lost: bool
+) -> None:
+    """A product that underflows would have no sign; 0 itself has none to lose."""
+    tiny = Parameter(Surd.of(1e-200))
+    numbers = Enclosed(np.array([lo]), np.array([hi]), np.zeros(1, bool))
+    with np.errstate(all="ignore"):
+        assert numbers.times(tiny).undecided.tolist() == [lost]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.lists(st.integers(-(2**62), 2**62), min_size=1, max_size=4))
+def test_float64_bounds_hold_the_exact_numbers(data, values) -> None:
+    """After each step, unless the number is left to exact ones."""
+    some = st.one_of(
+        st.fractions(-9, 9, max_denominator=12).map(Surd.of),
+        st.builds(lambda k, q: Surd.root(q) * k, st.integers(-5, 5), st.integers(2, 7)),
+    )
+    close, exact = Enclosed.of(np.array(values)), Exact.of(np.array(values))
+    for _ in range(data.draw(st.integers(1, 5))):
+        kind, number = data.draw(st.sampled_from(["times", "plus"])), Parameter(data.draw(some))
+        with np.errstate(all="ignore"):
+            close = getattr(close, kind)(number)
+        exact = getattr(exact, kind)(number)
+        level = Parameter(data.draw(some))
+        below, above = close.less(level), close.greater(level)
+        ends = zip(close.lo, close.hi, exact.values, close.undecided, strict=True)
+        for k, (lo, hi, value, undecided) in enumerate(ends):
+            if not undecided:
+                assert Fraction(lo) <= value <= Fraction(hi)
+                assert (below[k], above[k]) == (value < level.exact, value > level.exact)

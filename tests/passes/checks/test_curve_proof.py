@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from n2uqc.passes.checks import curve_proof
 from n2uqc.passes.checks.curve_proof import CodeRuns, CurveProof, runs_of
 from n2uqc.passes.checks.extended import BoundedArithmetic, LongInterval
+from n2uqc.passes.checks.relation import Unrelated
 from n2uqc.passes.exact.curved_chains import fold_curved
 from n2uqc.passes.program.exact import Surd
 from n2uqc.passes.program.ops.real import Affine, Elementwise, Quantize, RealFunction
@@ -115,3 +117,43 @@ def test_bounds_hold_the_value(name: str) -> None:
             assert ends[0] - slack <= want <= ends[1] + slack
             if abs(want) > 1e-250 and abs(value) < 800:
                 assert ends[1] - ends[0] <= abs(want) * 1e-10
+
+
+@given(
+    st.lists(st.integers(-30, 30), max_size=6),
+    st.integers(-25, 5),
+    st.integers(0, 40),
+    st.booleans(),
+)
+def test_runs_cover_the_range_and_have_one_code_each(bounds, lo, size, given) -> None:
+    """With the bounds of the table at hand, or, of one that rises, without."""
+    hi, cuts = lo + size, np.array(sorted(bounds), np.int64)
+
+    def table(values: np.ndarray) -> np.ndarray:
+        return np.searchsorted(cuts, values)
+
+    runs = runs_of(table, cuts if given else cuts[:0], 2, lo, hi)
+    ends = zip(runs.first.tolist(), runs.last.tolist(), runs.code.tolist(), strict=True)
+    covered = [(v, code) for first, last, code in ends for v in range(first, last + 1)]
+    assert covered == list(zip(range(lo, hi + 1), table(np.arange(lo, hi + 1)), strict=True))
+    assert (runs.channel == 2).all()
+
+
+def test_the_work_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of parts looked at: here one for each run, the second of which is cut once."""
+    chain, quantizer, _ = _table("sigmoid(x)", Fraction(1), [Fraction(1, 2)], -8, 8)
+    runs = CodeRuns(*(np.array(v) for v in ([0, 0], [-8, 0], [-1, 8], [0, 1])))
+    looked: list[int] = []
+
+    class Counted(CurveProof):
+        def _codes(self, runs: CodeRuns) -> Any:
+            looked.append(len(runs.channel))
+            return super()._codes(runs)
+
+    proof = Counted([Surd.of(1)], chain, quantizer)
+    assert not proof.differences(runs)
+    monkeypatch.setattr(curve_proof, "_MOST_PARTS", sum(looked))
+    assert not proof.differences(runs)
+    monkeypatch.setattr(curve_proof, "_MOST_PARTS", sum(looked) // 2 - 1)
+    with pytest.raises(Unrelated, match="too close to thresholds"):
+        proof.differences(runs)

@@ -20,7 +20,7 @@ from n2uqc.passes.checks.evaluate import reference
 from n2uqc.passes.checks.network import hold
 from n2uqc.passes.checks.promise import EXACT, PrecisionWarning, kept_by, measure
 from n2uqc.passes.checks.recompile import differences, recompiled
-from n2uqc.passes.program import Program
+from n2uqc.passes.program import Conv, Program
 
 from ...frontend.networks import build
 from ...properties.builder import NetworkBuilder
@@ -157,3 +157,24 @@ def test_maps_too_large_to_measure_say_so(tmp_path: Path, monkeypatch: pytest.Mo
     onnx.save(build("y = Relu (x)", x="float[N,1,4,4] x"), path)
     with pytest.warns(PrecisionWarning, match="was not measured: a tensor of 16 values"):
         load(path)
+
+
+def test_the_more_work_a_sample_is_the_fewer_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = load_graph(build("y = Add (x, x)", x="float[N,2,3,3] x"))
+    program = compile_graph(graph)
+    for products, count in ((0, 12), (1, 12), (10**9, 4), (10**12, 2)):
+        monkeypatch.setattr(promise, "_products", lambda _, n=products: n)
+        assert measure(graph, program, Options()).samples == count
+    monkeypatch.setattr(promise, "_products", lambda _: 1)
+    for values, count in ((18 * 6, 6), (18 * 7 - 1, 6), (1, 1)):  # of 18 values each
+        monkeypatch.setattr(promise, "_VALUES", values)
+        assert measure(graph, program, Options()).samples == count
+
+
+def test_products_of_a_sample() -> None:
+    """Each weight once for each pixel of the result."""
+    b = NetworkBuilder(4, 2, 5)
+    program = compile_graph(b.model(b.conv(b.quantize("x", 2), 3, bits=2)))
+    (conv,) = (op for op in program.ops if isinstance(op, Conv))
+    height, width, _ = program.types[conv.output].shape
+    assert promise._products(program) == height * width * 3 * 2 * 3 * 3

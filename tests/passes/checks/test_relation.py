@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import onnx_ir as ir
 import pytest
@@ -10,10 +12,27 @@ from hypothesis import strategies as st
 
 from n2uqc.passes import Options, compile_graph
 from n2uqc.passes.checks.evaluate import reference
-from n2uqc.passes.checks.relation import Relation, inward, outward
-from n2uqc.passes.program import Program
+from n2uqc.passes.checks.relation import Relation, flattened_orders, inward, outward
+from n2uqc.passes.program import (
+    Constant,
+    ConstRef,
+    Interface,
+    IntType,
+    Program,
+    RealType,
+    TensorType,
+)
+from n2uqc.passes.program.exact import Surd
 from n2uqc.passes.program.interface import Port
-from n2uqc.passes.program.ops.real import Affine, RealFunction, RealPRelu
+from n2uqc.passes.program.ops.real import (
+    Affine,
+    RealClip,
+    RealConcat,
+    RealConv,
+    RealFlatten,
+    RealFunction,
+    RealPRelu,
+)
 
 from ...properties.builder import NetworkBuilder
 
@@ -78,3 +97,47 @@ def test_axes_there_and_back(channels_last: bool, n: int, h: int, w: int, c: int
     )
     flat = given_out.reshape(n, -1)
     np.testing.assert_array_equal(inward(port, flat, (n, h, w, c)), maps)
+
+
+def test_orders_of_what_is_flattened() -> None:
+    """The program's channels, in memory order, by their index in the network, in ONNX order."""
+    ops = (
+        RealFlatten(output="f", inputs=("x",)),
+        RealClip(output="c", inputs=("f",), lo=None, hi=Surd.of(1)),
+        RealFlatten(output="g", inputs=("c",)),
+        RealFlatten(output="m", inputs=("x",), channels_last=True),
+        RealConcat(output="j", inputs=("m", "g")),
+        RealFlatten(output="p", inputs=("j",)),
+        RealConv(output="y", inputs=("p",), weight=ConstRef("w")),
+    )
+    types: dict[str, TensorType] = {"x": RealType((2, 3, 4))}
+    consts = {"w": Constant.real(np.ones((1, 1, 1, 48)))}
+    for op in ops:
+        types[op.output] = op.infer(types, consts)
+    face = Interface.single("x", (4, 2, 3), "y", (1, 1, 1))
+    real = Program("p", face, ("x",), ("y",), types, ops, consts)
+    orders = flattened_orders(real)
+    x = np.arange(24.0).reshape(1, 2, 3, 4) / 24
+    memory = ops[3].execute([x], {})[0, 0, 0]
+    network = ops[0].execute([x], {})[0, 0, 0]
+    for name in "fcg":
+        np.testing.assert_array_equal(network[orders[name]], memory)
+    both = np.concatenate([memory, network])
+    for name in "jp":
+        np.testing.assert_array_equal(both[orders[name]], np.concatenate([memory, memory]))
+    assert orders.keys() == {*"fcgjp"}
+
+
+def test_a_function_is_as_steep_as_values_off_by_their_error_find_it() -> None:
+    """Of 2 x, the square: between x = 10 and 11, which an integer 10 may mean, it grows by 84."""
+    relation, _ = related()
+    names = {"output": "y", "inputs": ("x",)}
+    chain = [
+        RealFunction(expression="pow(x,2)", **names),
+        Affine(slope=(Surd.of(2),), offset=(Surd.of(0),), **names),
+    ]
+    kind = IntType((1, 1, 1), 5, True, -10, 10, Fraction(1), error=Fraction(1))
+    (error,) = relation._after(chain, kind, np.ones(1))
+    assert 22**2 - 20**2 <= error <= 1.3 * (22**2 - 20**2)
+    (error,) = relation._after(chain[:0], kind, np.ones(1))
+    assert error == pytest.approx(1)

@@ -18,6 +18,7 @@ from n2uqc.passes.checks.evaluate import deviation, reference
 from n2uqc.passes.checks.heads import Unrelated, scored
 from n2uqc.passes.checks.network import hold
 from n2uqc.passes.checks.recompile import differences, recompiled
+from n2uqc.passes.exact.integer_heads import HeadBuilder
 from n2uqc.passes.program import (
     Constant,
     Program,
@@ -179,3 +180,19 @@ def test_values_of_several_scales_and_keys_beyond_64_bits_stay_too() -> None:
     for types, reason in ((wide, "need more than 58"), (none, "differs by channel")):
         found = lowered(replace(program, types=types, plan=None))
         assert found.host is not None and reason in found.notes[-1]
+
+
+def test_a_part_of_a_tensor_from_any_place_on() -> None:
+    b = Builder(0, 3, 4, 5, True)
+    program = b.finish(b.thresholds("x", 2))
+    whole = np.arange(36).reshape(3, 3, 4)
+    x = b.input(10)
+    for part in (whole[1:, 2:, 1:], whole[::2, :, ::3], whole[::-1], whole[:, :, 2:3]):
+        builder = HeadBuilder(program)
+        name = builder._moved("x", part)
+        (op,) = builder.ops
+        assert op.output == name and builder.types[name].shape == part.shape
+        got = op.execute([x], builder.constants.all)
+        np.testing.assert_array_equal(got, x.reshape(len(x), -1)[:, part])
+    builder = HeadBuilder(program)
+    assert builder._moved("x", whole) == "x" and not builder.ops

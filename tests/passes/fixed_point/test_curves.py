@@ -9,8 +9,18 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from n2uqc.passes import Options
+from n2uqc.passes.fixed_point.curves import (
+    Curve,
+    Pieces,
+    _chosen,
+    _difference,
+    _missed,
+    _tent,
+)
 from n2uqc.passes.fixed_point.elementwise import fixed_point
 from n2uqc.passes.program import Interface, Program, run
 from n2uqc.passes.program.exact import Surd
@@ -130,3 +140,70 @@ def test_a_function_that_does_not_depend_on_its_argument(text: str, values: list
 def test_a_function_that_is_not_defined_everywhere_is_refused(text: str) -> None:
     with pytest.raises(Exception, match="have no bound"):
         fixed_point(program(text), Options(input_range=(-4.0, 4.0)))
+
+
+@pytest.mark.parametrize("text", ["mul(p0,x)", "pow(x,2)"])
+@settings(max_examples=20, deadline=None)
+@given(
+    st.integers(-3000, 3000),
+    st.integers(0, 4000),
+    st.floats(-1e6, 1e6),
+    st.floats(-1e3, 1e3),
+    st.fractions(-5, 5, max_denominator=9),
+)
+def test_what_a_line_misses_lies_between_the_bounds(
+    text: str, a: int, width: int, base: float, slope: float, factor: Fraction
+) -> None:
+    """Also where the line is far from the function; of a line, they are the values at the ends."""
+    rows = ((Surd.of(factor),),) if "p0" in text else ()
+    op = RealFunction(output="y", inputs=("x",), expression=text, parameters=rows)
+    unit = Fraction(1, 64)
+    curve = Curve(op, unit, -10000, 10000, 0.0)
+    line = Pieces(a, 0, np.array([[base]]), np.array([[slope]]))
+    b = a + width
+    ends = (np.array([float(v)]) for v in (a, b))
+    below, above = _difference(curve, *ends, line, np.zeros(1, np.int64))
+
+    def missed(v: Fraction) -> Fraction:
+        x = v * unit
+        return (factor * x if rows else x * x) - (Fraction(base) + Fraction(slope) * (v - a))
+
+    exact = [missed(a + Fraction(width * k, 8)) for k in range(9)]
+    low, high = Fraction(float(below[0, 0])), Fraction(float(above[0, 0]))
+    assert low <= min(exact) and max(exact) <= high
+    size = abs(Fraction(base)) + abs(Fraction(slope)) * width + 300 * 300
+    # Of a parabola: the slopes of both ends, at most as far from each other as twice the width.
+    spread = 0 if rows else 2 * (width * unit) ** 2
+    assert max(exact) - min(exact) + spread + size / 2**40 >= high - low
+
+
+def _parabola(reach: int) -> Curve:
+    op = RealFunction(output="y", inputs=("x",), expression="pow(x,2)")
+    return Curve(op, Fraction(1, 64), -reach, reach, 0.0)
+
+
+@pytest.mark.parametrize("wanted", [0.3, 0.2, 0.12, 0.08, 0.05, 0.03])
+def test_pieces_miss_no_more_than_wanted(wanted: float) -> None:
+    """And are as long as powers of 2 may be for that."""
+    curve = _parabola(1 << 10)
+    pieces = _chosen(curve, wanted, 4096)
+    below, above = _missed(curve, pieces)
+    assert float((above - below).max()) / 2 <= wanted
+    width = 2.0**pieces.step / 64
+    assert (4 * width) ** 2 / 8 > wanted
+
+
+@pytest.mark.parametrize("most", [1, 2, 16, 20])
+def test_there_are_no_more_pieces_than_asked_for(most: int) -> None:
+    pieces = _chosen(_parabola(1 << 10), 1e-9, most)
+    assert most / 2 <= len(pieces.base) <= most
+
+
+@pytest.mark.parametrize("slopes", [(-np.inf, 1.0), (-1.0, np.inf), (-np.inf, np.inf)])
+def test_slopes_without_bound_bound_nothing(slopes: tuple[float, float]) -> None:
+    low, high = (np.array([[v]]) for v in slopes)
+    one = np.ones((1, 1))
+    assert _tent(one, one, low, high, one)[0, 0] == np.inf
+    assert _tent(one, 3 * one, -one, 5 * one, 2 * one)[0, 0] == pytest.approx(
+        max(min(1 + 5 * t, 3 + 1 * (2 - t)) for t in np.linspace(0, 2, 6001)), abs=1e-2
+    )

@@ -10,7 +10,7 @@ import pytest
 from n2uqc.passes.fixed_point.expected_flips import FLIPS, comparison_density, wanted_fraction_bits
 from n2uqc.passes.program import Interface, IntType, Program, RealType
 from n2uqc.passes.program.exact import Surd
-from n2uqc.passes.program.ops.real import Affine, Quantize, RealPRelu
+from n2uqc.passes.program.ops.real import Affine, Quantize, RealFunction, RealPRelu
 
 SHAPE = (2, 3, 2)
 
@@ -61,3 +61,17 @@ def test_fraction_bits_keep_the_flips_below_the_limit() -> None:
     for density in (1.0, 100.0, 2.0**20 + 1):
         bits = wanted_fraction_bits(density)
         assert density * 2.0**-bits <= FLIPS < density * 2.0 ** -(bits - 1)
+
+
+def test_a_function_counts_by_its_steepest_place() -> None:
+    """A sigmoid of 4 x is as steep as 1, at 0; of a power of 0, nothing is left."""
+    made = program((_row(1, 2, 5),))
+    _, bend, compared = made.ops
+
+    def density(expression: str) -> float:
+        curve = RealFunction(output="b", inputs=bend.inputs, expression=expression)
+        return comparison_density(replace(made, ops=(made.ops[0], curve, compared)), {"x"})
+
+    assert density("sigmoid(mul(4,x))") == pytest.approx(6 * 0.5 * (6 + 1.5), rel=1e-3)
+    assert density("sigmoid(mul(-8,x))") == pytest.approx(6 * 0.5 * (12 + 3), rel=1e-3)
+    assert density("1") == 0

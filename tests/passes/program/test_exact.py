@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal, localcontext
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil, floor, inf
 
 import pytest
 from hypothesis import assume, given
@@ -111,3 +111,67 @@ def test_what_has_no_inverse_or_root() -> None:
         (Surd.of(1) + Surd.root(2) + Surd.root(3)).inverse()
     with pytest.raises(ValueError, match="negative"):
         Surd.root(-1)
+
+
+@given(surds(), st.integers(0, 90))
+def test_scaled_is_off_by_one_per_term(a: Surd, bits: int) -> None:
+    off = Decimal(a.scaled(bits)) - decimal(a) * 2**bits
+    assert abs(off) <= 1 + len(a.roots)
+
+
+@given(surds())
+def test_the_nearest_float(a: Surd) -> None:
+    d = decimal(a)
+    assert abs(Decimal(float(a)) - d) <= abs(d) * Decimal(2) ** -52
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_numbers_that_float_does_not_reach(sign: int) -> None:
+    big = Fraction(10) ** 400
+    for value in (Surd.of(big), Surd.root(2) * big):
+        assert float(value * sign) == sign * inf
+    assert float(Surd.of(sign / big)) == 0
+    assert (Surd.of(sign / big)).sign() == sign
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [
+        (Surd.of(0), True),
+        (Surd.of(-1), True),
+        (Surd.of(2), True),
+        (Surd.of(0.1), True),
+        (Surd.of(2**53 - 1), True),
+        (Surd.of(1 - 2**53), True),
+        (Surd.of(2**53 + 1), False),
+        (Surd.of(Fraction(2**53 - 1, 2**60)), True),
+        (Surd.of(Fraction(2**53 + 1, 2**60)), False),
+        (Surd.of(Fraction(1, 3)), False),
+        (Surd.of(Fraction(5, 6)), False),
+        (Surd.of(Fraction(1, 10)), False),
+        (Surd.of(Fraction(1, 2**1100)), False),
+        (Surd.root(2), False),
+    ],
+)
+def test_what_float64_holds(value: Surd, fits: bool) -> None:
+    assert value.fits_float64 == fits
+    if fits:
+        assert value == Fraction(float(value))
+
+
+@given(st.fractions(min_value=Fraction(1, 9), max_value=9, max_denominator=9), rationals, rationals)
+def test_inverse_of_a_sum(q: Fraction, c: Fraction, r: Fraction) -> None:
+    value = Surd.root(q) * c + r
+    assume(value != 0)
+    assert value * value.inverse() == 1
+    assert (Surd.of(5) / value) * value == 5
+
+
+@given(surds(), surds())
+def test_order_is_that_of_the_decimals(a: Surd, b: Surd) -> None:
+    gap = decimal(a) - decimal(b)
+    if abs(gap) > Decimal("1e-50"):
+        assert (a < b, a > b, a == b) == (gap < 0, gap > 0, False)
+    else:
+        assert a == b and hash(a) == hash(b) and not a < b
+    assert abs(decimal(abs(a)) - abs(decimal(a))) < Decimal("1e-60")
