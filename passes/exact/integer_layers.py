@@ -131,4 +131,6 @@ def integer_layers(program: Program, options: Options) -> Program:
     work = IntegerLayers(program, options)
     for op in program.ops:
         work.lower(op)
+        if isinstance(op, Affine | RealMaxPool | RealRearrange | RealFlatten):
+            work.form(op.output)  # in order: long chains would be followed too deep otherwise
     return live(replace(program, ops=tuple(work.ops), types=work.types, constants=work.pool.all))

@@ -187,6 +187,18 @@ def test_joins_of_joins_and_several_readers() -> None:
     assert read_bits(program)[:-1] == [8] * 5
 
 
+def test_a_long_chain_behind_a_join() -> None:
+    network = Network()
+    last = network.joined(GRIDS["of any scale"])
+    for k in range(400):
+        network.body += [f"u{k} = MaxPool <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> ({last})"]
+        last = f"u{k}"
+    weight = network.weight("w", (4, 7, 1, 1))
+    network.body += [f"d = Conv ({last}, {weight})"]
+    program = compile_graph(load_graph(network.model(network.quantized("d", (0.02, 100)))))
+    assert read_bits(program)[-1] <= 20
+
+
 def test_a_join_that_is_also_real() -> None:
     """What a sum reads keeps its fixed point; the layer beside it reads codes."""
     network = Network()
