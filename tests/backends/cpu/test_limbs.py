@@ -20,6 +20,7 @@ from n2uqc.backends.cpu.kernels.limbs import digits_of, weight_digits
 from n2uqc.backends.cpu.kernels.offer import cheapest
 from n2uqc.passes.program import Conv, Program, run
 
+from .kernels.cases import conv_program
 from .test_fixed_point import CASES, convolution
 
 
@@ -128,3 +129,28 @@ def test_products_of_wider_numbers_are_none_of_bytes(monkeypatch: pytest.MonkeyP
     chosen = cheapest(limbs.plans(Layer.of(op, program), vectors), vectors)
     assert chosen is not None
     assert (chosen.products.left, chosen.products.correction) == ("int8", None)
+
+
+@pytest.mark.parametrize(
+    ("fits", "target", "bits", "weight", "options"),
+    [
+        (True, "aarch64+dotprod", 16, 1000, {}),
+        (True, "aarch64+i8mm", 12, 100, {"stride": (2, 1), "dilation": (2, 1)}),
+        (True, "aarch64+dotprod", 8, 1000, {}),
+        (False, "aarch64+dotprod", 8, 100, {}),  # bytes by bytes: one matrix product
+        (False, "aarch64+dotprod", 17, 100, {}),
+        (False, "aarch64+dotprod", 16, (1 << 15) - 1, {}),
+        (False, "aarch64+dotprod", 16, 1000, {"dilation": (1, 2)}),
+        (False, "aarch64+dotprod", 16, 1000, {"groups": 2}),
+        (False, "aarch64", 16, 1000, {}),
+    ],
+)
+def test_layers_that_digits_can_compute(
+    fits: bool, target: str, bits: int, weight: int, options: dict[str, object]
+) -> None:
+    weights = np.full((4, 3, 3, 2), -weight)
+    weights[:, 0] = weight  # both ends in every output
+    program = conv_program(weights, 7, bits, signed=True, **options)
+    op = next(op for op in program.ops if isinstance(op, Conv))
+    vectors = find_target(target).processor.vectors
+    assert bool(list(limbs.plans(Layer.of(op, program), vectors))) == fits

@@ -17,6 +17,7 @@ from n2uqc.backends.cpu.kernels import polynomial
 from n2uqc.backends.cpu.kernels.layer import Layer
 from n2uqc.backends.cpu.kernels.polynomial_fields import packed_taps, sums_of
 from n2uqc.backends.cpu.kernels.polynomial_sum import sum_function
+from n2uqc.backends.cpu.model import build_model
 from n2uqc.passes.plan_memory import plan_memory
 from n2uqc.passes.program import Constant, Conv, Program, run
 from tests.properties.programs import Builder
@@ -82,6 +83,17 @@ def test_equal_to_the_interpreter(
     x = np.random.default_rng(3).integers(kind.lo, kind.hi + 1, (6, *kind.shape))
     x[0], x[1], x[2] = kind.lo, kind.hi, np.where(x[2] > kind.hi // 2, kind.hi, kind.lo)
     np.testing.assert_array_equal(run_artifact(folder, x), run(program, x))
+
+
+def test_memory_beside_the_maps_is_that_of_one_strip(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However high the map is: padded rows, packed words and sums are those of a few rows."""
+    monkeypatch.setitem(choose.TABLE, Conv, polynomial.KERNELS)
+    processor = find_target("cortex-m4").processor
+    models = [
+        build_model(conv(bits=2, channels=48, out=3, size=(rows, 30)), "net", processor)
+        for rows in (12, 48)
+    ]
+    assert models[0].workspace_bytes == models[1].workspace_bytes > 1 << 12
 
 
 @settings(deadline=None, max_examples=60)
