@@ -202,6 +202,7 @@ class _Dequantized:
         codes, scales, zeros = (a.transpose(perm) for a in (self.codes, self.scales, self.zeros))
         return _Dequantized(codes, scales, zeros, self.dtype)
 
+    @np.errstate(over="ignore")  # numbers that are not finite are refused where they are read
     def numbers(self) -> Array:
         product: Array = (self.codes - self.zeros).astype(np.float32) * self.scales
         return product.astype(np.float32)

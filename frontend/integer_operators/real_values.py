@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
@@ -99,10 +100,15 @@ class RealValues:
         self, before: ir.Node, op: str, inputs: Sequence[ir.Value | None], name: str, output: str,
         attributes: Iterable[ir.Attr] | dict[str, Any] = (),
     ) -> ir.Value:  # fmt: skip
-        """Insert a node of the standard domain with one output, and return the output."""
+        """Insert a node of the standard domain with one output, and return the output.
+
+        Of another operator's attributes it gets those that it has itself: nothing has checked what
+        else an operator without a schema carries.
+        """
         given: Any = attributes
         if not isinstance(attributes, dict):
-            given = {attribute.name: attribute for attribute in attributes}
+            known = onnx.defs.get_schema(op).attributes
+            given = {each.name: each for each in attributes if each.name in known}
         node = ir.node(op, inputs, given, name=name)
         node.outputs[0].name = self.name(output)
         self.model.graph.insert_before(before, node)

@@ -24,7 +24,7 @@ def not_onnx(model: bytes) -> bytes:
 def unknown_operator(model: bytes) -> bytes:
     proto = onnx.load_from_string(model)
     [relu] = [node for node in proto.graph.node if node.op_type == "Relu"]
-    relu.op_type = "Sin"
+    relu.op_type = "Tan"
     return proto.SerializeToString()
 
 

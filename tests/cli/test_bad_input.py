@@ -286,7 +286,7 @@ def test_an_array_of_a_terabyte(tmp_path: Path) -> None:
 )
 def test_numbers_of_the_command_line(text: str, value: float | None, command: Command) -> None:
     """Numbers with any exponent are read at once; infinite ones are refused where they are used."""
-    from n2uqc.console.model import _number
+    from n2uqc.console.input_options import _number
 
     if value is not None:
         assert _number(text) == value

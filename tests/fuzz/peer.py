@@ -73,7 +73,7 @@ def _is_extreme(tensor: onnx.TensorProto) -> bool:
 
 
 def _keeps_a_size(model: onnx.ModelProto) -> bool:
-    """Whether a Resize by scales leaves a size as it is: ONNX Runtime then copies its input, where
+    """Whether a Resize by scales may leave a size as it is: ONNX Runtime then copies its input, where
     ONNX's definition still maps places by the scale.
     """
     resizes = [n for n in model.graph.node if n.op_type == "Resize" and any(n.input[2:3])]
@@ -84,7 +84,8 @@ def _keeps_a_size(model: onnx.ModelProto) -> bool:
         value.name: [d.dim_value for d in value.type.tensor_type.shape.dim][2:]
         for value in (*inferred.input, *inferred.value_info, *inferred.output)
     }
-    return any(sizes.get(n.input[0]) == sizes.get(n.output[0]) for n in resizes)
+    known = [(sizes.get(n.input[0]), sizes.get(n.output[0])) for n in resizes]
+    return any(not before or not after or before == after for before, after in known)
 
 
 def watch_quotients(model: onnx.ModelProto) -> int:

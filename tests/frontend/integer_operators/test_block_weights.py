@@ -204,3 +204,12 @@ def test_refused(change: dict[str, int], words: list[str]) -> None:
     for attribute in model.graph.node[2].attribute:
         attribute.i = change.get(attribute.name, attribute.i)
     refused(model, "MatMulNBits 'layer'", *words)
+
+
+def test_weights_beyond_float32_are_refused() -> None:
+    """Blocks whose scales differ from place to place are dequantized as numbers."""
+    scales = np.full((6, 2, 3, 3), 0.01, np.float32)
+    scales[0, 0, 1, 1] = 3e38
+    values = {"w": np.full((6, 24, 3, 3), 100, np.int8), "sw": scales}
+    body = "v = DequantizeLinear <axis = 1, block_size = 12> (w, sw) y = Conv (x, v)"
+    refused(model_of(body, values, {}, "float[2,24,5,4] x", 21), "finite")

@@ -109,6 +109,14 @@ def test_of_one_tensor(operator: str, shape: str, kind: str) -> None:
     check(model, 0.0211, flips=0.03)
 
 
+def test_attributes_that_are_not_the_operators_are_left_out() -> None:
+    """No schema of ONNX checks these operators: anything may stand there, of any type."""
+    operator = "M.QLinearLeakyRelu <alpha = 0.2, kernel_shape = 2, domain = 3.5>"
+    model = model_of(f"{Q} r = {operator} (q, sx, zx, sy, zy) {D}", scales(sy=0.0211),
+                     zeros("UINT8"), "float[2,3,6,6] x")  # fmt: skip
+    assert summarize(load_graph(model)).layers == []
+
+
 def test_channels_last() -> None:
     body = f"""{Q} t = Transpose <perm = [0,2,3,1]> (q)
         g = M.QLinearGlobalAveragePool <channels_last = 1> (t, sx, zx, sy, zy)
