@@ -17,7 +17,8 @@ from .host_model import HOST_OPS, LAYOUT, HostModel, in_double
 from .opset import OUTPUTS
 from .recognize.function_operators import RULES
 from .recognize.pattern import Context
-from .recognize.queries import stated_axes
+from .recognize.queries import producer, stated_axes
+from .recognize.step_search import COMPARISONS
 
 HOST = "n2uq.host"
 """Key of a model's ``meta``: the ``HostModel`` behind it, if there is one."""
@@ -26,6 +27,9 @@ _HEADS = frozenset(
     "ArgMax ArgMin Exp Hardmax LogSoftmax ReduceL1 ReduceL2 ReduceLogSumExp Sigmoid Softmax Sqrt "
     "TopK".split()
 )
+_OF_STEPS = frozenset("Cast Ceil Clip Floor Max Min Round Unsqueeze".split())
+"""Operators of quantizers written as arithmetic, beside comparisons and functions."""
+
 _ORDERED = frozenset({"Softmax", "LogSoftmax", "Sigmoid"})
 
 
@@ -112,7 +116,11 @@ def _is_number(value: ir.Value | None, context: Context) -> bool:
 
 
 def _factors(node: ir.Node, context: Context) -> set[ir.Value]:
-    """Return the values that a node is computed from, element by element."""
+    """Return the values that a node is computed from, element by element.
+
+    A quantizer written as arithmetic is such a computation, too: numbers of a table by the index
+    of a step are divided in it.
+    """
     found, seen, stack = set[ir.Value](), set[ir.Node](), [node]
     while stack:
         top = stack.pop()
@@ -120,12 +128,24 @@ def _factors(node: ir.Node, context: Context) -> set[ir.Value]:
             if value is None or context.constants.known(value):
                 continue
             maker = value.producer()
-            if maker is None or maker.domain != "" or maker.op_type not in RULES:
+            if maker is None or not _by_element(maker, context):
                 found.add(value)
             elif maker not in seen:
                 seen.add(maker)
                 stack.append(maker)
     return found
+
+
+def _by_element(node: ir.Node, context: Context) -> bool:
+    """Return whether each element is computed from the same element of one or more tensors."""
+    if node.domain != "":
+        return False
+    if node.op_type == "Gather":  # from a table
+        return context.constants.known(node.inputs[0])
+    if node.op_type == "ReduceSum":  # of the thresholds passed, each a comparison
+        passed = producer(node.inputs[0], "Cast")
+        return passed is not None and producer(passed.inputs[0], *COMPARISONS) is not None
+    return node.op_type in RULES or node.op_type in _OF_STEPS or node.op_type in COMPARISONS
 
 
 def _only_shape(node: ir.Node) -> bool:

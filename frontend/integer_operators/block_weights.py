@@ -202,9 +202,16 @@ class _Dequantized:
         codes, scales, zeros = (a.transpose(perm) for a in (self.codes, self.scales, self.zeros))
         return _Dequantized(codes, scales, zeros, self.dtype)
 
-    @np.errstate(over="ignore")  # numbers that are not finite are refused where they are read
     def numbers(self) -> Array:
-        product: Array = (self.codes - self.zeros).astype(np.float32) * self.scales
+        """Return the values, float32.
+
+        Raises:
+            Refused: float32 does not hold them.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            product: Array = (self.codes - self.zeros).astype(np.float32) * self.scales
+        if not np.isfinite(product).all():
+            raise Refused("weights beyond float32", "finite weights")
         return product.astype(np.float32)
 
     def weights(self) -> _Weights | None:

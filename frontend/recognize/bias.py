@@ -69,7 +69,7 @@ def _check_pair(node: ir.Node, context: Context) -> None:
     if node.op_type not in ("Add", "Mul"):
         if node.op_type == "Div" and _is_of_means(node.inputs[1]):
             raise Refused(
-                f"{NORMALIZATION.reason} (LayerNorm or its kind, in parts)",
+                f"two computed tensors: {NORMALIZATION.reason} (LayerNorm or its kind, in parts)",
                 NORMALIZATION.supported,
                 NORMALIZATION.hint,
             )

@@ -64,7 +64,7 @@ PARTS = {
 
 @pytest.mark.parametrize("kind", PARTS)
 def test_normalization_in_parts(kind: str) -> None:
-    """As exporters wrote LayerNorm before ONNX had it."""
+    """The parts are those that exporters wrote before ONNX had it."""
     parts = f"""{PARTS[kind]} p = Mul (d, d) v = ReduceMean <axes = [-1]> (p)
         e = Add (v, s) r = Sqrt (e) [norm] n = Div (d, r) o = Mul (n, g)"""
     (problem,) = refused(model_of(f"{parts} y = MatMul (o, w)", VALUES, {}, TOKENS), "Div 'norm'")

@@ -73,8 +73,9 @@ def _is_extreme(tensor: onnx.TensorProto) -> bool:
 
 
 def _keeps_a_size(model: onnx.ModelProto) -> bool:
-    """Whether a Resize by scales may leave a size as it is: ONNX Runtime then copies its input, where
-    ONNX's definition still maps places by the scale.
+    """Whether a Resize by scales may leave a size as it is.
+
+    ONNX Runtime then copies its input, where ONNX's definition still maps places by the scale.
     """
     resizes = [n for n in model.graph.node if n.op_type == "Resize" and any(n.input[2:3])]
     if not resizes:

@@ -85,7 +85,7 @@ def test_memory_of_a_convolution(fold: tuple[int, int], words: int) -> None:
 
 
 def test_groups_have_operands_of_their_own() -> None:
-    """Of two groups with four results each no element sees both; of a depthwise convolution each
+    """No element sees both of two groups with four results each; in a depthwise convolution each
     has one.
     """
     two, single = convolution(groups=2), convolution(groups=4, out=4)

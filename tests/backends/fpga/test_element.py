@@ -33,7 +33,7 @@ def codes(bits: int, signed: bool) -> range:
      (3, True, 5), (4, True, 4), (4, False, 3), (5, False, 4)],
 )  # fmt: skip
 def test_products_and_their_range(a_bits: int, a_signed: bool, q_bits: int, odd: bool) -> None:
-    """By one table, by two, or by a multiplication: exact, and within no more than is possible."""
+    """Squares by one table, by two, or by a multiplication: exact, within the range."""
     m = Module("product")
     a, q = m.input("a", a_bits), m.input("q", q_bits)
     found = product(a.as_signed() if a_signed else a, q.as_signed(), odd=odd)
@@ -64,7 +64,7 @@ def test_the_greater_of_two(a_bits: int, a_signed: bool, b_bits: int, b_signed: 
 @pytest.mark.parametrize("reduction", ["sum", "max"])
 @pytest.mark.parametrize("terms", [1, 2, 3, 5, 8])
 def test_trees(terms: int, reduction: str) -> None:
-    """As many register stages as there are halvings."""
+    """There are as many register stages as there are halvings."""
     m = Module("tree")
     words = [m.input(f"x{k}", 3).as_signed() for k in range(terms)]
     (result,) = tree(m, words, reduction)

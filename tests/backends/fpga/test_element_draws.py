@@ -99,7 +99,7 @@ def test_moves_of_every_form() -> None:
 
 
 def test_pieces_cover_the_operand() -> None:
-    """From its least value on; bases of 28 bits and slopes of 13, with their sign."""
+    """Draws begin at the least value; bases of 28 bits and slopes of 13, with their sign."""
     for engine in drawn("interpolate"):
         base, slope = (engine.values(getattr(engine.op, n)) for n in ("base", "slope"))
         x, op = engine.inputs[0], cast("Interpolate", engine.op)

@@ -88,7 +88,7 @@ def test_a_reset_while_a_wire_is_0_takes_an_inverter(turned: bool) -> None:
 
 
 def test_a_truth_table_looks_at_the_inputs_on_which_it_depends() -> None:
-    """Of a product of 3 by 3 bits the low bits look at fewer than six inputs."""
+    """The low bits of a product of 3 by 3 bits look at fewer than six inputs."""
     values = [(k & 7) * (k >> 3) for k in range(64)]
     m = built(lambda m: lookup(m.input("x", 6), values))
     depends = []
@@ -223,3 +223,17 @@ def test_modules_drawn_at_random(family) -> None:
     assert [c.ff for c in mine] == [c.ff for c in made]
     errors = sorted(abs(a.lut - b.lut) / max(b.lut, 24) for a, b in zip(mine, made, strict=True))
     assert errors[len(errors) // 2] <= 0.08
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "dsp", "ff"),
+    [(25, 18, 1, 0), (18, 20, 1, 0), (18, 30, 2, 17), (25, 19, 2, 17), (26, 18, 2, 17),
+     (36, 18, 2, 17), (25, 35, 4, 60)],
+)  # fmt: skip
+def test_the_second_of_two_blocks_holds_its_part_of_a_product(
+    a: int, b: int, dsp: int, ff: int
+) -> None:
+    """The register of the low bits, which the first one makes, stays outside (yosys 0.70)."""
+    m = built(lambda m: m.register(signed(m, "a", a) * signed(m, "b", b)))
+    found = count(m, XC7).cells("xc7")
+    assert (found.dsp, found.ff) == (dsp, ff)

@@ -53,7 +53,7 @@ def test_a_table_in_luts_takes_a_register_and_a_function_a_bit(family: Family) -
 
 
 def test_tables_of_a_few_words() -> None:
-    """Of two words a bit that differs is the address; of more some are, or its complement."""
+    """A bit that differs in two words is the address; some that differ in more are, too."""
     shares = {2: 0.0, 3: 1 - 2 / 3, 4: 1 - 2 / 7}
     for words, share in shares.items():
         m = Module("t")

@@ -71,7 +71,7 @@ def test_a_register_asks_for_what_is_looked_at_of_it(start: int, stop: int, look
 
 
 def test_a_kept_word_asks_for_its_own_bits() -> None:
-    """Of a narrower, signed next value the sign stands for the bits above."""
+    """The sign of a narrower, signed next value stands for the bits above."""
     m = Module("kept")
     x = m.input("x", 4)
     kept = m.state(-128, 127, name="kept")

@@ -69,7 +69,7 @@ def test_products_that_take_no_multiplier(family: Family) -> None:
 def test_products_of_several_blocks_are_added_up(
     family: Family, a: int, b: int, dsp: int, joined: int
 ) -> None:
-    """By LUTs; one of them where a block adds another one's."""
+    """A sum takes LUTs; one of them where a block adds another one's."""
     terms = Terms()
     place_product(terms, number(a), number(b), family)
     assert terms.dsp == dsp

@@ -153,3 +153,9 @@ def test_tables() -> None:
     for row, found in zip((0, 1, 2, 0, 2), seen[1:], strict=True):
         assert [found[f"y{k}"] for k in range(4)] == values[row].tolist()
         assert [found[f"z{k}"] for k in range(2)] == (codes[row] @ [1, 4]).tolist()
+
+
+@pytest.mark.parametrize("width", [1, 8, 63, 64, 65, 200])
+def test_inputs_lie_within_their_bits(width: int) -> None:
+    x = Module("m").input("x", width)
+    assert (x.lo, x.hi, x.width) == (0, 2**width - 1, width)

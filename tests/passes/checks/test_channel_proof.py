@@ -136,7 +136,7 @@ def test_products_that_float64_may_lose_are_left_to_exact_numbers(
 @settings(max_examples=60, deadline=None)
 @given(st.data(), st.lists(st.integers(-(2**62), 2**62), min_size=1, max_size=4))
 def test_float64_bounds_hold_the_exact_numbers(data, values) -> None:
-    """After each step, unless the number is left to exact ones."""
+    """Each step is followed, unless the number is left to exact ones."""
     some = st.one_of(
         st.fractions(-9, 9, max_denominator=12).map(Surd.of),
         st.builds(lambda k, q: Surd.root(q) * k, st.integers(-5, 5), st.integers(2, 7)),

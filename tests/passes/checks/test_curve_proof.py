@@ -126,7 +126,7 @@ def test_bounds_hold_the_value(name: str) -> None:
     st.booleans(),
 )
 def test_runs_cover_the_range_and_have_one_code_each(bounds, lo, size, given) -> None:
-    """With the bounds of the table at hand, or, of one that rises, without."""
+    """Proved with the bounds of the table at hand, or, of one that rises, without."""
     hi, cuts = lo + size, np.array(sorted(bounds), np.int64)
 
     def table(values: np.ndarray) -> np.ndarray:
@@ -140,7 +140,7 @@ def test_runs_cover_the_range_and_have_one_code_each(bounds, lo, size, given) ->
 
 
 def test_the_work_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of parts looked at: here one for each run, the second of which is cut once."""
+    """The parts looked at: here one for each run, the second of which is cut once."""
     chain, quantizer, _ = _table("sigmoid(x)", Fraction(1), [Fraction(1, 2)], -8, 8)
     runs = CodeRuns(*(np.array(v) for v in ([0, 0], [-8, 0], [-1, 8], [0, 1])))
     looked: list[int] = []

@@ -129,7 +129,7 @@ def test_orders_of_what_is_flattened() -> None:
 
 
 def test_a_function_is_as_steep_as_values_off_by_their_error_find_it() -> None:
-    """Of 2 x, the square: between x = 10 and 11, which an integer 10 may mean, it grows by 84."""
+    """The square of 2 x: between x = 10 and 11, which an integer 10 may mean, it grows by 84."""
     relation, _ = related()
     names = {"output": "y", "inputs": ("x",)}
     chain = [

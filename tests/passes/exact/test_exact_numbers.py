@@ -110,7 +110,7 @@ def test_what_is_not_defined(text: str, x: int, told: str) -> None:
 
 @given(st.fractions(0, 10**9, max_denominator=10**6), st.integers(2, 7))
 def test_roots_of_powers(root: Fraction, n: int) -> None:
-    """Of any size; the next rational has none."""
+    """Squares of any size have one; the next rational has none."""
     assert value(f"pow(x,1/{n})", root**n) == root
     if root > 1 and n > 2:
         with pytest.raises(NotAlgebraic):

@@ -37,7 +37,7 @@ def program(hi: int | None = None, sizes: list[Fraction] = SIZES) -> Program:
 
 
 def ranges(made: Program) -> dict[str, Interval]:
-    """Of inputs in -1..1."""
+    """Ranges of inputs in -1..1."""
     most = np.array([float(s) for s in SIZES])
     one = np.ones(len(SIZES))
     return {
@@ -69,7 +69,7 @@ def test_the_same_network_with_channels_alike() -> None:
 
 @pytest.mark.parametrize("kept", ["a clip at 6", "a quantizer reads it", "an output", "alike"])
 def test_what_stays(kept: str) -> None:
-    """Where a factor would not pass, where codes are compared, where the caller reads, no gain."""
+    """Nothing changes where a factor does not pass, codes are compared, or the caller reads."""
     made = program(6 if kept == "a clip at 6" else None)
     if kept == "a quantizer reads it":
         q = Quantize(

@@ -86,7 +86,7 @@ def test_integers_that_a_program_does_not_take(x: np.ndarray, told: str) -> None
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int64, np.uint8])
 def test_integers_that_a_program_takes(dtype: type) -> None:
-    """Of any width, up to both ends, and none at all."""
+    """Codes of any width, up to both ends, and none at all."""
     x = np.zeros((2, 2, 3, 4), dtype)
     x[0] = 90
     if dtype is not np.uint8:

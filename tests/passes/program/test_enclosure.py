@@ -68,7 +68,7 @@ def rational(text: str) -> Callable[[Fraction], Fraction]:
     ],
 )
 def test_values_and_slopes_lie_inside(text: str, slope: Callable[[Fraction], Fraction]) -> None:
-    """On every interval between some points; close where the interval is short."""
+    """Checked on every interval between some points; close where the interval is short."""
     function, exact = parse(text), rational(text)
     for lo, hi in combinations_with_replacement(POINTS, 2):
         x = Enclosure.of(np.array([lo]), np.array([hi]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,7 +34,7 @@ def test_thresholds_are_counted(data: st.DataObject, count: int, rows: int, ties
         bits=3,
         ties=tuple(rules),
     )
-    edges = [v for t in {*sum(table, []), np.inf} for v in (t, np.nextafter(t, -9), -t, np.nan)]
+    edges = [v for t in {*chain(*table), np.inf} for v in (t, np.nextafter(t, -9), -t, np.nan)]
     x = np.array(edges).repeat(3).reshape(1, -1, 1, 3)
     passed = np.zeros(x.shape, np.int64)
     for c in range(3):

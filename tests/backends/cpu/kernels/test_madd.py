@@ -13,7 +13,7 @@ MOST = (1 << 31) - 1
 
 @pytest.mark.parametrize("seed", range(12))
 def test_chunks_hold_the_largest_pairs_that_they_can(seed: int) -> None:
-    """For all outputs and units of K alike, and without pairs of zeros."""
+    """The same for all outputs and units of K, and without pairs of zeros."""
     rng = np.random.default_rng(seed)
     units, depth = int(rng.integers(1, 3)), 16
     length = units * depth - int(rng.integers(0, 5))

@@ -65,7 +65,7 @@ def test_at_the_ends_of_ranges(
 def test_one_channel_alone_leaves_16_bits(
     sign: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On one side of zero; the sums of all others are small on both."""
+    """Sums on one side of zero; the sums of all others are small on both."""
     only(monkeypatch, *matrix.KERNELS)
     monkeypatch.setattr(gemm, "MICROS", (mla16.MICRO,))
     weight = np.ones((8, 2, 2, 8), np.int64)
