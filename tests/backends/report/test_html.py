@@ -168,7 +168,7 @@ def test_nothing_half_written(comparison: Comparison, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(programs())
 def test_any_program_has_a_page(case) -> None:
     program, _ = case

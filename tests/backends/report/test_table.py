@@ -53,6 +53,7 @@ def test_findings_state_the_limits() -> None:
     assert "of the LUTs" in lines and "modeled energy" in lines
 
 
+@pytest.mark.slow
 def test_findings_where_products_take_multiplier_blocks_alone() -> None:
     """One lane of 7 bits: no LUT that others could be a multiple of."""
     b = Builder(0, 1, 7, 8, True)
