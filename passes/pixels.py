@@ -60,11 +60,11 @@ def stated_pixels(text: str) -> Pixels | dict[str, Pixels]:
         CompileError: its numbers are no scales.
     """
     if text.startswith("{"):
-        stated = {}
-        for name, each in json.loads(text).items():
-            _, scale, _, mean, _, std = each.split(" ")
-            stated[name] = Pixels(float(scale), numbers(mean), numbers(std))
-        return stated
+        return {name: _stated(each) for name, each in json.loads(text).items()}
+    return _stated(text)
+
+
+def _stated(text: str) -> Pixels:
     _, scale, _, mean, _, std = text.split(" ")
     return Pixels(float(scale), numbers(mean), numbers(std))
 

@@ -92,6 +92,11 @@ class Comparison:
         """What the design takes, as `compile --target fpga` says it."""
         return design_figures(self.design)
 
+    def low_bit(self, alternative: str, resource: str = "lut") -> int:
+        """Return what the low-bit multiplications take of a resource."""
+        layers = (x for x in self.layers if x.counts.mac and x.counts.mac.low_bit)
+        return sum(getattr(layer.costs[alternative].mac, resource) for layer in layers)
+
     @property
     def interval(self) -> int:
         """Cycles between images when all layers work in parallel: those of the slowest layer."""

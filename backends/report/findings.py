@@ -62,7 +62,7 @@ def _against(lut: float) -> str:
 
 def _levels(c: Comparison) -> list[str]:
     """Return sentences about nonuniform output levels: the MACs of low-bit layers."""
-    lut = {a.id: _low_bit(c, a.id, "lut") for a in c.alternatives}
+    lut = {a.id: c.low_bit(a.id, "lut") for a in c.alternatives}
     direct, best = lut["n2uq-direct"], lut["n2uq"]
 
     def against(name: str) -> str:
@@ -73,24 +73,16 @@ def _levels(c: Comparison) -> list[str]:
             text += f" ({lut[name] / best:.1f} times its bit planes)"
         return text
 
-    own = "" if direct else f" N2UQ takes {_low_bit(c, 'n2uq-direct', 'dsp'):,.0f} DSP, no LUT."
+    own = "" if direct else f" N2UQ takes {c.low_bit('n2uq-direct', 'dsp'):,.0f} DSP, no LUT."
     near = []
     for name, title in (("apot", "APoT"), ("lqnets", "LQ-Nets")):
-        extra = _low_bit(c, name, "dsp")
+        extra = c.low_bit(name, "dsp")
         near.append(f"{title} {against(name)}" + (f" and {extra:.0f} DSP" if extra else ""))
     close = all(lut[name] < 2 * direct for name in ("apot", "lqnets"))
     return [
         f"Uneven output levels cost in the low-bit MACs.{own} Arbitrary codebooks take "
-        f"{against('codebook')}; or {_low_bit(c, 'codebook-dsp', 'dsp'):,.0f} DSP and "
+        f"{against('codebook')}; or {c.low_bit('codebook-dsp', 'dsp'):,.0f} DSP and "
         f"{lut['codebook-dsp']:,.0f} LUT.",
         f"Structured levels are {'close to N2UQ' if close else 'dearer, too'}: {'; '.join(near)}. "
         f"Differences under {TIE:.0%} are ties.",
     ]
-
-
-def _low_bit(c: Comparison, alternative: str, resource: str) -> float:
-    return sum(
-        float(getattr(layer.costs[alternative].mac, resource))
-        for layer in c.layers
-        if layer.counts.mac and layer.counts.mac.low_bit
-    )

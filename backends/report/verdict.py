@@ -131,7 +131,7 @@ def losses(c: Comparison) -> tuple[str, ...]:
     if not found:
         found.append("Nowhere: no other dress of this network takes less LUT, memory or energy.")
     if c.low_bit_macs:
-        book, least = _low_bit(c, "codebook"), _low_bit(c, "n2uq")
+        book, least = c.low_bit("codebook"), c.low_bit("n2uq")
         factor = f"a factor of {book / least:.1f} in" if least else f"all of {book:,}"
         whole = c.totals["codebook"].resources.lut / max(1, own.resources.lut)
         found.append(
@@ -139,11 +139,6 @@ def losses(c: Comparison) -> tuple[str, ...]:
             f"low-bit multiplications, and a factor of {whole:.1f} of the whole network."
         )
     return tuple(found)
-
-
-def _low_bit(c: Comparison, name: str) -> int:
-    layers = (x.costs[name] for x in c.layers if x.counts.mac and x.counts.mac.low_bit)
-    return sum(cost.mac.lut for cost in layers)
 
 
 def _quantizing(cost: LayerCost) -> float:

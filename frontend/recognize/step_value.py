@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -101,9 +102,7 @@ class Evaluation:
         ascending in every row.
         """
         rows: list[Array] = []
-        x = self.search.parts[cone[-1].outputs[0]].x
-        for node in cone:
-            parts = [self._operand(v, x) for v in node.inputs if v is not None]
+        for node, parts in self._operands(cone):
             kinds = [p.kind for p in parts if isinstance(p, Part)]
             constants = [(p, v) for p, v in zip(parts, node.inputs, strict=False)
                          if not isinstance(p, Part)]  # fmt: skip
@@ -122,11 +121,21 @@ class Evaluation:
             raise NotAStep
         return _sorted(rows)
 
-    def _operand(self, value: ir.Value, x: ir.Value) -> Part | Array:
-        """Return a constant's array, or how a value depends on the compared tensor x."""
-        if self.search.known(value):
-            return self._array(value)
-        return self.search.as_part(value, value is x)  # x may be x' - T itself
+    def _operands(self, cone: list[ir.Node]) -> Iterator[tuple[ir.Node, list[Part | Array]]]:
+        """Return each node with its operands: a constant's array, or how a value depends on the
+        compared tensor x.
+        """
+        x = self.search.parts[cone[-1].outputs[0]].x
+        for node in cone:
+            yield (
+                node,
+                [
+                    # x may be a difference x' - T itself
+                    self._array(v) if self.search.known(v) else self.search.as_part(v, v is x)
+                    for v in node.inputs
+                    if v is not None
+                ],
+            )
 
     def _array(self, value: ir.Value | None) -> Array:
         array = self.search.context.constants.array(value)
@@ -240,9 +249,7 @@ class Evaluation:
     ) -> list[Array]:
         """Return computed numbers that x is compared with and that are not yet points."""
         numbers: set[float] = set()
-        x = self.search.parts[cone[-1].outputs[0]].x
-        for node in cone:
-            parts = [self._operand(v, x) for v in node.inputs if v is not None]
+        for node, parts in self._operands(cone):
             kinds = {p.kind for p in parts if isinstance(p, Part)}
             if node.op_type in COMPARISONS and kinds == {Kind.TENSOR, Kind.STEP}:
                 for value in node.inputs:

@@ -15,7 +15,8 @@ from ..fixed_point.multipliers import short
 from ..options import Options
 from ..program import ConstRef, Op, Program
 from ..program.operation import integer
-from ..program.ops import Concat, Flatten, Lookup, MaxPool, Rearrange
+from ..program.ops import Concat, Lookup
+from ..program.ops.movements import moved_integers
 from ..program.ops.real import (
     Affine,
     RealConcat,
@@ -76,7 +77,7 @@ class CodeForms:
         self._names.add(name)
         return name
 
-    def put(self, op: Op, scale: Fraction | None = None, error: Fraction = Fraction(0)) -> None:
+    def put(self, op: Op, scale: Fraction | None = None, error: Fraction = _NONE) -> None:
         tensor_type = op.infer(self.types, self.pool.all)
         if isinstance(tensor_type, IntType) and not op.real:
             tensor_type = replace(tensor_type, scale=scale, error=short(error))
@@ -204,19 +205,3 @@ class CodeForms:
         table = ConstRef(self.pool.add(f"{name}.levels", Constant.narrow(list(levels.numbers))))
         lookup = Lookup(output=name, inputs=(codes,), origin=origin, table=table)
         self.put(lookup, levels.step, levels.miss)
-
-
-def moved_integers(op: RealMaxPool | RealRearrange | RealFlatten) -> Op:
-    """Return the movement of integers that moves their values as an operation does."""
-    if isinstance(op, RealRearrange):
-        return Rearrange.of(op)
-    if isinstance(op, RealFlatten):
-        return Flatten(output=op.output, inputs=op.inputs, origin=op.origin)
-    return MaxPool(
-        output=op.output,
-        inputs=op.inputs,
-        origin=op.origin,
-        kernel=op.kernel,
-        stride=op.stride,
-        pads=op.pads,
-    )

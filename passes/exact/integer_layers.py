@@ -9,6 +9,7 @@ from ..options import Options
 from ..program import ConstRef, Op, Program
 from ..program.operation import integer
 from ..program.ops import Concat, Conv
+from ..program.ops.movements import moved_integers
 from ..program.ops.real import (
     Affine,
     RealConcat,
@@ -20,7 +21,7 @@ from ..program.ops.real import (
 )
 from ..program.types import Constant
 from ..rewrite import fresh, live
-from .code_forms import CodeForms, moved_integers
+from .code_forms import CodeForms
 from .levels import integer_levels, integer_weight
 
 

@@ -11,7 +11,8 @@ from n2uqc.frontend.diagnostics import CompileError, Problem, Unfit, reason
 
 from ..options import Options
 from ..program import Op, Program
-from ..program.ops import Add, Clamp, Concat, Flatten, MaxPool, PRelu, Rearrange, SumPool
+from ..program.ops import Add, Clamp, Concat, PRelu, SumPool
+from ..program.ops.movements import moved_integers
 from ..program.ops.real import (
     Affine,
     RealAdd,
@@ -79,18 +80,7 @@ class FixedPoint(Lowering):
             if x.scale is not None and x.scale < 0:  # the least code has the greatest value
                 name = self.rescaled(name, scale, self.formats.bits[op.output], "aligned")
                 x = self.int_type(name)
-            self.put(
-                MaxPool(
-                    output=op.output,
-                    inputs=(name,),
-                    origin=op.origin,
-                    kernel=op.kernel,
-                    stride=op.stride,
-                    pads=op.pads,
-                ),
-                x.scale,
-                x.error,
-            )
+            self.put(moved_integers(replace(op, inputs=(name,))), x.scale, x.error)
         elif isinstance(op, RealAvgPool):
             shape = self.int_type(op.inputs[0]).shape
             pool = SumPool(
@@ -109,13 +99,9 @@ class FixedPoint(Lowering):
                 pool = replace(pool, counted=None)
             scale = (x.scale or 1) * Fraction(1, divisor)
             self.put(replace(pool, inputs=(name,)), scale, x.error)
-        elif isinstance(op, RealFlatten):
+        elif isinstance(op, RealFlatten | RealRearrange):
             x = self.int_type(op.inputs[0])
-            flat = Flatten(output=op.output, inputs=op.inputs, origin=op.origin)
-            self.put(flat, x.scale, x.error)
-        elif isinstance(op, RealRearrange):
-            x = self.int_type(op.inputs[0])
-            self.put(Rearrange.of(op), x.scale, x.error)
+            self.put(moved_integers(op), x.scale, x.error)
         elif isinstance(op, RealFunction):
             interpolated(self, op, scale)
         else:
