@@ -234,7 +234,7 @@ def _tensor(tensor_type: IntType, port: Port) -> dict[str, Any]:
     if port.indices:
         real = f"index, {tensor_type.lo} to {tensor_type.hi}"
     elif scale is not None:
-        low, high = (f"{float(v * scale):g}" for v in (tensor_type.lo, tensor_type.hi))
+        low, high = (f"{float(v):g}" for v in tensor_type.real_ends)
         real = f"real value = integer * {scale}, {low} to {high}"
     return {
         "real": f"{port.name}: {real}",

@@ -208,7 +208,7 @@ def _row(program: Program, name: str) -> LayerFlips:
     tensor_type = program.types[op.inputs[0]] if op is not None else None
     if op is None or not isinstance(tensor_type, IntType):
         return LayerFlips(name)
-    unit = None if tensor_type.scale is None else float(tensor_type.scale)
+    unit = None if tensor_type.scale is None else float(tensor_type.unit)
     return LayerFlips(name, reads=op.inputs[0], bits=tensor_type.bits, unit=unit)
 
 

@@ -186,8 +186,7 @@ class Holder:
         maps = as_maps(self.real, images)
         for port, tensor_type in input_types(self.program):
             if not port.pixels:
-                scale = tensor_type.scale or 1
-                low, high = float(tensor_type.lo * scale), float(tensor_type.hi * scale)
+                low, high = map(float, tensor_type.real_ends)
                 maps[port.name] = np.clip(maps[port.name].astype(np.float64), low, high)
         types = (*self.real.types.values(), *self.program.types.values())
         images_each = max(1, min(CHUNK, _TOGETHER // max(prod(t.shape) for t in types)))

@@ -194,7 +194,7 @@ def lost_at(program: Program, loss: Loss) -> str:
             return (
                 f"It is lost at {name}{f' (ONNX {nodes})' if nodes else ''}, which may be off by "
                 f"{float(tensor_type.error):.2g} with a last bit of "
-                f"{float(tensor_type.scale or 1):.2g}, while its channels spread by {least:.2g} "
+                f"{float(tensor_type.unit):.2g}, while its channels spread by {least:.2g} "
                 f"to {spread.max():.2g}. "
             )
     return ""

@@ -157,8 +157,7 @@ class Relation:
         type's error in a unit.
         """
         error = unit * float(tensor_type.error) * (1 + 2.0**-40)
-        scale = 1.0 if tensor_type.scale is None else float(tensor_type.scale)
-        most = max(abs(tensor_type.lo), abs(tensor_type.hi)) * scale * unit + error
+        most = float(tensor_type.real_most) * unit + error
         for link in reversed(chain):
             if not error.any():
                 break

@@ -54,7 +54,7 @@ def seen_ranges(program: Program, images: Batch) -> dict[str, tuple[float, float
     for start in range(0, samples(maps), 16):
         for name, value in steps(program, some(maps, slice(start, start + 16))):
             scale = float(getattr(program.types[name], "scale", None) or 1)
-            low, high = float(value.min()) * scale, float(value.max()) * scale
-            old = ranges.get(name, (low, high))
-            ranges[name] = min(low, old[0]), max(high, old[1])
+            ends = float(value.min()) * scale, float(value.max()) * scale
+            low, high = ranges.get(name, ends)
+            ranges[name] = min(low, *ends), max(high, *ends)
     return ranges

@@ -112,12 +112,12 @@ def _weight_bits(low: Lowering, room: int, tensor_type: IntType) -> int | None:
     None if the input has to be split.
     """
     full, least = low.formats.weight_bits, OPERAND_BITS[0]
-    reach = max(abs(tensor_type.lo), abs(tensor_type.hi)) * float(tensor_type.scale or 1)
+    reach = float(tensor_type.real_most)
     # With half of the bits each, both sides contribute about the same error.
     half = (room - int(np.frexp(reach)[1])) // 2 + 1
     shared = min(max(half, least, room - tensor_type.bits), full)
     lost = tensor_type.bits + shared - room
-    unit = float(tensor_type.scale or 1) * 2.0**lost
+    unit = float(tensor_type.unit) * 2.0**lost
     return None if lost > 0 and low.formats.density * unit / 4 > CUT_FLIPS else shared
 
 
@@ -243,5 +243,5 @@ def _miss(
     rounded = integers * np.exp2(-g.astype(float))[:, None, None, None] / scale
     off = np.abs(layer.weight - rounded).reshape(len(sums), -1).sum(axis=1)
     off = off + sums * 2.0**-50  # error of this float64 analysis
-    most = max(abs(tensor_type.lo), abs(tensor_type.hi)) * scale
+    most = float(tensor_type.real_most)
     return Fraction(float((off * most + sums * float(carried)).max() * (1 + 2.0**-40)))

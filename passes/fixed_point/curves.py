@@ -29,6 +29,7 @@ WANTED = 2.0**-15
 """What pieces may miss where a tensor's unit is finer; half of it for each bit more than usual."""
 
 _OPERAND_BITS = 31
+_FEW = 256  # integers of which each gets a piece of its own: codes, however coarse
 _PARTS = 4  # parts of a piece, of which each is bounded
 _TAIL_PARTS = 64
 _CUTS, _CUT_RATIO = 80, 5 / 6  # where a tail may begin
@@ -41,7 +42,7 @@ class Curve:
 
     Attributes:
         op: the function.
-        unit: real value of the integer 1.
+        unit: real value of the integer 1; may be negative.
         lo, hi: least and greatest integer.
         slack: by how much a real value may differ from its integer's.
     """
@@ -58,7 +59,8 @@ class Curve:
         A function that does not depend on its argument gives an array without N; it is repeated.
         """
         unit = float(self.unit)
-        ends = np.nextafter(a * unit, -np.inf), np.nextafter(b * unit, np.inf)
+        low, high = (a * unit, b * unit) if unit > 0 else (b * unit, a * unit)
+        ends = np.nextafter(low, -np.inf), np.nextafter(high, np.inf)
         wide = tuple(
             end + np.sign(end) * np.abs(end) * 2.0**-50 * side
             for end, side in zip(ends, (-np.sign(ends[0]), np.sign(ends[1])), strict=True)
@@ -101,7 +103,7 @@ def interpolated(low: Lowering, op: RealFunction, scale: Fraction) -> None:
         tensor_type.scale,
         tensor_type.lo,
         tensor_type.hi,
-        float(tensor_type.error / abs(tensor_type.scale)),
+        float(tensor_type.error / tensor_type.unit),
     )
     steepest = _steepest(curve)
     wanted = max(float(scale) / 4, WANTED * 2.0**-low.options.extra_bits)
@@ -152,10 +154,11 @@ def _steepest(curve: Curve) -> float:
 
 def _chosen(curve: Curve, wanted: float, most: int) -> Pieces:
     """Return the fewest pieces that miss no more than ``wanted``, or the most there may be."""
-    first, last = _inner(curve, wanted)
-    length = max(1, last - first)
+    few = curve.hi - curve.lo < _FEW
+    first, last = (curve.lo, curve.hi) if few else _inner(curve, wanted)
+    length = last - first + 1
     least = max(0, (-(-length // most) - 1).bit_length())  # the shortest pieces there may be
-    step = max(least, (length // 16).bit_length() - 1)
+    step = least if few else max(least, (length // 16).bit_length() - 1)
     while True:
         pieces = _lines(curve, first, step, -(-length // (1 << step)))
         below, above = _missed(curve, pieces)
@@ -213,18 +216,21 @@ def _lines(curve: Curve, first: int, step: int, count: int) -> Pieces:
     a, b = _values(curve, left[:, None]), _values(curve, right[:, None])
     width = np.maximum(right - left, 1.0)[:, None]
     slope = (b - a) / width
+    # The slope of a piece of one integer is free; it would only limit the shift.
+    slope[np.append(right[:-1] - 1, right[-1]) <= left] = 0.0
     return Pieces(first, step, a + slope * (begins - left)[:, None], slope)
 
 
 def _missed(curve: Curve, pieces: Pieces) -> tuple[Reals, Reals]:
-    """Return bounds of function minus line on each piece, (N, C) or (N, 1)."""
+    """Return bounds of function minus line on the integers of each piece, (N, C) or (N, 1)."""
     count = len(pieces.base)
-    begins = pieces.start + np.arange(count + 1, dtype=np.float64) * 2.0**pieces.step
-    begins[0], begins[-1] = min(begins[0], curve.lo), max(begins[-1], curve.hi)
-    begins = np.clip(begins, curve.lo, curve.hi)
+    begins = pieces.start + np.arange(count, dtype=np.float64) * 2.0**pieces.step
+    ends = begins + (2.0**pieces.step - 1)
+    begins[0], ends[-1] = min(begins[0], curve.lo), max(ends[-1], curve.hi)
+    begins, ends = (np.clip(v, curve.lo, curve.hi) for v in (begins, ends))
     parts, which = [], []
     for k in (0, count - 1) if count > 1 else (0,):  # long ones: parts that grow outwards
-        near, far = (begins[k + 1], begins[k]) if k == 0 else (begins[k], begins[k + 1])
+        near, far = (ends[k], begins[k]) if k == 0 else (begins[k], ends[k])
         cuts = near + (far - near) * np.concatenate(
             [[0.0], np.geomspace(2.0**-12, 1.0, _TAIL_PARTS)]
         )
@@ -232,7 +238,7 @@ def _missed(curve: Curve, pieces: Pieces) -> tuple[Reals, Reals]:
         which.append(np.full(_TAIL_PARTS, k))
     inner = np.arange(1, count - 1)
     shares = np.linspace(0.0, 1.0, _PARTS + 1)
-    cuts = begins[inner][:, None] + (begins[inner + 1] - begins[inner])[:, None] * shares
+    cuts = begins[inner][:, None] + (ends[inner] - begins[inner])[:, None] * shares
     a = np.concatenate([*(p[:-1] for p in parts), cuts[:, :-1].ravel()])
     b = np.concatenate([*(p[1:] for p in parts), cuts[:, 1:].ravel()])
     owner = np.concatenate([*which, np.repeat(inner, _PARTS)])

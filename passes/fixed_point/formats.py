@@ -160,22 +160,22 @@ class Formats(MergedOperations):
                 continue
             for name in self.sources(op):
                 if name not in members:  # within the group, any scale will do
-                    unit = abs(self._unit(name, places))
+                    unit = self._unit(name, places)
                     limits.append(MULTIPLIER_BITS - int(np.frexp(steepest * unit)[1]))
         return min(limits)
 
     def _finest_product(self, op: RealMultiply, places: dict[str, int]) -> int:
         """Return the most fraction bits of a product of two tensors, of ``STREAM_BITS[0]`` bits."""
-        unit = abs(self._unit(op.inputs[0], places) * self._unit(op.inputs[1], places))
+        unit = self._unit(op.inputs[0], places) * self._unit(op.inputs[1], places)
         most = self._most(op.inputs[0]) * self._most(op.inputs[1])
         coarse = max(unit, most * 2.0 ** (3 - STREAM_BITS[0]))  # narrowed at worst
         return MULTIPLIER_BITS - 1 - int(np.frexp(coarse)[1])
 
     def _unit(self, name: str, places: dict[str, int]) -> float:
-        """Return the real value of the last bit of an affine map's input."""
+        """Return the real value of the last bit of an operation's input, a magnitude."""
         tensor_type = self.program.types[name]
         if isinstance(tensor_type, IntType):
-            return float(tensor_type.scale or 1)
+            return float(tensor_type.unit)
         return 2.0 ** -places[name]
 
     def input_places(self, bits: int) -> int:

@@ -80,7 +80,7 @@ class Lowering:
             lifted=self.formats.lifted,
         )
         steepest = Fraction(float(np.abs(floats(tuple(slope))).max()) * (1 + 2.0**-40))
-        error = s.error * scale + tensor_type.error * steepest
+        error = s.error * abs(scale) + tensor_type.error * steepest
         if s.lift:
             return self._lifted(name, x, s, scale, bits, error, origin)
         return self.put(self._requantized(name, x, s, bits, origin), scale, error)

@@ -26,7 +26,7 @@ def product(low: Lowering, op: RealMultiply, scale: Fraction, bits: int) -> None
     ]
     a, b = (low.int_type(name) for name in names)
     assert a.scale is not None and b.scale is not None
-    error = _most(a) * b.error + _most(b) * a.error + a.error * b.error
+    error = a.real_most * b.error + b.real_most * a.error + a.error * b.error
     exact = low.put(
         Multiply(output=low.fresh(f"{op.output}.exact"), inputs=tuple(names), origin=op.origin),
         a.scale * b.scale,
@@ -44,9 +44,3 @@ def room(tensor_type: IntType, other: IntType) -> int:
 def signed_bits(tensor_type: IntType) -> int:
     """Return the width of a tensor as a signed one."""
     return tensor_type.bits + (not tensor_type.signed)
-
-
-def _most(tensor_type: IntType) -> Fraction:
-    """Return the greatest magnitude of a tensor's numbers, in real units."""
-    assert tensor_type.scale is not None
-    return max(abs(tensor_type.lo), abs(tensor_type.hi)) * abs(tensor_type.scale)

@@ -40,10 +40,8 @@ def real_ranges(program: Program, input_range: tuple[float, float]) -> dict[str,
         tensor_type = program.types[name]
         ends = input_range
         if isinstance(tensor_type, IntType):
-            ends = (
-                float(tensor_type.lo * (tensor_type.scale or 1)),
-                float(tensor_type.hi * (tensor_type.scale or 1)),
-            )
+            least, most = tensor_type.real_ends
+            ends = float(least), float(most)
         ranges[name] = Interval(*(np.full(tensor_type.shape[2], end) for end in ends))
     for op in program.ops:
         tensor_type = program.types[op.output]
@@ -55,7 +53,10 @@ def real_ranges(program: Program, input_range: tuple[float, float]) -> dict[str,
                 x = program.int_type(op.inputs[0])
                 lo, hi = (r.astype(float) for r in op.channel_ranges(x, program.constants))
             scale = float(tensor_type.scale or 1)
-            ranges[op.output] = _widened(Interval(lo * scale, hi * scale))
+            interval = Interval(
+                np.minimum(lo * scale, hi * scale), np.maximum(lo * scale, hi * scale)
+            )
+            ranges[op.output] = _widened(interval)
         else:
             assert isinstance(op, RealOp)
             inputs = [ranges[i] for i in op.inputs]

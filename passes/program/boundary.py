@@ -117,7 +117,7 @@ def _quantized(port: Port, taken: IntType, x: NDArray[Any]) -> IntArray:
         integers = np.rint(maps.astype(np.float64) * float(1 / taken.scale))
     outside = int(((integers < taken.lo) | (integers > taken.hi)).sum())
     if outside:
-        low, high = (float(v * taken.scale) for v in (taken.lo, taken.hi))
+        low, high = map(float, taken.real_ends)
         warnings.warn(
             f"{outside} of {integers.size} input values lie outside [{low:g}, {high:g}] and were "
             "clamped; compile with a wider --input-range or calibration data",

@@ -112,6 +112,23 @@ class IntType:
         return np.full(channels, self.lo, np.int64), np.full(channels, self.hi, np.int64)
 
     @property
+    def unit(self) -> Fraction:
+        """Real value between two neighbors; a scale is negative where a quantizer's step is."""
+        return abs(self.scale) if self.scale is not None else Fraction(1)
+
+    @property
+    def real_ends(self) -> tuple[Fraction, Fraction]:
+        """Least and greatest real value; a scale of None counts as 1."""
+        scale = self.scale or Fraction(1)
+        ends = self.lo * scale, self.hi * scale
+        return min(ends), max(ends)
+
+    @property
+    def real_most(self) -> Fraction:
+        """Greatest magnitude of a real value."""
+        return max(abs(self.lo), abs(self.hi)) * self.unit
+
+    @property
     def size(self) -> int:
         """Number of elements of one sample."""
         return self.shape[0] * self.shape[1] * self.shape[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -25,7 +26,7 @@ from n2uqc.passes.fixed_point.elementwise import fixed_point
 from n2uqc.passes.program import Interface, Program, run
 from n2uqc.passes.program.exact import Surd
 from n2uqc.passes.program.ops.real import RealFunction
-from n2uqc.passes.program.types import RealType
+from n2uqc.passes.program.types import IntType, RealType
 
 
 def sigmoid(x: Any) -> Any:
@@ -207,3 +208,20 @@ def test_slopes_without_bound_bound_nothing(slopes: tuple[float, float]) -> None
     assert _tent(one, 3 * one, -one, 5 * one, 2 * one)[0, 0] == pytest.approx(
         max(min(1 + 5 * t, 3 + 1 * (2 - t)) for t in np.linspace(0, 2, 6001)), abs=1e-2
     )
+
+
+@pytest.mark.parametrize("step", [Fraction(1), Fraction(-4), Fraction(9, 2)])
+@pytest.mark.parametrize("text", FUNCTIONS)
+def test_of_coarse_codes_every_integer_has_its_own_value(text: str, step: Fraction) -> None:
+    """Between codes nothing is asked for, so pieces of one code miss nothing but rounding."""
+    real = program(text)
+    kind = IntType.ranged((1, 1, 2), -3, 5, step)
+    made = fixed_point(replace(real, types={**real.types, "x": kind}), Options())
+    result = made.int_type("y")
+    codes = np.arange(-3, 6)
+    y = run(made, np.broadcast_to(codes[:, None, None, None], (9, 1, 1, 2)).copy())[:, 0, 0, 0]
+    want = [FUNCTIONS[text](mpmath.mpf(int(c)) * step.numerator / step.denominator) for c in codes]
+    most = max(1.0, *(abs(float(v)) for v in want))
+    assert float(result.error) <= 1e-6 * most
+    for value, exact in zip(y.tolist(), want, strict=True):
+        assert abs(value * float(result.scale) - float(exact)) <= float(result.error) + 1e-14 * most
