@@ -71,7 +71,7 @@ class NetworkBuilder:
             gaps = np.round(gaps, 1) + F32(0.1)
         table = (F32(self.rng.uniform(-1, 0.4)) + np.cumsum(gaps)).astype(F32)[None]
         scale = F32(self.rng.choice([1.0, 1.3, 0.7, -1.1]))
-        step = float(F32(self.rng.uniform(0.5, 1.5)))
+        step = float(F32(self.rng.uniform(0.5, 1.5) * self.rng.choice([1, 1, 1, -1])))
         return self.node(
             "Threshold",
             [x, self.array(table), self.array(np.array(scale)), self.array(np.array(step))],

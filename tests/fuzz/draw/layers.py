@@ -67,6 +67,7 @@ def quantizer(b: Network, x: str) -> str:
     n = 2**bits - 1
     alpha = F32(b.source.choice((1.0, 2.5, 3.1, float(b.uniform(0.3, 4)))))
     step = F32(alpha / F32(n))
+    level = step * F32(b.source.choice((1, 1, 1, 1, -1, -0.3)))  # a factor behind it, of any sign
     match b.source.choice(
         ("pact", "lsq", "lsq", "signed", "dorefa", "ladder", "count", "quant", "sign")
     ):
@@ -76,11 +77,11 @@ def quantizer(b: Network, x: str) -> str:
             return b.same("Div", b.same("Round", b.same("Mul", y, factor)), factor)
         case "lsq":
             y = b.same("Clip", b.same("Div", x, step), 0.0, float(n))
-            return b.same("Mul", b.same("Round", y), step)
+            return b.same("Mul", b.same("Round", y), level)
         case "signed" if bits > 1:
             top = float(2 ** (bits - 1) - 1)
             y = b.same("Clip", b.same("Div", x, step), -top, top)
-            return b.same("Mul", b.same("Round", y), step)
+            return b.same("Mul", b.same("Round", y), level)
         case "dorefa":
             y = b.same("Clip", x, 0.0, 1.0)
             return b.same("Div", b.same("Round", b.same("Mul", y, float(n))), float(n))
@@ -90,7 +91,7 @@ def quantizer(b: Network, x: str) -> str:
             for k in range(n):
                 above = b.node("Greater", [x, b.array(table[k])], b.shape[x])
                 y = b.node("Where", [above, b.array([k + 1]), y], b.shape[x])
-            return b.same("Mul", y, step)
+            return b.same("Mul", y, level)
         case "count":
             total = None
             for t in np.sort(b.uniform(-1, 2, n)):
@@ -98,7 +99,7 @@ def quantizer(b: Network, x: str) -> str:
                 one = b.node("Cast", [above], b.shape[x], to=TensorProto.FLOAT)
                 total = one if total is None else b.node("Add", [total, one], b.shape[x])
             assert total is not None
-            return b.same("Mul", total, step)
+            return b.same("Mul", total, level)
         case "quant":
             zero: object = float(b.source.choice((0, 0, 1, n // 2)))
             if len(b.shape[x]) == 3 and b.source.random() < 0.2:
