@@ -59,7 +59,7 @@ def guarded(function: Callable[[], int | None], *, show_traceback: bool = False)
                 traceback.print_exc()
             if isinstance(error, OSError) and error.filename is None:  # writing to stdout
                 _leave(sys.stdout)
-            message = _user_message(error)
+            message = user_message(error)
             if message is not None:
                 _say(f"error: {message}")
                 return 2
@@ -88,7 +88,7 @@ def _leave(stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _user_message(error: Exception) -> str | None:
+def user_message(error: Exception) -> str | None:
     """Return the message of an error that the user can correct; None for any other."""
     if isinstance(error, MemoryError):
         return f"not enough memory on this machine{f': {error}' if str(error) else ''}"

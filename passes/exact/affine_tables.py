@@ -35,8 +35,8 @@ def fit(bounds: list[int], lo: int, hi: int) -> tuple[int, int, int] | None:
         lo, hi: reachable values.
 
     Returns:
-        The constants, or None if no multiplier below 2**31 gives the code of every integer in
-        ``[lo, hi]``.
+        The constants, or None if no multiplier below 2**31, with products that 64 bits hold, gives
+        the code of every integer in ``[lo, hi]``.
     """
     inside = [(k, a) for k, a in enumerate(bounds) if lo <= a < hi]
     always = sum(a < lo for a in bounds)
@@ -59,7 +59,8 @@ def fit(bounds: list[int], lo: int, hi: int) -> tuple[int, int, int] | None:
             if always + len(inside) < len(bounds):
                 most.append(goal(always + len(inside)) - 1 - hi * m)
             first = max(least, default=min(most, default=0))
-            if first <= min(most, default=first) and abs(first) < 2**60:
+            reach = max(abs(first), abs(lo * m + first), abs(hi * m + first)) + unit
+            if first <= min(most, default=first) and reach < 2**63:
                 return m, first, shift
     return None
 

@@ -143,13 +143,20 @@ _CONST = re.compile(
 )
 
 
-def _positive(text: str) -> Fraction:
-    """Return a scale or an error: of a size that real arithmetic can take up."""
+def _number(text: str) -> Fraction:
+    """Return a number of a size that real arithmetic can take up, and not 0."""
     value = parse_fraction(text)
     size = value.numerator.bit_length() - value.denominator.bit_length()
-    if value <= 0 or abs(size) > _LARGEST_EXPONENT:
-        raise Unfit(f"{text[:40]} is no positive number that float64 holds")
+    if not value or abs(size) > _LARGEST_EXPONENT:
+        raise Unfit(f"{text[:40]} is 0, or no number that float64 holds")
     return value
+
+
+def _positive(text: str) -> Fraction:
+    """Return an error, as a number above 0."""
+    if text.startswith("-"):
+        raise Unfit(f"{text[:40]} is not positive")
+    return _number(text)
 
 
 def _parse_type(text: str) -> TensorType:
@@ -164,7 +171,7 @@ def _parse_type(text: str) -> TensorType:
         m["sign"] == "s",
         parse_int(m["lo"]),
         parse_int(m["hi"]),
-        _positive(m["scale"]) if m["scale"] else None,
+        _number(m["scale"]) if m["scale"] else None,
         _positive(m["error"]) if m["error"] else Fraction(0),
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 
+from n2uqc.console.errors import user_message
 from n2uqc.passes import Options
 from n2uqc.passes.checks.draw import as_images, drawn
 from n2uqc.passes.checks.evaluate import reference
@@ -99,8 +100,17 @@ def compared(content: bytes, graph: ir.Model, program: Program, place: Path, say
         "compared" with ONNX Runtime, or "compiled" where it cannot run the file.
 
     Raises:
-        Wrong: a difference.
+        Wrong: a difference, or a refusal of what was compiled.
     """
+    try:
+        return _compared(content, graph, program, place, say)
+    except Exception as error:
+        if user_message(error) is None:
+            raise
+        raise Wrong(f"what was compiled is refused afterwards\n{error}") from error
+
+
+def _compared(content: bytes, graph: ir.Model, program: Program, place: Path, say: Say) -> str:
     stored_alike(program, place)
     if not small(program):
         return "compiled"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from n2uqc.console.errors import _user_message
+from n2uqc.console.errors import user_message
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,7 +65,7 @@ def judged(action: Callable[[], str], stderr: Path) -> tuple[str, Fault | None]:
             text = str(error)
             fault = Fault("wrong", re.sub(r"\d+", "#", text.partition("\n")[0])[:100], text)
         except Exception as error:
-            message = _user_message(error)
+            message = user_message(error)
             if message is None:
                 place = f"{type(error).__name__} at {_place(error.__traceback__)}"
                 fault = Fault("exception", place, _text())

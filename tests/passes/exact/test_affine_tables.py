@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
-from n2uqc.passes.exact.affine_tables import affine_tables
+from n2uqc.passes.exact.affine_tables import affine_tables, fit
 from n2uqc.passes.program import Constant, Program, Thresholds, run, verify
 
 from ...properties.programs import Builder
@@ -41,3 +43,23 @@ def test_tables_of_two_bits_remain_comparisons() -> None:
     """Three comparisons cost less than a multiplication."""
     _, program = _even(2)
     assert affine_tables(program) is program
+
+
+@given(
+    st.integers(1, 2**58), st.integers(-(2**60), 2**60), st.integers(0, 2**55), st.integers(3, 15)
+)
+def test_products_of_wide_values_stay_within_64_bits(
+    apart: int, first: int, beyond: int, steps: int
+) -> None:
+    """A value may reach far beyond the last bound, as a square does beyond a clip."""
+    bounds = [first + k * apart for k in range(steps)]
+    low, high = bounds[0] - beyond, bounds[-1] + 1 + beyond * 64
+    found = fit(bounds, low, high)
+    if found is None:
+        return
+    multiplier, bias, shift = found
+    for value in (low, high, *(b + d for b in bounds for d in (0, 1))):
+        moved = value * multiplier + bias + (1 << shift >> 1)
+        assert -(2**63) <= moved < 2**63
+        code = min(max(moved >> shift, 0), steps)
+        assert code == sum(value > b for b in bounds)
