@@ -43,7 +43,13 @@ def graph_of(folder: Path, block: type, bits: int) -> ir.Model:
     return load_graph(folder / "model.onnx")
 
 
-@pytest.mark.parametrize(("block", "bits", "names"), [(BasicBlock, 2, ALL), (Bottleneck, 4, SOME)])
+@pytest.mark.parametrize(
+    ("block", "bits", "names"),
+    [
+        (BasicBlock, 2, ALL),
+        pytest.param(Bottleneck, 4, SOME, marks=pytest.mark.slow),
+    ],
+)
 def test_every_executor_runs_wide_streams(
     block: type,
     bits: int,

@@ -18,7 +18,7 @@ from ..frontend.networks import build
 from ..properties.networks import networks
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(networks())
 def test_every_network_lowers_to_a_legal_program(case) -> None:
     model, images = case
@@ -29,7 +29,7 @@ def test_every_network_lowers_to_a_legal_program(case) -> None:
     assert not any(word in dump(program) for word in ("real", "affine", "sqrt"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     networks(),
     st.sampled_from(

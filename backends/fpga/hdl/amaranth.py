@@ -27,8 +27,8 @@ class Hardware(Elaboratable):
 
     Args:
         module: what it is.
-        shared: instances refer to modules written elsewhere, each kind once (``kinds``); else
-            they are inside.
+        shared: instances and tables refer to modules written elsewhere, each kind once
+            (``kinds``); else they are inside.
 
     Attributes:
         ports: signals by name of the module's inputs and outputs.
@@ -60,6 +60,11 @@ def kinds(module: Module) -> Iterator[Module]:
 
     visit(module)
     return iter(seen.values())
+
+
+def rom_module(module: Module, table: Table) -> str:
+    """Return the name of the module of a table, where instances refer to modules elsewhere."""
+    return f"{module.name}.{ROM}{table.name}"
 
 
 def _shape(word: Word) -> Shape:
@@ -102,11 +107,11 @@ class _Writer:
                 reset_less=not register.reset,
                 name=register.name or "held",
             )
-        roms = [self._rom(table) for table in module.tables]
+        addresses = [self._rom(table) for table in module.tables]
         blocks = [self._block(memory) for memory in module.memories]
         places = [self._instance(instance) for instance in module.instances]
-        for table, rom in zip(module.tables, roms, strict=True):
-            m.d.comb += rom.address.eq(self.value(table.address))
+        for table, address in zip(module.tables, addresses, strict=True):
+            m.d.comb += address.eq(self.value(table.address))
         for memory, (write, reads) in zip(module.memories, blocks, strict=True):
             m.d.comb += [
                 write.en.eq(self.value(memory.enable)),
@@ -134,11 +139,19 @@ class _Writer:
             with self.m.If(self.value(register.enable)):
                 self.m.d.sync += signal.eq(value)
 
-    def _rom(self, table: Table) -> _Rom:
-        rom = _Rom(table)
+    def _rom(self, table: Table) -> hdl.Signal:
+        """Add a table; return the signal of its address."""
+        if self.hardware.shared:
+            address, data = hdl.Signal(range(table.rows)), hdl.Signal(table.width)
+            rom = Black(
+                rom_module(self.module, table), i_clk=ClockSignal(), i_address=address, o_data=data
+            )
+        else:
+            rom = _Rom(table)
+            address, data = rom.address, rom.data
         self.m.submodules[f"{ROM}{table.name}"] = rom
-        self.values[id(table.data)] = rom.data
-        return rom
+        self.values[id(table.data)] = data
+        return address
 
     def _block(self, memory: Memory) -> tuple[Any, list[Any]]:
         block = Block(

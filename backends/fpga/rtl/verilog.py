@@ -18,6 +18,7 @@ from n2uqc.frontend.diagnostics import Problem
 from ...toolchain import Command, ToolchainError
 from ..hdl.amaranth import Hardware, kinds
 from ..hdl.module import Module
+from .roms import roms
 from .tidy import fitted, tidy, with_defaults
 
 _DROPPED = re.compile(r"\(\* (?!ram_style|parallel_case).*?\*\)\s*")
@@ -81,7 +82,9 @@ def run_yosys(script: str, files: dict[str, str], result: str) -> str:
 
 
 def to_rtlil(module: Module) -> dict[str, str]:
-    """Return RTLIL files by name: a module, and each kind of module inside once."""
+    """Return RTLIL files by name: a module, and each kind of module inside once; tables of
+    constants (``roms``) apart.
+    """
     files = {}
     for each in (module, *kinds(module)):
         hardware = Hardware(each, shared=True)
@@ -102,4 +105,6 @@ def to_verilog(module: Module) -> str:
     # Multiplexers of cases would become functions with `$` in their names, which Icarus does not
     # read: cases stay what they are.
     script += "proc -nomux -norom -noopt\nmemory_collect\nwrite_verilog -norename out.v\n"
-    return with_defaults(_DROPPED.sub("", run_yosys(script, files, "out.v")))
+    written = with_defaults(_DROPPED.sub("", run_yosys(script, files, "out.v")))
+    tables = (text for each in (module, *kinds(module)) for text in roms(each))
+    return "\n".join([written, *tables])

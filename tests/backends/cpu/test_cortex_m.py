@@ -211,8 +211,15 @@ def test_the_library_links_with_either_float_abi(
     tools.executable([source, firmware / manifest["library"]], tmp_path / "program", options)
 
 
-@pytest.mark.parametrize("target", ["cortex-m4", "armv7"])
-@pytest.mark.parametrize("bits", [3, 4])
+@pytest.mark.parametrize(
+    ("bits", "target"),
+    [
+        (3, "cortex-m4"),
+        (4, "armv7"),
+        pytest.param(4, "cortex-m4", marks=pytest.mark.slow),
+        pytest.param(3, "armv7", marks=pytest.mark.slow),
+    ],
+)
 def test_the_other_digits_networks(bits: int, target: str, tmp_path: Path) -> None:
     program = n2uqc.load(shipped.path(f"digits_{bits}bit"))
     folder = compile_program(program, target).save(tmp_path / "net")

@@ -31,7 +31,7 @@ def differences(tmp_path_factory: pytest.TempPathFactory, examples: int) -> None
 
 
 def test_random_programs(tmp_path_factory: pytest.TempPathFactory) -> None:
-    differences(tmp_path_factory, 40)
+    differences(tmp_path_factory, 24)
 
 
 @pytest.mark.slow

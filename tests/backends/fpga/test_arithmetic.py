@@ -47,7 +47,7 @@ def check(program: Program, x: np.ndarray[Any, Any], folding: Folding) -> None:
     assert np.array_equal(simulation.output, expected[program.output])
 
 
-@settings(max_examples=70, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(folded_programs() | folded_chains() | folded_codebooks())
 def test_equals_the_interpreter(case: Any) -> None:
     check(*case)

@@ -21,14 +21,14 @@ from ...properties.programs import Builder, programs
 from .cases import folded_programs
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(folded_programs())
 def test_json_round_trip(case: Any) -> None:
     program, _, folding = case
     assert Folding.from_json(folding.to_json(), program) == folding
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(programs(), st.integers(1, 2000))
 def test_default_folding_keeps_its_budget_and_is_balanced(case: Any, lanes: int) -> None:
     program, _ = case
@@ -56,7 +56,7 @@ def test_default_folding_keeps_its_budget_and_is_balanced(case: Any, lanes: int)
                     assert engine.folded(Fold(pe, simd)).cycles > slowest
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(programs(), st.integers(0, 100))
 def test_target_cycles(case: Any, slack: int) -> None:
     program, _ = case

@@ -35,7 +35,7 @@ def gated(window: tuple[int, int], *, one: bool, seed: int = 0, channels: int = 
     return b.finish(b.requantize(b.add(Multiply, "x", gate), 12))
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.sampled_from(WINDOWS), st.booleans(), st.integers(0, 2**32 - 1))
 def test_hardware_equals_interpreter_and_timing(
     window: tuple[int, int], one: bool, seed: int

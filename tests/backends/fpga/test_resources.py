@@ -69,7 +69,7 @@ def test_draws_are_reproducible_and_cover_every_form() -> None:
 def test_the_form_is_the_smaller_one(family: str) -> None:
     chosen = set()
     for kind in ("codes", "threshold"):
-        for number in range(40):
+        for number in range(16):
             engine, _ = draw(kind, number)
             form = best_form(engine, family)
             found = {f: resources(engine, f, family).total for f in engine.forms}

@@ -66,7 +66,7 @@ def agrees(program: Program, x: np.ndarray[Any, Any], network: MachineNetwork, f
         assert seen.left[k] == expected.take_stamp[part].tolist(), label
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(folded_programs() | folded_chains() | folded_codebooks(), st.integers(0, 2**32 - 1))
 def test_equals_interpreter_and_timing(case: Any, forms: int) -> None:
     check(*case, forms)

@@ -102,4 +102,4 @@ class Arrays(Kind):
         return "ran"
 
 
-ARRAYS = Arrays("arrays", full=3_000, share=0.02, brief=60, suffix=".npy")
+ARRAYS = Arrays("arrays", full=3_000, share=0.02, brief=40, suffix=".npy")
