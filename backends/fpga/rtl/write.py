@@ -17,6 +17,7 @@ from ..design import Design
 from ..engines import Source
 from ..hdl.amaranth import KEEP
 from ..units.datapath import TOP, build_datapath
+from .readme import readme
 from .vectors import tokens
 from .verilog import to_verilog
 
@@ -46,7 +47,7 @@ def emit(
         timing model sees each output token leave, counted from the first token's; where there are
         several inputs or outputs, a file for each, as ``input_image.mem``),
         ``testbench.cpp`` (for Verilator), ``testbench.v`` (for Icarus), ``Makefile`` (simulation
-        and synthesis).
+        and synthesis), ``README.md`` (ports, streams, time, cells).
 
     Raises:
         ToolchainError: there is no yosys.
@@ -95,6 +96,7 @@ def emit(
         for name in ("testbench.cpp", "testbench.v", "Makefile")
     }
     return {
+        "README.md": readme(design, datapath).encode(),
         "datapath.v": verilog.encode(),
         **files,
         **rendered,
