@@ -87,7 +87,10 @@ def _keeps_a_size(model: onnx.ModelProto) -> bool:
         for value in (*inferred.input, *inferred.value_info, *inferred.output)
     }
     known = [(sizes.get(n.input[0]), sizes.get(n.output[0])) for n in resizes]
-    return any(not before or not after or before == after for before, after in known)
+    return any(
+        not before or not after or 0 in (*before, *after) or before == after
+        for before, after in known
+    )
 
 
 def watch_quotients(model: onnx.ModelProto) -> int:
