@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from n2uqc.frontend.diagnostics import CompileError
+from n2uqc.frontend.escape import shell
 
 from .artifact import Artifact
 from .manifest import file_path, inputs_of, outputs_of, read_file, read_manifest
@@ -21,12 +22,27 @@ if TYPE_CHECKING:
     from n2uqc.passes.program.named import Named, Runner
 
 
+_TOOLCHAIN = "cmake/toolchain.cmake"
+
+
 @dataclass(frozen=True, repr=False)
 class Binary(Artifact):
     """A library, header and driver for a processor; the driver runs here or emulated."""
 
     def describe(self) -> str:
         return "\n".join(size_lines(self.facts, len(self.files[self.facts["library"]])))
+
+    def next_step(self, folder: Path) -> str:
+        lines = [f"run it: n2uqc run {shell(folder)} --input IMAGES.npy"]
+        if any(name.startswith("example/") for name in self.files):
+            cross = _TOOLCHAIN in self.files
+            path = shell((folder / _TOOLCHAIN).absolute())
+            options = f" -DCMAKE_TOOLCHAIN_FILE={path}" if cross else ""
+            example, build = shell(folder / "example"), shell(folder / "build")
+            lines.append(
+                f"call it from C: cmake -S {example} -B {build}{options} && cmake --build {build}"
+            )
+        return "\n".join(lines)
 
     def runner(self) -> Runner:
         from n2uqc.passes.program import Interface, Port, Runner

@@ -144,6 +144,13 @@ def _machine_features() -> frozenset[str]:
         return frozenset()
 
 
+def gnu_core(architecture: str, cpu: str) -> Command:
+    """Return GNU's options for one core, where an architecture's compiler needs them."""
+    if architecture not in _CORES_DIFFER:
+        return ()
+    return ("-mthumb" if architecture == "cortex-m" else "-marm", f"-mcpu={cpu}")
+
+
 @dataclass(frozen=True)
 class Toolchain:
     """The commands that build programs for one architecture.
@@ -166,11 +173,9 @@ class Toolchain:
         Args:
             cpu: the core's name in LLVM and GNU tools.
         """
-        if self.architecture not in _CORES_DIFFER:
-            return ()
-        if self.name == "zig":
+        if self.name == "zig" and self.architecture in _CORES_DIFFER:
             return (f"-mcpu={cpu.replace('-', '_')}",)
-        return ("-mthumb" if self.architecture == "cortex-m" else "-marm", f"-mcpu={cpu}")
+        return gnu_core(self.architecture, cpu)
 
     def executable(
         self,

@@ -89,13 +89,14 @@ def build(program: Program, target: str, processor: Processor, progress: Progres
         <= {*real_names, *(port.name for port in program.interface.outputs)},
         "real_names": real_names,
         "compiler": _user_compiler(target, processor),
+        **_cross(processor),
         "program_sha256": digest,
         "program_symbol": mark,
         "alignment": models.ALIGNMENT,
         "workspace_bytes": model.workspace_bytes,
         "codes": (NULL_POINTER, MISALIGNED, OUT_OF_RANGE),
     }
-    library, texts = f"lib{symbol}.a", _texts(symbol, processor.architecture)
+    library, texts = f"lib{symbol}.a", _texts(symbol, target, processor.architecture)
     link = firmware if processor.architecture == "cortex-m" else linux_program
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as place:
         folder = Path(place)
@@ -186,17 +187,33 @@ def information_bytes(program: Program) -> int:
     return -(-sum(constant.storage_bits for constant in program.constants.values()) // 8)
 
 
-def _texts(symbol: str, architecture: str) -> dict[str, str]:
+def _texts(symbol: str, target: str, architecture: str) -> dict[str, str]:
     """Return the templates by output file, the header first."""
     texts = {
         _header(symbol): "header.h.j2",
         f"{INCLUDE}/{symbol}_real.h": "real.h.j2",
         f"cmake/{symbol}Config.cmake": "config.cmake.j2",
     }
+    if target != "host":
+        texts["cmake/toolchain.cmake"] = "toolchain.cmake.j2"
     if architecture != "cortex-m":  # the firmware is its example
         for name in ("example.c", "CMakeLists.txt"):
             texts[f"example/{name}"] = f"{name}.j2"
     return texts
+
+
+def _cross(processor: Processor) -> dict[str, Any]:
+    """Return what CMake is told of a processor that is not this machine's."""
+    architecture = processor.architecture
+    tools = toolchain.CROSS[architecture]
+    return {
+        "gcc": tools.gcc,
+        "package": tools.package,
+        "emulator": tools.emulator,
+        "bare": architecture == "cortex-m",
+        "system_processor": architecture if architecture in ("aarch64", "x86_64") else "arm",
+        "core_flags": " ".join(toolchain.gnu_core(architecture, processor.cpu)),
+    }
 
 
 def _user_compiler(target: str, processor: Processor) -> str:

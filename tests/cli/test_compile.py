@@ -156,6 +156,8 @@ def test_sizes_are_told(command: Command, program_file: Path, tmp_path: Path) ->
     assert manifest["information_bytes"] == -(-stored // 8)
     for name in ("example/example.c", "include/", "cmake/"):
         assert str(tmp_path / "net" / name) in result.out
+    assert f"run it: n2uqc run {tmp_path / 'net'} --input" in result.out
+    assert f"cmake -S {tmp_path / 'net/example'} -B" in result.out
 
 
 def test_targets_are_listed(command: Command, program_file: Path, tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from n2uqc.backends import compile as compile_program
-from n2uqc.backends import read_manifest, toolchain
+from n2uqc.backends import open_artifact, read_manifest, toolchain
 from n2uqc.backends.cpu.package import literal
+from n2uqc.backends.emulation import run_program
 from n2uqc.passes.program import IntType, MaxPool, Program, run
 from n2uqc.passes.program.types import limits_of
 from tests.properties.programs import Builder
@@ -58,6 +59,46 @@ def test_the_example_by_cmake(host_artifact: Path, network: Program, tmp_path: P
         subprocess.run(["cmake", *command], check=True, capture_output=True)
     done = subprocess.run([build / "run_example"], capture_output=True, text=True, check=True)
     assert done.stdout == expected(network)
+
+
+def test_the_example_by_cmake_for_another_processor(
+    aarch64_artifact: Path, network: Program, tmp_path: Path
+) -> None:
+    """By the line that `n2uqc compile` prints, with the compiler that the toolchain file names."""
+    if shutil.which("cmake") is None or shutil.which("aarch64-linux-gnu-gcc") is None:
+        pytest.skip("needs cmake and gcc-aarch64-linux-gnu")
+    folder = tmp_path / "a net"
+    shutil.copytree(aarch64_artifact, folder)
+    hint = open_artifact(folder).next_step(folder)
+    line = next(line for line in hint.splitlines() if line.startswith("call it from C")).partition(
+        ": "
+    )[2]
+    subprocess.run(line, shell=True, check=True, capture_output=True)
+    program = folder / "build" / "run_example"
+    assert program.read_bytes()[18:20] == (183).to_bytes(2, "little")  # EM_AARCH64
+    assert run_program(program, [], "aarch64").output == expected(network)
+
+
+@pytest.mark.parametrize("target", ["cortex-m4", "armv6"])
+def test_a_toolchain_file_names_the_core(target: str, network: Program, tmp_path: Path) -> None:
+    """CMake configures and builds a library of the user's with it, where the compiler is there."""
+    folder = compile_program(network, target).save(tmp_path / "net")
+    text = (folder / "cmake/toolchain.cmake").read_text()
+    gcc = re.search(r"set\(CMAKE_C_COMPILER (\S+)\)", text)
+    assert gcc is not None
+    core = {"cortex-m4": "-mthumb -mcpu=cortex-m4", "armv6": "-marm -mcpu=arm1176jzf-s"}[target]
+    assert core in text
+    if shutil.which("cmake") is None or shutil.which(gcc[1]) is None:
+        pytest.skip(f"needs cmake and {gcc[1]}")
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.16)\nproject(p C)\nadd_library(p STATIC p.c)\n"
+    )
+    (tmp_path / "p.c").write_text("int p(void) { return 1; }\n")
+    options = [f"-DCMAKE_TOOLCHAIN_FILE={folder / 'cmake/toolchain.cmake'}"]
+    build = tmp_path / "build"
+    for command in (["-S", tmp_path, "-B", build, *options], ["--build", build]):
+        subprocess.run(["cmake", *command], check=True, capture_output=True)
+    assert (build / "libp.a").exists()
 
 
 def test_the_cmake_file_names_what_is_there(host_artifact: Path) -> None:
