@@ -15,12 +15,14 @@ from n2uqc.backends import find_target
 from n2uqc.backends.cpu import model
 from n2uqc.backends.cpu.kernels import gemm, matrix, winograd
 from n2uqc.backends.cpu.kernels.body import Vectors
-from n2uqc.backends.cpu.kernels.gemm import Gemm, Plan, mla16
+from n2uqc.backends.cpu.kernels.gemm import Gemm, Plan, byte_pairs, mla16
+from n2uqc.backends.cpu.kernels.gemm.packing import Packing, pack
 from n2uqc.frontend.diagnostics import CompileError
 
 from .cases import check, conv_program, only
 
 NEON = Vectors(16, 32, frozenset({"neon", "many-vectors"}))
+ARMV7 = Vectors(16, 16, frozenset({"neon"}))
 GRIDS = {
     "two bits": (-3, 2, 4),
     "four bits": (-15, 2, 16),
@@ -91,6 +93,70 @@ def test_many_values_are_not_packed(values: list[int]) -> None:
     assert all(plan.with_packing(NEON) is None for plan in mla16.MICRO.plans(product, NEON)) == (
         len(values) > 2
     )
+
+
+def test_outputs_that_share_a_lane_are_not_packed() -> None:
+    """A lane then holds two weights, which a number of a few bits is not."""
+    product = Gemm(weights("two bits", (1, 8, 64)), np.full((1, 64), 0), np.full((1, 64), 3))
+    shared = list(byte_pairs.MICRO.plans(product, NEON))
+    assert shared and all(plan.together == 2 for plan in shared)
+    assert all(plan.with_packing(NEON) is None for plan in shared)
+
+
+def test_zeros_that_are_shifted_are_not_packed() -> None:
+    """Numbers behind K, and operands that are always zero, meet weights that may be any."""
+    hi = np.full((1, 64), 3)
+    product = Gemm(weights("two bits", (1, 8, 64)), 0 * hi, hi)
+    plan = next(p for p in mla16.MICRO.plans(product, NEON) if p.depths * p.depth == 64)
+    assert pack(plan, NEON, shifted=True) is not None
+    zero = hi.copy()
+    zero[0, 7] = 0
+    short = Gemm(product.weights[..., :63], 0 * hi[:, :63], hi[:, :63])
+    for other in (Gemm(product.weights, 0 * hi, zero), short):
+        plan = next(p for p in mla16.MICRO.plans(other, NEON) if p.depths * p.depth == 64)
+        assert pack(plan, NEON, shifted=True) is None
+        assert pack(plan, NEON, shifted=False) is not None
+
+
+def test_vectors_of_16_bytes_are_needed() -> None:
+    product = Gemm(weights("two bits", (1, 8, 64)), np.full((1, 64), 0), np.full((1, 64), 3))
+    plan = next(iter(mla16.MICRO.plans(product, NEON)))
+    for size, packed in ((4, False), (8, False), (16, True), (32, True)):
+        vectors = Vectors(size, 32, NEON.features)
+        assert (pack(plan, vectors, shifted=False) is not None) == packed
+
+
+@pytest.mark.parametrize(("grid", "bits"), [("two bits", 2), ("four bits", 4), ("with zero", 2)])
+@pytest.mark.parametrize("vectors", [NEON, ARMV7], ids=["neon", "armv7"])
+def test_price_of_expanding(grid: str, bits: int, vectors: Vectors) -> None:
+    """Three instructions unpack 16 numbers; one widens and stores a byte of them, four 16 bits."""
+    product = Gemm(weights(grid, (2, 16, 64)), np.full((2, 64), 0), np.full((2, 64), 3))
+    for plan in mla16.MICRO.plans(product, NEON):
+        packing = Packing(product.plain, *(product.spacing or (0, 0, 0)), vectors)
+        assert (packing.bits, packing.together) == (bits, 8 // bits)
+        depths, row, lanes = packing.shape(plan)
+        numbers = plan.blocks * depths * plan.depth * plan.outs
+        assert lanes == row * plan.outs * plan.group and depths >= plan.depths
+        assert packing.size(plan) == 2 * numbers * bits // 8
+        at_once = 16 if lanes % 16 == 0 else next(n for n in (8, 4, 2, 1) if lanes % n == 0)
+        each = 3 * 2 + 2 * (1 if plan.right == "int8" else 4)
+        spills = 1.1 if vectors is ARMV7 else 1
+        assert packing.instructions(plan) == pytest.approx(spills * each * numbers / at_once)
+
+
+def test_price_of_transformed_weights() -> None:
+    """9 plain weights are unpacked, 3 x (3 + 4) transforms of rows and columns, 16 are stored."""
+    weight = weights("two bits", (16, 3, 3, 16))
+    product = winograd.products(weight, np.full(16, -2), np.full(16, 1))
+    for plan in mla16.MICRO.plans(product, NEON):
+        smaller = plan.with_packing(NEON)
+        assert smaller is not None and smaller.packing is not None
+        depths, _, lanes = smaller.packing.shape(plan)
+        numbers = plan.blocks * depths * plan.depth * plan.outs
+        assert smaller.packing.size(plan) == 9 * numbers // 4
+        at_once = 16 if lanes % 16 == 0 else lanes & -lanes
+        each = 3 * 9 + 3 * (3 + 4) + 16 * (1 if plan.right == "int8" else 4)
+        assert smaller.packing.instructions(plan) == pytest.approx(each * numbers / at_once)
 
 
 def test_weights_that_meet_only_zeros_do_not_count() -> None:
@@ -185,3 +251,7 @@ def test_a_byte_costs_where_weights_leave_the_cache() -> None:
     )
     vectors = model.Vectors(16, 32, frozenset({"neon", "many-vectors"}))
     assert model.byte_price(small, vectors) < 0.1 < model.byte_price(large, vectors)
+    ends = [conv_program(np.ones((n, 1, 1, 512), np.int64), 1, 2) for n in (512, 513)]
+    assert [model.byte_price(program, vectors) for program in ends] == [0.05, 0.4]
+    on_x86 = model.Vectors(32, 16, frozenset({"avx2"}))
+    assert [model.byte_price(program, on_x86) for program in ends] == [0.05, 0.2]

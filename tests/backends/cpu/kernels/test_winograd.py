@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tvm import te
 
 from n2uqc.backends.cpu.kernels import gemm, winograd
 from n2uqc.backends.cpu.kernels.body import Vectors
@@ -16,8 +17,10 @@ from n2uqc.backends.cpu.kernels.layer import Layer
 from n2uqc.passes.program import Conv
 
 from .cases import check, conv_program, only
+from .stages import computed
 
 NEON = Vectors(16, 32, frozenset({"neon", "many-vectors"}))
+AVX2 = Vectors(32, 16, frozenset({"avx2"}))
 B, G = winograd._B, winograd._G
 
 
@@ -118,3 +121,114 @@ def test_other_convolutions_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> N
         program = conv_program(weight, 9, 2, **options)
         op = next(op for op in program.ops if isinstance(op, Conv))
         assert not list(winograd.plans(Layer.of(op, program), NEON))
+
+
+def layer_of(weight: np.ndarray, size: int, bits: int, **options: object) -> Layer:
+    program = conv_program(weight, size, bits, **{"pads": (1, 1, 1, 1), **options})
+    return Layer.of(next(op for op in program.ops if isinstance(op, Conv)), program)
+
+
+def middle(weight: int, depth: int) -> np.ndarray:
+    """Kernels of one tap in their middle: of codes -8 to 7 their sums reach 32 times as far, and 16
+    times behind the first inverse transform.
+    """
+    whole = np.zeros((8, 3, 3, depth), np.int64)
+    whole[:, 1, 1] = weight
+    return whole
+
+
+@pytest.mark.parametrize("vectors", [NEON, AVX2], ids=["neon", "avx2"])
+def test_sums_are_halved_once_they_are_added_up_where_twice_as_much_fits(vectors: Vectors) -> None:
+    """On NEON sums of 16 bits are halved by an instruction that adds, which is as good."""
+    seen = set()
+    for weight, depth in ((1, 8), (63, 8), (64, 8), (127, 8), (127, 16), (127, 40)):
+        layer = layer_of(middle(weight, depth), 4, 4)
+        first, second = 32 * weight * depth, 16 * weight * depth
+        for plan in winograd.plans(layer, vectors):
+            assert plan.center == 8
+            for bound, dtype, fits in zip((first, second), plan.halved, plan.fits, strict=True):
+                most = np.iinfo(dtype).max
+                assert bound <= most
+                assert fits == (2 * bound <= most and not (dtype == "int16" and vectors is NEON))
+                seen.add((dtype, fits))
+            stored = plan.products.result
+            if plan.products.parts > 1:
+                assert plan.halved[0] == "int32"
+            else:
+                needed = 2 if first < 1 << 15 else 4
+                assert np.dtype(plan.halved[0]).itemsize == max(np.dtype(stored).itemsize, needed)
+            assert plan.halved[1] == ("int16" if second < 1 << 15 else "int32")
+    narrow = {("int16", False)} if vectors is NEON else {("int16", False), ("int16", True)}
+    assert seen == {("int32", True), *narrow}
+
+
+@pytest.mark.parametrize(
+    ("bits", "options", "center"),
+    [
+        (1, {}, 0), (2, {}, 2), (4, {}, 8), (8, {}, 128), (9, {}, 0), (4, {"signed": True}, 0),
+        (1, {"pad_value": -1}, 0), (1, {"pad_value": -2}, 0), (1, {"pad_value": 2}, 1),
+        (1, {"pad_value": -4}, -1), (2, {"pad_value": 255}, 128), (2, {"pad_value": 256}, 0),
+    ],
+)  # fmt: skip
+def test_codes_are_centered_where_they_are_bytes(
+    bits: int, options: dict[str, object], center: int
+) -> None:
+    """Codes 0 and 1 are small already."""
+    layer = layer_of(np.ones((8, 3, 3, 8), np.int64), 4, bits, **options)
+    assert {plan.center for plan in winograd.plans(layer, NEON)} == {center}
+
+
+@pytest.mark.parametrize(("bits", "offered"), [(13, True), (14, False)])
+def test_codes_beyond_13_bits_are_left_to_others(bits: int, offered: bool) -> None:
+    layer = layer_of(np.ones((8, 3, 3, 8), np.int64), 4, bits)
+    assert bool(list(winograd.plans(layer, NEON))) == offered
+
+
+@pytest.mark.parametrize(("weight", "offered"), [(16386, True), (16387, False)])
+def test_sums_of_30_bits_are_left_to_others(weight: int, offered: bool) -> None:
+    """Codes up to 8191 in both channels: four times as far once they are transformed."""
+    assert (4 * 8191 * 2 * weight < 1 << 30) == offered
+    found = list(winograd.plans(layer_of(middle(weight, 2), 4, 13), NEON))
+    assert bool(found) == offered and all(plan.halved[0] == "int32" for plan in found)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "rate"),
+    [(NEON, 8), (Vectors(4, 12, frozenset({"dsp"})), 0.7),
+     (Vectors(4, 12, frozenset({"dsp", "dual-issue"})), 1)],
+    ids=["neon", "M4", "M7"],
+)  # fmt: skip
+def test_price(vectors: Vectors, rate: float) -> None:
+    """52 instructions transform a code of a tile, 16 products are read and transformed back twice
+    for each output channel; eight at a time, or less than one on processors without vectors.
+    """
+    layer = layer_of(2 * np.random.default_rng(0).integers(0, 4, (8, 3, 3, 16)) - 3, 6, 2)
+    found = list(winograd.plans(layer, vectors))
+    assert found
+    for plan in found:
+        way, tiles = plan.products, plan.grid.size
+        assert tiles >= 9 and plan.grid.high * plan.grid.wide == way.rows
+        halves = [np.dtype(dtype).itemsize // 2 for dtype in plan.halved]
+        back = 8 * (16 * way.reading + 16 * halves[0] + 12 * halves[1])
+        transforms = tiles * (52 * way.depths * way.depth + back) / rate
+        multiplying = tiles // way.rows * way.blocks * 16 * way.instructions
+        assert plan.instructions == pytest.approx(transforms + multiplying + way.expanding)
+        assert plan.whole.rows >= 6 and plan.whole.columns >= 6
+        assert f"{way.rows}x{way.outs} in registers" in plan.reason
+
+
+def halved(x: np.ndarray, y: np.ndarray, fits: bool) -> np.ndarray:
+    a, b = (te.placeholder((64,), "int16", name) for name in "ab")
+    stage = te.compute((64,), lambda k: winograd.halve(a[k], b[k], "int16", fits))
+    return computed(stage, (a, x.astype(np.int16)), (b, y.astype(np.int16)))
+
+
+def test_halving() -> None:
+    """``(a + b) / 2`` of even sums, also where the sum leaves its type."""
+    rng = np.random.default_rng(0)
+    a = rng.integers(-(1 << 15), 1 << 15, 64)
+    b = (rng.integers(-(1 << 15), 1 << 15, 64) & -2) | (a & 1)
+    assert np.abs(a + b).max() > 1 << 15
+    np.testing.assert_array_equal(halved(a, b, False), (a + b) // 2)
+    a, b = a >> 1, (b >> 2 << 1) | (a >> 1 & 1)
+    np.testing.assert_array_equal(halved(a, b, True), (a + b) // 2)
