@@ -37,6 +37,8 @@ class Artifact:
     """
 
     is_folder: ClassVar[bool] = True
+    concurrent: ClassVar[bool] = False
+    """Whether several threads may call a runner: each call is a process of its own."""
 
     files: Mapping[str, bytes]
     executables: frozenset[str]

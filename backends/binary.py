@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ _TOOLCHAIN = "cmake/toolchain.cmake"
 @dataclass(frozen=True, repr=False)
 class Binary(Artifact):
     """A library, header and driver for a processor; the driver runs here or emulated."""
+
+    concurrent: ClassVar[bool] = True
 
     def describe(self) -> str:
         return "\n".join(size_lines(self.facts, len(self.files[self.facts["library"]])))

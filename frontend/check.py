@@ -13,6 +13,7 @@ from .branches import nested_graphs
 from .channels_last_domain import channels_first
 from .diagnostics import CompileError, Problem
 from .functions import check_expansion, drop_uncalled
+from .host_model import MOST_BATCH
 from .precision import ROUNDOFF, as_float32
 from .schemas import DOMAIN
 from .upgrade import OLDEST, upgrade
@@ -188,6 +189,7 @@ def _check_nodes(proto: onnx.ModelProto) -> None:
                 )
             if node.domain or any(nested_graphs([node])):
                 continue  # reported as unsupported later; the checker does not know outer values
+            problems += _check_flags(node)
             try:
                 onnx.checker.check_node(node, context)
             except Exception as error:  # ValidationError, or RuntimeError on broken attributes
@@ -195,6 +197,24 @@ def _check_nodes(proto: onnx.ModelProto) -> None:
                 problems.append(Problem(node_name(node), node.op_type, found))
     if problems:
         raise CompileError(problems)
+
+
+_FLAGS = frozenset(
+    "align_corners allowzero antialias ceil_mode center_point_box count_include_pad "
+    "exclude_outside exclusive fmod keepdims largest noop_with_empty_axes reverse saturate "
+    "select_last_index sorted transA transB".split()
+)
+"""Attributes of the standard domain that are 0 or 1; of others every runtime makes its own."""
+
+
+def _check_flags(node: onnx.NodeProto) -> list[Problem]:
+    return [
+        Problem(node_name(node), node.op_type, f"{attribute.name} = {attribute.i}", "0 or 1")
+        for attribute in node.attribute
+        if attribute.name in _FLAGS
+        and attribute.type == onnx.AttributeProto.INT
+        and attribute.i not in (0, 1)
+    ]
 
 
 def check_interface(model: ir.Model) -> None:
@@ -265,8 +285,10 @@ def _check_image(value: ir.Value) -> list[Problem]:
     elif any(not isinstance(d, int) or d < 1 for d in list(shape)[1:]):
         hint = "export with dynamic axis 0 only, or give the sizes: --input-shape C,H,W"
         problems.append(Problem(name, "input", f"shape {_text(shape)}", fixed, hint))
-    elif isinstance(batch := shape[0], int) and batch < 1:
-        problems.append(Problem(name, "input", f"batch {batch}", "a batch of 1 or more"))
+    elif isinstance(batch := shape[0], int) and not 1 <= batch <= MOST_BATCH:
+        hint = "export with dynamic axis 0"
+        supported = f"a batch of 1 to {MOST_BATCH}, or of any size"
+        problems.append(Problem(name, "input", f"batch {batch}", supported, hint))
     return problems
 
 

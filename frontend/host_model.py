@@ -23,6 +23,9 @@ HOST_OPS = frozenset(
 LAYOUT = frozenset("Reshape Transpose Flatten Squeeze Unsqueeze Identity Slice Split".split())
 """Those of them that only move values."""
 
+MOST_BATCH = 2**14
+"""Most samples that a file may fix to be computed together."""
+
 _CHUNK = 32  # samples that are computed together where the batch is open
 
 
@@ -51,6 +54,8 @@ class HostModel:
         Raises:
             HostModelError: it is no such model.
         """
+        if not 0 <= self.batch <= MOST_BATCH:
+            raise HostModelError(f"the model behind the outputs takes {self.batch} samples at once")
         try:
             proto = onnx.load_model_from_string(self.data)
         except Exception as error:  # malformed protobufs make onnx raise anything

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from n2uqc.backends.cost.trained import Accuracy
     from n2uqc.passes.program import Program
 
-_BATCH = 64
 _MANY = 2e10  # multiplications of all images from which on compiling for this machine pays
 
 
@@ -70,6 +69,8 @@ def measure(program: Program, data: Labeled, macs: int, progress: Progress) -> A
     from n2uqc.backends.cost.trained import Accuracy
     from n2uqc.passes.program import run as run_program
 
+    from .streamed import cores
+
     if macs * len(data.labels) < _MANY:
         return Accuracy(
             _right(lambda x: run_program(program, x), program, data, progress),
@@ -80,31 +81,36 @@ def measure(program: Program, data: Labeled, macs: int, progress: Progress) -> A
         try:
             with progress.working("building the binary for this machine"):
                 runner = find_target("host").runner(program, Path(folder))
-            right, executor = _right(runner, program, data, progress), "host"
+            right = _right(runner, program, data, progress, workers=cores())
+            executor = "host"
         except (ToolchainError, ModuleNotFoundError):
             right = _right(lambda x: run_program(program, x), program, data, progress)
             executor = "interpreter"
     return Accuracy(right, len(data.labels), executor)
 
 
-def _right(runner: Any, program: Program, data: Labeled, progress: Progress) -> int:
-    return int((predictions(runner, program, data, progress) == data.labels).sum())
+def _right(
+    runner: Any, program: Program, data: Labeled, progress: Progress, *, workers: int = 1
+) -> int:
+    found = predictions(runner, program, data, progress, workers=workers)
+    return int((found == data.labels).sum())
 
 
 def predictions(
-    runner: Any, program: Program, data: Labeled, progress: Progress
+    runner: Any, program: Program, data: Labeled, progress: Progress, *, workers: int = 1
 ) -> NDArray[np.int64]:
     """Return the index of the greatest output for each image, int64 (N,); of equal ones the first.
     A network that ends in ArgMax gives the index itself.
 
-    Images are read and run in batches: with a memory-mapped array the whole takes no more memory
-    than a batch.
+    Images are read and run in pieces: with a memory-mapped array the whole takes no more memory
+    than a few of them.
 
     Args:
         runner: from the program's input integers to its output integers.
         program: the program.
         data: images in the form that it takes, and labels.
         progress: what is told of the work.
+        workers: pieces that run at the same time.
 
     Raises:
         InputError: the images do not fit the program.
@@ -112,29 +118,32 @@ def predictions(
     """
     import numpy as np
 
-    from n2uqc.passes.program import quantize_input, real_output
+    from n2uqc.passes.program import real_outputs
+    from n2uqc.passes.program.boundary import result_names
+    from n2uqc.passes.program.interface import only
 
+    from .streamed import run_pieces
+
+    names = result_names(program)
+    only(names, names, "outputs")
     predicted = np.empty(len(data.labels), np.int64)
-    with progress.counting(len(data.labels), "classifying") as advance:
-        for start in range(0, len(data.labels), _BATCH):
-            part = slice(start, start + _BATCH)
-            labels = data.labels[part]
-            scores = real_output(program, runner(quantize_input(program, data.images[part])))
-            if scores.dtype.kind == "i" and scores.size == len(labels):  # it ends in ArgMax
-                predicted[part] = scores.reshape(-1)
-                advance(len(labels))
-                continue
-            classes = scores.shape[1] if scores.ndim > 1 else 1
-            if scores.size != len(labels) * classes:
-                raise UserError(
-                    f"{data.source}: the network's output has shape {scores.shape[1:]}; accuracy "
-                    "needs one score a class"
-                )
-            if labels.min() < 0 or labels.max() >= classes:
-                raise UserError(
-                    f"{data.source}: labels reach from {labels.min()} to {labels.max()}; the "
-                    f"network has the classes 0 to {classes - 1}"
-                )
-            predicted[part] = scores.reshape(len(labels), -1).argmax(axis=1)
-            advance(len(labels))
+    pieces = run_pieces(runner, program, data.images, "classifying", progress, workers=workers)
+    for part, integers in pieces:
+        labels = data.labels[part]
+        (scores,) = real_outputs(program, integers).values()
+        if scores.dtype.kind == "i" and scores.size == len(labels):  # it ends in ArgMax
+            predicted[part] = scores.reshape(-1)
+            continue
+        classes = scores.shape[1] if scores.ndim > 1 else 1
+        if scores.size != len(labels) * classes:
+            raise UserError(
+                f"{data.source}: the network's output has shape {scores.shape[1:]}; accuracy "
+                "needs one score a class"
+            )
+        if labels.min() < 0 or labels.max() >= classes:
+            raise UserError(
+                f"{data.source}: labels reach from {labels.min()} to {labels.max()}; the "
+                f"network has the classes 0 to {classes - 1}"
+            )
+        predicted[part] = scores.reshape(len(labels), -1).argmax(axis=1)
     return predicted

@@ -25,6 +25,7 @@ from .errors import names_missing_parts
 from .model import Openable, open_model
 from .progress import SILENT, Progress
 from .result import Result
+from .streamed import cores
 
 _MOST_CLASSES = 12  # of which the whole table of confusions is written
 _LISTED = 10  # confusions written otherwise
@@ -150,7 +151,8 @@ def evaluate(
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
         with progress.working(f"building: {target.executor_summary}"):
             runner = target.runner(program, Path(folder))
-        predicted = predictions(runner, program, data, progress)
+        workers = cores() if target.artifact.concurrent else 1
+        predicted = predictions(runner, program, data, progress, workers=workers)
     classes = int(max(predicted.max(), right.max())) + 1
     confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (right, predicted), 1)

@@ -24,8 +24,9 @@ from n2uqc.passes.program.named import Batch, Named, samples
 from .cycles import cycles_to_json, write_cycles
 from .errors import names_missing_parts
 from .model import Openable, open_model
-from .progress import SILENT, Progress, in_pieces
+from .progress import SILENT, Progress
 from .result import Result
+from .streamed import cores, run_all_pieces
 
 CLOCK_HZ = 100e6
 """The clock unless told otherwise: an assumption, no promise."""
@@ -158,16 +159,18 @@ def simulate(
         InputError: the images do not fit.
     """
     program = open_model(model, options, input_shape).program
-    taken = quantize_inputs(program, x)
     if datapath:
+        taken = quantize_inputs(program, x)
         return _through_the_datapath(program, taken, folding, clock_hz, integers, dump, progress)
     tensors: Named = {}
     if dump:
-        tensors = trace(program, taken)
+        tensors = trace(program, quantize_inputs(program, x))
         ports = program.interface.outputs
         y = {p.name: tensors[name] for p, name in zip(ports, program.outputs, strict=True)}
     else:
-        y = in_pieces(lambda piece: run_program(program, piece), taken, "interpreter", progress)
+        y = run_all_pieces(
+            lambda piece: run_program(program, piece), program, x, "interpreter", progress
+        )
     return RunResult(program, "interpreter", y, integers, tensors)
 
 
@@ -201,6 +204,8 @@ def run(
 ) -> RunResult:
     """Run what was compiled on images: on this machine, or emulated where the machine differs.
 
+    Images are read as they are needed, and run on all cores.
+
     Args:
         artifact: what ``compile`` returned, or the folder where it was saved.
         x: images as the network takes them; see ``simulate``.
@@ -213,6 +218,7 @@ def run(
     """
     opened = artifact if isinstance(artifact, Artifact) else open_artifact(artifact)
     program = opened.program
-    y = in_pieces(opened.runner(), quantize_inputs(program, x), "artifact", progress)
+    workers = cores() if opened.concurrent else 1
+    y = run_all_pieces(opened.runner(), program, x, "artifact", progress, workers=workers)
     name = find_target(str(opened.facts["target"])).executor
     return RunResult(program, name, y, integers)

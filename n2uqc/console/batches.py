@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from n2uqc.api.errors import UserError
 from n2uqc.frontend.escape import plain
 
-from .files import open_or_refuse, read_array, read_named, write_array, write_arrays
+from .files import map_array, open_or_refuse, read_array, read_named, write_array, write_arrays
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 
 def read_batch(path: Path, ports: Sequence[Port]) -> Batch:
-    """Return the arrays of a file for all inputs of a network.
+    """Return the arrays of a file for all inputs of a network; those of .npy files are read when
+    they are used.
 
     For one input this is the array of an .npy file, or of an .npz file: the one of the input's
     name, the one named ``x``, or the only one.
@@ -36,7 +37,7 @@ def read_batch(path: Path, ports: Sequence[Port]) -> Batch:
         packed = zipfile.is_zipfile(file)
     if len(names) == 1:
         arrays = read_named(path) if packed else {}
-        return arrays[names[0]] if names[0] in arrays else read_array(path)
+        return arrays[names[0]] if names[0] in arrays else map_array(path)
     wanted = plain(", ".join(map(repr, names)))
     if not packed:
         raise UserError(

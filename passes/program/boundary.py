@@ -22,7 +22,20 @@ from .types import IntArray, IntType, TensorType
 
 
 class SaturationWarning(UserWarning):
-    """Some inputs lie outside the program's input range and were clamped."""
+    """Some inputs lie outside the program's input range and were clamped.
+
+    Attributes:
+        port: name of the input.
+        outside, values: number of such values, and of all.
+        ends: least and greatest real value of the range.
+    """
+
+    def __init__(self, port: str, outside: int, values: int, ends: tuple[float, float]) -> None:
+        self.port, self.outside, self.values, self.ends = port, outside, values, ends
+        super().__init__(
+            f"{outside} of {values} input values lie outside [{ends[0]:g}, {ends[1]:g}] and were "
+            "clamped; compile with a wider --input-range or calibration data"
+        )
 
 
 class HasInterface(Protocol):
@@ -60,11 +73,16 @@ def to_maps(port: Port, tensor_type: TensorType, x: NDArray[Any]) -> NDArray[Any
     return x.reshape(len(x), channels, height, width).transpose(0, 2, 3, 1)
 
 
-def quantize_inputs(program: HasInterface, x: Batch) -> dict[str, IntArray]:
+def quantize_inputs(program: HasInterface, x: Batch, *, first: int = 0) -> dict[str, IntArray]:
     """Convert inputs (N, *port.shape) by name to their integers (N, H, W, C), int64.
 
     Real ones become ``clamp(round_half_even(x / scale))``; values outside the range are clamped
     with a warning.  Raw pixels (uint8, where the program takes them) stay as they are.
+
+    Args:
+        program: how it meets its user.
+        x: the inputs by name; a bare array where there is one.
+        first: index of the first sample in a larger batch, for messages.
 
     Raises:
         InputError: an input is missing or too much, its dtype or shape is wrong, or a value is not
@@ -74,7 +92,8 @@ def quantize_inputs(program: HasInterface, x: Batch) -> dict[str, IntArray]:
         x = {name: np.asarray(value) for name, value in x.items()}
     given = by_name(program.interface.inputs, x if isinstance(x, Mapping) else np.asarray(x))
     return {
-        p.name: _quantized(p, tensor_type, given[p.name]) for p, tensor_type in input_types(program)
+        p.name: _quantized(p, tensor_type, given[p.name], first)
+        for p, tensor_type in input_types(program)
     }
 
 
@@ -89,7 +108,7 @@ def quantize_input(program: HasInterface, x: NDArray[Any]) -> IntArray:
     return quantize_inputs(program, {port.name: x})[port.name]
 
 
-def _quantized(port: Port, taken: IntType, x: NDArray[Any]) -> IntArray:
+def _quantized(port: Port, taken: IntType, x: NDArray[Any], first: int) -> IntArray:
     if port.pixels and x.dtype != np.uint8:
         raise InputError(
             f"input {port.name!r} has dtype {x.dtype}; the program was compiled for raw pixels "
@@ -110,7 +129,8 @@ def _quantized(port: Port, taken: IntType, x: NDArray[Any]) -> IntArray:
         return maps.astype(np.int64)
     if not np.isfinite(x).all():
         where = tuple(int(v) for v in np.argwhere(~np.isfinite(x))[0])
-        raise InputError(f"input {port.name!r} is not finite at index {where}: {x[where]}")
+        place = (where[0] + first, *where[1:])
+        raise InputError(f"input {port.name!r} is not finite at index {place}: {x[where]}")
     if taken.scale is None:
         raise InputError(f"input {port.name!r} has no scale: the program takes integers only")
     with np.errstate(over="ignore"):  # what overflows is clamped like all that lies outside
@@ -119,10 +139,7 @@ def _quantized(port: Port, taken: IntType, x: NDArray[Any]) -> IntArray:
     if outside:
         low, high = map(float, taken.real_ends)
         warnings.warn(
-            f"{outside} of {integers.size} input values lie outside [{low:g}, {high:g}] and were "
-            "clamped; compile with a wider --input-range or calibration data",
-            SaturationWarning,
-            stacklevel=3,
+            SaturationWarning(port.name, outside, integers.size, (low, high)), stacklevel=3
         )
     return np.clip(integers, taken.lo, taken.hi).astype(np.int64)
 

@@ -8,6 +8,7 @@ import onnx_ir as ir
 import pytest
 
 from n2uqc.frontend.check import OPSETS
+from n2uqc.frontend.host_model import MOST_BATCH
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.opset import output_names
 from tests.frontend.networks import build, check_same, ladder, ops, refused, rungs
@@ -268,3 +269,27 @@ def test_negative_sizes() -> None:
     model.graph.initializer[0].dims[0] = -1
     (problem,) = refused(model, "has the shape [-1")
     assert problem.node == "W"
+
+
+@pytest.mark.parametrize("batch", [MOST_BATCH + 1, 2**63 - 1])
+def test_a_batch_that_no_network_has(batch: int) -> None:
+    model = build("v = Relu (x) y, i = TopK (v, k)", {"k": np.array([3])}, x="float[N,8] x")
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = batch
+    refused(model, f"batch {batch}", f"1 to {MOST_BATCH}")
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        "y, i = TopK <largest = 8> (x, k)",
+        "y, i = TopK <sorted = -1> (x, k)",
+        "y = ReduceMean <axes = [1], keepdims = 2> (x)",
+        "y = ArgMax <axis = 1, select_last_index = 3> (x)",
+        "y = AveragePool <kernel_shape = [2, 2], ceil_mode = 2> (x)",
+        "y = AveragePool <kernel_shape = [2, 2], count_include_pad = 3> (x)",
+        "f = Flatten (x) y = Gemm <transB = 5> (f, w)",
+    ],
+)
+def test_flags_that_are_neither_0_nor_1(node: str) -> None:
+    """Runtimes take 8 for true or for false, as they please."""
+    refused(build(node, {"k": np.array([2]), "w": np.ones((3, 32))}), "= ", "0 or 1")

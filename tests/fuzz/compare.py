@@ -77,13 +77,15 @@ def corners(program: Program) -> dict[str, np.ndarray]:
 
 
 def images_for(program: Program, content: bytes) -> Images:
-    """float32 images well within the ranges of the inputs, drawn by the file."""
+    """Images well within the ranges of the inputs, or raw pixels, drawn by the file."""
     seed = int.from_bytes(hashlib.sha256(content).digest()[:8], "little")
     rng = np.random.default_rng(seed)
-    return {
-        port.name: np.clip(rng.standard_normal((IMAGES, *port.shape)), -4, 4).astype(np.float32)
-        for port in program.interface.inputs
-    }
+    images: Images = {}
+    for port in program.interface.inputs:
+        shape = (IMAGES, *port.shape)
+        drawn = np.clip(rng.standard_normal(shape), -4, 4).astype(np.float32)
+        images[port.name] = rng.integers(0, 256, shape).astype(np.uint8) if port.pixels else drawn
+    return images
 
 
 def compared(content: bytes, graph: ir.Model, program: Program, place: Path, say: Say) -> str:

@@ -10,7 +10,12 @@ import onnxruntime
 from onnx import helper, numpy_helper
 from qonnx.custom_op.general.intquant import max_int, min_int
 
-_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+_TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+}
 
 _LEAST = 1e-15
 _CONVERTS = 2.0**31

@@ -24,11 +24,13 @@ class Network:
         self.shape: dict[str, Shape] = {}
         self.domains = {""}
         self.inputs: list[str] = []
+        self.pixels: set[str] = set()
         self.opset = source.choice((17, 17, 18, 20))
 
-    def input(self, name: str, shape: Shape) -> str:
-        """Add an input of float32."""
+    def input(self, name: str, shape: Shape, *, pixels: bool = False) -> str:
+        """Add an input of float32, or of uint8 for raw pixels."""
         self.inputs.append(name)
+        self.pixels |= {name} if pixels else set()
         self.shape[name] = shape
         return name
 
@@ -84,7 +86,11 @@ class Network:
             [
                 helper.make_tensor_value_info(
                     name,
-                    TensorProto.INT64 if name in whole else TensorProto.FLOAT,
+                    TensorProto.INT64
+                    if name in whole
+                    else TensorProto.UINT8
+                    if name in self.pixels
+                    else TensorProto.FLOAT,
                     [batch, *self.shape[name]],
                 )
                 for name in names

@@ -3,7 +3,8 @@
 Between them they have the kinds that other people's networks brought: normalized inputs,
 channels-last inputs, trained clips of any value, one-sided clips over all ranges, concatenated
 flattened maps, one tensor in two skips, zero points per channel, differences, signs; curved
-functions, gates, movements, larger maps, integer operators; several inputs, outputs and heads.
+functions, gates, movements, larger maps, integer operators; raw pixels; several inputs,
+outputs and heads.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import random
 from collections.abc import Callable
 
 import onnx
+from onnx import TensorProto
 
 from .functions import function
 from .graph_builder import Network
@@ -98,11 +100,30 @@ def _maps(b: Network) -> str:
     """Return the input as a map, which may have its channels last in the file."""
     channels, height = b.source.choice((1, 2, 3, 4)), b.source.choice((4, 5, 6))
     width = b.source.choice((height, height, 3))
+    pixels = b.chance(0.12)
     if b.chance(0.8):
-        return b.input("x", (channels, height, width))
-    x = b.input("x", (height, width, channels))
-    x = b.same("Div", x, 2.5) if b.chance(0.4) else x
-    return b.node("Transpose", [x], (channels, height, width), perm=[0, 3, 1, 2])
+        x = b.input("x", (channels, height, width), pixels=pixels)
+        return _preprocessed(b, x) if pixels else x
+    x = b.input("x", (height, width, channels), pixels=pixels)
+    if pixels and b.chance(0.5):
+        x = _preprocessed(b, x)
+    elif not pixels:
+        x = b.same("Div", x, 2.5) if b.chance(0.4) else x
+    y = b.node("Transpose", [x], (channels, height, width), perm=[0, 3, 1, 2])
+    return _preprocessed(b, y) if x in b.pixels else y
+
+
+def _preprocessed(b: Network, x: str) -> str:
+    """Return real numbers of raw pixels: a cast, and a scale as files have it."""
+    y = b.node("Cast", [x], b.shape[x], to=TensorProto.FLOAT)
+    match b.source.choice(("div", "mul", "signed", "none")):
+        case "div":
+            return b.same("Div", y, 255.0)
+        case "mul":
+            return b.same("Mul", y, 1 / 255)
+        case "signed":
+            return b.same("Div", b.same("Sub", y, 127.5), 64.0)
+    return y
 
 
 def _with_second(b: Network, x: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from onnx import helper
 
-from n2uqc.frontend.host_model import HostModel
+from n2uqc.frontend.host_model import MOST_BATCH, HostModel
 from n2uqc.passes.program.interface_text import dump_host, parse_host
 
 _PORTS = [helper.make_tensor_value_info(name, 1, ["N", 2]) for name in "xy"]
@@ -22,7 +22,7 @@ def read(host: HostModel, inline: bool) -> HostModel:
 
 
 @pytest.mark.parametrize("inline", [False, True])
-@pytest.mark.parametrize("batch", [0, 1, 7, 2**31 - 1])
+@pytest.mark.parametrize("batch", [0, 1, 7, MOST_BATCH])
 def test_there_and_back(batch: int, inline: bool) -> None:
     """A batch of 0 is one of any number."""
     host = HostModel(DATA, ("y",), batch)
@@ -30,10 +30,12 @@ def test_there_and_back(batch: int, inline: bool) -> None:
     assert (found.data, found.outputs, found.batch) == (DATA, host.outputs, batch)
 
 
-@pytest.mark.parametrize("batch", [-1, 2**31])
+@pytest.mark.parametrize("batch", [-1, MOST_BATCH + 1, 2**63])
 def test_batches_of_no_size(batch: int) -> None:
-    with pytest.raises(ValueError, match="batch of no size"):
-        read(HostModel(DATA, ("y",), batch), True)
+    """The last piece of a batch is filled up, so its size is memory."""
+    text = dump_host(HostModel(DATA, ("y",), 7), True).removeprefix("host ")
+    with pytest.raises(ValueError, match=f"takes {batch} samples at once"):
+        parse_host(text.replace("7 ", f"{batch} ", 1), None)
 
 
 def test_another_model_than_was_saved() -> None:
