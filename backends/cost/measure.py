@@ -84,7 +84,8 @@ def rivals(bits: int, family: str) -> list[Rival]:
         found.append(Rival(f"N2UQ {form}", family, dot_products(own, form, device)))
     element = WindowParts(own, own.forms[0], device).element
     for numbers in RIVALS:
-        if bits <= PLANE_BITS or numbers not in ("codebook planes", "codebook symmetric"):
+        planes = numbers in ("codebook planes", "codebook symmetric")
+        if not planes or 1 < bits <= PLANE_BITS:  # levels of one bit are two numbers
             module = rival_unit(element, numbers, CYCLES, device.lut, RESULTS)
             found.append(Rival(numbers, family, module))
     return found

@@ -178,6 +178,14 @@ CASES: dict[str, Case] = {
     "bias down, out of 32 bits": prelu_case(
         -(2**30) - 9, 2**30, [1, 1], 0, -(2**40), 2**40, -(2**30)
     ),
+    "bias beyond the lower clamp": prelu_case(-9, 9, [1, 1], 0, -12, 12, -6),
+    "bias beyond the upper clamp": prelu_case(-9, 9, [1, 1], 0, -12, 12, 6),
+    "products that leave 32 bits with their half": prelu_case(
+        -65535, 9, [32767, 32767], 18, -(2**40), 2**40
+    ),
+    "products of a falling slope that do": prelu_case(
+        -65535, 9, [-32767, -32767], 18, -(2**40), 2**40
+    ),
     "relu": clamp_case(-128, 127, 0, 2**40),
     "clamp above": clamp_case(-5, 5, 100000, 200000),
     "clamp below": clamp_case(-5, 5, -300, -200),

@@ -75,3 +75,14 @@ def test_what_joins_a_convolution(gate: str, channels: int, tmp_path: Path) -> N
         out = b.requantize(b.add(Multiply, code, other))
     program = b.finish(out)
     assert (Host(program, tmp_path)(x := b.input(3)) == run(program, x)).all()
+
+
+@pytest.mark.parametrize("kernel", [(1, 4), (4, 1)], ids=["of a row", "of a column"])
+def test_a_join_and_a_number_for_all_places(kernel: tuple[int, int], tmp_path: Path) -> None:
+    """The sum stands in registers while the other operand is read at its own row or column."""
+    b = Builder(5, 4, 3, 4, True)
+    both = b.concat(b.thresholds("x", 2), b.thresholds("x", 2))
+    line = b.requantize(b.add(SumPool, "x", kernel=kernel))
+    program = b.finish(b.requantize(b.add(Multiply, both, b.concat(line, line))))
+    x = b.input(4)
+    assert (Host(program, tmp_path)(x) == run(program, x)).all()

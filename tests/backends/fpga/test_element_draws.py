@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from n2uqc.backends.fpga.engines import Engine
+from n2uqc.backends.fpga.measured.drawing import CHANNELS
 from n2uqc.backends.fpga.measured.draws import KINDS, draw
 from n2uqc.passes.program import Interpolate, Lookup
 
@@ -34,6 +35,7 @@ def test_results_of_all_kinds_are_what_the_operation_gives(kind: str) -> None:
             engine.output.shape, engine.output.lo, engine.output.hi,
         )  # fmt: skip
         assert 0 <= engine.output.bits - result.bits <= 8
+        assert all(x.shape[2] in (1, *CHANNELS, *range(4, 257, 4)) for x in engine.inputs)
         assert engine.fold.pe in engine.pe_options and engine.fold.simd in engine.simd_options
 
 

@@ -7,6 +7,7 @@ import pytest
 from n2uqc.backends.fpga.hdl.families import ECP5, FAMILIES, GOWIN, ICE40, XC7, XCUP, Family
 from n2uqc.backends.fpga.hdl.module import Module
 from n2uqc.backends.fpga.hdl.products import blocks_of, place_product
+from n2uqc.backends.fpga.hdl.sums import chain, short_sum
 from n2uqc.backends.fpga.hdl.terms import Terms
 from n2uqc.backends.fpga.hdl.words import Word, constant
 
@@ -74,3 +75,35 @@ def test_products_of_several_blocks_are_added_up(
     place_product(terms, number(a), number(b), family)
     assert terms.dsp == dsp
     assert terms.lut.get("product join", 0) == joined * (a + b)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "signed", "dsp", "chains", "short", "mask"),
+    [
+        (18, 18, True, 1, [], [], 0),
+        (20, 20, True, 4, [22, 20], [4], 0),
+        (19, 5, True, 1, [6, 6], [], 5),
+        (19, 5, False, 1, [6], [], 5),
+        (24, 18, True, 2, [24], [], 0),
+        (36, 18, True, 2, [36], [], 0),
+        (40, 10, True, 3, [32, 14], [], 0),
+        (20, 3, True, 2, [5], [], 0),
+    ],
+)
+def test_ecp5_takes_products_apart_in_blocks_of_18_bits(
+    a: int, b: int, signed: bool, dsp: int, chains: list[int], short: list[int], mask: int
+) -> None:
+    """As yosys' mul2dsp does: 18 bits of the wider operand and the rest of it, whose product is
+    added 18 bits up; a single bit is a mask, and a sign takes it away.  Of 20 by 20 bits: 2 by 20
+    is added, in it 2 by 18; and 2 by 18 to 18 by 18, where 2 by 2 bits are a block too.
+    """
+    terms, expected = Terms(), Terms()
+    place_product(terms, number(a, signed), number(b, signed), ECP5)
+    for bits in chains:
+        chain(expected, bits, ECP5)
+    assert (terms.dsp, terms.carry) == (dsp, expected.carry)
+    assert terms.lut.get("sum", 0) == expected.lut.get("sum", 0)
+    assert terms.lut.get("short sum", 0) == sum(short_sum(n, n, ECP5) for n in short)
+    assert terms.lut.get("mask", 0) == mask
+    assert terms.lut.get("product", 0) == 0
+    assert terms.lut.get("product join", 0) == 0

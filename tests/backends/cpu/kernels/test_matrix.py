@@ -74,6 +74,89 @@ def test_one_channel_alone_leaves_16_bits(
     check(conv_program(weight, 4, 8), tmp_path)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_sums_of_centered_codes_leave_16_bits_at_one_end(
+    sign: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Codes of 4 bits are taken as -8 to 7: of weights 441 and -3717 in all, the sums are between
+    -7 * 3717 - 8 * 441 and 8 * 3717 + 7 * 441.
+    """
+    only(monkeypatch, *matrix.KERNELS)
+    monkeypatch.setattr(gemm, "MICROS", (mla16.MICRO,))
+    weight = np.full((8, 3, 3, 66), -7 * sign)
+    weight[..., :7] *= -1
+    assert 7 * 3717 + 8 * 441 < 1 << 15 <= 8 * 3717 + 7 * 441
+    check(conv_program(weight, 3, 4, pads=(1, 1, 1, 1)), tmp_path)
+
+
+def layer_of(weight: np.ndarray, size: int, bits: int, **options: object) -> Layer:
+    program = conv_program(weight, size, bits, **options)
+    return Layer.of(_conv(program), program)
+
+
+@pytest.mark.parametrize(
+    ("bits", "options", "center"),
+    [
+        (4, {}, 0), (4, {"pads": (1, 1, 1, 1)}, 8), (8, {"pads": (0, 0, 0, 1)}, 128),
+        (9, {"pads": (1, 1, 1, 1)}, 0), (1, {"pads": (1, 1, 1, 1)}, 0),
+        (1, {"pads": (1, 1, 1, 1), "pad_value": 2}, 1),
+        (1, {"pads": (1, 1, 1, 1), "pad_value": 255}, 128),
+        (1, {"pads": (1, 1, 1, 1), "pad_value": 256}, 0),
+    ],
+)  # fmt: skip
+def test_codes_are_centered_where_bytes_are_copied(
+    bits: int, options: dict[str, object], center: int
+) -> None:
+    layer = layer_of(np.ones((8, 3, 3, 8), np.int64), 4, bits, **options)
+    assert {plan.center for plan in matrix.plans(layer, NEON)} == {center}
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "runs"),
+    [
+        ((8, 3, 3, 5), {}, (3, 1, 15)),
+        ((8, 3, 3, 5), {"dilation": (2, 1)}, (3, 1, 15)),
+        ((8, 3, 3, 5), {"dilation": (1, 2)}, (3, 3, 5)),
+        ((8, 3, 1, 5), {"dilation": (1, 2)}, (3, 1, 5)),
+        ((8, 3, 3, 5), {"groups": 2}, (3, 3, 5)),
+        ((8, 1, 3, 5), {}, (1, 1, 15)),
+        ((8, 1, 1, 5), {"groups": 2}, (1, 1, 5)),
+    ],
+)
+def test_runs_are_rows_of_a_window_where_these_lie_together(
+    shape: tuple[int, ...], options: dict[str, object], runs: tuple[int, int, int]
+) -> None:
+    """Several are filled up to whole units, one alone is not."""
+    op = _conv(conv_program(np.ones(shape, np.int64), 9, 2, **options))
+    for unit in (8, 16, 32):
+        found = matrix.runs(op, shape, unit)
+        assert (found.high, found.wide, found.length) == runs
+        assert found.count == runs[0] * runs[1]
+        assert found.rounded == (runs[2] if found.count == 1 else -(-runs[2] // unit) * unit)
+
+
+@pytest.mark.parametrize("vectors", [NEON, Vectors(16, 16, frozenset({"neon"}))])
+@pytest.mark.parametrize("channels", [8, 5])
+def test_price(vectors: Vectors, channels: int) -> None:
+    """Eight codes of a window are copied by three instructions, seven where a surplus is blanked;
+    ARMv7 takes twice as many.
+    """
+    weight = 2 * np.random.default_rng(0).integers(0, 4, (16, 3, 3, channels)) - 3
+    layer = layer_of(weight, 9, 2, stride=(2, 2), pads=(1, 1, 1, 1))
+    found = list(matrix.plans(layer, vectors))
+    assert found
+    for plan in found:
+        way, rows = plan.products, plan.grid.size
+        assert plan.runs.length == 3 * channels
+        copying = (3 if plan.runs.rounded == 3 * channels else 7) * (2 - (vectors is NEON))
+        copied = rows * copying * way.depths * way.depth / 8
+        reading = rows * way.reading * 16 / 8
+        multiplying = rows // way.rows * way.blocks * way.instructions
+        assert plan.instructions == pytest.approx(copied + reading + multiplying + way.expanding)
+        whole, unit = plan.runs.rounded, way.depth
+        assert whole % unit == 0 or unit % whole == 0
+
+
 @pytest.mark.parametrize("name", ["stem", "strided, odd channels"])
 def test_on_aarch64(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     only(monkeypatch, *matrix.KERNELS)

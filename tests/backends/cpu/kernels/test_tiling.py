@@ -41,6 +41,38 @@ def test_tiles_divide_the_map_where_they_can() -> None:
     assert 12 % tile.pixels == 24 % tile.channels == 0 and tile.pixels * tile.channels > 24
 
 
+@pytest.mark.parametrize(
+    ("name", "width", "channels", "each"),
+    [
+        ("aarch64", 16, 64, 4), ("aarch64", 14, 24, 2), ("aarch64", 7, 64, 8), ("armv7", 16, 32, 4),
+        ("armv7", 5, 20, 2), ("avx2", 16, 64, 4), ("avx2", 12, 36, 8), ("scalar", 9, 10, 4),
+        ("aarch64", 3, 100, 4), ("avx2", 11, 13, 2),
+    ],
+)  # fmt: skip
+def test_the_tile_of_the_least_work(name: str, width: int, channels: int, each: int) -> None:
+    """A step loads a row of weights, twice as dear as a product, broadcasts a code for each pixel,
+    half as much again, and multiplies all pairs; a tile cut at the end costs half more.
+    """
+    vectors = VECTORS[name]
+
+    def work(pixels: int, lanes: int) -> float:
+        registers = -(-lanes * each // vectors.size)
+        cut = 3 if width % pixels or channels % lanes else 2
+        steps = -(-width // pixels) * -(-channels // lanes)
+        return steps * cut * (2 * registers * pixels + 4 * registers + 3 * pixels)
+
+    tile = choose_tile(width, channels, each, vectors)
+    fits = [
+        (pixels, lanes)
+        for pixels in range(1, min(width, 16) + 1)
+        for lanes in range(1, min(channels, 64) + 1)
+        if (lanes == channels or lanes % 4 == 0)
+        and -(-lanes * each // vectors.size) * (pixels + 1) + 4 <= vectors.count
+    ]
+    assert (tile.pixels, tile.channels) in fits
+    assert work(tile.pixels, tile.channels) == min(work(*each) for each in fits)
+
+
 def test_lanes_fill_registers_and_divide_the_channels() -> None:
     neon = VECTORS["aarch64"]
     assert [lanes_for(n, 4, neon) for n in (1, 15, 16, 24, 32, 40, 17, 34)] == [
