@@ -62,9 +62,10 @@ class Interpolate(Op):
         inner = (1 << self.step) - 1
         behind = max(0, x.hi - self.start - ((count - 1) << self.step), inner)
         reach = np.full(count, float(inner))
-        reach[0], reach[-1] = max(reach[0], float(far)), max(reach[-1], float(behind))
-        most = np.abs(base).astype(np.float64) + np.abs(slope).astype(np.float64) * reach
-        self.require(float(most.max()) + 2.0**self.shift < _MOST, "the sum needs more than 62 bits")
+        for piece, most in ((0, far), (-1, behind)):  # of one piece, both
+            reach[piece] = max(reach[piece], float(most))
+        sums = np.abs(base).astype(np.float64) + np.abs(slope).astype(np.float64) * reach
+        self.require(float(sums.max()) + 2.0**self.shift < _MOST, "the sum needs more than 62 bits")
         return self._type(x, consts)
 
     def _type(self, x: IntType, consts: Mapping[str, Constant]) -> IntType:
