@@ -188,8 +188,7 @@ class BoundedArithmetic:
         lo, hi = base.lo, base.hi
         if n % 2 == 0:
             most = np.maximum(np.abs(lo), np.abs(hi))
-            inside = (lo <= 0) & (hi >= 0)
-            lo, hi = np.where(inside, _REAL(0), np.minimum(np.abs(lo), np.abs(hi))), most
+            lo, hi = np.maximum(np.maximum(lo, -hi), 0), most
         return _widened(lo**n, hi**n, _MARGIN)
 
     def call(self, name: str, *arguments: LongInterval) -> LongInterval:

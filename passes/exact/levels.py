@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import gcd
+from math import ceil, gcd
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,14 +78,13 @@ def joint_levels(rows: Sequence[Sequence[Fraction]], bits: int) -> list[Levels]:
     """
     together = [v for row in rows for v in row]
     found = integer_levels(together, bits)
-    units, most = [_unit(row) for row in rows], max(map(abs, together))
+    units = [_unit(row) for row in rows]
     greatest = max(units)
     if greatest:
-        widest = (1 << (bits - any(v < 0 for v in together))) - 1
         ratios = np.array([float(u / greatest) for u in units])
-        limit = min(int(widest * greatest / most), _SEARCHED)
-        top = _first(np.unique(ratios[ratios > 0]), 1, limit, _NEAR) if limit else None
-        if top is not None and greatest / top > found.step:
+        limit = min(ceil(greatest / found.step) - 1, _SEARCHED)  # beyond it, numbers are larger
+        top = _first(np.unique(ratios[ratios > 0]), 1, limit, _NEAR) if limit > 0 else None
+        if top is not None:
             found = replace(found, step=greatest / top)
     result = []
     for row in rows:

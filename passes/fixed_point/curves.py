@@ -61,15 +61,10 @@ class Curve:
         unit = float(self.unit)
         low, high = (a * unit, b * unit) if unit > 0 else (b * unit, a * unit)
         ends = np.nextafter(low, -np.inf), np.nextafter(high, np.inf)
-        wide = tuple(
-            end + np.sign(end) * np.abs(end) * 2.0**-50 * side
-            for end, side in zip(ends, (-np.sign(ends[0]), np.sign(ends[1])), strict=True)
-        )
+        lo, hi = ends[0] - np.abs(ends[0]) * 2.0**-50, ends[1] + np.abs(ends[1]) * 2.0**-50
         rows = [Enclosure.fixed(floats(row), False) for row in self.op.parameters]
         with np.errstate(all="ignore"):
-            enclosed = self.op.function.evaluate(
-                EnclosureArithmetic(), Enclosure.of(wide[0], wide[1]), rows
-            )
+            enclosed = self.op.function.evaluate(EnclosureArithmetic(), Enclosure.of(lo, hi), rows)
         assert enclosed.slope is not None
         lo, hi, least, most, _ = np.broadcast_arrays(enclosed.lo, enclosed.hi, *enclosed.slope, a)
         return Enclosure(lo, hi, (least, most))

@@ -281,8 +281,8 @@ def _parse_line(
         parts["outputs"].append(rest.removeprefix("%"))
     elif word == "plan":
         size, *slots = rest.split()
-        pairs = (s.removeprefix("%").rsplit("=", 1) for s in slots)
-        parts["plan"] = MemoryPlan({k: parse_int(v) for k, v in pairs}, parse_int(size))
+        pairs = (s.removeprefix("%").partition("=") for s in slots)
+        parts["plan"] = MemoryPlan({k: parse_int(v) for k, _, v in pairs}, parse_int(size))
     elif m := _OP.fullmatch(line):
         op = _parse_op(m)
         if op.output in types:

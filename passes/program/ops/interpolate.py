@@ -60,7 +60,7 @@ class Interpolate(Op):
         far = max(abs(x.lo - self.start), abs(x.hi - self.start))
         self.require(far < _MOST, "the place needs more than 62 bits")
         inner = (1 << self.step) - 1
-        behind = max(0, x.hi - self.start - ((count - 1) << self.step), inner)
+        behind = max(x.hi - self.start - ((count - 1) << self.step), inner)
         reach = np.full(count, float(inner))
         for piece, most in ((0, far), (-1, behind)):  # of one piece, both
             reach[piece] = max(reach[piece], float(most))

@@ -273,7 +273,7 @@ def _whole_power(a: Ends, n: int) -> Ends:
         return np.ones(1), np.ones(1)
     if n % 2 == 0:
         most = np.maximum(np.abs(a[0]), np.abs(a[1]))
-        least = np.where((a[0] <= 0) & (a[1] >= 0), 0.0, np.minimum(np.abs(a[0]), np.abs(a[1])))
+        least = np.maximum(np.maximum(a[0], -a[1]), 0.0)
         a = least, most
     lo = hi = None
     for _ in range(n):  # each end by itself: both have one sign
