@@ -225,3 +225,20 @@ def test_of_coarse_codes_every_integer_has_its_own_value(text: str, step: Fracti
     assert float(result.error) <= 1e-6 * most
     for value, exact in zip(y.tolist(), want, strict=True):
         assert abs(value * float(result.scale) - float(exact)) <= float(result.error) + 1e-14 * most
+
+
+@pytest.mark.parametrize("unit", [Fraction(1, 3), Fraction(-7, 5), Fraction(3, 2**20), Fraction(1)])
+def test_a_curve_is_bounded_over_the_exact_numbers(unit: Fraction) -> None:
+    """Not over those that float64 makes of integers times a unit, which may lie inside."""
+    op = RealFunction(output="y", inputs=("x",), expression="x", parameters=())
+    curve = Curve(op, unit, -1000, 1000, 0.0)
+    a = np.arange(-1000, 1000).reshape(-1, 1)
+    found = curve.on(a, a + 1)
+    for k, lo, hi in zip(a.ravel().tolist(), found.lo.ravel(), found.hi.ravel(), strict=True):
+        ends = sorted((k * unit, (k + 1) * unit))
+        outer = Fraction(float(lo)), Fraction(float(hi))
+        for inside, outside, side in zip(ends, outer, (-1, 1), strict=True):
+            reserve = abs(inside) / 2**51
+            assert reserve <= side * (outside - inside) <= 8 * reserve + Fraction(1, 2**1000)
+    assert found.slope is not None
+    assert (found.slope[0] <= 1).all() and (found.slope[1] >= 1).all()

@@ -70,7 +70,7 @@ def test_what_is_written_is_what_was_read() -> None:
     assert written.splitlines() == TEXT.splitlines()[2:]
     hashed = dump(parse(TEXT), inline=False)
     assert hashed.splitlines()[:-1] == written.splitlines()[:-1]
-    # Of int64, little endian, by coreutils' sha256sum.
+    # sha256 of the six numbers as int64, little endian.
     assert hashed.splitlines()[-1] == "@w : s4[3,1,1,2] = sha256:10fc2d708ab81781"
     with pytest.raises(TextError, match="only the hash"):
         parse(hashed)
