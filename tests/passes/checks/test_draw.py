@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from n2uqc.passes.checks.draw import as_images, drawn
-from n2uqc.passes.program import quantize_inputs
+from n2uqc.passes.checks.draw import _drawn, as_images, drawn
+from n2uqc.passes.program import IntType, quantize_inputs
 from n2uqc.passes.program.boundary import input_types
 
 from ...properties.programs import Builder
@@ -34,3 +34,40 @@ def test_images_of_integers(signed: bool, channels_last: bool) -> None:
         np.testing.assert_array_equal(got, values, err_msg=name)
     whole = images[port.name] / float(kind.scale or 1)
     assert (whole != np.rint(whole)).any()
+
+
+@pytest.mark.parametrize(
+    ("lo", "hi", "zero"), [(-5, 7, 0), (0, 7, 0), (-5, 0, 0), (3, 7, 3), (-7, -3, -3)]
+)
+def test_what_each_sample_is_like(lo: int, hi: int, zero: int) -> None:
+    """Ends and zero first, then in turn: channels alike, both ends, ramps, points, ends, noise."""
+    shape = (5, 6, 3)
+    x = _drawn(IntType.ranged(shape, lo, hi), 43, np.random.default_rng(3))
+    assert x.shape == (43, *shape) and (x >= lo).all() and (x <= hi).all()
+    for sample, value in zip(x, (lo, hi, zero), strict=False):
+        assert (sample == value).all()
+    boards = set()
+    for n, sample in enumerate(x):
+        kind = n % 8
+        if n < 3:
+            continue
+        if kind == 3:
+            assert (sample == sample[0, 0]).all()
+        elif kind == 4:  # neighbors differ, along every axis
+            assert set(np.unique(sample)) == {lo, hi}
+            assert all((np.diff(sample, axis=axis) != 0).all() for axis in range(3))
+            boards.add(int(sample[0, 0, 0]))
+        elif kind == 5:
+            flat = sample.ravel()
+            assert (flat[0], flat[-1]) == (lo, hi) and (np.diff(flat) >= 0).all()
+            assert set(flat) == set(range(lo, hi + 1))
+        elif kind == 6:
+            places = sample != zero
+            assert places.sum() <= 1 and set(sample[places]) <= {lo, hi}
+        elif kind == 7:
+            assert set(np.unique(sample)) <= {lo, hi}
+        elif kind in (0, 2):  # of the whole range
+            assert len(np.unique(sample)) == hi - lo + 1
+    assert boards == {lo, hi}
+    small = [np.abs(x[n] - zero).mean() for n in range(9, 43, 8)]
+    assert max(small) < max(hi - zero, zero - lo) / 2  # at most half the amplitude

@@ -57,6 +57,13 @@ def value(text: str, x: Surd | Fraction | int, *rows: tuple[Surd, ...]) -> Surd:
         ("above(x,2,x,3)", ROOT, 3),
         ("above(x,2,x,3)", 2, 3),
         ("mul(x,p0)", 2, 2 * ROOT),
+        ("pow(x,64)", 2, 2**64),
+        ("pow(x,1/65)", 0, 0),
+        ("pow(x,1/65)", 1, 1),
+        ("pow(x,-1/65)", 1, 1),
+        ("pow(x,1/64)", 2**64, 2),
+        ("pow(x,3/2)", 0, 0),
+        ("pow(x,1/3)", 0, 0),
     ],
 )
 def test_values(text: str, x: Surd | int, want: Surd | int) -> None:
@@ -81,6 +88,8 @@ def test_values(text: str, x: Surd | int, want: Surd | int) -> None:
         ("pow(x,1/3)", Fraction(8, 9)),
         ("pow(x,1/3)", Fraction(9, 8)),
         ("pow(x,1/3)", ROOT),
+        ("pow(x,1/65)", -1),
+        ("pow(x,1/65)", 2),
         ("pow(x,1/2)", ROOT),
         ("pow(exp(x),2)", 1),
         ("pow(exp(x),-1)", 1),
@@ -101,6 +110,7 @@ def test_what_exact_numbers_do_not_express(text: str, x: Surd | int) -> None:
         ("pow(x,1/3)", -8, "root"),
         ("div(1,x)", 0, "division by 0"),
         ("pow(x,-1)", 0, "division by 0"),
+        ("pow(x,-1/65)", 0, "division by 0"),
     ],
 )
 def test_what_is_not_defined(text: str, x: int, told: str) -> None:

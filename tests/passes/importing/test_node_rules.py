@@ -173,3 +173,23 @@ def test_refusals(message: str) -> None:
     (problem,) = caught.value.problems
     last = list(model.graph)[-1]
     assert (problem.node, problem.op) == (last.name, last.op_type)
+
+
+@pytest.mark.parametrize("axis", [1, -3])
+def test_channels_are_joined_at_an_axis_counted_from_either_end(axis: int) -> None:
+    b = NetworkBuilder(4, 2, 3)
+    joined = b.node("Concat", ["x", b.node("Relu", ["x"], (2, 3, 3))], (4, 3, 3), axis=axis)
+    model = b.model(joined)
+    real = import_graph(model, "net")
+    x = RNG.normal(0, 1, (4, 2, 3, 3)).astype(F32)
+    got = dict(steps(real, x.transpose(0, 2, 3, 1).astype(np.float64)))[real.output]
+    want = np.concatenate([x, np.maximum(x, 0)], axis=1)
+    np.testing.assert_allclose(got.transpose(0, 3, 1, 2), want, rtol=1e-6)
+
+
+@pytest.mark.parametrize("axis", [0, 2, 3, -1, -2, -4])
+def test_other_axes_are_refused(axis: int) -> None:
+    b = NetworkBuilder(4, 2, 3)
+    model = b.model(b.node("Concat", ["x", "x"], (2, 6, 3), axis=axis))
+    with pytest.raises(CompileError, match=f"axis {axis}"):
+        import_graph(model, "net")

@@ -101,12 +101,13 @@ def test_requantize(rows, slope, bias, shift, ends) -> None:
     lo, hi = sorted(5 * e for e in ends)
     names = {"multiplier": ConstRef("m"), "bias": ConstRef("b"), "shift": ConstRef("s")}
     op = Requantize(lo=lo, hi=hi, **names, **NAMES)
-    constants = {
-        "m": Constant.narrow([*slope]), "b": Constant.narrow([*bias]), "s": Constant.narrow([*shift])
-    }  # fmt: skip
-    check(
-        op, rows, constants, lambda v, c: min(max(rounded(v * slope[c] + bias[c], shift[c]), lo), hi)
-    )  # fmt: skip
+    rows_of = {"m": slope, "b": bias, "s": shift}
+    constants = {name: Constant.narrow([*values]) for name, values in rows_of.items()}
+
+    def of(v: int, c: int) -> int:
+        return min(max(rounded(v * slope[c] + bias[c], shift[c]), lo), hi)
+
+    check(op, rows, constants, of)
 
 
 @settings(max_examples=200, deadline=None)

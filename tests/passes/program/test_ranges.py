@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from n2uqc.passes.program import (
     Constant,
     Conv,
+    Interface,
     IntType,
     Program,
     accumulators,
@@ -74,8 +75,11 @@ def test_steps_of_known_kernels() -> None:
     assert steps_between_drains([[-7, 7, -7]], 4, 4, 6) == 2
     assert steps_between_drains(np.zeros((4, 10)), -(2**20), 2**20) == 10
     assert steps_between_drains(np.full((16, 2, 9), 27), np.full((16, 1, 1), -12), 12) == 9
-    with pytest.raises(ValueError, match="62 bits"):
-        steps_between_drains([[2**40]], 0, 2**40)
+    assert steps_between_drains([[0, 0]], 0, 3, 1) == 2  # of 1 bit with a sign: 0 and -1
+    for weight, hi in (([[2**40]], 2**40), ([[2**30] * 2, [-(2**30), 1]], -(2**31))):
+        with pytest.raises(ValueError, match="62 bits"):
+            steps_between_drains(weight, 0, hi)
+    assert steps_between_drains([[2**30 - 1] * 2], 0, 2**31, 64) == 2
 
 
 @given(programs())
@@ -123,3 +127,47 @@ def test_accumulator_ranges_are_those_of_qonnx(weight: str, activation: str, siz
     x[0], x[1] = (np.where(w[:, 0] > 0, *pair) for pair in ((lo, hi), (hi, lo)))
     results = op.execute([x], consts)
     assert (results.min(), results.max()) == (kind.lo, kind.hi)
+
+
+def test_accumulators_by_hand() -> None:
+    """Channels of their own ranges, two groups, and codes outside the map."""
+    weight = np.array([[[[3, -2]]], [[[5, 0]]], [[[-1, 7]]], [[[2, 2]]]])
+    low, high = np.array([0, 1, -4, 2]), np.array([3, 6, 5, 2])
+    x = IntType.of_rows((2, 2, 4), low, high)
+    for pads, value in (((0, 0, 0, 0), 9), ((0, 0, 0, 1), 9), ((1, 0, 0, 0), -9)):
+        op = Conv(output="y", inputs=("x",), weight="w", groups=2, pads=pads, pad_value=value)
+        lo, hi = (low, high) if not any(pads) else (
+            np.minimum(low, value), np.maximum(high, value)
+        )  # fmt: skip
+        kind = op.infer_integer({"x": x}, {"w": Constant.narrow(weight)})
+        want = [
+            sorted((w * int(lo[c]), w * int(hi[c])))
+            for o, part in enumerate(weight.reshape(4, 2).tolist())
+            for w, c in zip(part, (2 * (o // 2), 2 * (o // 2) + 1), strict=True)
+        ]
+        least, greatest = (
+            [want[2 * o][k] + want[2 * o + 1][k] for o in range(4)] for k in range(2)
+        )  # fmt: skip
+        assert [row.tolist() for row in kind.channel_rows] == [least, greatest]
+        b = Program(
+            "p", Interface.single("x", (4, 2, 2), "y", (4, *kind.shape[:2])), ("x",), ("y",),
+            {"x": IntType.ranged((2, 2, 4), -4, 6), "y": IntType.ranged(kind.shape, -99, 99)},
+            (op,), {"w": Constant.narrow(weight)},
+        )  # fmt: skip
+        (fact,) = accumulators(b).values()
+        far = max(6, 4, abs(value))
+        assert (fact.bits, fact.signed, fact.taps, fact.steps) == (8, True, 2, 2)
+        assert fact.partial == 8 * far
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_steps_of_an_accumulator(steps: int) -> None:
+    """Of 16 bits: as many products as stay below 2**15."""
+    weight = np.full((1, 1, 1, 4), 2**15 // steps // 2 - 1)
+    op = Conv(output="y", inputs=("x",), weight="w")
+    types = {"x": IntType.ranged((1, 1, 4), 0, 2)}
+    constants = {"w": Constant.narrow(weight)}
+    types["y"] = op.infer_integer(types, constants)
+    face = Interface.single("x", (4, 1, 1), "y", (1, 1, 1))
+    (fact,) = accumulators(Program("p", face, ("x",), ("y",), types, (op,), constants)).values()
+    assert fact.steps == steps

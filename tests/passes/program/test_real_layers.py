@@ -105,3 +105,61 @@ def test_ranges_hold_what_is_computed(
     low, high = y.min(axis=(0, 1, 2)), y.max(axis=(0, 1, 2))
     slack = 1e-9 * (1 + np.abs(low) + np.abs(high))
     assert (bound.lo <= low + slack).all() and (high - slack <= bound.hi).all()
+
+
+SIDES = [tuple(int(k == side) for k in range(4)) for side in range(4)]
+
+
+@pytest.mark.parametrize("pads", [*SIDES, (0, 0, 0, 0)])
+def test_zeros_outside_the_map_are_in_the_range(pads: tuple[int, int, int, int]) -> None:
+    """Where any side has them; a mean has them where they count."""
+    x = [Interval(np.array([1.0, -3.0]), np.array([2.0, -2.0]))]
+    ones = {"w": Constant.real(np.array([[[[1.0]]], [[[-2.0]]]]))}
+    zeros = any(pads)
+    bound = RealConv(pads=pads, groups=2, **CONV).ranges(x, {"x": MAP}, ones)
+    assert bound.lo.tolist() == [0.0 if zeros else 1.0, 0.0 if zeros else 4.0]
+    assert bound.hi.tolist() == [2.0, 6.0]
+    for counted, inside in ((None, zeros), ((0, 0, 0, 0), False), (pads, zeros)):
+        op = RealAvgPool(kernel=(2, 2), pads=pads, counted=counted, **NAMES)
+        bound = op.ranges(x, {"x": MAP}, {})
+        assert bound.lo.tolist() == [0.0 if inside else 1.0, -3.0]
+        assert bound.hi.tolist() == [2.0, 0.0 if inside else -2.0]
+
+
+def test_two_inputs() -> None:
+    """Sums and joined channels, at both ends."""
+    a = Interval(np.array([1.0, -3.0]), np.array([2.0, 5.0]))
+    b = Interval(np.array([-0.5, 4.0]), np.array([0.25, 8.0]))
+    types = {"x": MAP, "z": MAP}
+    bound = RealAdd(**TWO).ranges([a, b], types, {})
+    assert (bound.lo.tolist(), bound.hi.tolist()) == ([0.5, 1.0], [2.25, 13.0])
+    bound = RealConcat(**TWO).ranges([a, b], types, {})
+    assert bound.lo.tolist() == [1.0, -3.0, -0.5, 4.0]
+    assert bound.hi.tolist() == [2.0, 5.0, 0.25, 8.0]
+    assert RealConcat(**TWO).shape({"x": MAP, "z": RealType((4, 5, 3))}, {}) == (4, 5, 5)
+    x, z = np.arange(40.0).reshape(1, 4, 5, 2), np.ones((1, 4, 5, 2))
+    np.testing.assert_array_equal(RealAdd(**TWO).execute([x, z], {}), x + 1)
+    joined = RealConcat(**TWO).execute([x, z], {})
+    np.testing.assert_array_equal(joined[..., :2], x)
+    np.testing.assert_array_equal(joined[..., 2:], z)
+
+
+def test_flat_in_either_order() -> None:
+    x = np.arange(40.0).reshape(1, 4, 5, 2)
+    rows = [Interval(np.array([0.0, 1.0]), np.array([38.0, 39.0]))]
+    for last in (False, True):
+        op = RealFlatten(channels_last=last, **NAMES)
+        assert op.shape({"x": MAP}, {}) == (1, 1, 40)
+        got = op.execute([x], {}).ravel()
+        want = x.ravel() if last else x[0].transpose(2, 0, 1).ravel()
+        np.testing.assert_array_equal(got, want)
+        bound = op.ranges(rows, {"x": MAP}, {})
+        np.testing.assert_array_equal(bound.lo, got % 2)
+        np.testing.assert_array_equal(bound.hi, 38 + got % 2)
+
+
+def test_levels_of_codes() -> None:
+    op = RealLookup(levels=LEVELS, **NAMES)
+    assert op.shape({"x": CODES}, {}) == (4, 5, 2)
+    x = np.array([[[[0.0, 3.0]], [[1.0, 2.0]]]])
+    assert op.execute([x], {}).tolist() == [[[[0.0, 6.0]], [[2.0, 5.0]]]]

@@ -23,7 +23,7 @@ note "first"
 note "second \\u00e9"
 input %x : u8[2,2,2] in [0, 255] scale 1/3 error 1/7
 input %z : s3[1,1,1] in [-4, 3]
-%a.acc = conv(%x) weight=@w stride=(2,1) pads=(0,1,0,2) : s16[1,4,3] in [-9000, 9000] from ["n", "m"]
+%a.acc = conv(%x) weight=@w stride=(2,1) pads=(0,1,0,2) : s16[1,4,3] in [-900, 900] from ["n", "m"]
 %y = clamp(%a.acc) lo=-5 hi=6 : s4[1,4,3] in [-5, 6] scale -2
 output %y
 output %a.acc

@@ -11,6 +11,7 @@ import pytest
 
 from n2uqc.passes.program import Constant, IllegalOp, Program, RealType, verify
 from n2uqc.passes.program.interface import Port
+from n2uqc.passes.program.ops.real import RealClip
 
 from ...properties.programs import Builder
 
@@ -51,6 +52,11 @@ BROKEN: dict[str, tuple[Callable[[], Program], str]] = {
     "a real tensor": (
         lambda: replace(SMALL, types={**SMALL.types, FIRST: RealType(SMALL.types[FIRST].shape)}),
         "real-valued tensor is left",
+    ),
+    "a real operation": (
+        lambda: replace(SMALL, ops=(
+            SMALL.ops[0], RealClip(output=LAST, inputs=(FIRST,), lo=None, hi=None))),
+        "a real-valued operation is left",
     ),
     "a real constant": (
         lambda: replace(
