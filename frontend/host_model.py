@@ -82,7 +82,11 @@ class HostModel:
         return [(node.name, node.op_type) for node in self.proto.graph.node]
 
     def __call__(self, given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Return the network's outputs of a batch of the program's, in real numbers, by name."""
+        """Return the network's outputs of a batch of the program's, in real numbers, by name.
+
+        Raises:
+            HostModelError: the nodes do not fit each other or what they are given.
+        """
         from onnx.reference import ReferenceEvaluator
 
         sources = [value.name for value in self.proto.graph.input]
@@ -99,14 +103,28 @@ class HostModel:
                 part = given[name][start : start + step]
                 missing = np.zeros((size - len(part), *part.shape[1:]), part.dtype)
                 piece[name] = np.concatenate([part, missing])
-            with np.errstate(all="ignore"):  # infinities of the float network are its results
-                found = runner.run(None, piece)
-            pieces.append([np.asarray(y)[: min(step, count - start)] for y in found])
+            pieces.append([y[: min(step, count - start)] for y in _computed(runner, piece, size)])
         computed = {
             name: np.concatenate(parts)
             for name, parts in zip(results, zip(*pieces, strict=True), strict=True)
         }
         return {name: computed[name] if name in computed else given[name] for name in self.outputs}
+
+
+def _computed(runner: Any, piece: dict[str, NDArray[Any]], size: int) -> list[NDArray[Any]]:
+    """Return the results of a piece of a size, each of as many samples."""
+    try:
+        with np.errstate(all="ignore"):  # infinities of the float network are its results
+            found = [np.asarray(y) for y in runner.run(None, piece)]
+    except Exception as error:  # the operators of onnx.reference raise anything
+        said = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise HostModelError(f"what stands behind the outputs cannot be computed: {said}") from None
+    for y in found:
+        if y.ndim == 0 or len(y) != size:
+            raise HostModelError(
+                f"what stands behind the outputs makes {y.shape} of {size} samples"
+            )
+    return found
 
 
 def in_double(proto: onnx.ModelProto) -> onnx.ModelProto:

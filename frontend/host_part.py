@@ -13,7 +13,8 @@ import onnx
 import onnx_ir as ir
 from onnx import TensorProto, helper, numpy_helper
 
-from .host_model import HOST_OPS, LAYOUT, HostModel, in_double
+from .diagnostics import CompileError, Problem
+from .host_model import HOST_OPS, LAYOUT, HostModel, HostModelError, in_double
 from .opset import OUTPUTS
 from .recognize.function_operators import RULES
 from .recognize.pattern import Context
@@ -29,6 +30,8 @@ _HEADS = frozenset(
 )
 _OF_STEPS = frozenset("Cast Ceil Clip Floor Max Min Round Unsqueeze".split())
 """Operators of quantizers written as arithmetic, beside comparisons and functions."""
+
+_NAMED = 4  # nodes that a refusal names
 
 _ORDERED = frozenset({"Softmax", "LogSoftmax", "Sigmoid"})
 
@@ -65,15 +68,37 @@ def cut_host_part(context: Context) -> None:
     proto = _model(context, nodes, ends, names)
     if proto is None:
         return
-    context.model.meta[HOST] = HostModel(
+    host = HostModel(
         proto.SerializeToString(deterministic=True),
         tuple(names),
         0 if context.dynamic else context.batch,
     )
+    _require_computable(host, ends, nodes)
+    context.model.meta[HOST] = host
     context.model.meta[OUTPUTS] = [str(end.name) for end in ends]
     graph.outputs.clear()
     graph.outputs.extend(ends)
     context.drop_unused()
+
+
+def _require_computable(host: HostModel, ends: list[ir.Value], nodes: list[ir.Node]) -> None:
+    """Refuse nodes that do not fit each other or what they are given: nothing infers their shapes.
+
+    Raises:
+        CompileError: naming them.
+    """
+    shapes: dict[str, list[int]] = {}
+    for end in ends:
+        sizes = list(end.shape or ())[1:]
+        shapes[str(end.name)] = whole = [size for size in sizes if isinstance(size, int)]
+        if len(whole) < len(sizes):
+            return  # the canonical graph is refused for it
+    for count in (1, 3):
+        try:
+            host({name: np.zeros((count, *shape)) for name, shape in shapes.items()})
+        except HostModelError as error:
+            names = ", ".join(str(node.name) for node in nodes[:_NAMED])
+            raise CompileError(Problem(names, nodes[0].op_type, str(error))) from None
 
 
 def _behind(context: Context) -> set[ir.Node]:

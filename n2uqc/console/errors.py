@@ -20,7 +20,15 @@ from .plain_stream import plain_streams
 # Errors of n2uqc that a user can correct, by class name, because their modules import large
 # packages.
 _EXPECTED = frozenset(
-    {"CompileError", "UserError", "InputError", "StoreError", "IllegalOp", "TextError"}
+    {
+        "CompileError",
+        "HostModelError",
+        "UserError",
+        "InputError",
+        "StoreError",
+        "IllegalOp",
+        "TextError",
+    }
 )
 _LONGEST = 15_000
 """Most characters of a message: names in files may be long, and messages may quote several."""

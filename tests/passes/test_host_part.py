@@ -249,3 +249,37 @@ def test_other_operators_of_a_file_do_not_run() -> None:
     graph = onnx.helper.make_graph([loop], "g", values[:1], values[1:])
     with pytest.raises(HostModelError, match="ConstantOfShape"):
         HostModel(onnx.helper.make_model(graph).SerializeToString(), ("y",))
+
+
+@pytest.mark.parametrize(
+    ("body", "t"),
+    [
+        ("r = Relu (x) [view] v = Reshape (r, t) y = Relu (v)", [0]),
+        ("c = Conv (x, W) s = Softmax (c) [view] y = Reshape (s, t)", [0, 7]),
+        (
+            "c = Conv (x, W) s = Sigmoid (c) [view] v = Reshape (s, t) y = ArgMax <axis = 1> (v)",
+            [5, -1],
+        ),
+        ("c = Conv (x, W) s = Sigmoid (c) [view] y = Reshape (s, t)", [-1]),
+    ],
+)
+def test_nodes_that_do_not_fit_are_refused(body: str, t: list[int]) -> None:
+    """Nothing infers a shape that depends on the batch; the nodes are tried on zeros."""
+    weight = RNG.uniform(-1, 1, (3, 2, 1, 1))
+    with pytest.raises(CompileError, match="view"):
+        program_of(build(body, {"t": np.array(t), "W": weight}))
+
+
+@pytest.mark.parametrize("shape", [[0], [7, -1], [-1]])
+def test_a_model_that_does_not_fit_says_so(shape: list[int]) -> None:
+    """As a saved program may hold it."""
+    node = onnx.helper.make_node("Reshape", ["x", "t"], ["y"])
+    values = [onnx.helper.make_tensor_value_info(name, 11, None) for name in "xy"]
+    target = onnx.numpy_helper.from_array(np.array(shape), "t")
+    graph = onnx.helper.make_graph([node], "g", values[:1], values[1:], [target])
+    opsets = [onnx.helper.make_opsetid("", 17)]
+    host = HostModel(
+        onnx.helper.make_model(graph, opset_imports=opsets).SerializeToString(), ("y",)
+    )
+    with pytest.raises(HostModelError, match="behind the outputs"):
+        host({"x": np.zeros((2, 3))})
