@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
+import numpy as np
 import pytest
 
-from n2uqc.backends.cost.dress import CODEBOOKS, KINDS, rival
+from n2uqc.backends.cost.dress import CODEBOOKS, KINDS, evened, rival
 from n2uqc.backends.fpga.engines import Fold
+from n2uqc.backends.fpga.engines.matrix_vector import MatrixVector
 from n2uqc.backends.fpga.folding import engines_of
 from n2uqc.backends.fpga.units.window import WindowEngine
 from n2uqc.passes.program import Constant, Conv
@@ -65,3 +68,28 @@ def test_the_smallest_form_of_a_codebook_is_taken(numbers: str) -> None:
         assert taken.cells.dsp == 0
         free = {kind: rival(engine, kind, "xc7", dsp=True).cells.lut for kind in kinds}
         assert rival(engine, numbers, "xc7", dsp=True).cells.lut == min(free.values())
+
+
+@pytest.mark.parametrize(("activations", "weights"), [(2, 2), (3, 2), (1, 3)])
+def test_evened_levels(activations: int, weights: int) -> None:
+    """Ranks of an output channel's weights as odd codes; codes from 0, zeros around the map."""
+    engine = cast("MatrixVector", layer(groups=1))
+    uneven = engine.values(engine.op.weight) ** 3 + 7
+    op = replace(engine.op, levels=2, pad_value=3)
+    constants = {**engine.constants, engine.op.weight: Constant.narrow(uneven)}
+    own = replace(engine, op=op, constants=constants, facts={})
+    found, form = evened(own, activations, weights, "xc7")
+    assert form in found.forms
+    assert (found.op.levels, found.op.pad_value, found.op.pads) == (0, 0, op.pads)
+    x = found.inputs[0]
+    assert (x.bits, x.signed, x.lo, x.hi) == (activations, False, 0, (1 << activations) - 1)
+    assert x.shape == engine.inputs[0].shape and found.output.shape == engine.output.shape
+    codes = found.values(found.op.weight)
+    assert set(np.unique(codes).tolist()) == set(
+        range(1 - (1 << weights), 9 - (1 << weights), 2)
+    )  # four ranks
+    for row, before in zip(codes, uneven, strict=True):
+        assert (
+            np.argsort(row, axis=None, kind="stable")
+            == np.argsort(before, axis=None, kind="stable")
+        ).all()

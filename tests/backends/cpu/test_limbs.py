@@ -24,6 +24,23 @@ from .kernels.cases import conv_program
 from .test_fixed_point import CASES, convolution
 
 
+@pytest.mark.parametrize(
+    ("lo", "hi", "offset", "count"),
+    [
+        (-128, 127, 0, 1), (-129, 0, 128, 2), (-1, 128, 128, 2), (0, 128, 128, 1),
+        (0, 255, 128, 1), (0, 256, 128, 2), (-1, 255, 128, 2), (-5, 127, 0, 1),
+    ],
+)  # fmt: skip
+def test_a_byte_holds_the_numbers_around_zero_or_above_it(
+    lo: int, hi: int, offset: int, count: int
+) -> None:
+    digits = digits_of(lo, hi)
+    assert digits is not None
+    assert (digits.offset, len(digits.ends)) == (offset, count)
+    if count == 1:
+        assert digits.ends == ((lo - offset, hi - offset),)
+
+
 @given(st.integers(-(1 << 15), (1 << 15) - 1), st.integers(-(1 << 15), (1 << 15) - 1))
 def test_digits_of_inputs_are_bytes(a: int, b: int) -> None:
     lo, hi = sorted((a, b))

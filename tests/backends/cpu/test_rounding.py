@@ -104,3 +104,19 @@ def test_lifted_channels_of_short_shifts_split() -> None:
     up = lifted(m, s)
     bias, _ = with_half(lo, hi, m << up, b << up, s + up)
     assert split(lo, hi, m << up, bias, s + up) is not None
+
+
+def test_the_number_itself_fits_32_bits_too() -> None:
+    """Its upper part does, and the lower one alone takes it beyond."""
+    for sign in (1, -1):
+        for b1, fits in ((147_483_000, True), (147_483_300, False)):
+            row = [0, 1000] if sign > 0 else [-1000, 0]
+            lo, hi, m, b, s = (
+                np.array([v], dtype=object)
+                for v in (*row, (2_000_000 << 8) + 127, sign * (b1 << 8), 8)
+            )
+            upper, lower = 2_000_000 * 1000 + b1, 127 * 1000 >> 8
+            assert upper < _INT32 and (upper + lower < _INT32) == fits
+            found = split(lo, hi, m, b, s)
+            assert (found is not None) == fits
+            assert found is None or found.low == 8

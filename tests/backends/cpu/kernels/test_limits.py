@@ -67,6 +67,24 @@ def test_accumulators_are_used_to_their_ends(
             assert any(plan.parts == 1 for plan in plans) == fits
 
 
+@pytest.mark.parametrize(
+    ("weight", "lo", "hi", "offered"),
+    [
+        (1, 0, 255, True), (1, 0, 256, False), (1, -1, 254, True), (1, -1, 255, False),
+        (127, 0, 1, True), (128, 0, 1, False), (-128, 0, 1, True), (-129, 0, 1, False),
+        (64, 0, 255, True), (65, 0, 255, False), (-64, 0, 255, True), (-65, 0, 255, False),
+    ],
+)  # fmt: skip
+def test_products_of_bytes_that_saturate_in_pairs(
+    weight: int, lo: int, hi: int, offered: bool
+) -> None:
+    """Unsigned bytes by signed ones, shifted up where there are numbers below zero."""
+    found = list(maddubs.plans(gemm(np.full((1, 16, 2), weight), lo, hi), AVX2))
+    assert bool(found) == offered
+    for plan in found:
+        assert (None if lo == 0 else -lo) == (None if plan.shift is None else int(plan.shift[0]))
+
+
 def test_operands_of_16_bits() -> None:
     ones = np.ones((1, 8, 8), np.int64)
     ones[..., 1:] = 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from n2uqc.backends.cpu.kernels.body import Vectors
-from n2uqc.backends.cpu.kernels.gemm import Gemm, dot, smlad
+from n2uqc.backends.cpu.kernels.gemm import Gemm, dot, maddubs, smlad
 from n2uqc.backends.cpu.kernels.polynomial_sum import cycles, free_registers
 
 DOT = Vectors(16, 32, frozenset({"neon", "many-vectors", "dotprod"}))
@@ -53,6 +53,31 @@ def test_sums_of_dot_products_are_stored_in_the_narrowest_type(depth: int, dtype
         found = gemm(8, depth, sign * 127)
         assert dot.sums_dtype(found) == dtype
         assert {plan.result for plan in dot.plans(found, DOT)} == {dtype}
+
+
+@pytest.mark.parametrize(("out", "outs"), [(1, {16}), (16, {16}), (17, {16, 32})])
+def test_products_of_bytes_in_pairs(out: int, outs: set[int]) -> None:
+    """Of one register of 16 outputs, or of two: a product and a sum for each pair and row."""
+    found = list(maddubs.plans(gemm(out, 70), Vectors(32, 16, frozenset({"avx2"}))))
+    assert {plan.outs for plan in found} == outs
+    for plan in found:
+        columns = plan.outs // 16
+        sums = plan.rows * columns
+        assert plan.parts == 1 and plan.steps * plan.depth >= 70
+        step = plan.depth // 2 * (2 * sums + plan.rows + columns)
+        assert plan.instructions == plan.steps * step + 1.5 * sums + 8
+    assert max(plan.rows for plan in found if plan.outs == 16) == 12
+    if out > 16:
+        assert max(plan.rows for plan in found if plan.outs == 32) == 6
+
+
+@pytest.mark.parametrize(
+    ("length", "depth"), [(8, 16), (16, 16), (17, 32), (48, 16), (64, 32), (128, 32), (144, 32)]
+)
+def test_units_of_bytes_leave_little_surplus(length: int, depth: int) -> None:
+    """Short windows of an odd number of units of 16 are cut in these."""
+    found = list(maddubs.plans(gemm(16, length), Vectors(32, 16, frozenset({"avx2"}))))
+    assert {plan.depth for plan in found} == {depth}
 
 
 @pytest.mark.parametrize("dual", [False, True])

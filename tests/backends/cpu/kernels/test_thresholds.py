@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+from tvm import tirx
 
 from n2uqc.backends import compile as compile_program
 from n2uqc.backends import run_artifact
+from n2uqc.backends.cpu.kernels.body import Place, Value
+from n2uqc.backends.cpu.kernels.thresholds import _narrowed
 from n2uqc.passes.plan_memory import plan_memory
 from n2uqc.passes.program import Constant, Program, Thresholds, run
 from tests.properties.programs import Builder
@@ -66,3 +71,26 @@ def test_on_aarch64(span: str, tmp_path: Path) -> None:
     program, x = table(SPANS[span], 2, mixed=span == "just")
     place = compile_program(program, "aarch64").save(tmp_path / "net")
     np.testing.assert_array_equal(run_artifact(place, x), run(program, x))
+
+
+@pytest.mark.parametrize(
+    ("start", "span", "dtype"),
+    [
+        (100_000, 65534, "int16"), (100_000, 65535, "int32"), (-32768, 65534, "int16"),
+        (-32768, 65535, "int32"), (-32769, 65534, "int16"), (-200_000, 40, "int16"),
+    ],
+)  # fmt: skip
+def test_numbers_are_compared_in_16_bits_where_bounds_lie_together(
+    start: int, span: int, dtype: str
+) -> None:
+    """A channel's bounds moved to the middle: their order and distances stay."""
+    x = Value(tirx.Var("x", "int32"), np.array([-(1 << 20)] * 2), np.array([1 << 20] * 2))
+    bounds = np.array([[start, start + span], [start + span // 2] * 2])
+    body: Any = SimpleNamespace(row=lambda name, values, kind: lambda slot: tirx.const(0, kind))
+    _, found, moved = _narrowed(body, x, bounds, Place(0, lambda name: name))
+    assert found == dtype
+    np.testing.assert_array_equal(np.diff(moved, axis=1), np.diff(bounds, axis=1))
+    if dtype == "int16":
+        assert moved.min() >= -(1 << 15) and moved.max() < (1 << 15) - 1
+    else:
+        np.testing.assert_array_equal(moved, bounds)
