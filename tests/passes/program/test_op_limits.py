@@ -97,6 +97,9 @@ def test_prelu() -> None:
     for sign in (1, -1):
         legal(op(), {"m": [sign * (BIG - 1)], "b": [0]}, x=x)
         illegal("32 bits", op(), {"m": [sign * BIG], "b": [0]}, x=x)
+    two = ranged(-4, 4, (1, 1, 2))
+    for steep in ([1, BIG], [-BIG, 1]):  # any channel
+        illegal("32 bits", op(), {"m": steep, "b": [0, 0]}, x=two)
     for wrong in ({"m": [1, 1], "b": [0]}, {"m": [1], "b": [0, 0]}, {"m": [1, 1], "b": [0, 0]}):
         illegal("do not fit 1 channels", op(), wrong, x=x)
     # The bound adds slope * 2**31: what the low half of a product may be.
