@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,8 @@ def outputs_of(content: bytes, images: dict[str, np.ndarray]) -> dict[str, np.nd
     try:
         model = onnx.ModelProto()
         model.ParseFromString(content)
-        if any(map(_is_extreme, model.graph.initializer)) or _keeps_a_size(model):
+        extreme = any(map(_is_extreme, map(numpy_helper.to_array, model.graph.initializer)))
+        if extreme or any(map(_is_extreme, _stated(model))) or _keeps_a_size(model):
             return None
         model = standard(model)
         watched = watch_quotients(model)
@@ -64,13 +66,20 @@ def _batch(shape: list[Any]) -> int:
     return shape[0] if shape and isinstance(shape[0], int) else 0
 
 
-def _is_extreme(tensor: onnx.TensorProto) -> bool:
+def _stated(model: onnx.ModelProto) -> Iterator[np.ndarray]:
+    """Yield the real numbers that nodes state as attributes."""
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.type in (onnx.AttributeProto.FLOAT, onnx.AttributeProto.FLOATS):
+                yield np.array([attribute.f, *attribute.floats], np.float32)
+
+
+def _is_extreme(values: np.ndarray) -> bool:
     """Whether float32 keeps no precision beside a number, or beside its inverse.
 
     Products of subnormal numbers are 0 or not; ``level + ramp - ramp`` is 0 for a ramp of slope
-    1e30, and the level in exact arithmetic.
+    1e30, and the level in exact arithmetic; Celu of alpha 1e20 takes 1 from exp(x / 1e20).
     """
-    values = numpy_helper.to_array(tensor)
     if values.dtype.kind != "f":
         return False
     with np.errstate(invalid="ignore"):  # a signaling NaN
