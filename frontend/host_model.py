@@ -89,9 +89,11 @@ class HostModel:
         """
         from onnx.reference import ReferenceEvaluator
 
+        from .log_softmax import LogSoftmax
+
         sources = [value.name for value in self.proto.graph.input]
         results = [value.name for value in self.proto.graph.output]
-        runner = ReferenceEvaluator(self.proto)
+        runner = ReferenceEvaluator(self.proto, new_ops=[LogSoftmax])
         count, step = len(next(iter(given.values()))), self.batch or _CHUNK
         pieces: list[list[NDArray[Any]]] = []
         for start in range(0, max(count, 1), step):

@@ -283,3 +283,26 @@ def test_a_model_that_does_not_fit_says_so(shape: list[int]) -> None:
     )
     with pytest.raises(HostModelError, match="behind the outputs"):
         host({"x": np.zeros((2, 3))})
+
+
+@pytest.mark.parametrize("op", ["LogSoftmax", "Softmax", "Sigmoid"])
+@pytest.mark.parametrize("axis", [1, -1])
+def test_scores_far_apart(op: str, axis: int) -> None:
+    """Raw pixels that nothing scales make scores of thousands."""
+    rng = np.random.default_rng(1)
+    weight = rng.uniform(-900, 900, (5, 2, 1, 1)).astype(np.float32)
+    stated = "" if op == "Sigmoid" else f"<axis = {axis}>"
+    model = build(f"r = Relu (x) c = Conv (r, W) y = {op} {stated} (c)", {"W": weight})
+    x = rng.uniform(-4, 4, (3, 2, 4, 4)).astype(np.float32)
+    with np.errstate(over="ignore"):
+        scores = np.einsum("oi,nihw->nohw", weight[:, :, 0, 0].astype(np.float64), np.maximum(x, 0))
+        if op == "Sigmoid":
+            want = 0.5 * (1 + np.tanh(scores / 2))
+        else:
+            high = scores.max(axis=axis, keepdims=True)
+            want = scores - high - np.log(np.exp(scores - high).sum(axis=axis, keepdims=True))
+            want = want if op == "LogSoftmax" else np.exp(want)
+    assert np.abs(scores).max() > 1000
+    found = program_of(model)(x)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found, want, rtol=1e-5, atol=5e-2)
