@@ -68,7 +68,7 @@ def test_json_is_read_as_the_value(value: object) -> None:
 
 @given(TEXTS)
 def test_markdown_is_read_as_the_text(text: str) -> None:
-    """In a sentence and in a cell of a table; it is text alone, whatever it says."""
+    """A sentence and a cell of a table hold it; it is text alone, whatever it says."""
     shown = escape.markdown(text)
     page = f"A {shown} b\n\n| x | y |\n|---|---|\n| {shown} | z |\n"
     inline = [t for t in MarkdownIt("commonmark").enable("table").parse(page) if t.type == "inline"]

@@ -272,7 +272,7 @@ def test_nodes_that_do_not_fit_are_refused(body: str, t: list[int]) -> None:
 
 @pytest.mark.parametrize("shape", [[0], [7, -1], [-1]])
 def test_a_model_that_does_not_fit_says_so(shape: list[int]) -> None:
-    """As a saved program may hold it."""
+    """A saved program may hold such a model."""
     node = onnx.helper.make_node("Reshape", ["x", "t"], ["y"])
     values = [onnx.helper.make_tensor_value_info(name, 11, None) for name in "xy"]
     target = onnx.numpy_helper.from_array(np.array(shape), "t")

@@ -56,7 +56,7 @@ def test_every_form_is_measured(bits: int) -> None:
 def test_counts_are_printed_beside_what_is_synthesized(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With a tool that finds two LUTs more than are counted, and three registers."""
+    """The tool finds two LUTs more than are counted, and three registers."""
     pytest.importorskip("amaranth", reason="hardware needs the extra rtl")
     from n2uqc.backends.fpga.rtl import synthesis
 

@@ -64,7 +64,7 @@ def test_the_example_by_cmake(host_artifact: Path, network: Program, tmp_path: P
 def test_the_example_by_cmake_for_another_processor(
     aarch64_artifact: Path, network: Program, tmp_path: Path
 ) -> None:
-    """By the line that `n2uqc compile` prints, with the compiler that the toolchain file names."""
+    """The line that `n2uqc compile` prints builds it, by the toolchain file's compiler."""
     if shutil.which("cmake") is None or shutil.which("aarch64-linux-gnu-gcc") is None:
         pytest.skip("needs cmake and gcc-aarch64-linux-gnu")
     folder = tmp_path / "a net"

@@ -49,7 +49,7 @@ def test_costs_of_memories_are_those_of_yosys() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda f: f.id)
 def test_blocks_hold_18_kbit_with_parity_in_whole_bytes(family: Family) -> None:
-    """Of iCE40 4 Kbit without; narrower by half is deeper by two."""
+    """A block of iCE40 has 4 Kbit; narrower by half is deeper by two."""
     for width, depth in family.blocks:
         if family is ICE40:
             assert width * depth == 4096

@@ -30,7 +30,7 @@ def test_other_planes_take_two_bits_a_lane(simd: int) -> None:
 
 
 def test_multipliers_are_shared_over_the_cycles() -> None:
-    """Of two bits there are three sets of operands' bits and of weights' bits: 9 counts."""
+    """Two bits make three sets of operands' bits and of weights' bits: 9 counts."""
     planes = _planes("codebook planes", 2, 2)
     assert [k for k, _ in planes.operands] == [k for k, _ in planes.weights] == [1, 2, 3]
     assert planes.constant and not planes.up_and_down

@@ -93,9 +93,10 @@ def test_products_of_several_blocks_are_added_up(
 def test_ecp5_takes_products_apart_in_blocks_of_18_bits(
     a: int, b: int, signed: bool, dsp: int, chains: list[int], short: list[int], mask: int
 ) -> None:
-    """As yosys' mul2dsp does: 18 bits of the wider operand and the rest of it, whose product is
-    added 18 bits up; a single bit is a mask, and a sign takes it away.  Of 20 by 20 bits: 2 by 20
-    is added, in it 2 by 18; and 2 by 18 to 18 by 18, where 2 by 2 bits are a block too.
+    """Products are cut as yosys' mul2dsp does: 18 bits of the wider operand and the rest of it,
+    whose product is added 18 bits up; a single bit is a mask, and a sign takes it away.  Of 20 by
+    20 bits: 2 by 20 is added, in it 2 by 18; and 2 by 18 to 18 by 18, where 2 by 2 bits are a
+    block too.
     """
     terms, expected = Terms(), Terms()
     place_product(terms, number(a, signed), number(b, signed), ECP5)

@@ -213,7 +213,7 @@ def test_slopes_without_bound_bound_nothing(slopes: tuple[float, float]) -> None
 @pytest.mark.parametrize("step", [Fraction(1), Fraction(-4), Fraction(9, 2)])
 @pytest.mark.parametrize("text", FUNCTIONS)
 def test_of_coarse_codes_every_integer_has_its_own_value(text: str, step: Fraction) -> None:
-    """Between codes nothing is asked for, so pieces of one code miss nothing but rounding."""
+    """Nothing is asked for between codes, so pieces of one code miss nothing but rounding."""
     real = program(text)
     kind = IntType.ranged((1, 1, 2), -3, 5, step)
     made = fixed_point(replace(real, types={**real.types, "x": kind}), Options())

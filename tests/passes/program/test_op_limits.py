@@ -192,7 +192,7 @@ def test_interpolate() -> None:
 
 @pytest.mark.parametrize("start", [0, 7])
 def test_interpolated_sums(start: int) -> None:
-    """Before the first piece, behind the last, and within one that no end of x reaches."""
+    """Values before the first piece, behind the last, and within one that no end of x reaches."""
     steep = BIG - 1  # times 2**31 still less than 2**62
 
     def op(step: int) -> Interpolate:

@@ -162,7 +162,7 @@ def test_accumulators_by_hand() -> None:
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_steps_of_an_accumulator(steps: int) -> None:
-    """Of 16 bits: as many products as stay below 2**15."""
+    """Chunks of 16 bits: as many products as stay below 2**15."""
     weight = np.full((1, 1, 1, 4), 2**15 // steps // 2 - 1)
     op = Conv(output="y", inputs=("x",), weight="w")
     types = {"x": IntType.ranged((1, 1, 4), 0, 2)}

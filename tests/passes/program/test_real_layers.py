@@ -112,7 +112,7 @@ SIDES = [tuple(int(k == side) for k in range(4)) for side in range(4)]
 
 @pytest.mark.parametrize("pads", [*SIDES, (0, 0, 0, 0)])
 def test_zeros_outside_the_map_are_in_the_range(pads: tuple[int, int, int, int]) -> None:
-    """Where any side has them; a mean has them where they count."""
+    """Zeros count where any side has them; a mean has them where they count."""
     x = [Interval(np.array([1.0, -3.0]), np.array([2.0, -2.0]))]
     ones = {"w": Constant.real(np.array([[[[1.0]]], [[[-2.0]]]]))}
     zeros = any(pads)

@@ -19,7 +19,7 @@ def gemm(out: int, depth: int, top: int = 3, hi: int = 3) -> Gemm:
 
 @pytest.mark.parametrize(("out", "outs"), [(1, {8}), (8, {8}), (9, {8, 16}), (40, {8, 16})])
 def test_dot_products_of_no_more_outputs_than_there_are(out: int, outs: set[int]) -> None:
-    """Of two vectors of four, or of four where there are more than eight outputs."""
+    """Tiles of two vectors of four, or of four where there are more than eight outputs."""
     found = list(dot.plans(gemm(out, 40), DOT))
     assert {plan.outs for plan in found} == outs
     assert {plan.depth for plan in found} == {16, 24, 32}
@@ -57,7 +57,7 @@ def test_sums_of_dot_products_are_stored_in_the_narrowest_type(depth: int, dtype
 
 @pytest.mark.parametrize(("out", "outs"), [(1, {16}), (16, {16}), (17, {16, 32})])
 def test_products_of_bytes_in_pairs(out: int, outs: set[int]) -> None:
-    """Of one register of 16 outputs, or of two: a product and a sum for each pair and row."""
+    """Tiles of one register of 16 outputs, or of two: a product and a sum for each pair and row."""
     found = list(maddubs.plans(gemm(out, 70), Vectors(32, 16, frozenset({"avx2"}))))
     assert {plan.outs for plan in found} == outs
     for plan in found:

@@ -139,7 +139,7 @@ def middle(weight: int, depth: int) -> np.ndarray:
 
 @pytest.mark.parametrize("vectors", [NEON, AVX2], ids=["neon", "avx2"])
 def test_sums_are_halved_once_they_are_added_up_where_twice_as_much_fits(vectors: Vectors) -> None:
-    """On NEON sums of 16 bits are halved by an instruction that adds, which is as good."""
+    """NEON: sums of 16 bits are halved by an instruction that adds, which is as good."""
     seen = set()
     for weight, depth in ((1, 8), (63, 8), (64, 8), (127, 8), (127, 16), (127, 40)):
         layer = layer_of(middle(weight, depth), 4, 4)
