@@ -32,6 +32,9 @@ class Tidy(NetworkBuilder):
     def row(self, channels: int, low: float, high: float) -> np.ndarray:
         return (np.round(super().row(channels, low, high) * 8) / 8).astype(F32)
 
+    def sign(self) -> int:
+        return 1
+
     def odd_conv(self, x: str, out: int, bits: int) -> str:
         """A 3x3 convolution by odd codes."""
         c, h, w = self.shape[x]

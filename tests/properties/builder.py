@@ -64,6 +64,10 @@ class NetworkBuilder:
             "BatchNormalization", [x, *map(self.array, rows)], self.shape[x], epsilon=1e-5
         )
 
+    def sign(self) -> int:
+        """Return the sign of a quantizer's step."""
+        return int(self.rng.choice([1, 1, 1, -1]))
+
     def quantize(self, x: str, bits: int) -> str:
         n = 2**bits - 1
         gaps = np.maximum(self.row(n, -0.1, 1.6) * F32(2 / n), F32(1e-3))
@@ -71,7 +75,7 @@ class NetworkBuilder:
             gaps = np.round(gaps, 1) + F32(0.1)
         table = (F32(self.rng.uniform(-1, 0.4)) + np.cumsum(gaps)).astype(F32)[None]
         scale = F32(self.rng.choice([1.0, 1.3, 0.7, -1.1]))
-        step = float(F32(self.rng.uniform(0.5, 1.5) * self.rng.choice([1, 1, 1, -1])))
+        step = float(F32(self.rng.uniform(0.5, 1.5) * self.sign()))
         return self.node(
             "Threshold",
             [x, self.array(table), self.array(np.array(scale)), self.array(np.array(step))],

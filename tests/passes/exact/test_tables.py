@@ -73,7 +73,7 @@ def test_uneven_tables_stay() -> None:
 
 def uniform_network(bits: int):
     """A quantizer of even steps, as a uniform baseline has."""
-    b = NetworkBuilder(2, 2, 4)  # of odd weights, and sums that take most codes
+    b = NetworkBuilder(3, 2, 4)  # of odd weights, and sums that take most codes
     code = b.quantize("x", bits)
     acc = b.batchnorm(b.conv(code, 3, bits=bits), 0.25)
     n = 2**bits - 1
