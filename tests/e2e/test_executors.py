@@ -13,7 +13,7 @@ from n2uqc.passes.program import quantize_input, real_output
 POINTS = 1.5  # of accuracy that quantization may cost
 
 
-@pytest.mark.parametrize("bits", [2, 3, 4])
+@pytest.mark.parametrize("bits", [2, *(pytest.param(b, marks=pytest.mark.slow) for b in (3, 4))])
 def test_every_executor_gives_the_same_integers(bits: int) -> None:
     test = data.digits().test
     program = n2uqc.load(shipped.path(f"digits_{bits}bit"))

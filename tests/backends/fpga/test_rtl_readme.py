@@ -67,7 +67,7 @@ def test_ports_and_streams_are_those_of_the_files(ends: int, tmp_path: Path) -> 
 def test_waves_are_written(tmp_path: Path) -> None:
     if not shutil.which("iverilog"):
         pytest.skip("no Icarus Verilog: apt install iverilog")
-    program = residual()
+    program = two_ends()
     emitted(program, default_folding(program, lanes=16), tmp_path)
     assert "PASS" in make("wave", tmp_path)
     assert (tmp_path / "build" / "wave.fst").stat().st_size > 1000

@@ -111,7 +111,7 @@ EXECUTORS = Executors(
     "executors",
     full=304,
     share=0.26,
-    brief=2,
+    brief=1,
     batch=8,
     units=COUNT,
     suffix=".txt",

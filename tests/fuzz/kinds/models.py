@@ -71,5 +71,5 @@ class Graphs(Models):
             raise Skip from None
 
 
-MODELS = Models("model bytes", full=15_000, share=0.06, brief=40, suffix=".onnx")
-GRAPHS = Graphs("model graphs", full=15_000, share=0.28, brief=40, suffix=".onnx")
+MODELS = Models("model bytes", full=15_000, share=0.06, brief=25, suffix=".onnx")
+GRAPHS = Graphs("model graphs", full=15_000, share=0.28, brief=25, suffix=".onnx")

@@ -178,7 +178,7 @@ NAMES = Names(
     "hostile names",
     full=500,
     share=0.08,
-    brief=8,
+    brief=5,
     batch=25,
     limits=Limits(address_space=False),
 )

@@ -42,4 +42,4 @@ class Networks(Kind):
         return smaller_models(content)
 
 
-NETWORKS = Networks("networks", full=2_100, share=0.18, brief=15, batch=50, suffix=".onnx")
+NETWORKS = Networks("networks", full=2_100, share=0.18, brief=10, batch=50, suffix=".onnx")

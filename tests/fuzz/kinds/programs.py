@@ -153,4 +153,4 @@ def _headers(content: bytes, source: random.Random) -> bytes:
     return bytes(found)
 
 
-PROGRAMS = Programs("program files", full=10_000, share=0.14, brief=40, suffix=".n2uq")
+PROGRAMS = Programs("program files", full=10_000, share=0.14, brief=25, suffix=".n2uq")
