@@ -19,6 +19,7 @@ from .pattern import Context, Pattern, Refused
 from .queries import Array, shape_of
 
 _MOST_PHASES = 64
+_MOST_WEIGHTS = 2**25  # of an axis, each position with each
 
 
 def _resize(node: ir.Node, context: Context) -> None:
@@ -35,6 +36,10 @@ def _resize(node: ir.Node, context: Context) -> None:
         raise Refused(f"resizes {before} to {after}", "height and width, or length")
     scales = resize_scales(node, Trial(context))
     axes = [k for k in range(2, len(before)) if scales[k] != 1 or before[k] != after[k]]
+    for axis in axes:
+        if before[axis] * after[axis] > _MOST_WEIGHTS:
+            found = f"{before[axis]} positions resized to {after[axis]}"
+            raise Refused(found, f"at most {_MOST_WEIGHTS} pairs of positions (4096 to 8192)")
     weights = {
         axis: _matrix(
             node,

@@ -58,3 +58,14 @@ def test_with_antialias_is_refused() -> None:
     parameters = {"s": np.array([1, 1, 0.5, 0.5], np.float32)}
     body = 'y = Resize <mode = "cubic", antialias = 1> (x, , s)'
     refused(build(body, parameters, opset=18), "cubic with antialias", "without antialias")
+
+
+@pytest.mark.parametrize(("width", "scale"), [(30_000, 1.25), (20_000, 2.0), (9_000, 4.0)])
+def test_sizes_that_no_image_has(width: int, scale: float) -> None:
+    """The weights are a matrix of positions: of 30,000 by 39,000 it would take 9 GB."""
+    model = build(
+        'y = Resize <mode = "linear"> (x, , s)',
+        {"s": np.array([1, 1, 1, scale])},
+        x=f"float[N,1,2,{width}] x",
+    )
+    refused(model, f"{width} positions resized to {int(width * scale)}", "pairs of positions")
