@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from n2uqc.passes.program.named import Named, Runner
 
 
-_TOOLCHAIN = "cmake/toolchain.cmake"
+TOOLCHAIN = "cmake/toolchain.cmake"
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,8 +37,8 @@ class Binary(Artifact):
     def next_step(self, folder: Path) -> str:
         lines = [f"run it: n2uqc run {shell(folder)} --input IMAGES.npy"]
         if any(name.startswith("example/") for name in self.files):
-            cross = _TOOLCHAIN in self.files
-            path = shell((folder / _TOOLCHAIN).absolute())
+            cross = TOOLCHAIN in self.files
+            path = shell((folder / TOOLCHAIN).absolute())
             options = f" -DCMAKE_TOOLCHAIN_FILE={path}" if cross else ""
             example, build = shell(folder / "example"), shell(folder / "build")
             lines.append(

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from n2uqc.frontend.escape import c_comment, line_comment, markdown
+
+if TYPE_CHECKING:
+    from n2uqc.passes.program import IntType
+
+
+def real_value(tensor_type: IntType) -> str:
+    """Return what an integer of a scaled tensor stands for, as users of an artifact read it."""
+    low, high = (f"{float(v):g}" for v in tensor_type.real_ends)
+    return f"real value = integer * {tensor_type.scale}, {low} to {high}"
 
 
 def render(folder: Path, template: str, context: dict[str, Any]) -> str:

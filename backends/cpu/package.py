@@ -17,11 +17,11 @@ from n2uqc.passes.program.store import to_bytes
 from n2uqc.version import __version__
 
 from .. import toolchain
-from ..binary import Binary
+from ..binary import TOOLCHAIN, Binary
 from ..manifest import PROGRAM
 from ..processor import CAPABILITIES, Processor
 from ..target import Progress
-from ..templating import render
+from ..templating import real_value, render
 from .grouping import macs
 from .programs import INCLUDE, SOURCES, TEMPLATES, Linked, firmware, linux_program
 from .real_values import describe
@@ -195,7 +195,7 @@ def _texts(symbol: str, target: str, architecture: str) -> dict[str, str]:
         f"cmake/{symbol}Config.cmake": "config.cmake.j2",
     }
     if target != "host":
-        texts["cmake/toolchain.cmake"] = "toolchain.cmake.j2"
+        texts[TOOLCHAIN] = "toolchain.cmake.j2"
     if architecture != "cortex-m":  # the firmware is its example
         for name in ("example.c", "CMakeLists.txt"):
             texts[f"example/{name}"] = f"{name}.j2"
@@ -251,8 +251,7 @@ def _tensor(tensor_type: IntType, port: Port) -> dict[str, Any]:
     if port.indices:
         real = f"index, {tensor_type.lo} to {tensor_type.hi}"
     elif scale is not None:
-        low, high = (f"{float(v):g}" for v in tensor_type.real_ends)
-        real = f"real value = integer * {scale}, {low} to {high}"
+        real = real_value(tensor_type)
     return {
         "real": f"{port.name}: {real}",
         "dtype": dtype.name,

@@ -9,7 +9,7 @@ from pathlib import Path
 from n2uqc.passes.program import IntType, Port
 from n2uqc.passes.program.boundary import input_types, output_types
 
-from ...templating import render
+from ...templating import real_value, render
 from ..design import Design
 from ..engines import Source
 from ..units.datapath import TOP, Datapath
@@ -101,5 +101,4 @@ def _meaning(port: Port, tensor_type: IntType) -> str:
         return f"a raw pixel, {tensor_type.lo} to {tensor_type.hi}"
     if tensor_type.scale is None:
         return f"an integer without one scale, {tensor_type.lo} to {tensor_type.hi}"
-    low, high = (f"{float(v):g}" for v in tensor_type.real_ends)
-    return f"real value = integer * {tensor_type.scale}, {low} to {high}"
+    return real_value(tensor_type)
