@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Function:
@@ -55,14 +57,14 @@ def has_wires(rows: tuple[int, ...], width: int) -> bool:
 
 
 def _support(column: tuple[int, ...]) -> int:
-    """Return how many inputs a function depends on."""
-    variables = (len(column) - 1).bit_length()
-    return sum(
-        any(
-            a != b for k, a in enumerate(column) if not k >> v & 1 for b in column[k | 1 << v :][:1]
-        )
-        for v in range(variables)
-    )
+    """Return how many inputs a function depends on; rows that are missing at the end may be any."""
+    values = np.array(column, bool)
+    rows = np.arange(len(values))
+    count = 0
+    for v in range((len(column) - 1).bit_length()):
+        low = rows[(rows >> v & 1 == 0) & (rows + (1 << v) < len(values))]
+        count += bool((values[low] != values[low + (1 << v)]).any())
+    return count
 
 
 def luts(inputs: int, most: int) -> int:
