@@ -200,11 +200,11 @@ def _check_nodes(proto: onnx.ModelProto) -> None:
 
 
 _FLAGS = frozenset(
-    "align_corners allowzero antialias center_point_box exclude_outside exclusive fmod largest "
-    "noop_with_empty_axes reverse saturate select_last_index sorted transA transB".split()
+    "align_corners allowzero antialias center_point_box exclude_outside exclusive fmod keepdims "
+    "largest noop_with_empty_axes reverse saturate select_last_index sorted transA transB".split()
 )
 """Attributes of the standard domain that are 0 or 1; of another number every runtime makes its own.
-Those of pools and keepdims are read where they mean something."""
+Those of pools are read where they mean something."""
 
 
 def _check_flags(node: onnx.NodeProto) -> list[Problem]:

@@ -61,6 +61,8 @@ def cut_host_part(context: Context) -> None:
     for value in graph.outputs:
         ends += _sources(value, part, context)
     ends = list(dict.fromkeys(ends))
+    if any(context.constants.known(value) for value in graph.outputs):
+        return  # refused as an output that no input reaches
     if any(end.is_graph_input() for end in ends) or any(_mixes(n, context) for n in nodes):
         return
     if not all(_has_batch(value, context) for value in (*graph.outputs, *ends)):

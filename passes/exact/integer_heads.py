@@ -4,7 +4,8 @@ A row of C values x[0] … x[C−1] of one scale becomes keys, which are all dif
 
     key[c] = ±x[c] · 2^b + (C − 1 − c),   2^b ≥ C        (+ c where the last of equals counts)
 
-The greatest key, by maxima over windows, is that of the wanted element: ⌊key / 2^b⌋ is ±x, and what
+with − where the least value is wanted, or the greatest of integers whose real step is negative. The
+greatest key, by maxima over windows, is that of the wanted element: ⌊key / 2^b⌋ is ±x, and what
 remains is its index. TopK takes it k times; each time the greatest key is then made the least. No
 value is rounded, so indices and ties are exact in the integers x.
 """
@@ -128,7 +129,7 @@ class HeadBuilder:
         self.base = fresh(self.types, f"{tensor}.{head.op}")
         self.origin = (head.node,)
         x = self._moved(tensor, rows)
-        sign = 1 if head.greatest else -1
+        sign = 1 if head.greatest == (source.scale > 0) else -1
         indices, values = [], []
         keys = self._keys(x, sign << bits, head.last)
         for k in range(head.count):
@@ -138,7 +139,7 @@ class HeadBuilder:
             indices.append(self._index(top, value, bits, size, head.last))
             if k + 1 < head.count:
                 keys = self._lowered(keys, top)
-        if head.values and not head.greatest:
+        if head.values and sign < 0:
             values = [self._scaled("value", v, -1, 0, source.lo, source.hi) for v in values]
         most = Fraction(size - 1 if source.error else 0)
         index = self._joined([self._real(i, Fraction(1), most) for i in indices], head)

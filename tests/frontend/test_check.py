@@ -284,6 +284,8 @@ def test_a_batch_that_no_network_has(batch: int) -> None:
         "y, i = TopK <largest = 8> (x, k)",
         "y, i = TopK <sorted = -1> (x, k)",
         "y = ArgMax <axis = 1, select_last_index = 3> (x)",
+        "y = ArgMax <axis = 1, keepdims = 100> (x)",
+        "y = ReduceMean <axes = [2, 3], keepdims = -1> (x)",
         "f = Flatten (x) y = Gemm <transB = 5> (f, w)",
     ],
 )

@@ -306,3 +306,9 @@ def test_scores_far_apart(op: str, axis: int) -> None:
     found = program_of(model)(x)
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found, want, rtol=1e-5, atol=5e-2)
+
+
+def test_an_output_that_is_a_constant_is_refused() -> None:
+    model = build(TRUNK + "y = ArgMax <axis = 1> (c)", {"W": W}, y="int64[] y, float[6,2,3,3] W")
+    with pytest.raises(CompileError, match="'W': it is a constant"):
+        load_graph(model)

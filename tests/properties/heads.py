@@ -45,7 +45,8 @@ def lowered(program: Program) -> Program:
 
 @st.composite
 def headed(draw: st.DrawFn) -> tuple[Program, np.ndarray]:
-    """A random program with a head on the host, of all values or of few with ties; and a batch."""
+    """A random program with a head on the host, of all values or of few with ties, of either sign of
+    the step; and a batch."""
     program, x = draw(programs())
     tensor, most = program.output, draw(st.sampled_from([0, 1, 5]))
     tensor_type = program.int_type(tensor)
@@ -55,6 +56,10 @@ def headed(draw: st.DrawFn) -> tuple[Program, np.ndarray]:
         op = Clamp(output="few", inputs=(tensor,), lo=lo, hi=hi)
         types = {**program.types, "few": few}
         program = replace(program, ops=(*program.ops, op), types=types, outputs=("few",), plan=None)
+    last = program.int_type(program.output)
+    if last.scale is not None and draw(st.booleans()):
+        turned = {**program.types, program.output: replace(last, scale=-last.scale)}
+        program = replace(program, types=turned)
     shape = program.interface.output.shape
     axis = draw(st.integers(1, 3))
     flip = st.integers(0, 1)
