@@ -45,8 +45,9 @@ def lowered(program: Program) -> Program:
 
 @st.composite
 def headed(draw: st.DrawFn) -> tuple[Program, np.ndarray]:
-    """A random program with a head on the host, of all values or of few with ties, of either sign of
-    the step; and a batch."""
+    """A random program with a head on the host, of all values or of few with ties, of either
+    sign of the step; and a batch.
+    """
     program, x = draw(programs())
     tensor, most = program.output, draw(st.sampled_from([0, 1, 5]))
     tensor_type = program.int_type(tensor)
