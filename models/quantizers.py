@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .ladder import ladder
+
 BITS = range(2, 9)
 SHORTEST = 1e-3
 """Least length of an interval, which keeps the thresholds in ascending order."""
@@ -39,7 +41,8 @@ class LTQ(nn.Module):
     Backward is the paper's generalized straight-through estimator (G-STE): the derivative of the
     continuous piecewise-linear function that rises by 2/n over each segment, the expectation of a
     stochastic quantizer. It applies to the input and to the threshold parameters; it is 0 outside
-    the segments and for lengths below the clamp.
+    the segments and for lengths below the clamp. `ladder` computes both passes; exporters see the
+    operators of the published code, whose values differ by float noise.
 
     Args:
         bits: 2 to 8; another value raises ValueError.
@@ -66,10 +69,14 @@ class LTQ(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Quantize x, float32 of any shape."""
-        x = x * self.scale1
         length = torch.where(self.a > self.eps, self.a, self.eps)
-        threshold: Tensor = self.start  # `begin`: the begin of its segment
-        begin: Tensor = self.start
+        traced = torch.onnx.is_in_onnx_export() or torch.compiler.is_compiling()
+        rise = self._published if traced else ladder
+        return rise(x * self.scale1, self.start, length) * self.scale2
+
+    def _published(self, x: Tensor, start: Tensor, length: Tensor) -> Tensor:
+        """Return `ladder`'s values in the operators of the published code, up to float noise."""
+        threshold = begin = start  # `begin`: the begin of its segment
         level: Tensor = self.zero
         ramp: Tensor = self.zero
         top: Tensor = self.zero
@@ -82,7 +89,7 @@ class LTQ(nn.Module):
             level = torch.where(x > threshold, top, level)
             begin = begin + length[i]
         ramp = torch.where(x > begin, self.two, ramp)
-        return (level.detach() + ramp - ramp.detach()) * self.scale2
+        return level.detach() + ramp - ramp.detach()
 
     def extra_repr(self) -> str:
         """Return what `print(module)` shows in brackets."""
@@ -99,6 +106,7 @@ class QuantizedConv2d(nn.Conv2d):
 
     so that Wq_c is an odd integer in ±n times s_c * clip / (2n). Backward passes the gradient
     straight to w, hence to W inside the clip range and to clip_val outside; s_c is a constant.
+    (The published code passes it to W_c / s_c before the clip: to all of W, and not to clip_val.)
 
     Args:
         in_channels, out_channels, kernel_size, stride, padding, groups: As of torch's Conv2d.
