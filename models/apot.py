@@ -3,7 +3,9 @@
 Source: Li, Dong, Wang, "Additive Powers-of-Two Quantization: An Efficient Non-uniform
 Discretization for Neural Networks", ICLR 2020 (arXiv 1909.13144): levels of section 2.2,
 reparameterized clipping of 2.3, weight normalization of 2.4. Terms for one and three bits and the
-initial clipping levels are those of the published code.
+initial clipping levels are those of the published code for CIFAR-10; that for ImageNet starts
+activations at 6 and differentiates the mean and deviation of weights, and the former passes the
+gradient to weights beyond the clip too.
 """
 
 from __future__ import annotations

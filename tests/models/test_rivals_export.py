@@ -15,12 +15,20 @@ from n2uqc.models.apot import APoT, APoTWeight  # noqa: E402
 from n2uqc.models.dorefa import DoReFa, DoReFaWeight  # noqa: E402
 from n2uqc.models.export import export_onnx, run_onnx  # noqa: E402
 from n2uqc.models.lsq import LSQ, LSQWeight  # noqa: E402
+from n2uqc.models.lsq_plus import LSQPlus, LSQPlusWeight  # noqa: E402
+from n2uqc.models.nulsq import NuLSQ, NuLSQWeight  # noqa: E402
 from n2uqc.models.quantized import WeightQuantizedConv2d, WeightQuantizedLinear  # noqa: E402
 
 nn = torch.nn
 CHANNELS, SIZE = 8, 6
-ACTIVATIONS = {"lsq": LSQ, "dorefa": DoReFa, "apot": lambda bits: APoT(bits, 2.3)}
-WEIGHTS = {"lsq": LSQWeight, "dorefa": DoReFaWeight, "apot": APoTWeight}
+ACTIVATIONS = {
+    "lsq": LSQ, "lsq+": LSQPlus, "nulsq": NuLSQ, "dorefa": DoReFa,
+    "apot": lambda bits: APoT(bits, 2.3),
+}  # fmt: skip
+WEIGHTS = {
+    "lsq": LSQWeight, "lsq+": LSQPlusWeight, "nulsq": NuLSQWeight, "dorefa": DoReFaWeight,
+    "apot": APoTWeight,
+}  # fmt: skip
 CASES = [(name, name, bits) for name in ACTIVATIONS for bits in (2, 4)]
 CASES += [("lsq", "apot", 3), ("apot", "dorefa", 3)]
 
