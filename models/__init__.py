@@ -7,7 +7,8 @@ torch:
 * `shipped`: paths of the trained ONNX files in the package (standard library only)
 * `architectures`: the published networks by name; torch is needed to build one
 * `quantizers`, `pact`: the quantizers (torch); `ladder`: N2UQ's thresholds as one function
-* `lsq`, `lsq_plus`, `nulsq`, `dorefa`, `apot`: rival quantizers; `quantized`: layers of any (torch)
+* `lsq`, `lsq_plus`, `nulsq`, `lcq`, `dorefa`, `apot`: rival quantizers (torch)
+* `quantized`: layers whose weights take any of them (torch)
 * `blocks`, `networks`: blocks built of them, and residual networks of blocks (torch)
 * `checkpoint`: published checkpoints, read safely and checked key by key (torch)
 * `calibrate`: initial parameters of a quantized network from its float twin (torch)

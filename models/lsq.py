@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .first_batch import FirstBatch, first_step
 from .quantizers import levels_above_zero
 
 
@@ -34,7 +35,7 @@ class _Steps(torch.autograd.Function):
         return upstream * inside, (upstream * by_step).sum().reshape(1) * scale, None, None, None
 
 
-class LSQ(nn.Module):
+class LSQ(FirstBatch):
     """Activation quantizer with the levels s * k, k = -Qn … Qp:
 
         y = round(clip(x / s, -Qn, Qp)) * s      ties to even
@@ -52,34 +53,30 @@ class LSQ(nn.Module):
     Attributes:
         step: float32 (1,), s; 1 until the first batch in training that is not all 0, then
             2 * mean|x| / sqrt(Qp) of that batch.
-        started: bool (), whether that batch was seen.
     """
 
     is_weight = False
-    started: Tensor
 
     def __init__(self, bits: int, signed: bool = False) -> None:
-        super().__init__()
-        self.bits = bits
+        super().__init__(bits)
         self.low = -(2 ** (bits - 1)) if signed else 0
         self.high = self.low + levels_above_zero(bits)
         self.step = nn.Parameter(torch.ones(1))
-        self.register_buffer("started", torch.tensor(False))
 
     def forward(self, x: Tensor) -> Tensor:
         """Quantize x, float32 of any shape; axis 0 of activations counts samples."""
-        if self.training and not self.started:
-            self._start(x.detach())
+        self.see(x)
         y: Tensor = _Steps.apply(  # type: ignore[no-untyped-call]
             x, self.step, self.low, self.high, self.is_weight
         )
         return y
 
-    def _start(self, x: Tensor) -> None:
-        step = 2 * x.abs().mean() / math.sqrt(self.high)
+    def set_from(self, x: Tensor) -> bool:
+        """Set the step."""
+        step = first_step(x, self.high)
         if step > 0:
-            self.step.data.fill_(step.item())
-            self.started.fill_(True)
+            self.step.data.fill_(step)
+        return step > 0
 
     def extra_repr(self) -> str:
         """Return the text in parentheses that `print(module)` shows."""

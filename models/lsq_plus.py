@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .first_batch import FirstBatch
 from .lsq import LSQWeight
 from .quantizers import levels_above_zero
 
@@ -38,7 +39,7 @@ class _Offset(torch.autograd.Function):
         return upstream * inside, by_step.reshape(1), by_offset.reshape(1), None
 
 
-class LSQPlus(nn.Module):
+class LSQPlus(FirstBatch):
     """Activation quantizer with levels anywhere; n = 2**bits - 1:
 
         y = round(clip((x - beta) / s, 0, n)) * s + beta      ties to even
@@ -55,32 +56,27 @@ class LSQPlus(nn.Module):
         step, beta: float32 (1,); 1 and 0 until the first batch in training whose numbers differ,
             then of least mean square error over that batch, found by turns from its range: codes
             of the levels, and the levels' line of least squares through the codes.
-        started: bool (), whether that batch was seen.
     """
 
-    started: Tensor
-
     def __init__(self, bits: int) -> None:
-        super().__init__()
-        self.bits = bits
+        super().__init__(bits)
         self.high = levels_above_zero(bits)
         self.step = nn.Parameter(torch.ones(1))
         self.beta = nn.Parameter(torch.zeros(1))
-        self.register_buffer("started", torch.tensor(False))
 
     def forward(self, x: Tensor) -> Tensor:
         """Quantize x, float32 of any shape; axis 0 counts samples."""
-        if self.training and not self.started:
-            self._start(x.detach())
+        self.see(x)
         y: Tensor = _Offset.apply(  # type: ignore[no-untyped-call]
             x, self.step, self.beta, self.high
         )
         return y
 
-    def _start(self, x: Tensor) -> None:
+    def set_from(self, x: Tensor) -> bool:
+        """Set step and offset."""
         beta, step = x.min(), (x.max() - x.min()) / self.high
         if not step > 0:
-            return
+            return False
         for _ in range(ROUNDS):
             code = torch.round(torch.clamp((x - beta) / step, 0, self.high))
             spread = ((code - code.mean()) * (x - x.mean())).mean()
@@ -88,11 +84,7 @@ class LSQPlus(nn.Module):
             beta = x.mean() - step * code.mean()
         self.step.data.fill_(step.item())
         self.beta.data.fill_(beta.item())
-        self.started.fill_(True)
-
-    def extra_repr(self) -> str:
-        """Return the text in parentheses that `print(module)` shows."""
-        return f"bits={self.bits}"
+        return True
 
 
 class LSQPlusWeight(LSQWeight):
@@ -104,9 +96,9 @@ class LSQPlusWeight(LSQWeight):
         bits: 2 to 8; another value raises ValueError.
     """
 
-    def _start(self, x: Tensor) -> None:
-        mean, deviation = x.mean(), x.std(correction=0)
-        step = (mean.abs() + 3 * deviation) / 2 ** (self.bits - 1)
+    def set_from(self, x: Tensor) -> bool:
+        """Set the step."""
+        step = (x.mean().abs() + 3 * x.std(correction=0)).item() / 2 ** (self.bits - 1)
         if step > 0:
-            self.step.data.fill_(step.item())
-            self.started.fill_(True)
+            self.step.data.fill_(step)
+        return step > 0

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .first_batch import FirstBatch, first_step
 from .quantizers import levels_above_zero
 
 LEAST = 1e-6
@@ -58,29 +59,7 @@ class _Uneven(torch.autograd.Function):
         return by_x, by_up, by_down
 
 
-class _Started(nn.Module):
-    started: Tensor
-
-    def __init__(self, bits: int) -> None:
-        super().__init__()
-        self.high = levels_above_zero(bits)
-        self.bits = bits
-        self.register_buffer("started", torch.tensor(False))
-
-    def start(self, x: Tensor, high: int, *steps: nn.Parameter) -> None:
-        """Give all steps LSQ's first length, from the first batch that is not all 0."""
-        if self.training and not self.started:
-            step = (2 * x.detach().abs().mean() / math.sqrt(high)).item()
-            for each in steps if step > 0 else ():
-                each.data.fill_(step)
-            self.started.fill_(step > 0)
-
-    def extra_repr(self) -> str:
-        """Return the text in parentheses that `print(module)` shows."""
-        return f"bits={self.bits}"
-
-
-class NuLSQ(_Started):
+class NuLSQ(FirstBatch):
     """Activation quantizer with n = 2**bits - 1 steps s_i and edges c_i = s_1 + … + s_i:
 
         y = sum of s_i over {i : x > c_i - s_i / 2}
@@ -100,18 +79,22 @@ class NuLSQ(_Started):
 
     def __init__(self, bits: int) -> None:
         super().__init__(bits)
-        self.step = nn.Parameter(torch.ones(self.high))
+        self.step = nn.Parameter(torch.ones(levels_above_zero(bits)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Quantize x, float32 of two axes or more."""
-        self.start(x, self.high, self.step)
+        self.see(x)
         y: Tensor = _Uneven.apply(  # type: ignore[no-untyped-call]
             x, self.step.clamp(min=LEAST), None
         )
         return y
 
+    def set_from(self, x: Tensor) -> bool:
+        """Set all steps."""
+        return _set_steps(first_step(x, 2**self.bits - 1), self.step)
 
-class NuLSQWeight(_Started):
+
+class NuLSQWeight(FirstBatch):
     """Weight quantizer: steps up from 0 as `NuLSQ` has them, and others down from 0.
 
     Gradients are those of `NuLSQ` on either side, times 2 / sqrt(N * its steps), N the weights.
@@ -131,8 +114,18 @@ class NuLSQWeight(_Started):
 
     def forward(self, w: Tensor) -> Tensor:
         """Quantize w, float32 of any shape."""
-        self.start(w, self.high // 2, self.up, self.down)
+        self.see(w)
         y: Tensor = _Uneven.apply(  # type: ignore[no-untyped-call]
             w, self.up.clamp(min=LEAST), self.down.clamp(min=LEAST)
         )
         return y
+
+    def set_from(self, x: Tensor) -> bool:
+        """Set all steps."""
+        return _set_steps(first_step(x, 2 ** (self.bits - 1) - 1), self.up, self.down)
+
+
+def _set_steps(step: float, *parameters: nn.Parameter) -> bool:
+    for steps in parameters if step > 0 else ():
+        steps.data.fill_(step)
+    return step > 0

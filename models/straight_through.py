@@ -29,6 +29,16 @@ class _Nearest(torch.autograd.Function):
         return upstream, None
 
 
+class _Value(torch.autograd.Function):
+    @staticmethod
+    def forward(_ctx: Any, value: Tensor, _through: Tensor) -> Tensor:
+        return value.view_as(value)
+
+    @staticmethod
+    def backward(_ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor]:
+        return upstream, upstream
+
+
 def round_straight(x: Tensor) -> Tensor:
     """Round x, ties to even; the gradient is that of the identity."""
     y: Tensor = _Round.apply(x)  # type: ignore[no-untyped-call]
@@ -41,4 +51,10 @@ def nearest_straight(x: Tensor, levels: Tensor) -> Tensor:
     The gradient is that of the identity of x, and 0 for levels.
     """
     y: Tensor = _Nearest.apply(x, levels)  # type: ignore[no-untyped-call]
+    return y
+
+
+def add_gradient(value: Tensor, through: Tensor) -> Tensor:
+    """Return the value, exactly; the gradient is that of value + through."""
+    y: Tensor = _Value.apply(value, through)  # type: ignore[no-untyped-call]
     return y

@@ -14,6 +14,7 @@ from n2uqc.backends.cost.compare import compare  # noqa: E402
 from n2uqc.models.apot import APoT, APoTWeight  # noqa: E402
 from n2uqc.models.dorefa import DoReFa, DoReFaWeight  # noqa: E402
 from n2uqc.models.export import export_onnx, run_onnx  # noqa: E402
+from n2uqc.models.lcq import LCQ, LCQWeight  # noqa: E402
 from n2uqc.models.lsq import LSQ, LSQWeight  # noqa: E402
 from n2uqc.models.lsq_plus import LSQPlus, LSQPlusWeight  # noqa: E402
 from n2uqc.models.nulsq import NuLSQ, NuLSQWeight  # noqa: E402
@@ -22,12 +23,12 @@ from n2uqc.models.quantized import WeightQuantizedConv2d, WeightQuantizedLinear 
 nn = torch.nn
 CHANNELS, SIZE = 8, 6
 ACTIVATIONS = {
-    "lsq": LSQ, "lsq+": LSQPlus, "nulsq": NuLSQ, "dorefa": DoReFa,
+    "lsq": LSQ, "lsq+": LSQPlus, "nulsq": NuLSQ, "lcq": LCQ, "dorefa": DoReFa,
     "apot": lambda bits: APoT(bits, 2.3),
 }  # fmt: skip
 WEIGHTS = {
-    "lsq": LSQWeight, "lsq+": LSQPlusWeight, "nulsq": NuLSQWeight, "dorefa": DoReFaWeight,
-    "apot": APoTWeight,
+    "lsq": LSQWeight, "lsq+": LSQPlusWeight, "nulsq": NuLSQWeight, "lcq": LCQWeight,
+    "dorefa": DoReFaWeight, "apot": APoTWeight,
 }  # fmt: skip
 CASES = [(name, name, bits) for name in ACTIVATIONS for bits in (2, 4)]
 CASES += [("lsq", "apot", 3), ("apot", "dorefa", 3)]
@@ -52,6 +53,12 @@ def test_exports_are_low_bit(activation: str, weight: str, bits: int, tmp_path: 
     trained = network(activation, weight, bits)
     for _ in range(3):  # first batch, and statistics of the BatchNorms
         trained(torch.randn(16, 3, SIZE, SIZE))
+    with torch.no_grad():  # uneven levels, as training leaves them
+        for name, learned in trained.named_parameters():
+            if name.endswith("theta") and learned.requires_grad:
+                learned.normal_(0, 0.5)
+            elif name.endswith((".step", ".up", ".down")):
+                learned.mul_(0.7 + 0.6 * torch.rand(learned.shape))
     path = tmp_path / "net.onnx"
     export_onnx(trained, path, torch.randn(1, 3, SIZE, SIZE))
     x = np.random.default_rng(0).standard_normal((1, 3, SIZE, SIZE)).astype(np.float32)
