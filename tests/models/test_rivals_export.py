@@ -15,6 +15,7 @@ from n2uqc.models.apot import APoT, APoTWeight  # noqa: E402
 from n2uqc.models.dorefa import DoReFa, DoReFaWeight  # noqa: E402
 from n2uqc.models.export import export_onnx, run_onnx  # noqa: E402
 from n2uqc.models.lcq import LCQ, LCQWeight  # noqa: E402
+from n2uqc.models.lq_nets import LQNets, LQNetsWeight  # noqa: E402
 from n2uqc.models.lsq import LSQ, LSQWeight  # noqa: E402
 from n2uqc.models.lsq_plus import LSQPlus, LSQPlusWeight  # noqa: E402
 from n2uqc.models.nulsq import NuLSQ, NuLSQWeight  # noqa: E402
@@ -23,12 +24,12 @@ from n2uqc.models.quantized import WeightQuantizedConv2d, WeightQuantizedLinear 
 nn = torch.nn
 CHANNELS, SIZE = 8, 6
 ACTIVATIONS = {
-    "lsq": LSQ, "lsq+": LSQPlus, "nulsq": NuLSQ, "lcq": LCQ, "dorefa": DoReFa,
+    "lsq": LSQ, "lsq+": LSQPlus, "nulsq": NuLSQ, "lcq": LCQ, "lq-nets": LQNets, "dorefa": DoReFa,
     "apot": lambda bits: APoT(bits, 2.3),
 }  # fmt: skip
 WEIGHTS = {
     "lsq": LSQWeight, "lsq+": LSQPlusWeight, "nulsq": NuLSQWeight, "lcq": LCQWeight,
-    "dorefa": DoReFaWeight, "apot": APoTWeight,
+    "lq-nets": LQNetsWeight, "dorefa": DoReFaWeight, "apot": APoTWeight,
 }  # fmt: skip
 CASES = [(name, name, bits) for name in ACTIVATIONS for bits in (2, 4)]
 CASES += [("lsq", "apot", 3), ("apot", "dorefa", 3)]
@@ -38,7 +39,8 @@ def network(activation: str, weight: str, bits: int):
     """A real stem, a quantized convolution, a quantized product, a real head."""
 
     def part(layer, *sizes):
-        return ACTIVATIONS[activation](bits), layer(*sizes, WEIGHTS[weight](bits))
+        by_channel = (sizes[1],) if weight == "lq-nets" else ()
+        return ACTIVATIONS[activation](bits), layer(*sizes, WEIGHTS[weight](bits, *by_channel))
 
     stem = nn.Conv2d(3, CHANNELS, 3, padding=1), nn.BatchNorm2d(CHANNELS), nn.ReLU()
     first = *part(WeightQuantizedConv2d, CHANNELS, CHANNELS, 3), nn.BatchNorm2d(CHANNELS)
