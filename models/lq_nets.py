@@ -53,7 +53,8 @@ def _fitted(x: Tensor, at: Tensor, codes: Tensor, basis: Tensor) -> Tensor:
     square = torch.einsum("rl,rli,rlj->rij", count, codes, codes)
     square = square + EPSILON * torch.eye(old.shape[1], dtype=x.dtype, device=x.device)
     right = torch.einsum("rl,rli->ri", total, codes) + EPSILON * old
-    return (KEPT * old + (1 - KEPT) * torch.linalg.solve(square, right)).to(basis.dtype)
+    best: Tensor = torch.linalg.solve(square, right)
+    return (KEPT * old + (1 - KEPT) * best).to(basis.dtype)
 
 
 class LQNets(nn.Module):

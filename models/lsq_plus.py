@@ -98,7 +98,7 @@ class LSQPlusWeight(LSQWeight):
 
     def set_from(self, x: Tensor) -> bool:
         """Set the step."""
-        step = float(x.mean().abs() + 3 * x.std(correction=0)) / 2 ** (self.bits - 1)
+        step: float = float(x.mean().abs() + 3 * x.std(correction=0)) / 2 ** (self.bits - 1)
         if step > 0:
             self.step.data.fill_(step)
         return step > 0
