@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from n2uqc.frontend.escape import c_comment, line_comment, markdown
 
 if TYPE_CHECKING:
+    import jinja2
+
     from n2uqc.passes.program import IntType
 
 
@@ -25,6 +28,12 @@ def render(folder: Path, template: str, context: dict[str, Any]) -> str:
         template: file name of the template.
         context: values by name; a missing name is an error.
     """
+    return str(_environment(folder).get_template(template).render(context))
+
+
+@cache
+def _environment(folder: Path) -> jinja2.Environment:
+    """Return what reads a folder's templates, each of which it compiles once."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -35,4 +44,4 @@ def render(folder: Path, template: str, context: dict[str, Any]) -> str:
         autoescape=False,
     )
     environment.filters.update(c_comment=c_comment, line_comment=line_comment, markdown=markdown)
-    return environment.get_template(template).render(context)
+    return environment

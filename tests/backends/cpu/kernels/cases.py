@@ -66,6 +66,13 @@ def extremes(program: Program, samples: int = 3) -> np.ndarray:
     return x
 
 
+def ends(shape: tuple[int, ...], top: int) -> np.ndarray:
+    """Return weights that are all ``top`` or all ``-top`` in each output channel, by turns."""
+    weight = np.full(shape, top)
+    weight[1::2] = -top
+    return weight
+
+
 def only(monkeypatch: pytest.MonkeyPatch, *kernels: Kernel) -> None:
     """Let convolutions be computed by these kernels alone."""
     monkeypatch.setitem(choose.TABLE, Conv, kernels)

@@ -12,7 +12,7 @@ from n2uqc.backends.cpu.kernels import gemm, matrix, winograd
 from n2uqc.backends.cpu.kernels.gemm import Micro, byte_pairs, mla16, mlal16
 from n2uqc.backends.cpu.kernels.offer import Kernel
 
-from .cases import check, conv_program, only
+from .cases import check, conv_program, ends, only
 
 
 class Case(NamedTuple):
@@ -43,7 +43,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("target", ["aarch64", "armv7"])
-@pytest.mark.parametrize("kind", ["random", "greatest", "least"])
+@pytest.mark.parametrize("kind", ["random", "ends"])
 @pytest.mark.parametrize("name", CASES)
 def test_convolutions(
     name: str, kind: str, target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -53,8 +53,7 @@ def test_convolutions(
     monkeypatch.setattr(gemm, "MICROS", (case.micro,))
     weight = {
         "random": np.random.default_rng(7).integers(-case.top, case.top + 1, case.shape),
-        "greatest": np.full(case.shape, case.top),
-        "least": np.full(case.shape, -case.top),
+        "ends": ends(case.shape, case.top),
     }[kind]
     levels = 3 if kind == "random" else 0  # the sums themselves where they are largest
     program = conv_program(weight, case.size, case.bits, levels=levels, **case.options)

@@ -19,7 +19,7 @@ from n2uqc.backends.cpu.kernels.gemm import Gemm, Micro, Plan, dot, madd, maddub
 from n2uqc.backends.tir import emit_object
 
 from ..host import llvm
-from .cases import check, conv_program, only
+from .cases import check, conv_program, ends, only
 
 HOST = find_target("host").processor.vectors
 AVX2 = Vectors(32, 16, frozenset({"avx2"}))
@@ -201,7 +201,7 @@ SHAPES: dict[str, tuple[tuple[int, ...], int, int, dict[str, object]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", ["random", "greatest", "least"])
+@pytest.mark.parametrize("kind", ["random", "ends"])
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize(
     ("micro", "target"),
@@ -231,8 +231,7 @@ def test_convolutions(
         top = 3  # the least chunk of K would not fit: left to other kernels
     weight = {
         "random": np.random.default_rng(len(name)).integers(-top, top + 1, shape),
-        "greatest": np.full(shape, top),
-        "least": np.full(shape, -top),
+        "ends": ends(shape, top),
     }[kind]
     program = conv_program(weight, size, bits, levels=3 if kind == "random" else 0, **options)
     check(program, tmp_path, target)
