@@ -9,6 +9,7 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
 
+from .attribute_values import check_attribute_values
 from .branches import nested_graphs
 from .channels_last_domain import channels_first
 from .diagnostics import CompileError, Problem
@@ -189,7 +190,7 @@ def _check_nodes(proto: onnx.ModelProto) -> None:
                 )
             if node.domain or any(nested_graphs([node])):
                 continue  # reported as unsupported later; the checker does not know outer values
-            problems += _check_flags(node)
+            problems += check_attribute_values(node)
             try:
                 onnx.checker.check_node(node, context)
             except Exception as error:  # ValidationError, or RuntimeError on broken attributes
@@ -197,24 +198,6 @@ def _check_nodes(proto: onnx.ModelProto) -> None:
                 problems.append(Problem(node_name(node), node.op_type, found))
     if problems:
         raise CompileError(problems)
-
-
-_FLAGS = frozenset(
-    "align_corners allowzero antialias center_point_box exclude_outside exclusive fmod keepdims "
-    "largest noop_with_empty_axes reverse saturate select_last_index sorted transA transB".split()
-)
-"""Attributes of the standard domain that are 0 or 1; of another number every runtime makes its own.
-Those of pools are read where they mean something."""
-
-
-def _check_flags(node: onnx.NodeProto) -> list[Problem]:
-    return [
-        Problem(node_name(node), node.op_type, f"{attribute.name} = {attribute.i}", "0 or 1")
-        for attribute in node.attribute
-        if attribute.name in _FLAGS
-        and attribute.type == onnx.AttributeProto.INT
-        and attribute.i not in (0, 1)
-    ]
 
 
 def check_interface(model: ir.Model) -> None:

@@ -91,6 +91,8 @@ def _with_skipped(
         count: number of steps in the file; of a chain of quantizers, which is one function too,
             more than any quantizer may have.
     """
+    if not np.isfinite(levels).all():
+        return thresholds, rules, levels  # refused where they become a quantizer
     heights = np.diff(levels) * (count / (levels[-1] - levels[0]) if levels[-1] != levels[0] else 0)
     steps = np.round(heights)
     if not len(rules) < count < 2**MAX_BITS:

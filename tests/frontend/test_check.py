@@ -292,3 +292,20 @@ def test_a_batch_that_no_network_has(batch: int) -> None:
 def test_flags_that_are_neither_0_nor_1(node: str) -> None:
     """Runtimes take 8 for true or for false, as they please."""
     refused(build(node, {"k": np.array([2]), "w": np.ones((3, 32))}), "= ", "0 or 1")
+
+
+@pytest.mark.parametrize(
+    ("node", "found"),
+    [
+        ("y = Resize <nearest_mode = ''> (x, none, k)", "nearest_mode = ''"),
+        ("y = Resize <mode = 'Nearest'> (x, none, k)", "mode = 'Nearest'"),
+        ("y = DepthToSpace <blocksize = 2, mode = 'crd'> (w)", "mode = 'crd'"),
+        ("y = Gelu <approximate = 'erf'> (x)", "approximate = 'erf'"),
+        ("y = Pad <mode = 'zero'> (x, k)", "mode = 'zero'"),
+        ("y = Conv <auto_pad = 'SAME'> (x, w)", "auto_pad = 'SAME'"),
+    ],
+)
+def test_words_that_are_not_defined(node: str, found: str) -> None:
+    body = node.replace("'", '"').replace("none, ", '"", ')
+    parameters = {"k": np.ones(4, np.float32), "w": np.ones((3, 2, 3, 3))}
+    refused(build(body, parameters, opset=20), found)

@@ -39,7 +39,7 @@ def outputs_of(content: bytes, images: dict[str, np.ndarray]) -> dict[str, np.nd
         if extreme or any(map(_is_extreme, _stated(model))) or _keeps_a_size(model):
             return None
         model = standard(model)
-        watched = watch_quotients(model)
+        watched = watch_quotients(model) + watch_compared(model)
         session = onnxruntime.InferenceSession(model.SerializeToString(), options)
         given, batch, count = {}, 0, 0
         for face in session.get_inputs():
@@ -124,6 +124,27 @@ def watch_quotients(model: onnx.ModelProto) -> int:
         model.graph.output.add().name = name
     model.graph.node.extend(nodes)
     return len(quantizers)
+
+
+def watch_compared(model: onnx.ModelProto) -> int:
+    """Give a number without bound as a further output for each ArgMax, ArgMin and TopK that reads a
+    NaN, which has no place in an order, and 0 for the others; how many.
+    """
+    nodes: list[onnx.NodeProto] = []
+    heads = [node for node in model.graph.node if node.op_type in ("ArgMax", "ArgMin", "TopK")]
+    for k, node in enumerate(heads):
+        name = f"n2uq_compared_{k}"
+        nodes += [
+            helper.make_node("Cast", [node.input[0]], [f"{name}_x"], to=onnx.TensorProto.FLOAT),
+            helper.make_node("IsNaN", [f"{name}_x"], [f"{name}_no"]),
+            helper.make_node("Cast", [f"{name}_no"], [f"{name}_0"], to=onnx.TensorProto.FLOAT),
+            helper.make_node("ReduceMax", [f"{name}_0"], [f"{name}_1"], keepdims=0),
+            helper.make_node("Constant", [], [f"{name}_far"], value_float=2 * _CONVERTS),
+            helper.make_node("Mul", [f"{name}_1", f"{name}_far"], [name]),
+        ]
+        model.graph.output.add().name = name
+    model.graph.node.extend(nodes)
+    return len(heads)
 
 
 def standard(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from ..operation import ConstRef, Op
 from ..types import Constant, IntArray, IntType, TensorType
 
+_FEW = 16
+"""Thresholds up to which as many comparisons of whole maps take no longer than a search."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Thresholds(Op):
@@ -77,7 +80,14 @@ class Thresholds(Op):
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
         x = inputs[0]
         bounds, signs = consts[self.bounds].values, consts[self.signs].values
-        code = np.broadcast_to(consts[self.base].values, x.shape).astype(np.int64)
-        for k in range(bounds.shape[1]):
-            code += signs[:, k] * (x > bounds[:, k])
+        base = consts[self.base].values
+        if bounds.shape[1] <= _FEW:
+            code = np.broadcast_to(base, x.shape).astype(np.int64)
+            for k in range(bounds.shape[1]):
+                code += signs[:, k] * (x > bounds[:, k])
+            return code
+        code = np.empty(x.shape, np.int64)
+        sums = np.append(base[:, None], base[:, None] + np.cumsum(signs, axis=1), axis=1)
+        for c, row in enumerate(bounds):
+            code[..., c] = sums[c][np.searchsorted(row, x[..., c])]
         return code

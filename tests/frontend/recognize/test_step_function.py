@@ -256,3 +256,12 @@ def test_beside_a_flatten(body: str, flatten: str, batch: str) -> None:
     parameters = {"W": weights, "t": np.float32(0.3), "r": np.int64([0, -1])}
     graph = check_same(build(body, parameters, x=f"float[{batch},2,4,4] x"))
     assert ops(graph).count("Threshold") == 1
+
+
+@pytest.mark.parametrize("one", [1.0, -1.0])
+def test_a_step_to_infinity_is_refused_without_a_warning(one: float) -> None:
+    body = "[g] b = Greater (x, t) c = Cast <to = 1> (b) f = Div (one, c) y = Conv (f, W)"
+    parameters = {"t": np.float32(0.3), "one": np.float32(one), "W": np.ones((2, 2, 1, 1))}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        refused(build(body, parameters), "'g'")
