@@ -106,7 +106,8 @@ class IntegerLayers(CodeForms):
     def source(self, op: RealConv) -> tuple[str, Fraction, Fraction] | None:
         """Return the codes that a convolution reads: their name, a factor, and the zero point z.
 
-        None if it reads other tensors, or codes whose scale differs by channel.
+        None if it reads other tensors, or codes whose scale differs by channel, or codes so far from
+        0 that no integer stands outside the map.
         """
         name = op.inputs[0]
         form = self.form(name)
@@ -114,6 +115,8 @@ class IntegerLayers(CodeForms):
             return None
         tensor_type = integer(form.codes, self.types[form.codes])
         z = form.offset / form.slope
+        if any(op.pads) and abs(z) >= Conv.farthest_pad:
+            return None
         if not any(op.pads) or z.denominator == 1:
             return form.codes, form.slope / (tensor_type.scale or 1), z
         # Padding is a real zero, which is no code here.

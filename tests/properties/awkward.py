@@ -117,6 +117,8 @@ def _conv(draw: Draw, b: Builder, x: str, out: int | None = None) -> str:
         values[:: draw(st.integers(1, 3))] = 0
         weight = Constant.narrow(values)
     pad_value = int(b.rng.integers(kind.lo, kind.hi + 1)) if draw(st.integers(0, 3)) == 0 else 0
+    if room > 3 and most > 3 and draw(st.integers(0, 5)) == 0:  # a zero point that no code has
+        pad_value = draw(st.sampled_from([kind.lo - 3, kind.hi + 3]))
     return b.add(
         Conv,
         x,

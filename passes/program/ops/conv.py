@@ -21,12 +21,13 @@ class Conv(Op):
 
     Attributes:
         weight: constant (O, KH, KW, I / groups).
-        pad_value: the code that stands outside the map.
+        pad_value: the code that stands outside the map, nearer to 0 than ``farthest_pad``.
         levels: bits of a weight's code, where weights are uneven levels: at most ``2**levels``
             values in an output channel.  0: any values of the constant's width.
     """
 
     mnemonic: ClassVar[str] = "conv"
+    farthest_pad: ClassVar[int] = 1 << 31
 
     weight: ConstRef
     stride: Pair = (1, 1)
@@ -94,6 +95,7 @@ class Conv(Op):
         )
         size = output_size((height, width), (kh, kw), self.stride, self.pads, self.dilation)
         self.require(min(size) > 0, f"the window does not fit a map of {height}x{width}")
+        self.require(abs(self.pad_value) < self.farthest_pad, f"{self.pad_value} outside the map")
         least, greatest = self.channel_ranges(x, consts)
         return IntType.of_rows((*size, out), least, greatest)
 

@@ -235,6 +235,10 @@ def test_convolution() -> None:
     illegal("does not fit a map of 3x3", op(groups=2, dilation=(3, 1)), ones, x=x)
     illegal("does not fit a map of 3x3", op(groups=2, dilation=(1, 3)), ones, x=x)
     illegal("many times", op(groups=2, pads=(0, 0, 1 << 16, 0)), ones, x=x)
+    for code in (2**31 - 1, 1 - 2**31):
+        legal(op(groups=2, pad_value=code), ones, x=x)
+    for code in (2**31, -(2**31), 10**30):
+        illegal("outside the map", op(groups=2, pad_value=code), ones, x=x)
     values = {"w": np.arange(16).reshape(2, 2, 2, 2)}  # eight in each output channel
     legal(op(groups=2, levels=3), values, x=x)
     legal(op(groups=2, levels=8), values, x=x)
