@@ -116,9 +116,13 @@ def _conv(draw: Draw, b: Builder, x: str, out: int | None = None) -> str:
         values = weight.values.copy()
         values[:: draw(st.integers(1, 3))] = 0
         weight = Constant.narrow(values)
-    pad_value = int(b.rng.integers(kind.lo, kind.hi + 1)) if draw(st.integers(0, 3)) == 0 else 0
-    if room > 3 and most > 3 and draw(st.integers(0, 5)) == 0:  # a zero point that no code has
-        pad_value = draw(st.sampled_from([kind.lo - 3, kind.hi + 3]))
+    farthest = Conv.farthest_pad - 1
+    low, high = (min(max(end, -farthest), farthest) for end in (kind.lo, kind.hi))
+    pad_value = int(b.rng.integers(low, high + 1)) if draw(st.integers(0, 3)) == 0 else 0
+    if (
+        room > 3 and 3 < most < 1 << 30 and draw(st.integers(0, 5)) == 0
+    ):  # a zero point that no code has
+        pad_value = draw(st.sampled_from([low - 3, high + 3]))
     return b.add(
         Conv,
         x,

@@ -78,7 +78,8 @@ class Builder:
         if min(kind.shape[:2]) + lo_pad + hi_pad < dilation * (kernel - 1) + 1:
             pads = (dilation * (kernel - 1),) * 4
         pad_value = int(self.rng.integers(kind.lo, kind.hi + 1)) if self.rng.random() < 0.3 else 0
-        pad_value = min(max(pad_value, kind.lo), kind.hi)
+        farthest = Conv.farthest_pad - 1
+        pad_value = min(max(min(max(pad_value, kind.lo), kind.hi), -farthest), farthest)
         return self.add(
             Conv,
             x,

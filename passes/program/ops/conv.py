@@ -27,7 +27,7 @@ class Conv(Op):
     """
 
     mnemonic: ClassVar[str] = "conv"
-    farthest_pad: ClassVar[int] = 1 << 31
+    farthest_pad: ClassVar[int] = 1 << 31  # executors pad narrow maps by it
 
     weight: ConstRef
     stride: Pair = (1, 1)
