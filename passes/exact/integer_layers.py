@@ -106,8 +106,8 @@ class IntegerLayers(CodeForms):
     def source(self, op: RealConv) -> tuple[str, Fraction, Fraction] | None:
         """Return the codes that a convolution reads: their name, a factor, and the zero point z.
 
-        None if it reads other tensors, or codes whose scale differs by channel, or codes so far from
-        0 that no integer stands outside the map.
+        None if it reads other tensors, codes whose scale differs by channel, or codes so far from 0
+        that no integer stands outside the map.
         """
         name = op.inputs[0]
         form = self.form(name)
