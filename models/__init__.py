@@ -8,7 +8,7 @@ torch:
 * `architectures`: the published networks by name; torch is needed to build one
 * `quantizers`, `pact`: the quantizers (torch); `ladder`: N2UQ's thresholds as one function
 * `lsq`, `lsq_plus`, `nulsq`, `lcq`, `lq_nets`, `dorefa`, `apot`: rival quantizers (torch)
-* `quantized`: layers whose weights take any of them (torch)
+* `quantized`: layers whose weights take any of them (torch); `freezing`: oscillating weights
 * `blocks`, `networks`: blocks built of them, and residual networks of blocks (torch)
 * `checkpoint`: published checkpoints, read safely and checked key by key (torch)
 * `calibrate`: initial parameters of a quantized network from its float twin (torch)

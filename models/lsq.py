@@ -35,6 +35,20 @@ class _Steps(torch.autograd.Function):
         return upstream * inside, (upstream * by_step).sum().reshape(1) * scale, None, None, None
 
 
+class _OfCodes(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, codes: Tensor, step: Tensor, high: int) -> Tensor:
+        ctx.save_for_backward(codes)
+        ctx.high = high
+        return codes * step
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[None, Tensor, None]:
+        (codes,) = ctx.saved_tensors
+        scale = 1 / math.sqrt(codes.numel() * ctx.high)
+        return None, (upstream * codes).sum().reshape(1) * scale, None
+
+
 class LSQ(FirstBatch):
     """Activation quantizer with the levels s * k, k = -Qn … Qp:
 
@@ -94,3 +108,12 @@ class LSQWeight(LSQ):
 
     def __init__(self, bits: int) -> None:
         super().__init__(bits, signed=True)
+
+    def codes(self, w: Tensor) -> Tensor:
+        """Return the integers k of the levels s * k, of w's shape and type, without a gradient."""
+        return torch.round(torch.clamp(w / self.step, self.low, self.high)).detach()
+
+    def of_codes(self, codes: Tensor, w: Tensor) -> Tensor:
+        """Return the levels of other codes of the weights w, with the gradient of s as `LSQ`'s."""
+        y: Tensor = _OfCodes.apply(codes, self.step, self.high)  # type: ignore[no-untyped-call]
+        return y

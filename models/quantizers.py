@@ -46,6 +46,8 @@ class LTQ(nn.Module):
 
     Args:
         bits: 2 to 8; another value raises ValueError.
+        equal: Whether all segments keep the length 2/n, so that thresholds are equidistant and
+            only scale1 learns their distance: a uniform quantizer to compare N2UQ with.
 
     Attributes:
         start: float32 (1,), where the first segment begins; may become negative.
@@ -54,13 +56,15 @@ class LTQ(nn.Module):
         two, one, zero, minusone, eps: float32 (1,), constants in the published checkpoints.
     """
 
-    def __init__(self, bits: int) -> None:
+    def __init__(self, bits: int, equal: bool = False) -> None:
         super().__init__()
         self.thresholds = levels_above_zero(bits)
         self.bits = bits
         self.interval = 2.0 / self.thresholds
         self.start = nn.Parameter(torch.zeros(1))
-        self.a = nn.Parameter(torch.full((self.thresholds,), self.interval))
+        self.a = nn.Parameter(
+            torch.full((self.thresholds,), self.interval), requires_grad=not equal
+        )
         self.scale1 = nn.Parameter(torch.ones(1))
         self.scale2 = nn.Parameter(torch.ones(1))
         self.two, self.one = _constant(2.0), _constant(1.0)
@@ -96,8 +100,8 @@ class LTQ(nn.Module):
         return f"bits={self.bits}"
 
 
-class QuantizedConv2d(nn.Conv2d):
-    """Convolution without bias whose weights take 2**bits balanced levels per output channel.
+class N2UQWeight(nn.Module):
+    """Weight quantizer with 2**bits balanced levels per output channel.
 
     With n = 2**bits - 1, gamma = n / 2**(bits-1), s_c = gamma * mean|W_c| (the entropy-preserving
     regularization of the paper) and w = clip(W_c / s_c, -clip/2, clip/2):
@@ -107,6 +111,58 @@ class QuantizedConv2d(nn.Conv2d):
     so that Wq_c is an odd integer in ±n times s_c * clip / (2n). Backward passes the gradient
     straight to w, hence to W inside the clip range and to clip_val outside; s_c is a constant.
     (The published code passes it to W_c / s_c before the clip: to all of W, and not to clip_val.)
+
+    Args:
+        bits: 2 to 8; another value raises ValueError.
+
+    Attributes:
+        clip_val: float32 (1,), width of the clip range in units of s_c.
+    """
+
+    def __init__(self, bits: int) -> None:
+        super().__init__()
+        self.steps = levels_above_zero(bits)
+        self.bits = bits
+        self.clip_val = nn.Parameter(torch.tensor([2.0]))
+
+    def forward(self, w: Tensor) -> Tensor:
+        """Quantize w, float32 (O, ...), exactly up to float32 rounding."""
+        return _balanced(w, self.clip_val, self.bits)
+
+    def codes(self, w: Tensor) -> Tensor:
+        """Return the odd integers, of w's shape and type, without a gradient."""
+        level = _balanced(w, self.clip_val, self.bits) / _balanced_scale(w, self.bits)
+        return torch.round(level * (2 * self.steps / self.clip_val)).detach()
+
+    def of_codes(self, codes: Tensor, w: Tensor) -> Tensor:
+        """Return the levels of other codes, given the weights w; no gradient passes."""
+        step = _balanced_scale(w, self.bits) * self.clip_val / (2 * self.steps)
+        return codes * step.detach()
+
+    def extra_repr(self) -> str:
+        """Return what `print(module)` shows in brackets."""
+        return f"bits={self.bits}"
+
+
+def _balanced_scale(w: Tensor, bits: int) -> Tensor:
+    mean = w.abs()
+    for axis in range(w.dim() - 1, 0, -1):
+        mean = mean.mean(axis, keepdim=True)
+    return (levels_above_zero(bits) / 2 ** (bits - 1) * mean).detach()
+
+
+def _balanced(w: Tensor, clip: Tensor, bits: int) -> Tensor:
+    scale, edge = _balanced_scale(w, bits), clip / 2
+    clipped = w / scale
+    clipped = torch.where(clipped < edge, clipped, edge)
+    clipped = torch.where(clipped > -edge, clipped, -edge)
+    per_unit = levels_above_zero(bits) / clip
+    quantized = scale * (torch.round((clipped + edge) * per_unit) / per_unit - edge)
+    return quantized.detach() - clipped.detach() + clipped
+
+
+class QuantizedConv2d(nn.Conv2d):
+    """Convolution without bias whose weights `N2UQWeight` quantizes, in one module.
 
     Args:
         in_channels, out_channels, kernel_size, stride, padding, groups: As of torch's Conv2d.
@@ -131,23 +187,14 @@ class QuantizedConv2d(nn.Conv2d):
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False
         )
-        self.steps = levels_above_zero(bits)
+        levels_above_zero(bits)
         self.bits = bits
         self.clip_val = nn.Parameter(torch.tensor([2.0]))
         self.zero = _constant(0.0)
 
     def quantized_weight(self) -> Tensor:
         """Return the quantized weights, exact up to float32 rounding."""
-        mean = self.weight.abs().mean(3, keepdim=True).mean(2, keepdim=True).mean(1, keepdim=True)
-        scale = (self.steps / 2 ** (self.bits - 1) * mean).detach()
-        edge = self.clip_val / 2
-        clipped = self.weight / scale
-        clipped = torch.where(clipped < edge, clipped, edge)
-        clipped = torch.where(clipped > -edge, clipped, -edge)
-        per_unit = self.steps / self.clip_val
-        quantized = scale * (torch.round((clipped + edge) * per_unit) / per_unit - edge)
-        through: Tensor = quantized.detach() - clipped.detach() + clipped
-        return through
+        return _balanced(self.weight, self.clip_val, self.bits)
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve x, float32 (N, I, H, W), with the quantized weights."""

@@ -121,7 +121,8 @@ def _draw_batch_norm(module: nn.BatchNorm2d, random: np.random.Generator) -> Non
 def _draw_thresholds(module: LTQ, reverse: bool, random: np.random.Generator) -> None:
     length = random.uniform(0.1, 2.0, module.thresholds) * module.interval
     length[random.integers(module.thresholds)] = random.choice([SHORTEST / 3, 0.0, -0.2])
-    _fill(module.a, length)
+    if module.a.requires_grad:
+        _fill(module.a, length)
     _fill(module.start, random.normal(0.0, 0.3, 1))
     _fill(module.scale1, random.uniform(0.4, 1.8, 1) * (-1.0 if reverse else 1.0))
     _fill(module.scale2, random.uniform(0.3, 1.5, 1))

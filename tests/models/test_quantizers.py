@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from n2uqc.models.quantizers import LTQ, QuantizedConv2d
+from n2uqc.models.quantizers import LTQ, N2UQWeight, QuantizedConv2d
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -245,3 +245,28 @@ def test_parameter_names_are_those_of_the_published_checkpoints() -> None:
     assert set(QuantizedConv2d(1, 1, 1, 2).state_dict()) == {"weight", "clip_val", "zero"}
     learned = {name for name, p in LTQ(2).named_parameters() if p.requires_grad}
     assert learned == {"start", "a", "scale1", "scale2"}
+
+
+def test_equal_segments_stay_equal() -> None:
+    module = LTQ(3, equal=True)
+    assert set(module.state_dict()) == set(LTQ(3).state_dict())
+    optimizer = torch.optim.SGD([p for p in module.parameters() if p.requires_grad], 0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        torch.autograd.backward((module(torch.rand(200)) ** 2).sum())
+        optimizer.step()
+    x = torch.linspace(-4, 4, 80001)
+    jumps = x[1:][module(x).detach().diff() != 0]
+    assert len(jumps) == 7 and module.scale1 != 1 and module.start != 0
+    distance = 2 / 7 / abs(module.scale1.item())
+    np.testing.assert_allclose(jumps.diff(), distance, atol=3e-4)
+
+
+@pytest.mark.parametrize("shape", [(4, 9), (4, 3, 5), (4, 3, 2, 2)])
+def test_balanced_weights_of_any_layer(shape: tuple[int, ...]) -> None:
+    random = np.random.default_rng(0)
+    weights = random.standard_normal(shape).astype(np.float32)
+    found = N2UQWeight(3)(torch.from_numpy(weights)).detach().numpy().reshape(4, -1)
+    codes, scale = weight_codes(weights.reshape(4, -1, 1, 1), 2.0, 3)
+    expected = (codes * scale * 2.0 / 14).reshape(4, -1)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
