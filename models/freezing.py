@@ -7,12 +7,13 @@ freezing as the published code (github.com/Qualcomm-AI-research/oscillations-qat
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 
+@runtime_checkable
 class CodeQuantizer(Protocol):
     """Weight quantizer that tells codes and levels apart: LSQ's, LSQ+'s and N2UQ's."""
 
@@ -38,7 +39,7 @@ class Freezing(nn.Module):
     reaches it. The quantizer's parameters are learned on.
 
     Args:
-        quantizer: As the protocol says.
+        quantizer: A module that is a `CodeQuantizer`.
         shape: Of the weights.
         threshold: Frequency above which a weight is frozen, 2 to 3 times m at least, for one
             oscillation gives m. May be changed in training.
@@ -65,7 +66,7 @@ class Freezing(nn.Module):
 
     def __init__(
         self,
-        quantizer: CodeQuantizer,
+        quantizer: nn.Module,
         shape: tuple[int, ...],
         threshold: float,
         momentum: float = 0.01,
@@ -74,7 +75,7 @@ class Freezing(nn.Module):
         for name, value in (("threshold", threshold), ("momentum", momentum)):
             if not 0 < value < 1:
                 raise ValueError(f"{name}={value}: it is a share between 0 and 1")
-        if not hasattr(quantizer, "of_codes"):
+        if not isinstance(quantizer, CodeQuantizer):
             raise ValueError(f"{type(quantizer).__name__} has no codes that weights could keep")
         self.quantizer, self.threshold, self.momentum = quantizer, threshold, momentum
         for name in ("frequency", "frozen_code", "before", "direction", "average"):
