@@ -148,7 +148,8 @@ def _balanced_scale(w: Tensor, bits: int) -> Tensor:
     mean = w.abs()
     for axis in range(w.dim() - 1, 0, -1):
         mean = mean.mean(axis, keepdim=True)
-    return (levels_above_zero(bits) / 2 ** (bits - 1) * mean).detach()
+    scale: Tensor = levels_above_zero(bits) / 2 ** (bits - 1) * mean
+    return scale.detach()
 
 
 def _balanced(w: Tensor, clip: Tensor, bits: int) -> Tensor:
@@ -158,7 +159,8 @@ def _balanced(w: Tensor, clip: Tensor, bits: int) -> Tensor:
     clipped = torch.where(clipped > -edge, clipped, -edge)
     per_unit = levels_above_zero(bits) / clip
     quantized = scale * (torch.round((clipped + edge) * per_unit) / per_unit - edge)
-    return quantized.detach() - clipped.detach() + clipped
+    through: Tensor = quantized.detach() - clipped.detach() + clipped
+    return through
 
 
 class QuantizedConv2d(nn.Conv2d):
