@@ -15,7 +15,10 @@ pytest.importorskip("amaranth", reason="hardware needs the extra rtl")
 from n2uqc.backends.cost import compare
 from n2uqc.backends.fpga import Folding, default_folding, describe, plan
 from n2uqc.backends.fpga.folding import engines_of
+from n2uqc.backends.fpga.hdl.amaranth import kinds
 from n2uqc.backends.fpga.hdl.families import FAMILIES
+from n2uqc.backends.fpga.rtl.roms import roms
+from n2uqc.backends.fpga.rtl.tidy import fitted, tidy
 from n2uqc.backends.fpga.rtl.verilog import to_rtlil
 from n2uqc.backends.fpga.units.datapath import build_datapath
 from n2uqc.backends.report import to_json
@@ -52,6 +55,9 @@ def test_recorded_datapaths(k: int, tmp_path: Path) -> None:
     check("datapaths", f"{k:02}", found)
     if importlib.metadata.version("amaranth") != AMARANTH:
         pytest.skip(f"modules are recorded with Amaranth {AMARANTH}")
-    modules = to_rtlil(build_datapath(design.pipeline, design.depths, design.style).module)
-    text = "".join(_SOURCE.sub("", modules[name]) for name in sorted(modules))
-    check("modules", f"{k:02}", {f"{len(modules)} files": digest(text)})
+    module = build_datapath(design.pipeline, design.depths, design.style).module
+    files = fitted(to_rtlil(module))
+    tidied = [tidy(_SOURCE.sub("", files[name])) for name in sorted(files)]
+    tables = [text for each in (module, *kinds(module)) for text in roms(each)]
+    found = {f"{len(files)} files": digest("".join(tidied)), "constants": digest("".join(tables))}
+    check("modules", f"{k:02}", found)
