@@ -26,7 +26,7 @@ demo: venv
 	$(BIN)/python -m n2uqc.demo
 
 test: venv
-	$(BIN)/python -m pytest -n auto $(PYTEST)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST)
 
 check: venv
 	$(BIN)/ruff check n2uqc $(addprefix n2uqc/,frontend passes backends models) tests benchmarks

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from n2uqc.api.profile import KernelProfile, profile
     from n2uqc.api.simulate import RunResult, run, simulate
     from n2uqc.api.verify import Certificate, verify
+    from n2uqc.api.zoo import Reproduction, ShippedNetworks, reproduce, shipped_networks
     from n2uqc.backends import Artifact, ToolchainError, open_artifact
     from n2uqc.backends.fpga import Fold, Folding
     from n2uqc.frontend.diagnostics import CompileError, Problem
@@ -93,6 +94,12 @@ _HOMES = {
     "n2uqc.api.verify": (
         "Certificate",
         "verify",
+    ),
+    "n2uqc.api.zoo": (
+        "Reproduction",
+        "ShippedNetworks",
+        "reproduce",
+        "shipped_networks",
     ),
     "n2uqc.backends": (
         "Artifact",

@@ -12,6 +12,7 @@ COMMANDS = (
     "verify",
     "evaluate",
     "cost",
+    "models",
     "import_checkpoint",
     "completion",
 )

@@ -63,6 +63,7 @@ def calls(
                 model, data=(x, labels), dresses=["uniform"], clock_hz=50e6
             ).to_json(),
         ),
+        "models": (("models",), lambda: n2uqc.shipped_networks().to_json()),
     }  # fmt: skip
 
 

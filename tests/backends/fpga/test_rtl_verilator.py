@@ -54,7 +54,7 @@ def agrees(program: Program, folding: Folding, folder: Path) -> None:
 
 def test_a_small_residual_network(tmp_path: Path) -> None:
     program = residual()
-    agrees(program, default_folding(program, lanes=64), tmp_path)
+    agrees(program, default_folding(program, lanes=16), tmp_path)
 
 
 @pytest.mark.slow
