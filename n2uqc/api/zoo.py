@@ -1,4 +1,4 @@
-"""``shipped_networks`` and ``reproduce``: the trained networks in the package, and their recipes."""
+"""``shipped_networks`` and ``reproduce``: the trained networks in the package and their recipes."""
 
 from __future__ import annotations
 
