@@ -102,6 +102,16 @@ class Reproduction(Result):
         return bool(self.recorded["sha256"] == self.found["sha256"])
 
     @property
+    def compatible(self) -> bool:
+        """Whether chance explains the difference of the accuracies: at most three standard errors
+        of a difference of two shares of as many images (normal approximation).
+        """
+        right, count = (self.recorded["correct"], self.found["correct"]), self.found["of"]
+        share = sum(right) / (2 * count)
+        error = (2 * share * (1 - share) / count) ** 0.5
+        return abs(right[0] - right[1]) / count <= 3 * error
+
+    @property
     def other_versions(self) -> dict[str, tuple[str, str]]:
         """Recorded version and version here of each package that differs."""
         here = self.found["versions"]
@@ -115,6 +125,7 @@ class Reproduction(Result):
         return {
             "name": self.name,
             "identical": self.identical,
+            "compatible": self.compatible,
             "recorded": dict(self.recorded),
             "found": dict(self.found),
             "other_versions": {k: list(v) for k, v in self.other_versions.items()},
@@ -136,13 +147,12 @@ class Reproduction(Result):
         sheet.table(columns, rows)
         if self.identical:
             sheet.line(f"{self.name}: the same bytes as the shipped file")
-        elif self.other_versions:
-            sheet.line(
-                f"{self.name}: another file than the shipped one; float32 sums differ between "
-                "these versions and those of the record, so their accuracies are to be compared"
-            )
         else:
-            sheet.line(f"{self.name}: another file than the shipped one, by the same versions")
+            sheet.line(
+                f"{self.name}: another file than the shipped one (float32 sums depend on the "
+                "packages' versions and on the processor); the accuracies differ "
+                + ("by no more than chance explains" if self.compatible else "by more than chance")
+            )
         if self.path is not None:
             sheet.line(f"wrote {plain(self.path)}")
 
@@ -152,8 +162,8 @@ def reproduce(
 ) -> Reproduction:
     """Train a shipped network once more, by the command that its record states.
 
-    It takes a minute or two on one core; seed, data and order of operations are fixed, so that the
-    same versions of the packages give the same bytes.
+    It takes minutes on one core; seed, data and order of operations are fixed, so that the same
+    versions of the packages give the same bytes on processors of one kind.
 
     Args:
         name: of the network, one of ``shipped_networks().records``.
