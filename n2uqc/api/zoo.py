@@ -109,7 +109,7 @@ class Reproduction(Result):
         right, count = (self.recorded["correct"], self.found["correct"]), self.found["of"]
         share = sum(right) / (2 * count)
         error = (2 * share * (1 - share) / count) ** 0.5
-        return abs(right[0] - right[1]) / count <= 3 * error
+        return bool(abs(right[0] - right[1]) / count <= 3 * error)
 
     @property
     def other_versions(self) -> dict[str, tuple[str, str]]:

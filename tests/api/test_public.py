@@ -14,7 +14,8 @@ import n2uqc
 
 FUNCTIONS = {
     "compile", "convert", "cost", "design", "evaluate", "inspect", "load", "open_artifact",
-    "profile", "run", "save", "search", "search_precision", "simulate", "verify",
+    "profile", "reproduce", "run", "save", "search", "search_precision", "shipped_networks",
+    "simulate", "verify",
 }  # fmt: skip
 RESULTS = {
     "Artifact", "Certificate", "Conversion", "CostComparison", "DatapathDesign", "AccuracyReport",
