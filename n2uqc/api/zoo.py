@@ -77,7 +77,11 @@ def _row(name: str, record: Mapping[str, Any]) -> tuple[str | int | None, ...]:
 
 
 def shipped_networks() -> ShippedNetworks:
-    """Return what the package ships, by name; needs no torch."""
+    """Return what the package ships, by name; needs no torch.
+
+    Raises:
+        OSError: a record is missing: the package is damaged.
+    """
     return ShippedNetworks({name: shipped.record(name) for name in shipped.names()})
 
 

@@ -20,6 +20,7 @@ FUNCTIONS = {
 RESULTS = {
     "Artifact", "Certificate", "Conversion", "CostComparison", "DatapathDesign", "AccuracyReport",
     "Inspection", "KernelProfile", "PrecisionSearch", "Program", "ProgramInspection", "RunResult",
+    "Reproduction", "ShippedNetworks",
 }  # fmt: skip
 CHOICES = {"Fold", "Folding", "Options", "Pixels"}
 ERRORS = {
