@@ -1,0 +1,149 @@
+"""Quantizers by name, and networks whose quantizers are replaced: any pair, with bits by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from functools import partial
+
+from torch import nn
+
+from .apot import APoT, APoTWeight
+from .dorefa import DoReFa, DoReFaWeight
+from .freezing import Freezing
+from .lcq import LCQ, LCQWeight
+from .lq_nets import LQNets, LQNetsWeight
+from .lsq import LSQ, LSQWeight
+from .lsq_plus import LSQPlus, LSQPlusWeight
+from .nulsq import NuLSQ, NuLSQWeight
+from .pact import PACT
+from .quantized import WeightQuantizedConv2d
+from .quantizers import LTQ, N2UQWeight, QuantizedConv2d
+
+N2UQ = "n2uq"
+
+ACTIVATIONS: Mapping[str, Callable[[int], nn.Module]] = {
+    N2UQ: LTQ,
+    "n2uq-equal": partial(LTQ, equal=True),
+    "lsq": LSQ,
+    "lsq+": LSQPlus,
+    "nulsq": NuLSQ,
+    "pact": PACT,
+    "dorefa": DoReFa,
+    "apot": APoT,
+    "lcq": LCQ,
+    "lq-nets": LQNets,
+}
+"""Quantizers of activations, from their bits."""
+
+_BY_LAYER: Mapping[str, Callable[[int], nn.Module]] = {
+    N2UQ: N2UQWeight,
+    "lsq": LSQWeight,
+    "lsq+": LSQPlusWeight,
+    "nulsq": NuLSQWeight,
+    "dorefa": DoReFaWeight,
+    "apot": APoTWeight,
+    "lcq": LCQWeight,
+}
+WEIGHTS = (*_BY_LAYER, "lq-nets")
+"""Names of the quantizers of weights."""
+
+
+def activation_quantizer(name: str, bits: int) -> nn.Module:
+    """Return a new quantizer of activations.
+
+    Raises:
+        ValueError: the name is not in `ACTIVATIONS`, or the quantizer has no such bits.
+    """
+    if name not in ACTIVATIONS:
+        raise ValueError(f"activations '{name}': choose from {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name](bits)
+
+
+def weight_quantizer(name: str, bits: int, channels: int) -> nn.Module:
+    """Return a new quantizer of weights.
+
+    Args:
+        name: One of `WEIGHTS`.
+        bits: Of the weights.
+        channels: Output channels of the layer.
+
+    Raises:
+        ValueError: there is no such name, or the quantizer has no such bits.
+    """
+    if name == "lq-nets":
+        return LQNetsWeight(bits, channels)
+    if name not in _BY_LAYER:
+        raise ValueError(f"weights '{name}': choose from {', '.join(WEIGHTS)}")
+    return _BY_LAYER[name](bits)
+
+
+def choose_quantizers(
+    network: nn.Module,
+    activations: str = N2UQ,
+    weights: str = N2UQ,
+    bits: Mapping[str, int] | None = None,
+    freeze: float | None = None,
+) -> None:
+    """Replace all LTQ and QuantizedConv2d of a network of this package, in place.
+
+    Real weights stay the same parameters. What stays N2UQ with the bits that it has stays as it
+    is, learned thresholds too; the rest starts anew, most from the first batch in training. Call
+    this before an optimizer takes the parameters.
+
+    Args:
+        network: Network of `LTQ` and `QuantizedConv2d`.
+        activations: One of `ACTIVATIONS`.
+        weights: One of `WEIGHTS`.
+        bits: Bits by name of a module, with the wildcards of file names ("layer2.*.quan?",
+            "*.conv1"); the first that fits counts. Others keep their bits.
+        freeze: Frequency above which oscillating weights are frozen (`Freezing`); None: never.
+
+    Raises:
+        ValueError: a name is unknown, a quantizer has no such bits, a pattern fits no quantizer, or
+            the network has none.
+    """
+    found = {
+        name: module
+        for name, module in network.named_modules()
+        if isinstance(module, LTQ | QuantizedConv2d)
+    }
+    if not found:
+        raise ValueError(f"{type(network).__name__} has no N2UQ quantizers to replace")
+    patterns = bits or {}
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in found):
+            raise ValueError(
+                f"bits of '{pattern}': no quantizer has such a name: {', '.join(found)}"
+            )
+    made: dict[str, nn.Module] = {}
+    for name, module in found.items():  # all are made before any is replaced
+        chosen = next((n for p, n in patterns.items() if fnmatchcase(name, p)), module.bits)
+        if isinstance(module, LTQ):
+            kept = activations == N2UQ and chosen == module.bits
+            made[name] = module if kept else activation_quantizer(activations, chosen)
+        else:
+            kept = weights == N2UQ and chosen == module.bits and freeze is None
+            made[name] = module if kept else _layer(module, weights, chosen, freeze)
+    for name, new in made.items():
+        parent, _, last = name.rpartition(".")
+        setattr(network.get_submodule(parent), last, new.train(found[name].training))
+
+
+def _layer(
+    conv: QuantizedConv2d, weights: str, bits: int, freeze: float | None
+) -> WeightQuantizedConv2d:
+    quantizer = weight_quantizer(weights, bits, conv.out_channels)
+    if freeze is not None:
+        quantizer = Freezing(quantizer, tuple(conv.weight.shape), freeze)
+    layer = WeightQuantizedConv2d(
+        conv.in_channels,
+        conv.out_channels,
+        conv.kernel_size[0],
+        quantizer,
+        conv.stride[0],
+        int(conv.padding[0]),
+        conv.groups,
+    )
+    layer.weight = conv.weight
+    return layer
