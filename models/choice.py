@@ -18,7 +18,7 @@ from .lsq_plus import LSQPlus, LSQPlusWeight
 from .nulsq import NuLSQ, NuLSQWeight
 from .pact import PACT
 from .quantized import WeightQuantizedConv2d
-from .quantizers import LTQ, N2UQWeight, QuantizedConv2d
+from .quantizers import LTQ, SHORTEST, N2UQWeight, QuantizedConv2d
 
 N2UQ = "n2uq"
 
@@ -88,8 +88,9 @@ def choose_quantizers(
     """Replace all LTQ and QuantizedConv2d of a network of this package, in place.
 
     Real weights stay the same parameters. What stays N2UQ with the bits that it has stays as it
-    is, learned thresholds too; the rest starts anew, most from the first batch in training. Call
-    this before an optimizer takes the parameters.
+    is; another LTQ has its thresholds evenly over the same range; the rest starts anew, most from
+    the first batch in training. Call this after `initialize_from_float`, and before an optimizer
+    takes the parameters.
 
     Args:
         network: Network of `LTQ` and `QuantizedConv2d`.
@@ -121,13 +122,23 @@ def choose_quantizers(
         chosen = next((n for p, n in patterns.items() if fnmatchcase(name, p)), module.bits)
         if isinstance(module, LTQ):
             kept = activations == N2UQ and chosen == module.bits
-            made[name] = module if kept else activation_quantizer(activations, chosen)
+            made[name] = module if kept else _activations(module, activations, chosen)
         else:
             kept = weights == N2UQ and chosen == module.bits and freeze is None
             made[name] = module if kept else _layer(module, weights, chosen, freeze)
     for name, new in made.items():
         parent, _, last = name.rpartition(".")
         setattr(network.get_submodule(parent), last, new.train(found[name].training))
+
+
+def _activations(old: LTQ, name: str, bits: int) -> nn.Module:
+    new = activation_quantizer(name, bits)
+    if isinstance(new, LTQ):
+        shrink = 2 / old.a.detach().clamp(min=SHORTEST).sum()  # a new one's segments are 2 long
+        new.start.data.copy_(old.start * shrink)
+        new.scale1.data.copy_(old.scale1 * shrink)
+        new.scale2.data.copy_(old.scale2)
+    return new
 
 
 def _layer(

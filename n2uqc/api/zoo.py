@@ -154,7 +154,7 @@ class Reproduction(Result):
         else:
             sheet.line(
                 f"{self.name}: another file than the shipped one (float32 sums depend on the "
-                "packages' versions and on the processor); the accuracies differ "
+                "versions of n2uqc and the packages and on the processor); the accuracies differ "
                 + ("by no more than chance explains" if self.compatible else "by more than chance")
             )
         if self.path is not None:
@@ -167,7 +167,7 @@ def reproduce(
     """Train a shipped network once more, by the command that its record states.
 
     It takes minutes on one core; seed, data and order of operations are fixed, so that the same
-    versions of the packages give the same bytes on processors of one kind.
+    versions of n2uqc and the packages give the same bytes on processors of one kind.
 
     Args:
         name: of the network, one of ``shipped_networks().records``.

@@ -18,6 +18,7 @@ from n2uqc.models.export import export_onnx, run_onnx  # noqa: E402
 from n2uqc.models.freezing import Freezing  # noqa: E402
 from n2uqc.models.networks import ResidualNetwork, count_macs  # noqa: E402
 from n2uqc.models.quantizers import LTQ, QuantizedConv2d  # noqa: E402
+from n2uqc.models.randomize import randomize  # noqa: E402
 
 IMAGES = torch.rand(16, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -79,6 +80,24 @@ def test_what_stays_the_same_is_left_alone() -> None:
     choose_quantizers(network, bits={"*.conv1": 3})
     for name, module in quantizers(network).items():
         assert (module is before[name]) == (not name.endswith(".conv1")), name
+
+
+def test_other_thresholds_cover_the_same_range() -> None:
+    network = ResidualNetwork(2)
+    randomize(network, 0)
+    before = {n: m for n, m in network.named_modules() if isinstance(m, LTQ)}
+    choose_quantizers(network, "n2uq-equal", bits={"*.quan1": 4})
+    for name, old in before.items():
+        new = network.get_submodule(name)
+        length = torch.clamp(old.a.detach(), min=1e-3)
+        ends = torch.stack([old.start[0], old.start[0] + length.sum()]) / old.scale1
+        inside = ends + (ends.flip(0) - ends) / (2.1 * new.thresholds)
+        half = ends + (ends.flip(0) - ends) / (1.9 * new.thresholds)
+        top = 2 * old.scale2.detach()
+        step = top / new.thresholds
+        torch.testing.assert_close(new(inside).detach(), torch.cat([0 * top, top]))
+        torch.testing.assert_close(new(half).detach(), torch.cat([step, top - step]))
+        assert new.bits == (4 if name.endswith("quan1") else 2) and not new.a.requires_grad
 
 
 def test_weights_may_freeze() -> None:
