@@ -15,5 +15,7 @@ torch:
 * `calibrate`: initial parameters of a quantized network from its float twin (torch)
 * `randomize`: random parameters that resemble trained ones, for tests and measurements (torch)
 * `export`: ONNX export, and running the file with onnxruntime (torch)
-* `train`: `python -m n2uqc.models.train` (torch)
+* `registry`: quantizers by name, for activations and for weights (torch only to build one)
+* `training`: own networks on own data, from a recipe, the room behind `n2uqc train`
+* `train`: the shipped networks, `python -m n2uqc.models.train` (torch)
 """

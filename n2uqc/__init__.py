@@ -8,6 +8,7 @@
     n2uqc.verify("model.onnx")                          # tables proved, executors compared
     n2uqc.compile(program, target="aarch64").save("out/")
     n2uqc.cost("model.onnx")                            # what it costs as hardware
+    n2uqc.train("recipe.toml")                          # your own network, on your own data
 
 Each command of the command line is a function here; what it prints is the function's result, which
 has ``to_json()``, ``text()`` and an HTML form for notebooks. Modules are imported when a name is
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from n2uqc.api.precision import PrecisionSearch, search_precision
     from n2uqc.api.profile import KernelProfile, profile
     from n2uqc.api.simulate import RunResult, run, simulate
+    from n2uqc.api.train import TrainingReport, train
     from n2uqc.api.verify import Certificate, verify
     from n2uqc.api.zoo import Reproduction, ShippedNetworks, reproduce, shipped_networks
     from n2uqc.backends import Artifact, ToolchainError, open_artifact
@@ -90,6 +92,10 @@ _HOMES = {
         "RunResult",
         "run",
         "simulate",
+    ),
+    "n2uqc.api.train": (
+        "TrainingReport",
+        "train",
     ),
     "n2uqc.api.verify": (
         "Certificate",
@@ -159,6 +165,7 @@ __all__ = [
     "ShippedNetworks",
     "StoreError",
     "ToolchainError",
+    "TrainingReport",
     "UserError",
     "__version__",
     "compile",
@@ -177,6 +184,7 @@ __all__ = [
     "search_precision",
     "shipped_networks",
     "simulate",
+    "train",
     "verify",
 ]
 

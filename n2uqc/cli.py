@@ -39,6 +39,7 @@ A first walk, with the trained network that comes with the package:
 2 the input or the request is at fault (one message says what), 3 a fault of n2uqc itself.
 """
 
+_WITH_TORCH = {"import-checkpoint", "train"}
 _TAKES_A_SIGN = ("--input-range", "--mean", "--pixels", "--input-scale")
 
 
@@ -111,9 +112,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _leave_out_torch(arguments: Sequence[str]) -> None:
     """Let TVM not find torch, which it imports where it is installed.
 
-    That takes seconds of processor time, and one command alone uses torch.
+    That takes seconds of processor time, and few commands use torch.
     """
-    if "import-checkpoint" not in arguments:
+    if not _WITH_TORCH & set(arguments):
         sys.modules.setdefault("torch", None)  # type: ignore[arg-type]
 
 

@@ -23,6 +23,14 @@ class Progress:
         """Begin work of ``total`` steps; give what counts those that are done."""
         return _nothing()
 
+    def reporting(
+        self, total: int, what: str, done: int = 0
+    ) -> AbstractContextManager[Callable[[str], None]]:
+        """Begin work of ``total`` steps, of which some are done; give what counts one more and
+        shows a word on how it goes.
+        """
+        return _nothing()
+
 
 @contextmanager
 def _nothing() -> Iterator[Callable[[Any], None]]:

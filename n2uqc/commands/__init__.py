@@ -13,6 +13,7 @@ COMMANDS = (
     "evaluate",
     "cost",
     "models",
+    "train",
     "import_checkpoint",
     "completion",
 )

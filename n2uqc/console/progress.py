@@ -79,6 +79,36 @@ def progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
+def reporting(total: int, what: str, done: int = 0) -> Iterator[Callable[[str], None]]:
+    """Show a bar over `total` steps, of which some are `done`; yield what advances it by one and
+    writes a word behind it.
+    """
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    quiet = not sys.stderr.isatty() or bool(_showing)
+    with (
+        _alone(),
+        Progress(
+            TextColumn("{task.description}"),
+            BarColumn(20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[said]}"),
+            TimeRemainingColumn(),
+            console=_console(sys.stderr),
+            disable=quiet,
+        ) as bar,
+    ):
+        task = bar.add_task(markup(what), total=total, completed=done, said="")
+        yield lambda said: bar.update(task, advance=1, said=markup(said))
+
+
+@contextmanager
 def working(what: str) -> Iterator[Callable[[str], None]]:
     """Show a spinner during work of unknown length; yield what names the current step."""
     console = _console(sys.stderr)
@@ -97,6 +127,11 @@ class Terminal(Progress):
 
     def counting(self, total: int, what: str) -> AbstractContextManager[Callable[[int], None]]:
         return progress(total, what)
+
+    def reporting(
+        self, total: int, what: str, done: int = 0
+    ) -> AbstractContextManager[Callable[[str], None]]:
+        return reporting(total, what, done)
 
 
 TERMINAL = Terminal()

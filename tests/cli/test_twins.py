@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ import n2uqc
 from n2uqc.commands import COMMANDS
 from n2uqc.frontend.escape import json_text
 from n2uqc.models import data
+from n2uqc.models.training.example import EXAMPLE
 
 from .conftest import Command
 
 pytest.importorskip("unicorn", reason="profiles need an emulator")
+pytest.importorskip("torch", reason="training needs torch")
 
 Call = tuple[tuple[object, ...], Callable[[], Any]]
 
@@ -34,6 +37,7 @@ def calls(
     np.save(folder / "y.npy", labels)
     np.savez(folder / "xy.npz", x=x, y=labels)
     images = ("--input", folder / "x.npy")
+    recipe = write_recipe(folder)
     net = n2uqc.compile(program, "aarch64").save(folder / "net")
     return {
         "inspect": (("inspect", model), lambda: n2uqc.inspect(model).to_json()),
@@ -64,7 +68,21 @@ def calls(
             ).to_json(),
         ),
         "models": (("models",), lambda: n2uqc.shipped_networks().to_json()),
+        "train": (
+            ("train", recipe, "--resume"),
+            lambda: n2uqc.train(recipe, resume=True).to_json(),
+        ),
     }  # fmt: skip
+
+
+def write_recipe(folder: Path) -> Path:
+    """Write the recipe of a training that takes a moment, beside its data."""
+    text = EXAMPLE.replace("digits.npz", "xy.npz").replace('"images"', '"x"')
+    text = text.replace('"labels"', '"y"').replace("batch = 64", "batch = 8")
+    text = text.replace("widths = [8, 16]", "widths = [4, 4]").replace("0.0625", "1.0")
+    path = folder / "recipe.toml"
+    path.write_text(re.sub("epochs = [0-9]+", "epochs = 1", text), encoding="utf-8")
+    return path
 
 
 ELSEWHERE = {"import_checkpoint", "completion"}

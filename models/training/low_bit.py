@@ -1,0 +1,168 @@
+"""The low-bit twin of a float network: quantizers on the weights of its layers, and before them.
+
+Layers stay what they are: torch's parametrization quantizes a weight wherever it is read, and a
+quantizer of a layer's input is called before the layer. So any network that calls its layers as
+modules has a twin, and the names in its state dict are kept.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from n2uqc.frontend.escape import plain
+
+from ..registry import QUANTIZERS, activation_module, weight_module
+from .recipe import LayerBits, QuantizerChoice, Recipe
+
+LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
+"""Kinds of layers that become low-bit; others stay real."""
+COVERED = 0.98
+"""Share of the positive inputs within the range with which training begins."""
+_INPUT = "input_quantizer"
+_KEPT = 2**20  # values of a layer's input from which its range is estimated
+
+
+def low_bit_twin(
+    recipe: Recipe, network: nn.Module, samples: Tensor, ranges: bool = True
+) -> nn.Module:
+    """Return a low-bit network that begins with the parameters of a float one.
+
+    Args:
+        recipe: the recipe.
+        network: the float network; it is not changed.
+        samples: (N, ...), as the network gets them, to see ranges and the order of layers.
+        ranges: whether quantizers begin with the ranges that are seen.
+
+    Raises:
+        RecipeError: a name in [quantizers] is no layer, no layer is left, or a quantizer has no
+            form of so many bits.
+    """
+    twin, device = copy.deepcopy(network), samples.device
+    inputs = _inputs(twin, samples)
+    twin.train()  # quantizers that begin with their first batch begin with the weights
+    for name, bits in _bits(recipe, recipe.quantizers, tuple(inputs)).items():
+        layer = twin.get_submodule(name)
+        activation, weight = _quantizers(recipe, name, layer, bits)
+        if ranges:
+            with torch.no_grad():
+                _begin(recipe, name, activation, inputs[name])
+        parametrize.register_parametrization(layer, "weight", weight.to(device))
+        layer.add_module(_INPUT, activation.to(device))
+        layer.register_forward_pre_hook(_quantize_input)
+    return twin
+
+
+def activation_parameters(network: nn.Module) -> Iterator[nn.Parameter]:
+    """Yield what the quantizers of activations learn: thresholds, steps, clipping levels."""
+    for name, module in network.named_modules():
+        if name.rpartition(".")[2] == _INPUT:
+            yield from module.parameters()
+
+
+def count_low_bit(network: nn.Module) -> int:
+    """Return the number of layers that have quantizers."""
+    return sum(name.rpartition(".")[2] == _INPUT for name, _ in network.named_modules())
+
+
+def _quantize_input(layer: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+    return layer.get_submodule(_INPUT)(given[0]), *given[1:]
+
+
+def _begin(recipe: Recipe, name: str, activation: nn.Module, inputs: Tensor) -> None:
+    """Let a quantizer's range begin where most of its positive inputs lie."""
+    begin = QUANTIZERS[recipe.quantizers.activation].begin
+    if begin is None:
+        return
+    positive = inputs[inputs > 0]
+    if not positive.numel():
+        raise recipe.error(
+            "quantizers",
+            f"layer {name}: its inputs are nowhere positive; levels of quantizers of activations "
+            "are 0 and above, so a ReLU or PReLU stands before such a layer",
+        )
+    rank = max(1, round(COVERED * positive.numel()))
+    begin(activation, float(positive.kthvalue(rank).values))
+
+
+def _inputs(network: nn.Module, samples: Tensor) -> dict[str, Tensor]:
+    """Return values of each layer's input by the layer's name, in the order of execution."""
+    seen: dict[str, Tensor] = {}
+    hooks = []
+    for name, module in network.named_modules():
+        if isinstance(module, LAYERS):
+
+            def remember(_: nn.Module, given: tuple[Tensor, ...], name: str = name) -> None:
+                values = given[0].detach().flatten()
+                seen[name] = values[:: values.numel() // _KEPT + 1]
+
+            hooks.append(module.register_forward_pre_hook(remember))
+    training = network.training
+    try:
+        with torch.no_grad():
+            network.eval()(samples)
+    finally:
+        network.train(training)
+        for hook in hooks:
+            hook.remove()
+    return seen
+
+
+def _quantizers(
+    recipe: Recipe, name: str, layer: nn.Module, bits: LayerBits
+) -> tuple[nn.Module, nn.Module]:
+    """Return new quantizers of a layer's activations and weights."""
+    chosen, weights = recipe.quantizers, layer.get_parameter("weight")
+    try:
+        return (
+            activation_module(chosen.activation, bits.activation),
+            weight_module(chosen.weight, bits.weight, len(weights)),
+        )
+    except ValueError as error:
+        raise recipe.error("quantizers", f"layer {name}: {error}") from None
+
+
+def _bits(recipe: Recipe, chosen: QuantizerChoice, layers: tuple[str, ...]) -> dict[str, LayerBits]:
+    """Return the bits of each layer that becomes low-bit."""
+    _check_names(recipe, "quantizers.layers", chosen.layers, layers)
+    if chosen.real is None:
+        real = {*layers[:1], *layers[-1:]} - {
+            name for name in layers if _matching(name, chosen.layers)
+        }
+    else:
+        _check_names(recipe, "quantizers.real", chosen.real, layers)
+        real = {name for name in layers if _matching(name, chosen.real)}
+    low = {
+        name: chosen.layers[patterns[-1]]
+        if (patterns := _matching(name, chosen.layers))
+        else chosen.bits
+        for name in layers
+        if name not in real
+    }
+    if not low:
+        held = ", ".join(layers) or "none that can be quantized"
+        raise recipe.error("quantizers.real", f"no layer becomes low-bit; the layers are {held}")
+    return low
+
+
+def _matching(name: str, patterns: Iterable[str]) -> list[str]:
+    return [pattern for pattern in patterns if fnmatchcase(name, pattern)]
+
+
+def _check_names(
+    recipe: Recipe, key: str, patterns: Iterable[str], layers: tuple[str, ...]
+) -> None:
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in layers):
+            near = get_close_matches(pattern, layers, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise recipe.error(
+                key, f"{plain(pattern)!r} is no layer; {hint}layers are {', '.join(layers)}"
+            )
