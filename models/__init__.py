@@ -9,7 +9,7 @@ torch:
 * `quantizers`, `pact`: the quantizers (torch); `ladder`: N2UQ's thresholds as one function
 * `lsq`, `lsq_plus`, `nulsq`, `lcq`, `lq_nets`, `dorefa`, `apot`: rival quantizers (torch)
 * `quantized`: layers whose weights take any of them (torch); `freezing`: oscillating weights
-* `choice`: quantizers by name, and networks whose quantizers are replaced (torch)
+* `choice`: networks whose quantizers are replaced by others of `registry` (torch)
 * `blocks`, `networks`: blocks built of them, and residual networks of blocks (torch)
 * `checkpoint`: published checkpoints, read safely and checked key by key (torch)
 * `calibrate`: initial parameters of a quantized network from its float twin (torch)

@@ -1,81 +1,18 @@
-"""Quantizers by name, and networks whose quantizers are replaced: any pair, with bits by layer."""
+"""Networks whose quantizers are replaced: any pair of `registry`, with bits by layer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from functools import partial
 
 from torch import nn
 
-from .apot import APoT, APoTWeight
-from .dorefa import DoReFa, DoReFaWeight
 from .freezing import Freezing
-from .lcq import LCQ, LCQWeight
-from .lq_nets import LQNets, LQNetsWeight
-from .lsq import LSQ, LSQWeight
-from .lsq_plus import LSQPlus, LSQPlusWeight
-from .nulsq import NuLSQ, NuLSQWeight
-from .pact import PACT
 from .quantized import WeightQuantizedConv2d
-from .quantizers import LTQ, SHORTEST, N2UQWeight, QuantizedConv2d
+from .quantizers import LTQ, SHORTEST, QuantizedConv2d
+from .registry import activation_quantizer, weight_quantizer
 
 N2UQ = "n2uq"
-
-ACTIVATIONS: Mapping[str, Callable[[int], nn.Module]] = {
-    N2UQ: LTQ,
-    "n2uq-equal": partial(LTQ, equal=True),
-    "lsq": LSQ,
-    "lsq+": LSQPlus,
-    "nulsq": NuLSQ,
-    "pact": PACT,
-    "dorefa": DoReFa,
-    "apot": APoT,
-    "lcq": LCQ,
-    "lq-nets": LQNets,
-}
-"""Quantizers of activations, from their bits."""
-
-_BY_LAYER: Mapping[str, Callable[[int], nn.Module]] = {
-    N2UQ: N2UQWeight,
-    "lsq": LSQWeight,
-    "lsq+": LSQPlusWeight,
-    "nulsq": NuLSQWeight,
-    "dorefa": DoReFaWeight,
-    "apot": APoTWeight,
-    "lcq": LCQWeight,
-}
-WEIGHTS = (*_BY_LAYER, "lq-nets")
-"""Names of the quantizers of weights."""
-
-
-def activation_quantizer(name: str, bits: int) -> nn.Module:
-    """Return a new quantizer of activations.
-
-    Raises:
-        ValueError: the name is not in `ACTIVATIONS`, or the quantizer has no such bits.
-    """
-    if name not in ACTIVATIONS:
-        raise ValueError(f"activations '{name}': choose from {', '.join(ACTIVATIONS)}")
-    return ACTIVATIONS[name](bits)
-
-
-def weight_quantizer(name: str, bits: int, channels: int) -> nn.Module:
-    """Return a new quantizer of weights.
-
-    Args:
-        name: One of `WEIGHTS`.
-        bits: Of the weights.
-        channels: Output channels of the layer.
-
-    Raises:
-        ValueError: there is no such name, or the quantizer has no such bits.
-    """
-    if name == "lq-nets":
-        return LQNetsWeight(bits, channels)
-    if name not in _BY_LAYER:
-        raise ValueError(f"weights '{name}': choose from {', '.join(WEIGHTS)}")
-    return _BY_LAYER[name](bits)
 
 
 def choose_quantizers(
@@ -94,8 +31,8 @@ def choose_quantizers(
 
     Args:
         network: Network of `LTQ` and `QuantizedConv2d`.
-        activations: One of `ACTIVATIONS`.
-        weights: One of `WEIGHTS`.
+        activations: One of `registry.activation_names()`.
+        weights: One of `registry.weight_names()`.
         bits: Bits by name of a module, with the wildcards of file names ("layer2.*.quan?",
             "*.conv1"); the first that fits counts. Others keep their bits.
         freeze: Frequency above which oscillating weights are frozen (`Freezing`); None: never.

@@ -97,32 +97,32 @@ def weight_names() -> tuple[str, ...]:
     return tuple(name for name, each in QUANTIZERS.items() if each.weight)
 
 
-def activation_module(name: str, bits: int) -> nn.Module:
-    """Return a new module for activations (needs torch).
+def activation_quantizer(name: str, bits: int) -> nn.Module:
+    """Return a new quantizer of activations (needs torch).
 
     Raises:
-        KeyError: there is no such name.
-        ValueError: it has no form for activations, or not of so many bits.
+        ValueError: there is none of that name, or it has no such bits.
     """
+    if name not in activation_names():
+        raise ValueError(f"activations '{name}': choose from {', '.join(activation_names())}")
     chosen = QUANTIZERS[name]
-    return _built(name, chosen.activation, "activations", bits, **chosen.options)
+    return _built(chosen.activation, bits, **chosen.options)
 
 
-def weight_module(name: str, bits: int, channels: int) -> nn.Module:
-    """Return a new module for weights of so many output channels (needs torch).
+def weight_quantizer(name: str, bits: int, channels: int) -> nn.Module:
+    """Return a new quantizer of the weights of so many output channels (needs torch).
 
     Raises:
-        KeyError: there is no such name.
-        ValueError: it has no form for weights, or not of so many bits.
+        ValueError: there is none of that name, or it has no such bits.
     """
+    if name not in weight_names():
+        raise ValueError(f"weights '{name}': choose from {', '.join(weight_names())}")
     chosen = QUANTIZERS[name]
     sizes = {"channels": channels} if chosen.by_channel else {}
-    return _built(name, chosen.weight, "weights", bits, **sizes)
+    return _built(chosen.weight, bits, **sizes)
 
 
-def _built(name: str, place: str | None, what: str, bits: int, **options: Any) -> nn.Module:
-    if place is None:
-        raise ValueError(f"{name} does not quantize {what}")
-    file, _, kind = place.partition(":")
+def _built(place: str | None, bits: int, **options: Any) -> nn.Module:
+    file, _, kind = str(place).partition(":")
     module: nn.Module = getattr(import_module(f"n2uqc.models.{file}"), kind)(bits, **options)
     return module

@@ -19,7 +19,7 @@ from torch.nn.utils import parametrize
 
 from n2uqc.frontend.escape import plain
 
-from ..registry import QUANTIZERS, activation_module, weight_module
+from ..registry import QUANTIZERS, activation_quantizer, weight_quantizer
 from .recipe import LayerBits, QuantizerChoice, Recipe
 
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
@@ -122,8 +122,8 @@ def _quantizers(
     chosen, weights = recipe.quantizers, layer.get_parameter("weight")
     try:
         return (
-            activation_module(chosen.activation, bits.activation),
-            weight_module(chosen.weight, bits.weight, len(weights)),
+            activation_quantizer(chosen.activation, bits.activation),
+            weight_quantizer(chosen.weight, bits.weight, len(weights)),
         )
     except ValueError as error:
         raise recipe.error("quantizers", f"layer {name}: {error}") from None

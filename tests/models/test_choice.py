@@ -12,24 +12,28 @@ torch = pytest.importorskip("torch", reason="quantizers are torch modules")
 
 from n2uqc import load  # noqa: E402
 from n2uqc.backends.cost.compare import compare  # noqa: E402
-from n2uqc.models import choice  # noqa: E402
-from n2uqc.models.choice import ACTIVATIONS, WEIGHTS, choose_quantizers  # noqa: E402
+from n2uqc.models.choice import choose_quantizers  # noqa: E402
 from n2uqc.models.export import export_onnx, run_onnx  # noqa: E402
 from n2uqc.models.freezing import Freezing  # noqa: E402
+from n2uqc.models.lsq import LSQ  # noqa: E402
 from n2uqc.models.networks import ResidualNetwork, count_macs  # noqa: E402
+from n2uqc.models.nulsq import NuLSQ  # noqa: E402
+from n2uqc.models.quantized import WeightQuantizedConv2d  # noqa: E402
 from n2uqc.models.quantizers import LTQ, QuantizedConv2d  # noqa: E402
 from n2uqc.models.randomize import randomize  # noqa: E402
+from n2uqc.models.registry import activation_names, weight_names  # noqa: E402
 
 IMAGES = torch.rand(16, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
 def quantizers(network):
     """Modules by name that quantize, those inside others left out."""
-    kinds = (LTQ, QuantizedConv2d, choice.WeightQuantizedConv2d, choice.LSQ, choice.NuLSQ)
+    kinds = (LTQ, QuantizedConv2d, WeightQuantizedConv2d, LSQ, NuLSQ)
     found = {name: m for name, m in network.named_modules() if isinstance(m, kinds)}
     return {name: m for name, m in found.items() if "quantizer" not in name}
 
 
+ACTIVATIONS, WEIGHTS = activation_names(), weight_names()
 PAIRS = [*zip(ACTIVATIONS, cycle(WEIGHTS)), *zip(cycle(("nulsq", "apot")), WEIGHTS)]
 
 
