@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 _BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-QUICK = {"tutorials/own-network.md"}
+QUICK = {"tutorials/own-network.md", "tutorials/train.md"}
 TOOLS = ("aarch64-linux-gnu-gcc", "qemu-aarch64", "cmake")
 
 
