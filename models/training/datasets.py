@@ -105,7 +105,7 @@ def _imported(recipe: Recipe, key: str, source: ImportedData) -> Pairs:
     found = imported(recipe, f"{key}.dataset", source.dataset)
     if not isinstance(found, Dataset):
         found = called(recipe, f"{key}.dataset", found, dict(source.arguments))
-    if not (hasattr(found, "__getitem__") and hasattr(found, "__len__") and len(found)):
+    if not (hasattr(found, "__getitem__") and hasattr(found, "__len__") and length(found)):
         raise recipe.error(
             f"{key}.dataset",
             f"{source.dataset} gives a {type(found).__name__}; it is a Dataset with a length, of "
