@@ -117,7 +117,7 @@ class DirectPlan(ConvolutionPlan):
         if any(op.pads):
             memory = container(*self.layer.codes)
         x = body.tensor(op.inputs[0], (*self.layer.input_size, self.layer.source.shape[2]))
-        source = padded(x, op.pads, op.pad_value, memory)
+        source = padded(x, op.pads, self.layer.outside, memory)
         w = body.table("weight", pack(self.layer.weight, self.real.groups, lanes))
         product = "int16" if sums.channels else sums.dtype
         columns, length = sums.columns or kw, sums.channels or depth

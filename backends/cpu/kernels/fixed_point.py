@@ -77,7 +77,7 @@ class FixedPointPlan(ConvolutionPlan):
         x = body.tensor(op.inputs[0], (height, width * channels, 1))
         reach = (rows, (size[1] - 1) * op.stride[1] * channels + run, 1)
         origin = (op.pads[0], op.pads[1] * channels)
-        source = framed(x, origin, reach, op.pad_value, container(*self.layer.codes))
+        source = framed(x, origin, reach, self.layer.outside, container(*self.layer.codes))
         weights = body.table("weight", self.packed)
         blocks, parts, depth, _ = self.packed.shape
 

@@ -41,9 +41,16 @@ class Layer:
         )
 
     @property
+    def outside(self) -> int:
+        """What stands around the map; 0 where no window reaches there, as the type of a stage need
+        not hold the pad then.
+        """
+        return self.op.pad_value if any(self.op.pads) else 0
+
+    @property
     def codes(self) -> tuple[int, int]:
         """Least and greatest number that weights meet, padding included."""
-        around = [self.op.pad_value] if any(self.op.pads) else []
+        around = [self.outside] if any(self.op.pads) else []
         numbers = [self.source.lo, self.source.hi, *around]
         return min(numbers), max(numbers)
 

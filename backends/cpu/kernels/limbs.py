@@ -157,7 +157,7 @@ class LimbsPlan(ProductsPlan):
             1,
         )
         origin = (op.pads[0], op.pads[1] * channels)
-        return framed(x, origin, size, op.pad_value, container(*self.layer.codes))
+        return framed(x, origin, size, self.layer.outside, container(*self.layer.codes))
 
     def _cuts(self, source: te.Tensor) -> te.Tensor:
         """Write the digits of all numbers: the stage ``digits``."""

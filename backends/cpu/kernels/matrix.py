@@ -111,7 +111,7 @@ class MatrixPlan(ProductsPlan):
         if any(op.pads):
             low, high = self.layer.codes
             dtype = container(low - self.center, high - self.center)
-        return framed(x, op.pads[:2], size, op.pad_value, dtype, self.center)
+        return framed(x, op.pads[:2], size, self.layer.outside, dtype, self.center)
 
     def totals(self, body: Body) -> Totals:
         op, products, grid = self.layer.op, self.products, self.grid

@@ -142,7 +142,7 @@ class PolynomialPlan(ConvolutionPlan):
         top, left, _, _ = op.pads
         size = (self.strips * self.rows + taps - 1, self.words * PIXELS, depth)
         dtype = container(*self.layer.codes)
-        source = framed(x, (top, left - self.dropped), size, op.pad_value, dtype)
+        source = framed(x, (top, left - self.dropped), size, self.layer.outside, dtype)
         w = body.table("weight", packed_taps(weight, count, channels))
 
         def pack(s: Expr, g: Expr, c: Expr, line: Expr) -> Expr:

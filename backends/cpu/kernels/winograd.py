@@ -125,7 +125,7 @@ class WinogradPlan(ProductsPlan):
         x = body.tensor(op.inputs[0], self.layer.source.shape)
         size = (2 * tiles[0] + 2, 2 * tiles[1] + 2, deep)
         low, high = (end - self.center for end in self.layer.codes)
-        source = framed(x, op.pads[:2], size, op.pad_value, container(low, high), self.center)
+        source = framed(x, op.pads[:2], size, self.layer.outside, container(low, high), self.center)
         weights = products.weights(body)
         constant = None
         if products.constant is not None:

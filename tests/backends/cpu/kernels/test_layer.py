@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from n2uqc.backends import find_target
 from n2uqc.backends.cpu.kernels.layer import Layer
+from n2uqc.backends.cpu.model import build_model
 from n2uqc.passes.program import Conv
 
 from .cases import conv_program
@@ -64,3 +66,14 @@ def test_numbers_that_weights_meet(
     """Those of the input, and of the padding where there is any."""
     found = layer((4, 3, 3, 4), 4, signed=signed, **options)
     assert (found.codes, found.codes_and_zero) == (codes, zero)
+
+
+@pytest.mark.parametrize("pad_value", [-3, 2**31 - 1])
+@pytest.mark.parametrize("target", ["aarch64", "aarch64+dotprod", "armv7", "cortex-m4"])
+def test_a_pad_that_no_window_reaches_is_not_compiled(target: str, pad_value: int) -> None:
+    """Stages are larger than the map where words are filled up, and of the map's own type."""
+    weight = np.random.default_rng(0).integers(-1, 2, (6, 3, 3, 6))
+    for stride in (1, 2):
+        program = conv_program(weight, 6, 8, stride=(stride, stride), pad_value=pad_value)
+        model = build_model(program, "net", find_target(target).processor)
+        assert len(model.choices) == 1
