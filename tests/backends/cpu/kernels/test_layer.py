@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from n2uqc.backends import find_target
 from n2uqc.backends.cpu.kernels.layer import Layer
-from n2uqc.backends.cpu.model import build_model
 from n2uqc.passes.program import Conv
 
-from .cases import conv_program
+from .cases import check, conv_program
 
 
 def layer(shape: tuple[int, ...], bits: int = 2, **options: object) -> Layer:
@@ -69,11 +69,10 @@ def test_numbers_that_weights_meet(
 
 
 @pytest.mark.parametrize("pad_value", [-3, 2**31 - 1])
-@pytest.mark.parametrize("target", ["aarch64", "aarch64+dotprod", "armv7", "cortex-m4"])
-def test_a_pad_that_no_window_reaches_is_not_compiled(target: str, pad_value: int) -> None:
+@pytest.mark.parametrize("target", ["aarch64+dotprod", "armv7", "cortex-m4", "host"])
+def test_a_pad_that_no_window_reaches_is_not_compiled(
+    target: str, pad_value: int, tmp_path: Path
+) -> None:
     """Stages are larger than the map where words are filled up, and of the map's own type."""
-    weight = np.random.default_rng(0).integers(-1, 2, (6, 3, 3, 6))
-    for stride in (1, 2):
-        program = conv_program(weight, 6, 8, stride=(stride, stride), pad_value=pad_value)
-        model = build_model(program, "net", find_target(target).processor)
-        assert len(model.choices) == 1
+    weight = np.random.default_rng(0).integers(-1, 2, (6, 5, 5, 3))
+    check(conv_program(weight, 6, 2, pad_value=pad_value), tmp_path, target)
