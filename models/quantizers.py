@@ -109,8 +109,8 @@ class N2UQWeight(nn.Module):
         Wq_c = s_c * (round((w + clip/2) * n/clip) * clip/n - clip/2)      ties to even
 
     so that Wq_c is an odd integer in ±n times s_c * clip / (2n). Backward passes the gradient
-    straight to w, hence to W inside the clip range and to clip_val outside; s_c is a constant.
-    (The published code passes it to W_c / s_c before the clip: to all of W, and not to clip_val.)
+    straight to W_c / s_c, as the published code does: to all of W, s_c being a constant, and none
+    to clip_val, which stays 2 unless it is set.
 
     Args:
         bits: 2 to 8; another value raises ValueError.
@@ -154,12 +154,12 @@ def _balanced_scale(w: Tensor, bits: int) -> Tensor:
 
 def _balanced(w: Tensor, clip: Tensor, bits: int) -> Tensor:
     scale, edge = _balanced_scale(w, bits), clip / 2
-    clipped = w / scale
-    clipped = torch.where(clipped < edge, clipped, edge)
+    scaled = w / scale
+    clipped = torch.where(scaled < edge, scaled, edge)
     clipped = torch.where(clipped > -edge, clipped, -edge)
     per_unit = levels_above_zero(bits) / clip
     quantized = scale * (torch.round((clipped + edge) * per_unit) / per_unit - edge)
-    through: Tensor = quantized.detach() - clipped.detach() + clipped
+    through: Tensor = quantized.detach() - scaled.detach() + scaled
     return through
 
 

@@ -11,12 +11,12 @@ T = TypeVar("T")
 
 CODE_GENERATOR = "apache-tvm==0.27.0.post1 apache-tvm-ffi==0.1.14.post1"
 PARTS = {
-    "PIL": "pillow",
+    "PIL": "'n2uqc[train]'",
     "amaranth": "'n2uqc[rtl]'",
     "matplotlib": "'n2uqc[report]'",
     "onnxruntime": "'n2uqc[demo]'",
     "sklearn": "'n2uqc[demo]'",
-    "tensorboard": "tensorboard",
+    "tensorboard": "'n2uqc[tensorboard]'",
     "torch": "'n2uqc[train]'",
     "tvm": CODE_GENERATOR,
     "tvm_ffi": CODE_GENERATOR,

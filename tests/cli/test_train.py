@@ -68,7 +68,7 @@ def test_a_wrong_recipe_is_one_message(command: Command) -> None:
     [
         ("torch", "'n2uqc[train]'"),
         ("onnxruntime", "'n2uqc[demo]'"),
-        ("tensorboard", "tensorboard"),
+        ("tensorboard", "'n2uqc[tensorboard]'"),
     ],
 )
 def test_what_is_missing_is_named(missing: str, install: str) -> None:

@@ -22,7 +22,7 @@ from n2uqc.frontend.recognize.pattern import NOTE
 from n2uqc.frontend.reference import evaluate, evaluate_values
 from n2uqc.models.export import export_onnx
 from n2uqc.models.networks import ResidualNetwork
-from n2uqc.models.quantizers import LTQ, QuantizedConv2d
+from n2uqc.models.quantizers import LTQ, QuantizedConv2d, levels_above_zero
 from n2uqc.models.randomize import randomize
 from tests.frontend.networks import Array, ops, run_onnx
 
@@ -64,14 +64,14 @@ def activation_thresholds(module: LTQ) -> Array:
 
 def weight_codes(module: QuantizedConv2d) -> Tensor:
     """2k - n with k as the module rounds it."""
-    w = module.weight
+    w, steps = module.weight, levels_above_zero(module.bits)
     mean = w.abs().mean(3, keepdim=True).mean(2, keepdim=True).mean(1, keepdim=True)
-    clipped = w / (module.steps / 2 ** (module.bits - 1) * mean)
+    clipped = w / (steps / 2 ** (module.bits - 1) * mean)
     edge = module.clip_val / 2
     clipped = torch.where(clipped < edge, clipped, edge)
     clipped = torch.where(clipped > -edge, clipped, -edge)
-    k = torch.round((clipped + edge) * (module.steps / module.clip_val))
-    return (2 * k - module.steps).detach().to(torch.int8)
+    k = torch.round((clipped + edge) * (steps / module.clip_val))
+    return (2 * k - steps).detach().to(torch.int8)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def _check_parameters(net: ResidualNetwork, graph: ir.Model) -> None:
     for convolution, node in zip(convolutions, weights, strict=True):
         held = read_weight(node)
         np.testing.assert_array_equal(held.codes, weight_codes(convolution).numpy())
-        assert (held.divisor, held.bits) == (2 * convolution.steps, convolution.bits)
+        assert (held.divisor, held.bits) == (2 * levels_above_zero(convolution.bits), convolution.bits)
 
 
 def test_codes_of_every_quantizer_agree_given_equal_inputs(tmp_path: Path) -> None:

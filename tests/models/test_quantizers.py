@@ -213,13 +213,8 @@ def test_weight_gradient_passes_straight_through(seed: int, bits: int, clip: flo
     _, scale = weight_codes(weights, clip, bits)
     upstream = np.random.default_rng(seed + 1).standard_normal(weights.shape).astype(np.float32)
     (conv.quantized_weight() * torch.from_numpy(upstream)).sum().backward()
-    relative = weights / scale
-    assume(np.abs(np.abs(relative) - clip / 2).min() > 1e-5)
-    inside = np.abs(relative) < clip / 2
-    assert conv.weight.grad is not None and conv.clip_val.grad is not None
-    np.testing.assert_allclose(conv.weight.grad, inside * upstream / scale, rtol=1e-4)
-    by_clip = (upstream * np.sign(relative) / 2)[~inside].sum()
-    np.testing.assert_allclose(conv.clip_val.grad, [by_clip], rtol=1e-3, atol=1e-3)
+    assert conv.weight.grad is not None and conv.clip_val.grad is None
+    np.testing.assert_allclose(conv.weight.grad, upstream / scale, rtol=1e-4)
 
 
 @pytest.mark.parametrize("bits", [2, 3, 4])

@@ -135,7 +135,7 @@ def test_training_lowers_the_loss_and_moves_the_thresholds() -> None:
     fit(network, digits().train, 3, 2e-3, 0, losses.append)
     assert len(losses) == 3 and losses[2] < 0.8 * losses[0]
     assert not network.training
-    learned = ("start", "a", "scale1", "scale2", "clip_val")
+    learned = ("start", "a", "scale1", "scale2")
     for name, value in network.named_parameters():
         if not value.requires_grad:
             assert torch.equal(value, before[name]), name
