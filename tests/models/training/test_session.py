@@ -107,6 +107,7 @@ def test_stopped_after_each_epoch(after: int, tmp_path: Path) -> None:
 
 def test_generators_and_modes_are_left_as_they_were(tmp_path: Path) -> None:
     before = torch.get_rng_state(), np.random.get_state(legacy=True)[1]
+    torch.use_deterministic_algorithms(False)  # as other tests may have left it
     trained(small.recipe(tmp_path), tmp_path / "out")
     assert torch.equal(torch.get_rng_state(), before[0])
     np.testing.assert_array_equal(np.random.get_state(legacy=True)[1], before[1])
