@@ -115,7 +115,8 @@ def _check_parameters(net: ResidualNetwork, graph: ir.Model) -> None:
     for convolution, node in zip(convolutions, weights, strict=True):
         held = read_weight(node)
         np.testing.assert_array_equal(held.codes, weight_codes(convolution).numpy())
-        assert (held.divisor, held.bits) == (2 * levels_above_zero(convolution.bits), convolution.bits)
+        bits = convolution.bits
+        assert (held.divisor, held.bits) == (2 * levels_above_zero(bits), bits)
 
 
 def test_codes_of_every_quantizer_agree_given_equal_inputs(tmp_path: Path) -> None:
