@@ -11,6 +11,7 @@ import pytest
 from n2uqc.backends.cpu.kernels import gemm, matrix, winograd
 from n2uqc.backends.cpu.kernels.gemm import Micro, byte_pairs, mla16, mlal16
 from n2uqc.backends.cpu.kernels.offer import Kernel
+from n2uqc.frontend.diagnostics import CompileError
 
 from .cases import check, conv_program, ends, only
 
@@ -58,3 +59,14 @@ def test_convolutions(
     levels = 3 if kind == "random" else 0  # the sums themselves where they are largest
     program = conv_program(weight, case.size, case.bits, levels=levels, **case.options)
     check(program, tmp_path, target)
+
+
+def test_pairs_of_bytes_leave_a_single_position_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its only sum was not stored."""
+    only(monkeypatch, *matrix.KERNELS)
+    monkeypatch.setattr(gemm, "MICROS", (byte_pairs.MICRO,))
+    program = conv_program(np.ones((1, 3, 3, 1), np.int64), 1, 3, pads=(3,) * 4, dilation=(3, 3))
+    with pytest.raises(CompileError, match="no kernel"):
+        check(program, tmp_path, "aarch64")
