@@ -117,10 +117,13 @@ class MatrixPlan(ProductsPlan):
         op, products, grid = self.layer.op, self.products, self.grid
         depth, channels = self.layer.weight.shape[3], self.layer.source.shape[2]
         source, length = self._map(body), self._run
+        surplus = products.depths * products.depth > self.runs.count * length
 
         def window(g: Expr, s: Expr, n: Expr, k: Expr, r: Expr, d: Expr) -> Expr:
             at = k * products.depth + d
             run, at = at // length, at % length
+            if surplus:  # runs after the last meet weights of zero: any run of the map will do
+                run = tirx.min(run, self.runs.count - 1)
             tap = run // self.runs.wide * op.dilation[0], run % self.runs.wide * op.dilation[1]
             row, column = grid.element(s, n, r)
             y, z = row * op.stride[0] + tap[0], column * op.stride[1] + tap[1]
@@ -200,8 +203,6 @@ def plans(layer: Layer, vectors: Vectors) -> Iterator[MatrixPlan]:
         for way in gemm.plans(product, vectors, packing=True):
             if each.count > 1 and each.rounded % way.depth and way.depth % each.rounded:
                 continue
-            if layer.output_size == (1, 1) and way.reason.startswith("pairs of bytes"):
-                continue  # its only sum would not be stored
             for grid in grids(*layer.output_size, way.rows):
                 copied = copying * len(product.weights) * way.depths * way.depth / _LANES
                 each_row = copied + way.reading * out / _LANES
