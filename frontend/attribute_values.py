@@ -19,20 +19,28 @@ _FLAGS = frozenset(
 """0 or 1.  Those of pools are read where they mean something."""
 
 _WORDS = {
-    "approximate": "none tanh",
-    "auto_pad": "NOTSET SAME_UPPER SAME_LOWER VALID",
-    "coordinate_transformation_mode": "half_pixel half_pixel_symmetric output_half_pixel "
-    "pytorch_half_pixel align_corners asymmetric tf_half_pixel_for_nn tf_crop_and_resize",
-    "keep_aspect_ratio_policy": "stretch not_larger not_smaller",
-    "nearest_mode": "round_prefer_floor round_prefer_ceil floor ceil",
+    "approximate": ("none", "tanh"),
+    "auto_pad": ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"),
+    "coordinate_transformation_mode": (
+        "half_pixel",
+        "half_pixel_symmetric",
+        "output_half_pixel",
+        "pytorch_half_pixel",
+        "align_corners",
+        "asymmetric",
+        "tf_half_pixel_for_nn",
+        "tf_crop_and_resize",
+    ),
+    "keep_aspect_ratio_policy": ("stretch", "not_larger", "not_smaller"),
+    "nearest_mode": ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil"),
 }
 """By attribute, of every operator that has it."""
 
 _MODES = {
-    "DepthToSpace": "DCR CRD",
-    "Pad": "constant reflect edge wrap",
-    "Resize": "nearest linear cubic",
-    "Upsample": "nearest linear bilinear",
+    "DepthToSpace": ("DCR", "CRD"),
+    "Pad": ("constant", "reflect", "edge", "wrap"),
+    "Resize": ("nearest", "linear", "cubic"),
+    "Upsample": ("nearest", "linear", "bilinear"),
 }
 """Of the attribute ``mode``, by operator."""
 
@@ -47,7 +55,8 @@ def check_attribute_values(node: onnx.NodeProto) -> Iterator[Problem]:
             if name in _FLAGS and attribute.i not in (0, 1):
                 yield Problem(node_name(node), node.op_type, f"{name} = {attribute.i}", "0 or 1")
         elif attribute.type == onnx.AttributeProto.STRING:
-            words = _MODES.get(node.op_type, "") if name == "mode" else _WORDS.get(name, "")
-            if words and attribute.s.decode(errors="replace") not in words.split():
-                found = f"{name} = {attribute.s.decode(errors='replace')[:40]!r}"
-                yield Problem(node_name(node), node.op_type, found, ", ".join(words.split()))
+            word = attribute.s.decode(errors="replace")
+            known = _MODES.get(node.op_type, ()) if name == "mode" else _WORDS.get(name, ())
+            if known and word not in known:
+                found = f"{name} = {word[:40]!r}"
+                yield Problem(node_name(node), node.op_type, found, ", ".join(known))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .evaluating import evaluating
 from .quantizers import LTQ, QuantizedConv2d
 
 COVERED = 0.98
@@ -64,12 +65,6 @@ def _quantizer_inputs(quantized: nn.Module, twin: nn.Module, images: Tensor) -> 
                 recorded[name] = inputs[0].flatten()
 
             hooks.append(twin.get_submodule(name).register_forward_hook(remember))
-    training = twin.training
-    try:
-        with torch.no_grad():
-            twin.eval()(images)
-    finally:
-        twin.train(training)
-        for hook in hooks:
-            hook.remove()
+    with torch.no_grad(), evaluating(twin, hooks):
+        twin(images)
     return recorded

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from n2uqc.frontend.write import write_atomically
 
+from .evaluating import evaluating
+
 OPSET = 17
 
 
@@ -37,20 +39,19 @@ def export_onnx(
         torch.onnx.errors.OnnxExporterError: The exporter does not support the network.
     """
     axes = {"input": {0: "batch"}, "output": {0: "batch"}}
-    training = network.training
-    network.eval()
-    try:
-        with tempfile.TemporaryDirectory(prefix="n2uqc-") as place, warnings.catch_warnings():
-            # This exporter is deprecated, but most files of users were written by it.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            written = Path(place, "network.onnx")
-            torch.onnx.export(
-                network, (image,), written, dynamo=False, opset_version=opset,
-                input_names=["input"], output_names=["output"], dynamic_axes=axes,
-            )  # fmt: skip
-            content = written.read_bytes()
-    finally:
-        network.train(training)
+    with (
+        evaluating(network),
+        tempfile.TemporaryDirectory(prefix="n2uqc-") as place,
+        warnings.catch_warnings(),
+    ):
+        # This exporter is deprecated, but most files of users were written by it.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        written = Path(place, "network.onnx")
+        torch.onnx.export(
+            network, (image,), written, dynamo=False, opset_version=opset,
+            input_names=["input"], output_names=["output"], dynamic_axes=axes,
+        )  # fmt: skip
+        content = written.read_bytes()
     write_atomically(path, content)
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .blocks import BasicBlock, Bottleneck, Downsample, conv
+from .evaluating import evaluating
 
 
 class ResidualNetwork(nn.Module):
@@ -90,12 +91,6 @@ def count_macs(network: nn.Module, image: Tensor) -> int:
 
     layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
     hooks = [layer.register_forward_hook(count) for layer in layers]
-    training = network.training
-    try:
-        with torch.no_grad():
-            network.eval()(image)
-    finally:
-        network.train(training)
-        for hook in hooks:
-            hook.remove()
+    with torch.no_grad(), evaluating(network, hooks):
+        network(image)
     return total

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .ladder import ladder
+from .quantized import LowBitConv2d
 
 BITS = range(2, 9)
 SHORTEST = 1e-3
@@ -163,7 +163,7 @@ def _balanced(w: Tensor, clip: Tensor, bits: int) -> Tensor:
     return through
 
 
-class QuantizedConv2d(nn.Conv2d):
+class QuantizedConv2d(LowBitConv2d):
     """Convolution without bias whose weights `N2UQWeight` quantizes, in one module.
 
     Args:
@@ -186,9 +186,7 @@ class QuantizedConv2d(nn.Conv2d):
         padding: int = 0,
         groups: int = 1,
     ) -> None:
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False
-        )
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, groups)
         levels_above_zero(bits)
         self.bits = bits
         self.clip_val = nn.Parameter(torch.tensor([2.0]))
@@ -197,11 +195,6 @@ class QuantizedConv2d(nn.Conv2d):
     def quantized_weight(self) -> Tensor:
         """Return the quantized weights, exact up to float32 rounding."""
         return _balanced(self.weight, self.clip_val, self.bits)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Convolve x, float32 (N, I, H, W), with the quantized weights."""
-        weight = self.quantized_weight()
-        return F.conv2d(x, weight, None, self.stride, self.padding, self.dilation, self.groups)
 
     def extra_repr(self) -> str:
         """Return what `print(module)` shows in brackets."""

@@ -18,6 +18,8 @@ from n2uqc.passes.program import Program
 
 from .fuzz.draw.network import random_network
 
+REWRITING = os.environ.get("N2UQC_GOLDEN") == "write"
+"""Whether golden files are written anew instead of compared."""
 FOLDER = Path(__file__).parent / "golden/records"
 OPTIONS = (Options(), Options(residual_bits=16, stem_bits=16, head_bits=12), Options(level_bits=9))
 """Those of the drawn networks, in turn."""
@@ -62,7 +64,7 @@ def check(name: str, part: str, found: Mapping[str, str]) -> None:
     recorded = dict(line.rsplit("  ", 1) for line in lines)
     own = {key: value for key, value in recorded.items() if key.startswith(f"{part} ")}
     new = {f"{part} {key}": value for key, value in found.items()}
-    if os.environ.get("N2UQC_GOLDEN") == "write":
+    if REWRITING:
         rest = {key: value for key, value in recorded.items() if key not in own}
         FOLDER.mkdir(exist_ok=True)
         rows = sorted({**rest, **new}.items())

@@ -19,6 +19,7 @@ from torch.nn.utils import parametrize
 
 from n2uqc.frontend.escape import plain
 
+from ..evaluating import evaluating
 from ..registry import QUANTIZERS, activation_quantizer, weight_quantizer
 from .recipe import LayerBits, QuantizerChoice, Recipe
 
@@ -104,14 +105,8 @@ def _inputs(network: nn.Module, samples: Tensor) -> dict[str, Tensor]:
                 seen[name] = values[:: values.numel() // _KEPT + 1]
 
             hooks.append(module.register_forward_pre_hook(remember))
-    training = network.training
-    try:
-        with torch.no_grad():
-            network.eval()(samples)
-    finally:
-        network.train(training)
-        for hook in hooks:
-            hook.remove()
+    with torch.no_grad(), evaluating(network, hooks):
+        network(samples)
     return seen
 
 

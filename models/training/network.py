@@ -14,6 +14,7 @@ from n2uqc.frontend.diagnostics import cut
 from n2uqc.frontend.escape import plain
 
 from ..architectures import Variant, architectures
+from ..evaluating import evaluating
 from ..networks import ResidualNetwork
 from .datasets import TrainingData
 from .import_path import called, imported
@@ -114,16 +115,13 @@ def check_outputs(recipe: Recipe, key: str, network: nn.Module, data: TrainingDa
     Raises:
         RecipeError: it fails, or gives something else than a score for each class.
     """
-    training = network.training
     try:
-        with torch.no_grad():
-            scores = network.eval()(torch.zeros(2, *data.shape))
+        with torch.no_grad(), evaluating(network):
+            scores = network(torch.zeros(2, *data.shape))
     except Exception as error:  # a network of the user's may raise anything
         raise recipe.error(
             key, f"it fails on samples of shape {list(data.shape)}: {cut(plain(error), 500)}"
         ) from error
-    finally:
-        network.train(training)
     shape = list(getattr(scores, "shape", ()))
     if len(shape) != 2 or shape[0] != 2:
         raise recipe.error(key, f"it gives {shape} for 2 samples; it is (2, classes), a score each")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from n2uqc.frontend.escape import json_text, plain, shell
 from n2uqc.frontend.sheet import Column, Row, Sheet
+from n2uqc.frontend.write import write_atomically
 from n2uqc.models.training.read_recipe import read_recipe
 from n2uqc.models.training.recipe import RecipeError
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 RESULT = "result.json"
 """File in the folder of the results that holds the report."""
 
-_USUAL = 8.0  # magnitude of inputs that programs take without being told
 _MARGIN = 1.25  # factor over the values seen
 _PACKAGES = ("torch", "numpy", "onnxruntime")
 
@@ -166,8 +166,6 @@ def train(
     except RecipeError as error:
         raise UserError(str(error)) from error
     report = _measured(done, device, executor, progress)
-    from n2uqc.frontend.write import write_atomically
-
     write_atomically(read.output / RESULT, json_text(report.to_json()).encode())
     return report
 
@@ -216,7 +214,8 @@ def _measured(done: Training, device: str, executor: str, progress: Progress) ->
     from .hashes import sha256
 
     low, high = (_MARGIN * end for end in done.input_range)
-    ranged = (min(low, 0.0), max(high, 0.0)) if max(-low, high) > _USUAL else None
+    least, greatest = Options().input_range  # what programs take without being told
+    ranged = (min(low, 0.0), max(high, 0.0)) if low < least or high > greatest else None
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
         images, labels = done.write_final(Path(folder))
         found = evaluate(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shlex
 import subprocess
@@ -22,7 +21,7 @@ from .errors import MissingPart, UserError
 from .progress import SILENT, Progress
 from .result import Result
 
-_NEEDED = {"torch": "torch", "scikit-learn": "sklearn", "onnxruntime": "onnxruntime"}
+_NEEDED = ("torch", "scikit-learn", "onnxruntime")
 
 
 @dataclass(frozen=True, repr=False)
@@ -83,6 +82,18 @@ def shipped_networks() -> ShippedNetworks:
         OSError: a record is missing: the package is damaged.
     """
     return ShippedNetworks({name: shipped.record(name) for name in shipped.names()})
+
+
+def shipped_file(name: str) -> Path:
+    """Return the ONNX file of a shipped network.
+
+    Raises:
+        UserError: no network of that name ships.
+    """
+    try:
+        return shipped.path(name)
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 @dataclass(frozen=True, repr=False)
@@ -178,8 +189,7 @@ def reproduce(
         UserError: no network of that name ships, or the training fails.
         MissingPart: torch, scikit-learn or onnxruntime is not installed.
     """
-    if name not in shipped.names():
-        raise UserError(f"no shipped network {name!r}; there are: {', '.join(shipped.names())}")
+    shipped_file(name)
     for package in _NEEDED:
         try:
             version(package)
@@ -197,7 +207,4 @@ def reproduce(
         if done.returncode:
             raise UserError(f"the training failed: {done.stderr.strip()[-2000:]}")
         found: dict[str, Any] = json.loads(path.with_suffix(".json").read_text("utf-8"))
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Reproduction(
-        name, recorded, {**found, "sha256": sha256}, None if output is None else path
-    )
+    return Reproduction(name, recorded, found, None if output is None else path)

@@ -62,16 +62,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _copy(options: argparse.Namespace) -> None:
     from n2uqc.api.errors import UserError
-    from n2uqc.frontend.escape import plain
+    from n2uqc.api.zoo import shipped_file
     from n2uqc.frontend.write import write_atomically
-    from n2uqc.models import shipped
 
     if options.output is None:
         raise UserError("copy needs --output")
-    if options.name not in shipped.names():
-        raise UserError(
-            f"no shipped network {plain(options.name)!r}; there are: {', '.join(shipped.names())}"
-        )
+    content = shipped_file(options.name).read_bytes()
     require_writable(options.output)
-    write_atomically(options.output, shipped.path(options.name).read_bytes())
+    write_atomically(options.output, content)
     tell_written(options.output, options)

@@ -15,6 +15,8 @@ from .plain_stream import beneath
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress as Bar
+    from rich.progress import ProgressColumn
 
 WIDTH = 160  # columns of tables that are not printed on a terminal
 
@@ -57,23 +59,25 @@ def silence(*, output: bool) -> Iterator[None]:
 
 
 @contextmanager
-def progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
-    """Show a bar over `total` steps; yield the function that advances it."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+def _bar(*columns: ProgressColumn, transient: bool = False) -> Iterator[Bar]:
+    """Show bars of these columns on a terminal, unless something else is shown."""
+    from rich.progress import Progress as Bar
 
     quiet = not sys.stderr.isatty() or bool(_showing)
-    with (
-        _alone(),
-        Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=_console(sys.stderr),
-            transient=True,
-            disable=quiet,
-        ) as bar,
-    ):
+    console = _console(sys.stderr)
+    with _alone(), Bar(*columns, console=console, transient=transient, disable=quiet) as bar:
+        yield bar
+
+
+@contextmanager
+def progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
+    """Show a bar over `total` steps; yield the function that advances it."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+    )  # fmt: skip
+    with _bar(*columns, transient=True) as bar:
         task = bar.add_task(markup(what), total=total)
         yield lambda steps: bar.advance(task, steps)
 
@@ -83,27 +87,13 @@ def reporting(total: int, what: str, done: int = 0) -> Iterator[Callable[[str], 
     """Show a bar over `total` steps, of which some are `done`; yield what advances it by one and
     writes a word behind it.
     """
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-    quiet = not sys.stderr.isatty() or bool(_showing)
-    with (
-        _alone(),
-        Progress(
-            TextColumn("{task.description}"),
-            BarColumn(20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[said]}"),
-            TimeRemainingColumn(),
-            console=_console(sys.stderr),
-            disable=quiet,
-        ) as bar,
-    ):
+    columns = (
+        TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(),
+        TextColumn("{task.fields[said]}"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with _bar(*columns) as bar:
         task = bar.add_task(markup(what), total=total, completed=done, said="")
         yield lambda said: bar.update(task, advance=1, said=markup(said))
 

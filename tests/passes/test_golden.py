@@ -6,7 +6,6 @@ committing it.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from n2uqc.passes.pass_manager import run_passes
 from n2uqc.passes.program import Program, dump, parse
 
 from ..properties.builder import NetworkBuilder
+from ..recorded import REWRITING
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 F32 = np.float32
@@ -80,7 +80,7 @@ def stages() -> dict[str, str]:
 def test_golden(stage: str) -> None:
     path = GOLDEN / f"{stage}.txt"
     text = stages()[stage]
-    if os.environ.get("N2UQC_GOLDEN") == "write":
+    if REWRITING:
         path.write_text(text)
     assert text == path.read_text()
     assert dump(parse(text)) == text

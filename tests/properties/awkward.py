@@ -27,6 +27,7 @@ from n2uqc.passes.program import (
 from n2uqc.passes.program.types import limits_of
 
 from .programs import Builder
+from .spec import clamped
 
 _CHANNELS = (1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 24, 31, 33, 64, 65, 81)
 _WINDOWS = (
@@ -117,11 +118,10 @@ def _conv(draw: Draw, b: Builder, x: str, out: int | None = None) -> str:
         values[:: draw(st.integers(1, 3))] = 0
         weight = Constant.narrow(values)
     farthest = Conv.farthest_pad - 1
-    low, high = (min(max(end, -farthest), farthest) for end in (kind.lo, kind.hi))
+    low, high = (clamped(end, -farthest, farthest) for end in (kind.lo, kind.hi))
     pad_value = int(b.rng.integers(low, high + 1)) if draw(st.integers(0, 3)) == 0 else 0
-    if (
-        room > 3 and 3 < most < 1 << 30 and draw(st.integers(0, 5)) == 0
-    ):  # a zero point that no code has
+    if room > 3 and 3 < most < 1 << 30 and draw(st.integers(0, 5)) == 0:
+        # A zero point that no code has.
         pad_value = draw(st.sampled_from([low - 3, high + 3]))
     return b.add(
         Conv,

@@ -28,6 +28,8 @@ from n2uqc.passes.program import (
 )
 from n2uqc.passes.program.types import limits_of
 
+from .spec import clamped
+
 
 class Builder:
     """Grows a random program operation by operation; every result is a legal program."""
@@ -79,7 +81,7 @@ class Builder:
             pads = (dilation * (kernel - 1),) * 4
         pad_value = int(self.rng.integers(kind.lo, kind.hi + 1)) if self.rng.random() < 0.3 else 0
         farthest = Conv.farthest_pad - 1
-        pad_value = min(max(min(max(pad_value, kind.lo), kind.hi), -farthest), farthest)
+        pad_value = clamped(clamped(pad_value, kind.lo, kind.hi), -farthest, farthest)
         return self.add(
             Conv,
             x,

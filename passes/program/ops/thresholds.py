@@ -65,10 +65,8 @@ class Thresholds(Op):
         """Return least and greatest code of each channel over its reachable inputs,
         int64 (C,) each.
         """
-        bounds, signs = consts[self.bounds].values, consts[self.signs].values
-        base = consts[self.base].values
+        bounds, sums = consts[self.bounds].values, self._sums(consts)
         lo, hi = (row[:, None] for row in x.channel_rows)
-        sums = np.append(base[:, None], base[:, None] + np.cumsum(signs, axis=1), axis=1)
         # Sum k holds for values in (bounds[k-1], bounds[k]]: reached if that run meets [lo, hi].
         after = np.append(lo - 1, bounds, axis=1)
         until = np.append(bounds, hi, axis=1)
@@ -77,17 +75,20 @@ class Thresholds(Op):
         greatest = np.where(meets, sums, np.iinfo(np.int64).min).max(axis=1)
         return least, greatest
 
+    def _sums(self, consts: Mapping[str, Constant]) -> IntArray:
+        """Return the code of each channel behind each number of passed bounds, int64 (C, K + 1)."""
+        base, signs = consts[self.base].values[:, None], consts[self.signs].values
+        return np.append(base, base + np.cumsum(signs, axis=1), axis=1)
+
     def execute(self, inputs: list[NDArray[Any]], consts: Mapping[str, Constant]) -> IntArray:
         x = inputs[0]
         bounds, signs = consts[self.bounds].values, consts[self.signs].values
-        base = consts[self.base].values
         if bounds.shape[1] <= _FEW:
-            code = np.broadcast_to(base, x.shape).astype(np.int64)
+            code = np.broadcast_to(consts[self.base].values, x.shape).astype(np.int64)
             for k in range(bounds.shape[1]):
                 code += signs[:, k] * (x > bounds[:, k])
             return code
-        code = np.empty(x.shape, np.int64)
-        sums = np.append(base[:, None], base[:, None] + np.cumsum(signs, axis=1), axis=1)
+        code, sums = np.empty(x.shape, np.int64), self._sums(consts)
         for c, row in enumerate(bounds):
             code[..., c] = sums[c][np.searchsorted(row, x[..., c])]
         return code

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterator
 from dataclasses import astuple
 from pathlib import Path
@@ -32,6 +31,7 @@ from n2uqc.backends.fpga.units.element import Element
 from n2uqc.backends.fpga.units.levels import RIVALS
 from n2uqc.backends.fpga.units.rivals import inside
 
+from ...recorded import REWRITING
 from .test_mapping import drawn, signed
 
 GOLDEN = Path(__file__).parents[2] / "golden/cells.csv"
@@ -122,7 +122,7 @@ def test_cells(family: str) -> None:
     mine = list(rows(family))
     with GOLDEN.open(newline="") as file:
         head, *kept = csv.reader(file)
-    if os.environ.get("N2UQC_GOLDEN") == "write":
+    if REWRITING:
         text = io.StringIO(newline="")
         others = [row for row in kept if row[0] in VARIANTS and row[0] != family]
         csv.writer(text, lineterminator="\n").writerows([head, *sorted(others + mine)])
