@@ -37,6 +37,11 @@ FOLDED = frozenset(
 and their work is proportional to that.
 """
 
+_ORDERED = frozenset("ArgMax ArgMin QuantizeLinear ReduceMax ReduceMin TopK".split())
+"""Operators that compare all numbers of a tensor, or round them to integers."""
+
+_INTEGERS = frozenset(t for t in ir.DataType if t.name.startswith(("INT", "UINT")))
+
 _LARGEST = 2**22  # elements of a result that any file may ask for
 _GROWTH = 8  # elements of a result allowed per element of the parameters
 _WORK, _STEPS = 2**28, 512  # elements of all results together: at least, and per parameter element
@@ -81,6 +86,8 @@ class NodeEvaluator:
         """
         if not all(_is_real(array) for array in arrays if array is not None):
             raise _failed(node, ValueError("it takes no real numbers"))
+        if _undefined(node, arrays):
+            raise _failed(node, ValueError("a NaN (not a number) has no order"))
         try:
             size, work = _extent(node, arrays)
         except Exception as error:  # inputs that do not fit each other, in any way
@@ -128,6 +135,24 @@ class NodeEvaluator:
 def _is_real(array: Array) -> bool:
     """Return whether an array holds numbers or booleans, no complex numbers and no text."""
     return array.dtype.kind not in "cOSU"
+
+
+def _undefined(node: ir.Node, arrays: Sequence[Array | None]) -> bool:
+    """Return whether a result depends on the order of a NaN, which runtimes decide differently.
+
+    A NaN that the result keeps is no such fault: a later `Where` may drop it, else it is found.
+    """
+    if node.op_type == "Clip":
+        return any(map(_has_nan, arrays[1:]))
+    if node.op_type == "Cast":
+        return node.attributes.get_int("to", 0) in _INTEGERS and _has_nan(arrays[0])
+    if node.op_type == "CastLike":
+        return np.asarray(arrays[1]).dtype.kind in "iu" and _has_nan(arrays[0])
+    return node.op_type in _ORDERED and any(map(_has_nan, arrays))
+
+
+def _has_nan(array: Array | None) -> bool:
+    return array is not None and array.dtype.kind == "f" and bool(np.isnan(array).any())
 
 
 def _failed(node: ir.Node, error: Exception) -> CompileError:

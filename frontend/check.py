@@ -297,9 +297,11 @@ def _check_parameters(graph: ir.Graph) -> list[Problem]:
             found = f"parameter '{value.name}' holds {held}"
             problems.append(Problem(str(node.name), node.op_type, found, "real numbers"))
             continue
-        if array.dtype.kind != "f" or all(r.op_type in ("Clip", "Pad") for r in readers):
-            continue  # a clip may be unbounded, and a maximum padded with -infinity
-        finite = np.isfinite(array)
+        if array.dtype.kind != "f":
+            continue
+        # A clip may be unbounded, and a maximum padded with -infinity.
+        bounds = all(r.op_type in ("Clip", "Pad") for r in readers)
+        finite = ~np.isnan(array) if bounds else np.isfinite(array)
         if not finite.all():
             place = [int(i) for i in np.argwhere(~finite)[0]]
             found = (

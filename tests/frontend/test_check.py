@@ -150,6 +150,11 @@ def test_infinite_bound_is_no_bound() -> None:
     assert ops(check_same(model)) == ["Relu"]
 
 
+def test_a_bound_that_is_nan() -> None:
+    (problem,) = refused(build("[clip] y = Clip (x, low)", {"low": np.float32(np.nan)}), "'low'")
+    assert problem.op == "Clip"
+
+
 def test_constant_node_not_finite() -> None:
     refused(build("[c] c = Constant <value_float = nan> () [add] y = Add (x, c)"), "not finite")
 
