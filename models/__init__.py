@@ -10,6 +10,7 @@ torch:
 * `lsq`, `lsq_plus`, `nulsq`, `lcq`, `lq_nets`, `dorefa`, `apot`: rival quantizers (torch)
 * `quantized`: layers whose weights take any of them (torch); `freezing`: oscillating weights
 * `choice`: networks whose quantizers are replaced by others of `registry` (torch)
+* `by_layer`: the one rule by which patterns of names choose for a layer
 * `blocks`, `networks`: blocks built of them, and residual networks of blocks (torch)
 * `checkpoint`: published checkpoints, read safely and checked key by key (torch)
 * `calibrate`: initial parameters of a quantized network from its float twin (torch)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 
 from torch import nn
 
+from .by_layer import chosen_for, stray_pattern
 from .freezing import Freezing
 from .quantized import WeightQuantizedConv2d
 from .quantizers import LTQ, SHORTEST, QuantizedConv2d
@@ -34,7 +34,7 @@ def choose_quantizers(
         activations: One of `registry.activation_names()`.
         weights: One of `registry.weight_names()`.
         bits: Bits by name of a module, with the wildcards of file names ("layer2.*.quan?",
-            "*.conv1"); the first that fits counts. Others keep their bits.
+            "*.conv1"); the last that fits counts. Others keep their bits.
         freeze: Frequency above which oscillating weights are frozen (`Freezing`); None: never.
 
     Raises:
@@ -49,14 +49,11 @@ def choose_quantizers(
     if not found:
         raise ValueError(f"{type(network).__name__} has no N2UQ quantizers to replace")
     patterns = bits or {}
-    for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in found):
-            raise ValueError(
-                f"bits of '{pattern}': no quantizer has such a name: {', '.join(found)}"
-            )
+    if (stray := stray_pattern(patterns, found)) is not None:
+        raise ValueError(f"bits of '{stray[0]}': no quantizer has such a name: {', '.join(found)}")
     made: dict[str, nn.Module] = {}
     for name, module in found.items():  # all are made before any is replaced
-        chosen = next((n for p, n in patterns.items() if fnmatchcase(name, p)), module.bits)
+        chosen = chosen_for(name, patterns) or module.bits
         if isinstance(module, LTQ):
             kept = activations == N2UQ and chosen == module.bits
             made[name] = module if kept else _activations(module, activations, chosen)

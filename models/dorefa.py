@@ -44,7 +44,7 @@ class DoReFaWeight(DoReFa):
         y = 2 * round(n * (t / (2M) + 1/2)) / n - 1      ties to even
 
     so that y is an odd integer in ±n over n. Backward takes the rounding for the identity and is
-    exact otherwise, with the derivative of M. Weights that are all 0 give not-a-number.
+    exact otherwise, with the derivative of M. Where all weights are 0, M counts as 1.
 
     Args:
         bits: 2 to 8; another value raises ValueError.
@@ -53,5 +53,6 @@ class DoReFaWeight(DoReFa):
     def forward(self, w: Tensor) -> Tensor:
         """Quantize w, float32 of any shape."""
         squeezed = torch.tanh(w)
-        unit = squeezed / (2 * squeezed.abs().max()) + 0.5
+        most = squeezed.abs().max()
+        unit = squeezed / (2 * torch.where(most > 0, most, 1.0)) + 0.5
         return 2 * round_straight(unit * self.steps) / self.steps - 1

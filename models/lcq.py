@@ -84,8 +84,8 @@ class LCQWeight(LCQ):
         y = deviation(w) * sign(v) * c * g(round(n * f(min(|v|/c, 1))) / n)
 
     with c from the first v. Backward is that of `LCQ` on both sides of 0, and exact for mean
-    and deviation. At two bits the levels are -c, 0 and c, and theta is not trained. Weights that
-    are all equal give not-a-number.
+    and deviation. At two bits the levels are -c, 0 and c, and theta is not trained. The
+    deviation of weights that are all equal counts as 1.
 
     Args:
         bits: 2 to 8; another value raises ValueError.
@@ -98,7 +98,8 @@ class LCQWeight(LCQ):
 
     def forward(self, w: Tensor) -> Tensor:
         """Quantize w, float32 of any shape with at least two numbers."""
-        deviation = w.std()
+        variance = w.var()
+        deviation = torch.where(variance > 0, variance, 1.0).sqrt()
         normal = (w - w.mean()) / deviation
         self.see(normal)
         unit = torch.clamp(normal.abs() / self.clip_val, max=1)

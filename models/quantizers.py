@@ -7,6 +7,8 @@ Formulas name the part of the paper. Parameter names are those of the published 
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +16,9 @@ from .ladder import ladder
 from .quantized import LowBitConv2d
 
 BITS = range(2, 9)
+LEAST_SCALE = 2.0**-40
+"""Scale of the weights of a channel that are all 0: there is no level 0, and no scale of 0 in the
+compiler either."""
 SHORTEST = 1e-3
 """Least length of an interval, which keeps the thresholds in ascending order."""
 
@@ -108,7 +113,8 @@ class N2UQWeight(nn.Module):
 
         Wq_c = s_c * (round((w + clip/2) * n/clip) * clip/n - clip/2)      ties to even
 
-    so that Wq_c is an odd integer in ±n times s_c * clip / (2n). Backward passes the gradient
+    so that Wq_c is an odd integer in ±n times s_c * clip / (2n). A channel that is all 0 has
+    s_c = `LEAST_SCALE`; the published code gives not-a-number. Backward passes the gradient
     straight to W_c / s_c, as the published code does: to all of W, s_c being a constant, and none
     to clip_val, which stays 2 unless it is set.
 
@@ -148,19 +154,33 @@ def _balanced_scale(w: Tensor, bits: int) -> Tensor:
     mean = w.abs()
     for axis in range(w.dim() - 1, 0, -1):
         mean = mean.mean(axis, keepdim=True)
-    scale: Tensor = levels_above_zero(bits) / 2 ** (bits - 1) * mean
-    return scale.detach()
+    scale: Tensor = (levels_above_zero(bits) / 2 ** (bits - 1) * mean).detach()
+    return torch.where(scale > LEAST_SCALE, scale, LEAST_SCALE) if _some_zero(scale) else scale
+
+
+def _some_zero(scale: Tensor) -> bool:
+    """Return whether some channel may be 0; files without one have the published operators only."""
+    if torch.compiler.is_compiling() or not torch.onnx.is_in_onnx_export():
+        return True
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Converting a tensor to a Python boolean")  # a constant
+        return bool((scale <= LEAST_SCALE).any())
 
 
 def _balanced(w: Tensor, clip: Tensor, bits: int) -> Tensor:
     scale, edge = _balanced_scale(w, bits), clip / 2
-    scaled = w / scale
+    scaled = w / _divisor(scale)
     clipped = torch.where(scaled < edge, scaled, edge)
     clipped = torch.where(clipped > -edge, clipped, -edge)
     per_unit = levels_above_zero(bits) / clip
     quantized = scale * (torch.round((clipped + edge) * per_unit) / per_unit - edge)
     through: Tensor = quantized.detach() - scaled.detach() + scaled
     return through
+
+
+def _divisor(scale: Tensor) -> Tensor:
+    """Return the scale, but 1 for channels that are 0, whose gradient would be endless."""
+    return torch.where(scale > LEAST_SCALE, scale, 1.0) if _some_zero(scale) else scale
 
 
 class QuantizedConv2d(LowBitConv2d):

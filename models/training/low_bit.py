@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
@@ -19,6 +17,7 @@ from torch.nn.utils import parametrize
 
 from n2uqc.frontend.escape import plain
 
+from ..by_layer import chosen_for, matches, stray_pattern
 from ..evaluating import evaluating
 from ..registry import QUANTIZERS, activation_quantizer, weight_quantizer
 from .recipe import LayerBits, QuantizerChoice, Recipe
@@ -129,17 +128,13 @@ def _bits(recipe: Recipe, chosen: QuantizerChoice, layers: tuple[str, ...]) -> d
     _check_names(recipe, "quantizers.layers", chosen.layers, layers)
     if chosen.real is None:
         real = {*layers[:1], *layers[-1:]} - {
-            name for name in layers if _matching(name, chosen.layers)
+            name for name in layers if matches(name, chosen.layers)
         }
     else:
         _check_names(recipe, "quantizers.real", chosen.real, layers)
-        real = {name for name in layers if _matching(name, chosen.real)}
+        real = {name for name in layers if matches(name, chosen.real)}
     low = {
-        name: chosen.layers[patterns[-1]]
-        if (patterns := _matching(name, chosen.layers))
-        else chosen.bits
-        for name in layers
-        if name not in real
+        name: chosen_for(name, chosen.layers) or chosen.bits for name in layers if name not in real
     }
     if not low:
         held = ", ".join(layers) or "none that can be quantized"
@@ -147,17 +142,12 @@ def _bits(recipe: Recipe, chosen: QuantizerChoice, layers: tuple[str, ...]) -> d
     return low
 
 
-def _matching(name: str, patterns: Iterable[str]) -> list[str]:
-    return [pattern for pattern in patterns if fnmatchcase(name, pattern)]
-
-
 def _check_names(
     recipe: Recipe, key: str, patterns: Iterable[str], layers: tuple[str, ...]
 ) -> None:
-    for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in layers):
-            near = get_close_matches(pattern, layers, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise recipe.error(
-                key, f"{plain(pattern)!r} is no layer; {hint}layers are {', '.join(layers)}"
-            )
+    if (stray := stray_pattern(patterns, layers)) is not None:
+        pattern, near = stray
+        hint = f"did you mean {near}? " if near else ""
+        raise recipe.error(
+            key, f"{plain(pattern)!r} is no layer; {hint}layers are {', '.join(layers)}"
+        )

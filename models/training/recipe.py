@@ -91,7 +91,8 @@ class QuantizerChoice:
     Attributes:
         activation, weight: names of quantizers.
         bits: of all layers that `layers` does not name.
-        layers: bits by the layer's name in the network; `*` stands for any text.
+        layers: bits by the layer's name in the network; `*` stands for any text, the last that
+            fits counts.
         real: layers that stay real, likewise; without it the first and the last one.
     """
 

@@ -57,7 +57,7 @@ def test_any_pair_learns(activations: str, weights: str) -> None:
 def test_bits_by_layer_reach_the_program(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = ResidualNetwork(2)
-    bits = {"layer1.0.conv2": 4, "layer1.0.quan2": 3, "*.conv*": 3}
+    bits = {"*.conv*": 3, "layer1.0.conv2": 4, "layer1.0.quan2": 3}
     choose_quantizers(network, "lsq", "nulsq", bits)
     expected = {
         "layer1.0.quan1": 2, "layer1.0.conv1": 3, "layer1.0.quan2": 3, "layer1.0.conv2": 4,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from n2uqc import load
+from n2uqc.models.export import export_onnx
+from n2uqc.models.quantized import WeightQuantizedLinear
 from n2uqc.models.quantizers import LTQ, N2UQWeight, QuantizedConv2d
+from n2uqc.models.registry import weight_names, weight_quantizer
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -265,3 +270,41 @@ def test_balanced_weights_of_any_layer(shape: tuple[int, ...]) -> None:
     codes, scale = weight_codes(weights.reshape(4, -1, 1, 1), 2.0, 3)
     expected = (codes * scale * 2.0 / 14).reshape(4, -1)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::n2uqc.PrecisionWarning")  # of the channel that is a noise
+@pytest.mark.parametrize("bits", [2, 4])
+def test_a_channel_that_is_zero(bits: int, tmp_path: Path) -> None:
+    """Pruned filters: what they give is 0 but for a noise; the other channels do not change."""
+    torch.manual_seed(0)
+    own, x = torch.nn.Linear(6, 4, bias=False), torch.relu(torch.randn(9, 6))
+    quantizer = N2UQWeight(bits)
+    layer = WeightQuantizedLinear(6, 4, quantizer)
+    layer.weight.data.copy_(own.weight)
+    whole = layer(x).detach()
+    layer.weight.data[2] = 0
+    y = layer(x)
+    y.sum().backward()
+    gradient = layer.weight.grad
+    assert gradient is not None and 0 < gradient[2].abs().max() <= x.sum()
+    alive = [0, 1, 3]
+    torch.testing.assert_close(y[:, alive], whole[:, alive], rtol=0, atol=0)
+    assert y[:, 2].abs().max() < 1e-10
+    codes = quantizer.codes(layer.weight)
+    assert (codes.abs() % 2 == 1).all()
+    network = torch.nn.Sequential(LTQ(bits), layer, torch.nn.ReLU()).eval()
+    export_onnx(network, tmp_path / "net.onnx", x[:1])
+    np.testing.assert_allclose(
+        load(tmp_path / "net.onnx")(x.numpy()), network(x).detach(), atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("name", weight_names())
+@pytest.mark.parametrize("weights", [torch.zeros(3, 4), torch.ones(3, 4)])
+def test_equal_weights_are_numbers(name: str, weights: torch.Tensor) -> None:
+    """Layers that were pruned whole, or begin with a constant, in any quantizer."""
+    w = weights.clone().requires_grad_()
+    quantizer = weight_quantizer(name, 3, 3).train()
+    y = quantizer(w)
+    (y * torch.arange(12.0).view(3, 4)).sum().backward()
+    assert w.grad is not None and y.isfinite().all() and w.grad.isfinite().all()
