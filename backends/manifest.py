@@ -12,7 +12,7 @@ from typing import Any
 from n2uqc.frontend.diagnostics import CompileError, Problem, cut
 from n2uqc.frontend.escape import plain, unprintable
 
-from .toolchain import CROSS
+from .cross import CROSS
 
 FORMAT = "n2uqc artifact 1"
 MANIFEST = "manifest.json"

@@ -84,6 +84,7 @@ class Board:
         first: address of the vector table, if it is not the begin of flash.
         options: further options of qemu.
         model: unicorn's processor (``UC_CPU_ARM_…``); "" if it has none.
+        architecture: of the board's processor.
     """
 
     machine: str
@@ -94,10 +95,11 @@ class Board:
     first: int | None = None
     options: tuple[str, ...] = ()
     model: str = ""
+    architecture: str = "cortex-m"
 
     @property
     def vectors(self) -> int:
-        """Address of the vector table that the processor reads at reset."""
+        """Address of what the processor reads first: the vector table, or instructions."""
         return self.flash if self.first is None else self.first
 
 
@@ -120,6 +122,14 @@ BOARDS = {
             "mps2-an505", "MPS2 AN505 (Cortex-M33)", 0x1000_0000, 0x3800_0000, model="CORTEX_M33"
         ),
         Board("mps3-an547", "MPS3 AN547 (Cortex-M55)", 0x0100_0000, 0x2100_0000, 2 << 20, 0),
+        Board(
+            "virt",
+            "qemu's board for RISC-V, with a core of RV32IMC",
+            0x8000_0000,
+            0x8040_0000,
+            options=("-bios", "none", "-cpu", "rv32,a=off,f=off,d=off"),
+            architecture="riscv32",
+        ),
     )
 }
 """Boards by qemu's name. The memories are those of the boards' application notes,
@@ -127,22 +137,28 @@ as in qemu 7.2.
 """
 
 
-def board_of(machine: str) -> Board:
-    """Return the board with a name; that of Cortex-M4 for "".
+_USUAL = {"cortex-m": "mps2-an386", "riscv32": "virt"}
+
+
+def board_of(machine: str, architecture: str = "cortex-m") -> Board:
+    """Return the board with a name; the usual one of an architecture for "".
 
     Raises:
-        CompileError: there is no such board.
+        CompileError: the architecture has no such board.
     """
-    if machine and machine not in BOARDS:
+    name = machine or _USUAL[architecture]
+    if name not in BOARDS or BOARDS[name].architecture != architecture:
         raise CompileError(
             Problem(
                 node="",
                 op="",
                 found=f"no board {machine!r} for programs without operating system",
-                supported=", ".join(BOARDS),
+                supported=", ".join(
+                    n for n, board in BOARDS.items() if board.architecture == architecture
+                ),
             )
         )
-    return BOARDS[machine or "mps2-an386"]
+    return BOARDS[name]
 
 
 @dataclass(frozen=True)
@@ -150,7 +166,8 @@ class Processor:
     """A processor that LLVM generates code for.
 
     Attributes:
-        architecture: ``x86_64``, ``aarch64``, ``armv7``, ``armv6`` or ``cortex-m``.
+        architecture: ``x86_64``, ``aarch64``, ``armv7``, ``armv6``, ``cortex-m``, ``riscv64`` or
+            ``riscv32``.
         triple: LLVM triple.
         cpu: LLVM's ``-mcpu``.
         features: LLVM's ``-mattr``, each with its sign.
@@ -158,7 +175,8 @@ class Processor:
         registers: number of registers that are free for operands: vector or general registers.
         float_abi: ``soft`` or ``hard`` where the triple does not determine it. It matters only for
             the linker: no generated function has floating-point arguments.
-        emulated: processor model (for ``cortex-m`` the board) in qemu that runs its programs.
+        emulated: processor model in qemu that runs its programs; the board, a key of ``BOARDS``,
+            of a processor without operating system.
     """
 
     architecture: str
@@ -179,7 +197,7 @@ class Processor:
     @property
     def board(self) -> Board | None:
         """The board for programs without operating system; None for others."""
-        return BOARDS[self.emulated] if self.architecture == "cortex-m" else None
+        return BOARDS.get(self.emulated)
 
     @property
     def needs(self) -> frozenset[str]:

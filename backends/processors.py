@@ -103,6 +103,25 @@ _ARMV6 = Processor(
 )
 
 
+_RISCV64 = Processor(
+    "riscv64",
+    "riscv64-linux-gnu",
+    "generic-rv64",
+    ("+m", "+a", "+f", "+d", "+c"),
+    registers=24,
+    emulated="rv64",
+)
+_RISCV32 = Processor(
+    "riscv32",
+    "riscv32-none-elf",
+    "generic-rv32",
+    ("+m", "+c"),
+    registers=20,
+    emulated="virt",
+)
+"""RISC-V (unprivileged specification): RV64GC, and RV32IMC as small microcontrollers have it."""
+
+
 def _microcontroller(arch: str, core: str, board: str, *facts: str, off: str = "") -> Processor:
     return Processor(
         "cortex-m",
@@ -148,6 +167,8 @@ _SWITCHES = {
     "armv7": ("neon",),
     "armv6": (),
     "cortex-m": (),
+    "riscv64": (),
+    "riscv32": (),
 }
 """Facts that ``mattr`` may add or remove, by architecture; LLVM has the same names."""
 
@@ -185,10 +206,12 @@ def _all() -> Iterator[ProcessorTarget]:
     yield ProcessorTarget(
         "arm1176jzf-s", "32-bit ARM Linux, ARM1176: the first Raspberry Pi, Zero", _ARMV6
     )
+    yield ProcessorTarget("riscv64", "64-bit RISC-V Linux, any core (RV64GC)", _RISCV64)
     what = "microcontroller without operating system"
     yield ProcessorTarget("cortex-m", f"{what}, any ARMv7E-M core", _CORTEX_M["cortex-m4"])
     for core, processor in _CORTEX_M.items():
         yield ProcessorTarget(core, f"{what}, {_title(core).replace('plus', '+')}", processor)
+    yield ProcessorTarget("riscv32", f"{what}, 32-bit RISC-V (RV32IMC)", _RISCV32)
 
 
 def _with_features(base: str, *suffixes: str) -> ProcessorTarget:

@@ -8,8 +8,8 @@ They are searched in this order, and the first that works is used:
     emulator, aarch64   $N2UQC_AARCH64_EMULATOR (a command, or "unicorn"), none on an aarch64
                         machine that has the features, qemu-aarch64, qemu-aarch64-static, unicorn
 
-Other architectures have variables of the same form (ARMV7, ARMV6, CORTEX_M) and the tools in
-``CROSS``.
+Other architectures have variables of the same form (ARMV7, ARMV6, CORTEX_M, RISCV64, RISCV32) and
+the tools in ``cross.py``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pathlib import Path
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
-Command = tuple[str, ...]
+from .cross import CROSS, Command, gnu_core
 
 
 class ToolchainError(CompileError):
@@ -40,91 +40,6 @@ UNICORN: Command = ("unicorn",)
 """Marks emulation inside this process (see ``emulation``)."""
 
 _NAMES = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}
-
-_STATIC = ("-std=c11", "-O2", "-Wall", "-Wextra", "-static", "-s")
-"""Options of every static program. It has no symbols: the debug information of zig's C library
-would be most of the file and would hold paths of this machine. The static library keeps the names
-of kernels.
-"""
-
-_BARE = (
-    "-std=c11",
-    "-Os",
-    "-Wall",
-    "-Wextra",
-    "-ffreestanding",
-    "-fno-builtin",
-    "-nostdlib",
-    "-s",
-    "-Wl,-z,noexecstack",
-)
-"""Options of programs without an operating system, which do not use the C library."""
-
-
-@dataclass(frozen=True)
-class Cross:
-    """The tools of an architecture.
-
-    Attributes:
-        gcc: command of GNU's compiler.
-        zig: options of zig's compiler for the same output.
-        package: Debian package of the compiler.
-        emulator: command of qemu; also searched with the suffix ``-static``.
-        emulator_package: Debian package of qemu.
-        options: options for every program.
-        selects: qemu's option that selects the processor or board.
-        system: the kind of programs, for messages.
-    """
-
-    gcc: str
-    zig: Command
-    package: str
-    emulator: str
-    emulator_package: str = "qemu-user"
-    options: Command = _STATIC
-    selects: str = "-cpu"
-    system: str = "static {} Linux programs"
-
-
-CROSS = {
-    "x86_64": Cross(
-        "x86_64-linux-gnu-gcc",
-        ("-target", "x86_64-linux-musl"),
-        "gcc-x86-64-linux-gnu",
-        "qemu-x86_64",
-    ),
-    "aarch64": Cross(
-        "aarch64-linux-gnu-gcc",
-        ("-target", "aarch64-linux-musl"),
-        "gcc-aarch64-linux-gnu",
-        "qemu-aarch64",
-    ),
-    "armv7": Cross(
-        "arm-linux-gnueabihf-gcc",
-        ("-target", "arm-linux-musleabihf", "-mcpu=generic+v7a+neon"),
-        "gcc-arm-linux-gnueabihf",
-        "qemu-arm",
-    ),
-    "armv6": Cross(
-        "arm-linux-gnueabi-gcc",
-        ("-target", "arm-linux-musleabi", "-mcpu=arm1176jzf_s"),
-        "gcc-arm-linux-gnueabi",
-        "qemu-arm",
-    ),
-    "cortex-m": Cross(
-        "arm-none-eabi-gcc",
-        ("-target", "thumb-freestanding-eabi"),
-        "gcc-arm-none-eabi",
-        "qemu-system-arm",
-        "qemu-system-arm",
-        _BARE,
-        "-M",
-        "programs for Cortex-M without an operating system",
-    ),
-}
-
-_CORES_DIFFER = ("armv6", "cortex-m")
-"""Architectures whose compilers need the name of the core."""
 
 _HARDWARE = {"dotprod": "asimddp", "i8mm": "i8mm"}
 """Linux' names of AArch64 features that not every machine has."""
@@ -144,19 +59,12 @@ def _machine_features() -> frozenset[str]:
         return frozenset()
 
 
-def gnu_core(architecture: str, cpu: str) -> Command:
-    """Return GNU's options for one core, where an architecture's compiler needs them."""
-    if architecture not in _CORES_DIFFER:
-        return ()
-    return ("-mthumb" if architecture == "cortex-m" else "-marm", f"-mcpu={cpu}")
-
-
 @dataclass(frozen=True)
 class Toolchain:
     """The commands that build programs for one architecture.
 
     Attributes:
-        architecture: a key of ``CROSS``.
+        architecture: a key of ``CROSS`` in ``cross.py``.
         compiler: command of the C compiler, with the options that select the architecture.
         archiver: command that makes static libraries.
         name: name of the tools, for the manifest.
@@ -173,9 +81,10 @@ class Toolchain:
         Args:
             cpu: the core's name in LLVM and GNU tools.
         """
-        if self.name == "zig" and self.architecture in _CORES_DIFFER:
-            return (f"-mcpu={cpu.replace('-', '_')}",)
-        return gnu_core(self.architecture, cpu)
+        if self.name != "zig":
+            return gnu_core(self.architecture, cpu)
+        cores_differ = "-mcpu={}" in CROSS[self.architecture].selected
+        return (f"-mcpu={cpu.replace('-', '_')}",) if cores_differ else ()
 
     def executable(
         self,
@@ -235,7 +144,7 @@ def find(architecture: str, native: bool = False) -> Toolchain:
     """Return the toolchain for an architecture.
 
     Args:
-        architecture: a key of ``CROSS``.
+        architecture: a key of ``CROSS`` in ``cross.py``.
         native: whether programs are for this machine; the variables are then $CC and $AR.
 
     Raises:
@@ -276,7 +185,7 @@ def _compilers(architecture: str, native: bool) -> Iterator[Command]:
     names = [] if native else [CROSS[architecture].gcc]
     if architecture == machine():
         names += ["gcc", "clang", "cc"]
-    more = ("-mthumb",) if architecture == "cortex-m" else ()
+    more = tuple(option for option in CROSS[architecture].selected if "{}" not in option)
     for name in names:
         if shutil.which(name):
             yield (name, *more)
@@ -312,10 +221,9 @@ def _fault(compiler: Command, architecture: str) -> str:
     """Return why a compiler cannot be used, "" if it can; some have no static C library."""
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
         source = Path(folder, "probe.c")
-        bare = architecture == "cortex-m"
         source.write_text(
             "#include <stdint.h>\nvoid _start(void) {}\n"
-            if bare
+            if CROSS[architecture].bare
             else '#include <stdio.h>\nint main(void) { return puts("") < 0; }\n'
         )
         # The options of later builds, because zig caches a C library for each set of options.
@@ -353,7 +261,7 @@ def emulator(
     """Find an emulator for an architecture: a command prefix, () if none is needed.
 
     Args:
-        architecture: a key of ``CROSS``.
+        architecture: a key of ``CROSS`` in ``cross.py``.
         cpu: qemu's model of the processor or board; qemu's default if "".
         needs: features that the program requires: ``dotprod``, ``i8mm``.
         options: further options of qemu.

@@ -7,7 +7,8 @@
     model.py      all kernels and the entry function as one module
     package.py    object, library, header and manifest
     programs.py   programs linked with them: command-line driver, microcontroller demonstration
-    stack.py      stack size of Thumb code, for the memory needs on a microcontroller
+    stack.py      stack size of Thumb code, for the memory needs on a microcontroller;
+                  stack_riscv.py of RISC-V's
     profile/      instructions and cycles, kernel by kernel
 
 Importing ``kernels``, ``choose`` or ``model`` imports TVM.

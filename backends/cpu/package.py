@@ -18,6 +18,7 @@ from n2uqc.version import __version__
 
 from .. import toolchain
 from ..binary import TOOLCHAIN, Binary
+from ..cross import CROSS, gnu_core
 from ..manifest import PROGRAM
 from ..processor import CAPABILITIES, Processor
 from ..target import Progress
@@ -29,6 +30,9 @@ from .real_values import describe
 if TYPE_CHECKING:
     from .model import Model
 
+
+_CMAKE_NAMES = ("aarch64", "x86_64", "riscv64", "riscv32")
+"""Architectures that CMake knows by their own name; the others are its ``arm``."""
 
 _MARKED = 16
 """Digits of the program's hash in the symbol that ties header and library together."""
@@ -67,6 +71,7 @@ def build(program: Program, target: str, processor: Processor, progress: Progres
     inputs = _tensors(input_types(program), symbol, "input", single)
     outputs = _tensors(output_types(program), symbol, "output", single)
     real_names = describe(program, outputs)
+    bare = CROSS[processor.architecture].bare
     context = {
         "name": program.name,
         "symbol": symbol,
@@ -96,8 +101,8 @@ def build(program: Program, target: str, processor: Processor, progress: Progres
         "workspace_bytes": model.workspace_bytes,
         "codes": (NULL_POINTER, MISALIGNED, OUT_OF_RANGE),
     }
-    library, texts = f"lib{symbol}.a", _texts(symbol, target, processor.architecture)
-    link = firmware if processor.architecture == "cortex-m" else linux_program
+    library, texts = f"lib{symbol}.a", _texts(symbol, target, bare)
+    link = firmware if bare else linux_program
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as place:
         folder = Path(place)
         progress("generating code")
@@ -187,7 +192,7 @@ def information_bytes(program: Program) -> int:
     return -(-sum(constant.storage_bits for constant in program.constants.values()) // 8)
 
 
-def _texts(symbol: str, target: str, architecture: str) -> dict[str, str]:
+def _texts(symbol: str, target: str, bare: bool) -> dict[str, str]:
     """Return the templates by output file, the header first."""
     texts = {
         _header(symbol): "header.h.j2",
@@ -196,7 +201,7 @@ def _texts(symbol: str, target: str, architecture: str) -> dict[str, str]:
     }
     if target != "host":
         texts[TOOLCHAIN] = "toolchain.cmake.j2"
-    if architecture != "cortex-m":  # the firmware is its example
+    if not bare:  # the firmware is its example
         for name in ("example.c", "CMakeLists.txt"):
             texts[f"example/{name}"] = f"{name}.j2"
     return texts
@@ -205,14 +210,14 @@ def _texts(symbol: str, target: str, architecture: str) -> dict[str, str]:
 def _cross(processor: Processor) -> dict[str, Any]:
     """Return what CMake is told of a processor that is not this machine's."""
     architecture = processor.architecture
-    tools = toolchain.CROSS[architecture]
+    tools = CROSS[architecture]
     return {
         "gcc": tools.gcc,
         "package": tools.package,
         "emulator": tools.emulator,
-        "bare": architecture == "cortex-m",
-        "system_processor": architecture if architecture in ("aarch64", "x86_64") else "arm",
-        "core_flags": " ".join(toolchain.gnu_core(architecture, processor.cpu)),
+        "bare": tools.bare,
+        "system_processor": architecture if architecture in _CMAKE_NAMES else "arm",
+        "core_flags": " ".join(gnu_core(architecture, processor.cpu)),
     }
 
 
@@ -220,7 +225,7 @@ def _user_compiler(target: str, processor: Processor) -> str:
     """Return the compiler command for the example's first line."""
     if target == "host":
         return "cc"
-    return f"{toolchain.CROSS[processor.architecture].gcc} -static"
+    return f"{CROSS[processor.architecture].gcc} -static"
 
 
 def _tensors(

@@ -133,7 +133,7 @@ def _require_room(flash: int, ram: int, board: Board) -> None:
                 found=f"the network takes {flash:,} bytes of flash and {ram:,} of RAM",
                 supported=f"what fits the demonstration's board, {board.title}: "
                 f"{board.size:,} bytes of each",
-                hint="compile a smaller network or input, or for armv7 or aarch64",
+                hint="compile a smaller network or input, or for a processor that runs Linux",
             )
         )
 
@@ -159,7 +159,7 @@ def memory_of(data: bytes, board: Board) -> tuple[int, int]:
     including the stack.
     """
     flash = ram = 0
-    for address, content, size in load_segments(data, "cortex-m").segments:
+    for address, content, size in load_segments(data, board.architecture).segments:
         flash += len(content)
         ram += size if address >= board.ram else 0
     return flash, ram

@@ -1,6 +1,6 @@
-"""Stack size of Thumb code, found from the instructions that change the stack pointer.
+"""Stack size of functions, found from the instructions that change the stack pointer.
 
-Encodings: Armv7-M Architecture Reference Manual, chapter A7.
+Encodings of Thumb: Armv7-M Architecture Reference Manual, chapter A7. RISC-V: ``stack_riscv.py``.
 """
 
 from __future__ import annotations
@@ -8,6 +8,9 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from .stack_riscv import riscv_frame
+
+_RISCV = 243  # e_machine
 _SYMBOLS, _FUNCTION = 2, 2
 
 
@@ -21,7 +24,7 @@ class _Symbol:
 
 
 def frames(data: bytes) -> dict[str, int]:
-    """Return the bytes of stack of each function of a Thumb object, without its callees.
+    """Return the bytes of stack of each function of a Thumb or RISC-V object, without its callees.
 
     Args:
         data: a relocatable 32-bit ELF file.
@@ -30,13 +33,17 @@ def frames(data: bytes) -> dict[str, int]:
         AssertionError: a function changes the stack pointer in an unknown way.
     """
     (table,) = struct.unpack_from("<I", data, 32)
-    (count,) = struct.unpack_from("<H", data, 48)
+    machine, count = (struct.unpack_from("<H", data, at)[0] for at in (18, 48))
     sections = [struct.unpack_from("<IIIIIIIIII", data, table + 40 * k) for k in range(count)]
     listed = next(s for s in sections if s[1] == _SYMBOLS)
     symbols = list(_read_symbols(data, listed, sections[listed[6]]))
     sizes = {}
     for symbol in symbols:
         if symbol.kind != _FUNCTION or not symbol.size:
+            continue
+        if machine == _RISCV:
+            begin = sections[symbol.section][4] + symbol.value
+            sizes[symbol.name] = riscv_frame(data[begin : begin + symbol.size], symbol.name)
             continue
         first = symbol.value & ~1
         marks = sorted(

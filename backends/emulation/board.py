@@ -17,6 +17,7 @@ from unicorn import arm_const as arm
 
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
+from ..cross import CROSS
 from ..processor import BOARDS, Board
 from .elf import load_segments
 from .finished import Finished
@@ -55,7 +56,7 @@ def run_firmware(
                 node="",
                 op="",
                 found=f"unicorn, the emulator found here, has no processor of {board.title}",
-                hint="apt install qemu-system-arm",
+                hint=f"apt install {CROSS[board.architecture].emulator_package}",
             )
         )
     run = _Run(program, arguments, board)

@@ -10,8 +10,9 @@ from typing import Any
 import unicorn
 from unicorn import arm64_const as a64
 from unicorn import arm_const as a32
+from unicorn import riscv_const as rv
 
-from .linux_abi import AARCH64, ARM
+from .linux_abi import AARCH64, ARM, RISCV64
 from .linux_calls import Abi
 
 _engine: Any = unicorn  # unicorn's annotations are incomplete
@@ -30,6 +31,9 @@ _KERNEL_HELPERS = {
     0xFFC: struct.pack("<I", 5),  # number of helpers
 }
 """Kernel helpers for old cores (Linux, Documentation/arch/arm/kernel_user_helpers.rst)."""
+
+_HWCAP_RISCV64 = sum(1 << "abcdefghijklm".index(letter) for letter in "acdfim")
+"""Capabilities (asm/hwcap.h of riscv): a bit for each extension's letter."""
 
 _HWCAP_ARMV6 = 1 << 1 | 1 << 2 | 1 << 6 | 1 << 7 | 1 << 15
 """The capabilities below, without NEON and VFPv3."""
@@ -53,6 +57,8 @@ class Cpu:
         start: function that enables the vector unit.
         more_capabilities: AT_HWCAP2.
         helpers: code by offset in the page ``HELPERS`` that Linux maps for programs.
+        mode: unicorn's mode.
+        system_call: unicorn's exception number of a system call.
     """
 
     abi: Abi
@@ -67,10 +73,12 @@ class Cpu:
     start: Callable[[Any], None]
     more_capabilities: int = 0
     helpers: Mapping[int, bytes] = field(default_factory=dict)
+    mode: int = _engine.UC_MODE_ARM
+    system_call: int = 2
 
     def machine(self) -> Any:
         """Return a new emulated machine."""
-        machine = _engine.Uc(self.kind, _engine.UC_MODE_ARM)
+        machine = _engine.Uc(self.kind, self.mode)
         machine.ctl_set_cpu_model(self.model)
         self.start(machine)
         return machine
@@ -83,6 +91,10 @@ def _vectors_aarch64(machine: Any) -> None:
 def _vectors_arm(machine: Any) -> None:
     machine.reg_write(a32.UC_ARM_REG_C1_C0_2, 0xF << 20)
     machine.reg_write(a32.UC_ARM_REG_FPEXC, 1 << 30)
+
+
+def _floats_riscv(machine: Any) -> None:
+    machine.reg_write(rv.UC_RISCV_REG_MSTATUS, 3 << 13)
 
 
 CPUS = {
@@ -123,6 +135,20 @@ CPUS = {
         _HWCAP_ARMV6,
         _vectors_arm,
         helpers=_KERNEL_HELPERS,
+    ),
+    "riscv64": Cpu(
+        RISCV64,
+        _engine.UC_ARCH_RISCV,
+        rv.UC_CPU_RISCV64_ANY,
+        tuple(rv.UC_RISCV_REG_A0 + k for k in range(6)),
+        rv.UC_RISCV_REG_A7,
+        rv.UC_RISCV_REG_SP,
+        rv.UC_RISCV_REG_PC,
+        0x3F_F000_0000,
+        _HWCAP_RISCV64,
+        _floats_riscv,
+        mode=_engine.UC_MODE_RISCV64,
+        system_call=8,
     ),
 }
 """Emulated processors by architecture."""

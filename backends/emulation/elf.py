@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from n2uqc.frontend.diagnostics import CompileError
 
-_MACHINES = {"x86_64": 62, "aarch64": 183, "armv7": 40, "armv6": 40, "cortex-m": 40}
+from ..cross import CROSS
+
+_MACHINES = {"x86_64": 62, "aarch64": 183, "riscv64": 243, "riscv32": 243}
+_MACHINES |= dict.fromkeys(("armv7", "armv6", "cortex-m"), 40)
 _STATIC_EXECUTABLE, _LOAD, _INTERPRETER = 2, 1, 3
 _CLASSES = {  # struct formats of the header's entry and table, its sizes, and a program header
     1: ("<II", 42, "<IIIIIIII", (0, 1, 2, 4, 5)),
@@ -38,7 +41,7 @@ def load_segments(data: bytes, architecture: str) -> Image:
 
     Args:
         data: the whole file.
-        architecture: ``x86_64``, ``aarch64``, ``armv7`` or ``cortex-m``.
+        architecture: a key of ``CROSS`` in ``cross.py``.
 
     Raises:
         CompileError: the file is no static little-endian executable of that architecture.
@@ -54,14 +57,14 @@ def load_segments(data: bytes, architecture: str) -> Image:
         ]
     except (struct.error, KeyError, IndexError):
         kind, machine, headers = 0, 0, []
-    wide = architecture in ("x86_64", "aarch64")
+    wide = architecture in ("x86_64", "aarch64", "riscv64")
     if (
         data[:6] != bytes((0x7F, *b"ELF", 1 + wide, 1))
         or kind != _STATIC_EXECUTABLE
         or machine != _MACHINES[architecture]
         or any(h[0] == _INTERPRETER for h in headers)
     ):
-        system = "program" if architecture == "cortex-m" else "Linux executable"
+        system = "program" if CROSS[architecture].bare else "Linux executable"
         raise CompileError(f"not a static {architecture} {system}")
     loaded = [h[1:] for h in headers if h[0] == _LOAD]  # offset, address, bytes, size in memory
     segments = tuple((h[1], data[h[0] : h[0] + h[2]], h[3]) for h in loaded)

@@ -24,7 +24,6 @@ from .matrix import UNDEFINED, execute
 _engine: Any = unicorn  # unicorn's annotations are incomplete
 
 _STACK_SIZE = 1 << 20
-_SUPERVISOR_CALL = 2  # unicorn's exception number of `svc`
 
 _AUX_PHDR, _AUX_PHENT, _AUX_PHNUM, _AUX_PAGE, _AUX_ENTRY = 3, 4, 5, 6, 9
 _AUX_HWCAP, _AUX_SECURE, _AUX_RANDOM, _AUX_HWCAP2 = 16, 23, 25, 26
@@ -151,10 +150,11 @@ class _Process:
         """Handle a system call; any other exception stops the machine and is reported after it."""
         try:
             place = machine.reg_read(self.cpu.place)
-            if number == UNDEFINED and execute(machine, self.read(place, 4)):
+            wide_arm = self.cpu.kind == _engine.UC_ARCH_ARM64
+            if wide_arm and number == UNDEFINED and execute(machine, self.read(place, 4)):
                 machine.reg_write(self.cpu.place, place + 4)
                 return
-            if number != _SUPERVISOR_CALL:
+            if number != self.cpu.system_call:
                 raise CompileError(
                     f"{self.name} raised exception {number} under unicorn at {place:#x}"
                 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+from dataclasses import replace
 
 from .linux_calls import Abi, Handler, LinuxCalls
 
@@ -108,6 +109,15 @@ AARCH64 = Abi(
     },
 )
 """AArch64, with the numbers of asm-generic/unistd.h."""
+
+RISCV64 = replace(
+    AARCH64,
+    machine="riscv64",
+    heap=0x10_0000_0000,
+    mapped=0x20_0000_0000,
+    calls={**AARCH64.calls, 258: _answer(-errno.ENOSYS), 259: _answer(0)},
+)
+"""64-bit RISC-V: the same numbers; riscv_hwprobe and riscv_flush_icache of its own."""
 
 ARM = Abi(
     "armv7l",

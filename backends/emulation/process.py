@@ -10,6 +10,7 @@ from pathlib import Path
 from n2uqc.frontend.diagnostics import CompileError
 
 from .. import toolchain
+from ..cross import CROSS
 from ..processor import board_of
 from .finished import Finished
 
@@ -28,15 +29,15 @@ def run_program(
     Args:
         program: the executable.
         arguments: its arguments; files are named by absolute paths.
-        architecture: ``x86_64``, ``aarch64``, ``armv7``, ``armv6``, ``cortex-m``.
+        architecture: a key of ``CROSS`` in ``cross.py``.
         cpu: qemu's model of the processor or board; qemu's default if "".
         needs: processor features that the program requires.
 
     Raises:
         CompileError: no emulator is found, it fails, or the board is unknown.
     """
-    bare = architecture == "cortex-m"
-    board = board_of(cpu) if bare else None
+    bare = CROSS[architecture].bare
+    board = board_of(cpu, architecture) if bare else None
     command = toolchain.emulator(architecture, cpu, needs, board.options if board else ())
     if command == toolchain.UNICORN:
         if board is not None:

@@ -77,7 +77,7 @@ def emit_object(
     """
     library = compile_llvm(mod if lowered else lower(mod, target), target)
     text = clean_text(library.inspect_source("ll"), private)
-    bits = pointer_bits(target)
+    bits, triple = pointer_bits(target), str(target.attrs["mtriple"])
     text += memory_functions(text, bits) + (constants.text() if constants else "") + more + "\n"
     for helper in sorted({str(f.attrs[IMPORTED]) for f in _functions(mod) if IMPORTED in f.attrs}):
         for name in re.findall(r"^define [^\n]*(@[\w.]+)\(", helper, re.M):
@@ -86,11 +86,12 @@ def emit_object(
     if bits == 32:
         # Unwind tables would refer to a function of the C library.
         text = re.sub(r"^(define [^\n]*) \{$", r"\1 nounwind {", text, flags=re.M)
+        text += arithmetic_functions(triple)
+    if triple.startswith(("arm", "thumb")):
         # No function has floating-point arguments or results: Tag_ABI_VFP_args = 3 says that the
         # object may be linked with code of either float ABI.
         text += 'module asm ".eabi_attribute 28, 3"\n'
-        text += arithmetic_functions(str(target.attrs["mtriple"]))
-    if str(target.attrs["mtriple"]).startswith(("thumb", "armv6")):
+    if triple.startswith(("thumb", "armv6")):
         # The stack is aligned to 8 bytes; more would cost a register in each function.
         text = re.sub(r"(= alloca [^\n]*, align )(?:16|32|64)$", r"\g<1>8", text, flags=re.M)
     # The file's name is written into the module, so it is always the same.

@@ -76,4 +76,4 @@ def target_of(processor: Processor) -> tvm.target.Target:
 
 def pointer_bits(target: tvm.target.Target) -> int:
     """Return the width of an address: 32 or 64."""
-    return 64 if str(target.attrs["mtriple"]).startswith(("x86_64", "aarch64")) else 32
+    return 64 if str(target.attrs["mtriple"]).startswith(("x86_64", "aarch64", "riscv64")) else 32

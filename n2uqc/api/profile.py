@@ -135,7 +135,8 @@ def profile(
     Args:
         artifact: what ``compile`` returned, or the folder where it was saved.
         x: images as the network takes them, of which the first is run; random integers if None,
-            which count the same, because no branch depends on data.
+            which count the same: only on RISC-V, without conditional moves, do branches depend
+            on data.
         core: core to estimate cycles for, as LLVM names it; if None the one that the artifact was
             compiled for, else cortex-a72, where llvm-mca is installed.
         progress: what is told of the work.

@@ -114,7 +114,7 @@ def test_a_result_that_depends_on_the_order_of_a_nan_is_none(body: str) -> None:
 
 
 def test_a_nan_that_is_dropped_is_none() -> None:
-    """As quantizers of powers of two divide by weights of zero."""
+    """Quantizers to powers of two divide by weights of zero."""
     found, model = values(
         "q = Div (p, p) zero = Equal (p, none) v = Where (zero, none, q) y = Relu (x)",
         p=np.float32([0, 2, -3]),

@@ -25,6 +25,7 @@ TARGETS = (
     "cortex-m0",
     "cortex-m4",
     "cortex-m7",
+    "riscv64",
 )
 """Those that run emulated here; every case runs on this machine itself too."""
 

@@ -34,12 +34,12 @@ class Counted:
     Attributes:
         blocks: blocks by symbol of the kernel, including its calls of ``memcpy`` and ``memset``.
         segments: segments of the executable: (address, bytes, size in memory).
-        thumb: whether instructions have two or four bytes; otherwise all have four.
+        triple: LLVM's triple of the code, which tells how long its instructions are.
     """
 
     blocks: dict[str, Blocks]
     segments: tuple[tuple[int, bytes, int], ...]
-    thumb: bool = False
+    triple: str = "aarch64"
 
     def code(self, address: int, size: int) -> bytes:
         """Return the bytes of a block."""
@@ -51,16 +51,22 @@ class Counted:
     def instructions(self, symbol: str) -> int:
         """Return the number of instructions that a kernel executed."""
         return sum(
-            n * len(split(self.code(address, size), self.thumb))
+            n * len(split(self.code(address, size), self.triple))
             for (address, size), n in self.blocks[symbol].items()
         )
 
 
-def split(code: bytes, thumb: bool) -> list[bytes]:
-    """Split code into instructions; the first bits of a Thumb instruction give its length."""
+def split(code: bytes, triple: str) -> list[bytes]:
+    """Split code into instructions. Those of Thumb and RISC-V have two or four bytes, which their
+    first bits tell; all others have four.
+    """
     instructions, place = [], 0
     while place < len(code):
-        wide = not thumb or code[place + 1] >> 3 in (0b11101, 0b11110, 0b11111)
+        wide = True
+        if triple.startswith("thumb"):
+            wide = code[place + 1] >> 3 in (0b11101, 0b11110, 0b11111)
+        elif triple.startswith("riscv"):
+            wide = code[place] & 3 == 3
         instructions.append(code[place : place + (4 if wide else 2)])
         place += len(instructions[-1])
     return instructions
@@ -74,8 +80,8 @@ def count_blocks(
 ) -> Counted:
     """Run one sample under emulation and count blocks.
 
-    No branch of a kernel depends on data, so instructions that are slow to emulate are replaced by
-    others: results are then wrong, but counts are right.
+    No branch of a kernel for ARM depends on data, so its instructions that are slow to emulate are
+    replaced by others: results are then wrong, but counts are right.
 
     Args:
         folder: folder of the artifact.
@@ -123,7 +129,7 @@ def count_blocks(
         }
         for start, table in tables.items()
     }
-    return Counted(kept, segments, manifest["triple"].startswith("thumb"))
+    return Counted(kept, segments, manifest["triple"])
 
 
 def _run(

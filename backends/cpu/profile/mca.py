@@ -22,7 +22,12 @@ from ...toolchain import ToolchainError
 from .count import split
 
 _ROUNDS = 50  # repetitions of a piece of code, to reach its steady state
-_FEATURES = {"aarch64": "+neon,+dotprod,+i8mm", "arm": "+neon,+vfp4,+hwdiv", "thumb": "+dsp"}
+_FEATURES = {
+    "aarch64": "+neon,+dotprod,+i8mm",
+    "arm": "+neon,+vfp4,+hwdiv",
+    "thumb": "+dsp",
+    "riscv64": "+m,+a,+f,+d,+c",
+}
 
 
 @dataclass(frozen=True)
@@ -95,8 +100,7 @@ def cycles(codes: Sequence[bytes], triple: str, core: str) -> list[float]:
     """
     analyzer = find_analyzer()
     _check_core(analyzer, triple, core)
-    thumb = triple.startswith("thumb")
-    runs = [split(code, thumb) for code in codes]
+    runs = [split(code, triple) for code in codes]
     texts = _disassembled(sorted({i for run in runs for i in run}), analyzer, triple)
     listings = [[texts[i] for i in run if texts[i]] for run in runs]
     results = _analyzed(listings, analyzer, triple, core)
@@ -126,7 +130,12 @@ def _check_core(analyzer: Analyzer, triple: str, core: str) -> None:
     )
     known = re.findall(r"^  (\S+) +- Select the", done.stderr + done.stdout, flags=re.M)
     # LLVM has one list for all of 32-bit ARM: microcontrollers have no NEON and only Thumb code.
-    suited = [c for c in known if c.startswith("cortex-m") == triple.startswith("thumb")]
+    # Its list for RISC-V has cores of both widths.
+    suited = [
+        c
+        for c in known
+        if c.startswith("cortex-m") == triple.startswith("thumb") and "rv32" not in c
+    ]
     if core not in suited:
         raise CompileError(
             Problem(

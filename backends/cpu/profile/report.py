@@ -19,8 +19,9 @@ from .chains import chains
 from .count import Counted, count_blocks
 from .mca import check_core, cycles, find_analyzer
 
-DEFAULT_CORE = "cortex-a72"  # for artifacts that are for any core
-_ARCHITECTURES = ("aarch64", "armv7", "cortex-m")
+DEFAULT_CORE = "cortex-a72"  # for artifacts that are for any core of ARM
+_DEFAULT_CORES = {"riscv64": "sifive-u74"}
+_ARCHITECTURES = ("aarch64", "armv7", "cortex-m", "riscv64")
 _COVERED = 0.999  # share of a kernel's instructions whose cycles are estimated
 
 
@@ -88,9 +89,9 @@ def profile_artifact(
     """Run one sample under emulation and count the instructions of every kernel.
 
     Args:
-        folder: folder of a saved artifact for an ARM target.
+        folder: folder of a saved artifact for a target of ``_ARCHITECTURES``.
         x: integers of each input's type by name, (H, W, C), bare for a single input; random by
-            default. No branch of a kernel depends on data, so the values do not matter.
+            default. Only on RISC-V, which has no conditional moves, do branches depend on data.
         core: core to estimate cycles for, in LLVM's spelling; "" for no estimate.
         progress: called with the symbol of each kernel when it begins.
 
@@ -110,7 +111,7 @@ def profile_artifact(
                 node="",
                 op="",
                 found=f"{plain(folder)} is for the target {manifest.get('target')}",
-                supported="artifacts for ARM processors, which are counted under emulation",
+                supported=f"artifacts for {', '.join(_ARCHITECTURES)}, counted under emulation",
             )
         )
     if any("symbol" not in kernel for kernel in manifest["kernels"]):
@@ -173,7 +174,8 @@ def default_core(manifest: Mapping[str, Any]) -> tuple[str, str]:
         (the core, ""), or ("", the reason why cycles cannot be estimated).
     """
     core = manifest.get("cpu", "")
-    core = DEFAULT_CORE if core in ("", "generic") else core
+    if core in ("", "generic", "generic-rv64"):
+        core = _DEFAULT_CORES.get(manifest.get("architecture", ""), DEFAULT_CORE)
     try:
         check_core(manifest.get("triple", ""), core)
     except CompileError as error:

@@ -15,7 +15,8 @@ from amaranth.back import rtlil
 
 from n2uqc.frontend.diagnostics import Problem
 
-from ...toolchain import Command, ToolchainError
+from ...cross import Command
+from ...toolchain import ToolchainError
 from ..hdl.amaranth import Hardware, kinds
 from ..hdl.module import Module
 from .roms import roms

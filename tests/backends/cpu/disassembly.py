@@ -12,6 +12,7 @@ from elftools.elf.elffile import ELFFile
 _DISASSEMBLERS = {
     "EM_X86_64": (capstone.CS_ARCH_X86, capstone.CS_MODE_64),
     "EM_AARCH64": (capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM),
+    "EM_RISCV": (capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV64 | capstone.CS_MODE_RISCVC),
     "$a": (capstone.CS_ARCH_ARM, capstone.CS_MODE_ARM),
     "$t": (capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS),
 }
@@ -31,7 +32,14 @@ _ARM_FLOAT = re.compile(r"(?!fmov$)f\w+|[su]cvtf|bf\w*mmla|bfdot|bfcvt\w*|bfmlal
 
 # On 32-bit ARM the type follows the name; moves, loads and stores only move bits.
 _ARM32_FLOAT = re.compile(r"(?!vmov|vld|vst|vdup)v\w+\..*\bf(16|32|64)\b.*")
-_FLOAT = {"EM_X86_64": _X86_FLOAT, "EM_AARCH64": _ARM_FLOAT, "EM_ARM": _ARM32_FLOAT}
+# On RISC-V all begin with f; loads, stores and moves of bits are none, and fence is something else.
+_RISCV_FLOAT = re.compile(r"(?!f(lw|ld|sw|sd|mv\.\w\.\w|ence\S*)$)f\S+")
+_FLOAT = {
+    "EM_X86_64": _X86_FLOAT,
+    "EM_AARCH64": _ARM_FLOAT,
+    "EM_ARM": _ARM32_FLOAT,
+    "EM_RISCV": _RISCV_FLOAT,
+}
 
 
 def instructions(path: Path) -> list[tuple[str, str]]:

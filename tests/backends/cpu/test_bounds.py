@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from n2uqc.backends import compile as compile_program
 from n2uqc.backends import find_target, read_manifest, toolchain
+from n2uqc.backends.cross import CROSS
 from n2uqc.backends.emulation import run_program
 from n2uqc.passes.program import Program, run
 from tests.properties.awkward import awkward_programs
@@ -55,7 +56,7 @@ def check(target: str, program: Program, x: np.ndarray, folder: Path) -> None:
 
 def bounds_hold(target: str, examples: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     architecture = find_target(target.split()[0]).processor.architecture
-    emulator = toolchain.CROSS[architecture].emulator
+    emulator = CROSS[architecture].emulator
     if architecture != toolchain.machine() and not shutil.which(emulator):
         pytest.skip("unicorn has no protected pages")
     if target == "host x86-64" and architecture != "x86_64":

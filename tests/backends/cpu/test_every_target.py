@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from n2uqc.backends import compile as compile_program
 from n2uqc.backends import find_target, read_manifest, run_artifact, toolchain
+from n2uqc.backends.cross import CROSS
 from n2uqc.passes.program import Program, run
 from tests.properties.awkward import awkward_programs
 from tests.properties.heads import programs_with_heads
@@ -37,6 +38,8 @@ TARGETS = (
     "cortex-m0",
     "cortex-m4",
     "cortex-m7",
+    "riscv64",
+    "riscv32",
 )
 """Names, and LLVM's name of another processor where one stands behind."""
 
@@ -46,14 +49,15 @@ def emulators(name: str) -> list[str]:
     processor = find_target(name).processor
     if processor.architecture == toolchain.machine():
         return [""]
-    cross = toolchain.CROSS[processor.architecture]
+    cross = CROSS[processor.architecture]
     options = processor.board.options if processor.board else ()
     found = (
         [" ".join((cross.emulator, cross.selects, processor.emulated, *options))]
         if shutil.which(cross.emulator)
         else []
     )
-    return found + ["unicorn"] * (importlib.util.find_spec("unicorn") is not None)
+    here = importlib.util.find_spec("unicorn") and processor.architecture != "riscv32"
+    return found + ["unicorn"] * bool(here)
 
 
 def check(
@@ -76,6 +80,8 @@ def check(
 def differences(target: str, examples: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if target == "host x86-64" and toolchain.machine() != "x86_64":
         pytest.skip("a processor of other machines")
+    if not emulators(target.partition(" ")[0]):
+        pytest.skip(f"no emulator of {target} is installed")
     source = random.Random(0)
     any_kernel(monkeypatch, source)
 

@@ -11,6 +11,7 @@ import pytest
 
 from n2uqc.backends import compile as compile_program
 from n2uqc.backends import find_target, read_manifest, run_artifact, toolchain
+from n2uqc.backends.cross import CROSS
 from n2uqc.backends.emulation import run_program
 from n2uqc.backends.processor import BOARDS
 from n2uqc.backends.processors import PROCESSORS
@@ -61,10 +62,10 @@ def x(small: Program) -> np.ndarray:
 def runs(small: Program, x: np.ndarray, folder: Path) -> None:
     """Run an artifact under the emulator of its processor's model or board, where there is one."""
     manifest = read_manifest(folder)
-    if manifest["architecture"] == "cortex-m" and not BOARDS[manifest["emulated"]].model:
-        cross = toolchain.CROSS["cortex-m"]
-        if not shutil.which(cross.emulator):
-            pytest.skip(f"needs {cross.emulator}")
+    cross = CROSS[manifest["architecture"]]
+    needs_qemu = cross.bare and not BOARDS[manifest["emulated"]].model
+    if needs_qemu and not shutil.which(cross.emulator):
+        pytest.skip(f"needs {cross.emulator}")
     np.testing.assert_array_equal(run_artifact(folder, x), run(small, x))
 
 

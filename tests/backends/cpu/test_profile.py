@@ -71,7 +71,12 @@ def test_counting_twice_and_on_other_data_gives_the_same(
 
 @pytest.mark.parametrize(
     ("target", "emulator"),
-    [("aarch64", "qemu-aarch64"), ("aarch64+i8mm", "qemu-aarch64"), ("armv7", "qemu-arm")],
+    [
+        ("aarch64", "qemu-aarch64"),
+        ("aarch64+i8mm", "qemu-aarch64"),
+        ("armv7", "qemu-arm"),
+        ("riscv64", "qemu-riscv64"),
+    ],
 )
 def test_block_counts_are_those_of_qemu(
     target: str, emulator: str, network: Program, samples: np.ndarray, tmp_path: Path
@@ -111,7 +116,7 @@ def test_block_counts_are_those_of_qemu(
             current = name
         if name and name != manifest["function"]:
             executed[current] += 1  # what memcpy and memset do is done for the kernel
-    for row in profile_artifact(folder).rows:
+    for row in profile_artifact(folder, samples[0]).rows:
         assert executed[row.symbol] == row.instructions, row.symbol
 
 
@@ -221,14 +226,16 @@ def test_no_analyzer_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_code_is_cut_into_its_instructions() -> None:
     """Thumb code: movs; ldr.w; b; bl; b.w of four bytes each; elsewhere all have four."""
     code = bytes.fromhex("0020 d0f80010 00e0 00f000f8 00f000b8 7047")
-    thumb = [part.hex() for part in split(code, True)]
+    thumb = [part.hex() for part in split(code, "thumbv7em")]
     assert thumb == ["0020", "d0f80010", "00e0", "00f000f8", "00f000b8", "7047"]
-    assert [len(part) for part in split(code[:16], False)] == [4] * 4
+    assert [len(part) for part in split(code[:16], "aarch64")] == [4] * 4
     segments = (0x100, bytes(8), 64), (0x8000, b"ab" + code, 64)
-    counted = Counted({"kernel": {(0x8002, 6): 3, (0x800A, 8): 2}}, segments, thumb=True)
+    counted = Counted(
+        {"kernel": {(0x8002, 6): 3, (0x800A, 8): 2}}, segments, triple="thumbv7em-none-eabi"
+    )
     assert counted.code(0x8002, 6) == code[:6]
     assert counted.instructions("kernel") == 3 * 2 + 2 * 2
-    assert replace(counted, thumb=False).instructions("kernel") == 3 * 2 + 2 * 2
+    assert replace(counted, triple="armv7a-linux-gnueabihf").instructions("kernel") == 3 * 2 + 2 * 2
     for outside in (0xFF, 0x108, 0x7FFF, 0x8000 + 2 + len(code)):
         with pytest.raises(ValueError, match="outside the executable"):
             counted.code(outside, 4)

@@ -79,14 +79,18 @@ def test_the_example_by_cmake_for_another_processor(
     assert run_program(program, [], "aarch64").output == expected(network)
 
 
-@pytest.mark.parametrize("target", ["cortex-m4", "armv6"])
+@pytest.mark.parametrize("target", ["cortex-m4", "armv6", "riscv32"])
 def test_a_toolchain_file_names_the_core(target: str, network: Program, tmp_path: Path) -> None:
     """CMake configures and builds a library of the user's with it, where the compiler is there."""
     folder = compile_program(network, target).save(tmp_path / "net")
     text = (folder / "cmake/toolchain.cmake").read_text()
     gcc = re.search(r"set\(CMAKE_C_COMPILER (\S+)\)", text)
     assert gcc is not None
-    core = {"cortex-m4": "-mthumb -mcpu=cortex-m4", "armv6": "-marm -mcpu=arm1176jzf-s"}[target]
+    core = {
+        "cortex-m4": "-mthumb -mcpu=cortex-m4",
+        "armv6": "-marm -mcpu=arm1176jzf-s",
+        "riscv32": "-march=rv32imc_zicsr -mabi=ilp32",
+    }[target]
     assert core in text
     if shutil.which("cmake") is None or shutil.which(gcc[1]) is None:
         pytest.skip(f"needs cmake and {gcc[1]}")
@@ -162,11 +166,12 @@ def test_literals(value: int, text: str) -> None:
     assert literal(value) == text
 
 
-def test_firmware_compiles_without_a_warning(network: Program, tmp_path: Path) -> None:
-    folder = compile_program(network, "cortex-m4").save(tmp_path / "net")
+@pytest.mark.parametrize("target", ["cortex-m4", "riscv32"])
+def test_firmware_compiles_without_a_warning(target: str, network: Program, tmp_path: Path) -> None:
+    folder = compile_program(network, target).save(tmp_path / "net")
     sources = sorted((folder / "source").glob("*.c"))
     assert len(sources) >= 2
     for source in sources:
-        tools = toolchain.find("cortex-m")
-        options = [*tools.core("cortex-m4"), *WARNINGS, f"-I{folder / 'include'}", "-c"]
+        tools = toolchain.find(str(read_manifest(folder)["architecture"]))
+        options = [*tools.core(target), *WARNINGS, f"-I{folder / 'include'}", "-c"]
         tools.executable([source], tmp_path / "part.o", options)
