@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from n2uqc.frontend.diagnostics import CompileError
-from n2uqc.frontend.escape import shell
+from n2uqc.frontend.diagnostics import CompileError, Problem, cut
+from n2uqc.frontend.escape import plain, shell
 
 from .artifact import Artifact
 from .manifest import file_path, inputs_of, outputs_of, read_file, read_manifest
@@ -35,6 +35,9 @@ class Binary(Artifact):
         return "\n".join(size_lines(self.facts, len(self.files[self.facts["library"]])))
 
     def next_step(self, folder: Path) -> str:
+        if not self.facts["driver"]:
+            library, header = (shell(folder / self.facts[name]) for name in ("library", "header"))
+            return f"link it: {library}, which {header} declares"
         lines = [f"run it: n2uqc run {shell(folder)} --input IMAGES.npy"]
         if any(name.startswith("example/") for name in self.files):
             cross = TOOLCHAIN in self.files
@@ -81,6 +84,7 @@ def run_driver(folder: Path | str, x: Named) -> dict[str, NDArray[np.int64]]:
     sources, results = inputs_of(manifest), outputs_of(manifest)
     for tensor in sources:
         require_integers(x[tensor["name"]], tuple(tensor["shape"]), (tensor["min"], tensor["max"]))
+    require_driver(manifest)
     read_file(folder, manifest, manifest["driver"])
     raw = manifest.get("exchange") == "raw"
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as place:
@@ -107,6 +111,25 @@ def run_driver(folder: Path | str, x: Named) -> dict[str, NDArray[np.int64]]:
             tensor["name"]: _read_samples(path, tensor, raw, count)
             for path, tensor in zip(paths[1], results, strict=True)
         }
+
+
+def require_driver(manifest: Mapping[str, Any]) -> None:
+    """Check that an artifact can be run here.
+
+    Raises:
+        CompileError: it is a library only, too large for the board of the demonstration.
+    """
+    if not manifest["driver"]:
+        reason = cut(plain(manifest.get("no_driver", "")))
+        raise CompileError(
+            Problem(
+                node="",
+                op="",
+                found=f"a library without a program that runs it: {reason}",
+                hint="link it into a program for a larger chip, or run the network with "
+                "`n2uqc simulate`, or compiled for host",
+            )
+        )
 
 
 def write_samples(path: Path, x: NDArray[Any], tensor: Mapping[str, Any], raw: bool) -> None:
@@ -151,8 +174,13 @@ def size_lines(facts: Mapping[str, Any], library_bytes: int) -> list[str]:
     ]
     if "memory" in facts:
         chip = facts["memory"]
+        stack = f"a call takes {chip['library_stack_bytes']:,} of stack"
         lines.append(
             f"chip      {chip['flash_bytes']:,} bytes of flash and {chip['ram_bytes']:,} of RAM "
-            f"for the demonstration; a call takes {chip['library_stack_bytes']:,} of stack"
+            f"for the demonstration; {stack}"
+            if "flash_bytes" in chip
+            else f"chip      {chip['library_flash_bytes']:,} bytes of flash; {stack}"
         )
+    if "no_driver" in facts:
+        lines.append(f"no demonstration: {facts['no_driver']}")
     return lines

@@ -58,7 +58,7 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
         wrong = manifest["format"] != FORMAT or not (
             all(isinstance(manifest[name], form) for name, form in facts.items())
             and all(map(_is_tensor, (*inputs_of(manifest), *outputs_of(manifest)) if facts else ()))
-            and isinstance(manifest.get("emulated", ""), str)
+            and all(isinstance(manifest.get(name, ""), str) for name in ("emulated", "no_driver"))
             and all(isinstance(need, str) for need in manifest.get("needs", ()))
             and all(isinstance(file["sha256"], str) for file in manifest["files"].values())
             and all(map(_inside, manifest["files"]))

@@ -125,7 +125,7 @@ def build(program: Program, target: str, processor: Processor, progress: Progres
         files = {n: (folder / n).read_bytes() for n in (library, *texts, *linked.files)}
     files[PROGRAM] = stored
     facts = _manifest(program, target, processor, model, context, library, linked, tools.version())
-    return Binary(files, frozenset({linked.driver}), facts)
+    return Binary(files, frozenset({linked.driver} - {""}), facts)
 
 
 def _manifest(

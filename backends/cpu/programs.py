@@ -33,7 +33,7 @@ class Linked:
     """A linked program.
 
     Attributes:
-        driver: file name of the driver.
+        driver: file name of the driver; "" if there is none.
         files: all files built, including the driver.
         facts: facts for the manifest.
     """
@@ -50,17 +50,7 @@ def linux_program(tools: Toolchain, folder: Path, library: str, context: dict[st
         CompileError: its buffers are larger than static code can address.
     """
     symbol = context["symbol"]
-    taken = context["workspace_bytes"] + tensor_bytes(context)
-    if taken > _ADDRESSED:
-        raise CompileError(
-            Problem(
-                node="",
-                op="",
-                found=f"inputs, outputs and workspace take {taken:,} bytes",
-                supported=f"{_ADDRESSED:,}: what code compiled for static memory can address",
-                hint="use smaller images",
-            )
-        )
+    _require_addressable(context)
     source = f"{SOURCES}/{symbol}_main.c"
     (folder / source).write_text(render(TEMPLATES, "driver.c.j2", context), encoding="utf-8")
     tools.executable(
@@ -72,6 +62,20 @@ def linux_program(tools: Toolchain, folder: Path, library: str, context: dict[st
     return Linked(symbol, (source, symbol), {"exchange": "npy"})
 
 
+def _require_addressable(context: dict[str, Any]) -> None:
+    taken = context["workspace_bytes"] + tensor_bytes(context)
+    if taken > _ADDRESSED:
+        raise CompileError(
+            Problem(
+                node="",
+                op="",
+                found=f"inputs, outputs and workspace take {taken:,} bytes",
+                supported=f"{_ADDRESSED:,}: what code compiled for static memory can address",
+                hint="use smaller images",
+            )
+        )
+
+
 def tensor_bytes(context: dict[str, Any]) -> int:
     """Return the bytes of all inputs and outputs of one sample."""
     return sum(int(each["bytes"]) for each in (*context["inputs"], *context["outputs"]))
@@ -80,17 +84,19 @@ def tensor_bytes(context: dict[str, Any]) -> int:
 def firmware(tools: Toolchain, folder: Path, library: str, context: dict[str, Any]) -> Linked:
     """Build the semihosting demonstration, with the memory that it and the library take.
 
+    There is none for a network that does not fit the board; the fact ``no_driver`` says so.
+
     Raises:
-        CompileError: the network does not fit the board.
+        CompileError: its buffers are larger than static code can address.
     """
+    _require_addressable(context)
     symbol, board = context["symbol"], context["board"]
     data = (folder / f"{symbol}.o").read_bytes()
     stack = stack_bytes(data, f"{symbol}_run")
-    _require_room(
-        section_bytes(data),
-        stack + context["workspace_bytes"] + tensor_bytes(context),
-        board,
-    )
+    own = {"library_flash_bytes": section_bytes(data), "library_stack_bytes": stack}
+    ram = stack + context["workspace_bytes"] + tensor_bytes(context)
+    if reason := _too_large(own["library_flash_bytes"], ram, board):
+        return Linked("", (), {"exchange": "raw", "no_driver": reason, "memory": own})
     context = {**context, "stack_bytes": -(-(stack + _OWN_STACK) // 8) * 8}
     texts = {
         f"{SOURCES}/{symbol}_demo.c": "demo.c.j2",
@@ -114,28 +120,19 @@ def firmware(tools: Toolchain, folder: Path, library: str, context: dict[str, An
     flash, ram = memory_of((folder / driver).read_bytes(), board)
     facts = {
         "exchange": "raw",
-        "memory": {
-            "flash_bytes": flash,
-            "ram_bytes": ram,
-            "library_flash_bytes": section_bytes(data),
-            "library_stack_bytes": stack,
-        },
+        "memory": {"flash_bytes": flash, "ram_bytes": ram, **own},
     }
     return Linked(driver, (*texts, driver), facts)
 
 
-def _require_room(flash: int, ram: int, board: Board) -> None:
-    if max(flash, ram) > board.size - _ROOM:
-        raise CompileError(
-            Problem(
-                node="",
-                op="",
-                found=f"the network takes {flash:,} bytes of flash and {ram:,} of RAM",
-                supported=f"what fits the demonstration's board, {board.title}: "
-                f"{board.size:,} bytes of each",
-                hint="compile a smaller network or input, or for a processor that runs Linux",
-            )
-        )
+def _too_large(flash: int, ram: int, board: Board) -> str:
+    """Return why a network does not fit the board; "" if it does."""
+    if max(flash, ram) <= board.size - _ROOM:
+        return ""
+    return (
+        f"the network takes {flash:,} bytes of flash and {ram:,} of RAM; "
+        f"the demonstration's board, {board.title}, has {board.size:,} bytes of each"
+    )
 
 
 def stack_bytes(data: bytes, function: str) -> int:

@@ -14,6 +14,7 @@ from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.frontend.escape import plain
 from n2uqc.passes.program.interface import only
 
+from ...binary import require_driver
 from ...manifest import inputs_of, read_file, read_manifest
 from .chains import chains
 from .count import Counted, count_blocks
@@ -124,6 +125,7 @@ def profile_artifact(
                 hint="compile the network again",
             )
         )
+    require_driver(manifest)
     if core:
         check_core(manifest["triple"], core)  # before the long emulation
     for name in (manifest["driver"], manifest["library"]):

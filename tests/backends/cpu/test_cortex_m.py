@@ -15,6 +15,7 @@ import pytest
 import n2uqc
 from n2uqc.backends import compile as compile_program
 from n2uqc.backends import find_target, read_manifest, run_artifact, toolchain
+from n2uqc.backends.cpu.profile import profile_artifact
 from n2uqc.backends.cpu.programs import memory_of, stack_bytes
 from n2uqc.backends.emulation import run_program
 from n2uqc.backends.processor import BOARDS, board_of
@@ -82,13 +83,26 @@ def test_digits_fit_a_small_chip(firmware: Path) -> None:
     )
 
 
-def test_a_network_that_fits_no_board_is_refused(
-    digits: Program, monkeypatch: pytest.MonkeyPatch
+def test_a_network_that_fits_no_board_is_a_library(
+    digits: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    usual = compile_program(digits, "cortex-m4")
     small = replace(BOARDS["mps2-an386"], size=32 << 10)
     monkeypatch.setitem(BOARDS, "mps2-an386", small)
-    with pytest.raises(CompileError, match=r"bytes of flash[\s\S]*32,768 bytes of each"):
-        compile_program(digits, "cortex-m4")
+    artifact = compile_program(digits, "cortex-m4")
+    library = artifact.facts["library"]
+    assert artifact.files[library] == usual.files[library]
+    assert {*usual.files} - {*artifact.files} == {
+        name for name in usual.files if name.startswith("source/") or name.endswith(".elf")
+    }
+    assert re.search(r"no demonstration: .*flash.*32,768 bytes of each", artifact.describe())
+    folder = artifact.save(tmp_path / "net")
+    assert artifact.next_step(folder).startswith("link it: ")
+    assert library in artifact.next_step(folder)
+    for use in (lambda: run_artifact(folder, np.zeros((1, 8, 8, 1), np.int64)),
+                lambda: profile_artifact(folder)):  # fmt: skip
+        with pytest.raises(CompileError, match=r"a library without a program.*32,768"):
+            use()
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("unicorn"), reason="unicorn is not installed")
