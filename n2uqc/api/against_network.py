@@ -47,19 +47,19 @@ def check(
         options: how the program reads its images (pixels).
         given: images (N, *port.shape) in the form that the program reads, by name where there are
             several inputs.
-        samples: images to draw, at most ``DRAWN``.
+        samples: images to draw, at most ``DRAWN`` and fewer of a network with large maps.
         seed: seed of the drawn images.
         progress: what is told of the work.
     """
     import numpy as np
 
-    from n2uqc.passes.checks.draw import as_images, drawn
+    from n2uqc.passes.checks.draw import affordable, as_images, drawn
     from n2uqc.passes.checks.evaluate import reference
     from n2uqc.passes.checks.network import hold
     from n2uqc.passes.checks.relation import Unrelated
     from n2uqc.passes.program.named import by_name
 
-    count = min(samples, DRAWN)
+    count = affordable(program, min(samples, DRAWN))
     images = as_images(program, drawn(program, count, seed), seed)
     if given is not None:
         named = by_name(program.interface.inputs, given)

@@ -16,7 +16,7 @@ from n2uqc.frontend.input_shape import InputShape
 from n2uqc.frontend.sheet import Sheet
 from n2uqc.frontend.source import Source, digest, file_name
 from n2uqc.passes import Options
-from n2uqc.passes.checks.draw import drawn
+from n2uqc.passes.checks.draw import VALUES, affordable, drawn
 from n2uqc.passes.checks.prove import prove_tables
 from n2uqc.passes.checks.recompile import differences, recompiled
 from n2uqc.passes.from_file import is_program
@@ -34,6 +34,8 @@ from .model import Openable, open_model
 from .progress import SILENT, Progress
 from .result import Result
 
+SAMPLES = 64
+_VALUES = 4 * VALUES  # executors keep fewer arrays than the evaluation of a network
 _SHOWN = 10  # most differences that are written
 
 
@@ -139,7 +141,7 @@ def verify(
     *,
     against: Source | None = None,
     images: Batch | None = None,
-    samples: int = 64,
+    samples: int | None = None,
     seed: int = 0,
     executors: Sequence[str] | None = None,
     options: Options | None = None,
@@ -155,7 +157,8 @@ def verify(
         against: the network that a program was compiled from.
         images: images as the network takes them, by name where there are several inputs; drawn
             over the whole input range if None.
-        samples, seed: number of images to draw, and their seed.
+        samples, seed: number of images to draw, and their seed; if None ``SAMPLES``, fewer of a
+            network with large maps.
         executors: names of executors or targets; ``executors.USUAL`` if None. One that cannot run
             on this machine is named in the certificate and not counted.
         options, input_shape: as for ``load``, for networks.
@@ -168,10 +171,12 @@ def verify(
         UserError: a request that contradicts itself.
     """
     targets = chosen_targets(executors)
-    if samples < 1:
+    if samples is not None and samples < 1:
         raise UserError(f"--samples is {samples}; it takes at least 1")
     opened = open_model(model, options, input_shape)
     program, network = opened.program, opened.network
+    if samples is None:
+        samples = affordable(program, SAMPLES, _VALUES)
     if against is not None:
         if network is not None or is_program(against):
             raise UserError(

@@ -55,7 +55,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "drawn if not given",
     )
     parser.add_argument(
-        "--samples", type=int, metavar="N", default=64, help="images to draw without --input (64)"
+        "--samples",
+        type=int,
+        metavar="N",
+        help="images to draw without --input (64, fewer of a network with large maps)",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the drawn images (0)")
     parser.add_argument(
@@ -85,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
     chosen_targets(executors)  # a wrong name is refused before the work begins
     if options.output is not None:
         require_writable(options.output)
-    if options.samples < 1:
+    if options.samples is not None and options.samples < 1:
         raise UserError(f"--samples is {options.samples}; it takes at least 1")
     model = opened(options)
     images = source = None

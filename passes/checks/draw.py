@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,25 @@ from ..program.boundary import input_types
 from ..program.named import Named
 from ..program.program import Program
 from ..program.types import IntArray, IntType
+
+VALUES = 1 << 24
+"""Values of a tensor over all samples of a check: 128 MiB each, and a dozen may be alive."""
+
+
+def largest_tensor(program: Program) -> int:
+    """Return the number of values of the largest tensor of one sample."""
+    return max(prod(tensor_type.shape) for tensor_type in program.types.values())
+
+
+def affordable(program: Program, samples: int, values: int = VALUES) -> int:
+    """Return how many of some samples a check can evaluate at once, at least one.
+
+    Args:
+        program: the program.
+        samples: the number that is wanted.
+        values: values of its largest tensor over all samples.
+    """
+    return max(1, min(samples, values // largest_tensor(program)))
 
 
 def drawn(program: Program, samples: int, seed: int) -> dict[str, IntArray]:

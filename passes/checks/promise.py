@@ -21,7 +21,7 @@ from ..options import HEAD_BITS, Options
 from ..program import IntType, Program
 from ..program.named import Batch, samples, some
 from ..program.ops import Conv
-from .draw import as_images, drawn
+from .draw import VALUES, affordable, as_images, drawn, largest_tensor
 from .evaluate import reference
 from .network import NetworkComparison, hold
 
@@ -33,7 +33,6 @@ and whether channels are equalized.
 
 _SAMPLES, _LEAST = 12, 2
 _WORK = 4e9  # multiplications of all samples: a second or two
-_VALUES = 1 << 24  # of a tensor over all samples: 128 MiB; a dozen tensors are alive
 _LONG = 2_000  # operations from which only one attempt is made, because compilation takes long
 _FEW = 2  # codes that may differ by chance
 
@@ -80,7 +79,7 @@ def measure(graph: ir.Model, program: Program, options: Options, seed: int = 0) 
         seed: seed of drawn inputs.
     """
     count = int(np.clip(_WORK // max(_products(program), 1), _LEAST, _SAMPLES))
-    count = max(1, min(count, _VALUES // _largest(program)))
+    count = affordable(program, count, VALUES)
     images: Batch
     if options.calibration is not None:
         images = some(options.calibration, slice(count))
@@ -110,14 +109,6 @@ def _products(program: Program) -> int:
     return total
 
 
-def _largest(program: Program) -> int:
-    """Return the number of values of the largest tensor of one sample."""
-    return max(
-        tensor_type.shape[0] * tensor_type.shape[1] * tensor_type.shape[2]
-        for tensor_type in program.types.values()
-    )
-
-
 def kept_by(
     graph: ir.Model, options: Options, compiled: Callable[[Options], Program]
 ) -> tuple[Program, str | None]:
@@ -133,10 +124,10 @@ def kept_by(
         measured, else None.
     """
     program = compiled(options)
-    if (largest := _largest(program)) > _VALUES:
+    if (largest := largest_tensor(program)) > VALUES:
         return program, (
             f"what fixed point costs was not measured: a tensor of {largest:,} values is beyond "
-            f"the {_VALUES:,} up to which it is. Hint: verify on an image by --input"
+            f"the {VALUES:,} up to which it is. Hint: verify on an image by --input"
         )
     loss = measure(graph, program, options)
     if loss.kept:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -35,3 +36,15 @@ def test_what_cannot_fit_is_refused(target: str, command: Command, tmp_path: Pat
     assert result.err.count("error:") == 1
     assert "relocation" not in result.err
     assert not (tmp_path / "out").exists()
+
+
+def test_verify_draws_fewer_large_images(command: Command, tmp_path: Path) -> None:
+    model = build(
+        "y = Conv <kernel_shape = [3, 3], strides = [8, 8]> (x, W)",
+        {"W": np.ones((1, 1, 3, 3))},
+        x="float[1,1,4100,4100] x",
+    )
+    onnx.save(model, tmp_path / "m.onnx")
+    result = command("verify", tmp_path / "m.onnx", "--executors", "interpreter", "--json")
+    facts = json.loads(result.out)
+    assert (facts["input"]["samples"], facts["network"]["drawn"]) == (3, 1)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from n2uqc.passes.checks.draw import _drawn, as_images, drawn
-from n2uqc.passes.program import IntType, quantize_inputs
+from n2uqc.passes.checks.draw import _drawn, affordable, as_images, drawn
+from n2uqc.passes.program import IntType, MaxPool, quantize_inputs
 from n2uqc.passes.program.boundary import input_types
 
 from ...properties.programs import Builder
@@ -71,3 +71,12 @@ def test_what_each_sample_is_like(lo: int, hi: int, zero: int) -> None:
     assert boards == {lo, hi}
     small = [np.abs(x[n] - zero).mean() for n in range(9, 43, 8)]
     assert max(small) < max(hi - zero, zero - lo) / 2  # at most half the amplitude
+
+
+@pytest.mark.parametrize(
+    ("side", "wanted", "found"), [(8, 64, 64), (1024, 64, 8), (3000, 64, 1), (3000, 1, 1)]
+)
+def test_large_maps_are_drawn_less_often(side: int, wanted: int, found: int) -> None:
+    """Two channels of 1024x1024 values are 2^21, of which 8 are 2^24."""
+    b = Builder(0, side, 2, 2, False)
+    assert affordable(b.finish(b.add(MaxPool, "x", kernel=(2, 2))), wanted) == found

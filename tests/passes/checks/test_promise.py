@@ -152,7 +152,7 @@ def test_random_networks_keep_the_promise_or_say_so(case) -> None:
 
 def test_maps_too_large_to_measure_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Measuring holds several samples of many tensors: one of 6,000 x 6,000 took gigabytes."""
-    monkeypatch.setattr(promise, "_VALUES", 15)
+    monkeypatch.setattr(promise, "VALUES", 15)
     path = tmp_path / "large.onnx"
     onnx.save(build("y = Relu (x)", x="float[N,1,4,4] x"), path)
     with pytest.warns(PrecisionWarning, match="was not measured: a tensor of 16 values"):
@@ -167,7 +167,7 @@ def test_the_more_work_a_sample_is_the_fewer_are_measured(monkeypatch: pytest.Mo
         assert measure(graph, program, Options()).samples == count
     monkeypatch.setattr(promise, "_products", lambda _: 1)
     for values, count in ((18 * 6, 6), (18 * 7 - 1, 6), (1, 1)):  # of 18 values each
-        monkeypatch.setattr(promise, "_VALUES", values)
+        monkeypatch.setattr(promise, "VALUES", values)
         assert measure(graph, program, Options()).samples == count
 
 
