@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from n2uqc.api.precision import PrecisionSearch, search_precision
     from n2uqc.api.profile import KernelProfile, profile
     from n2uqc.api.simulate import RunResult, run, simulate
+    from n2uqc.api.sweep import SweepReport, sweep
     from n2uqc.api.train import TrainingReport, train
     from n2uqc.api.verify import Certificate, verify
     from n2uqc.api.zoo import Reproduction, ShippedNetworks, reproduce, shipped_networks
@@ -92,6 +93,10 @@ _HOMES = {
         "RunResult",
         "run",
         "simulate",
+    ),
+    "n2uqc.api.sweep": (
+        "SweepReport",
+        "sweep",
     ),
     "n2uqc.api.train": (
         "TrainingReport",
@@ -164,6 +169,7 @@ __all__ = [
     "SaturationWarning",
     "ShippedNetworks",
     "StoreError",
+    "SweepReport",
     "ToolchainError",
     "TrainingReport",
     "UserError",
@@ -184,6 +190,7 @@ __all__ = [
     "search_precision",
     "shipped_networks",
     "simulate",
+    "sweep",
     "train",
     "verify",
 ]

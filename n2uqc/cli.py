@@ -35,11 +35,12 @@ A first walk, with the trained network that comes with the package:
   n2uqc verify $MODEL                                    do all executors agree, bit for bit?
   n2uqc cost $MODEL --html cost.html                     what it would cost as hardware
 
-`n2uqc COMMAND --help` explains a command.  Exit status: 0 done, 1 verification found a difference,
-2 the input or the request is at fault (one message says what), 3 a fault of n2uqc itself.
+`n2uqc COMMAND --help` explains a command.  Exit status: 0 done, 1 verification found a difference
+or a point of a sweep failed, 2 the input or the request is at fault (one message says what), 3 a
+fault of n2uqc itself.
 """
 
-_WITH_TORCH = {"import-checkpoint", "train"}
+_WITH_TORCH = {"import-checkpoint", "train", "sweep"}
 _TAKES_A_SIGN = ("--input-range", "--mean", "--pixels", "--input-scale")
 
 

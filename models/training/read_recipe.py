@@ -37,20 +37,39 @@ def read_recipe(source: Path | str | Mapping[str, Any], output: Path | None = No
             of another type or out of range, a file does not exist. All faults of keys at once.
     """
     if isinstance(source, Mapping):
-        file, folder, table = IN_MEMORY, Path(), dict(source)
-    else:
-        path = Path(source)
-        file, folder, table = plain(path), path.parent, _parsed(path)
-    if output is not None:
-        table["output"] = str(output.absolute())
-    reading = _Reading(file, folder)
-    recipe = reading.recipe(table)
-    if reading.faults or recipe is None:
-        raise RecipeError("\n".join(f"{file}: {fault}" for fault in reading.faults))
+        return recipe_of(source, IN_MEMORY, Path(), output)
+    path = Path(source)
+    return recipe_of(read_toml(path), plain(path), path.parent, output)
+
+
+def recipe_of(
+    table: Mapping[str, Any], file: str, folder: Path, output: Path | None = None
+) -> Recipe:
+    """Return the recipe of what a TOML file holds.
+
+    Args:
+        table: the content.
+        file: how messages call it.
+        folder: what its paths are relative to.
+        output: folder of the results, instead of the recipe's.
+
+    Raises:
+        RecipeError: as for `read_recipe`.
+    """
+    given = dict(table) if output is None else {**table, "output": str(output.absolute())}
+    reader = TableReader(file, folder)
+    recipe = reader.recipe(given)
+    if reader.faults or recipe is None:
+        raise RecipeError(reader.message())
     return recipe
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        RecipeError: it cannot be read, or is none.
+    """
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8"))
     except OSError as error:
@@ -65,12 +84,24 @@ class _Wrong(Exception):
     """A value that its key cannot have."""
 
 
-class _Reading:
-    """One pass over a recipe, which collects what is wrong with it."""
+class TableReader:
+    """One pass over tables as dataclasses, which collects what is wrong with them.
+
+    Args:
+        file: how messages call where they stand.
+        folder: what paths are relative to.
+
+    Attributes:
+        faults: what was wrong so far, a key and a text each.
+    """
 
     def __init__(self, file: str, folder: Path) -> None:
         self.file, self.folder = file, folder
         self.faults: list[str] = []
+
+    def message(self) -> str:
+        """Return all faults, a line each."""
+        return "\n".join(f"{self.file}: {fault}" for fault in self.faults)
 
     def recipe(self, table: dict[str, Any]) -> Recipe | None:
         """Return the recipe; None, or one to be thrown away, if there are faults."""
@@ -86,7 +117,7 @@ class _Reading:
     ) -> Any | None:
         """Return a table as an object of a dataclass; None if it has faults."""
         if not isinstance(given, Mapping):
-            self.faults.append(f"{at}: {_shown(given)}; it is a table, [{at}]")
+            self.faults.append(f"{at}: {shown(given)}; it is a table, [{at}]")
             return None
         values = dict(own or {})
         before = len(self.faults)
@@ -126,7 +157,7 @@ class _Reading:
             return self._mapping(get_args(kind)[1], given, key, each)
         if get_origin(kind) is tuple:
             if not isinstance(given, list | tuple) or not given:
-                raise _Wrong(f"{_shown(given)}; it is a list such as [1, 2]")
+                raise _Wrong(f"{shown(given)}; it is a list such as [1, 2]")
             return tuple(self._value(get_args(kind)[0], one, key, each) for one in given)
         if get_origin(kind) is Literal:
             return _one_of(given, get_args(kind))
@@ -136,7 +167,7 @@ class _Reading:
 
     def _mapping(self, kind: Any, given: Any, key: str, each: Field[Any]) -> dict[str, Any]:
         if not isinstance(given, Mapping):
-            raise _Wrong(f"{_shown(given)}; it is a table, [{key}]")
+            raise _Wrong(f"{shown(given)}; it is a table, [{key}]")
         if kind is Any:
             return dict(given)
         return {
@@ -145,7 +176,7 @@ class _Reading:
 
     def _data(self, given: Any, key: str) -> Any:
         if not isinstance(given, Mapping):
-            raise _Wrong(f"{_shown(given)}; it is a table, [{key}]")
+            raise _Wrong(f"{shown(given)}; it is a table, [{key}]")
         if "format" not in given:
             raise _Wrong(f"format is missing; there are {', '.join(FORMATS)}")
         try:
@@ -160,7 +191,7 @@ class _Reading:
 
     def _path(self, given: Any, key: str) -> Path:
         if not isinstance(given, str) or not given or "\0" in given:
-            raise _Wrong(f"{_shown(given)}; it is a path")
+            raise _Wrong(f"{shown(given)}; it is a path")
         path = self.folder / Path(given).expanduser()
         if key != "output" and not path.exists():
             raise _Wrong(f"there is no file or folder {plain(path)}")
@@ -171,7 +202,7 @@ def _plain_value(kind: Any, given: Any, each: Field[Any]) -> Any:
     if kind is float and isinstance(given, int) and not isinstance(given, bool):
         given = float(given)
     if not isinstance(given, kind) or (isinstance(given, bool) and kind is not bool):
-        raise _Wrong(f"{_shown(given)}; it is {_WORDS[kind]}")
+        raise _Wrong(f"{shown(given)}; it is {_WORDS[kind]}")
     if isinstance(given, float) and not math.isfinite(given):
         raise _Wrong(f"{given}; it is a finite number")
     limits = each.metadata
@@ -194,14 +225,15 @@ def _one_of(given: Any, names: tuple[str, ...]) -> str:
         return str(given)
     near = get_close_matches(given, names, n=1) if isinstance(given, str) else []
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise _Wrong(f"{_shown(given)}; {hint}there are {', '.join(names)}")
+    raise _Wrong(f"{shown(given)}; {hint}there are {', '.join(names)}")
 
 
 def _joined(at: str, name: str) -> str:
     return f"{at}.{name}" if at else name
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a value as messages show it."""
     return cut(plain(repr(value)), _LONGEST)
 
 

@@ -21,7 +21,7 @@ from n2uqc.frontend.summary import summarize
 from n2uqc.frontend.write import write_atomically
 
 from ..export import export_onnx
-from .datasets import Normalizer, TrainingData, evaluation_batches, length, open_data
+from .datasets import Normalizer, Pairs, TrainingData, evaluation_batches, length, open_data
 from .loop import Trainer, evaluated
 from .low_bit import count_low_bit, low_bit_twin
 from .metrics import BoardLog, EpochRecord, write_curve
@@ -73,18 +73,37 @@ class Training:
         Raises:
             OSError: they cannot be written.
         """
-        count = length(self.data.final)
-        images, labels = folder / "images.npy", folder / "labels.npy"
-        shape = count, *self.data.shape
-        into = np.lib.format.open_memmap(images, "w+", np.float32, shape)
-        classes = np.empty(count, np.int64)
-        normalizer, begin = Normalizer(self.recipe, self.data.shape), 0
-        for x, y in evaluation_batches(self.data.final, normalizer, torch.device("cpu")):
+        return write_samples(self.recipe, self.data.final, self.data.shape, folder)
+
+
+def write_samples(
+    recipe: Recipe, data: Pairs, shape: tuple[int, ...], folder: Path
+) -> tuple[Path, Path]:
+    """Write samples as the network of a recipe gets them, and their classes, as .npy.
+
+    A Dataset that draws from global generators draws by the recipe's seed.
+
+    Args:
+        recipe: the recipe.
+        data: the samples.
+        shape: of one, as the network gets it.
+        folder: where the files go.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    images, labels = folder / "images.npy", folder / "labels.npy"
+    into = np.lib.format.open_memmap(images, "w+", np.float32, (length(data), *shape))
+    classes = np.empty(length(data), np.int64)
+    normalizer, begin, device = Normalizer(recipe, shape), 0, torch.device("cpu")
+    with reproducible(device):
+        seed_all(recipe.schedule.seed)
+        for x, y in evaluation_batches(data, normalizer, device):
             part = slice(begin, begin := begin + len(x))
             into[part], classes[part] = x.numpy(), y.numpy()
-        into.flush()
-        np.save(labels, classes)
-        return images, labels
+    into.flush()
+    np.save(labels, classes)
+    return images, labels
 
 
 def train(

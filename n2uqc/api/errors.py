@@ -12,6 +12,8 @@ T = TypeVar("T")
 CODE_GENERATOR = "apache-tvm==0.27.0.post1 apache-tvm-ffi==0.1.14.post1"
 PARTS = {
     "PIL": "'n2uqc[train]'",
+    "dask": "'n2uqc[cluster]'",
+    "distributed": "'n2uqc[cluster]'",
     "amaranth": "'n2uqc[rtl]'",
     "matplotlib": "'n2uqc[report]'",
     "onnxruntime": "'n2uqc[demo]'",

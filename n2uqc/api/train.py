@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import torch
 
     from n2uqc.models.training.metrics import EpochRecord
+    from n2uqc.models.training.recipe import Recipe
     from n2uqc.models.training.session import Training
 
 RESULT = "result.json"
@@ -158,16 +159,40 @@ def train(
         read = read_recipe(recipe, None if output is None else Path(output))
         import onnxruntime  # noqa: F401 - needed at the end, but told now if missing
 
-        from n2uqc.models.training import session
-
-        place = _device(device)
-        with ExitStack() as shown:
-            done = session.train(read, place, resume, _listener(shown, progress))
+        done = train_by(read, device, resume=resume, progress=progress)
     except RecipeError as error:
         raise UserError(str(error)) from error
     report = _measured(done, device, executor, progress)
     write_atomically(read.output / RESULT, json_text(report.to_json()).encode())
     return report
+
+
+def train_by(recipe: Recipe, device: str, *, resume: bool, progress: Progress = SILENT) -> Training:
+    """Train by a recipe and export, without measuring the integer program.
+
+    Raises:
+        RecipeError: something in the recipe does not fit, or the folder holds a training.
+        UserError: the device is not there.
+        OSError: a file cannot be written.
+    """
+    from n2uqc.models.training import session
+
+    place = _device(device)
+    with ExitStack() as shown:
+        return session.train(recipe, place, resume, _listener(shown, progress))
+
+
+def program_range(seen: tuple[float, float]) -> tuple[float, float] | None:
+    """Return the range of inputs that programs have to be told; None where their own holds it.
+
+    Args:
+        seen: least and greatest input that was seen in training.
+    """
+    from n2uqc.passes import Options
+
+    low, high = (_MARGIN * end for end in seen)
+    least, greatest = Options().input_range
+    return (min(low, 0.0), max(high, 0.0)) if low < least or high > greatest else None
 
 
 def _device(name: str) -> torch.device:
@@ -213,9 +238,7 @@ def _measured(done: Training, device: str, executor: str, progress: Progress) ->
     from .evaluate import evaluate
     from .hashes import sha256
 
-    low, high = (_MARGIN * end for end in done.input_range)
-    least, greatest = Options().input_range  # what programs take without being told
-    ranged = (min(low, 0.0), max(high, 0.0)) if low < least or high > greatest else None
+    ranged = program_range(done.input_range)
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
         images, labels = done.write_final(Path(folder))
         found = evaluate(

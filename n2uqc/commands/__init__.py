@@ -14,6 +14,7 @@ COMMANDS = (
     "cost",
     "models",
     "train",
+    "sweep",
     "import_checkpoint",
     "completion",
 )

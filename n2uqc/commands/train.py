@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
+from n2uqc.console.example import PrintExample
 from n2uqc.console.files import require_writable
 from n2uqc.console.output import show
 from n2uqc.console.progress import TERMINAL
@@ -32,21 +32,12 @@ the recipe that --example prints:
 {EXAMPLE}"""
 
 
-class _Example(argparse.Action):
-    """An option that prints the recipe and leaves."""
-
-    def __init__(self, option_strings: Any, dest: str, **options: Any) -> None:
-        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, **options)
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        print(EXAMPLE, end="", flush=True)
-        parser.exit()
-
-
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("recipe", metavar="RECIPE.toml", type=Path, help="what to train, and how")
-    parser.add_argument("--example", action=_Example, help="print a complete recipe and leave")
+    parser.add_argument(
+        "--example", action=PrintExample, text=EXAMPLE, help="print a complete recipe and leave"
+    )
     parser.add_argument(
         "--output",
         "-o",

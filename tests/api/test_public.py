@@ -15,12 +15,12 @@ import n2uqc
 FUNCTIONS = {
     "compile", "convert", "cost", "design", "evaluate", "inspect", "load", "open_artifact",
     "profile", "reproduce", "run", "save", "search", "search_precision", "shipped_networks",
-    "simulate", "train", "verify",
+    "simulate", "sweep", "train", "verify",
 }  # fmt: skip
 RESULTS = {
     "Artifact", "Certificate", "Conversion", "CostComparison", "DatapathDesign", "AccuracyReport",
     "Inspection", "KernelProfile", "PrecisionSearch", "Program", "ProgramInspection", "RunResult",
-    "Reproduction", "ShippedNetworks", "TrainingReport",
+    "Reproduction", "ShippedNetworks", "SweepReport", "TrainingReport",
 }  # fmt: skip
 CHOICES = {"Fold", "Folding", "Options", "Pixels"}
 ERRORS = {
