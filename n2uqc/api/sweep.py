@@ -118,7 +118,7 @@ def _figure(point: Mapping[str, Any] | None, key: str) -> str | int | None:
         return f"{value / point['samples']:.2%}"
     if key == "accuracy":
         return f"{value:.2%}"
-    return round(value)
+    return round(float(value))
 
 
 @names_missing_parts

@@ -1,13 +1,13 @@
 """Sweeps: what is varied, the points that it makes, what computes them, the store they end in."""
 
-from .plan import Plan, Row, plan_sweep
+from .plan import SweepPlan, SweepRow, plan_sweep
 from .run import run_plan
 from .spec import SweepSpec, read_spec
 from .store import Stored, SweepStore
 
 __all__ = [
-    "Plan",
-    "Row",
+    "SweepPlan",
+    "SweepRow",
     "Stored",
     "SweepSpec",
     "SweepStore",

@@ -23,7 +23,7 @@ WORK = "work"
 
 
 @dataclass(frozen=True)
-class Point:
+class SweepPoint:
     """Something that is computed once.
 
     Attributes:
@@ -51,7 +51,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Row:
+class SweepRow:
     """One choice of everything that is varied.
 
     Attributes:
@@ -64,7 +64,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SweepPlan:
     """A sweep ready to be run.
 
     Attributes:
@@ -74,11 +74,11 @@ class Plan:
     """
 
     output: Path
-    points: Mapping[str, Point]
-    rows: tuple[Row, ...]
+    points: Mapping[str, SweepPoint]
+    rows: tuple[SweepRow, ...]
 
 
-def plan_sweep(given: Given, device: str = "cpu") -> Plan:
+def plan_sweep(given: Given, device: str = "cpu") -> SweepPlan:
     """Return the points of a sweep.
 
     Args:
@@ -91,7 +91,7 @@ def plan_sweep(given: Given, device: str = "cpu") -> Plan:
     planner = _Planner(given, device)
     networks = list(planner.trained() if given.recipe is not None else planner.existing())
     rows = [row for network in networks for row in planner.rows(network)]
-    return Plan(given.spec.output.absolute(), planner.points, tuple(rows))
+    return SweepPlan(given.spec.output.absolute(), planner.points, tuple(rows))
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class _Planner:
     def __init__(self, given: Given, device: str) -> None:
         self.given, self.spec, self.device = given, given.spec, device
         self.code = code_version()
-        self.points: dict[str, Point] = {}
+        self.points: dict[str, SweepPoint] = {}
 
     def trained(self) -> Iterator[_Network]:
         """Yield the networks that are trained."""
@@ -142,7 +142,7 @@ class _Planner:
             shown = name if names.count(name) == 1 else plain(path)
             yield _Network({"model": shown}, hash_of_path(path.resolve()), model=path.absolute())
 
-    def rows(self, network: _Network) -> Iterator[Row]:
+    def rows(self, network: _Network) -> Iterator[SweepRow]:
         """Yield the rows of a network."""
         trained = {TRAIN: network.source} if network.source else {}
         spec, shown = self.spec, _varied(self.spec.program)
@@ -156,7 +156,7 @@ class _Planner:
                 choices = self._with(choices, network, widths, PROCESSOR, spec.processor)
             told = {name: value for name, value in widths.items() if name in shown}
             for settings, points in choices:
-                yield Row({**network.settings, **told, **settings}, points)
+                yield SweepRow({**network.settings, **told, **settings}, points)
 
     def _with(
         self,
@@ -183,7 +183,7 @@ class _Planner:
 
     def _measurement(
         self, network: _Network, widths: Settings, kind: str, chosen: Settings
-    ) -> Point:
+    ) -> SweepPoint:
         ends = self.spec.program.input_range
         program = {**widths, **({} if ends is None else {"input_range": list(ends)})}
         identity: Settings = {"network": network.hash, "program": program}
@@ -194,12 +194,12 @@ class _Planner:
             source=network.source,
         )  # fmt: skip
 
-    def _point(self, kind: str, identity: Settings, **details: Any) -> Point:
+    def _point(self, kind: str, identity: Settings, **details: Any) -> SweepPoint:
         told = json.loads(json.dumps({"kind": kind, **identity, "code": self.code}))
-        point = Point(kind, told, **details)
+        point = SweepPoint(kind, told, **details)
         if kind == TRAIN:
             folder = self.spec.output.absolute() / WORK / point.key[:20]
-            point = Point(kind, told, **details, folder=folder)
+            point = SweepPoint(kind, told, **details, folder=folder)
         return self.points.setdefault(point.key, point)
 
 

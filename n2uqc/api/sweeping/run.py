@@ -6,19 +6,16 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from n2uqc.frontend.escape import plain
 
 from ..errors import UserError
 from ..progress import Progress
 from .identity import code_version
-from .plan import Plan, Point
+from .plan import SweepPoint, SweepPlan
 from .store import Stored, SweepStore
-from .work import Outcome, compute, said
-
-if TYPE_CHECKING:
-    from distributed import Client
+from .work import PointOutcome, compute, said
 
 _CONNECT = 30  # seconds to wait for a scheduler
 
@@ -37,7 +34,7 @@ class RunCounts:
 
 
 def run_plan(
-    plan: Plan,
+    plan: SweepPlan,
     store: SweepStore,
     *,
     workers: int,
@@ -80,16 +77,16 @@ def run_plan(
 class _Run:
     """What is done, and what can be done next."""
 
-    def __init__(self, plan: Plan, store: SweepStore, retry: bool) -> None:
+    def __init__(self, plan: SweepPlan, store: SweepStore, retry: bool) -> None:
         self.store, self.retry, self.code = store, retry, code_version()
         self.counts, self.failed = RunCounts(), 0
         self.advance: Callable[[str], None] = lambda _: None
-        self.waiting: dict[str, list[Point]] = {}
+        self.waiting: dict[str, list[SweepPoint]] = {}
         self.plan = plan
 
-    def ready(self) -> deque[Point]:
+    def ready(self) -> deque[SweepPoint]:
         """Return what can be done at once: all but points whose training is not done."""
-        ready: deque[Point] = deque()
+        ready: deque[SweepPoint] = deque()
         for key, point in self.plan.points.items():
             if self._has(key):
                 self.counts.reused += 1
@@ -101,7 +98,7 @@ class _Run:
                 ready.append(point)
         return ready
 
-    def inputs(self, point: Point) -> tuple[bytes | None, tuple[float, float] | None]:
+    def inputs(self, point: SweepPoint) -> tuple[bytes | None, tuple[float, float] | None]:
         """Return the network that a point takes, and the range of inputs of its training."""
         trained = None if point.source is None else self._trained(point.source)
         if point.source is None or trained is None:
@@ -109,7 +106,7 @@ class _Run:
         low, high = trained["input_range"]
         return self.store.network(point.source), (low, high)
 
-    def finished(self, point: Point, found: Outcome) -> list[Point]:
+    def finished(self, point: SweepPoint, found: PointOutcome) -> list[SweepPoint]:
         """Keep the outcome of a point; return what can be done now."""
         if point.folder is not None and found.result is not None:
             with suppress(OSError):  # of the trainings that are not done; the last one is gone
@@ -139,13 +136,16 @@ class _Run:
 
 
 @contextmanager
-def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
+def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
     """Connect to a scheduler, or to one of this machine's own."""
     from distributed import Client, LocalCluster
 
+    connect: Any = Client  # without annotations of its own
+    start: Any = LocalCluster
+
     if scheduler is not None:
         try:
-            client = Client(scheduler, timeout=_CONNECT)
+            client = connect(scheduler, timeout=_CONNECT)
         except (OSError, ValueError) as error:
             text = f"--scheduler {plain(scheduler)}: it does not answer: {plain(error)}"
             raise UserError(text) from error
@@ -153,20 +153,22 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
             yield client
         return
     with (
-        LocalCluster(
+        start(
             n_workers=workers, threads_per_worker=1, dashboard_address=None, memory_limit=0
         ) as cluster,
-        Client(cluster) as client,
+        connect(cluster) as client,
     ):
         yield client
 
 
-def _by_workers(client: Client, run: _Run, ready: deque[Point]) -> None:
+def _by_workers(client: Any, run: _Run, ready: deque[SweepPoint]) -> None:
     """Let workers compute points, one a thread: Dask blames all that a dying worker was given."""
     from distributed import as_completed
 
-    points: dict[str, Point] = {}
-    futures = as_completed()
+    completed: Any = as_completed
+
+    points: dict[str, SweepPoint] = {}
+    futures: Any = completed()
 
     def submit() -> None:
         room = max(sum(client.nthreads().values()), 1)
@@ -185,10 +187,10 @@ def _by_workers(client: Client, run: _Run, ready: deque[Point]) -> None:
         submit()
 
 
-def _outcome(future: Any) -> Outcome:
+def _outcome(future: Any) -> PointOutcome:
     """Return what a worker computed; a worker that dies with a point again and again fails it."""
     try:
-        found: Outcome = future.result()
+        found: PointOutcome = future.result()
     except Exception as error:  # Dask's own, of workers that died or of what cannot be sent
-        return Outcome(None, said(error))
+        return PointOutcome(None, said(error))
     return found

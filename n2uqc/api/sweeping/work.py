@@ -16,7 +16,7 @@ from n2uqc.frontend.escape import plain
 
 from ..errors import UserError, missing_part
 from .identity import code_version
-from .plan import ACCURACY, COST, PROCESSOR, TRAIN, Point
+from .plan import ACCURACY, COST, PROCESSOR, TRAIN, SweepPoint
 
 if TYPE_CHECKING:
     from n2uqc.models.training.recipe import Recipe
@@ -30,7 +30,7 @@ a worker take turns."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PointOutcome:
     """What became of a point.
 
     Attributes:
@@ -45,8 +45,11 @@ class Outcome:
 
 
 def compute(
-    point: Point, code: str, network: bytes | None = None, seen: tuple[float, float] | None = None
-) -> Outcome:
+    point: SweepPoint,
+    code: str,
+    network: bytes | None = None,
+    seen: tuple[float, float] | None = None,
+) -> PointOutcome:
     """Compute a point; what it raises becomes its message.
 
     Args:
@@ -69,9 +72,9 @@ def compute(
                 if network is not None:
                     path.write_bytes(network)
                 work = _WORK[point.kind]
-                return Outcome(work(point, path, _options(point, seen)))
+                return PointOutcome(work(point, path, _options(point, seen)))
     except Exception as error:  # a point of a sweep may fail in any way, and the others go on
-        return Outcome(None, said(error))
+        return PointOutcome(None, said(error))
 
 
 def said(error: BaseException) -> str:
@@ -84,7 +87,7 @@ def said(error: BaseException) -> str:
     return cut(plain(" ".join(text.split())), _LONGEST)
 
 
-def _options(point: Point, seen: tuple[float, float] | None) -> Options:
+def _options(point: SweepPoint, seen: tuple[float, float] | None) -> Options:
     """Return the widths of a point's program, and the range that its training saw."""
     from n2uqc.passes import Options
 
@@ -99,7 +102,7 @@ def _options(point: Point, seen: tuple[float, float] | None) -> Options:
     return Options.preset(chosen.pop("precision"), **chosen)
 
 
-def _train(point: Point) -> Outcome:
+def _train(point: SweepPoint) -> PointOutcome:
     from n2uqc.models.training.datasets import length
 
     from ..hashes import sha256
@@ -123,7 +126,7 @@ def _train(point: Point) -> Outcome:
         "input_range": list(done.input_range),
     }
     shutil.rmtree(point.folder, ignore_errors=True)  # the store has the network
-    return Outcome(result, network=content)
+    return PointOutcome(result, network=content)
 
 
 @contextmanager
@@ -138,7 +141,7 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _accuracy(point: Point, network: Path, options: Options) -> dict[str, Any]:
+def _accuracy(point: SweepPoint, network: Path, options: Options) -> dict[str, Any]:
     import numpy as np
 
     from ..evaluate import evaluate
@@ -183,7 +186,7 @@ def _arrays(settings: Mapping[str, Any]) -> tuple[Any, Any]:
         return arrays[names[0]], arrays[names[1]]
 
 
-def _cost(point: Point, network: Path, options: Options) -> dict[str, Any]:
+def _cost(point: SweepPoint, network: Path, options: Options) -> dict[str, Any]:
     from n2uqc.backends.fpga import Folding
     from n2uqc.backends.fpga.design import CLOCK_HZ
 
@@ -210,7 +213,7 @@ def _cost(point: Point, network: Path, options: Options) -> dict[str, Any]:
     }
 
 
-def _processor(point: Point, network: Path, options: Options) -> dict[str, Any]:
+def _processor(point: SweepPoint, network: Path, options: Options) -> dict[str, Any]:
     from ..effort import measure_effort
     from ..model import open_model
     from ..progress import SILENT
@@ -219,7 +222,7 @@ def _processor(point: Point, network: Path, options: Options) -> dict[str, Any]:
     return asdict(measure_effort(program, point.settings["target"], SILENT))
 
 
-_WORK: dict[str, Callable[[Point, Path, Any], dict[str, Any]]] = {
+_WORK: dict[str, Callable[[SweepPoint, Path, Any], dict[str, Any]]] = {
     ACCURACY: _accuracy,
     COST: _cost,
     PROCESSOR: _processor,

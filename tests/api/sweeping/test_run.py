@@ -18,9 +18,11 @@ pytest.importorskip("onnxruntime", reason="it judges accuracies")
 
 import n2uqc
 from n2uqc.api import sweep as sweeps
+from n2uqc.api.sweep import SweepReport
 from n2uqc.api.sweeping import SweepStore, plan_sweep, read_spec
 from n2uqc.api.sweeping.work import compute
 from n2uqc.models import data, shipped
+from tests.models.training.small import samples
 
 from . import small
 
@@ -31,20 +33,27 @@ def rows(folder: Path) -> list[tuple[Any, ...]]:
         return list(store.rows())
 
 
-def test_a_point_is_computed_once(tmp_path: Path) -> None:
-    spec = small.spec(tmp_path, accuracy={}, cost={"clock": [50, 100]})
-    first = n2uqc.sweep(spec)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], SweepReport]:
+    """A folder, a sweep of two trainings in it, and what it gave."""
+    folder = tmp_path_factory.mktemp("trained")
+    spec = small.spec(folder, accuracy={}, cost={"clock": [50, 100]})
+    return folder, spec, n2uqc.sweep(spec)
+
+
+def test_a_point_is_computed_once(trained: tuple[Path, dict[str, Any], SweepReport]) -> None:
+    folder, spec, first = trained
     assert (first.computed, first.reused, first.failures) == (8, 0, 0)
     row = first.rows[1]
     assert row["settings"] == {"schedule.seed": 0, "clock": 100.0}
     assert row["accuracy"]["images"] == row["train"]["samples"] == 12
     assert row["accuracy"]["right"] == pytest.approx(row["train"]["low_bit_right"], abs=1)
     assert row["cost"]["images_per_second"] == 2 * first.rows[0]["cost"]["images_per_second"]
-    kept = rows(tmp_path / "out")
-    assert not (tmp_path / "out" / "work").exists()
+    kept = rows(folder / "out")
+    assert not (folder / "out" / "work").exists()
     again = n2uqc.sweep({**spec, "training": {"schedule.seed": [0, 1, 2]}, "cost": {}})
     assert (again.computed, again.reused) == (3, 6)  # the new seed; the clock of 100 MHz was there
-    assert set(kept) < set(rows(tmp_path / "out"))
+    assert set(kept) < set(rows(folder / "out"))
     network = first.network(1)
     assert n2uqc.cost(network).networks[0].comparison.own["lut"] == row["cost"]["lut"]
 
@@ -108,12 +117,13 @@ def test_a_killed_sweep_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def networks(tmp_path: Path) -> dict[str, Any]:
-    """Return a sweep of networks that are there, which needs no torch."""
-    digits = data.digits().test
-    np.savez(tmp_path / "xy.npz", x=digits.images[:10], y=digits.labels[:10])
+def networks(tmp_path: Path, trained: tuple[Path, dict[str, Any], SweepReport]) -> dict[str, Any]:
+    """Return a sweep of a network that is there, which needs no torch."""
+    (tmp_path / "mlp.onnx").write_bytes(trained[2].network(0))
+    drawn = samples((6,), 10)
+    np.savez(tmp_path / "xy.npz", x=drawn["images"], y=drawn["labels"])
     return {
-        "models": [str(shipped.path("digits_2bit"))],
+        "models": [str(tmp_path / "mlp.onnx")],
         "program": {"stem_bits": [8, 24]},
         "accuracy": {"data": str(tmp_path / "xy.npz")},
         "cost": {},
