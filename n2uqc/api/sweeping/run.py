@@ -13,7 +13,7 @@ from n2uqc.frontend.escape import plain
 from ..errors import UserError
 from ..progress import Progress
 from .identity import code_version
-from .plan import SweepPoint, SweepPlan
+from .plan import SweepPlan, SweepPoint
 from .store import Stored, SweepStore
 from .work import PointOutcome, compute, said
 
