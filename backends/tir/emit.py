@@ -12,6 +12,7 @@ from tvm import tirx
 
 from .arithmetic import arithmetic_functions
 from .constants import ModuleConstants
+from .llvm_faults import avoid_faults
 from .lower import IMPORTED, lower
 from .memory import memory_functions
 from .target import pointer_bits
@@ -97,5 +98,5 @@ def emit_object(
     # The file's name is written into the module, so it is always the same.
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
         source = Path(folder, "module.ll")
-        source.write_text(text)
+        source.write_text(avoid_faults(text, triple))
         tvm.runtime.load_module(str(source)).write_to_file(str(path), "o")
