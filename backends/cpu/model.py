@@ -88,7 +88,7 @@ def build_model(
         progress: called with a description of each step.
     """
     program = with_own_outputs(program)
-    plan = schedule(program)
+    plan = schedule(program, scalar=processor.vectors.scalar)
     ranges = channel_ranges(program)
     target, vectors = target_of(processor), processor.vectors
     vectors = replace(vectors, byte=byte_price(program, vectors))
