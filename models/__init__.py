@@ -18,5 +18,7 @@ torch:
 * `export`: ONNX export, and running the file with onnxruntime (torch)
 * `registry`: quantizers by name, for activations and for weights (torch only to build one)
 * `training`: own networks on own data, from a recipe, the room behind `n2uqc train`
+* `nearest`: quantizers that begin near a float network's values (torch)
+* `conversion`: trained float networks, the room behind `n2uqc convert`
 * `train`: the shipped networks, `python -m n2uqc.models.train` (torch)
 """

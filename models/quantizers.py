@@ -53,6 +53,7 @@ class LTQ(nn.Module):
         bits: 2 to 8; another value raises ValueError.
         equal: Whether all segments keep the length 2/n, so that thresholds are equidistant and
             only scale1 learns their distance: a uniform quantizer to compare N2UQ with.
+        below: Levels below 0, which N2UQ has none of; y is less by below * scale2 * 2/n.
 
     Attributes:
         start: float32 (1,), where the first segment begins; may become negative.
@@ -61,8 +62,9 @@ class LTQ(nn.Module):
         two, one, zero, minusone, eps: float32 (1,), constants in the published checkpoints.
     """
 
-    def __init__(self, bits: int, equal: bool = False) -> None:
+    def __init__(self, bits: int, equal: bool = False, below: int = 0) -> None:
         super().__init__()
+        self.below = below
         self.thresholds = levels_above_zero(bits)
         self.bits = bits
         self.interval = 2.0 / self.thresholds
@@ -81,7 +83,26 @@ class LTQ(nn.Module):
         length = torch.where(self.a > self.eps, self.a, self.eps)
         traced = torch.onnx.is_in_onnx_export() or torch.compiler.is_compiling()
         rise = self._published if traced else ladder
-        return rise(x * self.scale1, self.start, length) * self.scale2
+        y = rise(x * self.scale1, self.start, length) * self.scale2
+        return y + -2 * self.below * (self.scale2 / self.thresholds) if self.below else y
+
+    def begin(self, step: float) -> None:
+        """Let levels be multiples of a step, with thresholds halfway between them."""
+        with torch.no_grad():
+            self.start.fill_(-self.below * self.interval)
+            self.a.fill_(self.interval)
+            self.scale1.fill_(self.interval / step)
+            self.scale2.fill_(step / self.interval)
+
+    def settle(self) -> None:
+        """Round the step between levels to 16 bits, if there are levels below 0: then float32 holds
+        them exactly, and 0, which convolutions pad with, is one of them.
+        """
+        if self.below:
+            with torch.no_grad():
+                part, exponent = torch.frexp(self.scale2 / self.thresholds)
+                step = torch.ldexp(torch.round(part * 2**16) / 2**16, exponent)
+                self.scale2.copy_(step * self.thresholds)
 
     def _published(self, x: Tensor, start: Tensor, length: Tensor) -> Tensor:
         """Return `ladder`'s values in the operators of the published code, up to float noise."""
@@ -102,7 +123,7 @@ class LTQ(nn.Module):
 
     def extra_repr(self) -> str:
         """Return what `print(module)` shows in brackets."""
-        return f"bits={self.bits}"
+        return f"bits={self.bits}" + (f", below={self.below}" if self.below else "")
 
 
 class N2UQWeight(nn.Module):

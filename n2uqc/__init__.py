@@ -9,6 +9,7 @@
     n2uqc.compile(program, target="aarch64").save("out/")
     n2uqc.cost("model.onnx")                            # what it costs as hardware
     n2uqc.train("recipe.toml")                          # your own network, on your own data
+    n2uqc.convert(network, "net.onnx", data=x)          # a torch network that was trained already
 
 Each command of the command line is a function here; what it prints is the function's result, which
 has ``to_json()``, ``text()`` and an HTML form for notebooks. Modules are imported when a name is
@@ -25,11 +26,13 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from n2uqc.api.compile import compile
-    from n2uqc.api.convert import Conversion, convert
+    from n2uqc.api.conversion import Conversion
+    from n2uqc.api.convert import convert
     from n2uqc.api.cost import CostComparison, cost
     from n2uqc.api.design import DatapathDesign, design, search
     from n2uqc.api.errors import MissingPart, UserError
     from n2uqc.api.evaluate import AccuracyReport, evaluate
+    from n2uqc.api.import_checkpoint import ImportedCheckpoint, import_checkpoint
     from n2uqc.api.inspect import Inspection, ProgramInspection, inspect
     from n2uqc.api.precision import PrecisionSearch, search_precision
     from n2uqc.api.profile import KernelProfile, profile
@@ -55,10 +58,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "n2uqc.api.compile": ("compile",),
-    "n2uqc.api.convert": (
-        "Conversion",
-        "convert",
-    ),
+    "n2uqc.api.conversion": ("Conversion",),
+    "n2uqc.api.convert": ("convert",),
     "n2uqc.api.cost": (
         "CostComparison",
         "cost",
@@ -75,6 +76,10 @@ _HOMES = {
     "n2uqc.api.evaluate": (
         "AccuracyReport",
         "evaluate",
+    ),
+    "n2uqc.api.import_checkpoint": (
+        "ImportedCheckpoint",
+        "import_checkpoint",
     ),
     "n2uqc.api.inspect": (
         "Inspection",
@@ -153,6 +158,7 @@ __all__ = [
     "Fold",
     "Folding",
     "IllegalOp",
+    "ImportedCheckpoint",
     "InputError",
     "Inspection",
     "KernelProfile",
@@ -179,6 +185,7 @@ __all__ = [
     "cost",
     "design",
     "evaluate",
+    "import_checkpoint",
     "inspect",
     "load",
     "open_artifact",

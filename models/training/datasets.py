@@ -15,7 +15,7 @@ from .arrays import read_arrays
 from .data_formats import DataSource, FolderData, ImportedData
 from .image_folder import ImageFolder
 from .import_path import called, imported
-from .recipe import Recipe
+from .recipe import Recipe, Settings
 
 Pairs = Dataset[tuple[Tensor, int]]
 """Samples without batch axis, of any number type, and their classes."""
@@ -72,7 +72,7 @@ def open_data(recipe: Recipe) -> TrainingData:
                 "test", f"label {test_classes - 1}; those of data reach from 0 to {classes - 1}"
             )
     shape = _cropped(recipe, shape)
-    _check_normalization(recipe, shape)
+    check_normalization(recipe, shape)
     where = "validation" if recipe.test is None else "test"
     return TrainingData(training, validation, final, where, shape, classes, names)
 
@@ -140,7 +140,12 @@ def _cropped(recipe: Recipe, shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[0], *crop
 
 
-def _check_normalization(recipe: Recipe, shape: tuple[int, ...]) -> None:
+def check_normalization(recipe: Settings, shape: tuple[int, ...]) -> None:
+    """Refuse means and deviations that are not one number, or one for each channel.
+
+    Raises:
+        RecipeError: naming the key.
+    """
     for key in ("mean", "std"):
         row = getattr(recipe.normalize, key)
         if len(row) not in (1, shape[0]):
@@ -155,7 +160,7 @@ class Normalizer:
         shape: of a sample as the network gets it.
     """
 
-    def __init__(self, recipe: Recipe, shape: tuple[int, ...]) -> None:
+    def __init__(self, recipe: Settings, shape: tuple[int, ...]) -> None:
         self.scale, self.shape = recipe.normalize.scale, shape
         rows = (recipe.normalize.mean, recipe.normalize.std)
         self.mean, self.std = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,8 +15,11 @@ from .augment import augmented
 from .datasets import Normalizer, Pairs, TrainingData, evaluation_batches, length
 from .metrics import EpochRecord
 from .optimize import make_decay, make_optimizer
-from .recipe import Decay, Recipe, RecipeError
+from .recipe import Decay, RecipeError, Settings
 from .teacher import Loss
+
+Measure = Callable[[nn.Module], tuple[float, float]]
+"""From a network its loss and its accuracy, 0 to 1."""
 
 
 class Trainer:
@@ -31,6 +35,8 @@ class Trainer:
         rate: first learning rate.
         decay: its course.
         device: where the network is.
+        measure: what gives loss and accuracy of the network after each epoch; by default on the
+            labels of the samples that are held out.
 
     Attributes:
         done: epochs that are done.
@@ -38,7 +44,7 @@ class Trainer:
 
     def __init__(
         self,
-        recipe: Recipe,
+        recipe: Settings,
         data: TrainingData,
         network: nn.Module,
         loss: Loss,
@@ -47,10 +53,12 @@ class Trainer:
         rate: float,
         decay: Decay,
         device: torch.device,
+        measure: Measure | None = None,
     ) -> None:
         self.recipe, self.data, self.network, self.loss = recipe, data, network, loss
         self.phase, self.epochs, self.device, self.done = phase, epochs, device, 0
         self.normalizer = Normalizer(recipe, data.shape)
+        self.measure = measure or self._by_labels
         self.random = torch.Generator().manual_seed(recipe.schedule.seed)
         batch = min(recipe.schedule.batch, length(data.training))
         self.batches: DataLoader[Any] = DataLoader(
@@ -86,9 +94,11 @@ class Trainer:
                 )
             total, count = total + value, count + 1
         self.done += 1
-        right, lost = evaluated(self.network, self.data.validation, self.normalizer, self.device)
-        held = length(self.data.validation)
-        return EpochRecord(self.phase, self.done, total / count, rate, lost, right / held)
+        return EpochRecord(self.phase, self.done, total / count, rate, *self.measure(self.network))
+
+    def _by_labels(self, network: nn.Module) -> tuple[float, float]:
+        right, lost = evaluated(network, self.data.validation, self.normalizer, self.device)
+        return lost, right / length(self.data.validation)
 
     def _check(self, labels: torch.Tensor, scores: int) -> None:
         if self.data.classes is None and not 0 <= int(labels.min()) <= int(labels.max()) < scores:

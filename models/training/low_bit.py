@@ -8,7 +8,7 @@ modules has a twin, and the names in its state dict are kept.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -19,8 +19,9 @@ from n2uqc.frontend.escape import plain
 
 from ..by_layer import chosen_for, matches, stray_pattern
 from ..evaluating import evaluating
+from ..nearest import near_activation, near_weight
 from ..registry import QUANTIZERS, activation_quantizer, weight_quantizer
-from .recipe import LayerBits, QuantizerChoice, Recipe
+from .recipe import LayerBits, Settings
 
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
 """Kinds of layers that become low-bit; others stay real."""
@@ -31,7 +32,12 @@ _KEPT = 2**20  # values of a layer's input from which its range is estimated
 
 
 def low_bit_twin(
-    recipe: Recipe, network: nn.Module, samples: Tensor, ranges: bool = True
+    recipe: Settings,
+    network: nn.Module,
+    samples: Tensor,
+    ranges: bool = True,
+    near: bool = False,
+    ends: Collection[str] | None = None,
 ) -> nn.Module:
     """Return a low-bit network that begins with the parameters of a float one.
 
@@ -40,6 +46,10 @@ def low_bit_twin(
         network: the float network; it is not changed.
         samples: (N, ...), as the network gets them, to see ranges and the order of layers.
         ranges: whether quantizers begin with the ranges that are seen.
+        near: whether they begin as near to the float network as they can (`nearest`), not as the
+            papers begin; layers of one weight share its quantizer.
+        ends: the first and last layers, which stay real unless something else is chosen; by
+            default the one that is executed first and the one that is executed last.
 
     Raises:
         RecipeError: a name in [quantizers] is no layer, no layer is left, or a quantizer has no
@@ -48,11 +58,18 @@ def low_bit_twin(
     twin, device = copy.deepcopy(network), samples.device
     inputs = _inputs(twin, samples)
     twin.train()  # quantizers that begin with their first batch begin with the weights
-    for name, bits in _bits(recipe, recipe.quantizers, tuple(inputs)).items():
+    shared: dict[tuple[int, int], nn.Module] = {}
+    for name, bits in low_bit_layers(recipe, tuple(inputs), ends).items():
         layer = twin.get_submodule(name)
         activation, weight = _quantizers(recipe, name, layer, bits)
-        if ranges:
-            with torch.no_grad():
+        with torch.no_grad():
+            if near:
+                chosen, real = recipe.quantizers, layer.get_parameter("weight")
+                activation = near_activation(chosen.activation, bits.activation, inputs[name])
+                key = id(real), bits.weight
+                weight = shared.get(key) or near_weight(chosen.weight, weight.to(device), real)
+                shared[key] = weight
+            elif ranges:
                 _begin(recipe, name, activation, inputs[name])
         parametrize.register_parametrization(layer, "weight", weight.to(device))
         layer.add_module(_INPUT, activation.to(device))
@@ -76,7 +93,7 @@ def _quantize_input(layer: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]
     return layer.get_submodule(_INPUT)(given[0]), *given[1:]
 
 
-def _begin(recipe: Recipe, name: str, activation: nn.Module, inputs: Tensor) -> None:
+def _begin(recipe: Settings, name: str, activation: nn.Module, inputs: Tensor) -> None:
     """Let a quantizer's range begin where most of its positive inputs lie."""
     begin = QUANTIZERS[recipe.quantizers.activation].begin
     if begin is None:
@@ -110,7 +127,7 @@ def _inputs(network: nn.Module, samples: Tensor) -> dict[str, Tensor]:
 
 
 def _quantizers(
-    recipe: Recipe, name: str, layer: nn.Module, bits: LayerBits
+    recipe: Settings, name: str, layer: nn.Module, bits: LayerBits
 ) -> tuple[nn.Module, nn.Module]:
     """Return new quantizers of a layer's activations and weights."""
     chosen, weights = recipe.quantizers, layer.get_parameter("weight")
@@ -123,11 +140,23 @@ def _quantizers(
         raise recipe.error("quantizers", f"layer {name}: {error}") from None
 
 
-def _bits(recipe: Recipe, chosen: QuantizerChoice, layers: tuple[str, ...]) -> dict[str, LayerBits]:
-    """Return the bits of each layer that becomes low-bit."""
+def low_bit_layers(
+    recipe: Settings, layers: tuple[str, ...], ends: Collection[str] | None = None
+) -> dict[str, LayerBits]:
+    """Return the bits of each layer that becomes low-bit.
+
+    Args:
+        recipe: the recipe.
+        layers: names of all, in the order of execution.
+        ends: the first and last ones, if not that of this order.
+
+    Raises:
+        RecipeError: as of `low_bit_twin`.
+    """
+    chosen = recipe.quantizers
     _check_names(recipe, "quantizers.layers", chosen.layers, layers)
     if chosen.real is None:
-        real = {*layers[:1], *layers[-1:]} - {
+        real = {*((*layers[:1], *layers[-1:]) if ends is None else ends)} - {
             name for name in layers if matches(name, chosen.layers)
         }
     else:
@@ -143,7 +172,7 @@ def _bits(recipe: Recipe, chosen: QuantizerChoice, layers: tuple[str, ...]) -> d
 
 
 def _check_names(
-    recipe: Recipe, key: str, patterns: Iterable[str], layers: tuple[str, ...]
+    recipe: Settings, key: str, patterns: Iterable[str], layers: tuple[str, ...]
 ) -> None:
     if (stray := stray_pattern(patterns, layers)) is not None:
         pattern, near = stray

@@ -18,7 +18,7 @@ from ..evaluating import evaluating
 from ..networks import ResidualNetwork
 from .datasets import TrainingData
 from .import_path import called, imported
-from .recipe import Recipe
+from .recipe import Recipe, Settings
 
 RESIDUAL = "residual"
 """Name of `ResidualNetwork`, which is not in `architectures` because it was not published."""
@@ -78,7 +78,7 @@ def _named(recipe: Recipe, data: TrainingData, name: str) -> nn.Module:
         raise recipe.error("network", str(error)) from None
 
 
-def module_at(recipe: Recipe, key: str, path: str, arguments: Mapping[str, Any]) -> nn.Module:
+def module_at(recipe: Settings, key: str, path: str, arguments: Mapping[str, Any]) -> nn.Module:
     """Return the network that a function at an import path returns.
 
     Raises:
@@ -87,13 +87,13 @@ def module_at(recipe: Recipe, key: str, path: str, arguments: Mapping[str, Any])
     return _module(recipe, key, called(recipe, key, imported(recipe, key, path), dict(arguments)))
 
 
-def _module(recipe: Recipe, key: str, found: Any) -> nn.Module:
+def _module(recipe: Settings, key: str, found: Any) -> nn.Module:
     if not isinstance(found, nn.Module):
         raise recipe.error(key, f"gives a {type(found).__name__}, not a torch Module")
     return found
 
 
-def load_weights(recipe: Recipe, key: str, network: nn.Module, path: Path) -> None:
+def load_weights(recipe: Settings, key: str, network: nn.Module, path: Path) -> None:
     """Load a state dict; nothing in the file is executed.
 
     Raises:

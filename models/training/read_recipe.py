@@ -9,13 +9,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from n2uqc.frontend.diagnostics import cut
 from n2uqc.frontend.escape import plain
 
 from .data_formats import FORMATS, CsvData
-from .recipe import LayerBits, Recipe, RecipeError
+from .recipe import LayerBits, Recipe, RecipeError, Settings
+
+S = TypeVar("S", bound=Settings)
 
 IN_MEMORY = "the recipe"
 """How messages call a recipe that is no file."""
@@ -57,11 +59,24 @@ def recipe_of(
         RecipeError: as for `read_recipe`.
     """
     given = dict(table) if output is None else {**table, "output": str(output.absolute())}
+    return settings_of(Recipe, given, file, folder)
+
+
+def settings_of(kind: type[S], table: Mapping[str, Any], file: str, folder: Path) -> S:
+    """Return the values of a table, checked against the fields of a kind of settings.
+
+    Args:
+        kind: `Recipe`, or another kind of `Settings`.
+        table, file, folder: as for `recipe_of`.
+
+    Raises:
+        RecipeError: as for `read_recipe`.
+    """
     reader = TableReader(file, folder)
-    recipe = reader.recipe(given)
-    if reader.faults or recipe is None:
+    settings = reader.settings(kind, table)
+    if reader.faults or settings is None:
         raise RecipeError(reader.message())
-    return recipe
+    return settings
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -103,14 +118,14 @@ class TableReader:
         """Return all faults, a line each."""
         return "\n".join(f"{self.file}: {fault}" for fault in self.faults)
 
-    def recipe(self, table: dict[str, Any]) -> Recipe | None:
-        """Return the recipe; None, or one to be thrown away, if there are faults."""
+    def settings(self, kind: type[S], table: Mapping[str, Any]) -> S | None:
+        """Return the settings; None, or some to be thrown away, if there are faults."""
         own = {"file": self.file, "folder": self.folder}
         for name in sorted(own.keys() & table.keys()):
             self._unknown(name, name, ())
         given = {name: value for name, value in table.items() if name not in own}
-        recipe = self.table(Recipe, given, "", own)
-        return recipe if isinstance(recipe, Recipe) else None
+        settings = self.table(kind, given, "", own)
+        return settings if isinstance(settings, kind) else None
 
     def table(
         self, kind: Any, given: Any, at: str, own: Mapping[str, Any] | None = None

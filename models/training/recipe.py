@@ -184,37 +184,54 @@ class Augmentation:
     noise: float = _number(0.0, least=0)
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """A whole recipe.
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a recipe and a conversion share.
 
     Attributes:
         file: how messages call it.
         folder: what its paths are relative to, and where import paths are looked up first.
-        output: folder of the results.
-        data: labeled samples to train with; a part is held out.
-        test: what the accuracies at the end are measured on; without it, that part.
-        tensorboard: whether the curve is written for TensorBoard too.
+        split: what of the samples is held out.
+        normalize: what becomes of a value before the network.
+        network: the float network.
+        quantizers: how layers become low-bit.
+        schedule: training of the low-bit network.
+        augment: random changes of the training samples.
     """
 
     file: str
     folder: Path
-    output: Path
-    data: DataSource
-    test: DataSource | None = None
     split: HoldOut = HoldOut()
     normalize: Normalization = Normalization()
     network: NetworkChoice = NetworkChoice()
     quantizers: QuantizerChoice = QuantizerChoice()
-    float_schedule: FloatSchedule = FloatSchedule()
     schedule: LowBitSchedule = LowBitSchedule()
-    teacher: TeacherChoice | None = None
     augment: Augmentation = Augmentation()
-    tensorboard: bool = False
 
     def error(self, key: str, text: str) -> RecipeError:
         """Return the error of a key."""
         return RecipeError(f"{self.file}: {key}: {text}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(Settings):
+    """A whole recipe.
+
+    Attributes:
+        output: folder of the results.
+        data: labeled samples to train with; a part is held out.
+        test: what the accuracies at the end are measured on; without it, that part.
+        float_schedule: training of the float network.
+        teacher: whose outputs the low-bit network learns.
+        tensorboard: whether the curve is written for TensorBoard too.
+    """
+
+    output: Path
+    data: DataSource
+    test: DataSource | None = None
+    float_schedule: FloatSchedule = FloatSchedule()
+    teacher: TeacherChoice | None = None
+    tensorboard: bool = False
 
     def settings(self) -> dict[str, Any]:
         """Return what decides the result, as JSON values; two runs of equal ones can be one."""

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import copy
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.frontend.escape import plain
-from n2uqc.frontend.load import load_graph
-from n2uqc.frontend.summary import summarize
 from n2uqc.frontend.write import write_atomically
 
 from ..export import export_onnx
+from .compilable import check_compilable, on_cpu
 from .datasets import Normalizer, Pairs, TrainingData, evaluation_batches, length, open_data
 from .loop import Trainer, evaluated
-from .low_bit import count_low_bit, low_bit_twin
+from .low_bit import low_bit_twin
 from .metrics import BoardLog, EpochRecord, write_curve
 from .network import float_network
 from .recipe import Recipe
@@ -166,21 +161,8 @@ class _Session:
             RecipeError: the exporter or the compiler's frontend refuses it, or would read a
                 quantized layer as a real one.
         """
-        twin = _on_cpu(low_bit_twin(self.recipe, self.network, self.samples, ranges=False))
-        with TemporaryDirectory(prefix="n2uqc-") as folder:
-            path = Path(folder, NETWORK)
-            try:
-                export_onnx(twin, path, torch.zeros(1, *self.data.shape))
-                layers = summarize(load_graph(path)).layers
-            except (CompileError, torch.onnx.errors.OnnxExporterError) as error:
-                text = f"its low-bit form cannot be compiled: {error}"
-                raise self.recipe.error("network", text) from error
-        lost = [each for each in layers if each.macs and each.becomes != "integer"]
-        low = count_low_bit(twin)
-        if sum(each.becomes == "integer" for each in layers) < low:
-            reasons = "; ".join(f"{plain(each.name)}: {each.why}" for each in lost)
-            text = f"of {low} low-bit layers the compiler would not read all: {reasons}"
-            raise self.recipe.error("quantizers", text)
+        twin = low_bit_twin(self.recipe, self.network, self.samples, ranges=False)
+        check_compilable(self.recipe, twin, self.data.shape)
 
     def run(self, saved: dict[str, Any] | None) -> Training:
         """Train both networks, from a checkpoint on if there is one."""
@@ -246,14 +228,9 @@ class _Session:
             torch.save({k: v.cpu() for k, v in network.state_dict().items()}, buffer)
             write_atomically(folder / f"{name}.pt", buffer.getvalue())
         path = folder / NETWORK
-        export_onnx(_on_cpu(self.twin), path, torch.zeros(1, *self.data.shape))
+        export_onnx(on_cpu(self.twin), path, torch.zeros(1, *self.data.shape))
         low, high = float(self.samples.min()), float(self.samples.max())
         return Training(
             self.recipe, self.data, path, tuple(self.records), right["float"], right["network"],
             (low, high),
         )  # fmt: skip
-
-
-def _on_cpu(network: nn.Module) -> nn.Module:
-    first: Tensor | None = next(network.parameters(), None)
-    return network if first is None or first.device.type == "cpu" else copy.deepcopy(network).cpu()

@@ -19,10 +19,9 @@ from n2uqc.models.training.recipe import RecipeError
 from .errors import UserError, names_missing_parts
 from .progress import SILENT, Progress
 from .result import Result
+from .torch_work import device_of, input_range_option, program_range
 
 if TYPE_CHECKING:
-    import torch
-
     from n2uqc.models.training.metrics import EpochRecord
     from n2uqc.models.training.recipe import Recipe
     from n2uqc.models.training.session import Training
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 RESULT = "result.json"
 """File in the folder of the results that holds the report."""
 
-_MARGIN = 1.25  # factor over the values seen
 _PACKAGES = ("torch", "numpy", "onnxruntime")
 
 
@@ -116,10 +114,7 @@ class TrainingReport(Result):
             share = f"{each.right / self.samples:.2%}"
             rows.append([each.name, each.software, each.right, share, f"{low:.1%} to {high:.1%}"])
         sheet.table(columns, rows)
-        ranged = ""
-        if self.input_range is not None:
-            low, high = self.input_range
-            ranged = f" --input-range {low:.6g},{high:.6g}"
+        ranged = input_range_option(self.input_range)
         sheet.line(f"next: n2uqc compile {shell(self.network)}{ranged} --target host -o DIR")
 
 
@@ -177,38 +172,9 @@ def train_by(recipe: Recipe, device: str, *, resume: bool, progress: Progress = 
     """
     from n2uqc.models.training import session
 
-    place = _device(device)
+    place = device_of(device)
     with ExitStack() as shown:
         return session.train(recipe, place, resume, _listener(shown, progress))
-
-
-def program_range(seen: tuple[float, float]) -> tuple[float, float] | None:
-    """Return the range of inputs that programs have to be told; None where their own holds it.
-
-    Args:
-        seen: least and greatest input that was seen in training.
-    """
-    from n2uqc.passes import Options
-
-    low, high = (_MARGIN * end for end in seen)
-    least, greatest = Options().input_range
-    return (min(low, 0.0), max(high, 0.0)) if low < least or high > greatest else None
-
-
-def _device(name: str) -> torch.device:
-    import torch
-
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = torch.device("meta")
-    if device.type not in ("cpu", "cuda"):
-        raise UserError(f"--device {plain(name)}: there are cpu, cuda and cuda:N")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UserError(
-            f"--device {plain(name)}: torch finds {torch.cuda.device_count()} CUDA devices here"
-        )
-    return device
 
 
 def _listener(shown: ExitStack, progress: Progress) -> Any:

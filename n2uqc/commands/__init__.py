@@ -15,6 +15,7 @@ COMMANDS = (
     "models",
     "train",
     "sweep",
+    "convert",
     "import_checkpoint",
     "completion",
 )

@@ -50,11 +50,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command."""
-    from n2uqc.api.convert import check_variant, convert
+    from n2uqc.api.import_checkpoint import check_variant, import_checkpoint
 
     check_variant(options.arch, options.bits, options.quantize_downsample)
     require_writable(options.output)
-    found = convert(
+    found = import_checkpoint(
         options.checkpoint,
         options.output,
         architecture=options.arch,

@@ -26,6 +26,11 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         metavar="LO,HI",
         help="least and greatest value of the network's input; others are clamped (-8,8)",
     )
+    add_pixels(group)
+
+
+def add_pixels(group: argparse._ActionsContainer) -> None:
+    """Add the options of raw images."""
     group.add_argument(
         "--pixels",
         "--input-scale",
@@ -117,6 +122,17 @@ def input_shape(options: argparse.Namespace) -> InputShape | None:
         UserError: they name one input twice, or only some.
     """
     return by_input("--input-shape", options.input_shape)
+
+
+def one_of_input(option: str, value: T | dict[str, T] | None) -> T | None:
+    """Return the value of the only input.
+
+    Raises:
+        UserError: it is given by a name.
+    """
+    if isinstance(value, dict):
+        raise UserError(f"{option} NAME=…: there is one input, without a name")
+    return value
 
 
 def raw_pixels(options: argparse.Namespace) -> Pixels | dict[str, Pixels] | None:

@@ -13,14 +13,15 @@ import pytest
 import n2uqc
 
 FUNCTIONS = {
-    "compile", "convert", "cost", "design", "evaluate", "inspect", "load", "open_artifact",
-    "profile", "reproduce", "run", "save", "search", "search_precision", "shipped_networks",
-    "simulate", "sweep", "train", "verify",
+    "compile", "convert", "cost", "design", "evaluate", "import_checkpoint", "inspect", "load",
+    "open_artifact", "profile", "reproduce", "run", "save", "search", "search_precision",
+    "shipped_networks", "simulate", "sweep", "train", "verify",
 }  # fmt: skip
 RESULTS = {
     "Artifact", "Certificate", "Conversion", "CostComparison", "DatapathDesign", "AccuracyReport",
-    "Inspection", "KernelProfile", "PrecisionSearch", "Program", "ProgramInspection", "RunResult",
-    "Reproduction", "ShippedNetworks", "SweepReport", "TrainingReport",
+    "ImportedCheckpoint", "Inspection", "KernelProfile", "PrecisionSearch", "Program",
+    "ProgramInspection", "RunResult", "Reproduction", "ShippedNetworks", "SweepReport",
+    "TrainingReport",
 }  # fmt: skip
 CHOICES = {"Fold", "Folding", "Options", "Pixels"}
 ERRORS = {

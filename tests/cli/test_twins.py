@@ -40,6 +40,7 @@ def calls(
     recipe = write_recipe(folder)
     sweep = folder / "sweep.toml"
     sweep.write_text(f'output = "out"\nmodels = ["{model}"]\ncost.clock = [50, 100]\n')
+    (folder / "mine.py").write_text(MINE, encoding="utf-8")
     net = n2uqc.compile(program, "aarch64").save(folder / "net")
     return {
         "inspect": (("inspect", model), lambda: n2uqc.inspect(model).to_json()),
@@ -75,7 +76,27 @@ def calls(
             lambda: n2uqc.train(recipe, resume=True).to_json(),
         ),
         "sweep": (("sweep", sweep), lambda: n2uqc.sweep(sweep).to_json()),
+        "convert": (
+            ("convert", f"{folder}/mine.py:build", "--data", folder / "x.npy", "--epochs", 1,
+             "--bits", "3,2", "--layer", "4=4", "-o", folder / "mine.onnx"),
+            lambda: n2uqc.convert(
+                f"{folder}/mine.py:build", folder / "mine.onnx", data=x, epochs=1, bits=(3, 2),
+                layers={"4": 4},
+            ).to_json(),
+        ),
     }  # fmt: skip
+
+
+MINE = """\
+import torch
+from torch import nn
+
+def build(outputs=4):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU(),
+                         nn.Conv2d(4, 4, 1), nn.ReLU(), nn.Flatten(), nn.Linear(64, outputs))
+"""
+"""A float network to convert."""
 
 
 def write_recipe(folder: Path) -> Path:

@@ -44,7 +44,7 @@ def test_the_function_does_the_same(folder: Path, capsys: pytest.CaptureFixture[
     output, source = folder / "same.onnx", folder / "net.pth.tar"
     assert command(*RIGHT, source, "-o", output, "--json") == 0
     told, written = json.loads(capsys.readouterr().out), output.read_bytes()
-    found = n2uqc.convert(
+    found = n2uqc.import_checkpoint(
         source,
         output,
         architecture="resnet18",

@@ -91,7 +91,7 @@ def _options(point: SweepPoint, seen: tuple[float, float] | None) -> Options:
     """Return the widths of a point's program, and the range that its training saw."""
     from n2uqc.passes import Options
 
-    from ..train import program_range
+    from ..torch_work import program_range
 
     chosen = dict(point.settings["program"])
     ends = chosen.pop("input_range", None)
