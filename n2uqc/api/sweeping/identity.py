@@ -19,7 +19,7 @@ from n2uqc.version import __version__
 
 _PACKAGES = ("torch", "numpy", "scipy", "onnx", "onnx-ir", "onnxruntime", "apache-tvm")
 _SUFFIXES = (".py", ".c", ".h", ".j2", ".onnx", ".json")
-_NO_RESULTS = ("commands", "console", "__pycache__")
+_NO_RESULTS = ("commands", "console", "studies", "__pycache__")
 """Folders of the package that no figure depends on."""
 _PART = 2**20  # bytes that are hashed at a time
 
@@ -111,12 +111,16 @@ def _hashes_of_module(folder: Path, path: str, arguments: Mapping[str, Any]) -> 
 
     A module beside the recipe may import what lies there too, so all of that counts.
     """
-    top = path.partition(":")[0].partition(".")[0]
+    module = path.partition(":")[0]
+    top = module.partition(".")[0]
     found = {}
     if (folder / f"{top}.py").is_file() or (folder / top).is_dir():
         for file in sorted([*folder.glob("*.py"), *(folder / top).rglob("*.py")]):
             found[file.relative_to(folder).as_posix()] = hash_of_path(file.resolve())
-    elif top != "n2uqc" and (spec := find_spec(top)) is not None and spec.origin:
+    elif top == "n2uqc":  # whose code counts already, but for the studies
+        if (spec := find_spec(module)) is not None and spec.origin:
+            found[module] = hash_of_path(Path(spec.origin))
+    elif (spec := find_spec(top)) is not None and spec.origin:
         origin = Path(spec.origin)
         whole = spec.submodule_search_locations is not None
         found[top] = _hash_of_files(origin.parent, (".py",)) if whole else hash_of_path(origin)

@@ -1,0 +1,1 @@
+"""The study of trained quantizers: its data, design, statistics and page (`hypotheses.md`)."""
