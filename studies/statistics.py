@@ -45,11 +45,10 @@ def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
     Raises:
         ValueError: there are none, or not as many of both.
     """
+    import numpy as np
     from scipy import stats
     from statsmodels.stats.power import TTestPower
     from statsmodels.stats.weightstats import ttost_paired
-
-    import numpy as np
 
     if not first or len(first) != len(second):
         raise ValueError(f"{len(first)} and {len(second)} accuracies are no pairs")

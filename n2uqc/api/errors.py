@@ -18,6 +18,7 @@ PARTS = {
     "matplotlib": "'n2uqc[report]'",
     "onnxruntime": "'n2uqc[demo]'",
     "sklearn": "'n2uqc[demo]'",
+    "statsmodels": "'n2uqc[study]'",
     "tensorboard": "'n2uqc[tensorboard]'",
     "torch": "'n2uqc[train]'",
     "tvm": CODE_GENERATOR,
