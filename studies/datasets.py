@@ -135,8 +135,9 @@ def _optdigits(members: Members) -> Samples:
 
 def _halved(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return images (N, 28, 28) as (N, 1, 14, 14), the means of four pixels."""
-    means = images.reshape(-1, 1, 14, 2, 14, 2).mean((3, 5))
-    return np.rint(means).astype(np.uint8)
+    means: NDArray[np.float64] = images.reshape(-1, 1, 14, 2, 14, 2).mean((3, 5))
+    found: NDArray[np.uint8] = np.rint(means).astype(np.uint8)
+    return found
 
 
 def _mnist(members: Members) -> Samples:

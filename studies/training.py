@@ -110,7 +110,7 @@ class Laboratory:
         counted = runs if self.extent.every_processor else [run for run in runs if run[2] == 0]
         table = {"processor": {"target": [PROCESSOR]}}
         efforts = self._sweep(counted, ("train", "test"), table)
-        found = {run: row for run, row in zip(runs, rows, strict=True)}
+        found = dict(zip(runs, rows, strict=True))
         for run, row in zip(counted, efforts, strict=True):
             found[run] = {**found[run], "processor": row["processor"]}
         by_cell: dict[Cell, list[dict[str, Any]]] = {}
