@@ -177,6 +177,8 @@ class Processor:
             the linker: no generated function has floating-point arguments.
         emulated: processor model in qemu that runs its programs; the board, a key of ``BOARDS``,
             of a processor without operating system.
+        levels: processors of the same architecture for which a library is also built, the best
+            first; it asks for the one at hand when it is called.
     """
 
     architecture: str
@@ -187,6 +189,7 @@ class Processor:
     registers: int = 16
     float_abi: str = ""
     emulated: str = ""
+    levels: tuple[Processor, ...] = ()
 
     @property
     def vectors(self) -> Vectors:

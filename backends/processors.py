@@ -63,6 +63,15 @@ class ProcessorTarget(Target):
                     hint="compile for aarch64 (which runs emulated), or in a Linux container",
                 )
             )
+        if self.processor.levels and (request.mcpu or request.mattr):
+            raise CompileError(
+                Problem(
+                    node="",
+                    op="",
+                    found=f"{self.name} takes no core or feature: it is for all of them",
+                    hint="name a core as the target (--target cortex-a76), or aarch64+dotprod",
+                )
+            )
         processor = _core(self, request.mcpu) if request.mcpu else self.processor
         if request.mattr:
             processor = _switched(processor, request.mattr)
@@ -184,6 +193,12 @@ def _all() -> Iterator[ProcessorTarget]:
     yield ProcessorTarget("aarch64", "64-bit ARM Linux, any core (ARMv8.0)", _AARCH64)
     for suffix in _SUFFIXES:
         yield _with_features("aarch64", suffix)
+    levels = tuple(_with_features("aarch64", s).processor for s in reversed(_SUFFIXES))
+    yield ProcessorTarget(
+        "aarch64+auto",
+        f"64-bit ARM Linux, any core; {', '.join(_SUFFIXES)} used where they are",
+        replace(_AARCH64, emulated="max", levels=levels),
+    )
     for suffix, cores in _CORES.items():
         for core in cores.split():
             has = f" with {suffix}" if suffix else ""

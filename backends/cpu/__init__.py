@@ -7,6 +7,7 @@
     model.py      all kernels and the entry function as one module
     package.py    object, library, header and manifest
     programs.py   programs linked with them: command-line driver, microcontroller demonstration
+    levels.py     one library for several levels of an architecture, chosen at run time
     stack.py      stack size of Thumb code, for the memory needs on a microcontroller;
                   stack_riscv.py of RISC-V's
     profile/      instructions and cycles, kernel by kernel

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from ..processor import CAPABILITIES, Processor
 from ..target import Progress
 from ..templating import real_value, render
 from .grouping import macs
+from .levels import chosen_at_run_time, level_name
 from .programs import INCLUDE, SOURCES, TEMPLATES, Linked, firmware, linux_program
 from .real_values import describe
 
@@ -36,6 +38,23 @@ _CMAKE_NAMES = ("aarch64", "x86_64", "riscv64", "riscv32")
 
 _MARKED = 16
 """Digits of the program's hash in the symbol that ties header and library together."""
+
+
+@dataclass(frozen=True)
+class LibraryPart:
+    """An object of a library.
+
+    Attributes:
+        name: of the file, and prefix of its symbols.
+        processor: what it is for.
+        llvm: the same as TVM's target.
+        model: what it holds.
+    """
+
+    name: str
+    processor: Processor
+    llvm: Any
+    model: Model
 
 
 def identifier(name: str) -> str:
@@ -58,12 +77,16 @@ def build(program: Program, target: str, processor: Processor, progress: Progres
     from . import model as models
     from .entry import MISALIGNED, NULL_POINTER, OUT_OF_RANGE, text_constant
 
-    try:
-        llvm = target_of(processor)
-    except ValueError as error:
-        raise CompileError(str(error)) from None
     symbol = f"n2uqc_{identifier(program.name)}"
-    model = models.build_model(program, f"{symbol}_run", processor, progress)
+    parts = []
+    for level in (*processor.levels, processor):
+        name = f"{symbol}_{level_name(level)}" if processor.levels else symbol
+        try:
+            llvm = target_of(level)
+        except ValueError as error:
+            raise CompileError(str(error)) from None
+        model = models.build_model(program, f"{name}_run", level, progress)
+        parts.append(LibraryPart(name, level, llvm, model))
     stored = to_bytes(program)
     digest = hashlib.sha256(stored).hexdigest()
     mark = f"{symbol}_program_{digest[:_MARKED]}"
@@ -98,7 +121,8 @@ def build(program: Program, target: str, processor: Processor, progress: Progres
         "program_sha256": digest,
         "program_symbol": mark,
         "alignment": models.ALIGNMENT,
-        "workspace_bytes": model.workspace_bytes,
+        "workspace_bytes": max(part.model.workspace_bytes for part in parts),
+        "levels": [level_name(part.processor) for part in parts] if processor.levels else [],
         "codes": (NULL_POINTER, MISALIGNED, OUT_OF_RANGE),
     }
     library, texts = f"lib{symbol}.a", _texts(symbol, target, bare)
@@ -106,25 +130,32 @@ def build(program: Program, target: str, processor: Processor, progress: Progres
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as place:
         folder = Path(place)
         progress("generating code")
-        emit_object(
-            model.module,
-            llvm,
-            folder / f"{symbol}.o",
-            lowered=True,
-            private=model.symbols,
-            constants=model.constants,
-            more=f"{model.entry}\n{text_constant(mark, digest)}",
-        )
+        for part in parts:
+            more = part.model.entry
+            if part is parts[-1]:
+                more += f"\n{text_constant(mark, digest)}"
+                if processor.levels:
+                    named = [(f"{p.name}_run", p.processor) for p in parts]
+                    more += f"\n{chosen_at_run_time(f'{symbol}_run', named)}"
+            emit_object(
+                part.model.module,
+                part.llvm,
+                folder / f"{part.name}.o",
+                lowered=True,
+                private=part.model.symbols,
+                constants=part.model.constants,
+                more=more,
+            )
         for name, template in texts.items():
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(render(TEMPLATES, template, context), encoding="utf-8")
         progress("linking")
-        tools.archive([folder / f"{symbol}.o"], folder / library)
+        tools.archive([folder / f"{part.name}.o" for part in parts], folder / library)
         (folder / SOURCES).mkdir()
         linked = link(tools, folder, library, context)
         files = {n: (folder / n).read_bytes() for n in (library, *texts, *linked.files)}
     files[PROGRAM] = stored
-    facts = _manifest(program, target, processor, model, context, library, linked, tools.version())
+    facts = _manifest(program, target, processor, parts, context, library, linked, tools.version())
     return Binary(files, frozenset({linked.driver} - {""}), facts)
 
 
@@ -132,7 +163,7 @@ def _manifest(
     program: Program,
     target: str,
     processor: Processor,
-    model: Model,
+    parts: Sequence[LibraryPart],
     context: Mapping[str, Any],
     library: str,
     linked: Linked,
@@ -155,11 +186,17 @@ def _manifest(
         "header": _header(symbol),
         "driver": linked.driver,
         **linked.facts,
-        "workspace_bytes": model.workspace_bytes,
-        "workspace_lower_bound": model.arena.lower_bound,
+        "workspace_bytes": context["workspace_bytes"],
+        "workspace_lower_bound": max(part.model.arena.lower_bound for part in parts),
         "workspace_alignment": context["alignment"],
-        "in_place": [model.choices[step].group.output for step in model.arena.in_place],
-        "constant_bytes": sum(array.nbytes for array in model.constants.arrays.values()),
+        "in_place": [
+            part.model.choices[step].group.output
+            for part in parts[-1:]
+            for step in part.model.arena.in_place
+        ],
+        "constant_bytes": sum(
+            array.nbytes for part in parts for array in part.model.constants.arrays.values()
+        ),
         "information_bytes": information_bytes(program),
         "program_sha256": context["program_sha256"],
         "program_symbol": context["program_symbol"],
@@ -172,8 +209,10 @@ def _manifest(
                 "kernel": choice.kernel.name,
                 "reason": choice.reason,
                 "macs": macs(choice.group, program),
+                **({"level": level_name(part.processor)} if len(parts) > 1 else {}),
             }
-            for function, choice in zip(model.symbols, model.choices, strict=False)
+            for part in parts
+            for function, choice in zip(part.model.symbols, part.model.choices, strict=False)
         ],
         "versions": {
             "n2uqc": __version__,

@@ -37,7 +37,9 @@ def test_facts_are_what_llvm_knows_of_the_processor(name: str) -> None:
     )
     assert ("many-vectors" in processor.facts) == (processor.architecture == "aarch64")
     assert ("dual-issue" in processor.facts) == (name == "cortex-m7")
-    assert {f for f in ("dotprod", "i8mm") if f in TARGETS[name].summary} <= said
+    assert {f for f in ("dotprod", "i8mm") if f in TARGETS[name].summary} <= said.union(
+        *(level.facts for level in processor.levels)
+    )
 
 
 def test_a_fact_that_nobody_states_is_an_error() -> None:

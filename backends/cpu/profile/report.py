@@ -126,6 +126,15 @@ def profile_artifact(
             )
         )
     require_driver(manifest)
+    if any("level" in kernel for kernel in manifest["kernels"]):
+        raise CompileError(
+            Problem(
+                node="",
+                op="",
+                found=f"{plain(folder)} holds kernels for several levels of processors",
+                hint="profile one of them: compile for aarch64, aarch64+dotprod or aarch64+i8mm",
+            )
+        )
     if core:
         check_core(manifest["triple"], core)  # before the long emulation
     for name in (manifest["driver"], manifest["library"]):

@@ -92,7 +92,13 @@ def symbols(path: Path) -> dict[str, tuple[str, str]]:
 
 
 def object_of(library: Path) -> bytes:
-    """Return the one object in a static library (of the System V and GNU form)."""
+    """Return the one object in a static library."""
+    (content,) = objects_of(library)
+    return content
+
+
+def objects_of(library: Path) -> list[bytes]:
+    """Return the objects in a static library (of the System V and GNU form)."""
     data, place, found = library.read_bytes(), 8, []
     assert data.startswith(b"!<arch>\n")
     while place < len(data):
@@ -100,5 +106,4 @@ def object_of(library: Path) -> bytes:
         if name not in (b"/", b"//", b"/SYM64/"):
             found.append(data[place + 60 : place + 60 + size])
         place += 60 + size + size % 2
-    (content,) = found
-    return content
+    return found

@@ -19,7 +19,7 @@ from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.passes.program import Program, SumPool, run
 from tests.properties.programs import Builder
 
-from .disassembly import object_of, symbols
+from .disassembly import objects_of, symbols
 
 CHOICES = [
     *((name, "", ()) for name in PROCESSORS),
@@ -75,9 +75,12 @@ def test_equals_the_interpreter(
 ) -> None:
     artifact = compile_program(small, target, mcpu=mcpu or None, mattr=mattr)
     folder = artifact.save(tmp_path / "net")
-    (tmp_path / "net.o").write_bytes(object_of(folder / read_manifest(folder)["library"]))
-    undefined = [n for n, (_, s) in symbols(tmp_path / "net.o").items() if s == "SHN_UNDEF"]
-    assert undefined == []
+    defined, undefined = set(), set()
+    for content in objects_of(folder / read_manifest(folder)["library"]):
+        (tmp_path / "net.o").write_bytes(content)
+        for name, (_, section) in symbols(tmp_path / "net.o").items():
+            (undefined if section == "SHN_UNDEF" else defined).add(name)
+    assert undefined - defined == ({"getauxval"} if target == "aarch64+auto" else set())
     runs(small, x, folder)
 
 
