@@ -60,6 +60,7 @@ class Model:
         choices: the kernel for each group, in order.
         arena: the plan of the workspace.
         workspace_bytes: size of the workspace that the caller provides.
+        constant_bytes: bytes of the constants that each kernel reads; some may share them.
     """
 
     module: tvm.IRModule
@@ -69,6 +70,7 @@ class Model:
     choices: tuple[KernelChoice, ...]
     arena: Arena
     workspace_bytes: int
+    constant_bytes: tuple[int, ...] = ()
 
 
 def build_model(
@@ -158,6 +160,7 @@ def build_model(
         choices,
         arena,
         max(arena.size, ALIGNMENT),
+        tuple(sum(w.nbytes for w in given if not isinstance(w, str)) for given in operands),
     )
 
 

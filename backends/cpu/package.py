@@ -26,6 +26,7 @@ from ..target import Progress
 from ..templating import real_value, render
 from .grouping import macs
 from .levels import chosen_at_run_time, level_name
+from .profile.symbols import code_of
 from .programs import INCLUDE, SOURCES, TEMPLATES, Linked, firmware, linux_program
 from .real_values import describe
 
@@ -154,8 +155,15 @@ def build(program: Program, target: str, processor: Processor, progress: Progres
         (folder / SOURCES).mkdir()
         linked = link(tools, folder, library, context)
         files = {n: (folder / n).read_bytes() for n in (library, *texts, *linked.files)}
+        code = {
+            name: size
+            for part in parts
+            for name, _, size in code_of((folder / f"{part.name}.o").read_bytes()).functions
+        }
     files[PROGRAM] = stored
     facts = _manifest(program, target, processor, parts, context, library, linked, tools.version())
+    for kernel in facts["kernels"]:
+        kernel["code_bytes"] = code[kernel["symbol"]]
     return Binary(files, frozenset({linked.driver} - {""}), facts)
 
 
@@ -209,10 +217,13 @@ def _manifest(
                 "kernel": choice.kernel.name,
                 "reason": choice.reason,
                 "macs": macs(choice.group, program),
+                "constant_bytes": constant_bytes,
                 **({"level": level_name(part.processor)} if len(parts) > 1 else {}),
             }
             for part in parts
-            for function, choice in zip(part.model.symbols, part.model.choices, strict=False)
+            for function, choice, constant_bytes in zip(
+                part.model.symbols, part.model.choices, part.model.constant_bytes, strict=False
+            )
         ],
         "versions": {
             "n2uqc": __version__,

@@ -9,6 +9,7 @@ from typing import Any
 
 from n2uqc.backends import Artifact, open_artifact, read_manifest
 from n2uqc.backends.cpu.profile import Profile, Row, default_core, profile_artifact
+from n2uqc.frontend.escape import plain
 from n2uqc.frontend.sheet import Column, Sheet, name_column
 from n2uqc.passes.program import quantize_inputs
 from n2uqc.passes.program.named import Batch, samples
@@ -16,6 +17,9 @@ from n2uqc.passes.program.named import Batch, samples
 from .errors import UserError, names_missing_parts
 from .progress import SILENT, Progress
 from .result import Result
+
+CLOCK = 1000.0
+"""MHz at which a time is stated if none is named."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,10 +29,12 @@ class KernelProfile(Result):
     Attributes:
         counted: instructions, which are exact, and estimated cycles.
         hint: why cycles were not estimated; "" if they were.
+        clock: MHz for which the cycles are stated as a time.
     """
 
     counted: Profile
     hint: str = ""
+    clock: float = CLOCK
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -50,6 +56,16 @@ class KernelProfile(Result):
         """The core that cycles were estimated for; "" for none."""
         return self.counted.core
 
+    @property
+    def milliseconds(self) -> float | None:
+        """Estimated time at ``clock``; None if cycles were not estimated."""
+        return None if self.cycles is None else self.cycles / self.clock / 1000
+
+    @property
+    def dominant(self) -> Row | None:
+        """The kernel that takes most: of the cycles, or of the instructions if there are none."""
+        return max(self.rows, key=_taken, default=None)
+
     def to_json(self) -> dict[str, Any]:
         """Return JSON values; cycles are null if they were not estimated."""
         found = self.counted
@@ -58,6 +74,9 @@ class KernelProfile(Result):
             "macs": found.macs,
             "estimated_cycles": found.cycles,
             "core": found.core or None,
+            "clock_mhz": self.clock if found.core else None,
+            "estimated_ms": self.milliseconds,
+            "dominant": self.dominant.symbol if self.dominant else None,
             "estimator": found.estimator or None,
             "kernels": [
                 {
@@ -118,8 +137,23 @@ class KernelProfile(Result):
                 f"about {found.cycles:,.0f} cycles on {found.core}: an estimate of "
                 f"{found.estimator} without caches and branch mispredictions"
             )
+            sheet.line(
+                f"about {self.milliseconds:,.3g} ms at {self.clock:,.6g} MHz; "
+                "--clock states another one"
+            )
+        if top := self.dominant:
+            share = _taken(top) / max(sum(map(_taken, self.rows)), 1)
+            name = top.operations[0] if top.operations else top.symbol
+            sheet.line(
+                f"most is taken by {plain(name)} ({top.kernel}): {share:.0%} of the "
+                f"{'cycles' if found.core else 'instructions'}"
+            )
         if self.hint:
             sheet.line(self.hint)
+
+
+def _taken(row: Row) -> float:
+    return row.instructions if row.cycles is None else row.cycles
 
 
 @names_missing_parts
@@ -128,6 +162,7 @@ def profile(
     x: Batch | None = None,
     *,
     core: str | None = None,
+    clock: float = CLOCK,
     progress: Progress = SILENT,
 ) -> KernelProfile:
     """Run one sample of an ARM artifact under emulation and count every kernel's instructions.
@@ -139,19 +174,22 @@ def profile(
             on data.
         core: core to estimate cycles for, as LLVM names it; if None the one that the artifact was
             compiled for, else cortex-a72, where llvm-mca is installed.
+        clock: MHz at which the estimated cycles are stated as a time.
         progress: what is told of the work.
 
     Raises:
         CompileError: the artifact is not for an ARM processor, is damaged, or the core is unknown.
         ToolchainError: unicorn is not installed; or, if a core is named, llvm-mca.
         InputError: the images do not fit.
-        UserError: there is no image in ``x``.
+        UserError: there is no image in ``x``, or the clock is no positive number.
     """
+    if not (0 < clock < float("inf")):
+        raise UserError(f"--clock is {clock:g}; it takes a positive number of MHz")
     if isinstance(artifact, Artifact):
         if artifact.folder is None:
             with tempfile.TemporaryDirectory(prefix="n2uqc-") as place:
                 saved = artifact.save(Path(place, "artifact"))
-                return profile(saved, x, core=core, progress=progress)
+                return profile(saved, x, core=core, clock=clock, progress=progress)
         artifact = artifact.folder
     folder = Path(artifact)
     manifest = read_manifest(folder)
@@ -166,4 +204,4 @@ def profile(
         found = profile_artifact(
             folder, sample, core=named or "", progress=lambda symbol: advance(1)
         )
-    return KernelProfile(found, hint)
+    return KernelProfile(found, hint, clock)

@@ -17,7 +17,7 @@ HELP = "instructions and estimated cycles of an ARM artifact, by kernel"
 EXAMPLES = """\
 examples:
   n2uqc profile out/net
-  n2uqc profile out/net --core cortex-a53
+  n2uqc profile out/net --core cortex-a53 --clock 1200
   n2uqc profile out/net --input x.npy --json
 """
 
@@ -33,6 +33,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="estimate cycles for this core, as LLVM names it: "
         "cortex-a53, cortex-a55, cortex-a72, cortex-a76, neoverse-n1 (the core that the artifact "
         "was compiled for, else cortex-a72, where llvm-mca is installed)",
+    )
+    parser.add_argument(
+        "--clock",
+        metavar="MHZ",
+        type=float,
+        default=1000.0,
+        help="clock at which the estimated cycles are stated as a time (1000)",
     )
     parser.add_argument(
         "--input",
@@ -53,5 +60,5 @@ def run(options: argparse.Namespace) -> int:
     x = None
     if options.input is not None:
         x = read_batch(options.input, artifact.program.interface.inputs)
-    show(profile(artifact, x, core=options.core, progress=TERMINAL), options)
+    show(profile(artifact, x, core=options.core, clock=options.clock, progress=TERMINAL), options)
     return 0

@@ -31,6 +31,33 @@ def test_a_table_and_the_same_as_json(command: Command, artifact: Path, samples:
     for row in rows:
         assert f"{row['instructions']:,}" in table.out
     assert profile["macs"] == sum(kernel["macs"] for kernel in manifest["kernels"])
+    taken = {row["symbol"]: row["estimated_cycles"] or row["instructions"] for row in rows}
+    assert taken[profile["dominant"]] == max(taken.values())
+    assert "most is taken by" in table.out
+
+
+def test_time_at_a_clock(command: Command, artifact: Path) -> None:
+    profile = json.loads(command("profile", artifact, "--json", "--clock", "500").out)
+    if profile["estimated_cycles"] is None:
+        pytest.skip("llvm-mca is not installed")
+    assert profile["estimated_ms"] == profile["estimated_cycles"] / 500e3
+    assert (
+        f"{profile['estimated_ms']:,.3g} ms at 500 MHz"
+        in command("profile", artifact, "--clock", "500").out
+    )
+    for clock in ("0", "-3", "nan", "inf"):
+        refused = command("profile", artifact, "--clock", clock)
+        assert refused.status == 2 and "positive number of MHz" in refused.err
+
+
+def test_bytes_of_each_kernel_are_in_the_manifest(artifact: Path) -> None:
+    manifest = json.loads((artifact / "manifest.json").read_text())
+    kernels = manifest["kernels"]
+    assert all(kernel["code_bytes"] > 0 for kernel in kernels)
+    total = sum(kernel["constant_bytes"] for kernel in kernels)
+    assert total >= manifest["constant_bytes"] > 0
+    library = (artifact / manifest["library"]).stat().st_size
+    assert sum(kernel["code_bytes"] for kernel in kernels) + manifest["constant_bytes"] < library
 
 
 def test_without_an_analyzer_instructions_are_counted(

@@ -31,7 +31,7 @@ class CompiledFunction:
 
 
 @dataclass(frozen=True)
-class _Code:
+class LinkedCode:
     """The section of an object that holds its functions.
 
     Attributes:
@@ -57,7 +57,7 @@ def locate(
     Raises:
         CompileError: the executable was not linked with this library.
     """
-    code = _code_of(_first_member(library))
+    code = code_of(_first_member(library))
     for start in range(0, len(code.content) - _STRETCH, _STRETCH):
         stretch = code.content[start : start + _STRETCH]
         for address, data, _ in segments:
@@ -70,7 +70,7 @@ def locate(
     raise CompileError("the executable does not hold the code of its library; compile it again")
 
 
-def _alike(code: _Code, linked: bytes) -> bool:
+def _alike(code: LinkedCode, linked: bytes) -> bool:
     """Return whether linked code differs from an object's code only where the linker changes it."""
     words = len(code.content) // 4
     if len(linked) < len(code.content):
@@ -97,7 +97,7 @@ def _first_member(library: bytes) -> bytes:
     raise CompileError("not a static library")
 
 
-def _code_of(elf: bytes) -> _Code:
+def code_of(elf: bytes) -> LinkedCode:
     """Return the section of an object that has the most functions."""
     layout, offset_at, count_at = _HEADERS[elf[4]]
     table = struct.unpack_from("<Q" if elf[4] == 2 else "<I", elf, offset_at)[0]
@@ -126,7 +126,7 @@ def _code_of(elf: bytes) -> _Code:
         for place in (first, first + 3)
     }
     ordered = tuple(sorted(functions, key=lambda f: f[1]))
-    return _Code(content, ordered, frozenset(relocated))
+    return LinkedCode(content, ordered, frozenset(relocated))
 
 
 def _offsets(elf: bytes, section: Sequence[int]) -> list[int]:
