@@ -48,14 +48,21 @@ def _same_shape(quantized: ir.Value, whole: ir.Value) -> bool:
 
 _LAYERS = frozenset({"Gemm", "MatMul", "BatchNormalization"})  # of operators that constants have
 _ORDERING = frozenset({"Clip", "Max", "Min", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"})
+_POLES = {
+    "Acos": 0, "Acosh": 0, "Asin": 0, "Atanh": 0, "Div": 1, "Log": 0, "Mod": 1, "Pow": 0,
+    "Reciprocal": 0, "Sqrt": 0,
+}  # fmt: skip
+"""Operators that give no finite number for some finite ones, and which input those are."""
+
 _MOST = 4096  # elements of a constant; larger ones are weights, which their quantizer has checked
 
 
 def _infinite(value: ir.Value, context: Context) -> ir.Node | None:
     """Return a node by which ``value`` is infinite for some input; None if it is finite.
 
-    Suspected are nodes behind the layer before that compute with infinity, or divide by zero. What
-    they give may yet be selected nowhere: an interval of length 0 between equal thresholds.
+    Suspected are nodes behind the layer before that compute with infinity, divide by zero, or have
+    poles. What they give may yet be selected nowhere: an interval of length 0 between equal
+    thresholds.
     """
     cone: list[ir.Node] = []
     stack, seen, suspect = [value], set[ir.Node](), None
@@ -68,6 +75,8 @@ def _infinite(value: ir.Value, context: Context) -> ir.Node | None:
         seen.add(node)
         cone.append(node)
         inputs = node.inputs[1:] if node.op_type == "Where" else node.inputs
+        if (pole := _POLES.get(node.op_type)) is not None and pole < len(node.inputs):
+            suspect = suspect if context.constants.known(node.inputs[pole]) else node
         stack += [x for x in node.inputs if x is not None and not context.constants.known(x)]
         for x in inputs:
             if x is None or not context.constants.known(x) or node.op_type in _ORDERING:
@@ -130,8 +139,8 @@ def _cancel(node: ir.Node, context: Context) -> None:
             if (at := _infinite(twin, context)) is not None:
                 # Cancel it even so: nothing else around it is at fault.
                 context.refusals[node] = Refused(
-                    f"a straight-through pair whose '{twin.name}' is infinite: node '{at.name}' "
-                    "computes with an infinite constant, or divides by zero",
+                    f"a straight-through pair whose '{twin.name}' may be infinite: node "
+                    f"'{at.name}' computes with an infinite constant, or divides by zero",
                     "finite parameters, of intervals too",
                     "keep the interval lengths positive: a+ = max(a, 1e-3)",
                     fatal=True,

@@ -92,6 +92,14 @@ def test_a_ladder_of_a_ladder_that_something_else_reads() -> None:
         ("b = Div (x, zero)", True),
         ("b = Add (x, endless)", True),
         ("c = Greater (x, T1) b = Where (c, endless, x)", True),
+        ("b = Reciprocal (x)", True),
+        ("b = Div (one, x)", True),
+        ("b = Sqrt (x)", True),
+        ("s = Mul (x, x) b = Log (s)", True),
+        ("s = Mul (x, x) b = Sqrt (s)", False),
+        ("b = Pow (x, minus)", True),
+        ("b = Pow (x, two)", False),
+        ("s = Mul (x, x) t = Add (s, one) b = Reciprocal (t)", False),
         ("b = Min (x, endless)", False),
         ("c = Greater (x, endless) b = Where (c, zero, x)", False),
     ],
@@ -99,7 +107,9 @@ def test_a_ladder_of_a_ladder_that_something_else_reads() -> None:
 @pytest.mark.parametrize("pair", ["a = Add (f, b) y = Sub (a, b)", "a = Sub (f, b) y = Add (a, b)"])
 def test_infinity_is_not_canceled(twin: str, infinite: bool, pair: str) -> None:
     """An interval of length 0 gives lines of infinite slope: the file computes NaN there."""
-    more = {"zero": np.float32([0])}
+    more = {
+        name: np.float32([n]) for name, n in (("zero", 0), ("one", 1), ("two", 2), ("minus", -1))
+    }
     model = build(f"{ladder(3)} endless = Reciprocal (zero) {twin} {pair}", PARAMETERS | more)
     if infinite:
         refused(model, "infinite")
