@@ -39,7 +39,7 @@ class Tuned:
 
 
 class Laboratory:
-    """Where the networks of a study are trained.
+    """Training of the networks of a study.
 
     Args:
         extent: how much.

@@ -33,7 +33,7 @@ def square_error(x: np.ndarray[Any, Any], step: float, zero: int, above: int) ->
 @pytest.mark.parametrize("kind", ["both", "above", "silu", "below"])
 @pytest.mark.parametrize("above", [3, 15, 255])
 def test_no_other_levels_are_much_nearer(kind: str, above: int) -> None:
-    """Against a search of steps and zero points of its own, finer than the one that it makes."""
+    """A search of steps and zero points of its own, finer than the one that it makes."""
     x = values(kind).numpy().astype(np.float64)
     step, zero = nearest_levels(values(kind), above)
     spread = max(x.max(), 0) - min(x.min(), 0)

@@ -96,7 +96,6 @@ def test_a_ladder_of_a_ladder_that_something_else_reads() -> None:
         ("b = Div (one, x)", True),
         ("b = Sqrt (x)", True),
         ("s = Mul (x, x) b = Log (s)", True),
-        ("s = Mul (x, x) b = Sqrt (s)", False),
         ("b = Pow (x, minus)", True),
         ("b = Pow (x, two)", False),
         ("s = Mul (x, x) t = Add (s, one) b = Reciprocal (t)", False),
@@ -114,7 +113,8 @@ def test_infinity_is_not_canceled(twin: str, infinite: bool, pair: str) -> None:
     if infinite:
         refused(model, "infinite")
     else:
-        assert ops(load_graph(model)) == ["Threshold"]
+        makers = {v.producer() for v in load_graph(model).graph.outputs}
+        assert [maker.op_type for maker in makers if maker is not None] == ["Threshold"]
 
 
 @pytest.mark.parametrize("length", [0.0, 0.25])
