@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 import shutil
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from n2uqc.backends import compile as compile_program
-from n2uqc.backends import open_artifact, read_manifest, toolchain
+from n2uqc.backends import find_target, open_artifact, read_manifest, toolchain
 from n2uqc.backends.cpu.package import literal
 from n2uqc.backends.emulation import run_program
 from n2uqc.passes.program import IntType, MaxPool, Program, run
@@ -175,3 +177,38 @@ def test_firmware_compiles_without_a_warning(target: str, network: Program, tmp_
         tools = toolchain.find(str(read_manifest(folder)["architecture"]))
         options = [*tools.core(target), *WARNINGS, f"-I{folder / 'include'}", "-c"]
         tools.executable([source], tmp_path / "part.o", options)
+
+
+@pytest.mark.parametrize("target", ["cortex-m4", "riscv32"])
+def test_a_linker_script_places_weights_and_code(
+    target: str, network: Program, tmp_path: Path
+) -> None:
+    """The lines of the tutorial: constants in another memory, code in a third."""
+    folder = compile_program(network, target).save(tmp_path / "net")
+    manifest = read_manifest(folder)
+    tools = toolchain.find(str(manifest["architecture"]))
+    script = (folder / "source/board.ld").read_text()
+    library = f"*{manifest['library']}:*"
+    script = script.replace(
+        "MEMORY\n{",
+        "MEMORY\n{\n    QSPI (r) : ORIGIN = 0x90000000, LENGTH = 8M\n"
+        "    ITCM (rx) : ORIGIN = 0x10000, LENGTH = 64K",
+    ).replace(
+        "SECTIONS\n{",
+        f"SECTIONS\n{{\n    .weights : {{ {library}(.rodata*) }} > QSPI\n"
+        f"    .kernels : {{ {library}(.text*) }} > ITCM AT > FLASH",
+    )
+    (tmp_path / "own.ld").write_text(script)
+    cpu = find_target(target).processor.cpu
+    tools.executable(
+        [*(folder / "source").glob("*.c"), folder / manifest["library"]],
+        tmp_path / "all",
+        [*tools.core(cpu), f"-I{folder / 'include'}", f"-Wl,-T,{tmp_path / 'own.ld'}"],
+    )
+    elf = ELFFile(io.BytesIO((tmp_path / "all").read_bytes()))
+    placed = {name: elf.get_section_by_name(name) for name in (".weights", ".kernels")}
+    assert placed[".weights"]["sh_addr"] == 0x90000000
+    assert placed[".weights"]["sh_size"] >= manifest["constant_bytes"]
+    assert placed[".kernels"]["sh_addr"] == 0x10000
+    code = sum(kernel["code_bytes"] for kernel in manifest["kernels"])
+    assert placed[".kernels"]["sh_size"] >= code
