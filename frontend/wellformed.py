@@ -257,6 +257,8 @@ def _broken_tensor(tensor: onnx.TensorProto) -> str:
     where = f"the tensor '{tensor.name}' " if tensor.name else "the tensor "
     if any(size < 0 for size in tensor.dims):
         return f"{where}has the shape {list(tensor.dims)}, sizes are 0 or more"
+    if not TensorProto.UNDEFINED < tensor.data_type <= max(TensorProto.DataType.values()):
+        return f"{where}has the element type {tensor.data_type}, which ONNX does not define"
     if tensor.HasField("segment"):
         return f"{where}is a segment of a larger one"
     size = data_bytes(tensor)
