@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         StoreError,
         save,
     )
+    from n2uqc.studies.study import StudyReport, study
 
 _HOMES = {
     "n2uqc.api.compile": ("compile",),
@@ -144,6 +145,10 @@ _HOMES = {
         "StoreError",
         "save",
     ),
+    "n2uqc.studies.study": (
+        "StudyReport",
+        "study",
+    ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -175,6 +180,7 @@ __all__ = [
     "SaturationWarning",
     "ShippedNetworks",
     "StoreError",
+    "StudyReport",
     "SweepReport",
     "ToolchainError",
     "TrainingReport",
@@ -197,6 +203,7 @@ __all__ = [
     "search_precision",
     "shipped_networks",
     "simulate",
+    "study",
     "sweep",
     "train",
     "verify",

@@ -40,7 +40,7 @@ or a point of a sweep failed, 2 the input or the request is at fault (one messag
 fault of n2uqc itself.
 """
 
-_WITH_TORCH = {"convert", "import-checkpoint", "sweep", "train"}
+_WITH_TORCH = {"convert", "import-checkpoint", "study", "sweep", "train"}
 _TAKES_A_SIGN = ("--input-range", "--mean", "--pixels", "--input-scale")
 
 

@@ -10,7 +10,6 @@ from .design import FIRST, METHODS, PRIMARY_BITS
 from .statistics import LEVEL, Difference, corrected, difference, verdict
 
 Record = Mapping[str, Any]
-RIVALS = tuple(name for name in METHODS if name != FIRST)
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def _compared(record: Record, bits: Sequence[int]) -> Iterator[Compared]:
     for dataset in record["extent"]["datasets"]:
         for width in bits:
             first = method_cell(record, dataset, FIRST, width)
-            for rival in RIVALS:
+            for rival in (name for name in METHODS if name != FIRST):
                 second = method_cell(record, dataset, rival, width)
                 if first is None or second is None:
                     continue

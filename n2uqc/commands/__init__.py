@@ -15,6 +15,7 @@ COMMANDS = (
     "models",
     "train",
     "sweep",
+    "study",
     "convert",
     "import_checkpoint",
     "completion",

@@ -15,13 +15,13 @@ import n2uqc
 FUNCTIONS = {
     "compile", "convert", "cost", "design", "evaluate", "import_checkpoint", "inspect", "load",
     "open_artifact", "profile", "reproduce", "run", "save", "search", "search_precision",
-    "shipped_networks", "simulate", "sweep", "train", "verify",
+    "shipped_networks", "simulate", "study", "sweep", "train", "verify",
 }  # fmt: skip
 RESULTS = {
     "Artifact", "Certificate", "Conversion", "CostComparison", "DatapathDesign", "AccuracyReport",
     "ImportedCheckpoint", "Inspection", "KernelProfile", "PrecisionSearch", "Program",
-    "ProgramInspection", "RunResult", "Reproduction", "ShippedNetworks", "SweepReport",
-    "TrainingReport",
+    "ProgramInspection", "RunResult", "Reproduction", "ShippedNetworks", "StudyReport",
+    "SweepReport", "TrainingReport",
 }  # fmt: skip
 CHOICES = {"Fold", "Folding", "Options", "Pixels"}
 ERRORS = {

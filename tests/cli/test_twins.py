@@ -109,8 +109,9 @@ def write_recipe(folder: Path) -> Path:
     return path
 
 
-ELSEWHERE = {"import_checkpoint", "completion"}
-"""The first has its test where checkpoints are made, the second is about the command line."""
+ELSEWHERE = {"import_checkpoint", "completion", "study"}
+"""The first has its test where checkpoints are made, the second is about the command line, the
+third has its own in tests/studies."""
 NAMES = [name for name in COMMANDS if name not in ELSEWHERE]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("frontend", "passes", "backends", "models")
+FOLDERS = ("frontend", "passes", "backends", "models", "studies")
 HEAVY = ("tvm", "torch", "onnx", "onnx_ir", "numpy", "sklearn", "matplotlib", "rich", "networkx")
 
 BRITISH = re.compile(

@@ -1,4 +1,4 @@
-"""The wheel holds every file of the four folders, under the one import package."""
+"""The wheel holds every file of the five folders, under the one import package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("frontend", "passes", "backends", "models")
+FOLDERS = ("frontend", "passes", "backends", "models", "studies")
 SHIPPED = {".py", ".c", ".h", ".j2", ".md", ".onnx", ".json"}
 
 
