@@ -26,7 +26,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Samples:
+class SplitSamples:
     """All samples of a data set, and where each belongs.
 
     Attributes:
@@ -125,12 +125,12 @@ def _drawn(count: int, *sizes: int) -> NDArray[np.int64]:
     return part
 
 
-def _optdigits(members: Members) -> Samples:
+def _optdigits(members: Members) -> SplitSamples:
     """Return the 5,620 digits of 8x8 counts, 0 to 16."""
     (text,) = members.values()
     rows = np.loadtxt(io.BytesIO(text), delimiter=",", dtype=np.int64)
     images = rows[:, :64].astype(np.uint8).reshape(-1, 1, 8, 8)
-    return Samples(images, rows[:, 64], _drawn(len(rows), 3600, 900), 1 / 16)
+    return SplitSamples(images, rows[:, 64], _drawn(len(rows), 3600, 900), 1 / 16)
 
 
 def _halved(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -140,7 +140,7 @@ def _halved(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return found
 
 
-def _mnist(members: Members) -> Samples:
+def _mnist(members: Members) -> SplitSamples:
     """Return 10,000 digits of MNIST, halved; the package states pixels as parts of 1."""
     images, labels = [], []
     for digit, (_, content) in enumerate(sorted(members.items())):
@@ -152,12 +152,14 @@ def _mnist(members: Members) -> Samples:
     return _shuffled(np.concatenate(images), np.concatenate(labels))
 
 
-def _shuffled(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Samples:
+def _shuffled(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> SplitSamples:
     count = len(labels)
-    return Samples(images, labels, _drawn(count, round(0.7 * count), round(0.1 * count)), 1 / 255)
+    return SplitSamples(
+        images, labels, _drawn(count, round(0.7 * count), round(0.1 * count)), 1 / 255
+    )
 
 
-def _fashion(members: Members) -> Samples:
+def _fashion(members: Members) -> SplitSamples:
     """Return 15,000 training images, drawn, and the 10,000 of the test, halved."""
 
     def idx(name: str, head: int) -> NDArray[np.uint8]:
@@ -169,7 +171,7 @@ def _fashion(members: Members) -> Samples:
     order = np.random.RandomState(_SEED).permutation(len(train))[:_TRAINED_FASHION]
     part = np.full(_TRAINED_FASHION, 0)
     part[12_000:] = 1
-    return Samples(
+    return SplitSamples(
         np.concatenate([train[order], test]),
         np.concatenate([known[order], asked]).astype(np.int64),
         np.concatenate([part, np.full(len(test), 2)]),
@@ -177,7 +179,7 @@ def _fashion(members: Members) -> Samples:
     )
 
 
-def _watch(members: Members) -> Samples:
+def _watch(members: Members) -> SplitSamples:
     """Return windows of 128 samples of six sensors; the test and validation have own people."""
     (content,) = members.values()
     table = np.load(io.BytesIO(content), allow_pickle=True).item()  # its hash was checked
@@ -191,7 +193,7 @@ def _watch(members: Members) -> Samples:
             images.append(series[begin : begin + _WINDOW].T.astype(np.float32))
             labels.append(int(label))
             part.append(2 if person in tested else 1 if person in tuned else 0)
-    return Samples(np.stack(images), np.asarray(labels), np.asarray(part), 1.0)
+    return SplitSamples(np.stack(images), np.asarray(labels), np.asarray(part), 1.0)
 
 
 _READERS = {"optdigits": _optdigits, "watch": _watch, "mnist": _mnist, "fashion": _fashion}
