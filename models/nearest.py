@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .lq_nets import LQNetsWeight
-from .quantizers import LTQ, N2UQWeight, levels_above_zero
+from .quantizers import LTQ, levels_above_zero
 from .registry import QUANTIZERS, activation_quantizer
 
 _SEEN = 2**14  # values from which levels are found
@@ -19,6 +19,7 @@ _SHRINK = 0.9  # factor from one range that is tried to the next
 _RANGES = 25
 _ZEROS = 9  # places of 0 among the levels that are tried for each range
 _ROUNDS = 40  # of a fit that moves by a tenth
+_STRETCHED = 24  # steps of a tenth up and down that are tried for the range of weights
 
 
 def nearest_levels(values: Tensor, above: int) -> tuple[float, int]:
@@ -135,26 +136,38 @@ def near_weight(name: str, module: nn.Module, weight: Tensor) -> nn.Module:
         weight: float32 (O, ...).
     """
     with torch.no_grad():
-        if isinstance(module, N2UQWeight):
-            _set_clip(module, weight)
+        levels = module(weight)  # those that begin with their first batch have begun
         for _ in range(_ROUNDS if isinstance(module, LQNetsWeight) else 0):
             module.train()(weight)
+        if reach := [module.get_parameter(each) for each in QUANTIZERS[name].reach]:
+            _stretch(module, reach, weight, QUANTIZERS[name].rescales)
+            levels = module(weight)
         if not QUANTIZERS[name].rescales:
             return module
-        levels = module(weight)
-        factor = float((levels * weight).sum() / (levels**2).sum().clamp(min=1e-30))
+        factor = _factor(levels, weight)
     return Rescaled(module, factor) if factor > 0 else module
 
 
-def _set_clip(module: N2UQWeight, weight: Tensor) -> None:
-    """Clip where the square error of the levels is least; the published place is one that is tried.
+def _factor(levels: Tensor, weight: Tensor) -> float:
+    """Return the number that brings levels nearest to weights."""
+    return float((levels * weight).sum() / (levels**2).sum().clamp(min=1e-30))
+
+
+def _stretch(module: nn.Module, reach: list[nn.Parameter], weight: Tensor, rescaled: bool) -> None:
+    """Multiply the parameters that say how far levels reach, so that the square error is least;
+    where the papers begin is one place that is tried.
 
     With few bits a narrow range has the smaller error, with many a wide one.
     """
-    best, found = float("inf"), 2.0
-    for k in range(-8, 25):
-        module.clip_val.fill_(2 * 1.1**k)
-        error = float(((module(weight) - weight) ** 2).mean())
+    begun = [each.clone() for each in reach]
+    best, found = float("inf"), 0
+    for k in range(-_STRETCHED, _STRETCHED + 1):
+        for each, first in zip(reach, begun, strict=True):
+            each.copy_(first * 1.1**k)
+        levels = module(weight)
+        factor = _factor(levels, weight) if rescaled else 1.0
+        error = float(((factor * levels - weight) ** 2).mean())
         if error < best:
-            best, found = error, float(module.clip_val)
-    module.clip_val.fill_(found)
+            best, found = error, k
+    for each, first in zip(reach, begun, strict=True):
+        each.copy_(first * 1.1**found)

@@ -64,6 +64,7 @@ class QuantizerEntry:
         below: whether the activation module is `LTQ`, which takes a number of levels below 0.
         anywhere: whether the activation module learns by itself where its levels begin.
         unit: whether the activation module has the range [0, 1] and no other.
+        reach: parameters of the weight module that say how far its levels reach.
         rescales: whether the weight module does not keep the scale of the weights.
     """
 
@@ -77,6 +78,7 @@ class QuantizerEntry:
     below: bool = False
     anywhere: bool = False
     unit: bool = False
+    reach: tuple[str, ...] = ()
     rescales: bool = False
 
 
@@ -87,6 +89,7 @@ QUANTIZERS: dict[str, QuantizerEntry] = {
         "quantizers:N2UQWeight",
         _begin_thresholds,
         below=True,
+        reach=("clip_val",),
     ),
     "n2uq-equal": QuantizerEntry(
         "N2UQ whose thresholds stay equidistant",
@@ -96,18 +99,29 @@ QUANTIZERS: dict[str, QuantizerEntry] = {
         options={"equal": True},
         below=True,
     ),
-    "lsq": QuantizerEntry("LSQ: a learned step", "lsq:LSQ", "lsq:LSQWeight", near=_begin_steps),
+    "lsq": QuantizerEntry(
+        "LSQ: a learned step", "lsq:LSQ", "lsq:LSQWeight", near=_begin_steps, reach=("step",)
+    ),
     "lsq+": QuantizerEntry(
-        "LSQ+: a learned offset too", "lsq_plus:LSQPlus", "lsq_plus:LSQPlusWeight", anywhere=True
+        "LSQ+: a learned offset too",
+        "lsq_plus:LSQPlus",
+        "lsq_plus:LSQPlusWeight",
+        anywhere=True,
+        reach=("step",),
     ),
     "nulsq": QuantizerEntry(
         "nuLSQ: a learned step for each level",
         "nulsq:NuLSQ",
         "nulsq:NuLSQWeight",
         near=_begin_steps,
+        reach=("up", "down"),
     ),
     "lcq": QuantizerEntry(
-        "LCQ: learned companding", "lcq:LCQ", "lcq:LCQWeight", near=_begin_companding
+        "LCQ: learned companding",
+        "lcq:LCQ",
+        "lcq:LCQWeight",
+        near=_begin_companding,
+        reach=("clip_val",),
     ),
     "lq-nets": QuantizerEntry(
         "LQ-Nets: sums of a fitted basis",
@@ -121,7 +135,12 @@ QUANTIZERS: dict[str, QuantizerEntry] = {
         "DoReFa: nothing learned", "dorefa:DoReFa", "dorefa:DoReFaWeight", unit=True, rescales=True
     ),
     "apot": QuantizerEntry(
-        "APoT: sums of powers of two", "apot:APoT", "apot:APoTWeight", _begin_clip, rescales=True
+        "APoT: sums of powers of two",
+        "apot:APoT",
+        "apot:APoTWeight",
+        _begin_clip,
+        rescales=True,
+        reach=("clip_val",),
     ),
 }
 

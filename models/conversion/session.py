@@ -1,4 +1,8 @@
-"""A whole conversion: a float network, its low-bit form, fine-tuning, ONNX file."""
+"""A whole conversion: a float network, its low-bit form, fine-tuning, ONNX file.
+
+In fine-tuning BatchNorm keeps the statistics that calibration gave it. With those of small batches
+the network would first move away from the float one, whose own never change.
+"""
 
 from __future__ import annotations
 
@@ -120,8 +124,6 @@ def convert(
         OSError: the file cannot be written.
     """
     data = open_samples(settings, samples)
-    if min(settings.schedule.batch, length(data.training)) < 2:
-        raise settings.error("--batch", "it is at least 2, for BatchNorm learns from batches")
     with reproducible(device):
         seed_all(settings.schedule.seed)
         if network is None:
@@ -204,7 +206,7 @@ def _converted(
         schedule = settings.schedule
         trainer = Trainer(
             settings, data, twin, teaching_loss(graph, scores, wanted), "low-bit", settings.tuning,
-            schedule.rate, schedule.decay, device, told,
+            schedule.rate, schedule.decay, device, told, fixed=True,
         )  # fmt: skip
         step("fine-tuning")
         while trainer.done < trainer.epochs:

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.frontend.escape import plain
 from n2uqc.frontend.load import load_graph
+from n2uqc.frontend.recognize.weight_quantizer import MAX_BITS
 from n2uqc.frontend.summary import summarize
 
 from ..export import export_onnx
+from ..quantizers import N2UQWeight
 from .low_bit import count_low_bit
 from .recipe import Settings
 
@@ -43,6 +45,13 @@ def check_compilable(settings: Settings, twin: nn.Module, shape: tuple[int, ...]
     products = [each for each in layers if each.macs]
     lost = [each for each in products if each.becomes != "integer"]
     if len(products) - len(lost) < low:
+        widest = max((m.bits for m in twin.modules() if isinstance(m, N2UQWeight)), default=0)
+        if widest > MAX_BITS:
+            text = (
+                f"N2UQ's weights of {widest} bits would be float numbers to the compiler; "
+                f"it takes up to {MAX_BITS} bits of them"
+            )
+            raise settings.error("quantizers", text)
         reasons = "; ".join(f"{plain(each.name)}: {each.why}" for each in lost)
         text = f"of {low} low-bit layers the compiler would not read all: {reasons}"
         raise settings.error("quantizers", text)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
 from .augment import augmented
@@ -37,6 +38,7 @@ class Trainer:
         device: where the network is.
         measure: what gives loss and accuracy of the network after each epoch; by default on the
             labels of the samples that are held out.
+        fixed: whether BatchNorm keeps its running statistics, and normalizes by them.
 
     Attributes:
         done: epochs that are done.
@@ -54,11 +56,12 @@ class Trainer:
         decay: Decay,
         device: torch.device,
         measure: Measure | None = None,
+        fixed: bool = False,
     ) -> None:
         self.recipe, self.data, self.network, self.loss = recipe, data, network, loss
         self.phase, self.epochs, self.device, self.done = phase, epochs, device, 0
         self.normalizer = Normalizer(recipe, data.shape)
-        self.measure = measure or self._by_labels
+        self.measure, self.fixed = measure or self._by_labels, fixed
         self.random = torch.Generator().manual_seed(recipe.schedule.seed)
         batch = min(recipe.schedule.batch, length(data.training))
         self.batches: DataLoader[Any] = DataLoader(
@@ -74,6 +77,9 @@ class Trainer:
             RecipeError: the loss is no longer a number, or a label is out of range.
         """
         self.network.train()
+        for module in self.network.modules() if self.fixed else ():
+            if isinstance(module, _BatchNorm):
+                module.eval()
         total, count, rate = 0.0, 0, 0.0
         for images, labels in self.batches:
             labels = labels.to(self.device)

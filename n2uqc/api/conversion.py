@@ -16,6 +16,9 @@ from .torch_work import input_range_option
 if TYPE_CHECKING:
     from n2uqc.models.conversion.session import ConvertedLayer
 
+PROGRAM = "integer program"
+"""Name of the last form that is measured."""
+
 
 @dataclass(frozen=True)
 class MeasuredConversion:
@@ -102,6 +105,11 @@ class Conversion(Result):
         sheet.line(
             "error: root mean square of the difference / deviation of the float network's outputs"
         )
+        calibrated, *tuned = [e.error for e in self.measured if e.name != PROGRAM]
+        if tuned and tuned[0] > calibrated:
+            sheet.line(
+                "fine-tuning did not come nearer: a lower --rate, more --epochs or more samples may"
+            )
         told = input_range_option(self.input_range) + _pixels_option(self.pixels)
         sheet.line(f"next: n2uqc compile {shell(self.network)}{told} --target host -o DIR")
 

@@ -17,7 +17,7 @@ from n2uqc.models.training.recipe import RecipeError
 from n2uqc.passes import Options
 from n2uqc.passes.pixels import Pixels
 
-from .conversion import Conversion, MeasuredConversion
+from .conversion import PROGRAM, Conversion, MeasuredConversion
 from .errors import UserError, names_missing_parts
 from .progress import SILENT, Progress
 from .torch_work import device_of, program_range
@@ -50,7 +50,7 @@ def convert(
     real: Sequence[str] | None = None,
     epochs: int = 10,
     batch: int = 32,
-    rate: float = 1e-3,
+    rate: float = 3e-4,
     threshold_rate: float = 0.1,
     goal: str = "auto",
     held_out: float = 0.2,
@@ -176,7 +176,7 @@ def _report(
     given = done.inputs(_CHECKED, raw=pixels is not None)
     outputs = simulate(done.onnx, given, options=options, progress=progress).outputs
     (values,) = outputs.values()
-    forms["integer program"] = done.compare(values)
+    forms[PROGRAM] = done.compare(values)
     facts = {
         "sha256": sha256(done.onnx.read_bytes()),
         "samples": len(samples),

@@ -122,8 +122,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--rate",
         metavar="R",
         type=float,
-        default=1e-3,
-        help="first learning rate, which falls to 0; a tenth of it for thresholds (0.001)",
+        default=3e-4,
+        help="first learning rate, which falls to 0; a tenth of it for thresholds (0.0003)",
     )
     group.add_argument(
         "--goal",

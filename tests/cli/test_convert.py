@@ -85,7 +85,7 @@ def _built(outputs: int) -> torch.nn.Sequential:
         (("mine.py:build", "--real", "fc"), "--real: 'fc' is no layer; layers are 0, 2, 4, 7"),
         (("mine.py:build", "--rate", "0"), "schedule.rate: 0.0; it is greater than 0"),
         (("mine.py:build", "--epochs", "-1"), "tuning: -1; it is at least 0"),
-        (("mine.py:build", "--batch", "1"), "--batch: it is at least 2"),
+        (("mine.py:build", "--batch", "0"), "schedule.batch: 0; it is at least 1"),
         (("mine.py:build", "--activation", "lsqq"), "invalid choice: 'lsqq'"),
         (("mine.py:build", "--device", "tpu"), "--device tpu: there are cpu"),
         (("mine.py:build", "-o", "no/net.onnx"), "there is no folder "),

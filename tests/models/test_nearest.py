@@ -73,7 +73,8 @@ def test_weights_are_near(name: str, bits: int) -> None:
         module(w)
         y = module.eval()(w)
     error = float(((y - w) ** 2).mean().sqrt() / w.std())
-    assert error < {2: 0.8, 5: 0.25}[bits], error
+    uneven = name in ("apot", "lq-nets", "lcq")
+    assert error < {2: 0.65, 5: 0.25 if uneven else 0.07}[bits], error
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8])

@@ -64,14 +64,14 @@ def test_the_program_is_the_network(name: str, tmp_path: Path) -> None:
     assert all(each.activation_bits in (3, None) for each in done.layers)
 
 
-@pytest.mark.parametrize("name", ["residual", "mlp"])
+@pytest.mark.parametrize("name", ["inverted", "mlp"])
 def test_fine_tuning_comes_nearer(name: str, tmp_path: Path) -> None:
     """Scores and values; twice the same is the same file."""
     network, x = made(name, 320)
     done = converted(network, x, tmp_path / "net.onnx", tuning=6, bits=2)
     assert done.after is not None and done.after.error < 0.9 * done.before.error
     assert len(done.records) == 6 and done.after.samples == 64
-    assert done.scores == (name == "residual")
+    assert done.scores == (name == "inverted")
     converted(network, x, tmp_path / "again.onnx", tuning=6, bits=2)
     assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "net.onnx").read_bytes()
 
@@ -147,6 +147,12 @@ def test_what_does_not_fit(network: Any, x: torch.Tensor, message: str, tmp_path
     with pytest.raises(RecipeError, match=message):
         converted(own, x, tmp_path / "net.onnx")
     assert not (tmp_path / "net.onnx").exists()
+
+
+def test_n2uqs_weights_of_8_bits(tmp_path: Path) -> None:
+    network, x = made("mlp")
+    with pytest.raises(RecipeError, match="N2UQ's weights of 8 bits would be float numbers"):
+        converted(network, x, tmp_path / "net.onnx", bits={"activation": 2, "weight": 8})
 
 
 def test_what_the_compiler_does_not_take(tmp_path: Path) -> None:

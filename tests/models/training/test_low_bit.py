@@ -16,6 +16,7 @@ from n2uqc.frontend.summary import LayerSummary, summarize  # noqa: E402
 from n2uqc.models.export import export_onnx, run_onnx  # noqa: E402
 from n2uqc.models.networks import ResidualNetwork  # noqa: E402
 from n2uqc.models.registry import QUANTIZERS, activation_names, weight_names  # noqa: E402
+from n2uqc.models.training.compilable import check_compilable  # noqa: E402
 from n2uqc.models.training.low_bit import activation_parameters, low_bit_twin  # noqa: E402
 from n2uqc.models.training.read_recipe import read_recipe  # noqa: E402
 from n2uqc.models.training.recipe import Recipe, RecipeError  # noqa: E402
@@ -143,3 +144,12 @@ def test_inputs_that_are_nowhere_positive(tmp_path: Path) -> None:
     given = a_recipe(tmp_path, "mlp", real=["0"])
     with pytest.raises(RecipeError, match="layer 2: its inputs are nowhere positive"):
         low_bit_twin(given, own, torch.randn(8, 6))
+
+
+def test_a_layer_that_would_be_read_as_real(tmp_path: Path) -> None:
+    """What stands behind a quantizer gives numbers that are no codes."""
+    twin = twin_of(tmp_path, "mlp", activation="lsq")
+    between = lambda _, given: (given[0] + given[0].mean(1, keepdim=True),)  # noqa: E731
+    twin.get_submodule("3").register_forward_pre_hook(between)
+    with pytest.raises(RecipeError, match="of 1 low-bit layers the compiler would not read all"):
+        check_compilable(a_recipe(tmp_path, "mlp"), twin, (6,))

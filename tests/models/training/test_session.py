@@ -216,7 +216,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "network.weights: .*a.pt is no fitting state dict",
     ),
     ({"augment": {"shift": 1}}, "augment: samples of 6 features have no axis to move along"),
-    ({"quantizers": {"bits": 8}}, "of 1 low-bit layers the compiler would not read all"),
+    (
+        {"quantizers": {"bits": 8}},
+        "N2UQ.s weights of 8 bits would be float numbers to the compiler",
+    ),
     ({"schedule": {"rate": 1e30, "epochs": 3}}, r"schedule.rate: the loss is (nan|inf) in epoch"),
 ]
 
@@ -256,3 +259,22 @@ def test_the_curve(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert all(re.fullmatch(r"[a-z_]+", key) for line in lines for key in line)
     assert all(0 <= line["validation_accuracy"] <= 1 for line in lines)
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_statistics_are_fixed_where_asked_for(fixed: bool, tmp_path: Path) -> None:
+    """A conversion keeps those that calibration gave; a training learns them."""
+    from n2uqc.models.training.datasets import open_data
+    from n2uqc.models.training.loop import Trainer
+    from n2uqc.models.training.teacher import label_loss
+
+    recipe = read_recipe(small.recipe(tmp_path, "image"))
+    network = small.image()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    Trainer(
+        recipe, open_data(recipe), network, label_loss, "float", 1, 0.01, "constant", CPU,
+        fixed=fixed,
+    ).epoch()  # fmt: skip
+    for name, value in network.state_dict().items():
+        moved = not torch.equal(value, before[name])
+        assert moved == (not fixed if "running" in name or "tracked" in name else True), name
