@@ -84,7 +84,7 @@ def test_levels_below_zero(bits: int, below: int) -> None:
     quantizer, n = LTQ(bits, below=below), 2**bits - 1
     quantizer.begin(0.3)
     quantizer.settle()
-    step = 2 * float(quantizer.scale2) / n
+    step = 2 * quantizer.scale2.item() / n
     x = torch.linspace(-3, 100, 999)
     y = quantizer(x).detach().double()
     codes = np.clip(np.rint(x.numpy() / step), -below, n - below)
