@@ -52,6 +52,7 @@ FACTS = {
     "sse2": "vectors of 16 bytes on x86-64",
     "avx2": "vectors of 32 bytes on x86-64",
     "dsp": "products of two pairs of 16 bits in general registers (ARMv6 SIMD, Cortex-M DSP)",
+    "slt": "a comparison gives a number in one instruction (RISC-V)",
     "dual-issue": "loads and products of an in-order core go at once",
 }
 """Facts about processors that kernels use, with descriptions."""

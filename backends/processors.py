@@ -117,6 +117,7 @@ _RISCV64 = Processor(
     "riscv64-linux-gnu",
     "generic-rv64",
     ("+m", "+a", "+f", "+d", "+c"),
+    frozenset({"slt"}),
     registers=24,
     emulated="rv64",
 )
@@ -125,6 +126,7 @@ _RISCV32 = Processor(
     "riscv32-none-elf",
     "generic-rv32",
     ("+m", "+c"),
+    frozenset({"slt"}),
     registers=20,
     emulated="virt",
 )

@@ -75,21 +75,11 @@ def with_own_outputs(program: Program) -> Program:
     return replace(program, outputs=tuple(outputs), ops=tuple(ops), types=types)
 
 
-LONG_TABLE = 64
-"""Levels of a table from which processors without vectors compute it in a kernel of its own: the
-comparisons for each result of a convolution's tile would be so much code that LLVM took minutes.
-"""
-
-
-def schedule(program: Program, *, scalar: bool = False) -> Schedule:
+def schedule(program: Program) -> Schedule:
     """Group the operations of a program, whose outputs have memory of their own, into kernels.
 
     An elementwise operation joins the kernel that computes its input if nothing else reads that
     tensor; of two such inputs, the later one. So 32-bit accumulators are not written to memory.
-
-    Args:
-        program: the program.
-        scalar: whether the processor has no vector unit, where ``LONG_TABLE`` holds.
     """
     storage = _storage(program)
     reads = _reads(program, storage)
@@ -107,7 +97,7 @@ def schedule(program: Program, *, scalar: bool = False) -> Schedule:
                 and _fills(program, name, op)
                 and not isinstance(open_groups[source][-1], Thresholds)
             ]
-            if follows(op) and not (scalar and _levels(program, op) > LONG_TABLE)
+            if follows(op)
             else []
         )
         latest = max(joined, key=list(open_groups).index, default=None)
@@ -115,13 +105,6 @@ def schedule(program: Program, *, scalar: bool = False) -> Schedule:
         open_groups[op.output] = [*(open_groups.pop(latest) if latest else []), op]
     groups = [_group(output, ops, storage) for output, ops in open_groups.items()]
     return Schedule(tuple(groups), storage)
-
-
-def _levels(program: Program, op: Op) -> int:
-    """Return the number of comparisons of a table; 0 for other operations."""
-    if not isinstance(op, Thresholds):
-        return 0
-    return int(program.constants[op.bounds].values.shape[1])
 
 
 def _storage(program: Program) -> dict[str, str]:

@@ -15,7 +15,7 @@ from n2uqc.passes.program.boundary import input_types, output_types
 from n2uqc.passes.program.ranges import channel_ranges
 
 from ..processor import Processor, Vectors
-from ..tir import ModuleConstants, lower, moved_to_workspace, target_of
+from ..tir import IMPORTED, ModuleConstants, lower, moved_to_workspace, target_of
 from ..tir.in_place import in_place, updates
 from ..tir.lower import temporaries, workspace_bytes
 from .arena import Arena, plan_arena
@@ -90,7 +90,7 @@ def build_model(
         progress: called with a description of each step.
     """
     program = with_own_outputs(program)
-    plan = schedule(program, scalar=processor.vectors.scalar)
+    plan = schedule(program)
     ranges = channel_ranges(program)
     target, vectors = target_of(processor), processor.vectors
     vectors = replace(vectors, byte=byte_price(program, vectors))
@@ -100,7 +100,11 @@ def build_model(
         progress(f"kernel {k + 1} of {len(choices)}: {choice.group.mnemonics}")
         name = f"{symbol}_k{k:02d}_{choice.group.mnemonics}"
         body = Body(program, choice.group, plan.storage, ranges, vectors)
-        functions.append(_lowered(choice.offer.build(body), name, target))
+        built = choice.offer.build(body)
+        if body.imported:
+            own = str(built.attrs[IMPORTED]) if IMPORTED in built.attrs else ""
+            built = built.with_attr(IMPORTED, own + "".join(sorted(body.imported)))
+        functions.append(_lowered(built, name, target))
         operands.append([*(what for _, what in body.operands), choice.group.output])
 
     def pointers(step: int, name: str) -> tuple[tirx.Var, ...]:

@@ -50,6 +50,11 @@ def _functions(mod: tvm.IRModule) -> list[tirx.PrimFunc]:
     return [f for _, f in mod.functions.items()]
 
 
+def _split(functions: str) -> list[str]:
+    """Return each function of some textual IR."""
+    return re.findall(r"^define .*?^}\n", str(functions), re.S | re.M)
+
+
 def emit_object(
     mod: tvm.IRModule,
     target: tvm.target.Target,
@@ -80,7 +85,9 @@ def emit_object(
     text = clean_text(library.inspect_source("ll"), private)
     bits, triple = pointer_bits(target), str(target.attrs["mtriple"])
     text += memory_functions(text, bits) + (constants.text() if constants else "") + more + "\n"
-    for helper in sorted({str(f.attrs[IMPORTED]) for f in _functions(mod) if IMPORTED in f.attrs}):
+    for helper in sorted(
+        {each for f in _functions(mod) if IMPORTED in f.attrs for each in _split(f.attrs[IMPORTED])}
+    ):
         for name in re.findall(r"^define [^\n]*(@[\w.]+)\(", helper, re.M):
             text = re.sub(rf"^declare [^\n]*{re.escape(name)}\([^\n]*\n", "", text, flags=re.M)
         text += helper

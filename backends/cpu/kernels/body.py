@@ -76,6 +76,7 @@ class Body:
             or the array they stand for.
         slots: the channel of each slot of a per-channel row.  Kernels that round channels up
             repeat one in the surplus slots.
+        imported: functions that the kernel calls, as textual IR.
     """
 
     program: Program
@@ -85,6 +86,7 @@ class Body:
     vectors: Vectors
     operands: list[tuple[te.Tensor, str | NDArray[np.integer]]] = field(default_factory=list)
     slots: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    imported: set[str] = field(default_factory=set)
     _bound: list[tuple[tirx.Var, Expr]] = field(default_factory=list)
 
     def tensor_type(self, name: str) -> IntType:

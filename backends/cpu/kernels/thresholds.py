@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from tvm import tirx
+from tvm.ir import Call, PointerType, PrimType
 
 from n2uqc.passes.program import Thresholds
 
 from .body import Body, Expr, Place, Value, computing_dtype
-from .steps import Ends, steps
+from .search import SHORTEST, search_function, search_name, searched
+from .steps import ComparisonCounts, Ends, steps
 
 _LEAST, _MOST = -(1 << 15), (1 << 15) - 1
 
@@ -34,6 +38,9 @@ def thresholds(op: Thresholds, body: Body, x: Value, place: Place) -> Value:
     rises = table.ups.shape[1]
     both = np.concatenate([table.ups, table.downs], axis=1)
     compared, wide, bounds = _narrowed(body, x, both, place)
+    if body.vectors.scalar:
+        table = replace(table, ups=bounds[:, :rises], downs=bounds[:, rises:])
+        return body.value(op.output, _counted(body, compared, wide, table, place))
     shifted = body.vectors.has("neon") and wide in ("int16", "int32")
     narrow = wide if shifted else _summing(op, bounds.shape[1])
     compared = body.bind(compared)
@@ -54,6 +61,41 @@ def thresholds(op: Thresholds, body: Body, x: Value, place: Place) -> Value:
     if table.base.any():
         code = code + body.row("base", table.base, narrow)(place.slot)
     return body.value(op.output, code)
+
+
+def _counted(body: Body, x: Expr, stored: str, table: ComparisonCounts, place: Place) -> Expr:
+    """Count passed bounds in general registers: by search, or one after the other if few.
+
+    Args:
+        body: the kernel.
+        x: the numbers to compare.
+        stored: dtype in which bounds lie in memory.
+        table: the bounds, and what the counts are added to.
+        place: in the map.
+    """
+    wide = "int64" if stored == "int64" else "int32"
+    x = body.bind(x.astype(wide))
+
+    def count(bounds: NDArray[np.int64]) -> Expr:
+        if bounds.shape[1] < SHORTEST:
+            total = tirx.const(0, "int32")
+            for k in range(bounds.shape[1]):
+                bound = body.row("bound", bounds[:, k], stored)(place.slot)
+                total = total + (x > bound.astype(wide)).astype("int32")
+            return total
+        rows, steps = searched(bounds, stored)
+        names = body.table("bounds", rows[body.slots])
+        body.imported.add(search_function(stored, steps, body.vectors.has("slt")))
+        pointer = PointerType(PrimType(stored))
+        first = Call("tirx.address_of", [names(place.slot, 0)], ret_ty=pointer)
+        return tirx.call_extern("int32", search_name(stored, steps), x, first)
+
+    code: Expr = count(table.ups)
+    if table.downs.size:
+        code = code - count(table.downs)
+    if table.base.any():
+        code = code + body.row("base", table.base, "int32")(place.slot)
+    return code
 
 
 def _summing(op: Thresholds, levels: int) -> str:

@@ -22,6 +22,9 @@ from ...toolchain import ToolchainError
 from .count import split
 
 _ROUNDS = 50  # repetitions of a piece of code, to reach its steady state
+_CALL = 4.0
+"""Cycles of a call and its return: llvm-mca, which does not see the function, takes 100."""
+
 _FEATURES = {
     "aarch64": "+neon,+dotprod,+i8mm",
     "arm": "+neon,+vfp4,+hwdiv",
@@ -102,11 +105,13 @@ def cycles(codes: Sequence[bytes], triple: str, core: str) -> list[float]:
     _check_core(analyzer, triple, core)
     runs = [split(code, triple) for code in codes]
     texts = _disassembled(sorted({i for run in runs for i in run}), analyzer, triple)
-    listings = [[texts[i] for i in run if texts[i]] for run in runs]
+    listed = [[texts[i] for i in run if texts[i]] for run in runs]
+    listings = [[text for text in listing if not _is_call(text)] for listing in listed]
+    calls = [len(a) - len(b) for a, b in zip(listed, listings, strict=True)]
     results = _analyzed(listings, analyzer, triple, core)
     return [
-        result if result is not None else float(len(listing))
-        for result, listing in zip(results, listings, strict=True)
+        (result if result is not None else float(len(listing))) + _CALL * called
+        for result, listing, called in zip(results, listings, calls, strict=True)
     ]
 
 
@@ -178,6 +183,11 @@ def _disassembled(
     if len(lines) != len(known):
         raise CompileError(f"{analyzer.mc} {analyzer.version} lists other instructions than asked")
     return dict.fromkeys(instructions, "") | dict(zip(known, lines, strict=True))
+
+
+def _is_call(text: str) -> bool:
+    """Return whether an instruction of ARM or RISC-V calls a function."""
+    return text.split(maxsplit=1)[0] in ("bl", "blx", "blr", "jal", "jalr")
 
 
 def _is_it(instruction: bytes) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, settings
 
 from n2uqc.backends.cpu.grouping import schedule, with_own_outputs
@@ -18,24 +17,6 @@ def test_a_table_follows_its_accumulators_in_registers() -> None:
     b = Builder(0, 5, 3, 2, False)
     program = b.finish(b.thresholds(b.conv("x", 4, bits=2), 2))
     assert groups(program) == ["conv_thresholds"]
-
-
-@pytest.mark.parametrize(
-    ("bits", "scalar", "kernels"),
-    [
-        (8, True, ["conv", "thresholds"]),
-        (8, False, ["conv_thresholds"]),
-        (6, True, ["conv_thresholds"]),
-        (7, True, ["conv", "thresholds"]),
-    ],
-)
-def test_a_long_table_is_a_kernel_of_its_own_without_vectors(
-    bits: int, scalar: bool, kernels: list[str]
-) -> None:
-    b = Builder(0, 5, 3, 2, False)
-    program = b.finish(b.thresholds(b.conv("x", 4, bits=2), bits))
-    plan = schedule(with_own_outputs(program), scalar=scalar)
-    assert [group.mnemonics for group in plan.groups] == kernels
 
 
 def test_what_two_read_goes_to_memory() -> None:
