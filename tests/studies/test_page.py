@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,3 +68,8 @@ def test_tables_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
         for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
             assert len({line.replace("\\|", "").count("|") for line in table.splitlines()}) == 1
     assert pages.command(given).endswith("--seeds 3")
+
+
+def test_the_published_page_is_that_of_the_record() -> None:
+    values: dict[str, Any] = json.loads((ROOT / "studies/published.json").read_text("utf-8"))
+    assert (ROOT / "docs/study.md").read_text(encoding="utf-8") == page(values)

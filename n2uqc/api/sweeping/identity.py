@@ -47,16 +47,29 @@ def code_version() -> str:
     return ", ".join(parts)
 
 
-def data_hashes(recipe: Recipe) -> dict[str, str]:
-    """Return the hash of each file and folder that a recipe names, by its path there, and of the
-    Python files behind its import paths.
+def recipe_identity(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe as JSON values, with the hash of each file and folder that it names in place
+    of its path: where they lie does not matter.
 
     Raises:
         OSError: one cannot be read.
     """
-    found = {}
-    for path in _paths({**asdict(recipe), "output": None, "folder": None}):
-        found[os.path.relpath(path, recipe.folder)] = hash_of_path(path.resolve())
+    chosen = asdict(recipe)
+    for name in ("file", "folder", "output", "tensorboard"):
+        del chosen[name]
+    values: dict[str, Any] = json.loads(
+        json.dumps(chosen, default=lambda path: hash_of_path(path.resolve()))
+    )
+    return values
+
+
+def module_hashes(recipe: Recipe) -> dict[str, str]:
+    """Return hashes of the Python files behind a recipe's import paths.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    found: dict[str, str] = {}
     for source in (recipe.data, recipe.test):
         if isinstance(source, ImportedData):
             found |= _hashes_of_module(recipe.folder, source.dataset, source.arguments)
@@ -97,14 +110,6 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(place, name) for name in names)
 
 
-def _paths(value: Any) -> Iterator[Path]:
-    if isinstance(value, Path):
-        yield value
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _paths(each)
-
-
 def _hashes_of_module(folder: Path, path: str, arguments: Mapping[str, Any]) -> dict[str, str]:
     """Return hashes of the Python files that an import path may load, and of files that its
     arguments name.
@@ -114,12 +119,12 @@ def _hashes_of_module(folder: Path, path: str, arguments: Mapping[str, Any]) -> 
     module = path.partition(":")[0]
     top = module.partition(".")[0]
     found = {}
-    if (folder / f"{top}.py").is_file() or (folder / top).is_dir():
-        for file in sorted([*folder.glob("*.py"), *(folder / top).rglob("*.py")]):
-            found[file.relative_to(folder).as_posix()] = hash_of_path(file.resolve())
-    elif top == "n2uqc":  # whose code counts already, but for the studies
+    if top == "n2uqc":  # whose code counts already, but for the studies
         if (spec := find_spec(module)) is not None and spec.origin:
             found[module] = hash_of_path(Path(spec.origin))
+    elif (folder / f"{top}.py").is_file() or (folder / top).is_dir():
+        for file in sorted([*folder.glob("*.py"), *(folder / top).rglob("*.py")]):
+            found[file.relative_to(folder).as_posix()] = hash_of_path(file.resolve())
     elif (spec := find_spec(top)) is not None and spec.origin:
         origin = Path(spec.origin)
         whole = spec.submodule_search_locations is not None

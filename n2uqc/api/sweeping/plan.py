@@ -13,7 +13,7 @@ from n2uqc.models.training.read_recipe import recipe_of
 from n2uqc.models.training.recipe import Recipe, RecipeError
 
 from ..errors import UserError
-from .identity import code_version, data_hashes, hash_of_path, key_of
+from .identity import code_version, hash_of_path, key_of, module_hashes, recipe_identity
 from .spec import Given, Settings, crossed, trainings
 
 TRAIN, ACCURACY, COST, PROCESSOR = "train", "accuracy", "cost", "processor"
@@ -123,8 +123,8 @@ class _Planner:
                 wrong |= dict.fromkeys(str(error).splitlines())
                 continue
             identity = {
-                "recipe": recipe.settings(),
-                "data": data_hashes(recipe),
+                "recipe": recipe_identity(recipe),
+                "modules": module_hashes(recipe),
                 "device": self.device,
                 "threads": self.spec.threads,
             }

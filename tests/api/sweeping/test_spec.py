@@ -69,6 +69,14 @@ def test_data_and_imported_code_are_part_of_a_point(tmp_path: Path) -> None:
     assert not first & second and not second & keys()
 
 
+def test_where_data_lies_does_not_matter(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    keys = {*plan_sweep(read_spec(small.spec(tmp_path / "a"))).points}
+    (tmp_path / "a/mlp.npz").rename(tmp_path / "b/mlp.npz")
+    assert {*plan_sweep(read_spec(small.spec(tmp_path / "b"))).points} == keys
+
+
 def _toml(value: Any) -> str:
     """Return a value as TOML, a table as an inline one but for the first."""
     import json
