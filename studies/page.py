@@ -24,8 +24,8 @@ from .statistics import MARGIN
 _SAID = {
     "wins": "N2UQ wins",
     "loses": "N2UQ loses",
-    "equivalent": f"equivalent within {MARGIN} points",
-    "undecided": "undecided",
+    "equivalent": f"Equivalent within {MARGIN} points",
+    "undecided": "Undecided",
 }
 _DIFFERENCE = (
     "data", "bits", "rival", "seeds", "N2UQ minus rival, points", "95% interval", "deviation",
@@ -47,6 +47,7 @@ def page(record: Record) -> str:
         "margin": MARGIN,
         "primary_bits": PRIMARY_BITS,
         "primary_count": len(compared),
+        "counts": {key: sum(each.verdict == key for each in compared) for key in _SAID},
         "verdicts": list(_verdicts(compared)),
         "detectable": (min(least), max(least)) if least else None,
         "primary_table": _primary(compared),

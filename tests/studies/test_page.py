@@ -31,8 +31,9 @@ def test_verdicts_follow_from_the_pairs() -> None:
     assert found["LCQ"].verdict == "undecided"
     assert found["N2UQ, equal segments"].verdict == "undecided"  # no spread is no proof
     text = page(record())
-    assert "**N2UQ wins** (1 of 5): LSQ on optdigits." in text
-    assert "**N2UQ loses** (1 of 5): APoT on optdigits." in text
+    assert "In 5 primary comparisons N2UQ wins 1 and loses 1; 0 show" in text
+    assert "**N2UQ wins**: LSQ on optdigits." in text
+    assert "**N2UQ loses**: APoT on optdigits." in text
 
 
 def test_a_reduced_run_says_so() -> None:
