@@ -10,13 +10,24 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
-from benchmarks import arm_conv, arm_resnet18, compile_time, cortex_m_conv, host_resnet18, tflite
+from benchmarks import (
+    arm_conv,
+    arm_resnet18,
+    compile_time,
+    cortex_m_conv,
+    host_resnet18,
+    tflite,
+    tiny,
+)
 from benchmarks.guest.count import count, per_run
 from benchmarks.guest.debian import Guest, cache_folder
 from benchmarks.guest.processor import CORES, describe
 from benchmarks.networks import conv_macs, conv_program
 from n2uqc.backends import toolchain
+from n2uqc.models.quantizers import QuantizedConv2d
 
 QEMU = shutil.which("qemu-aarch64")
 BOARD = shutil.which("qemu-system-arm")
@@ -24,7 +35,7 @@ ZOO = Path(__file__).parents[2] / "models" / "zoo"
 
 
 @pytest.mark.parametrize(
-    "script", [arm_conv, arm_resnet18, compile_time, cortex_m_conv, host_resnet18]
+    "script", [arm_conv, arm_resnet18, compile_time, cortex_m_conv, host_resnet18, tiny]
 )
 def test_help(script, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -135,3 +146,27 @@ def test_peers_in_the_guest(capsys: pytest.CaptureFixture[str]) -> None:
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [row["name"] for row in rows] == ["n2uqc 2-bit", "ONNX Runtime int8", "LiteRT int8"]
     assert rows[0]["fewer"] > 1
+
+
+def test_a_small_network_of_mlperf_tiny(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tiny.main(["--networks", "ad", "--json", "-"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert (row["network"], row["bits"], row["core"]) == ("ad", 2, "cortex-m4")
+    assert 100_000 < row["instructions"] < 2_000_000
+    assert row["information_bytes"] <= row["constant_bytes"]
+    assert row["published_int8_cycles"] == 0.67e6
+
+
+@pytest.mark.parametrize("name", tiny.NETWORKS)
+def test_shapes_of_mlperf_tiny(name: str) -> None:
+    """Multiplications as its reference states them, in millions."""
+    network, shape = tiny.NETWORKS[name](4)
+    counts = []
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear | QuantizedConv2d):
+            module.register_forward_hook(
+                lambda m, _, y: counts.append(m.weight[0].numel() * y[0].numel())
+            )
+    network.eval()(torch.zeros(1, *shape))
+    stated = {"kws": 2.66, "vww": 7.49, "ic": 12.50, "ad": 0.264}[name]
+    assert sum(counts) / 1e6 == pytest.approx(stated, rel=0.05)
