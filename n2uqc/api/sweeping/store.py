@@ -71,8 +71,10 @@ class SweepStore:
         (application,) = self._base.execute("PRAGMA application_id").fetchone()
         (version,) = self._base.execute("PRAGMA user_version").fetchone()
         (tables,) = self._base.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if tables and (application, version) != (_APPLICATION, _FORMAT):
-            raise sqlite3.DatabaseError(f"its marks are {application:#x}, {version}")
+        if tables:
+            if (application, version) != (_APPLICATION, _FORMAT):
+                raise sqlite3.DatabaseError(f"its marks are {application:#x}, {version}")
+            return
         with self._base:
             self._base.executescript(_TABLES)
             self._base.execute(f"PRAGMA application_id = {_APPLICATION}")
