@@ -27,6 +27,7 @@ from .tiling import grids
 from .window import container, framed
 
 _LANES = 8
+_FEW = 1  # blocks of rows up to which weights are read too seldom to be expanded first
 _COPY, _MASKED = 3, 4
 """Estimate: instructions that copy eight codes of a window, and that blank the surplus where a run
 is no multiple of vectors long: counted in 3x3 layers of 64 and of 81 channels (LLVM 22)."""
@@ -200,13 +201,15 @@ def plans(layer: Layer, vectors: Vectors) -> Iterator[MatrixPlan]:
         copying = _COPY + (_MASKED if each.rounded > each.length else 0)
         if not vectors.has("many-vectors"):
             copying *= 2  # ARMv7's loads and stores have no offsets
-        for way in gemm.plans(product, vectors, packing=True):
+        for way in gemm.plans(product, vectors, packing=True, wide=True):
             if each.count > 1 and each.rounded % way.depth and way.depth % each.rounded:
                 continue
             for grid in grids(*layer.output_size, way.rows):
                 copied = copying * len(product.weights) * way.depths * way.depth / _LANES
                 each_row = copied + way.reading * out / _LANES
                 blocks = grid.strips * grid.blocks
+                if way.wide and blocks > _FEW:
+                    continue
                 cost = (
                     blocks
                     * (way.blocks * len(product.weights) * way.instructions + way.rows * each_row)

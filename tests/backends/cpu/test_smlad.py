@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from n2uqc.backends import compile as compile_program
-from n2uqc.backends import read_manifest, run_artifact
+from n2uqc.backends import find_target, read_manifest, run_artifact
 from n2uqc.backends.cpu import choose
 from n2uqc.backends.cpu.kernels import matrix
 from n2uqc.backends.cpu.kernels.body import Vectors
 from n2uqc.backends.cpu.kernels.gemm import Gemm, smlad
+from n2uqc.backends.cpu.model import build_model
 from n2uqc.passes.plan_memory import plan_memory
 from n2uqc.passes.program import Constant, Conv, Program, run
 from tests.properties.programs import Builder
@@ -59,6 +60,9 @@ def case(**options: object) -> dict[str, object]:
         case(bits=3, channels=5, out=3, size=5, kernel=1),
         case(bits=4, channels=33, out=10, size=1, kernel=1, extreme=True),
         case(bits=4, channels=9, out=4, size=4, wide=1 << 15, extreme=True),
+        case(bits=15, channels=9, out=4, size=4, wide=1 << 15, extreme=True),
+        case(bits=15, channels=40, out=6, size=1, kernel=1, wide=1 << 15, extreme=True),
+        case(bits=15, channels=7, out=3, size=5, kernel=1, wide=1 << 15),
     ],
 )
 def test_equal_to_the_interpreter(
@@ -86,4 +90,15 @@ def test_what_fits() -> None:
     assert not list(smlad.plans(gemm(1, 0, 1 << 15), CORTEX_M))
     assert not list(smlad.plans(gemm(1, 0, 1), Vectors(16, 16, frozenset({"neon", "dsp"}))))
     parts = [p.parts for p in smlad.plans(gemm(20000, 0, 20000, 8), CORTEX_M) if p.depth == 4]
-    assert min(parts) == 2  # eight products of 4e8 exceed 32 bits, four do not
+    assert min(parts) == 1  # in 64 bits; eight products of 4e8 exceed 32 bits, four do not
+    assert {p.parts for p in smlad.plans(gemm(20000, 0, 20000, 8), CORTEX_M) if p.dtype == "int32"
+            and p.depth == 4} == {2}  # fmt: skip
+
+
+def test_weights_of_a_single_position_are_not_expanded(tmp_path: Path) -> None:
+    """They would be read once; where more positions read them, the library keeps bytes."""
+    for size, wide in ((1, True), (6, False)):
+        program = conv(bits=2, channels=32, out=16, size=size, kernel=1)
+        model = build_model(program, "net", find_target("cortex-m4").processor)
+        (weights,) = [a for a in model.constants.arrays.values() if a.size >= 32 * 16]
+        assert (weights.dtype == np.int16) == wide

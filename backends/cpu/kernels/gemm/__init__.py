@@ -42,16 +42,21 @@ MICROS: tuple[Micro, ...] = (
 )
 
 
-def plans(gemm: Gemm, vectors: Vectors, packing: bool = False) -> Iterator[Plan]:
+def plans(
+    gemm: Gemm, vectors: Vectors, packing: bool = False, wide: bool = False
+) -> Iterator[Plan]:
     """Yield every way in which a processor can compute a product.
 
     Args:
         gemm: the product.
         vectors: of the processor.
         packing: offer packed weights too, for users who read them by ``Plan.weights``.
+        wide: offer weights that are not expanded too, for users who read them a few times only.
     """
     for micro in MICROS:
         for plan in micro.plans(gemm, vectors):
+            if plan.wide and not wide:
+                continue
             yield plan
             if packing and (smaller := plan.with_packing(vectors)) is not None:
                 yield smaller

@@ -36,6 +36,8 @@ class Plan(Layout):
             so that it fits ``left``; ``constant`` subtracts its effect.
         start: number that every sum starts from; ``constant`` subtracts it too.
         expanded: weights that are expanded at once; with more than 64 LLVM 22 spills on ARMv7.
+        expansion: estimate: instructions that expand a weight.
+        wide: whether the library holds the weights as they are read although bytes are enough.
         packing: how the library packs the weights; None if it holds them in the layout in which
             they are read, as bytes where these are enough.
     """
@@ -49,6 +51,8 @@ class Plan(Layout):
     shift: IntArray | None = None
     start: int = 0
     expanded: int = 64
+    expansion: float = 0.25
+    wide: bool = False
     packing: Packing | None = None
 
     def with_packing(self, vectors: Vectors) -> Plan | None:
@@ -94,7 +98,7 @@ class Plan(Layout):
     @property
     def bits(self) -> int:
         """Bits of a weight in the library."""
-        if self.right == "int16" and self.gemm.most < 1 << 7:
+        if self.right == "int16" and self.gemm.most < 1 << 7 and not self.wide:
             return 8
         return 8 * np.dtype(self.right).itemsize
 
@@ -109,7 +113,7 @@ class Plan(Layout):
         if self.packing is not None:
             return self.packing.instructions(self)
         width = 8 * np.dtype(self.right).itemsize // self.together
-        return self.numbers / 4 if self.bits < width else 0.0
+        return self.numbers * self.expansion if self.bits < width else 0.0
 
     def weights(self, body: Body) -> te.Tensor:
         """Declare the weights as the product reads them: a table, or the stage ``expanded`` of one.

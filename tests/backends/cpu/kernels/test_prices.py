@@ -85,13 +85,19 @@ def test_pairs_of_products_on_cortex_m(dual: bool) -> None:
     """A load takes two cycles where none goes at once with a product; a tenth goes to addresses."""
     facts = frozenset({"dsp", "dual-issue"} if dual else {"dsp"})
     found = list(smlad.plans(gemm(4, 40), Vectors(4, 12, facts)))
-    assert {(p.rows, p.outs) for p in found} == {(3, 2), (2, 2), (1, 4), (1, 2)}
+    tiles = {(p.dtype, p.rows, p.outs) for p in found}
+    assert tiles == {
+        *(("int32", *tile) for tile in ((3, 2), (2, 2), (1, 4), (1, 2))),
+        *(("int64", *tile) for tile in ((2, 2), (1, 2))),
+    }
     assert {p.depth for p in found} == {4, 8}
     for plan in found:
         sums, words = plan.rows * plan.outs, plan.rows + plan.outs
         step = plan.depth / 2 * 1.1 * (sums + (1 if dual else 2) * words) + 6
         assert plan.parts == 1 and plan.steps * plan.depth == 40
-        assert plan.instructions == pytest.approx(plan.steps * step + 3 * sums + 10)
+        stored = 3 * sums * (2 if plan.dtype == "int64" else 1)
+        assert plan.instructions == pytest.approx(plan.steps * step + stored + 10)
+        assert plan.expanding == pytest.approx(0 if plan.wide else 2.6 * plan.numbers)
     for facts in (frozenset(), frozenset({"dsp", "neon"})):
         assert not list(smlad.plans(gemm(4, 40), Vectors(4, 12, facts)))
 
