@@ -46,7 +46,7 @@ def packed_only(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     """Let products be computed with packed weights alone; what was offered."""
     offered: list[Plan] = []
 
-    def plans(product: Gemm, vectors: Vectors, packing: bool) -> Iterator[Plan]:
+    def plans(product: Gemm, vectors: Vectors, packing: bool, wide: bool = False) -> Iterator[Plan]:
         for micro in gemm.MICROS:
             for plan in micro.plans(product, vectors):
                 smaller = plan.with_packing(vectors)
