@@ -83,7 +83,7 @@ def test_bounds_of_one_element_become_scalars() -> None:
         ("a = ReduceMax <keepdims = 0> (x) [c] y = Clip (x, a)", "a computed bound"),
         ("[c] y = Clip (x, six, zero)", "bounds 6 to 0"),
         ("[c] y = Clip (x, inf)", "a lower bound of inf"),
-        ("[c] y = Clip (x, nan)", "not a number"),
+        ("[c] y = Clip (x, nan)", "NaN"),
     ],
 )
 def test_refusals(body: str, words: str) -> None:
