@@ -185,7 +185,6 @@ def require_replaceable(folder: Path) -> None:
         )
     if not any(folder.iterdir()):
         return
-    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     try:
         known = {MANIFEST, *read_manifest(folder)["files"]}
         known |= {parent.as_posix() for name in known for parent in PurePosixPath(name).parents}
@@ -198,6 +197,7 @@ def require_replaceable(folder: Path) -> None:
                 hint=hint,
             )
         ) from None
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     if strange := sorted(there - known):
         if "Makefile" in known:
             hint = f"what its Makefile built goes by `make -C {shell(folder)} clean`; or {hint}"

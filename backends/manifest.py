@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from n2uqc.frontend.bounded_file import read_bounded
 from n2uqc.frontend.diagnostics import CompileError, Problem, cut
 from n2uqc.frontend.escape import plain, unprintable
 
@@ -53,7 +54,7 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
     path = Path(folder, MANIFEST)
     hint = "compile the network again with `n2uqc compile MODEL --target T -o DIR`"
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(read_bounded(path).decode("utf-8"))
         facts = _FACTS if "driver" in manifest else {}
         wrong = manifest["format"] != FORMAT or not (
             all(isinstance(manifest[name], form) for name, form in facts.items())

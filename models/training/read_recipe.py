@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from n2uqc.frontend.bounded_file import read_bounded
 from n2uqc.frontend.diagnostics import cut
 from n2uqc.frontend.escape import plain
 
@@ -86,7 +87,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         RecipeError: it cannot be read, or is none.
     """
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
+        return tomllib.loads(read_bounded(path).decode("utf-8"))
     except OSError as error:
         raise RecipeError(f"cannot read {plain(path)}: {error.strerror or error}") from None
     except UnicodeDecodeError:

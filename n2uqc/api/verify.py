@@ -173,6 +173,8 @@ def verify(
     targets = chosen_targets(executors)
     if samples is not None and samples < 1:
         raise UserError(f"--samples is {samples}; it takes at least 1")
+    if seed < 0:
+        raise UserError(f"--seed is {seed}; it takes 0 or more")
     opened = open_model(model, options, input_shape)
     program, network = opened.program, opened.network
     if samples is None:

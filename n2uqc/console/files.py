@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from n2uqc.api.errors import UserError
 from n2uqc.frontend.archives import DAMAGED_ARCHIVE
+from n2uqc.frontend.bounded_file import read_bounded
 from n2uqc.frontend.diagnostics import cut
 from n2uqc.frontend.escape import plain
 
@@ -161,7 +162,7 @@ def read_text(path: Path) -> str:
         UserError: the file is missing or not UTF-8 text.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return read_bounded(path).decode("utf-8")
     except OSError as error:
         raise UserError(f"cannot read {plain(path)}: {error.strerror or error}") from None
     except UnicodeDecodeError:

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from n2uqc.api.errors import UserError
+
 from .files import read_text
 from .listing import NameOrHelp
 from .progress import TERMINAL
@@ -79,8 +81,15 @@ def given_options(options: argparse.Namespace) -> list[str]:
 
 
 def clock_hz(options: argparse.Namespace) -> float:
-    """Return the assumed clock."""
-    return 1e6 * (CLOCK_MHZ if options.clock is None else options.clock)
+    """Return the assumed clock.
+
+    Raises:
+        UserError: it is no positive number.
+    """
+    clock = CLOCK_MHZ if options.clock is None else options.clock
+    if not 0 < clock < float("inf"):
+        raise UserError(f"--clock is {clock:g}; it takes a positive number of MHz")
+    return 1e6 * clock
 
 
 def given_folding(options: argparse.Namespace, program: Program) -> Folding | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 import onnx_ir as ir
@@ -20,7 +21,7 @@ from n2uqc.frontend import escape
 from ..options import HEAD_BITS, Options
 from ..program import IntType, Program
 from ..program.named import Batch, samples, some
-from ..program.ops import Conv
+from ..program.ops import Conv, MaxPool, SumPool
 from .draw import VALUES, affordable, as_images, drawn, largest_tensor
 from .evaluate import reference
 from .network import NetworkComparison, hold
@@ -33,6 +34,7 @@ and whether channels are equalized.
 
 _SAMPLES, _LEAST = 12, 2
 _WORK = 4e9  # multiplications of all samples: a second or two
+_MOST_WORK = 1 << 36  # products and numbers of windows of a sample, some minutes
 _LONG = 2_000  # operations from which only one attempt is made, because compilation takes long
 _FEW = 2  # codes that may differ by chance
 
@@ -106,6 +108,8 @@ def _products(program: Program) -> int:
         if isinstance(op, Conv):
             height, width, _ = program.types[op.output].shape
             total += height * width * program.constants[op.weight].values.size
+        elif isinstance(op, MaxPool | SumPool):
+            total += prod(program.types[op.output].shape) * prod(op.kernel)
     return total
 
 
@@ -128,6 +132,11 @@ def kept_by(
         return program, (
             f"what fixed point costs was not measured: a tensor of {largest:,} values is beyond "
             f"the {VALUES:,} up to which it is. Hint: verify on an image by --input"
+        )
+    if (work := _products(program)) > _MOST_WORK:
+        return program, (
+            f"what fixed point costs was not measured: an image takes {work:,} operations, more "
+            f"than the {_MOST_WORK:,} up to which it is"
         )
     loss = measure(graph, program, options)
     if loss.kept:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from n2uqc.frontend.bounded_file import read_bounded
 from n2uqc.frontend.diagnostics import cut
 from n2uqc.frontend.escape import plain
 
@@ -196,7 +197,7 @@ def _cost(point: SweepPoint, network: Path, options: Options) -> dict[str, Any]:
     chosen = {k: value for k, value in point.settings.items() if k != "program"}
     opened = open_model(network, options)
     if (file := chosen.pop("folding", None)) is not None:
-        text = Path(file).read_text(encoding="utf-8")
+        text = read_bounded(file).decode("utf-8")
         chosen["folding"] = Folding.from_json(text, opened.program)
     clock = chosen.pop("clock", CLOCK_HZ / _MHZ)
     found = cost(opened, clock_hz=clock * _MHZ, **chosen)
