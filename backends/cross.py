@@ -40,6 +40,8 @@ class Cross:
         selects: qemu's option that selects the processor or board.
         system: the kind of programs, for messages.
         bare: whether programs have no operating system.
+        elf: number of the architecture in ELF files (``e_machine``).
+        bits: of an address.
         selected: GNU's options that select the processor, where they are needed; ``{}`` is the
             core's name.
     """
@@ -48,6 +50,8 @@ class Cross:
     zig: Command
     package: str
     emulator: str
+    elf: int
+    bits: int
     emulator_package: str = "qemu-user"
     options: Command = _STATIC
     selects: str = "-cpu"
@@ -56,30 +60,41 @@ class Cross:
     selected: Command = ()
 
 
+ARM = 40
+"""``Cross.elf`` of every 32-bit ARM."""
+
 CROSS = {
     "x86_64": Cross(
         "x86_64-linux-gnu-gcc",
         ("-target", "x86_64-linux-musl"),
         "gcc-x86-64-linux-gnu",
         "qemu-x86_64",
+        62,
+        64,
     ),
     "aarch64": Cross(
         "aarch64-linux-gnu-gcc",
         ("-target", "aarch64-linux-musl"),
         "gcc-aarch64-linux-gnu",
         "qemu-aarch64",
+        183,
+        64,
     ),
     "armv7": Cross(
         "arm-linux-gnueabihf-gcc",
         ("-target", "arm-linux-musleabihf", "-mcpu=generic+v7a+neon"),
         "gcc-arm-linux-gnueabihf",
         "qemu-arm",
+        ARM,
+        32,
     ),
     "armv6": Cross(
         "arm-linux-gnueabi-gcc",
         ("-target", "arm-linux-musleabi", "-mcpu=arm1176jzf_s"),
         "gcc-arm-linux-gnueabi",
         "qemu-arm",
+        ARM,
+        32,
         selected=("-marm", "-mcpu={}"),
     ),
     "cortex-m": Cross(
@@ -87,6 +102,8 @@ CROSS = {
         ("-target", "thumb-freestanding-eabi"),
         "gcc-arm-none-eabi",
         "qemu-system-arm",
+        ARM,
+        32,
         "qemu-system-arm",
         _BARE,
         "-M",
@@ -99,12 +116,16 @@ CROSS = {
         ("-target", "riscv64-linux-musl"),
         "gcc-riscv64-linux-gnu",
         "qemu-riscv64",
+        243,
+        64,
     ),
     "riscv32": Cross(
         "riscv64-unknown-elf-gcc",
         ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32+m+c+zicsr"),
         "gcc-riscv64-unknown-elf",
         "qemu-system-riscv32",
+        243,
+        32,
         "qemu-system-misc",
         _BARE,
         "-M",

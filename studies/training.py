@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from n2uqc.api.progress import Progress
 from n2uqc.api.sweep import SweepReport, sweep
+from n2uqc.api.torch_work import torch_threads
 from n2uqc.models.training.read_recipe import recipe_of
 
 from .datasets import Prepared
@@ -186,18 +186,6 @@ class Laboratory:
             }
             del table["test"]  # which is not opened here
             recipe = recipe_of(table, "the study", self.output, folder)
-            with _one_thread():
+            with torch_threads(1):
                 train_by(recipe, "cpu", resume=True)
         return folder / "float.pt"
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -102,8 +102,7 @@ def build_model(
         body = Body(program, choice.group, plan.storage, ranges, vectors)
         built = choice.offer.build(body)
         if body.imported:
-            own = str(built.attrs[IMPORTED]) if IMPORTED in built.attrs else ""
-            built = built.with_attr(IMPORTED, own + "".join(sorted(body.imported)))
+            built = built.with_attr(IMPORTED, "".join(sorted(body.imported)))
         functions.append(_lowered(built, name, target))
         operands.append([*(what for _, what in body.operands), choice.group.output])
 

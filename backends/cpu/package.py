@@ -19,7 +19,7 @@ from n2uqc.version import __version__
 
 from .. import toolchain
 from ..binary import TOOLCHAIN, Binary
-from ..cross import CROSS, gnu_core
+from ..cross import ARM, CROSS, gnu_core
 from ..manifest import PROGRAM
 from ..processor import CAPABILITIES, Processor
 from ..target import Progress
@@ -33,9 +33,6 @@ from .real_values import describe
 if TYPE_CHECKING:
     from .model import Model
 
-
-_CMAKE_NAMES = ("aarch64", "x86_64", "riscv64", "riscv32")
-"""Architectures that CMake knows by their own name; the others are its ``arm``."""
 
 _MARKED = 16
 """Digits of the program's hash in the symbol that ties header and library together."""
@@ -161,9 +158,9 @@ def build(program: Program, target: str, processor: Processor, progress: Progres
             for name, _, size in code_of((folder / f"{part.name}.o").read_bytes()).functions
         }
     files[PROGRAM] = stored
-    facts = _manifest(program, target, processor, parts, context, library, linked, tools.version())
-    for kernel in facts["kernels"]:
-        kernel["code_bytes"] = code[kernel["symbol"]]
+    facts = _manifest(
+        program, target, processor, parts, context, library, linked, tools.version(), code
+    )
     return Binary(files, frozenset({linked.driver} - {""}), facts)
 
 
@@ -176,9 +173,12 @@ def _manifest(
     library: str,
     linked: Linked,
     compiler: str,
+    code: Mapping[str, int],
 ) -> dict[str, Any]:
-    """Return the facts of the manifest; ``context`` holds the values for the templates."""
-    symbol = context["symbol"]
+    """Return the facts of the manifest; ``context`` holds the values for the templates, ``code``
+    the bytes of each function.
+    """
+    symbol, base = context["symbol"], parts[-1].model
     return {
         "name": program.name,
         "target": target,
@@ -197,11 +197,7 @@ def _manifest(
         "workspace_bytes": context["workspace_bytes"],
         "workspace_lower_bound": max(part.model.arena.lower_bound for part in parts),
         "workspace_alignment": context["alignment"],
-        "in_place": [
-            part.model.choices[step].group.output
-            for part in parts[-1:]
-            for step in part.model.arena.in_place
-        ],
+        "in_place": [base.choices[step].group.output for step in base.arena.in_place],
         "constant_bytes": sum(
             array.nbytes for part in parts for array in part.model.constants.arrays.values()
         ),
@@ -218,6 +214,7 @@ def _manifest(
                 "reason": choice.reason,
                 "macs": macs(choice.group, program),
                 "constant_bytes": constant_bytes,
+                "code_bytes": code[function],
                 **({"level": level_name(part.processor)} if len(parts) > 1 else {}),
             }
             for part in parts
@@ -266,7 +263,7 @@ def _cross(processor: Processor) -> dict[str, Any]:
         "package": tools.package,
         "emulator": tools.emulator,
         "bare": tools.bare,
-        "system_processor": architecture if architecture in _CMAKE_NAMES else "arm",
+        "system_processor": "arm" if tools.elf == ARM else architecture,
         "core_flags": " ".join(gnu_core(architecture, processor.cpu)),
     }
 

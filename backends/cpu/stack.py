@@ -8,9 +8,9 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from ..cross import CROSS
 from .stack_riscv import riscv_frame
 
-_RISCV = 243  # e_machine
 _SYMBOLS, _FUNCTION = 2, 2
 
 
@@ -41,7 +41,7 @@ def frames(data: bytes) -> dict[str, int]:
     for symbol in symbols:
         if symbol.kind != _FUNCTION or not symbol.size:
             continue
-        if machine == _RISCV:
+        if machine == CROSS["riscv32"].elf:
             begin = sections[symbol.section][4] + symbol.value
             sizes[symbol.name] = riscv_frame(data[begin : begin + symbol.size], symbol.name)
             continue

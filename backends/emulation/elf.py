@@ -9,8 +9,6 @@ from n2uqc.frontend.diagnostics import CompileError
 
 from ..cross import CROSS
 
-_MACHINES = {"x86_64": 62, "aarch64": 183, "riscv64": 243, "riscv32": 243}
-_MACHINES |= dict.fromkeys(("armv7", "armv6", "cortex-m"), 40)
 _STATIC_EXECUTABLE, _LOAD, _INTERPRETER = 2, 1, 3
 _CLASSES = {  # struct formats of the header's entry and table, its sizes, and a program header
     1: ("<II", 42, "<IIIIIIII", (0, 1, 2, 4, 5)),
@@ -57,14 +55,14 @@ def load_segments(data: bytes, architecture: str) -> Image:
         ]
     except (struct.error, KeyError, IndexError):
         kind, machine, headers = 0, 0, []
-    wide = architecture in ("x86_64", "aarch64", "riscv64")
+    cross = CROSS[architecture]
     if (
-        data[:6] != bytes((0x7F, *b"ELF", 1 + wide, 1))
+        data[:6] != bytes((0x7F, *b"ELF", cross.bits // 32, 1))
         or kind != _STATIC_EXECUTABLE
-        or machine != _MACHINES[architecture]
+        or machine != cross.elf
         or any(h[0] == _INTERPRETER for h in headers)
     ):
-        system = "program" if CROSS[architecture].bare else "Linux executable"
+        system = "program" if cross.bare else "Linux executable"
         raise CompileError(f"not a static {architecture} {system}")
     loaded = [h[1:] for h in headers if h[0] == _LOAD]  # offset, address, bytes, size in memory
     segments = tuple((h[1], data[h[0] : h[0] + h[2]], h[3]) for h in loaded)

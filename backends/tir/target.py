@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import tvm
 from tvm.target import codegen
 
+from ..cross import CROSS
 from ..processor import Processor
 
 
@@ -76,4 +77,6 @@ def target_of(processor: Processor) -> tvm.target.Target:
 
 def pointer_bits(target: tvm.target.Target) -> int:
     """Return the width of an address: 32 or 64."""
-    return 64 if str(target.attrs["mtriple"]).startswith(("x86_64", "aarch64", "riscv64")) else 32
+    architecture = str(target.attrs["mtriple"]).partition("-")[0]
+    # Triples of 32-bit ARM begin with the version of its architecture.
+    return CROSS[architecture].bits if architecture in CROSS else 32

@@ -14,6 +14,7 @@ from n2uqc.frontend.sheet import Column, Sheet, name_column
 from n2uqc.passes.program import quantize_inputs
 from n2uqc.passes.program.named import Batch, samples
 
+from .clock import require_clock
 from .errors import UserError, names_missing_parts
 from .progress import SILENT, Progress
 from .result import Result
@@ -183,8 +184,7 @@ def profile(
         InputError: the images do not fit.
         UserError: there is no image in ``x``, or the clock is no positive number.
     """
-    if not (0 < clock < float("inf")):
-        raise UserError(f"--clock is {clock:g}; it takes a positive number of MHz")
+    require_clock(clock)
     if isinstance(artifact, Artifact):
         if artifact.folder is None:
             with tempfile.TemporaryDirectory(prefix="n2uqc-") as place:

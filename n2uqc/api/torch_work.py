@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from n2uqc.frontend.escape import plain
@@ -33,6 +35,19 @@ def device_of(name: str) -> torch.device:
             f"--device {plain(name)}: torch finds {torch.cuda.device_count()} CUDA devices here"
         )
     return device
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let torch use a number of threads for a while."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def program_range(seen: tuple[float, float]) -> tuple[float, float] | None:

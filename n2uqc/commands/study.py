@@ -16,6 +16,7 @@ from pathlib import Path
 from n2uqc.console.files import require_writable
 from n2uqc.console.output import show
 from n2uqc.console.progress import TERMINAL
+from n2uqc.console.workers import add_workers
 
 HELP = "compare N2UQ with its rivals: train, test and cost them on real data"
 EXAMPLES = """\
@@ -54,17 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave out the table of activation and weight quantizers",
     )
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument(
-        "--workers",
-        metavar="N",
-        type=int,
-        default=0,
-        help="processes of a Dask cluster on this machine (0: this process)",
-    )
-    where.add_argument(
-        "--scheduler", metavar="ADDRESS", help="a Dask scheduler whose workers are taken"
-    )
+    add_workers(parser)
     parser.add_argument("--retry", action="store_true", help="try what failed before again")
 
 

@@ -17,6 +17,7 @@ from n2uqc.console.example import PrintExample
 from n2uqc.console.files import require_writable
 from n2uqc.console.output import show
 from n2uqc.console.progress import TERMINAL
+from n2uqc.console.workers import add_workers
 
 EXAMPLE = """\
 # A sweep of `n2uqc sweep`.  What begins with # is a default or another choice.
@@ -84,19 +85,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder of the store, instead of the sweep's",
     )
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument(
-        "--workers",
-        metavar="N",
-        type=int,
-        default=0,
-        help="processes of a Dask cluster on this machine (0: this process)",
-    )
-    where.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="a Dask scheduler whose workers are taken, such as tcp://host:8786",
-    )
+    add_workers(parser)
     parser.add_argument("--retry", action="store_true", help="try points that failed before again")
     parser.add_argument(
         "--device", metavar="D", default="cpu", help="of trainings: cpu, cuda or cuda:N (cpu)"

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from n2uqc.api.errors import UserError
+from n2uqc.api.clock import require_clock
 
 from .files import read_text
 from .listing import NameOrHelp
@@ -87,8 +87,7 @@ def clock_hz(options: argparse.Namespace) -> float:
         UserError: it is no positive number.
     """
     clock = CLOCK_MHZ if options.clock is None else options.clock
-    if not 0 < clock < float("inf"):
-        raise UserError(f"--clock is {clock:g}; it takes a positive number of MHz")
+    require_clock(clock)
     return 1e6 * clock
 
 

@@ -102,7 +102,7 @@ def _is_open(options: Options) -> bool:
 
 
 def _products(program: Program) -> int:
-    """Return the multiplications of one sample."""
+    """Return the multiplications of one sample, and the numbers in windows of pools."""
     total = 0
     for op in program.ops:
         if isinstance(op, Conv):

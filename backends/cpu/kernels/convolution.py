@@ -17,7 +17,6 @@ from tvm import s_tir, te, tirx
 
 from n2uqc.passes.program import Program
 
-from ...tir import IMPORTED
 from ..grouping import Group, convolution
 from .body import Body, Expr, Vectors, reads
 from .epilogue import Area, cover, results
@@ -100,8 +99,9 @@ class ConvolutionPlan(ABC):
         schedule = s_tir.Schedule(function)
         self.order(schedule)
         cut_at_edges(schedule)
-        ordered = schedule.mod["main"]
-        return ordered.with_attr(IMPORTED, self.imported) if self.imported else ordered
+        if self.imported:
+            body.imported.add(self.imported)
+        return schedule.mod["main"]
 
 
 def convolution_kernel(

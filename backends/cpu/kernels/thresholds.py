@@ -84,10 +84,10 @@ def _counted(body: Body, x: Expr, stored: str, table: ComparisonCounts, place: P
                 total = total + (x > bound.astype(wide)).astype("int32")
             return total
         rows, steps = searched(bounds, stored)
-        names = body.table("bounds", rows[body.slots])
+        stage = body.table("bounds", rows[body.slots])
         body.imported.add(search_function(stored, steps, body.vectors.has("slt")))
         pointer = PointerType(PrimType(stored))
-        first = Call("tirx.address_of", [names(place.slot, 0)], ret_ty=pointer)
+        first = Call("tirx.address_of", [stage(place.slot, 0)], ret_ty=pointer)
         return tirx.call_extern("int32", search_name(stored, steps), x, first)
 
     code: Expr = count(table.ups)

@@ -31,7 +31,7 @@ class CompiledFunction:
 
 
 @dataclass(frozen=True)
-class LinkedCode:
+class ObjectCode:
     """The section of an object that holds its functions.
 
     Attributes:
@@ -70,7 +70,7 @@ def locate(
     raise CompileError("the executable does not hold the code of its library; compile it again")
 
 
-def _alike(code: LinkedCode, linked: bytes) -> bool:
+def _alike(code: ObjectCode, linked: bytes) -> bool:
     """Return whether linked code differs from an object's code only where the linker changes it."""
     words = len(code.content) // 4
     if len(linked) < len(code.content):
@@ -97,7 +97,7 @@ def _first_member(library: bytes) -> bytes:
     raise CompileError("not a static library")
 
 
-def code_of(elf: bytes) -> LinkedCode:
+def code_of(elf: bytes) -> ObjectCode:
     """Return the section of an object that has the most functions."""
     layout, offset_at, count_at = _HEADERS[elf[4]]
     table = struct.unpack_from("<Q" if elf[4] == 2 else "<I", elf, offset_at)[0]
@@ -126,7 +126,7 @@ def code_of(elf: bytes) -> LinkedCode:
         for place in (first, first + 3)
     }
     ordered = tuple(sorted(functions, key=lambda f: f[1]))
-    return LinkedCode(content, ordered, frozenset(relocated))
+    return ObjectCode(content, ordered, frozenset(relocated))
 
 
 def _offsets(elf: bytes, section: Sequence[int]) -> list[int]:

@@ -21,7 +21,6 @@ _PACKAGES = ("torch", "numpy", "scipy", "onnx", "onnx-ir", "onnxruntime", "apach
 _SUFFIXES = (".py", ".c", ".h", ".j2", ".onnx", ".json")
 _NO_RESULTS = ("commands", "console", "studies", "__pycache__")
 """Folders of the package that no figure depends on."""
-_PART = 2**20  # bytes that are hashed at a time
 
 
 def key_of(identity: Mapping[str, Any]) -> str:
@@ -87,11 +86,8 @@ def hash_of_path(path: Path) -> str:
     """Return the SHA-256 of a file, or of all files in a folder; read once in a process."""
     if path.is_dir():
         return _hash_of_files(path, None)
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while part := file.read(_PART):
-            digest.update(part)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _hash_of_files(folder: Path, suffixes: tuple[str, ...] | None = _SUFFIXES) -> str:

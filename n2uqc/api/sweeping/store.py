@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from n2uqc.frontend.escape import plain
@@ -83,12 +82,7 @@ class SweepStore:
     def __enter__(self) -> SweepStore:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._base.close()
 
     def get(self, key: str) -> Stored | None:

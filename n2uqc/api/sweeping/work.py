@@ -5,8 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from n2uqc.frontend.diagnostics import cut
 from n2uqc.frontend.escape import plain
 
 from ..errors import UserError, missing_part
+from ..torch_work import torch_threads
 from .identity import code_version
 from .plan import ACCURACY, COST, PROCESSOR, TRAIN, SweepPoint
 
@@ -111,7 +111,7 @@ def _train(point: SweepPoint) -> PointOutcome:
 
     assert point.recipe is not None and point.folder is not None
     recipe = replace(point.recipe, output=point.folder)
-    with _threads(point.settings["threads"]):
+    with torch_threads(point.settings["threads"]):
         done = train_by(recipe, point.settings["device"], resume=True)
     content = done.onnx.read_bytes()
     validation = {record.phase: record.validation_accuracy for record in done.records}
@@ -128,18 +128,6 @@ def _train(point: SweepPoint) -> PointOutcome:
     }
     shutil.rmtree(point.folder, ignore_errors=True)  # the store has the network
     return PointOutcome(result, network=content)
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _accuracy(point: SweepPoint, network: Path, options: Options) -> dict[str, Any]:
