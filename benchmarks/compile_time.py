@@ -35,7 +35,7 @@ def measure(model: Path, target: str, precision: str, folder: Path) -> dict[str,
     command = [
         sys.executable,
         "-m",
-        "n2uqc.cli",
+        "n2uqc",
         "compile",
         str(model),
         "--target",

@@ -7,6 +7,8 @@ from onnx.defs import OpSchema
 
 DOMAIN = "n2uq"
 VERSION = 1
+QUANTIZERS = ("Threshold", "Codebook")
+"""The operators of activations' quantizers."""
 STANDARD_VERSION = 18
 """Opset of the standard domain in a canonical graph, whatever the file had: in canonical form the
 operators mean the same in every supported opset, and have no training mode.

@@ -147,7 +147,3 @@ def _joined(arguments: Sequence[str]) -> list[str]:
         else:
             joined.append(argument)
     return joined
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from n2uqc.frontend.input_shape import InputShape
 from n2uqc.frontend.load import load_graph
-from n2uqc.frontend.schemas import DOMAIN
+from n2uqc.frontend.schemas import DOMAIN, QUANTIZERS
 from n2uqc.frontend.source import Source, digest, label, require_source, stem
 
 from .checks.promise import PrecisionWarning, kept_by
@@ -66,7 +66,7 @@ def load(
     if calibration is not None:
         options = replace(options, calibration=calibration)
     graph = load_graph(source, input_shape=input_shape)
-    if not any(node.domain == DOMAIN and node.op_type != "Weight" for node in graph.graph):
+    if not any(node.domain == DOMAIN and node.op_type in QUANTIZERS for node in graph.graph):
         warnings.warn(
             f"{label(source)}: no activation quantizer was recognized, so the whole network "
             "becomes fixed point; is it the float network that was exported?",

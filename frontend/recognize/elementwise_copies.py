@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..opset import constant, initializer, is_op
+from ..schemas import QUANTIZERS
 from .pattern import Context
 from .queries import Array, channel_values, is_standard, shape_of
 
@@ -15,7 +16,7 @@ _UNARY = frozenset(
     "Relu LeakyRelu Clip Sigmoid Tanh HardSwish HardSigmoid Elu Softplus Abs".split()
 )
 _PER_CHANNEL = frozenset("Add Sub Mul Div PRelu".split())
-_OWN = "Threshold", "Codebook", "Function"
+_OWN = *QUANTIZERS, "Function"
 
 
 def is_elementwise(node: ir.Node) -> bool:

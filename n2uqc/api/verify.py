@@ -36,6 +36,7 @@ from .result import Result
 
 SAMPLES = 64
 _VALUES = 4 * VALUES  # executors keep fewer arrays than the evaluation of a network
+_MOST_VALUES = 1 << 30  # of images that a user asks for: 8 GiB
 _SHOWN = 10  # most differences that are written
 
 
@@ -172,13 +173,15 @@ def verify(
     """
     targets = chosen_targets(executors)
     if samples is not None and samples < 1:
-        raise UserError(f"--samples is {samples}; it takes at least 1")
+        raise UserError(f"--samples is {samples:,}; it takes at least 1")
     if seed < 0:
         raise UserError(f"--seed is {seed}; it takes 0 or more")
     opened = open_model(model, options, input_shape)
     program, network = opened.program, opened.network
     if samples is None:
         samples = affordable(program, SAMPLES, _VALUES)
+    elif images is None and samples > (most := affordable(program, samples, _MOST_VALUES)):
+        raise UserError(f"--samples is {samples:,}; of this network it takes at most {most:,}")
     if against is not None:
         if network is not None or is_program(against):
             raise UserError(

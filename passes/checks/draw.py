@@ -90,14 +90,15 @@ def _structured(
 def as_images(program: Program, integers: Named, seed: int) -> dict[str, NDArray[Any]]:
     """Return images (N, *port.shape) by name that ``quantize_inputs`` maps to these integers.
 
-    Real images are drawn within half a unit of each integer; raw pixels are the integers.
+    Real images are drawn within half a unit of each integer, but at 0 they are 0: many values of
+    real images are, few lie between 0 and the last bit. Raw pixels are the integers.
     """
     rng, images = np.random.default_rng(seed), {}
     for port, tensor_type in input_types(program):
         whole = integers[port.name]
         values: NDArray[Any] = whole.astype(np.uint8 if port.pixels else np.float64)
         if not port.pixels:
-            off = rng.uniform(-0.49, 0.49, values.shape)
+            off = np.where(values == 0, 0, rng.uniform(-0.49, 0.49, values.shape))
             # Values must not leave the range.
             inside = np.clip(values + off, tensor_type.lo, tensor_type.hi)
             values = inside * float(tensor_type.scale or 1)

@@ -31,7 +31,7 @@ from .heads import by_port, index_pairs, scored
 from .moments import Moments
 from .relation import Relation, inward, outward
 
-CHUNK = 8
+CHUNK = 32
 """Most images that are computed together."""
 
 _TOGETHER = 2**23  # values of the largest tensor that are computed together, if one image has fewer

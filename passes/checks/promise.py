@@ -32,7 +32,7 @@ EXTRA = (8, False), (24, False), (8, True), (24, True)
 and whether channels are equalized.
 """
 
-_SAMPLES, _LEAST = 12, 2
+_SAMPLES, _LEAST = 32, 2
 _WORK = 4e9  # multiplications of all samples: a second or two
 _MOST_WORK = 1 << 36  # products and numbers of windows of a sample, some minutes
 _LONG = 2_000  # operations from which only one attempt is made, because compilation takes long

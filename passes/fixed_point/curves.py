@@ -141,8 +141,9 @@ def _steepest(curve: Curve) -> float:
     steep = float(max(np.abs(enclosed.slope[0]).max(), np.abs(enclosed.slope[1]).max()))
     if not np.isfinite(steep):
         raise Unfit(
-            "a function that is not defined, or has no bound on its slope, somewhere: a root, a "
-            "logarithm or a quotient of what may come close to 0"
+            "a function that jumps (as ThresholdedRelu and Shrink do), is not defined, or has no "
+            "bound on its slope somewhere: a root, a logarithm or a quotient of what may come "
+            "close to 0"
         )
     return steep * (1 + _NOISE)
 

@@ -201,7 +201,11 @@ class FixedPoint(Lowering):
             try:
                 self.lower(op)
             except ValueError as error:
+                supported = "scales within 64-bit integer requantization (SPEC.md)"
                 hint = "lower --residual-bits or --stem-bits, or check the layer's parameters"
+                if isinstance(op, RealFunction):
+                    supported = "functions of bounded values and slope over the input's range"
+                    hint = "clamp what it is taken of, add a constant, or put a quantizer behind it"
                 if isinstance(op, RealAvgPool) and op.counted is not None:
                     hint = "set count_include_pad=True without ceil_mode, or pool smaller windows"
                 raise CompileError(
@@ -209,7 +213,7 @@ class FixedPoint(Lowering):
                         node=", ".join(op.origin),
                         op=op.mnemonic,
                         found=reason(error),
-                        supported="scales within 64-bit integer requantization (SPEC.md)",
+                        supported=supported,
                         hint=hint,
                     )
                 ) from None

@@ -82,9 +82,12 @@ def require_bounded(name: str, ends: Interval, op: Op | None) -> None:
             Problem(
                 node=", ".join(op.origin),
                 op=op.mnemonic,
-                found=f"values of {op.expression} that have no bound for inputs within the range",
-                supported="roots, logarithms and quotients of what stays away from 0",
-                hint="clamp what it is taken of, or add a constant, that is no tiny part of it",
+                found=f"values of {op.expression} that have no bound, or may pass {_FARTHEST:.0e}, "
+                "for inputs within the range",
+                supported="powers of what is small; roots, logarithms and quotients of what stays "
+                "away from 0",
+                hint="clamp what it is taken of, add a constant that is no tiny part of it, give "
+                "images by --calib, or narrow --input-range",
             )
         )
     raise CompileError(

@@ -108,8 +108,8 @@ def import_graph(model: ir.Model, name: str = "network") -> Program:
                     node=node.name or node.outputs[0].name or "?",
                     op=node.op_type,
                     found=reason(error),
-                    supported="see SPEC.md",
-                    hint="check the node's parameters and shapes",
+                    supported="parameters that fit the node's tensors",
+                    hint="check the node's attributes, weights and shapes",
                 )
             )
     if problems:

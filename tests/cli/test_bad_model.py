@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import n2uqc
+from n2uqc.frontend.diagnostics import CompileError
+
+from ..frontend.networks import build
 from .broken import BROKEN
 from .conftest import Command
 
@@ -115,3 +119,23 @@ def test_a_float_network_compiles_with_a_warning(command: Command, tmp_path: Pat
     )
     assert result.status == 0, result.err
     assert "warning" in result.err and "no activation quantizer was recognized" in result.err
+
+
+@pytest.mark.parametrize("op", ["HardSwish", "Elu", "Sigmoid", "Relu"])
+def test_every_function_of_a_float_network_warns_alike(op: str) -> None:
+    with pytest.warns(UserWarning, match="no activation quantizer was recognized"):
+        n2uqc.load(build(f"y = {op} (x)").SerializeToString())
+
+
+@pytest.mark.filterwarnings("ignore:.*no activation quantizer")
+@pytest.mark.parametrize("node", ["ThresholdedRelu <alpha=0.5>", "Shrink <lambd=0.5, bias=0.2>"])
+def test_a_function_that_jumps_is_refused_as_that(node: str) -> None:
+    with pytest.raises(CompileError, match=r"a function that jumps \(as ThresholdedRelu"):
+        n2uqc.load(build(f"y = {node} (x)").SerializeToString())
+
+
+@pytest.mark.filterwarnings("ignore:.*no activation quantizer")
+def test_a_power_beyond_every_number_is_refused_as_that() -> None:
+    squares = " ".join(f"a{k} = Mul (a{k - 1}, a{k - 1})" for k in range(1, 12))
+    with pytest.raises(CompileError, match=r"or may pass 1e\+150, for inputs within the range"):
+        n2uqc.load(build(f"a0 = Mul (x, x) {squares} y = Identity (a11)").SerializeToString())

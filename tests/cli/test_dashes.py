@@ -28,7 +28,7 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _n2uqc(*arguments: object, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [sys.executable, "-m", "n2uqc.cli", *map(str, arguments)],
+        [sys.executable, "-m", "n2uqc", *map(str, arguments)],
         input=given,
         capture_output=True,
         timeout=120,

@@ -108,7 +108,7 @@ def test_standard_output_by_its_name(through: str, place: Path, tmp_path: Path) 
     if through == "file":
         line = '{ printf before; "$@"; } > out; cat out'
     done = subprocess.run(
-        ["sh", "-c", line, "sh", sys.executable, "-m", "n2uqc.cli", *writing],
+        ["sh", "-c", line, "sh", sys.executable, "-m", "n2uqc", *writing],
         cwd=tmp_path,
         capture_output=True,
         check=True,

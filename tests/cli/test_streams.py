@@ -28,7 +28,7 @@ def _shell(line: str, *arguments: str, **environment: str) -> subprocess.Complet
             "n2uqc",
             sys.executable,
             "-m",
-            "n2uqc.cli",
+            "n2uqc",
             *arguments,
         ],
         capture_output=True,

@@ -142,3 +142,13 @@ def test_every_processor_target_is_an_executor(command: Command, program_file: P
     rows = json.loads(result.out)["executors"]
     assert [row["executor"] for row in rows] == ["interpreter", "cortex-m4", "armv7"]
     assert all(row["values"] == 30 and row["mismatches"] == 0 for row in rows)
+
+
+@pytest.mark.parametrize("samples", [0, 99_999_999_999])
+def test_a_number_of_samples_has_bounds(
+    command: Command, program_file: Path, samples: int
+) -> None:
+    """Memory for them was asked for before: 78 TiB."""
+    result = command("verify", program_file, "--samples", samples)
+    assert result.status == 2
+    assert f"--samples is {samples:,}; " in result.err

@@ -52,6 +52,7 @@ def test_large_maps_are_compared_one_by_one(monkeypatch: pytest.MonkeyPatch) -> 
         return whole(self, integers, maps, start)
 
     monkeypatch.setattr(network.Holder, "_chunk", chunk)
+    monkeypatch.setattr(network, "CHUNK", 8)
     together = held(model, program)
     monkeypatch.setattr(network, "_TOGETHER", 3 * 4 * 5 * 5)
     apart = held(model, program)

@@ -17,7 +17,7 @@ from n2uqc.passes import Options, compile_graph, load
 from n2uqc.passes.checks import promise
 from n2uqc.passes.checks.draw import as_images, drawn
 from n2uqc.passes.checks.evaluate import reference
-from n2uqc.passes.checks.network import hold
+from n2uqc.passes.checks.network import Holder, hold
 from n2uqc.passes.checks.promise import EXACT, PrecisionWarning, kept_by, measure
 from n2uqc.passes.checks.recompile import differences, recompiled
 from n2uqc.passes.program import Conv, Program
@@ -131,6 +131,16 @@ def test_what_cannot_be_kept_is_said(tmp_path: Path) -> None:
     assert share(path, program) > EXACT
 
 
+def test_the_sign_of_images_with_zeros(tmp_path: Path) -> None:
+    """Values between 0 and the last bit were drawn for whole images, and one code in six differed.
+
+    That of an input of 0 is 0 on both sides.
+    """
+    weight = np.random.default_rng(0).choice(np.array([-1, 1], F32), (4, 3, 3, 3))
+    body = "s = Sign (x) c = Conv (s, w) t = Sign (c) y = GlobalAveragePool (t)"
+    quiet(saved(build(body, {"w": weight}, x="float[N,3,6,6] x"), tmp_path))
+
+
 def test_coarser_precisions_warn_of_a_tenth(tmp_path: Path) -> None:
     path = saved(sized([1e3, 1.0], False), tmp_path)
     with pytest.warns(PrecisionWarning, match="much is lost.*Hint: --precision exact"):
@@ -143,11 +153,15 @@ def test_coarser_precisions_warn_of_a_tenth(tmp_path: Path) -> None:
 def test_random_networks_keep_the_promise_or_say_so(case) -> None:
     model, _ = case
     program, loss = kept_by(model, Options(), lambda options: compile_graph(model, options))
-    images = as_images(program, drawn(program, 24, 5), 5)
-    found = hold(reference(model, Options()), program, images)
+    holder = Holder(reference(model, Options()), program)
+    found = holder.hold(as_images(program, drawn(program, 24, 5), 5))
     assert not any(row.wrong for row in found.rows)
-    if loss is None:  # measured on others: some slack
-        assert found.output.share < 4 * EXACT
+    seen = measure(model, program, Options()).comparison.spreads
+    for name, farthest in holder.farthest.items() if loss is None else ():
+        # A channel at the end of a clip on all but a few samples spreads otherwise on others.
+        here, there = (np.maximum(spread, 1e-9) for spread in (found.spreads[name], seen[name]))
+        alike = np.abs(np.log2(here / there)) < 1
+        assert (farthest <= 4 * EXACT * found.spreads[name])[alike].all()  # others: some slack
 
 
 def test_maps_too_large_to_measure_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
