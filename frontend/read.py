@@ -7,6 +7,7 @@ from pathlib import Path
 import onnx
 import onnx_ir as ir
 
+from .bounded_file import open_ordinary
 from .diagnostics import CompileError, Problem
 from .escape import plain
 from .external_data import SIZE_LIMIT, load_external_data
@@ -39,9 +40,8 @@ def read_model(source: Source) -> onnx.ModelProto:
             raise CompileError(f"{plain(path)} is a directory, not an ONNX file")
         if path.stat().st_size > SIZE_LIMIT:
             raise CompileError(_too_large(str(path), path.stat().st_size))
-        if path.exists() and not path.is_file():  # the file is read again for its hash
-            raise CompileError(f"{plain(path)} is a pipe or a device; give an ONNX file")
-        content = path.read_bytes()
+        with open_ordinary(path) as file:  # a pipe could not be read again for its hash
+            content = file.read()
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise CompileError(f"cannot read {plain(path)}: {reason or error}") from error

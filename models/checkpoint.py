@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from n2uqc.frontend.bounded_file import open_ordinary
 from n2uqc.frontend.diagnostics import CompileError, Problem
 
 from .architectures import BITS, Architecture, Variant, architectures
@@ -119,12 +120,11 @@ def build_network(
 
 
 def _unpickle(path: str) -> Any:
-    with open(path, "rb"):  # a file that is not there is an OSError, a folder too
-        pass
+    file = open_ordinary(path)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), file:
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(file, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         wanted = re.search(r"GLOBAL (\S+)", str(error))
         what = f"`{wanted[1]}`" if wanted else "more than tensors"

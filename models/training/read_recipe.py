@@ -211,6 +211,8 @@ class TableReader:
         path = self.folder / Path(given).expanduser()
         if key != "output" and not path.exists():
             raise _Wrong(f"there is no file or folder {plain(path)}")
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise _Wrong(f"{plain(path)} is a pipe or a device")
         return path
 
 

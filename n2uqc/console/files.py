@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from n2uqc.api.errors import UserError
 from n2uqc.frontend.archives import DAMAGED_ARCHIVE
-from n2uqc.frontend.bounded_file import read_bounded
+from n2uqc.frontend.bounded_file import open_ordinary, read_bounded
 from n2uqc.frontend.diagnostics import cut
 from n2uqc.frontend.escape import plain
 
@@ -58,7 +58,7 @@ def read_array(path: Path) -> NDArray[Any]:
     """
     import numpy as np
 
-    with _reading(path, ".npy or .npz"), open(path, "rb") as file:
+    with _reading(path, ".npy or .npz"), open_ordinary(path) as file:
         if file.read(4) not in (b"\x93NUM", b"PK\x03\x04"):
             raise UserError(f"{plain(path)}: not an .npy or .npz file")
         file.seek(0)
@@ -86,7 +86,7 @@ def map_array(path: Path) -> NDArray[Any]:
     """
     import numpy as np
 
-    with _reading(path, ".npy or .npz"), open(path, "rb") as file:
+    with _reading(path, ".npy or .npz"), open_ordinary(path) as file:
         if file.read(4) != b"\x93NUM":
             return read_array(path)
         _check_extent(file, plain(path))
@@ -102,7 +102,7 @@ def read_named(path: Path) -> dict[str, NDArray[Any]]:
     """
     import numpy as np
 
-    with _reading(path, ".npz"), open(path, "rb") as file:
+    with _reading(path, ".npz"), open_ordinary(path) as file:
         if file.read(4) != b"PK\x03\x04":
             raise UserError(f"{plain(path)}: not an .npz file")
         file.seek(0)
@@ -119,7 +119,7 @@ def open_or_refuse(path: Path) -> BinaryIO:
         UserError: it cannot be opened.
     """
     try:
-        return open(path, "rb")
+        return open_ordinary(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"cannot read {plain(path)}: {reason}") from None

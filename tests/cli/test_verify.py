@@ -145,9 +145,7 @@ def test_every_processor_target_is_an_executor(command: Command, program_file: P
 
 
 @pytest.mark.parametrize("samples", [0, 99_999_999_999])
-def test_a_number_of_samples_has_bounds(
-    command: Command, program_file: Path, samples: int
-) -> None:
+def test_a_number_of_samples_has_bounds(command: Command, program_file: Path, samples: int) -> None:
     """Memory for them was asked for before: 78 TiB."""
     result = command("verify", program_file, "--samples", samples)
     assert result.status == 2

@@ -152,7 +152,15 @@ def test_coarser_precisions_warn_of_a_tenth(tmp_path: Path) -> None:
 @given(networks(far=1e6))
 def test_random_networks_keep_the_promise_or_say_so(case) -> None:
     model, _ = case
-    program, loss = kept_by(model, Options(), lambda options: compile_graph(model, options))
+    try:
+        program, loss = kept_by(model, Options(), lambda options: compile_graph(model, options))
+    except CompileError as error:  # slopes of 1e9 and offsets of 1e13 in one tensor
+        refusal = str(error)
+    else:
+        refusal = ""
+    if refusal:
+        assert "too large for integer requantization" in refusal
+        return
     holder = Holder(reference(model, Options()), program)
     found = holder.hold(as_images(program, drawn(program, 24, 5), 5))
     assert not any(row.wrong for row in found.rows)
@@ -176,7 +184,7 @@ def test_maps_too_large_to_measure_say_so(tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_more_work_a_sample_is_the_fewer_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = load_graph(build("y = Add (x, x)", x="float[N,2,3,3] x"))
     program = compile_graph(graph)
-    for products, count in ((0, 12), (1, 12), (10**9, 4), (10**12, 2)):
+    for products, count in ((0, 32), (1, 32), (10**9, 4), (10**12, 2)):
         monkeypatch.setattr(promise, "_products", lambda _, n=products: n)
         assert measure(graph, program, Options()).samples == count
     monkeypatch.setattr(promise, "_products", lambda _: 1)
