@@ -136,7 +136,7 @@ def test_loads_what_it_reads() -> None:
 
 def test_a_device_is_no_file() -> None:
     """Reading one may never end."""
-    refused("/dev/zero", "device")
+    refused("/dev/zero", "no ordinary file")
 
 
 def declared(path: Path, size: int) -> None:
