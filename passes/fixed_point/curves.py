@@ -1,39 +1,45 @@
-"""Straight pieces in place of a function, with a proven bound on what they miss.
-
-On a part ``[a, b]`` of a piece, the difference ``g`` of function and line has a slope between
-bounds ``l`` and ``u``, from interval arithmetic, and known values at both ends.  So
-``g(x) <= min(g(a) + u (x - a), g(b) - l (b - x))``, whose greatest value is at an end or where both
-lines meet; from below likewise.  The function's second derivative is not asked for: where ``u - l``
-shrinks with the part's width, the bound shrinks with its square.
-"""
+"""A function of a fixed-point tensor: its values and slopes on the integers, and how far it moves."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from n2uqc.frontend.diagnostics import Unfit
 
-from ..program.ops import Interpolate
 from ..program.ops.real import Enclosure, EnclosureArithmetic, RealFunction, floats
-from ..program.types import Constant
-from .lowering import Lowering
 
 Reals = NDArray[np.float64]
 
-MOST_PIECES = 8192
-WANTED = 2.0**-15
-"""What pieces may miss where a tensor's unit is finer; half of it for each bit more than usual."""
+NOISE = 2.0**-44
+"""Relative: rounding of this analysis, in float64, with a reserve."""
+_SPLIT = 64  # of an interval with an unbounded slope
+_MOST_VERTICAL = 1 << 14  # of such intervals
+_HALVINGS = 30  # after which a root of degree 15 is a quarter as wide
 
-_OPERAND_BITS = 31
-_FEW = 256  # integers of which each gets a piece of its own: codes, however coarse
-_PARTS = 4  # parts of a piece, of which each is bounded
-_TAIL_PARTS = 64
-_CUTS, _CUT_RATIO = 80, 5 / 6  # where a tail may begin
-_NOISE = 2.0**-44  # relative: rounding of this analysis, in float64, with a reserve
+
+class Function(Protocol):
+    """What straight pieces are fitted to: a function on the integers ``lo`` to ``hi``.
+
+    Attributes:
+        unit: real value of the integer 1; may be negative.
+        lo, hi: least and greatest integer.
+    """
+
+    @property
+    def unit(self) -> Fraction: ...
+    @property
+    def lo(self) -> int: ...
+    @property
+    def hi(self) -> int: ...
+
+    def on(self, a: Reals, b: Reals) -> Enclosure:
+        """Return bounds of value and slope between integers (N, 1), as arrays (N, C) or (N, 1)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,8 @@ class Curve:
         unit: real value of the integer 1; may be negative.
         lo, hi: least and greatest integer.
         slack: by how much a real value may differ from its integer's.
+        least, most: what the real value is never below and above; beyond, the function has the
+            value that it has there.
     """
 
     op: RealFunction
@@ -52,6 +60,8 @@ class Curve:
     lo: int
     hi: int
     slack: float
+    least: float = -np.inf
+    most: float = np.inf
 
     def on(self, a: Reals, b: Reals) -> Enclosure:
         """Return bounds of value and slope between integers (N, 1), as arrays (N, C) or (N, 1).
@@ -62,238 +72,145 @@ class Curve:
         low, high = (a * unit, b * unit) if unit > 0 else (b * unit, a * unit)
         ends = np.nextafter(low, -np.inf), np.nextafter(high, np.inf)
         lo, hi = ends[0] - np.abs(ends[0]) * 2.0**-50, ends[1] + np.abs(ends[1]) * 2.0**-50
+        beyond = (lo < self.least) | (hi > self.most)
+        lo, hi = np.clip(lo, self.least, self.most), np.clip(hi, self.least, self.most)
         rows = [Enclosure.fixed(floats(row), False) for row in self.op.parameters]
         with np.errstate(all="ignore"):
             enclosed = self.op.function.evaluate(EnclosureArithmetic(), Enclosure.of(lo, hi), rows)
         assert enclosed.slope is not None
         lo, hi, least, most, _ = np.broadcast_arrays(enclosed.lo, enclosed.hi, *enclosed.slope, a)
+        least = np.where(beyond, np.minimum(least, 0.0), least)
+        most = np.where(beyond, np.maximum(most, 0.0), most)
         return Enclosure(lo, hi, (least, most))
+
+    def between(self, low: int | None, high: int | None) -> Curve:
+        """Return the function between two integers, and beyond them what it is there."""
+        ends = [None if end is None else end * float(self.unit) for end in (low, high)]
+        least, most = ends if self.unit > 0 else ends[::-1]
+        return replace(
+            self,
+            least=self.least if least is None else float(np.clip(least, self.least, self.most)),
+            most=self.most if most is None else float(np.clip(most, self.least, self.most)),
+        )
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """Straight pieces: integers ``start + i * 2**step`` begin them.
+class Outside:
+    """A function less what it is between two integers: 0 there, and differences beyond them.
 
     Attributes:
-        base, slope: float64 (N, C) or (N, 1): value at the beginning, and slope per integer.
+        curve: the function.
+        ends: the integers.
     """
 
-    start: int
-    step: int
-    base: Reals
-    slope: Reals
+    curve: Curve
+    ends: tuple[int, int]
+
+    @property
+    def unit(self) -> Fraction:
+        return self.curve.unit
+
+    @property
+    def lo(self) -> int:
+        return self.curve.lo
+
+    @property
+    def hi(self) -> int:
+        return self.curve.hi
+
+    def on(self, a: Reals, b: Reals) -> Enclosure:
+        """Return bounds of value and slope between integers (N, 1), as arrays (N, C) or (N, 1)."""
+        low, high = self.ends
+        sides = (self.curve.between(None, low), self.curve.between(high, None))
+        total = Enclosure.fixed(np.zeros(1), True)
+        for side, end in zip(sides, (low, high), strict=True):
+            here, there = side.on(a, b), side.on(*[np.full_like(a, float(end))] * 2)
+            assert here.slope is not None and total.slope is not None
+            total = Enclosure(
+                np.nextafter(total.lo + (here.lo - there.hi), -np.inf),
+                np.nextafter(total.hi + (here.hi - there.lo), np.inf),
+                (total.slope[0] + here.slope[0], total.slope[1] + here.slope[1]),
+            )
+        return total
 
 
-def interpolated(low: Lowering, op: RealFunction, scale: Fraction) -> None:
-    """Emit a function of a fixed-point tensor with a scale.
+def moved_by(curve: Curve, error: Fraction) -> Fraction:
+    """Return by how much the function's value may change where its argument changes by its error.
+
+    That is the error times the steepest slope. Where the slope has no bound, as a root's at 0, or
+    one that says little, it is what the values between both arguments spread by.
+
+    Args:
+        curve: the function.
+        error: that of its argument, in real units.
 
     Raises:
-        ValueError: it is not defined, or not bounded, for some value; or too steep.
+        Unfit: the function jumps, is not defined, or is not bounded somewhere.
     """
-    x = low.narrowed(op.inputs[0], _OPERAND_BITS)
-    tensor_type = low.int_type(x)
-    assert tensor_type.scale is not None
-    curve = Curve(
-        op,
-        tensor_type.scale,
-        tensor_type.lo,
-        tensor_type.hi,
-        float(tensor_type.error / tensor_type.unit),
-    )
-    steepest = _steepest(curve)
-    wanted = max(float(scale) / 4, WANTED * 2.0**-low.options.extra_bits)
-    pieces = _chosen(curve, wanted, MOST_PIECES)
-    shift = _shift(pieces, float(scale))
-    base, slope = (np.rint(np.ldexp(v / float(scale), shift)) for v in (pieces.base, pieces.slope))
-    held = Pieces(
-        pieces.start, pieces.step, *(np.ldexp(v, -shift) * float(scale) for v in (base, slope))
-    )
-    below, above = _missed(curve, held)
-    # A line in the middle of what it misses misses half as much.
-    base = base + np.rint(np.ldexp((below + above) / 2 / float(scale), shift))
-    held = Pieces(held.start, held.step, np.ldexp(base, -shift) * float(scale), held.slope)
-    below, above = _missed(curve, held)
-    miss = Fraction(float(max(np.abs(below).max(), np.abs(above).max())))
-    error = miss + tensor_type.error * Fraction(steepest) + (scale / 2 if shift else 0)
-    name = op.output
-    tables = (Constant.narrow(v.T.astype(np.int64)) for v in (base, slope))
-    low.put(
-        Interpolate(
-            output=name,
-            inputs=(x,),
-            origin=op.origin,
-            base=low.const(f"{name}.base", next(tables)),
-            slope=low.const(f"{name}.slope", next(tables)),
-            start=held.start,
-            step=held.step,
-            shift=shift,
-        ),
-        scale,
-        error,
-    )
-
-
-def _steepest(curve: Curve) -> float:
-    """Return the greatest slope in magnitude, of real values that their error moves too."""
+    if not error:
+        return Fraction(0)
     ends = np.linspace(curve.lo - curve.slack - 1, curve.hi + curve.slack + 1, 4097)[:, None]
-    enclosed = curve.on(ends[:-1], ends[1:])
+    slope, spread = _changes(curve, ends[:-1], ends[1:])
+    told = _is_told(slope * float(error), spread)
+    moved = error * Fraction(float(slope[told].max(initial=0.0)) * (1 + NOISE))
+    if told.all():
+        return moved
+    pieces = np.concatenate([ends[:-1], ends[1:]], axis=1)[~told]
+    return max(moved, Fraction(_spread(curve, pieces, float(error)) * (1 + NOISE)))
+
+
+def _changes(curve: Curve, a: Reals, b: Reals) -> tuple[Reals, Reals]:
+    """Return the steepest slope and the spread of values between numbers of integers, (N,)."""
+    enclosed = curve.on(a, b)
     assert enclosed.slope is not None
-    steep = float(max(np.abs(enclosed.slope[0]).max(), np.abs(enclosed.slope[1]).max()))
-    if not np.isfinite(steep):
+    slope = np.maximum(np.abs(enclosed.slope[0]), np.abs(enclosed.slope[1])).max(axis=1)
+    spread = (enclosed.hi - enclosed.lo).max(axis=1)
+    return np.where(np.isnan(slope), np.inf, slope), np.where(np.isnan(spread), np.inf, spread)
+
+
+def _is_told(change: Reals, spread: Reals) -> NDArray[np.bool_]:
+    """Tell whether slopes bound a change well: it is not much more than all values' spread."""
+    told: NDArray[np.bool_] = np.isfinite(change) & (change <= 2 * spread + NOISE)
+    return told
+
+
+def _spread(curve: Curve, pieces: Reals, error: float) -> float:
+    """Return the change by an error between pairs of integers (N, 2) where slopes do not tell it."""
+    found = 0.0
+    while len(pieces):
+        split = pieces[:, 1] - pieces[:, 0] > _SPLIT
+        whole = [np.arange(np.floor(a), np.ceil(b) + 1) for a, b in pieces[~split]]
+        cuts = np.linspace(pieces[split, 0], pieces[split, 1], _SPLIT + 1, axis=1)
+        at = np.unique(np.concatenate(whole))[:, None] if whole else np.zeros((0, 1))
+        a, b = (np.append(c.reshape(-1, 1), at, axis=0) for c in (cuts[:, :-1], cuts[:, 1:]))
+        slope, spread = _changes(curve, a - curve.slack, b + curve.slack)
+        told = _is_told(slope * error, spread)
+        least = np.fmin(slope * error, spread)
+        rest = ~told & (b > a)[:, 0]
+        _require_continuous(curve, at[np.isinf(slope[len(slope) - len(at) :])])
+        found = max(found, float(least[~rest].max(initial=0.0)))
+        pieces = np.concatenate([a, b], axis=1)[rest]
+        if len(pieces) > _MOST_VERTICAL:
+            raise Unfit("a function without a bound on its slope at too many places")
+    return found
+
+
+def _require_continuous(curve: Curve, at: Reals) -> None:
+    """Require that values near integers (N, 1) spread less where their errors are smaller."""
+    a, b = at - curve.slack, at + curve.slack
+    first = last = _changes(curve, a, b)[1].max(initial=0.0)
+    if not np.isfinite(first):
         raise Unfit(
-            "a function that jumps (as ThresholdedRelu and Shrink do), is not defined, or has no "
-            "bound on its slope somewhere: a root, a logarithm or a quotient of what may come "
-            "close to 0"
+            "a function that is not defined, or has no bound, somewhere: a root, a logarithm or a "
+            "quotient of what may come close to 0"
         )
-    return steep * (1 + _NOISE)
-
-
-def _chosen(curve: Curve, wanted: float, most: int) -> Pieces:
-    """Return the fewest pieces that miss no more than ``wanted``, or the most there may be."""
-    few = curve.hi - curve.lo < _FEW
-    first, last = (curve.lo, curve.hi) if few else _inner(curve, wanted)
-    length = last - first + 1
-    least = max(0, (-(-length // most) - 1).bit_length())  # the shortest pieces there may be
-    step = least if few else max(least, (length // 16).bit_length() - 1)
-    while True:
-        pieces = _lines(curve, first, step, -(-length // (1 << step)))
-        below, above = _missed(curve, pieces)
-        missed = float((above - below).max()) / 2
-        if missed <= wanted or step == least:
-            return pieces
-        # Halving pieces quarters what smooth functions miss, and halves it at a kink.
-        step = max(least, step - max(1, int(np.log2(missed / wanted) / 2)))
-
-
-def _inner(curve: Curve, wanted: float) -> tuple[int, int]:
-    """Return the part outside of which a straight line is close enough, on both sides."""
-    ends = []
-    for end in (curve.lo, curve.hi):
-        cut = end
-        close, far = 0, _CUTS  # a tail may begin at the former cut, and not at the latter
-        while far - close > 1:
-            k = (close + far) // 2
-            near = int(end * _CUT_RATIO**k)
-            if abs(near) * abs(float(curve.unit)) >= 1 and _straight(curve, near, end, wanted):
-                close, cut = k, near
-            else:
-                far = k
-        ends.append(cut)
-    return min(ends), max(ends)
-
-
-def _straight(curve: Curve, near: int, far: int, wanted: float) -> bool:
-    """Tell whether a line through both ends misses little between them."""
-    a, b = sorted((near, far))
-    values = _values(curve, np.array([[float(a)], [float(b)]]))
-    line = Pieces(a, 62, values[:1], (values[1:] - values[:1]) / max(1, b - a))
-    cuts = near + (far - near) * np.geomspace(2.0**-10, 1.0, _TAIL_PARTS)
-    cuts = np.unique(np.concatenate([[near], cuts]))
-    below, above = _difference(curve, cuts[:-1], cuts[1:], line, np.zeros(len(cuts) - 1, int))
-    return bool(np.isfinite(below).all() and (above - below).max() / 2 <= wanted)
-
-
-def _values(curve: Curve, at: Reals) -> Reals:
-    enclosed = curve.on(at, at)
-    middle: Reals = (enclosed.lo + enclosed.hi) / 2
-    if not np.isfinite(middle).all():
-        raise Unfit("a function that is not defined, or not bounded, somewhere in the range")
-    return middle
-
-
-def _lines(curve: Curve, first: int, step: int, count: int) -> Pieces:
-    """Return chords; the first and the last reach the ends of the range."""
-    begins = first + np.arange(count, dtype=np.float64) * 2.0**step
-    left, right = begins.copy(), begins + 2.0**step
-    left[0] = min(left[0], float(curve.lo))
-    right[-1] = max(right[-1], float(curve.hi))
-    # Beyond the range nothing is asked for, and the function may not be defined.
-    left, right = (np.clip(v, curve.lo, curve.hi) for v in (left, right))
-    a, b = _values(curve, left[:, None]), _values(curve, right[:, None])
-    width = np.maximum(right - left, 1.0)[:, None]
-    slope = (b - a) / width
-    # The slope of a piece of one integer is free; it would only limit the shift.
-    slope[np.append(right[:-1] - 1, right[-1]) <= left] = 0.0
-    return Pieces(first, step, a + slope * (begins - left)[:, None], slope)
-
-
-def _missed(curve: Curve, pieces: Pieces) -> tuple[Reals, Reals]:
-    """Return bounds of function minus line on the integers of each piece, (N, C) or (N, 1)."""
-    count = len(pieces.base)
-    begins = pieces.start + np.arange(count, dtype=np.float64) * 2.0**pieces.step
-    ends = begins + (2.0**pieces.step - 1)
-    begins[0], ends[-1] = min(begins[0], curve.lo), max(ends[-1], curve.hi)
-    begins, ends = (np.clip(v, curve.lo, curve.hi) for v in (begins, ends))
-    parts, which = [], []
-    for k in (0, count - 1) if count > 1 else (0,):  # long ones: parts that grow outwards
-        near, far = (ends[k], begins[k]) if k == 0 else (begins[k], ends[k])
-        cuts = near + (far - near) * np.concatenate(
-            [[0.0], np.geomspace(2.0**-12, 1.0, _TAIL_PARTS)]
-        )
-        parts.append(np.sort(cuts))
-        which.append(np.full(_TAIL_PARTS, k))
-    inner = np.arange(1, count - 1)
-    shares = np.linspace(0.0, 1.0, _PARTS + 1)
-    cuts = begins[inner][:, None] + (ends[inner] - begins[inner])[:, None] * shares
-    a = np.concatenate([*(p[:-1] for p in parts), cuts[:, :-1].ravel()])
-    b = np.concatenate([*(p[1:] for p in parts), cuts[:, 1:].ravel()])
-    owner = np.concatenate([*which, np.repeat(inner, _PARTS)])
-    below, above = _difference(curve, a, b, pieces, owner)
-    least = np.full((count, below.shape[1]), np.inf)
-    greatest = np.full((count, below.shape[1]), -np.inf)
-    np.minimum.at(least, owner, below)
-    np.maximum.at(greatest, owner, above)
-    if not (np.isfinite(least).all() and np.isfinite(greatest).all()):
-        raise Unfit("a function that is not defined, or not bounded, somewhere in the range")
-    return least, greatest
-
-
-def _difference(
-    curve: Curve, a: Reals, b: Reals, pieces: Pieces, owner: NDArray[np.int64]
-) -> tuple[Reals, Reals]:
-    """Return bounds of function minus line between ``a`` and ``b`` (N,), each on a piece."""
-    a, b = a[:, None], b[:, None]
-    unit = float(curve.unit)
-    slope = pieces.slope[owner]
-    begin = pieces.start + owner[:, None] * 2.0**pieces.step
-    left, right, whole = curve.on(a, a), curve.on(b, b), curve.on(a, b)
-    assert whole.slope is not None
-    lines = [pieces.base[owner] + slope * (end - begin) for end in (a, b)]
-    noise = _NOISE * (np.abs(lines[0]) + np.abs(lines[1]) + np.abs(pieces.base[owner]))
-    noise = noise + _NOISE * np.maximum(np.abs(whole.lo), np.abs(whole.hi))
-    steep = [s * unit for s in whole.slope]
-    low, high = (steep[0], steep[1]) if unit > 0 else (steep[1], steep[0])
-    low, high, width = low - slope, high - slope, b - a
-    above = _tent(left.hi - lines[0], right.hi - lines[1], low, high, width)
-    below = -_tent(lines[0] - left.lo, lines[1] - right.lo, -high, -low, width)
-    # Where slopes have no bound, values may have one.
-    far, near = np.maximum(*lines), np.minimum(*lines)
-    above = np.fmin(above, whole.hi - near)
-    below = np.fmax(below, whole.lo - far)
-    return below - noise, above + noise
-
-
-def _tent(left: Reals, right: Reals, low: Reals, high: Reals, width: Reals) -> Reals:
-    """Return the greatest of ``min(left + high t, right - low (width - t))`` for t in the width."""
-    with np.errstate(all="ignore"):
-        meet = (right - left - low * width) / (high - low)
-        meet = np.clip(np.where(np.isfinite(meet), meet, 0.0), 0.0, width)
-        best = np.full(np.broadcast_shapes(left.shape, low.shape), -np.inf)
-        for t in (np.zeros_like(width), width, meet):
-            best = np.maximum(best, np.minimum(left + high * t, right - low * (width - t)))
-    return np.where(np.isfinite(low) & np.isfinite(high), best, np.inf)
-
-
-def _shift(pieces: Pieces, scale: float) -> int:
-    """Return the most fraction bits that slopes of 31 bits and sums of 61 allow."""
-    steep = float(np.abs(pieces.slope).max()) / scale
-    most = float(np.abs(pieces.base).max()) / scale
-    room = [40]
-    if steep:
-        room.append(29 - int(np.frexp(steep)[1]))
-    if most:
-        room.append(58 - int(np.frexp(most)[1]))
-    shift = min(room)
-    if shift < 0:
-        raise Unfit("a function that is too steep for integers")
-    return shift
+    for _ in range(_HALVINGS if len(a) else 0):
+        # On with the half that has no bound on its slope and spreads more.
+        middle = (a + b) / 2
+        halves = [_changes(curve, a, middle), _changes(curve, middle, b)]
+        steep = [np.isinf(slope) for slope, _ in halves]
+        left = steep[0] & (~steep[1] | (halves[0][1] >= halves[1][1]))
+        a, b = np.where(left[:, None], a, middle), np.where(left[:, None], middle, b)
+        last = np.where(left, halves[0][1], halves[1][1]).max()
+    if last > first / 4:
+        raise Unfit("a function that jumps (as ThresholdedRelu and Shrink do)")

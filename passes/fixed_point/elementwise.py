@@ -31,9 +31,9 @@ from ..program.ops.real import (
 from ..program.types import Constant, IntType, limits_of
 from ..rewrite import live
 from .convolution import bits_read, convolution
-from .curves import interpolated
 from .equalize import equalized
 from .formats import Formats
+from .interpolation import interpolated
 from .lowering import ZERO, Lowering
 from .multipliers import short, to_fixed
 from .product import product

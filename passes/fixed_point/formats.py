@@ -264,6 +264,15 @@ class Formats(MergedOperations):
         room = ((1 << (bits - 1)) - 4) / (max(most, _LEAST_REACH) * (1 + 2.0**-20))
         return int(np.floor(np.log2(room)))
 
+    def side_of_zero(self, name: str) -> tuple[float, float]:
+        """Return what a tensor is never below and above, if all its channels are on one side of 0.
+
+        Infinite elsewhere: ends of calibrated ranges are no bounds.
+        """
+        ends = self.ranges[name]
+        least, most = float(ends.lo.min()), float(ends.hi.max())
+        return (least if least >= 0 else -np.inf), (most if most <= 0 else np.inf)
+
     def _ranges(self) -> dict[str, Interval]:
         """Return proven intervals, narrowed to the calibrated ranges and a margin."""
         ranges = real_ranges(self.program, self.options.real_input_range())

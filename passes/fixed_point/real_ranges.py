@@ -8,11 +8,25 @@ from n2uqc.frontend.diagnostics import CompileError, Problem
 
 from ..program import Op, Program
 from ..program.ops import Conv
-from ..program.ops.real import Interval, RealFunction, RealOp
+from ..program.ops.real import (
+    Interval,
+    RealAvgPool,
+    RealClip,
+    RealFlatten,
+    RealFunction,
+    RealMaxPool,
+    RealMultiply,
+    RealOp,
+    RealRearrange,
+)
 from ..program.types import IntType
 
 _FARTHEST = 1e150  # far beyond the exported float32, and float64 can still square it
 _SLACK = 2.0**-40  # more than the rounding errors of this analysis, which works in float64
+_EXACT_AT_ZERO = (
+    RealAvgPool, RealClip, RealFlatten, RealFunction, RealMaxPool, RealMultiply, RealRearrange
+)  # fmt: skip
+"""Operations whose results are not below 0 where their intervals are not: no sum of two signs."""
 
 
 def _widened(x: Interval) -> Interval:
@@ -60,7 +74,14 @@ def real_ranges(program: Program, input_range: tuple[float, float]) -> dict[str,
         else:
             assert isinstance(op, RealOp)
             inputs = [ranges[i] for i in op.inputs]
-            ranges[op.output] = _widened(op.ranges(inputs, program.types, program.constants))
+            interval = op.ranges(inputs, program.types, program.constants)
+            wide = _widened(interval)
+            if isinstance(op, _EXACT_AT_ZERO):
+                wide = Interval(
+                    np.where(interval.lo >= 0, np.maximum(wide.lo, 0.0), wide.lo),
+                    np.where(interval.hi <= 0, np.minimum(wide.hi, 0.0), wide.hi),
+                )
+            ranges[op.output] = wide
     return ranges
 
 

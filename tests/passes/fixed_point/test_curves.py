@@ -14,15 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from n2uqc.passes import Options
-from n2uqc.passes.fixed_point.curves import (
-    Curve,
-    Pieces,
-    _chosen,
-    _difference,
-    _missed,
-    _tent,
-)
+from n2uqc.passes.fixed_point.curves import Curve, Outside
 from n2uqc.passes.fixed_point.elementwise import fixed_point
+from n2uqc.passes.fixed_point.pieces import Pieces, _difference, _tent, chosen, missed
 from n2uqc.passes.program import Interface, Program, run
 from n2uqc.passes.program.exact import Surd
 from n2uqc.passes.program.ops.real import RealFunction
@@ -46,8 +40,14 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "mul(x,min(max(add(div(x,6),1/2),0),1))": lambda x: (
         x * min(max(x / 6 + mpmath.mpf(1) / 2, 0), 1)
     ),
+    "sqrt(abs(x))": lambda x: mpmath.sqrt(abs(x)),
+    "pow(max(x,0),1/3)": lambda x: mpmath.cbrt(max(x, 0)),
     "mul(x,tanh(softplus(x)))": lambda x: x * mpmath.tanh(mpmath.log(1 + mpmath.exp(x))),
 }
+
+
+ROOTS = {"sqrt(abs(x))": Fraction(1, 2), "pow(max(x,0),1/3)": Fraction(1, 3)}
+"""Functions whose slope has no bound at 0, and by which power of a change there they change."""
 
 
 def program(text: str, *rows: list[Fraction]) -> Program:
@@ -75,6 +75,8 @@ def differences(
                 np.linspace(kind.lo, kind.hi, count).astype(np.int64),
                 np.rint(rng.standard_normal(count) / float(kind.scale)).astype(np.int64),
                 np.rint(np.array([-3, 0, 3]) / float(kind.scale)).astype(np.int64),  # kinks
+                np.arange(-40, 41),  # where a root is steepest
+                2 ** np.arange(6, 24),
             ]
         ).clip(kind.lo, kind.hi)
     )
@@ -105,7 +107,11 @@ def test_within_the_proven_bound(text: str, reach: int) -> None:
     bound = float(made.int_type("y").error)
     worst = max(differences(made, FUNCTIONS[text], 0))
     assert bound / 10 <= worst <= bound
-    if reach == 8 and text not in ("exp(x)", "pow(x,2)"):
+    if text in ROOTS:
+        away = float(made.int_type("x").error) ** float(ROOTS[text])
+        assert away <= bound < 2 * away
+        assert [op.mnemonic for op in made.ops].count("interpolate") > 1  # finer near 0
+    elif reach == 8 and text not in ("exp(x)", "pow(x,2)"):
         assert bound < 1e-4
 
 
@@ -141,6 +147,42 @@ def test_a_function_that_does_not_depend_on_its_argument(text: str, values: list
 def test_a_function_that_is_not_defined_everywhere_is_refused(text: str) -> None:
     with pytest.raises(Exception, match="have no bound"):
         fixed_point(program(text), Options(input_range=(-4.0, 4.0)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "min(max(mul(add(x,-1),10000000000),0),1)",
+        "sqrt(max(x,1/1000000000))",
+        "sqrt(max(x,0))",
+        "mul(x,sigmoid(mul(1000000000,x)))",
+    ],
+)
+def test_steep_functions_are_bounded_by_their_values(text: str) -> None:
+    """A slope of 1e12 times the input's error says nothing of a value between 0 and 1."""
+    made = fixed_point(program(text), Options(input_range=(-4.0, 4.0)))
+    assert float(made.int_type("y").error) < 1.1
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(-900, 900), st.integers(1, 300), st.sampled_from([1, -1]), st.data())
+def test_a_part_and_what_is_outside_it_sum_to_the_function(
+    low: int, width: int, sign: int, data: st.DataObject
+) -> None:
+    curve = replace(_parabola(1000), unit=Fraction(sign, 64))
+    part = low, low + width
+    inside, outside = curve.between(*part), Outside(curve, part)
+    at = np.array([[float(data.draw(st.integers(-1000, 1000)))] for _ in range(4)])
+    (a, b, whole) = (function.on(at, at) for function in (inside, outside, curve))
+    np.testing.assert_allclose(a.lo + b.lo, whole.lo, atol=1e-9)
+    np.testing.assert_allclose(a.hi + b.hi, whole.hi, atol=1e-9)
+    within = (at >= low) & (at <= low + width)
+    assert (np.abs(b.lo[within]) < 1e-9).all()
+    ends = np.sort(at[:2], axis=0)
+    over = outside.on(ends[:1], ends[1:])
+    for end in ends:
+        value = outside.on(end[None], end[None])
+        assert over.lo <= value.hi and value.lo <= over.hi
 
 
 @pytest.mark.parametrize("text", ["mul(p0,x)", "pow(x,2)"])
@@ -187,8 +229,8 @@ def _parabola(reach: int) -> Curve:
 def test_pieces_miss_no_more_than_wanted(wanted: float) -> None:
     """And are as long as powers of 2 may be for that."""
     curve = _parabola(1 << 10)
-    pieces = _chosen(curve, wanted, 4096)
-    below, above = _missed(curve, pieces)
+    pieces = chosen(curve, wanted, 4096)
+    below, above = missed(curve, pieces)
     assert float((above - below).max()) / 2 <= wanted
     width = 2.0**pieces.step / 64
     assert (4 * width) ** 2 / 8 > wanted
@@ -196,7 +238,7 @@ def test_pieces_miss_no_more_than_wanted(wanted: float) -> None:
 
 @pytest.mark.parametrize("most", [1, 2, 16, 20])
 def test_there_are_no_more_pieces_than_asked_for(most: int) -> None:
-    pieces = _chosen(_parabola(1 << 10), 1e-9, most)
+    pieces = chosen(_parabola(1 << 10), 1e-9, most)
     assert most / 2 <= len(pieces.base) <= most
 
 

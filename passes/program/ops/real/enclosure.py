@@ -216,6 +216,8 @@ class EnclosureArithmetic:
         lo, hi = np.where(near, 0.0, result.lo), np.where(base.hi == 0, 0.0, result.hi)
         slope = result.slope
         if slope is not None:
+            assert base.slope is not None
+            near = near & ((base.slope[0] != 0) | (base.slope[1] != 0))
             slope = np.where(near, -np.inf, slope[0]), np.where(near, np.inf, slope[1])
         return Enclosure(*_where_defined((lo, hi), base.lo >= 0, base.hi >= 0), slope)
 
