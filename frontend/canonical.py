@@ -65,11 +65,12 @@ def verify(context: Context) -> None:
         ]
     graph = context.graph
     names = Counter(str(output.name) for node in graph for output in node.outputs)
-    problems += [
+    duplicates = [
         Problem("", "", f"{count} values would be named '{name}'", hint="rename one of them")
         for name, count in names.items()
         if count > 1
     ]
+    problems = problems or duplicates  # of a network refused anyway they say nothing
     if not problems:
         problems += [
             Problem(str(value.name), "input", "no output uses it")

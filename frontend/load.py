@@ -14,6 +14,7 @@ from .constants import GraphConstants
 from .host_part import cut_host_part
 from .input_shape import InputShape, fix_input_shape
 from .integer_operators import to_float_operators
+from .normalizations import take_apart_normalizations
 from .opset import OUTPUTS
 from .pixel_inputs import as_real_inputs
 from .precision import ROUNDOFF
@@ -64,6 +65,7 @@ def load_graph(
     check_interface(model)
     model.meta[OUTPUTS] = [str(value.name) for value in model.graph.outputs]
     take_apart(model)
+    take_apart_normalizations(model)
     to_float_operators(model)
     say("inferring shapes")
     batch = bind_batch(model)

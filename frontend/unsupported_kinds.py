@@ -47,10 +47,10 @@ _DYNAMIC = _Kind(
     "constant scales: a program's integers mean the same for every image",
     "quantize statically, with calibration data (onnxruntime: quantize_static)",
 )
-NORMALIZATION = _Kind(
-    "normalizes each image by its own mean and variance",
-    "normalization by constants",
-    "train with BatchNorm in its place",
+_NORMALIZATION = _Kind(
+    "normalizes each image by its own statistics",
+    "LayerNormalization, InstanceNormalization, GroupNormalization, RMSNormalization",
+    "export one of those, or train with BatchNorm in its place",
 )
 _FLOAT_FORMAT = _Kind(
     "rounds to a small floating-point format",
@@ -65,14 +65,10 @@ _HARDWARE = _Kind(
 
 _OPERATORS: dict[tuple[str, str], _Kind] = {
     **{("", op): _RECURRENCE for op in ("LSTM", "GRU", "RNN")},
-    **{("", op): NORMALIZATION for op in (
-        "LayerNormalization", "InstanceNormalization", "GroupNormalization", "RMSNormalization",
-        "MeanVarianceNormalization", "LpNormalization",
-    )},
-    **{(_MICROSOFT, op): NORMALIZATION for op in (
+    **{("", op): _NORMALIZATION for op in ("MeanVarianceNormalization", "LpNormalization")},
+    **{(_MICROSOFT, op): _NORMALIZATION for op in (
         "SkipLayerNormalization", "GroupNorm", "SkipSimplifiedLayerNormalization",
     )},
-    ("", "SimplifiedLayerNormalization"): NORMALIZATION,  # there in ONNX Runtime's files
     ("", "Attention"): _ATTENTION,
     **{(_MICROSOFT, op): _ATTENTION for op in (
         "Attention", "MultiHeadAttention", "GroupQueryAttention", "QAttention", "PackedAttention",

@@ -8,14 +8,11 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from ..opset import constant, initializer
-from ..unsupported_kinds import NORMALIZATION
 from .negation import negated
 from .pattern import Context, Pattern, Refused
 from .queries import Array, channel_values, is_standard, shape_of
 from .spread import between_flattenings, of_each_position, spread, spreads
 
-_MEANS = "GlobalAveragePool", "AveragePool", "ReduceMean"
-_FAR = 16  # nodes between a mean and what is divided by it: eps, root, layout
 _PER_CHANNEL = "a constant for the tensor, one value per channel, or one of each position"
 
 
@@ -67,12 +64,6 @@ def _check_pair(node: ir.Node, context: Context) -> None:
     The second factor of a product may have size 1 along axes; the operands are exchanged for that.
     """
     if node.op_type not in ("Add", "Mul"):
-        if node.op_type == "Div" and _is_of_means(node.inputs[1]):
-            raise Refused(
-                f"two computed tensors: {NORMALIZATION.reason} (LayerNorm or its kind, in parts)",
-                NORMALIZATION.supported,
-                NORMALIZATION.hint,
-            )
         raise Refused(
             "two computed tensors", "an operand that is constant; Add, Sub, Mul of two tensors"
         )
@@ -94,19 +85,6 @@ def _check_pair(node: ir.Node, context: Context) -> None:
         assert value is not None
         part = f"{node.name}.spread" + (f"{index}" if index else "")
         node.replace_input_with(index, spread(value, result, part, node, context))
-
-
-def _is_of_means(value: ir.Value | None) -> bool:
-    """Return whether a tensor is computed from means over the image, number by number."""
-    for _ in range(_FAR):
-        node = value.producer() if value is not None else None
-        if node is None or is_standard(node, *_MEANS):
-            return node is not None
-        computed = [x for x in node.inputs if x is not None and constant(x) is None]
-        if len({*computed}) != 1:
-            return False
-        value = computed[0]
-    return False
 
 
 CONSTANT_OPERAND = Pattern("constant operand", frozenset({"Add", "Sub", "Mul", "Div"}), _normalize)

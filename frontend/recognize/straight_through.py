@@ -19,6 +19,7 @@ from ..diagnostics import CompileError
 from ..schemas import DOMAIN
 from .pattern import Context, Pattern, Refused
 from .queries import Array, is_standard, operands, producer, shape_of
+from .signs import is_positive
 
 
 def _is_quantizer(value: ir.Value, context: Context) -> bool:
@@ -76,7 +77,9 @@ def _infinite(value: ir.Value, context: Context) -> ir.Node | None:
         cone.append(node)
         inputs = node.inputs[1:] if node.op_type == "Where" else node.inputs
         if (pole := _POLES.get(node.op_type)) is not None and pole < len(node.inputs):
-            suspect = suspect if context.constants.known(node.inputs[pole]) else node
+            operand = node.inputs[pole]
+            safe = context.constants.known(operand) or is_positive(operand, context)
+            suspect = suspect if safe else node
         stack += [x for x in node.inputs if x is not None and not context.constants.known(x)]
         for x in inputs:
             if x is None or not context.constants.known(x) or node.op_type in _ORDERING:

@@ -1,4 +1,4 @@
-"""A function of a fixed-point tensor: its values and slopes on the integers, and how far it moves."""
+"""A function of a fixed-point tensor: values and slopes on the integers, and how far it moves."""
 
 from __future__ import annotations
 
@@ -73,14 +73,15 @@ class Curve:
         ends = np.nextafter(low, -np.inf), np.nextafter(high, np.inf)
         lo, hi = ends[0] - np.abs(ends[0]) * 2.0**-50, ends[1] + np.abs(ends[1]) * 2.0**-50
         beyond = (lo < self.least) | (hi > self.most)
+        constant = (hi <= self.least) | (lo >= self.most)
         lo, hi = np.clip(lo, self.least, self.most), np.clip(hi, self.least, self.most)
         rows = [Enclosure.fixed(floats(row), False) for row in self.op.parameters]
         with np.errstate(all="ignore"):
             enclosed = self.op.function.evaluate(EnclosureArithmetic(), Enclosure.of(lo, hi), rows)
         assert enclosed.slope is not None
         lo, hi, least, most, _ = np.broadcast_arrays(enclosed.lo, enclosed.hi, *enclosed.slope, a)
-        least = np.where(beyond, np.minimum(least, 0.0), least)
-        most = np.where(beyond, np.maximum(most, 0.0), most)
+        least = np.where(constant, 0.0, np.where(beyond, np.minimum(least, 0.0), least))
+        most = np.where(constant, 0.0, np.where(beyond, np.maximum(most, 0.0), most))
         return Enclosure(lo, hi, (least, most))
 
     def between(self, low: int | None, high: int | None) -> Curve:
@@ -175,21 +176,27 @@ def _is_told(change: Reals, spread: Reals) -> NDArray[np.bool_]:
 
 
 def _spread(curve: Curve, pieces: Reals, error: float) -> float:
-    """Return the change by an error between pairs of integers (N, 2) where slopes do not tell it."""
+    """Return the change by an error between pairs of integers (N, 2) where slopes do not tell it.
+
+    Pieces are split until slopes tell it, until they are short beside the error, or into integers.
+    """
     found = 0.0
     while len(pieces):
-        split = pieces[:, 1] - pieces[:, 0] > _SPLIT
-        whole = [np.arange(np.floor(a), np.ceil(b) + 1) for a, b in pieces[~split]]
+        length = pieces[:, 1] - pieces[:, 0]
+        short, split = length <= curve.slack / 4, length > max(_SPLIT, curve.slack / 4)
+        ends = [np.arange(np.floor(a), np.ceil(b) + 1) for a, b in pieces[~short & ~split]]
+        whole = np.unique(np.concatenate(ends)) if ends else np.zeros(0)
         cuts = np.linspace(pieces[split, 0], pieces[split, 1], _SPLIT + 1, axis=1)
-        at = np.unique(np.concatenate(whole))[:, None] if whole else np.zeros((0, 1))
-        a, b = (np.append(c.reshape(-1, 1), at, axis=0) for c in (cuts[:, :-1], cuts[:, 1:]))
+        last = np.concatenate([pieces[short], np.stack([whole, whole], axis=1)])
+        inner = np.stack([cuts[:, :-1].ravel(), cuts[:, 1:].ravel()], axis=1)
+        a, b = (each[:, None] for each in np.concatenate([last, inner]).T)
         slope, spread = _changes(curve, a - curve.slack, b + curve.slack)
-        told = _is_told(slope * error, spread)
         least = np.fmin(slope * error, spread)
-        rest = ~told & (b > a)[:, 0]
-        _require_continuous(curve, at[np.isinf(slope[len(slope) - len(at) :])])
+        rest = ~_is_told(slope * error, spread)
+        rest[: len(last)] = False
+        _require_continuous(curve, last[np.isinf(slope[: len(last)])].mean(axis=1)[:, None])
         found = max(found, float(least[~rest].max(initial=0.0)))
-        pieces = np.concatenate([a, b], axis=1)[rest]
+        pieces = inner[rest[len(last) :]]
         if len(pieces) > _MOST_VERTICAL:
             raise Unfit("a function without a bound on its slope at too many places")
     return found

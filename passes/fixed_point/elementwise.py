@@ -102,6 +102,9 @@ class FixedPoint(Lowering):
         elif isinstance(op, RealFlatten | RealRearrange):
             x = self.int_type(op.inputs[0])
             self.put(moved_integers(op), x.scale, x.error)
+        elif isinstance(op, RealFunction) and op.is_square:
+            square = RealMultiply(output=op.output, inputs=op.inputs * 2, origin=op.origin)
+            product(self, square, scale, bits)
         elif isinstance(op, RealFunction):
             interpolated(self, op, scale)
         else:
@@ -127,11 +130,11 @@ class FixedPoint(Lowering):
             ),
             default=Fraction(0),
         )
-        self.put(
-            Clamp(output=op.output, inputs=(x,), origin=op.origin, lo=lo, hi=hi),
-            scale,
-            tensor_type.error + off,
-        )
+        error = tensor_type.error
+        if op.lo is not None and op.hi is not None:  # both values lie between the bounds
+            error = min(error, (hi - lo) * abs(scale) + off)
+        clamp = Clamp(output=op.output, inputs=(x,), origin=op.origin, lo=lo, hi=hi)
+        self.put(clamp, scale, error + off)
 
     def prelu(self, op: RealPRelu, bias: Affine | None, name: str, scale: Fraction) -> None:
         """Emit PReLU with a bias; slopes use all bits of a 32-bit word."""

@@ -14,7 +14,7 @@ from ..options import (
     Options,
     require_width,
 )
-from ..program import Program
+from ..program import Op, Program
 from ..program.operation import Outside
 from ..program.ops.real import (
     Affine,
@@ -24,6 +24,7 @@ from ..program.ops.real import (
     RealConcat,
     RealConv,
     RealFlatten,
+    RealFunction,
     RealMaxPool,
     RealMultiply,
     RealPRelu,
@@ -149,7 +150,7 @@ class Formats(MergedOperations):
         members = set(group)
         for op in (self.producers[n] for n in group if n in self.producers):
             steepest = 1.0
-            if isinstance(op, RealMultiply):
+            if isinstance(op, RealMultiply) or (isinstance(op, RealFunction) and op.is_square):
                 limits.append(self._finest_product(op, places))
                 continue
             if isinstance(op, Affine) and not self.unit_prelu(op):
@@ -164,10 +165,11 @@ class Formats(MergedOperations):
                     limits.append(MULTIPLIER_BITS - int(np.frexp(steepest * unit)[1]))
         return min(limits)
 
-    def _finest_product(self, op: RealMultiply, places: dict[str, int]) -> int:
+    def _finest_product(self, op: Op, places: dict[str, int]) -> int:
         """Return the most fraction bits of a product of two tensors, of ``STREAM_BITS[0]`` bits."""
-        unit = self._unit(op.inputs[0], places) * self._unit(op.inputs[1], places)
-        most = self._most(op.inputs[0]) * self._most(op.inputs[1])
+        first, second = op.inputs[0], op.inputs[-1]  # of a square one
+        unit = self._unit(first, places) * self._unit(second, places)
+        most = self._most(first) * self._most(second)
         coarse = max(unit, most * 2.0 ** (3 - STREAM_BITS[0]))  # narrowed at worst
         return MULTIPLIER_BITS - 1 - int(np.frexp(coarse)[1])
 

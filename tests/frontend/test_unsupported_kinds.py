@@ -37,8 +37,8 @@ CASES = {
                             "Einsum 'a'", ["attention"]),
     "recurrence": ("[a] y, h, c = LSTM <hidden_size = 4> (x, wi, ri)", TOKENS, "LSTM 'a'",
                    ["recurrence", "convolutions over the sequence"]),
-    "normalization": ("[a] y = LayerNormalization (x, g)", TOKENS, "LayerNormalization 'a'",
-                      ["mean and variance", "BatchNorm"]),
+    "normalization": ("[a] y = LpNormalization (x)", TOKENS, "LpNormalization 'a'",
+                      ["its own statistics", "BatchNorm"]),
     "scales of each image": ("""[a] q, t, u = DynamicQuantizeLinear (x)
         c = MatMulInteger (q, m, u) d = Cast <to = 1> (c) y = Mul (d, t)""", ROW,
                              "DynamicQuantizeLinear 'a'", ["each image", "quantize_static"]),
@@ -56,24 +56,9 @@ def test_one_refusal(case: str) -> None:
     assert problem.hint
 
 
-PARTS = {
-    "layer": "mean = ReduceMean <axes = [-1]> (x) d = Sub (x, mean)",
-    "root mean square": "d = Identity (x)",
-}
-
-
-@pytest.mark.parametrize("kind", PARTS)
-def test_normalization_in_parts(kind: str) -> None:
-    """The parts are those that exporters wrote before ONNX had it."""
-    parts = f"""{PARTS[kind]} p = Mul (d, d) v = ReduceMean <axes = [-1]> (p)
-        e = Add (v, s) r = Sqrt (e) [norm] n = Div (d, r) o = Mul (n, g)"""
-    (problem,) = refused(model_of(f"{parts} y = MatMul (o, w)", VALUES, {}, TOKENS), "Div 'norm'")
-    assert "mean and variance" in problem.found and "BatchNorm" in problem.hint
-
-
 def test_both_kinds_are_named() -> None:
-    body = SDPA.replace("y = ", "t = ") + "\n[norm] y = LayerNormalization (t, g)"
-    problems = refused(model_of(body, VALUES, {}, TOKENS), "attention", "mean and variance")
+    body = SDPA.replace("y = ", "t = ") + "\n[norm] y = LpNormalization (t)"
+    problems = refused(model_of(body, VALUES, {}, TOKENS), "attention", "its own statistics")
     assert [p.node for p in problems] == ["scores", "norm"]
 
 

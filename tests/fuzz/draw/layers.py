@@ -10,10 +10,13 @@ from .graph_builder import F32, Network, Shape
 QONNX = "qonnx.custom_op.general"
 
 
+_AFFINE = ("add", "sub", "mul", "div", "norm", "batchnorm", "batchnorm") * 2
+
+
 def affine(b: Network, x: str) -> str:
     """Normalization, scale or shift, in any of its forms."""
     channels = b.shape[x][0]
-    match b.source.choice(("add", "sub", "mul", "div", "norm", "batchnorm", "batchnorm")):
+    match b.source.choice((*_AFFINE, "instance")):
         case "add":
             return b.same("Add", x, b.per_channel(x, -1, 1))
         case "sub":
@@ -26,6 +29,9 @@ def affine(b: Network, x: str) -> str:
             return b.same(
                 "Div", b.same("Sub", x, b.per_channel(x, -0.5, 0.5)), b.per_channel(x, 0.5, 2)
             )
+        case "instance" if len(b.shape[x]) == 3 and b.shape[x][1] * b.shape[x][2] > 3:
+            scale, bias = b.uniform(0.5, 2, channels), b.uniform(-0.5, 0.5, channels)
+            return b.same("InstanceNormalization", x, scale, bias, epsilon=1e-2)
     gamma = b.uniform(0.3, 1.5, channels) * b.rng.choice([-1, 1, 1], channels).astype(F32)
     rows = (
         gamma,

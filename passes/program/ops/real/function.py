@@ -33,6 +33,11 @@ class RealFunction(Elementwise):
         """The expression."""
         return parse(self.expression)
 
+    @property
+    def is_square(self) -> bool:
+        """Whether it is ``x * x``: an exact product serves better than straight pieces."""
+        return self.expression in ("pow(x,2)", "mul(x,x)")
+
     def evaluate(self, x: N) -> N:
         return x.function(self.function, self.parameters)
 

@@ -1,0 +1,169 @@
+"""Normalizations by the statistics of each image, taken apart into standard operators.
+
+With ``e = x - mean(x)``: ``y = scale * e / sqrt(mean(e*e) + epsilon) + bias``, where means are over
+the last axes (LayerNormalization), over the positions of each channel (InstanceNormalization), or
+of each group of channels (GroupNormalization); RMSNormalization has no mean. Definitions: ONNX
+operators, opsets 17 to 23.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+import numpy as np
+import onnx_ir as ir
+
+from .integer_operators.real_values import RealValues, input_at
+
+Mean = Callable[[ir.Value, str], ir.Value]
+
+
+def take_apart_normalizations(model: ir.Model) -> None:
+    """Rewrite these operators, in place; one whose other outputs are read stays."""
+    values = RealValues(model)
+    found = [
+        node
+        for node in model.graph
+        if node.domain == ""
+        and node.op_type in _RULES
+        and not any(out.uses() or out.is_graph_output() for out in node.outputs[1:])
+    ]
+    for node in found:
+        _RULES[node.op_type](node, _Parts(node, values))
+    if found:
+        values.finish()
+
+
+class _Parts:
+    """The nodes that replace one node."""
+
+    def __init__(self, node: ir.Node, values: RealValues) -> None:
+        self.node, self.values, self.name = node, values, str(node.name)
+        self.version = values.model.graph.opset_imports.get("", 0)
+
+    def add(self, op: str, inputs: list[ir.Value], part: str, **attributes: object) -> ir.Value:
+        """Insert a node of the standard domain."""
+        name = f"{self.name}.{part}" if part else self.name
+        y = self.values.add(self.node, op, inputs, name, f"{name}.out", attributes)
+        y.dtype = ir.DataType.FLOAT
+        return y
+
+    def number(self, number: object, part: str) -> ir.Value:
+        return self.values.parameter(f"{self.name}.{part}", np.array(number))
+
+    def mean(self, x: ir.Value, part: str, axes: list[int]) -> ir.Value:
+        """Insert a mean over axes, which stay with size 1."""
+        if self.version < 18:
+            return self.add("ReduceMean", [x], part, axes=axes, keepdims=1)
+        return self.add("ReduceMean", [x, self.number(np.int64(axes), f"{part}.axes")], part)
+
+    def normalized(
+        self, x: ir.Value, mean: Mean, epsilon: float, count: int | None, *, centered: bool
+    ) -> ir.Value:
+        """Insert the quotient of the differences and their deviation.
+
+        Of ``count`` numbers none is more than the root of that many deviations from their mean: a
+        Clip says so, which changes nothing and lets the result's format be as narrow.
+        """
+        e = self.add("Sub", [x, mean(x, "mean")], "centered") if centered else x
+        square = self.add("Mul", [e, e], "square")
+        small = self.number(np.float32(epsilon), "epsilon")
+        variance = self.add("Add", [mean(square, "variance"), small], "stable")
+        inverse = self.add("Reciprocal", [self.add("Sqrt", [variance], "root")], "inverse")
+        y = self.add("Mul", [e, inverse], "quotient")
+        if count is None:
+            return y
+        most = np.float32(np.sqrt(count) * (1 + 2.0**-20))
+        return self.add("Clip", [y, self.number(-most, "least"), self.number(most, "most")], "ends")
+
+    def finish(self, y: ir.Value, scale: ir.Value | None, bias: ir.Value | None) -> None:
+        """Multiply by what is broadcast from the last axis, and add it."""
+        if scale is not None:
+            y = self.add("Mul", [y, scale], "scaled" if bias is not None else "")
+        if bias is not None:
+            y = self.add("Add", [y, bias], "")
+        self.values.replace(self.node.outputs[0], y)
+
+    def finish_channels(self, y: ir.Value, scale: ir.Value, bias: ir.Value) -> None:
+        """Multiply by numbers (C,) of the channels, and add such."""
+        ones = self.add("Sub", [scale, scale], "zero"), self.number(np.float32(1), "one")
+        mean, variance = ones[0], self.add("Add", [*ones], "unit")
+        parameters = [y, scale, bias, mean, variance]
+        result = self.add("BatchNormalization", parameters, "", epsilon=0.0)
+        self.values.replace(self.node.outputs[0], result)
+
+
+def _given(node: ir.Node) -> tuple[ir.Value, ir.Value, ir.Value | None]:
+    x, scale = node.inputs[0], node.inputs[1]
+    assert x is not None and scale is not None
+    return x, scale, input_at(node, 2)
+
+
+def _last_axes(node: ir.Node, parts: _Parts) -> None:
+    """Normalize over the axes from one on (LayerNormalization, RMSNormalization)."""
+    x, scale, bias = _given(node)
+    axis = node.attributes.get_int("axis", -1)
+    if axis >= 0:
+        if x.shape is None:
+            return
+        axis -= len(x.shape)
+    axes = list(range(axis, 0))
+    y = parts.normalized(
+        x,
+        lambda value, part: parts.mean(value, part, axes),
+        node.attributes.get_float("epsilon", 1e-5),
+        _product(x, axes) or _product(scale, list(range(len(axes)))),
+        centered=node.op_type == "LayerNormalization",
+    )
+    parts.finish(y, scale, bias)
+
+
+def _positions(node: ir.Node, parts: _Parts) -> None:
+    """Normalize each channel over its positions (InstanceNormalization)."""
+    x, scale, bias = _given(node)
+    assert bias is not None
+    rank = 0 if x.shape is None else len(x.shape)
+    y = _of_positions(x, _product(x, list(range(2, rank))), node, parts)
+    parts.finish_channels(y, scale, bias)
+
+
+def _product(x: ir.Value, axes: list[int]) -> int | None:
+    """Return the number of values along some axes, if their sizes are known."""
+    known = x.shape is not None and len(axes) <= len(x.shape)
+    sizes = [x.shape[axis] for axis in axes] if x.shape is not None and known else []
+    return prod(sizes) if sizes and all(isinstance(size, int) for size in sizes) else None
+
+
+def _of_positions(x: ir.Value, count: int | None, node: ir.Node, parts: _Parts) -> ir.Value:
+    return parts.normalized(
+        x,
+        lambda value, part: parts.add("GlobalAveragePool", [value], part),
+        node.attributes.get_float("epsilon", 1e-5),
+        count,
+        centered=True,
+    )
+
+
+def _groups(node: ir.Node, parts: _Parts) -> None:
+    """Normalize groups of channels (GroupNormalization, from opset 21 on)."""
+    x, scale, bias = _given(node)
+    groups = node.attributes.get_int("num_groups", 1)
+    if parts.version < 21 or bias is None:  # its scale was one of each group
+        return
+    shape = parts.add("Shape", [x], "shape")
+    shape.dtype = ir.DataType.INT64
+    rows = parts.add("Reshape", [x, parts.number(np.int64([0, groups, -1]), "groups")], "rows")
+    values = _product(x, list(range(1, 0 if x.shape is None else len(x.shape))))
+    count = None if values is None else values // groups
+    y = parts.add("Reshape", [_of_positions(rows, count, node, parts), shape], "map")
+    parts.finish_channels(y, scale, bias)
+
+
+_RULES: dict[str, Callable[[ir.Node, _Parts], None]] = {
+    "LayerNormalization": _last_axes,
+    "RMSNormalization": _last_axes,
+    "SimplifiedLayerNormalization": _last_axes,
+    "InstanceNormalization": _positions,
+    "GroupNormalization": _groups,
+}
