@@ -22,7 +22,7 @@ _MOST_VERTICAL = 1 << 14  # of such intervals
 _HALVINGS = 30  # after which a root of degree 15 is a quarter as wide
 
 
-class Function(Protocol):
+class IntegerFunction(Protocol):
     """What straight pieces are fitted to: a function on the integers ``lo`` to ``hi``.
 
     Attributes:
@@ -96,7 +96,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Outside:
+class OuterPart:
     """A function less what it is between two integers: 0 there, and differences beyond them.
 
     Attributes:

@@ -9,7 +9,7 @@ import numpy as np
 from ..program.ops import Add, Interpolate
 from ..program.ops.real import RealFunction
 from ..program.types import Constant
-from .curves import Curve, Function, Outside, moved_by
+from .curves import Curve, IntegerFunction, OuterPart, moved_by
 from .lowering import Lowering
 from .pieces import Pieces, chords, chosen, fraction_bits, missed, steep_part
 
@@ -44,9 +44,9 @@ def interpolated(low: Lowering, op: RealFunction, scale: Fraction) -> None:
     error = moved_by(curve, tensor_type.error)
     wanted = max(float(scale) / 4, WANTED * 2.0**-low.options.extra_bits)
     pieces = chosen(curve, wanted, MOST_PIECES)
-    parts: list[tuple[Function, Pieces]] = []
+    parts: list[tuple[IntegerFunction, Pieces]] = []
     while len(parts) < _MOST_TABLES - 1 and (part := steep_part(curve, pieces, wanted)):
-        outside = Outside(curve, part)
+        outside = OuterPart(curve, part)
         parts.append((outside, chords(outside, pieces.start, pieces.step, len(pieces.base))))
         curve = curve.between(*part)
         pieces = chosen(curve, wanted, MOST_PIECES, part)
@@ -72,7 +72,7 @@ def _table(
     op: RealFunction,
     name: str,
     x: str,
-    curve: Function,
+    curve: IntegerFunction,
     pieces: Pieces,
     scale: Fraction,
     error: Fraction,

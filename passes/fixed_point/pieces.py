@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from n2uqc.frontend.diagnostics import Unfit
 
-from .curves import NOISE, Function, Reals
+from .curves import NOISE, IntegerFunction, Reals
 
 _FEW = 256  # integers of which each gets a piece of its own: codes, however coarse
 _PARTS = 4  # parts of a piece, of which each is bounded
@@ -41,7 +41,7 @@ class Pieces:
 
 
 def chosen(
-    curve: Function, wanted: float, most: int, within: tuple[int, int] | None = None
+    curve: IntegerFunction, wanted: float, most: int, within: tuple[int, int] | None = None
 ) -> Pieces:
     """Return the fewest pieces that miss no more than ``wanted``, or the most there may be.
 
@@ -73,7 +73,7 @@ def chosen(
         step = max(least, step - max(1, int(np.log2(off / wanted) / 2)))
 
 
-def steep_part(curve: Function, pieces: Pieces, wanted: float) -> tuple[int, int] | None:
+def steep_part(curve: IntegerFunction, pieces: Pieces, wanted: float) -> tuple[int, int] | None:
     """Return integers between which pieces miss much more than ``wanted``; None: not in one place.
 
     A root near 0 is such a place: what a finer table of it alone would mend.
@@ -91,7 +91,7 @@ def steep_part(curve: Function, pieces: Pieces, wanted: float) -> tuple[int, int
     return (low, high) if low < high else None
 
 
-def _inner(curve: Function, wanted: float) -> tuple[int, int]:
+def _inner(curve: IntegerFunction, wanted: float) -> tuple[int, int]:
     """Return the part outside of which a straight line is close enough, on both sides."""
     ends = []
     for end in (curve.lo, curve.hi):
@@ -108,7 +108,7 @@ def _inner(curve: Function, wanted: float) -> tuple[int, int]:
     return min(ends), max(ends)
 
 
-def _straight(curve: Function, near: int, far: int, wanted: float) -> bool:
+def _straight(curve: IntegerFunction, near: int, far: int, wanted: float) -> bool:
     """Tell whether a line through both ends misses little between them."""
     a, b = sorted((near, far))
     values = _values(curve, np.array([[float(a)], [float(b)]]))
@@ -119,7 +119,7 @@ def _straight(curve: Function, near: int, far: int, wanted: float) -> bool:
     return bool(np.isfinite(below).all() and (above - below).max() / 2 <= wanted)
 
 
-def _values(curve: Function, at: Reals) -> Reals:
+def _values(curve: IntegerFunction, at: Reals) -> Reals:
     enclosed = curve.on(at, at)
     middle: Reals = (enclosed.lo + enclosed.hi) / 2
     if not np.isfinite(middle).all():
@@ -127,7 +127,7 @@ def _values(curve: Function, at: Reals) -> Reals:
     return middle
 
 
-def chords(curve: Function, first: int, step: int, count: int) -> Pieces:
+def chords(curve: IntegerFunction, first: int, step: int, count: int) -> Pieces:
     """Return chords; the first and the last reach the ends of the range."""
     begins = first + np.arange(count, dtype=np.float64) * 2.0**step
     left, right = begins.copy(), begins + 2.0**step
@@ -143,7 +143,7 @@ def chords(curve: Function, first: int, step: int, count: int) -> Pieces:
     return Pieces(first, step, a + slope * (begins - left)[:, None], slope)
 
 
-def missed(curve: Function, pieces: Pieces) -> tuple[Reals, Reals]:
+def missed(curve: IntegerFunction, pieces: Pieces) -> tuple[Reals, Reals]:
     """Return bounds of function minus line on the integers of each piece, (N, C) or (N, 1)."""
     count = len(pieces.base)
     begins = pieces.start + np.arange(count, dtype=np.float64) * 2.0**pieces.step
@@ -175,7 +175,7 @@ def missed(curve: Function, pieces: Pieces) -> tuple[Reals, Reals]:
 
 
 def _difference(
-    curve: Function, a: Reals, b: Reals, pieces: Pieces, owner: NDArray[np.int64]
+    curve: IntegerFunction, a: Reals, b: Reals, pieces: Pieces, owner: NDArray[np.int64]
 ) -> tuple[Reals, Reals]:
     """Return bounds of function minus line between ``a`` and ``b`` (N,), each on a piece."""
     a, b = a[:, None], b[:, None]

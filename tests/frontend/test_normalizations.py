@@ -70,7 +70,7 @@ def test_the_same_as_the_operator(name: str) -> None:
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("name", CASES)
 def test_as_integers(name: str, tmp_path: Path) -> None:
-    """Within 1e-3 of the spread, and the proven bound, on images of a usual spread."""
+    """Differences stay below 1e-3 of the spread, and the proven bound, on usual images."""
     model = case(name)
     onnx.save(model, tmp_path / "net.onnx")
     x, options = images(model, 20), Options()

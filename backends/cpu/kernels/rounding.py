@@ -17,6 +17,7 @@ Row = NDArray[np.object_]
 """Exact integers, one for each channel."""
 
 _INT32 = 1 << 31
+_MOST_SHIFT = 31  # of a number of 32 bits
 _LOWER = 20  # bits; no lower part of 32 bits is longer, times a number of some bits
 
 
@@ -107,7 +108,7 @@ def split(lo: Row, hi: Row, m: Row, b: Row, shift: Row) -> SplitProduct | None:
         m, shift: of the channels.
         b: bias with the half in it.
     """
-    for low in range(int(min(shift)), 0, -1):
+    for low in range(min(int(min(shift)), _MOST_SHIFT), 0, -1):
         half = 1 << (low - 1)
         m0 = (m + half) % (2 * half) - half
         m1, b0, b1 = m - m0 >> low, b % (2 * half), b >> low
@@ -130,6 +131,8 @@ def split(lo: Row, hi: Row, m: Row, b: Row, shift: Row) -> SplitProduct | None:
             whole - turn,
         )
         if all(-_INT32 < min(n.ravel()) and max(n.ravel()) < _INT32 for n in numbers):
-            rows = (row.astype(np.int64) for row in (m0, m1, b0, b1, shift - low, turn))
+            # Of 32 bits all further shifts leave the sign, as the longest does.
+            rest = np.minimum(shift - low, _MOST_SHIFT)
+            rows = (row.astype(np.int64) for row in (m0, m1, b0, b1, rest, turn))
             return SplitProduct(low, *rows)
     return None

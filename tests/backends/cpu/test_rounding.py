@@ -48,7 +48,7 @@ def _rows(values: list[tuple[tuple[int, int], int, int]], shift: list[int]) -> l
 
 @given(channels, st.data(), st.booleans())
 def test_biases_and_parts_round_alike(values: list, data: st.DataObject, above: bool) -> None:
-    shift = [data.draw(st.integers(0, 31)) for _ in values]
+    shift = [data.draw(st.integers(0, 31) | st.integers(32, 62)) for _ in values]
     lo, hi, m, b, s = _rows(values, shift)
     bias, turning = with_half(lo, hi, m, b, s, above)
     parts = split(lo, hi, m, bias, s)
@@ -65,6 +65,7 @@ def test_biases_and_parts_round_alike(values: list, data: st.DataObject, above: 
             lower, upper = x * int(parts.m0[c]), x * int(parts.m1[c])
             for number in (lower, upper, lower + int(parts.b0[c]), upper + int(parts.b1[c])):
                 assert -_INT32 < number < _INT32
+            assert 0 < parts.low < 32 and 0 <= parts.rest[c] < 32
             lower, upper = lower + int(parts.b0[c]), upper + int(parts.b1[c])
             if turning:
                 whole = upper + (lower >> parts.low)
@@ -104,6 +105,18 @@ def test_lifted_channels_of_short_shifts_split() -> None:
     up = lifted(m, s)
     bias, _ = with_half(lo, hi, m << up, b << up, s + up)
     assert split(lo, hi, m << up, bias, s + up) is not None
+
+
+def test_shifts_beyond_32_bits() -> None:
+    """A tensor that is always 0, and a channel of a much longer shift than its neighbor's."""
+    for lo, hi, m, b, s in (
+        ([0], [0], [-954437177], [0], [34]),
+        ([-9, -9], [9, 9], [1 << 20, 5], [0, 77 - (1 << 59)], [4, 60]),
+    ):
+        rows = [np.array(row, dtype=object) for row in (lo, hi, m, b, s)]
+        parts = split(*rows[:3], with_half(*rows)[0], rows[4])
+        assert parts is not None
+        assert 0 < parts.low < 32 and (parts.rest >= 0).all() and (parts.rest < 32).all()
 
 
 def test_the_number_itself_fits_32_bits_too() -> None:

@@ -6,6 +6,8 @@ import numpy as np
 import onnx
 import pytest
 
+from n2uqc.frontend.diagnostics import CompileError
+from n2uqc.frontend.load import load_graph
 from n2uqc.passes import Options, compile_graph
 from n2uqc.passes.checks.draw import as_images, drawn
 from n2uqc.passes.checks.evaluate import reference
@@ -82,4 +84,7 @@ def test_of_rows_and_columns() -> None:
 
 
 def test_refused() -> None:
-    refused(build("r = GlobalAveragePool (x) [e] y = Div (x, r)", x=X), "two computed tensors")
+    body, weight = "r = Conv (x, w) [e] y = Div (x, r)", {"w": np.ones((2, 2, 1, 1))}
+    refused(build(body, weight, x=X), "two computed tensors")
+    with pytest.raises(CompileError, match="have no bound"):  # a mean may be 0
+        compile_graph(load_graph(build("r = GlobalAveragePool (x) y = Div (x, r)", x=X)))

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from n2uqc.passes import Options
-from n2uqc.passes.fixed_point.curves import Curve, Outside
+from n2uqc.passes.fixed_point.curves import Curve, OuterPart
 from n2uqc.passes.fixed_point.elementwise import fixed_point
 from n2uqc.passes.fixed_point.pieces import Pieces, _difference, _tent, chosen, missed
 from n2uqc.passes.program import Interface, Program, run
@@ -171,7 +171,7 @@ def test_a_part_and_what_is_outside_it_sum_to_the_function(
 ) -> None:
     curve = replace(_parabola(1000), unit=Fraction(sign, 64))
     part = low, low + width
-    inside, outside = curve.between(*part), Outside(curve, part)
+    inside, outside = curve.between(*part), OuterPart(curve, part)
     at = np.array([[float(data.draw(st.integers(-1000, 1000)))] for _ in range(4)])
     (a, b, whole) = (function.on(at, at) for function in (inside, outside, curve))
     np.testing.assert_allclose(a.lo + b.lo, whole.lo, atol=1e-9)
