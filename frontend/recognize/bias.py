@@ -10,7 +10,7 @@ import onnx_ir as ir
 from ..opset import constant, initializer
 from .negation import negated
 from .pattern import Context, Pattern, Refused
-from .queries import Array, channel_values, is_standard, shape_of
+from .queries import Array, channel_values, shape_of
 from .spread import between_flattenings, of_each_position, spread, spreads
 
 _PER_CHANNEL = "a constant for the tensor, one value per channel, or one of each position"

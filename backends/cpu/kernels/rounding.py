@@ -131,8 +131,6 @@ def split(lo: Row, hi: Row, m: Row, b: Row, shift: Row) -> SplitProduct | None:
             whole - turn,
         )
         if all(-_INT32 < min(n.ravel()) and max(n.ravel()) < _INT32 for n in numbers):
-            # Of 32 bits all further shifts leave the sign, as the longest does.
-            rest = np.minimum(shift - low, _MOST_SHIFT)
-            rows = (row.astype(np.int64) for row in (m0, m1, b0, b1, rest, turn))
+            rows = (row.astype(np.int64) for row in (m0, m1, b0, b1, shift - low, turn))
             return SplitProduct(low, *rows)
     return None

@@ -16,7 +16,8 @@ OFTEN = (
 ).split()
 SELDOM = (
     "Split Gather Tile Expand SpaceToDepth DepthToSpace Max Min Sub Pow Sqrt Log Mish HardSwish "
-    "Celu Selu Softsign ReduceMax Squeeze Unsqueeze ConvInteger QLinearMul LogSoftmax InstanceNormalization"
+    "Celu Selu Softsign ReduceMax Squeeze Unsqueeze ConvInteger QLinearMul LogSoftmax "
+    "InstanceNormalization"
 ).split()
 
 
