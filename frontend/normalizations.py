@@ -56,7 +56,7 @@ class _Parts:
         """Insert a mean over axes, which stay with size 1."""
         if self.version < 18:
             return self.add("ReduceMean", [x], part, axes=axes, keepdims=1)
-        return self.add("ReduceMean", [x, self.number(np.int64(axes), f"{part}.axes")], part)
+        return self.add("ReduceMean", [x, self.number(axes, f"{part}.axes")], part)
 
     def normalized(
         self, x: ir.Value, mean: Mean, epsilon: float, count: int | None, *, centered: bool
@@ -130,9 +130,10 @@ def _positions(node: ir.Node, parts: _Parts) -> None:
 
 def _product(x: ir.Value, axes: list[int]) -> int | None:
     """Return the number of values along some axes, if their sizes are known."""
-    known = x.shape is not None and len(axes) <= len(x.shape)
-    sizes = [x.shape[axis] for axis in axes] if x.shape is not None and known else []
-    return prod(sizes) if sizes and all(isinstance(size, int) for size in sizes) else None
+    if x.shape is None or not 0 < len(axes) <= len(x.shape):
+        return None
+    sizes = [size for axis in axes if isinstance(size := x.shape[axis], int)]
+    return prod(sizes) if len(sizes) == len(axes) else None
 
 
 def _of_positions(x: ir.Value, count: int | None, node: ir.Node, parts: _Parts) -> ir.Value:
@@ -153,7 +154,7 @@ def _groups(node: ir.Node, parts: _Parts) -> None:
         return
     shape = parts.add("Shape", [x], "shape")
     shape.dtype = ir.DataType.INT64
-    rows = parts.add("Reshape", [x, parts.number(np.int64([0, groups, -1]), "groups")], "rows")
+    rows = parts.add("Reshape", [x, parts.number([0, groups, -1], "groups")], "rows")
     values = _product(x, list(range(1, 0 if x.shape is None else len(x.shape))))
     count = None if values is None else values // groups
     y = parts.add("Reshape", [_of_positions(rows, count, node, parts), shape], "map")

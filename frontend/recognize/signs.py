@@ -53,7 +53,7 @@ def _is_not_negative(value: ir.Value | None, context: Context) -> bool:
             return node.inputs[0] is node.inputs[1]
         if is_standard(node, "Pow"):
             power = context.constants.scalar(node.inputs[1])
-            return power is not None and power % 2 == 0
+            return power is not None and float(power) % 2 == 0
         if node.op_type in _NEVER_NEGATIVE:
             return True
         if node.op_type not in _AS_THEIR_INPUT:
