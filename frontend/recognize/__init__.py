@@ -35,6 +35,7 @@ from .rearrange import REARRANGE
 from .relu import BOUND, CLIP
 from .resize import RESIZE
 from .round_quantizer import ROUND_AWAY, ROUND_QUANTIZER
+from .softmax import SOFTMAX
 from .squeeze import SQUEEZE
 from .step_function import STEP_FUNCTION
 from .straight_through import STRAIGHT_THROUGH
@@ -78,6 +79,7 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
     PAD,  # in front of convolutions; other padding moves elements
     CONCAT_CONSTANT,
     CONCAT_AXIS,
+    SOFTMAX,  # before its means and maxima are turned
     SUMS,
     MEAN_AXES,
     REARRANGE,  # before folding: shapes that follow from the batch are still told from numbers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -97,6 +98,7 @@ class Context:
         refusals: by node; dropped with the node unless fatal.
         terms: by value that is a sum, the number of nodes of the sum (`threshold_ladder`).
         finite: nodes that compute with finite constants (`straight_through`).
+        moves: Transposes inserted so far, by name.
     """
 
     model: ir.Model
@@ -107,6 +109,7 @@ class Context:
     refusals: dict[ir.Node, Refused] = field(default_factory=dict)
     terms: dict[ir.Value, int] = field(default_factory=dict)
     finite: set[ir.Node] = field(default_factory=set)
+    moves: Counter[str] = field(default_factory=Counter)
 
     @property
     def graph(self) -> ir.Graph:
@@ -189,7 +192,9 @@ class Context:
             raise UnknownShape(value)
         turn = ir.node("Transpose", [value], {"perm": list(perm)}, name=name)
         (output,) = turn.outputs
-        output.name = f"{name}_moved"
+        count = self.moves[name]
+        self.moves[name] += 1
+        output.name = f"{name}_moved{count or ''}"
         output.shape = ir.Shape([value.shape[axis] for axis in perm])
         return self.insert(before, turn)
 

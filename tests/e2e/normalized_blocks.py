@@ -106,7 +106,63 @@ def retrieval() -> nn.Module:
     )  # fmt: skip
 
 
+class SelectiveKernel(nn.Module):
+    """Two branches that a softmax weighs by channel (Li et al., CVPR 2019)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(
+            nn.Sequential(quantized(channels, channels, kernel), nn.ReLU()) for kernel in (1, 3)
+        )
+        self.reduce, self.expand = nn.Conv2d(channels, 4, 1), nn.Conv2d(4, 2 * channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = torch.stack([branch(x) for branch in self.branches], dim=1)
+        n, _, channels, _, _ = maps.shape
+        pooled = F.relu(self.reduce(F.adaptive_avg_pool2d(maps.sum(dim=1), 1)))
+        weights = self.expand(pooled).reshape(n, 2, channels, 1, 1).softmax(dim=1)
+        return (maps * weights).sum(dim=1)
+
+
+class SelectiveKernelByParts(SelectiveKernel):
+    """The same without a tensor of five axes."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = [branch(x) for branch in self.branches]
+        pooled = F.relu(self.reduce(F.adaptive_avg_pool2d(maps[0] + maps[1], 1)))
+        weights = self.expand(pooled).reshape(x.size(0), 2, -1).softmax(dim=1)
+        a, b = (weights[:, k].unsqueeze(-1).unsqueeze(-1) for k in (0, 1))
+        return maps[0] * a + maps[1] * b
+
+
+def selective() -> nn.Module:
+    return nn.Sequential(
+        stem(8, nn.ReLU()), SelectiveKernelByParts(8), quantized(8, 8, 3), nn.ReLU(), classifier(8)
+    )
+
+
+class Positions(nn.Module):
+    """Weights of positions by a softmax over a map: global context (Cao et al., ICCVW 2019)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.score = nn.Conv2d(channels, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights = self.score(x).flatten(2).softmax(dim=2).reshape(x.size(0), 1, *x.shape[2:])
+        return x + (x * weights).sum(dim=(2, 3), keepdim=True)
+
+
+def global_context() -> nn.Module:
+    return nn.Sequential(
+        stem(8, nn.ReLU()), quantized(8, 8, 3), Positions(8), quantized(8, 8, 3), nn.ReLU(),
+        classifier(8),
+    )  # fmt: skip
+
+
 NORMALIZED = {
+    "selective kernels": selective,
+    "global context": global_context,
     "MLP-mixer with LayerNorm": NormalizedMixer,
     "ConvNeXt": convnext,
     "ResNet with GroupNorm": group_resnet,
