@@ -28,22 +28,33 @@ _HEADS = frozenset(
     "ArgMax ArgMin Exp Hardmax LogSoftmax ReduceL1 ReduceL2 ReduceLogSumExp Sigmoid Softmax Sqrt "
     "TopK".split()
 )
+_BY_NUMBER = frozenset({"Exp", "LogSoftmax", "Sigmoid", "Softmax", "Sqrt"})
+"""Those that a program can compute, in fixed point with a proven bound."""
 _OF_STEPS = frozenset("Cast Ceil Clip Floor Max Min Round Unsqueeze".split())
 """Operators of quantizers written as arithmetic, beside comparisons and functions."""
 
 _NAMED = 4  # nodes that a refusal names
 
 _ORDERED = frozenset({"Softmax", "LogSoftmax", "Sigmoid"})
+_INDICES = frozenset({"ArgMax", "ArgMin", "TopK"})
 
 
-def cut_host_part(context: Context) -> None:
-    """Cut off what the host computes; leave the graph as it is if there is no such head."""
+def cut_host_part(context: Context, *, integer: bool = False) -> None:
+    """Cut off what the host computes; leave the graph as it is if there is no such head.
+
+    Args:
+        context: the graph.
+        integer: whether functions of scores (``_BY_NUMBER``) are left to the program.
+    """
+    heads = _HEADS - _BY_NUMBER if integer else _HEADS
     graph = context.graph
     behind = _behind(context)
     part: set[ir.Node] = set()
     for node in graph:  # heads, and what is computed from them
         makers = (value.producer() for value in node.inputs if value is not None)
-        if node in behind and (_is_head(node, context) or any(maker in part for maker in makers)):
+        if node in behind and (
+            _is_head(node, context, heads) or any(maker in part for maker in makers)
+        ):
             part.add(node)
     for node in reversed(list(graph)):  # layouts before a head
         if (
@@ -121,11 +132,14 @@ def _behind(context: Context) -> set[ir.Node]:
     return host_nodes
 
 
-def _is_head(node: ir.Node, context: Context) -> bool:
+def _is_head(node: ir.Node, context: Context, heads: frozenset[str]) -> bool:
     """Return whether the host computes a node though nothing before it is the host's."""
-    if node.op_type in _HEADS or any(_is_number(value, context) for value in node.inputs):
+    if node.op_type in heads or any(_is_number(value, context) for value in node.inputs):
         return True
-    if node.op_type == "Pow":
+    uses = [use.node.op_type for use in node.outputs[0].uses()]
+    if node.op_type in _ORDERED and uses and _INDICES.issuperset(uses):
+        return True  # dropped, see `_drop_ordered`
+    if node.op_type == "Pow" and "Sqrt" in heads:
         exponent = context.constants.scalar(node.inputs[1])
         return exponent is not None and not float(exponent).is_integer()
     quotient = node.op_type == "Div" and not context.constants.known(node.inputs[1])

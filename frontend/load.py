@@ -35,7 +35,11 @@ logging.getLogger("onnx_ir").addHandler(logging.NullHandler())
 
 
 def load_graph(
-    source: Source, progress: Progress | None = None, *, input_shape: InputShape | None = None
+    source: Source,
+    progress: Progress | None = None,
+    *,
+    input_shape: InputShape | None = None,
+    integer_heads: bool = False,
 ) -> ir.Model:
     """Read an exported N2UQ network and recognize its quantizers.
 
@@ -50,6 +54,8 @@ def load_graph(
         progress: called with the name of each stage as it begins.
         input_shape: sizes for dynamic axes of the input, with or without the batch, or of inputs by
             name.
+        integer_heads: whether Softmax, LogSoftmax, Sigmoid and roots behind the last layer belong
+            to the program; else the host computes them.
 
     Raises:
         CompileError: lists every reason why the network cannot be compiled.
@@ -75,7 +81,7 @@ def load_graph(
     for pattern in (CAST_LIKE, IDENTITY, EXPAND, EXPECTATION):
         say(f"recognizing {pattern.name}")
         context.run(pattern)
-    cut_host_part(context)
+    cut_host_part(context, integer=integer_heads)
     for pattern in PATTERNS_BEFORE_FOLDING:
         say(f"recognizing {pattern.name}")
         context.run(pattern)

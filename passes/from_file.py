@@ -65,7 +65,7 @@ def load(
     options = options or Options()
     if calibration is not None:
         options = replace(options, calibration=calibration)
-    graph = load_graph(source, input_shape=input_shape)
+    graph = load_graph(source, input_shape=input_shape, integer_heads=options.integer_heads)
     if not any(node.domain == DOMAIN and node.op_type in QUANTIZERS for node in graph.graph):
         warnings.warn(
             f"{label(source)}: no activation quantizer was recognized, so the whole network "

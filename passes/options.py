@@ -34,6 +34,8 @@ STREAM_BITS = 32, 56
 OPERAND_BITS = 24, 31
 """Least and most bits of tensors whose width the user does not choose."""
 
+INTEGER_HEADS = "integer_heads"
+"""Key of a program's metadata: it computes the functions behind its last layer."""
 _OPEN, _CALIBRATION = "as needed", "calibration"  # in a program's metadata
 _MOST_MARGIN = 1000
 HEAD_BITS, MOST_HEAD_BITS = 16, 26
@@ -84,6 +86,8 @@ class Options:
             ``load`` if the outputs need it.
         widths: widths of single tensors and weights by name, which override the three above
             (``formats.Formats.widths`` has the names).
+        integer_heads: whether Softmax, LogSoftmax, Sigmoid and roots behind the last layer are
+            computed by the program, in fixed point with a proven bound; else by the host.
     """
 
     residual_bits: int | None = None
@@ -97,6 +101,7 @@ class Options:
     extra_bits: int = 0
     equalize: bool = False
     widths: Mapping[str, int] = field(default_factory=dict)
+    integer_heads: bool = False
 
     def __repr__(self) -> str:
         """State what differs from the defaults; of calibration images, their number."""
@@ -218,6 +223,7 @@ class Options:
             chosen["level_bits"] = int(facts["level_bits"])
         chosen["extra_bits"] = int(facts.get("extra_bits", 0))
         chosen["equalize"] = "equalize" in facts
+        chosen["integer_heads"] = INTEGER_HEADS in facts
         pairs = (pair.rpartition("=") for pair in facts.get("widths", "").split(",") if pair)
         return cls(**chosen, widths={name: int(bits) for name, _, bits in pairs})
 
@@ -234,6 +240,8 @@ class Options:
             stated["extra_bits"] = str(self.extra_bits)
         if self.equalize:
             stated["equalize"] = "yes"
+        if self.integer_heads:
+            stated[INTEGER_HEADS] = "yes"
         if self.widths:
             stated["widths"] = ",".join(f"{k}={v}" for k, v in self.widths.items())
         if self.calibration is not None:

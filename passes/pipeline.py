@@ -25,7 +25,7 @@ from .fixed_point.elementwise import fixed_point
 from .importing.channels_last import channels_last
 from .importing.from_graph import import_graph
 from .importing.pixel_input import pixel_input
-from .options import Options
+from .options import INTEGER_HEADS, Options
 from .pass_manager import Observer, Pass, plain, run_passes
 from .plan_memory import plan_memory
 from .program import Program
@@ -83,7 +83,11 @@ def graph_of(source: Source, program: Program) -> ir.Model:
         CompileError: lists everything that is not supported, by node.
     """
     text = program.metadata.get(INPUT_SHAPE)
-    return load_graph(source, input_shape=None if text is None else _stated_shape(text))
+    return load_graph(
+        source,
+        input_shape=None if text is None else _stated_shape(text),
+        integer_heads=INTEGER_HEADS in program.metadata,
+    )
 
 
 def _stated_shape(text: str) -> InputShape:

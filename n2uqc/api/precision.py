@@ -88,6 +88,6 @@ def search_precision(
     Raises:
         CompileError: there are no calibration images, or the rate is outside 0..1.
     """
-    graph = load_graph(network, input_shape=input_shape)
+    graph = load_graph(network, input_shape=input_shape, integer_heads=options.integer_heads)
     with progress.working("searching the smallest widths") as step:
         return PrecisionSearch(search_widths(graph, options, flip_rate=flip_rate, progress=step))

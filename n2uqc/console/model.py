@@ -32,6 +32,7 @@ CHOICES = (
     "margin",
     "flip_rate",
     "width",
+    "integer_heads",
     "input_shape",
 )
 
@@ -107,6 +108,14 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="with --calib: factor over the largest magnitude seen (1.25)",
     )
+    group.add_argument(
+        "--integer-heads",
+        action="store_true",
+        default=None,
+        help="Softmax, LogSoftmax, Sigmoid and roots behind the last layer in the program's fixed "
+        "point, with a proven bound; else the host computes them in float64 (run, simulate and "
+        "evaluate do)",
+    )
     add_inputs(parser)
 
 
@@ -137,6 +146,7 @@ def precision(options: argparse.Namespace) -> Options:
             raise UserError(f"--input-range takes two numbers LO,HI, not {count}")
         chosen["input_range"] = options.input_range
     chosen["pixels"] = pixels
+    chosen["integer_heads"] = options.integer_heads
     if options.calib is not None:
         chosen["calibration"] = read_unnamed(options.calib)
     elif options.margin is not None:

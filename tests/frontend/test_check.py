@@ -166,7 +166,7 @@ def test_raw_data_shorter_than_its_shape() -> None:
 
 
 def test_all_unsupported_nodes_in_one_error() -> None:
-    body = """[soft] a = Softmax (x) [conv] b = Conv (a, W) [mine] c = other.Strange (b)
+    body = """[soft] a = Softmax <axis = 0> (x) [conv] b = Conv (a, W) [mine] c = other.Strange (b)
         [sig] d = Cosh (c) [relu] y = Relu (d)"""
     problems = refused(build(body, {"W": W}), "'soft'", "'mine'", "'sig'", "largest score")
     assert {p.node for p in problems} == {"soft", "mine", "sig"}
