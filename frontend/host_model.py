@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 HOST_OPS = frozenset(
-    "Abs Add ArgMax ArgMin Atan Cast Clip Concat Constant Cos Div Exp Flatten Gather Hardmax "
-    "Identity Log LogSoftmax Max Min Mul Neg Pow ReduceL1 ReduceL2 ReduceLogSumExp ReduceMax "
-    "ReduceMean ReduceMin ReduceSum ReduceSumSquare Relu Reshape Sigmoid Sin Slice Softmax "
-    "Softplus Split Sqrt Squeeze Sub Tanh TopK Transpose Unsqueeze".split()
+    "Abs Add ArgMax ArgMin Atan Cast Clip Concat Constant Cos Div Equal Exp Flatten Gather Hardmax "
+    "Identity Log LogSoftmax Max MaxPool Min Mul Neg Pow ReduceL1 ReduceL2 ReduceLogSumExp "
+    "ReduceMax ReduceMean ReduceMin ReduceSum ReduceSumSquare Relu Reshape Sigmoid Sin Slice "
+    "Softmax Softplus Split Sqrt Squeeze Sub Tanh TopK Transpose Unsqueeze".split()
 )
 """Operators that may stand behind a program: of one sample's values, none enlarges them much."""
 

@@ -9,7 +9,6 @@ operators, opsets 17 to 23.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
 
 import numpy as np
 import onnx_ir as ir
@@ -58,24 +57,14 @@ class _Parts:
             return self.add("ReduceMean", [x], part, axes=axes, keepdims=1)
         return self.add("ReduceMean", [x, self.number(axes, f"{part}.axes")], part)
 
-    def normalized(
-        self, x: ir.Value, mean: Mean, epsilon: float, count: int | None, *, centered: bool
-    ) -> ir.Value:
-        """Insert the quotient of the differences and their deviation.
-
-        Of ``count`` numbers none is more than the root of that many deviations from their mean: a
-        Clip says so, which changes nothing and lets the result's format be as narrow.
-        """
+    def normalized(self, x: ir.Value, mean: Mean, epsilon: float, *, centered: bool) -> ir.Value:
+        """Insert the quotient of the differences and their deviation."""
         e = self.add("Sub", [x, mean(x, "mean")], "centered") if centered else x
         square = self.add("Mul", [e, e], "square")
         small = self.number(np.float32(epsilon), "epsilon")
         variance = self.add("Add", [mean(square, "variance"), small], "stable")
         inverse = self.add("Reciprocal", [self.add("Sqrt", [variance], "root")], "inverse")
-        y = self.add("Mul", [e, inverse], "quotient")
-        if count is None:
-            return y
-        most = np.float32(np.sqrt(count) * (1 + 2.0**-20))
-        return self.add("Clip", [y, self.number(-most, "least"), self.number(most, "most")], "ends")
+        return self.add("Mul", [e, inverse], "quotient")
 
     def finish(self, y: ir.Value, scale: ir.Value | None, bias: ir.Value | None) -> None:
         """Multiply by what is broadcast from the last axis, and add it."""
@@ -113,7 +102,6 @@ def _last_axes(node: ir.Node, parts: _Parts) -> None:
         x,
         lambda value, part: parts.mean(value, part, axes),
         node.attributes.get_float("epsilon", 1e-5),
-        _product(x, axes) or _product(scale, list(range(len(axes)))),
         centered=node.op_type == "LayerNormalization",
     )
     parts.finish(y, scale, bias)
@@ -123,25 +111,14 @@ def _positions(node: ir.Node, parts: _Parts) -> None:
     """Normalize each channel over its positions (InstanceNormalization)."""
     x, scale, bias = _given(node)
     assert bias is not None
-    rank = 0 if x.shape is None else len(x.shape)
-    y = _of_positions(x, _product(x, list(range(2, rank))), node, parts)
-    parts.finish_channels(y, scale, bias)
+    parts.finish_channels(_of_positions(x, node, parts), scale, bias)
 
 
-def _product(x: ir.Value, axes: list[int]) -> int | None:
-    """Return the number of values along some axes, if their sizes are known."""
-    if x.shape is None or not 0 < len(axes) <= len(x.shape):
-        return None
-    sizes = [size for axis in axes if isinstance(size := x.shape[axis], int)]
-    return prod(sizes) if len(sizes) == len(axes) else None
-
-
-def _of_positions(x: ir.Value, count: int | None, node: ir.Node, parts: _Parts) -> ir.Value:
+def _of_positions(x: ir.Value, node: ir.Node, parts: _Parts) -> ir.Value:
     return parts.normalized(
         x,
         lambda value, part: parts.add("GlobalAveragePool", [value], part),
         node.attributes.get_float("epsilon", 1e-5),
-        count,
         centered=True,
     )
 
@@ -155,9 +132,7 @@ def _groups(node: ir.Node, parts: _Parts) -> None:
     shape = parts.add("Shape", [x], "shape")
     shape.dtype = ir.DataType.INT64
     rows = parts.add("Reshape", [x, parts.number([0, groups, -1], "groups")], "rows")
-    values = _product(x, list(range(1, 0 if x.shape is None else len(x.shape))))
-    count = None if values is None else values // groups
-    y = parts.add("Reshape", [_of_positions(rows, count, node, parts), shape], "map")
+    y = parts.add("Reshape", [_of_positions(rows, node, parts), shape], "map")
     parts.finish_channels(y, scale, bias)
 
 

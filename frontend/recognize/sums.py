@@ -1,7 +1,7 @@
-"""Sums and minima over axes, by means and maxima: exact on real numbers.
+"""Sums, norms and minima over axes, by means and maxima: exact on real numbers.
 
-A sum is the mean times the number of elements, a sum of squares that of a product, and a minimum
-the negative of the maximum of negatives.
+A sum is the mean times the number of elements, a sum of squares that of a product, its root the
+norm, a sum of magnitudes that of Abs, and a minimum the negative of the maximum of negatives.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ def _rewrite(node: ir.Node, context: Context) -> None:
     shape = shape_of(data)
     if kind == "ReduceMin":
         data = context.with_number(node, "Mul", data, -1.0, f"{node.name}.negated")
-    elif kind == "ReduceSumSquare":
+    elif kind == "ReduceL1":
+        magnitude = ir.node("Abs", [data], name=f"{node.name}.magnitude")
+        magnitude.outputs[0].name, magnitude.outputs[0].shape = f"{magnitude.name}_out", data.shape
+        data = context.insert(node, magnitude)
+    elif kind in ("ReduceSumSquare", "ReduceL2"):
         square = ir.node("Mul", [data, data], name=f"{node.name}.square")
         square.outputs[0].name, square.outputs[0].shape = f"{square.name}_out", data.shape
         data = context.insert(node, square)
@@ -44,9 +48,17 @@ def _rewrite(node: ir.Node, context: Context) -> None:
     value = context.insert(node, reduced)
     factor = -1.0 if kind == "ReduceMin" else float(prod(shape[axis] for axis in axes))
     value = context.with_number(node, "Mul", value, factor, str(node.name))
+    if kind == "ReduceL2":
+        root = ir.node("Sqrt", [value], name=f"{node.name}.root")
+        root.outputs[0].name, root.outputs[0].shape = f"{root.name}_out", value.shape
+        value = context.insert(node, root)
     if number and not kept:
         value = context.reshape(node, value, shape[:1], str(node.name))
     context.replace(node.outputs[0], value)
 
 
-SUMS = Pattern("sums over axes", frozenset({"ReduceSum", "ReduceSumSquare", "ReduceMin"}), _rewrite)
+SUMS = Pattern(
+    "sums over axes",
+    frozenset({"ReduceSum", "ReduceSumSquare", "ReduceMin", "ReduceL1", "ReduceL2"}),
+    _rewrite,
+)

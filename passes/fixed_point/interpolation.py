@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -11,7 +12,7 @@ from ..program.ops.real import RealFunction
 from ..program.types import Constant
 from .curves import Curve, IntegerFunction, OuterPart, moved_by
 from .lowering import Lowering
-from .pieces import Pieces, chords, chosen, fraction_bits, missed, steep_part
+from .pieces import MOST_STEPS, Pieces, chords, chosen, fraction_bits, missed, steep_part
 
 MOST_PIECES = 8192
 WANTED = 2.0**-15
@@ -78,6 +79,8 @@ def _table(
     error: Fraction,
 ) -> tuple[Interpolate, Fraction, Fraction]:
     """Return a table of straight pieces, its scale, and an error with what it misses added."""
+    steepest = float(scale) * 2.0**MOST_STEPS  # what is steeper misses more, as its bound says
+    pieces = replace(pieces, slope=np.clip(pieces.slope, -steepest, steepest))
     shift = fraction_bits(pieces, float(scale))
     base, slope = (np.rint(np.ldexp(v / float(scale), shift)) for v in (pieces.base, pieces.slope))
     held = Pieces(

@@ -18,6 +18,8 @@ from n2uqc.frontend.diagnostics import Unfit
 
 from .curves import NOISE, IntegerFunction, Reals
 
+MOST_STEPS = 28
+"""Bits of the steepest slope, in steps of the result for one of the argument."""
 _FEW = 256  # integers of which each gets a piece of its own: codes, however coarse
 _PARTS = 4  # parts of a piece, of which each is bounded
 _TAIL_PARTS = 64
@@ -216,7 +218,7 @@ def fraction_bits(pieces: Pieces, scale: float) -> int:
     most = float(np.abs(pieces.base).max()) / scale
     room = [40]
     if steep:
-        room.append(29 - int(np.frexp(steep)[1]))
+        room.append(MOST_STEPS + 1 - int(np.frexp(steep)[1]))
     if most:
         room.append(58 - int(np.frexp(most)[1]))
     shift = min(room)

@@ -9,6 +9,7 @@ from n2uqc.frontend.diagnostics import CompileError, Problem
 from ..program import Op, Program
 from ..program.ops import Conv
 from ..program.ops.real import (
+    Affine,
     Interval,
     RealAvgPool,
     RealClip,
@@ -18,6 +19,7 @@ from ..program.ops.real import (
     RealMultiply,
     RealOp,
     RealRearrange,
+    floats,
 )
 from ..program.types import IntType
 
@@ -81,6 +83,11 @@ def real_ranges(program: Program, input_range: tuple[float, float]) -> dict[str,
                     np.where(interval.lo >= 0, np.maximum(wide.lo, 0.0), wide.lo),
                     np.where(interval.hi <= 0, np.minimum(wide.hi, 0.0), wide.hi),
                 )
+            elif isinstance(op, Affine):  # nor do these add numbers of two signs
+                slope, offset = floats(op.slope), floats(op.offset)
+                rising = (inputs[0].lo >= 0) & (slope >= 0) & (offset >= 0)
+                least = np.where(rising, offset * (1 - _SLACK), -np.inf)
+                wide = Interval(np.maximum(wide.lo, least), wide.hi)
             ranges[op.output] = wide
     return ranges
 

@@ -160,7 +160,47 @@ def global_context() -> nn.Module:
     )  # fmt: skip
 
 
+class ResponseNormalization(nn.Module):
+    """ConvNeXt V2's block (Woo et al., CVPR 2023): norms of channels, divided by their mean."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.widen, self.narrow = quantized(channels, 16, 1), quantized(16, channels, 1)
+        self.gain = nn.Parameter(torch.full((1, 16, 1, 1), 0.3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.gelu(self.widen(x))
+        norms = torch.norm(y, p=2, dim=(2, 3), keepdim=True)
+        share = norms / (norms.mean(dim=1, keepdim=True) + 1e-6)
+        return x + self.narrow(y + self.gain * (y * share))
+
+
+class PoolMixing(nn.Module):
+    """PoolFormer's block (Yu et al., CVPR 2022): means of neighbors, GroupNorm of one group."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.GroupNorm(1, channels) for _ in range(2))
+        self.body = nn.Sequential(quantized(channels, 16, 1), nn.GELU(), quantized(16, channels, 1))
+        self.scale = nn.Parameter(torch.full((channels, 1, 1), 0.2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norms[0](x)
+        x = x + self.scale * (F.avg_pool2d(y, 3, 1, 1, count_include_pad=False) - y)
+        return x + self.scale * self.body(self.norms[1](x))
+
+
+def convnext_v2() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 8, 4, 4), ResponseNormalization(8), classifier(8))
+
+
+def poolformer() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), PoolMixing(8), classifier(8))
+
+
 NORMALIZED = {
+    "ConvNeXt V2": convnext_v2,
+    "PoolFormer": poolformer,
     "selective kernels": selective,
     "global context": global_context,
     "MLP-mixer with LayerNorm": NormalizedMixer,

@@ -71,4 +71,19 @@ class Tokens(nn.Module):
         return self.head(tokens[:, 0])
 
 
-MORE = {"boxes": Boxes, "coordinates": Coordinates, "tokens": Tokens}
+class Centers(nn.Module):
+    """CenterNet (Zhou et al., 2019): the maxima of a heat map, and sizes; the host finds them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(stem(8, nn.ReLU(), stride=2), quantized(8, 8, 3), nn.ReLU())
+        self.heat, self.size = nn.Conv2d(8, 3, 1), nn.Conv2d(8, 2, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.body(x)
+        heat = torch.sigmoid(self.heat(features))
+        greatest = nn.functional.max_pool2d(heat, 3, 1, 1)
+        return heat * (greatest == heat).float(), self.size(features)
+
+
+MORE = {"boxes": Boxes, "centers": Centers, "coordinates": Coordinates, "tokens": Tokens}
