@@ -104,7 +104,7 @@ ROOT = "q = ReduceMean <axes = [-1]> (p) s = Add (q, e) r = Sqrt (s)"
     ],
 )
 def test_other_quotients_are_not_bounded(body: str) -> None:
-    """Of another tensor's mean square, or of no square, nothing follows."""
+    """Another tensor's mean square bounds nothing, nor does a mean of magnitudes."""
     numbers = {key: NUMBERS[key] for key in ("e", "matrix")}
     model = build(f"w = MatMul (x, matrix) {body} y = MatMul (z, matrix)", numbers, x=TOKENS)
     assert "Clip" not in ops(check_same(model, 1e-4))

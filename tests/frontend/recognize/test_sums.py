@@ -13,7 +13,7 @@ KINDS = ("ReduceSum", "ReduceSumSquare", "ReduceL1", "ReduceL2", "ReduceMin")
 @pytest.mark.parametrize("axes", [(1,), (2, 3), (3,), (1, 2, 3)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_as_the_operator(kind: str, axes: tuple[int, ...]) -> None:
-    """In front of a layer: behind the last one the host computes norms."""
+    """A layer follows: behind the last one the host computes norms."""
     stated = ("r = ReduceSum (x, axes)" if kind == "ReduceSum"
               else f"r = {kind} <axes = {list(axes)}> (x)")  # fmt: skip
     numbers = {"v": np.random.default_rng(0).normal(size=(3, 2, 1, 1))}
