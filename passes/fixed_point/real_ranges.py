@@ -41,6 +41,29 @@ def _widened(x: Interval) -> Interval:
     return Interval(lo, hi)
 
 
+def _on_its_side_of_zero(op: RealOp, x: Interval, exact: Interval, wide: Interval) -> Interval:
+    """Return a widened interval without what lies beyond 0, where no sum of two signs is rounded.
+
+    Args:
+        op: what makes the tensor.
+        x: the interval of its first input.
+        exact: the interval before it was widened.
+        wide: and after.
+    """
+    if isinstance(op, _EXACT_AT_ZERO):
+        return Interval(
+            np.where(exact.lo >= 0, np.maximum(wide.lo, 0.0), wide.lo),
+            np.where(exact.hi <= 0, np.minimum(wide.hi, 0.0), wide.hi),
+        )
+    if isinstance(op, Affine):
+        slope, offset = floats(op.slope), floats(op.offset)
+        rising = (x.lo >= 0) & (slope >= 0) & (offset >= 0)
+        return Interval(
+            np.where(rising, np.maximum(wide.lo, offset * (1 - _SLACK)), wide.lo), wide.hi
+        )
+    return wide
+
+
 @np.errstate(over="ignore", invalid="ignore")
 def real_ranges(program: Program, input_range: tuple[float, float]) -> dict[str, Interval]:
     """Return the interval of every tensor by name, in real units (worst-case interval arithmetic).
@@ -77,18 +100,7 @@ def real_ranges(program: Program, input_range: tuple[float, float]) -> dict[str,
             assert isinstance(op, RealOp)
             inputs = [ranges[i] for i in op.inputs]
             interval = op.ranges(inputs, program.types, program.constants)
-            wide = _widened(interval)
-            if isinstance(op, _EXACT_AT_ZERO):
-                wide = Interval(
-                    np.where(interval.lo >= 0, np.maximum(wide.lo, 0.0), wide.lo),
-                    np.where(interval.hi <= 0, np.minimum(wide.hi, 0.0), wide.hi),
-                )
-            elif isinstance(op, Affine):  # nor do these add numbers of two signs
-                slope, offset = floats(op.slope), floats(op.offset)
-                rising = (inputs[0].lo >= 0) & (slope >= 0) & (offset >= 0)
-                least = np.where(rising, offset * (1 - _SLACK), -np.inf)
-                wide = Interval(np.maximum(wide.lo, least), wide.hi)
-            ranges[op.output] = wide
+            ranges[op.output] = _on_its_side_of_zero(op, inputs[0], interval, _widened(interval))
     return ranges
 
 
