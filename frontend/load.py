@@ -71,10 +71,10 @@ def load_graph(
     check_interface(model)
     model.meta[OUTPUTS] = [str(value.name) for value in model.graph.outputs]
     take_apart(model)
-    take_apart_normalizations(model)
     to_float_operators(model)
     say("inferring shapes")
     batch = bind_batch(model)
+    take_apart_normalizations(model)
     constants = GraphConstants(model, batch.sizes)
     check_sizes(model, constants)
     context = Context(model, constants, batch.size, batch.symbol is not None, model.meta[ROUNDOFF])

@@ -13,13 +13,17 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
+from .constants import static
 from .integer_operators.real_values import RealValues, input_at
+from .shapes import infer_shapes
 
 Mean = Callable[[ir.Value, str], ir.Value]
 
 
 def take_apart_normalizations(model: ir.Model) -> None:
-    """Rewrite these operators, in place; one whose other outputs are read stays."""
+    """Rewrite these operators, in place, where shapes are known; one whose other outputs are read
+    stays.
+    """
     values = RealValues(model)
     found = [
         node
@@ -32,6 +36,7 @@ def take_apart_normalizations(model: ir.Model) -> None:
         _RULES[node.op_type](node, _Parts(node, values))
     if found:
         values.finish()
+        infer_shapes(model)
 
 
 class _Parts:
@@ -72,15 +77,18 @@ class _Parts:
             y = self.add("Mul", [y, scale], "scaled" if bias is not None else "")
         if bias is not None:
             y = self.add("Add", [y, bias], "")
-        self.values.replace(self.node.outputs[0], y)
+        self._replace(y)
 
     def finish_channels(self, y: ir.Value, scale: ir.Value, bias: ir.Value) -> None:
         """Multiply by numbers (C,) of the channels, and add such."""
         ones = self.add("Sub", [scale, scale], "zero"), self.number(np.float32(1), "one")
         mean, variance = ones[0], self.add("Add", [*ones], "unit")
         parameters = [y, scale, bias, mean, variance]
-        result = self.add("BatchNormalization", parameters, "", epsilon=0.0)
-        self.values.replace(self.node.outputs[0], result)
+        self._replace(self.add("BatchNormalization", parameters, "", epsilon=0.0))
+
+    def _replace(self, y: ir.Value) -> None:
+        y.shape = self.node.outputs[0].shape  # which the next normalization asks for
+        self.values.replace(self.node.outputs[0], y)
 
 
 def _given(node: ir.Node) -> tuple[ir.Value, ir.Value, ir.Value | None]:
@@ -95,7 +103,7 @@ def _last_axes(node: ir.Node, parts: _Parts) -> None:
     axis = node.attributes.get_int("axis", -1)
     if axis >= 0:
         if x.shape is None:
-            return
+            return  # refused, as its shape is
         axis -= len(x.shape)
     axes = list(range(axis, 0))
     y = parts.normalized(
@@ -129,8 +137,9 @@ def _groups(node: ir.Node, parts: _Parts) -> None:
     groups = node.attributes.get_int("num_groups", 1)
     if parts.version < 21 or bias is None:  # its scale was one of each group
         return
-    shape = parts.add("Shape", [x], "shape")
-    shape.dtype = ir.DataType.INT64
+    if x.shape is None or not x.shape.is_static():
+        return
+    shape = parts.number([0, *static(x.shape)[1:]], "shape")
     rows = parts.add("Reshape", [x, parts.number([0, groups, -1], "groups")], "rows")
     y = parts.add("Reshape", [_of_positions(rows, node, parts), shape], "map")
     parts.finish_channels(y, scale, bias)

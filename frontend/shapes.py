@@ -53,14 +53,19 @@ def bind_batch(model: ir.Model) -> Batch:
     for node in model.graph:
         for output in node.outputs:
             output.shape = None
-    # With check_type=True inference stops at a wrong type; `canonical` checks types instead.
-    # data_prop=True would compute every constant, even a Range of 2^40 numbers.
     while True:
-        ShapeInferencePass(check_type=False, strict_mode=False, data_prop=False)(model)
+        infer_shapes(model)
         if not inline_branches(model, batch.sizes):
             _infer_rest(model, batch)
             if not inline_branches(model, batch.sizes):  # the new shapes may decide conditions
                 return batch
+
+
+def infer_shapes(model: ir.Model) -> None:
+    """Infer the shapes of values that have none."""
+    # With check_type=True inference stops at a wrong type; `canonical` checks types instead.
+    # data_prop=True would compute every constant, even a Range of 2^40 numbers.
+    ShapeInferencePass(check_type=False, strict_mode=False, data_prop=False)(model)
 
 
 def _common(firsts: list[int | ir.SymbolicDim]) -> Batch:

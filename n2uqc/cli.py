@@ -105,7 +105,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _joined(sys.argv[1:] if argv is None else argv)
     if argv is None:  # run as a program: clean up on SIGTERM as on an interrupt
-        signal.signal(signal.SIGTERM, _ended)
+        for name in ("SIGTERM", "SIGHUP"):  # the latter: the terminal was closed
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, _ended)
         _leave_out_torch(arguments)
     return guarded(lambda: _run(arguments), show_traceback="--traceback" in arguments)
 

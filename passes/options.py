@@ -47,13 +47,18 @@ products of two such integers fit the 64 bits of an accumulator.
 _ACCUMULATOR_BITS = 61
 
 
+def width_limits(name: str) -> tuple[int, int]:
+    """Return the least and the greatest width that an option takes."""
+    return {**_LIMITS, "level_bits": LEVEL_BITS}[name]
+
+
 def require_width(name: str, value: object, limit: str = "residual_bits") -> None:
     """Check that a width is in the range of an option.
 
     Raises:
         CompileError: it is not; the message states the range.
     """
-    low, high = {**_LIMITS, "level_bits": LEVEL_BITS}[limit]
+    low, high = width_limits(limit)
     if not isinstance(value, int | np.integer) or not low <= value <= high:
         raise CompileError(f"{name} is {value}; it takes {low}..{high}")
 

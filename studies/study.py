@@ -127,12 +127,14 @@ def study(
 
     chosen = _chosen(extent, datasets, bits, seeds, crossed)
     folder = Path(output).absolute()
+    if data is not None and not Path(data).is_dir():
+        raise UserError(f"--data: {plain(data)} is no folder")
     folder.mkdir(parents=True, exist_ok=True)
     packages = folder / _PACKAGES if data is None else Path(data)
     with progress.counting(len(chosen.datasets), "data") as advance:
         prepared = {}
         for name in chosen.datasets:
-            prepared[name] = prepare(name, packages, folder / "data")
+            prepared[name] = prepare(name, packages, folder / "data", fetch=data is None)
             advance(1)
     options = {"workers": workers, "scheduler": scheduler, "retry": retry}
     laboratory = Laboratory(chosen, prepared, folder, options, progress)

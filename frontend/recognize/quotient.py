@@ -11,13 +11,15 @@ from math import prod, sqrt
 import numpy as np
 import onnx_ir as ir
 
-from ..opset import constant, initializer
+from ..opset import constant, initializer, is_op, read_rearrange
+from ..places import combined
 from .pattern import Context, Pattern
 from .queries import is_standard, producer, shape_of
 from .signs import is_positive
 
 _LAYOUT = frozenset({"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Identity"})
 _MEANS = "GlobalAveragePool", "AveragePool", "ReduceMean", "ReduceSum", "ReduceL1", "ReduceL2"
+_MOST = 1 << 24  # elements whose places are compared
 _FAR = 16  # nodes between a mean and what is divided by it: eps, root, layout
 
 
@@ -88,10 +90,23 @@ def _bound(node: ir.Node, context: Context) -> None:
 def _behind(value: ir.Value | None, ops: frozenset[str]) -> ir.Value:
     """Return the value that operators of a kind lead to a value from."""
     assert value is not None
-    while (node := value.producer()) is not None and node.domain == "" and node.op_type in ops:
+    while (node := value.producer()) is not None:
+        if not (node.domain == "" and node.op_type in ops) and not _is_permutation(node):
+            break
         assert node.inputs[0] is not None
         value = node.inputs[0]
     return value
+
+
+def _is_permutation(node: ir.Node) -> bool:
+    """Return whether a node moves every element to one place."""
+    if not is_op(node, "Rearrange"):
+        return False
+    sizes = [prod(shape_of(value)[1:]) for value in (node.inputs[0], node.outputs[0])]
+    if sizes[0] != sizes[1] or sizes[0] > _MOST:
+        return False
+    places = combined(read_rearrange(node))
+    return bool((places >= 0).all()) and len(np.unique(places)) == sizes[0]
 
 
 def _is_square(node: ir.Node, context: Context) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from ..opset import is_op
 from .pattern import Context
 from .queries import is_standard
 
@@ -47,6 +48,9 @@ def _is_positive_constant(value: ir.Value | None, context: Context) -> bool:
 def _is_not_negative(value: ir.Value | None, context: Context) -> bool:
     for _ in range(_FAR):
         node = value.producer() if value is not None else None
+        if node is not None and is_op(node, "Rearrange"):  # outside it puts 0
+            value = node.inputs[0]
+            continue
         if node is None or node.domain != "":
             return False
         if node.op_type == "Mul":

@@ -102,8 +102,24 @@ def render(comparison: dict[str, Any]) -> list[str]:
             "calibration images and were not compared from there on"
         )
     for row in comparison["rows"]:
-        lines += _faults(row)
+        lines += [*_unchecked(row), *_faults(row)]
     return lines
+
+
+def _unchecked(row: dict[str, Any]) -> list[str]:
+    """Return a line where the proven error is so large that a fault would not be seen."""
+    advice = "images by --calib give narrower ranges, and so a smaller error"
+    if row["what"] == "codes" and 2 * row["open"] > row["values"]:
+        return [
+            f"  {row['tensor']}: hardly checked: {row['open']:,} of {row['values']:,} codes are "
+            f"within the proven error, {row['bound']:.2g}, of a threshold; {advice}"
+        ]
+    if row["what"] == "outputs" and row["bound"] > row["spread"]:
+        return [
+            f"  {row['tensor']}: hardly checked: its proven error, {row['bound']:.2g}, is more "
+            f"than its values spread by, {row['spread']:.2g}; {advice}"
+        ]
+    return []
 
 
 def _faults(row: dict[str, Any]) -> list[str]:

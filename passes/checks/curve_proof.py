@@ -29,7 +29,11 @@ Ints = NDArray[np.int64]
 
 _CHUNK = 1 << 14
 _MOST_PARTS = 1 << 23  # that are looked at before a table counts as unproved
-_DIGITS = 100
+_DIGITS = 100, 200
+_MORE_DIGITS = 800, 3200, 12800  # of functions that may come close to a threshold for ever
+_RATIONAL = frozenset("x number parameter abs above add div max min mul sub neg pow".split())
+_OPEN_ENDS = {"sigmoid": (0, 1), "tanh": (-1, 1), "erf": (-1, 1)}
+"""What functions come close to and never reach."""
 _SMALL = 1e-40  # differences from a threshold that are looked at again
 _ALIKE = 1e-10  # relative, of one difference computed twice
 
@@ -161,14 +165,26 @@ class CurveProof:
             y = self._after(link, y, channel)
         y = y * self._row((op.input_scale,), channel)
         low, high = (np.broadcast_to(v, channel.shape) for v in (y.lo, y.hi))
+        ends = self._open_ends()
         least, most = np.zeros(len(channel), np.int64), np.zeros(len(channel), np.int64)
         rules = np.array(op.rules)
         for k, level in enumerate(zip(*op.thresholds, strict=True)):
             at = self._row(level, channel)
             strict = rules[channel if len(rules) > 1 else 0, k]
-            least += np.where(strict, low > at.hi, low >= at.hi)
-            most += ~np.where(strict, high <= at.lo, high < at.lo)
+            reached = np.where(strict, low > at.hi, low >= at.hi)
+            missed = np.where(strict, high <= at.lo, high < at.lo)
+            if ends is not None:
+                reached, missed = reached | (at.hi <= ends[0]), missed | (at.lo >= ends[1])
+            least += reached
+            most += ~missed
         return least, most
+
+    def _open_ends(self) -> tuple[int, int] | None:
+        """Return between what numbers the compared values lie, both excluded, if that is known."""
+        last = self._chain[-1] if self._chain else None
+        if not isinstance(last, RealFunction) or self._quantizer.input_scale != Surd.of(1):
+            return None
+        return _OPEN_ENDS.get(last.function.op)
 
     def _after(self, op: Op, y: LongInterval, channel: Ints) -> LongInterval:
         """Return bounds after one operation."""
@@ -188,16 +204,26 @@ class CurveProof:
     def _code(self, channel: int, value: int) -> int:
         """Return the code of one integer, by mpmath.
 
-        A difference from a threshold that is small, and another one at twice the digits, is what
-        rounding leaves of 0.
+        A difference from a threshold that is small, and another one at every number of digits, is
+        what rounding leaves of 0.
         """
         self.exact_count += 1
         op = self._quantizer
-        gaps = self._gaps(channel, value, _DIGITS)
-        ties = [False] * len(gaps)
-        if any(abs(gap) < _SMALL for gap in gaps):
-            finer = self._gaps(channel, value, 2 * _DIGITS)
-            ties = [abs(a - b) > _ALIKE * abs(b) or not b for a, b in zip(gaps, finer, strict=True)]
+        rational = all(
+            not isinstance(link, RealFunction) or _is_rational(link.function)
+            for link in self._chain
+        )
+        gaps = self._gaps(channel, value, _DIGITS[0])
+        ties = [abs(gap) < _SMALL for gap in gaps]
+        for digits in (*_DIGITS[1:], *(() if rational else _MORE_DIGITS)):
+            if not any(ties):
+                break
+            finer = self._gaps(channel, value, digits)
+            ties = [
+                tie and (abs(a - b) > _ALIKE * abs(b) or not b)
+                for tie, a, b in zip(ties, gaps, finer, strict=True)
+            ]
+            gaps = finer
         self.ties += any(ties)
         rules = op.rules_of(channel)
         return sum(
@@ -215,6 +241,12 @@ class CurveProof:
             y = y * _precise(op.input_scale)
             levels = op.thresholds[channel if len(op.thresholds) > 1 else 0]
             return [y - _precise(level) for level in levels]
+
+
+def _is_rational(function: Expression) -> bool:
+    """Return whether a function of a rational number is one."""
+    whole = function.op != "pow" or function.value.denominator == 1
+    return function.op in _RATIONAL and whole and all(map(_is_rational, function.arguments))
 
 
 def _precise(value: Surd | Fraction) -> Any:

@@ -36,6 +36,7 @@ _SAMPLES, _LEAST = 32, 2
 _WORK = 4e9  # multiplications of all samples: a second or two
 _MOST_WORK = 1 << 36  # products and numbers of windows of a sample, some minutes
 _LONG = 2_000  # operations from which only one attempt is made, because compilation takes long
+_UNEVEN = 10  # of the spreads of channels
 _FEW = 2  # codes that may differ by chance
 
 
@@ -155,7 +156,7 @@ def kept_by(
 
 def describe(program: Program, loss: Loss) -> str:
     """Describe the loss of the outputs, where it occurs, and how to avoid it."""
-    output, where = loss.comparison.output, lost_at(program, loss)
+    output, lost = loss.comparison.output, coarse_tensor(program, loss)
     inputs = f"{loss.samples} inputs"
     parts = []
     if output.share > loss.tolerance:
@@ -172,16 +173,46 @@ def describe(program: Program, loss: Loss) -> str:
             )
     promise = "precision exact cannot keep its 1e-3" if loss.tolerance == EXACT else "much is lost"
     hint = (
-        "give images by --calib, so that ranges are those that occur, or train channels of less "
-        "different size"
+        "give images by --calib, so that ranges are those that occur"
+        + (", or train channels of less different size" if lost and lost.uneven else "")
         if loss.tolerance == EXACT
         else "--precision exact, wider --residual-bits, --stem-bits, --level-bits or --width, or "
         "--calib"
     )
-    return f"{promise}: {'; '.join(parts)}. {where}Hint: {hint}"
+    return f"{promise}: {'; '.join(parts)}. {lost.text(program) if lost else ''}Hint: {hint}"
 
 
-def lost_at(program: Program, loss: Loss) -> str:
+@dataclass(frozen=True)
+class CoarseTensor:
+    """A tensor whose last bits are too coarse for one of its channels.
+
+    Attributes:
+        name: its name.
+        type: its type.
+        least, most: the smallest and the largest spread of its channels.
+    """
+
+    name: str
+    type: IntType
+    least: float
+    most: float
+
+    @property
+    def uneven(self) -> bool:
+        """Whether its channels differ much in size."""
+        return self.most > _UNEVEN * self.least
+
+    def text(self, program: Program) -> str:
+        op = program.producer(self.name)
+        nodes = escape.plain(", ".join(op.origin)) if op is not None else ""
+        return (
+            f"It is lost at {self.name}{f' (ONNX {nodes})' if nodes else ''}, which may be off by "
+            f"{float(self.type.error):.2g} with a last bit of {float(self.type.unit):.2g}, while "
+            f"its channels spread by {self.least:.2g} to {self.most:.2g}. "
+        )
+
+
+def coarse_tensor(program: Program, loss: Loss) -> CoarseTensor | None:
     """Return the first tensor whose last bits are too coarse for one of its channels."""
     for name in (*program.inputs, *(op.output for op in program.ops)):
         tensor_type, spread = program.types[name], loss.comparison.spreads.get(name)
@@ -189,12 +220,5 @@ def lost_at(program: Program, loss: Loss) -> str:
             continue
         least = spread[spread > 0].min(initial=np.inf)
         if float(tensor_type.error) > loss.tolerance * least:
-            op = program.producer(name)
-            nodes = escape.plain(", ".join(op.origin)) if op is not None else ""
-            return (
-                f"It is lost at {name}{f' (ONNX {nodes})' if nodes else ''}, which may be off by "
-                f"{float(tensor_type.error):.2g} with a last bit of "
-                f"{float(tensor_type.unit):.2g}, while its channels spread by {least:.2g} "
-                f"to {spread.max():.2g}. "
-            )
-    return ""
+            return CoarseTensor(name, tensor_type, float(least), float(spread.max()))
+    return None

@@ -195,10 +195,12 @@ def _spread(curve: Curve, pieces: Reals, error: float) -> float:
         rest = ~_is_told(slope * error, spread)
         rest[: len(last)] = False
         _require_continuous(curve, last[np.isinf(slope[: len(last)])].mean(axis=1)[:, None])
+        if rest.sum() > _MOST_VERTICAL and np.isfinite(least).all():
+            rest[:] = False  # what values spread by is a bound, if a loose one
         found = max(found, float(least[~rest].max(initial=0.0)))
         pieces = inner[rest[len(last) :]]
         if len(pieces) > _MOST_VERTICAL:
-            raise Unfit("a function without a bound on its slope at too many places")
+            raise Unfit("a function that is not defined, or has no bound, at many places")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -120,14 +121,15 @@ def test_outputs_survive_a_failed_write(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.npy", "y.npy"]
 
 
-def test_a_process_that_is_ended_tidies_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_process_that_is_ended_tidies_up(name: str, tmp_path: Path) -> None:
     script = (
         "import os, signal, sys, tempfile, time\n"
         "from n2uqc import cli\n"
         "from n2uqc.commands import simulate\n"
         "def run(options):\n"
         "    with tempfile.TemporaryDirectory(dir=sys.argv[-1]):\n"
-        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"        os.kill(os.getpid(), signal.{name})\n"
         "        time.sleep(60)\n"
         "simulate.run = run\n"
         "sys.exit(cli.main())\n"
@@ -138,5 +140,5 @@ def test_a_process_that_is_ended_tidies_up(tmp_path: Path) -> None:
         text=True,
         timeout=120,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (143, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.Signals[name], "", "")
     assert not list(tmp_path.iterdir())

@@ -14,6 +14,7 @@ import pytest
 
 import n2uqc
 from n2uqc.api import executors
+from n2uqc.api.against_network import render
 from n2uqc.api.model import OpenedModel
 from n2uqc.backends import TARGETS, ToolchainError
 from n2uqc.passes.checks.draw import drawn
@@ -150,3 +151,18 @@ def test_a_number_of_samples_has_bounds(command: Command, program_file: Path, sa
     result = command("verify", program_file, "--samples", samples)
     assert result.status == 2
     assert f"--samples is {samples:,}; " in result.err
+
+
+def test_what_is_hardly_checked_is_said() -> None:
+    """Any code would pass behind a large proven error."""
+    row = {
+        "tensor": "q", "what": "codes", "values": 100, "open": 51, "bound": 3.0, "spread": 1.0,
+        "wrong": 0, "share": 0.1, "worst": 0.2, "origin": [], "faults": [],
+    }  # fmt: skip
+    output = row | {"tensor": "y", "what": "outputs", "open": 0}
+    facts = {"drawn": 2, "given": 0, "left_fitted_ranges": 0, "wrong": 0}
+    text = "\n".join(render(facts | {"rows": [row, output]}))
+    assert "q: hardly checked: 51 of 100 codes are within the proven error, 3, of a thresh" in text
+    assert "y: hardly checked: its proven error, 3, is more than its values spread by, 1;" in text
+    rows = [row | {"open": 50}, output | {"bound": 1.0}]
+    assert "hardly" not in "\n".join(render(facts | {"rows": rows}))

@@ -37,6 +37,16 @@ def test_other_samples_are_refused(tmp_path: Path) -> None:
         read_package(PACKAGES["optdigits"], tmp_path)
 
 
+def test_a_folder_that_is_named_is_not_filled(tmp_path: Path) -> None:
+    """A mistyped one was created, and packages were downloaded into it."""
+    for folder, said in ((tmp_path / "nope", "is no folder"), (tmp_path, "has no dataset")):
+        with pytest.raises(n2uqc.UserError, match=f"{said}.*fetch it there by `apt-get"):
+            read_package(PACKAGES["fashion"], folder, fetch=False)
+        with pytest.raises(n2uqc.UserError, match="is no folder|has no dataset"):
+            n2uqc.study("quick", tmp_path / "out", data=folder, datasets=["fashion"])
+    assert not (tmp_path / "nope").exists()
+
+
 def test_what_cannot_be_fetched_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from n2uqc.frontend.escape import plain
 from n2uqc.models.training.read_recipe import TableReader, read_toml, shown
 from n2uqc.models.training.recipe import RecipeError
+from n2uqc.passes.options import width_limits
 
 from ..errors import UserError
 
@@ -21,6 +22,13 @@ NAME = "name"
 
 Settings = dict[str, Any]
 """One value of each thing that is varied, as JSON values."""
+
+
+def _width(name: str) -> tuple[int, ...] | None:
+    """Return the field of widths, in the range of the option of that name."""
+    least, most = width_limits(name)
+    widths: tuple[int, ...] | None = field(default=None, metadata={"least": least, "most": most})
+    return widths
 
 
 @dataclass(frozen=True)
@@ -34,10 +42,10 @@ class WidthAxes:
     """
 
     precision: tuple[Literal["exact", "balanced", "small"], ...] = ("exact",)
-    residual_bits: tuple[int, ...] | None = None
-    stem_bits: tuple[int, ...] | None = None
-    head_bits: tuple[int, ...] | None = None
-    level_bits: tuple[int, ...] | None = None
+    residual_bits: tuple[int, ...] | None = _width("residual_bits")
+    stem_bits: tuple[int, ...] | None = _width("stem_bits")
+    head_bits: tuple[int, ...] | None = _width("head_bits")
+    level_bits: tuple[int, ...] | None = _width("level_bits")
     input_range: tuple[float, ...] | None = None
 
 

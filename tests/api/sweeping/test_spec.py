@@ -103,6 +103,8 @@ def _toml(value: Any) -> str:
         ({"cost": {"device": ["xc7z02"]}}, "there is no device 'xc7z02'"),
         ({"cost": {"clock": [0]}}, "cost.clock: 0.0; it is greater than 0"),
         ({"models": ["."]}, "recipe: either recipe or models is given"),
+        ({"program": {"stem_bits": [-4]}}, "program.stem_bits: -4; it is at least 8"),
+        ({"program": {"level_bits": [99]}}, "program.level_bits: 99; it is at most 26"),
         ({"program": {"input_range": [1]}}, "program.input_range: it is [least, greatest]"),
         ({"threads": 0}, "threads: 0; it is at least 1"),
     ],

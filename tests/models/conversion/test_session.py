@@ -158,7 +158,7 @@ def test_n2uqs_weights_of_8_bits(tmp_path: Path) -> None:
 def test_what_the_compiler_does_not_take(tmp_path: Path) -> None:
     """The compiler's own message, before anything is fine-tuned."""
     own = torch.nn.Sequential(
-        torch.nn.Linear(6, 8), torch.nn.ReLU(), torch.nn.Linear(8, 8), torch.nn.LayerNorm(8),
+        torch.nn.Linear(6, 8), torch.nn.ReLU(), torch.nn.Linear(8, 8), torch.nn.Hardshrink(0.5),
         torch.nn.Linear(8, 2),
     )  # fmt: skip
     with pytest.raises(RecipeError, match="the network: its low-bit form cannot be compiled"):

@@ -8,7 +8,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from n2uqc.passes.checks import curve_proof
@@ -55,6 +55,7 @@ def _table(expression: str, slope: Fraction, levels: list[Fraction], lo: int, hi
     st.sampled_from([40, 1 << 13]),
     st.sampled_from([-1, 1]),
 )
+@example("sigmoid(x)", 64, [0, 8], 1 << 13, -1)  # 1 is never reached, and no digits tell
 def test_bounds_off_by_one(expression, slope, levels, reach, off) -> None:
     """Tables of the passes pass; one whose bound is off by one integer is found out there."""
     limits = [Fraction(k, 8) for k in sorted(levels)]
@@ -75,6 +76,18 @@ def test_bounds_off_by_one(expression, slope, levels, reach, off) -> None:
         moved = np.where(steps.bounds == steps.bounds[0], steps.bounds[0] + off, steps.bounds)
         wrong = found(moved)
         assert {value for _, value, _, _ in wrong} == {max(steps.bounds[0], steps.bounds[0] + off)}
+
+
+def test_ends_that_are_never_reached() -> None:
+    """Sigmoid is below 1 for every x, though no 200 digits tell it from 1."""
+    chain, quantizer, _ = _table("sigmoid(x)", Fraction(1, 4), [Fraction(0), Fraction(1)], 0, 9)
+    proof = CurveProof([Surd.of(1)], chain, quantizer)
+    runs = CodeRuns(*(np.array(v) for v in ([0], [-9000], [9000], [1])))
+    assert not proof.differences(runs)
+    wrong = CodeRuns(*(np.array(v) for v in ([0, 0], [-9000, 9000], [8999, 9000], [1, 2])))
+    assert proof.differences(wrong) == [(0, 9000, 2, 1)]
+    assert proof._code(0, 1000) == 1  # 1 - exp(-250): within the digits
+    assert proof._code(0, 9000) == 1  # 1 - exp(-2250): of 977 digits
 
 
 def test_tails_below_float64() -> None:
