@@ -93,28 +93,24 @@ def test_no_number_is_farther_than_the_root_of_their_count() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("x", [MAP, TOKENS])
-@pytest.mark.parametrize("first", range(1, 4))
-@pytest.mark.parametrize("second", range(1, 4))
-def test_one_behind_another(x: str, first: int, second: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("first", "second"), [(1, 1), (1, 3), (3, 1)])
+def test_one_behind_another(first: int, second: int, tmp_path: Path) -> None:
     """Bounds of the first keep the second's fixed point fine: without, it was off by the spread."""
-    sizes = [int(size) for size in x[x.index(",") + 1 : x.index("]")].split(",")]
-    if max(first, second) > len(sizes):
-        return
+    sizes = [2, 3, 8]
     lines, numbers, last = [], {}, "c"
     for k, axis in enumerate((first, second)):
         numbers |= {f"g{k}": RNG.uniform(0.5, 2, sizes[axis - 1 :])}
         lines.append(f"n{k} = LayerNormalization <axis = {axis}> ({last}, g{k})")
         last = f"n{k}"
-    numbers["m"] = RNG.normal(size=(sizes[-1], sizes[-1]))
-    model = build(f"c = MatMul (x, m) {' '.join(lines)} y = Relu (n1)", numbers, x=x)
+    numbers["m"] = RNG.normal(size=(8, 8))
+    body = f"c = MatMul (x, m) {' '.join(lines)} y = Relu (n1)"
+    model = build(body, numbers, x="float[N,2,3,8] x")
     assert ops(load_graph(model)).count("Clip") == 2
     onnx.save(model, tmp_path / "net.onnx")
     given = images(model, 20)
     want = run_onnx(model, given)
     off = np.abs(load(tmp_path / "net.onnx")(given) - want) / want.std()
-    # Of three numbers that are nearly equal the deviation is small, and its inverse coarse.
-    assert np.quantile(off, 0.99) < 1e-3 and off.max() < 0.1
+    assert np.quantile(off, 0.99) < 1e-3 and off.max() < 1e-2
 
 
 ROOT = "q = ReduceMean <axes = [-1]> (p) s = Add (q, e) r = Sqrt (s)"
