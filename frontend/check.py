@@ -15,6 +15,7 @@ from .channels_last_domain import channels_first
 from .diagnostics import CompileError, Problem
 from .functions import check_expansion, drop_uncalled
 from .host_model import MOST_BATCH
+from .opset import constant
 from .precision import ROUNDOFF, as_float32
 from .schemas import DOMAIN
 from .upgrade import OLDEST, upgrade
@@ -76,7 +77,22 @@ def to_graph(proto: onnx.ModelProto) -> ir.Model:
         RemoveUnusedNodesPass()(model)
     except Exception as error:  # as above, for functions
         raise CompileError(Problem("", "", f"{_BROKEN}: {_first_line(error)}")) from error
+    _check_zero_points(model)
     return model
+
+
+def _check_zero_points(model: ir.Model) -> None:
+    """Refuse what ONNX has no meaning for: sums of 32 bits (biases) have no zero point."""
+    problems = []
+    for node in model.graph:
+        if node.op_type != "DequantizeLinear" or node.domain or len(node.inputs) < 3:
+            continue
+        zero = constant(node.inputs[2])
+        if zero is not None and zero.dtype == np.int32 and zero.any():
+            found = f"a zero point of {zero[zero != 0].flat[0]} for 32-bit integers"
+            problems.append(Problem(str(node.name), node.op_type, found, "0, or none"))
+    if problems:
+        raise CompileError(problems)
 
 
 def _first_line(error: BaseException) -> str:

@@ -39,6 +39,11 @@ class Batch:
         return (STAND_IN, OTHER) if self.symbol is not None else None
 
 
+_HELD = "n2uqc.held"
+"""Domain of operators of which no shapes are inferred yet."""
+_MOST_ROUNDS = 64  # Slices of Slices of …
+
+
 def bind_batch(model: ir.Model) -> Batch:
     """Replace the batch by a number and infer all shapes again, ignoring those in the file.
 
@@ -62,10 +67,56 @@ def bind_batch(model: ir.Model) -> Batch:
 
 
 def infer_shapes(model: ir.Model) -> None:
-    """Infer the shapes of values that have none."""
+    """Infer the shapes of values that have none.
+
+    ONNX ends the process at a Slice of a tensor of negative size, as a window larger than its map
+    makes one. So Slices wait until what they read has a shape, and that is checked first.
+
+    Raises:
+        CompileError: a negative size, naming the node.
+    """
+    held = [node for node in model.graph if node.domain == "" and node.op_type == "Slice"]
+    for _ in range(_MOST_ROUNDS):
+        if not held:
+            break
+        for node in held:
+            node.domain = _HELD
+        model.graph.opset_imports[_HELD] = 1
+        try:
+            _infer(model)
+        finally:
+            del model.graph.opset_imports[_HELD]
+            for node in held:
+                node.domain = ""
+        _require_no_negative(model)
+        waiting = [n for n in held if n.inputs[0] is not None and n.inputs[0].shape is None]
+        if len(waiting) == len(held):
+            break  # of unknown shapes nothing is computed
+        held = waiting
+    _infer(model)
+
+
+def _infer(model: ir.Model) -> None:
     # With check_type=True inference stops at a wrong type; `canonical` checks types instead.
     # data_prop=True would compute every constant, even a Range of 2^40 numbers.
     ShapeInferencePass(check_type=False, strict_mode=False, data_prop=False)(model)
+
+
+def _require_no_negative(model: ir.Model) -> None:
+    problems = [
+        Problem(
+            str(node.name),
+            node.op_type,
+            f"an empty tensor: '{value.name}' has the shape {list(value.shape)}",
+            "sizes of 1 or more",
+        )
+        for node in model.graph
+        for value in node.outputs
+        if value.shape is not None
+        and any(isinstance(size, int) and size < 0 for size in value.shape)
+    ]
+    if problems:
+        raise CompileError(problems[:1])  # the others follow from it
 
 
 def _common(firsts: list[int | ir.SymbolicDim]) -> Batch:

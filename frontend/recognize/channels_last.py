@@ -61,8 +61,9 @@ def _read(
     values = tuple(int(v) for v in node.attributes.get_ints(name, ()) or ()) or default
     if values is None:
         return (1,) * count
-    if len(values) != count or min(values) < 0:
-        raise Refused(f"{name} {values}", f"{count} entries, none negative")
+    least = 0 if name.startswith("pad") else 1
+    if len(values) != count or min(values) < least:
+        raise Refused(f"{name} {values}", f"{count} entries of {least} or more")
     return values
 
 

@@ -314,3 +314,33 @@ def test_words_that_are_not_defined(node: str, found: str) -> None:
     body = node.replace("'", '"').replace("none, ", '"", ')
     parameters = {"k": np.ones(4, np.float32), "w": np.ones((3, 2, 3, 3))}
     refused(build(body, parameters, opset=20), found)
+
+
+@pytest.mark.parametrize("between", ["", "m = MaxPool <kernel_shape = [2, 2]> (b)"])
+def test_a_window_beyond_its_map_in_front_of_a_slice(between: str) -> None:
+    """ONNX's inference ended the process at the Slice of a negative size."""
+    last = "m" if between else "b"
+    body = f"""s = Slice (x, zero, far, axis) [big] a = Conv <dilations = [50, 1]> (s, W)
+        b = Slice (a, zero, far, axis) {between} y = Slice ({last}, zero, far, axis)"""
+    numbers = {"W": W, "zero": np.array([0]), "far": np.array([2**40]), "axis": np.array([2])}
+    (problem,) = refused(build(body, numbers), "an empty tensor", "'big'")
+    assert "sizes of 1 or more" in problem.supported
+
+
+def test_slices_of_slices_keep_their_shapes() -> None:
+    """Also beyond the number of rounds that are taken for them."""
+    lines = [f"v{k} = Slice (v{k - 1}, zero, far, axis)" for k in range(1, 80)]
+    body = f"v0 = Relu (x) {' '.join(lines)} y = Relu (v79)"
+    numbers = {"zero": np.array([0]), "far": np.array([3]), "axis": np.array([2])}
+    graph = load_graph(build(body, numbers))
+    (output,) = graph.graph.outputs
+    assert output.shape is not None and list(output.shape)[1:] == [2, 3, 4]
+
+
+def test_a_zero_point_of_a_32_bit_sum() -> None:
+    """ONNX has none; a runtime let the difference overflow."""
+    body = "q = DequantizeLinear (codes, scale, zero) y = Add (x, q)"
+    numbers = {"codes": np.array([5, 7], np.int32).reshape(1, 2, 1, 1), "scale": np.float32(0.5)}
+    for zero in (np.int32(-(2**31)), np.int32(1)):
+        refused(build(body, numbers | {"zero": zero}), f"a zero point of {zero} for 32-bit")
+    load_graph(build(body, numbers | {"zero": np.int32(0)}))

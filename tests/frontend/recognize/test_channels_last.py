@@ -111,6 +111,10 @@ def test_product_on_sequences() -> None:
     ("attributes", "words"),
     [
         ("kernel_size = [2, 2], stride = [1], input_shape = \"\"", "2 entries"),
+        ("kernel_size = [2, 2], stride = [0, 1], input_shape = \"\"", "entries of 1 or more"),
+        ("kernel_size = [0, 2], stride = [1, 1], input_shape = \"\"", "entries of 1 or more"),
+        ("kernel_size = [2, 2], stride = [1, 1], dilations = [0, 1], input_shape = \"\"",
+         "entries of 1 or more"),
         ("kernel_size = [9, 9], stride = [1, 1], input_shape = \"\"", "a window that fits"),
         ("kernel_size = [2, 2], stride = [1, 1], pad_amount = [1, 1, 1, 1], pad_value = 1",
          "padding value 1"),
@@ -120,3 +124,11 @@ def test_refused(attributes: str, words: str) -> None:
     padded = 9 * 9 * 3 if "9, 9" in attributes else 12
     body = f"[cut] b = q.Im2Col <{attributes}> (x) [mm] y = MatMul (b, W)"
     refused(qonnx_model(body, {"W": np.ones((padded, 2))}, (2, 6, 5, 3), (2, 5, 4, 2)), words)
+
+
+def test_a_pool_of_stride_0_is_refused() -> None:
+    """It ended in a division by zero."""
+    window = "kernel_shape = [2, 2], strides = [0, 1], pads = [0, 0, 0, 0]"
+    body = f"""[p] f = q.MaxPoolNHWC <{window}> (x)
+        y = ReduceMean <axes = [1, 2], keepdims = 0> (f)"""
+    refused(qonnx_model(body, {}, (2, 6, 5, 3), (2, 3)), "strides (0, 1)", "2 entries of 1 or more")
