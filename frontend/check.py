@@ -15,7 +15,6 @@ from .channels_last_domain import channels_first
 from .diagnostics import CompileError, Problem
 from .functions import check_expansion, drop_uncalled
 from .host_model import MOST_BATCH
-from .opset import constant
 from .precision import ROUNDOFF, as_float32
 from .schemas import DOMAIN
 from .upgrade import OLDEST, upgrade
@@ -87,8 +86,11 @@ def _check_zero_points(model: ir.Model) -> None:
     for node in model.graph:
         if node.op_type != "DequantizeLinear" or node.domain or len(node.inputs) < 3:
             continue
-        zero = constant(node.inputs[2])
-        if zero is not None and zero.dtype == np.int32 and zero.any():
+        tensor = node.inputs[2].const_value if node.inputs[2] is not None else None
+        if tensor is None or tensor.dtype != ir.DataType.INT32:
+            continue  # others are not read yet: their types and contents may not fit
+        zero = tensor.numpy()
+        if zero.any():
             found = f"a zero point of {zero[zero != 0].flat[0]} for 32-bit integers"
             problems.append(Problem(str(node.name), node.op_type, found, "0, or none"))
     if problems:

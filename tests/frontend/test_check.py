@@ -344,3 +344,16 @@ def test_a_zero_point_of_a_32_bit_sum() -> None:
     for zero in (np.int32(-(2**31)), np.int32(1)):
         refused(build(body, numbers | {"zero": zero}), f"a zero point of {zero} for 32-bit")
     load_graph(build(body, numbers | {"zero": np.int32(0)}))
+
+
+def test_a_zero_point_of_another_type_is_not_read_too_early() -> None:
+    """Its content need not fit its type."""
+    body = "q = DequantizeLinear (codes, scale, zero) y = Add (x, q)"
+    codes = np.array([5, 7], np.int32).reshape(1, 2, 1, 1)
+    numbers = {"codes": codes, "scale": np.float32(0.5), "zero": np.int32(0)}
+    model = build(body, numbers)
+    (zero,) = (t for t in model.graph.initializer if t.name == "zero")
+    zero.Clear()
+    zero.name, zero.data_type = "zero", onnx.TensorProto.COMPLEX64
+    zero.int32_data.append(3)
+    refused(model, "")

@@ -18,7 +18,8 @@ from n2uqc.studies.datasets import Prepared
 from n2uqc.studies.page import page
 
 
-def _prepared(name: str, _: Path, folder: Path) -> Prepared:
+def _prepared(name: str, _: Path, folder: Path, *, fetch: bool) -> Prepared:
+    assert fetch
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
     centers = random.standard_normal((3, 1, 8, 8))
