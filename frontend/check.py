@@ -92,7 +92,7 @@ def _check_zero_points(model: ir.Model) -> None:
         zero = tensor.numpy()
         if zero.any():
             found = f"a zero point of {zero[zero != 0].flat[0]} for 32-bit integers"
-            problems.append(Problem(str(node.name), node.op_type, found, "0, or none"))
+            problems.append(Problem(str(node.name), node.op_type, found, "a zero point of 0"))
     if problems:
         raise CompileError(problems)
 
