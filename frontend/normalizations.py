@@ -9,6 +9,7 @@ operators, opsets 17 to 23.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod, sqrt
 
 import numpy as np
 import onnx_ir as ir
@@ -62,14 +63,24 @@ class _Parts:
             return self.add("ReduceMean", [x], part, axes=axes, keepdims=1)
         return self.add("ReduceMean", [x, self.number(axes, f"{part}.axes")], part)
 
-    def normalized(self, x: ir.Value, mean: Mean, epsilon: float, *, centered: bool) -> ir.Value:
-        """Insert the quotient of the differences and their deviation."""
+    def normalized(
+        self, x: ir.Value, mean: Mean, epsilon: float, count: int | None, *, centered: bool
+    ) -> ir.Value:
+        """Insert the quotient of the differences and their deviation.
+
+        Of ``count`` numbers none is farther from their mean than the root of as many deviations: a
+        Clip says so, for interval arithmetic does not see it, and the format becomes as narrow.
+        """
         e = self.add("Sub", [x, mean(x, "mean")], "centered") if centered else x
         square = self.add("Mul", [e, e], "square")
         small = self.number(np.float32(epsilon), "epsilon")
         variance = self.add("Add", [mean(square, "variance"), small], "stable")
         inverse = self.add("Reciprocal", [self.add("Sqrt", [variance], "root")], "inverse")
-        return self.add("Mul", [e, inverse], "quotient")
+        y = self.add("Mul", [e, inverse], "quotient")
+        if count is None:
+            return y
+        most = np.float32(sqrt(count) * (1 + 2.0**-20))
+        return self.add("Clip", [y, self.number(-most, "least"), self.number(most, "most")], "ends")
 
     def finish(self, y: ir.Value, scale: ir.Value | None, bias: ir.Value | None) -> None:
         """Multiply by what is broadcast from the last axis, and add it."""
@@ -110,6 +121,7 @@ def _last_axes(node: ir.Node, parts: _Parts) -> None:
         x,
         lambda value, part: parts.mean(value, part, axes),
         node.attributes.get_float("epsilon", 1e-5),
+        _product(x, axis),
         centered=node.op_type == "LayerNormalization",
     )
     parts.finish(y, scale, bias)
@@ -119,14 +131,20 @@ def _positions(node: ir.Node, parts: _Parts) -> None:
     """Normalize each channel over its positions (InstanceNormalization)."""
     x, scale, bias = _given(node)
     assert bias is not None
-    parts.finish_channels(_of_positions(x, node, parts), scale, bias)
+    parts.finish_channels(_of_positions(x, _product(x, 2), node, parts), scale, bias)
 
 
-def _of_positions(x: ir.Value, node: ir.Node, parts: _Parts) -> ir.Value:
+def _product(x: ir.Value, first: int) -> int | None:
+    """Return the number of values along the axes from one on, if the sizes are known."""
+    return None if x.shape is None or not x.shape.is_static() else prod(static(x.shape)[first:])
+
+
+def _of_positions(x: ir.Value, count: int | None, node: ir.Node, parts: _Parts) -> ir.Value:
     return parts.normalized(
         x,
         lambda value, part: parts.add("GlobalAveragePool", [value], part),
         node.attributes.get_float("epsilon", 1e-5),
+        count,
         centered=True,
     )
 
@@ -141,7 +159,8 @@ def _groups(node: ir.Node, parts: _Parts) -> None:
         return
     shape = parts.number([0, *static(x.shape)[1:]], "shape")
     rows = parts.add("Reshape", [x, parts.number([0, groups, -1], "groups")], "rows")
-    y = parts.add("Reshape", [_of_positions(rows, node, parts), shape], "map")
+    count = prod(static(x.shape)[1:]) // groups
+    y = parts.add("Reshape", [_of_positions(rows, count, node, parts), shape], "map")
     parts.finish_channels(y, scale, bias)
 
 

@@ -30,7 +30,7 @@ from .pooling import GLOBAL_MAX, MEAN, POOL
 from .prelu import PRELU
 from .qdq import DEQUANTIZE
 from .qonnx import BIPOLAR, MULTI_THRESHOLD, QUANT, TRUNC
-from .quotient import NORMALIZED, QUOTIENT
+from .quotient import QUOTIENT
 from .rearrange import REARRANGE
 from .relu import BOUND, CLIP
 from .resize import RESIZE
@@ -88,7 +88,6 @@ PATTERNS_BEFORE_FOLDING: tuple[Pattern, ...] = (
 
 PATTERNS: tuple[Pattern, ...] = (
     QUOTIENT,  # before its reciprocal is taken into a function
-    NORMALIZED,
     FUNCTION,  # before the operators that it takes are refused, or changed
     TRANSPOSED_CONVOLUTION,
     WEIGHT_GRID,

@@ -156,7 +156,8 @@ def moved_by(curve: Curve, error: Fraction) -> Fraction:
     moved = error * Fraction(float(slope[told].max(initial=0.0)) * (1 + NOISE))
     if told.all():
         return moved
-    pieces = np.concatenate([ends[:-1], ends[1:]], axis=1)[~told]
+    # Of integers beside such a part the real value may lie in it.
+    pieces = np.concatenate([ends[:-1] - curve.slack, ends[1:] + curve.slack], axis=1)[~told]
     return max(moved, Fraction(_spread(curve, pieces, float(error)) * (1 + NOISE)))
 
 

@@ -122,6 +122,8 @@ ROOT = "q = ReduceMean <axes = [-1]> (p) s = Add (q, e) r = Sqrt (s)"
         f"p = Mul (x, x) {ROOT} z = Div (w, r)",
         f"p = Mul (w, w) {ROOT} z = Div (x, r)",
         f"p = Abs (x) {ROOT} z = Div (x, r)",
+        """p = Mul (x, x) q = AveragePool <kernel_shape = [3], pads = [1, 1]> (p)
+        s = Add (q, e) r = Sqrt (s) z = Div (x, r)""",  # of its neighbors
     ],
 )
 def test_other_quotients_are_not_bounded(body: str) -> None:
