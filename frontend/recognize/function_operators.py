@@ -215,9 +215,13 @@ def _compared(op: str, swapped: bool) -> Rule:
 def _where(node: ir.Node, terms: Terms) -> Expression:
     condition, u, v = terms
     assert condition is not None and u is not None and v is not None
+    assert condition.op in CONDITIONS
     pieces = (u, v) if condition.op == "greater" else (v, u)
     return Expression("above", (*condition.arguments, *pieces))
 
+
+CONDITIONS = ("greater", "not greater")
+"""Terms of comparisons: no numbers, and only the first operand of a Where may be one."""
 
 COMPARING: dict[str, Rule] = {
     "Greater": _compared("greater", False),

@@ -19,7 +19,7 @@ from ..diagnostics import Unfit
 from ..expression import LARGEST, Expression, X, number, parameter
 from ..opset import Array, constant, initializer, make_function
 from .bends import leak, only_bends
-from .function_operators import CHOOSING, COMPARING, CURVED, RULES
+from .function_operators import CHOOSING, COMPARING, CONDITIONS, CURVED, RULES
 from .pattern import Context, Pattern, Refused
 from .queries import channel_values, is_standard, producer, shape_of
 from .step_search import search_once
@@ -63,6 +63,8 @@ class _Terms:
             terms = [None if v is None else self._operand(v) for v in node.inputs]
             if node.op_type == "Pow" and (terms[1] is None or terms[1].op != "number"):
                 raise _NoFunction
+            if not _conditions_choose(node, terms):
+                raise _NoFunction
             try:
                 term = RULES[node.op_type](node, terms)
             except ZeroDivisionError:
@@ -79,6 +81,15 @@ class _Terms:
             return X
         array = constant(value)
         return self.known[value] if array is None else self.constant(value, array)
+
+
+def _conditions_choose(node: ir.Node, terms: list[Expression | None]) -> bool:
+    """Return whether a Where is chosen by a comparison, and nothing else takes one for a number.
+
+    A file may say otherwise: ONNX has types against it, which not every checker looks at.
+    """
+    chosen = [0] if node.op_type == "Where" else []
+    return [k for k, t in enumerate(terms) if t is not None and t.op in CONDITIONS] == chosen
 
 
 def _computed(node: ir.Node) -> list[ir.Value]:

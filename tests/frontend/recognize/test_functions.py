@@ -103,6 +103,20 @@ def test_division_by_zero_is_refused() -> None:
     assert "division by 0" in problem.found
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "g = Greater (x, t) h = Less (x, k) y = Where (g, x, h)",
+        "g = Greater (x, t) h = Less (x, k) i = Where (g, h, x) y = Tanh (i)",
+        "g = Greater (x, t) s = Sigmoid (g) y = Mul (x, s)",
+        "s = Sigmoid (x) y = Where (s, x, s)",
+    ],
+)
+def test_comparisons_are_no_numbers(body: str) -> None:
+    """What ONNX's types forbid is refused, and no part of a function."""
+    assert refused(build(body, {"t": 1.0, "k": 2.0}))
+
+
 def test_a_function_of_a_gate_and_alone() -> None:
     """Both values that others read are functions of their own."""
     graph = check_same(build("s = Sigmoid (x) m = Mul (x, s) y = Concat <axis = 1> (s, m)"))
