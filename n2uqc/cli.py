@@ -76,7 +76,7 @@ def build_parser() -> Parser:
 
 def _filled(text: str) -> str:
     """Return paragraphs as wide as the terminal."""
-    width = shutil.get_terminal_size().columns - 2
+    width = max(20, shutil.get_terminal_size().columns - 2)
     paragraphs = (textwrap.fill(part, width) for part in text.strip().split("\n\n"))
     return "\n\n".join(paragraphs)
 

@@ -151,6 +151,8 @@ def _check_header(file: IO[bytes], size: int, name: str) -> None:
         file.seek(begin)
     read = layout.read_array_header_1_0 if version == (1, 0) else layout.read_array_header_2_0
     shape, _, dtype = read(file)
+    if not all(0 <= axis < 1 << 63 for axis in shape):  # beside a 0, no axis makes it too large
+        raise UserError(f"{name}: damaged: an array {shape}")
     if prod(shape) * dtype.itemsize > size - file.tell():  # the values follow the header
         raise UserError(f"{name}: cut off: {size:,} bytes for an array {shape} of {dtype}")
 

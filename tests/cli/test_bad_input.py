@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -279,6 +280,22 @@ def test_an_array_of_a_terabyte(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match="cut off: 152 bytes for an array"):
         read_array(tmp_path / "x.npy")
+
+
+def test_an_axis_beside_an_empty_one(tmp_path: Path) -> None:
+    """The array has no element, and NumPy multiplies its sizes all the same."""
+    from n2uqc.console.files import UserError, map_array, read_array
+
+    np.save(tmp_path / "x.npy", np.zeros((0, 5, 7), np.float32))
+    content = (tmp_path / "x.npy").read_bytes()
+    (tmp_path / "x.npy").write_bytes(
+        content.replace(b"(0, 5, 7), }" + 20 * b" ", b"(0, 7, 9223372036854775808), }  ")
+    )
+    for read in (read_array, map_array):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(UserError, match="damaged: an array"):
+                read(tmp_path / "x.npy")
 
 
 @pytest.mark.parametrize(

@@ -122,3 +122,12 @@ def test_a_program_leaves_torch_out() -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("\n[]\n")
+
+
+@pytest.mark.parametrize("columns", ["1", "2", "7", "-3", "x"])
+def test_any_width_of_the_terminal(
+    columns: str, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert command("--version").status == 0
+    assert "compile" in command("--help").out
