@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from n2uqc.frontend.escape import c_comment, line_comment, markdown
+from n2uqc.frontend.escape import c_comment, c_string, line_comment, markdown
 
 if TYPE_CHECKING:
     import jinja2
@@ -43,5 +43,7 @@ def _environment(folder: Path) -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters.update(c_comment=c_comment, line_comment=line_comment, markdown=markdown)
+    environment.filters.update(
+        c_comment=c_comment, c_string=c_string, line_comment=line_comment, markdown=markdown
+    )
     return environment

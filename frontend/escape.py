@@ -93,6 +93,17 @@ def c_comment(text: object) -> str:
     return re.sub(r"\*(?=/)|/(?=\*)", r"\g<0> ", plain(text)).replace("??/", "?? /")
 
 
+def c_string(text: object) -> str:
+    """Return a string literal of C and C++ of ASCII alone; other characters are its UTF-8 bytes."""
+    raw = plain(text).encode("utf-8")
+    # Octal escapes have three digits, so none takes in what follows; "?" would begin a trigraph.
+    kept = (
+        chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}"
+        for byte in raw
+    )
+    return f'"{"".join(kept)}"'
+
+
 def line_comment(text: object) -> str:
     """Escape for a comment up to the line's end: C++, Verilog, Makefile, CMake, shell, Python.
 

@@ -1,4 +1,7 @@
-"""The exported function of a model: checks the arguments, then calls the kernels.
+"""The exported functions of a model: each checks the arguments, then calls the kernels.
+
+One of them also calls a function of the application's after each kernel; it is an object of its
+own, so what does not use it does not hold it.
 
 It is textual IR, added to the module after optimization, for two reasons. TIR functions can only
 return 0. And TVM marks accesses through different buffers as not aliasing, which is true within a
@@ -62,6 +65,21 @@ class Arguments:
         return [*tensors, ("%workspace", Argument(self.workspace))]
 
 
+@dataclass(frozen=True)
+class Step:
+    """A call of a kernel.
+
+    Attributes:
+        kernel: its symbol.
+        operands: operands of ``Arguments``, ``@constant``, or results of ``workspace``.
+        result: the operand of the tensor that it writes.
+    """
+
+    kernel: str
+    operands: tuple[str, ...]
+    result: str
+
+
 def workspace(offset: int) -> str:
     """Return the operand for an address at an offset in bytes in the caller's workspace."""
     return f"getelementptr i8, ptr %workspace, i64 {offset}"
@@ -74,7 +92,7 @@ def text_constant(symbol: str, text: str) -> str:
     return f'@{symbol} = constant [{len(text) + 1} x i8] c"{text}\\00", align 1'
 
 
-def entry(symbol: str, arguments: Arguments, calls: Iterable[tuple[str, Sequence[str]]]) -> str:
+def entry(symbol: str, arguments: Arguments, steps: Iterable[Step], observed: bool = False) -> str:
     """Return the exported function as textual IR.
 
     It is ``int32_t symbol(const T_in *input, T_out *output, void *workspace)``, or, with several
@@ -83,11 +101,14 @@ def entry(symbol: str, arguments: Arguments, calls: Iterable[tuple[str, Sequence
     Args:
         symbol: the exported name.
         arguments: what the caller passes.
-        calls: kernels in order, with operands: those of ``arguments``, ``@constant``, or results of
-            ``workspace``.
+        steps: the kernels in order.
+        observed: whether two arguments follow, a function and an address for it: after each step it
+            is called as ``void observe(void *address, int32_t step, const void *result)``, and
+            before the first one with a step of -1 and no result.
     """
     ends = ("%input", "%output") if arguments.is_single else ("%inputs", "%outputs")
-    lines = [f"define i32 @{symbol}(ptr {ends[0]}, ptr {ends[1]}, ptr %workspace) {{"]
+    lines = [f"define i32 @{symbol}(ptr {ends[0]}, ptr {ends[1]}, ptr %workspace"]
+    lines[0] += ", ptr %observe, ptr %context) {" if observed else ") {"
     if not arguments.is_single:
         lines += _loaded(arguments, ends)
     given = arguments.all()
@@ -121,14 +142,33 @@ def entry(symbol: str, arguments: Arguments, calls: Iterable[tuple[str, Sequence
                 f"  br i1 %outside{k}, label %range, label %legal{k}",
                 f"legal{k}:",
             ]
-    for k, (kernel, parameters) in enumerate(calls):
-        names = []
-        for n, operand in enumerate(parameters):
-            names.append(operand if operand[0] in "%@" else f"%p{k}.{n}")
-            if names[-1] != operand:
-                lines.append(f"  {names[-1]} = {operand}")
-        lines.append(f"  call void @{kernel}({', '.join(f'ptr {name}' for name in names)})")
+    if observed:
+        lines.append("  call void %observe(ptr %context, i32 -1, ptr null)")
+    for k, step in enumerate(steps):
+        *names, result = _named((*step.operands, step.result), k, lines)
+        lines.append(f"  call void @{step.kernel}({', '.join(f'ptr {name}' for name in names)})")
+        if observed:
+            lines.append(f"  call void %observe(ptr %context, i32 {k}, ptr {result})")
     return "\n".join([*lines, "  ret i32 0", "}"])
+
+
+def declared(functions: Iterable[tuple[str, int]], constants: Iterable[str]) -> str:
+    """Return declarations of an object's functions, each with its number of arguments, and of its
+    constants, for textual IR of another object.
+    """
+    lines = [f"declare hidden void @{name}({', '.join(['ptr'] * n)})" for name, n in functions]
+    return "\n".join([*lines, *(f"@{name} = external hidden constant i8" for name in constants)])
+
+
+def _named(operands: Iterable[str], step: int, lines: list[str]) -> list[str]:
+    """Return names of operands, after lines that compute addresses in the workspace."""
+    names: dict[str, str] = {}
+    for operand in operands:
+        if operand not in names:
+            names[operand] = operand if operand[0] in "%@" else f"%p{step}.{len(names)}"
+            if names[operand] != operand:
+                lines.append(f"  {names[operand]} = {operand}")
+    return [names[operand] for operand in operands]
 
 
 def _any(operands: Sequence[str], fault: str) -> list[str]:

@@ -20,18 +20,23 @@ def level_name(processor: Processor) -> str:
     return max(processor.needs, key=order.index, default="base")
 
 
-def chosen_at_run_time(symbol: str, levels: Sequence[tuple[str, Processor]]) -> str:
+def chosen_at_run_time(
+    symbol: str, levels: Sequence[tuple[str, Processor]], arguments: int = 3
+) -> str:
     """Return a function that calls the first level whose needs the processor has, as textual IR.
 
     Args:
         symbol: the exported name, ``int32_t symbol(const void *, void *, void *)``.
         levels: (name of the function, processor), the best first; the last needs nothing.
+        arguments: how many addresses the functions take.
     """
+    types = ", ".join(["ptr"] * arguments)
+    passed = ", ".join(f"ptr %a{k}" for k in range(arguments))
     lines = ["declare i64 @getauxval(i64)"]
-    lines += [f"declare i32 @{name}(ptr, ptr, ptr)" for name, _ in levels[:-1]]
-    lines += [f"define i32 @{symbol}(ptr %input, ptr %output, ptr %workspace) {{"]
+    lines += [f"declare i32 @{name}({types})" for name, _ in levels[:-1]]
+    lines += [f"define i32 @{symbol}({passed}) {{"]
     for k, (name, processor) in enumerate(levels):
-        call = f"tail call i32 @{name}(ptr %input, ptr %output, ptr %workspace)"
+        call = f"tail call i32 @{name}({passed})"
         for need in sorted(processor.needs):
             kind, bit = CAPABILITIES[need]
             at, after = f"{k}.{need}", f"has.{k}.{need}"

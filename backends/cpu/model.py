@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from ..tir.in_place import in_place, updates
 from ..tir.lower import temporaries, workspace_bytes
 from .arena import Arena, plan_arena
 from .choose import KernelChoice, choose
-from .entry import Argument, Arguments, entry, workspace
+from .entry import Argument, Arguments, Step, declared, entry, workspace
 from .grouping import schedule, with_own_outputs
 from .kernels.body import Body
 from .range_check import range_check
@@ -57,6 +57,7 @@ class Model:
         symbols: names of the kernels' functions.
         constants: arrays that the entry passes to them.
         entry: the exported function, as textual IR.
+        observed: the same for an observed run, an object beside that of ``entry``.
         choices: the kernel for each group, in order.
         arena: the plan of the workspace.
         workspace_bytes: size of the workspace that the caller provides.
@@ -67,6 +68,7 @@ class Model:
     symbols: tuple[str, ...]
     constants: ModuleConstants
     entry: str
+    observed: str
     choices: tuple[KernelChoice, ...]
     arena: Arena
     workspace_bytes: int
@@ -142,14 +144,17 @@ def build_model(
 
     def operand(what: str | NDArray[np.integer]) -> str:
         if not isinstance(what, str):
-            return f"@{constants.add('table', what)}"
+            return f"@{constants.add(f'{symbol}_table', what)}"
         stored = plan.storage[what]
         return places.get(stored) or workspace(arena.offsets[stored])
 
-    calls = []
-    for function, given, offset in zip(functions, operands, arena.scratch, strict=True):
+    steps = []
+    for group, function, given, offset in zip(
+        plan.groups, functions, operands, arena.scratch, strict=True
+    ):
         scratch = [workspace(offset + each) for each in temporaries(function)]
-        calls.append((_name(function), [*map(operand, given), *scratch]))
+        result = operand(group.output)
+        steps.append(Step(_name(function), (*map(operand, given), *scratch), result))
     functions += [
         _lowered(check, name, target)
         for check, name in zip(checks, names, strict=True)
@@ -159,12 +164,25 @@ def build_model(
         tvm.IRModule({_name(f): f for f in functions}),
         tuple(map(_name, functions)),
         constants,
-        entry(symbol, arguments, calls),
+        entry(symbol, arguments, steps),
+        _observed(symbol, arguments, steps, constants),
         choices,
         arena,
         max(arena.size, ALIGNMENT),
         tuple(sum(w.nbytes for w in given if not isinstance(w, str)) for given in operands),
     )
+
+
+def _observed(
+    symbol: str, arguments: Arguments, steps: Sequence[Step], constants: ModuleConstants
+) -> str:
+    """Return the function of an observed run, with declarations of what it takes of the entry's
+    object.
+    """
+    called = {step.kernel: len(step.operands) for step in steps}
+    called |= {each.check: 2 for _, each in arguments.all() if each.check}
+    text = entry(f"{symbol}_observed", arguments, steps, observed=True)
+    return f"{declared(called.items(), constants.arrays)}\n{text}"
 
 
 def _name(function: tirx.PrimFunc) -> str:

@@ -6,14 +6,16 @@ import hashlib
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from n2uqc.frontend.diagnostics import CompileError
-from n2uqc.frontend.escape import c_fields, c_identifier
+from n2uqc.frontend.escape import c_fields
 from n2uqc.passes.program import IntType, Port, Program
 from n2uqc.passes.program.boundary import input_types, output_types
+from n2uqc.passes.program.names import symbol_part
 from n2uqc.passes.program.store import to_bytes
 from n2uqc.version import __version__
 
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 _MARKED = 16
 """Digits of the program's hash in the symbol that ties header and library together."""
 
+_OBSERVED = "_observed"
+"""End of the names of functions, objects and the header of an observed run."""
+
 
 @dataclass(frozen=True)
 class LibraryPart:
@@ -55,11 +60,6 @@ class LibraryPart:
     model: Model
 
 
-def identifier(name: str) -> str:
-    """Return a program's name as part of C symbols and file names: letters, digits, underscores."""
-    return c_identifier(name) or "network"
-
-
 def build(program: Program, target: str, processor: Processor, progress: Progress) -> Binary:
     """Compile and link a program for a processor.
 
@@ -75,7 +75,7 @@ def build(program: Program, target: str, processor: Processor, progress: Progres
     from . import model as models
     from .entry import MISALIGNED, NULL_POINTER, OUT_OF_RANGE, text_constant
 
-    symbol = f"n2uqc_{identifier(program.name)}"
+    symbol = f"n2uqc_{symbol_part(program.name)}"
     parts = []
     for level in (*processor.levels, processor):
         name = f"{symbol}_{level_name(level)}" if processor.levels else symbol
@@ -121,6 +121,7 @@ def build(program: Program, target: str, processor: Processor, progress: Progres
         "alignment": models.ALIGNMENT,
         "workspace_bytes": max(part.model.workspace_bytes for part in parts),
         "levels": [level_name(part.processor) for part in parts] if processor.levels else [],
+        "steps": _steps(program, parts[-1].model),
         "codes": (NULL_POINTER, MISALIGNED, OUT_OF_RANGE),
     }
     library, texts = f"lib{symbol}.a", _texts(symbol, target, bare)
@@ -129,12 +130,15 @@ def build(program: Program, target: str, processor: Processor, progress: Progres
         folder = Path(place)
         progress("generating code")
         for part in parts:
-            more = part.model.entry
+            more, observed = part.model.entry, part.model.observed
             if part is parts[-1]:
                 more += f"\n{text_constant(mark, digest)}"
                 if processor.levels:
+                    run = f"{symbol}_run"
                     named = [(f"{p.name}_run", p.processor) for p in parts]
-                    more += f"\n{chosen_at_run_time(f'{symbol}_run', named)}"
+                    more += f"\n{chosen_at_run_time(run, named)}"
+                    named = [(f"{name}{_OBSERVED}", level) for name, level in named]
+                    observed += f"\n{chosen_at_run_time(f'{run}{_OBSERVED}', named, 5)}"
             emit_object(
                 part.model.module,
                 part.llvm,
@@ -143,12 +147,14 @@ def build(program: Program, target: str, processor: Processor, progress: Progres
                 private=part.model.symbols,
                 constants=part.model.constants,
                 more=more,
+                beside={folder / f"{part.name}{_OBSERVED}.o": observed},
             )
         for name, template in texts.items():
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(render(TEMPLATES, template, context), encoding="utf-8")
         progress("linking")
-        tools.archive([folder / f"{part.name}.o" for part in parts], folder / library)
+        objects = [f"{part.name}{what}.o" for what in ("", _OBSERVED) for part in parts]
+        tools.archive([folder / each for each in objects], folder / library)
         (folder / SOURCES).mkdir()
         linked = link(tools, folder, library, context)
         files = {n: (folder / n).read_bytes() for n in (library, *texts, *linked.files)}
@@ -244,14 +250,35 @@ def _texts(symbol: str, target: str, bare: bool) -> dict[str, str]:
     texts = {
         _header(symbol): "header.h.j2",
         f"{INCLUDE}/{symbol}_real.h": "real.h.j2",
+        f"{INCLUDE}/{symbol}{_OBSERVED}.h": "observed.h.j2",
+        f"{INCLUDE}/{symbol}_descriptor.h": "descriptor.h.j2",
+        f"{INCLUDE}/n2uqc_descriptor.h": "descriptor_type.h.j2",
         f"cmake/{symbol}Config.cmake": "config.cmake.j2",
     }
     if target != "host":
         texts[TOOLCHAIN] = "toolchain.cmake.j2"
     if not bare:  # the firmware is its example
-        for name in ("example.c", "CMakeLists.txt"):
+        for name in ("example.c", "observe.c", "CMakeLists.txt"):
             texts[f"example/{name}"] = f"{name}.j2"
     return texts
+
+
+def _steps(program: Program, model: Model) -> list[dict[str, Any]]:
+    """Return the descriptions of the kernels and of the tensors that they write."""
+    steps = []
+    for choice, function in zip(model.choices, model.symbols, strict=False):
+        written = program.int_type(choice.group.output)
+        steps.append(
+            {
+                "kernel": f"{function.partition('_run_')[2]}",
+                "tensor": choice.group.output,
+                "ctype": f"{written.container.name}_t",
+                "shape": written.shape,
+                "scale": _number(written.scale),
+                "macs": macs(choice.group, program),
+            }
+        )
+    return steps
 
 
 def _cross(processor: Processor) -> dict[str, Any]:
@@ -319,7 +346,13 @@ def _tensor(tensor_type: IntType, port: Port) -> dict[str, Any]:
         "face": port.name,
         "indices": port.indices,
         "scale": None if scale is None else str(scale),
+        "scale_number": _number(None if port.indices else scale),
     }
+
+
+def _number(scale: Fraction | None) -> str:
+    """Return a scale as a C expression; 0 where there is none."""
+    return "0" if scale is None else repr(float(scale))
 
 
 def literal(value: int) -> str:

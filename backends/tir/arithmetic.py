@@ -9,7 +9,7 @@ Names and semantics: "GCC Internals", "Routines for integer arithmetic".
 from __future__ import annotations
 
 _MULTIPLY = """
-define internal i64 @__muldi3(i64 %a, i64 %b) nounwind noinline {
+define internal i64 @__muldi3(i64 %a, i64 %b) noinline {
   %a.low = trunc i64 %a to i32
   %b.low = trunc i64 %b to i32
   %a.shifted = lshr i64 %a, 32
@@ -51,7 +51,7 @@ define internal i64 @__muldi3(i64 %a, i64 %b) nounwind noinline {
 """
 
 _SHIFT = """
-define internal i64 @{name}(i64 %a, i32 %n) nounwind noinline {{
+define internal i64 @{name}(i64 %a, i32 %n) noinline {{
   %low = trunc i64 %a to i32
   %a.high = lshr i64 %a, 32
   %high = trunc i64 %a.high to i32

@@ -40,10 +40,10 @@ class ModuleConstants:
         return self._names[key]
 
     def text(self) -> str:
-        """Return the arrays as textual IR, each as a local symbol."""
+        """Return the arrays as textual IR, each visible only in what an application links."""
         lines = []
         for name, array in self.arrays.items():
             raw = array.tobytes()
             data = _ESCAPED[np.frombuffer(raw, np.uint8)].tobytes().decode()
-            lines.append(f'@{name} = internal constant [{len(raw)} x i8] c"{data}", align 64\n')
+            lines.append(f'@{name} = hidden constant [{len(raw)} x i8] c"{data}", align 64\n')
         return "".join(lines)

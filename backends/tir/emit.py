@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import tvm
 from tvm import tirx
@@ -36,12 +37,14 @@ def compile_llvm(lowered: tvm.IRModule, target: tvm.target.Target) -> tvm.runtim
 
 
 def clean_text(text: str, private: Collection[str] = ()) -> str:
-    """Reduce textual IR to its functions; those in ``private`` become local."""
+    """Reduce textual IR to its functions; those in ``private`` become invisible outside what an
+    application links.
+    """
     for pattern, flags, new in _UNWANTED:
         text = re.sub(pattern, new, text, flags=flags)
     for name in private:
         text = re.sub(
-            rf"^define ([^\n]*@{re.escape(name)}\()", r"define internal \1", text, flags=re.M
+            rf"^define ([^\n]*@{re.escape(name)}\()", r"define hidden \1", text, flags=re.M
         )
     return text
 
@@ -64,6 +67,7 @@ def emit_object(
     private: Collection[str] = (),
     constants: ModuleConstants | None = None,
     more: str = "",
+    beside: Mapping[Path, str] = MappingProxyType({}),
 ) -> None:
     """Write a module as an object file; equal modules give equal bytes.
 
@@ -76,13 +80,15 @@ def emit_object(
         target: from ``llvm_target``.
         path: the object to write.
         lowered: whether ``lower`` has already been applied to the module.
-        private: functions of ``mod`` to make local; ``more`` calls them.
+        private: functions of ``mod`` that only ``more`` and ``beside`` call.
         constants: arrays that ``more`` refers to.
         more: functions as textual IR, added to the module after optimization; they may call all
             functions of ``mod`` without declaring them.
+        beside: further objects for the same processor, as textual IR that declares what it calls.
     """
     library = compile_llvm(mod if lowered else lower(mod, target), target)
     text = clean_text(library.inspect_source("ll"), private)
+    shell = _without_functions(text)
     bits, triple = pointer_bits(target), str(target.attrs["mtriple"])
     text += memory_functions(text, bits) + (constants.text() if constants else "") + more + "\n"
     for helper in sorted(
@@ -92,9 +98,22 @@ def emit_object(
             text = re.sub(rf"^declare [^\n]*{re.escape(name)}\([^\n]*\n", "", text, flags=re.M)
         text += helper
     if bits == 32:
+        text += arithmetic_functions(triple)
+    _write(text, path, triple, bits)
+    for place, own in beside.items():
+        _write(f"{shell}{own}\n", place, triple, bits)
+
+
+def _without_functions(text: str) -> str:
+    """Return what a module in textual IR says of its target, without functions and constants."""
+    return "".join(re.findall(r"^(?:target |!).*\n", text, re.M))
+
+
+def _write(text: str, path: Path | str, triple: str, bits: int) -> None:
+    """Write textual IR as an object file, for a target whose addresses have so many bits."""
+    if bits == 32:
         # Unwind tables would refer to a function of the C library.
         text = re.sub(r"^(define [^\n]*) \{$", r"\1 nounwind {", text, flags=re.M)
-        text += arithmetic_functions(triple)
     if triple.startswith(("arm", "thumb")):
         # No function has floating-point arguments or results: Tag_ABI_VFP_args = 3 says that the
         # object may be linked with code of either float ABI.

@@ -57,6 +57,16 @@ def _readable(where: str, texts: Iterable[str]) -> None:
             raise IllegalOp(f"the program's {where} holds {character}: {plain(text[:80])!r}")
 
 
+_OWN_ENDS = ("_real", "_observed", "_descriptor")
+"""Ends of the names of a library's further headers, which no other network's header may take."""
+
+
+def symbol_part(name: str) -> str:
+    """Return a program's name as part of C symbols and file names: letters, digits, underscores."""
+    made = c_identifier(name) or "network"
+    return f"{made}_net" if f"_{made}".endswith(_OWN_ENDS) else made
+
+
 def with_name(program: Program, name: str | None) -> Program:
     """Return the program under a name of the user's choice, of which symbols and files are made.
 
@@ -79,14 +89,15 @@ def require_name(name: str) -> None:
     Raises:
         CompileError: saying what would do.
     """
-    near = c_identifier(name)
-    if not name or near != name:
+    near = symbol_part(name)
+    if near != name:
         raise CompileError(
             Problem(
                 node="",
                 op="",
                 found=f"the name {plain(name[:80])!r} cannot be part of a C symbol as it is",
-                supported="small letters, digits and single underscores between them, 60 at most",
-                hint=f"choose {near or 'network'!r} or another",
+                supported="small letters, digits and single underscores between them, 60 at most, "
+                f"not {', '.join(_OWN_ENDS)} at the end",
+                hint=f"choose {near!r} or another",
             )
         )

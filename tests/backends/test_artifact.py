@@ -93,15 +93,6 @@ def test_builds_are_reproducible(host_artifact: Path, tmp_path: Path) -> None:
         assert (host_artifact / name).read_bytes() == (again / name).read_bytes(), name
 
 
-def test_names_become_identifiers() -> None:
-    from n2uqc.backends.cpu.package import identifier
-
-    assert identifier("resnet-18 (2 bit)") == "resnet_18_2_bit"
-    assert identifier("Ünï/../x") == "n_x"
-    assert identifier("…") == "network"
-    assert len(identifier("x" * 300)) == 60
-
-
 def test_a_program_may_end_in_accumulators(tmp_path: Path) -> None:
     """Their scale differs by channel, so they have none; negative 64-bit limits are legal C."""
     b = Builder(3, 4, 3, 24, True)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 _BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 QUICK = {"tutorials/own-network.md", "tutorials/train.md"}
-TOOLS = ("aarch64-linux-gnu-gcc", "qemu-aarch64", "cmake")
+TOOLS = ("aarch64-linux-gnu-gcc", "arm-none-eabi-gcc", "qemu-aarch64", "cmake")
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ def test_nothing_that_acts_is_left(text: str) -> None:
     for function in (
         escape.plain,
         escape.c_comment,
+        escape.c_string,
         escape.line_comment,
         escape.markdown,
         escape.markup,
@@ -114,6 +115,31 @@ def test_comments_of_c_end_where_they_should(tmp_path: Path) -> None:
     left = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert CANARY not in left
     assert left.split() == " ".join(f"int a{k}; int b{k};" for k in range(len(texts))).split()
+
+
+def test_a_string_of_c_is_the_text(tmp_path: Path) -> None:
+    """A compiler reads the same, also where trigraphs or digits behind an escape could change it."""
+    texts = [
+        PRINTABLE,
+        *HIDDEN,
+        "",
+        '"',
+        "\\",
+        "??/",
+        "??)",
+        "\x010",
+        "é1",
+        "重み 7",
+        "a\nb",
+        "%s{}",
+    ]
+    source = tmp_path / "strings.c"
+    lines = "".join(f"puts({escape.c_string(text)});\n" for text in texts)
+    source.write_text(f"#include <stdio.h>\nint main(void)\n{{\n{lines}return 0;\n}}\n")
+    command = ["gcc", "-std=c11", "-Wall", "-Wtrigraphs", "-Werror", source, "-o", tmp_path / "run"]
+    subprocess.run(command, check=True)
+    found = subprocess.run([tmp_path / "run"], capture_output=True, check=True).stdout
+    assert found == "".join(f"{escape.plain(text)}\n" for text in texts).encode()
 
 
 @pytest.mark.parametrize("text", [PRINTABLE, *HIDDEN, "", "-x", "a b"])

@@ -11,6 +11,7 @@ import numpy as np
 import tvm
 
 from n2uqc.backends import find_target, toolchain
+from n2uqc.backends.cpu.grouping import with_own_outputs
 from n2uqc.backends.cpu.model import Model, build_model
 from n2uqc.backends.tir import emit_object, target_of
 from n2uqc.passes.plan_memory import plan_memory
@@ -19,6 +20,8 @@ from n2uqc.passes.program.boundary import input_types, output_types
 from n2uqc.passes.program.named import Batch, Named, samples
 
 SYMBOL = "network_run"
+OBSERVED = ".observed.o"
+_OBSERVER = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p)
 
 
 @cache
@@ -37,6 +40,7 @@ def write_object(program: Program, path: Path, target: str = "host", symbol: str
         private=model.symbols,
         constants=model.constants,
         more=model.entry,
+        beside={path.with_suffix(OBSERVED): model.observed},
     )
     return model
 
@@ -48,8 +52,32 @@ class Host:
         self.program = program
         path = folder / f"{len(list(folder.iterdir()))}.o"
         self.model = write_object(program, path)
-        library = ctypes.CDLL(str(toolchain.shared_library([path], path.with_suffix(".so"))))
+        objects = [path, path.with_suffix(OBSERVED)]
+        library = ctypes.CDLL(str(toolchain.shared_library(objects, path.with_suffix(".so"))))
         self.function = getattr(library, SYMBOL)
+        self.observed = getattr(library, f"{SYMBOL}_observed")
+
+    def watched(self, x: Named) -> tuple[Named, list[tuple[str, np.ndarray]]]:
+        """Return the outputs for the first sample of an observed run, and what each kernel wrote,
+        with the tensor's name.
+        """
+        program = with_own_outputs(self.program)
+        seen: list[tuple[str, np.ndarray]] = []
+
+        def observe(context: int, step: int, address: int | None) -> None:
+            assert context == 0x1234 and step == (len(seen) if address else -1)
+            if address:
+                name = self.model.choices[step].group.output
+                kind = program.int_type(name)
+                raw = ctypes.string_at(address, kind.size * kind.container.itemsize)
+                seen.append((name, np.frombuffer(raw, kind.container).reshape(kind.shape)))
+
+        plain, observer = self.function, _OBSERVER(observe)
+        self.function = lambda *a: self.observed(*a, observer, ctypes.c_void_p(0x1234))
+        try:
+            return self._compute({name: array[:1] for name, array in x.items()}), seen
+        finally:
+            self.function = plain
 
     def call(self, x: np.ndarray, y: np.ndarray, workspace: np.ndarray) -> int:
         return int(self.function(*(ctypes.c_void_p(a.ctypes.data) for a in (x, y, workspace))))

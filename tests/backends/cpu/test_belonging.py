@@ -14,6 +14,7 @@ from n2uqc.backends import compile as compile_program
 from n2uqc.backends import read_manifest
 from n2uqc.frontend.diagnostics import CompileError
 from n2uqc.passes.program import Program, run
+from n2uqc.passes.program.names import symbol_part
 from tests.properties.programs import Builder
 
 FLAGS = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
@@ -175,3 +176,32 @@ def test_driver_and_example_do_not_run_another_program(
 def test_a_name_that_cannot_be_a_symbol(name: str) -> None:
     with pytest.raises(CompileError, match="cannot be part of a C symbol"):
         compile_program(_program(1), "host", name=name)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("resnet-18 (2 bit)", "resnet_18_2_bit"),
+        ("Ünï/../x", "n_x"),
+        ("…", "network"),
+        ("x" * 300, "x" * 60),
+        ("net_real", "net_real_net"),
+        ("Net observed", "net_observed_net"),
+        ("descriptor", "descriptor_net"),
+        ("unreal", "unreal"),
+    ],
+)
+def test_names_become_parts_of_symbols(name: str, part: str) -> None:
+    assert symbol_part(name) == part
+
+
+def test_no_header_has_the_name_of_another_networks(tmp_path: Path) -> None:
+    """Whatever their files are called, two networks share the descriptor's type alone."""
+    headers: list[str] = []
+    for k, name in enumerate(("net", "net_real", "net observed", "descriptor")):
+        program = replace(_program(k), name=name)
+        folder = compile_program(program, "host").save(tmp_path / f"{k}")
+        headers += [path.name for path in (folder / "include").iterdir()]
+    assert {h for h in headers if headers.count(h) > 1} == {"n2uqc_descriptor.h"}
+    with pytest.raises(CompileError, match="choose 'net_real_net' or another"):
+        compile_program(_program(1), "host", name="net_real")
