@@ -82,23 +82,22 @@ def float_arithmetic(path: Path) -> list[str]:
 
 
 def symbols(path: Path) -> dict[str, tuple[str, str]]:
-    """Return names of an object's symbols with (binding, section)."""
+    """Return names of an object's symbols with (binding, section); hidden ones count as local, for
+    no other library sees them.
+    """
     table = ELFFile(io.BytesIO(path.read_bytes())).get_section_by_name(".symtab")
     return {
-        s.name: (s["st_info"]["bind"], s["st_shndx"])
+        s.name: (
+            "STB_LOCAL" if s["st_other"]["visibility"] == "STV_HIDDEN" else s["st_info"]["bind"],
+            s["st_shndx"],
+        )
         for s in table.iter_symbols()
         if s.name and s["st_info"]["type"] != "STT_FILE" and not s.name.startswith("$")
     }
 
 
-def object_of(library: Path) -> bytes:
-    """Return the one object in a static library."""
-    (content,) = objects_of(library)
-    return content
-
-
 def objects_of(library: Path) -> list[bytes]:
-    """Return the objects in a static library (of the System V and GNU form)."""
+    """Return the objects in a static library (of the System V and GNU form), the kernels' first."""
     data, place, found = library.read_bytes(), 8, []
     assert data.startswith(b"!<arch>\n")
     while place < len(data):

@@ -23,7 +23,7 @@ from tests.properties.heads import programs_with_heads
 from tests.properties.programs import programs
 
 from .any_kernel import any_kernel
-from .disassembly import float_arithmetic, object_of, symbols
+from .disassembly import float_arithmetic, objects_of, symbols
 
 TARGETS = (
     "host",
@@ -66,7 +66,7 @@ def check(
     name, _, mcpu = target.partition(" ")
     place = compile_program(program, name, mcpu=mcpu or None).save(folder / "net")
     manifest = read_manifest(place)
-    (folder / "net.o").write_bytes(object_of(place / manifest["library"]))
+    (folder / "net.o").write_bytes(objects_of(place / manifest["library"])[0])
     assert float_arithmetic(folder / "net.o") == []
     assert [n for n, (_, s) in symbols(folder / "net.o").items() if s == "SHN_UNDEF"] == []
     want = run(program, x)

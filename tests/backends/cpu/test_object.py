@@ -18,7 +18,7 @@ from n2uqc.backends.tir import emit_object
 from n2uqc.passes.program import run
 
 from .disassembly import float_arithmetic, instructions, symbols
-from .host import SYMBOL, Host, llvm, write_object
+from .host import OBSERVED, SYMBOL, Host, llvm, write_object
 from .networks import residual_network
 
 TARGETS = ["host", "aarch64", "armv7"]
@@ -37,6 +37,11 @@ def test_no_floating_point_and_nothing_undefined(target: str, bits: int, tmp_pat
     assert [n for n, (bind, _) in found.items() if bind != "STB_LOCAL"] == [SYMBOL]
     assert [n for n, (_, section) in found.items() if section == "SHN_UNDEF"] == []
     assert f"{SYMBOL}_k00_conv_requantize_clamp" in found  # for profiles
+    observed = symbols(path.with_suffix(OBSERVED))
+    assert [n for n, (bind, s) in observed.items() if bind != "STB_LOCAL" and s != "SHN_UNDEF"] == [
+        f"{SYMBOL}_observed"
+    ]
+    assert {n for n, (_, section) in observed.items() if section == "SHN_UNDEF"} <= found.keys()
 
 
 @pytest.mark.parametrize("target", TARGETS)

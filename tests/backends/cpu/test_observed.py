@@ -180,7 +180,8 @@ def _use(sources: Sequence[Path]) -> None:
             )
             text = text.replace(
                 "static int run(void)",
-                "static void see(void *c, int32_t s, const void *t) { (void)c, (void)s, (void)t; }\n"
+                "static void see(void *c, int32_t s, const void *t)\n"
+                "{ (void)c, (void)s, (void)t; }\n"
                 "static int run(void)",
             )
             path.write_text(text)

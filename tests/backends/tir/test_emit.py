@@ -15,19 +15,10 @@ from tvm import s_tir, te, tirx
 from n2uqc.backends import toolchain
 from n2uqc.backends.tir import ModuleConstants, emit_object, llvm_target, lower, moved_to_workspace
 from n2uqc.backends.tir.lower import workspace_bytes
+from tests.backends.cpu.disassembly import symbols
 
 TRIPLES = ["x86_64-linux-gnu", "aarch64-linux-gnu"]
 HOST = llvm_target(f"{toolchain.machine()}-linux-gnu")
-
-
-def symbols(path: Path) -> dict[str, tuple[str, str]]:
-    """Names of an object's symbols with (binding, section index)."""
-    table = ELFFile(io.BytesIO(path.read_bytes())).get_section_by_name(".symtab")
-    return {
-        s.name: (s["st_info"]["bind"], s["st_shndx"])
-        for s in table.iter_symbols()
-        if s.name and s["st_info"]["type"] != "STT_FILE" and not s.name.startswith("$")
-    }
 
 
 def product(name: str, n: int) -> tirx.PrimFunc:
