@@ -118,7 +118,7 @@ def test_comments_of_c_end_where_they_should(tmp_path: Path) -> None:
 
 
 def test_a_string_of_c_is_the_text(tmp_path: Path) -> None:
-    """A compiler reads the same, also where trigraphs or digits behind an escape could change it."""
+    """A compiler reads the same, also where trigraphs or digits behind an escape could act."""
     texts = [
         PRINTABLE,
         *HIDDEN,
