@@ -47,6 +47,18 @@ def programs(draw: st.DrawFn) -> tuple[Program, np.ndarray]:
         b.types[stream] = IntType.ranged(
             b.types[stream].shape, b.types[stream].lo, b.types[stream].hi, Fraction(1, 64)
         )
+
+    def gated(made: str, source: str) -> str:
+        """Gate a tensor that nothing else reads by one computed from its source, or leave it: the
+        product belongs to the kernel that makes it.
+        """
+        if draw(st.booleans()) or b.types[made].bits > 44:
+            return made
+        mean = b.add(SumPool, source, kernel=b.types[source].shape[:2])
+        channels = draw(st.sampled_from([1, b.types[made].shape[2]]))
+        gate = b.conv(mean, channels, bits=3, odd=False, kernel=1)
+        return b.gate(made, b.requantize(gate, 12), wide=wide)
+
     for _ in range(draw_int(0, 2)):
         kind = b.types[stream]
         depthwise = draw(st.booleans())
@@ -82,18 +94,18 @@ def programs(draw: st.DrawFn) -> tuple[Program, np.ndarray]:
         stream = b.gate(stream, gate, wide=wide)
     if draw(st.booleans()):  # uneven levels, beside the stream they were taken from
         levels = b.lookup(b.thresholds(stream, bits))
-        stream = draw(st.sampled_from([levels, b.concat(levels, stream)]))
+        stream = draw(st.sampled_from([levels, gated(b.concat(levels, stream), stream)]))
     if draw_int(0, 2) == 0:
-        stream = b.rearrange(stream, draw_int(0, 7))
+        stream = gated(b.rearrange(stream, draw_int(0, 7)), stream)
         if draw(st.booleans()):
             stream = b.lookup(b.thresholds(stream, bits))
     pool = draw(st.sampled_from(["none", "max", "sum", "mean", "flatten"]))
     kind = b.types[stream]
     window = (min(2, kind.shape[0]), min(2, kind.shape[1]))
     if pool == "max":
-        stream = b.add(MaxPool, stream, kernel=window, stride=(2, 1), pads=(0, 0, 0, 0))
+        stream = gated(b.add(MaxPool, stream, kernel=window, stride=(2, 1), pads=(0,) * 4), stream)
     elif pool == "sum":
-        stream = b.add(SumPool, stream, kernel=kind.shape[:2])
+        stream = gated(b.add(SumPool, stream, kernel=kind.shape[:2]), stream)
     elif pool == "mean":
         stream = b.mean(stream)
     elif pool == "flatten":

@@ -103,6 +103,7 @@ class Body:
 
     def tensor(self, name: str, shape: tuple[int, ...]) -> te.Tensor:
         """Declare a tensor of the program as it lies in memory, seen in any shape of its size."""
+        assert prod(shape) == self.tensor_type(name).size, (name, shape)  # else it is read beyond
         dtype = self.stored(name)
         placeholder = te.placeholder(shape, dtype, f"x{len(self.operands)}")
         self.operands.append((placeholder, name))

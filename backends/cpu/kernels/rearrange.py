@@ -26,7 +26,7 @@ def build(body: Body) -> tirx.PrimFunc:
     body.slots = np.arange(shape[2])
     source = body.tensor_type(op.inputs[0])
     x = body.tensor(op.inputs[0], (source.size,))
-    others = {n: body.tensor(n, shape) for n in body.group.others}
+    others = {n: body.beside(n, shape, lambda *at: at) for n in body.group.others}
     names = ("row", "column", "channel")
     places = [_line(body, n, t) for n, t in zip(names, made.tables, strict=True)]
     kind = source.container.name
