@@ -11,6 +11,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from n2uqc.frontend.bounded_file import read_bounded
 from n2uqc.frontend.diagnostics import cut
 from n2uqc.frontend.escape import plain
@@ -24,6 +26,7 @@ IN_MEMORY = "the recipe"
 """How messages call a recipe that is no file."""
 
 _LONGEST = 80  # characters of a value in a message
+_MOST = float(np.finfo(np.float32).max)
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -92,11 +95,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise RecipeError(f"cannot read {plain(path)}: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise RecipeError(f"{plain(path)}: not a text file in UTF-8") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # numbers of 5,000 digits are no TOMLDecodeError
         raise RecipeError(f"{plain(path)}: no TOML: {cut(plain(error))}") from None
 
 
-class _Wrong(Exception):
+class Wrong(Exception):
     """A value that its key cannot have."""
 
 
@@ -147,7 +150,7 @@ class TableReader:
             if name in given:
                 try:
                     values[name] = self._value(hints[name], given[name], key, each)
-                except _Wrong as wrong:
+                except Wrong as wrong:
                     self.faults.append(f"{key}: {wrong}")
             elif each.default is MISSING and each.default_factory is MISSING:
                 self.faults.append(f"{key} is missing{_meaning(kind, name)}")
@@ -159,7 +162,7 @@ class TableReader:
         self.faults.append(f"{plain(key)}: no such key; {hint}" if known else f"{key}: no such key")
 
     def _value(self, kind: Any, given: Any, key: str, each: Field[Any]) -> Any:
-        """Return a value as the type of its field; raise _Wrong for another one."""
+        """Return a value as the type of its field; raise Wrong for another one."""
         if get_origin(kind) in (Union, types.UnionType):
             parts = [part for part in get_args(kind) if part is not type(None)]
             if set(parts) == set(FORMATS.values()):
@@ -173,17 +176,17 @@ class TableReader:
             return self._mapping(get_args(kind)[1], given, key, each)
         if get_origin(kind) is tuple:
             if not isinstance(given, list | tuple) or not given:
-                raise _Wrong(f"{shown(given)}; it is a list such as [1, 2]")
+                raise Wrong(f"{shown(given)}; it is a list such as [1, 2]")
             return tuple(self._value(get_args(kind)[0], one, key, each) for one in given)
         if get_origin(kind) is Literal:
             return _one_of(given, get_args(kind))
         if kind is Path:
-            return self._path(given, key)
+            return self.path(given, key)
         return _plain_value(kind, given, each)
 
     def _mapping(self, kind: Any, given: Any, key: str, each: Field[Any]) -> dict[str, Any]:
         if not isinstance(given, Mapping):
-            raise _Wrong(f"{shown(given)}; it is a table, [{key}]")
+            raise Wrong(f"{shown(given)}; it is a table, [{key}]")
         if kind is Any:
             return dict(given)
         return {
@@ -192,37 +195,50 @@ class TableReader:
 
     def _data(self, given: Any, key: str) -> Any:
         if not isinstance(given, Mapping):
-            raise _Wrong(f"{shown(given)}; it is a table, [{key}]")
+            raise Wrong(f"{shown(given)}; it is a table, [{key}]")
         if "format" not in given:
-            raise _Wrong(f"format is missing; there are {', '.join(FORMATS)}")
+            raise Wrong(f"format is missing; there are {', '.join(FORMATS)}")
         try:
             form = _one_of(given["format"], tuple(FORMATS))
-        except _Wrong as wrong:
-            raise _Wrong(f"format: {wrong}") from None
+        except Wrong as wrong:
+            raise Wrong(f"format: {wrong}") from None
         rest = {name: value for name, value in given.items() if name != "format"}
         found = self.table(FORMATS[form], rest, key)
         if isinstance(found, CsvData) and found.shape is not None and len(found.shape) != 2:
-            raise _Wrong("shape: it is [channels, length]")
+            raise Wrong("shape: it is [channels, length]")
         return found
 
-    def _path(self, given: Any, key: str) -> Path:
+    def path(self, given: Any, key: str) -> Path:
+        """Return a path, relative to the file's folder; raise Wrong if nothing usable is there."""
         if not isinstance(given, str) or not given or "\0" in given:
-            raise _Wrong(f"{shown(given)}; it is a path")
-        path = self.folder / Path(given).expanduser()
-        if key != "output" and not path.exists():
-            raise _Wrong(f"there is no file or folder {plain(path)}")
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise _Wrong(f"{plain(path)} is a pipe or a device")
+            raise Wrong(f"{shown(given)}; it is a path")
+        try:
+            path = self.folder / Path(given).expanduser()
+            exists = path.exists()
+        except (OSError, RuntimeError) as error:  # a name that is too long; no such user's folder
+            reason = getattr(error, "strerror", None) or error
+            raise Wrong(f"{shown(given)}: {plain(reason)}") from None
+        name = cut(plain(path), 2 * _LONGEST)
+        if key != "output" and not exists:
+            raise Wrong(f"there is no file or folder {name}")
+        if key == "output" and path.is_file():
+            raise Wrong(f"{name} is a file; a folder is wanted")
+        if exists and not (path.is_file() or path.is_dir()):
+            raise Wrong(f"{name} is a pipe or a device")
         return path
 
 
 def _plain_value(kind: Any, given: Any, each: Field[Any]) -> Any:
+    if isinstance(given, int) and abs(given) >= 1 << 63:
+        raise Wrong(f"{shown(given)}; it is a number below 2^63")
     if kind is float and isinstance(given, int) and not isinstance(given, bool):
         given = float(given)
     if not isinstance(given, kind) or (isinstance(given, bool) and kind is not bool):
-        raise _Wrong(f"{shown(given)}; it is {_WORDS[kind]}")
+        raise Wrong(f"{shown(given)}; it is {_WORDS[kind]}")
     if isinstance(given, float) and not math.isfinite(given):
-        raise _Wrong(f"{given}; it is a finite number")
+        raise Wrong(f"{given}; it is a finite number")
+    if isinstance(given, float) and abs(given) > _MOST:
+        raise Wrong(f"{given}; it is at most {_MOST:.3g}, what float32 holds")
     limits = each.metadata
     if names := limits.get("names"):
         return _one_of(given, names())
@@ -234,7 +250,7 @@ def _plain_value(kind: Any, given: Any, each: Field[Any]) -> Any:
             ("below", "below" not in limits or given < limits["below"], "less than"),
         ):
             if not holds:
-                raise _Wrong(f"{given}; it is {words} {limits[limit]}")
+                raise Wrong(f"{given}; it is {words} {limits[limit]}")
     return given
 
 
@@ -243,7 +259,7 @@ def _one_of(given: Any, names: tuple[str, ...]) -> str:
         return str(given)
     near = get_close_matches(given, names, n=1) if isinstance(given, str) else []
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise _Wrong(f"{shown(given)}; {hint}there are {', '.join(names)}")
+    raise Wrong(f"{shown(given)}; {hint}there are {', '.join(names)}")
 
 
 def _joined(at: str, name: str) -> str:
@@ -252,7 +268,11 @@ def _joined(at: str, name: str) -> str:
 
 def shown(value: Any) -> str:
     """Return a value as messages show it."""
-    return cut(plain(repr(value)), _LONGEST)
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python prints
+        text = "a number of thousands of digits"
+    return cut(plain(text), _LONGEST)
 
 
 def _meaning(kind: Any, name: str) -> str:

@@ -18,19 +18,20 @@ def measure_effort(program: Program, name: str, progress: Progress) -> Effort:
 
     Args:
         program: the program.
-        name: of an ARM target of ``n2uqc compile``.
+        name: of a target of ``n2uqc compile``.
         progress: what is told of the work.
 
     Raises:
-        CompileError: the name is no ARM target.
+        CompileError: the name is no target, or one whose instructions are not counted.
         ToolchainError: a compiler, the emulator or llvm-mca is missing.
     """
     from n2uqc.backends import Request, find_target
     from n2uqc.backends.cost.trained import Effort
-    from n2uqc.backends.cpu.profile import default_core, profile_artifact
+    from n2uqc.backends.cpu.profile import default_core, profile_artifact, require_counted
     from n2uqc.backends.manifest import read_manifest
 
     target = find_target(name)
+    require_counted(name, getattr(target, "processor", None))
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
         with progress.working(f"counting instructions for {name}"):
             place = target.build(program, Request(), lambda step: None).save(Path(folder) / "it")

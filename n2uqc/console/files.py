@@ -66,15 +66,32 @@ def read_array(path: Path) -> NDArray[Any]:
         loaded = np.load(file, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return loaded
-        name = "x" if "x" in loaded.files else loaded.files[0] if loaded.files else ""
-        if name != "x" and len(loaded.files) != 1:
-            names = plain(", ".join(loaded.files)) or "(none)"
+        members = _members(loaded, plain(path))
+        name = "x" if "x" in members else next(iter(members), "")
+        if name != "x" and len(members) != 1:
+            names = plain(", ".join(members)) or "(none)"
             raise UserError(
                 f"{plain(path)}: holds the arrays {names}; an .npz file must hold a single "
                 "array or one named x"
             )
-        array: NDArray[Any] = loaded[name]
+        array: NDArray[Any] = loaded[members[name]]
     return array
+
+
+def _members(loaded: Any, file: str) -> dict[str, str]:
+    """Return the names of an .npz file's arrays, each with its member of the archive.
+
+    NumPy takes either for the other: asked for `a.npy`, it returns the array `a`.
+    """
+    members: dict[str, str] = {}
+    for member in loaded.zip.namelist():
+        name = member.removesuffix(".npy")
+        if name == member:
+            raise UserError(f"{file}: holds {plain(member)}, which is no array")
+        if name in members:
+            raise UserError(f"{file}: holds two arrays named {plain(name)}")
+        members[name] = member
+    return members
 
 
 def map_array(path: Path) -> NDArray[Any]:
@@ -108,7 +125,8 @@ def read_named(path: Path) -> dict[str, NDArray[Any]]:
         file.seek(0)
         _check_extent(file, plain(path))
         loaded = np.load(file, allow_pickle=False)
-        arrays: dict[str, NDArray[Any]] = {name: loaded[name] for name in loaded.files}
+        members = _members(loaded, plain(path))
+        arrays: dict[str, NDArray[Any]] = {n: loaded[member] for n, member in members.items()}
     return arrays
 
 

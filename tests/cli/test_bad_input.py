@@ -282,6 +282,24 @@ def test_an_array_of_a_terabyte(tmp_path: Path) -> None:
         read_array(tmp_path / "x.npy")
 
 
+def test_arrays_are_found_by_their_own_names(tmp_path: Path) -> None:
+    """NumPy gives `a` to who asks for `a.npy`."""
+    from n2uqc.console.files import UserError, read_array, read_named
+
+    path = tmp_path / "x.npz"
+    np.savez(path, **{"a": np.zeros(2), "a.npy": np.ones(3)})
+    found = read_named(path)
+    assert (found["a"] == np.zeros(2)).all() and (found["a.npy"] == np.ones(3)).all()
+    for member, message in (("b", "holds b, which is no array"), ("a.npy", "two arrays named a")):
+        np.savez(path, a=np.zeros(2))
+        with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            archive.writestr(member, zipfile.ZipFile(path).read("a.npy"))
+        for read in (read_named, read_array):
+            with pytest.raises(UserError, match=message):
+                read(path)
+
+
 def test_an_axis_beside_an_empty_one(tmp_path: Path) -> None:
     """The array has no element, and NumPy multiplies its sizes all the same."""
     from n2uqc.console.files import UserError, map_array, read_array

@@ -7,6 +7,6 @@ mca.py       cycles of straight-line code on a named core, by llvm-mca
 report.py    the result of ``profile_artifact``: one row per kernel
 """
 
-from .report import Profile, Row, default_core, profile_artifact
+from .report import Profile, Row, default_core, profile_artifact, require_counted
 
-__all__ = ["Profile", "Row", "default_core", "profile_artifact"]
+__all__ = ["Profile", "Row", "default_core", "profile_artifact", "require_counted"]

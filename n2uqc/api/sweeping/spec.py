@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from n2uqc.frontend.escape import plain
-from n2uqc.models.training.read_recipe import TableReader, read_toml, shown
+from n2uqc.models.training.read_recipe import TableReader, Wrong, read_toml, shown
 from n2uqc.models.training.recipe import RecipeError
 from n2uqc.passes.options import width_limits
 
@@ -170,11 +170,14 @@ def _given(table: Settings, file: str, folder: Path, output: Path | None) -> Giv
     if output is not None:
         table["output"] = str(output.absolute())
     recipe, recipe_file, recipe_folder = table.pop("recipe", None), file, folder
+    reader = TableReader(file, folder)
     if isinstance(recipe, str):
-        path = folder / Path(recipe).expanduser()
+        try:
+            path = reader.path(recipe, "recipe")
+        except Wrong as wrong:
+            raise UserError(f"{file}: recipe: {wrong}") from None
         recipe_file, recipe_folder = f"{plain(recipe)} of {file}", path.parent
         recipe = read_toml(path)
-    reader = TableReader(file, folder)
     spec = reader.table(SweepSpec, table, "")
     if recipe is not None and not isinstance(recipe, Mapping):
         reader.faults.append(f"recipe: {shown(recipe)}; it is a file, or a table")
@@ -188,6 +191,7 @@ def _given(table: Settings, file: str, folder: Path, output: Path | None) -> Giv
 def _check(given: Given) -> None:
     """Refuse what cannot be asked, before anything is computed."""
     from n2uqc.backends import find_target
+    from n2uqc.backends.cpu.profile import require_counted
     from n2uqc.backends.search import find_device
 
     spec = given.spec
@@ -207,7 +211,7 @@ def _check(given: Given) -> None:
     for name in spec.accuracy.executor if spec.accuracy else ():
         find_target(name)
     for name in spec.processor.target if spec.processor else ():
-        find_target(name)
+        require_counted(name, getattr(find_target(name), "processor", None))
     for name in (spec.cost.device or ()) if spec.cost else ():
         find_device(name)
 

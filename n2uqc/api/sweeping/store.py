@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from n2uqc.frontend.diagnostics import cut
 from n2uqc.frontend.escape import plain
 
 from ..errors import UserError
@@ -85,17 +87,36 @@ class SweepStore:
     def __exit__(self, *_: object) -> None:
         self._base.close()
 
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Turn errors of the file and of what it holds into one message."""
+        try:
+            yield
+        except (sqlite3.Error, TypeError, ValueError, OverflowError) as error:
+            raise UserError(
+                f"{plain(self.path)}: the store cannot be used: {cut(plain(error))}; "
+                "if its disk is not full, remove the file to begin the sweep anew"
+            ) from error
+
     def get(self, key: str) -> Stored | None:
         """Return a point; None if it is not there."""
-        row = self._base.execute(
-            "SELECT result, message FROM points WHERE key = ?", (key,)
-        ).fetchone()
-        return None if row is None else Stored(row[0] and json.loads(row[0]), row[1])
+        with self._whole():
+            row = self._base.execute(
+                "SELECT result, message FROM points WHERE key = ?", (key,)
+            ).fetchone()
+            if row is None:
+                return None
+            result, message = row
+            found = None if result is None else json.loads(result)
+            if not (isinstance(found, dict) or (found is None and isinstance(message, str))):
+                raise ValueError(f"the result of {key} is none")
+            return Stored(found, message)
 
     def network(self, key: str) -> bytes | None:
         """Return the ONNX file of a training; None if it is not there."""
-        row = self._base.execute("SELECT onnx FROM networks WHERE point = ?", (key,)).fetchone()
-        return None if row is None else bytes(row[0])
+        with self._whole():
+            row = self._base.execute("SELECT onnx FROM networks WHERE point = ?", (key,)).fetchone()
+            return None if row is None else bytes(row[0])
 
     def put(
         self, key: str, kind: str, identity: Mapping[str, Any], found: Stored, network: bytes | None
@@ -103,12 +124,13 @@ class SweepStore:
         """Keep a point, with the network that it trained, in one transaction."""
         result = None if found.result is None else json_values(found.result)
         row = key, kind, json_values(identity), result, found.message
-        with self._base:
+        with self._whole(), self._base:
             self._base.execute("INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)", row)
             if network is not None:
                 self._base.execute("INSERT OR REPLACE INTO networks VALUES (?, ?)", (key, network))
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """Yield all that the store holds, in the order of keys: points, then networks."""
-        yield from self._base.execute("SELECT * FROM points ORDER BY key")
-        yield from self._base.execute("SELECT * FROM networks ORDER BY point")
+        with self._whole():
+            yield from self._base.execute("SELECT * FROM points ORDER BY key")
+            yield from self._base.execute("SELECT * FROM networks ORDER BY point")

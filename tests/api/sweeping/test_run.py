@@ -20,6 +20,7 @@ import n2uqc
 from n2uqc.api import sweep as sweeps
 from n2uqc.api.sweep import SweepReport
 from n2uqc.api.sweeping import SweepStore, plan_sweep, read_spec
+from n2uqc.api.sweeping.store import Stored
 from n2uqc.api.sweeping.work import compute
 from n2uqc.models import data, shipped
 from tests.models.training.small import samples
@@ -91,6 +92,35 @@ def test_a_failed_point_does_not_stop_the_rest(tmp_path: Path) -> None:
     again = n2uqc.sweep(spec)
     assert (again.computed, again.failures) == (0, 1)
     assert n2uqc.sweep(spec, retry=True).computed == 1
+
+
+DAMAGES = {
+    "no JSON": "UPDATE points SET result = '{'",
+    "a list": "UPDATE points SET result = '[]'",
+    "bytes": "UPDATE points SET result = x'ff'",
+    "neither": "UPDATE points SET result = NULL, message = NULL",
+    "no table": "DROP TABLE points",
+}
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, "pages"])
+def test_a_damaged_store_is_named(damage: str, tmp_path: Path) -> None:
+    path = tmp_path / "sweep.sqlite"
+    with SweepStore(path) as store:
+        store.put("k", "cost", {"a": 1}, Stored({"lut": 1}), None)
+    if damage == "pages":
+        content = path.read_bytes()
+        path.write_bytes(content[:4096] + bytes(len(content) - 4096))
+    else:
+        base = sqlite3.connect(path)
+        with base:
+            base.execute(DAMAGES[damage])
+        base.close()
+    with (
+        pytest.raises(n2uqc.UserError, match="sweep.sqlite: the store cannot be used"),
+        SweepStore(path) as store,
+    ):
+        store.get("k")
 
 
 def test_a_worker_of_other_code_says_so(tmp_path: Path) -> None:

@@ -97,9 +97,23 @@ WRONG: list[tuple[str, Any, str]] = [
     ("data", {"format": "idx"}, "data.images is missing: file of the samples"),
     ("augment.crop", [0, 3], "augment.crop: 0; it is at least 1"),
     ("normalize.std", [0.0], "normalize.std: 0.0; it is greater than 0"),
+    ("schedule.rate", 10**400, "schedule.rate: 1000"),
+    ("schedule.epochs", 10**5000, "schedule.epochs: a number of thousands of digits; it is a numb"),
+    ("schedule.seed", 2**63, "schedule.seed: 9223372036854775808; it is a number below 2^63"),
+    ("schedule.rate", 1e300, "schedule.rate: 1e+300; it is at most 3.4e+38, what float32 holds"),
+    ("data.path", "~no one/x.npz", "data.path: '~no one/x.npz': Could not determine home"),
+    ("data.path", "x" * 5000, "(5,002 characters): File name too long"),
+    ("output", __file__, "test_read_recipe.py is a file; a folder is wanted"),
     ("folder", "x", "folder: no such key"),
     ("output", None, "output is missing: folder of the results"),
 ]
+
+
+def test_a_number_that_python_does_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(f"output = {'9' * 5000}\n")
+    with pytest.raises(RecipeError, match="recipe.toml: no TOML: Exceeds the limit"):
+        read_recipe(path)
 
 
 @pytest.mark.parametrize(("key", "value", "message"), WRONG, ids=[each[0] for each in WRONG])
