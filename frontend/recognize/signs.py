@@ -18,7 +18,8 @@ _FAR = 32  # nodes
 
 
 def is_positive(value: ir.Value | None, context: Context) -> bool:
-    """Return whether all values are above 0: a positive constant is added to what is at least 0.
+    """Return whether all values are above 0: a positive constant is added to what is at least 0,
+    or bounds it below.
 
     Also its root, and what is moved.
     """
@@ -29,8 +30,15 @@ def is_positive(value: ir.Value | None, context: Context) -> bool:
         if node.op_type == "Add":
             return any(
                 _is_positive_constant(node.inputs[k], context)
-                and _is_not_negative(node.inputs[1 - k], context)
+                and is_not_negative(node.inputs[1 - k], context)
                 for k in (0, 1)
+            )
+        if is_standard(node, "Max"):
+            return any(_is_positive_constant(bound, context) for bound in node.inputs)
+        if is_standard(node, "Clip"):
+            ends = [*node.inputs[1:], None, None][:2]
+            return _is_positive_constant(ends[0], context) and (
+                ends[1] is None or _is_positive_constant(ends[1], context)
             )
         if node.op_type != "Sqrt" and node.op_type not in _AS_THEIR_INPUT:
             return False
@@ -45,7 +53,8 @@ def _is_positive_constant(value: ir.Value | None, context: Context) -> bool:
     return array is not None and array.dtype.kind in "fiu" and bool((array > 0).all())
 
 
-def _is_not_negative(value: ir.Value | None, context: Context) -> bool:
+def is_not_negative(value: ir.Value | None, context: Context) -> bool:
+    """Return whether all values are 0 or more, as far as operators say: squares, norms, roots."""
     for _ in range(_FAR):
         node = value.producer() if value is not None else None
         if node is not None and is_op(node, "Rearrange"):  # outside it puts 0

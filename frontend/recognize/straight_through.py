@@ -19,7 +19,7 @@ from ..diagnostics import CompileError
 from ..schemas import DOMAIN
 from .pattern import Context, Pattern, Refused
 from .queries import Array, is_standard, operands, producer, shape_of
-from .signs import is_positive
+from .signs import is_not_negative, is_positive
 
 
 def _is_quantizer(value: ir.Value, context: Context) -> bool:
@@ -77,9 +77,7 @@ def _infinite(value: ir.Value, context: Context) -> ir.Node | None:
         cone.append(node)
         inputs = node.inputs[1:] if node.op_type == "Where" else node.inputs
         if (pole := _POLES.get(node.op_type)) is not None and pole < len(node.inputs):
-            operand = node.inputs[pole]
-            safe = context.constants.known(operand) or is_positive(operand, context)
-            suspect = suspect if safe else node
+            suspect = suspect if _avoids_pole(node, node.inputs[pole], context) else node
         stack += [x for x in node.inputs if x is not None and not context.constants.known(x)]
         for x in inputs:
             if x is None or not context.constants.known(x) or node.op_type in _ORDERING:
@@ -91,6 +89,20 @@ def _infinite(value: ir.Value, context: Context) -> ir.Node | None:
         return None
     context.finite.update(cone if suspect is None else ())
     return suspect
+
+
+def _avoids_pole(node: ir.Node, operand: ir.Value | None, context: Context) -> bool:
+    """Return whether an operator with a pole is finite at every value of its operand."""
+    if operand is None or context.constants.known(operand) or is_positive(operand, context):
+        return True  # what constants give is looked at by itself
+    if is_standard(node, "Sqrt"):
+        return is_not_negative(operand, context)
+    if not is_standard(node, "Pow") or not context.constants.known(node.inputs[1]):
+        return False
+    exponents = context.constants.array(node.inputs[1])
+    if exponents is None or not (exponents >= 0).all():
+        return False
+    return bool((exponents % 1 == 0).all()) or is_not_negative(operand, context)
 
 
 def _harmless(x: ir.Value, by_zero: bool, context: Context) -> bool:
