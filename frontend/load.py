@@ -26,6 +26,7 @@ from .shapes import bind_batch, release_batch
 from .sizes import check_sizes
 from .source import Source
 from .unsupported_kinds import check_kinds
+from .upgrade import settle_joined_axes
 
 Progress = Callable[[str], None]
 
@@ -74,6 +75,7 @@ def load_graph(
     to_float_operators(model)
     say("inferring shapes")
     batch = bind_batch(model)
+    settle_joined_axes(model)
     take_apart_normalizations(model)
     constants = GraphConstants(model, batch.sizes)
     check_sizes(model, constants)

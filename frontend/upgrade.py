@@ -1,27 +1,35 @@
 """Conversion of files of opset 9 to 12 to opset 13, operator by operator, without changing results.
 
 Between these opsets most operators only gained element types. A few moved attributes into inputs:
-those are rewritten here. An operator that changed in another way is refused.
+those are rewritten here. Softmax and its kin took several axes together, which shows only once all
+shapes are known. An operator that changed in another way is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 
 from .diagnostics import CompileError, Problem
 from .wellformed import nested
 
 OLDEST, TARGET = 9, 13
 
+JOINED = "n2uqc.joined_axes"
+"""Note on an operator that takes this axis and all after it together."""
+
 _ONLY_NEW_TYPES = frozenset(
     "Conv Concat Add Sub Mul Div Relu MaxPool AveragePool Flatten Gemm MatMul Reshape Transpose "
     "Identity Cast Shape Gather Constant Expand Greater Less Equal Floor Ceil Abs Neg Reciprocal "
     "Pow Sqrt Exp Log Sigmoid Tanh Erf ReduceMean ReduceMax ReduceMin Sum Max Min Mean Sign ArgMin "
-    "ArgMax Tile If QuantizeLinear DequantizeLinear GatherND Mod".split()
+    "ArgMax Tile If QuantizeLinear DequantizeLinear GatherND Mod ConvTranspose DepthToSpace "
+    "SpaceToDepth GatherElements ScatterElements ScatterND IsNaN NonZero OneHot Size LRN LpPool "
+    "MeanVarianceNormalization ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceProd "
+    "ReduceSumSquare NonMaxSuppression".split()
 )
 """Operators that changed only in element types, explicit defaults, negative axes and optional
 inputs: a node means the same in both opsets.
@@ -81,6 +89,26 @@ class _Rewriter:
         for label, values in (("starts", starts), ("ends", ends), ("axes", list(axes))):
             node.input.append(self.constant(node, label, values, np.int64))
 
+    def top(self, node: onnx.NodeProto) -> None:
+        node.input.append(self.constant(node, "k", [self.take(node, "k", 1)], np.int64))
+
+    def resize(self, node: onnx.NodeProto) -> None:
+        """Write a Resize of opset 10, or an Upsample, with the positions that it meant."""
+        old = self.take(node, "mode", b"nearest").decode()
+        node.op_type = "Resize"
+        node.input.insert(1, "")
+        for name, value in (
+            ("mode", {"bilinear": "linear"}.get(old, old)),
+            ("coordinate_transformation_mode", "asymmetric"),
+            ("nearest_mode", "floor"),
+        ):
+            node.attribute.append(onnx.helper.make_attribute(name, value))
+
+    def joined_axes(self, node: onnx.NodeProto) -> None:
+        axis = self.take(node, "axis", 1)
+        node.attribute.append(onnx.helper.make_attribute("axis", axis))
+        node.metadata_props.add(key=JOINED, value=str(axis))
+
     def dropout(self, node: onnx.NodeProto) -> None:
         self.take(node, "ratio")  # inference: nothing is dropped
 
@@ -96,6 +124,10 @@ _REWRITES: dict[str, tuple[int, _Rewrite]] = {
     "Unsqueeze": (13, _Rewriter.axes),
     "ReduceSum": (13, _Rewriter.axes),
     "Split": (13, lambda rewriter, node: rewriter.axes(node, "split")),
+    "TopK": (10, _Rewriter.top),
+    "Resize": (11, _Rewriter.resize),
+    "Upsample": (10, _Rewriter.resize),
+    **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax"), (13, _Rewriter.joined_axes)),
 }
 """The opset that turned an operator's attributes into inputs, and the conversion, by operator."""
 
@@ -114,7 +146,7 @@ def upgrade(proto: onnx.ModelProto) -> None:
         found = f"functions in a file of opset {version}"
         raise CompileError(Problem("", "", found, hint="export again with opset_version=17"))
     nodes = list(nested(proto.graph.node))
-    problems = _changed(nodes, version)
+    problems = _changed(nodes, version, _constants(proto.graph))
     if problems:
         raise CompileError(problems)
     rewriter = _Rewriter(proto.graph)
@@ -125,10 +157,61 @@ def upgrade(proto: onnx.ModelProto) -> None:
     entry.version = TARGET
 
 
-def _changed(nodes: Sequence[onnx.NodeProto], version: int) -> list[Problem]:
+def settle_joined_axes(model: ir.Model) -> None:
+    """Let operators that took several axes together take the only one that is longer than 1.
+
+    Args:
+        model: with all shapes.
+
+    Raises:
+        CompileError: lists the operators for which there are several.
+    """
+    problems = []
+    for node in model.graph:
+        first = node.metadata_props.pop(JOINED, None)
+        shape = node.inputs[0].shape if first is not None and node.inputs[0] is not None else None
+        if first is None or shape is None:
+            continue
+        sizes = [int(size) for size in shape if isinstance(size, int)]
+        axes = range(int(first) % max(len(sizes), 1), len(sizes))
+        longer = [axis for axis in axes if sizes[axis] > 1]
+        if len(longer) > 1:
+            found = f"the axes {', '.join(map(str, longer))} together, as before opset 13"
+            hint = "export again with opset_version=17"
+            problems.append(Problem(str(node.name), node.op_type, found, "one axis", hint))
+        axis = next(iter(longer or axes), 0)
+        node.attributes["axis"] = ir.AttrInt64("axis", axis)
+    if problems:
+        raise CompileError(problems)
+
+
+def _constants(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
+    """Return the tensors of a graph's parameters, by name."""
+    found = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant" and not node.domain:
+            found |= {out: a.t for out in node.output for a in node.attribute if a.name == "value"}
+    return found
+
+
+def _shrinks(node: onnx.NodeProto, known: Mapping[str, onnx.TensorProto]) -> list[Problem]:
+    """Return a problem if a Resize of opset 10 may make its input smaller: ONNX did not say how."""
+    scales = known.get(node.input[1])
+    if scales is not None and (onnx.numpy_helper.to_array(scales) >= 1).all():
+        return []
+    found = "scales of opset 10 that are computed, or below 1"
+    hint = "export again with opset_version=17"
+    return [Problem(node.name or node.output[0], node.op_type, found, "opset 11 or later", hint)]
+
+
+def _changed(
+    nodes: Sequence[onnx.NodeProto], version: int, known: Mapping[str, onnx.TensorProto]
+) -> list[Problem]:
     """Return a problem for each node that is neither the same in opset 13 nor converted."""
     problems = []
     for node in nodes:
+        if node.op_type == "Resize" and not node.domain and version < _REWRITES["Resize"][0]:
+            problems += _shrinks(node, known)
         if node.domain or node.op_type in _ONLY_NEW_TYPES or node.op_type in _REWRITES:
             continue
         try:

@@ -11,6 +11,7 @@ import onnx
 import pytest
 import torch
 
+import n2uqc
 from n2uqc.frontend.load import load_graph
 from n2uqc.frontend.opset import is_op
 from n2uqc.frontend.reference import evaluate
@@ -82,14 +83,63 @@ def test_exports(tmp_path: Path, bits: int, opset: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("opset", "body", "words"),
     [
-        ("[s] y = Softmax (x)", "as of opset 11, which changed since"),
-        ("[s] y = Upsample <mode = \"nearest\"> (x, k)", "Upsample"),
+        (11, "[s] y = Softmax (x)", "the axes 1, 2, 3 together, as before opset 13"),
+        (12, "[s] y = LogSoftmax <axis = -2> (x)", "the axes 2, 3 together"),
+        (10, "[s] y = Resize (x, k)", "scales of opset 10 that are computed, or below 1"),
+        (10, "h = Abs (k) [s] y = Resize (x, h)", "scales of opset 10 that are computed"),
+        (9, "[s] y = Scatter <axis = 1> (x, i, x)", "as of opset 9, which changed since"),
     ],
-)  # fmt: skip
-def test_operators_that_changed_are_refused(body: str, words: str) -> None:
-    refused(build(body, {"k": np.ones(4)}, opset=9 if "Up" in body else 11), words)
+)
+def test_operators_that_changed_are_refused(opset: int, body: str, words: str) -> None:
+    given = {"k": np.array([1, 1, 0.5, 1]), "i": np.zeros((2, 2, 4, 4), np.int64)}
+    refused(build(body, given, opset=opset), words)
+
+
+CHANGED = {
+    "softmax of features": ((9, 11, 12), "f = Flatten (x) y = Softmax (f)", {}),
+    "softmax of the last axis": ((9, 11, 12), "y = Softmax <axis = 3> (x)", {}),
+    "softmax of the one axis": (
+        (9, 12), "g = GlobalAveragePool (x) y = LogSoftmax <axis = 1> (g)", {},
+    ),
+    "nearest": ((9,), "y = Upsample <mode = \"nearest\"> (x, k)", {"k": [1.0, 1, 2, 3]}),
+    "linear": ((9,), "y = Upsample <mode = \"linear\"> (x, k)", {"k": [1.0, 1, 2, 2]}),
+    "resized": ((10,), "y = Resize <mode = \"nearest\"> (x, k)", {"k": [1.0, 1, 2, 3]}),
+    "linearly": ((10,), "y = Resize <mode = \"linear\"> (x, k)", {"k": [1.0, 1, 2, 2]}),
+    "resized by corners": (
+        (11, 12),
+        "y = Resize <mode = \"linear\", coordinate_transformation_mode = \"align_corners\"> "
+        "(x, none, k)",
+        {"k": [1.0, 1, 2, 2], "none": np.zeros(0)},
+    ),
+    "deep": ((9, 11, 12), "f = Concat <axis = 1> (x, x) y = DepthToSpace <blocksize = 2> (f)", {}),
+    "wide": ((9, 11, 12), "y = SpaceToDepth <blocksize = 2> (x)", {}),
+    "norm": ((9, 11, 12), "n = ReduceL2 <axes = [1]> (x) y = Relu (n)", {}),
+    "transposed": (
+        (9, 10, 11), "y = ConvTranspose <strides = [2, 2]> (x, w)", {"w": np.ones((2, 3, 2, 2))},
+    ),
+    "top": ((9,), "v, y = TopK <axis = 1, k = 2> (f0)", {}),
+    "top of a tensor": ((10,), "v, y = TopK <axis = 1> (f0, n)",
+                        {"n": np.array([2])}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "opset"), [(name, opset) for name, (opsets, *_) in CHANGED.items() for opset in opsets]
+)
+def test_operators_that_changed(name: str, opset: int) -> None:
+    _, body, parameters = CHANGED[name]
+    if "f0" in body:
+        body = f"f0 = Flatten (x) {body}"
+    given = {k: np.asarray(v) for k, v in parameters.items()}
+    y = "int64[] y" if "TopK" in body else "float[] y"
+    model = build(body, given, opset=opset, y=y)
+    x = images(model, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # there is no quantizer
+        program = n2uqc.load(model)
+    np.testing.assert_allclose(program(x), run_onnx(model, x), atol=2e-4)
 
 
 def test_older_files_are_refused() -> None:
