@@ -21,10 +21,11 @@ from n2uqc.frontend import escape
 from ..options import HEAD_BITS, Options
 from ..program import IntType, Program
 from ..program.named import Batch, samples, some
-from ..program.ops import Conv, MaxPool, SumPool
+from ..program.ops import Conv, MaxPool, SumPool, Thresholds
 from .draw import VALUES, affordable, as_images, drawn, largest_tensor
 from .evaluate import reference
 from .network import NetworkComparison, hold
+from .relation import Relation
 
 EXACT, COARSE = 1e-3, 0.1
 EXTRA = (8, False), (24, False), (8, True), (24, True)
@@ -140,18 +141,58 @@ def kept_by(
             f"than the {_MOST_WORK:,} up to which it is"
         )
     loss = measure(graph, program, options)
-    if loss.kept:
+    if loss.kept and not undecided(graph, options, program):
         return program, None
     if loss.tolerance == EXACT:
         for bits, equalize in EXTRA if len(program.ops) < _LONG else EXTRA[-1:]:
             wider = replace(options, extra_bits=bits, equalize=equalize)
             finer = compiled(wider)
             better = measure(graph, finer, wider)
-            if better.share < loss.share / 2:
+            if better.share < loss.share / 2 or loss.kept:
                 program, loss = finer, better
-            if loss.kept:
+            if loss.kept and not undecided(graph, options, program):
                 return program, None
+    if loss.kept:
+        return program, _undecided_text(program, undecided(graph, options, program)[0])
     return program, describe(program, loss)
+
+
+def undecided(graph: ir.Model, options: Options, program: Program) -> list[str]:
+    """Return the inputs of quantizers that may be off by as much as their thresholds are apart.
+
+    Drawn inputs do not show that: spread over a range far too wide, all saturate.
+    """
+    suspects = [op for op in program.ops if isinstance(op, Thresholds) and _are_joined(op, program)]
+    if not suspects:
+        return []
+    quantizers = Relation(reference(graph, options), program).quantizers
+    found = []
+    for op in suspects:
+        if (real := quantizers.get(op.output)) is None:
+            continue
+        apart = max(float(row[-1] - row[0]) for row in real.thresholds) / abs(
+            float(real.input_scale)
+        )
+        if 0 < apart <= 2 * float(program.int_type(op.inputs[0]).error):
+            found.append(op.inputs[0])
+    return found
+
+
+def _are_joined(op: Thresholds, program: Program) -> bool:
+    """Return whether all bounds of a table lie within its input's error of each other."""
+    kind, bounds = program.int_type(op.inputs[0]), program.constants[op.bounds].values
+    used = np.where(bounds < kind.hi, bounds, bounds[:, :1])
+    widest = int((used.max(axis=1) - used.min(axis=1)).max())
+    return bounds.shape[1] > 1 and bool(kind.error) and 2 * kind.error >= widest * kind.unit
+
+
+def _undecided_text(program: Program, name: str) -> str:
+    kind = program.int_type(name)
+    return (
+        f"range is lost: {name} may be off by {float(kind.error):.2g}, more than the thresholds "
+        f"are apart that it is compared with; one step of it is {float(kind.unit):.2g}. "
+        "Hint: give the range that occurs, by --input-range or by images with --calib"
+    )
 
 
 def describe(program: Program, loss: Loss) -> str:

@@ -226,3 +226,20 @@ def test_windows_of_pools_are_work(tmp_path: Path) -> None:
     path = saved(build(body, {}, x="float[N,1,3000,3000] x"), tmp_path)
     with pytest.warns(UserWarning, match=r"not measured: an image takes 5,\d{3},\d{3},"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("bound", "lost"), [(4.0, False), (1e5, False), (1e25, True), (1e30, True)]
+)
+def test_a_range_in_which_no_threshold_is_told_apart(
+    bound: float, lost: bool, tmp_path: Path
+) -> None:
+    """Over such a range nearly all drawn inputs saturate, whatever is lost between thresholds."""
+    weight = np.array([[[[0.5]], [[-1.5]]]], F32)
+    body = "a = Conv (x, w) c = Clip (a, zero, three) r = Round (c) y = MaxPool <kernel_shape = [2, 2]> (r)"
+    model = build(body, {"w": weight, "zero": F32(0), "three": F32(3)})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        load(saved(model, tmp_path), Options(input_range=(-bound, bound)))
+    said = [str(each.message) for each in caught if each.category is PrecisionWarning]
+    assert any("range is lost: " in text for text in said) == lost, said
