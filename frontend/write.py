@@ -45,7 +45,8 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     stream the bytes are written directly.
 
     Raises:
-        OSError: it cannot be written, or a folder, device or socket lies there.
+        OSError: it cannot be written, is protected against that, or a folder, device or socket lies
+            there.
     """
     path = Path(path)
     if blocking := obstacle(path):
@@ -54,6 +55,8 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         _pour(path, data)
         return
     path = Path(os.path.realpath(path))
+    if path.exists() and not _mode(path) & 0o222:
+        raise PermissionError(errno.EACCES, "it is protected against writing", str(path))
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}.")
     except OSError as error:  # it names the temporary file

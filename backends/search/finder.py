@@ -22,11 +22,16 @@ ROUNDS = 24
 """How often the weights of exceeded resources are raised before a rate counts as impossible."""
 
 
+_LONGEST = 1 << 62  # cycles an image, thousands of years
+
+
 def cycles_for(fps: float, clock_hz: float) -> int:
     """Return the most cycles an image at which a clock still gives a rate.
 
     A rate that some folding has is one: the quotient of two quotients may lie just below a number.
     """
+    if clock_hz / _LONGEST > fps:
+        return _LONGEST
     cycles = floor(clock_hz / fps)
     return cycles + (clock_hz / (cycles + 1) >= fps)
 

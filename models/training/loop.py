@@ -126,7 +126,13 @@ class Trainer:
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Continue from a state."""
+        """Continue from a state.
+
+        Raises:
+            ValueError, KeyError, TypeError, RuntimeError: it is no state of this training.
+        """
+        if not isinstance(state["done"], int) or not 0 <= state["done"] <= self.epochs:
+            raise ValueError(f"{state['done']} of {self.epochs} epochs")
         self.done = state["done"]
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])

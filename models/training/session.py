@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from n2uqc.frontend.diagnostics import cut
 from n2uqc.frontend.escape import plain
 from n2uqc.frontend.write import write_atomically
 
@@ -167,7 +169,8 @@ class _Session:
     def run(self, saved: dict[str, Any] | None) -> Training:
         """Train both networks, from a checkpoint on if there is one."""
         if saved is not None:
-            self.records = [EpochRecord(**record) for record in saved["records"]]
+            with self._restoring():
+                self.records = [EpochRecord(**record) for record in saved["records"]]
             write_curve(self.recipe.output / CURVE, self.records)
         with BoardLog(
             self.recipe.output / "tensorboard", self.recipe.tensorboard, len(self.records)
@@ -179,10 +182,9 @@ class _Session:
 
     def _epochs(self, saved: dict[str, Any] | None) -> Iterator[EpochRecord]:
         first, second = self.recipe.float_schedule, self.recipe.schedule
-        resumed = saved["phase"] if saved else None
-        if resumed == "low-bit":
-            assert saved is not None
-            self.network.load_state_dict(saved["float"])
+        if saved is not None and saved.get("phase") == "low-bit":
+            with self._restoring():
+                self.network.load_state_dict(saved["float"])
         elif first.epochs:
             trainer = Trainer(
                 self.recipe, self.data, self.network, label_loss, "float", first.epochs, first.rate,
@@ -202,8 +204,11 @@ class _Session:
         if saved is None:
             seed_all(self.recipe.schedule.seed)
         else:
-            trainer.set_state(saved["trainer"])
-            set_random_state(saved["random"])
+            with self._restoring():
+                if saved["phase"] != trainer.phase:
+                    raise ValueError(saved["phase"])
+                trainer.set_state(saved["trainer"])
+                set_random_state(saved["random"])
         self.listener.begin(trainer.phase, trainer.done, trainer.epochs)
         while trainer.done < trainer.epochs:
             record = trainer.epoch()
@@ -218,6 +223,16 @@ class _Session:
             save_state(self.recipe.output / CHECKPOINT, self.recipe, state)
             write_curve(self.recipe.output / CURVE, self.records)
             yield record
+
+    @contextmanager
+    def _restoring(self) -> Iterator[None]:
+        """Turn what a damaged checkpoint does while it is read into one message."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            place = plain(self.recipe.output / CHECKPOINT)
+            found = f"{place} is damaged: {cut(plain(error))}; remove it to train anew"
+            raise self.recipe.error("output", found) from None
 
     def _finished(self) -> Training:
         normalizer, folder = Normalizer(self.recipe, self.data.shape), self.recipe.output

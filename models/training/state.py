@@ -45,7 +45,7 @@ def load_state(path: Path, recipe: Recipe) -> dict[str, Any]:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         if content["format"] != FORMAT:
             raise ValueError(content["format"])
-        written = json.loads(content["recipe"])
+        written = dict(json.loads(content["recipe"]))
     except Exception as error:  # a damaged file may raise any exception
         raise recipe.error("output", f"{plain(path)} is no checkpoint: {plain(error)}") from None
     given = recipe.settings()

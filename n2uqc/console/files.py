@@ -233,12 +233,18 @@ def keep_inputs(options: argparse.Namespace) -> None:
     paths |= {f"model {k}": path for k, path in enumerate(getattr(options, "models", ()))}
     for name in WRITTEN & paths.keys():
         for other in paths.keys() - {name}:
-            if paths[name].is_file() and paths[other].exists():
+            if paths[name].is_file() and paths[other].is_dir() and other not in WRITTEN:
+                same = paths[other].resolve() in paths[name].resolve().parents
+            elif paths[name].is_file() and paths[other].exists():
                 same = paths[name].samefile(paths[other])
             else:
                 same = other in WRITTEN and paths[name].absolute() == paths[other].absolute()
             if same:
-                reason = "two results go there" if other in WRITTEN else "it is an input"
+                reason = "it is an input"
+                if other in WRITTEN:
+                    reason = "two results go there"
+                elif paths[other].is_dir():
+                    reason = f"it is a file of {plain(paths[other])}, which is read"
                 raise UserError(f"cannot write {plain(paths[name])}: {reason}; name another file")
 
 

@@ -47,6 +47,8 @@ def standard_streams(options: argparse.Namespace) -> Iterator[None]:
         redirect_stdout(sys.stderr) if written else nullcontext(),
     ):
         if read or _DASH in models:
+            if sys.stdin is None:
+                raise UserError("- is standard input, which is closed; name a file")
             path = Path(folder, "stdin")
             with open(path, "wb") as file:
                 shutil.copyfileobj(sys.stdin.buffer, file)

@@ -22,7 +22,7 @@ from ..options import Options
 from ..program import Program
 from ..program.boundary import output_types, quantize_inputs
 from ..program.interpreter import as_real, steps
-from ..program.named import Batch, Named, samples, some
+from ..program.named import Batch, InputError, Named, samples, some
 from ..program.ops.real import Quantize, floats
 from ..program.types import IntType
 from .heads import scored
@@ -149,6 +149,8 @@ def deviation(real: Program, program: Program, images: Batch) -> Deviation:
     """
     program = scored(program, real)
     integers = quantize_inputs(program, images)
+    if not samples(images):
+        raise InputError("there is no sample to compare")
     maps = {
         name: value.astype(np.int64 if value.dtype.kind in "iu" else np.float64)
         for name, value in as_maps(real, images).items()

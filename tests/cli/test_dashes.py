@@ -77,3 +77,15 @@ def test_a_model_through_a_pipe(net: Path) -> None:
 def test_what_cannot_be(arguments: tuple[str, ...], words: bytes, net: Path) -> None:
     done = _n2uqc(*(word.format(net=net) for word in arguments))
     assert done.returncode == 2 and words in done.stderr and not done.stdout
+
+
+def test_closed_standard_input(net: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "n2uqc", "simulate", "-", "-i", tmp_path / "x.npy", "-o", "y"]
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *map(str, command)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert done.returncode == 2 and "standard input, which is closed" in done.stderr

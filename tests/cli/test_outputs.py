@@ -161,3 +161,13 @@ def test_a_name_for_symbols(place: Path, command: Command, tmp_path: Path) -> No
     done = command("compile", net, "--target", "host", "--name", "My Net", "-o", tmp_path / "o")
     assert done.status == 2
     assert "'my_net'" in done.err
+
+
+def test_a_protected_file_stays(place: Path, command: Command, tmp_path: Path) -> None:
+    target = tmp_path / "net.n2uq"
+    target.write_bytes(b"old")
+    target.chmod(0o444)
+    result = command(*_writing("program", place, target))
+    assert result.status == 2 and "it is protected against writing" in result.err
+    assert target.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["net.n2uq"]

@@ -62,6 +62,17 @@ def test_more_samples_than_a_piece(
     np.testing.assert_array_equal(np.load(y), program(many))
 
 
+def test_an_artifact_is_not_written_over(
+    command: Command, host: Path, samples: Path, tmp_path: Path
+) -> None:
+    written = {path: path.read_bytes() for path in host.iterdir() if path.is_file()}
+    for path in written:
+        result = command("run", host, "--input", samples, "--output", path)
+        assert result.status == 2 and "which is read; name another file" in result.err
+    assert command("run", host, "--input", samples, "--output", tmp_path / "y.npy").status == 0
+    assert {path: path.read_bytes() for path in host.iterdir() if path.is_file()} == written
+
+
 def test_no_samples_give_no_outputs(command: Command, host: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros((0, 1, 8, 8), np.float32))
     y = tmp_path / "y.npy"

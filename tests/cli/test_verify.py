@@ -17,6 +17,7 @@ from n2uqc.api import executors
 from n2uqc.api.against_network import render
 from n2uqc.api.model import OpenedModel
 from n2uqc.backends import TARGETS, ToolchainError
+from n2uqc.models import shipped
 from n2uqc.passes.checks.draw import drawn
 from n2uqc.passes.program import run
 
@@ -166,3 +167,10 @@ def test_what_is_hardly_checked_is_said() -> None:
     assert "y: hardly checked: its proven error, 3, is more than its values spread by, 1;" in text
     rows = [row | {"open": 50}, output | {"bound": 1.0}]
     assert "hardly" not in "\n".join(render(facts | {"rows": rows}))
+
+
+def test_no_samples(command: Command, tmp_path: Path) -> None:
+    model = shipped.path("digits_2bit")
+    np.save(tmp_path / "x.npy", np.zeros((0, 1, 8, 8), np.float32))
+    result = command("verify", model, "--input", tmp_path / "x.npy")
+    assert result.status == 2 and "no sample" in result.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -108,11 +109,12 @@ class _Run:
 
     def finished(self, point: SweepPoint, found: PointOutcome) -> list[SweepPoint]:
         """Keep the outcome of a point; return what can be done now."""
-        if point.folder is not None and found.result is not None:
-            with suppress(OSError):  # of the trainings that are not done; the last one is gone
-                point.folder.parent.rmdir()
         stored = Stored(found.result, found.message)
         self.store.put(point.key, point.kind, point.identity, stored, found.network)
+        if point.folder is not None and found.result is not None:
+            shutil.rmtree(point.folder, ignore_errors=True)  # only now the store has the network
+            with suppress(OSError):  # of the trainings that are not done; the last one is gone
+                point.folder.parent.rmdir()
         self.counts.computed += 1
         self.failed += found.result is None
         self._tell()

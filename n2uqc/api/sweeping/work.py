@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -126,7 +125,6 @@ def _train(point: SweepPoint) -> PointOutcome:
         "validation_low_bit": validation["low-bit"],
         "input_range": list(done.input_range),
     }
-    shutil.rmtree(point.folder, ignore_errors=True)  # the store has the network
     return PointOutcome(result, network=content)
 
 

@@ -146,6 +146,29 @@ def test_a_killed_sweep_goes_on(tmp_path: Path) -> None:
     assert not (tmp_path / "a" / "work").exists()
 
 
+def test_a_training_is_kept_until_the_store_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever ends the process in between: no epoch is trained again."""
+    spec = small.spec(tmp_path, training={"schedule.seed": [0]})
+
+    class Ended(BaseException):
+        pass
+
+    def end(*_: object) -> None:
+        raise Ended
+
+    with monkeypatch.context() as patch, pytest.raises(Ended):
+        patch.setattr(SweepStore, "put", end)
+        n2uqc.sweep(spec, tmp_path / "a")
+    (work,) = (tmp_path / "a" / "work").iterdir()
+    assert (work / "checkpoint.pt").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr("n2uqc.models.training.loop.Trainer.epoch", end)
+        assert n2uqc.sweep(spec, tmp_path / "a").computed == 1
+    assert not (tmp_path / "a" / "work").exists()
+
+
 @pytest.fixture
 def networks(tmp_path: Path, trained: tuple[Path, dict[str, Any], SweepReport]) -> dict[str, Any]:
     """Return a sweep of a network that is there, which needs no torch."""

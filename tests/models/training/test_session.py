@@ -251,6 +251,24 @@ def test_a_folder_that_holds_a_training(tmp_path: Path) -> None:
             trained(table, tmp_path / "out", resume=True)
 
 
+def test_a_checkpoint_with_wrong_parts(tmp_path: Path) -> None:
+    """Whatever part is missing, of another type or of another training: one message."""
+    table = small.recipe(tmp_path, float_schedule={"epochs": 1}, schedule={"epochs": 1})
+    trained(table, tmp_path / "out")
+    path = tmp_path / "out/checkpoint.pt"
+    whole = torch.load(path, weights_only=True)
+    wrong: list[dict[str, Any]] = [
+        {key: value for key, value in whole.items() if key != part} for part in whole
+    ]
+    wrong += [{**whole, part: [1]} for part in whole if part != "recipe"]
+    wrong += [{**whole, "recipe": "[1]"}, {**whole, "phase": "float"}]
+    wrong += [{**whole, "trainer": {**whole["trainer"], "done": done}} for done in (10**9, -1, "1")]
+    for content in wrong:
+        torch.save(content, path)
+        with pytest.raises(RecipeError, match=r"is no checkpoint|is damaged"):
+            trained(table, tmp_path / "out", resume=True)
+
+
 def test_the_curve(tmp_path: Path) -> None:
     trained(small.recipe(tmp_path), tmp_path / "out")
     lines = [json.loads(line) for line in (tmp_path / "out/metrics.jsonl").read_text().splitlines()]
