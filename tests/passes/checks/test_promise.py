@@ -236,7 +236,8 @@ def test_a_range_in_which_no_threshold_is_told_apart(
 ) -> None:
     """Over such a range nearly all drawn inputs saturate, whatever is lost between thresholds."""
     weight = np.array([[[[0.5]], [[-1.5]]]], F32)
-    body = "a = Conv (x, w) c = Clip (a, zero, three) r = Round (c) y = MaxPool <kernel_shape = [2, 2]> (r)"
+    body = "a = Conv (x, w) c = Clip (a, zero, three) r = Round (c) "
+    body += "y = MaxPool <kernel_shape = [2, 2]> (r)"
     model = build(body, {"w": weight, "zero": F32(0), "three": F32(3)})
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
