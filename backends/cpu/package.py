@@ -26,7 +26,7 @@ from ..manifest import PROGRAM
 from ..processor import CAPABILITIES, Processor
 from ..target import Progress
 from ..templating import real_value, render
-from .grouping import macs
+from .grouping import macs, with_own_outputs
 from .levels import chosen_at_run_time, level_name
 from .profile.symbols import code_of
 from .programs import INCLUDE, SOURCES, TEMPLATES, Linked, firmware, linux_program
@@ -265,7 +265,7 @@ def _texts(symbol: str, target: str, bare: bool) -> dict[str, str]:
 
 def _steps(program: Program, model: Model) -> list[dict[str, Any]]:
     """Return the descriptions of the kernels and of the tensors that they write."""
-    steps = []
+    program, steps = with_own_outputs(program), []
     for choice, function in zip(model.choices, model.symbols, strict=False):
         written = program.int_type(choice.group.output)
         steps.append(

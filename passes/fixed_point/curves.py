@@ -223,4 +223,7 @@ def _require_continuous(curve: Curve, at: Reals) -> None:
         a, b = np.where(left[:, None], a, middle), np.where(left[:, None], middle, b)
         last = np.where(left, halves[0][1], halves[1][1]).max()
     if last > first / 4:
-        raise Unfit("a function that jumps (as ThresholdedRelu and Shrink do)")
+        raise Unfit(
+            "a function that jumps (as ThresholdedRelu and Shrink do), or is as steep as one that "
+            "does (as a quotient of what comes close to 0)"
+        )

@@ -214,6 +214,8 @@ class _Mapper:
 
     def _sum(self, n: int) -> None:
         """Count a sum: a carry chain, whose LUTs also take a function before it."""
+        if not self.netlist.need[n]:
+            return  # nothing reads a bit of it
         operands = summed(self.netlist, n, self.partial)
         if len(operands) > 2:
             count_long_sum(self.terms, self.netlist, n, operands, self.family)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes as c
 import io
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from n2uqc.backends import find_target, read_manifest, toolchain
 from n2uqc.passes.program import Program, run
 from n2uqc.passes.program.boundary import input_types, output_types
 from n2uqc.passes.program.named import Named
-from tests.properties.programs import programs_of_several_ends
+from tests.properties.programs import Builder, programs_of_several_ends
 
 from .test_user_builds import WARNINGS, compiler
 
@@ -94,7 +95,7 @@ class Application:
 
 
 def test_programs_of_several_ends(tmp_path_factory: pytest.TempPathFactory) -> None:
-    @settings(deadline=None, max_examples=4, suppress_health_check=list(HealthCheck))
+    @settings(deadline=None, max_examples=10, suppress_health_check=list(HealthCheck))
     @given(programs_of_several_ends())
     def check(case: tuple[Program, Named]) -> None:
         program, x = case
@@ -118,6 +119,20 @@ def test_programs_of_several_ends(tmp_path_factory: pytest.TempPathFactory) -> N
             np.testing.assert_array_equal(found[name], array)
 
     check()
+
+
+def test_a_tensor_that_is_an_output_twice(tmp_path: Path) -> None:
+    """A copy of it has a kernel of its own, and a name that the program does not know."""
+    b = Builder(1, 4, 3, 4, True)
+    program = b.finish(b.requantize(b.conv("x", 5, bits=3)))
+    (port,) = program.interface.outputs
+    face = replace(program.interface, outputs=(port, replace(port, name="again")))
+    twice = replace(program, interface=face, outputs=program.outputs * 2)
+    folder = compile_program(twice, "host").save(tmp_path / "net")
+    x = {"x": b.input(1)}
+    found = Application(shared(folder))(x)
+    for name, array in run(twice, x).items():
+        np.testing.assert_array_equal(found[name], array)
 
 
 def test_one_input_and_output(host_artifact: Path, network: Program, samples: np.ndarray) -> None:

@@ -237,3 +237,12 @@ def test_the_second_of_two_blocks_holds_its_part_of_a_product(
     m = built(lambda m: m.register(signed(m, "a", a) * signed(m, "b", b)))
     found = count(m, XC7).cells("xc7")
     assert (found.dsp, found.ff) == (dsp, ff)
+
+
+@pytest.mark.parametrize("family", (XC7, ECP5))
+def test_a_sum_of_which_no_bit_is_read(family: Family) -> None:
+    """Zeros that were shifted in are all that leaves; the sum of three has no column."""
+    m = Module("unread")
+    x, y, z = (m.input(name, 8) for name in "xyz")
+    m.output("out", ((x + y - z) << 4)[0:3])
+    assert count(m, family).cells(family.id) == Cells()
