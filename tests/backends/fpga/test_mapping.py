@@ -239,7 +239,7 @@ def test_the_second_of_two_blocks_holds_its_part_of_a_product(
     assert (found.dsp, found.ff) == (dsp, ff)
 
 
-@pytest.mark.parametrize("family", (XC7, ECP5))
+@pytest.mark.parametrize("family", [XC7, ECP5])
 def test_a_sum_of_which_no_bit_is_read(family: Family) -> None:
     """Zeros that were shifted in are all that leaves; the sum of three has no column."""
     m = Module("unread")
