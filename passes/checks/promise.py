@@ -24,6 +24,7 @@ from ..program.named import Batch, samples, some
 from ..program.ops import Conv, MaxPool, SumPool, Thresholds
 from .draw import VALUES, affordable, as_images, drawn, largest_tensor
 from .evaluate import reference
+from .heads import scored
 from .network import NetworkComparison, hold
 from .relation import Relation
 
@@ -165,7 +166,8 @@ def undecided(graph: ir.Model, options: Options, program: Program) -> list[str]:
     suspects = [op for op in program.ops if isinstance(op, Thresholds) and _are_joined(op, program)]
     if not suspects:
         return []
-    quantizers = Relation(reference(graph, options), program).quantizers
+    real = reference(graph, options)
+    quantizers = Relation(real, scored(program, real)).quantizers
     found = []
     for op in suspects:
         if (real := quantizers.get(op.output)) is None:

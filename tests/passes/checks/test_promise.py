@@ -234,7 +234,7 @@ def test_windows_of_pools_are_work(tmp_path: Path) -> None:
 def test_a_range_in_which_no_threshold_is_told_apart(
     bound: float, lost: bool, tmp_path: Path
 ) -> None:
-    """Over such a range nearly all drawn inputs saturate, whatever is lost between thresholds."""
+    """Nearly all inputs drawn over such a range saturate, whatever is lost between thresholds."""
     weight = np.array([[[[0.5]], [[-1.5]]]], F32)
     body = "a = Conv (x, w) c = Clip (a, zero, three) r = Round (c) "
     body += "y = MaxPool <kernel_shape = [2, 2]> (r)"
@@ -244,3 +244,15 @@ def test_a_range_in_which_no_threshold_is_told_apart(
         load(saved(model, tmp_path), Options(input_range=(-bound, bound)))
     said = [str(each.message) for each in caught if each.category is PrecisionWarning]
     assert any("range is lost: " in text for text in said) == lost, said
+
+
+def test_a_lost_range_in_front_of_an_integer_head(tmp_path: Path) -> None:
+    """The program ends in an index, the network that it is held against in scores."""
+    body = "a = Conv (x, w) c = Clip (a, zero, three) r = Round (c) h = Conv (r, v) "
+    body += "y = ArgMax <axis = 1, keepdims = 0> (h)"
+    weight = np.array([[[[0.5]], [[-1.5]]]], F32)
+    given = {"w": weight, "v": np.array([1, -1, 2], F32).reshape(3, 1, 1, 1)}
+    given |= {"zero": F32(0), "three": F32(3)}
+    model = build(body, given, y="int64[] y")
+    with pytest.warns(PrecisionWarning, match="range is lost"):
+        load(saved(model, tmp_path), Options(input_range=(-1e30, 1e30)))
