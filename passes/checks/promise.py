@@ -170,10 +170,10 @@ def undecided(graph: ir.Model, options: Options, program: Program) -> list[str]:
     quantizers = Relation(real, scored(program, real)).quantizers
     found = []
     for op in suspects:
-        if (real := quantizers.get(op.output)) is None:
+        if (table := quantizers.get(op.output)) is None:
             continue
-        apart = max(float(row[-1] - row[0]) for row in real.thresholds) / abs(
-            float(real.input_scale)
+        apart = max(float(row[-1] - row[0]) for row in table.thresholds) / abs(
+            float(table.input_scale)
         )
         if 0 < apart <= 2 * float(program.int_type(op.inputs[0]).error):
             found.append(op.inputs[0])
