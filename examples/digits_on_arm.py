@@ -1,4 +1,4 @@
-"""From an ONNX file to an AArch64 binary: compile, run, compare every integer, count instructions.
+"""An AArch64 binary of an ONNX file: compile, run, compare every integer, count instructions.
 
 Where no qemu-aarch64 is installed the binary runs in unicorn (`n2uqc[toolchain]`).
 """

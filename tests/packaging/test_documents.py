@@ -69,6 +69,10 @@ def test_every_option_of_the_readme_exists() -> None:
         assert option in helps, option
 
 
+def test_the_readme_stays_short() -> None:
+    assert len(README.splitlines()) <= 150
+
+
 def test_the_extras_are_those_of_the_readme() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     section = README.partition("## Installing")[2].partition("\n## ")[0]
