@@ -18,8 +18,9 @@ def open_ordinary(path: Path | str) -> BinaryIO:
     Raises:
         OSError: it cannot be opened, or is a pipe, device or folder.
     """
-    # Opening a pipe would wait for its other end.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    # Opening a pipe would wait for its other end; Windows would change the ends of lines.
+    flags = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, os.O_RDONLY | flags)
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
         return open(descriptor, "rb")
