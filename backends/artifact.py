@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 from n2uqc.frontend.diagnostics import CompileError, Problem
 from n2uqc.frontend.escape import json_text, plain, shell
 from n2uqc.frontend.sheet import Column, Sheet
+from n2uqc.frontend.write import naming
 
 from .manifest import FORMAT, MANIFEST, PROGRAM, file_path, read_manifest
 
@@ -144,7 +145,8 @@ class Artifact:
             text = json_text(self.manifest)
             for name, data in {**self.files, MANIFEST: text.encode()}.items():
                 (temporary / name).parent.mkdir(parents=True, exist_ok=True)
-                (temporary / name).write_bytes(data)
+                with naming(folder / name):
+                    (temporary / name).write_bytes(data)
                 if name in self.executables:
                     (temporary / name).chmod(0o777 & ~umask)
             _replace(folder, temporary)

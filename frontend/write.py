@@ -10,6 +10,8 @@ import re
 import stat
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _STREAMS = re.compile(r"/dev/(fd/)?[^/]+|/proc/.*")
@@ -38,6 +40,17 @@ def obstacle(path: Path) -> str:
     return next((name for test, name in kinds.items() if test(mode)), "")
 
 
+@contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Name a path in errors of the system that name none, such as a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a whole file or nothing.
 
@@ -62,7 +75,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     except OSError as error:  # it names the temporary file
         raise type(error)(error.errno, error.strerror, str(path)) from None
     try:
-        with os.fdopen(handle, "wb") as file:
+        with naming(path), os.fdopen(handle, "wb") as file:
             file.write(data)
         os.chmod(temporary, _mode(path))
         os.replace(temporary, path)

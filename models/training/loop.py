@@ -95,6 +95,10 @@ class Trainer:
             self.course.step()
             value = loss.item()
             if not math.isfinite(value):
+                if not torch.isfinite(x).all():
+                    raise self.recipe.error(
+                        "normalize", "samples are not finite after normalize and augment"
+                    )
                 raise self._error(
                     f"the loss is {value} in epoch {self.done + 1}; a lower rate helps"
                 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+import tempfile
 import traceback
 import warnings
 from collections.abc import Callable
@@ -110,6 +112,8 @@ def user_message(error: Exception) -> str | None:
         kind.__name__ in _EXPECTED and kind.__module__.startswith("n2uqc.")
         for kind in type(error).__mro__
     )
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"{error.strerror}: results are made in {tempfile.gettempdir()} (TMPDIR) first"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if ours or isinstance(error, OSError):

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from n2uqc.models import shipped
 from n2uqc.passes.program import save
 from tests.properties.programs import Builder
 
@@ -171,3 +172,20 @@ def test_a_protected_file_stays(place: Path, command: Command, tmp_path: Path) -
     assert result.status == 2 and "it is protected against writing" in result.err
     assert target.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["net.n2uq"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["compile", "-t", "fpga", "-o"], ["cost", "--html"]], ids=["folder", "page"]
+)
+def test_what_does_not_fit_is_named_and_not_left(arguments: list[str], tmp_path: Path) -> None:
+    """A limit on the size of files stands for a full disk."""
+    command = [sys.executable, "-m", "n2uqc", *arguments, str(tmp_path / "out")]
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -f 4; exec "$@"', "sh", *command, str(shipped.path("digits_2bit"))],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert done.returncode == 2, done.stderr
+    assert f"{tmp_path / 'out'}" in done.stderr and "File too large" in done.stderr
+    assert not list(tmp_path.iterdir())

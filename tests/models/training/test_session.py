@@ -220,6 +220,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"quantizers": {"bits": 8}},
         "N2UQ.s weights of 8 bits would be float numbers to the compiler",
     ),
+    ({"normalize": {"mean": [0.0], "std": [1e-320]}}, r"normalize: samples are not finite after"),
     ({"schedule": {"rate": 1e30, "epochs": 3}}, r"schedule.rate: the loss is (nan|inf) in epoch"),
 ]
 
