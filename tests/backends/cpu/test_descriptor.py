@@ -53,15 +53,15 @@ class Descriptor(c.Structure):
     )
 
 
-def shared(folder: Path) -> Path:
+def shared(folder: Path, place: Path) -> Path:
     """Make a shared library of an artifact, as a user would: its descriptor alone is C."""
     (header,) = (p for p in (folder / "include").glob("*_descriptor.h") if p.stem.count("_") > 1)
-    source = folder / "model.c"
+    source = place / "model.c"
     source.write_text(f'#include "{header.name}"\n')
     library = folder / str(read_manifest(folder)["library"])
     options = ["-std=c11", *WARNINGS, "-shared", "-fPIC", f"-I{folder / 'include'}"]
-    subprocess.run(["cc", *options, source, library, "-o", folder / "model.so"], check=True)
-    return folder / "model.so"
+    subprocess.run(["cc", *options, source, library, "-o", place / "model.so"], check=True)
+    return place / "model.so"
 
 
 class Application:
@@ -99,8 +99,9 @@ def test_programs_of_several_ends(tmp_path_factory: pytest.TempPathFactory) -> N
     @given(programs_of_several_ends())
     def check(case: tuple[Program, Named]) -> None:
         program, x = case
-        folder = compile_program(program, "host").save(tmp_path_factory.mktemp("ends") / "net")
-        application = Application(shared(folder))
+        place = tmp_path_factory.mktemp("ends")
+        folder = compile_program(program, "host").save(place / "net")
+        application = Application(shared(folder, place))
         of, first = application.of, {name: array[:1] for name, array in x.items()}
         assert of.program_sha256.decode() == read_manifest(folder)["program_sha256"]
         for described, ends in (
@@ -130,13 +131,15 @@ def test_a_tensor_that_is_an_output_twice(tmp_path: Path) -> None:
     twice = replace(program, interface=face, outputs=program.outputs * 2)
     folder = compile_program(twice, "host").save(tmp_path / "net")
     x = {"x": b.input(1)}
-    found = Application(shared(folder))(x)
+    found = Application(shared(folder, tmp_path))(x)
     for name, array in run(twice, x).items():
         np.testing.assert_array_equal(found[name], array)
 
 
-def test_one_input_and_output(host_artifact: Path, network: Program, samples: np.ndarray) -> None:
-    application = Application(shared(host_artifact))
+def test_one_input_and_output(
+    host_artifact: Path, network: Program, samples: np.ndarray, tmp_path: Path
+) -> None:
+    application = Application(shared(host_artifact, tmp_path))
     (port,) = network.interface.inputs
     (found,) = application({port.name: samples[:1]}).values()
     np.testing.assert_array_equal(found, run(network, samples[:1]))
