@@ -42,6 +42,7 @@ class Cross:
         bare: whether programs have no operating system.
         elf: number of the architecture in ELF files (``e_machine``).
         bits: of an address.
+        unicorn: whether unicorn runs its programs where qemu is missing (``emulation/cpu.py``).
         selected: GNU's options that select the processor, where they are needed; ``{}`` is the
             core's name.
     """
@@ -57,6 +58,7 @@ class Cross:
     selects: str = "-cpu"
     system: str = "static {} Linux programs"
     bare: bool = False
+    unicorn: bool = False
     selected: Command = ()
 
 
@@ -79,6 +81,7 @@ CROSS = {
         "qemu-aarch64",
         183,
         64,
+        unicorn=True,
     ),
     "armv7": Cross(
         "arm-linux-gnueabihf-gcc",
@@ -87,6 +90,7 @@ CROSS = {
         "qemu-arm",
         ARM,
         32,
+        unicorn=True,
     ),
     "armv6": Cross(
         "arm-linux-gnueabi-gcc",
@@ -96,6 +100,7 @@ CROSS = {
         ARM,
         32,
         selected=("-marm", "-mcpu={}"),
+        unicorn=True,
     ),
     "cortex-m": Cross(
         "arm-none-eabi-gcc",
@@ -110,6 +115,7 @@ CROSS = {
         "programs for Cortex-M without an operating system",
         bare=True,
         selected=("-mthumb", "-mcpu={}"),
+        unicorn=True,
     ),
     "riscv64": Cross(
         "riscv64-linux-gnu-gcc",
@@ -118,6 +124,7 @@ CROSS = {
         "qemu-riscv64",
         243,
         64,
+        unicorn=True,
     ),
     "riscv32": Cross(
         "riscv64-unknown-elf-gcc",

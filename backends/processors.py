@@ -176,10 +176,6 @@ _SWITCHES = {
     "x86_64": ("avx2",),
     "aarch64": ("dotprod", "i8mm"),
     "armv7": ("neon",),
-    "armv6": (),
-    "cortex-m": (),
-    "riscv64": (),
-    "riscv32": (),
 }
 """Facts that ``mattr`` may add or remove, by architecture; LLVM has the same names."""
 
@@ -309,7 +305,7 @@ def _switched(processor: Processor, mattr: Sequence[str]) -> Processor:
     Raises:
         CompileError: a feature is unknown, or no kernel depends on it.
     """
-    allowed = _SWITCHES[processor.architecture]
+    allowed = _SWITCHES.get(processor.architecture, ())
     facts = set(processor.facts)
     for feature in mattr:
         sign, name = feature[:1], feature[1:]

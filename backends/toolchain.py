@@ -252,6 +252,9 @@ def _run(command: Command) -> None:
         )
 
 
+_UNICORN_HINT = "pip install 'n2uqc[toolchain]' (unicorn), or "
+
+
 def emulator(
     architecture: str,
     cpu: str = "",
@@ -281,7 +284,7 @@ def emulator(
     for name in (cross.emulator, f"{cross.emulator}-static"):
         if shutil.which(name):
             return (name, cross.selects, cpu, *options) if cpu else (name,)
-    if architecture != "x86_64" and importlib.util.find_spec("unicorn"):
+    if cross.unicorn and importlib.util.find_spec("unicorn"):
         return UNICORN
     raise ToolchainError(
         Problem(
@@ -289,7 +292,7 @@ def emulator(
             op="",
             found=f"this machine is {machine()}; no emulator for {architecture}"
             f"{''.join(f' with {n}' for n in needs)} found",
-            hint=f"pip install 'n2uqc[toolchain]' (unicorn), or apt install "
+            hint=f"{_UNICORN_HINT if cross.unicorn else ''}apt install "
             f"{cross.emulator_package}, or name one in ${_variable(architecture, 'EMULATOR')}",
         )
     )

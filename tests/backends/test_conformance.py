@@ -11,8 +11,7 @@ import pytest
 import n2uqc.passes.program
 from n2uqc.backends.cost.counting import count_layers
 from n2uqc.backends.cpu.choose import TABLE
-from n2uqc.backends.fpga.engines import ENGINES
-from n2uqc.backends.fpga.folding import engines_of
+from n2uqc.backends.fpga.engines import ENGINES, engine_of
 from n2uqc.backends.fpga.hdl.families import FAMILIES
 from n2uqc.backends.fpga.resources import resources
 from n2uqc.backends.fpga.units import BUILDERS
@@ -39,17 +38,18 @@ PROGRAM = one_of_each()
 def engines() -> dict[type[Op], set[str]]:
     """Kinds of engines by operation, of the small program."""
     kinds: dict[type[Op], set[str]] = {}
-    for engine in engines_of(PROGRAM):
-        assert engine.op is not None
-        kinds.setdefault(type(engine.op), set()).add(engine.kind)
+    for op in PROGRAM.ops:
+        if type(op) in ENGINES:
+            kinds.setdefault(type(op), set()).add(engine_of(op, PROGRAM).kind)
     return kinds
 
 
 def is_counted(operation: type[Op]) -> bool:
-    return all(
+    return {*engines().get(operation, {""})} <= {*BUILDERS} and all(
         resources(engine, form, family).total.lut >= 0
-        for engine in engines_of(PROGRAM)
-        if type(engine.op) is operation
+        for op in PROGRAM.ops
+        if type(op) is operation
+        for engine in [engine_of(op, PROGRAM)]
         for form in engine.forms
         for family in FAMILIES
     )

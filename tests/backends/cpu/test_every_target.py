@@ -56,7 +56,7 @@ def emulators(name: str) -> list[str]:
         if shutil.which(cross.emulator)
         else []
     )
-    here = importlib.util.find_spec("unicorn") and processor.architecture != "riscv32"
+    here = importlib.util.find_spec("unicorn") and cross.unicorn
     return found + ["unicorn"] * bool(here)
 
 
