@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from itertools import product
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 
-from n2uqc.backends.cost.counting import count_layers
-from n2uqc.passes.program import Conv, Program, SumPool, Thresholds
+from n2uqc.backends.cost.counting import count_layers, count_thresholds
+from n2uqc.passes.program import Constant, Conv, Program, SumPool, Thresholds
 from n2uqc.passes.program.types import width_of
 
 from ...properties.programs import Builder, programs
@@ -111,3 +113,29 @@ def test_sums_multiplied_up_at_edges() -> None:
     (layer,) = count_layers(finished(b, y))
     (pool,) = layer.others
     assert (pool.multiplier, pool.multiplies, pool.adds) == (4, 3 * 3 * 2, 3 * 3 * 2 * 8)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "signs", "base", "shape"),
+    [
+        ([2, 5, 9], [1, 1, 1], 0, "rising"),
+        ([2, 5, 99], [1, 1, -1], 0, "rising"),  # a step that never comes counts for nothing
+        ([2, 99, 99], [1, -1, -1], 2, "rising"),
+        ([2, 5, 9], [-1, -1, -1], 3, "monotone"),
+        ([2, 99, 99], [-1, 1, 1], 1, "monotone"),
+        ([2, 5, 9], [1, -1, 1], 0, "mixed"),
+    ],
+)
+def test_forms_of_tables(bounds: list[int], signs: list[int], base: int, shape: str) -> None:
+    b = Builder(0, 2, 1, 4, False)
+    top = b.types["x"].hi
+    table = b.add(
+        Thresholds,
+        "x",
+        bounds=b.const(Constant.narrow(np.array([[min(v, top) for v in bounds]]))),
+        signs=b.const(Constant.odd(np.array([signs]), 1)),
+        base=b.const(Constant.narrow(np.array([base]))),
+        bits=2,
+    )
+    program = b.finish(b.conv(table, 1, bits=2))
+    assert count_thresholds(program, program.ops[0]).shape == shape

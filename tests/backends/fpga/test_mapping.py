@@ -246,3 +246,13 @@ def test_a_sum_of_which_no_bit_is_read(family: Family) -> None:
     x, y, z = (m.input(name, 8) for name in "xyz")
     m.output("out", ((x + y - z) << 4)[0:3])
     assert count(m, family).cells(family.id) == Cells()
+
+
+def test_a_choice_in_front_of_a_function_reads_its_condition_once() -> None:
+    """Two bits of either word, their condition and a bit beside them are six inputs."""
+
+    def write(m: Module) -> Word:
+        chosen = choose(m.input("when", 1), m.input("x", 2), m.input("y", 2))
+        return lookup(join([chosen, m.input("z", 1)]), (0, 1, 1, 0, 1, 0, 0, 0))
+
+    assert count(built(write), XC7).cells("xc7").lut == 1
