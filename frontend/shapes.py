@@ -89,7 +89,7 @@ def infer_shapes(model: ir.Model) -> None:
             for node in held:
                 node.domain = ""
         _require_no_negative(model)
-        waiting = [n for n in held if n.inputs[0] is not None and n.inputs[0].shape is None]
+        waiting = [n for n in held if (x := n.inputs[0]) is not None and x.shape is None]
         if len(waiting) == len(held):
             break  # of unknown shapes nothing is computed
         held = waiting
