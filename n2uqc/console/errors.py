@@ -113,7 +113,10 @@ def user_message(error: Exception) -> str | None:
         for kind in type(error).__mro__
     )
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return f"{error.strerror}: results are made in {tempfile.gettempdir()} (TMPDIR) first"
+        place = tempfile.gettempdir()
+        return (
+            f"{error.strerror}: that of standard output, or {place} (TMPDIR), where files are made"
+        )
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if ours or isinstance(error, OSError):
