@@ -14,10 +14,13 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from .constants import static
 from .diagnostics import CompileError, Problem
 from .wellformed import nested
 
 OLDEST, TARGET = 9, 13
+
+_AGAIN = "export again with opset_version=17"
 
 JOINED = "n2uqc.joined_axes"
 """Note on an operator that takes this axis and all after it together."""
@@ -144,7 +147,7 @@ def upgrade(proto: onnx.ModelProto) -> None:
         return
     if proto.functions:
         found = f"functions in a file of opset {version}"
-        raise CompileError(Problem("", "", found, hint="export again with opset_version=17"))
+        raise CompileError(Problem("", "", found, hint=_AGAIN))
     nodes = list(nested(proto.graph.node))
     problems = _changed(nodes, version, _constants(proto.graph))
     if problems:
@@ -169,16 +172,19 @@ def settle_joined_axes(model: ir.Model) -> None:
     problems = []
     for node in model.graph:
         first = node.metadata_props.pop(JOINED, None)
-        shape = node.inputs[0].shape if first is not None and node.inputs[0] is not None else None
-        if first is None or shape is None:
+        if first is None:
             continue
-        sizes = [int(size) for size in shape if isinstance(size, int)]
+        shape = None if node.inputs[0] is None else node.inputs[0].shape
+        if shape is None or not shape.is_static():
+            found = "a tensor of unknown shape, of which it took several axes before opset 13"
+            problems.append(Problem(str(node.name), node.op_type, found, "one axis", _AGAIN))
+            continue
+        sizes = static(shape)
         axes = range(int(first) % max(len(sizes), 1), len(sizes))
         longer = [axis for axis in axes if sizes[axis] > 1]
         if len(longer) > 1:
             found = f"the axes {', '.join(map(str, longer))} together, as before opset 13"
-            hint = "export again with opset_version=17"
-            problems.append(Problem(str(node.name), node.op_type, found, "one axis", hint))
+            problems.append(Problem(str(node.name), node.op_type, found, "one axis", _AGAIN))
         axis = next(iter(longer or axes), 0)
         node.attributes["axis"] = ir.AttrInt64("axis", axis)
     if problems:
@@ -200,8 +206,8 @@ def _shrinks(node: onnx.NodeProto, known: Mapping[str, onnx.TensorProto]) -> lis
     if scales is not None and (onnx.numpy_helper.to_array(scales) >= 1).all():
         return []
     found = "scales of opset 10 that are computed, or below 1"
-    hint = "export again with opset_version=17"
-    return [Problem(node.name or node.output[0], node.op_type, found, "opset 11 or later", hint)]
+    name = node.name or node.output[0]
+    return [Problem(name, node.op_type, found, "opset 11 or later", _AGAIN)]
 
 
 def _changed(
@@ -221,6 +227,5 @@ def _changed(
         if now is None or now > version:
             found = f"the operator as of opset {version}, which changed since"
             name = node.name or node.output[0]
-            hint = "export again with opset_version=17"
-            problems.append(Problem(name, node.op_type, found, f"opset {TARGET}", hint))
+            problems.append(Problem(name, node.op_type, found, f"opset {TARGET}", _AGAIN))
     return problems

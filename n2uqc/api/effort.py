@@ -31,7 +31,7 @@ def measure_effort(program: Program, name: str, progress: Progress) -> Effort:
     from n2uqc.backends.manifest import read_manifest
 
     target = find_target(name)
-    require_counted(name, getattr(target, "processor", None))
+    require_counted(target)
     with tempfile.TemporaryDirectory(prefix="n2uqc-") as folder:
         with progress.working(f"counting instructions for {name}"):
             place = target.build(program, Request(), lambda step: None).save(Path(folder) / "it")

@@ -142,20 +142,20 @@ def kept_by(
             f"than the {_MOST_WORK:,} up to which it is"
         )
     loss = measure(graph, program, options)
-    if loss.kept and not undecided(graph, options, program):
+    lost = undecided(graph, options, program) if loss.kept else []
+    if loss.kept and not lost:
         return program, None
     if loss.tolerance == EXACT:
         for bits, equalize in EXTRA if len(program.ops) < _LONG else EXTRA[-1:]:
             wider = replace(options, extra_bits=bits, equalize=equalize)
             finer = compiled(wider)
             better = measure(graph, finer, wider)
-            if better.share < loss.share / 2 or loss.kept:
+            if better.share < loss.share / 2 or (lost and better.kept):
                 program, loss = finer, better
-            if loss.kept and not undecided(graph, options, program):
+                lost = undecided(graph, options, program) if loss.kept else []
+            if loss.kept and not lost:
                 return program, None
-    if loss.kept:
-        return program, _undecided_text(program, undecided(graph, options, program)[0])
-    return program, describe(program, loss)
+    return program, _undecided_text(program, lost[0]) if lost else describe(program, loss)
 
 
 def undecided(graph: ir.Model, options: Options, program: Program) -> list[str]:

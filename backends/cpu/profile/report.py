@@ -16,7 +16,7 @@ from n2uqc.passes.program.interface import only
 
 from ...binary import require_driver
 from ...manifest import inputs_of, read_file, read_manifest
-from ...processor import Processor
+from ...target import Target
 from .chains import chains
 from .count import Counted, count_blocks
 from .mca import check_core, cycles, find_analyzer
@@ -81,23 +81,20 @@ class Profile:
         return sum(row.cycles or 0.0 for row in self.rows) if self.core else None
 
 
-def require_counted(name: str, processor: Processor | None) -> None:
+def require_counted(target: Target) -> None:
     """Refuse a target whose instructions are not counted, before anything is built for it.
-
-    Args:
-        name: of the target.
-        processor: what it builds for; None if it is no processor.
 
     Raises:
         CompileError: the target is a datapath or a program, this machine, a processor that is not
             emulated, or a library of several levels.
     """
+    processor = getattr(target, "processor", None)
     if processor is None or processor.architecture not in _ARCHITECTURES or processor.levels:
         raise CompileError(
             Problem(
                 node="",
                 op="",
-                found=f"instructions of the target {plain(name)} are not counted",
+                found=f"instructions of the target {plain(target.name)} are not counted",
                 supported=f"one processor of {', '.join(_ARCHITECTURES)}",
             )
         )

@@ -211,7 +211,7 @@ def _check(given: Given) -> None:
     for name in spec.accuracy.executor if spec.accuracy else ():
         find_target(name)
     for name in spec.processor.target if spec.processor else ():
-        require_counted(name, getattr(find_target(name), "processor", None))
+        require_counted(find_target(name))
     for name in (spec.cost.device or ()) if spec.cost else ():
         find_device(name)
 

@@ -7,7 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,24 +50,14 @@ def shows_every_tensor(program: Program, x: object, folder: Path) -> None:
         np.testing.assert_array_equal(outputs[name], array)
 
 
-def test_every_tensor_of_random_programs(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("observed")
-
-    @_SETTINGS
-    @given(programs())
-    def check(case) -> None:
-        shows_every_tensor(*case, folder)
-
-    check()
-
-
-def test_every_tensor_of_programs_of_several_ends(
-    tmp_path_factory: pytest.TempPathFactory,
+@pytest.mark.parametrize("drawn", [programs, programs_of_several_ends])
+def test_every_tensor_of_random_programs(
+    drawn: Callable[[], Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("observed")
 
     @_SETTINGS
-    @given(programs_of_several_ends())
+    @given(drawn())
     def check(case) -> None:
         shows_every_tensor(*case, folder)
 
