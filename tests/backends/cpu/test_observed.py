@@ -17,7 +17,7 @@ from elftools.elf.elffile import ELFFile
 from hypothesis import HealthCheck, given, settings
 
 from n2uqc.backends import compile as compile_program
-from n2uqc.backends import find_target, read_manifest, toolchain
+from n2uqc.backends import read_manifest, toolchain
 from n2uqc.backends.cpu.grouping import with_own_outputs
 from n2uqc.backends.emulation import run_program
 from n2uqc.backends.emulation.elf import load_segments
@@ -26,7 +26,7 @@ from n2uqc.passes.program.named import by_name
 from tests.properties.programs import programs, programs_of_several_ends
 
 from .host import Host
-from .test_user_builds import WARNINGS, compiler
+from .test_user_builds import WARNINGS, compiler, link_firmware
 
 _SETTINGS = settings(
     deadline=None,
@@ -129,13 +129,8 @@ def test_who_does_not_use_it_does_not_hold_it(
     """A program that calls it links; the one that comes with the library has none of its code."""
     folder = compile_program(network, target).save(tmp_path / "net")
     manifest = read_manifest(folder)
-    tools = toolchain.find(str(manifest["architecture"]))
-    include = [f"-I{folder / 'include'}", *tools.core(find_target(target).processor.cpu)]
-    sources = [*(folder / "source").glob("*.c")]
-    if scripts := [*(folder / "source").glob("*.ld")]:
-        include.append(f"-Wl,-T,{scripts[0]}")
-    _use(sources)
-    tools.executable([*sources, folder / manifest["library"]], tmp_path / "used", include)
+    _use([*(folder / "source").glob("*.c")])
+    link_firmware(folder, folder / "source/board.ld", tmp_path / "used")
     plain, used = (_loaded(p, manifest) for p in (folder / manifest["driver"], tmp_path / "used"))
     (own,) = (size for name, size in _members(folder / manifest["library"]) if "_observed" in name)
     assert plain + own / 4 < used < plain + own + 512, (plain, own, used)

@@ -32,6 +32,15 @@ def compiler(language: str) -> list[str]:
     return [sys.executable, "-m", "ziglang", "c++", "-x", language]
 
 
+def link_firmware(folder: Path, script: Path, path: Path) -> None:
+    """Link the demonstration's sources, as they are now, with the library by a linker script."""
+    manifest = read_manifest(folder)
+    tools = toolchain.find(str(manifest["architecture"]))
+    core = tools.core(find_target(str(manifest["target"])).processor.cpu)
+    sources = [*(folder / "source").glob("*.c"), folder / manifest["library"]]
+    tools.executable(sources, path, [*core, f"-I{folder / 'include'}", f"-Wl,-T,{script}"])
+
+
 def expected(network: Program) -> str:
     """Return what the example prints: it runs one sample of numbers in the middle of the range."""
     kind = network.types[network.input]
@@ -186,7 +195,6 @@ def test_a_linker_script_places_weights_and_code(
     """The lines of the tutorial: constants in another memory, code in a third."""
     folder = compile_program(network, target).save(tmp_path / "net")
     manifest = read_manifest(folder)
-    tools = toolchain.find(str(manifest["architecture"]))
     script = (folder / "source/board.ld").read_text()
     library = f"*{manifest['library']}:*"
     script = script.replace(
@@ -199,12 +207,7 @@ def test_a_linker_script_places_weights_and_code(
         f"    .kernels : {{ {library}(.text*) }} > ITCM AT > FLASH",
     )
     (tmp_path / "own.ld").write_text(script)
-    cpu = find_target(target).processor.cpu
-    tools.executable(
-        [*(folder / "source").glob("*.c"), folder / manifest["library"]],
-        tmp_path / "all",
-        [*tools.core(cpu), f"-I{folder / 'include'}", f"-Wl,-T,{tmp_path / 'own.ld'}"],
-    )
+    link_firmware(folder, tmp_path / "own.ld", tmp_path / "all")
     elf = ELFFile(io.BytesIO((tmp_path / "all").read_bytes()))
     placed = {name: elf.get_section_by_name(name) for name in (".weights", ".kernels")}
     assert placed[".weights"]["sh_addr"] == 0x90000000
